@@ -1,0 +1,51 @@
+# The tasks of this project. Each makes .venv and installs what it needs, then does its job.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: run test e2e lint format bench first-light screenshots clean
+
+run: $(VENV)/run.stamp
+	$(BIN)/python -m app $(ARGS)
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest tests/core tests/app $(ARGS)
+
+e2e: $(VENV)/dev.stamp
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| { apt-get update && apt-get install -y chromium; }
+	$(BIN)/python -m pytest tests/browser -s $(ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Speed as ratios measured side by side in one process; see the README.
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.bench
+
+# The results that make the first page full at once: train them anew.
+first-light: $(VENV)/run.stamp
+	$(BIN)/python -m app.first_light
+
+# The pictures of the README.
+screenshots: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser.screenshots
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/run.stamp: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,184 @@
+"""ADBench's 195 files: found on this machine or downloaded, and never used unverified.
+
+Source: github.com/Minqi824/ADBench (BSD 2-clause) at COMMIT, adbench/datasets/FOLDER/NAME.npz. Each file is
+known by its git blob SHA-1, which adbench_manifest.csv lists. Environment: ANOONLY_DATA is a folder that is
+looked into first, ANOONLY_CACHE replaces the user's cache folder, ANOONLY_MIRROR the address of the datasets.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import platformdirs
+
+from anoonly_core.data.download import Limits, Progress, Source, download
+from anoonly_core.errors import BadDataFile
+
+__all__ = [
+    "COMMIT",
+    "ManifestEntry",
+    "cache_folder",
+    "fetch",
+    "find_entry",
+    "git_blob_sha1",
+    "is_at_hand",
+    "load_arrays",
+    "local_path",
+    "manifest",
+]
+
+COMMIT = "3dac8221081e190f157d78e93bfa8867f90d0965"
+BASE_URL = f"https://raw.githubusercontent.com/Minqi824/ADBench/{COMMIT}/adbench/datasets"
+
+# Their names also stand in CV_by_ResNet18 and NLP_by_BERT, the embeddings that the paper uses.
+TWIN_FOLDERS = frozenset({"CV_by_ViT", "NLP_by_RoBERTa"})
+
+CHUNK = 1 << 16
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class ManifestEntry:
+    """One file of ADBench; bytes and sha256 are None where the manifest does not know them."""
+
+    folder: str
+    name: str
+    git_blob_sha1: str
+    bytes: int | None
+    sha256: str | None
+
+    @property
+    def qualified_name(self) -> str:
+        """FOLDER/NAME, which no other file has."""
+        return f"{self.folder}/{self.name}"
+
+    @property
+    def catalogue_name(self) -> str:
+        """The plain name, or FOLDER/NAME for the twin of a file that the paper uses."""
+        return self.qualified_name if self.folder in TWIN_FOLDERS else self.name
+
+
+@cache
+def manifest() -> dict[str, ManifestEntry]:
+    """All 195 files by catalogue name, in the order of the manifest."""
+    with Path(__file__).with_name("adbench_manifest.csv").open(newline="", encoding="utf-8") as file:
+        entries = [
+            ManifestEntry(folder, name, sha1, int(size) if size else None, sha256 or None)
+            for folder, name, sha1, size, sha256 in islice(csv.reader(file), 1, None)
+        ]
+    return {entry.catalogue_name: entry for entry in entries}
+
+
+def find_entry(name: str) -> ManifestEntry | None:
+    """The file of this catalogue name or FOLDER/NAME; None if ADBench has no such file."""
+    return manifest().get(name) or next((e for e in manifest().values() if e.qualified_name == name), None)
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ANOONLY_CACHE, else the user's cache folder. It need not exist yet."""
+    chosen = os.environ.get("ANOONLY_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("anoonly")
+
+
+def git_blob_sha1(path: Path) -> str:
+    """The hexadecimal SHA-1 under which git stores this file's content; OSError if it cannot be read."""
+    with path.open("rb") as file:
+        digest = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size, usedforsecurity=False)
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def local_path(entry: ManifestEntry) -> Path | None:
+    """The verified file on this machine, ANOONLY_DATA before the cache; None if there is none.
+
+    Raises BadDataFile for another file of that name in ANOONLY_DATA. One in the cache counts as absent, so
+    that it is fetched again.
+    """
+    given, cached = _given_path(entry), _cached_path(entry)
+    if given is not None and os.path.isfile(given):
+        if not _is_genuine(given, entry):
+            raise BadDataFile(f"{given} is not ADBench's file (its checksum differs): replace or remove it.")
+        return given
+    return cached if _is_genuine(cached, entry) else None
+
+
+def is_at_hand(entry: ManifestEntry) -> bool:
+    """Whether a file of that name lies on this machine; for listings, it is not verified."""
+    given = _given_path(entry)
+    return (given is not None and os.path.isfile(given)) or os.path.isfile(_cached_path(entry))
+
+
+def fetch(entry: ManifestEntry, progress: Progress | None = None) -> Path:
+    """The verified file on this machine, downloaded into the cache if need be.
+
+    progress is called with (bytes so far, whole size or None), rising also over a new try; what it raises
+    ends the download. Whatever ends it early, only a verified file ever gets the file's name. Raises
+    DatasetUnavailable (no network, or the server has no such file), DownloadFailed or BadDataFile.
+    """
+    if (found := local_path(entry)) is not None:
+        return found
+    target = _cached_path(entry)
+    source = Source(entry.catalogue_name, _url(entry), entry.bytes)
+    download(source, target, lambda part: _matches_manifest(part, entry), LIMITS, progress)
+    return target
+
+
+def load_arrays(entry: ManifestEntry, progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """X [rows, columns] and y [rows] as the file has them, fetched if need be.
+
+    Raises BadDataFile if the file holds no such arrays, and what fetch raises.
+    """
+    path = fetch(entry, progress)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive["X"], archive["y"]
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadDataFile(f"{path} is not an .npz file with the arrays X and y.") from error
+
+
+def _given_path(entry: ManifestEntry) -> Path | None:
+    folder = os.environ.get("ANOONLY_DATA")
+    return Path(folder).expanduser() / entry.folder / f"{entry.name}.npz" if folder else None
+
+
+def _cached_path(entry: ManifestEntry) -> Path:
+    return cache_folder() / "adbench" / entry.folder / f"{entry.name}.npz"
+
+
+def _url(entry: ManifestEntry) -> str:
+    base = os.environ.get("ANOONLY_MIRROR") or BASE_URL
+    return f"{base.rstrip('/')}/{quote(entry.folder, safe='')}/{quote(entry.name, safe='')}.npz"
+
+
+def _is_genuine(path: Path, entry: ManifestEntry) -> bool:
+    """Whether a readable file with the entry's git blob SHA-1 lies at this path."""
+    try:
+        state = path.stat()
+        return _known_sha1(path, state.st_size, state.st_mtime_ns) == entry.git_blob_sha1
+    except OSError:
+        return False
+
+
+@cache
+def _known_sha1(path: Path, size: int, mtime_ns: int) -> str:
+    """git_blob_sha1, computed once a process for each state of a file."""
+    return git_blob_sha1(path)
+
+
+def _matches_manifest(part: Path, entry: ManifestEntry) -> bool:
+    """Whether a finished download is the entry's file; read back from disk, as it will be used."""
+    if git_blob_sha1(part) != entry.git_blob_sha1:
+        return False
+    with part.open("rb") as file:
+        return entry.sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256

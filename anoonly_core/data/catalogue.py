@@ -1,0 +1,113 @@
+"""Every data set by name: the bundled ones, ADBench's 195 files, and files of the user's own."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from anoonly_core.data import adbench, bundled
+from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.data.files import check_file, file_fingerprint, load_file, suffix_of
+from anoonly_core.errors import UnknownDataset
+
+__all__ = ["DATASETS", "Entry", "check_name", "identity", "load", "load_cached"]
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set of the catalogue.
+
+    identity: changes whenever its rows would. bundled: needs neither a file nor the network.
+    """
+
+    name: str
+    family: str
+    identity: str
+    bundled: bool
+    load: Callable[[Progress | None], Dataset]
+    at_hand: Callable[[], bool]
+
+
+def _bundled(name: str, make: Callable[[str], Dataset], family: str) -> Entry:
+    return Entry(name, family, f"bundled:{name}:1", True, lambda progress: make(name), lambda: True)
+
+
+def _digit(name: str) -> Dataset:
+    return bundled.digit_against_rest(name, int(name.removeprefix("digits_")))
+
+
+def _adbench(name: str, entry: adbench.ManifestEntry) -> Entry:
+    def load_entry(progress: Progress | None) -> Dataset:
+        X, y = adbench.load_arrays(entry, progress)
+        note = f"{entry.qualified_name} at commit {adbench.COMMIT[:7]}"
+        return make_dataset(name, X, y.ravel(), Provenance("github.com/Minqi824/ADBench", "BSD 2-clause", note))
+
+    identity = f"adbench:{entry.git_blob_sha1}"
+    return Entry(name, entry.folder, identity, False, load_entry, lambda: adbench.is_at_hand(entry))
+
+
+DATASETS = MappingProxyType(
+    {
+        **{f"digits_{d}": _bundled(f"digits_{d}", _digit, "digits") for d in range(10)},
+        "digits_low": _bundled("digits_low", bundled.digits_low, "digits"),
+        "breast_cancer": _bundled("breast_cancer", bundled.breast_cancer, "breast_cancer"),
+        **{name: _adbench(name, entry) for name, entry in adbench.manifest().items()},
+    }
+)
+
+
+def _find(name: str) -> Entry | None:
+    if name in DATASETS:
+        return DATASETS[name]
+    twin = adbench.find_entry(name)
+    return DATASETS.get(twin.catalogue_name) if twin else None
+
+
+def check_name(name: str) -> str:
+    """The name itself if a data set or a file has it; raises UnknownDataset with a suggestion."""
+    if _find(name) is not None:
+        return name
+    if suffix_of(name) or os.path.isfile(name):
+        check_file(Path(name))
+        return name
+    folded = {known.casefold(): known for known in DATASETS}
+    near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
+    hint = f": did you mean {' or '.join(near)}?" if near else "; `datasets` lists them all."
+    short = name if len(name) <= 60 else f"{name[:57]}..."
+    raise UnknownDataset(f"There is no data set called {short!r}{hint}")
+
+
+def identity(name: str) -> str:
+    """What the run's key knows a data set by; the content's hash for a file."""
+    entry = _find(check_name(name))
+    return entry.identity if entry else f"file:{suffix_of(name)}:{file_fingerprint(Path(name))}"
+
+
+def load(name: str, progress: Progress | None = None) -> Dataset:
+    """A data set by name or path, downloaded if need be; progress(bytes so far, bytes in all or None).
+
+    Raises UnknownDataset, DatasetUnavailable, DownloadFailed or BadDataFile with one sentence.
+    """
+    entry = _find(check_name(name))
+    return entry.load(progress) if entry else load_file(Path(name))
+
+
+def load_cached(name: str, progress: Progress | None = None) -> Dataset:
+    """The same, remembered while its identity stays the same."""
+    key = identity(name)
+    dataset = _recent.get(key)
+    if dataset is None:
+        dataset = load(name, progress)
+        while len(_recent) >= 4:
+            _recent.pop(next(iter(_recent)))
+        _recent[key] = dataset
+    return dataset
+
+
+_recent: dict[str, Dataset] = {}

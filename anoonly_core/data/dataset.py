@@ -1,0 +1,95 @@
+"""A table of features with labels, and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from anoonly_core.errors import BadDataFile
+
+__all__ = ["Dataset", "Provenance", "make_dataset"]
+
+LARGEST = 1e38  # so that the difference of two values is a float32 too
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a data set comes from, for the page and the README."""
+
+    source: str
+    licence: str
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows, labels and row ids that stay with the rows through split, training and charts.
+
+    X: float32 [rows, columns], finite. y: int64 [rows], 1 = anomaly, 0 = normal.
+    row_ids: int64 [rows], the row's place in its source. image_shape: (height, width) where each
+    row is a grey picture, else None.
+    """
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    row_ids: np.ndarray
+    provenance: Provenance
+    image_shape: tuple[int, int] | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table has."""
+        return len(self.X)
+
+    @property
+    def columns(self) -> int:
+        """How many features a row has."""
+        return int(self.X.shape[1])
+
+    @property
+    def anomaly_share(self) -> float:
+        """The share of the rows that are anomalies."""
+        return float(self.y.mean())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of features and labels: two tables with the same one give the same runs."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.X.shape, self.X.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(self.X).tobytes())
+        digest.update(self.y.astype(np.int8).tobytes())
+        return digest.hexdigest()
+
+
+def make_dataset(
+    name: str,
+    X: np.ndarray,
+    y: np.ndarray,
+    provenance: Provenance,
+    row_ids: np.ndarray | None = None,
+    image_shape: tuple[int, int] | None = None,
+) -> Dataset:
+    """Check a table and give it the types that the core relies on.
+
+    X [rows, columns] numbers, y [rows] of 0 and 1. Raises BadDataFile with what is wrong.
+    """
+    if X.ndim != 2 or X.shape[1] < 1:
+        raise BadDataFile(f"{name}: the features must be a table of rows and columns.")
+    if y.shape != (len(X),):
+        raise BadDataFile(f"{name}: it has {len(X)} rows of features but labels of shape {y.shape}.")
+    if X.dtype.kind not in "biuf":
+        raise BadDataFile(f"{name}: the features must be numbers.")
+    if y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all():
+        raise BadDataFile(f"{name}: labels must be 0 (normal) or 1 (anomaly).")
+    if len(X) < 2 or not (y == 0).any() or not (y == 1).any():
+        raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
+    with np.errstate(over="ignore"):
+        features = np.ascontiguousarray(X, dtype=np.float32)
+    if not (np.abs(features) <= LARGEST).all():
+        raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {LARGEST:g}.")
+    ids = np.arange(len(X), dtype=np.int64) if row_ids is None else row_ids.astype(np.int64)
+    return Dataset(name, features, y.astype(np.int64), ids, provenance, image_shape)

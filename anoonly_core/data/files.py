@@ -1,0 +1,92 @@
+"""A table from a file of the user's: .csv, .parquet or .npz, with a label column of 0 and 1."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.errors import BadDataFile, UnknownDataset
+
+__all__ = ["FILE_SUFFIXES", "LABEL_COLUMNS", "check_file", "file_fingerprint", "load_file", "one_line", "suffix_of"]
+
+FILE_SUFFIXES = (".csv", ".parquet", ".npz")
+LABEL_COLUMNS = ("y", "label", "anomaly", "target")
+
+
+def load_file(path: Path) -> Dataset:
+    """Read a table: X and y of an .npz file, or the columns of a .csv or .parquet file.
+
+    The label column is the first of LABEL_COLUMNS that the table has; all others must be numbers.
+    Raises UnknownDataset or BadDataFile with one sentence.
+    """
+    check_file(path)
+    X, y = _arrays(path) if suffix_of(path) == ".npz" else _columns(path)
+    return make_dataset(one_line(path.name), X, y, Provenance(f"the file {one_line(path)}", "yours"))
+
+
+def file_fingerprint(path: Path) -> str:
+    """SHA-256 of a file's bytes; raises UnknownDataset or BadDataFile where they cannot be had."""
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadDataFile(f"{one_line(path)} cannot be read: {error.strerror}.") from error
+
+
+def one_line(name: str | Path) -> str:
+    """A name or path as a sentence can hold it: quoted and escaped if it has line breaks or the like."""
+    text = str(name)
+    return text if text.isprintable() else repr(text)
+
+
+def suffix_of(name: str | Path) -> str:
+    """Which of FILE_SUFFIXES a name or path ends in, whatever its case; "" if in none."""
+    return next((suffix for suffix in FILE_SUFFIXES if str(name).lower().endswith(suffix)), "")
+
+
+def check_file(path: Path) -> None:
+    """Raise UnknownDataset unless a file with one of FILE_SUFFIXES lies at this path."""
+    if not os.path.isfile(path):
+        raise UnknownDataset(f"There is no file {one_line(path)}.")
+    if not suffix_of(path):
+        raise UnknownDataset(f"{one_line(path)} is neither a data set nor a {', '.join(FILE_SUFFIXES)} file.")
+
+
+def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in ("X", "y") if name in arrays}
+    except Exception as error:  # the readers of damaged archives raise whatever they stumble over
+        raise BadDataFile(f"{one_line(path)} cannot be read as an .npz file of plain arrays.") from error
+    if len(found) < 2:
+        raise BadDataFile(f"{one_line(path)} must hold two arrays, X (rows × columns) and y (0 or 1).")
+    return found["X"], found["y"].ravel()
+
+
+def _columns(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    shown, suffix = one_line(path), suffix_of(path)
+    try:
+        # low_memory guesses a column's type piece by piece, and warns where the guesses differ.
+        table = pd.read_csv(path, low_memory=False) if suffix == ".csv" else pd.read_parquet(path)
+    except Exception as error:  # the readers of damaged tables raise whatever they stumble over
+        raise BadDataFile(f"{shown} cannot be read as a {suffix} table.") from error
+    named = {str(column).strip().lower(): column for column in table.columns}
+    label = next((named[name] for name in LABEL_COLUMNS if name in named), None)
+    if label is None:
+        names = ", ".join(LABEL_COLUMNS)
+        raise BadDataFile(f"{shown} needs a label column of 0 and 1 with one of the names {names}.")
+    if not len(table):
+        raise BadDataFile(f"{shown} has no rows.")
+    features = table.drop(columns=[label])
+    words = [str(name) for name in features.columns if not pd.api.types.is_numeric_dtype(features[name])]
+    if words:
+        raise BadDataFile(f"{shown}: these columns are not numbers: {', '.join(map(one_line, words[:5]))}.")
+    if not pd.api.types.is_numeric_dtype(table[label]):
+        raise BadDataFile(f"{shown}: the label column {one_line(label)} must hold 0 and 1.")
+    return features.to_numpy(dtype=np.float64), table[label].to_numpy(dtype=np.float64)

@@ -1,0 +1,54 @@
+"""The errors that a user can cause or mend: each carries one sentence to print as it is."""
+
+__all__ = [
+    "AnoOnlyError",
+    "BadDataFile",
+    "DatasetUnavailable",
+    "DeviceUnavailable",
+    "DownloadFailed",
+    "InvalidConfig",
+    "SplitImpossible",
+    "StoreUnavailable",
+    "TrainingDiverged",
+    "UnknownDataset",
+]
+
+
+class AnoOnlyError(Exception):
+    """What went wrong and what to do about it, in one sentence; base of every error raised on purpose."""
+
+
+class InvalidConfig(AnoOnlyError):
+    """A setting has a value that no run can have."""
+
+
+class UnknownDataset(AnoOnlyError):
+    """No data set has this name and no file lies at this path."""
+
+
+class DatasetUnavailable(AnoOnlyError):
+    """The data set is known but neither at hand nor downloadable now."""
+
+
+class DownloadFailed(AnoOnlyError):
+    """A download ended without the verified file."""
+
+
+class BadDataFile(AnoOnlyError):
+    """A file does not hold a usable table."""
+
+
+class SplitImpossible(AnoOnlyError):
+    """The table has too few rows of a class for the split that was asked for."""
+
+
+class StoreUnavailable(AnoOnlyError):
+    """The store of finished runs cannot be written."""
+
+
+class DeviceUnavailable(AnoOnlyError):
+    """The device that was asked for is not in this machine."""
+
+
+class TrainingDiverged(AnoOnlyError):
+    """The network's scores stopped being finite numbers."""

@@ -1,0 +1,281 @@
+"""RunConfig: what a run can be, what it cannot, and the one sentence that says so."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from anoonly_core.config import MAX_CONTAMINATION, RULES, RunConfig, check_field, make_config
+from anoonly_core.errors import InvalidConfig
+from anoonly_core.settings import BASELINES, NORM_LABELS, PRESETS
+
+NAN, INF = math.nan, math.inf
+
+# For each setting, values that it may have, as typed by a program or read from a URL, and what they become.
+GOOD: dict[str, list[tuple[Any, Any]]] = {
+    "dataset": [("CIFAR10_0", "CIFAR10_0"), ("a folder/ä.csv", "a folder/ä.csv")],
+    "baseline": [(name, name) for name in BASELINES],
+    "lambda_n": [(0, 0.0), (1, 1.0), ("1e-05", 1e-5), ("0.5", 0.5), (np.float32(0.5), 0.5), (5e-324, 5e-324)],
+    "norm": [(name, name) for name in NORM_LABELS],
+    "batch_size": [(1, 1), (65536, 65536), ("64", 64), (128.0, 128), ("128.0", 128), (np.int64(8), 8)],
+    "epochs": [(1, 1), (10000, 10000), ("3", 3)],
+    "learning_rate": [(1, 1.0), ("1e-4", 1e-4), (1e-9, 1e-9)],
+    "labeled_ratio": [(1, 1.0), ("0.05", 0.05), (1e-9, 1e-9)],
+    "normal_ratio": [(1, 1.0), ("0.5", 0.5)],
+    "contamination": [
+        ("natural", "natural"),
+        (0, 0.0),
+        ("0", 0.0),
+        (0.8, 0.8),
+        ("0.2", 0.2),
+        (Decimal("0.1"), 0.1),
+    ],
+    "preset": [(name, name) for name in PRESETS],
+    "protocol": [("leak_free", "leak_free"), ("published", "published")],
+    "seed": [(0, 0), (2**31 - 1, 2**31 - 1), ("7", 7), (np.int64(3), 3)],
+}
+
+NO_NUMBERS = ["abc", "", "nan", "1,5", [], {}, b"\xff", 1j, object, np.zeros((2, 2))]
+BAD: dict[str, list[Any]] = {
+    "dataset": ["", "x" * 4097, 3, b"digits_3", ["digits_3"], "\udcff"],
+    "baseline": ["", "deepsad", "DeepSAD ", 3, b"DeepSAD", [], {}, np.zeros((2, 2))],
+    "lambda_n": [-1, 2, NAN, INF, -INF, -5e-324, 1 + 1e-15, "-1", "inf", 10**400, *NO_NUMBERS],
+    "norm": ["", "nonE", "batchnorm", 3, []],
+    "batch_size": [0, -3, 1.5, 65537, NAN, INF, "0", "1.5", 10**400, *NO_NUMBERS],
+    "epochs": [0, -1, 2.5, 10001, NAN, *NO_NUMBERS],
+    "learning_rate": [0, -1e-3, 1.1, NAN, INF, *NO_NUMBERS],
+    "labeled_ratio": [0, -0.0, -0.1, 1.1, NAN, INF, *NO_NUMBERS],
+    "normal_ratio": [0, -0.1, 1.1, NAN, INF, *NO_NUMBERS],
+    "contamination": [-0.1, 0.81, 1, NAN, INF, "naturall", "Natural", "nan", True, *NO_NUMBERS],
+    "preset": ["", "Paper", 3, [], {}, np.zeros((2, 2))],
+    "protocol": ["", "leak-free", 3, []],
+    "seed": [-1, 2**31, 1.5, NAN, 10**400, *NO_NUMBERS],
+}
+
+
+def pairs(table: dict[str, list[Any]]) -> list[Any]:
+    return [
+        pytest.param(name, value, id=f"{name}-{repr(value)[:20]}-{number}")
+        for name, values in table.items()
+        for number, value in enumerate(values)
+    ]
+
+
+def assert_one_sentence(error: InvalidConfig) -> None:
+    text = str(error)
+    assert text.endswith(".") and text.isprintable() and len(text) < 300, text
+
+
+def test_every_setting_is_tried_here_and_described() -> None:
+    assert list(GOOD) == list(BAD) == list(RULES) == list(RunConfig.model_fields)
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(GOOD))
+def test_a_good_value_becomes_what_it_means(name: str, value: tuple[Any, Any]) -> None:
+    given, meant = value
+    found = getattr(make_config(**{name: given}), name)
+    assert found == meant and type(found) is type(meant)
+    assert check_field(name, given) == meant
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(BAD))
+def test_a_bad_value_is_refused_by_the_name_of_its_setting(name: str, value: Any) -> None:
+    for refuse in (lambda: make_config(**{name: value}), lambda: check_field(name, value)):
+        with pytest.raises(InvalidConfig) as caught:
+            refuse()
+        assert str(caught.value).startswith(f"{name} must be {RULES[name]}, not ")
+        assert_one_sentence(caught.value)
+
+
+def test_the_sentence_shows_the_value() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        make_config(lambda_n=-1)
+    assert str(caught.value) == "lambda_n must be a number from 0 (AnoOnly) to 1 (the baseline), not -1."
+
+
+@pytest.mark.parametrize("name", ["lambda", "Seed", "", "norm ", "two\nlines", "model_config"])
+def test_an_unknown_setting_is_refused(name: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        make_config(**{name: 1})
+    assert str(caught.value) == f"There is no setting called {name!r}."
+    assert_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["baseline", "preset"])
+def test_a_wrong_name_does_not_hide_behind_what_it_would_fill_in(wrong: str) -> None:
+    with pytest.raises(InvalidConfig, match=f"^{wrong} must be"):
+        make_config(**{wrong: "nobody's"})
+
+
+def test_none_means_published() -> None:
+    assert make_config(**dict.fromkeys(RunConfig.model_fields)) == make_config()
+    config = make_config()
+    assert (config.dataset, config.baseline, config.preset) == ("digits_3", "DeepSAD", "paper")
+    assert (config.lambda_n, config.contamination, config.protocol, config.seed) == (
+        1.0,
+        "natural",
+        "leak_free",
+        0,
+    )
+    assert (config.labeled_ratio, config.normal_ratio) == (0.1, 1.0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", BASELINES)
+def test_what_is_not_given_is_what_is_published(name: str, preset: str) -> None:
+    config = make_config(baseline=name, preset=preset)
+    published = BASELINES[name].settings[preset]
+    assert (config.epochs, config.batch_size, config.learning_rate) == (
+        published.epochs,
+        published.batch_size,
+        published.learning_rate,
+    )
+    assert config.norm == BASELINES[name].norms[0]
+    for lambda_n in (0, 0.5, "1e-06", 1 - 2**-53):
+        assert make_config(baseline=name, preset=preset, lambda_n=lambda_n).norm == BASELINES[name].norms[1]
+
+
+def test_the_norm_is_paired_with_lambda_n() -> None:
+    """METHODS § 1: one norm at λ_n = 1, the baseline, the other below."""
+    changing = replace(BASELINES["DeepSAD"], norms=("none", "batch"))
+    assert changing.paired_norm(1) == changing.paired_norm(1.0) == "none"
+    assert {changing.paired_norm(lambda_n) for lambda_n in (1 - 2**-53, 0.5, 1e-9, 0, NAN)} == {"batch"}
+
+
+def test_deepsad_is_trained_as_published() -> None:
+    """METHODS § 2: 50 epochs in batches of 128, at 1e-3 in the paper and 1e-4 in its code."""
+    paper, code = (make_config(baseline="DeepSAD", preset=preset) for preset in ("paper", "published_code"))
+    assert (paper.epochs, paper.batch_size, paper.learning_rate) == (50, 128, 1e-3)
+    assert (code.epochs, code.batch_size, code.learning_rate) == (50, 128, 1e-4)
+    assert paper.norm == code.norm == make_config(lambda_n=0).norm == "batch_no_affine"
+
+
+@pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES.keys())
+def test_every_baseline_is_published_in_full(baseline: Any) -> None:
+    assert tuple(baseline.settings) == PRESETS
+    assert set(baseline.norms) <= set(NORM_LABELS)
+    assert baseline.revision >= 1
+    assert baseline.summary.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["lambda_n", "contamination"])
+def test_there_is_one_zero(name: str) -> None:
+    zeros = [make_config(**{name: zero}) for zero in (0, 0.0, -0.0, "0", "-0.0", "0e5", np.float32(-0.0))]
+    assert {config.canonical() for config in zeros} == {zeros[0].canonical()}
+    assert all(math.copysign(1, getattr(config, name)) == 1 for config in zeros)
+
+
+def test_equal_configs_have_one_canonical_form() -> None:
+    typed = make_config(lambda_n=1e-5, batch_size=64, contamination=0.1, seed=3)
+    read = make_config(seed="3", contamination="0.10", batch_size="64.0", lambda_n="0.00001")
+    assert typed == read and typed.canonical() == read.canonical()
+    assert "\n" not in typed.canonical()
+    assert make_config(**json.loads(typed.canonical())) == typed
+
+
+def test_every_setting_is_part_of_the_canonical_form() -> None:
+    other = {
+        "dataset": "digits_4",
+        "lambda_n": 0.5,
+        "norm": "layer",
+        "batch_size": 7,
+        "epochs": 7,
+        "learning_rate": 0.5,
+        "labeled_ratio": 0.5,
+        "normal_ratio": 0.5,
+        "contamination": 0.5,
+        "preset": "published_code",
+        "protocol": "published",
+        "seed": 7,
+    } | ({"baseline": list(BASELINES)[1]} if len(BASELINES) > 1 else {})
+    forms = {make_config().canonical()} | {make_config(**{name: value}).canonical() for name, value in other.items()}
+    assert len(forms) == len(other) + 1
+
+
+def test_with_keeps_the_rest() -> None:
+    config = make_config(
+        dataset="digits_8",
+        lambda_n=0.5,
+        norm="layer",
+        batch_size=7,
+        epochs=9,
+        learning_rate=0.25,
+        labeled_ratio=0.5,
+        normal_ratio=0.75,
+        contamination=0.2,
+        preset="published_code",
+        protocol="published",
+        seed=3,
+    )
+    for name, value in {"lambda_n": 0, "seed": "4", "contamination": "natural", "preset": "paper"}.items():
+        changed = config.with_(**{name: value})
+        assert changed.model_dump() == config.model_dump() | {name: check_field(name, value)}
+    assert config.with_() == config
+    assert config.with_(batch_size=None, learning_rate=None).batch_size == 128
+    with pytest.raises(InvalidConfig, match=r"^seed must be"):
+        config.with_(seed=-1)
+    with pytest.raises(InvalidConfig, match="no setting called 'seeds'"):
+        config.with_(seeds=2)
+
+
+def test_a_config_does_not_change() -> None:
+    config = make_config()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 1  # type: ignore[misc]
+    assert config == make_config() and hash(config) == hash(make_config())
+    assert config != make_config(seed=1)
+
+
+# The first text that hypothesis draws on a machine takes it seconds: it tabulates Unicode once.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ANYTHING = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=80),
+    st.binary(max_size=8),
+    st.complex_numbers(),
+    st.decimals(),
+    st.fractions(),
+    st.lists(st.integers() | st.text(max_size=3), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+    st.sampled_from([value for values in GOOD.values() for value, _ in values]),
+)
+
+
+@UNHURRIED
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(RunConfig.model_fields, ANYTHING)))
+@example({"preset": []})
+@example({"lambda_n": 10**400})
+def test_whatever_is_given_a_config_or_one_sentence_comes_back(values: dict[str, Any]) -> None:
+    try:
+        config = make_config(**values)
+    except InvalidConfig as error:
+        assert_one_sentence(error)
+        assert str(error).split(" must be ")[0] in values
+    else:
+        assert make_config(**config.model_dump()) == config
+        assert make_config(**json.loads(config.canonical())) == config
+
+
+@UNHURRIED
+@given(
+    st.floats(0, 1),
+    st.floats(0, MAX_CONTAMINATION) | st.just("natural"),
+    st.integers(1, 65536),
+    st.integers(0, 2**31 - 1),
+)
+def test_what_a_url_holds_is_what_was_meant(lambda_n: float, contamination: float | str, size: int, seed: int) -> None:
+    config = make_config(lambda_n=lambda_n, contamination=contamination, batch_size=size, seed=seed)
+    as_text = {name: str(value) for name, value in config.model_dump().items()}
+    assert make_config(**as_text).canonical() == config.canonical()
