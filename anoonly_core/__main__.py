@@ -1,0 +1,8 @@
+"""python -m anoonly_core ..."""
+
+import sys
+
+from anoonly_core.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""The command line: datasets, fetch, run. Exit code 0 done, 2 bad input with one sentence on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from tqdm import tqdm
+
+from anoonly_core import __version__
+from anoonly_core.config import RULES, RunConfig, make_config
+from anoonly_core.data.adbench import ManifestEntry, fetch, find_entry, local_path, manifest
+from anoonly_core.data.catalogue import DATASETS, check_name
+from anoonly_core.data.files import one_line
+from anoonly_core.errors import AnoOnlyError, InvalidConfig, UnknownDataset
+from anoonly_core.store import default_store
+
+__all__ = ["main"]
+
+MAX_SEEDS = 1000
+
+# The settings that `run` takes, as options; the name of an option is the setting's with dashes.
+RUN_SETTINGS = (
+    "dataset",
+    "baseline",
+    "lambda_n",
+    "norm",
+    "batch_size",
+    "epochs",
+    "learning_rate",
+    "labeled_ratio",
+    "normal_ratio",
+    "contamination",
+    "preset",
+    "protocol",
+    "seed",
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one sentence on stderr in place of usage and error."""
+
+    def error(self, message: str) -> NoReturn:
+        sentence = " ".join(f"{message[0].upper()}{message[1:]}; see `{self.prog} --help`.".splitlines())
+        print(sentence, file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every console has λ and ±
+    options = _parser().parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], None] = options.command
+        command(options)
+        sys.stdout.flush()
+    except AnoOnlyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m anoonly_core", description="AnoOnly (arXiv 2305.18798), to see and to question.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    datasets = commands.add_parser("datasets", help="list every data set by name")
+    datasets.add_argument("--json", action="store_true", help="one JSON array")
+    datasets.set_defaults(command=_datasets)
+
+    fetching = commands.add_parser("fetch", help="download data sets into the cache, verified")
+    fetching.add_argument("names", nargs="+", metavar="NAME", help="such as CIFAR10_0, or a folder of ADBench's")
+    fetching.set_defaults(command=_fetch)
+
+    running = commands.add_parser("run", help="train and test one configuration")
+    for setting in RUN_SETTINGS:
+        running.add_argument(f"--{setting.replace('_', '-')}", dest=setting, metavar="VALUE", help=RULES[setting])
+    running.add_argument("--anomaly-only", action="store_true", help="λ_n = 0, which is AnoOnly")
+    running.add_argument("--seeds", metavar="N", help="run N seeds, counting up from --seed")
+    running.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    running.add_argument("--json", action="store_true", help="one JSON object")
+    running.set_defaults(command=_run)
+    return parser
+
+
+def _datasets(options: argparse.Namespace) -> None:
+    rows = [
+        {"name": entry.name, "family": entry.family, "bundled": entry.bundled, "at_hand": entry.at_hand()}
+        for entry in DATASETS.values()
+    ]
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        state = "bundled" if row["bundled"] else "at hand" if row["at_hand"] else "to fetch"
+        print(f"{row['name']:32} {row['family']:16} {state}")
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    wanted: list[ManifestEntry] = []
+    for name in options.names:
+        if (found := find_entry(name)) is not None:
+            wanted.append(found)
+        elif family := [entry for entry in manifest().values() if entry.folder == name]:
+            wanted += family
+        else:
+            check_name(name)
+            raise UnknownDataset(f"{one_line(name)} needs no download: it is bundled or a file of yours.")
+    for entry in wanted:
+        if (path := local_path(entry)) is None:
+            name, size = entry.catalogue_name, entry.bytes
+            with tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=None) as bar:
+
+                def show(done: int, total: int | None, bar: Any = bar) -> None:
+                    bar.total = total
+                    bar.update(done - bar.n)
+
+                path = fetch(entry, show)
+        print(path)
+
+
+def _run(options: argparse.Namespace) -> None:
+    configs = _configs(options)
+    seeded = options.seeds is not None
+
+    # Torch takes seconds to load, and bad input needs none of it.
+    from anoonly_core.run import Progress, run_many
+
+    bar = tqdm(total=configs[0].epochs, unit="epoch", disable=None, leave=False)
+
+    def show(progress: Progress) -> None:
+        bar.update(progress.epoch - bar.n)
+
+    try:
+        results = run_many(configs, options.device, default_store(), show)
+    finally:
+        bar.close()
+    runs = [result.summary() for result in results]
+    if not seeded:
+        report = runs[0]
+    else:
+        table = {name: [run["metrics"][name] for run in runs] for name in runs[0]["metrics"]}
+        report = {
+            "runs": runs,
+            "mean": {name: float(np.mean(values)) for name, values in table.items()},
+            "std": {name: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for name, values in table.items()},
+        }
+    print(json.dumps(report, indent=1) if options.json else _as_text(report, runs))
+
+
+def _configs(options: argparse.Namespace) -> list[RunConfig]:
+    """The configs that the options ask for, one a seed; raises InvalidConfig or UnknownDataset."""
+    given = {name: getattr(options, name) for name in RUN_SETTINGS}
+    if options.anomaly_only:
+        if given["lambda_n"] is not None:
+            raise InvalidConfig("Give either --anomaly-only, which is λ_n = 0, or --lambda-n.")
+        given["lambda_n"] = 0.0
+    first = make_config(**given)
+    check_name(first.dataset)
+    if options.seeds is None:
+        return [first]
+    try:
+        seeds = int(options.seeds)
+    except ValueError:
+        seeds = 0
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {options.seeds!r}.")
+    return [first.with_(seed=first.seed + number) for number in range(seeds)]
+
+
+def _as_text(report: dict[str, Any], runs: list[dict[str, Any]]) -> str:
+    config, counts = runs[0]["config"], runs[0]["counts"]
+    lines = [
+        f"{config['dataset']}, {config['baseline']}, λ_n = {config['lambda_n']:g}, norm {config['norm']}, "
+        f"{config['epochs']} epochs, batch {config['batch_size']}, learning rate {config['learning_rate']:g}",
+        f"{counts['labelled_anomalies']} labelled anomalies, pool of {counts['pool_normal']} normal and "
+        f"{counts['pool_anomalies']} anomalous rows ({config['protocol']} split, contamination "
+        f"{config['contamination']}), {counts['test']} test rows",
+    ]
+    if counts["train"] != counts["train_distinct"]:
+        lines.append(
+            f"Resampled: the {counts['train']} rows trained on are copies of {counts['train_distinct']}, "
+            f"the labelled anomalies of {counts['labelled_anomalies_distinct']}."
+        )
+    if counts["test_copies_of_training_part"]:
+        lines.append(f"Leak: {counts['test_copies_of_training_part']} test rows are copies of training rows.")
+    if "mean" in report:
+        lines += [f"{name:24} {mean:.4f} ± {report['std'][name]:.4f}" for name, mean in report["mean"].items()]
+    else:
+        lines += [f"{name:24} {value:.4f}" for name, value in report["metrics"].items()]
+    seconds = sum(run["seconds"]["train"] for run in runs)
+    lines.append(f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {seconds:.2f} s of training")
+    return "\n".join(lines)

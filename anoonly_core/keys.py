@@ -1,0 +1,39 @@
+"""Keys: what names a finished run, computed without torch so that the server can look one up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import identity
+from anoonly_core.settings import BASELINES
+
+__all__ = ["points_key", "run_key"]
+
+# Raised whenever split, layers or training change what any head scores.
+ENGINE_REVISION = 1
+
+
+def run_key(config: RunConfig, device: str = "cpu") -> str:
+    """The key of a run: its config, the revision of its method's code, its data's identity, its device.
+
+    device is "cpu" or "cuda": they round differently. Raises UnknownDataset.
+    """
+    return _digest(
+        {
+            "config": config.canonical(),
+            "revision": [ENGINE_REVISION, BASELINES[config.baseline].revision],
+            "data": identity(config.dataset),
+            "device": device,
+        }
+    )
+
+
+def points_key(run: str, space: str, projector: str) -> str:
+    """The key of a projection ("pca", "tsne", "umap") of one run's "hidden" or "input" features."""
+    return _digest({"run": run, "space": space, "projector": projector})
+
+
+def _digest(parts: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

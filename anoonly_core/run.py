@@ -1,0 +1,225 @@
+"""RunConfig -> RunResult: load, split, train, score, evaluate; through the store."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.split import Split, make_split
+from anoonly_core.errors import DeviceUnavailable, StoreUnavailable, TrainingDiverged
+from anoonly_core.evaluate import metrics
+from anoonly_core.keys import run_key
+from anoonly_core.result import HISTORY_METRICS, History, Role, RunResult, Sample
+from anoonly_core.store import Store
+from anoonly_core.streams import numpy_stream
+from anoonly_core.train import Snapshot, Stack, shape_key, train
+
+__all__ = ["DEVICES", "Progress", "resolve_device", "run", "run_many"]
+
+DEVICES = ("auto", "cpu", "cuda")
+SAMPLE_ROWS = 1500
+MEASURED_EPOCHS = 25
+STACK_RUNS = 64
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a call of run_many has come: this stack's epoch, and the runs finished in all."""
+
+    epoch: int
+    epochs: int
+    finished: int
+    runs: int
+
+
+def resolve_device(device: str) -> str:
+    """ "cpu" or "cuda" for auto, cpu or cuda; raises DeviceUnavailable where there is no such card."""
+    available = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if available else "cpu"
+    if device not in DEVICES:
+        raise DeviceUnavailable(f"device must be one of {', '.join(DEVICES)}, not {device!r}.")
+    if device == "cuda" and not available:
+        raise DeviceUnavailable("PyTorch finds no CUDA card on this machine: use --device cpu or auto.")
+    return device
+
+
+def run(config: RunConfig, device: str = "auto", store: Store | None = None) -> RunResult:
+    """One run; from the store if it is there."""
+    return run_many([config], device, store)[0]
+
+
+def run_many(
+    configs: Sequence[RunConfig],
+    device: str = "auto",
+    store: Store | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> list[RunResult]:
+    """Runs in the order of their configs; those that share shapes train as one stack.
+
+    What the store has is not trained again, and each stack is stored as soon as it is done.
+    on_progress is called after every epoch; what it raises stops the training. Raises an
+    AnoOnlyError with one sentence for data that cannot be had, split or trained on.
+    """
+    device = resolve_device(device)
+    keys = [run_key(config, device) for config in configs]
+    results: dict[str, RunResult] = {}
+    if store is not None:
+        results = {key: found for key in keys if (found := store.get(key)) is not None}
+    missing = {key: config for key, config in zip(keys, configs, strict=True) if key not in results}
+
+    def report(epoch: int, epochs: int) -> None:
+        if on_progress is not None:
+            on_progress(Progress(epoch, epochs, len(results), len(set(keys))))
+
+    for dataset, stack in _stacks(missing):
+        finished = _run_stack(dataset, stack, device, report)
+        for result in finished:
+            results[result.key] = result
+            _keep(store, result)
+    return [results[key] for key in keys]
+
+
+@dataclass(frozen=True)
+class _Planned:
+    key: str
+    config: RunConfig
+    split: Split
+
+
+def _stacks(configs: dict[str, RunConfig]) -> list[tuple[Dataset, list[_Planned]]]:
+    """Group runs whose shapes agree; runs that differ in nothing about the data share one Split object."""
+    splits: dict[object, Split] = {}
+    groups: dict[object, tuple[Dataset, list[_Planned]]] = {}
+    for key, config in configs.items():
+        dataset = load_cached(config.dataset)
+        fields = ("dataset", "seed", "labeled_ratio", "normal_ratio", "contamination", "protocol")
+        about_data = tuple(getattr(config, name) for name in fields)
+        if about_data not in splits:
+            splits[about_data] = make_split(dataset, config)
+        split = splits[about_data]
+        _, planned = groups.setdefault(shape_key(config, split), (dataset, []))
+        planned.append(_Planned(key, config, split))
+    return [
+        (dataset, planned[begin : begin + STACK_RUNS])
+        for dataset, planned in groups.values()
+        for begin in range(0, len(planned), STACK_RUNS)
+    ]
+
+
+def _run_stack(
+    dataset: Dataset, planned: list[_Planned], device: str, report: Callable[[int, int], None]
+) -> list[RunResult]:
+    begun = time.perf_counter()
+    splits = [one.split for one in planned]
+    stack = Stack(dataset, [one.config for one in planned], splits, device)
+    tests = [split.test for split in splits]
+    epochs = planned[0].config.epochs
+    measured = _measured_epochs(epochs)
+    snapshots: list[Snapshot] = []
+    measures: list[list[list[float]]] = [[] for _ in planned]
+    measuring = 0.0
+    for snapshot in train(stack):
+        snapshots.append(snapshot)
+        if snapshot.epoch in measured:
+            paused = time.perf_counter()
+            scores = _finite_scores(stack, tests)
+            for own, score, split in zip(measures, scores, splits, strict=True):
+                found = metrics(dataset.y[split.test], score)
+                own.append([getattr(found, name) for name in HISTORY_METRICS])
+            measuring += time.perf_counter() - paused
+        report(snapshot.epoch, epochs)
+    trained = time.perf_counter()
+    scores = _finite_scores(stack, tests)
+    scored = time.perf_counter()
+    samples = _samples(dataset, stack)
+    share = 1 / len(planned)
+    return [
+        RunResult(
+            key=one.key,
+            config=one.config,
+            device=device,
+            metrics=metrics(dataset.y[one.split.test], scores[r]),
+            seconds={"train": (trained - begun - measuring) * share, "score": (scored - trained) * share},
+            counts=one.split.counts,
+            test_rows=one.split.test,
+            y_test=dataset.y[one.split.test].astype(np.int8),
+            scores=scores[r],
+            sample=samples[r],
+            history=_history(snapshots, r, measured, measures[r]),
+        )
+        for r, one in enumerate(planned)
+    ]
+
+
+def _measured_epochs(epochs: int) -> list[int]:
+    """The epochs at which the test rows are scored: all of few, evenly spread over many, always the last."""
+    return sorted({int(epoch) for epoch in np.linspace(1, epochs, min(epochs, MEASURED_EPOCHS)).round()})
+
+
+def _finite_scores(stack: Stack, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    scores = stack.scores(rows)
+    if not all(np.isfinite(score).all() for score in scores):
+        raise TrainingDiverged(
+            "Training diverged, so that the scores are no longer finite numbers: try a smaller learning rate."
+        )
+    return scores
+
+
+def _samples(dataset: Dataset, stack: Stack) -> list[Sample]:
+    """At most SAMPLE_ROWS test rows and labelled anomalies of each run, with all anomalies if they fit."""
+    chosen = []
+    for config, split in zip(stack.configs, stack.splits, strict=True):
+        labelled = np.unique(split.train[split.labelled])
+        anomalies = np.unique(split.test[dataset.y[split.test] == 1])
+        normals = np.unique(split.test[dataset.y[split.test] == 0])
+        stream = numpy_stream(config.seed, "sample")
+        labelled, anomalies = (
+            _some(stream, labelled, SAMPLE_ROWS // 3),
+            _some(stream, anomalies, SAMPLE_ROWS // 3),
+        )
+        normals = _some(stream, normals, SAMPLE_ROWS - len(labelled) - len(anomalies))
+        rows = np.concatenate([normals, anomalies, labelled])
+        role = np.repeat(
+            np.array([Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELLED_ANOMALY], dtype=np.int8),
+            [len(normals), len(anomalies), len(labelled)],
+        )
+        chosen.append((rows, role))
+    hidden = stack.hidden([rows for rows, _ in chosen])
+    return [
+        Sample(rows, role, own, split.minimum, split.scale)
+        for (rows, role), own, split in zip(chosen, hidden, stack.splits, strict=True)
+    ]
+
+
+def _some(stream: np.random.Generator, rows: np.ndarray, most: int) -> np.ndarray:
+    """All rows if they are few enough, else a draw of them, in order."""
+    return rows if len(rows) <= most else np.sort(stream.choice(rows, most, replace=False))
+
+
+def _history(snapshots: Sequence[Snapshot], run: int, measured: list[int], measures: list[list[float]]) -> History:
+    per_epoch = {
+        name: np.array([getattr(snapshot, name)[run] for snapshot in snapshots], dtype=np.float32)
+        for name in ("loss_normal", "loss_anomaly", "labelled_share", "batches_without_anomaly")
+    }
+    taken = np.array(measures, dtype=np.float64).reshape(len(measured), len(HISTORY_METRICS))
+    by_metric = {name: taken[:, column] for column, name in enumerate(HISTORY_METRICS)}
+    return History(**per_epoch, **by_metric, measured=np.array(measured, dtype=np.int64))
+
+
+def _keep(store: Store | None, result: RunResult) -> None:
+    if store is not None:
+        try:
+            store.put(result)
+        except StoreUnavailable as error:
+            log.warning("%s", error)  # the run itself is fine and goes on to its reader

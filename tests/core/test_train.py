@@ -1,0 +1,211 @@
+"""The training loop: a generator, stoppable, on random streams of its own."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import random
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import MinMaxScaler
+
+from anoonly_core.config import make_config
+from anoonly_core.data.split import make_split
+from anoonly_core.train import Stack, shape_key, train
+from tests.core.stacks import configs_of, made_split, made_table, stack_of, trained_scores
+
+
+def test_train_is_a_generator_of_one_snapshot_an_epoch() -> None:
+    stack = stack_of(made_table(), configs_of(3, epochs=5))
+    assert inspect.isgeneratorfunction(train)
+    snapshots = list(train(stack))
+    assert [snapshot.epoch for snapshot in snapshots] == [1, 2, 3, 4, 5]
+    for snapshot in snapshots:
+        for values in (snapshot.loss_normal, snapshot.loss_anomaly, snapshot.labelled_share):
+            assert values.shape == (3,)
+            assert np.isfinite(values).all()
+
+
+def test_stop_iterating_and_it_has_stopped() -> None:
+    dataset, split = made_table(), made_split(made_table())
+    broken = stack_of(dataset, configs_of(2, epochs=9), split)
+    for snapshot in train(broken):
+        if snapshot.epoch == 4:
+            break
+    test = [split.test] * 2
+    short = trained_scores(dataset, configs_of(2, epochs=4), split)
+    for stopped, whole in zip(broken.scores(test), short, strict=True):
+        assert np.array_equal(stopped, whole)
+
+
+def test_scoring_between_epochs_changes_nothing() -> None:
+    dataset = made_table()
+    watched = stack_of(dataset, configs_of(2, norm="batch"))
+    test = [watched.splits[0].test] * 2
+    for _ in train(watched):
+        watched.scores(test)
+        watched.hidden(test)
+    unwatched = trained_scores(dataset, configs_of(2, norm="batch"))
+    assert np.array_equal(watched.scores(test)[1], unwatched[1])
+
+
+def test_the_make_up_of_the_batches_is_counted() -> None:
+    """60 rows in batches of 16: 48 rows an epoch; with one label at most one of three batches holds it."""
+    stack = stack_of(made_table(), configs_of(1, epochs=4), made_split(made_table(), labels=1))
+    for snapshot in train(stack):
+        empty, share = snapshot.batches_without_anomaly[0], snapshot.labelled_share[0]
+        assert (empty, share) in [(pytest.approx(2 / 3), pytest.approx(1 / 48)), (1.0, 0.0)]
+
+
+def test_runs_in_threads_with_other_work_between_score_as_one_alone() -> None:
+    dataset = made_table()
+    first, second = configs_of(2, epochs=6)
+    alone = [trained_scores(dataset, [config])[0] for config in (first, second)]
+    found: dict[int, np.ndarray] = {}
+
+    def work(place: int, config: object) -> None:
+        stack = stack_of(dataset, [config])  # type: ignore[list-item]
+        for _ in train(stack):
+            torch.rand(100)
+            np.random.rand(100)
+        found[place] = stack.scores([stack.splits[0].test])[0]
+
+    threads = [threading.Thread(target=work, args=pair) for pair in enumerate((first, second))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for place in (0, 1):
+        assert np.array_equal(found[place], alone[place])
+
+
+def test_no_global_random_state_is_touched() -> None:
+    def state() -> list[object]:
+        _, keys, place, *gauss = np.random.get_state()  # type: ignore[misc]
+        return [torch.get_rng_state().tolist(), keys.tolist(), place, gauss, random.getstate()]  # type: ignore[union-attr]
+
+    before = state()
+    trained_scores(made_table(), configs_of(2))
+    assert state() == before
+
+
+def test_runs_that_differ_in_lambda_alone_share_weights_and_batches() -> None:
+    stack = stack_of(made_table(), [make_config(lambda_n=value, seed=4) for value in (1.0, 0.0)])
+    for parameter in stack.head.parameters():
+        assert torch.equal(parameter[0], parameter[1])
+    draws = stack.draw_epochs()
+    for _ in range(3):
+        epoch = next(draws)
+        assert torch.equal(epoch[:, 0], epoch[:, 1])
+
+
+def test_runs_of_different_shapes_do_not_share_a_stack() -> None:
+    dataset, split = made_table(), made_split(made_table())
+    one, other = make_config(batch_size=16), make_config(batch_size=8)
+    assert shape_key(one, split) != shape_key(other, split)
+    with pytest.raises(ValueError, match="shapes"):
+        Stack(dataset, [one, other], [split, split])
+
+
+def test_breaking_out_leaves_the_network_as_that_many_epochs_do() -> None:
+    """Weights, running statistics and centre, bit for bit."""
+    dataset = made_table()
+    broken, short = (
+        stack_of(dataset, configs_of(2, norm="batch", epochs=9)),
+        stack_of(dataset, configs_of(2, norm="batch", epochs=4)),
+    )
+    for snapshot in train(broken):
+        if snapshot.epoch == 4:
+            break
+    list(train(short))
+    left, expected = broken.head.state_dict(), short.head.state_dict()
+    assert list(left) == list(expected)
+    assert all(torch.equal(left[name], expected[name]) for name in left)
+
+
+def test_nothing_is_trained_before_the_first_epoch_is_asked_for() -> None:
+    stack = stack_of(made_table(), configs_of(1))
+    before = [parameter.detach().clone() for parameter in stack.head.parameters()]
+    train(stack)
+    assert all(torch.equal(a, b) for a, b in zip(before, stack.head.parameters(), strict=True))
+
+
+def test_a_snapshot_holds_the_epochs_mean_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = stack_of(made_table(), configs_of(3, epochs=2))
+    original, seen = stack.head.losses, []
+
+    def watched(x: torch.Tensor, labelled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        losses = original(x, labelled)
+        seen.append([loss.detach().double().numpy() for loss in losses])
+        return losses
+
+    monkeypatch.setattr(stack.head, "losses", watched)
+    snapshots = list(train(stack))
+    assert len(seen) == 6  # 60 rows make three batches of 16
+    for number, snapshot in enumerate(snapshots):
+        normal, anomaly = np.mean(seen[3 * number : 3 * number + 3], axis=0)
+        np.testing.assert_allclose(snapshot.loss_normal, normal, rtol=1e-6)  # float32 means of three
+        np.testing.assert_allclose(snapshot.loss_anomaly, anomaly, rtol=1e-6)
+
+
+def test_each_run_draws_from_its_own_rows_and_misses_none_for_long() -> None:
+    dataset = made_table()
+    splits = [made_split(dataset, train_rows=rows) for rows in (60, 61, 63)]
+    stack = Stack(dataset, configs_of(3), splits)
+    places = [torch.arange(begin, begin + rows) for begin, rows in ((0, 60), (60, 61), (121, 63))]
+    drawn: list[set[int]] = [set(), set(), set()]
+    for epoch, _ in zip(stack.draw_epochs(), range(8), strict=False):
+        assert epoch.shape == (3, 3, 16)
+        for run in range(3):
+            rows = epoch[:, run].reshape(-1)
+            assert len(rows.unique()) == 48
+            drawn[run] |= set(rows.tolist())
+    assert drawn == [set(own.tolist()) for own in places]
+    for run, split in enumerate(splits):
+        assert torch.equal(stack.rows.X[places[run]], stack.scale(run, split.train))
+        assert torch.equal(stack.rows.labelled[places[run]], torch.from_numpy(split.labelled))
+
+
+def test_the_first_layer_sees_the_training_rows_between_zero_and_one() -> None:
+    dataset = made_table(rows=200)
+    config = make_config(batch_size=16)
+    split = make_split(dataset, config)
+    stack = Stack(dataset, [config], [split])
+    expected = MinMaxScaler().fit(dataset.X[split.train]).transform(dataset.X[split.test])
+    np.testing.assert_allclose(stack.scale(0, split.test).numpy(), expected, rtol=0, atol=1e-6)  # float32
+    assert stack.rows.X.amin() == 0 and stack.rows.X.amax() == 1
+
+
+PROGRAM = """
+import hashlib, torch
+torch.set_num_threads({threads})
+from tests.core.stacks import configs_of, made_table, trained_scores
+digest = hashlib.sha256()
+for preset in ("paper", "published_code"):
+    for norm in ("batch", "layer"):
+        configs = configs_of(4, norm=norm, preset=preset, batch_size=128, epochs=2)
+        for scores in trained_scores(made_table(rows=600, columns=512), configs):
+            digest.update(scores.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_the_number_of_threads_does_not_change_a_bit() -> None:
+    # Passive waiting: two threads that spin take turns badly where other work wants the same cores.
+    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(threads=threads)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        ).stdout
+        for threads in (1, 2)
+    }
+    assert len(outputs) == 1
