@@ -1,0 +1,1 @@
+"""The browser side: Streamlit only; imports neither torch nor umap."""

@@ -1,0 +1,353 @@
+"""Pure functions: data -> plotly Figure. Colours and marks mean the same in every chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from anoonly_core.evaluate import Confusion, Curves
+from anoonly_core.result import History, Role
+
+__all__ = [
+    "ANOMALY",
+    "NORMAL",
+    "ScoreScale",
+    "Side",
+    "confusion_figure",
+    "curves_figure",
+    "history_figure",
+    "points_figure",
+    "scores_figure",
+    "split_figure",
+]
+
+NORMAL = "#0072B2"
+ANOMALY = "#D55E00"
+NEUTRAL = "#808080"
+LINES = {"A": ("dash", NEUTRAL), "B": ("solid", "#009E73")}
+ROLES = {
+    Role.TEST_NORMAL: ("normal", NORMAL, "circle", 5, 0.55),
+    Role.TEST_ANOMALY: ("anomaly", ANOMALY, "diamond", 8, 0.9),
+    Role.LABELLED_ANOMALY: ("labelled anomaly (training)", ANOMALY, "star", 12, 1.0),
+}
+BINS = 48
+
+
+@dataclass(frozen=True)
+class ScoreScale:
+    """Puts the scores of different runs on one axis: distance from the median, in interquartile ranges.
+
+    Heads and λ_n give scores of very different size, and only their order counts. The axis is an
+    inverse hyperbolic sine: linear around the median, logarithmic far from it.
+    """
+
+    median: float
+    spread: float
+
+    @classmethod
+    def of(cls, scores: np.ndarray) -> ScoreScale:
+        low, median, high = np.percentile(scores.astype(np.float64), [25, 50, 75])
+        return cls(float(median), float(high - low) or 1.0)
+
+    def units(self, scores: np.ndarray) -> np.ndarray:
+        """Scores in interquartile ranges above the median."""
+        return (scores - self.median) / self.spread
+
+    def score(self, units: float) -> float:
+        """The score that lies this many interquartile ranges above the median."""
+        return self.median + units * self.spread
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One run, A or B, as the charts need it; letter "A" or "B"."""
+
+    letter: str
+    name: str
+    y: np.ndarray
+    scores: np.ndarray
+    scale: ScoreScale
+
+    @property
+    def title(self) -> str:
+        return f"<b>{self.letter}</b>  {self.name}"
+
+
+def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[Confusion]) -> go.Figure:
+    """Score distributions of A and B on one axis, each class as a share of itself, with the threshold."""
+    axis = [np.arcsinh(side.scale.units(side.scores)) for side in sides]
+    low, high = min(a.min() for a in axis), max(a.max() for a in axis)
+    low, high = min(low, float(np.arcsinh(threshold))), max(high, float(np.arcsinh(threshold))) + 0.1
+    edges = np.linspace(low - 0.1, high, BINS + 1)
+    figure = make_subplots(1, 2, horizontal_spacing=0.05)
+    tallest = 0.0
+    for column, (side, place, found) in enumerate(zip(sides, axis, confusions, strict=True), start=1):
+        for label, name, colour, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
+            counts, _ = np.histogram(place[side.y == label], edges)
+            figure.add_bar(
+                x=(edges[:-1] + edges[1:]) / 2,
+                y=100 * counts / max(counts.sum(), 1),
+                customdata=counts,
+                name=name,
+                legendgroup=name,
+                showlegend=column == 1,
+                marker={
+                    "color": colour,
+                    "opacity": 0.65,
+                    "line": {"width": 0},
+                    "pattern": {
+                        "shape": pattern,
+                        "fillmode": "overlay",
+                        "fgcolor": "white",
+                        "size": 5,
+                        "solidity": 0.25,
+                    },
+                },
+                width=edges[1] - edges[0],
+                hovertemplate=f"%{{customdata}} {name} rows, %{{y:.1f}} %<extra>{side.letter}</extra>",
+                row=1,
+                col=column,
+            )
+        tallest = max(tallest, *(float(max(trace.y)) for trace in figure.data))
+        figure.add_vline(
+            x=float(np.arcsinh(threshold)), line={"color": NEUTRAL, "width": 2, "dash": "dash"}, col=column
+        )
+        flagged = (
+            f"{side.title}<br>flags {found.anomalies_flagged} of {found.anomalies_flagged + found.anomalies_missed} "
+            f"anomalies, {found.normals_flagged} of {found.normals_flagged + found.normals_passed} normal"
+        )
+        _title(figure, column, flagged)
+    ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
+    figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{t:g}" for t in ticks], range=[low - 0.1, high])
+    figure.update_xaxes(
+        title={"text": "score, interquartile ranges above the median", "standoff": 2, "font": {"size": 12}}
+    )
+    figure.update_yaxes(range=[0, tallest * 1.05])
+    figure.update_yaxes(title_text="% of its class", col=1)
+    figure.update_layout(barmode="overlay", bargap=0)
+    return _laid_out(figure, 200, top=44, legend_y=1.42)
+
+
+def points_figure(
+    panels: Mapping[str, np.ndarray | None],
+    role: np.ndarray,
+    row_ids: np.ndarray,
+    selected: Sequence[int] = (),
+    waiting: str = "",
+) -> go.Figure:
+    """One scatter a panel [rows, 2] of the same rows; a panel without points yet says `waiting`."""
+    figure = make_subplots(1, len(panels), horizontal_spacing=0.02)
+    first = next((column for column, points in enumerate(panels.values(), start=1) if points is not None), 1)
+    for column, (title, points) in enumerate(panels.items(), start=1):
+        _title(figure, column, title)
+        if points is None:
+            figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
+            continue
+        for kind, (name, colour, symbol, size, opacity) in ROLES.items():
+            mine = np.flatnonzero(role == kind)
+            chosen = [place for place, row in enumerate(mine) if int(row_ids[row]) in set(selected)]
+            figure.add_scatter(
+                x=points[mine, 0],
+                y=points[mine, 1],
+                mode="markers",
+                name=name,
+                legendgroup=name,
+                showlegend=column == first,
+                customdata=row_ids[mine],
+                selectedpoints=chosen if len(selected) else None,
+                marker={
+                    "color": colour,
+                    "symbol": symbol,
+                    "size": size,
+                    "opacity": opacity,
+                    "line": {"color": "white", "width": 0.6},
+                },
+                unselected={"marker": {"opacity": 0.12}},
+                selected={"marker": {"opacity": 1.0, "size": size + 5}},
+                hovertemplate=f"row %{{customdata}}, {name}<extra></extra>",
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(showticklabels=False, zeroline=False, ticks="")
+    figure.update_yaxes(showticklabels=False, zeroline=False, ticks="")
+    figure.update_layout(dragmode="lasso")
+    return _laid_out(figure, 272, top=24, legend_y=-0.02)
+
+
+def curves_figure(
+    sides: Sequence[Side], curves: Sequence[Curves], at: Sequence[int], chance: Mapping[str, float]
+) -> go.Figure:
+    """ROC and both precision-recall curves of A (dashed) and B, with the threshold's marks at index `at`."""
+    figure = make_subplots(1, 3, horizontal_spacing=0.07)
+    rates = ("false_positive_rate", "true_positive_rate")
+    # Drawn so that the area under each line is its metric: average precision is a sum of steps.
+    panels = (
+        ("ROC", "false positive rate", "true positive rate", *rates, None, "linear"),
+        ("PR of the anomalies", "recall", "precision", rates[1], "precision_anomaly", "aucpr_anomaly", "vh"),
+        ("PR of the normal rows", "recall", "precision", "recall_normal", "precision_normal", "aucpr_normal", "hv"),
+    )
+    for column, (title, x_title, y_title, x_name, y_name, chance_name, shape) in enumerate(panels, start=1):
+        here = {"row": 1, "col": column}
+        first = column == 1
+        level = [0, 1] if chance_name is None else [chance[chance_name]] * 2
+        dots = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+        figure.add_scatter(
+            x=[0, 1], y=level, mode="lines", line=dots, name="chance", showlegend=first, hoverinfo="skip", **here
+        )
+        for side, curve, index in zip(sides, curves, at, strict=True):
+            x, y = getattr(curve, x_name), getattr(curve, y_name)
+            # The point above every score: nothing is flagged.
+            start = {1: (0.0, 0.0), 2: (0.0, y[0]), 3: (1.0, chance["aucpr_normal"])}[column]
+            dash, colour = LINES[side.letter]
+            figure.add_scatter(
+                x=np.append(start[0], x),
+                y=np.append(start[1], y),
+                mode="lines",
+                line={"color": colour, "width": 2.5, "dash": dash, "shape": shape},
+                name=f"{side.letter}  {side.name}",
+                showlegend=first,
+                hovertemplate=f"{x_title} %{{x:.2f}}, {y_title} %{{y:.2f}}<extra>{side.letter}</extra>",
+                **here,
+            )
+            if index >= 0:
+                figure.add_scatter(
+                    x=[x[index]],
+                    y=[y[index]],
+                    mode="markers",
+                    marker={"color": colour, "size": 11, "symbol": "x"},
+                    name="at the threshold",
+                    showlegend=first and side.letter == "B",
+                    hovertemplate=f"at the threshold: %{{x:.2f}}, %{{y:.2f}}<extra>{side.letter}</extra>",
+                    **here,
+                )
+        figure.update_xaxes(title_text=x_title, range=[-0.02, 1.02], col=column)
+        figure.update_yaxes(title_text=y_title, range=[-0.02, 1.04], col=column)
+        _title(figure, column, title)
+    return _laid_out(figure, 320, legend_y=1.24)
+
+
+def history_figure(sides: Mapping[str, History]) -> go.Figure:
+    """Both losses and the test metrics over the epochs, A dashed and B solid."""
+    figure = make_subplots(1, 2, horizontal_spacing=0.09)
+    for letter, history in sides.items():
+        dash = "dash" if letter == "A" else "solid"
+        epochs = np.arange(1, len(history.loss_normal) + 1)
+        lines = (
+            (1, epochs, history.loss_normal, "L_N, pool (before λₙ)", NORMAL),
+            (1, epochs, history.loss_anomaly, "L_A, labelled anomalies", ANOMALY),
+            (2, history.measured, history.aucroc, "AUCROC", NEUTRAL),
+            (2, history.measured, history.aucpr_anomaly, "AUCPR anomaly", ANOMALY),
+            (2, history.measured, history.aucpr_normal, "AUCPR normal", NORMAL),
+        )
+        for column, x, y, name, colour in lines:
+            shown = np.where(y > 0, y, np.nan) if column == 1 else y
+            figure.add_scatter(
+                x=x,
+                y=shown,
+                mode="lines",
+                name=f"{letter}  {name}",
+                line={"color": colour, "dash": dash, "width": 2},
+                hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{letter}  {name}</extra>",
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(title_text="epoch")
+    figure.update_yaxes(title_text="loss per row, log scale", type="log", exponentformat="power", col=1)
+    figure.update_yaxes(title_text="test metric", range=[0, 1.03], col=2)
+    _title(figure, 1, "Losses")
+    _title(figure, 2, "Metrics on the test rows")
+    laid_out = _laid_out(figure, 330, legend_y=1.0, top=30)
+    laid_out.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"})
+    return laid_out
+
+
+def split_figure(counts: Mapping[str, int]) -> go.Figure:
+    """Who trains and who tests, as two bars."""
+    parts = (
+        ("training", "pool, normal", counts["pool_normal"], NORMAL, ""),
+        ("training", "pool, anomalous (unknown to training)", counts["pool_anomalies"], ANOMALY, "/"),
+        ("training", "labelled anomalies", counts["labelled_anomalies"], ANOMALY, ""),
+        ("training", "dropped", counts["dropped"], NEUTRAL, "."),
+        ("test", "normal", counts["test_normal"], NORMAL, ""),
+        ("test", "anomalous", counts["test_anomalies"], ANOMALY, "/"),
+    )
+    figure = go.Figure()
+    for bar, name, count, colour, pattern in parts:
+        hatch = {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "solidity": 0.3}
+        figure.add_bar(
+            y=[bar],
+            x=[count],
+            orientation="h",
+            name=f"{bar}: {name}, {count}",
+            marker={"color": colour, "opacity": 0.8, "pattern": hatch},
+            hovertemplate=f"{count} rows: {bar}, {name}<extra></extra>",
+        )
+    figure.update_layout(barmode="stack", bargap=0.35)
+    figure.update_xaxes(title_text="rows")
+    figure.update_yaxes(autorange="reversed")
+    laid_out = _laid_out(figure, 240, legend_y=1.0, top=16)
+    side = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
+    laid_out.update_layout(legend=side)
+    return laid_out
+
+
+def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
+    """The two confusion matrices at the threshold, each row as shares of its class."""
+    figure = make_subplots(1, 2, horizontal_spacing=0.12)
+    for column, (side, found) in enumerate(zip(sides, confusions, strict=True), start=1):
+        counts = np.array(
+            [[found.normals_passed, found.normals_flagged], [found.anomalies_missed, found.anomalies_flagged]]
+        )
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        words = [f"<b>{n}</b><br>{share:.0%}" for n, share in zip(counts.ravel(), shares.ravel(), strict=True)]
+        figure.add_heatmap(
+            z=shares,
+            x=["passed", "flagged"],
+            y=["normal", "anomaly"],
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            colorscale=[[0, "#F2F2F2"], [1, "#A6A6A6"]],
+            text=np.array(words).reshape(2, 2),
+            texttemplate="%{text}",
+            textfont={"size": 16, "color": "black"},
+            hoverinfo="skip",
+            row=1,
+            col=column,
+        )
+        _title(figure, column, side.title)
+    figure.update_yaxes(autorange="reversed")
+    return _laid_out(figure, 230, legend_y=1.0, top=30)
+
+
+def _title(figure: go.Figure, column: int, text: str) -> None:
+    number = "" if column == 1 else str(column)
+    figure.add_annotation(
+        text=text,
+        showarrow=False,
+        xref=f"x{number} domain",
+        yref=f"y{number} domain",
+        x=0,
+        y=1.02,
+        xanchor="left",
+        yanchor="bottom",
+        align="left",
+        font={"size": 13},
+    )
+
+
+def _laid_out(figure: go.Figure, height: int, legend_y: float, top: int = 62) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": top, "b": 8},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": legend_y, "yanchor": "top"},
+        hovermode="closest",
+        uirevision="keep",
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure

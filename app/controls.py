@@ -1,0 +1,294 @@
+"""Widgets <-> RunConfig <-> the page's URL.
+
+Each control is declared once in CONTROLS; the sidebar, the URL and the notices about a bad link
+are all made from that declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from anoonly_core.config import RunConfig, check_field, make_config
+from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.errors import InvalidConfig
+from anoonly_core.settings import BASELINES, NORM_LABELS
+
+__all__ = [
+    "CONTROLS",
+    "Choice",
+    "Control",
+    "baseline_of",
+    "default_choice",
+    "from_pin",
+    "pin_text",
+    "read_link",
+    "sidebar",
+]
+
+PUBLISHED = "published"
+
+
+def shown(value: Any) -> str:
+    """A value as its control and the URL write it."""
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:.6g}"
+    return short if float(short) == value else repr(value)
+
+
+@dataclass(frozen=True)
+class Control:
+    """One setting on the page.
+
+    name: the config's field and the URL's parameter. options: what it offers; PUBLISHED leaves the
+    choice to the baseline and preset. slider: whether it is dragged or chosen from a list. more: kept under "more".
+    """
+
+    name: str
+    label: str
+    options: tuple[Any, ...]
+    default: Any
+    help: str
+    slider: bool = False
+    more: bool = False
+
+    def parse(self, text: str) -> Any:
+        """The value that a link's text means; raises InvalidConfig with one sentence."""
+        if PUBLISHED in self.options and text == PUBLISHED:
+            return PUBLISHED
+        return check_field(self.name, text)
+
+
+def _check_dataset(text: str) -> str:
+    if text not in DATASETS:
+        raise InvalidConfig(f"dataset must be a name from the catalogue, not {text[:60]!r}.")
+    return text
+
+
+class _DatasetControl(Control):
+    def parse(self, text: str) -> Any:
+        return _check_dataset(text)
+
+
+class _SeedsControl(Control):
+    def parse(self, text: str) -> Any:
+        if text not in map(str, self.options):
+            raise InvalidConfig(f"seeds must be a whole number from 1 to {self.options[-1]}, not {text[:60]!r}.")
+        return int(text)
+
+
+CONTROLS: tuple[Control, ...] = (
+    _DatasetControl(
+        "dataset",
+        "Data set",
+        tuple(DATASETS),
+        "digits_3",
+        "digits_k: digit k is the anomaly, the other digits are normal. All 195 ADBench files by name.",
+    ),
+    Control("baseline", "Baseline", tuple(BASELINES), "DeepSAD", "The published method that B builds on."),
+    Control(
+        "lambda_n",
+        "λₙ, weight of the loss on the pool",
+        (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 0.0),
+        0.0,
+        "1 is the published baseline. 0 is AnoOnly: only labelled anomalies carry a loss.",
+        slider=True,
+    ),
+    Control(
+        "norm",
+        "Norm",
+        (PUBLISHED, *NORM_LABELS),
+        PUBLISHED,
+        "What stands after each hidden layer. Published: the paper's pairing for this baseline and λₙ.",
+    ),
+    Control(
+        "batch_size",
+        "Batch size",
+        (PUBLISHED, *(2**power for power in range(10))),
+        PUBLISHED,
+        "Rows in each training step; batch norm takes its statistics from them.",
+    ),
+    Control(
+        "labeled_ratio",
+        "Labelled anomalies (share of all in training)",
+        (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0),
+        0.1,
+        "The anomalies whose label training sees, at least one.",
+        slider=True,
+    ),
+    Control(
+        "contamination",
+        "Contamination (anomalies in the pool)",
+        ("natural", 0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+        "natural",
+        "The share of the pool that is anomalous without anybody knowing. natural: all unlabelled anomalies stay. "
+        "Not a score threshold (PyOD) and not flipped labels (ADBench).",
+    ),
+    _SeedsControl(
+        "seeds",
+        "Seeds",
+        tuple(range(1, 11)),
+        5,
+        "How many runs each figure stands on; A and B share split, first weights and batches seed by seed.",
+    ),
+    Control(
+        "normal_ratio",
+        "Normal rows kept (share of the pool's)",
+        (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0),
+        1.0,
+        "What if there were fewer normal rows?",
+        slider=True,
+        more=True,
+    ),
+    Control(
+        "epochs",
+        "Epochs",
+        (PUBLISHED, 1, 5, 10, 20, 50, 100, 200, 500),
+        PUBLISHED,
+        "Passes over the rows.",
+        more=True,
+    ),
+    Control(
+        "learning_rate",
+        "Learning rate",
+        (PUBLISHED, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+        PUBLISHED,
+        "The paper states 0.001 for DeepSAD; its code trains at 0.0001.",
+        more=True,
+    ),
+    Control(
+        "preset",
+        "Preset",
+        ("paper", "published_code"),
+        "paper",
+        "Whose settings \u201cpublished\u201d means: the paper's text, or what its code really does.",
+        more=True,
+    ),
+    Control(
+        "protocol",
+        "Protocol",
+        ("leak_free", "published"),
+        "leak_free",
+        "published: sets under 1000 rows are resampled before the split, as in the paper, "
+        "so that test rows are copies of training rows.",
+        more=True,
+    ),
+    Control("seed", "First seed", tuple(range(10)), 0, "The seed whose rows are drawn below.", more=True),
+)
+
+_BY_NAME = {control.name: control for control in CONTROLS}
+_OTHER_PARAMETERS = ("a", "threshold", "projection", "embed", "embed_options")
+
+# What a pinned A holds on to; data set, protocol and seeds always follow B, so that the test rows are the same.
+PINNED_FIELDS = (
+    "baseline",
+    "lambda_n",
+    "norm",
+    "batch_size",
+    "epochs",
+    "learning_rate",
+    "labeled_ratio",
+    "normal_ratio",
+    "contamination",
+    "preset",
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the controls say: run B for its first seed, and how many seeds."""
+
+    b: RunConfig
+    seeds: int
+
+    def seeded(self, config: RunConfig) -> list[RunConfig]:
+        """A config for each seed, the first one first."""
+        return [config.with_(seed=self.b.seed + number) for number in range(self.seeds)]
+
+
+def read_link(parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """What a link's parameters set, by control, and a sentence about each that cannot be used."""
+    values: dict[str, Any] = {}
+    notices = []
+    for name, text in parameters.items():
+        if name in _OTHER_PARAMETERS:
+            continue
+        if name not in _BY_NAME:
+            notices.append(f"The link sets {name[:40]!r}, which this page does not know.")
+            continue
+        try:
+            values[name] = _BY_NAME[name].parse(text)
+        except InvalidConfig as error:
+            notices.append(f"The link's {error} The default, {shown(_BY_NAME[name].default)}, stands instead.")
+    return values, notices
+
+
+def sidebar() -> Choice:
+    """Draw the controls in the sidebar, each bound to its URL parameter, and read them.
+
+    Raises InvalidConfig where the settings do not fit together.
+    """
+    with st.sidebar:
+        values = {control.name: _draw(control) for control in CONTROLS if not control.more}
+        with st.expander("More"):
+            values |= {control.name: _draw(control) for control in CONTROLS if control.more}
+    return _choice(values)
+
+
+def default_choice() -> Choice:
+    """What the controls say before anybody has touched them."""
+    return _choice({control.name: control.default for control in CONTROLS})
+
+
+def _choice(values: dict[str, Any]) -> Choice:
+    left = {control.name for control in CONTROLS if control.default == PUBLISHED}  # the protocol's own is not meant
+    settings = {name: None if name in left and value == PUBLISHED else value for name, value in values.items()}
+    settings.pop("seeds")
+    return Choice(make_config(**settings), values["seeds"])
+
+
+def _draw(control: Control) -> Any:
+    # A link may hold a value between the control's own stops: it becomes a stop of this session.
+    extra = st.session_state.get("link_values", {}).get(control.name, control.default)
+    options = list(control.options)
+    if extra not in options:
+        options = _with_stop(options, extra)
+    keyed: dict[str, Any] = {
+        "options": options,
+        "format_func": shown,
+        "key": control.name,
+        "help": control.help,
+        "bind": "query-params",
+    }
+    if control.slider:
+        return st.select_slider(control.label, value=control.default, **keyed)
+    return st.selectbox(control.label, index=options.index(control.default), **keyed)
+
+
+def _with_stop(options: list[Any], extra: Any) -> list[Any]:
+    words = [option for option in options if isinstance(option, str)]
+    numbers = [option for option in options if option not in words]
+    descending = numbers[0] > numbers[-1]
+    return words + sorted([*numbers, extra], reverse=descending)
+
+
+def baseline_of(b: RunConfig) -> RunConfig:
+    """A where nothing is pinned: the published baseline on the same data."""
+    return b.with_(lambda_n=1.0, norm=None, batch_size=None, epochs=None, learning_rate=None)
+
+
+def pin_text(config: RunConfig) -> str:
+    """A pinned run as the URL's parameter `a`."""
+    return ",".join(f"{name}={getattr(config, name)}" for name in PINNED_FIELDS)
+
+
+def from_pin(text: str, b: RunConfig) -> RunConfig:
+    """The pinned run of a URL's parameter `a`, on B's data set; raises InvalidConfig."""
+    pairs = dict(part.partition("=")[::2] for part in text.split(","))
+    if unknown := set(pairs) - set(PINNED_FIELDS):
+        raise InvalidConfig(f"the pinned run has no setting called {sorted(unknown)[0][:40]!r}.")
+    return make_config(dataset=b.dataset, protocol=b.protocol, seed=b.seed, **pairs)

@@ -1,0 +1,347 @@
+"""Worker processes: submit, progress, cancel, reattach.
+
+One Jobs serves all sessions of a server. A run that several sessions ask for is trained once; a
+session that reloads finds its run by its key; a job that no session waits for any more is stopped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import multiprocessing
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pebble import ProcessExpired, ProcessPool
+
+from anoonly_core import worker
+from anoonly_core.config import RunConfig
+from anoonly_core.errors import AnoOnlyError, StoreUnavailable
+from anoonly_core.keys import run_key
+from anoonly_core.project import project
+from anoonly_core.result import RunResult, from_bytes
+from anoonly_core.store import Store, default_store
+
+__all__ = ["Job", "JobView", "Jobs", "server_jobs"]
+
+REMEMBERED = 400
+STOP_FLAGS = 1024
+STOP_PATIENCE_S = 2.0
+PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
+SHIPPED = Path(__file__).parents[1] / "assets" / "first_light"
+
+log = logging.getLogger(__name__)
+_starting = threading.Lock()
+
+
+@dataclass(eq=False)
+class Job:
+    """One piece of work in a worker process, and the sessions that wait for it; kind: runs, points or data."""
+
+    number: int
+    kind: str
+    keys: tuple[str, ...]
+    future: Any = None
+    sessions: set[str] = field(default_factory=set)
+    progress: worker.JobProgress | None = None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """What a session sees of its unfinished work: `ahead` jobs come first, or done of total is reached."""
+
+    ahead: int
+    done: int
+    total: int
+
+
+class Jobs:
+    """The server's worker processes and what they have finished."""
+
+    def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
+        self.store = store or default_store()
+        self.is_here: Callable[[str], bool] = lambda session: True
+        self._cores = cores or os.cpu_count() or 1
+        self._context = multiprocessing.get_context("spawn")
+        self._progress: Any = self._context.Queue()
+        self._stop_flags = self._context.Array("b", STOP_FLAGS, lock=False)
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        self._active: dict[str, Job] = {}
+        self._finished: OrderedDict[str, Any] = OrderedDict()
+        self._failures: OrderedDict[str, str] = OrderedDict()
+        self._trainers = self._start_trainers()
+        self._projectors = self._start_projectors()
+        threading.Thread(target=self._follow, daemon=True, name="job progress").start()
+
+    # -- what a session asks for
+
+    def want(self, session: str, groups: Iterable[Sequence[RunConfig]]) -> None:
+        """See to it that these runs are finished, running or queued; each group trains as one stack.
+
+        Work that the session wanted before and no longer wants is given up.
+        """
+        with self._lock:
+            wanted: set[str] = set()
+            for group in groups:
+                keys = {run_key(config): config for config in group}
+                wanted |= keys.keys()
+                self._join(session, keys)
+                missing = {key: config for key, config in keys.items() if self._is_missing(key, self.result)}
+                if missing:
+                    self._submit(session, "runs", tuple(missing), worker.train_runs, list(missing.values()))
+            self._leave(session, "runs", keep=wanted)
+
+    def want_points(self, session: str, projector: str, features: Mapping[str, np.ndarray]) -> None:
+        """See to it that these projections, features by key, are finished, running or queued.
+
+        Ones that the session wanted before and that have not begun are given up.
+        """
+        with self._lock:
+            self._join(session, features)
+            for key, table in features.items():
+                if self._is_missing(key, self.points):
+                    self._submit(session, "points", (key,), worker.project_features, table, projector)
+            self._leave(session, "points", keep=set(features))
+
+    def want_dataset(self, session: str, name: str) -> str:
+        """See to it that a data set is being downloaded; returns the job's key."""
+        key = f"dataset {name}"
+        with self._lock:
+            self._failures.pop(key, None)
+            self._join(session, (key,))
+            if key not in self._active:
+                self._submit(session, "data", (key,), worker.fetch_dataset, name)
+        return key
+
+    def release(self, session: str) -> None:
+        """The session waits for nothing any more; what no other session waits for is stopped."""
+        with self._lock:
+            for kind in ("runs", "points", "data"):
+                self._leave(session, kind, keep=set())
+
+    def forget_failures(self, keys: Iterable[str]) -> None:
+        """Let failed work be tried again."""
+        with self._lock:
+            for key in keys:
+                self._failures.pop(key, None)
+
+    # -- what a session sees
+
+    def result(self, key: str) -> RunResult | None:
+        """A finished run: from memory, the store or the results that are shipped with the product."""
+        found = self._recall(key, lambda key: self.store.get(key) or _shipped(key))
+        return found if isinstance(found, RunResult) else None
+
+    def points(self, key: str) -> np.ndarray | None:
+        """A finished projection [rows, 2]."""
+        found = self._recall(key, self.store.get_points)
+        return found if isinstance(found, np.ndarray) else None
+
+    def points_now(self, key: str, features: np.ndarray, projector: str) -> np.ndarray:
+        """A projection that is quick enough not to need a worker, such as PCA."""
+        found = self.points(key)
+        if found is None:
+            found = project(features, projector)
+            self._remember(key, found)
+        return found
+
+    def failure(self, key: str) -> str | None:
+        """Why work with this key failed, in one sentence."""
+        return self._failures.get(key)
+
+    def view(self, keys: Iterable[str]) -> JobView | None:
+        """How far the unfinished work among these keys has come; None when nothing is under way."""
+        with self._lock:
+            jobs = {job for key in keys if (job := self._active.get(key)) is not None}
+            if not jobs:
+                return None
+            started = [job for job in jobs if job.progress is not None]
+            if started:
+                return JobView(
+                    ahead=0,
+                    done=min(job.progress.done for job in started if job.progress),
+                    total=max(job.progress.total for job in started if job.progress),
+                )
+            first = min(jobs, key=lambda job: job.number)
+            pool, workers = (("points",), PROJECTORS) if first.kind == "points" else (("runs", "data"), self._cores)
+            earlier = {job for job in self._active.values() if job.kind in pool and job.number < first.number}
+            return JobView(ahead=max(0, len(earlier) - workers + 1), done=0, total=0)
+
+    def close(self) -> None:
+        """Stop all worker processes."""
+        for pool in (self._trainers, self._projectors):
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+    # -- inside
+
+    def _is_missing(self, key: str, find: Callable[[str], object]) -> bool:
+        return key not in self._active and key not in self._failures and find(key) is None
+
+    def _recall(self, key: str, read: Callable[[str], Any]) -> Any:
+        with self._lock:
+            if key in self._finished:
+                self._finished.move_to_end(key)
+                return self._finished[key]
+            if key in self._active:
+                return None
+        found = read(key)
+        if found is not None:
+            self._remember(key, found)
+        return found
+
+    def _remember(self, key: str, value: Any) -> None:
+        with self._lock:
+            self._finished[key] = value
+            while len(self._finished) > REMEMBERED:
+                self._finished.popitem(last=False)
+
+    def _join(self, session: str, keys: Iterable[str]) -> None:
+        for key in keys:
+            if key in self._active:
+                self._active[key].sessions.add(session)
+
+    def _leave(self, session: str, kind: str, keep: set[str]) -> None:
+        for job in set(self._active.values()):
+            if job.kind == kind and session in job.sessions and not keep.intersection(job.keys):
+                job.sessions = {other for other in job.sessions if other != session and self.is_here(other)}
+                if not job.sessions:
+                    self._stop(job)
+
+    def _stop(self, job: Job) -> None:
+        """Ask a job to stop before it begins or at its next epoch, and end a trainer's process if it does not.
+
+        A projection that has begun goes on: it cannot be asked, and its process took long to warm.
+        """
+        if job.kind == "points" and job.future.running():
+            return
+        for key in job.keys:
+            self._active.pop(key, None)
+        self._stop_flags[job.number % STOP_FLAGS] = 1
+        if job.kind != "points" and job.future.running():
+            timer = threading.Timer(STOP_PATIENCE_S, job.future.cancel)
+            timer.daemon = True
+            timer.start()
+
+    def _submit(
+        self, session: str, kind: str, keys: tuple[str, ...], function: Callable[..., Any], *arguments: Any
+    ) -> None:
+        """Schedule a worker's function, which knows its job by number for progress and stopping."""
+        job = Job(next(self._numbers), kind, keys, sessions={session})
+        self._stop_flags[job.number % STOP_FLAGS] = 0
+        job.future = self._schedule(kind, function, [job.number, *arguments])
+        for key in keys:
+            self._active[key] = job
+        job.future.add_done_callback(lambda future: self._done(job, future))
+
+    def _schedule(self, kind: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
+        """Hand work to its pool; a pool that a killed process has broken is started anew."""
+        try:
+            pool = self._projectors if kind == "points" else self._trainers
+            return pool.schedule(function, args=arguments)
+        except RuntimeError:
+            log.warning("the worker processes are started anew: one was killed")
+            pool.stop()  # type: ignore[no-untyped-call]
+            if kind == "points":
+                self._projectors = pool = self._start_projectors()
+            else:
+                self._trainers = pool = self._start_trainers()
+            return pool.schedule(function, args=arguments)
+
+    def _start_trainers(self) -> ProcessPool:
+        pool = ProcessPool(
+            max_workers=self._cores,
+            initializer=worker.start_trainer,
+            initargs=(self._progress, self._stop_flags),
+            context=self._context,
+        )
+        pool.schedule(len, args=[()])  # starts the processes, each of which loads torch
+        return pool
+
+    def _start_projectors(self) -> ProcessPool:
+        pool = ProcessPool(
+            max_workers=PROJECTORS,
+            initializer=worker.start_projector,
+            initargs=(self._stop_flags,),
+            context=self._context,
+        )
+        pool.schedule(worker.warm_umap)
+        return pool
+
+    def _done(self, job: Job, future: Any) -> None:
+        values: dict[str, Any] = {}
+        sentence = None
+        try:
+            outcome = future.result()
+            if isinstance(outcome, list):
+                values = {result.key: result for result in outcome}
+            elif isinstance(outcome, np.ndarray):
+                values = {job.keys[0]: outcome}
+        except (CancelledError, worker.Cancelled):
+            log.debug("job %d was stopped", job.number)
+        except AnoOnlyError as error:
+            sentence = str(error)
+        except ProcessExpired:
+            sentence = "The worker process ended unexpectedly, perhaps for want of memory: try again."
+        except Exception as error:
+            log.exception("job %d failed", job.number)
+            sentence = f"This run failed for a reason that the server's log tells ({type(error).__name__})."
+        for key, value in values.items():
+            self._remember(key, value)
+            if isinstance(value, np.ndarray):
+                self._keep_points(key, value)
+        with self._lock:
+            for key in job.keys:
+                if self._active.get(key) is job:
+                    del self._active[key]
+                if sentence is not None:
+                    self._failures[key] = sentence
+            while len(self._failures) > REMEMBERED:
+                self._failures.popitem(last=False)
+
+    def _keep_points(self, key: str, points: np.ndarray) -> None:
+        try:
+            self.store.put_points(key, points)
+        except StoreUnavailable as error:
+            log.warning("%s", error)
+
+    def _follow(self) -> None:
+        """Take in the workers' progress, for as long as the server lives."""
+        while True:
+            try:
+                progress = self._progress.get()
+            except (EOFError, OSError):
+                return
+            with self._lock:
+                for job in self._active.values():
+                    if job.number == progress.job:
+                        job.progress = progress
+
+
+def _shipped(key: str) -> RunResult | None:
+    """A result that comes with the product, so that the first page is full at once."""
+    path = SHIPPED / f"{key}.npz"
+    if not path.is_file():
+        return None
+    result = from_bytes(path.read_bytes())
+    return result if result.key == key else None
+
+
+def server_jobs() -> Jobs:
+    """The worker processes: one set for all sessions of this server."""
+    with _starting:  # two first sessions may come at once
+        return _jobs()
+
+
+@cache
+def _jobs() -> Jobs:
+    return Jobs()

@@ -1,0 +1,240 @@
+"""Compare: A, pinned, beside B, the controls."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.errors import AnoOnlyError, InvalidConfig
+from anoonly_core.keys import run_key
+from anoonly_core.result import RunResult
+from app import controls, notices
+from app.comparison import draw_comparison, draw_figures
+from app.jobs import Jobs, server_jobs
+
+__all__ = ["page"]
+
+POLL_S = 0.05
+FOLLOW_S = 0.3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of one comparison, seed by seed."""
+
+    a: list[RunConfig]
+    b: list[RunConfig]
+
+    @property
+    def keys(self) -> list[str]:
+        return [run_key(config) for config in (*self.a, *self.b)]
+
+    def groups(self) -> list[list[RunConfig]]:
+        """What trains together: the rows on show first and alone, so that they are there first."""
+        return [group for group in (self.b[:1], self.a[:1], self.b[1:], self.a[1:]) if group]
+
+    def finished(self, jobs: Jobs) -> tuple[list[RunResult], list[RunResult]] | None:
+        """The results of A and B for the leading seeds that both have; None before the first."""
+        pairs = []
+        for a, b in zip(self.a, self.b, strict=True):
+            pair = jobs.result(run_key(a)), jobs.result(run_key(b))
+            if pair[0] is None or pair[1] is None:
+                break
+            pairs.append(pair)
+        return ([a for a, _ in pairs if a], [b for _, b in pairs if b]) if pairs else None
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a control."""
+    context = get_script_run_ctx()
+    session = st.session_state.session = context.session_id if context else uuid.uuid4().hex
+    jobs = server_jobs()
+    if runtime.exists():
+        jobs.is_here = runtime.get_instance().is_active_session
+    _take_in_link()
+    try:
+        choice = controls.sidebar()
+        a, complaint = _pinned(choice)
+        plan = Plan(choice.seeded(a), choice.seeded(choice.b))
+        _pin_buttons(choice)
+        _draw_notices(plan, complaint)
+        if _is_at_hand(choice.b.dataset, jobs, session):
+            _compare(plan, jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _take_in_link() -> None:
+    """Once a session: read the link, remember values between the stops, and note what cannot be used."""
+    if "link_values" in st.session_state:
+        return
+    values, complaints = controls.read_link(st.query_params.to_dict())
+    st.session_state.link_values = values
+    st.session_state.notices = complaints
+    respelled = {name: controls.shown(value) for name, value in values.items()}
+    if any(st.query_params[name] != text for name, text in respelled.items()):
+        # A control drops what it would write otherwise, such as 1e-3: let the link say it the control's way.
+        for name, text in respelled.items():
+            st.query_params[name] = text
+        st.rerun()
+
+
+def _draw_notices(plan: Plan, complaint: str | None) -> None:
+    """Show what the link got wrong, until a control is moved, and what is wrong with the pinned run."""
+    if st.session_state.setdefault("noticed_at", plan) == plan:
+        for notice in st.session_state.notices:
+            notices.warning(notice)
+    if complaint is not None:
+        notices.warning(complaint)
+
+
+def _pinned(choice: controls.Choice) -> tuple[RunConfig, str | None]:
+    """A: the run pinned in the URL, else the published baseline on B's data; and what is wrong with a pin."""
+    text = st.query_params.get("a")
+    if not text:
+        return controls.baseline_of(choice.b), None
+    try:
+        return controls.from_pin(text, choice.b), None
+    except InvalidConfig as error:
+        complaint = f"The link's pinned run cannot be used: {error} The published baseline stands instead."
+        return controls.baseline_of(choice.b), complaint
+
+
+def _pin_buttons(choice: controls.Choice) -> None:
+    with st.sidebar:
+        pinned = bool(st.query_params.get("a"))
+        left, right = st.columns(2)
+        if left.button("Pin B as A", help="Keep B's settings as A, then move B on.", width="stretch"):
+            st.query_params["a"] = controls.pin_text(choice.b)
+            st.rerun()
+        if right.button("Unpin A", disabled=not pinned, help="A is the published baseline again.", width="stretch"):
+            del st.query_params["a"]
+            st.rerun()
+
+
+def _is_at_hand(name: str, jobs: Jobs, session: str) -> bool:
+    """Whether the data set can be read; if not, offer to download it and show how far that has come."""
+    if DATASETS[name].at_hand():
+        return True
+    key = f"dataset {name}"
+    if jobs.view([key]) is None:
+        if failure := jobs.failure(key):
+            notices.error(failure)
+        st.info(f"{name} is not on this machine yet. It can be downloaded from ADBench and is verified.")
+        if not st.button(f"Download {name}", type="primary"):
+            return False
+        jobs.want_dataset(session, name)
+    bar = st.progress(0.0, f"Downloading {name}")
+    while (view := jobs.view([key])) is not None:
+        share = min(view.done / view.total, 1.0) if view.total else 0.0
+        bar.progress(share, f"Downloading {name}: {view.done / 1e6:.1f} MB")
+        time.sleep(POLL_S)
+    st.rerun()
+
+
+def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
+    """Ask for the runs, draw what is finished, and come back for the rest.
+
+    While the first seed trains, the figures of the settings before stay in the browser, greyed by
+    Streamlit as out of date; nothing is drawn that is not these settings' own.
+    """
+    status = st.empty()
+    if st.session_state.get("cancelled") == plan.keys:
+        jobs.release(session)
+        _draw_cancelled(status, jobs)
+        return
+    jobs.want(session, plan.groups())
+    first = [run_key(plan.a[0]), run_key(plan.b[0])]
+    if plan.finished(jobs) is None and not _wait(plan, first, jobs, session, status):
+        return
+    found = plan.finished(jobs)
+    assert found is not None
+    st.session_state.shown = plan
+    draw_comparison(*found, seeds_wanted=len(plan.a))
+    draw_figures(found[0][0], found[1][0], jobs, session)
+    if len(found[0]) < len(plan.a):
+        with status.container():
+            _follow(plan, jobs, session)
+
+
+def _wait(plan: Plan, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
+    """Show progress until the first seed is finished; False where a run failed."""
+    with status.container():
+        bar, cancel = _progress_row()
+    cancel.button("Cancel", key="cancel", on_click=_cancel, args=(plan.keys, session))
+    while plan.finished(jobs) is None:
+        if _draw_failures(keys, jobs, status):
+            return False
+        _draw_progress(bar, "Training", keys, jobs)
+        if jobs.view(keys) is None:
+            jobs.want(session, plan.groups())  # its worker was stopped beneath us: ask again
+        time.sleep(POLL_S)
+    status.empty()
+    return True
+
+
+@st.fragment(run_every=FOLLOW_S)
+def _follow(plan: Plan, jobs: Jobs, session: str) -> None:
+    """Show the other seeds' progress beside the figures of the first, which can be used meanwhile."""
+    found = plan.finished(jobs)
+    if st.session_state.get("cancelled") == plan.keys or (found is not None and len(found[0]) == len(plan.a)):
+        st.rerun()
+    place = st.container()
+    if _draw_failures(plan.keys, jobs, place):
+        return
+    with place:
+        bar, cancel = _progress_row()
+    cancel.button("Cancel", key="cancel_rest", on_click=_cancel, args=(plan.keys, session))
+    _draw_progress(bar, f"Training {len(plan.a)} seeds for the spread", plan.keys, jobs)
+    if jobs.view(plan.keys) is None:
+        jobs.want(session, plan.groups())
+
+
+def _progress_row() -> tuple[DeltaGenerator, DeltaGenerator]:
+    # Cancel stands left: Streamlit's own sign of work covers the page's upper right corner.
+    left, right = st.columns([1, 7], vertical_alignment="center")
+    return right.progress(0.0, "Starting"), left
+
+
+def _draw_progress(bar: DeltaGenerator, what: str, keys: list[str], jobs: Jobs) -> None:
+    view = jobs.view(keys)
+    if view is None or (not view.ahead and not view.total):
+        bar.progress(0.0, "Starting")
+    elif view.ahead:
+        bar.progress(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
+    else:
+        bar.progress(min(view.done / view.total, 1.0), f"{what}: epoch {view.done} of {view.total}")
+
+
+def _draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:
+    """Say why runs failed, once each, and offer to try again; False where none has."""
+    failures = {sentence for key in keys if (sentence := jobs.failure(key))}
+    if failures:
+        with place.container():
+            notices.error(" ".join(sorted(failures)))
+            st.button("Try again", on_click=jobs.forget_failures, args=(keys,))
+    return bool(failures)
+
+
+def _cancel(keys: list[str], session: str) -> None:
+    st.session_state.cancelled = keys
+    server_jobs().release(session)
+
+
+def _draw_cancelled(status: DeltaGenerator, jobs: Jobs) -> None:
+    shown: Plan | None = st.session_state.get("shown")
+    with status.container(horizontal=True, vertical_alignment="center"):
+        st.warning("Cancelled. The figures below, if any, are those of the settings that finished before.")
+        st.button("Train", on_click=st.session_state.pop, args=("cancelled",))
+    found = shown.finished(jobs) if shown else None
+    if found is not None:
+        draw_comparison(*found, seeds_wanted=len(found[0]))
+        draw_figures(found[0][0], found[1][0], jobs, st.session_state.session)

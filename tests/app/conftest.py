@@ -1,0 +1,73 @@
+"""What the tests of the page share: a waiting loop, workers of their own, the shipped results."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from anoonly_core import worker
+from anoonly_core.result import RunResult, from_bytes
+from anoonly_core.store import default_store
+from app.controls import baseline_of, default_choice
+from app.jobs import SHIPPED, Jobs
+
+PATIENCE_S = 90.0
+
+MakeJobs = Callable[..., Jobs]
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Poll until the condition holds; the deadline only ends a test that has failed."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_umap_warming() -> Iterator[None]:
+    """Compiling UMAP costs each set of workers twenty seconds that no test here needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "warm_umap", os.getpid)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of this module's own, which worker processes started from here use too."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANOONLY_CACHE", str(folder))
+        patch.delenv("ANOONLY_DATA", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def make_jobs(cache: Path) -> Iterator[MakeJobs]:
+    """Jobs with real worker processes on this module's store; stopped at the end."""
+    made: list[Jobs] = []
+
+    def make(cores: int = 1) -> Jobs:
+        made.append(Jobs(store=default_store(), cores=cores))
+        return made[-1]
+
+    yield make
+    for jobs in made:
+        jobs.close()
+
+
+@pytest.fixture(scope="session")
+def shipped() -> tuple[list[RunResult], list[RunResult]]:
+    """The results of A and B that come with the product, by seed."""
+    results = [from_bytes(path.read_bytes()) for path in sorted(SHIPPED.glob("*.npz"))]
+    choice = default_choice()
+    baseline = baseline_of(choice.b)
+    by_config = {result.config: result for result in results}
+    return (
+        [by_config[config] for config in choice.seeded(baseline)],
+        [by_config[config] for config in choice.seeded(choice.b)],
+    )

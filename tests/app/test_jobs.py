@@ -1,0 +1,303 @@
+"""Real worker processes: runs arrive once, stop when nobody waits, and no fault of one is the end of all."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pebble import ProcessPool
+
+from anoonly_core.config import RunConfig, make_config
+from anoonly_core.keys import points_key, run_key
+from anoonly_core.store import default_store
+from app.controls import default_choice
+from app.jobs import Jobs
+from tests.app.conftest import MakeJobs, wait_for
+
+seeds = count(100)
+
+
+def short(**settings: Any) -> RunConfig:
+    """A run that nobody has trained yet and that takes a moment."""
+    return make_config(**{"epochs": 2, "seed": next(seeds), **settings})
+
+
+def long() -> RunConfig:
+    """A run that would outlast the test."""
+    return short(epochs=5000)
+
+
+def process_ids(pool: ProcessPool) -> set[int]:
+    return set(pool._pool_manager.worker_manager.workers)
+
+
+@pytest.fixture(scope="module")
+def one_core(make_jobs: MakeJobs, cache: Path) -> Iterator[Jobs]:
+    """One trainer for the whole module, offline, so that what waits and what runs is certain."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
+        jobs = make_jobs(cores=1)
+        train(jobs, short())  # the worker has started with this environment
+    yield jobs
+
+
+@pytest.fixture
+def jobs(one_core: Jobs) -> Iterator[Jobs]:
+    yield one_core
+    for session in ("one", "two", "three"):
+        one_core.release(session)
+
+
+def train(jobs: Jobs, config: RunConfig, session: str = "one") -> None:
+    jobs.want(session, [[config]])
+    wait_for(lambda: jobs.result(run_key(config)), f"{config} ({jobs.failure(run_key(config))})")
+
+
+def epoch(jobs: Jobs, config: RunConfig) -> int:
+    view = jobs.view([run_key(config)])
+    return view.done if view else 0
+
+
+def begin(jobs: Jobs, session: str, config: RunConfig) -> None:
+    jobs.want(session, [[config]])
+    wait_for(lambda: epoch(jobs, config) > 0, "the run to begin")
+
+
+def test_a_run_finishes_and_is_stored(jobs: Jobs) -> None:
+    config = short()
+    key = run_key(config)
+    assert jobs.result(key) is None
+    train(jobs, config)
+    found = jobs.result(key)
+    assert found is not None
+    assert (found.config, found.key) == (config, key)
+    assert (jobs.view([key]), jobs.failure(key)) == (None, None)
+    stored = default_store().get(key)
+    assert stored is not None
+    np.testing.assert_array_equal(stored.scores, found.scores)
+
+
+def test_what_is_finished_is_not_trained_again(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
+    config = short()
+    train(jobs, config)
+    jobs.want("two", [[config], [config]])
+    jobs.want("two", [default_choice().seeded(default_choice().b)])  # shipped with the product
+    assert len(scheduled) == 1
+    assert jobs.view([run_key(config)]) is None
+
+
+@pytest.fixture
+def scheduled(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The calls that reach the trainers' pool."""
+    calls: list[tuple[Any, ...]] = []
+    schedule = jobs._trainers.schedule
+
+    def count_and_schedule(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        return schedule(*arguments, **named)
+
+    monkeypatch.setattr(jobs._trainers, "schedule", count_and_schedule)
+    return calls
+
+
+def test_a_group_is_one_job_and_its_runs_arrive_together(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
+    group = [short(), short(), short()]
+    jobs.want("one", [group[:1], group[1:]])
+    wait_for(lambda: all(jobs.result(run_key(config)) for config in group), "all of the group")
+    assert len(scheduled) == 2
+
+
+def test_two_sessions_share_one_job(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
+    config = long()
+    begin(jobs, "one", config)
+    before = epoch(jobs, config)
+    jobs.want("two", [[config]])
+    assert len(scheduled) == 1
+    assert epoch(jobs, config) >= before
+
+
+def test_the_only_session_leaves_and_the_worker_is_free_again(jobs: Jobs) -> None:
+    config = long()
+    workers = process_ids(jobs._trainers)
+    begin(jobs, "one", config)
+    jobs.release("one")
+    assert jobs.view([run_key(config)]) is None
+    train(jobs, short())
+    assert jobs.result(run_key(config)) is None
+    assert jobs.failure(run_key(config)) is None, "to be stopped is no failure"
+    assert process_ids(jobs._trainers) == workers, "a run that stops by itself leaves its process warm"
+
+
+def test_with_a_second_session_waiting_it_goes_on(jobs: Jobs) -> None:
+    config = long()
+    begin(jobs, "one", config)
+    jobs.want("two", [[config]])
+    jobs.release("one")
+    before = epoch(jobs, config)
+    assert before > 0
+    wait_for(lambda: epoch(jobs, config) > before + 2, "further epochs")
+    jobs.release("two")
+    train(jobs, short())
+
+
+def test_a_session_that_moves_on_gives_up_what_it_wanted(jobs: Jobs) -> None:
+    left, last = [long(), long(), long()], short()
+    begin(jobs, "one", left[0])
+    for config in (*left[1:], last):
+        jobs.want("one", [[config]])
+    wait_for(lambda: jobs.result(run_key(last)), "the last settings")
+    assert jobs.view([run_key(config) for config in left]) is None
+
+
+def test_a_stopped_run_can_be_asked_for_again(jobs: Jobs) -> None:
+    config = short(epochs=300)
+    begin(jobs, "one", config)
+    jobs.release("one")
+    train(jobs, config)
+
+
+def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
+    config = short(labeled_ratio=1.0, contamination=0.2)
+    key = run_key(config)
+    jobs.want("one", [[config]])
+    wait_for(lambda: jobs.failure(key), "the failure")
+    sentence = jobs.failure(key)
+    assert sentence is not None
+    assert sentence.startswith("Every training anomaly is labelled")
+    assert jobs.view([key]) is None
+    jobs.want("one", [[config]])
+    assert len(scheduled) == 1, "it is not tried again unasked"
+    jobs.forget_failures([key])
+    assert jobs.failure(key) is None
+    jobs.want("one", [[config]])
+    wait_for(lambda: jobs.failure(key), "the second failure")
+    assert len(scheduled) == 2
+    train(jobs, short())
+
+
+def test_a_data_set_that_cannot_be_had_is_one_sentence(jobs: Jobs) -> None:
+    config = short(dataset="CIFAR10_0")
+    jobs.want("one", [[config]])
+    key = jobs.want_dataset("one", "CIFAR10_1")
+    wait_for(lambda: jobs.failure(run_key(config)) and jobs.failure(key), "the failures")
+    for sentence in (jobs.failure(run_key(config)), jobs.failure(key)):
+        assert sentence is not None
+        assert "CIFAR10_" in sentence
+        assert len(sentence.splitlines()) == 1
+        assert not any(word in sentence for word in ("Traceback", "Error("))
+
+
+def test_what_waits_says_how_many_come_first(jobs: Jobs) -> None:
+    running, second, third = long(), short(), short()
+    begin(jobs, "one", running)
+    jobs.want("two", [[second]])
+    jobs.want("three", [[third]])
+    views = [jobs.view([run_key(config)]) for config in (running, second, third)]
+    assert all(view is not None for view in views)
+    assert [view.ahead for view in views if view] == [0, 1, 2]
+    jobs.release("one")
+    wait_for(lambda: jobs.result(run_key(third)), "the last in the queue")
+
+
+def test_projections_do_not_stand_before_a_run(jobs: Jobs) -> None:
+    tables = {f"elsewhere {number}": np.zeros((20, 3)) + np.arange(20)[:, None] for number in range(6)}
+    begin(jobs, "one", long())
+    jobs.want_points("two", "tsne", tables)
+    config = short()
+    jobs.want("three", [[config]])
+    view = jobs.view([run_key(config)])
+    assert view is not None
+    assert view.ahead <= 1
+
+
+def test_a_killed_worker_is_a_sentence_and_the_next_run_works(jobs: Jobs) -> None:
+    config = long()
+    begin(jobs, "one", config)
+    for process in process_ids(jobs._trainers):
+        os.kill(process, signal.SIGKILL)
+    wait_for(lambda: jobs.failure(run_key(config)), "the sentence")
+    assert "worker process ended unexpectedly" in str(jobs.failure(run_key(config)))
+    jobs.forget_failures([run_key(config)])
+    train(jobs, short())
+
+
+def test_an_idle_worker_that_is_killed_is_replaced(jobs: Jobs) -> None:
+    train(jobs, short())
+    (process,) = process_ids(jobs._trainers)
+    os.kill(process, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{process}").exists() or is_zombie(process), "its end")
+    wait_for(lambda: process not in process_ids(jobs._trainers), "its replacement")
+    train(jobs, short())
+
+
+def is_zombie(process: int) -> bool:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def features(rows: int = 60) -> np.ndarray:
+    return np.random.default_rng(next(seeds)).normal(size=(rows, 5)).astype(np.float32)
+
+
+def test_a_projection_finishes_and_the_next_server_finds_it(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, table = points_key("a run", "hidden", "tsne"), features()
+    jobs.want_points("one", "tsne", {key: table})
+    wait_for(lambda: jobs.points(key) is not None, "t-SNE")
+    points = jobs.points(key)
+    assert points is not None
+    assert points.shape == (60, 2)
+    assert np.isfinite(points).all()
+    wait_for(lambda: default_store().get_points(key) is not None, "the store")
+    monkeypatch.setattr(ProcessPool, "schedule", lambda *arguments, **named: None)  # it needs no processes
+    np.testing.assert_array_equal(Jobs(store=default_store(), cores=1).points(key), points)
+
+
+def test_pca_is_there_at_once(jobs: Jobs) -> None:
+    table = features()
+    first = jobs.points_now("pca of a table", table, "pca")
+    np.testing.assert_array_equal(jobs.points_now("pca of a table", table, "pca"), first)
+    assert first.shape == (60, 2)
+
+
+def test_projections_given_up_leave_the_projectors_warm(jobs: Jobs) -> None:
+    tables = {f"given up {number}": features(400 if number < 2 else 60) for number in range(5)}  # two run, three wait
+    jobs.want_points("one", "tsne", {"warm": features()})
+    wait_for(lambda: jobs.points("warm") is not None, "the projectors")
+    projectors = process_ids(jobs._projectors)
+    jobs.want_points("one", "tsne", tables)
+    jobs.want_points("one", "tsne", {"the last": features()})
+    wait_for(lambda: jobs.points("the last") is not None, "the last projection")
+    assert process_ids(jobs._projectors) == projectors, "a queued projection that is given up ends a warm process"
+
+
+@pytest.fixture(scope="module")
+def homeless(make_jobs: MakeJobs, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
+    """Jobs whose store cannot be written, by whatever user the tests run as."""
+    blocker = tmp_path_factory.mktemp("blocked") / "a file"
+    blocker.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANOONLY_CACHE", str(blocker / "folder"))
+        jobs = make_jobs(cores=1)
+        train(jobs, short())
+    return jobs
+
+
+def test_results_arrive_where_the_store_cannot_be_written(homeless: Jobs) -> None:
+    assert not homeless.store.path.exists()
+    train(homeless, short())
+    homeless.want_points("one", "tsne", {"unkept": features()})
+    wait_for(lambda: homeless.points("unkept") is not None, "t-SNE")
+    assert not homeless.store.path.exists()
+
+
+def test_close_ends_all_processes_even_in_mid_run(homeless: Jobs) -> None:
+    begin(homeless, "one", long())
+    processes = process_ids(homeless._trainers) | process_ids(homeless._projectors)
+    assert len(processes) == 3
+    homeless.close()
+    assert not any(Path(f"/proc/{process}").exists() and not is_zombie(process) for process in processes)

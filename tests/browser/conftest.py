@@ -1,0 +1,89 @@
+"""One server and one browser for all tests; a fresh profile, a projector's window and watchful eyes for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+
+from tests.browser.compare_page import ComparePage
+from tests.browser.server import CHROMIUM_ARGUMENTS, ROOT, Server, chromium, serving
+
+PATIENCE_MS = 60_000
+RESULTS = ROOT / "test-results"
+ALARMING = re.compile(r"Traceback|\b\w*(?:Error|Exception)\b")
+
+Open = Callable[..., ComparePage]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with serving() as running:
+        yield running
+        assert running.stop() == set(), "processes outlive the server"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture
+def open_page(server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Opens the page, each time with a fresh profile; whatever a test does, the page stays sound."""
+    opened: list[Page] = []
+    console: list[str] = []
+    hosts: set[str] = set()
+
+    def watch(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            console.append(f"{message.text} ({message.location['url']})")
+
+    def open_link(**parameters: str) -> ComparePage:
+        context = browser.new_context(viewport={"width": 1280, "height": 720})
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.on("console", watch)
+        page.on("pageerror", lambda error: console.append(str(error)))
+        page.on("request", lambda sent: hosts.add(re.sub(r"^\w+://([^/:]*).*", r"\1", sent.url)))
+        page.on("websocket", lambda socket: hosts.add(re.sub(r"^\w+://([^/:]*).*", r"\1", socket.url)))
+        opened.append(page)
+        compare = ComparePage(page, server.url)
+        compare.open(**parameters)
+        return compare
+
+    yield open_link
+
+    texts = []
+    for number, page in enumerate(opened):
+        try:
+            texts.append(page.inner_text("body"))
+            if request.node.stash.get(FAILED, True):
+                RESULTS.mkdir(exist_ok=True)
+                name = re.sub(r"\W+", "_", request.node.name)
+                page.screenshot(path=RESULTS / f"{name}_{number}.png")
+        except Error:
+            pass  # the page itself is gone: the test has said why
+        ComparePage(page, server.url).give_up()
+        page.context.close()
+    for text in texts:
+        assert not ALARMING.search(text), f"the page shows {ALARMING.search(text)}"
+    assert console == [], "errors in the browser's console"
+    assert hosts <= {"localhost", "", "data", "blob"}, "the page asks other hosts"

@@ -1,0 +1,110 @@
+"""A server of its own for the browser tests and the screenshots: fresh cache, free port, gone at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["CHROMIUM_ARGUMENTS", "Server", "chromium", "serving"]
+
+ROOT = Path(__file__).parents[2]
+START_S = 90.0
+STOP_S = 20.0
+
+# Chromium as root in a container, and without calls home of its own.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str:
+    """The path of a Chromium on this machine."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        raise RuntimeError("The browser tests need chromium, chromium-browser or google-chrome on the PATH.")
+    return found
+
+
+class Server:
+    """The page, served by `python -m app` in a process group of its own."""
+
+    def __init__(self, cache: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://localhost:{port}"
+        self.log = cache / "server.log"
+        environment = {**os.environ, "ANOONLY_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+        environment.pop("ANOONLY_DATA", None)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app", "--server.port", str(port)],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_until_healthy(self) -> None:
+        """Return once the server answers; RuntimeError with its log where it never does."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=5):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"The server did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+
+    def processes(self) -> set[int]:
+        """The server's process and its workers', as far as they live."""
+        alive = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, ValueError):
+                state, _, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+                if int(group) == self.process.pid and state != "Z":
+                    alive.add(int(folder.name))
+        return alive
+
+    def stop(self) -> set[int]:
+        """Ask the server to end as Ctrl-C does; returns the processes that are left, which are killed."""
+        if self.process.poll() is not None:
+            return set()
+        self.process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_S)
+        deadline = time.monotonic() + STOP_S
+        while self.processes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        left = self.processes()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        return left
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """A server, healthy, with an empty cache."""
+    with tempfile.TemporaryDirectory(prefix="anoonly-") as cache:
+        server = Server(Path(cache))
+        try:
+            server.wait_until_healthy()
+            yield server
+        finally:
+            server.stop()

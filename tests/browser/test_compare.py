@@ -1,0 +1,202 @@
+"""The Compare page in a real browser, as a visitor meets it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from tests.browser.compare_page import ComparePage
+
+Open = Callable[..., ComparePage]
+
+WINDOW = (1280, 720)
+# Trains for minutes on one core: each row is a batch of its own.
+LONG = {"dataset": "breast_cancer", "batch_size": "1", "epochs": "500", "seeds": "1"}
+QUICK = {"epochs": "5", "seeds": "1"}
+
+
+def test_the_first_page_is_full_and_fits_a_projector(open_page: Open) -> None:
+    begun = time.perf_counter()
+    page = open_page()
+    sentence = page.wait_for_figures()
+    print(f"\nopening to figures: {time.perf_counter() - begun:.1f} s")
+    assert "Over 5 seeds DeepSAD + AnoOnly finds the anomalies better than DeepSAD: AUCPR 0." in sentence
+    assert len(page.tiles) == 3
+    page.wait_until_idle()
+    for selector in ("h5", ".st-key-scores .js-plotly-plot", ".st-key-points .js-plotly-plot"):
+        assert_visible(page, selector)
+    boxes = page.page.locator("[data-testid=stMarkdown]", has_text="chance").all()
+    for box in boxes:
+        assert_inside(box.bounding_box())
+    assert page.page.evaluate("window.scrollY") == 0
+    assert page.parameters == {}
+
+
+def assert_visible(page: ComparePage, selector: str) -> None:
+    assert_inside(page.page.locator(selector).first.bounding_box())
+
+
+def assert_inside(box: object) -> None:
+    assert isinstance(box, dict)
+    assert box["x"] >= 0
+    assert box["y"] >= 0
+    assert box["x"] + box["width"] <= WINDOW[0]
+    assert box["y"] + box["height"] <= WINDOW[1]
+
+
+def test_a_key_press_on_lambda_moves_the_figures(open_page: Open) -> None:
+    page = open_page()
+    seen = [page.wait_for_figures()]
+    first, all_seeds = [], []
+    for value in ("1e-06", "1e-05", "0.0001"):
+        begun = time.perf_counter()
+        page.press("lambda_n", "ArrowLeft")
+        page.wait_for_sentence(f"λₙ = {value}")
+        first.append(time.perf_counter() - begun)
+        assert page.parameters["lambda_n"] == value
+        page.wait_for_sentence(f"λₙ = {value}", "Over 5 seeds")
+        all_seeds.append(time.perf_counter() - begun)
+        page.wait_for_title("scores", f"λₙ = {value}")
+        seen.append(page.sentence)
+    print(
+        f"\nkey press to the new sentence, median of {len(first)}: {statistics.median(first):.1f} s "
+        f"({', '.join(f'{s:.1f}' for s in first)}); to all seeds: {statistics.median(all_seeds):.1f} s"
+    )
+    assert len(set(seen)) == 4
+    begun = time.perf_counter()
+    page.press("lambda_n", "ArrowRight")
+    page.wait_for_sentence("λₙ = 1e-05", "Over 5 seeds")
+    print(f"back to a setting that is finished: {time.perf_counter() - begun:.1f} s")
+    assert page.sentence == seen[2]
+
+
+def test_a_link_restores_the_page(open_page: Open) -> None:
+    page = open_page(lambda_n="0.01", norm="layer", batch_size="64", contamination="0.02", **QUICK)
+    page.wait_for_figures()
+    before = page.flagged()
+    page.press("threshold", *["ArrowLeft"] * 8)
+    page.wait_for_new_counts(before)
+    page.wait_for_thumb_in_address("threshold")
+    page.wait_until_idle()
+    flagged = page.flagged()
+    link = dict(page.parameters)
+    assert link | {"lambda_n": "0.01", "norm": "layer", "batch_size": "64", "contamination": "0.02", **QUICK} == link
+    again = open_page(**link)
+    assert again.wait_for_figures() == page.sentence
+    assert again.parameters == link
+    assert again.flagged() == flagged
+    shown = {name: again.chosen(name) for name in ("norm", "batch_size", "contamination", "seeds")}
+    assert shown == {"norm": "layer", "batch_size": "64", "contamination": "0.02", "seeds": "1"}
+    assert again.slid("lambda_n") == "0.01"
+    assert again.slid("threshold") == link["threshold"]
+
+
+def test_cancel_cancels_and_the_page_goes_on(open_page: Open) -> None:
+    page = open_page(**LONG)
+    assert page.epoch() >= 1
+    page.click("Cancel")
+    page.wait_for_text("Cancelled")
+    page.choose("batch_size", "128")
+    page.choose("dataset", "digits_3")
+    page.wait_for_sentence("DeepSAD + AnoOnly, 500 epochs")
+    page.wait_for_figures()
+    assert "Cancelled" not in page.text
+
+
+def test_tsne_appears_and_the_link_keeps_it(open_page: Open) -> None:
+    page = open_page()
+    page.wait_for_figures()
+    begun = time.perf_counter()
+    page.page.locator(".st-key-projection").get_by_text("t-SNE").click()
+    page.wait_for_text("mean little in t-SNE and UMAP")
+    page.wait_for_points()
+    print(f"\nt-SNE of three panels: {time.perf_counter() - begun:.1f} s")
+    assert page.parameters["projection"] == "t-SNE"
+    again = open_page(**page.parameters)
+    again.wait_for_points()
+    assert again.sentence == page.sentence
+
+
+def test_pinned_b_survives_a_reload(open_page: Open) -> None:
+    page = open_page(lambda_n="0.01", norm="none", **QUICK)
+    page.wait_for_figures()
+    page.click("Pin B as A")
+    page.wait_for_sentence("A and B are the same run")
+    assert "lambda_n=0.01" in page.parameters["a"]
+    page.choose("norm", "batch")
+    said = page.wait_for_sentence("than DeepSAD, λₙ = 0.01, no norm")
+    page.page.reload()
+    assert page.wait_for_figures() == said
+    page.click("Unpin A")
+    page.wait_for("said => document.querySelector('h5').innerText !== said", said)
+    page.wait_for("() => !location.search.includes('a=')")
+    assert "no norm" not in page.wait_for_figures()
+
+
+def test_a_bad_link_is_explained_as_plain_text(open_page: Open) -> None:
+    page = open_page(
+        batch_size="0",
+        colour="red",
+        lambda_n="![x](http://127.0.0.2:8080/x.png)",
+        norm="[press](http://127.0.0.2:8080)",
+        a="<b>x</b>",
+    )
+    page.wait_for_figures()
+    for words in ("lambda_n must be a number from 0", "batch_size must be a whole number", "'colour'", "pinned run"):
+        page.wait_for_text(words)
+    assert page.sentence.startswith("Over 5 seeds DeepSAD + AnoOnly")
+    assert page.page.locator("[data-testid=stAlert] :is(img, b)").count() == 0
+    assert page.page.get_by_role("link", name="press", exact=True).count() == 0
+
+
+def test_a_reload_reattaches_and_cancel_then_frees_the_worker(open_page: Open) -> None:
+    same = {**LONG, "a": "lambda_n=0,batch_size=1,epochs=500"}  # so that there is one run to follow
+    page = open_page(**same)
+    before = page.wait_for_epoch(4)
+    page.page.reload()
+    after = page.epoch()
+    assert after >= before, "the reload began the training anew"
+    page.click("Cancel")
+    page.wait_for_text("Cancelled")
+    again = open_page(**same)
+    anew = again.epoch()
+    again.click("Cancel")
+    again.wait_for_text("Cancelled")
+    assert anew < after, "the run went on although nobody waited for it"
+
+
+def test_the_threshold_answers_while_the_other_seeds_train(open_page: Open) -> None:
+    page = open_page(epochs="500", seeds="10", lambda_n="0.1")
+    page.wait_for_sentence("9 more seeds are training")
+    page.wait_for_figures()
+    counts = [page.flagged()]
+    for _ in range(2):
+        begun = time.perf_counter()
+        page.press("threshold", *["ArrowRight"] * 12)
+        page.wait_for_new_counts(counts[-1])
+        print(f"\nthreshold to new counts while seeds train: {time.perf_counter() - begun:.1f} s")
+        assert "9 more seeds are training" in page.sentence or len(counts) > 1, "it waited for the training"
+        page.wait_for_thumb_in_address("threshold")
+        counts.append(page.flagged())
+    for side in (0, 1):
+        assert counts[0][side] > counts[1][side] >= counts[2][side]
+    page.click("Cancel")
+    page.wait_for_text("Cancelled")
+
+
+def test_rows_selected_in_one_map_are_marked_in_the_others(open_page: Open) -> None:
+    page = open_page()
+    page.wait_for_figures()
+    page.wait_until_idle()
+    page.lasso("points", left=0.02, right=0.12)
+    page.wait_for_marks()
+    page.wait_until_idle()
+    marked = page.marked_points()
+    assert 0 < marked[0] < 495
+    assert marked == [marked[0]] * 3
+    page.page.get_by_role("tab", name="Confusion and rows").click()
+    page.wait_for_text("rows selected in the maps")
+    assert page.marked_points() == marked
+    page.press("lambda_n", "ArrowLeft")
+    page.wait_for_sentence("λₙ = 1e-06", "Over 5 seeds")
