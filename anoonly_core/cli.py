@@ -25,22 +25,8 @@ __all__ = ["main"]
 
 MAX_SEEDS = 1000
 
-# The settings that `run` takes, as options; the name of an option is the setting's with dashes.
-RUN_SETTINGS = (
-    "dataset",
-    "baseline",
-    "lambda_n",
-    "norm",
-    "batch_size",
-    "epochs",
-    "learning_rate",
-    "labeled_ratio",
-    "normal_ratio",
-    "contamination",
-    "preset",
-    "protocol",
-    "seed",
-)
+# What `run` takes as options: a config's own settings, with dashes.
+RUN_SETTINGS = tuple(RunConfig.model_fields)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -184,18 +184,7 @@ _BY_NAME = {control.name: control for control in CONTROLS}
 _OTHER_PARAMETERS = ("a", "threshold", "projection", "embed", "embed_options")
 
 # What a pinned A holds on to; data set, protocol and seeds always follow B, so that the test rows are the same.
-PINNED_FIELDS = (
-    "baseline",
-    "lambda_n",
-    "norm",
-    "batch_size",
-    "epochs",
-    "learning_rate",
-    "labeled_ratio",
-    "normal_ratio",
-    "contamination",
-    "preset",
-)
+PINNED_FIELDS = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "protocol", "seed"))
 
 
 @dataclass(frozen=True)
