@@ -30,7 +30,7 @@ from anoonly_core.project import project
 from anoonly_core.result import RunResult, from_bytes
 from anoonly_core.store import Store, default_store
 
-__all__ = ["Job", "JobView", "Jobs", "server_jobs"]
+__all__ = ["Job", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
 REMEMBERED = 400
 STOP_FLAGS = 1024
@@ -40,6 +40,11 @@ SHIPPED = Path(__file__).parents[1] / "assets" / "first_light"
 
 log = logging.getLogger(__name__)
 _starting = threading.Lock()
+
+
+def dataset_key(name: str) -> str:
+    """The key of a data set's download."""
+    return f"dataset {name}"
 
 
 @dataclass(eq=False)
@@ -56,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True)
 class JobView:
-    """What a session sees of its unfinished work: `ahead` jobs come first, or done of total is reached."""
+    """What a session sees of its unfinished work: `ahead` jobs come first, or the slowest has done so much."""
 
     ahead: int
     done: int
@@ -112,15 +117,14 @@ class Jobs:
                     self._submit(session, "points", (key,), worker.project_features, table, projector)
             self._leave(session, "points", keep=set(features))
 
-    def want_dataset(self, session: str, name: str) -> str:
-        """See to it that a data set is being downloaded; returns the job's key."""
-        key = f"dataset {name}"
+    def want_dataset(self, session: str, name: str) -> None:
+        """See to it that a data set is being downloaded, as the job with its dataset_key."""
+        key = dataset_key(name)
         with self._lock:
             self._failures.pop(key, None)
             self._join(session, (key,))
             if key not in self._active:
                 self._submit(session, "data", (key,), worker.fetch_dataset, name)
-        return key
 
     def release(self, session: str) -> None:
         """The session waits for nothing any more; what no other session waits for is stopped."""
@@ -164,13 +168,9 @@ class Jobs:
             jobs = {job for key in keys if (job := self._active.get(key)) is not None}
             if not jobs:
                 return None
-            started = [job for job in jobs if job.progress is not None]
-            if started:
-                return JobView(
-                    ahead=0,
-                    done=min(job.progress.done for job in started if job.progress),
-                    total=max(job.progress.total for job in started if job.progress),
-                )
+            if started := [job.progress for job in jobs if job.progress is not None]:
+                slowest = min(started, key=lambda progress: progress.done / max(progress.total, 1))
+                return JobView(ahead=0, done=slowest.done, total=slowest.total)
             first = min(jobs, key=lambda job: job.number)
             pool, workers = (("points",), PROJECTORS) if first.kind == "points" else (("runs", "data"), self._cores)
             earlier = {job for job in self._active.values() if job.kind in pool and job.number < first.number}

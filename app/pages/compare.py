@@ -18,7 +18,7 @@ from anoonly_core.keys import run_key
 from anoonly_core.result import RunResult
 from app import controls, notices
 from app.comparison import draw_comparison, draw_figures
-from app.jobs import Jobs, server_jobs
+from app.jobs import Jobs, dataset_key, server_jobs
 
 __all__ = ["page"]
 
@@ -124,7 +124,7 @@ def _is_at_hand(name: str, jobs: Jobs, session: str) -> bool:
     """Whether the data set can be read; if not, offer to download it and show how far that has come."""
     if DATASETS[name].at_hand():
         return True
-    key = f"dataset {name}"
+    key = dataset_key(name)
     if jobs.view([key]) is None:
         if failure := jobs.failure(key):
             notices.error(failure)
@@ -199,7 +199,7 @@ def _follow(plan: Plan, jobs: Jobs, session: str) -> None:
 
 
 def _progress_row() -> tuple[DeltaGenerator, DeltaGenerator]:
-    # Cancel stands left: Streamlit's own sign of work covers the page's upper right corner.
+    # Cancel stands left: Streamlit's menu covers the page's upper right corner.
     left, right = st.columns([1, 7], vertical_alignment="center")
     return right.progress(0.0, "Starting"), left
 

@@ -16,8 +16,9 @@ from pebble import ProcessPool
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.keys import points_key, run_key
 from anoonly_core.store import default_store
+from anoonly_core.worker import JobProgress
 from app.controls import default_choice
-from app.jobs import Jobs
+from app.jobs import Job, Jobs, JobView, dataset_key
 from tests.app.conftest import MakeJobs, wait_for
 
 seeds = count(100)
@@ -181,10 +182,21 @@ def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: 
     train(jobs, short())
 
 
+def test_of_several_jobs_the_slowest_is_shown(jobs: Jobs) -> None:
+    for number, (done, total) in enumerate(((40, 50), (7, 500)), start=10**6):
+        progress = JobProgress(number, done, total)
+        jobs._active[f"made {number}"] = Job(number, "runs", (f"made {number}",), progress=progress)
+    try:
+        assert jobs.view(["made 1000000", "made 1000001"]) == JobView(ahead=0, done=7, total=500)
+    finally:
+        del jobs._active["made 1000000"], jobs._active["made 1000001"]
+
+
 def test_a_data_set_that_cannot_be_had_is_one_sentence(jobs: Jobs) -> None:
     config = short(dataset="CIFAR10_0")
     jobs.want("one", [[config]])
-    key = jobs.want_dataset("one", "CIFAR10_1")
+    key = dataset_key("CIFAR10_1")
+    jobs.want_dataset("one", "CIFAR10_1")
     wait_for(lambda: jobs.failure(run_key(config)) and jobs.failure(key), "the failures")
     for sentence in (jobs.failure(run_key(config)), jobs.failure(key)):
         assert sentence is not None
