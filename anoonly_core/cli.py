@@ -124,8 +124,11 @@ def _run(options: argparse.Namespace) -> None:
     seeded = options.seeds is not None
 
     # Torch takes seconds to load, and bad input needs none of it.
+    import torch
+
     from anoonly_core.run import Progress, run_many
 
+    torch.set_num_threads(1)  # as the page's workers, whose stored runs have the same keys
     bar = tqdm(total=configs[0].epochs, unit="epoch", disable=None, leave=False)
 
     def show(progress: Progress) -> None:

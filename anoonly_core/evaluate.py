@@ -1,7 +1,7 @@
 """Scores -> metrics and curves.
 
-The metrics come from one sort of the scores and agree with scikit-learn's, ties included: a run
-is measured at every epoch, which calls to three library functions would make slower than training.
+The metrics all come from one sort of the scores, since a run is measured at many of its epochs;
+they agree with scikit-learn's, ties included.
 """
 
 from __future__ import annotations
