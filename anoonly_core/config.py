@@ -15,9 +15,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.settings import BASELINES, NORM_LABELS, PRESETS
 
 __all__ = ["MAX_CONTAMINATION", "RULES", "RunConfig", "check_field", "make_config"]
 
@@ -47,7 +48,8 @@ class RunConfig(BaseModel):
     """Everything that decides a run's scores, apart from the data itself.
 
     norm, batch_size, epochs and learning_rate that are not given are filled in from what is
-    published for the baseline and preset, so that a config always says what will really run.
+    published for the baseline and preset, so that a config always says what will really run. What a
+    comparator does not have, such as λ_n, is None, and giving it is an error.
     Build it with `make_config`, which turns pydantic's report into one sentence.
     """
 
@@ -55,11 +57,11 @@ class RunConfig(BaseModel):
 
     dataset: StrictStr = Field(default="digits_3", min_length=1, max_length=4096)
     baseline: StrictStr = "DeepSAD"
-    lambda_n: float = Field(default=1.0, ge=0, le=1)
-    norm: Literal["batch", "batch_no_affine", "layer", "none", "bn_loss"]
-    batch_size: int = Field(ge=1, le=65536)
-    epochs: int = Field(ge=1, le=10000)
-    learning_rate: float = Field(gt=0, le=1)
+    lambda_n: float | None = Field(default=None, ge=0, le=1)
+    norm: Literal["batch", "batch_no_affine", "layer", "none", "bn_loss"] | None = None
+    batch_size: int | None = Field(default=None, ge=1, le=65536)
+    epochs: int | None = Field(default=None, ge=1, le=10000)
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
     labeled_ratio: Share = 0.1
     normal_ratio: Share = 1.0
     contamination: Literal["natural"] | Annotated[float, Field(ge=0, le=MAX_CONTAMINATION)] = "natural"
@@ -76,8 +78,11 @@ class RunConfig(BaseModel):
         # A wrong name is reported by its own field; filling in goes on, so that it is the one reported.
         name, preset = filled.get("baseline"), filled.get("preset")
         baseline = BASELINES[name if isinstance(name, str) and name in BASELINES else "DeepSAD"]
-        settings = baseline.settings[preset if isinstance(preset, str) and preset in PRESETS else "paper"]
-        filled.setdefault("norm", baseline.paired_norm(_number(filled.get("lambda_n", 1.0))))
+        settings = baseline.settings[preset if isinstance(preset, str) and preset in baseline.settings else "paper"]
+        if baseline.norms is not None:
+            lambda_n = filled.setdefault("lambda_n", 1.0)
+            pairing = preset if isinstance(preset, str) and preset in baseline.norms else "paper"
+            filled.setdefault("norm", baseline.paired_norm(_number(lambda_n), pairing))
         for setting in ("batch_size", "epochs", "learning_rate"):
             filled.setdefault(setting, getattr(settings, setting))
         return filled
@@ -91,8 +96,23 @@ class RunConfig(BaseModel):
 
     @field_validator("lambda_n", "contamination")
     @classmethod
-    def _one_zero(cls, value: float | str) -> float | str:
-        return value if isinstance(value, str) else value + 0.0  # -0.0 and 0 are one setting, one key
+    def _one_zero(cls, value: float | str | None) -> float | str | None:
+        return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0 are one setting, one key
+
+    @model_validator(mode="after")
+    def _fits_the_baseline(self) -> RunConfig:
+        baseline = BASELINES[self.baseline]
+        for setting in _SOME_LACK:
+            if getattr(self, setting) is not None and not baseline.has(setting):
+                raise _misfit(f"{self.baseline} has no {setting}: leave it out.")
+        if self.preset not in baseline.settings:
+            raise _misfit(f"{self.baseline} has no preset {self.preset!r}, only {' and '.join(baseline.settings)}.")
+        if self.batch_size is not None and self.batch_size < baseline.smallest_batch:
+            raise _misfit(
+                f"batch_size must be {baseline.smallest_batch} or more for {self.baseline}, whose batches hold a fixed "
+                f"share of labelled anomalies, not {self.batch_size}."
+            )
+        return self
 
     def with_(self, **changes: Any) -> RunConfig:
         """A copy with some settings changed, validated again."""
@@ -101,6 +121,15 @@ class RunConfig(BaseModel):
     def canonical(self) -> str:
         """The config as one line of JSON, equal for equal configs."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+
+_SOME_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate")
+_MISFIT = "misfit"
+
+
+def _misfit(sentence: str) -> PydanticCustomError:
+    # The sentence is a value, so that braces in it stay as they are.
+    return PydanticCustomError(_MISFIT, "{sentence}", {"sentence": sentence})
 
 
 def _number(value: Any) -> float:
@@ -120,6 +149,8 @@ def make_config(**values: Any) -> RunConfig:
     except ValidationError as error:
         detail = error.errors()[0]
         name = str(detail["loc"][0]) if detail["loc"] else "config"
+        if detail["type"] == _MISFIT:
+            raise InvalidConfig(detail["msg"]) from error
         if detail["type"] == "extra_forbidden":
             raise InvalidConfig(f"There is no setting called {name!r}.") from error
         raise InvalidConfig(_sentence(name, values.get(name))) from error

@@ -3,10 +3,13 @@
 __all__ = [
     "AnoOnlyError",
     "BadDataFile",
+    "BadModelFile",
+    "ComparatorMissing",
     "DatasetUnavailable",
     "DeviceUnavailable",
     "DownloadFailed",
     "InvalidConfig",
+    "InvalidInput",
     "SplitImpossible",
     "StoreUnavailable",
     "TrainingDiverged",
@@ -42,6 +45,10 @@ class SplitImpossible(AnoOnlyError):
     """The table has too few rows of a class for the split that was asked for."""
 
 
+class ComparatorMissing(AnoOnlyError):
+    """A comparator needs a package that is not installed."""
+
+
 class StoreUnavailable(AnoOnlyError):
     """The store of finished runs cannot be written."""
 
@@ -52,3 +59,11 @@ class DeviceUnavailable(AnoOnlyError):
 
 class TrainingDiverged(AnoOnlyError):
     """The network's scores stopped being finite numbers."""
+
+
+class InvalidInput(AnoOnlyError, ValueError):
+    """A setting, a table or labels that a detector cannot use; a ValueError too, as scikit-learn expects."""
+
+
+class BadModelFile(AnoOnlyError):
+    """A file does not hold a detector that can be used."""

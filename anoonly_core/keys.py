@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import identity
-from anoonly_core.settings import BASELINES
 
 __all__ = ["points_key", "run_key"]
 

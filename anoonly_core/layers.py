@@ -1,4 +1,4 @@
-"""Stacked layers: every parameter carries a leading run axis R, so that R runs train as one.
+"""Stacked linear layers and chains of them: every parameter carries a leading run axis R, so that R runs train as one.
 
 Runs never mix: out[r] depends on run r alone, and on a CPU its bits do not depend on R.
 """
@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
-__all__ = ["NORMS", "BatchNorm", "BatchNormLoss", "LayerNorm", "NoNorm", "Norm", "StackedLinear", "normalise"]
+from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.norms import NORMS
+
+__all__ = ["ACTIVATIONS", "FIRST_WEIGHTS", "Chain", "StackedLinear", "run_by_run"]
 
 # MKL otherwise chooses a kernel by where a run's slice lies in memory, that is by the runs before it.
 # Read by MKL at its first product, so it may be set after torch is imported.
@@ -49,6 +51,14 @@ class _StackedProduct(torch.autograd.Function):
         )
 
 
+def run_by_run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`function` of each run's own x [R, ...], such that its bits do not depend on R.
+
+    For transcendental functions: on a CPU they round a tensor's last few values otherwise.
+    """
+    return function(x) if x.is_cuda else torch.stack([function(own) for own in x.unbind()])
+
+
 class StackedLinear(nn.Module):
     """R independent linear maps, [R, rows, inputs] -> [R, rows, outputs]; weight [R, inputs, outputs]."""
 
@@ -58,157 +68,85 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(runs, 1, outputs)) if bias else None
 
     @torch.no_grad()
-    def initialise(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw run r's weights from generators[r], as torch.nn.Linear does: uniform within 1/√inputs."""
-        bound = self.weight.shape[1] ** -0.5
+    def initialise(self, generators: Sequence[torch.Generator], first_weights: str = "uniform") -> None:
+        """Draw run r's weights from generators[r]; first_weights: a name in FIRST_WEIGHTS."""
         for run, generator in enumerate(generators):
-            self.weight[run].uniform_(-bound, bound, generator=generator)
-            if self.bias is not None:
-                self.bias[run].uniform_(-bound, bound, generator=generator)
+            FIRST_WEIGHTS[first_weights](self.weight[run], None if self.bias is None else self.bias[run], generator)
 
-    def forward(self, x: Tensor) -> Tensor:
-        product: Tensor = _StackedProduct.apply(x, self.weight)  # type: ignore[no-untyped-call]
-        return product if self.bias is None else product + self.bias
-
-
-class _Normalise(torch.autograd.Function):
-    """Centre and scale over the rows axis, with the gradient written out (P appendix A)."""
-
-    @staticmethod
-    def forward(ctx, h: Tensor, eps: float):  # type: ignore[no-untyped-def]
-        mean = h.mean(dim=1, keepdim=True)
-        centred = h - mean
-        variance = (centred * centred).mean(dim=1, keepdim=True)
-        root = torch.rsqrt(variance + eps)
-        normalised = centred.mul_(root)
-        ctx.save_for_backward(normalised, root)
-        ctx.mark_non_differentiable(mean, variance)
-        return normalised, mean, variance
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, upstream, _mean, _variance):  # type: ignore[no-untyped-def]
-        # METHODS § 5 with its terms gathered: each row gets its direct part, minus the batch's
-        # mean gradient (the part through μ), minus its share of the part through σ².
-        normalised, root = ctx.saved_tensors
-        through_mean = upstream.mean(dim=1, keepdim=True)
-        through_variance = (upstream * normalised).mean(dim=1, keepdim=True)
-        gradient = torch.addcmul(upstream - through_mean, normalised, through_variance, value=-1)
-        return gradient.mul_(root), None
+    def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
+        """frozen: the gradient goes through x alone, not to weight and bias."""
+        weight: Tensor = self.weight.detach() if frozen else self.weight
+        bias = self.bias.detach() if frozen and self.bias is not None else self.bias
+        product: Tensor = _StackedProduct.apply(x, weight)  # type: ignore[no-untyped-call]
+        return product if bias is None else product + bias
 
 
-def normalise(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch statistics at work: (h − μ)/√(σ² + ε), μ, σ² over the rows of h [R, rows, features].
-
-    σ² is the biased variance. Only the first result carries a gradient.
-    """
-    normalised, mean, variance = _Normalise.apply(h, eps)  # type: ignore[no-untyped-call]
-    return normalised, mean, variance
-
-
-class Norm(nn.Module):
-    """What stands after a linear layer; maps [R, rows, features] to the same shape.
-
-    penalty: what the norm adds to the loss of each run in the last training step [R], or None.
-    """
-
-    penalty: Tensor | None = None
+def _uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
+    """As torch.nn.Linear: uniform within 1/√inputs."""
+    bound = weight.shape[0] ** -0.5
+    weight.uniform_(-bound, bound, generator=generator)
+    if bias is not None:
+        bias.uniform_(-bound, bound, generator=generator)
 
 
-class NoNorm(Norm):
-    """Identity: the network without batch norm."""
-
-    def __init__(self, runs: int, features: int, eps: float) -> None:
-        super().__init__()
-
-    def forward(self, h: Tensor) -> Tensor:
-        return h
+def _glorot_uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
+    """As Keras' Dense: uniform with variance 2/(inputs + outputs), no bias yet."""
+    nn.init.xavier_uniform_(weight, generator=generator)
 
 
-class _Affine(nn.Module):
-    """A scale γ and a shift β for each run and feature [R, 1, features]."""
-
-    def __init__(self, runs: int, features: int) -> None:
-        super().__init__()
-        self.gamma = nn.Parameter(torch.ones(runs, 1, features))
-        self.beta = nn.Parameter(torch.zeros(runs, 1, features))
-
-    def forward(self, h: Tensor) -> Tensor:
-        return torch.addcmul(self.beta, h, self.gamma)
+def _glorot_normal(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
+    """As Keras' glorot_normal: the same variance from a normal distribution cut off at two deviations."""
+    cut_off = 0.87962566103423978  # the deviation of a standard normal that is cut off at ±2
+    deviation = (2 / sum(weight.shape)) ** 0.5 / cut_off
+    nn.init.trunc_normal_(weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
 
 
-class BatchNorm(Norm):
-    """Batch norm over the rows axis, as torch.nn.BatchNorm1d (momentum 0.1).
-
-    In training it uses the batch's own statistics and follows them with running ones
-    [R, 1, features]; in eval mode it uses the running ones, so that a row's score does not depend
-    on the rows beside it. A batch of one row has variance 0 and normalises to 0.
-    """
-
-    momentum = 0.1
-    running_mean: Tensor
-    running_variance: Tensor
-
-    def __init__(self, runs: int, features: int, eps: float, affine: bool = True) -> None:
-        super().__init__()
-        self.eps = eps
-        self.affine = _Affine(runs, features) if affine else None
-        self.register_buffer("running_mean", torch.zeros(runs, 1, features))
-        self.register_buffer("running_variance", torch.ones(runs, 1, features))
-
-    def forward(self, h: Tensor) -> Tensor:
-        if self.training:
-            normalised, mean, variance = normalise(h, self.eps)
-            self._follow(mean, variance, rows=h.shape[1])
-        else:
-            normalised = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
-        return normalised if self.affine is None else self.affine(normalised)
-
-    @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor, rows: int) -> None:
-        unbiased = rows / max(rows - 1, 1)
-        self.running_mean.mul_(1 - self.momentum).add_(mean, alpha=self.momentum)
-        self.running_variance.mul_(1 - self.momentum).add_(variance, alpha=self.momentum * unbiased)
-
-
-class LayerNorm(Norm):
-    """Layer norm: each row by its own mean and variance over the features, as torch.nn.LayerNorm."""
-
-    def __init__(self, runs: int, features: int, eps: float) -> None:
-        super().__init__()
-        self.eps = eps
-        self.affine = _Affine(runs, features)
-
-    def forward(self, h: Tensor) -> Tensor:
-        scaled: Tensor = self.affine(functional.layer_norm(h, h.shape[-1:], eps=self.eps))
-        return scaled
-
-
-class BatchNormLoss(Norm):
-    """Identity, with batch norm's pull on the features as an explicit loss (P eq. 5).
-
-    penalty = ‖batch mean‖₂ + ‖batch variance − 1‖₂ over the features, for each run.
-    """
-
-    def __init__(self, runs: int, features: int, eps: float) -> None:
-        super().__init__()
-
-    def forward(self, h: Tensor) -> Tensor:
-        if self.training:
-            variance, mean = torch.var_mean(h, dim=1, correction=0)
-            norm = torch.linalg.vector_norm
-            self.penalty = norm(mean, dim=1) + norm(variance - 1, dim=1)
-        return h
-
-
-def _batch_norm_without_affine(runs: int, features: int, eps: float) -> BatchNorm:
-    return BatchNorm(runs, features, eps, affine=False)
-
-
-NORMS: dict[str, Callable[[int, int, float], Norm]] = {
-    "batch": BatchNorm,
-    "batch_no_affine": _batch_norm_without_affine,
-    "layer": LayerNorm,
-    "none": NoNorm,
-    "bn_loss": BatchNormLoss,
+FIRST_WEIGHTS: dict[str, Callable[[Tensor, Tensor | None, torch.Generator], None]] = {
+    "uniform": _uniform,
+    "glorot_uniform": _glorot_uniform,
+    "glorot_normal": _glorot_normal,
 }
+
+
+class _Tanh(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return run_by_run(torch.tanh, x)
+
+
+class _Join(nn.Module):
+    """Marks the place where a chain's extra input is put beside the features."""
+
+
+ACTIVATIONS: dict[Step, Callable[[], nn.Module]] = {
+    Step.RELU: nn.ReLU,
+    Step.LEAKY_RELU: nn.LeakyReLU,
+    Step.TANH: _Tanh,
+    Step.JOIN: _Join,
+}
+
+
+class Chain(nn.Module):
+    """One part of a network, built as it is described, for R runs: [R, rows, inputs] -> [R, rows, outputs]."""
+
+    def __init__(self, runs: int, part: Part, norm: str, eps: float, momentum: float) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList()
+        for step, width in zip(part.steps, part.widths(), strict=False):
+            if isinstance(step, Linear):
+                self.steps.append(StackedLinear(runs, width, step.outputs, step.bias))
+            elif step is Step.NORM:
+                self.steps.append(NORMS[norm](runs, width, eps, momentum))
+            else:
+                self.steps.append(ACTIVATIONS[step]())
+
+    def forward(self, x: Tensor, joined: Tensor | None = None, frozen: bool = False) -> Tensor:
+        """joined: [R, rows, k], what each JOIN adds. frozen: no gradient reaches the linear layers' parameters."""
+        for step in self.steps:
+            if isinstance(step, _Join):
+                assert joined is not None
+                x = torch.cat([x, joined], dim=2)
+            elif isinstance(step, StackedLinear):
+                x = step(x, frozen)
+            else:
+                x = step(x)
+        return x

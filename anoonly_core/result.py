@@ -12,7 +12,7 @@ import numpy as np
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.evaluate import Metrics
 
-__all__ = ["HISTORY_METRICS", "History", "Role", "RunResult", "Sample", "from_bytes", "to_bytes"]
+__all__ = ["HISTORY_METRICS", "NO_HISTORY", "History", "Role", "RunResult", "Sample", "from_bytes", "to_bytes"]
 
 HISTORY_METRICS = ("aucroc", "aucpr_anomaly", "aucpr_normal")
 
@@ -57,6 +57,23 @@ class History:
     aucroc: np.ndarray
     aucpr_anomaly: np.ndarray
     aucpr_normal: np.ndarray
+
+
+def _none(kind: type) -> np.ndarray:
+    return np.zeros(0, dtype=kind)
+
+
+# Of a system that has no epochs.
+NO_HISTORY = History(
+    loss_normal=_none(np.float32),
+    loss_anomaly=_none(np.float32),
+    labelled_share=_none(np.float32),
+    batches_without_anomaly=_none(np.float32),
+    measured=_none(np.int64),
+    aucroc=_none(np.float64),
+    aucpr_anomaly=_none(np.float64),
+    aucpr_normal=_none(np.float64),
+)
 
 
 @dataclass(frozen=True, eq=False)

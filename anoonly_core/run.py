@@ -17,10 +17,11 @@ from anoonly_core.data.split import Split, make_split
 from anoonly_core.errors import DeviceUnavailable, StoreUnavailable, TrainingDiverged
 from anoonly_core.evaluate import metrics
 from anoonly_core.keys import run_key
-from anoonly_core.result import HISTORY_METRICS, History, Role, RunResult, Sample
+from anoonly_core.methods import METHODS, XGBOD, Trained
+from anoonly_core.result import HISTORY_METRICS, NO_HISTORY, History, Role, RunResult, Sample
 from anoonly_core.store import Store
 from anoonly_core.streams import numpy_stream
-from anoonly_core.train import Snapshot, Stack, shape_key, train
+from anoonly_core.train import Snapshot, Stack, pretrain, shape_key, train
 
 __all__ = ["DEVICES", "Progress", "resolve_device", "run", "run_many"]
 
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a call of run_many has come: this stack's epoch, and the runs finished in all."""
+    """How far a call of run_many has come: this stack's epoch, pretraining counted in, and the runs finished in all."""
 
     epoch: int
     epochs: int
@@ -108,7 +109,8 @@ def _stacks(configs: dict[str, RunConfig]) -> list[tuple[Dataset, list[_Planned]
         if about_data not in splits:
             splits[about_data] = make_split(dataset, config)
         split = splits[about_data]
-        _, planned = groups.setdefault(shape_key(config, split), (dataset, []))
+        group = shape_key(config, split) if config.baseline in METHODS else (key,)
+        _, planned = groups.setdefault(group, (dataset, []))
         planned.append(_Planned(key, config, split))
     return [
         (dataset, planned[begin : begin + STACK_RUNS])
@@ -120,29 +122,17 @@ def _stacks(configs: dict[str, RunConfig]) -> list[tuple[Dataset, list[_Planned]
 def _run_stack(
     dataset: Dataset, planned: list[_Planned], device: str, report: Callable[[int, int], None]
 ) -> list[RunResult]:
+    """Train one stack, test it, and take down all that is kept of its runs."""
+    configs, splits = [one.config for one in planned], [one.split for one in planned]
     begun = time.perf_counter()
-    splits = [one.split for one in planned]
-    stack = Stack(dataset, [one.config for one in planned], splits, device)
-    tests = [split.test for split in splits]
-    epochs = planned[0].config.epochs
-    measured = _measured_epochs(epochs)
-    snapshots: list[Snapshot] = []
-    measures: list[list[list[float]]] = [[] for _ in planned]
-    measuring = 0.0
-    for snapshot in train(stack):
-        snapshots.append(snapshot)
-        if snapshot.epoch in measured:
-            paused = time.perf_counter()
-            scores = _finite_scores(stack, tests)
-            for own, score, split in zip(measures, scores, splits, strict=True):
-                found = metrics(dataset.y[split.test], score)
-                own.append([getattr(found, name) for name in HISTORY_METRICS])
-            measuring += time.perf_counter() - paused
-        report(snapshot.epoch, epochs)
-    trained = time.perf_counter()
-    scores = _finite_scores(stack, tests)
+    if configs[0].baseline in METHODS:
+        trained, histories, measuring = _train_stack(Stack(dataset, configs, splits, device), report)
+    else:
+        trained, histories, measuring = XGBOD(dataset, configs, splits), [NO_HISTORY] * len(configs), 0.0
+    done = time.perf_counter()
+    scores = _finite_scores(trained)
     scored = time.perf_counter()
-    samples = _samples(dataset, stack)
+    samples = _samples(trained)
     share = 1 / len(planned)
     return [
         RunResult(
@@ -150,16 +140,39 @@ def _run_stack(
             config=one.config,
             device=device,
             metrics=metrics(dataset.y[one.split.test], scores[r]),
-            seconds={"train": (trained - begun - measuring) * share, "score": (scored - trained) * share},
+            seconds={"train": (done - begun - measuring) * share, "score": (scored - done) * share},
             counts=one.split.counts,
             test_rows=one.split.test,
             y_test=dataset.y[one.split.test].astype(np.int8),
             scores=scores[r],
             sample=samples[r],
-            history=_history(snapshots, r, measured, measures[r]),
+            history=histories[r],
         )
         for r, one in enumerate(planned)
     ]
+
+
+def _train_stack(stack: Stack, report: Callable[[int, int], None]) -> tuple[Trained, list[History], float]:
+    """The stack trained, its runs over their epochs, and the seconds that measuring them took."""
+    epochs = stack.configs[0].epochs
+    assert epochs is not None
+    measured = _measured_epochs(epochs)
+    snapshots: list[Snapshot] = []
+    measures: list[list[list[float]]] = [[] for _ in stack.configs]
+    measuring = 0.0
+    before = stack.pretraining_epochs
+    for epoch in pretrain(stack):
+        report(epoch, before + epochs)
+    for snapshot in train(stack):
+        snapshots.append(snapshot)
+        if snapshot.epoch in measured:
+            paused = time.perf_counter()
+            for own, score, split in zip(measures, _finite_scores(stack), stack.splits, strict=True):
+                found = metrics(stack.dataset.y[split.test], score)
+                own.append([getattr(found, name) for name in HISTORY_METRICS])
+            measuring += time.perf_counter() - paused
+        report(before + snapshot.epoch, before + epochs)
+    return stack, [_history(snapshots, r, measured, own) for r, own in enumerate(measures)], measuring
 
 
 def _measured_epochs(epochs: int) -> list[int]:
@@ -167,8 +180,8 @@ def _measured_epochs(epochs: int) -> list[int]:
     return sorted({int(epoch) for epoch in np.linspace(1, epochs, min(epochs, MEASURED_EPOCHS)).round()})
 
 
-def _finite_scores(stack: Stack, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    scores = stack.scores(rows)
+def _finite_scores(trained: Trained) -> list[np.ndarray]:
+    scores = trained.scores([split.test for split in trained.splits])
     if not all(np.isfinite(score).all() for score in scores):
         raise TrainingDiverged(
             "Training diverged, so that the scores are no longer finite numbers: try a smaller learning rate."
@@ -176,10 +189,11 @@ def _finite_scores(stack: Stack, rows: Sequence[np.ndarray]) -> list[np.ndarray]
     return scores
 
 
-def _samples(dataset: Dataset, stack: Stack) -> list[Sample]:
+def _samples(trained: Trained) -> list[Sample]:
     """At most SAMPLE_ROWS test rows and labelled anomalies of each run, with all anomalies if they fit."""
+    dataset = trained.dataset
     chosen = []
-    for config, split in zip(stack.configs, stack.splits, strict=True):
+    for config, split in zip(trained.configs, trained.splits, strict=True):
         labelled = np.unique(split.train[split.labelled])
         anomalies = np.unique(split.test[dataset.y[split.test] == 1])
         normals = np.unique(split.test[dataset.y[split.test] == 0])
@@ -195,10 +209,10 @@ def _samples(dataset: Dataset, stack: Stack) -> list[Sample]:
             [len(normals), len(anomalies), len(labelled)],
         )
         chosen.append((rows, role))
-    hidden = stack.hidden([rows for rows, _ in chosen])
+    hidden = trained.hidden([rows for rows, _ in chosen])
     return [
         Sample(rows, role, own, split.minimum, split.scale)
-        for (rows, role), own, split in zip(chosen, hidden, stack.splits, strict=True)
+        for (rows, role), own, split in zip(chosen, hidden, trained.splits, strict=True)
     ]
 
 

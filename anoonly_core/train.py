@@ -11,10 +11,10 @@ import torch
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
-from anoonly_core.methods import METHODS, Head, TrainingRows
+from anoonly_core.methods import METHODS, Head, Pretraining, TrainingRows
 from anoonly_core.streams import derived_seed
 
-__all__ = ["Snapshot", "Stack", "shape_key", "train"]
+__all__ = ["Snapshot", "Stack", "pretrain", "shape_key", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +35,11 @@ class Snapshot:
 
 def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
     """Runs with equal keys can train as one stack."""
-    size = min(config.batch_size, len(split.train))
-    steps = len(split.train) // size
-    same = ("dataset", "baseline", "preset", "norm", "epochs", "learning_rate")
-    return (*(getattr(config, name) for name in same), size, steps)
+    labelled = int(split.labelled.sum())
+    assert config.batch_size is not None
+    shape = METHODS[config.baseline].batch_shape(len(split.train), labelled, config.batch_size)
+    same = ("dataset", "baseline", "preset", "norm", "epochs", "learning_rate", "batch_size")
+    return (*(getattr(config, name) for name in same), *shape)
 
 
 class Stack:
@@ -60,14 +61,19 @@ class Stack:
         first = configs[0]
         head = METHODS[first.baseline](len(configs), dataset.columns, first.norm, first.preset)
         head.initialise(self._generators("weights"))
+        head.lambda_n = torch.tensor([1.0 if config.lambda_n is None else config.lambda_n for config in configs])
         self.head: Head = head.to(self.device)
-        self.head.prepare(self.rows)
-        self.lambda_n = torch.tensor([config.lambda_n for config in configs], device=self.device)
+        self.head.prepare(self.rows, self._generators("preparation"))
+
+    @property
+    def pretraining_epochs(self) -> int:
+        """How many epochs `pretrain` takes."""
+        pretraining = self.head.pretraining(self.rows)
+        return 0 if pretraining is None else pretraining.epochs
 
     def scale(self, run: int, rows: np.ndarray) -> torch.Tensor:
         """Rows of the data set as run `run` sees them, float32 [len(rows), columns]."""
-        split = self.splits[run]
-        return torch.from_numpy((self.dataset.X[rows] - split.minimum) / split.scale).to(self.device)
+        return torch.from_numpy(self.splits[run].scaled(self.dataset, rows)).to(self.device)
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's anomaly scores of its own rows of the data set, float32 [len(rows[r])]."""
@@ -98,17 +104,36 @@ class Stack:
     def _generators(self, purpose: str) -> list[torch.Generator]:
         return [torch.Generator().manual_seed(derived_seed(config.seed, purpose)) for config in self.configs]
 
-    def draw_epochs(self) -> Iterator[torch.Tensor]:
-        """The batches of each epoch as indices into self.rows.X, int64 [steps, R, batch]."""
-        generators = self._generators("batches")
+    def draw_epochs(self, pretraining: Pretraining | None = None) -> Iterator[torch.Tensor]:
+        """The batches of each epoch, or of each one before: indices into self.rows.X, int64 [steps, R, rows]."""
+        draw = self.head.draw_epoch if pretraining is None else pretraining.draw
+        generators = self._generators("batches" if pretraining is None else "pretraining")
         labelled = [torch.from_numpy(split.labelled) for split in self.splits]
         size = self.configs[0].batch_size
+        assert size is not None
         while True:
             epoch = [
-                self.head.draw_epoch(own, size, generator) + begin
+                draw(own, size, generator) + begin
                 for own, generator, begin in zip(labelled, generators, self.rows.first, strict=True)
             ]
             yield torch.stack(epoch, dim=1).to(self.device)
+
+    def gather(self, indices: torch.Tensor) -> torch.Tensor:
+        """One step's rows [R, rows, columns] for its indices [R, rows]."""
+        return self.rows.X.index_select(0, indices.reshape(-1)).view(*indices.shape, -1)
+
+
+def pretrain(stack: Stack) -> Iterator[int]:
+    """Whatever the head learns before `train`: yields the number of each epoch, from 1, after it."""
+    pretraining = stack.head.pretraining(stack.rows)
+    if pretraining is None:
+        return
+    draws = stack.draw_epochs(pretraining)
+    for epoch in range(1, pretraining.epochs + 1):
+        stack.head.train()
+        for indices in next(draws):
+            _step(pretraining.optimiser, pretraining.loss(stack.gather(indices)).sum())
+        yield epoch
 
 
 def train(stack: Stack) -> Iterator[Snapshot]:
@@ -116,28 +141,29 @@ def train(stack: Stack) -> Iterator[Snapshot]:
 
     Minimises λ_n · L_N + L_A for each run (P eq. 7), plus the norm's own penalty where it has one
     (P eq. 5), all divided by the batch size. Between two snapshots the caller may score with the
-    stack.
+    stack. A head that has a pretraining wants `pretrain` before.
     """
     head, rows = stack.head, stack.rows
-    optimiser = head.optimiser(stack.configs[0].learning_rate)
+    epochs, first_rate = stack.configs[0].epochs, stack.configs[0].learning_rate
+    assert epochs is not None and first_rate is not None
+    optimiser = head.optimiser(first_rate)
     norms = list(head.norms())
     draws = stack.draw_epochs()
-    for epoch in range(1, stack.configs[0].epochs + 1):
+    for epoch in range(1, epochs + 1):
+        for group in optimiser.param_groups:
+            group["lr"] = head.learning_rate(first_rate, epoch, epochs)
         batches = next(draws)
         steps, runs, size = batches.shape
         labelled = rows.labelled[batches]
         losses = torch.zeros(2, runs, device=stack.device)
         head.train()
         for indices, marks in zip(batches, labelled, strict=True):
-            x = rows.X.index_select(0, indices.view(-1)).view(runs, size, -1)
-            loss_normal, loss_anomaly = head.losses(x, marks)
-            loss = torch.dot(stack.lambda_n, loss_normal) + loss_anomaly.sum()
+            loss_normal, loss_anomaly = head.losses(stack.gather(indices), marks)
+            loss = torch.dot(head.lambda_n, loss_normal) + loss_anomaly.sum()
             for norm in norms:
-                if norm.penalty is not None:
-                    loss = loss + norm.penalty.sum() / size
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+                if (penalty := norm.take_penalty()) is not None:
+                    loss = loss + penalty.sum() * (head.rows_an_item / size)
+            _step(optimiser, loss)
             losses[0] += loss_normal.detach()
             losses[1] += loss_anomaly.detach()
         mean_losses = (losses / steps).cpu().numpy()
@@ -149,3 +175,9 @@ def train(stack: Stack) -> Iterator[Snapshot]:
             labelled_share=per_batch.mean(axis=0) / size,
             batches_without_anomaly=(per_batch == 0).mean(axis=0),
         )
+
+
+def _step(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,7 +129,7 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     figure.update_yaxes(range=[0, tallest * 1.05])
     figure.update_yaxes(title_text="% of its class", col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return _laid_out(figure, 200, top=44, legend_y=1.42)
+    return _laid_out(figure, 200, top=44, legend_y=1.26)  # beside the titles' second line
 
 
 def points_figure(
@@ -230,20 +230,28 @@ def curves_figure(
     return _laid_out(figure, 320, legend_y=1.24)
 
 
-def history_figure(sides: Mapping[str, History]) -> go.Figure:
-    """Both losses and the test metrics over the epochs, A dashed and B solid."""
+def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ()) -> go.Figure:
+    """The losses and the test metrics over the epochs, A dashed and B solid.
+
+    one_loss: the sides whose system has a single loss of its own. A history without epochs is left out.
+    """
     figure = make_subplots(1, 2, horizontal_spacing=0.09)
     for letter, history in sides.items():
         dash = "dash" if letter == "A" else "solid"
         epochs = np.arange(1, len(history.loss_normal) + 1)
-        lines = (
+        losses = [
             (1, epochs, history.loss_normal, "L_N, pool (before λₙ)", NORMAL),
             (1, epochs, history.loss_anomaly, "L_A, labelled anomalies", ANOMALY),
+        ]
+        if letter in one_loss:
+            losses = [(1, epochs, history.loss_normal, "its one loss", NEUTRAL)]
+        lines = (
+            *losses,
             (2, history.measured, history.aucroc, "AUCROC", NEUTRAL),
             (2, history.measured, history.aucpr_anomaly, "AUCPR anomaly", ANOMALY),
             (2, history.measured, history.aucpr_normal, "AUCPR normal", NORMAL),
         )
-        for column, x, y, name, colour in lines:
+        for column, x, y, name, colour in lines if len(epochs) else ():
             shown = np.where(y > 0, y, np.nan) if column == 1 else y
             figure.add_scatter(
                 x=x,
@@ -256,7 +264,7 @@ def history_figure(sides: Mapping[str, History]) -> go.Figure:
                 col=column,
             )
     figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text="loss per row, log scale", type="log", exponentformat="power", col=1)
+    figure.update_yaxes(title_text="mean loss of a batch, log scale", type="log", exponentformat="power", col=1)
     figure.update_yaxes(title_text="test metric", range=[0, 1.03], col=2)
     _title(figure, 1, "Losses")
     _title(figure, 2, "Metrics on the test rows")

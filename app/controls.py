@@ -12,10 +12,10 @@ from typing import Any
 
 import streamlit as st
 
+from anoonly_core.baselines import BASELINES, NORM_LABELS, Baseline
 from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.settings import BASELINES, NORM_LABELS
 
 __all__ = [
     "CONTROLS",
@@ -24,6 +24,7 @@ __all__ = [
     "baseline_of",
     "default_choice",
     "from_pin",
+    "help_text",
     "pin_text",
     "read_link",
     "sidebar",
@@ -45,7 +46,8 @@ class Control:
     """One setting on the page.
 
     name: the config's field and the URL's parameter. options: what it offers; PUBLISHED leaves the
-    choice to the baseline and preset. slider: whether it is dragged or chosen from a list. more: kept under "more".
+    choice to the baseline and preset. slider: whether it is dragged or chosen from a list. more: kept
+    under "more". noun: what a baseline without this setting does not have.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Control:
     help: str
     slider: bool = False
     more: bool = False
+    noun: str = ""
 
     def parse(self, text: str) -> Any:
         """The value that a link's text means; raises InvalidConfig with one sentence."""
@@ -89,7 +92,7 @@ CONTROLS: tuple[Control, ...] = (
         "digits_3",
         "digits_k: digit k is the anomaly, the other digits are normal. All 195 ADBench files by name.",
     ),
-    Control("baseline", "Baseline", tuple(BASELINES), "DeepSAD", "The published method that B builds on."),
+    Control("baseline", "Baseline", tuple(BASELINES), "DeepSAD", "The published system that B is, or builds on."),
     Control(
         "lambda_n",
         "λₙ, weight of the loss on the pool",
@@ -97,20 +100,25 @@ CONTROLS: tuple[Control, ...] = (
         0.0,
         "1 is the published baseline. 0 is AnoOnly: only labelled anomalies carry a loss.",
         slider=True,
+        noun="λₙ",
     ),
     Control(
         "norm",
         "Norm",
         (PUBLISHED, *NORM_LABELS),
         PUBLISHED,
-        "What stands after each hidden layer. Published: the paper's pairing for this baseline and λₙ.",
+        "What stands at the norm's place in the network, which the tab The method shows. "
+        "Published: what the preset pairs with this baseline and λₙ.",
+        noun="norm to choose",
     ),
     Control(
         "batch_size",
         "Batch size",
         (PUBLISHED, *(2**power for power in range(10))),
         PUBLISHED,
-        "Rows in each training step; batch norm takes its statistics from them.",
+        "Rows in each training step (PReNet: pairs of rows; REPEN: triplets); "
+        "batch norm takes its statistics from them.",
+        noun="batches",
     ),
     Control(
         "labeled_ratio",
@@ -133,7 +141,8 @@ CONTROLS: tuple[Control, ...] = (
         "Seeds",
         tuple(range(1, 11)),
         5,
-        "How many runs each figure stands on; A and B share split, first weights and batches seed by seed.",
+        "How many runs each figure stands on. Seed by seed A and B share the split, and where they differ in λₙ or "
+        "norm alone also the first weights and the batches.",
     ),
     Control(
         "normal_ratio",
@@ -149,16 +158,18 @@ CONTROLS: tuple[Control, ...] = (
         "Epochs",
         (PUBLISHED, 1, 5, 10, 20, 50, 100, 200, 500),
         PUBLISHED,
-        "Passes over the rows.",
+        "An epoch is one pass over the rows for DeepSAD and GANomaly, 50 batches for REPEN and 20 for the others.",
         more=True,
+        noun="epochs",
     ),
     Control(
         "learning_rate",
         "Learning rate",
         (PUBLISHED, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
         PUBLISHED,
-        "The paper states 0.001 for DeepSAD; its code trains at 0.0001.",
+        "How far each training step moves the weights; the first step's, where the published code lets it fall.",
         more=True,
+        noun="learning rate",
     ),
     Control(
         "preset",
@@ -167,6 +178,7 @@ CONTROLS: tuple[Control, ...] = (
         "paper",
         "Whose settings \u201cpublished\u201d means: the paper's text, or what its code really does.",
         more=True,
+        noun="second preset",
     ),
     Control(
         "protocol",
@@ -221,11 +233,18 @@ def sidebar() -> Choice:
 
     Raises InvalidConfig where the settings do not fit together.
     """
+    baseline, preset = BASELINES[_at_present("baseline")], _at_present("preset")
     with st.sidebar:
-        values = {control.name: _draw(control) for control in CONTROLS if not control.more}
+        values = {control.name: _draw(control, baseline, preset) for control in CONTROLS if not control.more}
         with st.expander("More"):
-            values |= {control.name: _draw(control) for control in CONTROLS if control.more}
+            values |= {control.name: _draw(control, baseline, preset) for control in CONTROLS if control.more}
     return _choice(values)
+
+
+def _at_present(name: str) -> Any:
+    """What a control says, before it is drawn."""
+    linked = st.session_state.get("link_values", {}).get(name, _BY_NAME[name].default)
+    return st.session_state.get(name, linked)
 
 
 def default_choice() -> Choice:
@@ -235,12 +254,28 @@ def default_choice() -> Choice:
 
 def _choice(values: dict[str, Any]) -> Choice:
     left = {control.name for control in CONTROLS if control.default == PUBLISHED}  # the protocol's own is not meant
-    settings = {name: None if name in left and value == PUBLISHED else value for name, value in values.items()}
-    settings.pop("seeds")
+    has = BASELINES[values["baseline"]].has
+    settings = {
+        name: None if not has(name) or (name in left and value == PUBLISHED) else value
+        for name, value in values.items()
+        if name != "seeds"
+    }
     return Choice(make_config(**settings), values["seeds"])
 
 
-def _draw(control: Control) -> Any:
+def help_text(control: Control, baseline: Baseline, preset: str) -> str:
+    """What a control says of itself beside this baseline: why it lies idle, or what "published" means there."""
+    if not baseline.has(control.name):
+        return f"{baseline.name} has no {control.noun}."
+    if control.name == "baseline":
+        return f"{control.help} {baseline.name}: {baseline.summary}"
+    published = getattr(baseline.settings[preset if baseline.has("preset") else "paper"], control.name, None)
+    if published is None:
+        return control.help
+    return f"{control.help} Published for {baseline.name}: {shown(published)}."
+
+
+def _draw(control: Control, baseline: Baseline, preset: str) -> Any:
     # A link may hold a value between the control's own stops: it becomes a stop of this session.
     extra = st.session_state.get("link_values", {}).get(control.name, control.default)
     options = list(control.options)
@@ -250,7 +285,8 @@ def _draw(control: Control) -> Any:
         "options": options,
         "format_func": shown,
         "key": control.name,
-        "help": control.help,
+        "help": help_text(control, baseline, preset),
+        "disabled": not baseline.has(control.name),
         "bind": "query-params",
     }
     if control.slider:
@@ -266,13 +302,17 @@ def _with_stop(options: list[Any], extra: Any) -> list[Any]:
 
 
 def baseline_of(b: RunConfig) -> RunConfig:
-    """A where nothing is pinned: the published baseline on the same data."""
-    return b.with_(lambda_n=1.0, norm=None, batch_size=None, epochs=None, learning_rate=None)
+    """A where nothing is pinned, as published and on the same data: B's baseline, or beside a comparator AnoOnly."""
+    published: dict[str, Any] = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate"))
+    if BASELINES[b.baseline].has("lambda_n"):
+        return b.with_(lambda_n=1.0, **published)
+    return b.with_(baseline="DeepSAD", lambda_n=0.0, **published)
 
 
 def pin_text(config: RunConfig) -> str:
-    """A pinned run as the URL's parameter `a`."""
-    return ",".join(f"{name}={getattr(config, name)}" for name in PINNED_FIELDS)
+    """A pinned run as the URL's parameter `a`; what its baseline has no setting of is left out."""
+    settings = {name: getattr(config, name) for name in PINNED_FIELDS}
+    return ",".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 
 
 def from_pin(text: str, b: RunConfig) -> RunConfig:

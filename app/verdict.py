@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig
-from anoonly_core.settings import BASELINES, NORM_LABELS
 
 __all__ = ["Difference", "describe", "difference", "signed", "verdict"]
 
@@ -53,23 +54,42 @@ def signed(found: Difference, digits: int = 2) -> str:
 
 def describe(config: RunConfig, other: RunConfig | None = None) -> str:
     """A run's name: baseline and λ_n, and whatever else sets it apart from the published or the other run."""
-    if config.lambda_n == 1:
+    if config.lambda_n is None or config.lambda_n == 1:
         name = config.baseline
     elif config.lambda_n == 0:
         name = f"{config.baseline} + AnoOnly"
     else:
         name = f"{config.baseline}, λₙ = {config.lambda_n:g}"
     extras = []
-    if config.norm != BASELINES[config.baseline].paired_norm(config.lambda_n) or (
-        other is not None and config.norm != other.norm
+    if config.norm is not None and (
+        config.norm != _published(config, "norm") or (other is not None and _sets_apart("norm", config, other))
     ):
         extras.append(NORM_LABELS[config.norm])
     for field, words in _APART.items():
-        if other is not None and getattr(config, field) != getattr(other, field):
+        if other is not None and _sets_apart(field, config, other):
             extras.append(words.format(getattr(config, field)))
     return ", ".join([name, *extras])
 
 
+def _sets_apart(field: str, config: RunConfig, other: RunConfig) -> bool:
+    """Of two baselines each has its own published settings, which go without saying."""
+    mine = getattr(config, field)
+    if field in _OF_THE_BASELINE and config.baseline != other.baseline:
+        return bool(mine != _published(config, field))
+    return bool(mine != getattr(other, field))
+
+
+def _published(config: RunConfig, field: str) -> Any:
+    """What is published for a run's baseline and preset; of the presets, the first."""
+    baseline = BASELINES[config.baseline]
+    if field == "preset":
+        return next(iter(baseline.settings))
+    if field == "norm":
+        return None if config.lambda_n is None else baseline.paired_norm(config.lambda_n, config.preset)
+    return getattr(baseline.settings[config.preset], field)
+
+
+_OF_THE_BASELINE = ("norm", "batch_size", "epochs", "learning_rate", "preset")
 _APART = {
     "batch_size": "batch {}",
     "epochs": "{} epochs",
@@ -98,5 +118,6 @@ def verdict(a: RunConfig, b: RunConfig, found: Difference, seeds: int) -> str:
         return f"No clear difference. {over} **{name_b}** and **{name_a}** lie within their spread: {figures}."
     if found.delta > 0:
         return f"{over} **{name_b}** finds the anomalies better than **{name_a}**: {figures}."
-    hurts = "AnoOnly hurts here. " if b.lambda_n == 0 and a.lambda_n == 1 else ""
+    same = a.baseline == b.baseline
+    hurts = "AnoOnly hurts here. " if same and b.lambda_n == 0 and a.lambda_n == 1 else ""
     return f"{hurts}{over} **{name_b}** finds the anomalies worse than **{name_a}**: {figures}."

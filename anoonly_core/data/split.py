@@ -41,6 +41,11 @@ class Split:
     scale: np.ndarray
     counts: dict[str, int]
 
+    def scaled(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+        """Rows of the data set as the run sees them, float32 [len(rows), columns]."""
+        seen: np.ndarray = (dataset.X[rows] - self.minimum) / self.scale
+        return seen
+
 
 def make_split(dataset: Dataset, config: RunConfig) -> Split:
     """Draw the split that the config describes from the run's own streams.

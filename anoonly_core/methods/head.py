@@ -10,9 +10,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from anoonly_core.layers import Norm, StackedLinear
+from anoonly_core.baselines import BASELINES
+from anoonly_core.layers import Chain, StackedLinear
+from anoonly_core.norms import Norm
 
-__all__ = ["Head", "TrainingRows"]
+__all__ = ["Head", "Pretraining", "TrainingRows"]
 
 BLOCK_ROWS = 256
 
@@ -37,40 +39,97 @@ class TrainingRows:
         return self.X[begin : begin + self.sizes[run]], self.labelled[begin : begin + self.sizes[run]]
 
 
+@dataclass(frozen=True)
+class Pretraining:
+    """What a head learns before its own training begins: so many epochs of its own batches and loss.
+
+    draw: labelled bool [n], batch size, generator -> row indices int64 [steps, batch].
+    loss: x [R, batch, columns] -> each run's loss [R].
+    """
+
+    epochs: int
+    optimiser: torch.optim.Optimizer
+    draw: Callable[[Tensor, int, torch.Generator], Tensor]
+    loss: Callable[[Tensor], Tensor]
+
+
 class Head(nn.Module, ABC):
-    """R networks of one published head, with the run axis first in every tensor.
+    """R networks of one published system, with the run axis first in every tensor.
 
     A head is built from (runs, columns, norm, preset), then initialised and prepared, then trained
-    by `train.train`, which calls `draw_epoch` and `losses`; `score` and `hidden` work in eval mode.
+    by `train.pretrain` and `train.train`, which call `draw_epoch` and `losses`; `score` and `hidden`
+    work in eval mode. Its network is the one that `baselines` describes.
+
+    lambda_n: float32 [R], each run's; 1 for a comparator. rows_an_item: how many rows make one item
+    of a batch: 2 where it is a pair.
     """
 
     name: ClassVar[str]
-    weight_decay: ClassVar[float] = 0.0
+    rows_an_item: ClassVar[int] = 1
+    first_weights: ClassVar[str] = "uniform"
+    norm_eps: ClassVar[float] = 1e-5
+    norm_momentum: ClassVar[float] = 0.1
+    lambda_n: Tensor
 
-    @abstractmethod
-    def __init__(self, runs: int, columns: int, norm: str, preset: str) -> None:
+    def __init__(self, runs: int, columns: int, norm: str | None, preset: str) -> None:
         super().__init__()
+        self.preset = preset
+        network = BASELINES[self.name].network
+        assert network is not None
+        parts = network(columns, preset)
+        # A comparator's network has no norm to choose.
+        norms = (norm or "none", self.norm_eps, self.norm_momentum)
+        self.parts = nn.ModuleDict({name: Chain(runs, part, *norms) for name, part in parts.items()})
+        self.register_buffer("lambda_n", torch.ones(runs))
 
     def initialise(self, generators: Sequence[torch.Generator]) -> None:
         """Draw run r's weights from generators[r], layer by layer, the same whatever the norm is."""
         for module in self.modules():
             if isinstance(module, StackedLinear):
-                module.initialise(generators)
+                module.initialise(generators, self.first_weights)
 
-    def prepare(self, rows: TrainingRows) -> None:
+    def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Whatever happens once between the first weights and the first step."""
+
+    def pretraining(self, rows: TrainingRows) -> Pretraining | None:
+        """What is learnt before the training itself, if anything."""
+        return None
 
     @abstractmethod
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
         """The published optimiser over all R runs' parameters."""
 
+    def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
+        """The learning rate in this epoch, which counts from 1."""
+        return first
+
+    @property
+    def foreach(self) -> bool | None:
+        """How an optimiser is to step, such that a run's bits do not depend on the runs beside it.
+
+        On a CPU the fused step rounds a tensor's last weights otherwise, and which ones those are
+        depends on R; the plain one does not.
+        """
+        return None if self.lambda_n.is_cuda else False
+
+    @classmethod
+    @abstractmethod
+    def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
+        """Steps an epoch and rows a batch, for so many training rows of which so many are labelled."""
+
     @abstractmethod
     def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """One run's batches for one epoch: row indices int64 [steps, batch], labelled bool [n]."""
+        """One run's batches for one epoch: row indices int64 [steps, rows], labelled bool [n].
+
+        Where an item is a pair, the first rows of all items stand before the second ones.
+        """
 
     @abstractmethod
     def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
-        """L_N and L_A of each run [R], both over the batch size; x [R, b, columns], labelled bool [R, b]."""
+        """L_N and L_A of each run [R], both over the batch size; x [R, b, columns], labelled bool [R, b].
+
+        A comparator has one loss, its own; it stands first.
+        """
 
     @abstractmethod
     def hidden(self, x: Tensor) -> Tensor:
@@ -91,13 +150,15 @@ class Head(nn.Module, ABC):
         self.eval()
         most = max(len(x) for x in rows)
         results = []
-        for begin in range(0, most, BLOCK_ROWS):
-            block = rows[0].new_zeros(len(rows), BLOCK_ROWS, rows[0].shape[1])
-            for run, x in enumerate(rows):
-                part = x[begin : begin + BLOCK_ROWS]
-                block[run, : len(part)] = part
-            results.append(function(block))
-        self.train(was_training)
+        try:
+            for begin in range(0, most, BLOCK_ROWS):
+                block = rows[0].new_zeros(len(rows), BLOCK_ROWS, rows[0].shape[1])
+                for run, x in enumerate(rows):
+                    part = x[begin : begin + BLOCK_ROWS]
+                    block[run, : len(part)] = part
+                results.append(function(block))
+        finally:
+            self.train(was_training)
         joined = torch.cat(results, dim=1)
         return [joined[run, : len(x)] for run, x in enumerate(rows)]
 

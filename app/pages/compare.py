@@ -11,6 +11,7 @@ from streamlit import runtime
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
@@ -19,6 +20,8 @@ from anoonly_core.result import RunResult
 from app import controls, notices
 from app.comparison import draw_comparison, draw_figures
 from app.jobs import Jobs, dataset_key, server_jobs
+from app.tabs import PRETRAINING_EPOCHS
+from app.verdict import describe
 
 __all__ = ["page"]
 
@@ -36,6 +39,10 @@ class Plan:
     @property
     def keys(self) -> list[str]:
         return [run_key(config) for config in (*self.a, *self.b)]
+
+    @property
+    def baselines(self) -> set[str]:
+        return {config.baseline for config in (*self.a, *self.b)}
 
     def groups(self) -> list[list[RunConfig]]:
         """What trains together: the rows on show first and alone, so that they are there first."""
@@ -97,15 +104,16 @@ def _draw_notices(plan: Plan, complaint: str | None) -> None:
 
 
 def _pinned(choice: controls.Choice) -> tuple[RunConfig, str | None]:
-    """A: the run pinned in the URL, else the published baseline on B's data; and what is wrong with a pin."""
+    """A: the run pinned in the URL, else what is published, on B's data; and what is wrong with a pin."""
+    published = controls.baseline_of(choice.b)
     text = st.query_params.get("a")
     if not text:
-        return controls.baseline_of(choice.b), None
+        return published, None
     try:
         return controls.from_pin(text, choice.b), None
     except InvalidConfig as error:
-        complaint = f"The link's pinned run cannot be used: {error} The published baseline stands instead."
-        return controls.baseline_of(choice.b), complaint
+        instead = f"The published {describe(published)} stands instead."
+        return published, f"The link's pinned run cannot be used: {error} {instead}"
 
 
 def _pin_buttons(choice: controls.Choice) -> None:
@@ -115,7 +123,8 @@ def _pin_buttons(choice: controls.Choice) -> None:
         if left.button("Pin B as A", help="Keep B's settings as A, then move B on.", width="stretch"):
             st.query_params["a"] = controls.pin_text(choice.b)
             st.rerun()
-        if right.button("Unpin A", disabled=not pinned, help="A is the published baseline again.", width="stretch"):
+        unpinned = f"A is the published {describe(controls.baseline_of(choice.b))} again."
+        if right.button("Unpin A", disabled=not pinned, help=unpinned, width="stretch"):
             del st.query_params["a"]
             st.rerun()
 
@@ -173,7 +182,7 @@ def _wait(plan: Plan, keys: list[str], jobs: Jobs, session: str, status: DeltaGe
     while plan.finished(jobs) is None:
         if _draw_failures(keys, jobs, status):
             return False
-        _draw_progress(bar, "Training", keys, jobs)
+        _draw_progress(bar, "Training", plan, keys, jobs)
         if jobs.view(keys) is None:
             jobs.want(session, plan.groups())  # its worker was stopped beneath us: ask again
         time.sleep(POLL_S)
@@ -193,7 +202,7 @@ def _follow(plan: Plan, jobs: Jobs, session: str) -> None:
     with place:
         bar, cancel = _progress_row()
     cancel.button("Cancel", key="cancel_rest", on_click=_cancel, args=(plan.keys, session))
-    _draw_progress(bar, f"Training {len(plan.a)} seeds for the spread", plan.keys, jobs)
+    _draw_progress(bar, f"Training {len(plan.a)} seeds for the spread", plan, plan.keys, jobs)
     if jobs.view(plan.keys) is None:
         jobs.want(session, plan.groups())
 
@@ -204,14 +213,18 @@ def _progress_row() -> tuple[DeltaGenerator, DeltaGenerator]:
     return right.progress(0.0, "Starting"), left
 
 
-def _draw_progress(bar: DeltaGenerator, what: str, keys: list[str], jobs: Jobs) -> None:
+def _draw_progress(bar: DeltaGenerator, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
     view = jobs.view(keys)
-    if view is None or (not view.ahead and not view.total):
-        bar.progress(0.0, "Starting")
-    elif view.ahead:
+    uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
+    counted_in = " (pretraining counted in)" if plan.baselines & PRETRAINING_EPOCHS.keys() else ""
+    if view is not None and view.ahead:
         bar.progress(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
+    elif view is not None and view.total:
+        bar.progress(min(view.done / view.total, 1.0), f"{what}: epoch {view.done} of {view.total}{counted_in}")
+    elif view is not None and uncounted:
+        bar.progress(0.0, f"{what}: {uncounted[0]} has no epochs to count")
     else:
-        bar.progress(min(view.done / view.total, 1.0), f"{what}: epoch {view.done} of {view.total}")
+        bar.progress(0.0, "Starting")
 
 
 def _draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:

@@ -11,10 +11,11 @@ import plotly.graph_objects as go
 import pytest
 
 from anoonly_core.evaluate import Confusion, Curves, chance_levels, confusion, curves, metrics
-from anoonly_core.result import History, Role, RunResult
+from anoonly_core.result import NO_HISTORY, History, Role, RunResult
 from app import charts
 from app.charts import ANOMALY, NORMAL, ScoreScale, Side
-from app.comparison import DEFAULT_THRESHOLD, THRESHOLDS, _last_flagged
+from app.comparison import DEFAULT_THRESHOLD, THRESHOLDS
+from app.tabs import _last_flagged
 from app.verdict import describe
 
 Pair = list[Side]
@@ -325,6 +326,26 @@ def test_history_counts_epochs_from_one(epochs: int) -> None:
         assert list(trace.x) == list(range(1, epochs + 1))
         assert trace.line.dash == ("dash" if trace.name.startswith("A") else "solid")
     assert figure.layout.yaxis.type == "log"
+
+
+@pytest.mark.parametrize("letter", ["A", "B"])
+def test_a_system_with_one_loss_shows_one(letter: str) -> None:
+    figure = charts.history_figure({"A": history(5), "B": history(5)}, one_loss=[letter])
+    losses = {trace.name: trace.line.color for trace in figure.data if column_of(trace) == 1}
+    other = "B" if letter == "A" else "A"
+    assert losses == {
+        f"{letter}  its one loss": charts.NEUTRAL,
+        f"{other}  L_N, pool (before λₙ)": NORMAL,
+        f"{other}  L_A, labelled anomalies": ANOMALY,
+    }
+    assert len([trace for trace in figure.data if column_of(trace) == 2]) == 6
+
+
+def test_a_system_without_epochs_draws_no_lines() -> None:
+    figure = charts.history_figure({"A": history(5), "B": NO_HISTORY}, one_loss=["B"])
+    json.loads(figure.to_json())
+    assert {trace.name[0] for trace in figure.data} == {"A"}
+    assert len(figure.data) == 5
 
 
 def test_history_of_the_shipped_results(shipped: tuple[list[RunResult], list[RunResult]]) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.settings import BASELINES
 from app.controls import (
     CONTROLS,
     Choice,
@@ -21,6 +21,7 @@ from app.controls import (
     baseline_of,
     default_choice,
     from_pin,
+    help_text,
     pin_text,
     read_link,
     shown,
@@ -168,25 +169,101 @@ def test_seeds_begin_at_the_first_one() -> None:
     assert [config.seed for config in choice.seeded(make_config())] == [7, 8, 9]
 
 
+each_baseline = pytest.mark.parametrize("baseline", BASELINES)
+MAY_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset")
+
+
+def touched(**values: Any) -> Choice:
+    return _choice({**{control.name: control.default for control in CONTROLS}, **values})
+
+
+@each_baseline
+def test_what_a_baseline_lacks_is_not_in_its_run(baseline: str) -> None:
+    settings = {"lambda_n": 0.01, "norm": "layer", "batch_size": 64, "epochs": 7, "learning_rate": 1e-3}
+    b = touched(baseline=baseline, preset="published_code", **settings).b
+    has = BASELINES[baseline].has
+    assert b.baseline == baseline
+    assert {name: getattr(b, name) for name in settings} == {
+        name: value if has(name) else None for name, value in settings.items()
+    }
+    assert b.preset == ("published_code" if has("preset") else "paper")
+
+
+@each_baseline
+@each_control
+def test_a_control_says_why_it_lies_idle(control: Control, baseline: str) -> None:
+    said = help_text(control, BASELINES[baseline], "paper")
+    assert said.endswith(".") or said == control.help
+    if BASELINES[baseline].has(control.name):
+        assert said.startswith(control.help)
+    else:
+        assert control.name in MAY_LACK
+        assert said == f"{baseline} has no {control.noun}."
+        assert control.noun
+
+
+@each_baseline
+@pytest.mark.parametrize("preset", ["paper", "published_code"])
+def test_help_says_what_published_means(baseline: str, preset: str) -> None:
+    published = BASELINES[baseline]
+    settings = published.settings.get(preset, published.settings["paper"])
+    for name in ("batch_size", "epochs", "learning_rate"):
+        control = next(control for control in CONTROLS if control.name == name)
+        if published.has(name):
+            words = f"Published for {baseline}: {shown(getattr(settings, name))}."
+            assert help_text(control, published, preset).endswith(words)
+
+
+@each_baseline
+def test_the_baselines_help_tells_of_it(baseline: str) -> None:
+    (control,) = (control for control in CONTROLS if control.name == "baseline")
+    assert control.options == tuple(BASELINES)
+    assert BASELINES[baseline].summary in help_text(control, BASELINES[baseline], "paper")
+
+
+@each_baseline
+def test_a_batch_too_small_is_one_sentence(baseline: str) -> None:
+    smallest = BASELINES[baseline].smallest_batch
+    if not BASELINES[baseline].has("batch_size"):
+        assert touched(baseline=baseline, batch_size=1).b.batch_size is None
+    elif smallest == 1:
+        assert touched(baseline=baseline, batch_size=1).b.batch_size == 1
+    else:
+        with pytest.raises(InvalidConfig, match=f"batch_size must be {smallest} or more for {baseline}") as caught:
+            touched(baseline=baseline, batch_size=smallest - 1)
+        assert_one_line(str(caught.value))
+        assert touched(baseline=baseline, batch_size=smallest).b.batch_size == smallest
+
+
 @given(st.data())
-def test_the_baseline_is_the_published_one_on_the_same_rows(data: st.DataObject) -> None:
+def test_a_is_what_is_published_on_the_same_rows(data: st.DataObject) -> None:
     b = draw_config(data)
     a = baseline_of(b)
-    same = ("dataset", "labeled_ratio", "normal_ratio", "contamination", "protocol", "seed", "baseline", "preset")
+    same = ("dataset", "labeled_ratio", "normal_ratio", "contamination", "protocol", "seed", "preset")
     assert all(getattr(a, name) == getattr(b, name) for name in same)
-    published = BASELINES[b.baseline]
-    assert (a.lambda_n, a.norm) == (1.0, published.norms[0])
+    published = BASELINES[a.baseline]
+    if BASELINES[b.baseline].has("lambda_n"):
+        assert (a.baseline, a.lambda_n) == (b.baseline, 1.0)
+    else:
+        assert (a.baseline, a.lambda_n) == ("DeepSAD", 0.0), "a comparator stands beside AnoOnly"
+    assert published.norms is not None
+    assert a.norm == published.norms[b.preset][0 if a.lambda_n == 1 else 1]
     settings = published.settings[b.preset]
     assert all(getattr(a, name) == getattr(settings, name) for name in ("batch_size", "epochs", "learning_rate"))
 
 
+def test_a_keeps_the_pairing_of_its_preset() -> None:
+    assert baseline_of(make_config(baseline="FEAWAD", lambda_n=0.0)).norm == "none"
+    assert baseline_of(make_config(baseline="FEAWAD", lambda_n=0.0, preset="published_code")).norm == "batch"
+
+
 def draw_config(data: st.DataObject) -> RunConfig:
-    settings: dict[str, Any] = {
-        control.name: data.draw(st.sampled_from(control.options), control.name)
-        for control in CONTROLS
-        if control.name != "seeds"
+    values: dict[str, Any] = {
+        control.name: data.draw(st.sampled_from(control.options), control.name) for control in CONTROLS
     }
-    return make_config(**{name: as_setting(name, value) for name, value in settings.items()})
+    smallest = BASELINES[values["baseline"]].smallest_batch
+    assume(values["batch_size"] == "published" or values["batch_size"] >= smallest)
+    return _choice(values).b
 
 
 @given(st.data())
@@ -194,6 +271,15 @@ def test_a_pinned_run_comes_back_from_its_link(data: st.DataObject) -> None:
     pinned, b = draw_config(data), draw_config(data)
     found = from_pin(pin_text(pinned), b)
     assert found == pinned.with_(dataset=b.dataset, protocol=b.protocol, seed=b.seed)
+
+
+@each_baseline
+def test_a_pin_names_only_what_its_baseline_has(baseline: str) -> None:
+    text = pin_text(touched(baseline=baseline).b)
+    named = {part.partition("=")[0] for part in text.split(",")}
+    assert {name for name in MAY_LACK[:-1] if not BASELINES[baseline].has(name)}.isdisjoint(named)
+    assert "None" not in text
+    assert from_pin(text, make_config(dataset="digits_8")) == touched(baseline=baseline, dataset="digits_8").b
 
 
 @given(st.floats(0, 1), st.floats(1e-12, 1), st.floats(1e-12, 1))
@@ -209,6 +295,10 @@ def test_a_pinned_run_keeps_every_digit(lambda_n: float, rate: float, ratio: flo
         "lambda_n",
         "lambda_n=abc",
         "lambda_n=nan",
+        "lambda_n=None",
+        "baseline=XGBOD,lambda_n=0",
+        "baseline=PReNet,batch_size=3",
+        "baseline=REPEN,preset=published_code",
         "dataset=digits_4",
         "seed=3",
         "norm=",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
-from app.controls import CONTROLS
+from app.controls import CONTROLS, baseline_of
 from app.verdict import Difference, describe, difference, signed, verdict
 
 BASELINE = make_config(lambda_n=1.0)
@@ -62,6 +63,21 @@ def test_worse_says_that_anoonly_hurts() -> None:
     assert f"({MINUS}0.41 ± 0.00)" in said
 
 
+@pytest.mark.parametrize("a", [{"baseline": "DevNet"}, {"baseline": "XGBOD"}, {"baseline": "DeepSAD", "lambda_n": 0.0}])
+def test_worse_than_another_system_does_not_blame_anoonly(a: dict[str, object]) -> None:
+    b = make_config(baseline="FEAWAD", lambda_n=0.0)
+    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], make_config(**a), b)
+    assert "hurts" not in said
+    assert "**FEAWAD + AnoOnly** finds the anomalies worse than" in said
+
+
+@pytest.mark.parametrize("baseline", [name for name in BASELINES if BASELINES[name].has("lambda_n")])
+def test_worse_than_its_own_baseline_blames_anoonly(baseline: str) -> None:
+    b = make_config(baseline=baseline, lambda_n=0.0)
+    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], baseline_of(b), b)
+    assert said.startswith(f"AnoOnly hurts here. Over 3 seeds **{baseline} + AnoOnly")
+
+
 def test_worse_by_another_setting_does_not_blame_anoonly() -> None:
     said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], ANOONLY, ANOONLY.with_(norm="none"))
     assert "hurts" not in said
@@ -109,6 +125,41 @@ def test_describe_names_what_sets_a_run_apart(changes: dict[str, object], words:
     assert words in describe(ANOONLY.with_(**changes), ANOONLY)
 
 
+@pytest.mark.parametrize("a", BASELINES)
+@pytest.mark.parametrize("b", BASELINES)
+def test_two_systems_as_published_have_short_names(a: str, b: str) -> None:
+    """What is published for each goes without saying."""
+    for name, other in ((a, b), (b, a)):
+        if a != b:
+            has = BASELINES[name].has("lambda_n")
+            for lambda_n in (1.0, 0.0) if has else (None,):
+                found = describe(make_config(baseline=name, lambda_n=lambda_n), make_config(baseline=other))
+                assert found == (f"{name} + AnoOnly" if lambda_n == 0 else name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"norm": "layer"}, ", layer norm"),
+        ({"batch_size": 64}, ""),
+        ({"batch_size": 128}, ", batch 128"),
+        ({"epochs": 7}, ", 7 epochs"),
+        ({"labeled_ratio": 0.05}, ", 5% labelled"),
+        ({"contamination": 0.2}, ", contamination 0.2"),
+        ({"preset": "published_code"}, ", preset published_code"),
+    ],
+)
+def test_beside_another_system_only_what_is_unpublished_is_said(changes: dict[str, object], words: str) -> None:
+    """128 is DeepSAD's batch size, but not DevNet's."""
+    assert describe(make_config(baseline="DevNet", lambda_n=0.0, **changes), ANOONLY) == f"DevNet + AnoOnly{words}"
+
+
+def test_the_two_norms_of_a_published_pair_are_said() -> None:
+    b = make_config(baseline="DevNet", lambda_n=0.0)
+    assert describe(b, baseline_of(b)) == "DevNet + AnoOnly, batch norm"
+    assert describe(baseline_of(b), b) == "DevNet, no norm"
+
+
 _OFFERED = {c.name: [None if option == "published" else option for option in c.options] for c in CONTROLS}
 _SHARED_BY_A_AND_B = ("dataset", "protocol", "seed", "seeds")
 
@@ -117,7 +168,11 @@ _SHARED_BY_A_AND_B = ("dataset", "protocol", "seed", "seeds")
 def test_two_runs_that_differ_never_bear_the_same_name(data: st.DataObject) -> None:
     def draw() -> RunConfig:
         names = [name for name in _OFFERED if name not in _SHARED_BY_A_AND_B]
-        return make_config(**{name: data.draw(st.sampled_from(_OFFERED[name]), name) for name in names})
+        values = {name: data.draw(st.sampled_from(_OFFERED[name]), name) for name in names}
+        baseline = BASELINES[values["baseline"]]
+        own = {name: value for name, value in values.items() if baseline.has(name)}
+        assume((own.get("batch_size") or 512) >= baseline.smallest_batch)
+        return make_config(**own)
 
     a, b = draw(), draw()
     assert (describe(a, b) == describe(b, a)) == (a == b)

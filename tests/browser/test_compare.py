@@ -92,6 +92,31 @@ def test_a_link_restores_the_page(open_page: Open) -> None:
     assert again.slid("threshold") == link["threshold"]
 
 
+def test_another_baseline_and_its_network(open_page: Open) -> None:
+    page = open_page(lambda_n="0.01", **QUICK)
+    page.wait_for_figures()
+    page.choose("baseline", "DevNet")
+    page.wait_for_sentence("DevNet, λₙ = 0.01, batch norm, 5 epochs", "DevNet, no norm")
+    page.wait_for_title("scores", "DevNet")
+    page.wait_for_figures()
+    page.page.get_by_role("tab", name="The method").click()
+    page.wait_for_text("Learns one number for every row")
+    networks = page.page.locator("[data-testid=stGraphVizChart] svg")
+    networks.nth(1).wait_for()
+    page.wait_until_idle()
+    for network, norm in ((networks.nth(0), "batch norm"), (networks.nth(1), "no norm")):
+        assert {"linear, 20", norm, "score F(x)"} <= set(network.locator("text").all_text_contents())
+        box = network.bounding_box()
+        assert box
+        assert 300 <= box["x"] <= box["x"] + box["width"] <= WINDOW[0]
+    page.choose("baseline", "GANomaly")
+    page.wait_for_sentence("GANomaly, 5 epochs", "DeepSAD + AnoOnly")
+    assert page.slider("lambda_n").is_disabled()
+    assert page.parameters["lambda_n"] == "0.01", "it waits for a baseline that has it"
+    page.choose("baseline", "DeepSAD")
+    page.wait_for_sentence("DeepSAD, λₙ = 0.01, 5 epochs")
+
+
 def test_cancel_cancels_and_the_page_goes_on(open_page: Open) -> None:
     page = open_page(**LONG)
     assert page.epoch() >= 1

@@ -1,4 +1,4 @@
-"""Small stacks for the tests of heads and training: made tables, real splits."""
+"""Small stacks for the tests of heads and training: made tables, plain splits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split
-from anoonly_core.train import Stack, train
+from anoonly_core.train import Stack, pretrain, train
 
-__all__ = ["made_split", "made_table", "stack_of", "trained_scores"]
+__all__ = ["made_split", "made_table", "stack_of", "trained", "trained_scores"]
 
 
 def made_table(rows: int = 90, columns: int = 7, seed: int = 0) -> Dataset:
@@ -37,18 +38,36 @@ def stack_of(dataset: Dataset, configs: list[RunConfig], split: Split | None = N
     return Stack(dataset, configs, [split or made_split(dataset)] * len(configs))
 
 
+def trained(stack: Stack) -> Stack:
+    """The stack after all of its epochs, those before its training included."""
+    for _ in pretrain(stack):
+        pass
+    for _ in train(stack):
+        pass
+    return stack
+
+
 def trained_scores(dataset: Dataset, configs: list[RunConfig], split: Split | None = None) -> list[np.ndarray]:
     """The test scores of each run after training them as one stack."""
     stack = stack_of(dataset, configs, split)
-    for _ in train(stack):
-        pass
+    trained(stack)
     return stack.scores([stack.splits[0].test] * len(configs))
 
 
 def configs_of(count: int, **settings: Any) -> list[RunConfig]:
-    """Configs that differ in seed and λ_n, for one stack."""
+    """Configs that differ in seed and, where the baseline has it, λ_n, for one stack."""
     lambdas = (1.0, 0.0, 0.1, 1e-3)
+    has_lambda = BASELINES[settings.get("baseline", "DeepSAD")].has("lambda_n")
     return [
-        make_config(**{"epochs": 3, "batch_size": 16, "seed": n, "lambda_n": lambdas[n % 4], **settings})
+        make_config(
+            **{
+                "epochs": 3,
+                "batch_size": 16,
+                "seed": n,
+                "norm": "batch_no_affine" if has_lambda else None,
+                "lambda_n": lambdas[n % 4] if has_lambda else None,
+                **settings,
+            }
+        )
         for n in range(count)
     ]

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS
 from anoonly_core.config import MAX_CONTAMINATION, RULES, RunConfig, check_field, make_config
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.settings import BASELINES, NORM_LABELS, PRESETS
 
 NAN, INF = math.nan, math.inf
 
@@ -129,8 +129,7 @@ def test_none_means_published() -> None:
     assert (config.labeled_ratio, config.normal_ratio) == (0.1, 1.0)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize(("name", "preset"), [(name, p) for name, b in BASELINES.items() for p in b.settings])
 def test_what_is_not_given_is_what_is_published(name: str, preset: str) -> None:
     config = make_config(baseline=name, preset=preset)
     published = BASELINES[name].settings[preset]
@@ -139,16 +138,61 @@ def test_what_is_not_given_is_what_is_published(name: str, preset: str) -> None:
         published.batch_size,
         published.learning_rate,
     )
-    assert config.norm == BASELINES[name].norms[0]
+    norms = BASELINES[name].norms
+    if norms is None:
+        assert config.norm is None and config.lambda_n is None
+        return
+    assert (config.norm, config.lambda_n) == (norms[preset][0], 1)
     for lambda_n in (0, 0.5, "1e-06", 1 - 2**-53):
-        assert make_config(baseline=name, preset=preset, lambda_n=lambda_n).norm == BASELINES[name].norms[1]
+        assert make_config(baseline=name, preset=preset, lambda_n=lambda_n).norm == norms[preset][1]
 
 
 def test_the_norm_is_paired_with_lambda_n() -> None:
     """METHODS § 1: one norm at λ_n = 1, the baseline, the other below."""
-    changing = replace(BASELINES["DeepSAD"], norms=("none", "batch"))
-    assert changing.paired_norm(1) == changing.paired_norm(1.0) == "none"
-    assert {changing.paired_norm(lambda_n) for lambda_n in (1 - 2**-53, 0.5, 1e-9, 0, NAN)} == {"batch"}
+    changing = replace(BASELINES["DeepSAD"], norms={"paper": ("none", "batch")})
+    assert changing.paired_norm(1, "paper") == changing.paired_norm(1.0, "paper") == "none"
+    assert {changing.paired_norm(value, "paper") for value in (1 - 2**-53, 0.5, 1e-9, 0, NAN)} == {"batch"}
+
+
+def test_feawads_code_leaves_batch_norm_in_its_baseline() -> None:
+    """METHODS § 2: as published the pairing is none and batch; the code has batch in both."""
+    assert make_config(baseline="FEAWAD").norm == "none"
+    assert make_config(baseline="FEAWAD", preset="published_code").norm == "batch"
+
+
+LACKING = [
+    (name, setting, value)
+    for name, baseline in BASELINES.items()
+    for setting, value in (
+        ("lambda_n", 0.5),
+        ("norm", "batch"),
+        ("batch_size", 64),
+        ("epochs", 7),
+        ("learning_rate", 0.1),
+        ("preset", "published_code"),
+    )
+    if not baseline.has(setting)
+]
+
+
+@pytest.mark.parametrize(("name", "setting", "value"), LACKING)
+def test_a_setting_that_a_system_lacks_is_refused_by_name(name: str, setting: str, value: Any) -> None:
+    with pytest.raises(InvalidConfig, match=rf"^{name} has no {setting}.*\.$"):
+        make_config(baseline=name, **{setting: value})
+
+
+def test_comparators_lack_what_they_should() -> None:
+    lacking = {name: {setting for other, setting, _ in LACKING if other == name} for name in BASELINES}
+    assert lacking["REPEN"] == lacking["GANomaly"] == {"lambda_n", "norm", "preset"}
+    assert lacking["XGBOD"] == {"lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset"}
+    assert not any(lacking[name] for name in ("DeepSAD", "DevNet", "FEAWAD", "PReNet"))
+
+
+@pytest.mark.parametrize(("name", "smallest"), [("DevNet", 2), ("FEAWAD", 2), ("PReNet", 4)])
+def test_a_batch_with_no_room_for_a_labelled_anomaly_is_refused(name: str, smallest: int) -> None:
+    assert make_config(baseline=name, batch_size=smallest).batch_size == smallest
+    with pytest.raises(InvalidConfig, match=f"batch_size must be {smallest} or more for {name}"):
+        make_config(baseline=name, batch_size=smallest - 1)
 
 
 def test_deepsad_is_trained_as_published() -> None:
@@ -161,8 +205,9 @@ def test_deepsad_is_trained_as_published() -> None:
 
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES.keys())
 def test_every_baseline_is_published_in_full(baseline: Any) -> None:
-    assert tuple(baseline.settings) == PRESETS
-    assert set(baseline.norms) <= set(NORM_LABELS)
+    assert tuple(baseline.settings) in (PRESETS, ("paper",))
+    for pair in (baseline.norms or {}).values():
+        assert set(pair) <= set(NORM_LABELS)
     assert baseline.revision >= 1
     assert baseline.summary.endswith(".")
 

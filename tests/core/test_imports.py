@@ -31,21 +31,25 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "anoonly_core": (),
     "anoonly_core.errors": (),
     "anoonly_core.streams": (),
-    "anoonly_core.settings": (),
-    "anoonly_core.config": ("errors", "settings"),
-    "anoonly_core.data*": ("config", "streams", "errors", "settings", "data", "data.*"),
-    "anoonly_core.layers": (),
-    "anoonly_core.methods*": ("layers", "methods", "methods.*"),
+    "anoonly_core.baselines*": ("baselines.*",),
+    "anoonly_core.config": ("errors", "baselines"),
+    "anoonly_core.data*": ("config", "streams", "errors", "baselines", "data", "data.*"),
+    "anoonly_core.norms": (),
+    "anoonly_core.layers": ("baselines.*", "norms"),
+    "anoonly_core.methods*": (
+        *("baselines", "layers", "norms", "methods", "methods.*"),
+        *("config", "streams", "errors", "data.*"),  # XGBOD, which trains itself
+    ),
     "anoonly_core.evaluate": (),
     "anoonly_core.project": (),
-    "anoonly_core.train": ("config", "streams", "errors", "settings", "data.*", "layers", "methods", "methods.*"),
+    "anoonly_core.train": ("config", "streams", "errors", "data.*", "layers", "methods", "methods.*"),
 }
 
 LIGHT = [
     "anoonly_core",
     "anoonly_core.errors",
     "anoonly_core.streams",
-    "anoonly_core.settings",
+    "anoonly_core.baselines",
     "anoonly_core.config",
     "anoonly_core.data.adbench",
     "anoonly_core.data.catalogue",

@@ -7,8 +7,9 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from anoonly_core.layers import NORMS, BatchNorm, StackedLinear, normalise
-from anoonly_core.settings import NORM_LABELS
+from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.layers import StackedLinear
+from anoonly_core.norms import NORMS, BatchNorm, normalise
 
 ROWS, FEATURES, EPS = 24, 6, 1e-4
 # float32 with sums of a few dozen terms: a handful of units in the last place.

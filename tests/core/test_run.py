@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from anoonly_core import run as module
+from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
@@ -18,7 +19,6 @@ from anoonly_core.evaluate import metrics
 from anoonly_core.keys import run_key
 from anoonly_core.result import HISTORY_METRICS, Role, RunResult
 from anoonly_core.run import Progress, resolve_device, run, run_many
-from anoonly_core.settings import NORM_LABELS
 from anoonly_core.store import Store
 
 
@@ -235,7 +235,7 @@ def test_scores_are_those_of_this_revision() -> None:
     scores = run(quick(epochs=3, seed=0)).scores[::60]
     # Another order of summation moves these by 1e-6 (measured), another draw by tens of per cent.
     assert scores.tolist() == pytest.approx(GOLDEN, rel=1e-3), (
-        "The scores have changed. If that was meant, raise the head's revision in settings.py, or ENGINE_REVISION "
+        "The scores have changed. If that was meant, raise the head's revision in baselines/, or ENGINE_REVISION "
         "in keys.py for a change of split, layers or training, and record the new ones here."
     )
 

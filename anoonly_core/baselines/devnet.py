@@ -1,0 +1,28 @@
+"""DevNet (Pang et al., KDD 2019) as the paper uses it: P appendix B."""
+
+from anoonly_core.baselines.baseline import Baseline, TrainingSettings
+from anoonly_core.baselines.network import Linear, Part, Step
+
+__all__ = ["DEVNET"]
+
+
+def _network(columns: int, preset: str) -> dict[str, Part]:
+    """One hidden layer, the same under both presets."""
+    return {
+        "features": Part("row x", columns, (Linear(20), Step.RELU, Step.NORM), "features"),
+        "score": Part("features", 20, (Linear(1),), "score F(x)"),
+    }
+
+
+DEVNET = Baseline(
+    name="DevNet",
+    summary=(
+        "Learns one number for every row: near 0 for the pool, at least 5 for labelled anomalies. "
+        "Half of each batch are labelled anomalies; AnoOnly drops the pull of the pool towards 0."
+    ),
+    revision=1,
+    settings=dict.fromkeys(("paper", "published_code"), TrainingSettings(epochs=50, batch_size=64, learning_rate=2e-4)),
+    norms=dict.fromkeys(("paper", "published_code"), ("none", "batch")),
+    network=_network,
+    smallest_batch=2,
+)

@@ -1,0 +1,37 @@
+"""FEAWAD (Zhou et al., TNNLS 2021) as the paper uses it: P appendix B, eq. 20 and 21."""
+
+from anoonly_core.baselines.baseline import Baseline, TrainingSettings
+from anoonly_core.baselines.network import Linear, Part, Step
+
+__all__ = ["FEAWAD"]
+
+
+def _network(columns: int, preset: str) -> dict[str, Part]:
+    """An autoencoder, and a scorer that sees the code, the residual's direction and, at each layer, its length."""
+    encoder = (Linear(columns), Step.RELU, Linear(128), Step.RELU, Linear(64), Step.RELU)
+    decoder = (Linear(128), Step.RELU, Linear(columns), Step.RELU)
+    features = (Linear(256), Step.RELU, Step.JOIN, Linear(32), Step.RELU, Step.JOIN, Step.NORM)
+    return {
+        "encoder": Part("row x", columns, encoder, "code h"),
+        "decoder": Part("code h", 64, decoder, "reconstruction; residual r = x − reconstruction"),
+        "features": Part("h, r/‖r‖ and ‖r‖", 64 + columns + 1, features, "features", joined=1, joins="‖r‖"),
+        "score": Part("features", 33, (Linear(1),), "score F(x)"),
+    }
+
+
+FEAWAD = Baseline(
+    name="FEAWAD",
+    summary=(
+        "Scores a row from its code in an autoencoder and from how, and how badly, the autoencoder fails to "
+        "reconstruct it. The pool's scores are pulled to 0, those of labelled anomalies to 5 or more; "
+        "AnoOnly only does the latter."
+    ),
+    revision=1,
+    settings=dict.fromkeys(
+        ("paper", "published_code"), TrainingSettings(epochs=30, batch_size=512, learning_rate=1e-4)
+    ),
+    # The published code leaves batch norm in the baseline too.
+    norms={"paper": ("none", "batch"), "published_code": ("batch", "batch")},
+    network=_network,
+    smallest_batch=2,
+)

@@ -1,0 +1,31 @@
+"""GANomaly (Akcay et al., ACCV 2018) on feature vectors, a comparator of the paper's tables."""
+
+from anoonly_core.baselines.baseline import Baseline, TrainingSettings
+from anoonly_core.baselines.network import Linear, Part, Step
+
+__all__ = ["GANOMALY"]
+
+
+def _network(columns: int, preset: str) -> dict[str, Part]:
+    """The fully connected form of it that ADBench runs, whose tables the paper's follow."""
+    code = max(1, columns // (2 if columns < 8 else 4))
+    judged = (Linear(100), Step.TANH, Linear(20), Step.TANH)
+    return {
+        "encoder": Part("row x", columns, (Linear(code), Step.TANH), "code z"),
+        "decoder": Part("code z", code, (Linear(columns),), "reconstruction"),
+        "second encoder": Part("reconstruction", columns, (Linear(code), Step.TANH), "second code, scored against z"),
+        "judge's features": Part("row or reconstruction", columns, judged, "features"),
+        "judge": Part("features", 20, (Linear(1),), "real or made?"),
+    }
+
+
+GANOMALY = Baseline(
+    name="GANomaly",
+    summary=(
+        "Learns to encode, decode and encode again the rows of the pool, against a judge that tells rows from "
+        "reconstructions. A row's score is how far its two codes lie apart; it sees no label and has no λₙ."
+    ),
+    revision=1,
+    settings={"paper": TrainingSettings(epochs=50, batch_size=64, learning_rate=1e-2)},
+    network=_network,
+)

@@ -1,0 +1,32 @@
+"""PReNet (Pang et al., KDD 2023) as the paper uses it: P appendix B."""
+
+from anoonly_core.baselines.baseline import Baseline, TrainingSettings
+from anoonly_core.baselines.network import Linear, Part, Step
+
+__all__ = ["PRENET"]
+
+
+def _network(columns: int, preset: str) -> dict[str, Part]:
+    """One feature layer that both rows of a pair go through, and one linear layer over the two."""
+    return {
+        "features": Part("each row of a pair", columns, (Linear(20), Step.RELU, Step.NORM), "features"),
+        "score": Part("both rows' features", 40, (Linear(1),), "score of the pair, averaged over partners"),
+    }
+
+
+PRENET = Baseline(
+    name="PReNet",
+    summary=(
+        "Learns to tell of a pair of rows how many labelled anomalies are in it: 0, 4 or 8 for none, one or two. "
+        "A row's score is its mean over pairs with known rows; AnoOnly drops the pairs without an anomaly."
+    ),
+    revision=1,
+    settings={
+        # The published code runs 50 epochs and lets the learning rate fall to 1e-5 along a cosine.
+        "paper": TrainingSettings(epochs=30, batch_size=512, learning_rate=1e-3),
+        "published_code": TrainingSettings(epochs=50, batch_size=512, learning_rate=1e-3),
+    },
+    norms=dict.fromkeys(("paper", "published_code"), ("none", "batch")),
+    network=_network,
+    smallest_batch=4,
+)

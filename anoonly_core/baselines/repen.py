@@ -1,0 +1,25 @@
+"""REPEN (Pang et al., KDD 2018), a comparator of the paper's tables."""
+
+from anoonly_core.baselines.baseline import Baseline, TrainingSettings
+from anoonly_core.baselines.network import Linear, Part, Step
+
+__all__ = ["REPEN"]
+
+
+def _network(columns: int, preset: str) -> dict[str, Part]:
+    """One layer: the representation in which distances are taken."""
+    return {
+        "features": Part("row x", columns, (Linear(20), Step.RELU), "representation, scored by nearest neighbours"),
+    }
+
+
+REPEN = Baseline(
+    name="REPEN",
+    summary=(
+        "Learns a small representation in which pool rows lie nearer to each other than to labelled anomalies. "
+        "A row's score is its mean distance to the nearest of a few random training rows; it has no λₙ."
+    ),
+    revision=1,
+    settings={"paper": TrainingSettings(epochs=30, batch_size=256, learning_rate=1.0)},
+    network=_network,
+)

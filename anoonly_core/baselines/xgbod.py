@@ -1,0 +1,15 @@
+"""XGBOD (Zhao and Hryniewicki, IJCNN 2018), a comparator of the paper's tables: PyOD's own."""
+
+from anoonly_core.baselines.baseline import Baseline, TrainingSettings
+
+__all__ = ["XGBOD"]
+
+XGBOD = Baseline(
+    name="XGBOD",
+    summary=(
+        "Adds the scores of 41 unsupervised detectors to a row's features and lets boosted trees learn the labels "
+        "from them. It is PyOD's, with PyOD's settings; it has no network, no epochs and no λₙ."
+    ),
+    revision=1,
+    settings={"paper": TrainingSettings(epochs=None, batch_size=None, learning_rate=None)},
+)
