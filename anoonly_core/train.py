@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,11 +130,13 @@ def pretrain(stack: Stack) -> Iterator[int]:
     if pretraining is None:
         return
     draws = stack.draw_epochs(pretraining)
-    for epoch in range(1, pretraining.epochs + 1):
-        stack.head.train()
-        for indices in next(draws):
-            _step(pretraining.optimiser, pretraining.loss(stack.gather(indices)).sum())
-        yield epoch
+    ones = torch.ones_like(stack.head.lambda_n)
+    with _laid_out(pretraining.optimiser):
+        for epoch in range(1, pretraining.epochs + 1):
+            stack.head.train()
+            for indices in next(draws):
+                _step(pretraining.optimiser, [(pretraining.loss(stack.gather(indices)), ones)])
+            yield epoch
 
 
 def train(stack: Stack) -> Iterator[Snapshot]:
@@ -143,41 +146,73 @@ def train(stack: Stack) -> Iterator[Snapshot]:
     (P eq. 5), all divided by the batch size. Between two snapshots the caller may score with the
     stack. A head that has a pretraining wants `pretrain` before.
     """
-    head, rows = stack.head, stack.rows
+    head = stack.head
     epochs, first_rate = stack.configs[0].epochs, stack.configs[0].learning_rate
     assert epochs is not None and first_rate is not None
     optimiser = head.optimiser(first_rate)
-    norms = list(head.norms())
     draws = stack.draw_epochs()
-    for epoch in range(1, epochs + 1):
-        for group in optimiser.param_groups:
-            group["lr"] = head.learning_rate(first_rate, epoch, epochs)
-        batches = next(draws)
-        steps, runs, size = batches.shape
-        labelled = rows.labelled[batches]
-        losses = torch.zeros(2, runs, device=stack.device)
-        head.train()
-        for indices, marks in zip(batches, labelled, strict=True):
-            loss_normal, loss_anomaly = head.losses(stack.gather(indices), marks)
-            loss = torch.dot(head.lambda_n, loss_normal) + loss_anomaly.sum()
-            for norm in norms:
-                if (penalty := norm.take_penalty()) is not None:
-                    loss = loss + penalty.sum() * (head.rows_an_item / size)
-            _step(optimiser, loss)
-            losses[0] += loss_normal.detach()
-            losses[1] += loss_anomaly.detach()
-        mean_losses = (losses / steps).cpu().numpy()
-        per_batch = labelled.sum(dim=2).cpu().numpy()
-        yield Snapshot(
-            epoch=epoch,
-            loss_normal=mean_losses[0],
-            loss_anomaly=mean_losses[1],
-            labelled_share=per_batch.mean(axis=0) / size,
-            batches_without_anomaly=(per_batch == 0).mean(axis=0),
-        )
+    with _laid_out(optimiser):
+        for epoch in range(1, epochs + 1):
+            for group in optimiser.param_groups:
+                group["lr"] = head.learning_rate(first_rate, epoch, epochs)
+            yield _train_epoch(stack, optimiser, epoch, next(draws))
 
 
-def _step(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+def _train_epoch(stack: Stack, optimiser: torch.optim.Optimizer, epoch: int, batches: torch.Tensor) -> Snapshot:
+    head = stack.head.train()
+    norms = list(head.norms())
+    labelled = stack.rows.labelled[batches]
+    size = batches.shape[2]
+    ones = torch.ones_like(head.lambda_n)
+    by_batch = ones * (head.rows_an_item / size)
+    losses: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for indices, marks in zip(batches, labelled, strict=True):
+        normal, anomaly = head.losses(stack.gather(indices), marks)
+        terms = [(normal, head.lambda_n), (anomaly, ones)]
+        terms += [(penalty, by_batch) for norm in norms if (penalty := norm.take_penalty()) is not None]
+        _step(optimiser, terms)
+        losses.append((normal.detach(), anomaly.detach()))
+    mean_normal, mean_anomaly = (torch.stack(own).mean(dim=0).cpu().numpy() for own in zip(*losses, strict=True))
+    per_batch = labelled.sum(dim=2).cpu().numpy()
+    return Snapshot(
+        epoch=epoch,
+        loss_normal=mean_normal,
+        loss_anomaly=mean_anomaly,
+        labelled_share=per_batch.mean(axis=0) / size,
+        batches_without_anomaly=(per_batch == 0).mean(axis=0),
+    )
+
+
+def _step(optimiser: torch.optim.Optimizer, terms: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """One step down the sum of the terms, each run's loss [R] times its weight [R]."""
+    for group in optimiser.param_groups:
+        for flat in group["params"]:
+            flat.grad.zero_()
+    trainable = [(loss, weight) for loss, weight in terms if loss.requires_grad]
+    losses, weights = zip(*trainable, strict=True)
+    torch.autograd.backward(losses, weights)
     optimiser.step()
+
+
+@contextmanager
+def _laid_out(optimiser: torch.optim.Optimizer) -> Iterator[None]:
+    """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
+
+    Afterwards each parameter has memory of its own again.
+    """
+    laid_out: list[torch.Tensor] = []
+    for group in optimiser.param_groups:
+        parameters = group["params"]
+        sizes = [parameter.numel() for parameter in parameters]
+        flat = torch.nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in parameters]))
+        flat.grad = torch.zeros_like(flat)
+        values, gradients = torch.split(flat.detach(), sizes), torch.split(flat.grad, sizes)
+        for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
+            parameter.data, parameter.grad = value.view_as(parameter), gradient.view_as(parameter)
+        laid_out += parameters
+        group["params"] = [flat]
+    try:
+        yield
+    finally:
+        for parameter in laid_out:
+            parameter.data, parameter.grad = parameter.detach().clone(), None

@@ -14,21 +14,10 @@ from app import charts
 from app.diagram import network_dot
 from app.verdict import describe
 
-__all__ = ["MODEBAR", "PRETRAINING_EPOCHS", "draw_tabs"]
+__all__ = ["MODEBAR", "draw_tabs"]
 
 MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 PICTURED_ROWS = 100
-
-# What one epoch is, which each system has its own way of.
-EPOCH = {
-    "DeepSAD": "one pass over the training rows, in many steps",
-    "DevNet": "20 batches, half of each drawn from the labelled anomalies",
-    "FEAWAD": "20 batches, half of each drawn from the labelled anomalies",
-    "PReNet": "20 batches of pairs, half of which hold a labelled anomaly or two",
-    "REPEN": "50 batches of triplets, each of two pool rows and a labelled anomaly",
-    "GANomaly": "one pass over the pool, in many steps",
-}
-PRETRAINING_EPOCHS = {"FEAWAD": 100}
 
 
 def draw_tabs(
@@ -160,11 +149,11 @@ def _about_training(letter: str, result: RunResult) -> str:
     share, empty = float(history.labelled_share.mean()), float(history.batches_without_anomaly.mean())
     held = f"of the rows in a batch {share:.1%} are labelled anomalies on average; {empty:.0%} of the batches hold none"
     before = ""
-    if name in PRETRAINING_EPOCHS:
-        before = f" {PRETRAINING_EPOCHS[name]} epochs come before, which train its autoencoder alone on the pool."
+    if before_it := BASELINES[name].pretraining_epochs:
+        before = f" {before_it} epochs come before, which train its autoencoder alone on the pool."
     return (
         f"**{letter}**: {held if share else 'no batch holds a labelled anomaly'}. "
-        f"An epoch of {name} is {EPOCH[name]}.{before}"
+        f"An epoch of {name} is {BASELINES[name].epoch}.{before}"
     )
 
 

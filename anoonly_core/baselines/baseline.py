@@ -36,7 +36,9 @@ class Baseline:
     scores, so that stored runs of the old code are not taken for the new. settings: by preset, the
     first one the default. norms: by preset, the paper's pairing (at λ_n = 1, below 1); None for a
     comparator, which has neither λ_n nor a norm to choose. network: None where it is not ours.
-    smallest_batch: below it, a batch has no room for each kind of row that it needs.
+    epoch: what one is, in words. steps: batches an epoch where it is no pass over the rows, else 0.
+    pretraining_epochs: how many come before. smallest_batch: below it, a batch has no room for each
+    kind of row that it needs.
     """
 
     name: str
@@ -45,6 +47,9 @@ class Baseline:
     settings: dict[str, TrainingSettings]
     norms: dict[str, tuple[str, str]] | None = None
     network: Network | None = None
+    epoch: str = ""
+    steps: int = 0
+    pretraining_epochs: int = 0
     smallest_batch: int = 1
 
     def has(self, setting: str) -> bool:

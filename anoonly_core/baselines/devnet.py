@@ -24,5 +24,7 @@ DEVNET = Baseline(
     settings=dict.fromkeys(("paper", "published_code"), TrainingSettings(epochs=50, batch_size=64, learning_rate=2e-4)),
     norms=dict.fromkeys(("paper", "published_code"), ("none", "batch")),
     network=_network,
+    epoch="20 batches, half of each drawn from the labelled anomalies",
+    steps=20,
     smallest_batch=2,
 )

@@ -33,5 +33,8 @@ FEAWAD = Baseline(
     # The published code leaves batch norm in the baseline too.
     norms={"paper": ("none", "batch"), "published_code": ("batch", "batch")},
     network=_network,
+    epoch="20 batches, half of each drawn from the labelled anomalies",
+    steps=20,
+    pretraining_epochs=100,
     smallest_batch=2,
 )

@@ -28,4 +28,5 @@ GANOMALY = Baseline(
     revision=1,
     settings={"paper": TrainingSettings(epochs=50, batch_size=64, learning_rate=1e-2)},
     network=_network,
+    epoch="one pass over the pool, in many steps",
 )

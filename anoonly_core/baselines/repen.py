@@ -22,4 +22,6 @@ REPEN = Baseline(
     revision=1,
     settings={"paper": TrainingSettings(epochs=30, batch_size=256, learning_rate=1.0)},
     network=_network,
+    epoch="50 batches of triplets, each of two pool rows and a labelled anomaly",
+    steps=50,
 )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anoonly_core.baselines import devnet as published
 from anoonly_core.methods.batches import balanced_batches
 from anoonly_core.methods.head import Head
 
@@ -25,7 +26,7 @@ class DevNet(Head):
     first_weights: ClassVar[str] = "glorot_uniform"  # the published code is written in Keras
     norm_eps: ClassVar[float] = 1e-3
     norm_momentum: ClassVar[float] = 0.01
-    steps = 20
+    steps = published.DEVNET.steps
     margin = 5.0
     l2 = 0.01
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anoonly_core.baselines import feawad as published
 from anoonly_core.methods.batches import balanced_batches, drawn
 from anoonly_core.methods.head import Head, Pretraining, TrainingRows
 
@@ -33,9 +34,9 @@ class FEAWAD(Head):
     first_weights: ClassVar[str] = "glorot_normal"  # the published code is written in Keras
     norm_eps: ClassVar[float] = 1e-3
     norm_momentum: ClassVar[float] = 0.01
-    steps = 20
+    steps = published.FEAWAD.steps
     margin = 5.0
-    pretraining_epochs = 100
+    pretraining_epochs = published.FEAWAD.pretraining_epochs
     pretraining_rate = 1e-4
     tiny = 1e-12
 

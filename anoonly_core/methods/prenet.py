@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from anoonly_core.baselines import prenet as published
 from anoonly_core.methods.batches import drawn
 from anoonly_core.methods.head import Head, TrainingRows
 
@@ -25,7 +26,7 @@ class PReNet(Head):
 
     name: ClassVar[str] = "PReNet"
     rows_an_item: ClassVar[int] = 2
-    steps = 20
+    steps = published.PRENET.steps
     weight_decay = 1e-2
     last_learning_rate = 1e-5
     targets = (8.0, 4.0, 0.0)  # of pairs of two labelled anomalies, of one and a pool row, of two pool rows

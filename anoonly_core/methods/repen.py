@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anoonly_core.baselines import repen as published
 from anoonly_core.methods.batches import drawn
 from anoonly_core.methods.head import Head, TrainingRows
 
@@ -25,7 +26,7 @@ class REPEN(Head):
     name: ClassVar[str] = "REPEN"
     rows_an_item: ClassVar[int] = 3
     first_weights: ClassVar[str] = "glorot_uniform"  # the original is written in Keras
-    steps = 50
+    steps = published.REPEN.steps
     margin = 1000.0
     samples = 50
     sample_rows = 8

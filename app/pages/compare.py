@@ -20,7 +20,6 @@ from anoonly_core.result import RunResult
 from app import controls, notices
 from app.comparison import draw_comparison, draw_figures
 from app.jobs import Jobs, dataset_key, server_jobs
-from app.tabs import PRETRAINING_EPOCHS
 from app.verdict import describe
 
 __all__ = ["page"]
@@ -216,7 +215,8 @@ def _progress_row() -> tuple[DeltaGenerator, DeltaGenerator]:
 def _draw_progress(bar: DeltaGenerator, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
     view = jobs.view(keys)
     uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
-    counted_in = " (pretraining counted in)" if plan.baselines & PRETRAINING_EPOCHS.keys() else ""
+    pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
+    counted_in = " (pretraining counted in)" if pretrained else ""
     if view is not None and view.ahead:
         bar.progress(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
     elif view is not None and view.total:
