@@ -60,6 +60,11 @@ class DeviceUnavailable(AnoOnlyError):
 class TrainingDiverged(AnoOnlyError):
     """The network's scores stopped being finite numbers."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "Training diverged, so that the scores are no longer finite numbers: try a smaller learning rate."
+        )
+
 
 class InvalidInput(AnoOnlyError, ValueError):
     """A setting, a table or labels that a detector cannot use; a ValueError too, as scikit-learn expects."""

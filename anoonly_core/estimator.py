@@ -137,9 +137,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         stack.head.zero_grad()
         scores = stack.scores([everything])[0].astype(np.float64)
         if not np.isfinite(scores).all():
-            raise TrainingDiverged(
-                "Training diverged, so that the scores are no longer finite numbers: try a smaller learning rate."
-            )
+            raise TrainingDiverged
         self._keep(stack.head, config, scores, float(np.quantile(scores, 1 - self.contamination)))
         return self
 

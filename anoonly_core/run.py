@@ -51,7 +51,7 @@ def resolve_device(device: str) -> str:
     if device not in DEVICES:
         raise DeviceUnavailable(f"device must be one of {', '.join(DEVICES)}, not {device!r}.")
     if device == "cuda" and not available:
-        raise DeviceUnavailable("PyTorch finds no CUDA card on this machine: use --device cpu or auto.")
+        raise DeviceUnavailable("PyTorch finds no CUDA card on this machine: use the device cpu or auto.")
     return device
 
 
@@ -183,9 +183,7 @@ def _measured_epochs(epochs: int) -> list[int]:
 def _finite_scores(trained: Trained) -> list[np.ndarray]:
     scores = trained.scores([split.test for split in trained.splits])
     if not all(np.isfinite(score).all() for score in scores):
-        raise TrainingDiverged(
-            "Training diverged, so that the scores are no longer finite numbers: try a smaller learning rate."
-        )
+        raise TrainingDiverged
     return scores
 
 

@@ -17,6 +17,8 @@ from anoonly_core.streams import derived_seed
 
 __all__ = ["Snapshot", "Stack", "pretrain", "shape_key", "train"]
 
+VECTOR = 64  # values, more than any CPU takes at once
+
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
@@ -198,15 +200,17 @@ def _step(optimiser: torch.optim.Optimizer, terms: list[tuple[torch.Tensor, torc
 def _laid_out(optimiser: torch.optim.Optimizer) -> Iterator[None]:
     """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
 
-    Afterwards each parameter has memory of its own again.
+    It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which
+    ones those are would depend on R. Afterwards each parameter has memory of its own again.
     """
     laid_out: list[torch.Tensor] = []
     for group in optimiser.param_groups:
         parameters = group["params"]
         sizes = [parameter.numel() for parameter in parameters]
-        flat = torch.nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in parameters]))
+        filling = parameters[0].new_zeros(-sum(sizes) % VECTOR)
+        flat = torch.nn.Parameter(torch.cat([*(parameter.detach().reshape(-1) for parameter in parameters), filling]))
         flat.grad = torch.zeros_like(flat)
-        values, gradients = torch.split(flat.detach(), sizes), torch.split(flat.grad, sizes)
+        values, gradients = (torch.split(own, [*sizes, len(filling)])[:-1] for own in (flat.detach(), flat.grad))
         for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
             parameter.data, parameter.grad = value.view_as(parameter), gradient.view_as(parameter)
         laid_out += parameters

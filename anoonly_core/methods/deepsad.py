@@ -38,9 +38,8 @@ class DeepSAD(Head):
         self.centre.copy_(torch.where(mean.abs() < self.centre_margin, pushed, mean))
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
-        return torch.optim.Adam(
-            self.parameters(), lr=learning_rate, weight_decay=self.weight_decay, foreach=self.foreach
-        )
+        decay = self.weight_decay
+        return torch.optim.Adam(self.parameters(), lr=learning_rate, weight_decay=decay, fused=True)
 
     @classmethod
     def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:

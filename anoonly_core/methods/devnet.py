@@ -36,7 +36,7 @@ class DevNet(Head):
             {"params": [hidden_weight], "weight_decay": 2 * self.l2},
             {"params": others},
         ]
-        return torch.optim.RMSprop(groups, lr=learning_rate, alpha=0.9, eps=1e-7, foreach=self.foreach)
+        return torch.optim.RMSprop(groups, lr=learning_rate, alpha=0.9, eps=1e-7)
 
     @classmethod
     def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:

@@ -45,7 +45,7 @@ class FEAWAD(Head):
         autoencoder = [*self.parts["encoder"].parameters(), *self.parts["decoder"].parameters()]
         return Pretraining(
             epochs=self.pretraining_epochs,
-            optimiser=torch.optim.Adam(autoencoder, lr=self.pretraining_rate, foreach=self.foreach),
+            optimiser=torch.optim.Adam(autoencoder, lr=self.pretraining_rate, fused=True),
             draw=self._draw_pool,
             loss=self._reconstruction_loss,
         )
@@ -58,7 +58,7 @@ class FEAWAD(Head):
         return (reconstruction - x).square().mean(dim=(1, 2))
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=learning_rate, foreach=self.foreach)
+        return torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
 
     @classmethod
     def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class GANomaly(Head):
     momentum = 0.7
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=learning_rate, momentum=self.momentum, foreach=self.foreach)
+        return torch.optim.SGD(self.parameters(), lr=learning_rate, momentum=self.momentum)
 
     @classmethod
     def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:

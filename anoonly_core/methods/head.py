@@ -103,15 +103,6 @@ class Head(nn.Module, ABC):
         """The learning rate in this epoch, which counts from 1."""
         return first
 
-    @property
-    def foreach(self) -> bool | None:
-        """How an optimiser is to step, such that a run's bits do not depend on the runs beside it.
-
-        On a CPU the fused step rounds a tensor's last weights otherwise, and which ones those are
-        depends on R; the plain one does not.
-        """
-        return None if self.lambda_n.is_cuda else False
-
     @classmethod
     @abstractmethod
     def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:

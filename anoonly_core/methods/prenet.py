@@ -49,9 +49,7 @@ class PReNet(Head):
                 partners[run] = X[chosen.to(X.device)]
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(
-            self.parameters(), lr=learning_rate, weight_decay=self.weight_decay, foreach=self.foreach
-        )
+        return torch.optim.RMSprop(self.parameters(), lr=learning_rate, weight_decay=self.weight_decay)
 
     def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
         """Constant in P; the published code lets it fall to 1e-5 along half a cosine."""

@@ -49,7 +49,7 @@ class REPEN(Head):
                 ]
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
-        return torch.optim.Adadelta(self.parameters(), lr=learning_rate, rho=0.95, eps=1e-7, foreach=self.foreach)
+        return torch.optim.Adadelta(self.parameters(), lr=learning_rate, rho=0.95, eps=1e-7)
 
     @classmethod
     def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:

@@ -8,7 +8,8 @@ from scipy import stats
 from torch import Tensor, nn
 
 from anoonly_core.baselines import NORM_LABELS
-from anoonly_core.layers import StackedLinear
+from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.layers import Chain, StackedLinear, run_by_run
 from anoonly_core.norms import NORMS, BatchNorm, normalise
 
 ROWS, FEATURES, EPS = 24, 6, 1e-4
@@ -306,3 +307,87 @@ def test_first_weights_and_biases_are_uniform_within_their_bound() -> None:
     for values in (layer.weight, layer.bias):
         spread = values.detach().flatten().numpy() * 10  # the bound is 1/√100
         assert stats.kstest(spread, stats.uniform(-1, 2).cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("name", ["glorot_uniform", "glorot_normal"])
+def test_glorots_first_weights_have_keras_variance_and_no_bias(name: str) -> None:
+    layer = StackedLinear(2, 300, 500)
+    layer.initialise(generators(0, 1), name)
+    assert layer.bias is not None and not layer.bias.any()
+    deviation = (2 / 800) ** 0.5
+    for run in range(2):
+        values = layer.weight[run].detach().flatten().double().numpy() / deviation
+        if name == "glorot_uniform":
+            law = stats.uniform(-(3**0.5), 2 * 3**0.5)
+        else:  # a normal law cut off at two of its own deviations, widened back to the variance that is asked for
+            cut = stats.truncnorm(-2, 2)
+            law = stats.truncnorm(-2, 2, scale=1 / cut.std())
+        assert stats.kstest(values[::20], law.cdf).pvalue > 0.01
+    assert not torch.equal(layer.weight[0], layer.weight[1])
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_a_frozen_layer_passes_gradients_on_and_keeps_none(runs: int) -> None:
+    layer = StackedLinear(runs, 5, 4)
+    layer.initialise(generators(*range(runs)))
+    x = random(runs, 7, 5).requires_grad_()
+    frozen, free = layer(x, frozen=True), layer(x)
+    assert torch.equal(frozen, free)
+    (through_frozen,) = torch.autograd.grad(frozen.square().sum(), x)
+    (through_free,) = torch.autograd.grad(free.square().sum(), x)
+    assert torch.equal(through_frozen, through_free)
+    frozen = layer(x.detach(), frozen=True)
+    assert not frozen.requires_grad
+
+
+def test_the_penalties_of_a_steps_passes_add_up_until_they_are_taken() -> None:
+    """PReNet's two sides go through one norm."""
+    norm = NORMS["bn_loss"](2, FEATURES, EPS, 0.1)
+    sides = [random(2, ROWS, FEATURES, seed=seed) for seed in range(2)]
+    single = []
+    for side in sides:
+        norm(side)
+        single.append(norm.take_penalty())
+    for side in sides:
+        norm(side)
+    both = norm.take_penalty()
+    assert both is not None and single[0] is not None and single[1] is not None
+    assert torch.equal(both, single[0] + single[1])
+    assert norm.take_penalty() is None
+
+
+def test_the_running_statistics_follow_at_the_momentum_that_is_asked_for() -> None:
+    h = random(1, ROWS, FEATURES)
+    for momentum in (0.01, 0.1):
+        norm = NORMS["batch"](1, FEATURES, EPS, momentum)
+        norm(h)
+        theirs = nn.BatchNorm1d(FEATURES, eps=EPS, momentum=momentum)
+        theirs(h[0])
+        torch.testing.assert_close(norm.running_mean[0, 0], theirs.running_mean, **CLOSE)
+        torch.testing.assert_close(norm.running_variance[0, 0], theirs.running_var, **CLOSE)
+
+
+def test_a_chain_is_its_steps_in_order_and_joins_where_it_says() -> None:
+    part = Part(
+        "rows", 5, (Linear(4), Step.TANH, Step.JOIN, Linear(3, bias=False), Step.NORM, Step.RELU), "features", 2
+    )
+    assert part.widths() == (5, 4, 4, 6, 3, 3, 3)
+    chain = Chain(2, part, "batch_no_affine", EPS, 0.1)
+    layers = [step for step in chain.steps if isinstance(step, StackedLinear)]
+    for layer in layers:
+        layer.initialise(generators(1, 2))
+    x, extra = random(2, ROWS, 5), random(2, ROWS, 2, seed=1)
+    found = chain(x, extra)
+    for run in range(2):
+        first = torch.tanh(x[run] @ layers[0].weight[run] + layers[0].bias[run])  # type: ignore[index]
+        second = torch.cat([first, extra[run]], dim=1) @ layers[1].weight[run]
+        expected = torch.relu(nn.functional.batch_norm(second, None, None, training=True, eps=EPS))
+        torch.testing.assert_close(found[run], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_run_by_run_gives_a_run_the_same_bits_in_any_stack() -> None:
+    """Tables of an odd size: tanh of the whole stack rounds the last few values otherwise (measured)."""
+    x = random(7, 5, 13)
+    together = run_by_run(torch.tanh, x)
+    for run in range(7):
+        assert torch.equal(together[run], run_by_run(torch.tanh, x[run : run + 1])[0])
