@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from anoonly_core import __version__
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.adbench import ManifestEntry, fetch, find_entry, local_path, manifest
 from anoonly_core.data.catalogue import DATASETS, check_name
@@ -27,6 +28,15 @@ MAX_SEEDS = 1000
 
 # What `run` takes as options: a config's own settings, with dashes.
 RUN_SETTINGS = tuple(RunConfig.model_fields)
+
+# How the text output says the settings that not every system has.
+SETTING_WORDS = {
+    "lambda_n": "λ_n = {:g}",
+    "norm": "norm {}",
+    "epochs": "epochs {}",
+    "batch_size": "batch {}",
+    "learning_rate": "learning rate {:g}",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -126,12 +136,16 @@ def _run(options: argparse.Namespace) -> None:
     # Torch takes seconds to load, and bad input needs none of it.
     import torch
 
-    from anoonly_core.run import Progress, run_many
+    from anoonly_core.run import Progress, run_many, warm_up
 
     torch.set_num_threads(1)  # as the page's workers, whose stored runs have the same keys
-    bar = tqdm(total=configs[0].epochs, unit="epoch", disable=None, leave=False)
+    warm_up()
+    bar = tqdm(unit="epoch", disable=None, leave=False)
 
     def show(progress: Progress) -> None:
+        if progress.epoch < bar.n:  # another stack has begun
+            bar.reset()
+        bar.total = progress.epochs
         bar.update(progress.epoch - bar.n)
 
     try:
@@ -157,6 +171,8 @@ def _configs(options: argparse.Namespace) -> list[RunConfig]:
     if options.anomaly_only:
         if given["lambda_n"] is not None:
             raise InvalidConfig("Give either --anomaly-only, which is λ_n = 0, or --lambda-n.")
+        if given["baseline"] in BASELINES and not BASELINES[given["baseline"]].has("lambda_n"):
+            raise InvalidConfig(f"{given['baseline']} has no λ_n, so leave --anomaly-only out.")
         given["lambda_n"] = 0.0
     first = make_config(**given)
     check_name(first.dataset)
@@ -173,9 +189,9 @@ def _configs(options: argparse.Namespace) -> list[RunConfig]:
 
 def _as_text(report: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     config, counts = runs[0]["config"], runs[0]["counts"]
+    worded = [words.format(config[name]) for name, words in SETTING_WORDS.items() if config[name] is not None]
     lines = [
-        f"{config['dataset']}, {config['baseline']}, λ_n = {config['lambda_n']:g}, norm {config['norm']}, "
-        f"{config['epochs']} epochs, batch {config['batch_size']}, learning rate {config['learning_rate']:g}",
+        ", ".join([config["dataset"], config["baseline"], *worded]),
         f"{counts['labelled_anomalies']} labelled anomalies, pool of {counts['pool_normal']} normal and "
         f"{counts['pool_anomalies']} anomalous rows ({config['protocol']} split, contamination "
         f"{config['contamination']}), {counts['test']} test rows",

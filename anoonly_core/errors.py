@@ -60,10 +60,12 @@ class DeviceUnavailable(AnoOnlyError):
 class TrainingDiverged(AnoOnlyError):
     """The network's scores stopped being finite numbers."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Training diverged, so that the scores are no longer finite numbers: try a smaller learning rate."
-        )
+    def __init__(
+        self,
+        sentence: str = "Training diverged, so that the scores are no longer finite numbers: "
+        "try a smaller learning rate.",
+    ) -> None:
+        super().__init__(sentence)
 
 
 class InvalidInput(AnoOnlyError, ValueError):

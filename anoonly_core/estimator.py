@@ -112,7 +112,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Raises ValueError (InvalidInput) with one sentence for settings, rows or labels that cannot
         be, and TrainingDiverged where the scores stop being finite numbers.
         """
-        self.__dict__.pop("_head", None)  # a fit that fails leaves no detector made of two halves
+        for name in [*vars(self)]:  # a fit that fails leaves no detector made of two halves
+            if name.endswith("_") or name in ("_head", "_minimum", "_scale"):
+                delattr(self, name)
         if y is None:
             raise InvalidInput(
                 "AnoOnlyDetector requires y to be passed, but the target y is None: "
@@ -130,11 +132,10 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         everything, nothing = np.arange(dataset.rows), np.arange(0)
         split = Split(everything, labels == 1, nothing, self._minimum, self._scale, {})
         stack = Stack(dataset, [config], [split], device)
-        for _ in pretrain(stack):
+        for _ in pretrain(stack, remember=False):  # nothing of the rows stays in the process
             pass
         for _ in train(stack):
             pass
-        stack.head.zero_grad()
         scores = stack.scores([everything])[0].astype(np.float64)
         if not np.isfinite(scores).all():
             raise TrainingDiverged

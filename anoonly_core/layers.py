@@ -78,7 +78,7 @@ class StackedLinear(nn.Module):
         weight: Tensor = self.weight.detach() if frozen else self.weight
         bias = self.bias.detach() if frozen and self.bias is not None else self.bias
         if len(weight) == 1:
-            product = torch.mm(x.squeeze(0), weight.squeeze(0)).unsqueeze(0)  # the same bits with less ado
+            product = torch.mm(x.squeeze(0), weight.squeeze(0)).unsqueeze(0)  # on a CPU the same bits, with less ado
         else:
             product = _StackedProduct.apply(x, weight)  # type: ignore[no-untyped-call]
         return product if bias is None else product + bias

@@ -82,7 +82,8 @@ class RunResult:
 
     test_rows: int64 [n], positions in the Dataset; y_test: int8 [n]; scores: float32 [n], higher
     is more anomalous. seconds: of training and of scoring the test rows; in a stack, the stack's
-    time divided by its runs. counts: the split, see data.split.Split.
+    time divided by its runs; a pretraining that was kept from an earlier run counts what it took
+    then. counts: the split, see data.split.Split.
     """
 
     key: str

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines.network import Linear
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
@@ -23,12 +25,13 @@ from anoonly_core.store import Store
 from anoonly_core.streams import numpy_stream
 from anoonly_core.train import Snapshot, Stack, pretrain, shape_key, train
 
-__all__ = ["DEVICES", "Progress", "resolve_device", "run", "run_many"]
+__all__ = ["DEVICES", "Progress", "resolve_device", "run", "run_many", "warm_up"]
 
 DEVICES = ("auto", "cpu", "cuda")
 SAMPLE_ROWS = 1500
 MEASURED_EPOCHS = 25
 STACK_RUNS = 64
+STACK_VALUES = 2**29  # about 2 GB of float32
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +94,11 @@ def run_many(
     return [results[key] for key in keys]
 
 
+def warm_up() -> None:
+    """Let torch load what it loads at its first optimiser, a second and more, before anything is timed."""
+    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
+
+
 @dataclass(frozen=True)
 class _Planned:
     key: str
@@ -113,10 +121,27 @@ def _stacks(configs: dict[str, RunConfig]) -> list[tuple[Dataset, list[_Planned]
         _, planned = groups.setdefault(group, (dataset, []))
         planned.append(_Planned(key, config, split))
     return [
-        (dataset, planned[begin : begin + STACK_RUNS])
+        (dataset, planned[begin : begin + size])
         for dataset, planned in groups.values()
-        for begin in range(0, len(planned), STACK_RUNS)
+        for size in [_stack_runs(planned[0].config, dataset.columns)]
+        for begin in range(0, len(planned), size)
     ]
+
+
+def _stack_runs(config: RunConfig, columns: int) -> int:
+    """How many such runs train as one stack, so that its memory stays bounded too."""
+    network = BASELINES[config.baseline].network
+    if network is None or config.batch_size is None:
+        return 1
+    values = 0
+    for part in network(columns, config.preset).values():
+        weights = sum(
+            width * step.outputs
+            for step, width in zip(part.steps, part.widths(), strict=False)
+            if isinstance(step, Linear)
+        )
+        values += 4 * weights + 3 * config.batch_size * sum(part.widths())  # with gradients, moments, activations
+    return max(1, min(STACK_RUNS, STACK_VALUES // values))
 
 
 def _run_stack(
@@ -126,7 +151,9 @@ def _run_stack(
     configs, splits = [one.config for one in planned], [one.split for one in planned]
     begun = time.perf_counter()
     if configs[0].baseline in METHODS:
-        trained, histories, measuring = _train_stack(Stack(dataset, configs, splits, device), report)
+        stack = Stack(dataset, configs, splits, device)
+        trained, histories, measuring = _train_stack(stack, report)
+        measuring -= stack.spared_seconds
     else:
         trained, histories, measuring = XGBOD(dataset, configs, splits), [NO_HISTORY] * len(configs), 0.0
     done = time.perf_counter()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.methods import METHODS, Head, Pretraining, TrainingRows
+from anoonly_core.pretrained import keep, pretraining_key, recall
 from anoonly_core.streams import derived_seed
 
 __all__ = ["Snapshot", "Stack", "pretrain", "shape_key", "train"]
@@ -49,7 +52,10 @@ class Stack:
     """R runs on one data set whose shapes agree: their rows, their networks, their generators.
 
     Building it initialises and prepares the networks, each from its own run's streams.
+    spared_seconds: what pretrainings took that were kept from earlier stacks.
     """
+
+    spared_seconds = 0.0
 
     def __init__(
         self, dataset: Dataset, configs: Sequence[RunConfig], splits: Sequence[Split], device: str = "cpu"
@@ -68,11 +74,26 @@ class Stack:
         self.head: Head = head.to(self.device)
         self.head.prepare(self.rows, self._generators("preparation"))
 
+    @cached_property
+    def pretraining(self) -> Pretraining | None:
+        """What its head learns before `train`, if anything."""
+        return self.head.pretraining(self.rows)
+
+    @cached_property
+    def pretraining_keys(self) -> list[str]:
+        """What each run's pretraining is kept under."""
+        epochs, dtype = self.pretraining.epochs if self.pretraining else 0, self.rows.X.dtype
+        return [
+            pretraining_key(self.dataset, config, split, epochs, self.device, dtype)
+            for config, split in zip(self.configs, self.splits, strict=True)
+        ]
+
     @property
     def pretraining_epochs(self) -> int:
-        """How many epochs `pretrain` takes."""
-        pretraining = self.head.pretraining(self.rows)
-        return 0 if pretraining is None else pretraining.epochs
+        """How many epochs `pretrain` will take: none where there is nothing to learn or it was learnt before."""
+        if self.pretraining is None or recall(self.pretraining_keys) is not None:
+            return 0
+        return self.pretraining.epochs
 
     def scale(self, run: int, rows: np.ndarray) -> torch.Tensor:
         """Rows of the data set as run `run` sees them, float32 [len(rows), columns]."""
@@ -126,11 +147,23 @@ class Stack:
         return self.rows.X.index_select(0, indices.reshape(-1)).view(*indices.shape, -1)
 
 
-def pretrain(stack: Stack) -> Iterator[int]:
-    """Whatever the head learns before `train`: yields the number of each epoch, from 1, after it."""
-    pretraining = stack.head.pretraining(stack.rows)
+def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
+    """Whatever the head learns before `train`: yields the number of each epoch, from 1, after it.
+
+    What this process has pretrained before is taken from there, and nothing is yielded; remember:
+    whether to look there, and to keep what is learnt now.
+    """
+    pretraining = stack.pretraining
     if pretraining is None:
         return
+    parameters: list[torch.Tensor] = [p for group in pretraining.optimiser.param_groups for p in group["params"]]
+    if remember and (known := recall(stack.pretraining_keys)) is not None:
+        for run, kept in enumerate(known):
+            stack.spared_seconds += kept.seconds
+            for parameter, value in zip(parameters, kept.parameters, strict=True):
+                parameter.data[run] = value
+        return
+    begun = time.perf_counter()
     draws = stack.draw_epochs(pretraining)
     ones = torch.ones_like(stack.head.lambda_n)
     with _laid_out(pretraining.optimiser):
@@ -139,6 +172,10 @@ def pretrain(stack: Stack) -> Iterator[int]:
             for indices in next(draws):
                 _step(pretraining.optimiser, [(pretraining.loss(stack.gather(indices)), ones)])
             yield epoch
+    if remember:
+        share = (time.perf_counter() - begun) / len(stack.configs)
+        for run, key in enumerate(stack.pretraining_keys):
+            keep(key, [parameter.detach()[run].clone() for parameter in parameters], share)
 
 
 def train(stack: Stack) -> Iterator[Snapshot]:
@@ -153,6 +190,8 @@ def train(stack: Stack) -> Iterator[Snapshot]:
     assert epochs is not None and first_rate is not None
     optimiser = head.optimiser(first_rate)
     draws = stack.draw_epochs()
+    for norm in head.norms():
+        norm.take_penalty()  # of whatever was computed before
     with _laid_out(optimiser):
         for epoch in range(1, epochs + 1):
             for group in optimiser.param_groups:
@@ -203,9 +242,9 @@ def _laid_out(optimiser: torch.optim.Optimizer) -> Iterator[None]:
     It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which
     ones those are would depend on R. Afterwards each parameter has memory of its own again.
     """
-    laid_out: list[torch.Tensor] = []
-    for group in optimiser.param_groups:
-        parameters = group["params"]
+    laid_out: list[tuple[torch.Tensor, torch.Tensor]] = []
+    groups = [(group, group["params"]) for group in optimiser.param_groups]
+    for group, parameters in groups:
         sizes = [parameter.numel() for parameter in parameters]
         filling = parameters[0].new_zeros(-sum(sizes) % VECTOR)
         flat = torch.nn.Parameter(torch.cat([*(parameter.detach().reshape(-1) for parameter in parameters), filling]))
@@ -213,10 +252,13 @@ def _laid_out(optimiser: torch.optim.Optimizer) -> Iterator[None]:
         values, gradients = (torch.split(own, [*sizes, len(filling)])[:-1] for own in (flat.detach(), flat.grad))
         for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
             parameter.data, parameter.grad = value.view_as(parameter), gradient.view_as(parameter)
-        laid_out += parameters
+            laid_out.append((parameter, value))
         group["params"] = [flat]
     try:
         yield
     finally:
-        for parameter in laid_out:
-            parameter.data, parameter.grad = parameter.detach().clone(), None
+        for group, parameters in groups:
+            group["params"] = parameters
+        for parameter, value in laid_out:
+            if parameter.data_ptr() == value.data_ptr():  # else a later training has laid it out anew
+                parameter.data, parameter.grad = parameter.detach().clone(), None

@@ -55,9 +55,10 @@ def start_trainer(progress: Any, stop_flags: Any) -> None:
     _progress, _stop_flags = progress, stop_flags
     import torch
 
-    import anoonly_core.run  # noqa: F401 - loaded now, so that the first job does not wait for it
+    from anoonly_core.run import warm_up  # loaded now, so that the first job does not wait for it
 
     torch.set_num_threads(1)
+    warm_up()
 
 
 def start_projector(stop_flags: Any) -> None:

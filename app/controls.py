@@ -269,10 +269,13 @@ def help_text(control: Control, baseline: Baseline, preset: str) -> str:
         return f"{baseline.name} has no {control.noun}."
     if control.name == "baseline":
         return f"{control.help} {baseline.name}: {baseline.summary}"
+    help = control.help
+    if baseline.pretraining_epochs and control.name in ("epochs", "learning_rate"):
+        help += f" {baseline.name}'s {baseline.pretraining_epochs} epochs of pretraining come before, as published."
     published = getattr(baseline.settings[preset if baseline.has("preset") else "paper"], control.name, None)
     if published is None:
-        return control.help
-    return f"{control.help} Published for {baseline.name}: {shown(published)}."
+        return help
+    return f"{help} Published for {baseline.name}: {shown(published)}."
 
 
 def _draw(control: Control, baseline: Baseline, preset: str) -> Any:

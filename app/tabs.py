@@ -18,6 +18,7 @@ __all__ = ["MODEBAR", "draw_tabs"]
 
 MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 PICTURED_ROWS = 100
+NORM_PLACE = " The norm stands in a pink box; a dashed box is its place where the features pass unchanged."
 
 
 def draw_tabs(
@@ -197,10 +198,11 @@ def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
             "" if same_system else BASELINES[a.config.baseline].summary,
             network_a,
         )
+    has_norm = a.config.norm is not None or b.config.norm is not None
     if network_a or network_b:
         st.caption(
             "Rows go from left to right, through each part from top to bottom; a layer's number is how many features "
-            "leave it. The norm stands in a violet box; a dashed box is its place where the features pass unchanged."
+            f"leave it.{NORM_PLACE if has_norm else ''}"
         )
 
 

@@ -2,7 +2,8 @@
 
 Two tables. The cost of DeepSAD's training over the bare matrix products of its shapes; and seconds
 a run of each head beside DeepOD's (and PyOD's DevNet) on the same rows, with the same batch size,
-number of steps and hidden width. Ratios, because seconds are the machine's.
+number of steps and hidden width; FEAWAD's pretraining, which DeepOD's does not have, is left out.
+Ratios, because seconds are the machine's.
 """
 
 from __future__ import annotations
@@ -107,10 +108,9 @@ def over_the_products(table: Table) -> None:
 
 @dataclass(frozen=True)
 class Rival:
-    """Another library's head, set to take as many steps of as many rows as ours.
+    """Another library's head, its network as near to ours as it lets itself be set.
 
-    steps_an_epoch: ours, where they do not depend on the table's rows. widths: its network's, as
-    near to ours as it lets itself be set.
+    train: table, steps, batch size -> as many steps of as many rows as ours takes.
     """
 
     name: str

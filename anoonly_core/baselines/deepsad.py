@@ -35,5 +35,5 @@ DEEPSAD = Baseline(
     },
     norms=dict.fromkeys(("paper", "published_code"), ("batch_no_affine", "batch_no_affine")),
     network=_network,
-    epoch="one pass over the training rows, in many steps",
+    epoch="one pass over the training rows, in as many full batches as they fill",
 )

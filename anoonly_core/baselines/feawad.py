@@ -26,7 +26,7 @@ FEAWAD = Baseline(
         "reconstruct it. The pool's scores are pulled to 0, those of labelled anomalies to 5 or more; "
         "AnoOnly only does the latter."
     ),
-    revision=1,
+    revision=2,
     settings=dict.fromkeys(
         ("paper", "published_code"), TrainingSettings(epochs=30, batch_size=512, learning_rate=1e-4)
     ),

@@ -7,7 +7,7 @@ __all__ = ["GANOMALY"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Part]:
-    """The fully connected form of it that ADBench runs, whose tables the paper's follow."""
+    """The fully connected form of it that ADBench runs."""
     code = max(1, columns // (2 if columns < 8 else 4))
     judged = (Linear(100), Step.TANH, Linear(20), Step.TANH)
     return {
@@ -23,10 +23,11 @@ GANOMALY = Baseline(
     name="GANomaly",
     summary=(
         "Learns to encode, decode and encode again the rows of the pool, against a judge that tells rows from "
-        "reconstructions. A row's score is how far its two codes lie apart; it sees no label and has no λₙ."
+        "reconstructions. A row's score is how far its two codes lie apart; it uses labels only to leave those rows "
+        "out, and has no λₙ."
     ),
     revision=1,
     settings={"paper": TrainingSettings(epochs=50, batch_size=64, learning_rate=1e-2)},
     network=_network,
-    epoch="one pass over the pool, in many steps",
+    epoch="one pass over the pool, in as many full batches as it fills",
 )

@@ -28,7 +28,7 @@ PRENET = Baseline(
     },
     norms=dict.fromkeys(("paper", "published_code"), ("none", "batch")),
     network=_network,
-    epoch="20 batches of pairs, half of which hold a labelled anomaly or two",
+    epoch="20 batches of pairs, about half of which hold a labelled anomaly or two",
     steps=20,
     smallest_batch=4,
 )

@@ -7,8 +7,8 @@ __all__ = ["XGBOD"]
 XGBOD = Baseline(
     name="XGBOD",
     summary=(
-        "Adds the scores of 41 unsupervised detectors to a row's features and lets boosted trees learn the labels "
-        "from them. It is PyOD's, with PyOD's settings; it has no network, no epochs and no λₙ."
+        "Adds the scores of about forty unsupervised detectors to a row's features and lets boosted trees learn the "
+        "labels from them. It is PyOD's, with PyOD's settings; it has no network, no epochs and no λₙ."
     ),
     revision=1,
     settings={"paper": TrainingSettings(epochs=None, batch_size=None, learning_rate=None)},

@@ -1,4 +1,4 @@
-"""GANomaly (Akcay et al., ACCV 2018) on feature vectors, as ADBench runs it for the paper's tables."""
+"""GANomaly (Akcay et al., ACCV 2018) on feature vectors, as in ADBench."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ __all__ = ["GANomaly"]
 class GANomaly(Head):
     """Encoder, decoder and encoder again, against a judge; the score is the distance of the two codes.
 
-    Judge and generator step together, each down its own loss: the generator meets the judge of the
-    step before, where ADBench's meets the one that has just stepped.
+    Two things differ from ADBench's. The pool is shuffled. Judge and generator step together, each
+    down its own loss: the generator meets the judge of the step before, where theirs meets the one
+    that has just stepped.
     """
 
     name: ClassVar[str] = "GANomaly"

@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from anoonly_core import __version__, cli
+from anoonly_core.baselines import BASELINES
 from anoonly_core.cli import RUN_SETTINGS, main
 from anoonly_core.config import RULES, make_config
 from anoonly_core.data import adbench
@@ -91,6 +92,9 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "contamination 1": (["run", "--contamination", "1"], "contamination must be"),
     "preset": (["run", "--preset", "mine"], "preset must be"),
     "seed -1": (["run", "--seed", "-1"], "seed must be"),
+    "AnoOnly of a system without λ_n": (["run", "--baseline", "REPEN", "--anomaly-only"], "REPEN has no λ_n"),
+    "λ_n of a system without one": (["run", "--baseline", "XGBOD", "--lambda-n", "1"], "XGBOD has no lambda_n"),
+    "a batch with no room": (["run", "--baseline", "PReNet", "--batch-size", "3"], "4 or more for PReNet"),
     "both λ_n": (["run", "--anomaly-only", "--lambda-n", "0"], "--anomaly-only"),
     "no seeds": (["run", "--seeds", "0"], "seeds must be"),
     "half a seed": (["run", "--seeds", "1.5"], "seeds must be"),
@@ -119,7 +123,7 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA card")
 def test_cuda_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
-    assert_refused(main(["run", "--epochs", "1", "--device", "cuda"]), *capsys.readouterr(), "CUDA", "--device cpu")
+    assert_refused(main(["run", "--epochs", "1", "--device", "cuda"]), *capsys.readouterr(), "CUDA", "device cpu")
 
 
 @pytest.mark.parametrize("name", ["no command", "λ_n -1"])
@@ -261,7 +265,7 @@ def test_the_text_says_what_was_run_and_what_came_out(capsys: pytest.CaptureFixt
     text = answer(capsys, *QUICK_RUN, "--anomaly-only")
     counts = report["counts"]
     head, split, *rows, last = text.splitlines()
-    assert head == "digits_3, DeepSAD, λ_n = 0, norm batch_no_affine, 2 epochs, batch 128, learning rate 0.001"
+    assert head == "digits_3, DeepSAD, λ_n = 0, norm batch_no_affine, epochs 2, batch 128, learning rate 0.001"
     assert split == (
         f"{counts['labelled_anomalies']} labelled anomalies, pool of {counts['pool_normal']} normal and "
         f"{counts['pool_anomalies']} anomalous rows (leak_free split, contamination natural), "
@@ -269,6 +273,26 @@ def test_the_text_says_what_was_run_and_what_came_out(capsys: pytest.CaptureFixt
     )
     assert [row.split() for row in rows] == [[name, f"{value:.4f}"] for name, value in report["metrics"].items()]
     assert re.fullmatch(r"1 run, \d+\.\d\d s of training", last)
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_every_system_runs_and_says_what_it_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, baseline: str
+) -> None:
+    monkeypatch.setattr("anoonly_core.methods.feawad.FEAWAD.pretraining_epochs", 1)
+    has = BASELINES[baseline].has
+    quick = ["--epochs", "1", "--batch-size", "32"] if has("epochs") else []
+    asked = ["run", "--dataset", "breast_cancer", "--baseline", baseline, *quick, "--seeds", "2"]
+    report = json.loads(answer(capsys, *asked, "--json"))
+    config = report["runs"][0]["config"]
+    assert {name for name in ("lambda_n", "norm", "epochs") if config[name] is None} == {
+        name for name in ("lambda_n", "norm", "epochs") if not has(name)
+    }
+    head = answer(capsys, *asked).splitlines()[0]
+    assert head.startswith(f"breast_cancer, {baseline}")
+    for name, words in (("lambda_n", "λ_n = 1"), ("norm", "norm "), ("epochs", "epochs 1")):
+        assert (words in head) is has(name)
+    assert "None" not in head
 
 
 def test_the_text_of_several_seeds_has_mean_and_spread(capsys: pytest.CaptureFixture[str]) -> None:

@@ -701,3 +701,16 @@ def test_a_file_takes_no_more_memory_than_it_has(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(METHODS, "FEAWAD", Watched)
     refused(path)
     assert places == [{"meta"}]
+
+
+def test_a_fit_that_fails_leaves_nothing_of_the_one_before() -> None:
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(40, 2)), (np.arange(40) % 8 == 0).astype(int)
+    fitted = AnoOnlyDetector(epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="no labelled anomaly"):
+        fitted.fit(X[:, :1], np.zeros(40))
+    assert not any(
+        name.endswith("_") and not name.startswith("__") for name in vars(fitted) if name != "n_features_in_"
+    )
+    with pytest.raises(NotFittedError):
+        fitted.decision_function(X)

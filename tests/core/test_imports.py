@@ -37,12 +37,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "anoonly_core.norms": (),
     "anoonly_core.layers": ("baselines.*", "norms"),
     "anoonly_core.methods*": (
-        *("baselines", "layers", "norms", "methods", "methods.*"),
+        *("baselines", "baselines.*", "layers", "norms", "methods", "methods.*"),
         *("config", "streams", "errors", "data.*"),  # XGBOD, which trains itself
     ),
     "anoonly_core.evaluate": (),
     "anoonly_core.project": (),
-    "anoonly_core.train": ("config", "streams", "errors", "data.*", "layers", "methods", "methods.*"),
+    "anoonly_core.pretrained": ("config", "data.*"),
+    "anoonly_core.train": ("config", "streams", "errors", "data.*", "layers", "methods", "methods.*", "pretrained"),
 }
 
 LIGHT = [

@@ -209,3 +209,36 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
         for threads in (1, 2)
     }
     assert len(outputs) == 1
+
+
+def test_parameters_have_memory_of_their_own_whatever_stopped_the_training() -> None:
+    """In training they lie in one tensor; a detector that is kept must not keep that alive."""
+    stack = stack_of(made_table(), configs_of(2, epochs=4))
+    for snapshot in train(stack):
+        if snapshot.epoch == 2:
+            break
+    parameters = list(stack.head.parameters())
+    assert len({parameter.untyped_storage().data_ptr() for parameter in parameters}) == len(parameters)
+    assert all(parameter.grad is None for parameter in parameters)
+
+
+def test_a_training_that_ends_late_does_not_stop_the_one_that_came_after() -> None:
+    stack = stack_of(made_table(), configs_of(2, epochs=4))
+    first, second = train(stack), train(stack)
+    next(first), next(second)
+    first.close()
+    before = [parameter.detach().clone() for parameter in stack.head.parameters()]
+    next(second)
+    for parameter, value in zip(stack.head.parameters(), before, strict=True):
+        assert not torch.equal(parameter, value)
+
+
+def test_a_penalty_of_earlier_computations_is_not_trained_on() -> None:
+    dataset, configs = made_table(), configs_of(2, norm="bn_loss")
+    touched = stack_of(dataset, configs)
+    indices = next(touched.draw_epochs())[0]
+    touched.head.train().losses(touched.gather(indices), touched.rows.labelled[indices])
+    list(train(touched))
+    test = [touched.splits[0].test] * 2
+    for mine, plain in zip(touched.scores(test), trained_scores(dataset, configs), strict=True):
+        assert np.array_equal(mine, plain)

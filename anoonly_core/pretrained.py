@@ -1,0 +1,74 @@
+"""What this process has pretrained, kept for the next run that begins with the very same.
+
+Of FEAWAD's 130 epochs, 100 depend on neither λ_n nor norm: moving one of those need not repeat them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anoonly_core.config import RunConfig
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.split import Split
+
+__all__ = ["Kept", "forget", "keep", "pretraining_key", "recall"]
+
+MOST_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """One run's pretrained parameters, and the seconds that they took."""
+
+    parameters: list[Tensor]
+    seconds: float
+
+
+_kept: OrderedDict[str, Kept] = OrderedDict()
+_lock = threading.Lock()
+
+
+def pretraining_key(
+    dataset: Dataset, config: RunConfig, split: Split, epochs: int, device: torch.device, dtype: torch.dtype
+) -> str:
+    """The key of all that a run's pretraining depends on."""
+    digest = hashlib.sha256(repr((config.baseline, config.preset, config.batch_size, config.seed)).encode())
+    digest.update(repr((dataset.fingerprint, epochs, device.type, str(dtype))).encode())
+    for part in (split.train, split.labelled, split.minimum, split.scale):
+        digest.update(part.tobytes())
+    return digest.hexdigest()
+
+
+def recall(keys: Sequence[str]) -> list[Kept] | None:
+    """What was kept under each key, or None where one of them is not there."""
+    with _lock:
+        if not all(key in _kept for key in keys):
+            return None
+        for key in keys:
+            _kept.move_to_end(key)
+        return [_kept[key] for key in keys]
+
+
+def keep(key: str, parameters: list[Tensor], seconds: float) -> None:
+    """Keep one run's parameters, and drop those that were used longest ago once there are too many."""
+    with _lock:
+        _kept[key] = Kept(parameters, seconds)
+        while len(_kept) > 1 and sum(_bytes(own.parameters) for own in _kept.values()) > MOST_BYTES:
+            _kept.popitem(last=False)
+
+
+def forget() -> None:
+    """Keep nothing any more."""
+    with _lock:
+        _kept.clear()
+
+
+def _bytes(parameters: list[Tensor]) -> int:
+    return sum(parameter.nbytes for parameter in parameters)

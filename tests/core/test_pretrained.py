@@ -1,0 +1,131 @@
+"""A pretraining that is kept is the one that would be done again, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anoonly_core import pretrained
+from anoonly_core.config import RunConfig, make_config
+from anoonly_core.estimator import AnoOnlyDetector
+from anoonly_core.methods.feawad import FEAWAD
+from anoonly_core.train import Stack, pretrain
+from tests.core.methods.plain import in_double
+from tests.core.stacks import made_split, made_table, stack_of, trained
+
+
+@pytest.fixture(autouse=True)
+def _keeping(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("anoonly_core.train.keep", pretrained.keep)
+    monkeypatch.setattr(FEAWAD, "pretraining_epochs", 3)
+    pretrained.forget()
+    yield
+    pretrained.forget()
+
+
+def feawad(**settings: Any) -> RunConfig:
+    return make_config(**{"baseline": "FEAWAD", "batch_size": 16, "epochs": 2, **settings})
+
+
+def scores(*configs: RunConfig) -> list[np.ndarray]:
+    stack = trained(stack_of(made_table(), list(configs)))
+    return stack.scores([stack.splits[0].test] * len(configs))
+
+
+def test_moving_lambda_n_and_norm_takes_the_pretraining_and_the_same_bits_as_doing_it_again() -> None:
+    moved = feawad(lambda_n=0, norm="layer")
+    alone = scores(moved)[0]
+    pretrained.forget()
+    scores(feawad(lambda_n=1))
+    stack = stack_of(made_table(), [moved])
+    assert stack.pretraining_epochs == 0
+    assert list(pretrain(stack)) == []
+    assert np.array_equal(scores(moved)[0], alone)
+
+
+def test_runs_of_a_stack_are_kept_one_by_one_and_taken_in_any_order() -> None:
+    together = scores(feawad(seed=0), feawad(seed=1))
+    stack = stack_of(made_table(), [feawad(seed=1), feawad(seed=0)])
+    assert list(pretrain(stack)) == []
+    found = stack.scores([stack.splits[0].test] * 2)
+    assert not np.array_equal(found[0], found[1])
+    turned = scores(feawad(seed=1), feawad(seed=0))
+    assert np.array_equal(turned[0], together[1]) and np.array_equal(turned[1], together[0])
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"batch_size": 8}, {"preset": "published_code"}])
+def test_what_pretraining_depends_on_is_pretrained_anew(other: dict[str, Any]) -> None:
+    scores(feawad(norm="batch"))
+    assert stack_of(made_table(), [feawad(norm="batch")]).pretraining_epochs == 0
+    assert stack_of(made_table(), [feawad(norm="batch", **other)]).pretraining_epochs == 3
+
+
+def test_other_rows_labels_and_scaling_are_pretrained_anew() -> None:
+    dataset = made_table()
+    split = made_split(dataset)
+    trained(Stack(dataset, [feawad()], [split]))
+    assert Stack(dataset, [feawad()], [made_split(dataset)]).pretraining_epochs == 0
+    others = [made_split(dataset, labels=2), made_split(dataset, train_rows=50), made_split(dataset)]
+    others[2].scale[0] = 2
+    for other in others:
+        assert Stack(dataset, [feawad()], [other]).pretraining_epochs == 3
+    assert Stack(made_table(seed=1), [feawad()], [split]).pretraining_epochs == 3
+
+
+def test_a_pretraining_that_was_stopped_is_not_kept() -> None:
+    stack = stack_of(made_table(), [feawad()])
+    for epoch in pretrain(stack):
+        if epoch == 2:
+            break
+    assert stack_of(made_table(), [feawad()]).pretraining_epochs == 3
+
+
+def test_what_is_kept_is_a_copy() -> None:
+    first = stack_of(made_table(), [feawad()])
+    list(pretrain(first))
+    with torch.no_grad():
+        for parameter in first.head.parameters():
+            parameter.fill_(7)
+    second = stack_of(made_table(), [feawad()])
+    list(pretrain(second))
+    assert all((parameter != 7).all() for parameter in second.head.parts["encoder"].parameters())
+    before = [parameter.detach().clone() for parameter in second.head.parameters()]
+    trained(stack_of(made_table(), [feawad()]))
+    for parameter, value in zip(second.head.parameters(), before, strict=True):
+        assert torch.equal(parameter, value)
+
+
+def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "MOST_BYTES", 100)
+    for name in "abc":
+        pretrained.keep(name, [torch.zeros(10)], 0.0)  # 40 bytes
+    assert pretrained.recall(["a"]) is None
+    assert pretrained.recall(["b", "c"]) is not None
+    pretrained.keep("large", [torch.zeros(1000)], 0.0)
+    assert pretrained.recall(["large"]) is not None  # the one in use, however large
+    assert pretrained.recall(["c"]) is None
+
+
+def test_what_was_spared_counts_what_it_took() -> None:
+    first = stack_of(made_table(), [feawad(lambda_n=1)])
+    list(pretrain(first))
+    second = stack_of(made_table(), [feawad(lambda_n=0)])
+    list(pretrain(second))
+    assert first.spared_seconds == 0 < second.spared_seconds
+
+
+def test_a_detector_leaves_nothing_of_its_rows_in_the_process() -> None:
+    random = np.random.default_rng(0)
+    y = (np.arange(60) % 6 == 0).astype(int)
+    AnoOnlyDetector("FEAWAD", epochs=1, batch_size=16, random_state=0).fit(random.normal(size=(60, 3)), y)
+    assert not pretrained._kept
+
+
+def test_a_float64_stack_does_not_take_float32_parameters() -> None:
+    scores(feawad())
+    stack = in_double(stack_of(made_table(), [feawad()]))
+    assert stack.pretraining_epochs == 3
