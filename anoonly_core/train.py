@@ -77,7 +77,7 @@ class Stack:
     @cached_property
     def pretraining(self) -> Pretraining | None:
         """What its head learns before `train`, if anything."""
-        return self.head.pretraining(self.rows)
+        return self.head.pretraining()
 
     @cached_property
     def pretraining_keys(self) -> list[str]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from anoonly_core.methods.batches import full_batches, shuffled_batches
+from anoonly_core.methods.batches import shuffled_batches
 from anoonly_core.methods.head import Head, TrainingRows
 
 __all__ = ["DeepSAD"]
@@ -41,10 +41,6 @@ class DeepSAD(Head):
         decay = self.weight_decay
         return torch.optim.Adam(self.parameters(), lr=learning_rate, weight_decay=decay, fused=True)
 
-    @classmethod
-    def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
-        return full_batches(rows, batch_size)
-
     def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return shuffled_batches(len(labelled), batch_size, generator)
 
@@ -55,10 +51,6 @@ class DeepSAD(Head):
         normal = torch.where(labelled, zero, score).sum(dim=1)
         anomaly = torch.where(labelled, (score + self.score_eps).reciprocal(), zero).sum(dim=1)
         return normal / x.shape[1], anomaly / x.shape[1]
-
-    def hidden(self, x: Tensor) -> Tensor:
-        features: Tensor = self.parts["features"](x)
-        return features
 
     def code(self, x: Tensor) -> Tensor:
         """The network's output f(x) [R, rows, code]."""

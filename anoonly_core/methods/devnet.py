@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anoonly_core.baselines import devnet as published
+from anoonly_core.baselines import BASELINES
 from anoonly_core.methods.batches import balanced_batches
 from anoonly_core.methods.head import Head
 
@@ -26,7 +26,7 @@ class DevNet(Head):
     first_weights: ClassVar[str] = "glorot_uniform"  # the published code is written in Keras
     norm_eps: ClassVar[float] = 1e-3
     norm_momentum: ClassVar[float] = 0.01
-    steps = published.DEVNET.steps
+    steps: ClassVar[int] = BASELINES["DevNet"].steps
     margin = 5.0
     l2 = 0.01
 
@@ -37,10 +37,6 @@ class DevNet(Head):
             {"params": others},
         ]
         return torch.optim.RMSprop(groups, lr=learning_rate, alpha=0.9, eps=1e-7)
-
-    @classmethod
-    def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
-        return cls.steps, batch_size
 
     def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return balanced_batches(labelled, batch_size, self.steps, generator)
@@ -61,10 +57,6 @@ class DevNet(Head):
         normal = torch.where(labelled, zero, score.abs()).sum(dim=1)
         anomaly = torch.where(labelled, cost, zero).sum(dim=1)
         return normal / x.shape[1], anomaly / x.shape[1]
-
-    def hidden(self, x: Tensor) -> Tensor:
-        features: Tensor = self.parts["features"](x)
-        return features
 
     def score(self, x: Tensor) -> Tensor:
         score: Tensor = self.parts["score"](self.hidden(x))

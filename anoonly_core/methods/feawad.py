@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anoonly_core.baselines import feawad as published
+from anoonly_core.baselines import BASELINES
 from anoonly_core.methods.batches import balanced_batches, drawn
-from anoonly_core.methods.head import Head, Pretraining, TrainingRows
+from anoonly_core.methods.head import Head, Pretraining
 
 __all__ = ["FEAWAD"]
 
@@ -34,13 +34,13 @@ class FEAWAD(Head):
     first_weights: ClassVar[str] = "glorot_normal"  # the published code is written in Keras
     norm_eps: ClassVar[float] = 1e-3
     norm_momentum: ClassVar[float] = 0.01
-    steps = published.FEAWAD.steps
+    steps: ClassVar[int] = BASELINES["FEAWAD"].steps
     margin = 5.0
-    pretraining_epochs = published.FEAWAD.pretraining_epochs
+    pretraining_epochs = BASELINES["FEAWAD"].pretraining_epochs
     pretraining_rate = 1e-4
     tiny = 1e-12
 
-    def pretraining(self, rows: TrainingRows) -> Pretraining:
+    def pretraining(self) -> Pretraining:
         """The autoencoder alone learns to reconstruct the pool."""
         autoencoder = [*self.parts["encoder"].parameters(), *self.parts["decoder"].parameters()]
         return Pretraining(
@@ -59,10 +59,6 @@ class FEAWAD(Head):
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
-
-    @classmethod
-    def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
-        return cls.steps, batch_size
 
     def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return self._as_published(balanced_batches(labelled, batch_size, self.steps, generator), generator)

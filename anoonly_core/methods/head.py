@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.layers import Chain, StackedLinear
+from anoonly_core.methods.batches import full_batches
 from anoonly_core.norms import Norm
 
 __all__ = ["Head", "Pretraining", "TrainingRows"]
@@ -60,11 +61,12 @@ class Head(nn.Module, ABC):
     by `train.pretrain` and `train.train`, which call `draw_epoch` and `losses`; `score` and `hidden`
     work in eval mode. Its network is the one that `baselines` describes.
 
-    lambda_n: float32 [R], each run's; 1 for a comparator. rows_an_item: how many rows make one item
-    of a batch: 2 where it is a pair.
+    lambda_n: float32 [R], each run's; 1 for a comparator. steps: batches an epoch, 0 where it is a
+    pass over the rows. rows_an_item: how many rows make one item of a batch: 2 where it is a pair.
     """
 
     name: ClassVar[str]
+    steps: ClassVar[int] = 0
     rows_an_item: ClassVar[int] = 1
     first_weights: ClassVar[str] = "uniform"
     norm_eps: ClassVar[float] = 1e-5
@@ -91,7 +93,7 @@ class Head(nn.Module, ABC):
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Whatever happens once between the first weights and the first step."""
 
-    def pretraining(self, rows: TrainingRows) -> Pretraining | None:
+    def pretraining(self) -> Pretraining | None:
         """What is learnt before the training itself, if anything."""
         return None
 
@@ -104,9 +106,9 @@ class Head(nn.Module, ABC):
         return first
 
     @classmethod
-    @abstractmethod
     def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
         """Steps an epoch and rows a batch, for so many training rows of which so many are labelled."""
+        return (cls.steps, cls.rows_an_item * batch_size) if cls.steps else full_batches(rows, batch_size)
 
     @abstractmethod
     def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
@@ -122,9 +124,10 @@ class Head(nn.Module, ABC):
         A comparator has one loss, its own; it stands first.
         """
 
-    @abstractmethod
     def hidden(self, x: Tensor) -> Tensor:
         """The features before the last layer [R, rows, features]."""
+        features: Tensor = self.parts["features"](x)
+        return features
 
     @abstractmethod
     def score(self, x: Tensor) -> Tensor:

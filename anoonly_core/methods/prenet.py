@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from anoonly_core.baselines import prenet as published
+from anoonly_core.baselines import BASELINES
 from anoonly_core.methods.batches import drawn
 from anoonly_core.methods.head import Head, TrainingRows
 
@@ -26,7 +26,7 @@ class PReNet(Head):
 
     name: ClassVar[str] = "PReNet"
     rows_an_item: ClassVar[int] = 2
-    steps = published.PRENET.steps
+    steps: ClassVar[int] = BASELINES["PReNet"].steps
     weight_decay = 1e-2
     last_learning_rate = 1e-5
     targets = (8.0, 4.0, 0.0)  # of pairs of two labelled anomalies, of one and a pool row, of two pool rows
@@ -58,10 +58,6 @@ class PReNet(Head):
         falling = (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
         return self.last_learning_rate + (first - self.last_learning_rate) * falling
 
-    @classmethod
-    def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
-        return cls.steps, cls.rows_an_item * batch_size
-
     def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         """A quarter of the pairs are two labelled anomalies, a quarter one and a pool row, half two pool rows."""
         anomalies, pool = torch.nonzero(labelled)[:, 0], torch.nonzero(~labelled)[:, 0]
@@ -87,10 +83,6 @@ class PReNet(Head):
     def _pair_score(self, left: Tensor, right: Tensor) -> Tensor:
         score: Tensor = self.parts["score"](torch.cat([left, right], dim=2))
         return score.squeeze(2)
-
-    def hidden(self, x: Tensor) -> Tensor:
-        features: Tensor = self.parts["features"](x)
-        return features
 
     def score(self, x: Tensor) -> Tensor:
         """Mean over the partners a and u of F(a, x) + F(x, u)."""

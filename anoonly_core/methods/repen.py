@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anoonly_core.baselines import repen as published
+from anoonly_core.baselines import BASELINES
 from anoonly_core.methods.batches import drawn
 from anoonly_core.methods.head import Head, TrainingRows
 
@@ -31,7 +31,7 @@ class REPEN(Head):
     name: ClassVar[str] = "REPEN"
     rows_an_item: ClassVar[int] = 3
     first_weights: ClassVar[str] = "glorot_uniform"  # the original is written in Keras
-    steps = published.REPEN.steps
+    steps: ClassVar[int] = BASELINES["REPEN"].steps
     margin = 1000.0
     samples = 50
     sample_rows = 8
@@ -56,10 +56,6 @@ class REPEN(Head):
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adadelta(self.parameters(), lr=learning_rate, rho=0.95, eps=1e-7)
 
-    @classmethod
-    def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
-        return cls.steps, cls.rows_an_item * batch_size
-
     def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         """Triplets of two pool rows and a labelled anomaly, uniformly."""
         anomalies, pool = torch.nonzero(labelled)[:, 0], torch.nonzero(~labelled)[:, 0]
@@ -73,10 +69,6 @@ class REPEN(Head):
         far = (example - anomaly).square().sum(dim=2)
         loss = functional.relu(self.margin + near - far).mean(dim=1)
         return loss, torch.zeros_like(loss)
-
-    def hidden(self, x: Tensor) -> Tensor:
-        features: Tensor = self.parts["features"](x)
-        return features
 
     def score(self, x: Tensor) -> Tensor:
         """LeSiNN (Pang et al., 2015): the mean over subsamples of the distance to the nearest row of each."""

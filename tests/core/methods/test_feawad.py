@@ -44,7 +44,7 @@ def test_pretraining_and_training_agree_with_plain_torch(norm: str, preset: str)
     for run, network in enumerate(networks):
         autoencoder = [*network.encoder.parameters(), *network.decoder.parameters()]
         optimiser = torch.optim.Adam(autoencoder, lr=1e-4)
-        draws = stack.draw_epochs(stack.head.pretraining(stack.rows))
+        draws = stack.draw_epochs(stack.head.pretraining())
         for _ in range(2):
             for indices in next(draws)[:, run]:
                 x = stack.rows.X[indices]
@@ -87,7 +87,7 @@ def test_the_published_code_draws_one_batch_and_ours_new_ones() -> None:
         stack = small_stack("FEAWAD", "none", preset)
         batches = {x.numpy().tobytes() for x, _ in steps(stack, 0, 2)}
         assert len(batches) == distinct
-        pretraining = stack.head.pretraining(stack.rows)
+        pretraining = stack.head.pretraining()
         assert pretraining is not None
         draws = stack.draw_epochs(pretraining)
         rows = [indices for _ in range(2) for indices in next(draws)[:, 0]]
