@@ -21,7 +21,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Provenance, make_dataset
 from anoonly_core.data.files import one_line
-from anoonly_core.data.split import Split
+from anoonly_core.data.split import Split, min_max
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InvalidInput, TrainingDiverged
 from anoonly_core.keys import ENGINE_REVISION
 from anoonly_core.methods import METHODS, Head
@@ -126,9 +126,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         labels = _labels(y, rows)
         with _as_value_errors():
             dataset = make_dataset("X", rows, labels, Provenance("given to fit", ""))
-        self._minimum = dataset.X.min(axis=0)
-        spread = dataset.X.max(axis=0) - self._minimum
-        self._scale = np.where(spread > 0, spread, np.float32(1))
+        self._minimum, self._scale = min_max(dataset.X)
         everything, nothing = np.arange(dataset.rows), np.arange(0)
         split = Split(everything, labels == 1, nothing, self._minimum, self._scale, {})
         stack = Stack(dataset, [config], [split], device)

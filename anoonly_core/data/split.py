@@ -18,7 +18,7 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import SplitImpossible
 from anoonly_core.streams import derived_seed, numpy_stream
 
-__all__ = ["RESAMPLED_ROWS", "TEST_SHARE", "Split", "make_split"]
+__all__ = ["RESAMPLED_ROWS", "TEST_SHARE", "Split", "make_split", "min_max"]
 
 TEST_SHARE = 0.3
 RESAMPLED_ROWS = 1000  # ADBench's loader brings smaller sets to this many rows
@@ -47,6 +47,13 @@ class Split:
         return seen
 
 
+def min_max(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum and scale [columns] that bring each column of X into 0 to 1; a constant one goes to 0."""
+    minimum = X.min(axis=0)
+    spread = X.max(axis=0) - minimum
+    return minimum, np.where(spread > 0, spread, np.float32(1))
+
+
 def make_split(dataset: Dataset, config: RunConfig) -> Split:
     """Draw the split that the config describes from the run's own streams.
 
@@ -68,9 +75,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
     train_labelled = np.repeat(is_labelled, copies[chosen])
 
     scaled_by = train_part if config.protocol == "published" else train
-    minimum = dataset.X[scaled_by].min(axis=0)
-    spread = dataset.X[scaled_by].max(axis=0) - minimum
-    scale = np.where(spread > 0, spread, np.float32(1))
+    minimum, scale = min_max(dataset.X[scaled_by])
 
     y_pool = dataset.y[train[~train_labelled]]
     counts = {
