@@ -158,7 +158,7 @@ CONTROLS: tuple[Control, ...] = (
         "Epochs",
         (PUBLISHED, 1, 5, 10, 20, 50, 100, 200, 500),
         PUBLISHED,
-        "An epoch is one pass over the rows for DeepSAD and GANomaly, 50 batches for REPEN and 20 for the others.",
+        "How long to train.",
         more=True,
         noun="epochs",
     ),
@@ -270,6 +270,8 @@ def help_text(control: Control, baseline: Baseline, preset: str) -> str:
     if control.name == "baseline":
         return f"{control.help} {baseline.name}: {baseline.summary}"
     help = control.help
+    if control.name == "epochs":
+        help += f" An epoch of {baseline.name} is {baseline.epoch}."
     if baseline.pretraining_epochs and control.name in ("epochs", "learning_rate"):
         help += f" {baseline.name}'s {baseline.pretraining_epochs} epochs of pretraining come before, as published."
     published = getattr(baseline.settings[preset if baseline.has("preset") else "paper"], control.name, None)
