@@ -18,7 +18,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 
-__all__ = ["Kept", "forget", "keep", "pretraining_key", "recall"]
+__all__ = ["Kept", "keep", "pretraining_key", "recall"]
 
 MOST_BYTES = 64 * 2**20
 
@@ -62,12 +62,6 @@ def keep(key: str, parameters: list[Tensor], seconds: float) -> None:
         _kept[key] = Kept(parameters, seconds)
         while len(_kept) > 1 and sum(_bytes(own.parameters) for own in _kept.values()) > MOST_BYTES:
             _kept.popitem(last=False)
-
-
-def forget() -> None:
-    """Keep nothing any more."""
-    with _lock:
-        _kept.clear()
 
 
 def _bytes(parameters: list[Tensor]) -> int:

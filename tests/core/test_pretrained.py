@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,10 @@ from tests.core.stacks import made_split, made_table, stack_of, trained
 
 
 @pytest.fixture(autouse=True)
-def _keeping(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _keeping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anoonly_core.train.keep", pretrained.keep)
+    monkeypatch.setattr(pretrained, "_kept", OrderedDict())
     monkeypatch.setattr(FEAWAD, "pretraining_epochs", 3)
-    pretrained.forget()
-    yield
-    pretrained.forget()
 
 
 def feawad(**settings: Any) -> RunConfig:
@@ -39,7 +37,7 @@ def scores(*configs: RunConfig) -> list[np.ndarray]:
 def test_moving_lambda_n_and_norm_takes_the_pretraining_and_the_same_bits_as_doing_it_again() -> None:
     moved = feawad(lambda_n=0, norm="layer")
     alone = scores(moved)[0]
-    pretrained.forget()
+    pretrained._kept.clear()
     scores(feawad(lambda_n=1))
     stack = stack_of(made_table(), [moved])
     assert stack.pretraining_epochs == 0
