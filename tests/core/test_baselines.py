@@ -45,6 +45,25 @@ LAYERS = {
 }
 
 
+# The paper's pairing of norms, at λ_n = 1 and below.
+NORMS = {
+    ("DeepSAD", "paper"): ("batch_no_affine", "batch_no_affine"),
+    ("DeepSAD", "published_code"): ("batch_no_affine", "batch_no_affine"),
+    ("DevNet", "paper"): ("none", "batch"),
+    ("DevNet", "published_code"): ("none", "batch"),
+    ("FEAWAD", "paper"): ("none", "batch"),
+    ("FEAWAD", "published_code"): ("batch", "batch"),  # the code leaves it in the baseline too
+    ("PReNet", "paper"): ("none", "batch"),
+    ("PReNet", "published_code"): ("none", "batch"),
+}
+
+
+@pytest.mark.parametrize(("name", "preset"), NORMS)
+def test_norms_are_paired_as_published(name: str, preset: str) -> None:
+    norms = tuple(make_config(baseline=name, preset=preset, lambda_n=value).norm for value in (1, 0))
+    assert norms == NORMS[name, preset]
+
+
 def test_every_system_has_its_settings_here() -> None:
     assert set(SETTINGS) == {(name, preset) for name, baseline in BASELINES.items() for preset in baseline.settings}
     assert {name for name, _ in LAYERS} == set(METHODS)

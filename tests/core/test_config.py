@@ -154,12 +154,6 @@ def test_the_norm_is_paired_with_lambda_n() -> None:
     assert {changing.paired_norm(value, "paper") for value in (1 - 2**-53, 0.5, 1e-9, 0, NAN)} == {"batch"}
 
 
-def test_feawads_code_leaves_batch_norm_in_its_baseline() -> None:
-    """METHODS § 2: as published the pairing is none and batch; the code has batch in both."""
-    assert make_config(baseline="FEAWAD").norm == "none"
-    assert make_config(baseline="FEAWAD", preset="published_code").norm == "batch"
-
-
 LACKING = [
     (name, setting, value)
     for name, baseline in BASELINES.items()
@@ -193,14 +187,6 @@ def test_a_batch_with_no_room_for_a_labelled_anomaly_is_refused(name: str, small
     assert make_config(baseline=name, batch_size=smallest).batch_size == smallest
     with pytest.raises(InvalidConfig, match=f"batch_size must be {smallest} or more for {name}"):
         make_config(baseline=name, batch_size=smallest - 1)
-
-
-def test_deepsad_is_trained_as_published() -> None:
-    """METHODS § 2: 50 epochs in batches of 128, at 1e-3 in the paper and 1e-4 in its code."""
-    paper, code = (make_config(baseline="DeepSAD", preset=preset) for preset in ("paper", "published_code"))
-    assert (paper.epochs, paper.batch_size, paper.learning_rate) == (50, 128, 1e-3)
-    assert (code.epochs, code.batch_size, code.learning_rate) == (50, 128, 1e-4)
-    assert paper.norm == code.norm == make_config(lambda_n=0).norm == "batch_no_affine"
 
 
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES.keys())
