@@ -132,23 +132,28 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     return _laid_out(figure, 200, top=44, legend_y=1.26)  # beside the titles' second line
 
 
-def points_figure(
-    panels: Mapping[str, np.ndarray | None],
-    role: np.ndarray,
-    row_ids: np.ndarray,
-    selected: Sequence[int] = (),
-    waiting: str = "",
-) -> go.Figure:
-    """One scatter a panel [rows, 2] of the same rows; a panel without points yet says `waiting`."""
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One map of rows: points [rows, 2] or None where there are none yet, and each row's Role and id."""
+
+    title: str
+    points: np.ndarray | None
+    role: np.ndarray
+    row_ids: np.ndarray
+
+
+def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting: str = "") -> go.Figure:
+    """One scatter a panel; one without points yet says `waiting`. A row has the same id in each."""
     figure = make_subplots(1, len(panels), horizontal_spacing=0.02)
-    first = next((column for column, points in enumerate(panels.values(), start=1) if points is not None), 1)
-    for column, (title, points) in enumerate(panels.items(), start=1):
-        _title(figure, column, title)
+    first = next((column for column, panel in enumerate(panels, start=1) if panel.points is not None), 1)
+    for column, panel in enumerate(panels, start=1):
+        _title(figure, column, panel.title)
+        points, row_ids = panel.points, panel.row_ids
         if points is None:
             figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
             continue
         for kind, (name, colour, symbol, size, opacity) in ROLES.items():
-            mine = np.flatnonzero(role == kind)
+            mine = np.flatnonzero(panel.role == kind)
             chosen = [place for place, row in enumerate(mine) if int(row_ids[row]) in set(selected)]
             figure.add_scatter(
                 x=points[mine, 0],

@@ -117,31 +117,27 @@ def _draw_points(
     session: str,
 ) -> tuple[list[int], list[str]]:
     """Input and hidden features, projected; returns the selected row ids and the projections under way."""
-    sample = b.sample
-    tables = {
-        points_key(b.key, "input", projector): scaled_inputs(dataset.X[sample.rows], sample.minimum, sample.scale),
-        points_key(a.key, "hidden", projector): a.sample.hidden,
-        points_key(b.key, "hidden", projector): sample.hidden,
-    }
+    inputs = scaled_inputs(dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale)
+    # Each with its own rows: where A and B differ in their labels, they train on other ones.
+    maps = [
+        ("input features", points_key(b.key, "input", projector), inputs, b.sample),
+        (_panel_title(a, sides[0]), points_key(a.key, "hidden", projector), a.sample.hidden, a.sample),
+        (_panel_title(b, sides[1]), points_key(b.key, "hidden", projector), b.sample.hidden, b.sample),
+    ]
+    tables = {key: table for _, key, table, _ in maps}
     points: dict[str, np.ndarray | None]
     if projector == "pca":
         points = {key: jobs.points_now(key, table, projector) for key, table in tables.items()}
     else:
         jobs.want_points(session, projector, tables)
         points = {key: jobs.points(key) for key in tables}
-    titles = ["input features", *(_panel_title(r, side) for r, side in zip((a, b), sides, strict=True))]
-    keys = [
-        next(iter(tables)),
-        points_key(a.key, "hidden", projector),
-        points_key(b.key, "hidden", projector),
+    panels = [
+        charts.Panel(title, points[key], sample.role, dataset.row_ids[sample.rows]) for title, key, _, sample in maps
     ]
-    row_ids = dataset.row_ids[sample.rows]
     failures = [sentence for key in tables if (sentence := jobs.failure(key))]
     event = st.plotly_chart(
         charts.points_figure(
-            dict(zip(titles, (points[key] for key in keys), strict=True)),
-            sample.role,
-            row_ids,
+            panels,
             selected=st.session_state.get("selected_rows", ()),
             waiting=failures[0] if failures else f"{PROJECTIONS[projector]} is being computed …",
         ),

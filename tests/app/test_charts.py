@@ -254,9 +254,24 @@ def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rng.normal(size=(27, 2)).astype(np.float32), role, np.arange(100, 127)
 
 
+def panels(**points: np.ndarray | None) -> list[charts.Panel]:
+    _, role, row_ids = sample()
+    return [charts.Panel(title, own, role, row_ids) for title, own in points.items()]
+
+
+def test_a_panel_shows_its_own_rows_and_a_selection_marks_those_it_has() -> None:
+    points, role, row_ids = sample()
+    fewer = charts.Panel("fewer", points[5:], role[5:], row_ids[5:])
+    figure = charts.points_figure([charts.Panel("all", points, role, row_ids), fewer], selected=[101, 110])
+    for column, ids, marked in ((1, row_ids, {101, 110}), (2, row_ids[5:], {110})):
+        traces = [trace for trace in figure.data if column_of(trace) == column]
+        assert sorted(int(row) for trace in traces for row in trace.customdata) == ids.tolist()
+        assert {int(trace.customdata[place]) for trace in traces for place in trace.selectedpoints} == marked
+
+
 def test_points_keep_their_row_ids_and_roles() -> None:
     points, role, row_ids = sample()
-    figure = charts.points_figure({"one": points, "two": 2 * points}, role, row_ids)
+    figure = charts.points_figure(panels(one=points, two=2 * points))
     assert_sound(figure)
     assert texts(figure) == ["one", "two"]
     colours = {Role.TEST_NORMAL: NORMAL, Role.TEST_ANOMALY: ANOMALY, Role.LABELLED_ANOMALY: ANOMALY}
@@ -273,8 +288,8 @@ def test_points_keep_their_row_ids_and_roles() -> None:
 
 
 def test_selected_rows_are_marked_in_every_panel() -> None:
-    points, role, row_ids = sample()
-    figure = charts.points_figure({"one": points, "two": points}, role, row_ids, selected=[103, 121, 126, 999])
+    points, _, _ = sample()
+    figure = charts.points_figure(panels(one=points, two=points), selected=[103, 121, 126, 999])
     for column in (1, 2):
         marked = {
             int(trace.customdata[place])
@@ -283,27 +298,27 @@ def test_selected_rows_are_marked_in_every_panel() -> None:
             for place in trace.selectedpoints
         }
         assert marked == {103, 121, 126}
-    assert all(trace.selectedpoints is None for trace in charts.points_figure({"one": points}, role, row_ids).data)
+    assert all(trace.selectedpoints is None for trace in charts.points_figure(panels(one=points)).data)
 
 
 def test_a_waiting_panel_says_so_and_shows_nothing_else() -> None:
-    points, role, row_ids = sample()
-    figure = charts.points_figure({"one": points, "two": None}, role, row_ids, waiting="t-SNE is being computed …")
+    points, _, _ = sample()
+    figure = charts.points_figure(panels(one=points, two=None), waiting="t-SNE is being computed …")
     assert_sound(figure)
     (waiting,) = [trace for trace in figure.data if column_of(trace) == 2]
     assert (waiting.mode, list(waiting.text)) == ("text", ["t-SNE is being computed …"])
 
 
 def test_the_legend_names_each_kind_once_even_while_a_panel_waits() -> None:
-    points, role, row_ids = sample()
-    for panels in ({"one": points, "two": points}, {"one": points, "two": None}, {"one": None, "two": points}):
-        shown = [trace.name for trace in charts.points_figure(panels, role, row_ids).data if trace.showlegend]
+    points, _, _ = sample()
+    for one, two in ((points, points), (points, None), (None, points)):
+        shown = [trace.name for trace in charts.points_figure(panels(one=one, two=two)).data if trace.showlegend]
         assert shown == ["normal", "anomaly", "labelled anomaly (training)"]
 
 
 def test_points_of_the_shipped_results(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
     kept = shipped[1][0].sample
-    figure = charts.points_figure({"hidden": kept.hidden[:, :2]}, kept.role, kept.rows)
+    figure = charts.points_figure([charts.Panel("hidden", kept.hidden[:, :2], kept.role, kept.rows)])
     assert_sound(figure)
     assert sum(len(trace.x) for trace in figure.data) == len(kept.rows)
 

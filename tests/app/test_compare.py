@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -184,6 +185,20 @@ def test_a_pinned_run_survives_its_link(open_page: Open) -> None:
     assert sentence(again) == moved
     settled(button(again, "Unpin A").click().run())
     assert "λₙ = 0.01" not in sentence(again)
+
+
+@pytest.mark.parametrize(("pinned", "moved"), [("0.1", "0.5"), ("0.5", "0.1")])
+def test_a_pinned_run_with_other_labels_keeps_its_own_rows(open_page: Open, pinned: str, moved: str) -> None:
+    """What if half of the anomalies were labelled, not a tenth? A and B then train on other labelled rows."""
+    page = open_page(a=f"labeled_ratio={pinned},epochs=2", labeled_ratio=moved, **QUICK)
+    panels = json.loads(page.get("plotly_chart")[1].proto.spec)["data"]
+    stars = [
+        len(np.frombuffer(base64.b64decode(trace["x"]["bdata"]), trace["x"]["dtype"]))
+        for trace in panels
+        if trace["marker"]["symbol"] == "star"
+    ]
+    counts = {"0.1": 6, "0.5": 30}  # of the 60 anomalies that train
+    assert stars == [counts[moved], counts[pinned], counts[moved]]
 
 
 def test_a_data_set_that_is_not_at_hand_is_offered(open_page: Open) -> None:
