@@ -8,8 +8,9 @@ import json
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import identity
+from anoonly_core.data.split import SPLIT_FIELDS
 
-__all__ = ["points_key", "run_key"]
+__all__ = ["hidden_points_key", "input_points_key", "run_key"]
 
 # Raised whenever split, layers or training change what any head scores.
 ENGINE_REVISION = 1
@@ -30,9 +31,17 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
     )
 
 
-def points_key(run: str, space: str, projector: str) -> str:
-    """The key of a projection ("pca", "tsne", "umap") of one run's "hidden" or "input" features."""
-    return _digest({"run": run, "space": space, "projector": projector})
+def hidden_points_key(run: str, projector: str) -> str:
+    """The key of a projection ("pca", "tsne", "umap") of what the run with this key sees in its rows."""
+    return _digest({"run": run, "projector": projector})
+
+
+def input_points_key(config: RunConfig, projector: str) -> str:
+    """The key of a projection of a run's input rows: the same for all runs that share its split."""
+    split = {name: getattr(config, name) for name in SPLIT_FIELDS}
+    return _digest(
+        {"split": split, "revision": ENGINE_REVISION, "data": identity(config.dataset), "projector": projector}
+    )
 
 
 def _digest(parts: dict[str, object]) -> str:

@@ -15,7 +15,7 @@ from anoonly_core.baselines.network import Linear
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.split import Split, make_split
+from anoonly_core.data.split import SPLIT_FIELDS, Split, make_split
 from anoonly_core.errors import DeviceUnavailable, StoreUnavailable, TrainingDiverged
 from anoonly_core.evaluate import metrics
 from anoonly_core.keys import run_key
@@ -112,8 +112,7 @@ def _stacks(configs: dict[str, RunConfig]) -> list[tuple[Dataset, list[_Planned]
     groups: dict[object, tuple[Dataset, list[_Planned]]] = {}
     for key, config in configs.items():
         dataset = load_cached(config.dataset)
-        fields = ("dataset", "seed", "labeled_ratio", "normal_ratio", "contamination", "protocol")
-        about_data = tuple(getattr(config, name) for name in fields)
+        about_data = tuple(getattr(config, name) for name in SPLIT_FIELDS)
         if about_data not in splits:
             splits[about_data] = make_split(dataset, config)
         split = splits[about_data]

@@ -11,7 +11,7 @@ import streamlit as st
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.evaluate import chance_levels, confusion
-from anoonly_core.keys import points_key
+from anoonly_core.keys import hidden_points_key, input_points_key
 from anoonly_core.project import scaled_inputs
 from anoonly_core.result import RunResult
 from app import charts
@@ -120,9 +120,9 @@ def _draw_points(
     inputs = scaled_inputs(dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale)
     # Each with its own rows: where A and B differ in their labels, they train on other ones.
     maps = [
-        ("input features", points_key(b.key, "input", projector), inputs, b.sample),
-        (_panel_title(a, sides[0]), points_key(a.key, "hidden", projector), a.sample.hidden, a.sample),
-        (_panel_title(b, sides[1]), points_key(b.key, "hidden", projector), b.sample.hidden, b.sample),
+        ("input features", input_points_key(b.config, projector), inputs, b.sample),
+        (_panel_title(a, sides[0]), hidden_points_key(a.key, projector), a.sample.hidden, a.sample),
+        (_panel_title(b, sides[1]), hidden_points_key(b.key, projector), b.sample.hidden, b.sample),
     ]
     tables = {key: table for _, key, table, _ in maps}
     points: dict[str, np.ndarray | None]

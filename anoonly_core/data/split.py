@@ -18,9 +18,11 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import SplitImpossible
 from anoonly_core.streams import derived_seed, numpy_stream
 
-__all__ = ["RESAMPLED_ROWS", "TEST_SHARE", "Split", "make_split", "min_max"]
+__all__ = ["RESAMPLED_ROWS", "SPLIT_FIELDS", "TEST_SHARE", "Split", "make_split", "min_max"]
 
 TEST_SHARE = 0.3
+# What of a config decides its split, and with it the rows that are kept of a run to be drawn.
+SPLIT_FIELDS = ("dataset", "seed", "labeled_ratio", "normal_ratio", "contamination", "protocol")
 RESAMPLED_ROWS = 1000  # ADBench's loader brings smaller sets to this many rows
 
 

@@ -14,7 +14,7 @@ import pytest
 from pebble import ProcessPool
 
 from anoonly_core.config import RunConfig, make_config
-from anoonly_core.keys import points_key, run_key
+from anoonly_core.keys import hidden_points_key, run_key
 from anoonly_core.store import default_store
 from anoonly_core.worker import JobProgress
 from app.controls import default_choice
@@ -257,7 +257,7 @@ def features(rows: int = 60) -> np.ndarray:
 
 
 def test_a_projection_finishes_and_the_next_server_finds_it(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, table = points_key("a run", "hidden", "tsne"), features()
+    key, table = hidden_points_key("a run", "tsne"), features()
     jobs.want_points("one", "tsne", {key: table})
     wait_for(lambda: jobs.points(key) is not None, "t-SNE")
     points = jobs.points(key)
