@@ -60,7 +60,7 @@ def draw_tabs(
     with tab_training:
         _draw_training(a, b)
     with tab_split:
-        _draw_split(b)
+        _draw_splits(a, b)
     with tab_method:
         _draw_method(a, b, dataset.columns)
 
@@ -158,8 +158,18 @@ def _about_training(letter: str, result: RunResult) -> str:
     )
 
 
-def _draw_split(b: RunResult) -> None:
-    counts = b.counts
+def _draw_splits(a: RunResult, b: RunResult) -> None:
+    """What B trains and is tested on, and A where its rows are others."""
+    if a.counts == b.counts:
+        _draw_split("A and B", b)
+    else:
+        _draw_split("B", b)
+        _draw_split("A", a)
+    st.caption("Unlabelled is not normal: the pool holds whatever nobody has looked at.")
+
+
+def _draw_split(letters: str, run: RunResult) -> None:
+    counts = run.counts
     pool = counts["pool_normal"] + counts["pool_anomalies"]
     dropped = f" {counts['dropped']} training rows were dropped." if counts["dropped"] else ""
     copies = ""
@@ -168,19 +178,19 @@ def _draw_split(b: RunResult) -> None:
             f" The training part was resampled: its {counts['train']} rows are copies of {counts['train_distinct']}."
         )
     st.markdown(
-        f"**{b.config.dataset}**: {counts['rows']} rows. Training sees {counts['labelled_anomalies']} labelled "
-        f"anomalies and a pool of {pool} unlabelled rows, of which {counts['pool_anomalies']} "
+        f"**{letters}**  {run.config.dataset}: {counts['rows']} rows. "
+        f"Training sees {counts['labelled_anomalies']} labelled anomalies and a pool of {pool} unlabelled rows, "
+        f"of which {counts['pool_anomalies']} "
         f"({counts['pool_anomalies'] / max(pool, 1):.1%}) are anomalies that nobody knows of.{dropped}{copies} "
         f"Testing: {counts['test_normal']} normal rows and {counts['test_anomalies']} anomalies, "
         f"{counts['test_copies_of_training_part']} of them copies of training rows."
     )
     st.plotly_chart(
         charts.split_figure(counts),
-        key="split",
+        key=f"split {letters}",
         config=MODEBAR,
-        alt="Training and test rows by kind, as two bars.",
+        alt=f"Training and test rows of {letters} by kind, as two bars.",
     )
-    st.caption("Unlabelled is not normal: the pool holds whatever nobody has looked at.")
 
 
 def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:

@@ -199,6 +199,9 @@ def test_a_pinned_run_with_other_labels_keeps_its_own_rows(open_page: Open, pinn
     ]
     counts = {"0.1": 6, "0.5": 30}  # of the 60 anomalies that train
     assert stars == [counts[moved], counts[pinned], counts[moved]]
+    said = " ".join(markdown.value for markdown in page.markdown)
+    assert re.search(rf"\*\*B\*\*  digits_3.*?Training sees {counts[moved]} labelled", said)
+    assert re.search(rf"\*\*A\*\*  digits_3.*?Training sees {counts[pinned]} labelled", said)
 
 
 def test_a_data_set_that_is_not_at_hand_is_offered(open_page: Open) -> None:
