@@ -21,6 +21,8 @@ __all__ = ["ACTIVATIONS", "FIRST_WEIGHTS", "Chain", "StackedLinear", "run_by_run
 # Read by MKL at its first product, so it may be set after torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
+NARROW = 8  # times as many inputs as outputs
+
 
 def _products(a: Tensor, b: Tensor) -> Tensor:
     """a[r] @ b[r] for every run r: [R, n, k], [R, k, m] -> [R, n, m]."""
@@ -47,8 +49,19 @@ class _StackedProduct(torch.autograd.Function):
         to_x, to_weight = ctx.needs_input_grad
         return (
             _products(upstream, weight.transpose(1, 2)) if to_x else None,
-            _products(x.transpose(1, 2), upstream) if to_weight else None,
+            _weight_gradient(x, upstream) if to_weight else None,
         )
+
+
+def _weight_gradient(x: Tensor, upstream: Tensor) -> Tensor:
+    """x[r]ᵀ @ upstream[r], [R, inputs, outputs]; for few outputs the other way round, in half the time."""
+    if _is_narrow(x.shape[2], upstream.shape[2]):
+        return _products(upstream.transpose(1, 2), x).transpose(1, 2)
+    return _products(x.transpose(1, 2), upstream)
+
+
+def _is_narrow(inputs: int, outputs: int) -> bool:
+    return inputs >= NARROW * outputs
 
 
 def run_by_run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -77,7 +90,7 @@ class StackedLinear(nn.Module):
         """frozen: the gradient goes through x alone, not to weight and bias."""
         weight: Tensor = self.weight.detach() if frozen else self.weight
         bias = self.bias.detach() if frozen and self.bias is not None else self.bias
-        if len(weight) == 1:
+        if len(weight) == 1 and not _is_narrow(*weight.shape[1:]):
             product = torch.mm(x.squeeze(0), weight.squeeze(0)).unsqueeze(0)  # on a CPU the same bits, with less ado
         else:
             product = _StackedProduct.apply(x, weight)  # type: ignore[no-untyped-call]

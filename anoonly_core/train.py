@@ -67,6 +67,7 @@ class Stack:
         self.splits = tuple(splits)
         self.device = torch.device(device)
         self.rows = self._training_rows()
+        self._gathered = self.rows.X.new_empty(0)  # used again at each step: fresh memory costs as much as the copy
         first = configs[0]
         head = METHODS[first.baseline](len(configs), dataset.columns, first.norm, first.preset)
         head.initialise(self._generators("weights"))
@@ -101,26 +102,33 @@ class Stack:
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's anomaly scores of its own rows of the data set, float32 [len(rows[r])]."""
-        scaled = [self.scale(run, own) for run, own in enumerate(rows)]
-        return [scores.cpu().numpy() for scores in self.head.row_by_row(self.head.score, scaled)]
+        return [scores.cpu().numpy() for scores in self.head.row_by_row(self.head.score, self._scaled(rows))]
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's features before the last layer for its own rows, float32 [len(rows[r]), features]."""
-        scaled = [self.scale(run, own) for run, own in enumerate(rows)]
-        return [hidden.cpu().numpy() for hidden in self.head.row_by_row(self.head.hidden, scaled)]
+        return [hidden.cpu().numpy() for hidden in self.head.row_by_row(self.head.hidden, self._scaled(rows))]
+
+    def _scaled(self, rows: Sequence[np.ndarray]) -> list[torch.Tensor]:
+        """Each run's own rows as it sees them; one tensor for runs that share split and rows."""
+        seen: dict[tuple[int, int], torch.Tensor] = {}
+        for run, (split, own) in enumerate(zip(self.splits, rows, strict=True)):
+            if (id(split), id(own)) not in seen:
+                seen[id(split), id(own)] = self.scale(run, own)
+        return [seen[id(split), id(own)] for split, own in zip(self.splits, rows, strict=True)]
 
     def _training_rows(self) -> TrainingRows:
-        begins: dict[int, int] = {}
-        parts, labelled, total = [], [], 0
-        for run, split in enumerate(self.splits):
-            if id(split) not in begins:
-                begins[id(split)] = total
-                parts.append(self.scale(run, split.train))
-                labelled.append(torch.from_numpy(split.labelled))
-                total += len(split.train)
+        distinct = list({id(split): split for split in self.splits}.values())
+        begins, total = {}, 0
+        for split in distinct:
+            begins[id(split)] = total
+            total += len(split.train)
+        X = np.empty((total, self.dataset.columns), dtype=np.float32)
+        for split in distinct:
+            own = X[begins[id(split)] :][: len(split.train)]
+            split.scaled(self.dataset, split.train, out=own)
         return TrainingRows(
-            X=torch.cat(parts) if len(parts) > 1 else parts[0],
-            labelled=torch.cat(labelled).to(self.device),
+            X=torch.from_numpy(X).to(self.device),
+            labelled=torch.from_numpy(np.concatenate([split.labelled for split in distinct])).to(self.device),
             first=torch.tensor([begins[id(split)] for split in self.splits]),
             sizes=tuple(len(split.train) for split in self.splits),
         )
@@ -132,19 +140,28 @@ class Stack:
         """The batches of each epoch, or of each one before: indices into self.rows.X, int64 [steps, R, rows]."""
         draw = self.head.draw_epoch if pretraining is None else pretraining.draw
         generators = self._generators("batches" if pretraining is None else "pretraining")
+        runs = range(1 if self._share_batches else len(self.configs))
         labelled = [torch.from_numpy(split.labelled) for split in self.splits]
         size = self.configs[0].batch_size
         assert size is not None
         while True:
-            epoch = [
-                draw(own, size, generator) + begin
-                for own, generator, begin in zip(labelled, generators, self.rows.first, strict=True)
-            ]
-            yield torch.stack(epoch, dim=1).to(self.device)
+            epoch = [draw(labelled[run], size, generators[run]) + self.rows.first[run] for run in runs]
+            yield torch.stack(epoch, dim=1).to(self.device).expand(-1, len(self.configs), -1)
+
+    @cached_property
+    def _share_batches(self) -> bool:
+        """Whether all runs have the same seed and split, and with them the same rows in each batch."""
+        streams = {(config.seed, id(split)) for config, split in zip(self.configs, self.splits, strict=True)}
+        return len(streams) == 1
 
     def gather(self, indices: torch.Tensor) -> torch.Tensor:
-        """One step's rows [R, rows, columns] for its indices [R, rows]."""
-        return self.rows.X.index_select(0, indices.reshape(-1)).view(*indices.shape, -1)
+        """One step's rows [R, rows, columns] for its indices [R, rows]; valid until the next step."""
+        indices = indices[:1] if self._share_batches else indices
+        shape = (*indices.shape, self.dataset.columns)
+        if self._gathered.shape != shape:
+            self._gathered = self.rows.X.new_empty(shape)
+        torch.index_select(self.rows.X, 0, indices.reshape(-1), out=self._gathered.view(-1, shape[2]))
+        return self._gathered.expand(len(self.configs), -1, -1)
 
 
 def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:

@@ -43,9 +43,11 @@ class Split:
     scale: np.ndarray
     counts: dict[str, int]
 
-    def scaled(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-        """Rows of the data set as the run sees them, float32 [len(rows), columns]."""
-        seen: np.ndarray = (dataset.X[rows] - self.minimum) / self.scale
+    def scaled(self, dataset: Dataset, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Rows of the data set as the run sees them, float32 [len(rows), columns]; written to `out` where given."""
+        seen = np.take(dataset.X, rows, axis=0, out=out, mode="clip")  # any other mode would copy once more
+        seen -= self.minimum
+        seen /= self.scale
         return seen
 
 
@@ -62,7 +64,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
     The draws are nested: fewer labels, fewer normals or less contamination keep a subset of the
     same rows. Raises SplitImpossible when a class has too few rows.
     """
-    groups = _identical_rows(dataset.X)
+    groups = dataset.identical
     if config.protocol == "published":
         train_part, test = _published_parts(dataset, config.seed)
         copies = np.ones(len(train_part), dtype=np.int64)
@@ -96,13 +98,6 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         "test_copies_of_training_part": int(np.isin(groups[test], groups[train_part]).sum()),
     }
     return Split(train, train_labelled, test, minimum, scale.astype(np.float32), counts)
-
-
-def _identical_rows(X: np.ndarray) -> np.ndarray:
-    """For each row the number of its group of identical rows [rows]."""
-    rows = np.ascontiguousarray(X + 0.0)  # -0.0 equals 0.0 but has other bytes
-    as_bytes = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
-    return np.unique(as_bytes, return_inverse=True)[1].ravel()
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -138,19 +138,22 @@ class Head(nn.Module, ABC):
         """`function` (such as self.score) of each run's own rows [n_r, columns], in eval mode.
 
         Rows go through in blocks of one fixed shape, so that a row's result does not depend on how
-        many other rows or runs there are. Returns one tensor [n_r, ...] a run.
+        many other rows or runs there are. `function` must not keep its argument, whose memory is used
+        again. Returns one tensor [n_r, ...] a run.
         """
         was_training = self.training
         self.eval()
+        distinct = rows[:1] if all(x is rows[0] for x in rows) else rows
         most = max(len(x) for x in rows)
+        block = rows[0].new_empty(len(distinct), BLOCK_ROWS, rows[0].shape[1])
         results = []
         try:
             for begin in range(0, most, BLOCK_ROWS):
-                block = rows[0].new_zeros(len(rows), BLOCK_ROWS, rows[0].shape[1])
-                for run, x in enumerate(rows):
+                for own, x in zip(block, distinct, strict=True):
                     part = x[begin : begin + BLOCK_ROWS]
-                    block[run, : len(part)] = part
-                results.append(function(block))
+                    own[: len(part)] = part
+                    own[len(part) :] = 0
+                results.append(function(block.expand(len(rows), -1, -1)))
         finally:
             self.train(was_training)
         joined = torch.cat(results, dim=1)

@@ -84,7 +84,7 @@ def rewrite(store: Store, statement: str, *values: Any) -> None:
 def store_body(store: Store, body: Any, kind: str = "run", key: str = "key") -> None:
     """Write a row whose digest is right, whatever its body is."""
     digest = hashlib.sha256(body if isinstance(body, bytes) else str(body).encode()).digest()
-    rewrite(store, "INSERT OR REPLACE INTO entries VALUES (?, ?, '{}', 0.0, ?, ?)", key, kind, digest, body)
+    rewrite(store, "INSERT OR REPLACE INTO entries VALUES (?, ?, '{}', '{}', 0.0, 0, 9, ?, ?)", key, kind, digest, body)
 
 
 def set_aside(store: Store) -> list[Path]:
@@ -459,3 +459,97 @@ def test_four_processes_write_and_read_at_once(store: Store, tmp_path: Path, con
     for key, result in results.items():
         assert_same(store.get(key), result)
     assert [path.read_bytes() for path in set_aside(store)] == ([] if content is None else [content])
+
+
+# What is known of all runs, and the bound
+
+
+def test_runs_are_listed_latest_first_without_their_scores(store: Store) -> None:
+    assert store.runs() == {} and store.size() == 0
+    for seed in range(3):
+        store.put(a_result(f"key {seed}", seed))
+    store.put_points("points", np.zeros((3, 2)))
+    listed = store.runs()
+    assert list(listed) == ["key 2", "key 1", "key 0"]
+    run, result = listed["key 1"], a_result("key 1", 1)
+    assert make_config(**run.config) == result.config
+    assert (run.device, run.metrics) == ("cpu", result.metrics.as_dict())
+    assert (run.seconds, run.counts, run.pinned) == (result.seconds, result.counts, False)
+    assert list(store.runs(["key 1", "none such"])) == ["key 1"]
+    assert sum(run.bytes for run in listed.values()) < store.size() < store.path.stat().st_size
+
+
+def test_more_keys_than_a_query_takes(store: Store) -> None:
+    store.put(a_result())
+    assert list(store.runs([*(f"key {n}" for n in range(1200)), "key"])) == ["key"]
+
+
+@pytest.mark.parametrize("column", ["config", "summary"])
+@pytest.mark.parametrize("text", ["", "[]", '{"metrics": 1}', "{"])
+def test_a_damaged_summary_is_left_out_of_the_list(store: Store, column: str, text: str) -> None:
+    store.put(a_result("sound"))
+    store.put(a_result("key"))
+    rewrite(store, f"UPDATE entries SET {column} = ? WHERE key = 'key'", text)
+    assert set(store.runs()) == {"sound"}
+
+
+def test_the_oldest_go_first_and_the_pinned_stay(tmp_path: Path) -> None:
+    one = len(to_bytes(a_result())) + 2000
+    store = Store(tmp_path / "runs.sqlite", most_bytes=6 * one)
+    for seed in range(5):
+        store.put(a_result(f"key {seed}", seed))
+    store.pin(["key 0", "key 1"])
+    store.pin(["key 1"], pinned=False)
+    for seed in range(5, 30):
+        store.put(a_result(f"key {seed}", seed))
+        assert store.size() <= 6 * one
+        assert store.get(f"key {seed}") is not None
+    kept = list(store.runs())
+    assert kept[0] == "key 29" and kept[-1] == "key 0"
+    assert 4 <= len(kept) <= 6
+    assert_same(store.get("key 0"), a_result("key 0", 0))
+    assert store.runs()["key 0"].pinned
+    assert store.path.stat().st_size < 10 * one, "the file has grown beyond what it holds"
+
+
+def test_the_newest_stays_even_where_it_alone_is_too_large(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs.sqlite", most_bytes=1)
+    for key in ("one", "two"):
+        store.put(a_result(key))
+    assert list(store.runs()) == ["two"]
+
+
+def test_a_run_put_again_stays_pinned(store: Store) -> None:
+    store.put(a_result())
+    store.pin(["key"])
+    store.put(a_result())
+    assert store.runs()["key"].pinned
+
+
+def test_what_is_deleted_is_gone(store: Store) -> None:
+    for key in ("one", "two"):
+        store.put(a_result(key))
+    store.pin(["one"])
+    store.delete(["one", "none such"])
+    assert list(store.runs()) == ["two"] and store.get("one") is None
+
+
+def test_a_file_that_cannot_be_changed_is_said(tmp_path: Path) -> None:
+    (tmp_path / "runs.sqlite").mkdir()
+    store = Store(tmp_path / "runs.sqlite")
+    assert store.runs() == {} and store.sweeps() == [] and store.size() == 0
+    for change in (store.pin, store.delete):
+        with pytest.raises(StoreUnavailable, match="could not be changed"):
+            change(["key"])
+
+
+def test_sweeps_are_listed_latest_first(store: Store) -> None:
+    for key in ("one", "two", "one"):
+        store.put_sweep(key, json.dumps({"name": key}))
+    assert [json.loads(text)["name"] for text in store.sweeps()] == ["one", "two"]
+
+
+@pytest.mark.parametrize(("said", "bytes_"), [("5", 5 * 2**20), ("", 2**31), ("none", 2**31), ("0", 2**31)])
+def test_the_bound_can_be_set(monkeypatch: pytest.MonkeyPatch, said: str, bytes_: int) -> None:
+    monkeypatch.setenv("ANOONLY_STORE_MB", said)
+    assert default_store().most_bytes == bytes_

@@ -95,13 +95,30 @@ def test_no_global_random_state_is_touched() -> None:
 
 
 def test_runs_that_differ_in_lambda_alone_share_weights_and_batches() -> None:
-    stack = stack_of(made_table(), [make_config(lambda_n=value, seed=4) for value in (1.0, 0.0)])
-    for parameter in stack.head.parameters():
-        assert torch.equal(parameter[0], parameter[1])
-    draws = stack.draw_epochs()
+    one, other = (stack_of(made_table(), [make_config(lambda_n=value, seed=4)]) for value in (1.0, 0.0))
+    for mine, theirs in zip(one.head.parameters(), other.head.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    draws, others = one.draw_epochs(), other.draw_epochs()
     for _ in range(3):
-        epoch = next(draws)
-        assert torch.equal(epoch[:, 0], epoch[:, 1])
+        assert torch.equal(next(draws), next(others))
+
+
+def test_runs_of_one_seed_share_what_is_drawn_and_gathered() -> None:
+    """Sharing is for speed: a run gets the rows that it would get alone."""
+    dataset = made_table()
+    split = made_split(dataset)  # one object, as run_many gives to runs of one seed
+    configs = [make_config(lambda_n=value, seed=4) for value in (1.0, 0.1, 0.0)]
+    together, alone = stack_of(dataset, configs, split), stack_of(dataset, configs[1:2], split)
+    indices, own = next(together.draw_epochs())[0], next(alone.draw_epochs())[0]
+    gathered = together.gather(indices)
+    assert gathered.stride(0) == 0, "the rows are in memory once"
+    assert torch.equal(gathered[1], alone.gather(own)[0])
+
+    mixed = stack_of(dataset, [*configs, make_config(lambda_n=0.0, seed=5)], split)
+    indices = next(mixed.draw_epochs())[0]
+    gathered = mixed.gather(indices)
+    assert torch.equal(gathered[1], alone.gather(own)[0])
+    assert not torch.equal(gathered[3], gathered[1])
 
 
 def test_runs_of_different_shapes_do_not_share_a_stack() -> None:

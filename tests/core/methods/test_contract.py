@@ -212,7 +212,7 @@ def assert_gradient_is_that_of(loss: Callable[[], Tensor], parameters: list[Tens
         with torch.no_grad():
             parameter.view(-1)[place] += 1e-6
         expected = (values[0] - values[1]) / 2e-6
-        assert float(gradient.view(-1)[place]) == pytest.approx(expected, rel=1e-4, abs=1e-8)
+        assert float(gradient.reshape(-1)[place]) == pytest.approx(expected, rel=1e-4, abs=1e-8)
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["normal", "anomaly"])
