@@ -14,7 +14,7 @@ from anoonly_core.evaluate import chance_levels, confusion
 from anoonly_core.keys import hidden_points_key, input_points_key
 from anoonly_core.project import scaled_inputs
 from anoonly_core.result import RunResult
-from app import charts
+from app import charts, links
 from app.jobs import Jobs
 from app.tabs import MODEBAR, draw_tabs
 from app.verdict import Difference, describe, difference, signed, verdict
@@ -60,6 +60,7 @@ def _tile(label: str, found: Difference, chance: float) -> str:
 @st.fragment
 def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
     """The charts of the first seed: one threshold and one selection run through all of them."""
+    links.remember()  # threshold and projection move here, without the rest of the page
     dataset = load_cached(b.config.dataset)
     sides = [
         charts.Side(letter, describe(r.config, other.config), r.y_test, r.scores, charts.ScoreScale.of(r.scores))

@@ -7,12 +7,18 @@ def main() -> None:
 
     import streamlit as st
 
-    from app.pages import compare
+    from app.links import leave_compare
+    from app.views import compare, runs
 
     assets = Path(__file__).parents[1] / "assets"
     st.set_page_config(page_title="AnoOnly", page_icon=assets / "icon.svg", layout="wide")
     st.html(assets / "page.css")
-    st.navigation([st.Page(compare.page, title="Compare", icon=":material/compare:", default=True)]).run()
+    first = st.Page(compare.page, title="Compare", icon=":material/compare:", default=True)
+    others = [st.Page(runs.page, title="Runs", icon=":material/list:", url_path=runs.URL_PATH)]
+    chosen = st.navigation([first, *others])
+    if chosen is not first:
+        leave_compare()
+    chosen.run()
 
 
 if __name__ == "__main__":  # the worker processes import this file too

@@ -23,8 +23,8 @@ from app import jobs as jobs_module
 from app.comparison import THRESHOLDS
 from app.controls import baseline_of, pin_text
 from app.jobs import JobView
-from app.pages.compare import Plan, _draw_progress
 from app.verdict import difference
+from app.views.compare import Plan, _draw_progress
 from tests.app.conftest import wait_for
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"

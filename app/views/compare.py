@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -17,12 +18,12 @@ from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import run_key
 from anoonly_core.result import RunResult
-from app import controls, notices
+from app import controls, links, notices
 from app.comparison import draw_comparison, draw_figures
 from app.jobs import Jobs, dataset_key, server_jobs
 from app.verdict import describe
 
-__all__ = ["page"]
+__all__ = ["open_link", "page"]
 
 POLL_S = 0.05
 FOLLOW_S = 0.3
@@ -66,6 +67,7 @@ def page() -> None:
     if runtime.exists():
         jobs.is_here = runtime.get_instance().is_active_session
     _take_in_link()
+    links.remember()
     try:
         choice = controls.sidebar()
         a, complaint = _pinned(choice)
@@ -78,17 +80,32 @@ def page() -> None:
         notices.error(str(error))
 
 
+def open_link(parameters: Mapping[str, str]) -> None:
+    """Leave another page for this one, as a link with these parameters opens it in a new session."""
+    for name in ("compare_address", "cancelled", "shown", "selected_rows"):
+        st.session_state.pop(name, None)
+    st.switch_page(st.Page(page, default=True), query_params=dict(parameters))
+
+
 def _take_in_link() -> None:
-    """Once a session: read the link, remember values between the stops, and note what cannot be used."""
+    """Whenever the session comes to this page: read the link, or else what the page was left with.
+
+    Values between a control's stops are remembered, and what cannot be used is noted.
+    """
     if "link_values" in st.session_state:
         return
-    values, complaints = controls.read_link(st.query_params.to_dict())
+    given = st.query_params.to_dict()
+    left = {} if given else links.left_behind()
+    values, complaints = controls.read_link(given or left)
+    for name in (*(control.name for control in controls.CONTROLS), *links.BESIDE_CONTROLS):
+        st.session_state.pop(name, None)  # what Streamlit kept of the controls would outdo the link
+    st.session_state.pop("noticed_at", None)
     st.session_state.link_values = values
-    st.session_state.notices = complaints
-    respelled = {name: controls.shown(value) for name, value in values.items()}
-    if any(st.query_params[name] != text for name, text in respelled.items()):
-        # A control drops what it would write otherwise, such as 1e-3: let the link say it the control's way.
-        for name, text in respelled.items():
+    st.session_state.notices = complaints if given else []
+    # A control drops what it would write otherwise, such as 1e-3: let the link say it the control's way.
+    wanted = left | {name: controls.shown(value) for name, value in values.items()}
+    if any(given.get(name) != text for name, text in wanted.items()):
+        for name, text in wanted.items():
             st.query_params[name] = text
         st.rerun()
 

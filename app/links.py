@@ -1,0 +1,66 @@
+"""Links: the URL parameters that open runs on the Compare page, and what a session leaves there meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.errors import InvalidConfig
+from app.controls import CONTROLS, PUBLISHED, baseline_of, pin_text, shown
+
+__all__ = ["BESIDE_CONTROLS", "address", "compare_parameters", "leave_compare", "left_behind", "remember"]
+
+# What else the Compare page keeps in its address: the pinned run and how the figures are drawn.
+BESIDE_CONTROLS = ("a", "threshold", "projection")
+
+
+def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[str, str]:
+    """The URL parameters that open Compare with B beside the pinned A, or beside what is published (None).
+
+    What the controls say anyway is left out. A follows B's seed. Raises InvalidConfig for runs that
+    Compare cannot show, or not side by side.
+    """
+    if a is not None and a.dataset != b.dataset:
+        raise InvalidConfig("Compare shows two runs on the same rows, and these are of different data sets.")
+    if a is not None and a.protocol != b.protocol:
+        raise InvalidConfig("Compare shows two runs on the same rows, and these are split by different protocols.")
+    if b.dataset not in DATASETS:
+        raise InvalidConfig(f"Compare knows the data sets of its list only, and not {b.dataset[:60]!r}.")
+    parameters = {}
+    for control in CONTROLS:
+        value = seeds if control.name == "seeds" else getattr(b, control.name)
+        # Of a setting that the baseline lacks or that is as published, the control is left alone.
+        as_published = control.default == PUBLISHED and b.with_(**{control.name: None}) == b
+        if value is not None and value != control.default and not as_published:
+            parameters[control.name] = shown(value)
+            control.parse(parameters[control.name])
+    if a is not None and a.with_(seed=b.seed) != baseline_of(b):
+        parameters["a"] = pin_text(a)
+    return parameters
+
+
+def address(parameters: Mapping[str, str], here: str | None, page: str) -> str:
+    """The full address of Compare with these parameters, as seen from the page `page` at the address `here`."""
+    root = (here or "").removesuffix(f"/{page}").rstrip("/")
+    return f"{root}/?{urlencode(parameters)}" if parameters else f"{root}/"
+
+
+def remember() -> None:
+    """Note what the Compare page's address says now, for when the session comes back from another page."""
+    st.session_state.compare_address = st.query_params.to_dict()
+
+
+def left_behind() -> dict[str, str]:
+    """What the Compare page's address said when the session left it, of what the page knows."""
+    known = {control.name for control in CONTROLS}.union(BESIDE_CONTROLS)
+    noted: dict[str, str] = st.session_state.get("compare_address", {})
+    return {name: text for name, text in noted.items() if name in known}
+
+
+def leave_compare() -> None:
+    """Let the Compare page read its address anew; called while any other page is on show."""
+    st.session_state.pop("link_values", None)
