@@ -47,7 +47,7 @@ $(VENV)/run.stamp: requirements.txt
 	touch $@
 
 # DeepOD, which tests and bench compare with, asks for a torch of 2022 that it does not need.
-$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt requirements-comparators.txt
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt requirements-comparators.txt requirements-cluster.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps deepod==0.4.1
 	touch $@

@@ -1,4 +1,4 @@
-"""The command line: datasets, fetch, run. Exit code 0 done, 2 bad input with one sentence on stderr."""
+"""The command line: datasets, fetch, run, sweep. Exit code 0 done, 2 bad input with one sentence on stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from anoonly_core import __version__
+from anoonly_core import __version__, cli_sweep
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.adbench import ManifestEntry, fetch, find_entry, local_path, manifest
@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AnoOnlyError as error:
         print(error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "Stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `... | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--device", default="auto", help="auto, cpu or cuda")
     running.add_argument("--json", action="store_true", help="one JSON object")
     running.set_defaults(command=_run)
+
+    cli_sweep.add_parser(commands)
     return parser
 
 

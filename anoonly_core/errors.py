@@ -8,6 +8,7 @@ __all__ = [
     "DatasetUnavailable",
     "DeviceUnavailable",
     "DownloadFailed",
+    "EngineUnavailable",
     "InvalidConfig",
     "InvalidInput",
     "SplitImpossible",
@@ -51,6 +52,10 @@ class ComparatorMissing(AnoOnlyError):
 
 class StoreUnavailable(AnoOnlyError):
     """The store of finished runs cannot be written."""
+
+
+class EngineUnavailable(AnoOnlyError):
+    """Nobody can train: the worker processes die, or the cluster cannot be reached or used."""
 
 
 class DeviceUnavailable(AnoOnlyError):

@@ -27,7 +27,8 @@ from anoonly_core.keys import ENGINE_REVISION
 from anoonly_core.methods import METHODS, Head
 from anoonly_core.model_file import read_model, write_model
 from anoonly_core.run import resolve_device
-from anoonly_core.train import Stack, pretrain, train
+from anoonly_core.stack import Stack
+from anoonly_core.train import pretrain, train
 
 __all__ = ["AnoOnlyDetector"]
 

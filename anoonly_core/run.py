@@ -4,36 +4,47 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from anoonly_core.baselines import BASELINES
-from anoonly_core.baselines.network import Linear
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.split import SPLIT_FIELDS, Split, make_split
-from anoonly_core.errors import DeviceUnavailable, StoreUnavailable, TrainingDiverged
+from anoonly_core.errors import AnoOnlyError, DeviceUnavailable, StoreUnavailable, TrainingDiverged
 from anoonly_core.evaluate import metrics
+from anoonly_core.grouping import Loader, Planned, groups_of
 from anoonly_core.keys import run_key
 from anoonly_core.methods import METHODS, XGBOD, Trained
 from anoonly_core.result import HISTORY_METRICS, NO_HISTORY, History, Role, RunResult, Sample
+from anoonly_core.stack import Stack
 from anoonly_core.store import Store
 from anoonly_core.streams import numpy_stream
-from anoonly_core.train import Snapshot, Stack, pretrain, shape_key, train
+from anoonly_core.train import Snapshot, pretrain, train
 
-__all__ = ["DEVICES", "Progress", "resolve_device", "run", "run_many", "warm_up"]
+__all__ = [
+    "DEVICES",
+    "Outcome",
+    "Progress",
+    "epochs_measured",
+    "resolve_device",
+    "run",
+    "run_each",
+    "run_many",
+    "warm_up",
+]
 
 DEVICES = ("auto", "cpu", "cuda")
 SAMPLE_ROWS = 1500
 MEASURED_EPOCHS = 25
-STACK_RUNS = 64
-STACK_VALUES = 2**29  # about 2 GB of float32
 
 log = logging.getLogger(__name__)
+
+# What comes of a run: its result, or why there is none.
+Outcome = RunResult | AnoOnlyError
+Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -86,12 +97,39 @@ def run_many(
         if on_progress is not None:
             on_progress(Progress(epoch, epochs, len(results), len(set(keys))))
 
-    for dataset, stack in _stacks(missing):
-        finished = _run_stack(dataset, stack, device, report)
-        for result in finished:
-            results[result.key] = result
-            _keep(store, result)
+    errors = []
+    for key, outcome in run_each(missing, device, report):
+        if isinstance(outcome, AnoOnlyError):
+            errors.append(outcome)
+        else:
+            results[key] = outcome
+            _keep(store, outcome)
+    if errors:
+        raise errors[0]
     return [results[key] for key in keys]
+
+
+def run_each(
+    configs: Mapping[str, RunConfig],
+    device: str = "cpu",
+    report: Report = lambda epoch, epochs: None,
+    load: Loader = load_cached,
+) -> Iterator[tuple[str, Outcome]]:
+    """Train and test runs by key, those of one shape as one stack; each stack's outcomes as soon as it is done.
+
+    A run that cannot be had, or that diverges, yields its error and leaves the others alone.
+    report is called after every epoch; what it raises stops the training.
+    """
+    groups, errors = groups_of(configs, load)
+    yield from errors.items()
+    for group in groups:
+        for begin in range(0, len(group.runs), group.most):
+            planned = group.runs[begin : begin + group.most]
+            try:
+                outcomes = _run_stack(group.dataset, planned, device, report)
+            except AnoOnlyError as error:
+                outcomes = [error] * len(planned)
+            yield from zip([one.key for one in planned], outcomes, strict=True)
 
 
 def warm_up() -> None:
@@ -99,53 +137,7 @@ def warm_up() -> None:
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 
 
-@dataclass(frozen=True)
-class _Planned:
-    key: str
-    config: RunConfig
-    split: Split
-
-
-def _stacks(configs: dict[str, RunConfig]) -> list[tuple[Dataset, list[_Planned]]]:
-    """Group runs whose shapes agree; runs that differ in nothing about the data share one Split object."""
-    splits: dict[object, Split] = {}
-    groups: dict[object, tuple[Dataset, list[_Planned]]] = {}
-    for key, config in configs.items():
-        dataset = load_cached(config.dataset)
-        about_data = tuple(getattr(config, name) for name in SPLIT_FIELDS)
-        if about_data not in splits:
-            splits[about_data] = make_split(dataset, config)
-        split = splits[about_data]
-        group = shape_key(config, split) if config.baseline in METHODS else (key,)
-        _, planned = groups.setdefault(group, (dataset, []))
-        planned.append(_Planned(key, config, split))
-    return [
-        (dataset, planned[begin : begin + size])
-        for dataset, planned in groups.values()
-        for size in [_stack_runs(planned[0].config, dataset.columns)]
-        for begin in range(0, len(planned), size)
-    ]
-
-
-def _stack_runs(config: RunConfig, columns: int) -> int:
-    """How many such runs train as one stack, so that its memory stays bounded too."""
-    network = BASELINES[config.baseline].network
-    if network is None or config.batch_size is None:
-        return 1
-    values = 0
-    for part in network(columns, config.preset).values():
-        weights = sum(
-            width * step.outputs
-            for step, width in zip(part.steps, part.widths(), strict=False)
-            if isinstance(step, Linear)
-        )
-        values += 4 * weights + 3 * config.batch_size * sum(part.widths())  # with gradients, moments, activations
-    return max(1, min(STACK_RUNS, STACK_VALUES // values))
-
-
-def _run_stack(
-    dataset: Dataset, planned: list[_Planned], device: str, report: Callable[[int, int], None]
-) -> list[RunResult]:
+def _run_stack(dataset: Dataset, planned: Sequence[Planned], device: str, report: Report) -> list[Outcome]:
     """Train one stack, test it, and take down all that is kept of its runs."""
     configs, splits = [one.config for one in planned], [one.split for one in planned]
     begun = time.perf_counter()
@@ -156,12 +148,14 @@ def _run_stack(
     else:
         trained, histories, measuring = XGBOD(dataset, configs, splits), [NO_HISTORY] * len(configs), 0.0
     done = time.perf_counter()
-    scores = _finite_scores(trained)
+    scores = _test_scores(trained)
     scored = time.perf_counter()
     samples = _samples(trained)
     share = 1 / len(planned)
     return [
-        RunResult(
+        TrainingDiverged()
+        if history is None or not _is_finite(scores[r])
+        else RunResult(
             key=one.key,
             config=one.config,
             device=device,
@@ -172,19 +166,19 @@ def _run_stack(
             y_test=dataset.y[one.split.test].astype(np.int8),
             scores=scores[r],
             sample=samples[r],
-            history=histories[r],
+            history=history,
         )
-        for r, one in enumerate(planned)
+        for r, (one, history) in enumerate(zip(planned, histories, strict=True))
     ]
 
 
-def _train_stack(stack: Stack, report: Callable[[int, int], None]) -> tuple[Trained, list[History], float]:
-    """The stack trained, its runs over their epochs, and the seconds that measuring them took."""
+def _train_stack(stack: Stack, report: Report) -> tuple[Trained, list[History | None], float]:
+    """The stack trained, its runs over their epochs, None where they diverged, and the seconds of measuring them."""
     epochs = stack.configs[0].epochs
     assert epochs is not None
-    measured = _measured_epochs(epochs)
+    measured = epochs_measured(epochs)
     snapshots: list[Snapshot] = []
-    measures: list[list[list[float]]] = [[] for _ in stack.configs]
+    measures: list[list[list[float]] | None] = [[] for _ in stack.configs]
     measuring = 0.0
     before = stack.pretraining_epochs
     for epoch in pretrain(stack):
@@ -193,24 +187,32 @@ def _train_stack(stack: Stack, report: Callable[[int, int], None]) -> tuple[Trai
         snapshots.append(snapshot)
         if snapshot.epoch in measured:
             paused = time.perf_counter()
-            for own, score, split in zip(measures, _finite_scores(stack), stack.splits, strict=True):
-                found = metrics(stack.dataset.y[split.test], score)
-                own.append([getattr(found, name) for name in HISTORY_METRICS])
+            for run, score in enumerate(_test_scores(stack)):
+                own = measures[run]
+                if own is not None and _is_finite(score):
+                    found = metrics(stack.dataset.y[stack.splits[run].test], score)
+                    own.append([getattr(found, name) for name in HISTORY_METRICS])
+                else:
+                    measures[run] = None
+            if not any(own is not None for own in measures):
+                raise TrainingDiverged
             measuring += time.perf_counter() - paused
         report(before + snapshot.epoch, before + epochs)
-    return stack, [_history(snapshots, r, measured, own) for r, own in enumerate(measures)], measuring
+    histories = [None if own is None else _history(snapshots, run, measured, own) for run, own in enumerate(measures)]
+    return stack, histories, measuring
 
 
-def _measured_epochs(epochs: int) -> list[int]:
+def epochs_measured(epochs: int) -> list[int]:
     """The epochs at which the test rows are scored: all of few, evenly spread over many, always the last."""
     return sorted({int(epoch) for epoch in np.linspace(1, epochs, min(epochs, MEASURED_EPOCHS)).round()})
 
 
-def _finite_scores(trained: Trained) -> list[np.ndarray]:
-    scores = trained.scores([split.test for split in trained.splits])
-    if not all(np.isfinite(score).all() for score in scores):
-        raise TrainingDiverged
-    return scores
+def _test_scores(trained: Trained) -> list[np.ndarray]:
+    return trained.scores([split.test for split in trained.splits])
+
+
+def _is_finite(scores: np.ndarray) -> bool:
+    return bool(np.isfinite(scores).all())
 
 
 def _samples(trained: Trained) -> list[Sample]:

@@ -79,6 +79,14 @@ class StoredRun:
     pinned: bool
     bytes: int
 
+    @classmethod
+    def of(cls, result: RunResult) -> StoredRun:
+        """The same of a run that has just finished, stored or not."""
+        known = result.summary()
+        parts = {name: known[name] for name in ("metrics", "seconds", "counts")}
+        settings = result.config.model_dump(mode="json")
+        return cls(result.key, settings, result.device, **parts, created=time.time(), pinned=False, bytes=0)
+
 
 class Store:
     """Results by key. Each call opens its own connection, so any thread or process may share a store.

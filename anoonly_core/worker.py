@@ -1,37 +1,50 @@
-"""What a worker process runs for the page: training with progress and cancel, and projections.
+"""What a worker process runs: training and planning with progress and cancel, downloads, projections.
 
 The page starts these processes and must not load torch or UMAP itself, so they are loaded here,
-once a process, when it starts.
+once a process, when it starts. Each function's first argument is its task's number.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anoonly_core.config import RunConfig
-from anoonly_core.errors import AnoOnlyError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from anoonly_core.plan import Plan
     from anoonly_core.result import RunResult
+    from anoonly_core.run import Outcome
 
 __all__ = [
+    "RUN",
+    "STOP",
+    "WAIT",
     "Cancelled",
     "JobProgress",
     "fetch_dataset",
+    "nothing",
+    "plan_runs",
     "project_features",
     "start_projector",
     "start_trainer",
+    "train_each",
     "train_runs",
     "warm_umap",
 ]
 
 
-class Cancelled(AnoOnlyError):
+# What a task's flag tells it: to go on, to stop, or to wait at its next epoch until it may go on.
+RUN, STOP, WAIT = 0, 1, 2
+WAIT_S = 0.02
+
+
+class Cancelled(Exception):
     """Nobody waits for this job any more."""
 
 
@@ -44,15 +57,20 @@ class JobProgress:
     total: int
 
 
-# Set once when the process starts: the way back for progress, and one flag a job for "stop".
+# Set once when the process starts: the way back for progress, one flag a job, and who started it.
 _progress: Any = None
-_stop_flags: Any = None
+_flags: Any = None
+_parent = 0
 
 
-def start_trainer(progress: Any, stop_flags: Any) -> None:
-    """Make this process a trainer with one thread: the page runs one a core."""
-    global _progress, _stop_flags
-    _progress, _stop_flags = progress, stop_flags
+def _start(progress: Any, flags: Any) -> None:
+    global _progress, _flags, _parent
+    _progress, _flags, _parent = progress, flags, os.getppid()
+
+
+def start_trainer(progress: Any, flags: Any) -> None:
+    """Make this process a trainer with one thread: there is one a core."""
+    _start(progress, flags)
     import torch
 
     from anoonly_core.run import warm_up  # loaded now, so that the first job does not wait for it
@@ -61,10 +79,9 @@ def start_trainer(progress: Any, stop_flags: Any) -> None:
     warm_up()
 
 
-def start_projector(stop_flags: Any) -> None:
+def start_projector(progress: Any, flags: Any) -> None:
     """Make this process a projector: one thread, and last in line for the processor."""
-    global _stop_flags
-    _stop_flags = stop_flags
+    _start(progress, flags)
     os.environ["NUMBA_NUM_THREADS"] = "1"
     os.nice(10)
     from threadpoolctl import threadpool_limits
@@ -83,6 +100,21 @@ def train_runs(job: int, configs: Sequence[RunConfig]) -> list[RunResult]:
         _report(job, progress.epoch, progress.epochs)
 
     return run_many(configs, "cpu", default_store(), report)
+
+
+def train_each(job: int, configs: dict[str, RunConfig]) -> list[tuple[str, Outcome]]:
+    """Train and test runs by key on the CPU, each with its own outcome, and keep nothing; raises Cancelled."""
+    from anoonly_core.run import run_each
+
+    _check(job)
+    return list(run_each(configs, "cpu", lambda epoch, epochs: _report(job, epoch, epochs)))
+
+
+def plan_runs(job: int, configs: dict[str, RunConfig], workers: int) -> Plan:
+    """Cut runs by key into stacks for so many workers, see planner.make_plan; raises Cancelled."""
+    from anoonly_core.planner import make_plan
+
+    return make_plan(configs, workers, check=lambda: _check(job))
 
 
 def fetch_dataset(job: int, name: str) -> None:
@@ -110,9 +142,23 @@ def warm_umap() -> None:
     project(np.random.default_rng(0).normal(size=(60, 8)), "umap")
 
 
+def nothing() -> None:
+    """Start the process, no more."""
+
+
 def _check(job: int) -> None:
-    if _stop_flags[job % len(_stop_flags)]:
-        raise Cancelled("Stopped.")
+    """Raise Cancelled if the job is to stop, wait while it is to wait, and end with a server that was killed."""
+    while (flag := _flags[job % len(_flags)]) == WAIT:
+        _end_with_parent()
+        time.sleep(WAIT_S)
+    if flag == STOP:
+        raise Cancelled
+    _end_with_parent()
+
+
+def _end_with_parent() -> None:
+    if os.getppid() != _parent:
+        os._exit(1)  # nobody is left to take the result
 
 
 def _report(job: int, done: int, total: int) -> None:

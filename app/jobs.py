@@ -1,4 +1,4 @@
-"""Worker processes: submit, progress, cancel, reattach.
+"""The server's work: submit, progress, cancel, reattach.
 
 One Jobs serves all sessions of a server. A run that several sessions ask for is trained once; a
 session that reloads finds its run by its key; a job that no session waits for any more is stopped.
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import itertools
 import logging
-import multiprocessing
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pebble import ProcessExpired, ProcessPool
 
 from anoonly_core import worker
 from anoonly_core.config import RunConfig
@@ -29,12 +26,11 @@ from anoonly_core.keys import run_key
 from anoonly_core.project import project
 from anoonly_core.result import RunResult, from_bytes
 from anoonly_core.store import Store, default_store
+from anoonly_core.workers import Task, WorkerDied, Workers
 
 __all__ = ["Job", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
 REMEMBERED = 400
-STOP_FLAGS = 1024
-STOP_PATIENCE_S = 2.0
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 SHIPPED = Path(__file__).parents[1] / "assets" / "first_light"
 
@@ -54,9 +50,8 @@ class Job:
     number: int
     kind: str
     keys: tuple[str, ...]
-    future: Any = None
+    task: Task
     sessions: set[str] = field(default_factory=set)
-    progress: worker.JobProgress | None = None
 
 
 @dataclass(frozen=True)
@@ -74,18 +69,14 @@ class Jobs:
     def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
         self.store = store or default_store()
         self.is_here: Callable[[str], bool] = lambda session: True
-        self._cores = cores or os.cpu_count() or 1
-        self._context = multiprocessing.get_context("spawn")
-        self._progress: Any = self._context.Queue()
-        self._stop_flags = self._context.Array("b", STOP_FLAGS, lock=False)
+        self.cores = cores or os.cpu_count() or 1
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._active: dict[str, Job] = {}
         self._finished: OrderedDict[str, Any] = OrderedDict()
         self._failures: OrderedDict[str, str] = OrderedDict()
-        self._trainers = self._start_trainers()
-        self._projectors = self._start_projectors()
-        threading.Thread(target=self._follow, daemon=True, name="job progress").start()
+        self.trainers = Workers(self.cores, worker.start_trainer)
+        self.projectors = Workers(PROJECTORS, worker.start_projector, warm=worker.warm_umap)
 
     # -- what a session asks for
 
@@ -168,19 +159,18 @@ class Jobs:
             jobs = {job for key in keys if (job := self._active.get(key)) is not None}
             if not jobs:
                 return None
-            if started := [job.progress for job in jobs if job.progress is not None]:
+            if started := [job.task.progress for job in jobs if job.task.progress is not None]:
                 slowest = min(started, key=lambda progress: progress.done / max(progress.total, 1))
                 return JobView(ahead=0, done=slowest.done, total=slowest.total)
             first = min(jobs, key=lambda job: job.number)
-            pool, workers = (("points",), PROJECTORS) if first.kind == "points" else (("runs", "data"), self._cores)
+            pool, workers = (("points",), PROJECTORS) if first.kind == "points" else (("runs", "data"), self.cores)
             earlier = {job for job in self._active.values() if job.kind in pool and job.number < first.number}
             return JobView(ahead=max(0, len(earlier) - workers + 1), done=0, total=0)
 
     def close(self) -> None:
         """Stop all worker processes."""
-        for pool in (self._trainers, self._projectors):
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join()
+        for workers in (self.trainers, self.projectors):
+            workers.close()
 
     # -- inside
 
@@ -222,75 +212,37 @@ class Jobs:
 
         A projection that has begun goes on: it cannot be asked, and its process took long to warm.
         """
-        if job.kind == "points" and job.future.running():
+        if job.kind == "points" and job.task.running:
             return
         for key in job.keys:
             self._active.pop(key, None)
-        self._stop_flags[job.number % STOP_FLAGS] = 1
-        if job.kind != "points" and job.future.running():
-            timer = threading.Timer(STOP_PATIENCE_S, job.future.cancel)
-            timer.daemon = True
-            timer.start()
+        workers = self.projectors if job.kind == "points" else self.trainers
+        workers.stop(job.task, insist=job.kind != "points")
 
     def _submit(
         self, session: str, kind: str, keys: tuple[str, ...], function: Callable[..., Any], *arguments: Any
     ) -> None:
-        """Schedule a worker's function, which knows its job by number for progress and stopping."""
-        job = Job(next(self._numbers), kind, keys, sessions={session})
-        self._stop_flags[job.number % STOP_FLAGS] = 0
-        job.future = self._schedule(kind, function, [job.number, *arguments])
+        """Have a function of `worker` called, for these keys."""
+        workers = self.projectors if kind == "points" else self.trainers
+        job = Job(next(self._numbers), kind, keys, workers.schedule(function, *arguments), sessions={session})
         for key in keys:
             self._active[key] = job
-        job.future.add_done_callback(lambda future: self._done(job, future))
+        job.task.future.add_done_callback(lambda future: self._done(job))
 
-    def _schedule(self, kind: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
-        """Hand work to its pool; a pool that a killed process has broken is started anew."""
-        try:
-            pool = self._projectors if kind == "points" else self._trainers
-            return pool.schedule(function, args=arguments)
-        except RuntimeError:
-            log.warning("the worker processes are started anew: one was killed")
-            pool.stop()  # type: ignore[no-untyped-call]
-            if kind == "points":
-                self._projectors = pool = self._start_projectors()
-            else:
-                self._trainers = pool = self._start_trainers()
-            return pool.schedule(function, args=arguments)
-
-    def _start_trainers(self) -> ProcessPool:
-        pool = ProcessPool(
-            max_workers=self._cores,
-            initializer=worker.start_trainer,
-            initargs=(self._progress, self._stop_flags),
-            context=self._context,
-        )
-        pool.schedule(len, args=[()])  # starts the processes, each of which loads torch
-        return pool
-
-    def _start_projectors(self) -> ProcessPool:
-        pool = ProcessPool(
-            max_workers=PROJECTORS,
-            initializer=worker.start_projector,
-            initargs=(self._stop_flags,),
-            context=self._context,
-        )
-        pool.schedule(worker.warm_umap)
-        return pool
-
-    def _done(self, job: Job, future: Any) -> None:
+    def _done(self, job: Job) -> None:
         values: dict[str, Any] = {}
         sentence = None
         try:
-            outcome = future.result()
+            outcome = job.task.result()
             if isinstance(outcome, list):
                 values = {result.key: result for result in outcome}
             elif isinstance(outcome, np.ndarray):
                 values = {job.keys[0]: outcome}
-        except (CancelledError, worker.Cancelled):
+        except worker.Cancelled:
             log.debug("job %d was stopped", job.number)
         except AnoOnlyError as error:
             sentence = str(error)
-        except ProcessExpired:
+        except WorkerDied:
             sentence = "The worker process ended unexpectedly, perhaps for want of memory: try again."
         except Exception as error:
             log.exception("job %d failed", job.number)
@@ -313,18 +265,6 @@ class Jobs:
             self.store.put_points(key, points)
         except StoreUnavailable as error:
             log.warning("%s", error)
-
-    def _follow(self) -> None:
-        """Take in the workers' progress, for as long as the server lives."""
-        while True:
-            try:
-                progress = self._progress.get()
-            except (EOFError, OSError):
-                return
-            with self._lock:
-                for job in self._active.values():
-                    if job.number == progress.job:
-                        job.progress = progress
 
 
 def _shipped(key: str) -> RunResult | None:

@@ -28,7 +28,8 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split
-from anoonly_core.train import Stack, train
+from anoonly_core.stack import Stack
+from anoonly_core.train import train
 
 BATCH, EPOCHS = 128, 50
 REPEATS = 2

@@ -17,6 +17,7 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.keys import hidden_points_key, run_key
 from anoonly_core.store import default_store
 from anoonly_core.worker import JobProgress
+from anoonly_core.workers import Task
 from app.controls import default_choice
 from app.jobs import Job, Jobs, JobView, dataset_key
 from tests.app.conftest import MakeJobs, wait_for
@@ -32,10 +33,6 @@ def short(**settings: Any) -> RunConfig:
 def long() -> RunConfig:
     """A run that would outlast the test."""
     return short(epochs=5000)
-
-
-def process_ids(pool: ProcessPool) -> set[int]:
-    return set(pool._pool_manager.worker_manager.workers)
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +94,13 @@ def test_what_is_finished_is_not_trained_again(jobs: Jobs, scheduled: list[tuple
 def scheduled(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """The calls that reach the trainers' pool."""
     calls: list[tuple[Any, ...]] = []
-    schedule = jobs._trainers.schedule
+    schedule = jobs.trainers.schedule
 
     def count_and_schedule(*arguments: Any, **named: Any) -> Any:
         calls.append(arguments)
         return schedule(*arguments, **named)
 
-    monkeypatch.setattr(jobs._trainers, "schedule", count_and_schedule)
+    monkeypatch.setattr(jobs.trainers, "schedule", count_and_schedule)
     return calls
 
 
@@ -125,14 +122,14 @@ def test_two_sessions_share_one_job(jobs: Jobs, scheduled: list[tuple[Any, ...]]
 
 def test_the_only_session_leaves_and_the_worker_is_free_again(jobs: Jobs) -> None:
     config = long()
-    workers = process_ids(jobs._trainers)
+    workers = jobs.trainers.processes()
     begin(jobs, "one", config)
     jobs.release("one")
     assert jobs.view([run_key(config)]) is None
     train(jobs, short())
     assert jobs.result(run_key(config)) is None
     assert jobs.failure(run_key(config)) is None, "to be stopped is no failure"
-    assert process_ids(jobs._trainers) == workers, "a run that stops by itself leaves its process warm"
+    assert jobs.trainers.processes() == workers, "a run that stops by itself leaves its process warm"
 
 
 def test_with_a_second_session_waiting_it_goes_on(jobs: Jobs) -> None:
@@ -185,7 +182,7 @@ def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: 
 def test_of_several_jobs_the_slowest_is_shown(jobs: Jobs) -> None:
     for number, (done, total) in enumerate(((40, 50), (7, 500)), start=10**6):
         progress = JobProgress(number, done, total)
-        jobs._active[f"made {number}"] = Job(number, "runs", (f"made {number}",), progress=progress)
+        jobs._active[f"made {number}"] = Job(number, "runs", (f"made {number}",), Task(number, progress=progress))
     try:
         assert jobs.view(["made 1000000", "made 1000001"]) == JobView(ahead=0, done=7, total=500)
     finally:
@@ -231,7 +228,7 @@ def test_projections_do_not_stand_before_a_run(jobs: Jobs) -> None:
 def test_a_killed_worker_is_a_sentence_and_the_next_run_works(jobs: Jobs) -> None:
     config = long()
     begin(jobs, "one", config)
-    for process in process_ids(jobs._trainers):
+    for process in jobs.trainers.processes():
         os.kill(process, signal.SIGKILL)
     wait_for(lambda: jobs.failure(run_key(config)), "the sentence")
     assert "worker process ended unexpectedly" in str(jobs.failure(run_key(config)))
@@ -241,10 +238,10 @@ def test_a_killed_worker_is_a_sentence_and_the_next_run_works(jobs: Jobs) -> Non
 
 def test_an_idle_worker_that_is_killed_is_replaced(jobs: Jobs) -> None:
     train(jobs, short())
-    (process,) = process_ids(jobs._trainers)
+    (process,) = jobs.trainers.processes()
     os.kill(process, signal.SIGKILL)
     wait_for(lambda: not Path(f"/proc/{process}").exists() or is_zombie(process), "its end")
-    wait_for(lambda: process not in process_ids(jobs._trainers), "its replacement")
+    wait_for(lambda: process not in jobs.trainers.processes(), "its replacement")
     train(jobs, short())
 
 
@@ -280,11 +277,11 @@ def test_projections_given_up_leave_the_projectors_warm(jobs: Jobs) -> None:
     tables = {f"given up {number}": features(400 if number < 2 else 60) for number in range(5)}  # two run, three wait
     jobs.want_points("one", "tsne", {"warm": features()})
     wait_for(lambda: jobs.points("warm") is not None, "the projectors")
-    projectors = process_ids(jobs._projectors)
+    projectors = jobs.projectors.processes()
     jobs.want_points("one", "tsne", tables)
     jobs.want_points("one", "tsne", {"the last": features()})
     wait_for(lambda: jobs.points("the last") is not None, "the last projection")
-    assert process_ids(jobs._projectors) == projectors, "a queued projection that is given up ends a warm process"
+    assert jobs.projectors.processes() == projectors, "a queued projection that is given up ends a warm process"
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +306,7 @@ def test_results_arrive_where_the_store_cannot_be_written(homeless: Jobs) -> Non
 
 def test_close_ends_all_processes_even_in_mid_run(homeless: Jobs) -> None:
     begin(homeless, "one", long())
-    processes = process_ids(homeless._trainers) | process_ids(homeless._projectors)
+    processes = homeless.trainers.processes() | homeless.projectors.processes()
     assert len(processes) == 3
     homeless.close()
     assert not any(Path(f"/proc/{process}").exists() and not is_zombie(process) for process in processes)

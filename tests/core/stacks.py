@@ -10,7 +10,8 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split
-from anoonly_core.train import Stack, pretrain, train
+from anoonly_core.stack import Stack
+from anoonly_core.train import pretrain, train
 
 __all__ = ["made_split", "made_table", "stack_of", "trained", "trained_scores"]
 

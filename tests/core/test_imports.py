@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "anoonly_core.evaluate": (),
     "anoonly_core.project": (),
     "anoonly_core.pretrained": ("config", "data.*"),
-    "anoonly_core.train": ("config", "streams", "errors", "data.*", "layers", "methods", "methods.*", "pretrained"),
+    "anoonly_core.stack": ("config", "streams", "data.*", "methods", "methods.*", "pretrained"),
+    "anoonly_core.train": ("stack", "pretrained"),
 }
 
 LIGHT = [
@@ -59,6 +60,11 @@ LIGHT = [
     "anoonly_core.result",
     "anoonly_core.keys",
     "anoonly_core.store",
+    "anoonly_core.plan",
+    "anoonly_core.sweep",
+    "anoonly_core.questions",
+    "anoonly_core.workers",
+    "anoonly_core.execute",
     "anoonly_core.cli",
 ]
 
@@ -93,7 +99,7 @@ def inside(module: str) -> set[str]:
 
 def test_the_core_was_found() -> None:
     assert {*LIGHT, *(name for name in MAY_IMPORT if "*" not in name)} <= set(MODULES)
-    assert "anoonly_core.data.split" in inside("anoonly_core.train")
+    assert "anoonly_core.data.split" in inside("anoonly_core.stack")
     assert "anoonly_core.data.adbench" in inside("anoonly_core.data.catalogue")
 
 
@@ -107,12 +113,23 @@ def test_imports_run_one_way(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_in_the_core_knows_the_app(module: str) -> None:
     roots = {name.split(".")[0] for name in imported(module)}
-    assert not roots & {"app", "streamlit", "tests", "pebble", "plotly"}
+    assert not roots & {"app", "streamlit", "tests", "plotly"}
 
 
-@pytest.mark.parametrize("module", ["train", "run", "store", "cli"])
+def test_only_the_workers_know_what_runs_them() -> None:
+    assert [name for name in MODULES if "pebble" in imported(name)] == ["anoonly_core.workers"]
+    assert [name for name in MODULES if "distributed" in imported(name)] == ["anoonly_core.cluster"]
+
+
+@pytest.mark.parametrize("module", ["train", "run", "store", "sweep", "cli"])
 def test_who_stands_above_is_not_imported_from_below(module: str) -> None:
-    above = {"train": ["run", "cli", "store"], "run": ["cli"], "store": ["run", "train", "cli"], "cli": ["__main__"]}
+    above = {
+        "train": ["run", "cli", "store"],
+        "run": ["planner", "execute", "cli"],
+        "store": ["run", "train", "cli"],
+        "sweep": ["run", "execute", "cli"],
+        "cli": ["__main__"],
+    }
     assert not inside(f"anoonly_core.{module}") & {f"anoonly_core.{name}" for name in above[module]}
 
 
@@ -146,7 +163,8 @@ def test_the_whole_core_imports_without_the_app() -> None:
         "import importlib, sys\n"
         f"for name in {MODULES}:\n"
         "    importlib.import_module(name)\n"
-        "print(*(name for name in ('streamlit', 'app', 'pebble', 'plotly', 'umap', 'pytest') if name in sys.modules))\n"
+        "wrong = ('streamlit', 'app', 'plotly', 'umap', 'distributed', 'pytest')\n"
+        "print(*(name for name in wrong if name in sys.modules))\n"
     )
     assert in_a_fresh_process(script) == "\n"
 

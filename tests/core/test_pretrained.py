@@ -13,7 +13,8 @@ from anoonly_core import pretrained
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.estimator import AnoOnlyDetector
 from anoonly_core.methods.feawad import FEAWAD
-from anoonly_core.train import Stack, pretrain
+from anoonly_core.stack import Stack
+from anoonly_core.train import pretrain
 from tests.core.methods.plain import in_double
 from tests.core.stacks import made_split, made_table, stack_of, trained
 
@@ -53,6 +54,29 @@ def test_runs_of_a_stack_are_kept_one_by_one_and_taken_in_any_order() -> None:
     assert not np.array_equal(found[0], found[1])
     turned = scores(feawad(seed=1), feawad(seed=0))
     assert np.array_equal(turned[0], together[1]) and np.array_equal(turned[1], together[0])
+
+
+def test_runs_of_one_seed_are_pretrained_once_in_their_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = [feawad(lambda_n=value, seed=seed, norm="batch") for seed in (0, 1) for value in (0, 0.1, 1)]
+    alone = []
+    for config in configs:
+        pretrained._kept.clear()
+        alone.append(scores(config)[0])
+    pretrained._kept.clear()
+    learnt: list[int] = []
+    original = FEAWAD._reconstruction_loss
+
+    def count(head: FEAWAD, x: torch.Tensor) -> torch.Tensor:
+        learnt.append(len(x))
+        return original(head, x)
+
+    monkeypatch.setattr(FEAWAD, "_reconstruction_loss", count)
+    dataset = made_table()
+    split = made_split(dataset)
+    stack = trained(Stack(dataset, configs, [split] * len(configs)))
+    assert set(learnt) == {2}, "a run for each seed"
+    for found, expected in zip(stack.scores([split.test] * len(configs)), alone, strict=True):
+        assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"batch_size": 8}, {"preset": "published_code"}])

@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from anoonly_core import grouping
 from anoonly_core import run as module
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
-from anoonly_core.errors import DeviceUnavailable, SplitImpossible, TrainingDiverged
+from anoonly_core.errors import DeviceUnavailable, SplitImpossible, TrainingDiverged, UnknownDataset
 from anoonly_core.evaluate import metrics
 from anoonly_core.keys import run_key
 from anoonly_core.methods import METHODS
 from anoonly_core.methods.feawad import FEAWAD
 from anoonly_core.result import HISTORY_METRICS, Role, RunResult
-from anoonly_core.run import Progress, resolve_device, run, run_many
+from anoonly_core.run import Progress, resolve_device, run, run_each, run_many
+from anoonly_core.stack import Stack
 from anoonly_core.store import Store
+from tests.core.stacks import made_table
 
 
 def quick(**settings: object) -> RunConfig:
@@ -81,7 +85,7 @@ def test_a_run_scores_the_same_bits_whatever_is_asked_for_with_it(trainings: lis
 def test_large_stacks_are_cut_and_the_finished_part_is_kept(
     tmp_path: Path, trainings: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "STACK_RUNS", 2)
+    monkeypatch.setattr(grouping, "STACK_RUNS", 2)
     configs = [quick(seed=seed) for seed in range(5)]
     seen: list[Progress] = []
 
@@ -260,12 +264,54 @@ def test_scores_are_those_of_this_revision(baseline: str, preset: str, monkeypat
     )
 
 
-def test_a_stack_is_bounded_in_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_is_bounded_in_its_memory() -> None:
     """FEAWAD of 1555 columns takes 0.09 GB a run (measured); DeepSAD of 64 next to nothing."""
-    assert module._stack_runs(quick(), 64) == 64
-    assert 5 <= module._stack_runs(make_config(baseline="FEAWAD"), 1555) <= 30
-    assert module._stack_runs(make_config(baseline="FEAWAD", batch_size=65536), 1555) == 1
-    assert module._stack_runs(make_config(baseline="XGBOD"), 64) == 1
+
+    def most(columns: int, rows: int = 90, **settings: Any) -> int:
+        table = made_table(rows, columns)
+        groups, _ = grouping.groups_of({"key": make_config(dataset="made", **settings)}, lambda name: table)
+        return groups[0].most
+
+    assert most(64, epochs=1) == 64
+    assert 5 <= most(1555, baseline="FEAWAD") <= 30
+    assert most(1555, baseline="FEAWAD", batch_size=65536) == 1
+    assert most(64, baseline="XGBOD") == 1
+    assert 5 <= most(300, rows=200_000) <= 10, "each seed has scaled rows of its own"
+
+
+def test_each_run_has_its_own_outcome() -> None:
+    """One that cannot be split and one that diverges leave their companions alone, in the same stack or not."""
+    configs = {
+        "good": quick(seed=1),
+        "impossible": quick(labeled_ratio=1.0, contamination=0.2),
+        "unknown": quick(dataset="CIFAR_x"),
+        "also good": quick(seed=2),
+    }
+    outcomes = dict(run_each(configs))
+    assert outcomes.keys() == configs.keys()
+    assert isinstance(outcomes["impossible"], SplitImpossible)
+    assert isinstance(outcomes["unknown"], UnknownDataset)
+    for key in ("good", "also good"):
+        outcome = outcomes[key]
+        assert isinstance(outcome, RunResult) and outcome.key == key
+        assert np.array_equal(outcome.scores, run(configs[key]).scores)
+
+
+def test_a_run_that_diverges_spares_its_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    original = Stack.scores
+
+    def scores(stack: Stack, rows: Any) -> list[np.ndarray]:
+        return [
+            own * np.nan if c.seed == 1 else own for own, c in zip(original(stack, rows), stack.configs, strict=True)
+        ]
+
+    monkeypatch.setattr(Stack, "scores", scores)
+    outcomes = dict(run_each({str(seed): quick(seed=seed) for seed in range(3)}))
+    assert [type(outcomes[key]) for key in "012"] == [RunResult, TrainingDiverged, RunResult]
+    store = Store(tmp_path / "runs.sqlite")
+    with pytest.raises(TrainingDiverged):
+        run_many([quick(seed=seed) for seed in range(3)], store=store)
+    assert len(store.runs()) == 2
 
 
 # -- what the runs show -------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from anoonly_core.config import make_config
 from anoonly_core.data.split import make_split
-from anoonly_core.train import Stack, shape_key, train
+from anoonly_core.stack import Stack, shape_key
+from anoonly_core.train import train
 from tests.core.stacks import configs_of, made_split, made_table, stack_of, trained_scores
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from anoonly_core.config import make_config
 from anoonly_core.layers import Chain, StackedLinear
 from anoonly_core.norms import BatchNorm, LayerNorm
-from anoonly_core.train import Stack, pretrain, train
+from anoonly_core.stack import Stack
+from anoonly_core.train import pretrain, train
 from tests.core.stacks import made_split, made_table, stack_of
 
 __all__ = ["LAMBDAS", "assert_agrees", "in_double", "plain_chain", "small_stack", "steps"]

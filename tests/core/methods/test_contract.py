@@ -19,7 +19,8 @@ from anoonly_core.methods import METHODS, XGBOD
 from anoonly_core.methods.batches import shuffled_batches
 from anoonly_core.methods.feawad import FEAWAD
 from anoonly_core.norms import NORMS, Norm
-from anoonly_core.train import Stack, train
+from anoonly_core.stack import Stack
+from anoonly_core.train import train
 from tests.core.methods.plain import in_double
 from tests.core.stacks import configs_of, made_split, made_table, stack_of, trained, trained_scores
 

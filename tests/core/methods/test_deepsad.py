@@ -11,7 +11,7 @@ from anoonly_core.config import make_config
 from anoonly_core.layers import StackedLinear
 from anoonly_core.methods.deepsad import DeepSAD
 from anoonly_core.norms import NORMS
-from anoonly_core.train import Stack
+from anoonly_core.stack import Stack
 from tests.core.methods.plain import LAMBDAS, assert_agrees, in_double, plain_chain, small_stack, steps
 from tests.core.stacks import configs_of, made_table, stack_of
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from anoonly_core.methods.feawad import FEAWAD
-from anoonly_core.train import Stack
+from anoonly_core.stack import Stack
 from tests.core.methods.plain import LAMBDAS, assert_agrees, plain_chain, small_stack, steps
 
 

@@ -11,7 +11,7 @@ from deepod.models.tabular.prenet import DualInputNet
 from torch import Tensor, nn
 
 from anoonly_core.methods.prenet import PReNet
-from anoonly_core.train import Stack
+from anoonly_core.stack import Stack
 from tests.core.methods.plain import LAMBDAS, assert_agrees, plain_chain, small_stack, steps
 from tests.core.stacks import configs_of, made_split, made_table, stack_of, trained
 

@@ -1,0 +1,33 @@
+"""What a plan is: runs cut into stacks, and how long they will take. `planner` makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anoonly_core.config import RunConfig
+
+__all__ = ["Plan", "PlannedStack"]
+
+
+@dataclass(frozen=True)
+class PlannedStack:
+    """Runs by key that train as one stack, and the seconds that they are expected to take on one core."""
+
+    configs: dict[str, RunConfig]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stacks in the order of work, and by key, in a sentence, why a run cannot be had."""
+
+    stacks: tuple[PlannedStack, ...]
+    failures: dict[str, str]
+
+    def seconds(self, workers: int) -> float:
+        """How long so many workers are expected to take, each taking the next stack when it is free."""
+        busy = [0.0] * workers
+        for stack in self.stacks:
+            first = busy.index(min(busy))
+            busy[first] += stack.seconds
+        return max(busy)

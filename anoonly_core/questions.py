@@ -1,0 +1,68 @@
+"""The paper's questions as sweeps: what each of its figures and tables varies (arXiv 2305.18798)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from anoonly_core.baselines import NORM_LABELS
+
+__all__ = ["QUESTIONS", "WITH_AND_WITHOUT", "Question"]
+
+# The baseline and AnoOnly, which every question is asked of unless it varies λ_n itself.
+WITH_AND_WITHOUT = ("lambda_n", (1.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, in words, and the settings that are varied for it: name and values."""
+
+    title: str
+    asks: str
+    axes: tuple[tuple[str, tuple[Any, ...]], ...]
+
+
+QUESTIONS = MappingProxyType(
+    {
+        "fig5": Question(
+            "Fig. 5: labelled anomalies",
+            "How many of the anomalies must be labelled?",
+            (("labeled_ratio", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0)), WITH_AND_WITHOUT),
+        ),
+        "fig6": Question(
+            "Fig. 6: normal rows",
+            "How many normal rows must the pool hold?",
+            (("normal_ratio", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0)), WITH_AND_WITHOUT),
+        ),
+        "fig7": Question(
+            "Fig. 7: the weight λₙ",
+            "How much loss on the pool is best, and is none better still?",
+            (("lambda_n", (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 0.0)),),
+        ),
+        "fig8": Question(
+            "Fig. 8: label noise",
+            "What do the unlabelled anomalies in the pool cost each system, against a clean pool?",
+            (
+                ("contamination", (0.0, "natural")),
+                ("baseline", ("DeepSAD", "DevNet", "FEAWAD", "PReNet")),
+                WITH_AND_WITHOUT,
+            ),
+        ),
+        "fig9": Question(
+            "Fig. 9: batch size",
+            "How large must the batches be that the norm takes its statistics from?",
+            (("batch_size", tuple(2**power for power in range(8))), WITH_AND_WITHOUT),
+        ),
+        "table2": Question(
+            "Table 2: norms",
+            "Does AnoOnly need batch norm, or would another norm do?",
+            (("norm", tuple(NORM_LABELS)), WITH_AND_WITHOUT),
+        ),
+        "contamination": Question(
+            "Contamination 0 to 80 %",
+            "How dirty may the pool be?",
+            (("contamination", (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)), WITH_AND_WITHOUT),
+        ),
+    }
+)

@@ -1,0 +1,147 @@
+"""R runs that train as one: their rows, their networks, their generators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from anoonly_core.config import RunConfig
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.split import Split
+from anoonly_core.methods import METHODS, Head, Pretraining, TrainingRows
+from anoonly_core.pretrained import pretraining_key, recall
+from anoonly_core.streams import derived_seed
+
+__all__ = ["Stack", "shape_key"]
+
+
+def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
+    """Runs with equal keys can train as one stack."""
+    labelled = int(split.labelled.sum())
+    assert config.batch_size is not None
+    shape = METHODS[config.baseline].batch_shape(len(split.train), labelled, config.batch_size)
+    same = ("dataset", "baseline", "preset", "norm", "epochs", "learning_rate", "batch_size")
+    return (*(getattr(config, name) for name in same), *shape)
+
+
+class Stack:
+    """R runs on one data set whose shapes agree: their rows, their networks, their generators.
+
+    Building it initialises and prepares the networks, each from its own run's streams.
+    spared_seconds: what pretrainings took that were kept from earlier stacks.
+    """
+
+    spared_seconds = 0.0
+
+    def __init__(
+        self, dataset: Dataset, configs: Sequence[RunConfig], splits: Sequence[Split], device: str = "cpu"
+    ) -> None:
+        if len({shape_key(config, split) for config, split in zip(configs, splits, strict=True)}) != 1:
+            raise ValueError("runs of different shapes cannot train as one stack")
+        self.dataset = dataset
+        self.configs = tuple(configs)
+        self.splits = tuple(splits)
+        self.device = torch.device(device)
+        self.rows = self._training_rows()
+        self._gathered = self.rows.X.new_empty(0)  # used again at each step: fresh memory costs as much as the copy
+        first = configs[0]
+        head = METHODS[first.baseline](len(configs), dataset.columns, first.norm, first.preset)
+        head.initialise(self._generators("weights"))
+        head.lambda_n = torch.tensor([1.0 if config.lambda_n is None else config.lambda_n for config in configs])
+        self.head: Head = head.to(self.device)
+        self.head.prepare(self.rows, self._generators("preparation"))
+
+    @cached_property
+    def pretraining(self) -> Pretraining | None:
+        """What its head learns before `train`, if anything."""
+        return self.head.pretraining()
+
+    @cached_property
+    def pretraining_keys(self) -> list[str]:
+        """What each run's pretraining is kept under."""
+        epochs, dtype = self.pretraining.epochs if self.pretraining else 0, self.rows.X.dtype
+        return [
+            pretraining_key(self.dataset, config, split, epochs, self.device, dtype)
+            for config, split in zip(self.configs, self.splits, strict=True)
+        ]
+
+    @property
+    def pretraining_epochs(self) -> int:
+        """How many epochs `pretrain` will take: none where there is nothing to learn or it was learnt before."""
+        if self.pretraining is None or recall(self.pretraining_keys) is not None:
+            return 0
+        return self.pretraining.epochs
+
+    def part(self, runs: Sequence[int]) -> Stack:
+        """A stack of some of its runs, as they were before any training."""
+        return Stack(self.dataset, [self.configs[r] for r in runs], [self.splits[r] for r in runs], str(self.device))
+
+    def scale(self, run: int, rows: np.ndarray) -> torch.Tensor:
+        """Rows of the data set as run `run` sees them, float32 [len(rows), columns]."""
+        return torch.from_numpy(self.splits[run].scaled(self.dataset, rows)).to(self.device)
+
+    def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Each run's anomaly scores of its own rows of the data set, float32 [len(rows[r])]."""
+        return [scores.cpu().numpy() for scores in self.head.row_by_row(self.head.score, self._scaled(rows))]
+
+    def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Each run's features before the last layer for its own rows, float32 [len(rows[r]), features]."""
+        return [hidden.cpu().numpy() for hidden in self.head.row_by_row(self.head.hidden, self._scaled(rows))]
+
+    def _scaled(self, rows: Sequence[np.ndarray]) -> list[torch.Tensor]:
+        """Each run's own rows as it sees them; one tensor for runs that share split and rows."""
+        seen: dict[tuple[int, int], torch.Tensor] = {}
+        for run, (split, own) in enumerate(zip(self.splits, rows, strict=True)):
+            if (id(split), id(own)) not in seen:
+                seen[id(split), id(own)] = self.scale(run, own)
+        return [seen[id(split), id(own)] for split, own in zip(self.splits, rows, strict=True)]
+
+    def _training_rows(self) -> TrainingRows:
+        distinct = list({id(split): split for split in self.splits}.values())
+        begins, total = {}, 0
+        for split in distinct:
+            begins[id(split)] = total
+            total += len(split.train)
+        X = np.empty((total, self.dataset.columns), dtype=np.float32)
+        for split in distinct:
+            own = X[begins[id(split)] :][: len(split.train)]
+            split.scaled(self.dataset, split.train, out=own)
+        return TrainingRows(
+            X=torch.from_numpy(X).to(self.device),
+            labelled=torch.from_numpy(np.concatenate([split.labelled for split in distinct])).to(self.device),
+            first=torch.tensor([begins[id(split)] for split in self.splits]),
+            sizes=tuple(len(split.train) for split in self.splits),
+        )
+
+    def _generators(self, purpose: str) -> list[torch.Generator]:
+        return [torch.Generator().manual_seed(derived_seed(config.seed, purpose)) for config in self.configs]
+
+    def draw_epochs(self, pretraining: Pretraining | None = None) -> Iterator[torch.Tensor]:
+        """The batches of each epoch, or of each one before: indices into self.rows.X, int64 [steps, R, rows]."""
+        draw = self.head.draw_epoch if pretraining is None else pretraining.draw
+        generators = self._generators("batches" if pretraining is None else "pretraining")
+        runs = range(1 if self._share_batches else len(self.configs))
+        labelled = [torch.from_numpy(split.labelled) for split in self.splits]
+        size = self.configs[0].batch_size
+        assert size is not None
+        while True:
+            epoch = [draw(labelled[run], size, generators[run]) + self.rows.first[run] for run in runs]
+            yield torch.stack(epoch, dim=1).to(self.device).expand(-1, len(self.configs), -1)
+
+    @cached_property
+    def _share_batches(self) -> bool:
+        """Whether all runs have the same seed and split, and with them the same rows in each batch."""
+        streams = {(config.seed, id(split)) for config, split in zip(self.configs, self.splits, strict=True)}
+        return len(streams) == 1
+
+    def gather(self, indices: torch.Tensor) -> torch.Tensor:
+        """One step's rows [R, rows, columns] for its indices [R, rows]; valid until the next step."""
+        indices = indices[:1] if self._share_batches else indices
+        shape = (*indices.shape, self.dataset.columns)
+        if self._gathered.shape != shape:
+            self._gathered = self.rows.X.new_empty(shape)
+        torch.index_select(self.rows.X, 0, indices.reshape(-1), out=self._gathered.view(-1, shape[2]))
+        return self._gathered.expand(len(self.configs), -1, -1)
