@@ -21,7 +21,7 @@ from anoonly_core.errors import InvalidConfig
 from anoonly_core.execute import Engine, LocalEngine, execute
 from anoonly_core.questions import QUESTIONS, WITH_AND_WITHOUT
 from anoonly_core.store import Store, StoredRun, default_store
-from anoonly_core.sweep import AXES, METRICS, PUBLISHED, Sweep, make_sweep, sweep_table
+from anoonly_core.sweep import AXES, METRICS, PUBLISHED, Sweep, make_sweep, sweep_table, to_parquet
 from anoonly_core.workers import Workers
 
 __all__ = ["add_parser", "sweep_of"]
@@ -166,12 +166,7 @@ def _write(table: pd.DataFrame, path: Path) -> None:
     """Write the table beside its place and then put it there, so that no half of it is ever found."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        if path.suffix == ".csv":
-            table.to_csv(part, index=False)
-        else:
-            # A column may hold both words and numbers, as contamination does.
-            words = {name: str for name in table if table[name].map(type).nunique() > 1}
-            table.astype(words).to_parquet(part, index=False)
+        part.write_bytes(table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table))
         part.replace(path)
     except OSError as error:
         raise InvalidConfig(f"The table could not be written to {str(path)!r} ({error.strerror}).") from error

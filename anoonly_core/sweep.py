@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,6 @@ from anoonly_core.store import StoredRun
 __all__ = [
     "AXES",
     "METRICS",
-    "MOST_RUNS",
     "MOST_SEEDS",
     "PUBLISHED",
     "Axis",
@@ -30,6 +30,7 @@ __all__ = [
     "Sweep",
     "make_sweep",
     "sweep_table",
+    "to_parquet",
 ]
 
 # What can be varied. The data set is chosen, and the seeds are counted.
@@ -173,3 +174,11 @@ def sweep_table(sweep: Sweep, runs: Mapping[str, StoredRun], failures: Mapping[s
                 }
             )
     return pd.DataFrame(rows)
+
+
+def to_parquet(table: pd.DataFrame) -> bytes:
+    """A sweep's table as a Parquet file; a column of both words and numbers, as contamination is, becomes words."""
+    mixed = {name: str for name in table if table[name].map(type).nunique() > 1}
+    buffer = io.BytesIO()
+    table.astype(mixed).to_parquet(buffer, index=False)
+    return buffer.getvalue()

@@ -21,12 +21,15 @@ __all__ = [
     "CONTROLS",
     "Choice",
     "Control",
+    "at_present",
     "baseline_of",
     "default_choice",
+    "draw",
     "from_pin",
     "help_text",
     "pin_text",
     "read_link",
+    "shown",
     "sidebar",
 ]
 
@@ -233,15 +236,15 @@ def sidebar() -> Choice:
 
     Raises InvalidConfig where the settings do not fit together.
     """
-    baseline, preset = BASELINES[_at_present("baseline")], _at_present("preset")
+    baseline, preset = BASELINES[at_present("baseline")], at_present("preset")
     with st.sidebar:
-        values = {control.name: _draw(control, baseline, preset) for control in CONTROLS if not control.more}
+        values = {control.name: draw(control, baseline, preset) for control in CONTROLS if not control.more}
         with st.expander("More"):
-            values |= {control.name: _draw(control, baseline, preset) for control in CONTROLS if control.more}
+            values |= {control.name: draw(control, baseline, preset) for control in CONTROLS if control.more}
     return _choice(values)
 
 
-def _at_present(name: str) -> Any:
+def at_present(name: str) -> Any:
     """What a control says, before it is drawn."""
     linked = st.session_state.get("link_values", {}).get(name, _BY_NAME[name].default)
     return st.session_state.get(name, linked)
@@ -280,7 +283,11 @@ def help_text(control: Control, baseline: Baseline, preset: str) -> str:
     return f"{help} Published for {baseline.name}: {shown(published)}."
 
 
-def _draw(control: Control, baseline: Baseline, preset: str) -> Any:
+def draw(control: Control, baseline: Baseline, preset: str, bind: bool = True) -> Any:
+    """One control where the script stands; returns its value.
+
+    bind: to its URL parameter. A page with bound controls cannot be left by the server, only by a link.
+    """
     # A link may hold a value between the control's own stops: it becomes a stop of this session.
     extra = st.session_state.get("link_values", {}).get(control.name, control.default)
     options = list(control.options)
@@ -292,11 +299,12 @@ def _draw(control: Control, baseline: Baseline, preset: str) -> Any:
         "key": control.name,
         "help": help_text(control, baseline, preset),
         "disabled": not baseline.has(control.name),
-        "bind": "query-params",
+        "bind": "query-params" if bind else None,
     }
+    first = control.default if bind else extra
     if control.slider:
-        return st.select_slider(control.label, value=control.default, **keyed)
-    return st.selectbox(control.label, index=options.index(control.default), **keyed)
+        return st.select_slider(control.label, value=first, **keyed)
+    return st.selectbox(control.label, index=options.index(first), **keyed)
 
 
 def _with_stop(options: list[Any], extra: Any) -> list[Any]:

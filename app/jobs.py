@@ -64,11 +64,15 @@ class JobView:
 
 
 class Jobs:
-    """The server's worker processes and what they have finished."""
+    """The server's worker processes and what they have finished.
+
+    is_here: whether a session still lives. on_busy: told how many trainers are at work, at each change.
+    """
 
     def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
         self.store = store or default_store()
         self.is_here: Callable[[str], bool] = lambda session: True
+        self.on_busy: Callable[[int], None] = lambda processes: None
         self.cores = cores or os.cpu_count() or 1
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -167,6 +171,11 @@ class Jobs:
             earlier = {job for job in self._active.values() if job.kind in pool and job.number < first.number}
             return JobView(ahead=max(0, len(earlier) - workers + 1), done=0, total=0)
 
+    def busy(self) -> int:
+        """How many trainers are at work."""
+        with self._lock:
+            return min(self.cores, len({job for job in self._active.values() if job.kind == "runs"}))
+
     def close(self) -> None:
         """Stop all worker processes."""
         for workers in (self.trainers, self.projectors):
@@ -216,6 +225,7 @@ class Jobs:
             return
         for key in job.keys:
             self._active.pop(key, None)
+        self.on_busy(self.busy())
         workers = self.projectors if job.kind == "points" else self.trainers
         workers.stop(job.task, insist=job.kind != "points")
 
@@ -227,6 +237,7 @@ class Jobs:
         job = Job(next(self._numbers), kind, keys, workers.schedule(function, *arguments), sessions={session})
         for key in keys:
             self._active[key] = job
+        self.on_busy(self.busy())
         job.task.future.add_done_callback(lambda future: self._done(job))
 
     def _done(self, job: Job) -> None:
@@ -259,6 +270,7 @@ class Jobs:
                     self._failures[key] = sentence
             while len(self._failures) > REMEMBERED:
                 self._failures.popitem(last=False)
+        self.on_busy(self.busy())
 
     def _keep_points(self, key: str, points: np.ndarray) -> None:
         try:

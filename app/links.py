@@ -12,7 +12,7 @@ from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import InvalidConfig
 from app.controls import CONTROLS, PUBLISHED, baseline_of, pin_text, shown
 
-__all__ = ["BESIDE_CONTROLS", "address", "compare_parameters", "leave_compare", "left_behind", "remember"]
+__all__ = ["BESIDE_CONTROLS", "address", "arrive", "compare_parameters", "left_behind", "remember"]
 
 # What else the Compare page keeps in its address: the pinned run and how the figures are drawn.
 BESIDE_CONTROLS = ("a", "threshold", "projection")
@@ -61,6 +61,8 @@ def left_behind() -> dict[str, str]:
     return {name: text for name, text in noted.items() if name in known}
 
 
-def leave_compare() -> None:
-    """Let the Compare page read its address anew; called while any other page is on show."""
-    st.session_state.pop("link_values", None)
+def arrive(page: str) -> None:
+    """Let a page that the session comes to from another one read its address anew."""
+    if st.session_state.get("page") != page:
+        st.session_state.page = page
+        st.session_state.pop("link_values", None)

@@ -7,17 +7,19 @@ def main() -> None:
 
     import streamlit as st
 
-    from app.links import leave_compare
-    from app.views import compare, runs
+    from app.links import arrive
+    from app.views import compare, runs, sweep
 
     assets = Path(__file__).parents[1] / "assets"
     st.set_page_config(page_title="AnoOnly", page_icon=assets / "icon.svg", layout="wide")
     st.html(assets / "page.css")
     first = st.Page(compare.page, title="Compare", icon=":material/compare:", default=True)
-    others = [st.Page(runs.page, title="Runs", icon=":material/list:", url_path=runs.URL_PATH)]
+    others = [
+        st.Page(sweep.page, title="Sweep", icon=":material/ssid_chart:", url_path=sweep.URL_PATH),
+        st.Page(runs.page, title="Runs", icon=":material/list:", url_path=runs.URL_PATH),
+    ]
     chosen = st.navigation([first, *others])
-    if chosen is not first:
-        leave_compare()
+    arrive(chosen.title)
     chosen.run()
 
 

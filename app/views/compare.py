@@ -14,13 +14,13 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
-from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import run_key
 from anoonly_core.result import RunResult
 from app import controls, links, notices
 from app.comparison import draw_comparison, draw_figures
-from app.jobs import Jobs, dataset_key, server_jobs
+from app.download import is_at_hand
+from app.jobs import Jobs, server_jobs
 from app.verdict import describe
 
 __all__ = ["open_link", "page"]
@@ -74,7 +74,7 @@ def page() -> None:
         plan = Plan(choice.seeded(a), choice.seeded(choice.b))
         _pin_buttons(choice)
         _draw_notices(plan, complaint)
-        if _is_at_hand(choice.b.dataset, jobs, session):
+        if is_at_hand(choice.b.dataset, jobs, session):
             _compare(plan, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
@@ -82,7 +82,7 @@ def page() -> None:
 
 def open_link(parameters: Mapping[str, str]) -> None:
     """Leave another page for this one, as a link with these parameters opens it in a new session."""
-    for name in ("compare_address", "cancelled", "shown", "selected_rows"):
+    for name in ("page", "compare_address", "cancelled", "shown", "selected_rows"):
         st.session_state.pop(name, None)
     st.switch_page(st.Page(page, default=True), query_params=dict(parameters))
 
@@ -143,26 +143,6 @@ def _pin_buttons(choice: controls.Choice) -> None:
         if right.button("Unpin A", disabled=not pinned, help=unpinned, width="stretch"):
             del st.query_params["a"]
             st.rerun()
-
-
-def _is_at_hand(name: str, jobs: Jobs, session: str) -> bool:
-    """Whether the data set can be read; if not, offer to download it and show how far that has come."""
-    if DATASETS[name].at_hand():
-        return True
-    key = dataset_key(name)
-    if jobs.view([key]) is None:
-        if failure := jobs.failure(key):
-            notices.error(failure)
-        st.info(f"{name} is not on this machine yet. It can be downloaded from ADBench and is verified.")
-        if not st.button(f"Download {name}", type="primary"):
-            return False
-        jobs.want_dataset(session, name)
-    bar = st.progress(0.0, f"Downloading {name}")
-    while (view := jobs.view([key])) is not None:
-        share = min(view.done / view.total, 1.0) if view.total else 0.0
-        bar.progress(share, f"Downloading {name}: {view.done / 1e6:.1f} MB")
-        time.sleep(POLL_S)
-    st.rerun()
 
 
 def _compare(plan: Plan, jobs: Jobs, session: str) -> None:

@@ -53,7 +53,9 @@ def open_page(server: Server, browser: Browser, request: pytest.FixtureRequest) 
     hosts: set[str] = set()
 
     def watch(message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # At a page's own address the browser asks there first where the server's root is.
+        probing = message.location["url"].endswith(("_stcore/health", "_stcore/host-config"))
+        if message.type == "error" and not probing:
             console.append(f"{message.text} ({message.location['url']})")
 
     def open_link(**parameters: str) -> ComparePage:

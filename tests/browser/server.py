@@ -44,10 +44,12 @@ def chromium() -> str:
 class Server:
     """The page, served by `python -m app` in a process group of its own."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, port: int = 0) -> None:
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
             port = probe.getsockname()[1]
+        self.port = port
         self.url = f"http://localhost:{port}"
         self.log = cache / "server.log"
         environment = {**os.environ, "ANOONLY_CACHE": str(cache), "OMP_NUM_THREADS": "1"}

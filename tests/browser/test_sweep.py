@@ -1,0 +1,151 @@
+"""The Sweep page in a real browser: started, watched, stopped, resumed; and a server that is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page, expect
+
+from anoonly_core.run import run_many
+from anoonly_core.store import FILE_NAME, Store
+from anoonly_core.sweep import Sweep, make_sweep
+from tests.browser.compare_page import ComparePage
+from tests.browser.server import Server
+
+Open = Callable[..., ComparePage]
+PATIENCE_MS = 60_000
+
+
+def link(url: str, **parameters: Any) -> str:
+    return f"{url}/sweep?{urlencode(parameters, doseq=True)}"
+
+
+def start(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def counted(page: Page) -> tuple[int, int]:
+    """How many runs are finished, of how many, as the progress bar says."""
+    bar = page.get_by_text(re.compile(r"\d+ of \d+ runs|All \d+ runs")).first
+    bar.wait_for()
+    found = [int(number) for number in re.findall(r"\d+", bar.inner_text())]
+    return (found[0], found[0]) if bar.inner_text().startswith("All") else (found[0], found[1])
+
+
+def wait_for_runs(page: Page, fewest: int) -> None:
+    """Until so many runs are on show as curves, which the sentence counts."""
+    page.wait_for_function(
+        "fewest => { const said = document.querySelector('h5');"
+        " const found = said && said.innerText.match(/\\((\\d+) of \\d+ runs so far/);"
+        " return found && +found[1] >= fewest }",
+        arg=fewest,
+    )
+
+
+def marks(page: Page) -> int:
+    """How many means the chart shows."""
+    found: int = page.evaluate(
+        "() => { const plot = document.querySelector('.st-key-sweep .js-plotly-plot');"
+        " return plot.data.filter(trace => trace.error_y).reduce((sum, trace) => sum + trace.x.length, 0) }"
+    )
+    return found
+
+
+def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Open) -> None:
+    opened = open_page()
+    page = opened.page
+    page.goto(
+        link(
+            opened.url,
+            question="fig7",
+            values_lambda_n=["1", "0.1", "0.01", "0"],
+            sweep_seeds="4",
+            epochs="300",
+            seed="3",
+        )
+    )
+    expect(page.get_by_text("16 runs, about")).to_be_visible(timeout=PATIENCE_MS)
+    assert marks(page) == 0
+    start(page, "Start")
+    wait_for_runs(page, 4)
+    assert marks(page) == 4, "the curve of the first seed is whole"
+    start(page, "Cancel")
+    resume = page.get_by_role("button", name="Resume", exact=True)
+    resume.wait_for(timeout=PATIENCE_MS)
+    kept, total = counted(page)
+    assert total == 16 and "runs to train" in page.inner_text("body")
+    page.reload()
+    resume.wait_for(timeout=PATIENCE_MS)
+    assert counted(page) == (kept, 16), "a reload keeps the place"
+    resume.click()
+    page.get_by_text("All 16 runs are finished").wait_for(timeout=PATIENCE_MS)
+    sentence = page.inner_text("h5")
+    assert re.search(r"DeepSAD: AUCPR anomaly over 4 seeds is 0\.\d\d at λₙ 1 and 0\.\d\d at λₙ 0", sentence), sentence
+    last = page.locator(".st-key-sweep .js-plotly-plot .scatterlayer .trace").nth(1).locator("path.point").nth(3)
+    box = last.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    said = opened.wait_for_sentence("Over 4 seeds", "DeepSAD + AnoOnly")
+    after = re.search(r"at λₙ 1 and (0\.\d\d) at λₙ 0", sentence)
+    assert after and f"AUCPR {after[1]} against" in said, "the same runs, the same figures"
+    assert opened.parameters["epochs"] == "300" and opened.parameters["seeds"] == "4"
+    page.get_by_role("link", name="Sweep").click()
+    page.get_by_text("All 16 runs are finished").wait_for(timeout=PATIENCE_MS)
+    page.wait_for_url(re.compile(r"/sweep\?.*values_lambda_n=0\.01"))
+
+
+@contextmanager
+def started(cache: Path, port: int = 0) -> Iterator[Server]:
+    server = Server(cache, port)
+    try:
+        server.wait_until_healthy()
+        yield server
+    finally:
+        server.stop()
+
+
+def the_sweep() -> Sweep:
+    lambdas = (1, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 0)
+    return make_sweep({"dataset": "digits_3", "epochs": 20}, [("lambda_n", lambdas)], 5)
+
+
+def test_a_server_that_is_killed_goes_on_from_what_is_kept(browser: Browser) -> None:
+    sweep = the_sweep()
+    with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
+        store = Store(Path(folder) / FILE_NAME)
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.set_default_timeout(PATIENCE_MS)
+        try:
+            with started(Path(folder)) as server:
+                page.goto(link(server.url, question="fig7", epochs="20"))
+                start(page, "Start")
+                wait_for_runs(page, 1)
+                os.kill(server.process.pid, signal.SIGKILL)
+                server.process.wait()
+                deadline = time.monotonic() + 30
+                while server.processes():
+                    assert time.monotonic() < deadline, "its workers outlive a killed server"
+                    time.sleep(0.05)
+                port = server.port
+            before = store.runs()
+            assert 0 < len(before) < 40, "it was to be killed in the middle"
+            with started(Path(folder), port):
+                page.reload()  # the same address
+                page.get_by_role("button", name="Resume", exact=True).click()
+                page.get_by_text("All 40 runs are finished").wait_for()
+        finally:
+            page.close()
+        after = store.runs()
+        assert set(after) == set(sweep.configs) and len(after) == 40
+        assert all(after[key].created == run.created for key, run in before.items()), "what was kept was trained again"
+        undisturbed = run_many(list(sweep.configs.values()))
+        assert all(after[result.key].metrics == result.metrics.as_dict() for result in undisturbed)
