@@ -127,8 +127,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         labels = _labels(y, rows)
         with _as_value_errors():
             dataset = make_dataset("X", rows, labels, Provenance("given to fit", ""))
-        self._minimum, self._scale = min_max(dataset.X)
         everything, nothing = np.arange(dataset.rows), np.arange(0)
+        self._minimum, self._scale = min_max(dataset.X, everything)
         split = Split(everything, labels == 1, nothing, self._minimum, self._scale, {})
         stack = Stack(dataset, [config], [split], device)
         for _ in pretrain(stack, remember=False):  # nothing of the rows stays in the process

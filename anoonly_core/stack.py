@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -12,10 +13,13 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.methods import METHODS, Head, Pretraining, TrainingRows
+from anoonly_core.methods.head import BLOCK_ROWS
 from anoonly_core.pretrained import pretraining_key, recall
 from anoonly_core.streams import derived_seed
 
 __all__ = ["Stack", "shape_key"]
+
+SCALED_ROWS = 32 * BLOCK_ROWS  # whole blocks, so that cutting changes no result
 
 
 def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
@@ -76,8 +80,11 @@ class Stack:
         return self.pretraining.epochs
 
     def part(self, runs: Sequence[int]) -> Stack:
-        """A stack of some of its runs, as they were before any training."""
-        return Stack(self.dataset, [self.configs[r] for r in runs], [self.splits[r] for r in runs], str(self.device))
+        """A stack of some of its runs, as they were before any training, in the same precision."""
+        part = Stack(self.dataset, [self.configs[r] for r in runs], [self.splits[r] for r in runs], str(self.device))
+        part.rows = replace(part.rows, X=part.rows.X.to(self.rows.X.dtype))
+        part.head.to(self.rows.X.dtype)
+        return part
 
     def scale(self, run: int, rows: np.ndarray) -> torch.Tensor:
         """Rows of the data set as run `run` sees them, float32 [len(rows), columns]."""
@@ -85,18 +92,28 @@ class Stack:
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's anomaly scores of its own rows of the data set, float32 [len(rows[r])]."""
-        return [scores.cpu().numpy() for scores in self.head.row_by_row(self.head.score, self._scaled(rows))]
+        return self._row_by_row(self.head.score, rows)
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's features before the last layer for its own rows, float32 [len(rows[r]), features]."""
-        return [hidden.cpu().numpy() for hidden in self.head.row_by_row(self.head.hidden, self._scaled(rows))]
+        return self._row_by_row(self.head.hidden, rows)
 
-    def _scaled(self, rows: Sequence[np.ndarray]) -> list[torch.Tensor]:
-        """Each run's own rows as it sees them; one tensor for runs that share split and rows."""
+    def _row_by_row(
+        self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """`function` of each run's own rows of the data set, so many of them scaled at a time."""
+        parts = []
+        for begin in range(0, max(len(own) for own in rows), SCALED_ROWS):
+            scaled = self._scaled(rows, slice(begin, begin + SCALED_ROWS))
+            parts.append([part.cpu().numpy() for part in self.head.row_by_row(function, scaled)])
+        return [np.concatenate(own) for own in zip(*parts, strict=True)]
+
+    def _scaled(self, rows: Sequence[np.ndarray], part: slice) -> list[torch.Tensor]:
+        """A part of each run's own rows as it sees them; one tensor for runs that share split and rows."""
         seen: dict[tuple[int, int], torch.Tensor] = {}
         for run, (split, own) in enumerate(zip(self.splits, rows, strict=True)):
             if (id(split), id(own)) not in seen:
-                seen[id(split), id(own)] = self.scale(run, own)
+                seen[id(split), id(own)] = self.scale(run, own[part])
         return [seen[id(split), id(own)] for split, own in zip(self.splits, rows, strict=True)]
 
     def _training_rows(self) -> TrainingRows:
@@ -127,9 +144,19 @@ class Stack:
         labelled = [torch.from_numpy(split.labelled) for split in self.splits]
         size = self.configs[0].batch_size
         assert size is not None
+
+        def epoch() -> torch.Tensor:
+            batches: torch.Tensor | None = None
+            for run in runs:
+                drawn = draw(labelled[run], size, generators[run])
+                if batches is None:
+                    batches = drawn.new_empty(len(drawn), len(runs), drawn.shape[1])
+                torch.add(drawn, self.rows.first[run], out=batches[:, run])
+            assert batches is not None
+            return batches.to(self.device).expand(-1, len(self.configs), -1)
+
         while True:
-            epoch = [draw(labelled[run], size, generators[run]) + self.rows.first[run] for run in runs]
-            yield torch.stack(epoch, dim=1).to(self.device).expand(-1, len(self.configs), -1)
+            yield epoch()
 
     @cached_property
     def _share_batches(self) -> bool:

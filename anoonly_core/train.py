@@ -139,14 +139,14 @@ def _train_epoch(stack: Stack, optimiser: torch.optim.Optimizer, epoch: int, bat
     size = batches.shape[2]
     ones = torch.ones_like(head.lambda_n)
     by_batch = ones * (head.rows_an_item / size)
-    losses: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for indices, marks in zip(batches, labelled, strict=True):
-        normal, anomaly = head.losses(stack.gather(indices), marks)
+    losses = ones.new_empty(2, len(batches), len(ones))
+    for step in range(len(batches)):  # not over all of them unbound, each of which takes more than its indices
+        normal, anomaly = head.losses(stack.gather(batches[step]), labelled[step])
         terms = [(normal, head.lambda_n), (anomaly, ones)]
         terms += [(penalty, by_batch) for norm in norms if (penalty := norm.take_penalty()) is not None]
         _step(optimiser, terms)
-        losses.append((normal.detach(), anomaly.detach()))
-    mean_normal, mean_anomaly = (torch.stack(own).mean(dim=0).cpu().numpy() for own in zip(*losses, strict=True))
+        losses[0, step], losses[1, step] = normal.detach(), anomaly.detach()
+    mean_normal, mean_anomaly = (own.mean(dim=0).cpu().numpy() for own in losses)
     per_batch = labelled.sum(dim=2).cpu().numpy()
     return Snapshot(
         epoch=epoch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,15 +30,15 @@ class Provenance:
 class Dataset:
     """Rows, labels and row ids that stay with the rows through split, training and charts.
 
-    X: float32 [rows, columns], finite. y: int64 [rows], 1 = anomaly, 0 = normal.
-    row_ids: int64 [rows], the row's place in its source. image_shape: (height, width) where each
-    row is a grey picture, else None.
+    X: float32 [rows, columns], finite. y: int8 [rows], 1 = anomaly, 0 = normal. places: int64
+    [rows], each row's place in its source, or None where that is its place here. image_shape:
+    (height, width) where each row is a grey picture, else None.
     """
 
     name: str
     X: np.ndarray
     y: np.ndarray
-    row_ids: np.ndarray
+    places: np.ndarray | None
     provenance: Provenance
     image_shape: tuple[int, int] | None = None
 
@@ -52,6 +53,11 @@ class Dataset:
         return int(self.X.shape[1])
 
     @property
+    def row_ids(self) -> np.ndarray:
+        """Each row's place in its source, int64 [rows]."""
+        return np.arange(self.rows, dtype=np.int64) if self.places is None else self.places
+
+    @property
     def anomaly_share(self) -> float:
         """The share of the rows that are anomalies."""
         return float(self.y.mean())
@@ -62,22 +68,27 @@ class Dataset:
         digest = hashlib.sha256()
         digest.update(repr((self.X.shape, self.X.dtype.str)).encode())
         digest.update(np.ascontiguousarray(self.X).tobytes())
-        digest.update(self.y.astype(np.int8).tobytes())
+        digest.update(self.y.tobytes())
         return digest.hexdigest()
 
     @cached_property
     def identical(self) -> np.ndarray:
-        """For each row the number of its group of identical rows, int64 [rows]; in order of the rows' bytes."""
-        zero = self.X == 0
-        rows = np.where(zero, np.float32(0), self.X) if np.signbit(self.X[zero]).any() else self.X  # -0.0 equals 0.0
+        """For each row the number of its group of identical rows, int32 [rows]; in order of the rows' bytes."""
+        rows = self.X
+        if any((np.signbit(block) & (block == 0)).any() for block in _blocks(rows)):
+            rows = rows + np.float32(0)  # -0.0 equals 0.0
         order = np.argsort(rows.view(np.dtype((np.void, rows.itemsize * self.columns))).ravel())
         begins = np.zeros(self.rows, dtype=bool)
         for first in range(1, self.rows, BLOCK_ROWS):
             here = slice(first, first + BLOCK_ROWS)
             begins[here] = (rows[order[here]] != rows[order[first - 1 : -1][: len(order[here])]]).any(axis=1)
-        groups = np.empty(self.rows, dtype=np.int64)
-        groups[order] = np.cumsum(begins)
+        groups = np.empty(self.rows, dtype=np.int32)
+        groups[order] = np.cumsum(begins, dtype=np.int32)
         return groups
+
+
+def _blocks(X: np.ndarray) -> Iterator[np.ndarray]:
+    return (X[first : first + BLOCK_ROWS] for first in range(0, len(X), BLOCK_ROWS))
 
 
 def make_dataset(
@@ -104,7 +115,7 @@ def make_dataset(
         raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
     with np.errstate(over="ignore"):
         features = np.ascontiguousarray(X, dtype=np.float32)
-    if not (np.abs(features) <= LARGEST).all():
+    if not (features.min() >= -LARGEST and features.max() <= LARGEST):  # nor where one is NaN
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {LARGEST:g}.")
-    ids = np.arange(len(X), dtype=np.int64) if row_ids is None else row_ids.astype(np.int64)
-    return Dataset(name, features, y.astype(np.int64), ids, provenance, image_shape)
+    places = None if row_ids is None else row_ids.astype(np.int64)
+    return Dataset(name, features, y.astype(np.int8), places, provenance, image_shape)

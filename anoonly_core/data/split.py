@@ -11,10 +11,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from anoonly_core.config import RunConfig
-from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.dataset import BLOCK_ROWS, Dataset
 from anoonly_core.errors import SplitImpossible
 from anoonly_core.streams import derived_seed, numpy_stream
 
@@ -51,10 +50,15 @@ class Split:
         return seen
 
 
-def min_max(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Minimum and scale [columns] that bring each column of X into 0 to 1; a constant one goes to 0."""
-    minimum = X.min(axis=0)
-    spread = X.max(axis=0) - minimum
+def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum and scale [columns] that bring each column of X's rows into 0 to 1; a constant one goes to 0."""
+    minimum = np.full(X.shape[1], np.inf, dtype=X.dtype)
+    maximum = -minimum
+    for begin in range(0, len(rows), BLOCK_ROWS):  # all of them at once would be a second table
+        block = X[rows[begin : begin + BLOCK_ROWS]]
+        np.minimum(minimum, block.min(axis=0), out=minimum)
+        np.maximum(maximum, block.max(axis=0), out=maximum)
+    spread = maximum - minimum
     return minimum, np.where(spread > 0, spread, np.float32(1))
 
 
@@ -67,45 +71,44 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
     groups = dataset.identical
     if config.protocol == "published":
         train_part, test = _published_parts(dataset, config.seed)
-        copies = np.ones(len(train_part), dtype=np.int64)
+        copies = np.ones(len(train_part), dtype=np.int16)
     else:
         train_part, test = _leak_free_parts(dataset, groups, config.seed)
         copies = _copies(dataset.rows, len(train_part), config.seed)
 
     labelled, pool = _select(dataset.y[train_part], config)
-    chosen = np.sort(np.concatenate([labelled, pool]))
-    is_labelled = np.isin(chosen, labelled)
+    is_labelled = _mask(labelled, len(train_part))
+    chosen = is_labelled | _mask(pool, len(train_part))
     train = np.repeat(train_part[chosen], copies[chosen])
-    train_labelled = np.repeat(is_labelled, copies[chosen])
+    train_labelled = np.repeat(is_labelled[chosen], copies[chosen])
 
     scaled_by = train_part if config.protocol == "published" else train
-    minimum, scale = min_max(dataset.X[scaled_by])
+    minimum, scale = min_max(dataset.X, scaled_by)
 
     y_pool = dataset.y[train[~train_labelled]]
     counts = {
         "rows": dataset.rows,
         "training_part": len(train_part),
         "train": len(train),
-        "train_distinct": len(np.unique(train)),
+        "train_distinct": int(_mask(train, dataset.rows).sum()),
         "labelled_anomalies": int(train_labelled.sum()),
         "labelled_anomalies_distinct": len(np.unique(train[train_labelled])),
         "pool_normal": int((y_pool == 0).sum()),
         "pool_anomalies": int((y_pool == 1).sum()),
-        "dropped": len(train_part) - len(chosen),
+        "dropped": len(train_part) - int(chosen.sum()),
         "test": len(test),
         "test_normal": int((dataset.y[test] == 0).sum()),
         "test_anomalies": int((dataset.y[test] == 1).sum()),
-        "test_copies_of_training_part": int(np.isin(groups[test], groups[train_part]).sum()),
+        "test_copies_of_training_part": int(_mask(groups[train_part], dataset.rows)[groups[test]].sum()),
     }
     return Split(train, train_labelled, test, minimum, scale.astype(np.float32), counts)
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split the distinct rows; copies of a row stay on its side."""
-    group_label = np.zeros(groups.max() + 1, dtype=np.int64)
-    np.maximum.at(group_label, groups, dataset.y)
-    train_groups, _ = _stratified(group_label, seed, dataset.name)
-    in_train = np.isin(groups, train_groups)
+    group_label = np.zeros(groups.max() + 1, dtype=np.int8)
+    group_label[groups[dataset.y == 1]] = 1
+    in_train = _stratified(group_label, seed, dataset.name)[groups]
     return np.flatnonzero(in_train), np.flatnonzero(~in_train)
 
 
@@ -114,30 +117,56 @@ def _published_parts(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarra
     rows = np.arange(dataset.rows)
     if dataset.rows < RESAMPLED_ROWS:
         rows = numpy_stream(seed, "resample").choice(rows, RESAMPLED_ROWS, replace=True)
-    train, test = _stratified(dataset.y[rows], seed, dataset.name)
-    return rows[train], rows[test]
+    in_train = _stratified(dataset.y[rows], seed, dataset.name)
+    return rows[in_train], rows[~in_train]
 
 
-def _stratified(y: np.ndarray, seed: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the training and the test part of labels y, both classes on both sides."""
-    try:
-        train, test = train_test_split(
-            np.arange(len(y)),
-            test_size=TEST_SHARE,
-            stratify=y,
-            random_state=derived_seed(seed, "split") % 2**32,
-        )
-    except ValueError as error:
+def _stratified(y: np.ndarray, seed: int, name: str) -> np.ndarray:
+    """Which of labels y are in the training part, bool [n]; the rest is the test part, both classes on both sides.
+
+    The rows are those that scikit-learn's train_test_split draws with stratify=y, which takes twenty
+    times the memory of y.
+    """
+    classes = [rows for label in (0, 1) if len(rows := np.flatnonzero(y == label))]
+    counts = np.array([len(rows) for rows in classes])
+    tests = math.ceil(TEST_SHARE * len(y))
+    if counts.min() < 2 or min(tests, len(y) - tests) < len(classes):
         raise SplitImpossible(
             f"{name} has too few rows of a class to split: {int((y == 0).sum())} normal, "
             f"{int((y == 1).sum())} anomalous."
-        ) from error
-    if any(len(np.unique(y[part])) < 2 for part in (train, test)):
+        )
+    random = np.random.RandomState(derived_seed(seed, "split") % 2**32)
+    trained = _shares(counts, len(y) - tests, random)
+    _shares(counts - trained, tests, random)  # all that are left; a tie is drawn all the same
+    in_train = np.zeros(len(y), dtype=bool)
+    for rows, share in zip(classes, trained, strict=True):
+        in_train[rows[random.permutation(len(rows))[:share]]] = True
+    if len(classes) < 2 or (trained < 1).any() or (trained == counts).any():
         raise SplitImpossible(
             f"{name} has only {int(min((y == 0).sum(), (y == 1).sum()))} distinct rows of one class: "
             f"training and test part both need one of each class."
         )
-    return np.sort(train), np.sort(test)
+    return in_train
+
+
+def _shares(counts: np.ndarray, rows: int, random: np.random.RandomState) -> np.ndarray:
+    """How many of so many rows each class gets, in proportion to its count; ties are drawn, as scikit-learn does."""
+    wanted = counts / counts.sum() * rows
+    shares = np.floor(wanted)
+    left = wanted - shares
+    for value in np.unique(left)[::-1]:
+        missing = int(rows - shares.sum())
+        if missing > 0:
+            tied = np.flatnonzero(left == value)
+            shares[random.choice(tied, size=min(len(tied), missing), replace=False)] += 1
+    return np.asarray(shares, dtype=np.int64)
+
+
+def _mask(rows: np.ndarray, count: int) -> np.ndarray:
+    """Which of `count` rows are among these, bool [count]."""
+    mask = np.zeros(count, dtype=bool)
+    mask[rows] = True
+    return mask
 
 
 def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
@@ -145,7 +174,7 @@ def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
 
     Every row stays in at least once; the rest is drawn, up to the number that ADBench trains on.
     """
-    copies = np.ones(training_part, dtype=np.int64)
+    copies = np.ones(training_part, dtype=np.int16)
     wanted = round(RESAMPLED_ROWS * (1 - TEST_SHARE))
     if rows < RESAMPLED_ROWS and training_part < wanted:
         copies *= wanted // training_part

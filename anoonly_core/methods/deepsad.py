@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from anoonly_core.methods.batches import shuffled_batches
-from anoonly_core.methods.head import Head, TrainingRows
+from anoonly_core.methods.head import BLOCK_ROWS, Head, TrainingRows
 
 __all__ = ["DeepSAD"]
+
+BLOCKS_A_SPAN = 16
+COLUMNS_AT_ONCE = 32
 
 
 class DeepSAD(Head):
@@ -32,10 +35,33 @@ class DeepSAD(Head):
     @torch.no_grad()
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Fix each run's centre: the untrained network's mean output over the training rows, off zero."""
-        outputs = self.row_by_row(self.code, [rows.of_run(run)[0] for run in range(len(rows.sizes))])
-        mean = torch.stack([output.mean(dim=0, keepdim=True) for output in outputs])
+        mean = self._mean_code([rows.of_run(run)[0] for run in range(len(rows.sizes))])
         pushed = torch.where(mean < 0, -self.centre_margin, self.centre_margin)
         self.centre.copy_(torch.where(mean.abs() < self.centre_margin, pushed, mean))
+
+    def _mean_code(self, rows: Sequence[Tensor]) -> Tensor:
+        """The network's mean output over each run's rows [R, 1, code], without keeping the outputs.
+
+        torch adds up a tensor's columns, 32 of them at a time and 2^19 rows at most, as here: by
+        blocks of 256 rows and spans of 16 blocks. So the bits are those of the mean of all outputs at once.
+        """
+        width = self.centre.shape[2]
+        if width % COLUMNS_AT_ONCE:
+            return torch.stack([output.mean(dim=0, keepdim=True) for output in self.row_by_row(self.code, rows)])
+        spans, blocks, rest = self.centre.new_zeros(3, len(rows), 1, width)
+        for number, outputs in enumerate(self.block_by_block(self.code, rows)):
+            for run, x in enumerate(rows):
+                own = outputs[run, : max(0, len(x) - number * BLOCK_ROWS)].sum(dim=0)
+                if len(x) < (number + 1) * BLOCK_ROWS:
+                    rest[run] += own
+                    continue
+                blocks[run] += own
+                if (number + 1) % BLOCKS_A_SPAN == 0:
+                    spans[run] += blocks[run]
+                    blocks[run] = 0
+        sizes = torch.tensor([len(x) for x in rows], device=rest.device)
+        mean: Tensor = (rest + blocks + spans) / sizes[:, None, None]
+        return mean
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
         decay = self.weight_decay

@@ -15,7 +15,7 @@ from anoonly_core.layers import Chain, StackedLinear
 from anoonly_core.methods.batches import full_batches
 from anoonly_core.norms import Norm
 
-__all__ = ["Head", "Pretraining", "TrainingRows"]
+__all__ = ["BLOCK_ROWS", "Head", "Pretraining", "TrainingRows"]
 
 BLOCK_ROWS = 256
 
@@ -133,31 +133,43 @@ class Head(nn.Module, ABC):
     def score(self, x: Tensor) -> Tensor:
         """Anomaly scores [R, rows], higher is more anomalous."""
 
-    @torch.no_grad()
     def row_by_row(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> list[Tensor]:
-        """`function` (such as self.score) of each run's own rows [n_r, columns], in eval mode.
+        """`function` (such as self.score) of each run's own rows [n_r, columns], see `block_by_block`.
+
+        Returns one tensor [n_r, ...] a run.
+        """
+        most = max(len(x) for x in rows)
+        joined: Tensor | None = None
+        for number, results in enumerate(self.block_by_block(function, rows)):
+            if joined is None:
+                joined = results.new_empty(len(rows), most, *results.shape[2:])
+            here = joined[:, number * BLOCK_ROWS :][:, :BLOCK_ROWS]
+            here.copy_(results[:, : here.shape[1]])
+        assert joined is not None
+        return [joined[run, : len(x)] for run, x in enumerate(rows)]
+
+    @torch.no_grad()
+    def block_by_block(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> Iterator[Tensor]:
+        """`function` of each run's own rows [n_r, columns], in eval mode: [R, BLOCK_ROWS, ...] at a time.
 
         Rows go through in blocks of one fixed shape, so that a row's result does not depend on how
-        many other rows or runs there are. `function` must not keep its argument, whose memory is used
-        again. Returns one tensor [n_r, ...] a run.
+        many other rows or runs there are; a run's last block is filled up with zeros. `function` must
+        not keep its argument, whose memory is used again.
         """
         was_training = self.training
         self.eval()
         distinct = rows[:1] if all(x is rows[0] for x in rows) else rows
         most = max(len(x) for x in rows)
         block = rows[0].new_empty(len(distinct), BLOCK_ROWS, rows[0].shape[1])
-        results = []
         try:
             for begin in range(0, most, BLOCK_ROWS):
                 for own, x in zip(block, distinct, strict=True):
                     part = x[begin : begin + BLOCK_ROWS]
                     own[: len(part)] = part
                     own[len(part) :] = 0
-                results.append(function(block.expand(len(rows), -1, -1)))
+                yield function(block.expand(len(rows), -1, -1))
         finally:
             self.train(was_training)
-        joined = torch.cat(results, dim=1)
-        return [joined[run, : len(x)] for run, x in enumerate(rows)]
 
     def norms(self) -> Iterator[Norm]:
         """The places where a norm stands, input side first."""

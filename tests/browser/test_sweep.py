@@ -87,7 +87,7 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
     resume.wait_for(timeout=PATIENCE_MS)
     assert counted(page) == (kept, 16), "a reload keeps the place"
     resume.click()
-    page.get_by_text("All 16 runs are finished").wait_for(timeout=PATIENCE_MS)
+    page.get_by_text("All 16 runs are finished").first.wait_for(timeout=PATIENCE_MS)
     sentence = page.inner_text("h5")
     assert re.search(r"DeepSAD: AUCPR anomaly over 4 seeds is 0\.\d\d at λₙ 1 and 0\.\d\d at λₙ 0", sentence), sentence
     last = page.locator(".st-key-sweep .js-plotly-plot .scatterlayer .trace").nth(1).locator("path.point").nth(3)
@@ -99,7 +99,7 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
     assert after and f"AUCPR {after[1]} against" in said, "the same runs, the same figures"
     assert opened.parameters["epochs"] == "300" and opened.parameters["seeds"] == "4"
     page.get_by_role("link", name="Sweep").click()
-    page.get_by_text("All 16 runs are finished").wait_for(timeout=PATIENCE_MS)
+    page.get_by_text("All 16 runs are finished").first.wait_for(timeout=PATIENCE_MS)
     page.wait_for_url(re.compile(r"/sweep\?.*values_lambda_n=0\.01"))
 
 
@@ -141,7 +141,7 @@ def test_a_server_that_is_killed_goes_on_from_what_is_kept(browser: Browser) -> 
             with started(Path(folder), port):
                 page.reload()  # the same address
                 page.get_by_role("button", name="Resume", exact=True).click()
-                page.get_by_text("All 40 runs are finished").wait_for()
+                page.get_by_text("All 40 runs are finished").first.wait_for()
         finally:
             page.close()
         after = store.runs()

@@ -56,7 +56,7 @@ def test_row_ids_point_to_scikit_learns_rows(name: str) -> None:
     _, X, anomalous = SETS[name]
     dataset = made(name)
     np.testing.assert_array_equal(dataset.X, X[dataset.row_ids].astype(np.float32), strict=True)
-    np.testing.assert_array_equal(dataset.y, anomalous[dataset.row_ids].astype(np.int64), strict=True)
+    np.testing.assert_array_equal(dataset.y, anomalous[dataset.row_ids].astype(np.int8), strict=True)
     assert (np.diff(dataset.row_ids) > 0).all(), "each row once, in its old order"
 
 

@@ -31,7 +31,7 @@ def assert_keeps_the_contract(dataset: Dataset, name: str) -> None:
     assert dataset.name == name
     assert dataset.X.dtype == np.float32 and dataset.X.shape == (dataset.rows, dataset.columns)
     assert dataset.X.flags.c_contiguous and np.isfinite(dataset.X).all()
-    assert dataset.y.dtype == np.int64 and dataset.y.shape == (dataset.rows,)
+    assert dataset.y.dtype == np.int8 and dataset.y.shape == (dataset.rows,)
     assert set(np.unique(dataset.y)) == {0, 1}
     assert dataset.row_ids.dtype == np.int64 and len(np.unique(dataset.row_ids)) == dataset.rows
     assert 0 < dataset.anomaly_share < 0.5

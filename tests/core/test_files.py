@@ -24,7 +24,7 @@ from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
 
 ROWS = 30
 X = np.random.default_rng(0).normal(size=(ROWS, 4))
-Y = (np.arange(ROWS) % 5 == 0).astype(np.int64)
+Y = (np.arange(ROWS) % 5 == 0).astype(np.int8)
 TABLE = pd.DataFrame(X, columns=list("abcd")).assign(y=Y)
 
 

@@ -17,12 +17,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
-from anoonly_core.data.split import Split, make_split
+from anoonly_core.data.split import TEST_SHARE, Split, _stratified, make_split
 from anoonly_core.errors import SplitImpossible
+from anoonly_core.streams import derived_seed
 
 PROTOCOLS = ("leak_free", "published")
 SETTINGS: list[dict[str, Any]] = [
@@ -450,3 +452,26 @@ def test_a_set_of_286048_rows(real_data: Path, monkeypatch: pytest.MonkeyPatch, 
     assert np.array_equal(np.union1d(found.train, found.test), np.arange(286048))
     assert found.counts["train"] + found.counts["test"] == 286048
     assert found.counts["test_anomalies"] == round(0.3 * data.y.sum())
+
+
+# scikit-learn's draws
+
+
+@pytest.mark.parametrize("anomalies", [0, 1, 2, 3, 5, 7, 10, 15, 35, 50, 99, 100])
+@pytest.mark.parametrize("rows", [*range(1, 22), 60, 100, 101, 700, 4097])
+def test_the_rows_are_those_that_scikit_learn_draws(rows: int, anomalies: int) -> None:
+    y = np.random.default_rng(rows).permutation(np.arange(rows) < anomalies).astype(np.int8)
+    for seed in range(4):
+        try:
+            train, test = train_test_split(
+                np.arange(rows), test_size=TEST_SHARE, stratify=y, random_state=derived_seed(seed, "split") % 2**32
+            )
+        except ValueError:
+            train = test = np.arange(0)
+        if all(len(np.unique(y[part])) == 2 for part in (train, test)):
+            found = _stratified(y, seed, "made")
+            assert np.array_equal(np.flatnonzero(found), np.sort(train))
+            assert np.array_equal(np.flatnonzero(~found), np.sort(test))
+        else:
+            with pytest.raises(SplitImpossible):
+                _stratified(y, seed, "made")

@@ -1,0 +1,47 @@
+"""Print the tables: --products, --others, --sweeps, --scale, or all of them; --whole times every single run."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+
+import torch
+
+TABLES = ("products", "others", "sweeps", "scale")
+
+
+def main() -> None:
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    for name in (*TABLES, "whole"):
+        parser.add_argument(f"--{name}", action="store_true")
+    asked = parser.parse_args()
+    wanted = [name for name in TABLES if getattr(asked, name)] or TABLES
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)  # as in the page's workers
+    # Loaded only where it is asked for: the others' libraries are large.
+    if "products" in wanted:
+        from tests.bench.made import made, training
+        from tests.bench.products import over_the_products
+
+        training(made(1250, 64), 1)()  # once, so that nothing is loaded within what is measured
+        over_the_products(made(3500, 512))
+    if "others" in wanted:
+        from tests.bench.made import made, training
+        from tests.bench.others import beside_others
+
+        training(made(1250, 64), 1)()
+        for table in (made(1250, 64), made(3500, 512)):
+            beside_others(table)
+    if "sweeps" in wanted:
+        from tests.bench.sweeps import sweeps_against_single_runs
+
+        sweeps_against_single_runs(asked.whole)
+    if "scale" in wanted:
+        from tests.bench.scale import with_more_rows
+
+        with_more_rows()
+
+
+if __name__ == "__main__":
+    main()
