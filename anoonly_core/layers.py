@@ -25,13 +25,22 @@ NARROW = 8  # times as many inputs as outputs
 
 
 def _products(a: Tensor, b: Tensor) -> Tensor:
-    """a[r] @ b[r] for every run r: [R, n, k], [R, k, m] -> [R, n, m]."""
+    """a[r] @ b[r] for every run r: [R, n, k], [R, k, m] -> [R, n, m].
+
+    An operand may be there once for several neighbouring runs: [D, ...] where D divides R.
+    """
+    runs = max(len(a), len(b))
     if a.is_cuda:
-        return torch.bmm(a, b)
-    products = a.new_empty(a.shape[0], a.shape[1], b.shape[2])
-    for left, right, product in zip(a.unbind(), b.unbind(), products.unbind(), strict=True):
+        return torch.bmm(*(own.repeat_interleave(runs // len(own), dim=0) for own in (a, b)))
+    products = a.new_empty(runs, a.shape[1], b.shape[2])
+    lefts, rights = (_for_each(own, runs) for own in (a, b))
+    for left, right, product in zip(lefts, rights, products.unbind(), strict=True):
         torch.mm(left, right, out=product)
     return products
+
+
+def _for_each(operand: Tensor, runs: int) -> list[Tensor]:
+    return [own for own in operand.unbind() for _ in range(runs // len(operand))]
 
 
 class _StackedProduct(torch.autograd.Function):
@@ -87,7 +96,10 @@ class StackedLinear(nn.Module):
             FIRST_WEIGHTS[first_weights](self.weight[run], None if self.bias is None else self.bias[run], generator)
 
     def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
-        """frozen: the gradient goes through x alone, not to weight and bias."""
+        """frozen: the gradient goes through x alone, not to weight and bias.
+
+        x may be [D, rows, inputs], each of it for R/D neighbouring runs, where it needs no gradient.
+        """
         weight: Tensor = self.weight.detach() if frozen else self.weight
         bias = self.bias.detach() if frozen and self.bias is not None else self.bias
         if len(weight) == 1 and not _is_narrow(*weight.shape[1:]):

@@ -24,7 +24,7 @@ __all__ = ["make_plan"]
 
 WANTED_S = 12.0  # a stack takes about so long, so that curves grow while a sweep runs
 LONGEST_S = 60.0  # of a stack of one split's runs, which share batches and pretraining
-EFFICIENT = 3  # its runs cost so many times what it costs whatever their number is, so that cutting wastes little
+EFFICIENT = 6  # its runs cost so many times what it costs whatever their number is, so that cutting wastes little
 PROBED_RUNS = 4
 
 
@@ -105,7 +105,7 @@ def _cost(group: Group) -> _Cost:
 
 
 def _probe(group: Group, runs: int) -> tuple[tuple[float, float], float]:
-    chosen = group.runs[:runs]
+    chosen = sorted(group.runs, key=_by_unit)[:runs]  # as they stand in a stack, sharing what they can
     stack = Stack(group.dataset, [one.config for one in chosen], [one.split for one in chosen])
     seconds = seconds_an_epoch(stack)
     begun = time.perf_counter()
@@ -127,7 +127,7 @@ def _cut(group: Group, cost: _Cost, share: float, workers: int) -> Iterator[tupl
     efficient, most = EFFICIENT * fixed / each, max(share / each, 1)
     unit_s = fixed + each * largest
     if cost.pretraining_epoch[1] or (largest > 1 and largest <= most and unit_s <= LONGEST_S):
-        size = max(1, round(min(efficient, most) / largest)) * largest
+        size = max(1, round(min(max((WANTED_S - fixed) / each, efficient), most) / largest)) * largest
     else:
         size = math.ceil(min(max((WANTED_S - fixed) / each, efficient, 1), most))
     size = min(size, group.most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -140,35 +141,42 @@ class Stack:
         """The batches of each epoch, or of each one before: indices into self.rows.X, int64 [steps, R, rows]."""
         draw = self.head.draw_epoch if pretraining is None else pretraining.draw
         generators = self._generators("batches" if pretraining is None else "pretraining")
-        runs = range(1 if self._share_batches else len(self.configs))
+        runs = range(0, len(self.configs), self._alike)
         labelled = [torch.from_numpy(split.labelled) for split in self.splits]
         size = self.configs[0].batch_size
         assert size is not None
 
         def epoch() -> torch.Tensor:
             batches: torch.Tensor | None = None
-            for run in runs:
+            for place, run in enumerate(runs):
                 drawn = draw(labelled[run], size, generators[run])
                 if batches is None:
                     batches = drawn.new_empty(len(drawn), len(runs), drawn.shape[1])
-                torch.add(drawn, self.rows.first[run], out=batches[:, run])
+                torch.add(drawn, self.rows.first[run], out=batches[:, place])
             assert batches is not None
-            return batches.to(self.device).expand(-1, len(self.configs), -1)
+            each = batches.to(self.device)[:, :, None].expand(-1, -1, self._alike, -1)
+            return each.reshape(len(batches), len(self.configs), -1)
 
         while True:
             yield epoch()
 
     @cached_property
-    def _share_batches(self) -> bool:
-        """Whether all runs have the same seed and split, and with them the same rows in each batch."""
-        streams = {(config.seed, id(split)) for config, split in zip(self.configs, self.splits, strict=True)}
-        return len(streams) == 1
+    def _alike(self) -> int:
+        """How many neighbouring runs have the same seed and split, and with them the same rows in each batch."""
+        streams = [(config.seed, id(split)) for config, split in zip(self.configs, self.splits, strict=True)]
+        lengths = {len(list(own)) for _, own in itertools.groupby(streams)}
+        return lengths.pop() if len(lengths) == 1 else 1
 
     def gather(self, indices: torch.Tensor) -> torch.Tensor:
-        """One step's rows [R, rows, columns] for its indices [R, rows]; valid until the next step."""
-        indices = indices[:1] if self._share_batches else indices
+        """One step's rows for its indices [R, rows]: [R, rows, columns]; valid until the next step.
+
+        Where neighbouring runs see the same rows and the head allows for it, they are there once for
+        these: [D, rows, columns].
+        """
+        once = self._alike if self.head.shares_rows or self._alike == len(self.configs) else 1
+        indices = indices[::once]
         shape = (*indices.shape, self.dataset.columns)
         if self._gathered.shape != shape:
             self._gathered = self.rows.X.new_empty(shape)
         torch.index_select(self.rows.X, 0, indices.reshape(-1), out=self._gathered.view(-1, shape[2]))
-        return self._gathered.expand(len(self.configs), -1, -1)
+        return self._gathered.expand(len(self.configs), -1, -1) if len(indices) == 1 else self._gathered

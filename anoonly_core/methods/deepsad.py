@@ -21,6 +21,7 @@ class DeepSAD(Head):
     """Maps a row to a few numbers and scores it by their squared distance to a fixed centre."""
 
     name: ClassVar[str] = "DeepSAD"
+    shares_rows: ClassVar[bool] = True
     norm_eps: ClassVar[float] = 1e-4
     weight_decay = 1e-6
     score_eps = 1e-6

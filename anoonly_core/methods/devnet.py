@@ -23,6 +23,7 @@ class DevNet(Head):
     """
 
     name: ClassVar[str] = "DevNet"
+    shares_rows: ClassVar[bool] = True
     first_weights: ClassVar[str] = "glorot_uniform"  # the published code is written in Keras
     norm_eps: ClassVar[float] = 1e-3
     norm_momentum: ClassVar[float] = 0.01

@@ -63,11 +63,14 @@ class Head(nn.Module, ABC):
 
     lambda_n: float32 [R], each run's; 1 for a comparator. steps: batches an epoch, 0 where it is a
     pass over the rows. rows_an_item: how many rows make one item of a batch: 2 where it is a pair.
+    shares_rows: whether x in `losses` may be there once for several neighbouring runs, because it
+    goes into linear layers alone.
     """
 
     name: ClassVar[str]
     steps: ClassVar[int] = 0
     rows_an_item: ClassVar[int] = 1
+    shares_rows: ClassVar[bool] = False
     first_weights: ClassVar[str] = "uniform"
     norm_eps: ClassVar[float] = 1e-5
     norm_momentum: ClassVar[float] = 0.1

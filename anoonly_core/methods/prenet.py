@@ -25,6 +25,7 @@ class PReNet(Head):
     """
 
     name: ClassVar[str] = "PReNet"
+    shares_rows: ClassVar[bool] = True
     rows_an_item: ClassVar[int] = 2
     steps: ClassVar[int] = BASELINES["PReNet"].steps
     weight_decay = 1e-2

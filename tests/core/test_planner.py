@@ -56,7 +56,7 @@ def test_every_run_stands_in_one_stack(
 
 
 def test_runs_of_one_seed_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    cost_of(monkeypatch, fixed=1.0, each=1.5)
+    cost_of(monkeypatch, fixed=1.0, each=3.0)
     plan = make_plan(grid(seeds=4), 2, table)
     assert sizes(plan) == [4, 4, 4, 4]
     for stack in plan.stacks:
@@ -64,7 +64,7 @@ def test_runs_of_one_seed_stay_together(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_is_left_over_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    cost_of(monkeypatch, fixed=1.0, each=1.5)
+    cost_of(monkeypatch, fixed=1.0, each=3.0)
     assert sizes(make_plan(grid(seeds=5), 2, table)) == [4, 4, 4, 4, 2, 2]
 
 

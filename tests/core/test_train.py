@@ -121,6 +121,23 @@ def test_runs_of_one_seed_share_what_is_drawn_and_gathered() -> None:
     assert torch.equal(gathered[1], alone.gather(own)[0])
     assert not torch.equal(gathered[3], gathered[1])
 
+    pairs = stack_of(dataset, [*configs[:2], *(own.with_(seed=5) for own in configs[:2])], split)
+    indices = next(pairs.draw_epochs())[0]
+    gathered = pairs.gather(indices)
+    assert len(gathered) == 2, "two runs of each seed: each seed's rows are in memory once"
+    assert torch.equal(gathered[0], alone.gather(own)[0]) and not torch.equal(gathered[1], gathered[0])
+
+
+@pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet"])
+def test_runs_that_share_rows_with_their_neighbours_score_as_alone(baseline: str) -> None:
+    dataset = made_table()
+    split = made_split(dataset)
+    settings = {"baseline": baseline, "epochs": 2, "batch_size": 16, "norm": "batch"}
+    configs = [make_config(seed=seed, lambda_n=value, **settings) for seed in (1, 2) for value in (1, 0.1, 0)]
+    together = trained_scores(dataset, configs, split)
+    for config, found in zip(configs, together, strict=True):
+        assert np.array_equal(found, trained_scores(dataset, [config], split)[0])
+
 
 def test_runs_of_different_shapes_do_not_share_a_stack() -> None:
     dataset, split = made_table(), made_split(made_table())
