@@ -67,7 +67,7 @@ def test_a_sweep_is_trained_kept_and_listed(sweeps: Sweeps) -> None:
 
 
 def test_stopped_it_keeps_what_is_finished_and_goes_on_from_there(sweeps: Sweeps) -> None:
-    sweep = a_sweep(3, epochs=150)
+    sweep = a_sweep(3, epochs=60)
     first = dict(itertools.islice(sweep.configs.items(), 1))
     sweeps.jobs.want("one", [list(first.values())])
     wait_for(lambda: sweeps.view(sweep).runs, "the first run")
