@@ -51,13 +51,15 @@ def wait_for_runs(page: Page, fewest: int) -> None:
     )
 
 
-def marks(page: Page) -> int:
-    """How many means the chart shows."""
-    found: int = page.evaluate(
-        "() => { const plot = document.querySelector('.st-key-sweep .js-plotly-plot');"
-        " return plot.data.filter(trace => trace.error_y).reduce((sum, trace) => sum + trace.x.length, 0) }"
-    )
-    return found
+MARKS = (
+    "() => { const plot = document.querySelector('.st-key-sweep .js-plotly-plot');"
+    " return plot.data.filter(trace => trace.error_y).reduce((sum, trace) => sum + trace.x.length, 0) }"
+)
+
+
+def wait_for_marks(page: Page, count: int) -> None:
+    """Until the chart, which follows the sentence, shows so many means."""
+    page.wait_for_function(f"count => ({MARKS})() === count", arg=count)
 
 
 def standing_still(mark: Locator) -> dict[str, float]:
@@ -75,18 +77,18 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
     page.goto(
         link(
             opened.url,
-            question="fig7",
-            values_lambda_n=["1", "0.1", "0.01", "0"],
-            sweep_seeds="4",
-            epochs="200",
+            question="fig9",
+            values_batch_size=["32", "64", "128", "256"],
+            sweep_seeds="2",
+            epochs="150",
             seed="3",
         )
     )
     expect(page.get_by_text("16 runs, about")).to_be_visible(timeout=PATIENCE_MS)
-    assert marks(page) == 0
+    wait_for_marks(page, 0)
     start(page, "Start")
     wait_for_runs(page, 4)
-    assert marks(page) == 4, "the curve of the first seed is whole"
+    wait_for_marks(page, 2)  # the baseline and AnoOnly at one batch size
     start(page, "Cancel")
     resume = page.get_by_role("button", name="Resume", exact=True)
     resume.wait_for(timeout=PATIENCE_MS)
@@ -99,17 +101,18 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
     page.get_by_text("All 16 runs are finished").first.wait_for(timeout=PATIENCE_MS)
     opened.wait_until_idle()
     sentence = page.inner_text("h5")
-    assert re.search(r"DeepSAD: AUCPR anomaly over 4 seeds is 0\.\d\d at λₙ 1 and 0\.\d\d at λₙ 0", sentence), sentence
-    last = page.locator(".st-key-sweep .js-plotly-plot .scatterlayer .trace").nth(1).locator("path.point").nth(3)
-    box = standing_still(last)
+    assert re.search(r"AUCPR anomaly: DeepSAD \+ AnoOnly is .* of 4 values of batch size", sentence), sentence
+    wait_for_marks(page, 8)
+    shown = page.evaluate("document.querySelector('.st-key-sweep .js-plotly-plot').data[3].y[0]")
+    first = page.locator(".st-key-sweep .js-plotly-plot .scatterlayer .trace").nth(3).locator("path.point").nth(0)
+    box = standing_still(first)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    said = opened.wait_for_sentence("Over 4 seeds", "DeepSAD + AnoOnly")
-    after = re.search(r"at λₙ 1 and (0\.\d\d) at λₙ 0", sentence)
-    assert after and f"AUCPR {after[1]} against" in said, "the same runs, the same figures"
-    assert opened.parameters["epochs"] == "200" and opened.parameters["seeds"] == "4"
+    said = opened.wait_for_sentence("ver 2 seeds", "DeepSAD + AnoOnly")
+    assert f"AUCPR {shown:.2f} against" in said, "the same runs, the same figures"
+    assert opened.parameters["batch_size"] == "32" and opened.parameters["seeds"] == "2"
     page.get_by_role("link", name="Sweep").click()
     page.get_by_text("All 16 runs are finished").first.wait_for(timeout=PATIENCE_MS)
-    page.wait_for_url(re.compile(r"/sweep\?.*values_lambda_n=0\.01"))
+    page.wait_for_url(re.compile(r"/sweep\?.*values_batch_size=64"))
 
 
 @contextmanager
