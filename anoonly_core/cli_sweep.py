@@ -18,10 +18,12 @@ from anoonly_core import worker
 from anoonly_core.config import RULES
 from anoonly_core.data.catalogue import DATASETS, check_name, load
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.evaluate import METRICS
 from anoonly_core.execute import Engine, LocalEngine, execute
+from anoonly_core.plan import duration
 from anoonly_core.questions import QUESTIONS, WITH_AND_WITHOUT
 from anoonly_core.store import Store, StoredRun, default_store
-from anoonly_core.sweep import AXES, METRICS, PUBLISHED, Sweep, make_sweep, sweep_table, to_parquet
+from anoonly_core.sweep import AXES, PUBLISHED, Sweep, make_sweep, sweep_table, to_parquet
 from anoonly_core.workers import Workers
 
 __all__ = ["add_parser", "sweep_of"]
@@ -138,14 +140,14 @@ def _train(sweep: Sweep, engine: Engine, store: Store, runs: dict[str, StoredRun
             for state in states:
                 if said and state.seconds_left is not None:
                     bar.clear()
-                    print(f"{said}; about {_duration(state.seconds_left)} on {engine.slots} workers.", file=sys.stderr)
+                    print(f"{said}; about {duration(state.seconds_left)} on {engine.slots} workers.", file=sys.stderr)
                     said = ""
                 runs |= state.runs
                 failures |= state.failures
                 if state.unkept:
                     print(state.unkept, file=sys.stderr)
                 if state.seconds_left is not None:
-                    bar.set_postfix_str(f"about {_duration(state.seconds_left)} left")
+                    bar.set_postfix_str(f"about {duration(state.seconds_left)} left")
                 bar.update(len(runs) + len(failures) - bar.n)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
@@ -153,13 +155,6 @@ def _train(sweep: Sweep, engine: Engine, store: Store, runs: dict[str, StoredRun
         ) from None
     finally:
         states.close()  # type: ignore[attr-defined]
-
-
-def _duration(seconds: float) -> str:
-    """ "8 s", "3 min" or "2.5 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import re
 import sys
 import threading
 import time
@@ -33,6 +34,7 @@ __all__ = ["Cluster"]
 CONNECT_S = 10
 COUNT_EVERY_S = 1.0
 ASK_EVERY_S = 0.5
+ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
 PATIENCE_S = 60.0  # how long the workers may all be away: a nanny starts them again
 MISSING = "A cluster needs Dask: pip install -r requirements-cluster.txt"
 
@@ -47,6 +49,8 @@ class Cluster:
             import distributed
         except ImportError as error:
             raise EngineUnavailable(MISSING) from error
+        if not ADDRESS.fullmatch(address):
+            raise EngineUnavailable(f"{address!r} is no scheduler's address, such as tcp://10.0.0.5:8786.")
         self.address = address
         self._names = itertools.count()
         self._sent: dict[str, Any] = {}  # data sets by name: futures of those that the cluster was sent

@@ -6,11 +6,11 @@ they agree with scikit-learn's, ties included.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-__all__ = ["Confusion", "Curves", "Metrics", "chance_levels", "confusion", "curves", "metrics"]
+__all__ = ["METRICS", "Confusion", "Curves", "Metrics", "chance_levels", "confusion", "curves", "metrics"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class Metrics:
     def as_dict(self) -> dict[str, float]:
         """The metrics by name."""
         return asdict(self)
+
+
+METRICS = tuple(field.name for field in fields(Metrics))
 
 
 @dataclass(frozen=True, eq=False)

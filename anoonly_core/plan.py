@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from anoonly_core.config import RunConfig
 
-__all__ = ["Plan", "PlannedStack"]
+__all__ = ["Plan", "PlannedStack", "duration"]
 
 
 @dataclass(frozen=True)
@@ -31,3 +31,10 @@ class Plan:
             first = busy.index(min(busy))
             busy[first] += stack.seconds
         return max(busy)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: "8 s", "3 min" or "2.5 h"."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.evaluate import METRICS
 from anoonly_core.keys import run_key
 from anoonly_core.store import StoredRun
 
 __all__ = [
     "AXES",
-    "METRICS",
     "MOST_SEEDS",
     "PUBLISHED",
     "Axis",
@@ -35,7 +35,6 @@ __all__ = [
 
 # What can be varied. The data set is chosen, and the seeds are counted.
 AXES = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "seed"))
-METRICS = ("aucroc", "aucpr_anomaly", "aucpr_normal", "aucpr_normal_published")
 PUBLISHED = "published"
 MOST_RUNS = 20_000
 MOST_SEEDS = 1000

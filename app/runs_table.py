@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.config import RunConfig
+from anoonly_core.evaluate import METRICS
 from anoonly_core.store import StoredRun
 from app.controls import shown
 
@@ -16,7 +17,6 @@ __all__ = ["filtered", "lead", "runs_table", "to_parquet"]
 
 MEGABYTE = 2**20
 SETTINGS = tuple(RunConfig.model_fields)
-METRICS = ("aucroc", "aucpr_anomaly", "aucpr_normal", "aucpr_normal_published")
 WORDS = ("dataset", "baseline", "norm", "contamination", "preset", "protocol")
 WHOLE = ("batch_size", "epochs", "seed")  # of the settings; the others are fractions
 

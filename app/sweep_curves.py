@@ -103,7 +103,8 @@ def curves_of(sweep: Sweep, runs: Mapping[str, StoredRun], metric: str) -> list[
     grouped: dict[tuple[tuple[str, ...], float | None], list[CurvePoint]] = {}
     for point in sweep.points:
         of = tuple(value_words(name, point.at[name]) for name in others if name != "lambda_n")
-        of = of or (str(sweep.settings.get("baseline", "DeepSAD")),) if first != "baseline" else of or ("each system",)
+        if not of:
+            of = ("each system" if first == "baseline" else str(sweep.settings.get("baseline", "DeepSAD")),)
         lambda_n = point.at["lambda_n"] if "lambda_n" in others else None
         finished = {config.seed: key for key, config in point.configs.items() if key in runs}
         here = grouped.setdefault((of, lambda_n), [])

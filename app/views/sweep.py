@@ -12,6 +12,7 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.errors import AnoOnlyError
+from anoonly_core.plan import duration
 from anoonly_core.recipes import sweep_command
 from anoonly_core.sweep import Sweep, sweep_table, to_parquet
 from app import notices, sweep_controls
@@ -76,9 +77,7 @@ def _draw_live(asked: sweep_controls.Asked, sweeps: Sweeps) -> None:
     said = sweep_verdict(sweep, curves, metric)
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)
     so_far = f" *({len(view.runs)} of {total} runs so far.)*" if said and ended < total else ""
-    sentence.markdown(
-        f"##### {said or 'Nothing of this has been trained yet: start it, and watch the curves grow.'}{so_far}"
-    )
+    sentence.markdown(f"##### {said or NOTHING_YET}{so_far}")
     with buttons:
         _draw_buttons(asked, sweeps, view)
         if view.problem:
@@ -129,22 +128,14 @@ def _draw_buttons(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) 
                 key="sweep_start",
             )
         else:
-            st.button(
-                "Pause",
-                on_click=sweeps.stop,
-                args=(sweep,),
-                disabled=view.state == "stopping",
-                key="sweep_pause",
-                help="Unfinished stacks stop and begin again with Resume; finished runs are kept.",
-            )
-            st.button(
-                "Cancel",
-                on_click=sweeps.forget,
-                args=(sweep,),
-                disabled=view.state == "stopping",
-                key="sweep_cancel",
-                help="Stops, and takes the sweep off the list of earlier ones; finished runs are kept.",
-            )
+            stopping = view.state == "stopping"
+            for label, act, help in (
+                ("Pause", sweeps.stop, "Unfinished stacks stop and begin again with Resume; finished runs are kept."),
+                ("Cancel", sweeps.forget, "Stops, and leaves the list of earlier sweeps; finished runs are kept."),
+            ):
+                st.button(
+                    label, on_click=act, args=(sweep,), disabled=stopping, key=f"sweep_{label.lower()}", help=help
+                )
     share = ended / total
     counted = f"{len(view.runs)} of {total} runs"
     if view.failures:
@@ -153,7 +144,7 @@ def _draw_buttons(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) 
         "idle": _expected(asked, sweeps, view),
         "waiting": f"{counted}. Waiting: another sweep comes first",
         "planning": f"{counted}. Timing a few steps of each shape",
-        "running": f"{counted}, about {_duration(view.seconds_left or 0)} left",
+        "running": f"{counted}, about {duration(view.seconds_left or 0)} left",
         "stopping": f"{counted}. Stopping at the next epoch",
     }[view.state]
     right.progress(share, words)
@@ -172,7 +163,7 @@ def _expected(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) -> s
     seconds = sweeps.estimate(sweep, missing)
     if seconds is None:
         return f"{kept}; measuring how long that takes"
-    return kept if math.isnan(seconds) else f"{kept}, about {_duration(seconds)} on this machine"
+    return kept if math.isnan(seconds) else f"{kept}, about {duration(seconds)} on this machine"
 
 
 @st.fragment(run_every=FOLLOW_S)
@@ -184,13 +175,6 @@ def _await_estimate(sweep: Sweep, sweeps: Sweeps, missing: dict[str, Any]) -> No
         st.rerun()
     if not known:
         st.session_state.estimated = False
-
-
-def _duration(seconds: float) -> str:
-    """ "8 s", "3 min" or "2.5 h"."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _open_clicked(sweep: Sweep, event: Any) -> None:

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from anoonly_core.config import RunConfig
+from anoonly_core.evaluate import METRICS
 from anoonly_core.store import StoredRun
-from anoonly_core.sweep import METRICS, Sweep, make_sweep
+from anoonly_core.sweep import Sweep, make_sweep
 from app.sweep_chart import MARK, sweep_figure
 from app.sweep_curves import curves_of, sweep_verdict, value_words, x_values
 

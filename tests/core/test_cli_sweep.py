@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from anoonly_core import cli, cli_sweep
+from anoonly_core.evaluate import METRICS
 from anoonly_core.run import run_many
 from anoonly_core.store import default_store
-from anoonly_core.sweep import METRICS, Sweep
+from anoonly_core.sweep import Sweep
 
 
 def sweep_of(*arguments: str) -> Sweep:

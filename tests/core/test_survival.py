@@ -251,8 +251,10 @@ def test_a_cluster_that_cannot_be_used_is_one_sentence(
     with pytest.raises(EngineUnavailable, match=r"has AnoOnly 0\.1\.0, here it is 9\.9"):
         Cluster(scheduler)
     monkeypatch.setattr("anoonly_core.cluster.CONNECT_S", 1)
-    for address in ("tcp://127.0.0.1:9", "nowhere", "", "tcp://"):
-        with pytest.raises(EngineUnavailable, match="No Dask scheduler answers"):
+    with pytest.raises(EngineUnavailable, match="No Dask scheduler answers"):
+        Cluster("tcp://127.0.0.1:9")
+    for address in ("nowhere", "", "tcp://", "tcp://:8786", "tcp://a b:1", "tcp://127.0.0.1:x"):
+        with pytest.raises(EngineUnavailable, match="is no scheduler's address"):
             Cluster(address)
 
 

@@ -11,10 +11,11 @@ import pytest
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import make_config
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.evaluate import METRICS
 from anoonly_core.keys import run_key
 from anoonly_core.questions import QUESTIONS
 from anoonly_core.store import StoredRun
-from anoonly_core.sweep import AXES, METRICS, Sweep, make_sweep, sweep_table
+from anoonly_core.sweep import AXES, Sweep, make_sweep, sweep_table
 
 
 def stored(sweep: Sweep, value: float = 0.5) -> dict[str, StoredRun]:
