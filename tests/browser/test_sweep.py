@@ -53,7 +53,7 @@ def wait_for_runs(page: Page, fewest: int) -> None:
 
 MARKS = (
     "() => { const plot = document.querySelector('.st-key-sweep .js-plotly-plot');"
-    " return plot.data.filter(trace => trace.error_y).reduce((sum, trace) => sum + trace.x.length, 0) }"
+    " return plot?.data?.filter(trace => trace.error_y).reduce((sum, trace) => sum + trace.x.length, 0) }"
 )
 
 
