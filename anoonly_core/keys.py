@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import identity
 from anoonly_core.data.split import SPLIT_FIELDS
 
-__all__ = ["hidden_points_key", "input_points_key", "run_key"]
+__all__ = ["hidden_points_key", "input_points_key", "observation_key", "replay_key", "run_key"]
 
 # Raised whenever split, layers or training change what any head scores.
 ENGINE_REVISION = 1
@@ -34,6 +35,16 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
 def hidden_points_key(run: str, projector: str) -> str:
     """The key of a projection ("pca", "tsne", "umap") of what the run with this key sees in its rows."""
     return _digest({"run": run, "projector": projector})
+
+
+def observation_key(config: RunConfig) -> str:
+    """The key of what the microscope sees of a run."""
+    return _digest({"observed": run_key(config)})
+
+
+def replay_key(configs: Sequence[RunConfig], projector: str) -> str:
+    """The key of a replay of runs side by side, with maps by this projector."""
+    return _digest({"replayed": [run_key(config) for config in configs], "projector": projector})
 
 
 def input_points_key(config: RunConfig, projector: str) -> str:

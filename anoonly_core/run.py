@@ -13,6 +13,7 @@ import torch
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.split import Split
 from anoonly_core.errors import AnoOnlyError, DeviceUnavailable, StoreUnavailable, TrainingDiverged
 from anoonly_core.evaluate import metrics
 from anoonly_core.grouping import Loader, Planned, groups_of
@@ -33,6 +34,7 @@ __all__ = [
     "run",
     "run_each",
     "run_many",
+    "sample_rows",
     "warm_up",
 ]
 
@@ -216,30 +218,32 @@ def _is_finite(scores: np.ndarray) -> bool:
 
 
 def _samples(trained: Trained) -> list[Sample]:
-    """At most SAMPLE_ROWS test rows and labelled anomalies of each run, with all anomalies if they fit."""
-    dataset = trained.dataset
-    chosen = []
-    for config, split in zip(trained.configs, trained.splits, strict=True):
-        labelled = np.unique(split.train[split.labelled])
-        anomalies = np.unique(split.test[dataset.y[split.test] == 1])
-        normals = np.unique(split.test[dataset.y[split.test] == 0])
-        stream = numpy_stream(config.seed, "sample")
-        labelled, anomalies = (
-            _some(stream, labelled, SAMPLE_ROWS // 3),
-            _some(stream, anomalies, SAMPLE_ROWS // 3),
-        )
-        normals = _some(stream, normals, SAMPLE_ROWS - len(labelled) - len(anomalies))
-        rows = np.concatenate([normals, anomalies, labelled])
-        role = np.repeat(
-            np.array([Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELLED_ANOMALY], dtype=np.int8),
-            [len(normals), len(anomalies), len(labelled)],
-        )
-        chosen.append((rows, role))
+    """What each run sees in its rows that are drawn."""
+    pairs = zip(trained.configs, trained.splits, strict=True)
+    chosen = [sample_rows(trained.dataset, split, config.seed) for config, split in pairs]
     hidden = trained.hidden([rows for rows, _ in chosen])
     return [
         Sample(rows, role, own, split.minimum, split.scale)
         for (rows, role), own, split in zip(chosen, hidden, trained.splits, strict=True)
     ]
+
+
+def sample_rows(dataset: Dataset, split: Split, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a run that are drawn, int64 [m], and each one's Role, int8 [m].
+
+    At most SAMPLE_ROWS test rows and labelled anomalies, with all anomalies if they fit.
+    """
+    labelled = np.unique(split.train[split.labelled])
+    anomalies = np.unique(split.test[dataset.y[split.test] == 1])
+    normals = np.unique(split.test[dataset.y[split.test] == 0])
+    stream = numpy_stream(seed, "sample")
+    labelled, anomalies = _some(stream, labelled, SAMPLE_ROWS // 3), _some(stream, anomalies, SAMPLE_ROWS // 3)
+    normals = _some(stream, normals, SAMPLE_ROWS - len(labelled) - len(anomalies))
+    role = np.repeat(
+        np.array([Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELLED_ANOMALY], dtype=np.int8),
+        [len(normals), len(anomalies), len(labelled)],
+    )
+    return np.concatenate([normals, anomalies, labelled]), role
 
 
 def _some(stream: np.random.Generator, rows: np.ndarray, most: int) -> np.ndarray:

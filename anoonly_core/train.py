@@ -111,10 +111,12 @@ def _timed(step: Callable[[torch.Tensor], object], batches: torch.Tensor) -> flo
     return statistics.median(taken[1:]) * len(batches)
 
 
-def train(stack: Stack) -> Iterator[Snapshot]:
+def train(stack: Stack, after_step: Callable[[torch.Tensor], None] | None = None) -> Iterator[Snapshot]:
     """Train a stack, yielding a snapshot after each epoch; stop iterating and it has stopped.
 
-    Minimises λ_n · L_N + L_A for each run (P eq. 7), plus the norm's own penalty where it has one
+    after_step: called after each step with its batch, indices into stack.rows.X [R, rows].
+
+    It minimises λ_n · L_N + L_A for each run (P eq. 7), plus the norm's own penalty where it has one
     (P eq. 5), all divided by the batch size. Between two snapshots the caller may score with the
     stack. A head that has a pretraining wants `pretrain` before.
     """
@@ -129,10 +131,16 @@ def train(stack: Stack) -> Iterator[Snapshot]:
         for epoch in range(1, epochs + 1):
             for group in optimiser.param_groups:
                 group["lr"] = head.learning_rate(first_rate, epoch, epochs)
-            yield _train_epoch(stack, optimiser, epoch, next(draws))
+            yield _train_epoch(stack, optimiser, epoch, next(draws), after_step)
 
 
-def _train_epoch(stack: Stack, optimiser: torch.optim.Optimizer, epoch: int, batches: torch.Tensor) -> Snapshot:
+def _train_epoch(
+    stack: Stack,
+    optimiser: torch.optim.Optimizer,
+    epoch: int,
+    batches: torch.Tensor,
+    after_step: Callable[[torch.Tensor], None] | None = None,
+) -> Snapshot:
     head = stack.head.train()
     norms = list(head.norms())
     labelled = stack.rows.labelled[batches]
@@ -146,6 +154,8 @@ def _train_epoch(stack: Stack, optimiser: torch.optim.Optimizer, epoch: int, bat
         terms += [(penalty, by_batch) for norm in norms if (penalty := norm.take_penalty()) is not None]
         _step(optimiser, terms)
         losses[0, step], losses[1, step] = normal.detach(), anomaly.detach()
+        if after_step is not None:
+            after_step(batches[step])
     mean_normal, mean_anomaly = (own.mean(dim=0).cpu().numpy() for own in losses)
     per_batch = labelled.sum(dim=2).cpu().numpy()
     return Snapshot(

@@ -17,7 +17,9 @@ from anoonly_core.config import RunConfig
 if TYPE_CHECKING:
     import numpy as np
 
+    from anoonly_core.observation import Observation
     from anoonly_core.plan import Plan
+    from anoonly_core.replay import Replay
     from anoonly_core.result import RunResult
     from anoonly_core.run import Outcome
 
@@ -29,8 +31,10 @@ __all__ = [
     "JobProgress",
     "fetch_dataset",
     "nothing",
+    "observe_run",
     "plan_runs",
     "project_features",
+    "record_runs",
     "start_projector",
     "start_trainer",
     "train_each",
@@ -115,6 +119,22 @@ def plan_runs(job: int, configs: dict[str, RunConfig], workers: int) -> Plan:
     from anoonly_core.planner import make_plan
 
     return make_plan(configs, workers, check=lambda: _check(job))
+
+
+def observe_run(job: int, config: RunConfig) -> list[Observation]:
+    """Look at a run through the microscope, see microscope.observe; raises Cancelled when told to stop."""
+    from anoonly_core.microscope import observe
+
+    _check(job)
+    return observe(config, lambda done, total: _report(job, done, total))
+
+
+def record_runs(job: int, configs: Sequence[RunConfig], projector: str) -> Replay:
+    """Record runs for a replay, see record.record; raises Cancelled when told to stop."""
+    from anoonly_core.record import record
+
+    _check(job)
+    return record(configs, projector, lambda done, total: _report(job, done, total))
 
 
 def fetch_dataset(job: int, name: str) -> None:

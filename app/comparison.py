@@ -16,12 +16,14 @@ from anoonly_core.project import scaled_inputs
 from anoonly_core.result import RunResult
 from app import charts, links
 from app.jobs import Jobs
+from app.replaying import draw_replay
 from app.tabs import MODEBAR, draw_tabs
 from app.verdict import Difference, describe, difference, signed, verdict
 
 __all__ = ["draw_comparison", "draw_figures"]
 
 METRICS = {"aucroc": "AUCROC", "aucpr_anomaly": "AUCPR anomaly", "aucpr_normal": "AUCPR normal"}
+VIEWS = {"trained": "when trained", "learn": "watch it learn"}
 PROJECTIONS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 FOLLOW_S = 0.4
 PANEL_NAME = 30  # letters that fit over a third of a projector
@@ -70,9 +72,15 @@ def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
         share = b.counts["test_copies_of_training_part"] / b.counts["test"]
         st.warning(f"Leak: {share:.0%} of the test rows are copies of training rows under this protocol.")
     scores_place = st.container()
-    projection_place, threshold_place = st.columns([1, 3], vertical_alignment="bottom")
+    view_place, projection_place, threshold_place = st.columns([1.25, 1.1, 2.2], vertical_alignment="bottom")
+    with view_place:
+        view = _draw_view_control()
     with projection_place:
         projector = _draw_projection_control()
+    if view == "learn":
+        draw_replay(a, b, dataset, sides, projector, jobs, session, beside=threshold_place)
+        return
+    jobs.release(session, ["films"])
     threshold = threshold_place.select_slider(
         "Threshold: score, in interquartile ranges above the median of the test rows",
         THRESHOLDS,
@@ -92,6 +100,20 @@ def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
     if waiting:
         _follow_points(jobs, waiting)
     draw_tabs(a, b, dataset, sides, cuts, confusions, selected)
+
+
+def _draw_view_control() -> str:
+    chosen: str = st.segmented_control(
+        "Show the runs",
+        list(VIEWS),
+        default="trained",
+        required=True,
+        format_func=VIEWS.__getitem__,
+        key="view",
+        bind="query-params",
+        help="Watch it learn: both runs again, epoch by epoch, from the same first weights, split and batches.",
+    )
+    return chosen
 
 
 def _draw_projection_control() -> str:

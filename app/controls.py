@@ -6,7 +6,7 @@ are all made from that declaration.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from anoonly_core.baselines import BASELINES, NORM_LABELS, Baseline
 from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import InvalidConfig
+from app import classroom
 
 __all__ = [
     "CONTROLS",
@@ -196,7 +197,18 @@ CONTROLS: tuple[Control, ...] = (
 )
 
 _BY_NAME = {control.name: control for control in CONTROLS}
-_OTHER_PARAMETERS = ("a", "threshold", "projection", "embed", "embed_options")
+_OTHER_PARAMETERS = (
+    "a",
+    "threshold",
+    "projection",
+    "view",
+    "place",
+    "feature",
+    "fix",
+    "hide",
+    "embed",
+    "embed_options",
+)
 
 # What a pinned A holds on to; data set, protocol and seeds always follow B, so that the test rows are the same.
 PINNED_FIELDS = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "protocol", "seed"))
@@ -217,7 +229,7 @@ class Choice:
 def read_link(parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     """What a link's parameters set, by control, and a sentence about each that cannot be used."""
     values: dict[str, Any] = {}
-    notices = []
+    notices = classroom.complaints(parameters, {control.name: control.label for control in CONTROLS})
     for name, text in parameters.items():
         if name in _OTHER_PARAMETERS:
             continue
@@ -231,16 +243,22 @@ def read_link(parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]
     return values, notices
 
 
-def sidebar() -> Choice:
-    """Draw the controls in the sidebar, each bound to its URL parameter, and read them.
+def sidebar(without: Collection[str] = ()) -> Choice:
+    """Draw the controls in the sidebar but for some, each bound to its URL parameter, and read them.
 
-    Raises InvalidConfig where the settings do not fit together.
+    What the link hides has the link's value, or its default. Raises InvalidConfig where the settings
+    do not fit together.
     """
     baseline, preset = BASELINES[at_present("baseline")], at_present("preset")
     with st.sidebar:
-        values = {control.name: draw(control, baseline, preset) for control in CONTROLS if not control.more}
-        with st.expander("More"):
-            values |= {control.name: draw(control, baseline, preset) for control in CONTROLS if control.more}
+        left_out = classroom.locked(classroom.HIDE).union(without)
+        values = {control.name: at_present(control.name) for control in CONTROLS if control.name in left_out}
+        drawn = [control for control in CONTROLS if control.name not in left_out]
+        values |= {control.name: draw(control, baseline, preset) for control in drawn if not control.more}
+        if more := [control for control in drawn if control.more]:
+            with st.expander("More"):
+                values |= {control.name: draw(control, baseline, preset) for control in more}
+        classroom.draw_link_maker({control.name: control.label for control in drawn}, st.context.url)
     return _choice(values)
 
 
@@ -298,7 +316,7 @@ def draw(control: Control, baseline: Baseline, preset: str, bind: bool = True) -
         "format_func": shown,
         "key": control.name,
         "help": help_text(control, baseline, preset),
-        "disabled": not baseline.has(control.name),
+        "disabled": not baseline.has(control.name) or control.name in classroom.locked(classroom.FIX),
         "bind": "query-params" if bind else None,
     }
     first = control.default if bind else extra

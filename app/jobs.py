@@ -10,7 +10,6 @@ import itertools
 import logging
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,10 +26,12 @@ from anoonly_core.project import project
 from anoonly_core.result import RunResult, from_bytes
 from anoonly_core.store import Store, default_store
 from anoonly_core.workers import Task, WorkerDied, Workers
+from app.memory import Memory
 
 __all__ = ["Job", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
 REMEMBERED = 400
+REMEMBERED_FILMS = 16  # of up to a few MB each
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 SHIPPED = Path(__file__).parents[1] / "assets" / "first_light"
 
@@ -45,7 +46,7 @@ def dataset_key(name: str) -> str:
 
 @dataclass(eq=False)
 class Job:
-    """One piece of work in a worker process, and the sessions that wait for it; kind: runs, points or data."""
+    """One piece of work in a worker process, and the sessions that wait for it; kind: runs, films, points or data."""
 
     number: int
     kind: str
@@ -77,8 +78,9 @@ class Jobs:
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._active: dict[str, Job] = {}
-        self._finished: OrderedDict[str, Any] = OrderedDict()
-        self._failures: OrderedDict[str, str] = OrderedDict()
+        self._finished, self._films, self._failures = (
+            Memory(most) for most in (REMEMBERED, REMEMBERED_FILMS, REMEMBERED)
+        )
         self.trainers = Workers(self.cores, worker.start_trainer)
         self.projectors = Workers(PROJECTORS, worker.start_projector, warm=worker.warm_umap)
 
@@ -112,26 +114,37 @@ class Jobs:
                     self._submit(session, "points", (key,), worker.project_features, table, projector)
             self._leave(session, "points", keep=set(features))
 
+    def want_film(self, session: str, key: str, function: Callable[..., Any], *arguments: Any) -> None:
+        """See to it that what this function of `worker` makes is finished, running or queued.
+
+        It is kept in memory only, for it is made again in seconds. Another film that the session wanted
+        before is given up.
+        """
+        with self._lock:
+            self._join(session, (key,))
+            if self._is_missing(key, self.film):
+                self._submit(session, "films", (key,), function, *arguments)
+            self._leave(session, "films", keep={key})
+
     def want_dataset(self, session: str, name: str) -> None:
         """See to it that a data set is being downloaded, as the job with its dataset_key."""
         key = dataset_key(name)
         with self._lock:
-            self._failures.pop(key, None)
+            self._failures.forget(key)
             self._join(session, (key,))
             if key not in self._active:
                 self._submit(session, "data", (key,), worker.fetch_dataset, name)
 
-    def release(self, session: str) -> None:
-        """The session waits for nothing any more; what no other session waits for is stopped."""
+    def release(self, session: str, kinds: Iterable[str] = ("runs", "films", "points", "data")) -> None:
+        """The session waits for nothing of these kinds any more; what no other session waits for is stopped."""
         with self._lock:
-            for kind in ("runs", "points", "data"):
+            for kind in kinds:
                 self._leave(session, kind, keep=set())
 
     def forget_failures(self, keys: Iterable[str]) -> None:
         """Let failed work be tried again."""
-        with self._lock:
-            for key in keys:
-                self._failures.pop(key, None)
+        for key in keys:
+            self._failures.forget(key)
 
     # -- what a session sees
 
@@ -150,12 +163,17 @@ class Jobs:
         found = self.points(key)
         if found is None:
             found = project(features, projector)
-            self._remember(key, found)
+            self._finished.put(key, found)
         return found
+
+    def film(self, key: str) -> Any:
+        """What was made for `want_film`, None where it is not there."""
+        return self._films.get(key)
 
     def failure(self, key: str) -> str | None:
         """Why work with this key failed, in one sentence."""
-        return self._failures.get(key)
+        sentence: str | None = self._failures.get(key)
+        return sentence
 
     def view(self, keys: Iterable[str]) -> JobView | None:
         """How far the unfinished work among these keys has come; None when nothing is under way."""
@@ -167,14 +185,16 @@ class Jobs:
                 slowest = min(started, key=lambda progress: progress.done / max(progress.total, 1))
                 return JobView(ahead=0, done=slowest.done, total=slowest.total)
             first = min(jobs, key=lambda job: job.number)
-            pool, workers = (("points",), PROJECTORS) if first.kind == "points" else (("runs", "data"), self.cores)
+            pool, workers = (
+                (("points",), PROJECTORS) if first.kind == "points" else (("runs", "films", "data"), self.cores)
+            )
             earlier = {job for job in self._active.values() if job.kind in pool and job.number < first.number}
             return JobView(ahead=max(0, len(earlier) - workers + 1), done=0, total=0)
 
     def busy(self) -> int:
         """How many trainers are at work."""
         with self._lock:
-            return min(self.cores, len({job for job in self._active.values() if job.kind == "runs"}))
+            return min(self.cores, len({job for job in self._active.values() if job.kind in ("runs", "films")}))
 
     def close(self) -> None:
         """Stop all worker processes."""
@@ -187,22 +207,13 @@ class Jobs:
         return key not in self._active and key not in self._failures and find(key) is None
 
     def _recall(self, key: str, read: Callable[[str], Any]) -> Any:
-        with self._lock:
-            if key in self._finished:
-                self._finished.move_to_end(key)
-                return self._finished[key]
-            if key in self._active:
-                return None
+        known = self._finished.get(key)
+        if known is not None or key in self._active:
+            return known
         found = read(key)
         if found is not None:
-            self._remember(key, found)
+            self._finished.put(key, found)
         return found
-
-    def _remember(self, key: str, value: Any) -> None:
-        with self._lock:
-            self._finished[key] = value
-            while len(self._finished) > REMEMBERED:
-                self._finished.popitem(last=False)
 
     def _join(self, session: str, keys: Iterable[str]) -> None:
         for key in keys:
@@ -245,7 +256,9 @@ class Jobs:
         sentence = None
         try:
             outcome = job.task.result()
-            if isinstance(outcome, list):
+            if job.kind == "films":
+                self._films.put(job.keys[0], outcome)
+            elif isinstance(outcome, list):
                 values = {result.key: result for result in outcome}
             elif isinstance(outcome, np.ndarray):
                 values = {job.keys[0]: outcome}
@@ -259,7 +272,7 @@ class Jobs:
             log.exception("job %d failed", job.number)
             sentence = f"This run failed for a reason that the server's log tells ({type(error).__name__})."
         for key, value in values.items():
-            self._remember(key, value)
+            self._finished.put(key, value)
             if isinstance(value, np.ndarray):
                 self._keep_points(key, value)
         with self._lock:
@@ -267,9 +280,7 @@ class Jobs:
                 if self._active.get(key) is job:
                     del self._active[key]
                 if sentence is not None:
-                    self._failures[key] = sentence
-            while len(self._failures) > REMEMBERED:
-                self._failures.popitem(last=False)
+                    self._failures.put(key, sentence)
         self.on_busy(self.busy())
 
     def _keep_points(self, key: str, points: np.ndarray) -> None:

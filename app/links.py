@@ -10,12 +10,22 @@ import streamlit as st
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import InvalidConfig
-from app.controls import CONTROLS, PUBLISHED, baseline_of, pin_text, shown
+from app import notices
+from app.controls import CONTROLS, PUBLISHED, baseline_of, pin_text, read_link, shown
 
-__all__ = ["BESIDE_CONTROLS", "address", "arrive", "compare_parameters", "left_behind", "remember"]
+__all__ = [
+    "BESIDE_CONTROLS",
+    "address",
+    "arrive",
+    "compare_parameters",
+    "draw_notices",
+    "left_behind",
+    "remember",
+    "take_in_link",
+]
 
-# What else the Compare page keeps in its address: the pinned run and how the figures are drawn.
-BESIDE_CONTROLS = ("a", "threshold", "projection")
+# What else Compare and Microscope keep in their address: the pinned run and how the figures are drawn.
+BESIDE_CONTROLS = ("a", "threshold", "projection", "view", "place", "feature", "fix", "hide")
 
 
 def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[str, str]:
@@ -66,3 +76,33 @@ def arrive(page: str) -> None:
     if st.session_state.get("page") != page:
         st.session_state.page = page
         st.session_state.pop("link_values", None)
+
+
+def take_in_link() -> None:
+    """Whenever the session comes to this page: read the link, or else what the page was left with.
+
+    Values between a control's stops are remembered, and what cannot be used is noted.
+    """
+    if "link_values" in st.session_state:
+        return
+    given = st.query_params.to_dict()
+    left = {} if given else left_behind()
+    values, complaints = read_link(given or left)
+    for name in (*(control.name for control in CONTROLS), *BESIDE_CONTROLS):
+        st.session_state.pop(name, None)  # what Streamlit kept of the controls would outdo the link
+    st.session_state.pop("noticed_at", None)
+    st.session_state.link_values = values
+    st.session_state.notices = complaints if given else []
+    # A control drops what it would write otherwise, such as 1e-3: let the link say it the control's way.
+    wanted = left | {name: shown(value) for name, value in values.items()}
+    if any(given.get(name) != text for name, text in wanted.items()):
+        for name, text in wanted.items():
+            st.query_params[name] = text
+        st.rerun()
+
+
+def draw_notices(state: object) -> None:
+    """Show what the link got wrong, until the page's state is no more what it was then."""
+    if st.session_state.setdefault("noticed_at", state) == state:
+        for notice in st.session_state.notices:
+            notices.warning(notice)

@@ -17,7 +17,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import run_key
 from anoonly_core.result import RunResult
-from app import controls, links, notices
+from app import classroom, controls, links, notices
 from app.comparison import draw_comparison, draw_figures
 from app.download import is_at_hand
 from app.jobs import Jobs, server_jobs
@@ -66,14 +66,16 @@ def page() -> None:
     jobs = server_jobs()
     if runtime.exists():
         jobs.is_here = runtime.get_instance().is_active_session
-    _take_in_link()
+    links.take_in_link()
     links.remember()
     try:
         choice = controls.sidebar()
         a, complaint = _pinned(choice)
         plan = Plan(choice.seeded(a), choice.seeded(choice.b))
         _pin_buttons(choice)
-        _draw_notices(plan, complaint)
+        links.draw_notices(plan)
+        if complaint is not None:
+            notices.warning(complaint)
         if is_at_hand(choice.b.dataset, jobs, session):
             _compare(plan, jobs, session)
     except AnoOnlyError as error:
@@ -85,38 +87,6 @@ def open_link(parameters: Mapping[str, str]) -> None:
     for name in ("page", "compare_address", "cancelled", "shown", "selected_rows"):
         st.session_state.pop(name, None)
     st.switch_page(st.Page(page, default=True), query_params=dict(parameters))
-
-
-def _take_in_link() -> None:
-    """Whenever the session comes to this page: read the link, or else what the page was left with.
-
-    Values between a control's stops are remembered, and what cannot be used is noted.
-    """
-    if "link_values" in st.session_state:
-        return
-    given = st.query_params.to_dict()
-    left = {} if given else links.left_behind()
-    values, complaints = controls.read_link(given or left)
-    for name in (*(control.name for control in controls.CONTROLS), *links.BESIDE_CONTROLS):
-        st.session_state.pop(name, None)  # what Streamlit kept of the controls would outdo the link
-    st.session_state.pop("noticed_at", None)
-    st.session_state.link_values = values
-    st.session_state.notices = complaints if given else []
-    # A control drops what it would write otherwise, such as 1e-3: let the link say it the control's way.
-    wanted = left | {name: controls.shown(value) for name, value in values.items()}
-    if any(given.get(name) != text for name, text in wanted.items()):
-        for name, text in wanted.items():
-            st.query_params[name] = text
-        st.rerun()
-
-
-def _draw_notices(plan: Plan, complaint: str | None) -> None:
-    """Show what the link got wrong, until a control is moved, and what is wrong with the pinned run."""
-    if st.session_state.setdefault("noticed_at", plan) == plan:
-        for notice in st.session_state.notices:
-            notices.warning(notice)
-    if complaint is not None:
-        notices.warning(complaint)
 
 
 def _pinned(choice: controls.Choice) -> tuple[RunConfig, str | None]:
@@ -133,6 +103,8 @@ def _pinned(choice: controls.Choice) -> tuple[RunConfig, str | None]:
 
 
 def _pin_buttons(choice: controls.Choice) -> None:
+    if classroom.PIN in classroom.locked(classroom.HIDE):
+        return
     with st.sidebar:
         pinned = bool(st.query_params.get("a"))
         left, right = st.columns(2)

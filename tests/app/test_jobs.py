@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pebble import ProcessPool
 
+from anoonly_core import worker
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.keys import hidden_points_key, run_key
 from anoonly_core.store import default_store
@@ -310,3 +311,27 @@ def test_close_ends_all_processes_even_in_mid_run(homeless: Jobs) -> None:
     assert len(processes) == 3
     homeless.close()
     assert not any(Path(f"/proc/{process}").exists() and not is_zombie(process) for process in processes)
+
+
+def test_a_film_is_made_once_for_all_and_given_up_with_its_last_session(
+    jobs: Jobs, scheduled: list[tuple[Any, ...]]
+) -> None:
+    config = short(epochs=3)
+    for session in ("one", "two"):
+        jobs.want_film(session, "film", worker.observe_run, config)
+    wait_for(lambda: jobs.film("film"), "the film")
+    assert [one.place for one in jobs.film("film")] == ["norm 1 of 2, 128 features", "norm 2 of 2, 64 features"]
+    jobs.want_film("one", "film", worker.observe_run, config)
+    assert len(scheduled) == 1
+    jobs.want_film("one", "long", worker.record_runs, [long()], "pca")
+    wait_for(lambda: (view := jobs.view(["long"])) is not None and view.done > 0, "the recording to begin")
+    assert jobs.busy() == 1
+    jobs.want_film("one", "film", worker.observe_run, config)  # another one is wanted now
+    wait_for(lambda: jobs.view(["long"]) is None and jobs.busy() == 0, "the recording to stop")
+    assert jobs.film("long") is None and jobs.failure("long") is None
+
+
+def test_why_a_film_failed_is_one_sentence(jobs: Jobs) -> None:
+    jobs.want_film("one", "refused", worker.observe_run, make_config(baseline="REPEN"))
+    wait_for(lambda: jobs.failure("refused"), "the sentence")
+    assert jobs.failure("refused") == "REPEN has no norm to look at."

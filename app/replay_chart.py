@@ -1,0 +1,242 @@
+"""The film of two runs that learn: score distributions, hidden features and curves, all at the same epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from anoonly_core.replay import Reel, Replay
+from anoonly_core.result import Role
+from app.charts import ANOMALY, LINES, NEUTRAL, NORMAL, ROLES, ScoreScale
+from app.film import Change, Film
+
+__all__ = ["replay_film"]
+
+BINS = 48
+HEIGHT = 425
+CURVES = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC"}
+
+
+def replay_film(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarray]) -> Film:
+    """The film of A and B, a moment a recorded epoch; names: theirs; row_ids: of each reel's rows."""
+    figure = make_subplots(
+        2,
+        3,
+        column_widths=[0.37, 0.37, 0.26],
+        row_heights=[0.42, 0.58],
+        horizontal_spacing=0.05,
+        vertical_spacing=0.19,
+    )
+    changes = [*_scores(figure, replay, names), *_maps(figure, replay, row_ids)]
+    _metrics(figure, replay)
+    _losses(figure, replay)
+    clock = len(figure.data)
+    changes += _clock(figure, replay)
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 8, "r": 8, "t": 30, "b": 22},
+        legend={"orientation": "h", "x": 0, "y": -0.02, "yanchor": "top"},
+        hovermode="closest",
+        uirevision="keep",
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return Film(
+        figure=figure,
+        changes=tuple(changes),
+        captions=tuple(_caption(replay, moment) for moment in range(len(replay.epochs))),
+        clock=clock,
+        times=tuple(float(epoch) for epoch in replay.epochs),
+        start=len(replay.epochs) - 1,
+    )
+
+
+def _caption(replay: Replay, moment: int) -> str:
+    epoch = int(replay.epochs[moment])
+    figures = " · ".join(
+        f"{label} {a.metrics[name][moment]:.2f} → {b.metrics[name][moment]:.2f}"
+        for a, b in [replay.reels]
+        for name, label in CURVES.items()
+    )
+    return f"{'Before the first step' if epoch == 0 else f'Epoch {epoch} of {replay.epochs[-1]}'} · A → B: {figures}"
+
+
+def _tested(reel: Reel, role: int) -> np.ndarray:
+    return np.flatnonzero(reel.role == role)
+
+
+def _scores(figure: go.Figure, replay: Replay, names: Sequence[str]) -> list[Change]:
+    """Each class as a share of itself, on each moment's own scale: what counts is the order."""
+    axes = []
+    for reel in replay.reels:
+        tested = reel.role != Role.LABELLED_ANOMALY
+        axes.append(np.stack([np.arcsinh(ScoreScale.of(own[tested]).units(own)) for own in reel.scores]))
+    low, high = min(float(own.min()) for own in axes), max(float(own.max()) for own in axes)
+    edges = np.linspace(low - 0.1, high + 0.1, BINS + 1)
+    outline = np.repeat(edges, 2)
+    changes = []
+    tallest = 0.0
+    for column, (reel, places, name) in enumerate(zip(replay.reels, axes, names, strict=True), start=1):
+        for role, label, colour in ((Role.TEST_NORMAL, "normal", NORMAL), (Role.TEST_ANOMALY, "anomaly", ANOMALY)):
+            mine = _tested(reel, role)
+            heights = []
+            for own in places:
+                counts, _ = np.histogram(own[mine], edges)
+                shares = np.repeat(100 * counts / max(len(mine), 1), 2)
+                heights.append(np.concatenate([[0], shares, [0]]).astype(np.float32))
+            tallest = max(tallest, *(float(own.max()) for own in heights))
+            figure.add_scatter(
+                x=outline,
+                y=heights[-1],
+                mode="lines",
+                fill="tozeroy",
+                line={"color": colour, "width": 1.5, "dash": "solid" if role == Role.TEST_NORMAL else "dot"},
+                name=label,
+                showlegend=False,
+                hovertemplate=f"%{{y:.1f}} % of the {label} rows<extra></extra>",
+                row=1,
+                col=column,
+            )
+            changes.append(Change(len(figure.data) - 1, "y", heights))
+        _title(figure, 1, column, f"<b>{'AB'[column - 1]}</b>  {name}")
+    ticks = [t for t in (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
+    figure.update_xaxes(
+        tickvals=np.arcsinh(ticks),
+        ticktext=[f"{t:g}" for t in ticks],
+        range=[low - 0.1, high + 0.1],
+        title={"text": "score, interquartile ranges above the median", "standoff": 0, "font": {"size": 12}},
+        row=1,
+    )
+    figure.update_xaxes(tickvals=None, ticktext=None, range=None, title=None, row=1, col=3)
+    for column in (1, 2):
+        figure.update_yaxes(range=[0, min(tallest, 100) * 1.04], row=1, col=column)
+    figure.update_yaxes(title={"text": "% of its class", "font": {"size": 12}}, row=1, col=1)
+    return changes
+
+
+def _maps(figure: go.Figure, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[Change]:
+    changes = []
+    spans = [_span(reel.points) for reel in replay.reels]
+    if replay.one_plane:
+        spans = [(np.minimum(spans[0][0], spans[1][0]), np.maximum(spans[0][1], spans[1][1]))] * 2
+    for column, (reel, ids, (low, high)) in enumerate(zip(replay.reels, row_ids, spans, strict=True), start=1):
+        role = reel.role[reel.drawn]
+        for kind, (name, colour, symbol, size, opacity) in ROLES.items():
+            mine = np.flatnonzero(role == kind)
+            xs, ys = ([own[mine, axis] for own in reel.points] for axis in (0, 1))
+            figure.add_scatter(
+                x=xs[-1],
+                y=ys[-1],
+                mode="markers",
+                name=name,
+                legendgroup=name,
+                showlegend=column == 1,
+                customdata=ids[reel.drawn][mine],
+                marker={
+                    "color": colour,
+                    "symbol": symbol,
+                    "size": size,
+                    "opacity": opacity,
+                    "line": {"color": "white", "width": 0.5},
+                },
+                hovertemplate=f"row %{{customdata}}, {name}<extra></extra>",
+                row=2,
+                col=column,
+            )
+            changes += [Change(len(figure.data) - 1, "x", xs), Change(len(figure.data) - 1, "y", ys)]
+        hidden = {"showticklabels": False, "zeroline": False, "ticks": ""}
+        figure.update_xaxes(range=[low[0], high[0]], **hidden, row=2, col=column)
+        figure.update_yaxes(range=[low[1], high[1]], **hidden, row=2, col=column)
+        plane = "one plane for A and B" if replay.one_plane else "its own plane"
+        how = f"PCA, {plane}" if replay.projector == "pca" else {"tsne": "t-SNE", "umap": "UMAP"}[replay.projector]
+        _title(figure, 2, column, f"hidden features, <b>{'AB'[column - 1]}</b>  ({how})")
+    return changes
+
+
+def _span(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the axes show of a map: all points at the end, and of the moments before all but for far outliers."""
+    low, high = np.percentile(points.reshape(-1, 2), [0.2, 99.8], axis=0)
+    low, high = np.minimum(low, points[-1].min(axis=0)), np.maximum(high, points[-1].max(axis=0))
+    room = 0.06 * np.maximum(high - low, 1e-6)
+    return low - room, high + room
+
+
+def _metrics(figure: go.Figure, replay: Replay) -> None:
+    for letter, reel in zip("AB", replay.reels, strict=True):
+        for name, label in CURVES.items():
+            colour = ANOMALY if name == "aucpr_anomaly" else NEUTRAL
+            _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", colour, LINES[letter][0])
+    figure.update_yaxes(range=[0, 1.03], row=1, col=3)
+    _title(figure, 1, 3, f"A --, B —: <span style='color:{ANOMALY}'>AUCPR</span>, AUCROC")
+
+
+def _losses(figure: go.Figure, replay: Replay) -> None:
+    for letter, reel in zip("AB", replay.reels, strict=True):
+        for name, colour, label in (
+            ("loss_normal", NORMAL, "L_N, pool (before λₙ)"),
+            ("loss_anomaly", ANOMALY, "L_A, labelled anomalies"),
+        ):
+            values = reel.losses[name]
+            if (values > 0).any():
+                shown = np.where(values > 0, values, np.nan)
+                epochs = np.arange(1, len(values) + 1)
+                _line(figure, 2, epochs, shown, f"{letter}  {label}", colour, LINES[letter][0])
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=2, col=3)
+    figure.update_xaxes(title={"text": "epoch", "standoff": 4, "font": {"size": 12}}, row=2, col=3)
+    blue, orange = (
+        f"<span style='color:{colour}'>{name}</span>" for colour, name in ((NORMAL, "L_N"), (ANOMALY, "L_A"))
+    )
+    _title(figure, 2, 3, f"losses, A --, B —: {blue}, {orange}")
+
+
+def _line(figure: go.Figure, row: int, x: np.ndarray, y: np.ndarray, name: str, colour: str, dash: str) -> None:
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        name=name,
+        line={"color": colour, "dash": dash, "width": 2},
+        showlegend=False,
+        hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{name}</extra>",
+        row=row,
+        col=3,
+    )
+
+
+def _clock(figure: go.Figure, replay: Replay) -> list[Change]:
+    """A line through the curves at the epoch on show."""
+    changes = []
+    times = [np.array([epoch, epoch], dtype=np.float32) for epoch in replay.epochs]
+    losses = [own for reel in replay.reels for values in reel.losses.values() for own in values[values > 0]]
+    for row, span in ((1, [0, 1.03]), (2, [min(losses, default=0.1), max(losses, default=1.0)])):
+        figure.add_scatter(
+            x=times[-1],
+            y=span,
+            mode="lines",
+            line={"color": NEUTRAL, "width": 1.5},
+            showlegend=False,
+            hoverinfo="skip",
+            row=row,
+            col=3,
+        )
+        changes.append(Change(len(figure.data) - 1, "x", times))
+        figure.update_xaxes(range=[0, float(replay.epochs[-1]) * 1.02], row=row, col=3)
+    return changes
+
+
+def _title(figure: go.Figure, row: int, col: int, text: str) -> None:
+    trace = next(figure.select_traces(row=row, col=col))
+    figure.add_annotation(
+        text=text,
+        showarrow=False,
+        xref=f"{trace.xaxis or 'x'} domain",
+        yref=f"{trace.yaxis or 'y'} domain",
+        x=0,
+        y=1.02,
+        xanchor="left",
+        yanchor="bottom",
+        font={"size": 12},
+    )

@@ -1,0 +1,65 @@
+"""Watch it learn: both runs of a comparison again, epoch by epoch, moved in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from anoonly_core import worker
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.keys import replay_key
+from anoonly_core.replay import Replay
+from anoonly_core.result import RunResult
+from app import film
+from app.charts import Side
+from app.filming import film_of
+from app.jobs import Jobs
+from app.player import draw_player
+from app.replay_chart import replay_film
+from app.tabs import MODEBAR
+
+__all__ = ["draw_replay"]
+
+CHART = "replay"
+
+
+def draw_replay(
+    a: RunResult,
+    b: RunResult,
+    dataset: Dataset,
+    sides: Sequence[Side],
+    projector: str,
+    jobs: Jobs,
+    session: str,
+    beside: DeltaGenerator,
+) -> None:
+    """Record both runs, unless they are recorded, and show them at any epoch; beside: where they are taken away."""
+    configs = [a.config, b.config]
+    key = replay_key(configs, projector)
+    found: Replay | None = film_of(jobs, session, key, "Recording", worker.record_runs, configs, projector)
+    if found is None:
+        return
+    moving = replay_film(found, [side.name for side in sides], [dataset.row_ids[reel.rows] for reel in found.reels])
+    draw_player(moving, key=key, chart=CHART, label="epoch")
+    st.plotly_chart(
+        moving.figure,
+        key=CHART,
+        config=MODEBAR,
+        alt="Score distributions and hidden features of A and B at the same epoch; metrics and losses over all epochs.",
+    )
+    drawn = len(found.reels[0].drawn)
+    shortened = f" {drawn} of the {len(found.reels[0].rows)} rows are in the maps." if projector != "pca" else ""
+    little = "" if projector == "pca" else " Distances between clusters mean little here."
+    st.caption(
+        "The first seed. A and B begin with the same split, and where they differ in λₙ or norm alone with the same "
+        f"weights and batches.{shortened}{little}"
+    )
+    beside.download_button(
+        "Take the replay away, as HTML",
+        lambda: film.html(moving),
+        f"{b.config.dataset.replace('/', '_')}_replay.html",
+        "text/html",
+        on_click="ignore",
+    )
