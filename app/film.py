@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 
 __all__ = ["Change", "Film", "html", "packed"]
 
+NOWHERE = [None]  # Plotly leaves the marks of a trace where they are that has none any more
+
 
 @dataclass(frozen=True, eq=False)
 class Change:
@@ -40,9 +42,9 @@ class Film:
         """What Plotly changes to show this moment."""
         traces: dict[int, dict[str, Any]] = {}
         for change in self.changes:
-            traces.setdefault(change.trace, {"type": self.figure.data[change.trace].type})[change.attribute] = (
-                change.values[moment]
-            )
+            own = change.values[moment]
+            trace = traces.setdefault(change.trace, {"type": self.figure.data[change.trace].type})
+            trace[change.attribute] = own if len(own) else NOWHERE
         return {"name": str(moment), "data": list(traces.values()), "traces": list(traces)}
 
 

@@ -45,7 +45,7 @@ def film_of(jobs: Jobs, session: str, key: str, what: str, function: Callable[..
         elif view is not None and view.ahead:
             bar.progress(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
         elif view is not None and view.total:
-            bar.progress(min(view.done / view.total, 1.0), f"{what}: {view.done} of {view.total}")
+            bar.progress(min(view.done / view.total, 1.0), f"{what} {view.done} of {view.total}")
         time.sleep(POLL_S)
     status.empty()
     return found

@@ -38,7 +38,7 @@ def draw_replay(
     """Record both runs, unless they are recorded, and show them at any epoch; beside: where they are taken away."""
     configs = [a.config, b.config]
     key = replay_key(configs, projector)
-    found: Replay | None = film_of(jobs, session, key, "Recording", worker.record_runs, configs, projector)
+    found: Replay | None = film_of(jobs, session, key, "Recording, step", worker.record_runs, configs, projector)
     if found is None:
         return
     moving = replay_film(found, [side.name for side in sides], [dataset.row_ids[reel.rows] for reel in found.reels])

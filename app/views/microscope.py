@@ -53,7 +53,7 @@ def page() -> None:
 
 def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     key = observation_key(config)
-    seen: list[Observation] | None = film_of(jobs, session, key, "Training: epoch", worker.observe_run, config)
+    seen: list[Observation] | None = film_of(jobs, session, key, "Training, epoch", worker.observe_run, config)
     if seen is None:
         return
     sentence, playing, picture = st.container(), st.container(), st.container()

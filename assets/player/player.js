@@ -8,6 +8,7 @@
 const FRAME_MS = 90;
 const FOLLOW_MS = 200;
 const AT_ONCE = { mode: "immediate", frame: { duration: 0, redraw: false }, transition: { duration: 0 } };
+const NOWHERE = [null]; // Plotly leaves the marks of a trace where they are that has none any more
 const KINDS = { f4: Float32Array, i4: Int32Array };
 
 function unpacked({ dtype, base64 }) {
@@ -24,7 +25,8 @@ function framesOf(data) {
     const all = words ? null : unpacked(values);
     const begins = words ? null : unpacked(offsets);
     frames.forEach((frame, moment) => {
-      frame.data[place][attribute] = words ? words[moment] : all.subarray(begins[moment], begins[moment + 1]);
+      const own = words ? words[moment] : all.subarray(begins[moment], begins[moment + 1]);
+      frame.data[place][attribute] = own.length ? own : NOWHERE;
     });
   }
   return frames;

@@ -48,6 +48,7 @@ def test_packed_holds_every_moment(film: Film) -> None:
 def test_a_frame_is_what_plotly_changes(film: Film) -> None:
     frame = film.frame(1)
     assert frame["name"] == "1" and frame["traces"] == [0, 1]
+    assert film.frame(2)["data"][0]["x"] == [None]  # no marks: the old ones must go
     assert frame["data"][0]["x"].tolist() == [2.5, 3.5] and frame["data"][1] == {"type": "scatter", "text": ["c", "d"]}
 
 

@@ -1,0 +1,135 @@
+"""What moves in a real browser: the microscope step by step, and a replay without a word to the server."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Locator, Page, WebSocket, expect
+
+from anoonly_core.config import make_config
+from anoonly_core.microscope import observe
+from anoonly_core.record import record
+from app.controls import default_choice
+from tests.browser.compare_page import ComparePage
+
+PATIENCE_MS = 60_000
+Open = Callable[..., ComparePage]
+
+
+def player(page: Page) -> Locator:
+    return page.locator(".player")
+
+
+def button(page: Page, name: str) -> Locator:
+    return player(page).get_by_role("button", name=name, exact=True)
+
+
+def caption(page: Page) -> str:
+    return player(page).locator("output").inner_text()
+
+
+def chart(page: Page, key: str, expression: str) -> Any:
+    """What an expression in `g`, the graph's element, says of a chart."""
+    return page.evaluate(
+        f"key => {{ const g = document.querySelector(`.st-key-${{key}} .js-plotly-plot`); return {expression} }}", key
+    )
+
+
+def wait_for_moment(page: Page, key: str, clock: str, value: float) -> None:
+    page.wait_for_function(
+        f"([key, value]) => {{ const g = document.querySelector(`.st-key-${{key}} .js-plotly-plot`);"
+        f" return g?.data && {clock} === value }}",
+        arg=[key, value],
+    )
+
+
+def test_the_microscope_steps_batch_by_batch_with_all_charts_in_step(open_page: Open) -> None:
+    page = open_page().page
+    page.goto(page.url.split("?")[0].rstrip("/") + "/microscope")
+    expect(page.locator("h5")).to_contain_text("no loss of their own, and yet a gradient", timeout=PATIENCE_MS)
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
+    seen = observe(default_choice().b)[-1]
+    for step in range(1, 21):
+        button(page, "+1").click()
+        wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", step + 1)
+        assert caption(page).startswith(f"Step {step + 1} of 400 · epoch {step // 9 + 1}, batch {step % 9 + 1} of 9")
+        assert chart(page, "microscope", "g.data.slice(-4).map(t => t.x[0])") == [step + 1] * 4
+        rows = chart(
+            page, "microscope", "g.data.slice(0, 3).flatMap(t => [...t.customdata]).filter(row => row !== null)"
+        )
+        assert sorted(rows) == sorted(seen.row_ids[step].tolist() * 3)
+        drawn = chart(
+            page,
+            "microscope",
+            "g.querySelectorAll('.xy .scatterlayer .points path.point[style*=\"opacity: 0.75\"]').length",
+        )
+        assert drawn == 3 * 128, "a mark for each row and part"
+        share = 100 * np.mean(seen.kind[step] == 0)
+        assert abs(chart(page, "microscope", "g.data[4].y[0]") - share) < 1e-3
+    button(page, "+1 epoch").click()
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 30)
+    player(page).get_by_role("slider").focus()
+    page.keyboard.press("ArrowRight")
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 31)
+    page.get_by_role("combobox", name="Norm").click()
+    page.get_by_role("option", name="none", exact=True).click()
+    expect(page.locator("h5")).to_contain_text("no gradient reaches the normal rows", timeout=PATIENCE_MS)
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 31)  # the same batch under the other norm
+    assert set(chart(page, "microscope", "[...g.data[0].y]")) == {chart(page, "microscope", "g.data[0].y[0]")}
+    button(page, "Start").click()
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
+
+
+def test_a_replay_is_scrubbed_through_50_epochs_without_the_server(open_page: Open) -> None:
+    page = open_page().page
+    sent: list[Any] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: sent.append(frame))
+        socket.on("framereceived", lambda frame: sent.append(frame))
+
+    page.on("websocket", listen)
+    page.on("request", lambda request: sent.append(request.url))
+    page.reload()
+    page.get_by_text("watch it learn").click()
+    wait_for_moment(page, "replay", "g.data.at(-1).x[0]", 50)
+    page.wait_for_function("() => document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'")
+    page.wait_for_timeout(1500)  # what is still on its way
+    assert sent, "nothing was heard of the server at all"
+    sent.clear()
+    slider = player(page).get_by_role("slider")
+    taken = slider.evaluate(
+        """async slider => {
+          const g = document.querySelector('.st-key-replay .js-plotly-plot'), taken = [];
+          for (let epoch = 50; epoch >= 0; epoch--) {
+            const begun = performance.now();
+            slider.value = epoch;
+            slider.dispatchEvent(new Event('input', { bubbles: true }));
+            while (g.data.at(-1).x[0] !== epoch) await new Promise(done => setTimeout(done));
+            await new Promise(done => requestAnimationFrame(done));
+            taken.push(performance.now() - begun);
+          }
+          return taken;
+        }"""
+    )
+    print(f"\na moment of the replay: median {statistics.median(taken):.0f} ms, slowest {max(taken):.0f} ms")
+    assert caption(page).startswith("Before the first step")
+    markers = "g.data.filter(t => t.mode === 'markers').map(t => [...t.x])"
+    first = chart(page, "replay", markers)
+    assert first[:3] == first[3:], "A and B begin as one"
+    player(page).get_by_role("slider").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    wait_for_moment(page, "replay", "g.data.at(-1).x[0]", 3)
+    assert sent == [], "scrubbing asks nothing of the server"
+    configs = [make_config(lambda_n=1.0), make_config(lambda_n=0.0)]
+    reels = record([config.with_(epochs=50) for config in configs], "pca").reels
+    expected = [reel.points[3, reel.role == role, 0] for reel in reels for role in range(3)]
+    for found, wanted in zip(chart(page, "replay", markers), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    button(page, "Play").click()
+    page.wait_for_function("() => document.querySelector('.st-key-replay .js-plotly-plot').data.at(-1).x[0] > 6")
+    button(page, "Pause").click()
