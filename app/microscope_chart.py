@@ -144,7 +144,7 @@ def _shares(figure: go.Figure, seen: Observation, y: float) -> Change:
         y=[y] * 3,
         mode="text",
         text=words[0],
-        textfont={"color": NORMAL, "size": 14},
+        textfont={"size": 14},
         showlegend=False,
         hoverinfo="skip",
         row=1,
