@@ -5,58 +5,25 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import run_key
-from anoonly_core.result import RunResult
 from app import classroom, controls, links, notices
 from app.comparison import draw_comparison, draw_figures
 from app.download import is_at_hand
 from app.jobs import Jobs, server_jobs
 from app.verdict import describe
+from app.waiting import POLL_S, Plan, draw_failures, draw_progress, progress_row
 
 __all__ = ["open_link", "page"]
 
-POLL_S = 0.05
 FOLLOW_S = 0.3
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The runs of one comparison, seed by seed."""
-
-    a: list[RunConfig]
-    b: list[RunConfig]
-
-    @property
-    def keys(self) -> list[str]:
-        return [run_key(config) for config in (*self.a, *self.b)]
-
-    @property
-    def baselines(self) -> set[str]:
-        return {config.baseline for config in (*self.a, *self.b)}
-
-    def groups(self) -> list[list[RunConfig]]:
-        """What trains together: the rows on show first and alone, so that they are there first."""
-        return [group for group in (self.b[:1], self.a[:1], self.b[1:], self.a[1:]) if group]
-
-    def finished(self, jobs: Jobs) -> tuple[list[RunResult], list[RunResult]] | None:
-        """The results of A and B for the leading seeds that both have; None before the first."""
-        pairs = []
-        for a, b in zip(self.a, self.b, strict=True):
-            pair = jobs.result(run_key(a)), jobs.result(run_key(b))
-            if pair[0] is None or pair[1] is None:
-                break
-            pairs.append(pair)
-        return ([a for a, _ in pairs if a], [b for _, b in pairs if b]) if pairs else None
 
 
 def page() -> None:
@@ -145,12 +112,12 @@ def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
 def _wait(plan: Plan, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
     """Show progress until the first seed is finished; False where a run failed."""
     with status.container():
-        bar, cancel = _progress_row()
+        bar, cancel = progress_row()
     cancel.button("Cancel", key="cancel", on_click=_cancel, args=(plan.keys, session))
     while plan.finished(jobs) is None:
-        if _draw_failures(keys, jobs, status):
+        if draw_failures(keys, jobs, status):
             return False
-        _draw_progress(bar, "Training", plan, keys, jobs)
+        draw_progress(bar, "Training", plan, keys, jobs)
         if jobs.view(keys) is None:
             jobs.want(session, plan.groups())  # its worker was stopped beneath us: ask again
         time.sleep(POLL_S)
@@ -165,45 +132,14 @@ def _follow(plan: Plan, jobs: Jobs, session: str) -> None:
     if st.session_state.get("cancelled") == plan.keys or (found is not None and len(found[0]) == len(plan.a)):
         st.rerun()
     place = st.container()
-    if _draw_failures(plan.keys, jobs, place):
+    if draw_failures(plan.keys, jobs, place):
         return
     with place:
-        bar, cancel = _progress_row()
+        bar, cancel = progress_row()
     cancel.button("Cancel", key="cancel_rest", on_click=_cancel, args=(plan.keys, session))
-    _draw_progress(bar, f"Training {len(plan.a)} seeds for the spread", plan, plan.keys, jobs)
+    draw_progress(bar, f"Training {len(plan.a)} seeds for the spread", plan, plan.keys, jobs)
     if jobs.view(plan.keys) is None:
         jobs.want(session, plan.groups())
-
-
-def _progress_row() -> tuple[DeltaGenerator, DeltaGenerator]:
-    # Cancel stands left: Streamlit's menu covers the page's upper right corner.
-    left, right = st.columns([1, 7], vertical_alignment="center")
-    return right.progress(0.0, "Starting"), left
-
-
-def _draw_progress(bar: DeltaGenerator, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
-    view = jobs.view(keys)
-    uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
-    pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
-    counted_in = " (pretraining counted in)" if pretrained else ""
-    if view is not None and view.ahead:
-        bar.progress(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
-    elif view is not None and view.total:
-        bar.progress(min(view.done / view.total, 1.0), f"{what}: epoch {view.done} of {view.total}{counted_in}")
-    elif view is not None and uncounted:
-        bar.progress(0.0, f"{what}: {uncounted[0]} has no epochs to count")
-    else:
-        bar.progress(0.0, "Starting")
-
-
-def _draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:
-    """Say why runs failed, once each, and offer to try again; False where none has."""
-    failures = {sentence for key in keys if (sentence := jobs.failure(key))}
-    if failures:
-        with place.container():
-            notices.error(" ".join(sorted(failures)))
-            st.button("Try again", on_click=jobs.forget_failures, args=(keys,))
-    return bool(failures)
 
 
 def _cancel(keys: list[str], session: str) -> None:

@@ -24,7 +24,7 @@ from app.comparison import THRESHOLDS
 from app.controls import baseline_of, pin_text
 from app.jobs import JobView
 from app.verdict import difference
-from app.views.compare import Plan, _draw_progress
+from app.waiting import Plan, draw_progress
 from tests.app.conftest import wait_for
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -459,5 +459,5 @@ def test_progress_says_what_it_counts(b: str, view: JobView | None, said: str) -
     shown = []
     bar: Any = SimpleNamespace(progress=lambda share, text: shown.append(text))
     jobs: Any = SimpleNamespace(view=lambda keys: view)
-    _draw_progress(bar, "Training", Plan([baseline_of(config)], [config]), [], jobs)
+    draw_progress(bar, "Training", Plan([baseline_of(config)], [config]), [], jobs)
     assert shown == [said]

@@ -1,0 +1,82 @@
+"""The runs of one comparison, and what a page shows while they train: progress, failures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
+from anoonly_core.keys import run_key
+from anoonly_core.result import RunResult
+from app import notices
+from app.jobs import Jobs
+
+__all__ = ["POLL_S", "Plan", "draw_failures", "draw_progress", "progress_row"]
+
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of one comparison, seed by seed."""
+
+    a: list[RunConfig]
+    b: list[RunConfig]
+
+    @property
+    def keys(self) -> list[str]:
+        return [run_key(config) for config in (*self.a, *self.b)]
+
+    @property
+    def baselines(self) -> set[str]:
+        return {config.baseline for config in (*self.a, *self.b)}
+
+    def groups(self) -> list[list[RunConfig]]:
+        """What trains together: the rows on show first and alone, so that they are there first."""
+        return [group for group in (self.b[:1], self.a[:1], self.b[1:], self.a[1:]) if group]
+
+    def finished(self, jobs: Jobs) -> tuple[list[RunResult], list[RunResult]] | None:
+        """The results of A and B for the leading seeds that both have; None before the first."""
+        pairs = []
+        for a, b in zip(self.a, self.b, strict=True):
+            pair = jobs.result(run_key(a)), jobs.result(run_key(b))
+            if pair[0] is None or pair[1] is None:
+                break
+            pairs.append(pair)
+        return ([a for a, _ in pairs if a], [b for _, b in pairs if b]) if pairs else None
+
+
+def progress_row() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A bar, and the place for a button that cancels."""
+    # Cancel stands left: Streamlit's menu covers the page's upper right corner.
+    left, right = st.columns([1, 7], vertical_alignment="center")
+    return right.progress(0.0, "Starting"), left
+
+
+def draw_progress(bar: DeltaGenerator, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
+    """Move the bar to where the work with these keys is: queued, or at an epoch."""
+    view = jobs.view(keys)
+    uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
+    pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
+    counted_in = " (pretraining counted in)" if pretrained else ""
+    if view is not None and view.ahead:
+        bar.progress(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
+    elif view is not None and view.total:
+        bar.progress(min(view.done / view.total, 1.0), f"{what}: epoch {view.done} of {view.total}{counted_in}")
+    elif view is not None and uncounted:
+        bar.progress(0.0, f"{what}: {uncounted[0]} has no epochs to count")
+    else:
+        bar.progress(0.0, "Starting")
+
+
+def draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:
+    """Say why runs failed, once each, and offer to try again; False where none has."""
+    failures = {sentence for key in keys if (sentence := jobs.failure(key))}
+    if failures:
+        with place.container():
+            notices.error(" ".join(sorted(failures)))
+            st.button("Try again", on_click=jobs.forget_failures, args=(keys,))
+    return bool(failures)
