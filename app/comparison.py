@@ -20,7 +20,7 @@ from app.replaying import draw_replay
 from app.tabs import MODEBAR, draw_tabs
 from app.verdict import Difference, describe, difference, signed, verdict
 
-__all__ = ["draw_comparison", "draw_figures"]
+__all__ = ["DEFAULT_THRESHOLD", "TILE_HELP", "draw_comparison", "draw_figures", "sides_of", "tile"]
 
 METRICS = {"aucroc": "AUCROC", "aucpr_anomaly": "AUCPR anomaly", "aucpr_normal": "AUCPR normal"}
 VIEWS = {"trained": "when trained", "learn": "watch it learn"}
@@ -47,16 +47,26 @@ def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted
     chance = chance_levels(b[0].y_test)
     for column, (name, label) in zip(st.columns(3), METRICS.items(), strict=True):
         with column.container(border=True):
-            st.markdown(_tile(label, found[name], chance[name]), help=TILE_HELP.format(seeds=len(a)))
+            st.markdown(tile(label, found[name], chance[name]), help=TILE_HELP.format(seeds=len(a)))
 
 
-def _tile(label: str, found: Difference, chance: float) -> str:
-    """One metric: A, B, their difference with its doubt, and the chance level."""
+def tile(label: str, found: Difference, chance: float | None, more_is_better: bool = True) -> str:
+    """One figure: A, B, their difference with its doubt, and the chance level where there is one."""
     mark, colour = ("", "gray") if not found.is_clear else ("▲ ", "green") if found.delta > 0 else ("▼ ", "red")
+    if found.is_clear and not more_is_better:
+        colour = "blue"
     return (
-        f":small[{label}, A → B · chance {chance:.2f}]  \n"
+        f":small[{label}, A → B{'' if chance is None else f' · chance {chance:.2f}'}]  \n"
         f"**{found.a:.3f} → {found.b:.3f}** :{colour}-badge[{mark}{signed(found, 3)}]"
     )
+
+
+def sides_of(a: RunResult, b: RunResult) -> list[charts.Side]:
+    """The two runs as the charts need them, each named by what sets it apart from the other."""
+    return [
+        charts.Side(letter, describe(r.config, other.config), r.y_test, r.scores, charts.ScoreScale.of(r.scores))
+        for letter, r, other in (("A", a, b), ("B", b, a))
+    ]
 
 
 @st.fragment
@@ -64,10 +74,7 @@ def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
     """The charts of the first seed: one threshold and one selection run through all of them."""
     links.remember()  # threshold and projection move here, without the rest of the page
     dataset = load_cached(b.config.dataset)
-    sides = [
-        charts.Side(letter, describe(r.config, other.config), r.y_test, r.scores, charts.ScoreScale.of(r.scores))
-        for letter, r, other in (("A", a, b), ("B", b, a))
-    ]
+    sides = sides_of(a, b)
     if b.counts["test_copies_of_training_part"]:
         share = b.counts["test_copies_of_training_part"] / b.counts["test"]
         st.warning(f"Leak: {share:.0%} of the test rows are copies of training rows under this protocol.")
