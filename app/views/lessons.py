@@ -99,9 +99,11 @@ def _draw_list(place: Place) -> None:
     """All lessons, with a tick where every question has been answered in this session."""
 
     def label(name: str) -> str:
+        return f"{list(LESSONS).index(name) + 1}. {LESSONS[name].title} :gray[· {LESSONS[name].minutes} min]"
+
+    def caption(name: str) -> str:
         done = all(step in _came_out() for step in _steps(name))
-        number = list(LESSONS).index(name) + 1
-        return f"{number}. {LESSONS[name].title} :gray[· {LESSONS[name].minutes} min]{' ✓' if done else ''}"
+        return f"{'✓ ' if done else ''}{LESSONS[name].question}"
 
     st.session_state.lesson_choice = place.lesson
     with st.sidebar:
@@ -109,7 +111,7 @@ def _draw_list(place: Place) -> None:
             "Lessons",
             list(LESSONS),
             format_func=label,
-            captions=[lesson.question for lesson in LESSONS.values()],
+            captions=[caption(name) for name in LESSONS],
             key="lesson_choice",
             on_change=_go_to_lesson,
             label_visibility="collapsed",
@@ -143,7 +145,7 @@ def _ask(place: Place, step: Step) -> None:
         list(step.predictions),
         format_func=step.predictions.__getitem__,
         index=None,
-        key=f"predict {place.lesson} {place.step}",
+        key=_prediction_key(place),
         persist_state="session",
     )
     with st.container(horizontal=True):
@@ -151,12 +153,21 @@ def _ask(place: Place, step: Step) -> None:
             "Commit and run",
             type="primary",
             disabled=chosen is None,
-            on_click=_committed().__setitem__,
-            args=(place, chosen),
+            on_click=_commit,
+            args=(place,),
             key="commit",
         )
         if place.step > 1:
             st.button("Back", on_click=_go, args=(Place(place.lesson, place.step - 1),), key="back")
+
+
+def _prediction_key(place: Place) -> str:
+    return f"predict {place.lesson} {place.step}"
+
+
+def _commit(place: Place) -> None:
+    # What is chosen by now: a quick hand presses before the last arrow key has come back from the server.
+    _committed()[place] = st.session_state[_prediction_key(place)]
 
 
 def _results(
@@ -229,7 +240,7 @@ def _reset(name: str) -> None:
     for step in _steps(name):
         _committed().pop(step, None)
         _came_out().pop(step, None)
-        st.session_state.pop(f"predict {step.lesson} {step.step}", None)
+        st.session_state.pop(_prediction_key(step), None)
     _go(Place(name))
 
 
