@@ -20,6 +20,7 @@ __all__ = [
     "confusion_figure",
     "curves_figure",
     "history_figure",
+    "panel_title",
     "points_figure",
     "scores_figure",
     "split_figure",
@@ -120,7 +121,7 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
             f"{side.title}<br>flags {found.anomalies_flagged} of {found.anomalies_flagged + found.anomalies_missed} "
             f"anomalies, {found.normals_flagged} of {found.normals_flagged + found.normals_passed} normal"
         )
-        _title(figure, column, flagged)
+        panel_title(figure, 1, column, flagged)
     ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
     figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{t:g}" for t in ticks], range=[low - 0.1, high])
     figure.update_xaxes(
@@ -147,7 +148,7 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
     figure = make_subplots(1, len(panels), horizontal_spacing=0.02)
     first = next((column for column, panel in enumerate(panels, start=1) if panel.points is not None), 1)
     for column, panel in enumerate(panels, start=1):
-        _title(figure, column, panel.title)
+        panel_title(figure, 1, column, panel.title)
         points, row_ids = panel.points, panel.row_ids
         if points is None:
             figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
@@ -231,7 +232,7 @@ def curves_figure(
                 )
         figure.update_xaxes(title_text=x_title, range=[-0.02, 1.02], col=column)
         figure.update_yaxes(title_text=y_title, range=[-0.02, 1.04], col=column)
-        _title(figure, column, title)
+        panel_title(figure, 1, column, title)
     return _laid_out(figure, 320, legend_y=1.24)
 
 
@@ -271,8 +272,8 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(title_text="mean loss of a batch, log scale", type="log", exponentformat="power", col=1)
     figure.update_yaxes(title_text="test metric", range=[0, 1.03], col=2)
-    _title(figure, 1, "Losses")
-    _title(figure, 2, "Metrics on the test rows")
+    panel_title(figure, 1, 1, "Losses")
+    panel_title(figure, 1, 2, "Metrics on the test rows")
     laid_out = _laid_out(figure, 330, legend_y=1.0, top=30)
     laid_out.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"})
     return laid_out
@@ -332,24 +333,25 @@ def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> 
             row=1,
             col=column,
         )
-        _title(figure, column, side.title)
+        panel_title(figure, 1, column, side.title)
     figure.update_yaxes(autorange="reversed")
     return _laid_out(figure, 230, legend_y=1.0, top=30)
 
 
-def _title(figure: go.Figure, column: int, text: str) -> None:
-    number = "" if column == 1 else str(column)
+def panel_title(figure: go.Figure, row: int, column: int, text: str, size: int = 13) -> None:
+    """Write a title over one panel of a figure of several, at its left edge."""
+    axes = figure.get_subplot(row, column)
     figure.add_annotation(
         text=text,
         showarrow=False,
-        xref=f"x{number} domain",
-        yref=f"y{number} domain",
+        xref=f"{axes.xaxis.plotly_name.replace('axis', '')} domain",
+        yref=f"{axes.yaxis.plotly_name.replace('axis', '')} domain",
         x=0,
         y=1.02,
         xanchor="left",
         yanchor="bottom",
         align="left",
-        font={"size": 13},
+        font={"size": size},
     )
 
 

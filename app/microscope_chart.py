@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anoonly_core.observation import PART_NAMES, Kind, Observation
-from app.charts import ANOMALY, NEUTRAL, NORMAL
+from app.charts import ANOMALY, NEUTRAL, NORMAL, panel_title
 from app.film import Change, Film
 
 __all__ = ["KINDS", "observation_film"]
@@ -20,6 +20,7 @@ KINDS = {
 }
 SPREAD = 0.09  # how far dots of one column lie apart
 COLUMN = 0.27
+SMALL = 12
 HEIGHT = 470
 
 
@@ -172,7 +173,7 @@ def _batch(figure: go.Figure, seen: Observation) -> list[Change]:
     )
     trace = len(figure.data) - 1
     figure.update_yaxes(range=[0, 100], row=1, col=4)
-    _title(figure, 1, 4, "the batch, %")
+    panel_title(figure, 1, 4, "the batch, %", SMALL)
     return [Change(trace, "y", shares)]
 
 
@@ -189,7 +190,7 @@ def _statistics(figure: go.Figure, seen: Observation, feature: int | None) -> No
     for name, values, colour, dash, width in lines:
         _line(figure, 1, name, drawn(values), colour, dash, width)
     which = "root mean square" if feature is None else f"feature {feature + 1}"
-    _title(figure, 2, 1, f"μ —, σ ···, {which}")
+    panel_title(figure, 2, 1, f"μ —, σ ···, {which}", SMALL)
 
 
 def _distances(figure: go.Figure, seen: Observation) -> None:
@@ -200,14 +201,14 @@ def _distances(figure: go.Figure, seen: Observation) -> None:
         median[some] = np.nanmedian(chosen[some], axis=1)
         dash = "dot" if kind == Kind.LABELLED_ANOMALY else "solid"
         _line(figure, 2, name, median, colour, dash, 1.6)
-    _title(figure, 2, 2, "distance to the pool's centre")
+    panel_title(figure, 2, 2, "distance to the pool's centre", SMALL)
 
 
 def _losses(figure: go.Figure, seen: Observation) -> None:
     _line(figure, 3, "in front of the norm", seen.loss_before, NEUTRAL, "dash", 1.8)
     _line(figure, 3, "behind it", seen.loss_after, STEADY, "solid", 1.8)
     figure.update_yaxes(rangemode="tozero", row=2, col=3)
-    _title(figure, 2, 3, "L_BN: in front --, behind —")
+    panel_title(figure, 2, 3, "L_BN: in front --, behind —", SMALL)
 
 
 def _agreement(figure: go.Figure, seen: Observation) -> None:
@@ -220,7 +221,7 @@ def _agreement(figure: go.Figure, seen: Observation) -> None:
     if not seen.error.any():
         figure.add_annotation(text="exactly 0", showarrow=False, xref="x6 domain", yref="y6 domain", x=0.5, y=0.5)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=4)
-    _title(figure, 2, 4, "off autograd: ours —, eq. 13 --")
+    panel_title(figure, 2, 4, "off autograd: ours —, eq. 13 --", SMALL)
 
 
 def _line(figure: go.Figure, col: int, name: str, y: np.ndarray, colour: str, dash: str, width: float) -> None:
@@ -263,18 +264,3 @@ def _clock(figure: go.Figure, steps: int) -> list[Change]:
         changes.append(Change(len(figure.data) - 1, "x", times))
         figure.update_xaxes(range=[0, steps + 1], title={"text": "step", "standoff": 0}, row=2, col=col)
     return changes
-
-
-def _title(figure: go.Figure, row: int, col: int, text: str) -> None:
-    axes = next(figure.select_traces(row=row, col=col))
-    figure.add_annotation(
-        text=text,
-        showarrow=False,
-        xref=f"{axes.xaxis or 'x'} domain",
-        yref=f"{axes.yaxis or 'y'} domain",
-        x=0,
-        y=1.02,
-        xanchor="left",
-        yanchor="bottom",
-        font={"size": 12},
-    )

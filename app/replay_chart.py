@@ -10,12 +10,13 @@ from plotly.subplots import make_subplots
 
 from anoonly_core.replay import Reel, Replay
 from anoonly_core.result import Role
-from app.charts import ANOMALY, LINES, NEUTRAL, NORMAL, ROLES, ScoreScale
+from app.charts import ANOMALY, LINES, NEUTRAL, NORMAL, ROLES, ScoreScale, panel_title
 from app.film import Change, Film
 
 __all__ = ["replay_film"]
 
 BINS = 48
+SMALL = 12
 HEIGHT = 425
 CURVES = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC"}
 
@@ -101,7 +102,7 @@ def _scores(figure: go.Figure, replay: Replay, names: Sequence[str]) -> list[Cha
                 col=column,
             )
             changes.append(Change(len(figure.data) - 1, "y", heights))
-        _title(figure, 1, column, f"<b>{'AB'[column - 1]}</b>  {name}")
+        panel_title(figure, 1, column, f"<b>{'AB'[column - 1]}</b>  {name}", SMALL)
     ticks = [t for t in (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
     figure.update_xaxes(
         tickvals=np.arcsinh(ticks),
@@ -152,7 +153,7 @@ def _maps(figure: go.Figure, replay: Replay, row_ids: Sequence[np.ndarray]) -> l
         figure.update_yaxes(range=[low[1], high[1]], **hidden, row=2, col=column)
         plane = "one plane for A and B" if replay.one_plane else "its own plane"
         how = f"PCA, {plane}" if replay.projector == "pca" else {"tsne": "t-SNE", "umap": "UMAP"}[replay.projector]
-        _title(figure, 2, column, f"hidden features, <b>{'AB'[column - 1]}</b>  ({how})")
+        panel_title(figure, 2, column, f"hidden features, <b>{'AB'[column - 1]}</b>  ({how})", SMALL)
     return changes
 
 
@@ -170,7 +171,7 @@ def _metrics(figure: go.Figure, replay: Replay) -> None:
             colour = ANOMALY if name == "aucpr_anomaly" else NEUTRAL
             _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", colour, LINES[letter][0])
     figure.update_yaxes(range=[0, 1.03], row=1, col=3)
-    _title(figure, 1, 3, f"A --, B —: <span style='color:{ANOMALY}'>AUCPR</span>, AUCROC")
+    panel_title(figure, 1, 3, f"A --, B —: <span style='color:{ANOMALY}'>AUCPR</span>, AUCROC", SMALL)
 
 
 def _losses(figure: go.Figure, replay: Replay) -> None:
@@ -189,7 +190,7 @@ def _losses(figure: go.Figure, replay: Replay) -> None:
     blue, orange = (
         f"<span style='color:{colour}'>{name}</span>" for colour, name in ((NORMAL, "L_N"), (ANOMALY, "L_A"))
     )
-    _title(figure, 2, 3, f"losses, A --, B —: {blue}, {orange}")
+    panel_title(figure, 2, 3, f"losses, A --, B —: {blue}, {orange}", SMALL)
 
 
 def _line(figure: go.Figure, row: int, x: np.ndarray, y: np.ndarray, name: str, colour: str, dash: str) -> None:
@@ -225,18 +226,3 @@ def _clock(figure: go.Figure, replay: Replay) -> list[Change]:
         changes.append(Change(len(figure.data) - 1, "x", times))
         figure.update_xaxes(range=[0, float(replay.epochs[-1]) * 1.02], row=row, col=3)
     return changes
-
-
-def _title(figure: go.Figure, row: int, col: int, text: str) -> None:
-    trace = next(figure.select_traces(row=row, col=col))
-    figure.add_annotation(
-        text=text,
-        showarrow=False,
-        xref=f"{trace.xaxis or 'x'} domain",
-        yref=f"{trace.yaxis or 'y'} domain",
-        x=0,
-        y=1.02,
-        xanchor="left",
-        yanchor="bottom",
-        font={"size": 12},
-    )

@@ -12,9 +12,9 @@ from anoonly_core.config import RunConfig
 from anoonly_core.keys import run_key
 from anoonly_core.result import RunResult
 from app import notices
-from app.jobs import Jobs
+from app.jobs import Jobs, JobView
 
-__all__ = ["POLL_S", "Plan", "draw_failures", "draw_progress", "progress_row"]
+__all__ = ["POLL_S", "Plan", "draw_failures", "draw_progress", "draw_view", "progress_row"]
 
 POLL_S = 0.05
 
@@ -58,18 +58,21 @@ def progress_row() -> tuple[DeltaGenerator, DeltaGenerator]:
 
 def draw_progress(bar: DeltaGenerator, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
     """Move the bar to where the work with these keys is: queued, or at an epoch."""
-    view = jobs.view(keys)
     uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
     pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
     counted_in = " (pretraining counted in)" if pretrained else ""
+    begun = f"{what}: {uncounted[0]} has no epochs to count" if uncounted else "Starting"
+    draw_view(bar, jobs.view(keys), f"{what}: epoch", counted_in, begun)
+
+
+def draw_view(bar: DeltaGenerator, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
+    """Move the bar to what a session sees of its work; what, after: the words around "3 of 50"; begun: before that."""
     if view is not None and view.ahead:
         bar.progress(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
     elif view is not None and view.total:
-        bar.progress(min(view.done / view.total, 1.0), f"{what}: epoch {view.done} of {view.total}{counted_in}")
-    elif view is not None and uncounted:
-        bar.progress(0.0, f"{what}: {uncounted[0]} has no epochs to count")
+        bar.progress(min(view.done / view.total, 1.0), f"{what} {view.done} of {view.total}{after}")
     else:
-        bar.progress(0.0, "Starting")
+        bar.progress(0.0, "Starting" if view is None else begun)
 
 
 def draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:

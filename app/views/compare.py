@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping
 
 import streamlit as st
-from streamlit import runtime
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
@@ -19,6 +16,7 @@ from app.comparison import draw_comparison, draw_figures
 from app.download import is_at_hand
 from app.jobs import Jobs, server_jobs
 from app.verdict import describe
+from app.visit import visit
 from app.waiting import POLL_S, Plan, draw_failures, draw_progress, progress_row
 
 __all__ = ["open_link", "page"]
@@ -28,11 +26,7 @@ FOLLOW_S = 0.3
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    context = get_script_run_ctx()
-    session = st.session_state.session = context.session_id if context else uuid.uuid4().hex
-    jobs = server_jobs()
-    if runtime.exists():
-        jobs.is_here = runtime.get_instance().is_active_session
+    jobs, session = visit()
     links.take_in_link()
     links.remember()
     try:

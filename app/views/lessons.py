@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-import uuid
 from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
-from streamlit import runtime
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.keys import hidden_points_key
@@ -21,6 +18,7 @@ from app.lesson_figures import draw_answer, draw_settings
 from app.lessons import LESSONS, Lesson, Outcome, Place, Step, read_place
 from app.links import address
 from app.measures import MEASURES
+from app.visit import visit
 from app.waiting import POLL_S, Plan, draw_failures, draw_progress, progress_row
 
 __all__ = ["URL_PATH", "page"]
@@ -32,11 +30,7 @@ PATHS = {"compare": "", "sweep": "sweep", "microscope": "microscope", "runs": "r
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every step of the reader."""
-    context = get_script_run_ctx()
-    session = st.session_state.session = context.session_id if context else uuid.uuid4().hex
-    jobs = server_jobs()
-    if runtime.exists():
-        jobs.is_here = runtime.get_instance().is_active_session
+    jobs, session = visit()
     place = _place()
     _draw_list(place)
     lesson = LESSONS[place.lesson]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
-
 import numpy as np
 import streamlit as st
-from streamlit import runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core import worker
 from anoonly_core.baselines import BASELINES
@@ -18,11 +14,12 @@ from anoonly_core.observation import Observation
 from app import controls, links, notices
 from app.download import is_at_hand
 from app.filming import film_of
-from app.jobs import Jobs, server_jobs
+from app.jobs import Jobs
 from app.microscope_chart import observation_film
 from app.microscope_words import gradient_sentence, place_note
 from app.player import draw_player
 from app.tabs import MODEBAR
+from app.visit import visit
 
 __all__ = ["URL_PATH", "page"]
 
@@ -33,11 +30,7 @@ ALL_FEATURES = "all (root mean square)"
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    context = get_script_run_ctx()
-    session = st.session_state.session = context.session_id if context else uuid.uuid4().hex
-    jobs = server_jobs()
-    if runtime.exists():
-        jobs.is_here = runtime.get_instance().is_active_session
+    jobs, session = visit()
     links.take_in_link()
     links.remember()
     try:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import uuid
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from streamlit import runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.plan import duration
@@ -17,13 +14,13 @@ from anoonly_core.recipes import sweep_command
 from anoonly_core.sweep import Sweep, sweep_table, to_parquet
 from app import notices, sweep_controls
 from app.download import is_at_hand
-from app.jobs import server_jobs
 from app.links import compare_parameters
 from app.sweep_chart import MARK, sweep_figure
 from app.sweep_curves import METRIC_WORDS, axis_title, curves_of, sweep_verdict, value_words, x_values
 from app.sweeps import Sweeps, SweepView, server_sweeps
 from app.tabs import MODEBAR
 from app.views import compare
+from app.visit import visit
 
 __all__ = ["URL_PATH", "page"]
 
@@ -35,11 +32,7 @@ COMPARED_SEEDS = 10  # as many as the Compare page shows
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    context = get_script_run_ctx()
-    session = st.session_state.session = context.session_id if context else uuid.uuid4().hex
-    jobs, sweeps = server_jobs(), server_sweeps()
-    if runtime.exists():
-        jobs.is_here = runtime.get_instance().is_active_session
+    (jobs, session), sweeps = visit(), server_sweeps()
     sweep_controls.take_in_link()
     try:
         asked = sweep_controls.sidebar()

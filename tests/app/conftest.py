@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from anoonly_core import worker
 from anoonly_core.result import RunResult, from_bytes
 from anoonly_core.store import default_store
+from app import jobs as jobs_module
 from app.controls import baseline_of, default_choice
 from app.jobs import SHIPPED, Jobs
 
 PATIENCE_S = 90.0
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
 MakeJobs = Callable[..., Jobs]
 
@@ -58,6 +62,29 @@ def make_jobs(cache: Path) -> Iterator[MakeJobs]:
     yield make
     for jobs in made:
         jobs.close()
+
+
+@pytest.fixture(scope="module")
+def server(cache: Path) -> Iterator[None]:
+    """This process's workers, offline and with a cache of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
+        jobs_module._jobs.cache_clear()
+        yield
+        jobs_module.server_jobs().close()
+        jobs_module._jobs.cache_clear()
+
+
+def opened(path: str = "", **parameters: str) -> AppTest:
+    """The page at this path of the address, run once without a browser, as a link with these parameters opens it."""
+    page = AppTest.from_file(str(MAIN), default_timeout=120)
+    if path:
+        page._page_hash = calc_hash(path)
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    page.run()
+    assert [caught.value for caught in page.exception] == []
+    return page
 
 
 @pytest.fixture(scope="session")

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import jobs as jobs_module
 from app.classroom import complaints
 from app.controls import CONTROLS
+from tests.app.conftest import opened
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 Open = Callable[..., AppTest]
 LABELS = {control.name: control.label for control in CONTROLS}
 
 
-@pytest.fixture(scope="module")
-def server(cache: Path) -> Iterator[None]:
-    jobs_module._jobs.cache_clear()
-    yield
-    jobs_module.server_jobs().close()
-    jobs_module._jobs.cache_clear()
-
-
 @pytest.fixture
 def open_page(server: None) -> Open:
-    def opened(**parameters: str) -> AppTest:
-        page = AppTest.from_file(str(MAIN), default_timeout=120)
-        for name, value in {"epochs": "2", "seeds": "1", **parameters}.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception
-        return page
-
-    return opened
+    return lambda **parameters: opened(**{"epochs": "2", "seeds": "1", **parameters})
 
 
 def drawn(page: AppTest) -> set[str]:

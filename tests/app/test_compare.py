@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,35 +24,17 @@ from app.controls import baseline_of, pin_text
 from app.jobs import JobView
 from app.verdict import difference
 from app.waiting import Plan, draw_progress
-from tests.app.conftest import wait_for
+from tests.app.conftest import opened, wait_for
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 QUICK = {"epochs": "2", "seeds": "1"}
 FIGURES = 6
 
 Open = Callable[..., AppTest]
 
 
-@pytest.fixture(scope="module")
-def server(cache: Path) -> Iterator[None]:
-    """This process's workers, offline and with a cache of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
-        jobs_module._jobs.cache_clear()
-        yield
-        jobs_module.server_jobs().close()
-        jobs_module._jobs.cache_clear()
-
-
 @pytest.fixture
 def open_page(server: None) -> Open:
-    def open_link(**parameters: str) -> AppTest:
-        page = AppTest.from_file(str(MAIN), default_timeout=120)
-        for name, value in parameters.items():
-            page.query_params[name] = value
-        return settled(page.run())
-
-    return open_link
+    return lambda **parameters: settled(opened(**parameters))
 
 
 def settled(page: AppTest) -> AppTest:

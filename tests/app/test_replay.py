@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,11 @@ from anoonly_core.config import make_config
 from anoonly_core.record import record
 from anoonly_core.replay import Replay
 from anoonly_core.result import Role
-from app import jobs as jobs_module
 from app.charts import ScoreScale
 from app.film import Film
 from app.replay_chart import replay_film
-from tests.app.conftest import wait_for
+from tests.app.conftest import opened, wait_for
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 Open = Callable[..., AppTest]
 
 
@@ -91,25 +88,9 @@ def test_runs_in_one_plane_share_their_axes(film: Film) -> None:
 # -- on the Compare page
 
 
-@pytest.fixture(scope="module")
-def server(cache: Path) -> Iterator[None]:
-    jobs_module._jobs.cache_clear()
-    yield
-    jobs_module.server_jobs().close()
-    jobs_module._jobs.cache_clear()
-
-
 @pytest.fixture
 def open_page(server: None) -> Open:
-    def opened(**parameters: str) -> AppTest:
-        page = AppTest.from_file(str(MAIN), default_timeout=120)
-        for name, value in {"epochs": "2", "seeds": "1", **parameters}.items():
-            page.query_params[name] = value
-        page.run()
-        assert not page.exception
-        return page
-
-    return opened
+    return lambda **parameters: opened(**{"epochs": "2", "seeds": "1", **parameters})
 
 
 def test_a_link_opens_the_replay_and_the_switch_leads_back(open_page: Open) -> None:

@@ -43,7 +43,7 @@ def sweeps(make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch) -> Silent:
     jobs = jobs_module.Jobs()
     made = Silent(jobs)
     made.started = []
-    monkeypatch.setattr("app.views.sweep.server_jobs", lambda: jobs)
+    monkeypatch.setattr(jobs_module, "_jobs", lambda: jobs)
     monkeypatch.setattr(sweeps_module, "server_sweeps", lambda: made)
     monkeypatch.setattr("app.views.sweep.server_sweeps", lambda: made)
     return made
