@@ -22,7 +22,7 @@ from anoonly_core.gradient_parts import PARTS, Parts, batch_norm_loss
 from anoonly_core.norms import Norm
 from anoonly_core.observation import Kind, Observation, places
 from anoonly_core.stack import Stack
-from anoonly_core.train import pretrain, train
+from anoonly_core.train import pretrain, train_step_by_step
 
 __all__ = ["Look", "looks", "observe"]
 
@@ -63,13 +63,12 @@ class _Pass:
 def looks(stack: Stack) -> Iterator[list[Look]]:
     """Train a stack of one run and see each of its batches: one Look for each pass through a norm, input side first.
 
-    The training is `train.train`'s own, and its bits are as if nobody looked. PReNet's one norm sees
+    The training is the one loop's own, and its bits are as if nobody looked. PReNet's one norm sees
     a batch of pairs in two passes, one for each side. A head that has a pretraining wants it before.
     """
     if len(stack.configs) != 1:
         raise ValueError("the microscope looks at one run")
     passes: list[_Pass] = []
-    seen: list[list[Look]] = []
 
     def watch(norm: torch.nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
         assert isinstance(norm, Norm)
@@ -82,15 +81,11 @@ def looks(stack: Stack) -> Iterator[list[Look]]:
         passes.append(_Pass(norm, inputs[0], apart, None if affine is None else affine.gamma.detach().clone()))
         return apart
 
-    def after_step(indices: Tensor) -> None:
-        seen.append(_seen(stack, passes, indices[0]))
-        passes.clear()
-
     handles = [norm.register_forward_hook(watch) for norm in stack.head.norms()]
     try:
-        for _ in train(stack, after_step):
-            yield from seen
-            seen.clear()
+        for indices in train_step_by_step(stack):
+            yield _seen(stack, passes, indices[0])
+            passes.clear()
     finally:
         for handle in handles:
             handle.remove()

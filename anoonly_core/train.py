@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,9 +15,10 @@ import torch
 from anoonly_core.pretrained import keep, recall
 from anoonly_core.stack import Stack
 
-__all__ = ["Snapshot", "pretrain", "seconds_an_epoch", "train"]
+__all__ = ["Snapshot", "pretrain", "seconds_an_epoch", "train", "train_step_by_step"]
 
 TIMED_STEPS = 5
+Steps = Generator[torch.Tensor, None, "Snapshot"]
 VECTOR = 64  # values, more than any CPU takes at once
 
 
@@ -97,7 +98,7 @@ def seconds_an_epoch(stack: Stack) -> tuple[float, float]:
     optimiser = stack.head.optimiser(1e-9)
     with _laid_out(optimiser):
         batches = next(stack.draw_epochs())
-        seconds.append(_timed(lambda indices: _train_epoch(stack, optimiser, 1, indices[None]), batches))
+        seconds.append(_timed(lambda indices: _through(_train_epoch(stack, optimiser, 1, indices[None])), batches))
     return (0.0, seconds[0]) if len(seconds) == 1 else (seconds[0], seconds[1])
 
 
@@ -111,15 +112,25 @@ def _timed(step: Callable[[torch.Tensor], object], batches: torch.Tensor) -> flo
     return statistics.median(taken[1:]) * len(batches)
 
 
-def train(stack: Stack, after_step: Callable[[torch.Tensor], None] | None = None) -> Iterator[Snapshot]:
+def train(stack: Stack) -> Iterator[Snapshot]:
     """Train a stack, yielding a snapshot after each epoch; stop iterating and it has stopped.
 
-    after_step: called after each step with its batch, indices into stack.rows.X [R, rows].
-
-    It minimises λ_n · L_N + L_A for each run (P eq. 7), plus the norm's own penalty where it has one
+    Minimises λ_n · L_N + L_A for each run (P eq. 7), plus the norm's own penalty where it has one
     (P eq. 5), all divided by the batch size. Between two snapshots the caller may score with the
     stack. A head that has a pretraining wants `pretrain` before.
     """
+    for steps in _epochs(stack):
+        yield _through(steps)
+
+
+def train_step_by_step(stack: Stack) -> Iterator[torch.Tensor]:
+    """The same training, yielding after each step its batch: indices into stack.rows.X [R, rows]."""
+    for steps in _epochs(stack):
+        yield from steps
+
+
+def _epochs(stack: Stack) -> Iterator[Steps]:
+    """The steps of each epoch, to be gone through before the next."""
     head = stack.head
     epochs, first_rate = stack.configs[0].epochs, stack.configs[0].learning_rate
     assert epochs is not None and first_rate is not None
@@ -131,16 +142,21 @@ def train(stack: Stack, after_step: Callable[[torch.Tensor], None] | None = None
         for epoch in range(1, epochs + 1):
             for group in optimiser.param_groups:
                 group["lr"] = head.learning_rate(first_rate, epoch, epochs)
-            yield _train_epoch(stack, optimiser, epoch, next(draws), after_step)
+            yield _train_epoch(stack, optimiser, epoch, next(draws))
 
 
-def _train_epoch(
-    stack: Stack,
-    optimiser: torch.optim.Optimizer,
-    epoch: int,
-    batches: torch.Tensor,
-    after_step: Callable[[torch.Tensor], None] | None = None,
-) -> Snapshot:
+def _through(steps: Steps) -> Snapshot:
+    """Take all steps of an epoch."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            snapshot: Snapshot = end.value
+            return snapshot
+
+
+def _train_epoch(stack: Stack, optimiser: torch.optim.Optimizer, epoch: int, batches: torch.Tensor) -> Steps:
+    """Yields after each step its batch, and returns what the epoch did."""
     head = stack.head.train()
     norms = list(head.norms())
     labelled = stack.rows.labelled[batches]
@@ -154,8 +170,7 @@ def _train_epoch(
         terms += [(penalty, by_batch) for norm in norms if (penalty := norm.take_penalty()) is not None]
         _step(optimiser, terms)
         losses[0, step], losses[1, step] = normal.detach(), anomaly.detach()
-        if after_step is not None:
-            after_step(batches[step])
+        yield batches[step]
     mean_normal, mean_anomaly = (own.mean(dim=0).cpu().numpy() for own in losses)
     per_batch = labelled.sum(dim=2).cpu().numpy()
     return Snapshot(

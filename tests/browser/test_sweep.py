@@ -80,7 +80,7 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
             question="fig9",
             values_batch_size=["32", "64", "128", "256"],
             sweep_seeds="2",
-            epochs="150",
+            epochs="100",
             seed="3",
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,18 @@ def test_the_running_statistics_are_the_networks_own() -> None:
     assert isinstance(norm, BatchNorm) and last.running_mean is not None and last.running_variance is not None
     np.testing.assert_allclose(last.running_mean, norm.running_mean[0, 0].numpy(), rtol=1e-6)
     np.testing.assert_allclose(last.running_variance, norm.running_variance[0, 0].numpy(), rtol=1e-6)
+
+
+def test_no_step_is_taken_before_it_is_asked_for() -> None:
+    made = stack(baseline="DeepSAD", norm="batch")
+    weights = made.head.parts["code"].steps[0].weight
+    seeing, values = looks(made), [weights.detach().clone()]
+    for _ in range(3):
+        next(seeing)
+        values.append(weights.detach().clone())
+    rate = made.configs[0].learning_rate
+    for before, after in itertools.pairwise(values):
+        assert 0 < (after - before).abs().max() < 1.5 * rate  # Adam moves a weight by its learning rate a step
 
 
 def test_it_looks_at_one_run_only() -> None:
