@@ -17,7 +17,7 @@ __all__ = ["replay_film"]
 
 BINS = 48
 SMALL = 12
-HEIGHT = 425
+HEIGHT = 432
 CURVES = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC"}
 
 
@@ -38,8 +38,8 @@ def replay_film(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarr
     changes += _clock(figure, replay)
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 8, "r": 8, "t": 30, "b": 22},
-        legend={"orientation": "h", "x": 0, "y": -0.02, "yanchor": "top"},
+        margin={"l": 8, "r": 8, "t": 30, "b": 40},
+        legend={"orientation": "h", "x": 0, "y": -0.04, "yanchor": "top"},
         hovermode="closest",
         uirevision="keep",
     )
