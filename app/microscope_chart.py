@@ -262,5 +262,5 @@ def _clock(figure: go.Figure, steps: int) -> list[Change]:
             col=col,
         )
         changes.append(Change(len(figure.data) - 1, "x", times))
-        figure.update_xaxes(range=[0, steps + 1], title={"text": "step", "standoff": 0}, row=2, col=col)
+        figure.update_xaxes(range=[0, steps + 1], title={"text": "step", "standoff": 10}, row=2, col=col)
     return changes

@@ -186,7 +186,7 @@ def _losses(figure: go.Figure, replay: Replay) -> None:
                 epochs = np.arange(1, len(values) + 1)
                 _line(figure, 2, epochs, shown, f"{letter}  {label}", colour, LINES[letter][0])
     figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=2, col=3)
-    figure.update_xaxes(title={"text": "epoch", "standoff": 4, "font": {"size": 12}}, row=2, col=3)
+    figure.update_xaxes(title={"text": "epoch", "standoff": 16, "font": {"size": 12}}, row=2, col=3)
     blue, orange = (
         f"<span style='color:{colour}'>{name}</span>" for colour, name in ((NORMAL, "L_N"), (ANOMALY, "L_A"))
     )
