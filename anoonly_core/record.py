@@ -67,7 +67,7 @@ def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda
         report(next(count), total)
 
     footage = [_film(stack, np.minimum(at, own), step) for stack, own in zip(stacks, lengths, strict=True)]
-    alike = projector == "pca" and len({config.with_(lambda_n=configs[0].lambda_n) for config in configs}) == 1
+    alike = projector == "pca" and len({config.model_copy(update={"lambda_n": None}) for config in configs}) == 1
     drawn = [np.arange(len(own.role)) if not followed else _some_of_each(own.role) for own in footage]
     films = [own.hidden[:, kept] for own, kept in zip(footage, drawn, strict=True)]
     if followed:

@@ -21,7 +21,7 @@ def locked(kind: str) -> frozenset[str]:
 def complaints(parameters: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
     """A sentence about each control that a link fixes or hides and that is not known."""
     return [
-        f"The link is to {kind} {name[:40]!r}, which is no control of this page."
+        f"The link is to {kind} {name[:40]!r}, which is not among the controls that can be."
         for kind in (FIX, HIDE)
         for name in parameters.get(kind, "").split(",")
         if name and name not in known and name != PIN

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.evaluate import chance_levels, confusion
@@ -80,8 +81,11 @@ def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
         st.warning(f"Leak: {share:.0%} of the test rows are copies of training rows under this protocol.")
     scores_place = st.container()
     view_place, projection_place, threshold_place = st.columns([1.25, 1.1, 2.2], vertical_alignment="bottom")
+    without = [r.config.baseline for r in (a, b) if not BASELINES[r.config.baseline].has("epochs")]
     with view_place:
-        view = _draw_view_control()
+        view = _draw_view_control(disabled=bool(without))
+    if without:
+        view = "trained"
     with projection_place:
         projector = _draw_projection_control()
     if view == "learn":
@@ -109,7 +113,7 @@ def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
     draw_tabs(a, b, dataset, sides, cuts, confusions, selected)
 
 
-def _draw_view_control() -> str:
+def _draw_view_control(disabled: bool) -> str:
     chosen: str = st.segmented_control(
         "Show the runs",
         list(VIEWS),
@@ -118,7 +122,9 @@ def _draw_view_control() -> str:
         format_func=VIEWS.__getitem__,
         key="view",
         bind="query-params",
-        help="Watch it learn: both runs again, epoch by epoch, from the same first weights, split and batches.",
+        disabled=disabled,
+        help="Watch it learn: both runs again, epoch by epoch, from the same first weights, split and batches. "
+        "XGBOD has no epochs to watch.",
     )
     return chosen
 

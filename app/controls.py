@@ -20,6 +20,7 @@ from app import classroom
 
 __all__ = [
     "CONTROLS",
+    "OF_PAGES",
     "Choice",
     "Control",
     "at_present",
@@ -197,18 +198,10 @@ CONTROLS: tuple[Control, ...] = (
 )
 
 _BY_NAME = {control.name: control for control in CONTROLS}
-_OTHER_PARAMETERS = (
-    "a",
-    "threshold",
-    "projection",
-    "view",
-    "place",
-    "feature",
-    "fix",
-    "hide",
-    "embed",
-    "embed_options",
-)
+_ELSEWHERE = ("a", "threshold", "projection", "view", "place", "feature", "fix", "hide", "lesson", "step")
+_OTHER_PARAMETERS = (*_ELSEWHERE, "embed", "embed_options")
+# What the address of some page may hold: the browser's Back may bring it along to another.
+OF_PAGES = frozenset((*_BY_NAME, *_OTHER_PARAMETERS))
 
 # What a pinned A holds on to; data set, protocol and seeds always follow B, so that the test rows are the same.
 PINNED_FIELDS = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "protocol", "seed"))

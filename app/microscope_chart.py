@@ -69,7 +69,9 @@ def _caption(seen: Observation, step: int) -> str:
     labelled = "1 labelled anomaly" if counts[2] == 1 else f"{counts[2]} labelled anomalies"
     return (
         f"Step {step + 1} of {len(seen.epoch)} · epoch {seen.epoch[step]}, batch {within} of {seen.steps_an_epoch} · "
-        f"{len(kinds)} rows: {counts[0]} normal and {counts[1]} anomalous in the pool, {labelled}"
+        f"{len(kinds)} row{'' if len(kinds) == 1 else 's'}: {counts[0]} normal and {counts[1]} anomalous in the pool, "
+        f"{labelled}"
+        f"{'' if seen.lengths[step].any() else ' · no gradient in this batch'}"
     )
 
 
@@ -218,7 +220,7 @@ def _agreement(figure: go.Figure, seen: Observation) -> None:
         ("with eq. 13 as printed", seen.error_printed, NEUTRAL, "dash"),
     ):
         _line(figure, 4, name, np.where(values > 0, values, np.nan), colour, dash, 1.8)
-    if not seen.error.any():
+    if not seen.error.any() and not (seen.error_printed > 0).any():
         figure.add_annotation(text="exactly 0", showarrow=False, xref="x6 domain", yref="y6 domain", x=0.5, y=0.5)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=4)
     panel_title(figure, 2, 4, "off autograd: ours —, eq. 13 --", SMALL)
@@ -228,9 +230,9 @@ def _line(figure: go.Figure, col: int, name: str, y: np.ndarray, colour: str, da
     figure.add_scatter(
         x=np.arange(1, len(y) + 1),
         y=y.astype(np.float32),
-        mode="lines",
+        mode="lines+markers" if np.isnan(y).any() else "lines",  # a step between two gaps has no line
         name=name,
-        connectgaps=True,
+        marker={"color": colour, "size": 3},
         line={"color": colour, "dash": dash, "width": width},
         showlegend=False,
         hovertemplate=f"step %{{x}}: %{{y:.3g}}<extra>{name}</extra>",

@@ -15,7 +15,7 @@ __all__ = ["gradient_sentence", "place_note"]
 CARRIERS = {
     "batch": "the batch's",
     "batch_no_affine": "the batch's",
-    "bn_loss": "the batch-norm loss on the batch's",
+    "bn_loss": "the loss on the batch's",
     "layer": "their own",
 }
 
@@ -25,6 +25,9 @@ def gradient_sentence(config: RunConfig, seen: Observation) -> str:
     assert config.norm is not None and config.lambda_n is not None
     shares = seen.shares(Kind.NORMAL)
     setting = f"λₙ = {shown(config.lambda_n)}, {NORM_LABELS[config.norm]}"
+    steps = f"Over {len(seen.epoch)} steps"
+    if seen.kind.shape[1] == 1 and config.norm.startswith("batch"):
+        return f"{setting}: **nothing moves.** A row alone is its own mean, and batch norm makes it 0 whatever it was."
     if not (seen.kind == Kind.LABELLED_ANOMALY).any() and shares is None:
         return f"{setting}: **nothing moves**, for none of these batches holds a labelled anomaly."
     if shares is None:
@@ -32,16 +35,13 @@ def gradient_sentence(config: RunConfig, seen: Observation) -> str:
     direct, variance, mean = (_percent(share) for share in shares)
     if config.norm == "none":
         return f"{setting}: all that reaches the normal rows is their own loss, {direct} of it directly."
-    carrier = CARRIERS[config.norm]
+    through = f"{variance} through {CARRIERS[config.norm]} variance, {mean} through {CARRIERS[config.norm]} mean"
     if shares[0] == 0:
         return (
-            f"{setting}: the normal rows have no loss of their own, and yet a gradient: **{variance} through {carrier} "
-            f"variance, {mean} through {carrier.removeprefix('the batch-norm loss on ')} mean**, nothing directly."
+            f"{setting}: the normal rows have no loss of their own, and yet a gradient. {steps}: **{through}**, "
+            "nothing directly."
         )
-    return (
-        f"{setting}: of their gradient the normal rows get **{direct} directly**, "
-        f"{variance} through {carrier} variance, {mean} through the mean."
-    )
+    return f"{setting}: {steps.lower()} the normal rows get **{direct} of their gradient directly**, {through}."
 
 
 def _percent(share: float) -> str:
@@ -57,7 +57,8 @@ def place_note(config: RunConfig, seen: Sequence[Observation], place: int) -> st
     labelled = float((one.kind == Kind.LABELLED_ANOMALY).mean())
     without = float((one.kind != Kind.LABELLED_ANOMALY).all(axis=1).mean())
     if without:
-        notes.append(f"{without:.0%} of these batches hold no labelled anomaly.")
+        digits = 1 if 0.99 < without < 1 else 0
+        notes.append(f"{without:.{digits}%} of these batches hold no labelled anomaly.")
     if labelled > 0.2:
         notes.append(
             f"{labelled:.0%} of a batch are labelled anomalies: the paper's § 3.3 takes it to be mostly normal."

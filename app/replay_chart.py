@@ -62,7 +62,13 @@ def _caption(replay: Replay, moment: int) -> str:
         for a, b in [replay.reels]
         for name, label in CURVES.items()
     )
-    return f"{'Before the first step' if epoch == 0 else f'Epoch {epoch} of {replay.epochs[-1]}'} · A → B: {figures}"
+    ended = [
+        f" · {letter} ended at epoch {len(reel.losses['loss_normal'])}"
+        for letter, reel in zip("AB", replay.reels, strict=True)
+        if epoch > len(reel.losses["loss_normal"])
+    ]
+    when = "Before the first step" if epoch == 0 else f"Epoch {epoch} of {replay.epochs[-1]}"
+    return f"{when} · A → B: {figures}{''.join(ended)}"
 
 
 def _tested(reel: Reel, role: int) -> np.ndarray:
@@ -197,8 +203,9 @@ def _line(figure: go.Figure, row: int, x: np.ndarray, y: np.ndarray, name: str, 
     figure.add_scatter(
         x=x,
         y=y,
-        mode="lines",
+        mode="lines" if len(y) > 1 else "markers",
         name=name,
+        marker={"color": colour},
         line={"color": colour, "dash": dash, "width": 2},
         showlegend=False,
         hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{name}</extra>",

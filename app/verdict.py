@@ -67,7 +67,8 @@ def describe(config: RunConfig, other: RunConfig | None = None) -> str:
         extras.append(NORM_LABELS[config.norm])
     for field, words in _APART.items():
         if other is not None and _sets_apart(field, config, other):
-            extras.append(words.format(getattr(config, field)))
+            value = getattr(config, field)
+            extras.append("1 epoch" if (field, value) == ("epochs", 1) else words.format(value))
     return ", ".join([name, *extras])
 
 
@@ -115,7 +116,7 @@ def verdict(a: RunConfig, b: RunConfig, found: Difference, seeds: int) -> str:
         )
     over = f"Over {seeds} seeds"
     if not found.is_clear:
-        return f"No clear difference. {over} **{name_b}** and **{name_a}** lie within their spread: {figures}."
+        return f"No clear difference. {over} **{name_b}** beside **{name_a}**: {figures}."
     if found.delta > 0:
         return f"{over} **{name_b}** finds the anomalies better than **{name_a}**: {figures}."
     same = a.baseline == b.baseline

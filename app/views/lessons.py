@@ -13,6 +13,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.keys import hidden_points_key
 from anoonly_core.result import RunResult
 from app import notices
+from app.controls import OF_PAGES
 from app.jobs import Jobs, server_jobs
 from app.lesson_figures import draw_answer, draw_settings
 from app.lessons import LESSONS, Lesson, Outcome, Place, Step, read_place
@@ -51,7 +52,8 @@ def page() -> None:
 
 def _place() -> Place:
     """The place in the address, else where the session left this page; the address then says it."""
-    given = st.query_params.to_dict()
+    of_others = OF_PAGES.difference(Place(next(iter(LESSONS))).parameters())
+    given = {name: text for name, text in st.query_params.to_dict().items() if name not in of_others}
     place, complaints = read_place(given)
     if not given:
         place = st.session_state.get("lesson_place", place)

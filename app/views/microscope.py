@@ -86,7 +86,8 @@ def _draw_choices(seen: list[Observation]) -> tuple[int, int | None]:
         bind="query-params",
         help="The hidden features are those of the last norm: behind it there is only the layer that scores.",
     )
-    features = [ALL_FEATURES, *(f"feature {number}" for number in range(1, seen[0].mean.shape[1] + 1))]
+    looked_at = seen[names.index(place)]
+    features = [ALL_FEATURES, *(f"feature {number}" for number in range(1, looked_at.mean.shape[1] + 1))]
     feature = right.selectbox("Mean and deviation of", features, key="feature", bind="query-params")
     return names.index(place), None if feature == ALL_FEATURES else features.index(feature) - 1
 
@@ -112,7 +113,7 @@ def _explain(seen: Observation) -> None:
             st.markdown(
                 "The paper's eq. 13 prints $-1/(\\sigma^2+\\varepsilon)$, without the root. Over these steps the "
                 f"three parts above add up to autograd's gradient to within {seen.error.max():.0e} of the largest "
-                f"number among them; with eq. 13 as printed the sum is off by up to {printed:.2g} times of it."
+                f"number among them; with eq. 13 as printed the sum is off by up to {printed:.2g} times that number."
             )
         else:
             st.markdown(

@@ -25,7 +25,8 @@ function framesOf(data) {
     const all = words ? null : unpacked(values);
     const begins = words ? null : unpacked(offsets);
     frames.forEach((frame, moment) => {
-      const own = words ? words[moment] : all.subarray(begins[moment], begins[moment + 1]);
+      // A plain array: the page copies a chart as JSON when it draws it in another theme.
+      const own = words ? words[moment] : Array.from(all.subarray(begins[moment], begins[moment + 1]));
       frame.data[place][attribute] = own.length ? own : NOWHERE;
     });
   }

@@ -61,7 +61,7 @@ def test_the_page_makes_such_links(open_page: Open) -> None:
 
 def test_what_is_no_control_is_said(open_page: Open) -> None:
     assert complaints({"fix": "norm,nonsense", "hide": "pin"}, LABELS) == [
-        "The link is to fix 'nonsense', which is no control of this page."
+        "The link is to fix 'nonsense', which is not among the controls that can be."
     ]
     page = open_page(hide="<b>x</b>")
-    assert "which is no control of this page" in page.warning[0].value
+    assert "which is not among the controls that can be" in page.warning[0].value

@@ -87,24 +87,25 @@ def test_without_running_statistics_none_are_drawn() -> None:
     [
         (
             {},
-            r"λₙ = 0, batch norm without affine: the normal rows have no loss of their own, and yet a gradient: "
-            r"\*\*\d+ % through the batch's variance, \d+ % through the batch's mean\*\*, nothing directly\.",
+            r"λₙ = 0, batch norm without affine: the normal rows have no loss of their own, and yet a gradient\. "
+            r"Over 27 steps: \*\*\d+ % through the batch's variance, "
+            r"\d+ % through the batch's mean\*\*, nothing directly\.",
         ),
         ({"norm": "none"}, r"no norm: \*\*no gradient reaches the normal rows\.\*\*"),
         ({"norm": "layer"}, r"layer norm: \*\*no gradient reaches the normal rows\.\*\*"),
         (
             {"norm": "bn_loss"},
-            r"\d+ % through the batch-norm loss on the batch's variance, \d+ % through the batch's mean",
+            r"\d+ % through the loss on the batch's variance, \d+ % through the loss on the batch's mean",
         ),
         (
             {"lambda_n": 1.0},
-            r"λₙ = 1, .*: of their gradient the normal rows get \*\*\d+ % directly\*\*, \d+ % through the",
+            r"λₙ = 1, .*: over 27 steps the normal rows get \*\*\d+ % of their gradient directly\*\*, \d+ %",
         ),
         (
             {"lambda_n": 1.0, "norm": "none"},
             r"all that reaches the normal rows is their own loss, 100 % of it directly",
         ),
-        ({"batch_size": 1, "epochs": 1, "norm": "batch"}, "no gradient reaches the normal rows"),
+        ({"batch_size": 1, "epochs": 1, "norm": "batch"}, "A row alone is its own mean, and batch norm makes it 0"),
     ],
 )
 def test_the_sentence_says_where_the_gradient_comes_from(settings: dict[str, Any], said: str) -> None:
@@ -157,6 +158,14 @@ def test_the_page_leads_with_the_paper_s_point(open_page: Open) -> None:
     page.selectbox(key="norm").select("batch").run()
     page.selectbox(key="place").select("norm 1 of 2, 128 features").run()
     assert "directly" in sentence(page) and not page.exception
+
+
+def test_a_feature_that_another_place_has_not_gives_way_to_all(open_page: Open) -> None:
+    page = open_page(epochs="2", place="norm 1 of 2, 128 features", feature="feature 100")
+    assert page.selectbox(key="feature").value == "feature 100"
+    page.selectbox(key="place").select("norm 2 of 2, 64 features").run()
+    assert not page.exception and page.selectbox(key="feature").value == "all (root mean square)"
+    assert not open_page(epochs="2", feature="feature 100").exception
 
 
 def test_a_system_without_a_norm_is_said_so(open_page: Open) -> None:

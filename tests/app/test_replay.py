@@ -17,7 +17,7 @@ from anoonly_core.result import Role
 from app.charts import ScoreScale
 from app.film import Film
 from app.replay_chart import replay_film
-from tests.app.conftest import opened, wait_for
+from tests.app.conftest import opened
 
 Open = Callable[..., AppTest]
 
@@ -85,6 +85,15 @@ def test_runs_in_one_plane_share_their_axes(film: Film) -> None:
     assert any("one plane for A and B" in note.text for note in layout.annotations)
 
 
+def test_the_caption_says_where_the_shorter_run_has_ended() -> None:
+    b = make_config(dataset="digits_3", epochs=1, lambda_n=0.0)
+    made = record([b.with_(lambda_n=1.0, epochs=2), b], "pca")
+    film = replay_film(made, ["plain", "AnoOnly"], [reel.rows for reel in made.reels])
+    assert [text.endswith("· B ended at epoch 1") for text in film.captions] == [False, False, True]
+    (single,) = (trace for trace in film.figure.data if trace.name and trace.name.startswith("B  L_A"))
+    assert single.mode == "markers"  # a line of one point would not be seen
+
+
 # -- on the Compare page
 
 
@@ -102,7 +111,14 @@ def test_a_link_opens_the_replay_and_the_switch_leads_back(open_page: Open) -> N
     assert not page.exception and len(page.get("plotly_chart")) > 1
 
 
-def test_a_system_without_epochs_says_so(open_page: Open) -> None:
+def test_a_system_without_epochs_is_shown_as_trained(open_page: Open) -> None:
     page = open_page(view="watch it learn", a="baseline=REPEN", baseline="XGBOD")
-    wait_for(lambda: page.error or not page.run(), "the sentence")
-    assert "no epochs to watch" in page.error[0].value.replace("\\", "")
+    switch = page.get("button_group")[0]
+    assert switch.disabled and "XGBOD has no epochs to watch" in switch.help
+    assert len(page.get("plotly_chart")) > 1 and not page.error
+
+
+@pytest.mark.parametrize("baseline", ["REPEN", "GANomaly"])
+def test_a_comparator_is_watched_beside_its_rival(open_page: Open, baseline: str) -> None:
+    page = open_page(view="watch it learn", baseline=baseline)
+    assert not page.error and len(page.get("plotly_chart")) == 1

@@ -81,6 +81,15 @@ def test_the_microscope_steps_batch_by_batch_with_all_charts_in_step(open_page: 
     assert set(chart(page, "microscope", "[...g.data[0].y]")) == {chart(page, "microscope", "g.data[0].y[0]")}
     button(page, "Start").click()
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
+    marks = "g.querySelectorAll('.xy .scatterlayer .points path').length"
+    before = chart(page, "microscope", marks)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "() => getComputedStyle(document.querySelector('.stApp')).backgroundColor !== 'rgb(255, 255, 255)'"
+    )
+    page.wait_for_timeout(1000)
+    assert chart(page, "microscope", marks) == before > 300, "the marks outlast another theme"
+    assert chart(page, "microscope", "Array.isArray(g.data[0].x) || ArrayBuffer.isView(g.data[0].x)")
 
 
 def test_a_replay_is_scrubbed_through_50_epochs_without_the_server(open_page: Open) -> None:

@@ -79,6 +79,13 @@ def test_runs_with_another_norm_have_planes_of_their_own() -> None:
     assert not record([a, b.with_(norm="none")], "pca").one_plane
 
 
+@pytest.mark.parametrize("baseline", ["REPEN", "GANomaly"])
+def test_a_comparator_beside_anoonly_has_a_plane_of_its_own(baseline: str) -> None:
+    _, b = pair(epochs=1)
+    replay = record([b, make_config(dataset="digits_3", baseline=baseline, epochs=1)], "pca")
+    assert not replay.one_plane and len(replay.reels) == 2
+
+
 def test_a_shorter_run_stands_still_at_its_end() -> None:
     a, b = pair()
     replay = record([a.with_(epochs=2), b], "pca")
