@@ -96,8 +96,7 @@ def take_in_link() -> None:
     # A control drops what it would write otherwise, such as 1e-3: let the link say it the control's way.
     wanted = left | {name: shown(value) for name, value in values.items()}
     if any(given.get(name) != text for name, text in wanted.items()):
-        for name, text in wanted.items():
-            st.query_params[name] = text
+        st.query_params.from_dict(given | wanted)  # at once: each change is a step of the browser's Back
         st.rerun()
 
 

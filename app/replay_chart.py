@@ -177,7 +177,7 @@ def _metrics(figure: go.Figure, replay: Replay) -> None:
             colour = ANOMALY if name == "aucpr_anomaly" else NEUTRAL
             _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", colour, LINES[letter][0])
     figure.update_yaxes(range=[0, 1.03], row=1, col=3)
-    panel_title(figure, 1, 3, f"A --, B —: <span style='color:{ANOMALY}'>AUCPR</span>, AUCROC", SMALL)
+    panel_title(figure, 1, 3, "AUCPR orange, AUCROC grey; A --, B —", SMALL)
 
 
 def _losses(figure: go.Figure, replay: Replay) -> None:
@@ -193,10 +193,7 @@ def _losses(figure: go.Figure, replay: Replay) -> None:
                 _line(figure, 2, epochs, shown, f"{letter}  {label}", colour, LINES[letter][0])
     figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=2, col=3)
     figure.update_xaxes(title={"text": "epoch", "standoff": 16, "font": {"size": 12}}, row=2, col=3)
-    blue, orange = (
-        f"<span style='color:{colour}'>{name}</span>" for colour, name in ((NORMAL, "L_N"), (ANOMALY, "L_A"))
-    )
-    panel_title(figure, 2, 3, f"losses, A --, B —: {blue}, {orange}", SMALL)
+    panel_title(figure, 2, 3, "losses: L_N blue, L_A orange", SMALL)
 
 
 def _line(figure: go.Figure, row: int, x: np.ndarray, y: np.ndarray, name: str, colour: str, dash: str) -> None:

@@ -79,7 +79,7 @@ def _draw_choices(seen: list[Observation]) -> tuple[int, int | None]:
     left, right = st.columns(2)
     names = [one.place for one in seen]
     place = left.selectbox(
-        "Where: in front of and behind",
+        "At which norm",
         names,
         index=len(names) - 1,
         key="place",
