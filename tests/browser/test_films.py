@@ -74,7 +74,7 @@ def test_the_microscope_steps_batch_by_batch_with_all_charts_in_step(open_page: 
     player(page).get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 31)
-    page.get_by_role("combobox", name="Norm").click()
+    page.get_by_role("combobox", name="Norm", exact=True).click()
     page.get_by_role("option", name="none", exact=True).click()
     expect(page.locator("h5")).to_contain_text("no gradient reaches the normal rows", timeout=PATIENCE_MS)
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 31)  # the same batch under the other norm
