@@ -19,6 +19,7 @@ from anoonly_core.errors import InvalidConfig
 from app import classroom
 
 __all__ = [
+    "BESIDE_CONTROLS",
     "CONTROLS",
     "OF_PAGES",
     "Choice",
@@ -198,8 +199,9 @@ CONTROLS: tuple[Control, ...] = (
 )
 
 _BY_NAME = {control.name: control for control in CONTROLS}
-_ELSEWHERE = ("a", "threshold", "projection", "view", "place", "feature", "fix", "hide", "lesson", "step")
-_OTHER_PARAMETERS = (*_ELSEWHERE, "embed", "embed_options")
+# What else Compare and Microscope keep in their address: the pinned run, how figures are drawn, what is locked.
+BESIDE_CONTROLS = ("a", "threshold", "projection", "view", "place", "feature", "fix", "hide")
+_OTHER_PARAMETERS = (*BESIDE_CONTROLS, "lesson", "step", "embed", "embed_options")
 # What the address of some page may hold: the browser's Back may bring it along to another.
 OF_PAGES = frozenset((*_BY_NAME, *_OTHER_PARAMETERS))
 

@@ -11,10 +11,9 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import InvalidConfig
 from app import notices
-from app.controls import CONTROLS, PUBLISHED, baseline_of, pin_text, read_link, shown
+from app.controls import BESIDE_CONTROLS, CONTROLS, PUBLISHED, baseline_of, pin_text, read_link, shown
 
 __all__ = [
-    "BESIDE_CONTROLS",
     "address",
     "arrive",
     "compare_parameters",
@@ -23,9 +22,6 @@ __all__ = [
     "remember",
     "take_in_link",
 ]
-
-# What else Compare and Microscope keep in their address: the pinned run and how the figures are drawn.
-BESIDE_CONTROLS = ("a", "threshold", "projection", "view", "place", "feature", "fix", "hide")
 
 
 def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[str, str]:
