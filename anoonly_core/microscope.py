@@ -172,7 +172,7 @@ def _taken(look: Look) -> dict[str, np.ndarray]:
     """What is kept of a look: its rows, and what an Observation holds of each step."""
     parts = look.parts
     split = (parts.direct, parts.through_variance, parts.through_mean)
-    longest = max(float(np.abs(own).max()) for own in (*split, look.gradient)) or 1.0
+    largest = max(float(np.abs(own).max()) for own in (*split, look.gradient)) or 1.0
     printed = parts.total_as_printed
     centre = look.after[~look.labelled].mean(axis=0) if not look.labelled.all() else look.after.mean(axis=0)
     unknown = np.full(look.before.shape[1], np.nan)
@@ -186,8 +186,8 @@ def _taken(look: Look) -> dict[str, np.ndarray]:
         "running_deviation": unknown if look.running_variance is None else np.sqrt(look.running_variance),
         "loss_before": np.array(batch_norm_loss(look.before)),
         "loss_after": np.array(batch_norm_loss(look.after)),
-        "error": np.array(np.abs(parts.total - look.gradient).max() / longest),
-        "error_printed": np.array(np.nan if printed is None else np.abs(printed - look.gradient).max() / longest),
+        "error": np.array(np.abs(parts.total - look.gradient).max() / largest),
+        "error_printed": np.array(np.nan if printed is None else np.abs(printed - look.gradient).max() / largest),
     }
 
 

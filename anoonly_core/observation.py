@@ -33,7 +33,8 @@ class Observation:
     batch's in front of the norm; running_mean, running_deviation: the norm's after the step, NaN where
     it keeps none. loss_before, loss_after: float32 [S], L_BN (P eq. 5) in front of and behind the norm.
     error, error_printed: float32 [S], the furthest that the parts' sum is from autograd's gradient, in
-    shares of the longest of them, and the same with P eq. 13 as printed, NaN where it does not apply.
+    shares of the largest number among them, and the same with P eq. 13 as printed, NaN where it does
+    not apply.
     """
 
     place: str

@@ -77,7 +77,7 @@ def html(film: Film) -> bytes:
         {"method": "animate", "label": f"{time:g}", "args": [[str(moment)], at_once]}
         for moment, time in enumerate(film.times)
     ]
-    moving = at_once | {"frame": {"duration": 90, "redraw": False}, "fromcurrent": True}
+    moving = at_once | {"frame": {"duration": 90, "redraw": False}}  # from the beginning
     buttons = [
         {"method": "animate", "label": "Play", "args": [None, moving]},
         {"method": "animate", "label": "Pause", "args": [[None], at_once]},
