@@ -15,7 +15,7 @@ import sqlite3
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,15 +109,15 @@ class Store:
         summary["device"] = result.device
         self._write(result.key, "run", result.config.canonical(), json.dumps(summary), to_bytes(result))
 
-    def get_points(self, key: str) -> np.ndarray | None:
-        """A stored projection [rows, 2], or None."""
-        return self._read(key, "points", _points)
+    def get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
+        """Stored arrays of this kind by name, or None: a projection, or what another experiment came to."""
+        return self._read(key, kind, _arrays)
 
-    def put_points(self, key: str, points: np.ndarray) -> None:
-        """Keep a projection; raises StoreUnavailable where the file cannot be written."""
+    def put_arrays(self, key: str, kind: str, arrays: Mapping[str, np.ndarray], config: str = "{}") -> None:
+        """Keep arrays by name, with what they were made from as JSON; raises StoreUnavailable."""
         buffer = io.BytesIO()
-        np.save(buffer, points, allow_pickle=False)
-        self._write(key, "points", "{}", "{}", buffer.getvalue())
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        self._write(key, kind, config, "{}", buffer.getvalue())
 
     def put_sweep(self, key: str, description: str) -> None:
         """Keep a sweep's description, JSON; raises StoreUnavailable where the file cannot be written."""
@@ -291,8 +291,6 @@ def _stored_run(row: tuple[Any, ...]) -> StoredRun | None:
         return None
 
 
-def _points(body: bytes) -> np.ndarray:
-    points: np.ndarray = np.load(io.BytesIO(body), allow_pickle=False)
-    if not isinstance(points, np.ndarray) or points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError("not a projection")
-    return points
+def _arrays(body: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

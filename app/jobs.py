@@ -155,8 +155,8 @@ class Jobs:
 
     def points(self, key: str) -> np.ndarray | None:
         """A finished projection [rows, 2]."""
-        found = self._recall(key, self.store.get_points)
-        return found if isinstance(found, np.ndarray) else None
+        found = self._recall(key, lambda key: (self.store.get_arrays(key, "points") or {}).get("points"))
+        return found if isinstance(found, np.ndarray) and found.shape[1:] == (2,) else None
 
     def points_now(self, key: str, features: np.ndarray, projector: str) -> np.ndarray:
         """A projection that is quick enough not to need a worker, such as PCA."""
@@ -285,7 +285,7 @@ class Jobs:
 
     def _keep_points(self, key: str, points: np.ndarray) -> None:
         try:
-            self.store.put_points(key, points)
+            self.store.put_arrays(key, "points", {"points": points})
         except StoreUnavailable as error:
             log.warning("%s", error)
 

@@ -81,9 +81,10 @@ def _draw_rows(a: RunResult, b: RunResult, dataset: Dataset, cuts: list[float], 
             "flagged by B": b.scores >= cuts[1],
         }
     ).sort_values("score B", ascending=False)
+    whole = table
     st.download_button(
         "Scores as CSV",
-        table.to_csv(index=False).encode(),
+        lambda: whole.to_csv(index=False).encode(),
         file_name=f"{b.config.dataset.replace('/', '_')}_scores.csv",
         mime="text/csv",
         on_click="ignore",

@@ -262,9 +262,16 @@ def test_a_projection_finishes_and_the_next_server_finds_it(jobs: Jobs, monkeypa
     assert points is not None
     assert points.shape == (60, 2)
     assert np.isfinite(points).all()
-    wait_for(lambda: default_store().get_points(key) is not None, "the store")
+    wait_for(lambda: default_store().get_arrays(key, "points") is not None, "the store")
     monkeypatch.setattr(ProcessPool, "schedule", lambda *arguments, **named: None)  # it needs no processes
     np.testing.assert_array_equal(Jobs(store=default_store(), cores=1).points(key), points)
+
+
+@pytest.mark.parametrize("points", [np.zeros(4), np.zeros((4, 3)), np.zeros((2, 2, 2)), np.array(1.0)])
+def test_stored_points_of_another_shape_count_as_absent(jobs: Jobs, points: np.ndarray) -> None:
+    key = hidden_points_key(f"a run with points of shape {points.shape}", "pca")
+    jobs.store.put_arrays(key, "points", {"points": points})
+    assert jobs.points(key) is None
 
 
 def test_pca_is_there_at_once(jobs: Jobs) -> None:

@@ -130,14 +130,16 @@ def test_roles_are_numbered_apart() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1500])
-def test_a_projection_comes_back_to_the_bit(store: Store, rows: int) -> None:
+def test_arrays_come_back_to_the_bit(store: Store, rows: int) -> None:
     points = np.random.default_rng(0).normal(size=(rows, 2)).astype(np.float32)
-    store.put_points("p", points)
-    np.testing.assert_array_equal(store.get_points("p"), points, strict=True)
+    store.put_arrays("p", "points", {"points": points, "names": np.array(["ä", "b"])})
+    found = store.get_arrays("p", "points")
+    assert found is not None and list(found) == ["points", "names"] and list(found["names"]) == ["ä", "b"]
+    np.testing.assert_array_equal(found["points"], points, strict=True)
 
 
 def test_what_was_never_put_is_missing(store: Store) -> None:
-    assert store.get("key") is None and store.get_points("key") is None
+    assert store.get("key") is None and store.get_arrays("key", "points") is None
     store.put(a_result("other"))
     assert store.get("key") is None and store.get("") is None and store.get("OTHER") is None
 
@@ -218,24 +220,27 @@ def test_a_foreign_row_counts_as_absent_and_is_repaired(store: Store, body: Any)
     store.put(a_result())
     store_body(store, body)
     assert store.get("key") is None
-    store_body(store, body, kind="points", key="p")
-    assert store.get_points("p") is None
     store.put(a_result())
     assert_same(store.get("key"), a_result())
 
 
-@pytest.mark.parametrize("points", [np.zeros(4), np.zeros((4, 3)), np.zeros((2, 2, 2)), np.array(1.0)])
-def test_points_of_another_shape_count_as_absent(store: Store, points: np.ndarray) -> None:
-    store.put_points("p", points)
-    assert store.get_points("p") is None
+NO_ARRAYS = {name: FOREIGN[name] for name in ("nothing", "no archive", "text", "number", "an array", "a pickle", "cut")}
+NO_ARRAYS["a pickle among them"] = npz(a=np.zeros(3), b=np.array([{}], dtype=object))
+
+
+@pytest.mark.parametrize("body", NO_ARRAYS.values(), ids=NO_ARRAYS)
+def test_what_is_no_archive_of_arrays_counts_as_absent(store: Store, body: Any) -> None:
+    store.put_arrays("p", "points", {"points": np.zeros((3, 2))})
+    store_body(store, body, kind="points", key="p")
+    assert store.get_arrays("p", "points") is None
 
 
 def test_a_run_is_no_projection_and_a_projection_no_run(store: Store) -> None:
     store.put(a_result("run"))
-    store.put_points("points", np.zeros((3, 2)))
-    assert store.get_points("run") is None and store.get("points") is None
+    store.put_arrays("points", "points", {"points": np.zeros((3, 2))})
+    assert store.get_arrays("run", "points") is None and store.get("points") is None
     rewrite(store, "UPDATE entries SET kind = 'something'")
-    assert store.get("run") is None and store.get_points("points") is None
+    assert store.get("run") is None and store.get_arrays("points", "points") is None
 
 
 def test_a_run_under_another_key_counts_as_absent(store: Store) -> None:
@@ -277,7 +282,7 @@ def test_a_damaged_file_is_set_aside_whole(store: Store, tmp_path: Path, kind: s
     }[kind]
     store.path.parent.mkdir()
     store.path.write_bytes(content)
-    assert store.get("key 3") is None and store.get_points("key 3") is None
+    assert store.get("key 3") is None and store.get_arrays("key 3", "points") is None
     assert store.path.read_bytes() == content and not set_aside(store), "reading changes nothing"
 
     store.put(a_result("key 3", 3))
@@ -468,7 +473,7 @@ def test_runs_are_listed_latest_first_without_their_scores(store: Store) -> None
     assert store.runs() == {} and store.size() == 0
     for seed in range(3):
         store.put(a_result(f"key {seed}", seed))
-    store.put_points("points", np.zeros((3, 2)))
+    store.put_arrays("points", "points", {"points": np.zeros((3, 2))})
     listed = store.runs()
     assert list(listed) == ["key 2", "key 1", "key 0"]
     run, result = listed["key 1"], a_result("key 1", 1)
