@@ -1,4 +1,4 @@
-"""The command line: datasets, fetch, run, sweep. Exit code 0 done, 2 bad input with one sentence on stderr."""
+"""The command line, all its commands. Exit code 0 done, 2 bad input with one sentence on stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from anoonly_core import __version__, cli_sweep
+from anoonly_core import __version__, cli_sweep, cli_zero_shot
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.adbench import ManifestEntry, fetch, find_entry, local_path, manifest
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     running.set_defaults(command=_run)
 
     cli_sweep.add_parser(commands)
+    cli_zero_shot.add_parser(commands)
     return parser
 
 

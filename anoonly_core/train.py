@@ -6,12 +6,12 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from anoonly_core.optimisation import laid_out, take_step
 from anoonly_core.pretrained import keep, recall
 from anoonly_core.stack import Stack
 
@@ -19,7 +19,6 @@ __all__ = ["Snapshot", "pretrain", "seconds_an_epoch", "train", "train_step_by_s
 
 TIMED_STEPS = 5
 Steps = Generator[torch.Tensor, None, "Snapshot"]
-VECTOR = 64  # values, more than any CPU takes at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +65,11 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
     begun = time.perf_counter()
     draws = stack.draw_epochs(pretraining)
     ones = torch.ones_like(stack.head.lambda_n)
-    with _laid_out(pretraining.optimiser):
+    with laid_out(pretraining.optimiser):
         for epoch in range(1, pretraining.epochs + 1):
             stack.head.train()
             for indices in next(draws):
-                _step(pretraining.optimiser, [(pretraining.loss(stack.gather(indices)), ones)])
+                take_step(pretraining.optimiser, [(pretraining.loss(stack.gather(indices)), ones)])
             yield epoch
     if remember:
         share = (time.perf_counter() - begun) / len(stack.configs)
@@ -87,16 +86,16 @@ def seconds_an_epoch(stack: Stack) -> tuple[float, float]:
     """What an epoch of pretraining, if any, and one of training take here, measured over a few steps of a new stack."""
     seconds = []
     if (pretraining := stack.pretraining) is not None:
-        with _laid_out(pretraining.optimiser):
+        with laid_out(pretraining.optimiser):
             batches = next(stack.draw_epochs(pretraining))
             ones = torch.ones_like(stack.head.lambda_n)
 
             def pretrain_on(indices: torch.Tensor) -> None:
-                _step(pretraining.optimiser, [(pretraining.loss(stack.gather(indices)), ones)])
+                take_step(pretraining.optimiser, [(pretraining.loss(stack.gather(indices)), ones)])
 
             seconds.append(_timed(pretrain_on, batches))
     optimiser = stack.head.optimiser(1e-9)
-    with _laid_out(optimiser):
+    with laid_out(optimiser):
         batches = next(stack.draw_epochs())
         seconds.append(_timed(lambda indices: _through(_train_epoch(stack, optimiser, 1, indices[None])), batches))
     return (0.0, seconds[0]) if len(seconds) == 1 else (seconds[0], seconds[1])
@@ -138,7 +137,7 @@ def _epochs(stack: Stack) -> Iterator[Steps]:
     draws = stack.draw_epochs()
     for norm in head.norms():
         norm.take_penalty()  # of whatever was computed before
-    with _laid_out(optimiser):
+    with laid_out(optimiser):
         for epoch in range(1, epochs + 1):
             for group in optimiser.param_groups:
                 group["lr"] = head.learning_rate(first_rate, epoch, epochs)
@@ -168,7 +167,7 @@ def _train_epoch(stack: Stack, optimiser: torch.optim.Optimizer, epoch: int, bat
         normal, anomaly = head.losses(stack.gather(batches[step]), labelled[step])
         terms = [(normal, head.lambda_n), (anomaly, ones)]
         terms += [(penalty, by_batch) for norm in norms if (penalty := norm.take_penalty()) is not None]
-        _step(optimiser, terms)
+        take_step(optimiser, terms)
         losses[0, step], losses[1, step] = normal.detach(), anomaly.detach()
         yield batches[step]
     mean_normal, mean_anomaly = (own.mean(dim=0).cpu().numpy() for own in losses)
@@ -180,43 +179,3 @@ def _train_epoch(stack: Stack, optimiser: torch.optim.Optimizer, epoch: int, bat
         labelled_share=per_batch.mean(axis=0) / size,
         batches_without_anomaly=(per_batch == 0).mean(axis=0),
     )
-
-
-def _step(optimiser: torch.optim.Optimizer, terms: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """One step down the sum of the terms, each run's loss [R] times its weight [R]."""
-    for group in optimiser.param_groups:
-        for flat in group["params"]:
-            flat.grad.zero_()
-    trainable = [(loss, weight) for loss, weight in terms if loss.requires_grad]
-    losses, weights = zip(*trainable, strict=True)
-    torch.autograd.backward(losses, weights)
-    optimiser.step()
-
-
-@contextmanager
-def _laid_out(optimiser: torch.optim.Optimizer) -> Iterator[None]:
-    """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
-
-    It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which
-    ones those are would depend on R. Afterwards each parameter has memory of its own again.
-    """
-    laid_out: list[tuple[torch.Tensor, torch.Tensor]] = []
-    groups = [(group, group["params"]) for group in optimiser.param_groups]
-    for group, parameters in groups:
-        sizes = [parameter.numel() for parameter in parameters]
-        filling = parameters[0].new_zeros(-sum(sizes) % VECTOR)
-        flat = torch.nn.Parameter(torch.cat([*(parameter.detach().reshape(-1) for parameter in parameters), filling]))
-        flat.grad = torch.zeros_like(flat)
-        values, gradients = (torch.split(own, [*sizes, len(filling)])[:-1] for own in (flat.detach(), flat.grad))
-        for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
-            parameter.data, parameter.grad = value.view_as(parameter), gradient.view_as(parameter)
-            laid_out.append((parameter, value))
-        group["params"] = [flat]
-    try:
-        yield
-    finally:
-        for group, parameters in groups:
-            group["params"] = parameters
-        for parameter, value in laid_out:
-            if parameter.data_ptr() == value.data_ptr():  # else a later training has laid it out anew
-                parameter.data, parameter.grad = parameter.detach().clone(), None

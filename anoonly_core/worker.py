@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from anoonly_core.replay import Replay
     from anoonly_core.result import RunResult
     from anoonly_core.run import Outcome
+    from anoonly_core.zero_shot.config import ZeroShotConfig
+    from anoonly_core.zero_shot.result import ZeroShotResult
 
 __all__ = [
     "RUN",
@@ -40,6 +42,7 @@ __all__ = [
     "train_each",
     "train_runs",
     "warm_umap",
+    "zero_shot_runs",
 ]
 
 
@@ -135,6 +138,15 @@ def record_runs(job: int, configs: Sequence[RunConfig], projector: str) -> Repla
 
     _check(job)
     return record(configs, projector, lambda done, total: _report(job, done, total))
+
+
+def zero_shot_runs(job: int, configs: Sequence[ZeroShotConfig]) -> list[ZeroShotResult]:
+    """Meta-train and test zero-shot runs through the default store, see zero_shot.run; raises Cancelled."""
+    from anoonly_core.store import default_store
+    from anoonly_core.zero_shot.run import run_zero_shot
+
+    _check(job)
+    return run_zero_shot(configs, default_store(), lambda done, total: _report(job, done, total))
 
 
 def fetch_dataset(job: int, name: str) -> None:

@@ -44,7 +44,19 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "anoonly_core.project": (),
     "anoonly_core.pretrained": ("config", "data.*"),
     "anoonly_core.stack": ("config", "streams", "data.*", "methods", "methods.*", "pretrained"),
-    "anoonly_core.train": ("stack", "pretrained"),
+    "anoonly_core.optimisation": (),
+    "anoonly_core.train": ("stack", "pretrained", "optimisation"),
+    "anoonly_core.zero_shot*": (
+        "config",
+        "streams",
+        "errors",
+        "data.*",
+        "zero_shot.*",
+        "layers",
+        "norms",
+        "optimisation",
+        "store",
+    ),
 }
 
 LIGHT = [
@@ -60,6 +72,8 @@ LIGHT = [
     "anoonly_core.result",
     "anoonly_core.keys",
     "anoonly_core.store",
+    "anoonly_core.zero_shot.config",
+    "anoonly_core.zero_shot.result",
     "anoonly_core.plan",
     "anoonly_core.sweep",
     "anoonly_core.questions",

@@ -1,0 +1,169 @@
+"""Tables of several classes, for zero-shot detection: digits, MVTec-AD's products, any file with a class column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from anoonly_core.data import adbench
+from anoonly_core.data.dataset import LARGEST, Provenance
+from anoonly_core.data.files import check_file, file_fingerprint, numbers, one_line, read_arrays, read_table, suffix_of
+from anoonly_core.errors import BadDataFile, DatasetUnavailable, UnknownDataset
+
+__all__ = ["CLASS_TABLES", "ClassTable", "class_table_identity", "load_class_table"]
+
+PRODUCTS, FOLDER = "MVTec-AD", "CV_by_ResNet18"
+MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTable:
+    """Rows that belong to classes, any of which can be called normal.
+
+    X: float32 [rows, columns], finite. classes: int64 [rows], places in names. anomalous: bool [rows],
+    the rows that are anomalies of their own class, such as a product's defects; they are never trained
+    on. image_shape: (height, width) where each row is a grey picture, else None.
+    """
+
+    name: str
+    X: np.ndarray
+    classes: np.ndarray
+    anomalous: np.ndarray
+    names: tuple[str, ...]
+    provenance: Provenance
+    image_shape: tuple[int, int] | None = None
+
+    def rows_of(self, name: str, anomalous: bool = False) -> np.ndarray:
+        """The normal rows of a class, or its own anomalies, int64 [n], in order."""
+        return np.flatnonzero((self.classes == self.names.index(name)) & (self.anomalous == anomalous))
+
+    @property
+    def has_own_anomalies(self) -> bool:
+        """Whether every class brings anomalies of its own."""
+        return bool(np.isin(np.arange(len(self.names)), self.classes[self.anomalous]).all())
+
+
+@dataclass(frozen=True)
+class _Entry:
+    load: Callable[[], ClassTable]
+    identity: Callable[[], str]
+
+
+def _digits() -> ClassTable:
+    X, digits = load_digits(return_X_y=True)
+    source = Provenance(
+        "scikit-learn's digits: 1797 scanned digits of 8 × 8 pixels, from the UCI repository", "CC BY 4.0"
+    )
+    return _make("digits", X, digits, np.zeros(len(X), dtype=bool), tuple("0123456789"), source, (8, 8))
+
+
+def _products_at_hand() -> list[adbench.ManifestEntry]:
+    entries = [
+        entry
+        for entry in adbench.manifest().values()
+        if entry.name.startswith(f"{PRODUCTS}_") and entry.folder == FOLDER
+    ]
+    found = [entry for entry in entries if adbench.is_at_hand(entry)]
+    if len(found) < 3:
+        raise DatasetUnavailable(
+            f"{len(found)} of {PRODUCTS}'s {len(entries)} products are on this machine, and zero-shot detection needs "
+            f"three or more: fetch them first, such as with `fetch {' '.join(entry.name for entry in entries[:3])}`."
+        )
+    return found
+
+
+def _products() -> ClassTable:
+    """Each product is a class of its own, with its own defects."""
+    entries = _products_at_hand()
+    tables = [adbench.load_arrays(entry) for entry in entries]
+    return _make(
+        PRODUCTS,
+        np.concatenate([X for X, _ in tables]),
+        np.repeat(np.arange(len(tables)), [len(X) for X, _ in tables]),
+        np.concatenate([y.ravel() == 1 for _, y in tables]),
+        tuple(entry.name.removeprefix(f"{PRODUCTS}_") for entry in entries),
+        Provenance(
+            "github.com/Minqi824/ADBench", "BSD 2-clause", f"{len(entries)} products at hand, ResNet-18 features"
+        ),
+    )
+
+
+CLASS_TABLES = MappingProxyType(
+    {
+        "digits": _Entry(_digits, lambda: "bundled:digits:1"),
+        PRODUCTS: _Entry(_products, lambda: ",".join(entry.git_blob_sha1 for entry in _products_at_hand())),
+    }
+)
+
+
+def class_table_identity(name: str, column: str | None = None) -> str:
+    """What a key knows a table by: changes whenever its rows would; raises as load_class_table does."""
+    if name in CLASS_TABLES:
+        return CLASS_TABLES[name].identity()
+    _check_path(name)
+    return f"file:{suffix_of(name)}:{file_fingerprint(Path(name))}:{column}"
+
+
+def load_class_table(name: str, column: str | None = None) -> ClassTable:
+    """A table by name, or from a .csv, .parquet or .npz file whose `column` (of an .npz: whose y) names the class.
+
+    Raises UnknownDataset, DatasetUnavailable or BadDataFile with one sentence.
+    """
+    if name in CLASS_TABLES:
+        return CLASS_TABLES[name].load()
+    _check_path(name)
+    path = Path(name)
+    X, labels = read_arrays(path, "each row's class") if suffix_of(name) == ".npz" else _columns(path, column)
+    shown = one_line(path.name)
+    words = np.array([str(label) for label in labels])
+    names, classes = np.unique(words, return_inverse=True)
+    if not 3 <= len(names) <= MOST_CLASSES:
+        raise BadDataFile(
+            f"{shown} has {len(names)} classes; zero-shot detection trains on two or more and tests on another, and "
+            f"takes {MOST_CLASSES} at most."
+        )
+    source = Provenance(f"the file {one_line(path)}", "yours")
+    return _make(shown, X, classes, np.zeros(len(X), dtype=bool), tuple(map(str, names)), source)
+
+
+def _check_path(name: str) -> None:
+    if not suffix_of(name):
+        raise UnknownDataset(
+            f"There is no table of several classes called {name[:60]!r}: give {', '.join(CLASS_TABLES)} or a file."
+        )
+    check_file(Path(name))
+
+
+def _columns(path: Path, column: str | None) -> tuple[np.ndarray, np.ndarray]:
+    shown, table = one_line(path), read_table(path)
+    if column is None or column not in table.columns:
+        named = ", ".join(one_line(str(name)) for name in table.columns[:8])
+        missing = "has no column for the class yet" if column is None else f"has no column {column[:60]!r}"
+        raise BadDataFile(f"{shown} {missing}: name one of {named}.")
+    table = table[table[column].notna()]
+    return numbers(table.drop(columns=[column]), shown), table[column].to_numpy()
+
+
+def _make(
+    name: str,
+    X: np.ndarray,
+    classes: np.ndarray,
+    anomalous: np.ndarray,
+    names: tuple[str, ...],
+    provenance: Provenance,
+    image_shape: tuple[int, int] | None = None,
+) -> ClassTable:
+    if X.ndim != 2 or X.shape[1] < 1 or X.dtype.kind not in "biuf":
+        raise BadDataFile(f"{name}: the features must be a table of numbers, rows × columns.")
+    if len(X) != len(classes):
+        raise BadDataFile(f"{name}: it has {len(X)} rows of features but {len(classes)} classes.")
+    with np.errstate(over="ignore"):
+        features = np.ascontiguousarray(X, dtype=np.float32)
+    if not (len(X) and features.min() >= -LARGEST and features.max() <= LARGEST):  # nor where one is NaN
+        raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {LARGEST:g}.")
+    return ClassTable(name, features, classes.astype(np.int64), anomalous, names, provenance, image_shape)

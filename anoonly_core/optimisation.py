@@ -1,0 +1,52 @@
+"""One step of an optimiser for a whole stack: all parameters in one tensor, each run's loss with its own weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+__all__ = ["laid_out", "take_step"]
+
+VECTOR = 64  # values, more than any CPU takes at once
+
+
+def take_step(optimiser: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """One step down the sum of the terms, each run's loss [R] times its weight [R]."""
+    for group in optimiser.param_groups:
+        for flat in group["params"]:
+            flat.grad.zero_()
+    trainable = [(loss, weight) for loss, weight in terms if loss.requires_grad]
+    losses, weights = zip(*trainable, strict=True)
+    torch.autograd.backward(losses, weights)
+    optimiser.step()
+
+
+@contextmanager
+def laid_out(optimiser: torch.optim.Optimizer) -> Iterator[None]:
+    """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
+
+    It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which
+    ones those are would depend on R. Afterwards each parameter has memory of its own again.
+    """
+    placed: list[tuple[torch.Tensor, torch.Tensor]] = []
+    groups = [(group, group["params"]) for group in optimiser.param_groups]
+    for group, parameters in groups:
+        sizes = [parameter.numel() for parameter in parameters]
+        filling = parameters[0].new_zeros(-sum(sizes) % VECTOR)
+        flat = torch.nn.Parameter(torch.cat([*(parameter.detach().reshape(-1) for parameter in parameters), filling]))
+        flat.grad = torch.zeros_like(flat)
+        values, gradients = (torch.split(own, [*sizes, len(filling)])[:-1] for own in (flat.detach(), flat.grad))
+        for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
+            parameter.data, parameter.grad = value.view_as(parameter), gradient.view_as(parameter)
+            placed.append((parameter, value))
+        group["params"] = [flat]
+    try:
+        yield
+    finally:
+        for group, parameters in groups:
+            group["params"] = parameters
+        for parameter, value in placed:
+            if parameter.data_ptr() == value.data_ptr():  # else a later training has laid it out anew
+                parameter.data, parameter.grad = parameter.detach().clone(), None

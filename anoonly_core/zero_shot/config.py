@@ -1,0 +1,122 @@
+"""ZeroShotConfig: the one frozen, validated description of a meta-training and its test; free of torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
+
+from anoonly_core.data.classes import ClassTable, class_table_identity
+from anoonly_core.errors import InvalidConfig
+
+__all__ = [
+    "RULES",
+    "SMALL_BATCH",
+    "ZeroShotConfig",
+    "check_classes",
+    "fewer_classes",
+    "make_zero_shot_config",
+    "zero_shot_key",
+]
+
+REVISION = 1
+SMALL_BATCH = 16  # rows; under so many a batch's statistics say little
+
+RULES = {
+    "table": "the name of a table of several classes or the path of a .csv, .parquet or .npz file",
+    "column": "the name of the file's column that says each row's class",
+    "held_out": "the classes to test on, which training never sees",
+    "meta": "the classes to train on, two or more; all others unless given",
+    "objective": "'svdd' or 'bce'",
+    "tasks": "a whole number from 1 to 64, the tasks of a training step",
+    "rows": "a whole number from 8 to 512, the rows of a task",
+    "normal_share": "a number from 0.5 to 0.98, the share π of a task's rows that are of its own class",
+    "steps": "a whole number from 1 to 5000",
+    "learning_rate": "a number above 0 and up to 0.1",
+    "test_rows": "a whole number from 2 to 1000, the rows of a test batch; one row has no statistics",
+    "seed": "a whole number from 0 to 2147483647",
+}
+
+
+class ZeroShotConfig(BaseModel):
+    """Everything that decides what a zero-shot run comes to, apart from the data itself.
+
+    Build it with `make_zero_shot_config`, which turns pydantic's report into one sentence. Defaults:
+    METHODS § 6.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    table: StrictStr = Field(default="digits", min_length=1, max_length=4096)
+    column: StrictStr | None = None
+    held_out: tuple[StrictStr, ...] = Field(min_length=1)
+    meta: tuple[StrictStr, ...] = Field(min_length=2)
+    objective: Literal["svdd", "bce"] = "svdd"
+    tasks: int = Field(default=16, ge=1, le=64)
+    rows: int = Field(default=60, ge=8, le=512)
+    normal_share: float = Field(default=0.8, ge=0.5, le=0.98)
+    steps: int = Field(default=200, ge=1, le=5000)
+    learning_rate: float = Field(default=1e-3, gt=0, le=0.1)
+    test_rows: int = Field(default=100, ge=2, le=1000)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @property
+    def normal_rows(self) -> int:
+        """How many rows of a task are of its own class; at least one other stays."""
+        return min(round(self.normal_share * self.rows), self.rows - 1)
+
+    def with_(self, **changes: Any) -> ZeroShotConfig:
+        """A copy with some settings changed, validated again."""
+        return make_zero_shot_config(**{**self.model_dump(), **changes})
+
+    def canonical(self) -> str:
+        """The config as one line of JSON, equal for equal configs."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+
+def make_zero_shot_config(**values: Any) -> ZeroShotConfig:
+    """A ZeroShotConfig from settings by name; raises InvalidConfig with one sentence about the first that cannot be."""
+    try:
+        return ZeroShotConfig.model_validate({name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        shown = " ".join(repr(values.get(name)).splitlines())[:60]
+        raise InvalidConfig(f"{name} must be {RULES.get(name, 'left out')}, not {shown}.") from error
+
+
+def fewer_classes(config: ZeroShotConfig) -> list[ZeroShotConfig]:
+    """The same run trained on the first 2, 3, … of its classes, up to all of them, itself."""
+    return [config.with_(meta=config.meta[:count]) for count in range(2, len(config.meta) + 1)]
+
+
+def check_classes(config: ZeroShotConfig, table: ClassTable) -> None:
+    """Raise InvalidConfig unless the classes are the table's, apart, and have the rows that a task draws."""
+    for kind, chosen in (("held_out", config.held_out), ("meta", config.meta)):
+        if unknown := [name for name in chosen if name not in table.names]:
+            known = ", ".join(table.names[:12])
+            raise InvalidConfig(f"{kind} names {unknown[0][:40]!r}, but the classes of {table.name} are {known}.")
+        if len(set(chosen)) < len(chosen):
+            raise InvalidConfig(f"{kind} names a class twice.")
+    if both := sorted(set(config.held_out) & set(config.meta)):
+        raise InvalidConfig(f"The class {both[0]!r} is held out and cannot be trained on too.")
+    _check_sizes(table, config.meta, config.normal_rows, "a task draws {} of a class it trains on; take fewer rows")
+    _check_sizes(table, config.held_out, 1, "a class that is tested needs {}")
+    if table.has_own_anomalies:
+        _check_sizes(table, config.held_out, 1, "a class that is tested needs {} anomaly of its own", anomalous=True)
+
+
+def _check_sizes(table: ClassTable, chosen: Sequence[str], least: int, sentence: str, anomalous: bool = False) -> None:
+    counts = {name: int(np.size(table.rows_of(name, anomalous))) for name in chosen}
+    name, count = min(counts.items(), key=lambda item: item[1])
+    if count < least:
+        raise InvalidConfig(f"The class {name[:40]!r} has {count} rows, and {sentence.format(least)}.")
+
+
+def zero_shot_key(config: ZeroShotConfig) -> str:
+    """The key of a zero-shot run: its config, the revision of the code, its data's identity."""
+    parts = [config.canonical(), REVISION, class_table_identity(config.table, config.column)]
+    return hashlib.sha256(json.dumps(["zero-shot", *parts]).encode()).hexdigest()
