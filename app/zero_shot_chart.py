@@ -119,13 +119,14 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
         figure.add_hline(y=0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=1, col=column)
         figure.update_xaxes(title={"text": title, "standoff": 4}, row=1, col=column)
     figure.update_xaxes(type="log", tickvals=list(SIZES), ticktext=list(map(str, SIZES)), col=2)
-    figure.update_yaxes(range=[0.38, 1.02])
+    lowest = min(float(np.min(trace.y)) for trace in figure.data if trace.name)
+    figure.update_yaxes(range=[min(0.38, lowest - 0.03), 1.02])
     figure.update_yaxes(title={"text": "AUCROC", "standoff": 4}, col=1)
     rows = results[0].ratio_rows
     told = f"{rows.max()}" if rows.min() == rows.max() else f"{rows.min()} to {rows.max()}"
     panel_title(figure, 1, 1, f"batches of {told} rows")
     panel_title(figure, 1, 2, f"{SIZE_SHARE:.0%} anomalies, at least one row")
-    return _laid_out(figure, 300)
+    return _laid_out(figure, 262)
 
 
 def _laid_out(figure: go.Figure, height: int) -> go.Figure:
@@ -232,7 +233,7 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
     panel_title(figure, 1, 2, "batch mean has moved, σ")
     panel_title(figure, 1, 3, "AUCROC of this batch")
     figure.update_layout(barmode="overlay", bargap=0)
-    return _laid_out(figure, 230)
+    return _laid_out(figure, 200)
 
 
 def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.Figure:

@@ -88,13 +88,11 @@ def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
     )
     count, away = int(result.shift_counts[moment]), float(result.shift_away[moment, place])
     area = zero_shot_chart.auc_of_moment(result, moment, place)
-    found = "" if np.isnan(area) else f" The batch's AUCROC is {area:.2f}."
+    found = "" if np.isnan(area) else f" AUCROC {area:.2f}."
     if count >= normals:
-        found += " Most rows are anomalies: the statistics are no longer those of the normal rows."
-    st.markdown(
-        f"{count} anomalies beside {normals} normal rows move the batch's mean by {away:.2f} of the normal rows' "
-        f"deviations in front of the first norm.{found}"
-    )
+        found += " The statistics are the anomalies' now."
+    moving = "1 anomaly moves" if count == 1 else f"{count} anomalies move"
+    st.markdown(f"{moving} the mean of {normals} normal rows by {away:.2f} of their deviations.{found}")
     st.plotly_chart(
         zero_shot_chart.batch_figure(result, moment, place),
         key="batch",
@@ -104,16 +102,19 @@ def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
     if table.image_shape is not None:
         scores = result.shift_scores[moment, place]
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[: normals + count][: 2 * ACROSS]
-        st.image(zero_shot_chart.mosaic(table, result.shift_rows[place][order], order >= normals, ACROSS))
+        st.image(
+            zero_shot_chart.mosaic(table, result.shift_rows[place][order], order >= normals, ACROSS),
+            output_format="PNG",
+        )
         st.caption(
-            f"The {len(order)} rows with the highest scores, the highest first; anomalies have an orange frame. First seed."
+            f"The first seed's {len(order)} rows with the highest scores, in order; anomalies have an orange frame."
         )
 
 
 def _draw_class_counts(asked: Asked, jobs: Jobs, session: str) -> None:
     """AUCROC over the number of classes trained on, once it is asked for."""
     groups = [fewer_classes(config) for config in asked.configs]
-    with st.expander("How many classes to meta-train on", expanded="zero_shot_counts" in st.session_state):
+    with st.expander("How many classes to meta-train on", expanded=st.session_state.get("zero_shot_counts", False)):
         if len(groups[0]) < 2:
             st.caption("Choose three classes or more to train on, to see what fewer of them would do.")
             return
@@ -163,8 +164,8 @@ def _explain(asked: Asked, results: Sequence[ZeroShotResult]) -> None:
             f"ACR (arXiv 2302.07849) meta-trains one small network over many tasks, each normalised by its own rows; "
             f"at test time nothing is trained: a batch's own statistics adapt the network. Here each class held out is "
             f"normal in {draws} batches a point and seed; the anomalies are {anomalies}. Lines are means over seeds, "
-            f"classes and draws; the band is the deviation of {SCORERS['batch']} over seeds and classes, and ± in the sentence "
-            "a 95 % interval of paired differences over these.\n\n"
+            f"classes and draws; the band is the deviation of {SCORERS['batch']} over seeds and classes; ± in the "
+            "sentence is a 95 % interval of paired differences over these.\n\n"
             f"- **{SCORERS['running'].capitalize()}**: the same network, scored as usual at test time. "
             f"**{SCORERS['none'].capitalize()}**: one trained without it.\n"
             f"- **{SCORERS['untrained'].capitalize()}**: no training at all, only batch norm; the distance to 0.\n"

@@ -29,6 +29,13 @@ def _go_back_to_epoch_8(page: Page) -> None:
         page.get_by_role("button", name="+1", exact=True).click()
 
 
+def _add_anomalies(page: Page) -> None:
+    page.locator(".st-key-zero_shot_moment").get_by_role("slider").focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text("18 anomalies move").wait_for()
+
+
 def _commit_to_a_prediction(page: Page) -> None:
     page.locator("[data-testid=stMain] [role=radiogroup] label").first.click()
     page.locator(".st-key-commit button:not([disabled])").click()
@@ -41,6 +48,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "compare": ("/", _stays),
     "learn": ("/?view=watch+it+learn", _go_back_to_epoch_8),
     "microscope": ("/microscope", _step_to_a_labelled_anomaly),
+    "zero_shot": ("/zero-shot", _add_anomalies),
     "lessons": ("/lessons?lesson=imbalance&step=2", _commit_to_a_prediction),
 }
 
