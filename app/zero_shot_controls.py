@@ -162,13 +162,13 @@ def _others(table: ClassTable, held_out: tuple[str, ...] | list[str]) -> list[st
 
 def _classes(name: str, label: str, table: ClassTable, first: list[str]) -> list[str]:
     """Some of the table's classes, in its order. Those trained on follow what is held out until they are chosen."""
-    unknown = [own for own in st.session_state.link_values.get(name, ()) if own not in table.names]
-    if unknown:
+    linked = st.session_state.link_values.get(name, first)
+    if unknown := [own for own in linked if own not in table.names]:
         st.session_state.notices.append(f"The link's {name} names {unknown[0][:40]!r}, no class of {table.name}.")
+        st.session_state.link_values[name] = [own for own in linked if own in table.names] or first
     key = _begin(name, first)
     if name == "meta" and st.session_state.get("zero_shot_meta_at_first") == st.session_state[key]:
         st.session_state[key] = first
-    st.session_state[key] = [own for own in table.names if own in st.session_state[key]] or first
     chosen = st.multiselect(label, table.names, key=key, help=f"{RULES[name][0].upper()}{RULES[name][1:]}.")
     if name == "meta":
         st.session_state.zero_shot_meta_at_first = first

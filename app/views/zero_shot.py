@@ -46,9 +46,10 @@ def _key(asked: Asked, what: str) -> str:
 
 
 def _draw(asked: Asked, jobs: Jobs, session: str) -> None:
-    what = "Meta-training, step"
-    results: list[ZeroShotResult] | None = film_of(
-        jobs, session, _key(asked, "runs"), what, worker.zero_shot_runs, list(asked.configs)
+    key, configs = _key(asked, "runs"), list(asked.configs)
+    # What is there already is not asked for again, which would give up the trainings with fewer classes.
+    results: list[ZeroShotResult] | None = jobs.film(key) or film_of(
+        jobs, session, key, "Meta-training, step", worker.zero_shot_runs, configs
     )
     if results is None:
         return
