@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from anoonly_core.observation import Observation
     from anoonly_core.plan import Plan
+    from anoonly_core.purify.config import PurifyConfig
+    from anoonly_core.purify.result import Purified, Suspicion
     from anoonly_core.replay import Replay
     from anoonly_core.result import RunResult
     from anoonly_core.run import Outcome
@@ -34,9 +36,11 @@ __all__ = [
     "observe_run",
     "plan_runs",
     "project_features",
+    "purify_runs",
     "record_runs",
     "start_projector",
     "start_trainer",
+    "suspect_runs",
     "train_each",
     "train_runs",
     "warm_umap",
@@ -135,6 +139,24 @@ def record_runs(job: int, configs: Sequence[RunConfig], projector: str) -> Repla
 
     _check(job)
     return record(configs, projector, lambda done, total: _report(job, done, total))
+
+
+def suspect_runs(job: int, configs: Sequence[PurifyConfig]) -> list[Suspicion]:
+    """Judge each pool's rows, see purify.suspect_many; through the default store; raises Cancelled."""
+    from anoonly_core.purify.purify import suspect_many
+    from anoonly_core.store import default_store
+
+    _check(job)
+    return suspect_many(configs, default_store(), lambda done, total: _report(job, done, total))
+
+
+def purify_runs(job: int, configs: Sequence[PurifyConfig]) -> list[Purified]:
+    """Clean pools and train the final heads, see purify.purify_many; through the default store; raises Cancelled."""
+    from anoonly_core.purify.purify import purify_many
+    from anoonly_core.store import default_store
+
+    _check(job)
+    return purify_many(configs, default_store(), lambda done, total: _report(job, done, total))
 
 
 def fetch_dataset(job: int, name: str) -> None:

@@ -164,7 +164,7 @@ def partition(identical: np.ndarray, parts: int, seed: int) -> np.ndarray:
     _, group = np.unique(identical, return_inverse=True)
     groups = int(group.max()) + 1
     if groups < parts:
-        raise InvalidConfig(f"The pool has only {groups} distinct rows: take at most so many parts, not {parts}.")
+        raise InvalidConfig(f"The pool's distinct rows are too few for {parts} parts, only {groups}: take fewer parts.")
     part = np.empty(groups, dtype=np.int64)
     part[numpy_stream(seed, "purify parts").permutation(groups)] = np.arange(groups) % parts
     return part[group]

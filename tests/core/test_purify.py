@@ -60,7 +60,7 @@ def test_the_parts_are_disjoint_hold_every_row_and_keep_copies_together(parts: i
 
 
 def test_more_parts_than_distinct_rows_are_refused() -> None:
-    with pytest.raises(InvalidConfig, match="only 2 distinct rows: take at most so many parts, not 3"):
+    with pytest.raises(InvalidConfig, match="too few for 3 parts, only 2: take fewer parts"):
         partition(np.array([5, 9, 5]), 3, seed=0)
 
 
