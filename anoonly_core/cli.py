@@ -13,21 +13,15 @@ from typing import Any, NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from anoonly_core import __version__, cli_sweep, cli_zero_shot
-from anoonly_core.baselines import BASELINES
-from anoonly_core.config import RULES, RunConfig, make_config
+from anoonly_core import __version__, cli_purify, cli_sweep, cli_zero_shot
+from anoonly_core.cli_options import add_run_options, configs_of
 from anoonly_core.data.adbench import ManifestEntry, fetch, find_entry, local_path, manifest
 from anoonly_core.data.catalogue import DATASETS, check_name
 from anoonly_core.data.files import one_line
-from anoonly_core.errors import AnoOnlyError, InvalidConfig, UnknownDataset
+from anoonly_core.errors import AnoOnlyError, UnknownDataset
 from anoonly_core.store import default_store
 
 __all__ = ["main"]
-
-MAX_SEEDS = 1000
-
-# What `run` takes as options: a config's own settings, with dashes.
-RUN_SETTINGS = tuple(RunConfig.model_fields)
 
 # How the text output says the settings that not every system has.
 SETTING_WORDS = {
@@ -83,16 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     fetching.set_defaults(command=_fetch)
 
     running = commands.add_parser("run", help="train and test one configuration")
-    for setting in RUN_SETTINGS:
-        running.add_argument(f"--{setting.replace('_', '-')}", dest=setting, metavar="VALUE", help=RULES[setting])
-    running.add_argument("--anomaly-only", action="store_true", help="λ_n = 0, which is AnoOnly")
-    running.add_argument("--seeds", metavar="N", help="run N seeds, counting up from --seed")
+    add_run_options(running)
     running.add_argument("--device", default="auto", help="auto, cpu or cuda")
     running.add_argument("--json", action="store_true", help="one JSON object")
     running.set_defaults(command=_run)
 
     cli_sweep.add_parser(commands)
     cli_zero_shot.add_parser(commands)
+    cli_purify.add_parser(commands)
     return parser
 
 
@@ -133,7 +125,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    configs = _configs(options)
+    configs = configs_of(options)
     seeded = options.seeds is not None
 
     # Torch takes seconds to load, and bad input needs none of it.
@@ -166,28 +158,6 @@ def _run(options: argparse.Namespace) -> None:
             "std": {name: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for name, values in table.items()},
         }
     print(json.dumps(report, indent=1) if options.json else _as_text(report, runs))
-
-
-def _configs(options: argparse.Namespace) -> list[RunConfig]:
-    """The configs that the options ask for, one a seed; raises InvalidConfig or UnknownDataset."""
-    given = {name: getattr(options, name) for name in RUN_SETTINGS}
-    if options.anomaly_only:
-        if given["lambda_n"] is not None:
-            raise InvalidConfig("Give either --anomaly-only, which is λ_n = 0, or --lambda-n.")
-        if given["baseline"] in BASELINES and not BASELINES[given["baseline"]].has("lambda_n"):
-            raise InvalidConfig(f"{given['baseline']} has no λ_n, so leave --anomaly-only out.")
-        given["lambda_n"] = 0.0
-    first = make_config(**given)
-    check_name(first.dataset)
-    if options.seeds is None:
-        return [first]
-    try:
-        seeds = int(options.seeds)
-    except ValueError:
-        seeds = 0
-    if not 1 <= seeds <= MAX_SEEDS:
-        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {options.seeds!r}.")
-    return [first.with_(seed=first.seed + number) for number in range(seeds)]
 
 
 def _as_text(report: dict[str, Any], runs: list[dict[str, Any]]) -> str:

@@ -15,7 +15,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.methods import METHODS
 from anoonly_core.stack import shape_key
 
-__all__ = ["Group", "Loader", "Planned", "groups_of"]
+__all__ = ["Group", "Loader", "Planned", "groups_of", "most_runs"]
 
 STACK_RUNS = 64
 STACK_VALUES = 2**29  # about 2 GB of float32
@@ -65,12 +65,12 @@ def groups_of(
         _, planned = grouped.setdefault(shape, (dataset, []))
         planned.append(Planned(key, config, split))
     groups = [
-        Group(dataset, tuple(planned), _most_runs(planned[0], dataset.columns)) for dataset, planned in grouped.values()
+        Group(dataset, tuple(planned), most_runs(planned[0], dataset.columns)) for dataset, planned in grouped.values()
     ]
     return groups, errors
 
 
-def _most_runs(planned: Planned, columns: int) -> int:
+def most_runs(planned: Planned, columns: int) -> int:
     """How many such runs train as one stack, so that its memory stays bounded too."""
     config = planned.config
     network = BASELINES[config.baseline].network

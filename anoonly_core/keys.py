@@ -10,11 +10,21 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import identity
 from anoonly_core.data.split import SPLIT_FIELDS
+from anoonly_core.purify.config import SCORERS, PurifyConfig
 
-__all__ = ["hidden_points_key", "input_points_key", "observation_key", "replay_key", "run_key"]
+__all__ = [
+    "hidden_points_key",
+    "input_points_key",
+    "observation_key",
+    "purified_key",
+    "replay_key",
+    "run_key",
+    "suspicion_key",
+]
 
 # Raised whenever split, layers or training change what any head scores.
 ENGINE_REVISION = 1
+PURIFY_REVISION = 1  # the same for what purify does beside training
 
 
 def run_key(config: RunConfig, device: str = "cpu") -> str:
@@ -45,6 +55,18 @@ def observation_key(config: RunConfig) -> str:
 def replay_key(configs: Sequence[RunConfig], projector: str) -> str:
     """The key of a replay of runs side by side, with maps by this projector."""
     return _digest({"replayed": [run_key(config) for config in configs], "projector": projector})
+
+
+def suspicion_key(config: PurifyConfig) -> str:
+    """The key of a cleaning's first stage, whatever it removes then."""
+    models = run_key(SCORERS[config.scorer].system(config.run))  # with the revision of their own code
+    stage = [PURIFY_REVISION, run_key(config.run), config.scorer, models, config.parts]
+    return _digest({"suspected": stage})
+
+
+def purified_key(config: PurifyConfig) -> str:
+    """The key of what comes of cleaning a pool."""
+    return _digest({"purified": suspicion_key(config), "remove": config.remove})
 
 
 def input_points_key(config: RunConfig, projector: str) -> str:

@@ -93,16 +93,16 @@ class Stack:
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's anomaly scores of its own rows of the data set, float32 [len(rows[r])]."""
-        return self._row_by_row(self.head.score, rows)
+        return self.row_by_row(self.head.score, rows)
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's features before the last layer for its own rows, float32 [len(rows[r]), features]."""
-        return self._row_by_row(self.head.hidden, rows)
+        return self.row_by_row(self.head.hidden, rows)
 
-    def _row_by_row(
+    def row_by_row(
         self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """`function` of each run's own rows of the data set, so many of them scaled at a time."""
+        """`function` of x [R, rows, columns] for each run's own rows of the data set, scaled a part at a time."""
         parts = []
         for begin in range(0, max(len(own) for own in rows), SCALED_ROWS):
             scaled = self._scaled(rows, slice(begin, begin + SCALED_ROWS))

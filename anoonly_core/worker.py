@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from anoonly_core.observation import Observation
     from anoonly_core.plan import Plan
+    from anoonly_core.purify.config import PurifyConfig
+    from anoonly_core.purify.result import Purified, Suspicion
     from anoonly_core.replay import Replay
     from anoonly_core.result import RunResult
     from anoonly_core.run import Outcome
@@ -36,9 +38,11 @@ __all__ = [
     "observe_run",
     "plan_runs",
     "project_features",
+    "purify_runs",
     "record_runs",
     "start_projector",
     "start_trainer",
+    "suspect_runs",
     "train_each",
     "train_runs",
     "warm_umap",
@@ -147,6 +151,24 @@ def zero_shot_runs(job: int, configs: Sequence[ZeroShotConfig]) -> list[ZeroShot
 
     _check(job)
     return run_zero_shot(configs, default_store(), lambda done, total: _report(job, done, total))
+
+
+def suspect_runs(job: int, configs: Sequence[PurifyConfig]) -> list[Suspicion]:
+    """Judge each pool's rows, see purify.suspect_many; through the default store; raises Cancelled."""
+    from anoonly_core.purify.purify import suspect_many
+    from anoonly_core.store import default_store
+
+    _check(job)
+    return suspect_many(configs, default_store(), lambda done, total: _report(job, done, total))
+
+
+def purify_runs(job: int, configs: Sequence[PurifyConfig]) -> list[Purified]:
+    """Clean pools and train the final heads, see purify.purify_many; through the default store; raises Cancelled."""
+    from anoonly_core.purify.purify import purify_many
+    from anoonly_core.store import default_store
+
+    _check(job)
+    return purify_many(configs, default_store(), lambda done, total: _report(job, done, total))
 
 
 def fetch_dataset(job: int, name: str) -> None:

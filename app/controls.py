@@ -6,8 +6,9 @@ are all made from that declaration.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -21,6 +22,7 @@ from app import classroom
 __all__ = [
     "BESIDE_CONTROLS",
     "CONTROLS",
+    "NO_DEFAULTS",
     "OF_PAGES",
     "Choice",
     "Control",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 PUBLISHED = "published"
+NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
 
 def shown(value: Any) -> str:
@@ -199,8 +202,13 @@ CONTROLS: tuple[Control, ...] = (
 )
 
 _BY_NAME = {control.name: control for control in CONTROLS}
-# What else Compare and Microscope keep in their address: the pinned run, how figures are drawn, what is locked.
-BESIDE_CONTROLS = ("a", "threshold", "projection", "view", "place", "feature", "fix", "hide")
+# What else pages with these controls keep in their address: the pinned run, how figures are drawn, how the pool is
+# cleaned, what is locked.
+BESIDE_CONTROLS = (
+    *("a", "threshold", "projection", "view", "place", "feature"),
+    *("scorer", "parts", "remove"),
+    *("fix", "hide"),
+)
 _OTHER_PARAMETERS = (*BESIDE_CONTROLS, "lesson", "step", "embed", "embed_options")
 # What the address of some page may hold: the browser's Back may bring it along to another.
 OF_PAGES = frozenset((*_BY_NAME, *_OTHER_PARAMETERS))
@@ -221,38 +229,46 @@ class Choice:
         return [config.with_(seed=self.b.seed + number) for number in range(self.seeds)]
 
 
-def read_link(parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """What a link's parameters set, by control, and a sentence about each that cannot be used."""
+def read_link(
+    parameters: Mapping[str, str], own: Sequence[Control] = (), defaults: Mapping[str, Any] = NO_DEFAULTS
+) -> tuple[dict[str, Any], list[str]]:
+    """What a link's parameters set, by control, and a sentence about each that cannot be used.
+
+    own: controls that this page has besides. defaults: where it begins otherwise than Compare.
+    """
+    known = _BY_NAME | {control.name: control for control in own}
     values: dict[str, Any] = {}
     notices = classroom.complaints(parameters, {control.name: control.label for control in CONTROLS})
     for name, text in parameters.items():
-        if name in _OTHER_PARAMETERS:
+        if name in _OTHER_PARAMETERS and name not in known:
             continue
-        if name not in _BY_NAME:
+        if name not in known:
             notices.append(f"The link sets {name[:40]!r}, which this page does not know.")
             continue
         try:
-            values[name] = _BY_NAME[name].parse(text)
+            values[name] = known[name].parse(text)
         except InvalidConfig as error:
-            notices.append(f"The link's {error} The default, {shown(_BY_NAME[name].default)}, stands instead.")
+            default = shown(defaults.get(name, known[name].default))
+            notices.append(f"The link's {error} The default, {default}, stands instead.")
     return values, notices
 
 
-def sidebar(without: Collection[str] = ()) -> Choice:
+def sidebar(without: Collection[str] = (), defaults: Mapping[str, Any] = NO_DEFAULTS) -> Choice:
     """Draw the controls in the sidebar but for some, each bound to its URL parameter, and read them.
 
-    What the link hides has the link's value, or its default. Raises InvalidConfig where the settings
-    do not fit together.
+    What the link hides has the link's value, or its default; defaults: those that are the page's own.
+    Raises InvalidConfig where the settings do not fit together.
     """
     baseline, preset = BASELINES[at_present("baseline")], at_present("preset")
     with st.sidebar:
         left_out = classroom.locked(classroom.HIDE).union(without)
         values = {control.name: at_present(control.name) for control in CONTROLS if control.name in left_out}
         drawn = [control for control in CONTROLS if control.name not in left_out]
-        values |= {control.name: draw(control, baseline, preset) for control in drawn if not control.more}
+        first = {control.name: defaults.get(control.name) for control in drawn}
+        values |= {c.name: draw(c, baseline, preset, default=first[c.name]) for c in drawn if not c.more}
         if more := [control for control in drawn if control.more]:
             with st.expander("More"):
-                values |= {control.name: draw(control, baseline, preset) for control in more}
+                values |= {c.name: draw(c, baseline, preset, default=first[c.name]) for c in more}
         classroom.draw_link_maker({control.name: control.label for control in drawn}, st.context.url)
     return _choice(values)
 
@@ -296,13 +312,15 @@ def help_text(control: Control, baseline: Baseline, preset: str) -> str:
     return f"{help} Published for {baseline.name}: {shown(published)}."
 
 
-def draw(control: Control, baseline: Baseline, preset: str, bind: bool = True) -> Any:
+def draw(control: Control, baseline: Baseline, preset: str, bind: bool = True, default: Any = None) -> Any:
     """One control where the script stands; returns its value.
 
     bind: to its URL parameter. A page with bound controls cannot be left by the server, only by a link.
+    default: the page's own, if it has one.
     """
+    default = control.default if default is None else default
     # A link may hold a value between the control's own stops: it becomes a stop of this session.
-    extra = st.session_state.get("link_values", {}).get(control.name, control.default)
+    extra = st.session_state.get("link_values", {}).get(control.name, default)
     options = list(control.options)
     if extra not in options:
         options = _with_stop(options, extra)
@@ -314,7 +332,7 @@ def draw(control: Control, baseline: Baseline, preset: str, bind: bool = True) -
         "disabled": not baseline.has(control.name) or control.name in classroom.locked(classroom.FIX),
         "bind": "query-params" if bind else None,
     }
-    first = control.default if bind else extra
+    first = default if bind else extra
     if control.slider:
         return st.select_slider(control.label, value=first, **keyed)
     return st.selectbox(control.label, index=options.index(first), **keyed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -11,7 +12,17 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import InvalidConfig
 from app import notices
-from app.controls import BESIDE_CONTROLS, CONTROLS, PUBLISHED, baseline_of, pin_text, read_link, shown
+from app.controls import (
+    BESIDE_CONTROLS,
+    CONTROLS,
+    NO_DEFAULTS,
+    PUBLISHED,
+    Control,
+    baseline_of,
+    pin_text,
+    read_link,
+    shown,
+)
 
 __all__ = [
     "address",
@@ -55,15 +66,15 @@ def address(parameters: Mapping[str, str], here: str | None, page: str) -> str:
     return f"{root}/?{urlencode(parameters)}" if parameters else f"{root}/"
 
 
-def remember() -> None:
-    """Note what the Compare page's address says now, for when the session comes back from another page."""
-    st.session_state.compare_address = st.query_params.to_dict()
+def remember(page: str = "compare") -> None:
+    """Note what the page's address says now, for when the session comes back from another page."""
+    st.session_state[f"{page}_address"] = st.query_params.to_dict()
 
 
-def left_behind() -> dict[str, str]:
-    """What the Compare page's address said when the session left it, of what the page knows."""
+def left_behind(page: str = "compare") -> dict[str, str]:
+    """What the page's address said when the session left it, of what the page knows."""
     known = {control.name for control in CONTROLS}.union(BESIDE_CONTROLS)
-    noted: dict[str, str] = st.session_state.get("compare_address", {})
+    noted: dict[str, str] = st.session_state.get(f"{page}_address", {})
     return {name: text for name, text in noted.items() if name in known}
 
 
@@ -74,20 +85,21 @@ def arrive(page: str) -> None:
         st.session_state.pop("link_values", None)
 
 
-def take_in_link() -> None:
+def take_in_link(page: str = "compare", own: Sequence[Control] = (), defaults: Mapping[str, Any] = NO_DEFAULTS) -> None:
     """Whenever the session comes to this page: read the link, or else what the page was left with.
 
-    Values between a control's stops are remembered, and what cannot be used is noted.
+    Values between a control's stops are remembered, and what cannot be used is noted. page: whose
+    address it is, as in `remember`. own, defaults: see controls.read_link.
     """
     if "link_values" in st.session_state:
         return
     given = st.query_params.to_dict()
-    left = {} if given else left_behind()
-    values, complaints = read_link(given or left)
+    left = {} if given else left_behind(page)
+    values, complaints = read_link(given or left, own, defaults)
     for name in (*(control.name for control in CONTROLS), *BESIDE_CONTROLS):
         st.session_state.pop(name, None)  # what Streamlit kept of the controls would outdo the link
     st.session_state.pop("noticed_at", None)
-    st.session_state.link_values = values
+    st.session_state.link_values = {**defaults, **values}
     st.session_state.notices = complaints if given else []
     # A control drops what it would write otherwise, such as 1e-3: let the link say it the control's way.
     wanted = left | {name: shown(value) for name, value in values.items()}

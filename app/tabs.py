@@ -14,7 +14,7 @@ from app import charts
 from app.diagram import network_dot
 from app.verdict import describe
 
-__all__ = ["MODEBAR", "draw_tabs"]
+__all__ = ["MODEBAR", "PICTURED_ROWS", "draw_tabs", "picture"]
 
 MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 PICTURED_ROWS = 100
@@ -97,7 +97,7 @@ def _draw_rows(a: RunResult, b: RunResult, dataset: Dataset, cuts: list[float], 
         table.insert(
             1,
             "picture",
-            [_picture(dataset, row) for row in table["row"].head(PICTURED_ROWS)]
+            [picture(dataset, row) for row in table["row"].head(PICTURED_ROWS)]
             + [None] * max(0, len(table) - PICTURED_ROWS),
         )
     st.dataframe(
@@ -110,7 +110,7 @@ def _draw_rows(a: RunResult, b: RunResult, dataset: Dataset, cuts: list[float], 
     st.caption(f"Test rows of the first seed, highest score of B first. B misses {missed} anomalies at this threshold.")
 
 
-def _picture(dataset: Dataset, row_id: int) -> str:
+def picture(dataset: Dataset, row_id: int) -> str:
     """A digit as a small PNG in a data URL."""
     import base64
     import io

@@ -8,7 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.streams import numpy_stream
 
-__all__ = ["ANOMALY_SHARE", "breast_cancer", "digit_against_rest", "digits_low"]
+__all__ = ["ANOMALY_SHARE", "breast_cancer", "digit_against_rest", "digit_alone", "digits_low"]
 
 ANOMALY_SHARE = 0.05  # the paper's § 4.1
 
@@ -21,6 +21,13 @@ def digit_against_rest(name: str, digit: int) -> Dataset:
     """All other digits are normal; this one is the anomaly, drawn to 5 % of the rows."""
     X, digits = load_digits(return_X_y=True)
     return _rare(name, X, digits == digit, Provenance(_DIGITS, _LICENCE, f"the {digit} is the anomaly"), (8, 8))
+
+
+def digit_alone(name: str, digit: int) -> Dataset:
+    """This digit is normal, all others are anomalies, nine rows in ten: enough for a pool of any contamination."""
+    X, digits = load_digits(return_X_y=True)
+    provenance = Provenance(_DIGITS, _LICENCE, f"the {digit} is normal, all others are anomalies")
+    return make_dataset(name, X, (digits != digit).astype(np.int64), provenance, image_shape=(8, 8))
 
 
 def digits_low(name: str) -> Dataset:

@@ -42,6 +42,10 @@ def _digit(name: str) -> Dataset:
     return bundled.digit_against_rest(name, int(name.removeprefix("digits_")))
 
 
+def _digit_alone(name: str) -> Dataset:
+    return bundled.digit_alone(name, int(name.removeprefix("digits_only_")))
+
+
 def _adbench(name: str, entry: adbench.ManifestEntry) -> Entry:
     def load_entry(progress: Progress | None) -> Dataset:
         X, y = adbench.load_arrays(entry, progress)
@@ -55,6 +59,7 @@ def _adbench(name: str, entry: adbench.ManifestEntry) -> Entry:
 DATASETS = MappingProxyType(
     {
         **{f"digits_{d}": _bundled(f"digits_{d}", _digit, "digits") for d in range(10)},
+        **{f"digits_only_{d}": _bundled(f"digits_only_{d}", _digit_alone, "digits") for d in range(10)},
         "digits_low": _bundled("digits_low", bundled.digits_low, "digits"),
         "breast_cancer": _bundled("breast_cancer", bundled.breast_cancer, "breast_cancer"),
         **{name: _adbench(name, entry) for name, entry in adbench.manifest().items()},

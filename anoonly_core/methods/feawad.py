@@ -54,8 +54,15 @@ class FEAWAD(Head):
         return self._as_published(drawn(torch.nonzero(~labelled)[:, 0], self.steps, batch_size, generator), generator)
 
     def _reconstruction_loss(self, x: Tensor) -> Tensor:
+        return self._squares(x).mean(dim=(1, 2))
+
+    def reconstruction_error(self, x: Tensor) -> Tensor:
+        """The autoencoder's mean squared error of each row [R, rows]: an anomaly score before any label is seen."""
+        return self._squares(x).mean(dim=2)
+
+    def _squares(self, x: Tensor) -> Tensor:
         reconstruction: Tensor = self.parts["decoder"](self.parts["encoder"](x))
-        return (reconstruction - x).square().mean(dim=(1, 2))
+        return (reconstruction - x).square()
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)

@@ -127,7 +127,9 @@ def _draw_class_counts(asked: Asked, jobs: Jobs, session: str) -> None:
             return
         configs = [config for group in groups for config in group]
         results: list[ZeroShotResult] | None = film_of(
-            jobs, session, _key(asked, "counts"), "Meta-training, step", worker.zero_shot_runs, configs
+            *(jobs, session, _key(asked, "counts"), "Meta-training, step"),
+            *(worker.zero_shot_runs, configs),
+            name="counts",
         )
         if results is None:
             return

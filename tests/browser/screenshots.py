@@ -18,6 +18,10 @@ def _stays(page: Page) -> None:
     page.wait_for_selector(".js-plotly-plot .main-svg >> nth=1")
 
 
+def _is_retrained(page: Page) -> None:
+    page.wait_for_selector(".st-key-outcome .js-plotly-plot .main-svg")
+
+
 def _step_to_a_labelled_anomaly(page: Page) -> None:
     page.get_by_role("button", name="+1", exact=True).click()
     page.get_by_role("button", name="−1", exact=True).click()
@@ -49,6 +53,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "learn": ("/?view=watch+it+learn", _go_back_to_epoch_8),
     "microscope": ("/microscope", _step_to_a_labelled_anomaly),
     "zero_shot": ("/zero-shot", _add_anomalies),
+    "clean": ("/clean", _is_retrained),
     "lessons": ("/lessons?lesson=imbalance&step=2", _commit_to_a_prediction),
 }
 

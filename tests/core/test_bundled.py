@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from anoonly_core.data.bundled import breast_cancer, digit_against_rest, digits_low
+from anoonly_core.data.bundled import breast_cancer, digit_against_rest, digit_alone, digits_low
 from anoonly_core.data.dataset import Dataset
 
 DIGITS, DIGIT = load_digits(return_X_y=True)
@@ -105,3 +105,12 @@ def test_what_they_say_of_themselves(name: str) -> None:
     assert dataset.provenance.source and dataset.provenance.licence and dataset.provenance.note
     assert dataset.image_shape == ((8, 8) if name.startswith("digits") else None)
     assert dataset.image_shape is None or np.prod(dataset.image_shape) == dataset.columns
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_one_digit_alone_is_normal_and_every_other_row_an_anomaly(digit: int) -> None:
+    dataset = digit_alone(f"digits_only_{digit}", digit)
+    np.testing.assert_array_equal(dataset.X, DIGITS.astype(np.float32), strict=True)
+    np.testing.assert_array_equal(dataset.y, (digit != DIGIT).astype(np.int8), strict=True)
+    assert np.array_equal(dataset.row_ids, np.arange(1797)) and dataset.image_shape == (8, 8)
+    assert f"the {digit} is normal" in dataset.provenance.note

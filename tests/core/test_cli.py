@@ -21,7 +21,8 @@ import torch
 
 from anoonly_core import __version__, cli
 from anoonly_core.baselines import BASELINES
-from anoonly_core.cli import RUN_SETTINGS, main
+from anoonly_core.cli import main
+from anoonly_core.cli_options import RUN_SETTINGS
 from anoonly_core.config import RULES, make_config
 from anoonly_core.data import adbench
 from anoonly_core.data.adbench import manifest
@@ -314,14 +315,14 @@ def test_the_text_names_the_leak(capsys: pytest.CaptureFixture[str]) -> None:
 # datasets, --help, --version
 
 
-def test_datasets_lists_all_207(capsys: pytest.CaptureFixture[str]) -> None:
+def test_datasets_lists_all_217(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(answer(capsys, "datasets", "--json"))
-    assert len(rows) == 207
+    assert len(rows) == 217
     assert all(list(row) == ["name", "family", "bundled", "at_hand"] for row in rows)
-    assert sum(row["bundled"] for row in rows) == sum(row["at_hand"] for row in rows) == 12
+    assert sum(row["bundled"] for row in rows) == sum(row["at_hand"] for row in rows) == 22
     lines = answer(capsys, "datasets").splitlines()
     assert [line.split()[0] for line in lines] == [row["name"] for row in rows]
-    assert sum(line.endswith(" bundled") for line in lines) == 12
+    assert sum(line.endswith(" bundled") for line in lines) == 22
     assert sum(line.endswith(" to fetch") for line in lines) == 195
 
 

@@ -30,9 +30,9 @@ def test_half_of_the_classes_are_held_out_unless_said() -> None:
 
 
 def test_json_holds_every_scorer_at_every_point(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["zero-shot", "--seeds", "2", "--json", "--class-counts", "--meta", "0,1,2", *QUICK]) == 0
+    assert cli.main(["zero-shot", "--seeds", "1", "--json", "--class-counts", "--meta", "0,1,2", *QUICK]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert set(report["aucroc_by_ratio"]) == set(SCORERS) and report["seeds"] == 2
+    assert set(report["aucroc_by_ratio"]) == set(SCORERS) and report["seeds"] == 1
     assert all(len(own["mean"]) == len(own["std"]) == len(RATIOS) for own in report["aucroc_by_ratio"].values())
     assert set(report["by_class_count"]) == {"2", "3"}
     np.testing.assert_allclose(report["by_class_count"]["3"], report["aucroc_by_ratio"]["batch"]["mean"], rtol=1e-6)

@@ -71,6 +71,8 @@ LIGHT = [
     "anoonly_core.evaluate",
     "anoonly_core.result",
     "anoonly_core.keys",
+    "anoonly_core.purify.config",
+    "anoonly_core.purify.result",
     "anoonly_core.store",
     "anoonly_core.zero_shot.config",
     "anoonly_core.zero_shot.result",

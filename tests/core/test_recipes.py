@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from anoonly_core import cli
 from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.cli_options import configs_of
 from anoonly_core.config import MAX_CONTAMINATION, RunConfig, make_config
 from anoonly_core.recipes import command_line, python_script
 from anoonly_core.run import run
@@ -45,7 +46,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
 def from_command_line(text: str) -> RunConfig:
     words = shlex.split(text)
     assert words[:3] == ["python", "-m", "anoonly_core"]
-    (config,) = cli._configs(cli._parser().parse_args(words[3:]))
+    (config,) = configs_of(cli._parser().parse_args(words[3:]))
     return config
 
 

@@ -1,0 +1,54 @@
+"""The Clean page in a real browser: its point without scrolling, q by keyboard, its rows as a file, its own address."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import pandas as pd
+from playwright.sync_api import expect
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.split import make_split
+from app.views.clean import DEFAULTS
+from tests.browser.compare_page import ComparePage
+
+PATIENCE_MS = 60_000
+Open = Callable[..., ComparePage]
+IN_VIEW = """key => {
+  const box = document.querySelector(`.st-key-${key} .js-plotly-plot .main-svg`)?.getBoundingClientRect();
+  return !!box && box.top >= 0 && box.bottom <= window.innerHeight;
+}"""
+
+
+def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
+    clean = open_page(seeds="1")
+    page = clean.page
+    page.goto(f"{page.url.split('?')[0].rstrip('/')}/clean?seeds=2&epochs=10")
+    expect(page.locator("h5")).to_contain_text("Over 2 seeds", timeout=PATIENCE_MS)
+    for key in ("suspicion", "outcome"):
+        page.wait_for_function(IN_VIEW, arg=key)
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Suspicious rows as CSV").click()
+    table = pd.read_csv(io.BytesIO(taken.value.path().read_bytes()))
+    split = make_split(load_cached(str(DEFAULTS["dataset"])), make_config(**DEFAULTS))
+    assert set(table["row"]) == set(split.train[~split.labelled]) and table["removed"].sum() == 32
+
+    said = page.locator("h5").inner_text()
+    clean.slider("remove").focus()
+    page.keyboard.press("ArrowRight")  # to no row
+    expect(page.locator("h5")).to_contain_text("No row is removed", timeout=PATIENCE_MS)
+    page.keyboard.press("End")
+    expect(page.get_by_text("With 95% of the pool go")).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_url(re.compile("remove=0.95"))
+    page.keyboard.press("Home")
+    expect(page.locator("h5")).to_have_text(said, timeout=PATIENCE_MS)
+
+    page.get_by_role("link", name="Microscope", exact=True).click()
+    page.wait_for_url(re.compile("microscope$"))
+    expect(page.locator(".st-key-dataset [role=combobox]")).to_have_value("digits_3", timeout=PATIENCE_MS)
+    page.get_by_role("link", name="Clean", exact=True).click()
+    page.wait_for_url(re.compile("clean.*epochs=10"))
+    expect(page.locator("h5")).to_have_text(said, timeout=PATIENCE_MS)
