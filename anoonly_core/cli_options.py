@@ -9,7 +9,7 @@ from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.catalogue import check_name
 from anoonly_core.errors import InvalidConfig
 
-__all__ = ["RUN_SETTINGS", "add_run_options", "configs_of"]
+__all__ = ["RUN_SETTINGS", "add_run_options", "configs_of", "seeds_of"]
 
 MAX_SEEDS = 1000
 RUN_SETTINGS = tuple(RunConfig.model_fields)
@@ -36,10 +36,15 @@ def configs_of(options: argparse.Namespace) -> list[RunConfig]:
     check_name(first.dataset)
     if options.seeds is None:
         return [first]
+    return [first.with_(seed=first.seed + number) for number in range(seeds_of(options.seeds))]
+
+
+def seeds_of(text: str) -> int:
+    """How many seeds an option asks for; raises InvalidConfig."""
     try:
-        seeds = int(options.seeds)
+        seeds = int(text)
     except ValueError:
         seeds = 0
     if not 1 <= seeds <= MAX_SEEDS:
-        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {options.seeds!r}.")
-    return [first.with_(seed=first.seed + number) for number in range(seeds)]
+        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {text[:60]!r}.")
+    return seeds

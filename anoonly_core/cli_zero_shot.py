@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from anoonly_core.cli_options import seeds_of
 from anoonly_core.data.classes import CLASS_TABLES, load_class_table
-from anoonly_core.errors import InvalidConfig
 from anoonly_core.store import default_store
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, fewer_classes, make_zero_shot_config
 from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZES, ZeroShotResult
 
 __all__ = ["add_parser"]
 
-MAX_SEEDS = 100
 SETTINGS = ("objective", "tasks", "rows", "normal_share", "steps", "learning_rate", "test_rows")
 
 
@@ -76,9 +75,6 @@ def _configs(options: argparse.Namespace) -> list[ZeroShotConfig]:
         held_out = left if meta else left[(len(left) + 1) // 2 :]
     if meta is None:
         meta = [name for name in table.names if name not in held_out]
-    seeds = _whole("seeds", options.seeds)
-    if not 1 <= seeds <= MAX_SEEDS:
-        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {seeds}.")
     first = make_zero_shot_config(
         table=options.table,
         column=options.column,
@@ -87,18 +83,11 @@ def _configs(options: argparse.Namespace) -> list[ZeroShotConfig]:
         seed=options.seed,
         **{name: getattr(options, name) for name in SETTINGS},
     )
-    return [first.with_(seed=first.seed + number) for number in range(seeds)]
+    return [first.with_(seed=first.seed + number) for number in range(seeds_of(options.seeds))]
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _whole(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidConfig(f"{name} must be a whole number, not {text[:60]!r}.") from None
 
 
 def _report(results: list[ZeroShotResult]) -> dict[str, Any]:
