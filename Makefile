@@ -10,7 +10,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/python -m app $(ARGS)
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest tests/core tests/app -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest tests/core tests/app -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 e2e: $(VENV)/dev.stamp
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \

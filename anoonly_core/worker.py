@@ -53,6 +53,7 @@ __all__ = [
 # What a task's flag tells it: to go on, to stop, or to wait at its next epoch until it may go on.
 RUN, STOP, WAIT = 0, 1, 2
 WAIT_S = 0.02
+WARM_AFTER_S = 20.0
 
 
 class Cancelled(Exception):
@@ -188,7 +189,8 @@ def project_features(job: int, features: np.ndarray, projector: str) -> np.ndarr
 
 
 def warm_umap() -> None:
-    """Let UMAP compile itself before somebody waits for it."""
+    """Let UMAP compile itself before somebody waits for it, but after the first page has had the processors."""
+    time.sleep(WARM_AFTER_S)
     import numpy as np
 
     from anoonly_core.project import project

@@ -77,5 +77,5 @@ def suspicion_sentence(suspicions: Sequence[Suspicion], remove: float | None) ->
     recall = np.mean([own.sum() / one.contaminates.sum() for own, one in zip(caught, suspicions, strict=True)])
     precision = np.mean([own.mean() for own in caught])
     share = len(taken[0]) / len(suspicions[0].rows)
-    found = f"**{recall:.0%}** of its contaminants; {precision:.0%} of what goes is one"
+    found = f"**{recall:.0%}** of its contaminants; {precision:.0%} of what goes is a contaminant"
     return f"{words}. With {share:.0%} of the pool go {found}."

@@ -29,8 +29,8 @@ class ComparePage:
         self.page = page
         self.url = url
 
-    def open(self, **parameters: str) -> None:
-        self.page.goto(f"{self.url}/?{urlencode(parameters)}" if parameters else self.url)
+    def open(self, path: str = "", **parameters: str | list[str]) -> None:
+        self.page.goto(f"{self.url}/{path}?{urlencode(parameters, doseq=True)}" if path or parameters else self.url)
 
     # -- what it says
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.browser.compare_page import ComparePage
 from tests.browser.server import CHROMIUM_ARGUMENTS, ROOT, Server, chromium, serving
@@ -28,6 +28,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         yield launched
@@ -47,7 +48,7 @@ FAILED = pytest.StashKey[bool]()
 
 @pytest.fixture
 def open_page(server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Opens the page, each time with a fresh profile; whatever a test does, the page stays sound."""
+    """Opens a page, Compare or the one at a path, with a fresh profile each; whatever a test does, it stays sound."""
     opened: list[Page] = []
     console: list[str] = []
     hosts: set[str] = set()
@@ -58,8 +59,8 @@ def open_page(server: Server, browser: Browser, request: pytest.FixtureRequest) 
         if message.type == "error" and not probing:
             console.append(f"{message.text} ({message.location['url']})")
 
-    def open_link(**parameters: str) -> ComparePage:
-        context = browser.new_context(viewport={"width": 1280, "height": 720})
+    def open_link(path: str = "", **parameters: str | list[str]) -> ComparePage:
+        context = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("console", watch)
@@ -68,7 +69,7 @@ def open_page(server: Server, browser: Browser, request: pytest.FixtureRequest) 
         page.on("websocket", lambda socket: hosts.add(re.sub(r"^\w+://([^/:]*).*", r"\1", socket.url)))
         opened.append(page)
         compare = ComparePage(page, server.url)
-        compare.open(**parameters)
+        compare.open(path, **parameters)
         return compare
 
     yield open_link

@@ -15,7 +15,6 @@ from anoonly_core.data.split import make_split
 from app.views.clean import DEFAULTS
 from tests.browser.compare_page import ComparePage
 
-PATIENCE_MS = 60_000
 Open = Callable[..., ComparePage]
 IN_VIEW = """key => {
   const box = document.querySelector(`.st-key-${key} .js-plotly-plot .main-svg`)?.getBoundingClientRect();
@@ -24,10 +23,9 @@ IN_VIEW = """key => {
 
 
 def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
-    clean = open_page(seeds="1")
+    clean = open_page("clean", seeds="2", epochs="10")
     page = clean.page
-    page.goto(f"{page.url.split('?')[0].rstrip('/')}/clean?seeds=2&epochs=10")
-    expect(page.locator("h5")).to_contain_text("Over 2 seeds", timeout=PATIENCE_MS)
+    expect(page.locator("h5")).to_contain_text("Over 2 seeds")
     for key in ("suspicion", "outcome"):
         page.wait_for_function(IN_VIEW, arg=key)
     with page.expect_download() as taken:
@@ -39,16 +37,16 @@ def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
     said = page.locator("h5").inner_text()
     clean.slider("remove").focus()
     page.keyboard.press("ArrowRight")  # to no row
-    expect(page.locator("h5")).to_contain_text("No row is removed", timeout=PATIENCE_MS)
+    expect(page.locator("h5")).to_contain_text("No row is removed")
     page.keyboard.press("End")
-    expect(page.get_by_text("With 95% of the pool go")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("With 95% of the pool go")).to_be_visible()
     page.wait_for_url(re.compile("remove=0.95"))
     page.keyboard.press("Home")
-    expect(page.locator("h5")).to_have_text(said, timeout=PATIENCE_MS)
+    expect(page.locator("h5")).to_have_text(said)
 
     page.get_by_role("link", name="Microscope", exact=True).click()
     page.wait_for_url(re.compile("microscope$"))
-    expect(page.locator(".st-key-dataset [role=combobox]")).to_have_value("digits_3", timeout=PATIENCE_MS)
+    expect(page.locator(".st-key-dataset [role=combobox]")).to_have_value("digits_3")
     page.get_by_role("link", name="Clean", exact=True).click()
     page.wait_for_url(re.compile("clean.*epochs=10"))
-    expect(page.locator("h5")).to_have_text(said, timeout=PATIENCE_MS)
+    expect(page.locator("h5")).to_have_text(said)

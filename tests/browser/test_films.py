@@ -50,8 +50,7 @@ def wait_for_moment(page: Page, key: str, clock: str, value: float) -> None:
 
 
 def test_the_microscope_steps_batch_by_batch_with_all_charts_in_step(open_page: Open) -> None:
-    page = open_page().page
-    page.goto(page.url.split("?")[0].rstrip("/") + "/microscope")
+    page = open_page("microscope").page
     expect(page.locator("h5")).to_contain_text("no loss of their own, and yet a gradient", timeout=PATIENCE_MS)
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
     seen = observe(default_choice().b)[-1]

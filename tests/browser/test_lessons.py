@@ -22,9 +22,7 @@ FOCUS = "document.activeElement"
 @pytest.fixture
 def open_lesson(open_page: Open) -> Callable[[Place], ComparePage]:
     def opened(place: Place) -> ComparePage:
-        compare = open_page(seeds="1", epochs="1")  # quick, and left at once
-        parameters = "&".join(f"{name}={text}" for name, text in place.parameters().items())
-        compare.page.goto(f"{compare.url}/lessons?{parameters}")
+        compare = open_page("lessons", **place.parameters())
         compare.page.get_by_text(f"Question {place.step} of").wait_for()
         return compare
 

@@ -75,18 +75,9 @@ def standing_still(mark: Locator) -> dict[str, float]:
 
 
 def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Open) -> None:
-    opened = open_page()
+    values = ["32", "64", "128", "256"]
+    opened = open_page("sweep", question="fig9", values_batch_size=values, sweep_seeds="2", epochs="100", seed="3")
     page = opened.page
-    page.goto(
-        link(
-            opened.url,
-            question="fig9",
-            values_batch_size=["32", "64", "128", "256"],
-            sweep_seeds="2",
-            epochs="100",
-            seed="3",
-        )
-    )
     expect(page.get_by_text("16 runs, about")).to_be_visible(timeout=PATIENCE_MS)
     wait_for_marks(page, 0, 0)
     start(page, "Start")
@@ -130,7 +121,7 @@ def started(cache: Path, port: int = 0) -> Iterator[Server]:
 
 def the_sweep() -> Sweep:
     lambdas = (1, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 0)
-    return make_sweep({"dataset": "digits_3", "epochs": 20}, [("lambda_n", lambdas)], 2)
+    return make_sweep({"dataset": "digits_3", "epochs": 12}, [("lambda_n", lambdas)], 5)
 
 
 def test_a_server_that_is_killed_goes_on_from_what_is_kept(browser: Browser) -> None:
@@ -141,7 +132,7 @@ def test_a_server_that_is_killed_goes_on_from_what_is_kept(browser: Browser) -> 
         page.set_default_timeout(PATIENCE_MS)
         try:
             with started(Path(folder)) as server:
-                page.goto(link(server.url, question="fig7", epochs="20", sweep_seeds="2"))
+                page.goto(link(server.url, question="fig7", epochs="12"))
                 start(page, "Start")
                 wait_for_runs(page, 1)
                 os.kill(server.process.pid, signal.SIGKILL)
@@ -152,15 +143,15 @@ def test_a_server_that_is_killed_goes_on_from_what_is_kept(browser: Browser) -> 
                     time.sleep(0.05)
                 port = server.port
             before = store.runs()
-            assert 0 < len(before) < 16, "it was to be killed in the middle"
+            assert 0 < len(before) < 40, "it was to be killed in the middle"
             with started(Path(folder), port):
                 page.reload()  # the same address
                 page.get_by_role("button", name="Resume", exact=True).click()
-                page.get_by_text("All 16 runs are finished").first.wait_for()
+                page.get_by_text("All 40 runs are finished").first.wait_for()
         finally:
             page.close()
         after = store.runs()
-        assert set(after) == set(sweep.configs) and len(after) == 16
+        assert set(after) == set(sweep.configs) and len(after) == 40
         assert all(after[key].created == run.created for key, run in before.items()), "what was kept was trained again"
         undisturbed = run_many(list(sweep.configs.values()))
         assert all(after[result.key].metrics == result.metrics.as_dict() for result in undisturbed)

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from urllib.parse import urlencode
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.compare_page import ComparePage
 
-PATIENCE_MS = 60_000
 Open = Callable[..., ComparePage]
-QUICK = {"steps": "50", "seeds": "1", "tasks": "8", "held_out": "7,8,9", "meta": "0,1,2,3"}
-
-
-def opened(open_page: Open, **parameters: str) -> Page:
-    compare = open_page()
-    compare.page.goto(f"{compare.url}/zero-shot?{urlencode(parameters)}")
-    return compare.page
+QUICK = {"steps": "25", "seeds": "1", "tasks": "4", "held_out": "7,8,9", "meta": "0,1,2,3"}
 
 
 def test_a_batch_speaks_for_its_normal_rows_until_anomalies_outnumber_them(open_page: Open) -> None:
-    page = opened(open_page, **QUICK)
-    expect(page.locator("h5")).to_contain_text("At 5% anomalies among classes never seen", timeout=PATIENCE_MS)
+    page = open_page("zero-shot", **QUICK).page
+    expect(page.locator("h5")).to_contain_text("At 5% anomalies among classes never seen")
     for key, curves in (("scorers", 14), ("batch", 6)):
         page.wait_for_function(
             "([key, count]) => document.querySelector(`.st-key-${key} .js-plotly-plot`)?.data?.length === count",
@@ -40,21 +32,20 @@ def test_a_batch_speaks_for_its_normal_rows_until_anomalies_outnumber_them(open_
     expect(moved).to_contain_text("353 anomalies")
     expect(moved).to_contain_text("The statistics are the anomalies' now.")
     expect(picture).not_to_have_attribute("src", before)
+    slider.focus()
     page.keyboard.press("Home")
-    expect(
-        page.get_by_text("0 anomalies move the mean of 100 normal rows by 0.00 of their deviations.")
-    ).to_be_visible()
+    expect(moved).to_contain_text("0 anomalies move the mean of 100 normal rows by 0.00")
     page.get_by_text("How many classes to meta-train on").click()
     page.get_by_text("Train on the first 2, 3, … 4 classes too (2 more trainings)").click()
     page.wait_for_function(
         "() => String(document.querySelector('.st-key-class_counts .js-plotly-plot')?.data?.[1]?.x) === '2,3,4'"
     )
-    assert re.search(r"held_out=7(%2C|,)8(%2C|,)9", page.url) and "steps=50" in page.url
+    assert re.search(r"held_out=7(%2C|,)8(%2C|,)9", page.url) and "steps=25" in page.url
 
 
 def test_it_can_be_cancelled_and_begun_again(open_page: Open) -> None:
-    page = opened(open_page, steps="800", tasks="32", seeds="2")
-    expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600"))).to_be_visible(timeout=PATIENCE_MS)
+    page = open_page("zero-shot", steps="800", tasks="32", seeds="2").page
+    expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600"))).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.get_by_text("Cancelled.")).to_be_visible()
     page.get_by_role("button", name="Begin again", exact=True).click()
