@@ -25,7 +25,7 @@ IN_VIEW = """key => {
 def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
     clean = open_page("clean", seeds="2", epochs="10")
     page = clean.page
-    expect(page.locator("h5")).to_contain_text("Over 2 seeds")
+    expect(page.locator("h5").first).to_contain_text("Over 2 seeds")
     for key in ("suspicion", "outcome"):
         page.wait_for_function(IN_VIEW, arg=key)
     with page.expect_download() as taken:
@@ -34,19 +34,19 @@ def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
     split = make_split(load_cached(str(DEFAULTS["dataset"])), make_config(**DEFAULTS))
     assert set(table["row"]) == set(split.train[~split.labelled]) and table["removed"].sum() == 32
 
-    said = page.locator("h5").inner_text()
+    said = page.locator("h5").first.inner_text()
     clean.slider("remove").focus()
     page.keyboard.press("ArrowRight")  # to no row
-    expect(page.locator("h5")).to_contain_text("No row is removed")
+    expect(page.locator("h5").first).to_contain_text("No row is removed")
     page.keyboard.press("End")
-    expect(page.get_by_text("With 95% of the pool go")).to_be_visible()
+    expect(page.get_by_text("With 95% of the pool go").first).to_be_visible()
     page.wait_for_url(re.compile("remove=0.95"))
     page.keyboard.press("Home")
-    expect(page.locator("h5")).to_have_text(said)
+    expect(page.locator("h5").first).to_have_text(said)
 
     page.get_by_role("link", name="Microscope", exact=True).click()
     page.wait_for_url(re.compile("microscope$"))
     expect(page.locator(".st-key-dataset [role=combobox]")).to_have_value("digits_3")
     page.get_by_role("link", name="Clean", exact=True).click()
     page.wait_for_url(re.compile("clean.*epochs=10"))
-    expect(page.locator("h5")).to_have_text(said)
+    expect(page.locator("h5").first).to_have_text(said)

@@ -14,17 +14,19 @@ QUICK = {"steps": "25", "seeds": "1", "tasks": "4", "held_out": "7,8,9", "meta":
 
 
 def test_a_batch_speaks_for_its_normal_rows_until_anomalies_outnumber_them(open_page: Open) -> None:
-    page = open_page("zero-shot", **QUICK).page
-    expect(page.locator("h5")).to_contain_text("At 5% anomalies among classes never seen")
+    opened = open_page("zero-shot", **QUICK)
+    page = opened.page
+    expect(page.locator("h5").first).to_contain_text("At 5% anomalies among classes never seen")
     for key, curves in (("scorers", 14), ("batch", 6)):
         page.wait_for_function(
             "([key, count]) => document.querySelector(`.st-key-${key} .js-plotly-plot`)?.data?.length === count",
             arg=[key, curves],
         )
-    picture = page.locator("[data-testid=stImage] img")
+    # The first: while the page is drawn anew, what it showed before stands below for a moment.
+    picture = page.locator("[data-testid=stImage] img").first
     expect(picture).to_be_visible()
     before = picture.get_attribute("src") or ""
-    moved = page.get_by_text("anomalies move the mean of 100 normal rows by")
+    moved = page.get_by_text("anomalies move the mean of 100 normal rows by").first
     expect(moved).to_contain_text("5 anomalies")
     slider = page.locator(".st-key-zero_shot_moment").get_by_role("slider")
     slider.focus()
@@ -35,6 +37,7 @@ def test_a_batch_speaks_for_its_normal_rows_until_anomalies_outnumber_them(open_
     slider.focus()
     page.keyboard.press("Home")
     expect(moved).to_contain_text("0 anomalies move the mean of 100 normal rows by 0.00")
+    opened.wait_until_idle()
     page.get_by_text("How many classes to meta-train on").click()
     page.get_by_text("Train on the first 2, 3, … 4 classes too (2 more trainings)").click()
     page.wait_for_function(
@@ -45,10 +48,10 @@ def test_a_batch_speaks_for_its_normal_rows_until_anomalies_outnumber_them(open_
 
 def test_it_can_be_cancelled_and_begun_again(open_page: Open) -> None:
     page = open_page("zero-shot", steps="800", tasks="32", seeds="2").page
-    expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600")).first).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_text("Cancelled.")).to_be_visible()
+    expect(page.get_by_text("Cancelled.").first).to_be_visible()
     page.get_by_role("button", name="Begin again", exact=True).click()
-    expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600")).first).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_text("Cancelled.")).to_be_visible()
+    expect(page.get_by_text("Cancelled.").first).to_be_visible()
