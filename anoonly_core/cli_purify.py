@@ -83,8 +83,7 @@ def _checked_out(name: str | None) -> Path | None:
 def _write(found: list[Purified], path: Path) -> None:
     tables = []
     for one in found:
-        row_ids = load_cached(one.config.run.dataset).row_ids
-        table = suspicion_table(one.suspicion, one.config.remove, row_ids)
+        table = suspicion_table(one.suspicion, one.config.remove, load_cached(one.config.run.dataset))
         table.insert(0, "seed", one.config.run.seed)
         tables.append(table)
     try:

@@ -26,7 +26,8 @@ MAX_CONTAMINATION = 0.8
 
 # What each setting may be, in words: for messages, help texts and the command line alike.
 RULES = {
-    "dataset": "the name of a data set or the path of a .csv, .parquet or .npz file",
+    "dataset": "the name of a data set, or the path of a .csv, .parquet or .npz file and how it is read, such as "
+    "file.csv?label=class&anomaly=4,5",
     "baseline": f"one of {', '.join(BASELINES)}",
     "lambda_n": "a number from 0 (AnoOnly) to 1 (the baseline)",
     "norm": f"one of {', '.join(NORM_LABELS)}",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
-from anoonly_core.data import adbench, bundled
+from anoonly_core.data import adbench, bundled, own
+from anoonly_core.data.address import address_identity, is_file_address, load_address, parse_address
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
-from anoonly_core.data.files import check_file, file_fingerprint, load_file, suffix_of
+from anoonly_core.data.files import check_file
 from anoonly_core.errors import UnknownDataset
 
-__all__ = ["DATASETS", "Entry", "check_name", "identity", "load", "load_cached"]
+__all__ = ["DATASETS", "Entry", "check_name", "find", "identity", "load", "load_cached"]
 
 Progress = Callable[[int, int | None], None]
 
@@ -67,20 +66,25 @@ DATASETS = MappingProxyType(
 )
 
 
-def _find(name: str) -> Entry | None:
+def find(name: str) -> Entry | None:
+    """The data set of this name, in the catalogue or among the tables that were brought to the page; None if none."""
     if name in DATASETS:
         return DATASETS[name]
+    if (table := own.find(name)) is not None:
+        return Entry(name, "yours", table.identity, False, lambda progress: own.load_dataset(table), lambda: True)
     twin = adbench.find_entry(name)
     return DATASETS.get(twin.catalogue_name) if twin else None
 
 
 def check_name(name: str) -> str:
-    """The name itself if a data set or a file has it; raises UnknownDataset with a suggestion."""
-    if _find(name) is not None:
+    """The name itself if a data set or a file has it; raises UnknownDataset with a suggestion, or InvalidConfig."""
+    if find(name) is not None:
         return name
-    if suffix_of(name) or os.path.isfile(name):
-        check_file(Path(name))
+    if is_file_address(name):
+        check_file(parse_address(name)[0])
         return name
+    if own.is_own_name(name):
+        raise UnknownDataset(f"The table {name} is not here any more: bring its file again.")
     folded = {known.casefold(): known for known in DATASETS}
     near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
     hint = f": did you mean {' or '.join(near)}?" if near else "; `datasets` lists them all."
@@ -90,17 +94,17 @@ def check_name(name: str) -> str:
 
 def identity(name: str) -> str:
     """What the run's key knows a data set by; the content's hash for a file."""
-    entry = _find(check_name(name))
-    return entry.identity if entry else f"file:{suffix_of(name)}:{file_fingerprint(Path(name))}"
+    entry = find(check_name(name))
+    return entry.identity if entry else address_identity(name)
 
 
 def load(name: str, progress: Progress | None = None) -> Dataset:
     """A data set by name or path, downloaded if need be; progress(bytes so far, bytes in all or None).
 
-    Raises UnknownDataset, DatasetUnavailable, DownloadFailed or BadDataFile with one sentence.
+    Raises UnknownDataset, DatasetUnavailable, DownloadFailed, BadDataFile or InvalidConfig with one sentence.
     """
-    entry = _find(check_name(name))
-    return entry.load(progress) if entry else load_file(Path(name))
+    entry = find(check_name(name))
+    return entry.load(progress) if entry else load_address(name)
 
 
 def load_cached(name: str, progress: Progress | None = None) -> Dataset:

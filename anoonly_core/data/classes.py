@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from sklearn.datasets import load_digits
 
-from anoonly_core.data import adbench
+from anoonly_core.data import adbench, own
+from anoonly_core.data.address import address_identity, is_file_address, parse_address
+from anoonly_core.data.columns import as_words, named
 from anoonly_core.data.dataset import LARGEST, Provenance
-from anoonly_core.data.files import check_file, file_fingerprint, numbers, one_line, read_arrays, read_table, suffix_of
+from anoonly_core.data.files import check_file, one_line, read_table
+from anoonly_core.data.reading import features_of, label_of
 from anoonly_core.errors import BadDataFile, DatasetUnavailable, UnknownDataset
 
 __all__ = ["CLASS_TABLES", "ClassTable", "class_table_identity", "load_class_table"]
@@ -105,48 +107,53 @@ def class_table_identity(name: str, column: str | None = None) -> str:
     """What a key knows a table by: changes whenever its rows would; raises as load_class_table does."""
     if name in CLASS_TABLES:
         return CLASS_TABLES[name].identity()
+    if (table := own.find(name)) is not None:
+        return table.identity
     _check_path(name)
-    return f"file:{suffix_of(name)}:{file_fingerprint(Path(name))}:{column}"
+    return f"{address_identity(name)}:{column}"
 
 
 def load_class_table(name: str, column: str | None = None) -> ClassTable:
-    """A table by name, or from a .csv, .parquet or .npz file whose `column` (of an .npz: whose y) names the class.
+    """A table by name, or from a file whose `column`, or else the label column of its address, names the class.
 
-    Raises UnknownDataset, DatasetUnavailable or BadDataFile with one sentence.
+    Raises UnknownDataset, DatasetUnavailable, InvalidConfig or BadDataFile with one sentence.
     """
     if name in CLASS_TABLES:
         return CLASS_TABLES[name].load()
+    if (table := own.find(name)) is not None:
+        read = own.load(table)
+        return _of_words(table.name, read.X, read.labels, Provenance(f"the file {table.shown}", "yours"))
     _check_path(name)
-    path = Path(name)
-    X, labels = read_arrays(path, "each row's class") if suffix_of(name) == ".npz" else _columns(path, column)
-    shown = one_line(path.name)
-    words = np.array([str(label) for label in labels])
-    names, classes = np.unique(words, return_inverse=True)
+    path, reading = parse_address(name)
+    frame = read_table(path)
+    label = column or label_of(frame, reading)
+    if not label:
+        raise BadDataFile(
+            f"{one_line(path)} has no column for the class yet: name one of {named(list(map(str, frame.columns)))}."
+        )
+    X, kept, _, _ = features_of(frame, reading, label, one_line(path))
+    labels = as_words(frame[label])[kept]
+    return _of_words(one_line(path.name), X, labels, Provenance(f"the file {one_line(path)}", "yours"))
+
+
+def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance) -> ClassTable:
+    """Rows with a class, each named by a word; those with none are left out."""
+    there = labels != ""
+    names, classes = np.unique(labels[there].astype(str), return_inverse=True)
     if not 3 <= len(names) <= MOST_CLASSES:
         raise BadDataFile(
             f"{shown} has {len(names)} classes; zero-shot detection trains on two or more and tests on another, and "
             f"takes {MOST_CLASSES} at most."
         )
-    source = Provenance(f"the file {one_line(path)}", "yours")
-    return _make(shown, X, classes, np.zeros(len(X), dtype=bool), tuple(map(str, names)), source)
+    return _make(shown, X[there], classes, np.zeros(there.sum(), dtype=bool), tuple(map(str, names)), source)
 
 
 def _check_path(name: str) -> None:
-    if not suffix_of(name):
+    if not is_file_address(name):
         raise UnknownDataset(
             f"There is no table of several classes called {name[:60]!r}: give {', '.join(CLASS_TABLES)} or a file."
         )
-    check_file(Path(name))
-
-
-def _columns(path: Path, column: str | None) -> tuple[np.ndarray, np.ndarray]:
-    shown, table = one_line(path), read_table(path)
-    if column is None or column not in table.columns:
-        named = ", ".join(one_line(str(name)) for name in table.columns[:8])
-        missing = "has no column for the class yet" if column is None else f"has no column {column[:60]!r}"
-        raise BadDataFile(f"{shown} {missing}: name one of {named}.")
-    table = table[table[column].notna()]
-    return numbers(table.drop(columns=[column]), shown), table[column].to_numpy()
+    check_file(parse_address(name)[0])
 
 
 def _make(

@@ -32,7 +32,8 @@ class Dataset:
 
     X: float32 [rows, columns], finite. y: int8 [rows], 1 = anomaly, 0 = normal. places: int64
     [rows], each row's place in its source, or None where that is its place here. image_shape:
-    (height, width) where each row is a grey picture, else None.
+    (height, width) where each row is a grey picture, else None. unlabelled: bool [rows], the rows whose
+    label nobody knows, whose y is 0 and means nothing; None where every row has one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Dataset:
     places: np.ndarray | None
     provenance: Provenance
     image_shape: tuple[int, int] | None = None
+    unlabelled: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -58,9 +60,14 @@ class Dataset:
         return np.arange(self.rows, dtype=np.int64) if self.places is None else self.places
 
     @property
+    def known(self) -> np.ndarray:
+        """The rows whose label is known, bool [rows]."""
+        return np.ones(self.rows, dtype=bool) if self.unlabelled is None else ~self.unlabelled
+
+    @property
     def anomaly_share(self) -> float:
-        """The share of the rows that are anomalies."""
-        return float(self.y.mean())
+        """The share of the rows with a known label that are anomalies."""
+        return float(self.y[self.known].mean())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -69,6 +76,8 @@ class Dataset:
         digest.update(repr((self.X.shape, self.X.dtype.str)).encode())
         digest.update(np.ascontiguousarray(self.X).tobytes())
         digest.update(self.y.tobytes())
+        if self.unlabelled is not None:
+            digest.update(self.unlabelled.tobytes())
         return digest.hexdigest()
 
     @cached_property
@@ -98,10 +107,12 @@ def make_dataset(
     provenance: Provenance,
     row_ids: np.ndarray | None = None,
     image_shape: tuple[int, int] | None = None,
+    unlabelled: np.ndarray | None = None,
 ) -> Dataset:
     """Check a table and give it the types that the core relies on.
 
-    X [rows, columns] numbers, y [rows] of 0 and 1. Raises BadDataFile with what is wrong.
+    X [rows, columns] numbers, y [rows] of 0 and 1; unlabelled bool [rows], or None where no row is.
+    Raises BadDataFile with what is wrong.
     """
     if X.ndim != 2 or X.shape[1] < 1:
         raise BadDataFile(f"{name}: the features must be a table of rows and columns.")
@@ -111,11 +122,12 @@ def make_dataset(
         raise BadDataFile(f"{name}: the features must be numbers.")
     if y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all():
         raise BadDataFile(f"{name}: labels must be 0 (normal) or 1 (anomaly).")
-    if len(X) < 2 or not (y == 0).any() or not (y == 1).any():
+    known = y if unlabelled is None else y[~unlabelled]
+    if not (known == 0).any() or not (known == 1).any():
         raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
     with np.errstate(over="ignore"):
         features = np.ascontiguousarray(X, dtype=np.float32)
     if not (features.min() >= -LARGEST and features.max() <= LARGEST):  # nor where one is NaN
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {LARGEST:g}.")
     places = None if row_ids is None else row_ids.astype(np.int64)
-    return Dataset(name, features, y.astype(np.int8), places, provenance, image_shape)
+    return Dataset(name, features, y.astype(np.int8), places, provenance, image_shape, unlabelled)

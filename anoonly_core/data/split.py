@@ -65,18 +65,25 @@ def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def make_split(dataset: Dataset, config: RunConfig) -> Split:
     """Draw the split that the config describes from the run's own streams.
 
+    Rows without a label are all in the pool; the labelled, normal and contamination shares are of the others.
+
     The draws are nested: fewer labels, fewer normals or less contamination keep a subset of the
     same rows. Raises SplitImpossible when a class has too few rows.
     """
-    groups = dataset.identical
+    groups, known = dataset.identical, dataset.known
     if config.protocol == "published":
+        if dataset.unlabelled is not None:
+            raise SplitImpossible(
+                f"{dataset.name} has rows without a label, which the published protocol does not know: take leak_free."
+            )
         train_part, test = _published_parts(dataset, config.seed)
         copies = np.ones(len(train_part), dtype=np.int16)
     else:
         train_part, test = _leak_free_parts(dataset, groups, config.seed)
+        test = test[known[test]]
         copies = _copies(dataset.rows, len(train_part), config.seed)
 
-    labelled, pool = _select(dataset.y[train_part], config)
+    labelled, pool = _select(dataset.y[train_part], known[train_part], config)
     is_labelled = _mask(labelled, len(train_part))
     chosen = is_labelled | _mask(pool, len(train_part))
     train = np.repeat(train_part[chosen], copies[chosen])
@@ -85,7 +92,8 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
     scaled_by = train_part if config.protocol == "published" else train
     minimum, scale = min_max(dataset.X, scaled_by)
 
-    y_pool = dataset.y[train[~train_labelled]]
+    in_pool = train[~train_labelled]
+    y_pool = dataset.y[in_pool][known[in_pool]]
     counts = {
         "rows": dataset.rows,
         "training_part": len(train_part),
@@ -95,6 +103,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         "labelled_anomalies_distinct": len(np.unique(train[train_labelled])),
         "pool_normal": int((y_pool == 0).sum()),
         "pool_anomalies": int((y_pool == 1).sum()),
+        "pool_unlabelled": int((~known[in_pool]).sum()),
         "dropped": len(train_part) - int(chosen.sum()),
         "test": len(test),
         "test_normal": int((dataset.y[test] == 0).sum()),
@@ -105,10 +114,13 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split the distinct rows; copies of a row stay on its side."""
+    """Split the distinct rows; copies of a row stay on its side, and rows that nobody has labelled train."""
     group_label = np.zeros(groups.max() + 1, dtype=np.int8)
     group_label[groups[dataset.y == 1]] = 1
-    in_train = _stratified(group_label, seed, dataset.name)[groups]
+    trains = np.ones(len(group_label), dtype=bool)
+    known = _mask(groups[dataset.known], len(group_label))
+    trains[known] = _stratified(group_label[known], seed, dataset.name)
+    in_train = trains[groups]
     return np.flatnonzero(in_train), np.flatnonzero(~in_train)
 
 
@@ -183,16 +195,16 @@ def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
     return copies
 
 
-def _select(y: np.ndarray, config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in the training part of the labelled anomalies and of the pool."""
+def _select(y: np.ndarray, known: np.ndarray, config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in the training part of the labelled anomalies and of the pool, where all unlabelled rows stay."""
     anomalies = numpy_stream(config.seed, "labels").permutation(np.flatnonzero(y == 1))
-    normals = numpy_stream(config.seed, "normals").permutation(np.flatnonzero(y == 0))
+    normals = numpy_stream(config.seed, "normals").permutation(np.flatnonzero((y == 0) & known))
     labels = max(1, math.ceil(round(config.labeled_ratio * len(anomalies), 9)))
     labelled, unlabelled = anomalies[:labels], anomalies[labels:]
     normals = normals[: max(1, round(config.normal_ratio * len(normals)))]
     if config.contamination != "natural":
         unlabelled, normals = _contaminate(unlabelled, normals, float(config.contamination))
-    return labelled, np.concatenate([unlabelled, normals])
+    return labelled, np.concatenate([unlabelled, normals, np.flatnonzero(~known)])
 
 
 def _contaminate(unlabelled: np.ndarray, normals: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

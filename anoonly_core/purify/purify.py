@@ -80,6 +80,13 @@ class _Pool:
     split: Split
     rows: np.ndarray
 
+    @property
+    def contaminates(self) -> np.ndarray:
+        """Which of its rows are anomalies, bool [n]: none where rows lack labels, for then nobody knows them all."""
+        if self.dataset.unlabelled is not None:
+            return np.zeros(len(self.rows), dtype=bool)
+        return np.asarray(self.dataset.y[self.rows] == 1)
+
     def final(self, taken: np.ndarray) -> Training:
         """The final head without the rows at these places of the pool, on the same test rows."""
         split = without(self.split, self.rows[taken])
@@ -143,7 +150,7 @@ def suspect_many(
     for key, pool in missing.items():
         mean = np.stack(judged[key]).mean(axis=0, dtype=np.float64)
         before, *oracle = (pool.metrics(next(scores)) for _ in finals[key])
-        contaminates = pool.dataset.y[pool.rows] == 1
+        contaminates = pool.contaminates
         found[key] = Suspicion(pool.config, pool.rows, contaminates, mean, before, oracle[0] if oracle else None)
         _keep(store, key, SUSPICION, found[key].arrays(), pool.config)
     return [replace(found[suspicion_key(config)], config=config) for config in configs]
@@ -246,7 +253,7 @@ def _models(pool: _Pool) -> list[Training]:
 
 def _without_suspicion(pool: _Pool) -> list[Training]:
     """The plain run, and the one without exactly the contaminants where there are any, and other rows too."""
-    contaminants = np.flatnonzero(pool.dataset.y[pool.rows] == 1)
+    contaminants = np.flatnonzero(pool.contaminates)
     taken = [np.zeros(0, dtype=np.int64)]
     if 0 < len(contaminants) < len(pool.rows):
         taken.append(contaminants)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anoonly_core.data.dataset import Dataset
 from anoonly_core.evaluate import Metrics, metrics
 from anoonly_core.purify.config import PurifyConfig
 
@@ -142,17 +143,15 @@ class Purified:
         return cls(config, suspicion, Metrics(*arrays["after"].tolist()), Metrics(*arrays["random"].tolist()))
 
 
-def suspicion_table(suspicion: Suspicion, remove: float | None, row_ids: np.ndarray) -> pd.DataFrame:
-    """The pool's rows, the most suspicious first: row id in the source, S, whether it is taken away, what it is.
-
-    row_ids: int64, of all rows of the Dataset.
-    """
+def suspicion_table(suspicion: Suspicion, remove: float | None, dataset: Dataset) -> pd.DataFrame:
+    """The pool's rows, the most suspicious first: row id in the source, S, whether it is taken away, what it is."""
+    labels = np.where(dataset.y == 1, "anomaly", np.where(dataset.known, "normal", ""))
     table = pd.DataFrame(
         {
-            "row": row_ids[suspicion.rows],
+            "row": dataset.row_ids[suspicion.rows],
             "suspicion": suspicion.score,
             "removed": False,
-            "labelled_in_file": np.where(suspicion.contaminates, "anomaly", "normal"),
+            "labelled_in_file": labels[suspicion.rows],
         }
     )
     table.loc[suspicion.suspects(remove), "removed"] = True

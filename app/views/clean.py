@@ -140,7 +140,7 @@ def _draw_rows(first: Suspicion, remove: float | None) -> None:
     """The first seed's rows that go, and all of its pool to take away."""
     config = first.config.run
     dataset = load_cached(config.dataset)
-    table = suspicion_table(first, remove, dataset.row_ids)
+    table = suspicion_table(first, remove, dataset)
     left, right = st.columns([1, 3], vertical_alignment="center")
     left.download_button(
         "Suspicious rows as CSV",

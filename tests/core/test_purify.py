@@ -200,7 +200,7 @@ def test_without_a_known_contaminant_there_is_neither_oracle_nor_recall() -> Non
     assert len(found.removed) == round(GUESSED_SHARE * len(found.suspicion.rows))
     summary = found.summary()
     assert summary["recall"] is summary["precision"] is summary["s_aucroc"] is None
-    table = suspicion_table(found.suspicion, None, load_cached("digits_only_3").row_ids)
+    table = suspicion_table(found.suspicion, None, load_cached("digits_only_3"))
     assert table["removed"].sum() == len(found.removed) and table["removed"][: len(found.removed)].all()
     assert (np.diff(table["suspicion"]) <= 0).all() and set(table["row"]) == set(found.suspicion.rows)
 

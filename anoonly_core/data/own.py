@@ -1,0 +1,221 @@
+"""Tables that were brought to the page: each in a folder of the cache of its own, under a name that we make.
+
+A table belongs to an owner, a browser, and goes with it unless it is kept on purpose. The name that a user gave
+the file is shown and never becomes a path; a folder's name is random.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from anoonly_core.data.adbench import cache_folder
+from anoonly_core.data.dataset import Dataset, Provenance
+from anoonly_core.data.files import FILE_SUFFIXES, check_size, one_line, read_table, suffix_of
+from anoonly_core.data.preparation import Preparation
+from anoonly_core.data.reading import Reading, ReadTable, make_reading, read_as
+from anoonly_core.errors import BadDataFile, UnknownDataset
+
+__all__ = [
+    "OwnTable",
+    "bring",
+    "find",
+    "folder",
+    "is_own_name",
+    "keep",
+    "load",
+    "load_dataset",
+    "own_tables",
+    "read_source",
+    "remove",
+    "settle",
+]
+
+NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
+ABOUT, TABLE, SOURCE = "about.json", "table.npz", "source"
+SHOWN_LENGTH = 80
+PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class OwnTable:
+    """What is known of a table without opening it.
+
+    name: what a run's config calls it. shown: the file's name as the user gave it, on one line. owner: whose it
+    is. server: which server brought it, as the server calls itself. kept: whether it stays when its owner goes.
+    identity: changes whenever its rows would; "" until it has been read as something. counts: rows, features,
+    anomalies, normals, unlabelled. labels: the values of its label column where it has three or more.
+    """
+
+    name: str
+    shown: str
+    suffix: str
+    owner: str
+    server: str
+    kept: bool = False
+    identity: str = ""
+    reading: Mapping[str, Any] | None = None
+    preparation: Mapping[str, Any] | None = None
+    label: str = ""
+    counts: Mapping[str, int] | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return folder() / self.name.rpartition("_")[2]
+
+    @property
+    def can_be_tested(self) -> bool:
+        """Whether a run can train and be tested on it."""
+        return self.counts is not None and self.counts["anomalies"] > 0 and self.counts["normals"] > 0
+
+    def read_as(self) -> Reading:
+        """How it is meant."""
+        return make_reading(self.reading or {})
+
+    def prepared(self) -> Preparation:
+        """How its columns become features."""
+        return Preparation.model_validate(self.preparation)
+
+
+def folder() -> Path:
+    """Where such tables lie, each in a folder; it need not exist yet."""
+    return cache_folder() / "tables"
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a table that was brought to the page could have this name."""
+    return NAME.fullmatch(name) is not None
+
+
+def bring(shown: str, source: BinaryIO, owner: str, server: str) -> OwnTable:
+    """Put a file into a folder of its own; raises BadDataFile where it is of no known kind or too large."""
+    suffix, seen = suffix_of(shown), one_line(shown[-SHOWN_LENGTH:])
+    if not suffix:
+        raise BadDataFile(f"{seen} is no {', '.join(FILE_SUFFIXES)} file.")
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(shown).name[: -len(suffix)].lower()).strip("-")[:24].strip("-")
+    table = OwnTable(f"own_{stem or 'table'}_{secrets.token_hex(4)}", seen, suffix, owner, server)
+    try:
+        table.folder.mkdir(parents=True, mode=0o700)
+        with (table.folder / f"{SOURCE}{suffix}").open("wb") as file:
+            while piece := source.read(PIECE):
+                check_size(seen, file.tell() + len(piece))
+                file.write(piece)
+        _note(table)
+    except BaseException as error:
+        shutil.rmtree(table.folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise BadDataFile(f"{seen} cannot be kept in the cache folder ({error.strerror}).") from error
+        raise
+    return table
+
+
+def find(name: str) -> OwnTable | None:
+    """The table of this name; None if there is none."""
+    if (parts := NAME.fullmatch(name)) is None:
+        return None
+    table = _noted(folder() / parts[2])
+    return table if table is not None and table.name == name else None
+
+
+def own_tables(owner: str | None = None) -> list[OwnTable]:
+    """All tables, or those that this owner sees: its own and the kept ones; in order of their names."""
+    try:
+        found = [_noted(path) for path in folder().iterdir()]
+    except OSError:
+        return []
+    seen = [table for table in found if table is not None and (owner is None or table.kept or table.owner == owner)]
+    return sorted(seen, key=lambda table: table.name)
+
+
+def read_source(table: OwnTable) -> pd.DataFrame:
+    """Its file as it came; raises BadDataFile where it cannot be read."""
+    return read_table(table.folder / f"{SOURCE}{table.suffix}", table.shown)
+
+
+def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
+    """Read a table as it is meant and keep it so, in place of what it was read as before; raises BadDataFile."""
+    read = read_as(read_source(table), reading, table.shown)
+    names, codes = np.unique(read.labels.astype(str), return_inverse=True)
+    arrays = {"X": read.X, "y": read.y, "places": read.places, "drawn": read.drawn, "codes": codes, "names": names}
+    digest = hashlib.sha256()
+    for array in arrays.values():
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    part = table.folder / f"{TABLE}.{secrets.token_hex(4)}.part"
+    with part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    part.replace(table.folder / TABLE)
+    classes = tuple(str(name) for name in names if name)
+    y = read.y[read.drawn]
+    counts = {"anomalies": int((y == 1).sum()), "normals": int((y == 0).sum()), "unlabelled": int((y < 0).sum())}
+    settled = replace(
+        table,
+        identity=f"own:{digest.hexdigest()}",
+        reading=reading.model_dump(mode="json", exclude_defaults=True),
+        preparation=read.preparation.model_dump(mode="json"),
+        label=read.label,
+        counts={"rows": len(y), "features": read.X.shape[1], "rows_in_file": read.rows_in_file, **counts},
+        labels=classes if len(classes) > 2 else (),
+    )
+    _note(settled)
+    return settled, read
+
+
+def load(table: OwnTable) -> ReadTable:
+    """The table as it was settled; raises UnknownDataset where it is gone."""
+    try:
+        with np.load(table.folder / TABLE, allow_pickle=False) as kept:
+            arrays = {name: kept[name] for name in kept.files}
+    except Exception as error:
+        raise UnknownDataset(f"The table {table.shown} is not here any more: bring its file again.") from error
+    labels = arrays["names"].astype(object)[arrays["codes"]]
+    assert table.counts is not None
+    return ReadTable(
+        *(arrays["X"], arrays["y"], arrays["places"], arrays["drawn"], labels, table.label),
+        *(table.counts["rows_in_file"], table.prepared(), ()),
+    )
+
+
+def load_dataset(table: OwnTable) -> Dataset:
+    """The same as a data set; raises BadDataFile where it has no rows to test on."""
+    return load(table).dataset(table.name, Provenance(f"the file {table.shown}", "yours"))
+
+
+def keep(table: OwnTable, kept: bool = True) -> OwnTable:
+    """Let a table stay when its owner goes, for all who use this server, or no longer so."""
+    changed = replace(table, kept=kept)
+    _note(changed)
+    return changed
+
+
+def remove(table: OwnTable) -> None:
+    """Delete a table and all that lies with it."""
+    shutil.rmtree(table.folder, ignore_errors=True)
+
+
+def _note(table: OwnTable) -> None:
+    part = table.folder / f"{ABOUT}.{secrets.token_hex(4)}.part"
+    part.write_text(json.dumps(asdict(table)), encoding="utf-8")
+    os.replace(part, table.folder / ABOUT)
+
+
+def _noted(path: Path) -> OwnTable | None:
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        known = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        table = OwnTable(**{**known, "labels": tuple(known["labels"])})
+        return table if NAME.fullmatch(table.name) and table.folder.name == path.name else None
+    return None
