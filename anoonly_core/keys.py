@@ -17,6 +17,7 @@ __all__ = [
     "input_points_key",
     "observation_key",
     "purified_key",
+    "ranked_key",
     "replay_key",
     "run_key",
     "suspicion_key",
@@ -67,6 +68,11 @@ def suspicion_key(config: PurifyConfig) -> str:
 def purified_key(config: PurifyConfig) -> str:
     """The key of what comes of cleaning a pool."""
     return _digest({"purified": suspicion_key(config), "remove": config.remove})
+
+
+def ranked_key(config: RunConfig, of: str | Sequence[int]) -> str:
+    """The key of a table's ranking: by an unsupervised scorer's name, or by training on these marked rows."""
+    return _digest({"ranked": run_key(config), "of": of if isinstance(of, str) else sorted(map(int, of))})
 
 
 def input_points_key(config: RunConfig, projector: str) -> str:

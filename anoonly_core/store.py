@@ -147,6 +147,10 @@ class Store:
         """Drop these entries, pinned or not; raises StoreUnavailable."""
         self._change("DELETE FROM entries WHERE key IN ({})", keys)
 
+    def forget(self, dataset: str) -> None:
+        """Drop all that was made of a data set, pinned or not; raises StoreUnavailable."""
+        self._change("DELETE FROM entries WHERE instr(config, {}) > 0", [json.dumps(dataset)])
+
     def size(self) -> int:
         """Bytes of all that is kept."""
         rows = self._query("SELECT SUM(bytes) FROM entries", ())

@@ -17,6 +17,10 @@ from anoonly_core.config import RunConfig
 if TYPE_CHECKING:
     import numpy as np
 
+    from anoonly_core.data.look import TableLook
+    from anoonly_core.data.own import OwnTable
+    from anoonly_core.data.reading import Reading
+    from anoonly_core.marked import Ranked
     from anoonly_core.observation import Observation
     from anoonly_core.plan import Plan
     from anoonly_core.purify.config import PurifyConfig
@@ -34,12 +38,16 @@ __all__ = [
     "Cancelled",
     "JobProgress",
     "fetch_dataset",
+    "look_at_own",
     "nothing",
     "observe_run",
     "plan_runs",
     "project_features",
     "purify_runs",
+    "rank_own",
     "record_runs",
+    "score_own",
+    "settle_own",
     "start_projector",
     "start_trainer",
     "suspect_runs",
@@ -178,6 +186,39 @@ def fetch_dataset(job: int, name: str) -> None:
 
     _check(job)
     load(name, lambda done, total: _report(job, done, total or 0))
+
+
+def look_at_own(job: int, name: str) -> TableLook:
+    """What a table that was brought holds, see data.look; raises Cancelled."""
+    from anoonly_core.data import own
+    from anoonly_core.data.look import look_at_table
+
+    _check(job)
+    return look_at_table(own.read_source(own.get(name)))
+
+
+def settle_own(job: int, name: str, reading: Reading) -> OwnTable:
+    """Read a table that was brought as it is meant, see data.own.settle; raises Cancelled."""
+    from anoonly_core.data import own
+
+    _check(job)
+    return own.settle(own.get(name), reading)[0]
+
+
+def score_own(job: int, config: RunConfig, scorer: str) -> Ranked:
+    """Score a table that nobody has labelled, see marked.score_unlabelled; raises Cancelled."""
+    from anoonly_core.marked import score_unlabelled
+
+    _check(job)
+    return score_unlabelled(config, scorer, lambda done, total: _report(job, done, total))
+
+
+def rank_own(job: int, config: RunConfig, anomalies: Sequence[int]) -> Ranked:
+    """Train on a table's marks, see marked.rank_marked; raises Cancelled."""
+    from anoonly_core.marked import rank_marked
+
+    _check(job)
+    return rank_marked(config, anomalies, lambda done, total: _report(job, done, total))
 
 
 def project_features(job: int, features: np.ndarray, projector: str) -> np.ndarray:

@@ -84,7 +84,7 @@ def check_name(name: str) -> str:
         check_file(parse_address(name)[0])
         return name
     if own.is_own_name(name):
-        raise UnknownDataset(f"The table {name} is not here any more: bring its file again.")
+        own.get(name)  # which says that it is gone
     folded = {known.casefold(): known for known in DATASETS}
     near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
     hint = f": did you mean {' or '.join(near)}?" if near else "; `datasets` lists them all."

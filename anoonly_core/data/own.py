@@ -33,11 +33,14 @@ __all__ = [
     "bring",
     "find",
     "folder",
+    "get",
     "is_own_name",
     "keep",
     "load",
     "load_dataset",
+    "marks",
     "own_tables",
+    "put_marks",
     "read_source",
     "remove",
     "settle",
@@ -45,7 +48,9 @@ __all__ = [
 
 NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
 ABOUT, TABLE, SOURCE = "about.json", "table.npz", "source"
+MARKS = "marks.json"
 SHOWN_LENGTH = 80
+REMEMBERED_CELLS = 5_000_000
 PIECE = 1 << 20
 
 
@@ -56,7 +61,9 @@ class OwnTable:
     name: what a run's config calls it. shown: the file's name as the user gave it, on one line. owner: whose it
     is. server: which server brought it, as the server calls itself. kept: whether it stays when its owner goes.
     identity: changes whenever its rows would; "" until it has been read as something. counts: rows, features,
-    anomalies, normals, unlabelled. labels: the values of its label column where it has three or more.
+    rows_in_file, anomalies, anomalies_in_file (before they were drawn), normals, unlabelled, copies. filled: how
+    many cells of a column were missing, by its name, where a column lacks any. labels: the values of its label
+    column where it has three or more.
     """
 
     name: str
@@ -70,6 +77,7 @@ class OwnTable:
     preparation: Mapping[str, Any] | None = None
     label: str = ""
     counts: Mapping[str, int] | None = None
+    filled: Mapping[str, int] | None = None
     labels: tuple[str, ...] = ()
 
     @property
@@ -131,6 +139,13 @@ def find(name: str) -> OwnTable | None:
     return table if table is not None and table.name == name else None
 
 
+def get(name: str) -> OwnTable:
+    """The same; raises UnknownDataset where there is none."""
+    if (table := find(name)) is None:
+        raise _gone(name)
+    return table
+
+
 def own_tables(owner: str | None = None) -> list[OwnTable]:
     """All tables, or those that this owner sees: its own and the kept ones; in order of their names."""
     try:
@@ -142,8 +157,17 @@ def own_tables(owner: str | None = None) -> list[OwnTable]:
 
 
 def read_source(table: OwnTable) -> pd.DataFrame:
-    """Its file as it came; raises BadDataFile where it cannot be read."""
-    return read_table(table.folder / f"{SOURCE}{table.suffix}", table.shown)
+    """Its file as it came, remembered while it is the last one and not large; raises BadDataFile."""
+    if table.name not in _recent:
+        _recent.clear()
+        source = read_table(table.folder / f"{SOURCE}{table.suffix}", table.shown)
+        if source.size > REMEMBERED_CELLS:
+            return source
+        _recent[table.name] = source
+    return _recent[table.name]
+
+
+_recent: dict[str, pd.DataFrame] = {}
 
 
 def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
@@ -162,6 +186,8 @@ def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
     classes = tuple(str(name) for name in names if name)
     y = read.y[read.drawn]
     counts = {"anomalies": int((y == 1).sum()), "normals": int((y == 0).sum()), "unlabelled": int((y < 0).sum())}
+    counts["anomalies_in_file"] = int((read.y == 1).sum())
+    counts["copies"] = len(read.X) - 1 - int(read.unlabelled_dataset(table.name).identical.max())
     settled = replace(
         table,
         identity=f"own:{digest.hexdigest()}",
@@ -169,6 +195,7 @@ def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
         preparation=read.preparation.model_dump(mode="json"),
         label=read.label,
         counts={"rows": len(y), "features": read.X.shape[1], "rows_in_file": read.rows_in_file, **counts},
+        filled={look.name: look.missing for look in read.looks if look.missing},
         labels=classes if len(classes) > 2 else (),
     )
     _note(settled)
@@ -181,7 +208,7 @@ def load(table: OwnTable) -> ReadTable:
         with np.load(table.folder / TABLE, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
     except Exception as error:
-        raise UnknownDataset(f"The table {table.shown} is not here any more: bring its file again.") from error
+        raise _gone(table.shown) from error
     labels = arrays["names"].astype(object)[arrays["codes"]]
     assert table.counts is not None
     return ReadTable(
@@ -193,6 +220,19 @@ def load(table: OwnTable) -> ReadTable:
 def load_dataset(table: OwnTable) -> Dataset:
     """The same as a data set; raises BadDataFile where it has no rows to test on."""
     return load(table).dataset(table.name, Provenance(f"the file {table.shown}", "yours"))
+
+
+def marks(table: OwnTable) -> dict[int, bool]:
+    """What was marked by hand: rows by their place in the file, True for an anomaly, False for one that is none."""
+    with suppress(OSError, ValueError, AttributeError):
+        kept = json.loads((table.folder / MARKS).read_text(encoding="utf-8"))
+        return {int(row): bool(anomalous) for row, anomalous in kept.items()}
+    return {}
+
+
+def put_marks(table: OwnTable, marked: Mapping[int, bool]) -> None:
+    """Keep the marks with the table, in place of those that were there."""
+    _replace(table.folder / MARKS, json.dumps({str(row): bool(own) for row, own in marked.items()}).encode())
 
 
 def keep(table: OwnTable, kept: bool = True) -> OwnTable:
@@ -207,10 +247,19 @@ def remove(table: OwnTable) -> None:
     shutil.rmtree(table.folder, ignore_errors=True)
 
 
+def _gone(shown: str) -> UnknownDataset:
+    return UnknownDataset(f"The table {shown} is not here any more: bring its file again.")
+
+
 def _note(table: OwnTable) -> None:
-    part = table.folder / f"{ABOUT}.{secrets.token_hex(4)}.part"
-    part.write_text(json.dumps(asdict(table)), encoding="utf-8")
-    os.replace(part, table.folder / ABOUT)
+    _replace(table.folder / ABOUT, json.dumps(asdict(table)).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    part.write_bytes(content)
+    os.replace(part, path)
 
 
 def _noted(path: Path) -> OwnTable | None:

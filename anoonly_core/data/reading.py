@@ -118,6 +118,12 @@ class ReadTable:
         """Whether it has rows that are known to be anomalies and rows that are known to be normal."""
         return bool((self.y == 1).any() and (self.y == 0).any())
 
+    def unlabelled_dataset(self, name: str) -> Dataset:
+        """All its rows as a data set in which nobody knows a label; no run can be tested on it."""
+        nobody = np.ones(len(self.X), dtype=bool)
+        y = np.zeros(len(self.X), dtype=np.int8)
+        return Dataset(name, self.X, y, self.places, Provenance(f"the file {name}", "yours"), unlabelled=nobody)
+
     def dataset(self, name: str, provenance: Provenance) -> Dataset:
         """The rows that stay as a data set of this name; raises BadDataFile where they cannot be tested on."""
         if not self.label:

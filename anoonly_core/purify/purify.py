@@ -33,7 +33,17 @@ from anoonly_core.store import Store
 from anoonly_core.streams import derived_seed, numpy_stream
 from anoonly_core.train import pretrain, train
 
-__all__ = ["Training", "partition", "pool_rows", "purify_many", "suspect_many", "trained_scores", "without"]
+__all__ = [
+    "WAYS",
+    "Training",
+    "Way",
+    "partition",
+    "pool_rows",
+    "purify_many",
+    "suspect_many",
+    "trained_scores",
+    "without",
+]
 
 SUSPICION, PURIFIED = "suspicion", "purified"  # the store's kinds
 
@@ -43,19 +53,19 @@ Score = Callable[[Stack], Callable[[Tensor], Tensor]]
 
 
 @dataclass(frozen=True)
-class _Way:
+class Way:
     """How a network comes to its scores: whether it trains beyond what comes before, and what it says of rows."""
 
     trains: bool
     score: Score
 
 
-_FINAL = _Way(True, lambda stack: stack.head.score)
-_WAYS: Mapping[str, _Way] = MappingProxyType(
+_FINAL = Way(True, lambda stack: stack.head.score)
+WAYS: Mapping[str, Way] = MappingProxyType(
     {
         "same": _FINAL,
         "svdd": _FINAL,
-        "autoencoder": _Way(False, lambda stack: cast(FEAWAD, stack.head).reconstruction_error),
+        "autoencoder": Way(False, lambda stack: cast(FEAWAD, stack.head).reconstruction_error),
     }
 )
 
@@ -68,7 +78,7 @@ class Training:
     config: RunConfig
     split: Split
     rows: np.ndarray
-    way: _Way = _FINAL
+    way: Way = _FINAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +257,7 @@ def _models(pool: _Pool) -> list[Training]:
         if not scorer.sees_labels:
             split = replace(split, train=split.train[~split.labelled], labelled=np.zeros((~split.labelled).sum(), bool))
         seed = derived_seed(config.run.seed, f"purify part {number}") % 2**31
-        models.append(Training(pool.dataset, system.with_(seed=seed), split, pool.rows, _WAYS[config.scorer]))
+        models.append(Training(pool.dataset, system.with_(seed=seed), split, pool.rows, WAYS[config.scorer]))
     return models
 
 

@@ -1,0 +1,44 @@
+"""Scorers that need no label: what to look at first in a table that nobody has labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["UNSUPERVISED", "Unsupervised"]
+
+MOST_ROWS = 20_000  # that each row is compared with each other one of
+
+
+@dataclass(frozen=True)
+class Unsupervised:
+    """One scorer. trained: whether it is a network of ours, see purify.config.SCORERS; most_rows: what it can take."""
+
+    label: str
+    summary: str
+    trained: bool
+    most_rows: int | None = None
+
+
+UNSUPERVISED: Mapping[str, Unsupervised] = MappingProxyType(
+    {
+        "isolation_forest": Unsupervised(
+            "isolation forest",
+            "How few random cuts set a row apart from the others (scikit-learn, 200 trees).",
+            trained=False,
+        ),
+        "local_outlier_factor": Unsupervised(
+            "local outlier factor",
+            "How much thinner it is around a row than around its 20 neighbours (scikit-learn).",
+            trained=False,
+            most_rows=MOST_ROWS,
+        ),
+        "svdd": Unsupervised(
+            "SVDD (DeepSAD without labels)", "DeepSAD's network without any label: the distance to its centre.", True
+        ),
+        "autoencoder": Unsupervised(
+            "autoencoder (FEAWAD's)", "FEAWAD's autoencoder: how badly it draws a row again.", True
+        ),
+    }
+)

@@ -1,0 +1,228 @@
+"""Tables that were brought: each in its own folder, under names that we make, gone without a trace."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import roc_auc_score
+
+from anoonly_core.config import make_config
+from anoonly_core.data import own
+from anoonly_core.data.address import load_address
+from anoonly_core.data.catalogue import check_name, identity, load, load_cached
+from anoonly_core.data.classes import class_table_identity, load_class_table
+from anoonly_core.data.files import MOST_BYTES
+from anoonly_core.data.look import look_at_table, suggested
+from anoonly_core.data.reading import Reading, make_reading
+from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
+from anoonly_core.keys import run_key
+from anoonly_core.marked import marked_problem, rank_marked, score_unlabelled
+from anoonly_core.run import run
+from anoonly_core.store import Store
+from anoonly_core.unsupervised import UNSUPERVISED
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def cancer() -> pd.DataFrame:
+    found = load_breast_cancer(as_frame=True)
+    return found.frame.assign(target=np.array(["malignant", "benign"])[found.target])
+
+
+def brought(table: pd.DataFrame | None = None, shown: str = "cells.csv", owner: str = "me") -> own.OwnTable:
+    text = (cancer() if table is None else table).to_csv(index=False)
+    return own.bring(shown, io.BytesIO(text.encode()), owner, "here")
+
+
+MALIGNANT = make_reading({"label": "target", "anomaly": ("malignant",)})
+
+
+def test_page_and_file_address_are_one_table_to_the_bit(tmp_path: Path) -> None:
+    table, _ = own.settle(brought(), MALIGNANT)
+    cancer().to_csv(tmp_path / "cells.csv", index=False)
+    address = f"{tmp_path / 'cells.csv'}?label=target&anomaly=malignant"
+    assert load(table.name).fingerprint == load_address(address).fingerprint
+    config = make_config(dataset=table.name, epochs=2)
+    np.testing.assert_array_equal(run(config).scores, run(config.with_(dataset=address)).scores)
+
+
+def test_a_table_has_a_name_of_ours_and_lies_in_a_folder_of_its_own(cache: Path) -> None:
+    for shown in (
+        "../../x.csv",
+        "<script>alert(1)</script>.csv",
+        "/etc/passwd.csv",
+        "ü\n.csv",
+        "con.csv",
+        "." * 300 + "csv",
+    ):
+        table = brought(shown=shown)
+        assert own.is_own_name(table.name) and table.shown.isprintable()
+        assert table.folder.parent == cache / "tables"
+        assert {path.name for path in table.folder.iterdir()} == {"about.json", "source.csv"}
+    assert {path.name for path in cache.iterdir()} == {"tables"}
+
+
+@pytest.mark.parametrize("name", ["own_x_../../aa", "own_x_0000000G", "own_cells_00000000", "own__00000000", "own_x"])
+def test_no_other_name_finds_anything(name: str) -> None:
+    brought()
+    assert own.find(name) is None
+    with pytest.raises(UnknownDataset):
+        check_name(name)
+
+
+def test_the_name_must_be_whole() -> None:
+    table = brought()
+    assert own.find(table.name.replace("cells", "other")) is None
+    assert own.find(table.name) == table
+
+
+def test_a_file_of_no_known_kind_or_too_large_leaves_nothing(cache: Path) -> None:
+    class Endless(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            return b"0" * size
+
+    with pytest.raises(BadDataFile, match=f"at most {MOST_BYTES >> 20} MB"):
+        own.bring("huge.csv", Endless(), "me", "here")  # type: ignore[arg-type]
+    with pytest.raises(BadDataFile, match="is no "):
+        own.bring("setup.exe", io.BytesIO(b"MZ"), "me", "here")
+    assert list((cache / "tables").iterdir()) == []
+
+
+def test_an_owner_sees_its_own_tables_and_the_kept_ones() -> None:
+    mine, theirs = brought(), brought(owner="you")
+    assert own.own_tables("me") == [mine] and own.own_tables("you") == [theirs]
+    kept = own.keep(theirs)
+    assert own.own_tables("me") == sorted([mine, kept], key=lambda table: table.name)
+    own.remove(kept)
+    assert own.own_tables() == [mine] and own.find(theirs.name) is None
+    with pytest.raises(UnknownDataset, match="not here any more"):
+        load(theirs.name)
+
+
+def test_reading_it_otherwise_is_another_table_to_every_key() -> None:
+    table, _ = own.settle(brought(), MALIGNANT)
+    config = make_config(dataset=table.name)
+    before, first = run_key(config), load_cached(table.name)
+    again, _ = own.settle(table, make_reading({**MALIGNANT.model_dump(), "share": 0.05}))
+    assert again.name == table.name and run_key(config) != before
+    assert load_cached(table.name).rows < first.rows
+    assert again.counts is not None and again.counts["anomalies_in_file"] == 212
+    assert again.counts["anomalies"] == round(357 * 0.05 / 0.95)
+    own.settle(again, MALIGNANT)
+    assert run_key(config) == before
+
+
+def test_what_it_was_read_as_comes_back() -> None:
+    table, read = own.settle(brought(), MALIGNANT)
+    found = own.find(table.name)
+    assert found == table and found is not None and found.read_as() == MALIGNANT
+    assert found.prepared() == read.preparation and found.can_be_tested
+    loaded = own.load(found)
+    for name in ("X", "y", "places", "drawn", "labels"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(read, name))
+
+
+def test_a_reading_that_fails_leaves_what_was_there() -> None:
+    table, _ = own.settle(brought(), MALIGNANT)
+    with pytest.raises(BadDataFile):
+        own.settle(table, make_reading({"label": "target", "anomaly": ("green",)}))
+    assert own.find(table.name) == table and load(table.name).rows == 569
+
+
+def test_its_label_column_is_a_table_of_classes() -> None:
+    sizes = cancer().assign(target=np.arange(569) % 4)
+    table, _ = own.settle(brought(sizes), make_reading({"label": "target", "anomaly": ("3",), "share": 0.05}))
+    classes = load_class_table(table.name)
+    assert classes.names == ("0", "1", "2", "3") == table.labels and len(classes.X) == 569
+    assert class_table_identity(table.name) == table.identity == identity(table.name)
+
+
+def test_a_damaged_or_foreign_folder_counts_as_none(cache: Path) -> None:
+    table, _ = own.settle(brought(), MALIGNANT)
+    (table.folder / "table.npz").write_bytes(b"PK")
+    with pytest.raises(UnknownDataset):
+        load(table.name)
+    for content in ("", "[]", "{}", json.dumps({"name": "own_x_12345678"})):
+        (table.folder / "about.json").write_text(content)
+        assert own.find(table.name) is None and own.own_tables() == []
+    (cache / "tables" / "stray.txt").write_text("")
+    assert own.own_tables() == []
+
+
+def test_all_that_the_store_has_of_a_table_can_be_forgotten() -> None:
+    table, _ = own.settle(brought(), MALIGNANT)
+    store = Store(own.folder() / "store.sqlite")
+    run(make_config(dataset=table.name, epochs=1), store=store)
+    run(make_config(dataset="digits_3", epochs=1), store=store)
+    store.put_arrays("p", "points", {"points": np.zeros(2)}, json.dumps({"run": {"dataset": table.name}}))
+    store.forget(table.name)
+    assert [one.config["dataset"] for one in store.runs().values()] == ["digits_3"]
+    assert store.get_arrays("p", "points") is None
+
+
+# What is suggested at first
+
+
+def test_the_label_and_its_rarer_value_are_suggested() -> None:
+    look = look_at_table(cancer().assign(id=range(569), when=pd.Timestamp("2020")))
+    assert suggested(look) == Reading(label="target", anomaly=("malignant",), without=("id", "when"))
+    assert look.values["target"] == {"benign": 357, "malignant": 212}
+    digits = look_at_table(pd.DataFrame({"a": np.arange(30.0), "class": [1] * 20 + [0] * 6 + [7] * 4}))
+    assert suggested(digits).anomaly == ("7",)
+    assert suggested(look_at_table(cancer().drop(columns="target"))) == Reading(label="")
+    assert suggested(look_at_table(pd.DataFrame({"a": [1.0, None], "b": ["x", "y"], "y": [0, 1]}))) == Reading(
+        label="y", anomaly=("1",), categories="one_hot", missing="impute"
+    )
+
+
+# Marked by hand
+
+
+RARE = load("breast_cancer")  # 5 % of its rows are malignant
+
+
+def unlabelled() -> own.OwnTable:
+    return own.settle(brought(pd.DataFrame(RARE.X).add_prefix("x")), Reading(label=""))[0]
+
+
+@pytest.mark.parametrize("scorer", UNSUPERVISED)
+def test_each_scorer_without_labels_ranks_the_whole_table(scorer: str) -> None:
+    table = unlabelled()
+    with pytest.raises(AnoOnlyError, match="label column"):
+        load(table.name)
+    found = score_unlabelled(make_config(dataset=table.name), scorer)
+    assert found.scores.shape == (RARE.rows,) and len(found.rows) == len(found.hidden) == RARE.rows
+    assert roc_auc_score(RARE.y, found.scores) > 0.75
+    if scorer != "autoencoder":  # whose training takes seconds
+        np.testing.assert_array_equal(found.scores, score_unlabelled(make_config(dataset=table.name), scorer).scores)
+
+
+def test_marks_train_and_more_of_them_find_more() -> None:
+    table, anomalies = unlabelled(), np.flatnonzero(RARE.y)
+    config = make_config(dataset=table.name, lambda_n=1.0)
+    others = np.setdiff1d(np.arange(RARE.rows), anomalies[:8])
+    found = [roc_auc_score(RARE.y[others], rank_marked(config, anomalies[:count]).scores[others]) for count in (1, 8)]
+    assert 0.9 < found[0] < found[1]
+    dataset, split = marked_problem(table.name, [3, 5])
+    assert split.labelled.sum() == 2 and dataset.row_ids[split.labelled].tolist() == [3, 5]
+    with pytest.raises(AnoOnlyError, match="at least one row"):
+        rank_marked(config, [])
+
+
+def test_marks_stay_with_the_table() -> None:
+    table = unlabelled()
+    assert own.marks(table) == {}
+    own.put_marks(table, {3: True, 8: False})
+    assert own.marks(table) == {3: True, 8: False}
+    (table.folder / "marks.json").write_text("?")
+    assert own.marks(table) == {}
