@@ -163,10 +163,11 @@ def _run(options: argparse.Namespace) -> None:
 def _as_text(report: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     config, counts = runs[0]["config"], runs[0]["counts"]
     worded = [words.format(config[name]) for name, words in SETTING_WORDS.items() if config[name] is not None]
+    unlabelled = f" and {counts['pool_unlabelled']} unlabelled" if counts["pool_unlabelled"] else ""
     lines = [
         ", ".join([config["dataset"], config["baseline"], *worded]),
         f"{counts['labelled_anomalies']} labelled anomalies, pool of {counts['pool_normal']} normal and "
-        f"{counts['pool_anomalies']} anomalous rows ({config['protocol']} split, contamination "
+        f"{counts['pool_anomalies']} anomalous{unlabelled} rows ({config['protocol']} split, contamination "
         f"{config['contamination']}), {counts['test']} test rows",
     ]
     if counts["train"] != counts["train_distinct"]:

@@ -34,11 +34,7 @@ UNSUPERVISED: Mapping[str, Unsupervised] = MappingProxyType(
             trained=False,
             most_rows=MOST_ROWS,
         ),
-        "svdd": Unsupervised(
-            "SVDD (DeepSAD without labels)", "DeepSAD's network without any label: the distance to its centre.", True
-        ),
-        "autoencoder": Unsupervised(
-            "autoencoder (FEAWAD's)", "FEAWAD's autoencoder: how badly it draws a row again.", True
-        ),
+        "svdd": Unsupervised("SVDD", "DeepSAD's network without any label: the distance to its centre.", True),
+        "autoencoder": Unsupervised("autoencoder", "FEAWAD's autoencoder: how badly it draws a row again.", True),
     }
 )

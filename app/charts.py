@@ -281,14 +281,16 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
 
 def split_figure(counts: Mapping[str, int]) -> go.Figure:
     """Who trains and who tests, as two bars."""
-    parts = (
+    parts = [
         ("training", "pool, normal", counts["pool_normal"], NORMAL, ""),
         ("training", "pool, anomalous (unknown to training)", counts["pool_anomalies"], ANOMALY, "/"),
         ("training", "labelled anomalies", counts["labelled_anomalies"], ANOMALY, ""),
         ("training", "dropped", counts["dropped"], NEUTRAL, "."),
         ("test", "normal", counts["test_normal"], NORMAL, ""),
         ("test", "anomalous", counts["test_anomalies"], ANOMALY, "/"),
-    )
+    ]
+    if unlabelled := counts["pool_unlabelled"]:
+        parts.insert(2, ("training", "pool, without a label", unlabelled, NEUTRAL, ""))
     figure = go.Figure()
     for bar, name, count, colour, pattern in parts:
         hatch = {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "solidity": 0.3}

@@ -11,6 +11,7 @@ import streamlit as st
 from anoonly_core.baselines import BASELINES
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.own import is_own_name
 from anoonly_core.evaluate import chance_levels, confusion
 from anoonly_core.keys import hidden_points_key, input_points_key
 from anoonly_core.project import scaled_inputs
@@ -165,7 +166,7 @@ def _draw_points(
     if projector == "pca":
         points = {key: jobs.points_now(key, table, projector) for key, table in tables.items()}
     else:
-        jobs.want_points(session, projector, tables)
+        jobs.want_points(session, projector, tables, stored=not is_own_name(b.config.dataset))
         points = {key: jobs.points(key) for key in tables}
     panels = [
         charts.Panel(title, points[key], sample.role, dataset.row_ids[sample.rows]) for title, key, _, sample in maps

@@ -16,8 +16,10 @@ import streamlit as st
 from anoonly_core.baselines import BASELINES, NORM_LABELS, Baseline
 from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.data.own import is_own_name
 from anoonly_core.errors import InvalidConfig
 from app import classroom
+from app.own_tables import of_mine
 
 __all__ = [
     "BESIDE_CONTROLS",
@@ -68,6 +70,10 @@ class Control:
     more: bool = False
     noun: str = ""
 
+    def offered(self) -> tuple[Any, ...]:
+        """What it offers to whoever looks at the page now."""
+        return self.options
+
     def parse(self, text: str) -> Any:
         """The value that a link's text means; raises InvalidConfig with one sentence."""
         if PUBLISHED in self.options and text == PUBLISHED:
@@ -75,15 +81,19 @@ class Control:
         return check_field(self.name, text)
 
 
-def _check_dataset(text: str) -> str:
-    if text not in DATASETS:
-        raise InvalidConfig(f"dataset must be a name from the catalogue, not {text[:60]!r}.")
-    return text
-
-
 class _DatasetControl(Control):
+    def offered(self) -> tuple[Any, ...]:
+        return (*(table.name for table in of_mine() if table.can_be_tested), *self.options)
+
     def parse(self, text: str) -> Any:
-        return _check_dataset(text)
+        if text in self.offered():
+            return text
+        if is_own_name(text):
+            raise InvalidConfig(
+                f"dataset is a table that is not here any more, is another browser's, or has no labels: {text}. "
+                "Bring its file on the page Your table."
+            )
+        raise InvalidConfig(f"dataset must be a name from the catalogue, not {text[:60]!r}.")
 
 
 class _SeedsControl(Control):
@@ -99,7 +109,8 @@ CONTROLS: tuple[Control, ...] = (
         "Data set",
         tuple(DATASETS),
         "digits_3",
-        "digits_k: digit k is the anomaly, the other digits are normal. All 195 ADBench files by name.",
+        "digits_k: digit k is the anomaly, the other digits are normal. All 195 ADBench files by name. own_…: a table "
+        "of yours, from the page Your table.",
     ),
     Control("baseline", "Baseline", tuple(BASELINES), "DeepSAD", "The published system that B is, or builds on."),
     Control(
@@ -203,10 +214,11 @@ CONTROLS: tuple[Control, ...] = (
 
 _BY_NAME = {control.name: control for control in CONTROLS}
 # What else pages with these controls keep in their address: the pinned run, how figures are drawn, how the pool is
-# cleaned, what is locked.
+# cleaned, which table of one's own is marked, what is locked.
 BESIDE_CONTROLS = (
     *("a", "threshold", "projection", "view", "place", "feature"),
     *("scorer", "parts", "remove"),
+    "table",
     *("fix", "hide"),
 )
 _OTHER_PARAMETERS = (*BESIDE_CONTROLS, "lesson", "step", "embed", "embed_options")
@@ -321,9 +333,13 @@ def draw(control: Control, baseline: Baseline, preset: str, bind: bool = True, d
     default = control.default if default is None else default
     # A link may hold a value between the control's own stops: it becomes a stop of this session.
     extra = st.session_state.get("link_values", {}).get(control.name, default)
-    options = list(control.options)
+    options = list(control.offered())
+    if isinstance(extra, str) and extra not in options:
+        extra = default  # a table that went meanwhile
     if extra not in options:
         options = _with_stop(options, extra)
+    if isinstance(st.session_state.get(control.name), str) and st.session_state[control.name] not in options:
+        del st.session_state[control.name]
     keyed: dict[str, Any] = {
         "options": options,
         "format_func": shown,

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.data.catalogue import find
 from app import notices
 from app.jobs import Jobs, dataset_key
 
@@ -17,8 +17,9 @@ POLL_S = 0.05
 
 def is_at_hand(name: str, jobs: Jobs, session: str) -> bool:
     """Whether the data set can be read; if not, offer to download it and show how far that has come."""
-    if DATASETS[name].at_hand():
-        return True
+    entry = find(name)
+    if entry is None or entry.at_hand():
+        return True  # of a table that is gone the run says so
     key = dataset_key(name)
     if jobs.view([key]) is None:
         if failure := jobs.failure(key):

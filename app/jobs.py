@@ -46,13 +46,17 @@ def dataset_key(name: str) -> str:
 
 @dataclass(eq=False)
 class Job:
-    """One piece of work in a worker process, and the sessions that wait for it; kind: runs, films, points or data."""
+    """One piece of work in a worker process, and the sessions that wait for it.
+
+    kind: runs, films, points or data. stored: whether points outlive the server.
+    """
 
     number: int
     kind: str
     keys: tuple[str, ...]
     task: Task
     sessions: set[str] = field(default_factory=set)
+    stored: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,16 +106,19 @@ class Jobs:
                     self._submit(session, "runs", tuple(missing), worker.train_runs, list(missing.values()))
             self._leave(session, "runs", keep=wanted)
 
-    def want_points(self, session: str, projector: str, features: Mapping[str, np.ndarray]) -> None:
+    def want_points(
+        self, session: str, projector: str, features: Mapping[str, np.ndarray], stored: bool = True
+    ) -> None:
         """See to it that these projections, features by key, are finished, running or queued.
 
-        Ones that the session wanted before and that have not begun are given up.
+        stored: whether they are kept in the store too, which those of a user's own table are not. Ones that the
+        session wanted before and that have not begun are given up.
         """
         with self._lock:
             self._join(session, features)
             for key, table in features.items():
                 if self._is_missing(key, self.points):
-                    self._submit(session, "points", (key,), worker.project_features, table, projector)
+                    self._submit(session, "points", (key,), worker.project_features, table, projector, stored=stored)
             self._leave(session, "points", keep=set(features))
 
     def want_film(self, session: str, key: str, function: Callable[..., Any], *arguments: Any) -> None:
@@ -140,6 +147,17 @@ class Jobs:
         with self._lock:
             for kind in kinds:
                 self._leave(session, kind, keep=set())
+
+    def forget_film(self, key: str) -> None:
+        """Let what was made under this key be made again."""
+        self._films.forget(key)
+
+    def give_up(self, key: str, sentence: str) -> None:
+        """Stop the work with this key for all who wait for it, as one that failed for this reason."""
+        with self._lock:
+            self._failures.put(key, sentence)
+            if (job := self._active.get(key)) is not None:
+                self._stop(job)
 
     def forget_failures(self, keys: Iterable[str]) -> None:
         """Let failed work be tried again."""
@@ -241,11 +259,17 @@ class Jobs:
         workers.stop(job.task, insist=job.kind != "points")
 
     def _submit(
-        self, session: str, kind: str, keys: tuple[str, ...], function: Callable[..., Any], *arguments: Any
+        self,
+        session: str,
+        kind: str,
+        keys: tuple[str, ...],
+        function: Callable[..., Any],
+        *arguments: Any,
+        stored: bool = True,
     ) -> None:
         """Have a function of `worker` called, for these keys."""
         workers = self.projectors if kind == "points" else self.trainers
-        job = Job(next(self._numbers), kind, keys, workers.schedule(function, *arguments), sessions={session})
+        job = Job(next(self._numbers), kind, keys, workers.schedule(function, *arguments), {session}, stored)
         for key in keys:
             self._active[key] = job
         self.on_busy(self.busy())
@@ -273,7 +297,7 @@ class Jobs:
             sentence = f"This run failed for a reason that the server's log tells ({type(error).__name__})."
         for key, value in values.items():
             self._finished.put(key, value)
-            if isinstance(value, np.ndarray):
+            if isinstance(value, np.ndarray) and job.stored:
                 self._keep_points(key, value)
         with self._lock:
             for key in job.keys:

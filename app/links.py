@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +10,7 @@ import streamlit as st
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.data.own import is_own_name
 from anoonly_core.errors import InvalidConfig
 from app import notices
 from app.controls import (
@@ -29,6 +30,7 @@ __all__ = [
     "arrive",
     "compare_parameters",
     "draw_notices",
+    "go",
     "left_behind",
     "remember",
     "take_in_link",
@@ -45,7 +47,7 @@ def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[st
         raise InvalidConfig("Compare shows two runs on the same rows, and these are of different data sets.")
     if a is not None and a.protocol != b.protocol:
         raise InvalidConfig("Compare shows two runs on the same rows, and these are split by different protocols.")
-    if b.dataset not in DATASETS:
+    if b.dataset not in DATASETS and not is_own_name(b.dataset):
         raise InvalidConfig(f"Compare knows the data sets of its list only, and not {b.dataset[:60]!r}.")
     parameters = {}
     for control in CONTROLS:
@@ -64,6 +66,13 @@ def address(parameters: Mapping[str, str], here: str | None, page: str) -> str:
     """The full address of Compare with these parameters, as seen from the page `page` at the address `here`."""
     root = (here or "").removesuffix(f"/{page}").rstrip("/")
     return f"{root}/?{urlencode(parameters)}" if parameters else f"{root}/"
+
+
+def go(page: Callable[[], None], url_path: str, parameters: Mapping[str, str]) -> None:
+    """Leave a page for another, as a link with these parameters opens it in a new session."""
+    for name in ("page", f"{url_path.replace('-', '_')}_address"):
+        st.session_state.pop(name, None)
+    st.switch_page(st.Page(page, url_path=url_path), query_params=dict(parameters))
 
 
 def remember(page: str = "compare") -> None:

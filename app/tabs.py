@@ -171,7 +171,8 @@ def _draw_splits(a: RunResult, b: RunResult) -> None:
 
 def _draw_split(letters: str, run: RunResult) -> None:
     counts = run.counts
-    pool = counts["pool_normal"] + counts["pool_anomalies"]
+    pool = counts["pool_normal"] + counts["pool_anomalies"] + counts["pool_unlabelled"]
+    unknown = f", and {counts['pool_unlabelled']} have no label" if counts["pool_unlabelled"] else ""
     dropped = f" {counts['dropped']} training rows were dropped." if counts["dropped"] else ""
     copies = ""
     if counts["train"] != counts["train_distinct"]:
@@ -182,7 +183,8 @@ def _draw_split(letters: str, run: RunResult) -> None:
         f"**{letters}**  {run.config.dataset}: {counts['rows']} rows. "
         f"Training sees {counts['labelled_anomalies']} labelled anomalies and a pool of {pool} unlabelled rows, "
         f"of which {counts['pool_anomalies']} "
-        f"({counts['pool_anomalies'] / max(pool, 1):.1%}) are anomalies that nobody knows of.{dropped}{copies} "
+        f"({counts['pool_anomalies'] / max(pool, 1):.1%}) are anomalies that training does not know of{unknown}."
+        f"{dropped}{copies} "
         f"Testing: {counts['test_normal']} normal rows and {counts['test_anomalies']} anomalies, "
         f"{counts['test_copies_of_training_part']} of them copies of training rows."
     )

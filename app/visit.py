@@ -9,6 +9,7 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.jobs import Jobs, server_jobs
+from app.own_tables import owner, server_custody
 
 __all__ = ["visit"]
 
@@ -20,4 +21,5 @@ def visit() -> tuple[Jobs, str]:
     jobs = server_jobs()
     if runtime.exists():
         jobs.is_here = runtime.get_instance().is_active_session
+    server_custody().present(owner(), session)
     return jobs, session

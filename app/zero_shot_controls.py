@@ -12,6 +12,7 @@ from anoonly_core.data.classes import CLASS_TABLES, ClassTable, load_class_table
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config
 from app.controls import OF_PAGES, shown
+from app.own_tables import of_mine
 
 __all__ = ["Asked", "draw_sidebar", "read_link", "take_in_link", "write_link"]
 
@@ -68,10 +69,13 @@ def read_link(parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]
     for name, text in parameters.items():
         if name in CLASSES:
             values[name] = [part for part in text.split(",") if part]
-        elif name == "table" and text in CLASS_TABLES:
+        elif name == "table" and text in _tables():
             values[name] = text
         elif name == "table":
-            notices.append(f"The link's table must be {' or '.join(CLASS_TABLES)}, not {text[:60]!r}.")
+            notices.append(
+                f"The link's table must be {' or '.join(CLASS_TABLES)}, or one that your browser brought and that has "
+                f"three classes or more, not {text[:60]!r}."
+            )
         elif name in CONTROLS:
             by_text = {shown(option): option for option in CONTROLS[name].options}
             if text in by_text:
@@ -125,13 +129,15 @@ def _begin(name: str, value: Any) -> str:
 def draw_sidebar() -> Asked:
     """Draw the controls and read them; raises InvalidConfig and DatasetUnavailable with one sentence."""
     with st.sidebar:
+        if st.session_state.get(KEY.format("table"), "digits") not in _tables():
+            st.session_state.pop(KEY.format("table"))  # a table that went meanwhile
         name = st.selectbox(
             "Table of classes",
-            list(CLASS_TABLES),
+            _tables(),
             key=_begin("table", next(iter(CLASS_TABLES))),
             on_change=_forget_classes,
             help="digits: each digit is a class. MVTec-AD: each product at hand is one, with its own defects. "
-            "A file of yours: `python -m anoonly_core zero-shot --table FILE --column NAME`.",
+            "own_…: a table of yours from the page Your table, whose label column names the classes.",
         )
         table = load_class_table(name)
         held_out = _classes("held_out", "Held out: tested, never trained on", table, _last_half(table))
@@ -145,6 +151,11 @@ def draw_sidebar() -> Asked:
         raise InvalidConfig("Choose one class or more to hold out, and two or more others to train on.")
     first = make_zero_shot_config(table=name, held_out=held_out, meta=meta, **values)
     return Asked(table, tuple(first.with_(seed=seed) for seed in range(seeds)))
+
+
+def _tables() -> list[str]:
+    """What is offered: the catalogue's, and the tables of one's own whose label column has three values or more."""
+    return [*CLASS_TABLES, *(table.name for table in of_mine() if table.labels)]
 
 
 def _forget_classes() -> None:

@@ -203,7 +203,9 @@ def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
 
 
 def load(table: OwnTable) -> ReadTable:
-    """The table as it was settled; raises UnknownDataset where it is gone."""
+    """The table as it was settled, remembered while it is the last one; raises UnknownDataset where it is gone."""
+    if table.identity in _loaded:
+        return _loaded[table.identity]
     try:
         with np.load(table.folder / TABLE, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
@@ -211,10 +213,16 @@ def load(table: OwnTable) -> ReadTable:
         raise _gone(table.shown) from error
     labels = arrays["names"].astype(object)[arrays["codes"]]
     assert table.counts is not None
-    return ReadTable(
+    read = ReadTable(
         *(arrays["X"], arrays["y"], arrays["places"], arrays["drawn"], labels, table.label),
         *(table.counts["rows_in_file"], table.prepared(), ()),
     )
+    _loaded.clear()
+    _loaded[table.identity] = read
+    return read
+
+
+_loaded: dict[str, ReadTable] = {}
 
 
 def load_dataset(table: OwnTable) -> Dataset:

@@ -17,6 +17,7 @@ from anoonly_core.store import Store, StoredRun, default_store
 from app import notices
 from app.controls import baseline_of, shown
 from app.links import address, compare_parameters
+from app.own_tables import sees
 from app.runs_table import filtered, lead, runs_table, to_parquet
 from app.verdict import describe
 from app.views import compare
@@ -79,7 +80,7 @@ def page() -> None:
 def _draw(store: Store) -> None:
     if complaint := st.session_state.pop("runs_complaint", None):
         notices.error(complaint)
-    stored = store.runs()
+    stored = {key: run for key, run in store.runs().items() if sees(str(run.config["dataset"]))}
     if not stored:
         st.markdown(f"##### {EMPTY}")
         return

@@ -15,6 +15,7 @@ from anoonly_core.sweep import Sweep, sweep_table, to_parquet
 from app import notices, sweep_controls
 from app.download import is_at_hand
 from app.links import compare_parameters
+from app.own_tables import sees
 from app.sweep_chart import MARK, sweep_figure
 from app.sweep_curves import METRIC_WORDS, axis_title, curves_of, sweep_verdict, value_words, x_values
 from app.sweeps import Sweeps, SweepView, server_sweeps
@@ -203,7 +204,7 @@ def _draw_take_away(sweep: Sweep, view: SweepView) -> None:
 
 
 def _draw_earlier(sweeps: Sweeps) -> None:
-    earlier = sweeps.earlier()
+    earlier = [sweep for sweep in sweeps.earlier() if sees(str(sweep.settings.get("dataset", "")))]
     if not earlier:
         return
     with st.sidebar.expander(f"Earlier sweeps ({len(earlier)})"):

@@ -14,6 +14,7 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import InvalidConfig
 from app.controls import (
     CONTROLS,
+    OF_PAGES,
     Choice,
     Control,
     _choice,
@@ -143,7 +144,7 @@ text_in_a_link = st.one_of(
 @example({"lambda_n": "0.5", "norm": "layer", "a": "anything"})
 def test_any_link_can_be_read(parameters: Mapping[str, str]) -> None:
     values, notices = read_link(parameters)
-    others = {"a", "threshold", "projection", "embed", "embed_options"}
+    others = OF_PAGES - {control.name for control in CONTROLS}
     assert len(values) + len(notices) == len(parameters.keys() - others)
     for notice in notices:
         assert_one_line(notice)

@@ -1,0 +1,306 @@
+"""Your table: bring a file, say how it is meant, read what it holds, open it on the other pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from anoonly_core import worker
+from anoonly_core.data import own
+from anoonly_core.data.columns import ColumnLook
+from anoonly_core.data.files import MOST_BYTES
+from anoonly_core.data.look import TableLook, suggested, suggested_anomalies
+from anoonly_core.data.own import OwnTable
+from anoonly_core.data.reading import NO_LABEL, Reading, make_reading
+from anoonly_core.errors import AnoOnlyError
+from app import links, notices
+from app.filming import Limit, film_of
+from app.jobs import Jobs
+from app.notices import plain
+from app.own_tables import of_mine, owner, server_custody
+from app.own_words import EMPTY, lead, report
+from app.views import clean, compare, label, zero_shot
+from app.visit import visit
+
+__all__ = ["URL_PATH", "page"]
+
+URL_PATH = "your-table"
+READING_S = 60.0
+TOO_LONG = Limit(
+    READING_S,
+    f"Reading the table took more than {READING_S:.0f} s and was stopped: bring a smaller one, or part of it.",
+)
+PRIVACY = (
+    "The file stays on the machine that serves this page: nobody else sees it, and it is deleted with all that was "
+    "made of it two minutes after your browser's last page here is closed, unless you keep it."
+)
+KEPT = "Everybody who uses this server now sees it. It is no longer deleted when you go."
+NOTHING = "no label column"
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
+ALL = "all there are"
+CATEGORIES = {"one_hot": "a feature for each word", "leave_out": "left out"}
+MISSING = {"impute": "the column's median", "drop": "drop the row"}
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a choice."""
+    jobs, session = visit()
+    try:
+        sentence = st.empty()
+        table = _choose()
+        if table is None:
+            sentence.markdown(f"##### {EMPTY}")
+            return
+        sentence.markdown(f"##### {plain(table.shown)}")
+        _draw(table, sentence, jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _choose() -> OwnTable | None:
+    """The table that is looked at: the one just brought, or one of those that are here."""
+    tables = {table.name: table for table in of_mine()}
+    number = st.session_state.setdefault("own_uploads", 0)
+    with st.expander("Bring a table" if not tables else "Bring another table", expanded=not tables):
+        file = st.file_uploader(
+            "CSV (also .gz), Parquet or NPZ with an array X; rows with or without labels",
+            type=["csv", "gz", "parquet", "npz"],
+            key=f"own_upload_{number}",
+            max_upload_size=MOST_BYTES >> 20,
+        )
+        st.caption(PRIVACY)
+        if complaint := st.session_state.get("own_complaint"):
+            notices.error(complaint)
+    if file is not None:
+        _bring(file)
+    if not tables:
+        return None
+    if st.session_state.get("own_table") not in tables:
+        st.session_state.own_table = next(iter(tables))
+    if len(tables) > 1:
+        st.pills(
+            "Your tables",
+            list(tables),
+            format_func=lambda name: tables[name].shown,
+            key="own_table",
+            required=True,
+            label_visibility="collapsed",
+        )
+    return tables[st.session_state.own_table]
+
+
+def _bring(file: Any) -> None:
+    """Take in an uploaded file, and empty the uploader, which else holds it in memory."""
+    st.session_state.own_uploads += 1
+    try:
+        table = own.bring(file.name, file, owner(), server_custody().server)
+        st.session_state.own_table = table.name
+        st.session_state.own_complaint = None
+    except AnoOnlyError as error:
+        st.session_state.own_complaint = str(error)
+    st.rerun()
+
+
+def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
+    look: TableLook | None = film_of(
+        *(jobs, session, f"look {table.name}", "Reading", worker.look_at_own, table.name), name="look", limit=TOO_LONG
+    )
+    if look is None:
+        _draw_removal(table)
+        return
+    left, right = st.columns([1, 1.35], gap="medium")
+    with left:
+        reading = _draw_choices(table, look)
+    with right:
+        settled = table
+        if table.counts is None or table.read_as() != reading:
+            key = f"settle {table.name} {reading.model_dump_json()}"
+            found: OwnTable | None = film_of(
+                *(jobs, session, key, "Reading", worker.settle_own, table.name, reading), name="settle", limit=TOO_LONG
+            )
+            if found is None:
+                jobs.forget_failures([key])  # a fault was said; another choice, or the same one again, starts anew
+                _draw_head(look)
+                _draw_removal(table)
+                return
+            settled = own.get(table.name)
+            if settled.read_as() != reading:  # made before, and read otherwise since
+                jobs.forget_film(key)
+                st.rerun()
+        sentence.markdown(f"##### {lead(settled)}")
+        st.markdown("\n".join(f"- {said}" for said in report(settled)))
+        _draw_ways_on(settled)
+    _draw_head(look)
+
+
+def _draw_choices(table: OwnTable, look: TableLook) -> Reading:
+    """The controls that say how the table is meant; they begin with what it was read as, or with what is likely."""
+    begun = table.read_as() if table.counts is not None else suggested(look)
+    chosen = _label(table, look, begun)
+    said: dict[str, object] = {"label": chosen}
+    if chosen:
+        said |= _draw_sides(table, look, chosen, begun)
+    used = [column for column in look.columns if column.name != chosen]
+    left_out = _multiselect(
+        *(table, "without", "Columns that are no features", [column.name for column in used]),
+        [name for name in begun.without if name != chosen],
+        help="Numbers that name a row, dates, free text and the like. "
+        + " ".join(f"{plain(own.name)} {plain(own.fault)}." for own in used if not own.usable)[:600],
+    )
+    said["without"] = tuple(left_out)
+    features = [column for column in used if column.name not in left_out and column.usable]
+    if words := [column for column in features if column.words]:
+        said["categories"] = _segmented(
+            table,
+            "categories",
+            f"Columns of words ({len(words)})",
+            CATEGORIES,
+            begun.categories,
+            f"{_example(words)}: a feature of 0 and 1 for each word, or nothing.",
+        )
+    if lacking := [column for column in features if column.missing]:
+        cells = sum(column.missing for column in lacking)
+        said["missing"] = _segmented(
+            table,
+            "missing",
+            f"Missing values ({cells:,} in {len(lacking)} columns)",
+            MISSING,
+            begun.missing,
+            "Most are missing in " + ", ".join(_counted(sorted(lacking, key=lambda own: -own.missing))) + ".",
+        )
+    return make_reading(said)
+
+
+def _label(table: OwnTable, look: TableLook, begun: Reading) -> str:
+    options = [NO_LABEL, *look.values]
+    return str(
+        st.selectbox(
+            "Column that labels the rows",
+            options,
+            index=options.index(begun.label) if begun.label in options else 0,
+            format_func=lambda name: name or NOTHING,
+            key=_key(table, "label"),
+            help="Its values say which rows are anomalies. Where it is blank a row is unlabelled, which is not normal.",
+        )
+    )
+
+
+def _draw_sides(table: OwnTable, look: TableLook, column: str, begun: Reading) -> dict[str, object]:
+    """Which values of the label column mean anomaly, and how many of those rows stay."""
+    values = {value: count for value, count in look.values[column].items() if value}
+    first = begun.anomaly if begun.label == column else suggested_anomalies(values)
+    anomalies = _multiselect(
+        *(table, f"anomaly {column}", "Values that mean anomaly", list(values)),
+        [value for value in first if value in values],
+        format_func=lambda value: f"{value} ({values[value]:,} rows)",
+        help="All other values mean normal. Of several classes, choose the one against the rest.",
+    )
+    counted = sum(values[value] for value in anomalies)
+    natural = counted / max(sum(values.values()), 1)
+    options = [None, *(share for share in SHARES if share < natural)]
+    begun_share = begun.share if begun.share in options else None
+    share = st.selectbox(
+        "Anomalies, share of the labelled rows",
+        options,
+        index=options.index(begun_share),
+        format_func=lambda own: f"{ALL} ({natural:.1%})" if own is None else f"drawn to {own:.0%}",
+        key=_key(table, f"share {column} {natural:.4f}"),
+        help="The paper draws the anomalies of its sets to 5 %. They are always the same ones.",
+    )
+    return {"anomaly": tuple(anomalies), "share": share}
+
+
+def _multiselect(
+    table: OwnTable,
+    what: str,
+    title: str,
+    options: list[str],
+    first: list[str],
+    help: str,
+    format_func: Callable[[str], str] = str,
+) -> list[str]:
+    return list(
+        st.multiselect(
+            title,
+            options,
+            default=[name for name in first if name in options],
+            key=_key(table, what),
+            help=help,
+            format_func=format_func,
+        )
+    )
+
+
+def _segmented(
+    table: OwnTable, what: str, title: str, options: dict[str, str], first: str | None, help: str
+) -> str | None:
+    chosen: str | None = st.segmented_control(
+        title,
+        list(options),
+        default=first or next(iter(options)),
+        required=True,
+        format_func=options.__getitem__,
+        key=_key(table, what),
+        help=help,
+    )
+    return chosen
+
+
+def _key(table: OwnTable, what: str) -> str:
+    return f"{table.name} {what}"
+
+
+def _example(columns: list[ColumnLook]) -> str:
+    first = columns[0]
+    return plain(f"{first.name} holds {', '.join(first.words[:4])}{' …' if first.count > 4 else ''}")
+
+
+def _counted(columns: list[ColumnLook]) -> list[str]:
+    return [plain(f"{column.name} ({column.missing})") for column in columns[:4]]
+
+
+def _draw_ways_on(table: OwnTable) -> None:
+    """What to do with it now."""
+    with st.container(horizontal=True):
+        if st.button("Compare", type="primary", disabled=not table.can_be_tested):
+            compare.open_link({"dataset": table.name})
+        if st.button("Clean", disabled=not table.can_be_tested):
+            links.go(clean.page, clean.URL_PATH, {"dataset": table.name})
+        if st.button("Label by hand", type="secondary" if table.can_be_tested else "primary"):
+            links.go(label.page, label.URL_PATH, {"table": table.name})
+        if st.button("Zero-shot", disabled=not table.labels, help="Where its label column has three values or more."):
+            links.go(zero_shot.page, zero_shot.URL_PATH, {"table": table.name})
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if table.kept:
+            st.caption(KEPT)
+        elif st.button("Keep it on this machine …"):
+            _confirm_keeping(table)
+        _draw_removal(table)
+
+
+@st.dialog("Keep a table")
+def _confirm_keeping(table: OwnTable) -> None:
+    st.markdown(
+        f"{plain(table.shown)} then stays on this machine when you go, and **everybody who uses this server sees it** "
+        "and what is made of it, until somebody removes it."
+    )
+    if st.button("Keep it", type="primary", on_click=_keep, args=(table,)):
+        st.rerun()
+
+
+def _keep(table: OwnTable) -> None:
+    own.keep(table)
+
+
+def _draw_removal(table: OwnTable) -> None:
+    if st.button("Remove it", key=f"remove {table.name}", help="The table, and all that was made of it."):
+        server_custody().remove(table)
+        st.session_state.pop("own_table", None)
+        st.rerun()
+
+
+def _draw_head(look: TableLook) -> None:
+    st.caption(f"The first {len(look.head)} of {look.rows:,} rows, as they stand in the file")
+    st.dataframe(look.head.astype(str).where(look.head.notna(), ""), height=213)
