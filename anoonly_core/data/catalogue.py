@@ -6,11 +6,12 @@ import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from anoonly_core.data import adbench, bundled
-from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.data.files import check_file, file_fingerprint, load_file, suffix_of
 from anoonly_core.errors import UnknownDataset
 
@@ -23,19 +24,31 @@ Progress = Callable[[int, int | None], None]
 class Entry:
     """One data set of the catalogue.
 
-    identity: changes whenever its rows would. bundled: needs neither a file nor the network.
+    identity: changes whenever its rows would. bundled: needs neither a file nor the network. facts, provenance:
+    what is known of it without loading it. file: ADBench's, None where it is bundled.
     """
 
     name: str
     family: str
     identity: str
     bundled: bool
+    facts: Facts
+    provenance: Provenance
     load: Callable[[Progress | None], Dataset]
     at_hand: Callable[[], bool]
+    file: adbench.ManifestEntry | None = None
+
+    def known_facts(self) -> Facts:
+        """The facts, measured in the file where they are not known and it is on this machine."""
+        if self.file is None or self.facts.anomalies is not None:
+            return self.facts
+        return adbench.measured(self.file) or self.facts
 
 
 def _bundled(name: str, make: Callable[[str], Dataset], family: str) -> Entry:
-    return Entry(name, family, f"bundled:{name}:1", True, lambda progress: make(name), lambda: True)
+    about = bundled.ABOUT[name]
+    identity = f"bundled:{name}:1"
+    return Entry(name, family, identity, True, about.facts, about.provenance, lambda progress: make(name), lambda: True)
 
 
 def _digit(name: str) -> Dataset:
@@ -47,13 +60,16 @@ def _digit_alone(name: str) -> Dataset:
 
 
 def _adbench(name: str, entry: adbench.ManifestEntry) -> Entry:
+    note = f"{entry.qualified_name} at commit {adbench.COMMIT[:7]}"
+    provenance = Provenance(adbench.SOURCE, "BSD 2-clause", note)
+
     def load_entry(progress: Progress | None) -> Dataset:
         X, y = adbench.load_arrays(entry, progress)
-        note = f"{entry.qualified_name} at commit {adbench.COMMIT[:7]}"
-        return make_dataset(name, X, y.ravel(), Provenance("github.com/Minqi824/ADBench", "BSD 2-clause", note))
+        return make_dataset(name, X, y.ravel(), provenance)
 
     identity = f"adbench:{entry.git_blob_sha1}"
-    return Entry(name, entry.folder, identity, False, load_entry, lambda: adbench.is_at_hand(entry))
+    here = partial(adbench.is_at_hand, entry)
+    return Entry(name, entry.folder, identity, False, entry.facts, provenance, load_entry, here, entry)
 
 
 DATASETS = MappingProxyType(
