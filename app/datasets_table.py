@@ -77,8 +77,8 @@ def lead(table: pd.DataFrame, listed: int, cache: Sequence[Share], folder: Path)
         parts.append(f"{given} in ANOONLY_DATA")
     of_these = "" if listed == len(table) else f" {listed} of them {'is' if listed == 1 else 'are'} listed."
     return (
-        f"{len(table)} data sets, {len(table) - absent} of them on this machine ({', '.join(parts)}) and {absent} to "
-        f"fetch; the cache in {folder} takes {megabytes(sum(share.bytes for share in cache))}.{of_these}"
+        f"{len(table)} data sets, {len(table) - absent} on this machine ({', '.join(parts)}), {absent} to fetch; "
+        f"the cache in {folder} takes {megabytes(sum(share.bytes for share in cache))}.{of_these}"
     )
 
 

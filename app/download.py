@@ -31,20 +31,20 @@ def is_at_hand(name: str, jobs: Jobs, session: str) -> bool:
 
 
 def follow(names: Sequence[str], jobs: Jobs, session: str) -> None:
-    """Show how far the download of these data sets has come until it ends or all are here; then begin the page anew.
+    """Show how far the download of these data sets has come until it ends or a further one is here; then begin anew.
 
     Whoever waits for it may cancel; it goes on while another session waits too.
     """
     bar, cancel = progress_row()
+    jobs.adopt_downloads(session)
     if set(names) & set(jobs.downloads(session)):
         cancel.button("Cancel", key="cancel_download", on_click=jobs.release, args=(session, ["data"]))
     keys = [dataset_key(name) for name in names]
-    while (view := jobs.view(keys)) is not None:
-        here = sum(DATASETS[name].at_hand() for name in names)
-        if here == len(names):
-            break
+    before = here = _here(names)
+    while here == before and (view := jobs.view(keys)) is not None:
         bar.progress(*_progress(names, here, view))
         time.sleep(POLL_S)
+        here = _here(names)
     st.rerun()
 
 
@@ -59,6 +59,10 @@ def draw_failures(names: Sequence[str], jobs: Jobs) -> None:
     for sentence in dict.fromkeys(jobs.failure(dataset_key(name)) for name in names):
         if sentence is not None:
             notices.error(sentence)
+
+
+def _here(names: Sequence[str]) -> int:
+    return sum(DATASETS[name].at_hand() for name in names)
 
 
 def _progress(names: Sequence[str], here: int, view: JobView) -> tuple[float, str]:

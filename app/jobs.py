@@ -204,6 +204,13 @@ class Jobs:
                 if job.kind == "data" and (session is None or session in job.sessions)
             ]
 
+    def adopt_downloads(self, session: str) -> None:
+        """Let this session wait for downloads whose sessions are all gone, so that somebody can cancel them."""
+        with self._lock:
+            for job in self._active.values():
+                if job.kind == "data" and not any(self.is_here(other) for other in job.sessions):
+                    job.sessions.add(session)
+
     def busy(self) -> int:
         """How many trainers are at work."""
         with self._lock:
