@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 import numpy as np
@@ -31,6 +32,8 @@ SETTING_WORDS = {
     "batch_size": "batch {}",
     "learning_rate": "learning rate {:g}",
 }
+
+FACT_WIDTHS = {"rows": 6, "columns": 4, "anomalies": 5}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,8 +92,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _datasets(options: argparse.Namespace) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": entry.name, "family": entry.family, "bundled": entry.bundled, "at_hand": entry.at_hand()}
+        | asdict(entry.known_facts())
         for entry in DATASETS.values()
     ]
     if options.json:
@@ -98,7 +102,8 @@ def _datasets(options: argparse.Namespace) -> None:
         return
     for row in rows:
         state = "bundled" if row["bundled"] else "at hand" if row["at_hand"] else "to fetch"
-        print(f"{row['name']:32} {row['family']:16} {state}")
+        facts = [f"{'?' if row[name] is None else row[name]:>{width}} {name}" for name, width in FACT_WIDTHS.items()]
+        print(f"{row['name']:36} {row['family']:16} {'  '.join(facts)}  {state}")
 
 
 def _fetch(options: argparse.Namespace) -> None:

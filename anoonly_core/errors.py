@@ -4,11 +4,13 @@ __all__ = [
     "AnoOnlyError",
     "BadDataFile",
     "BadModelFile",
+    "CacheUnavailable",
     "ComparatorMissing",
     "DatasetUnavailable",
     "DeviceUnavailable",
     "DownloadFailed",
     "EngineUnavailable",
+    "FetchIncomplete",
     "InvalidConfig",
     "InvalidInput",
     "SplitImpossible",
@@ -19,7 +21,12 @@ __all__ = [
 
 
 class AnoOnlyError(Exception):
-    """What went wrong and what to do about it, in one sentence; base of every error raised on purpose."""
+    """What went wrong and what to do about it, in one sentence; base of every error raised on purpose.
+
+    reason: of a download, what happened without the file's name and without advice, for a sentence about several.
+    """
+
+    reason = ""
 
 
 class InvalidConfig(AnoOnlyError):
@@ -36,6 +43,18 @@ class DatasetUnavailable(AnoOnlyError):
 
 class DownloadFailed(AnoOnlyError):
     """A download ended without the verified file."""
+
+
+class FetchIncomplete(DownloadFailed):
+    """Of several data sets that were to be fetched some could not be: `names`, as the catalogue has them."""
+
+    def __init__(self, sentence: str, names: tuple[str, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.names = names
+
+
+class CacheUnavailable(AnoOnlyError):
+    """What lies in the cache folder cannot be removed."""
 
 
 class BadDataFile(AnoOnlyError):

@@ -37,7 +37,7 @@ __all__ = [
     "WAIT",
     "Cancelled",
     "JobProgress",
-    "fetch_dataset",
+    "fetch_datasets",
     "look_at_own",
     "nothing",
     "observe_run",
@@ -180,12 +180,14 @@ def purify_runs(job: int, configs: Sequence[PurifyConfig]) -> list[Purified]:
     return purify_many(configs, default_store(), lambda done, total: _report(job, done, total))
 
 
-def fetch_dataset(job: int, name: str) -> None:
-    """Bring a data set into the cache; raises Cancelled when told to stop."""
-    from anoonly_core.data.catalogue import load
+def fetch_datasets(job: int, names: Sequence[str]) -> None:
+    """Bring data sets into the cache, see fetching.fetch_all; raises Cancelled when told to stop."""
+    from anoonly_core.data.catalogue import DATASETS
+    from anoonly_core.data.fetching import fetch_all
 
     _check(job)
-    load(name, lambda done, total: _report(job, done, total or 0))
+    files = [file for name in names if (file := DATASETS[name].file) is not None]
+    fetch_all(files, lambda done, total: _report(job, done, total or 0))
 
 
 def look_at_own(job: int, name: str) -> TableLook:

@@ -9,7 +9,7 @@ def main() -> None:
     from streamlit.web import cli
 
     from app.jobs import server_jobs
-    from app.views import compare, lessons, microscope, own_table, runs, sweep  # noqa: F401 - what the first page would otherwise wait for
+    from app.views import compare, datasets, lessons, microscope, own_table, runs, sweep  # noqa: F401 - what the first page would otherwise wait for
 
     server_jobs()
     sys.argv = ["streamlit", "run", str(Path(__file__).with_name("main.py")), *sys.argv[1:]]

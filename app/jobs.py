@@ -20,7 +20,7 @@ import numpy as np
 
 from anoonly_core import worker
 from anoonly_core.config import RunConfig
-from anoonly_core.errors import AnoOnlyError, StoreUnavailable
+from anoonly_core.errors import AnoOnlyError, FetchIncomplete, StoreUnavailable
 from anoonly_core.keys import run_key
 from anoonly_core.project import project
 from anoonly_core.result import RunResult, from_bytes
@@ -33,6 +33,7 @@ __all__ = ["Job", "JobView", "Jobs", "dataset_key", "server_jobs"]
 REMEMBERED = 400
 REMEMBERED_FILMS = 16  # of up to a few MB each
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
+DATASET_KEY = "dataset "
 SHIPPED = Path(__file__).parents[1] / "assets" / "first_light"
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ _starting = threading.Lock()
 
 def dataset_key(name: str) -> str:
     """The key of a data set's download."""
-    return f"dataset {name}"
+    return f"{DATASET_KEY}{name}"
 
 
 @dataclass(eq=False)
@@ -133,17 +134,20 @@ class Jobs:
                 self._submit(session, "films", (key,), function, *arguments)
             self._leave(session, "films", keep={key})
 
-    def want_dataset(self, session: str, name: str) -> None:
-        """See to it that a data set is being downloaded, as the job with its dataset_key."""
-        key = dataset_key(name)
+    def want_datasets(self, session: str, names: Sequence[str]) -> None:
+        """See to it that these data sets are being downloaded, one job for all that are not yet; see dataset_key."""
+        keys = {dataset_key(name): name for name in names}
         with self._lock:
-            self._failures.forget(key)
-            self._join(session, (key,))
-            if key not in self._active:
-                self._submit(session, "data", (key,), worker.fetch_dataset, name)
+            self.forget_failures(keys)
+            self._join(session, keys)
+            if missing := {key: name for key, name in keys.items() if key not in self._active}:
+                self._submit(session, "data", tuple(missing), worker.fetch_datasets, list(missing.values()))
 
-    def release(self, session: str, kinds: Iterable[str] = ("runs", "films", "points", "data")) -> None:
-        """The session waits for nothing of these kinds any more; what no other session waits for is stopped."""
+    def release(self, session: str, kinds: Iterable[str] = ("runs", "films", "points")) -> None:
+        """The session waits for nothing of these kinds any more; what no other session waits for is stopped.
+
+        Downloads, "data", must be named: they outlive the page that asked for them.
+        """
         with self._lock:
             for kind in kinds:
                 self._leave(session, kind, keep=set())
@@ -208,6 +212,22 @@ class Jobs:
             )
             earlier = {job for job in self._active.values() if job.kind in pool and job.number < first.number}
             return JobView(ahead=max(0, len(earlier) - workers + 1), done=0, total=0)
+
+    def downloads(self, session: str | None = None) -> list[str]:
+        """The data sets that are being downloaded for this session, or for any."""
+        with self._lock:
+            return [
+                key.removeprefix(DATASET_KEY)
+                for key, job in self._active.items()
+                if job.kind == "data" and (session is None or session in job.sessions)
+            ]
+
+    def adopt_downloads(self, session: str) -> None:
+        """Let this session wait for downloads whose sessions are all gone, so that somebody can cancel them."""
+        with self._lock:
+            for job in self._active.values():
+                if job.kind == "data" and not any(self.is_here(other) for other in job.sessions):
+                    job.sessions.add(session)
 
     def busy(self) -> int:
         """How many trainers are at work."""
@@ -277,7 +297,7 @@ class Jobs:
 
     def _done(self, job: Job) -> None:
         values: dict[str, Any] = {}
-        sentence = None
+        sentence, failed = None, job.keys
         try:
             outcome = job.task.result()
             if job.kind == "films":
@@ -288,6 +308,8 @@ class Jobs:
                 values = {job.keys[0]: outcome}
         except worker.Cancelled:
             log.debug("job %d was stopped", job.number)
+        except FetchIncomplete as error:
+            sentence, failed = str(error), tuple(dataset_key(name) for name in error.names)
         except AnoOnlyError as error:
             sentence = str(error)
         except WorkerDied:
@@ -303,7 +325,7 @@ class Jobs:
             for key in job.keys:
                 if self._active.get(key) is job:
                     del self._active[key]
-                if sentence is not None:
+                if sentence is not None and key in failed:
                     self._failures.put(key, sentence)
         self.on_busy(self.busy())
 

@@ -13,7 +13,7 @@ from anoonly_core.evaluate import METRICS
 from anoonly_core.store import StoredRun
 from app.controls import shown
 
-__all__ = ["filtered", "lead", "runs_table", "to_parquet"]
+__all__ = ["MEGABYTE", "filtered", "lead", "runs_table", "to_parquet"]
 
 MEGABYTE = 2**20
 SETTINGS = tuple(RunConfig.model_fields)

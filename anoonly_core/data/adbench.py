@@ -1,8 +1,10 @@
 """ADBench's 195 files: found on this machine or downloaded, and never used unverified.
 
 Source: github.com/Minqi824/ADBench (BSD 2-clause) at COMMIT, adbench/datasets/FOLDER/NAME.npz. Each file is
-known by its git blob SHA-1, which adbench_manifest.csv lists. Environment: ANOONLY_DATA is a folder that is
-looked into first, ANOONLY_CACHE replaces the user's cache folder, ANOONLY_MIRROR the address of the datasets.
+known by its git blob SHA-1, which adbench_manifest.csv lists. Its rows, columns and anomalies stand there too
+where they are known: measured in the file, or from ADBench's own table where that speaks of this one file; and
+columns alone where the table names an embedding's width. Environment: ANOONLY_DATA is a folder that is looked
+into first, ANOONLY_CACHE replaces the user's cache folder, ANOONLY_MIRROR the address of the datasets.
 """
 
 from __future__ import annotations
@@ -21,13 +23,16 @@ from urllib.parse import quote
 import numpy as np
 import platformdirs
 
+from anoonly_core.data.dataset import Facts
 from anoonly_core.data.download import Limits, Progress, Source, download
 from anoonly_core.errors import BadDataFile
 
 __all__ = [
     "COMMIT",
+    "SOURCE",
     "ManifestEntry",
     "cache_folder",
+    "cached_path",
     "fetch",
     "find_entry",
     "git_blob_sha1",
@@ -35,9 +40,12 @@ __all__ = [
     "load_arrays",
     "local_path",
     "manifest",
+    "measured",
+    "where",
 ]
 
 COMMIT = "3dac8221081e190f157d78e93bfa8867f90d0965"
+SOURCE = "github.com/Minqi824/ADBench"
 BASE_URL = f"https://raw.githubusercontent.com/Minqi824/ADBench/{COMMIT}/adbench/datasets"
 
 # Their names also stand in CV_by_ResNet18 and NLP_by_BERT, the embeddings that the paper uses.
@@ -45,17 +53,21 @@ TWIN_FOLDERS = frozenset({"CV_by_ViT", "NLP_by_RoBERTa"})
 
 CHUNK = 1 << 16
 LIMITS = Limits()
+UNREADABLE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+
+UNKNOWN = Facts()
 
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """One file of ADBench; bytes and sha256 are None where the manifest does not know them."""
+    """One file of ADBench; bytes, sha256 and facts are None where the manifest does not know them."""
 
     folder: str
     name: str
     git_blob_sha1: str
     bytes: int | None
     sha256: str | None
+    facts: Facts = UNKNOWN
 
     @property
     def qualified_name(self) -> str:
@@ -73,10 +85,14 @@ def manifest() -> dict[str, ManifestEntry]:
     """All 195 files by catalogue name, in the order of the manifest."""
     with Path(__file__).with_name("adbench_manifest.csv").open(newline="", encoding="utf-8") as file:
         entries = [
-            ManifestEntry(folder, name, sha1, int(size) if size else None, sha256 or None)
-            for folder, name, sha1, size, sha256 in islice(csv.reader(file), 1, None)
+            ManifestEntry(folder, name, sha1, _number(size), sha256 or None, Facts(*map(_number, facts)))
+            for folder, name, sha1, size, sha256, *facts in islice(csv.reader(file), 1, None)
         ]
     return {entry.catalogue_name: entry for entry in entries}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
 
 
 def find_entry(name: str) -> ManifestEntry | None:
@@ -105,7 +121,7 @@ def local_path(entry: ManifestEntry) -> Path | None:
     Raises BadDataFile for another file of that name in ANOONLY_DATA. One in the cache counts as absent, so
     that it is fetched again.
     """
-    given, cached = _given_path(entry), _cached_path(entry)
+    given, cached = _given_path(entry), cached_path(entry)
     if given is not None and os.path.isfile(given):
         if not _is_genuine(given, entry):
             raise BadDataFile(f"{given} is not ADBench's file (its checksum differs): replace or remove it.")
@@ -113,10 +129,35 @@ def local_path(entry: ManifestEntry) -> Path | None:
     return cached if _is_genuine(cached, entry) else None
 
 
+def where(entry: ManifestEntry) -> Path | None:
+    """Where a file of that name lies on this machine, ANOONLY_DATA before the cache; for listings, unverified."""
+    paths = (_given_path(entry), cached_path(entry))
+    return next((path for path in paths if path is not None and os.path.isfile(path)), None)
+
+
 def is_at_hand(entry: ManifestEntry) -> bool:
     """Whether a file of that name lies on this machine; for listings, it is not verified."""
-    given = _given_path(entry)
-    return (given is not None and os.path.isfile(given)) or os.path.isfile(_cached_path(entry))
+    return where(entry) is not None
+
+
+def measured(entry: ManifestEntry) -> Facts | None:
+    """What the file on this machine holds, from its header and its labels alone; None where that cannot be read."""
+    path = where(entry)
+    try:
+        return _measured(path, path.stat().st_mtime_ns) if path is not None else None
+    except UNREADABLE:
+        return None
+
+
+@cache
+def _measured(path: Path, mtime_ns: int) -> Facts:
+    """The facts of a file, read once a process for each state of it; raises one of UNREADABLE."""
+    with zipfile.ZipFile(path) as archive, archive.open("X.npy") as features:
+        old = np.lib.format.read_magic(features) == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+        rows, columns = read(features)[0]
+    with np.load(path, allow_pickle=False) as archive:
+        return Facts(rows, columns, int((archive["y"] == 1).sum()))
 
 
 def fetch(entry: ManifestEntry, progress: Progress | None = None) -> Path:
@@ -128,7 +169,7 @@ def fetch(entry: ManifestEntry, progress: Progress | None = None) -> Path:
     """
     if (found := local_path(entry)) is not None:
         return found
-    target = _cached_path(entry)
+    target = cached_path(entry)
     source = Source(entry.catalogue_name, _url(entry), entry.bytes)
     download(source, target, lambda part: _matches_manifest(part, entry), LIMITS, progress)
     return target
@@ -143,7 +184,7 @@ def load_arrays(entry: ManifestEntry, progress: Progress | None = None) -> tuple
     try:
         with np.load(path, allow_pickle=False) as archive:
             return archive["X"], archive["y"]
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise BadDataFile(f"{path} is not an .npz file with the arrays X and y.") from error
 
 
@@ -152,7 +193,8 @@ def _given_path(entry: ManifestEntry) -> Path | None:
     return Path(folder).expanduser() / entry.folder / f"{entry.name}.npz" if folder else None
 
 
-def _cached_path(entry: ManifestEntry) -> Path:
+def cached_path(entry: ManifestEntry) -> Path:
+    """Where the cache keeps this file, whether or not it lies there."""
     return cache_folder() / "adbench" / entry.folder / f"{entry.name}.npz"
 
 

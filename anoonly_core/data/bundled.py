@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import MappingProxyType
+
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.streams import numpy_stream
 
-__all__ = ["ANOMALY_SHARE", "breast_cancer", "digit_against_rest", "digit_alone", "digits_low"]
+__all__ = ["ABOUT", "ANOMALY_SHARE", "About", "breast_cancer", "digit_against_rest", "digit_alone", "digits_low"]
 
 ANOMALY_SHARE = 0.05  # the paper's § 4.1
 
@@ -16,18 +19,53 @@ _DIGITS = "scikit-learn's digits: 1797 scanned digits of 8 × 8 pixels, from the
 _CANCER = "scikit-learn's breast_cancer: Wisconsin Diagnostic, from the UCI repository"
 _LICENCE = "CC BY 4.0"
 
+# scikit-learn's rows of each digit, 0 to 9, and of benign tumours: what is said of a set before it is loaded.
+_DIGIT_ROWS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
+_BENIGN_ROWS = 357
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a bundled set before it is loaded."""
+
+    facts: Facts
+    provenance: Provenance
+
+
+def _drawn(normal: int) -> int:
+    """How many anomalies make up 5 % beside so many normal rows."""
+    return round(normal * ANOMALY_SHARE / (1 - ANOMALY_SHARE))
+
+
+def _about(normal: int, columns: int, source: str, note: str, anomalies: int | None = None) -> About:
+    rare = _drawn(normal) if anomalies is None else anomalies
+    return About(Facts(normal + rare, columns, rare), Provenance(source, _LICENCE, note))
+
+
+_ALL = sum(_DIGIT_ROWS)
+ABOUT = MappingProxyType(
+    {
+        **{f"digits_{d}": _about(_ALL - n, 64, _DIGITS, f"the {d} is the anomaly") for d, n in enumerate(_DIGIT_ROWS)},
+        **{
+            f"digits_only_{d}": _about(n, 64, _DIGITS, f"the {d} is normal, all others are anomalies", _ALL - n)
+            for d, n in enumerate(_DIGIT_ROWS)
+        },
+        "digits_low": _about(sum(_DIGIT_ROWS[:5]), 64, _DIGITS, "5 to 9 are the anomalies"),
+        "breast_cancer": _about(_BENIGN_ROWS, 30, _CANCER, "malignant is the anomaly"),
+    }
+)
+
 
 def digit_against_rest(name: str, digit: int) -> Dataset:
     """All other digits are normal; this one is the anomaly, drawn to 5 % of the rows."""
     X, digits = load_digits(return_X_y=True)
-    return _rare(name, X, digits == digit, Provenance(_DIGITS, _LICENCE, f"the {digit} is the anomaly"), (8, 8))
+    return _rare(name, X, digits == digit, (8, 8))
 
 
 def digit_alone(name: str, digit: int) -> Dataset:
     """This digit is normal, all others are anomalies, nine rows in ten: enough for a pool of any contamination."""
     X, digits = load_digits(return_X_y=True)
-    provenance = Provenance(_DIGITS, _LICENCE, f"the {digit} is normal, all others are anomalies")
-    return make_dataset(name, X, (digits != digit).astype(np.int64), provenance, image_shape=(8, 8))
+    return make_dataset(name, X, (digits != digit).astype(np.int64), ABOUT[name].provenance, image_shape=(8, 8))
 
 
 def digits_low(name: str) -> Dataset:
@@ -36,25 +74,18 @@ def digits_low(name: str) -> Dataset:
     A case where AnoOnly costs AUCROC: 0.95 → 0.90 (DeepSAD, natural pool, mean over seeds 0 to 4).
     """
     X, digits = load_digits(return_X_y=True)
-    return _rare(name, X, digits >= 5, Provenance(_DIGITS, _LICENCE, "5 to 9 are the anomalies"), (8, 8))
+    return _rare(name, X, digits >= 5, (8, 8))
 
 
 def breast_cancer(name: str) -> Dataset:
     """Benign tumours are normal, malignant ones the anomalies, drawn to 5 %."""
     X, target = load_breast_cancer(return_X_y=True)
-    return _rare(name, X, target == 0, Provenance(_CANCER, _LICENCE, "malignant is the anomaly"))
+    return _rare(name, X, target == 0)
 
 
-def _rare(
-    name: str,
-    X: np.ndarray,
-    anomalous: np.ndarray,
-    provenance: Provenance,
-    image: tuple[int, int] | None = None,
-) -> Dataset:
+def _rare(name: str, X: np.ndarray, anomalous: np.ndarray, image: tuple[int, int] | None = None) -> Dataset:
     """Keep all normal rows and as many anomalies as make up 5 %: always the same ones."""
     normal = np.flatnonzero(~anomalous)
-    wanted = round(len(normal) * ANOMALY_SHARE / (1 - ANOMALY_SHARE))
-    drawn = numpy_stream(0, f"bundled {name}").choice(np.flatnonzero(anomalous), wanted, replace=False)
+    drawn = numpy_stream(0, f"bundled {name}").choice(np.flatnonzero(anomalous), _drawn(len(normal)), replace=False)
     rows = np.sort(np.concatenate([normal, drawn]))
-    return make_dataset(name, X[rows], anomalous[rows].astype(np.int64), provenance, rows, image)
+    return make_dataset(name, X[rows], anomalous[rows].astype(np.int64), ABOUT[name].provenance, rows, image)

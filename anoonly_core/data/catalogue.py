@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from anoonly_core.data import adbench, bundled, own
 from anoonly_core.data.address import address_identity, is_file_address, load_address, parse_address
-from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.data.files import check_file
 from anoonly_core.errors import UnknownDataset
 
@@ -22,19 +23,31 @@ Progress = Callable[[int, int | None], None]
 class Entry:
     """One data set of the catalogue.
 
-    identity: changes whenever its rows would. bundled: needs neither a file nor the network.
+    identity: changes whenever its rows would. bundled: needs neither a file nor the network. facts, provenance:
+    what is known of it without loading it. file: ADBench's, None where it is bundled.
     """
 
     name: str
     family: str
     identity: str
     bundled: bool
+    facts: Facts
+    provenance: Provenance
     load: Callable[[Progress | None], Dataset]
     at_hand: Callable[[], bool]
+    file: adbench.ManifestEntry | None = None
+
+    def known_facts(self) -> Facts:
+        """The facts, measured in the file where they are not known and it is on this machine."""
+        if self.file is None or self.facts.anomalies is not None:
+            return self.facts
+        return adbench.measured(self.file) or self.facts
 
 
 def _bundled(name: str, make: Callable[[str], Dataset], family: str) -> Entry:
-    return Entry(name, family, f"bundled:{name}:1", True, lambda progress: make(name), lambda: True)
+    about = bundled.ABOUT[name]
+    identity = f"bundled:{name}:1"
+    return Entry(name, family, identity, True, about.facts, about.provenance, lambda progress: make(name), lambda: True)
 
 
 def _digit(name: str) -> Dataset:
@@ -46,13 +59,16 @@ def _digit_alone(name: str) -> Dataset:
 
 
 def _adbench(name: str, entry: adbench.ManifestEntry) -> Entry:
+    note = f"{entry.qualified_name} at commit {adbench.COMMIT[:7]}"
+    provenance = Provenance(adbench.SOURCE, "BSD 2-clause", note)
+
     def load_entry(progress: Progress | None) -> Dataset:
         X, y = adbench.load_arrays(entry, progress)
-        note = f"{entry.qualified_name} at commit {adbench.COMMIT[:7]}"
-        return make_dataset(name, X, y.ravel(), Provenance("github.com/Minqi824/ADBench", "BSD 2-clause", note))
+        return make_dataset(name, X, y.ravel(), provenance)
 
     identity = f"adbench:{entry.git_blob_sha1}"
-    return Entry(name, entry.folder, identity, False, load_entry, lambda: adbench.is_at_hand(entry))
+    here = partial(adbench.is_at_hand, entry)
+    return Entry(name, entry.folder, identity, False, entry.facts, provenance, load_entry, here, entry)
 
 
 DATASETS = MappingProxyType(
@@ -66,12 +82,21 @@ DATASETS = MappingProxyType(
 )
 
 
+def _own(table: own.OwnTable) -> Entry:
+    counts = table.counts or {}
+    facts = Facts(counts.get("rows"), counts.get("features"), counts.get("anomalies"))
+    return Entry(
+        *(table.name, "yours", table.identity, False, facts, own.provenance(table)),
+        *(lambda progress: own.load_dataset(table), lambda: True),
+    )
+
+
 def find(name: str) -> Entry | None:
     """The data set of this name, in the catalogue or among the tables that were brought to the page; None if none."""
     if name in DATASETS:
         return DATASETS[name]
     if (table := own.find(name)) is not None:
-        return Entry(name, "yours", table.identity, False, lambda progress: own.load_dataset(table), lambda: True)
+        return _own(table)
     twin = adbench.find_entry(name)
     return DATASETS.get(twin.catalogue_name) if twin else None
 

@@ -122,7 +122,7 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
         return CLASS_TABLES[name].load()
     if (table := own.find(name)) is not None:
         read = own.load(table)
-        return _of_words(table.name, read.X, read.labels, Provenance(f"the file {table.shown}", "yours"))
+        return _of_words(table.name, read.X, read.labels, own.provenance(table))
     _check_path(name)
     path, reading = parse_address(name)
     frame = read_table(path)

@@ -11,7 +11,7 @@ import numpy as np
 
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["Dataset", "Provenance", "make_dataset"]
+__all__ = ["Dataset", "Facts", "Provenance", "make_dataset"]
 
 BLOCK_ROWS = 4096
 LARGEST = 1e38  # so that the difference of two values is a float32 too
@@ -24,6 +24,20 @@ class Provenance:
     source: str
     licence: str
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How large a table is, as far as that is known without loading it: None where it is not."""
+
+    rows: int | None = None
+    columns: int | None = None
+    anomalies: int | None = None
+
+    @property
+    def anomaly_share(self) -> float | None:
+        """The share of the rows that are anomalies; None where that is not known."""
+        return self.anomalies / self.rows if self.rows and self.anomalies is not None else None
 
 
 @dataclass(frozen=True, eq=False)

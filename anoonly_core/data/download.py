@@ -203,10 +203,12 @@ def _failure(
     kind: type[AnoOnlyError] = DownloadFailed,
 ) -> AnoOnlyError:
     """The one sentence: the file's name, what happened to it, and the ways out."""
-    return kind(
+    error = kind(
         f"{source.name} {what}: {remedy}, set ANOONLY_DATA to a folder that holds it, "
         "or use a bundled data set such as digits_3."
     )
+    error.reason = what
+    return error
 
 
 @contextmanager

@@ -40,6 +40,7 @@ __all__ = [
     "load_dataset",
     "marks",
     "own_tables",
+    "provenance",
     "put_marks",
     "read_source",
     "remove",
@@ -227,7 +228,12 @@ _loaded: dict[str, ReadTable] = {}
 
 def load_dataset(table: OwnTable) -> Dataset:
     """The same as a data set; raises BadDataFile where it has no rows to test on."""
-    return load(table).dataset(table.name, Provenance(f"the file {table.shown}", "yours"))
+    return load(table).dataset(table.name, provenance(table))
+
+
+def provenance(table: OwnTable) -> Provenance:
+    """Where its rows come from."""
+    return Provenance(f"the file {table.shown}", "yours")
 
 
 def marks(table: OwnTable) -> dict[int, bool]:

@@ -19,6 +19,7 @@ from app.controls import baseline_of, shown
 from app.links import address, compare_parameters
 from app.own_tables import sees
 from app.runs_table import filtered, lead, runs_table, to_parquet
+from app.selection import keep_selection
 from app.verdict import describe
 from app.views import compare
 
@@ -130,12 +131,7 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
 def _draw_table(listed: pd.DataFrame) -> list[str]:
     """Draw the table; returns the keys of the selected runs, which stay selected when other rows come and go."""
     keys: list[str] = listed.index.tolist()
-    before: list[str] = st.session_state.get("runs_drawn", keys)
-    if "runs_table" in st.session_state and keys != before:
-        rows = st.session_state.runs_table["selection"]["rows"]
-        kept = {before[row] for row in rows if row < len(before)}
-        st.session_state.runs_table = {"selection": {"rows": [n for n, key in enumerate(keys) if key in kept]}}
-    st.session_state.runs_drawn = keys
+    keep_selection("runs_table", keys)
     when = st.column_config.DatetimeColumn("When", format="YYYY-MM-DD HH:mm", timezone=st.context.timezone)
     event = st.dataframe(
         listed.assign(pinned=listed["pinned"].map({True: "yes", False: ""})),

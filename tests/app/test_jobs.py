@@ -194,13 +194,24 @@ def test_a_data_set_that_cannot_be_had_is_one_sentence(jobs: Jobs) -> None:
     config = short(dataset="CIFAR10_0")
     jobs.want("one", [[config]])
     key = dataset_key("CIFAR10_1")
-    jobs.want_dataset("one", "CIFAR10_1")
+    jobs.want_datasets("one", ["CIFAR10_1"])
     wait_for(lambda: jobs.failure(run_key(config)) and jobs.failure(key), "the failures")
     for sentence in (jobs.failure(run_key(config)), jobs.failure(key)):
         assert sentence is not None
         assert "CIFAR10_" in sentence
         assert len(sentence.splitlines()) == 1
         assert not any(word in sentence for word in ("Traceback", "Error("))
+
+
+def test_of_several_data_sets_only_those_that_failed_have_a_failure(jobs: Jobs) -> None:
+    names = ["CIFAR10_1", "CIFAR10_2", "digits_3"]
+    jobs.want_datasets("one", names)
+    jobs.want_datasets("two", names[:1])
+    wait_for(lambda: not jobs.downloads(), "the end of the downloads")
+    failures = [jobs.failure(dataset_key(name)) for name in names]
+    assert failures[0] == failures[1] and failures[2] is None
+    assert str(failures[0]).startswith("2 of 2 data sets could not be fetched and can be tried again: CIFAR10_1 is not")
+    assert str(failures[0]).endswith("the network cannot be reached, likewise CIFAR10_2.")
 
 
 def test_what_waits_says_how_many_come_first(jobs: Jobs) -> None:

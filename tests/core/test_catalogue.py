@@ -6,15 +6,16 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from anoonly_core.data import catalogue
+from anoonly_core.data import adbench, catalogue
 from anoonly_core.data.adbench import manifest
 from anoonly_core.data.catalogue import DATASETS, check_name, identity, load, load_cached
-from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.errors import BadDataFile, UnknownDataset
 
 BUNDLED = [name for name, entry in DATASETS.items() if entry.bundled]
@@ -27,7 +28,13 @@ def only_what_is_bundled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.delenv("ANOONLY_DATA", raising=False)
 
 
+def facts_of(dataset: Dataset) -> Facts:
+    return Facts(dataset.rows, dataset.columns, int(dataset.y.sum()))
+
+
 def assert_keeps_the_contract(dataset: Dataset, name: str) -> None:
+    assert DATASETS[name].known_facts() == facts_of(dataset)
+    assert DATASETS[name].provenance == dataset.provenance
     assert dataset.name == name
     assert dataset.X.dtype == np.float32 and dataset.X.shape == (dataset.rows, dataset.columns)
     assert dataset.X.flags.c_contiguous and np.isfinite(dataset.X).all()
@@ -64,6 +71,39 @@ def test_every_entry_is_described() -> None:
         assert entry.family and entry.at_hand() == entry.bundled
 
 
+def test_what_is_known_of_a_set_needs_no_file() -> None:
+    for entry in DATASETS.values():
+        facts = entry.facts
+        assert facts == entry.known_facts()
+        assert facts.columns is None or facts.columns >= 1
+        # Either both are known of a file or neither is: a share needs both.
+        assert (facts.rows is None) == (facts.anomalies is None) == (facts.anomaly_share is None)
+        if facts.anomalies is not None:
+            assert facts.rows is not None and 0 < facts.anomalies < facts.rows and facts.columns is not None
+        assert (entry.file is None) == entry.bundled
+    of_adbench = [DATASETS[name].facts for name in FOREIGN]
+    assert sum(facts.rows is not None for facts in of_adbench) == 65
+    assert DATASETS["9_census"].facts == Facts(299285, 500, 18568)
+    assert DATASETS["SVHN_8"].facts == Facts(5310, 512, 265), "as the file is; the published table says 5208 and 260"
+    assert DATASETS["CIFAR10_1"].facts == Facts(None, 512, None)
+    assert DATASETS["CV_by_ViT/CIFAR10_1"].facts == Facts()
+    assert DATASETS["9_census"].provenance.licence == "BSD 2-clause"
+
+
+def test_a_file_that_nobody_has_described_is_measured_once_it_is_here() -> None:
+    entry = DATASETS["CV_by_ViT/CIFAR10_1"]
+    assert entry.file is not None
+    path = adbench.cached_path(entry.file)
+    path.parent.mkdir(parents=True)
+    np.savez_compressed(path, X=np.zeros((30, 4)), y=np.arange(30) % 10 == 0)
+    assert entry.known_facts() == Facts(30, 4, 3)
+    for content in (b"", b"not an archive", path.read_bytes()[:-40]):
+        path.write_bytes(content)
+        assert entry.known_facts() == Facts()
+    np.savez(path, X=np.zeros(4), y=np.zeros(4))
+    assert entry.known_facts() == Facts()
+
+
 def test_no_two_entries_share_a_name_whatever_its_case_or_an_identity() -> None:
     assert len({name.casefold() for name in DATASETS}) == 217
     twice = [known for known, times in Counter(e.identity for e in DATASETS.values()).items() if times > 1]
@@ -81,7 +121,11 @@ def test_real_files_keep_the_contract(real_data: Path, monkeypatch: pytest.Monke
     if not present:
         pytest.skip("ANOONLY_DATA holds no file of ADBench: none was checked")
     for name in present:
-        assert_keeps_the_contract(load(name), name)
+        dataset = load(name)
+        assert_keeps_the_contract(dataset, name)
+        known = DATASETS[name].facts
+        for told, true in zip(astuple(known), astuple(facts_of(dataset)), strict=True):
+            assert told in (None, true), f"{name}: the manifest says {known}"
 
 
 def test_a_qualified_name_is_the_same_set(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
