@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,7 @@ NUMBER, CATEGORY, TEXT, MIXED, DATE, EMPTY, INFINITE, OTHER = (
 )
 MOST_WORDS = 50  # different words that a column may have and still be one of categories
 MOSTLY = 0.5  # of a column's cells are numbers: then the others are mistakes
+DATES = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([T ].*)?")
 SHOWN = 5  # columns that a sentence names
 
 # What is wrong with a column that cannot be used.
@@ -83,6 +85,8 @@ def look_at(name: str, values: pd.Series[Any]) -> ColumnLook:
     if wrong.sum() < MOSTLY * there.sum():
         first = int(np.flatnonzero(wrong)[0])
         return ColumnLook(name, MIXED, missing, example=_cell(words[first]), row=first)
+    if all(map(DATES.fullmatch, words[there])):
+        return ColumnLook(name, DATE, missing)
     distinct = np.unique(words[there])
     kind = CATEGORY if len(distinct) <= MOST_WORDS else TEXT
     first = int(np.flatnonzero(there)[0])

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
 
 from anoonly_core.config import make_config
@@ -26,17 +25,13 @@ from anoonly_core.marked import marked_problem, rank_marked, score_unlabelled
 from anoonly_core.run import run
 from anoonly_core.store import Store
 from anoonly_core.unsupervised import UNSUPERVISED
+from tests.tables import cancer
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-def cancer() -> pd.DataFrame:
-    found = load_breast_cancer(as_frame=True)
-    return found.frame.assign(target=np.array(["malignant", "benign"])[found.target])
 
 
 def brought(table: pd.DataFrame | None = None, shown: str = "cells.csv", owner: str = "me") -> own.OwnTable:
