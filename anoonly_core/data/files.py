@@ -136,9 +136,12 @@ def _read_text(path: Path, shown: str) -> pd.DataFrame:
         _check_shape(shown, lines, columns)
     with cast(BinaryIO, opener(path, "rb")) as file:
         # low_memory guesses a column's type piece by piece, and warns where the guesses differ.
-        return pd.read_csv(
+        table = pd.read_csv(
             file, sep=separator, low_memory=False, na_values=BLANKS, skipinitialspace=True, encoding="utf-8-sig"
         )
+    if not isinstance(table.index, pd.RangeIndex):  # which pandas makes of the cells that have no name
+        raise BadDataFile(f"{shown} has rows with more cells than its first line has names of columns.")
+    return table
 
 
 def _read_parquet(path: Path, shown: str) -> pd.DataFrame:

@@ -190,6 +190,8 @@ def _sides(labels: np.ndarray, reading: Reading, label: str, shown: str) -> np.n
         raise BadDataFile(f"{column} has {len(values)} different values, and a label has at most {MOST_CLASSES}.")
     chosen = set(reading.anomaly or reading.normal)
     if not chosen:
+        if len(values) < 2 and not any(set(values) <= plain for plain in PLAIN):
+            raise BadDataFile(f"{column} holds nothing but {named(values)}, which tells no row from another.")
         if not any(set(values) <= plain for plain in PLAIN):
             raise BadDataFile(
                 f"{column} holds {named(values)}, and its labels must be 0 and 1, or say which mean anomaly with "
