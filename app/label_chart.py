@@ -9,8 +9,10 @@ from app.charts import ANOMALY, NORMAL
 
 __all__ = ["marks_figure"]
 
-# From pale to dark, so that it reads without colour too.
-SCALE = "Cividis_r"
+# From grey to strong, and larger, so that it reads without colour too, on white and on black.
+SCALE = [[0, "#C51B8A"], [0.5, "#C994C7"], [1, "#A8A8A8"]]
+SMALLEST, LARGEST = 5.0, 12.0
+LOWEST = 0.001
 
 
 def marks_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, marks: dict[int, bool]) -> go.Figure:
@@ -30,8 +32,9 @@ def marks_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, mar
                 "ticktext": ["top 0.1 %", "top 1 %", "top 10 %", "last"],
                 "thickness": 10,
             }
-            values = np.log10(np.maximum(ranks[mine], 0.001))
-            marker |= {"color": values, "cmin": -3, "cmax": 0, "colorscale": SCALE, "reversescale": True}
+            values = np.log10(np.maximum(ranks[mine], LOWEST))
+            marker |= {"color": values, "cmin": -3, "cmax": 0, "colorscale": SCALE}
+            marker["size"] = SMALLEST + (LARGEST - SMALLEST) * values / np.log10(LOWEST)
             marker |= {"colorbar": bar, "showscale": True}
         else:
             marker["color"] = colour

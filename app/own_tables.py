@@ -99,6 +99,8 @@ class Custody:
         for table in own.own_tables():
             if not table.kept and not (self._is_here(table.owner) if table.server == self.server else _lives(table)):
                 self.remove(table)
+        for path in own.folder().glob("server-*.lock"):
+            _is_held(path)
         self._forget()
 
     def close(self) -> None:
@@ -153,15 +155,20 @@ def _lock_path(server: str) -> Path:
 
 def _lives(table: OwnTable) -> bool:
     """Whether the server that brought the table holds its lock still."""
-    path = _lock_path(table.server)
-    if not table.server.isalnum() or not path.is_file():
+    return table.server.isalnum() and _is_held(_lock_path(table.server))
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process that lives holds the lock; what a dead one left is removed."""
+    if not path.is_file():
         return False
     try:
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError:
         return True
-    path.unlink(missing_ok=True)
+    for left in (path, path.with_name(f"{path.name}-journal")):
+        left.unlink(missing_ok=True)
     return False
 
 

@@ -160,7 +160,7 @@ def _draw_map(
         key=f"label_map_{st.session_state.get('label_round', 0)}",
         config=MODEBAR,
         on_select="rerun",
-        alt="Rows of the table in a plane, dark where they are ranked as most anomalous, with what is marked.",
+        alt="Rows of the table in a plane, larger where they are ranked as more anomalous, with what is marked.",
     )
     seen = "what the trained network sees in the rows" if trained else "the rows' features"
     st.caption(f"PCA of {seen}: {len(ranked.rows):,} of {len(read.X):,} rows, with all at the top. Draw a lasso.")

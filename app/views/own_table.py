@@ -63,7 +63,8 @@ def _choose() -> OwnTable | None:
     """The table that is looked at: the one just brought, or one of those that are here."""
     tables = {table.name: table for table in of_mine()}
     number = st.session_state.setdefault("own_uploads", 0)
-    with st.expander("Bring a table" if not tables else "Bring another table", expanded=not tables):
+    title = "Bring another table" if tables else "Bring a table"
+    with st.expander(title, expanded=not tables, key=f"own_bring_{number}"):
         file = st.file_uploader(
             "CSV (also .gz), Parquet or NPZ with an array X; rows with or without labels",
             type=["csv", "gz", "parquet", "npz"],

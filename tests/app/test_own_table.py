@@ -248,6 +248,7 @@ def test_the_tables_of_a_server_that_died_are_removed_and_of_a_living_one_are_no
     living.close()
     other.tidy()
     assert own.find(theirs.name) is None
+    assert not list(own.folder().glob(f"server-{living.server}*"))
     other.close()
 
 

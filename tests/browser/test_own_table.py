@@ -1,0 +1,98 @@
+"""A table of one's own in a real browser: from the file to the scores of the command line; nobody else sees it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from playwright.sync_api import Page, expect
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load
+from anoonly_core.data.split import make_split
+from tests.browser.compare_page import ComparePage
+from tests.browser.server import ROOT
+from tests.tables import cancer, penguins
+
+Open = Callable[..., ComparePage]
+READ = "label=Species&anomaly=Chinstrap penguin (Pygoscelis antarctica)&without=Individual ID,Date Egg"
+READ += "&categories=one_hot&missing=impute"
+
+
+def bring(page: Page, path: Path) -> None:
+    page.set_input_files("input[type=file]", path)
+
+
+def test_from_a_file_to_the_scores_of_the_command_line_and_nobody_else_sees_it(open_page: Open, tmp_path: Path) -> None:
+    page = open_page("your-table").page
+    path = penguins(raw=True)
+    bring(page, path)
+    expect(page.locator("h5").first).to_contain_text("penguins-raw.csv: 344 rows of 29 features, 68 anomalies")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator("h5").first).to_contain_text("Over 5 seeds")
+    page.get_by_role("tab", name="Confusion and rows").click()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Scores as CSV").click()
+    scores = pd.read_csv(io.BytesIO(taken.value.path().read_bytes())).set_index("row")
+
+    address = f"{path}?{READ}"
+    split = make_split(load(address), make_config(dataset=address))
+    assert sorted(scores.index) == sorted(load(address).row_ids[split.test])
+    command = [sys.executable, "-m", "anoonly_core", "run", "--dataset", address, "--lambda-n", "0", "--seeds", "5"]
+    environment = {**os.environ, "ANOONLY_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, "--json"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)["mean"]
+    for name in ("aucroc", "aucpr_anomaly", "aucpr_normal"):
+        expect(page.get_by_text(f"→ {said[name]:.3f}").first).to_be_visible()
+
+    theirs = open_page(dataset=page.url.partition("dataset=")[2].partition("&")[0], seeds="1").page
+    expect(theirs.get_by_text("is another browser's").first).to_be_visible()
+    expect(theirs.locator(".st-key-dataset [role=combobox]")).to_have_value("digits_3")
+    page.reload()  # which the browser that brought it survives
+    expect(page.locator("h5").first).to_contain_text("Over 5 seeds")
+    expect(page.locator(".st-key-dataset [role=combobox]")).to_have_value(re.compile("^own_penguins-raw_"))
+
+
+def test_marks_by_hand_find_more_of_their_kind(open_page: Open, tmp_path: Path) -> None:
+    table = cancer()
+    table.drop(columns="target").to_csv(tmp_path / "cells.csv", index=False)
+    page = open_page("your-table").page
+    bring(page, tmp_path / "cells.csv")
+    expect(page.locator("h5").first).to_contain_text("no label. Mark a few anomalies by hand")
+    page.get_by_role("button", name="Label by hand").click()
+    expect(page.locator("h5").first).to_contain_text("Isolation forest puts the strangest of 569 rows on top")
+    frame = page.locator("[data-testid=stDataFrame]").first
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box is not None
+    for row in (1, 2, 3):
+        page.mouse.click(box["x"] + 16, box["y"] + 35 * row + 18)
+        expect(page.get_by_role("button", name=f"Mark as anomaly ({row})")).to_be_visible()
+    page.get_by_role("button", name="Mark as anomaly (3)").click()
+    expect(page.locator("h5").first).to_contain_text("Trained on 3 marked anomalies, DeepSAD puts")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="All scores as CSV").click()
+    scores = pd.read_csv(io.BytesIO(taken.value.path().read_bytes()))
+    assert len(scores) == 569 and (scores["mark"] == "anomaly").sum() == 3
+
+
+def test_a_hostile_file_is_refused_and_the_page_goes_on(open_page: Open, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.csv"
+    with huge.open("wb") as file:
+        file.truncate(2 << 30)
+    hostile = tmp_path / "<img src=x onerror=alert(1)>.csv"
+    hostile.write_bytes(b"a,b\n1\n1,2,3\n")
+    page = open_page("your-table").page
+    bring(page, huge)
+    expect(page.get_by_text("must be 200.0MB or smaller").first).to_be_visible()
+    bring(page, hostile)
+    expect(page.get_by_text(f"{hostile.name} cannot be read as a .csv table.").first).to_be_visible()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.locator("h5").first).to_contain_text("Bring a table of your own")
