@@ -8,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from anoonly_core.data.classes import CLASS_TABLES, ClassTable, load_class_table
+from anoonly_core.data.classes import CLASS_TABLES, ClassTable, class_table_identity, load_class_table
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config
 from app.controls import OF_PAGES, shown
+from app.memory import Memory
 from app.own_tables import of_mine
 
 __all__ = ["Asked", "draw_sidebar", "read_link", "take_in_link", "write_link"]
@@ -139,7 +140,7 @@ def draw_sidebar() -> Asked:
             help="digits: each digit is a class. MVTec-AD: each product at hand is one, with its own defects. "
             "own_…: a table of yours from the page Your table, whose label column names the classes.",
         )
-        table = load_class_table(name)
+        table = _table(name)
         held_out = _classes("held_out", "Held out: tested, never trained on", table, _last_half(table))
         meta = _classes("meta", "Meta-trained on", table, _others(table, held_out))
         values = {own: _draw(own, control) for own, control in CONTROLS.items() if not control.more}
@@ -151,6 +152,19 @@ def draw_sidebar() -> Asked:
         raise InvalidConfig("Choose one class or more to hold out, and two or more others to train on.")
     first = make_zero_shot_config(table=name, held_out=held_out, meta=meta, **values)
     return Asked(table, tuple(first.with_(seed=seed) for seed in range(seeds)))
+
+
+def _table(name: str) -> ClassTable:
+    """The table, remembered while its rows are the same: MVTec-AD's are many files."""
+    key = class_table_identity(name)
+    found: ClassTable | None = _read.get(key)
+    if found is None:
+        found = load_class_table(name)
+        _read.put(key, found)
+    return found
+
+
+_read = Memory(4)
 
 
 def _tables() -> list[str]:

@@ -7,6 +7,7 @@ the file is shown and never becomes a path; a folder's name is random.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -161,7 +162,10 @@ def read_source(table: OwnTable) -> pd.DataFrame:
     """Its file as it came, remembered while it is the last one and not large; raises BadDataFile."""
     if table.name not in _recent:
         _recent.clear()
-        source = read_table(table.folder / f"{SOURCE}{table.suffix}", table.shown)
+        path = table.folder / f"{SOURCE}{table.suffix}"
+        if not path.is_file():
+            raise _gone(table.shown)
+        source = read_table(path, table.shown)
         if source.size > REMEMBERED_CELLS:
             return source
         _recent[table.name] = source
@@ -180,10 +184,9 @@ def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
     for array in arrays.values():
         digest.update(repr((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    part = table.folder / f"{TABLE}.{secrets.token_hex(4)}.part"
-    with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-    part.replace(table.folder / TABLE)
+    body = io.BytesIO()
+    np.savez(body, allow_pickle=False, **arrays)
+    _replace(table.folder / TABLE, body.getvalue())
     classes = tuple(str(name) for name in names if name)
     y = read.y[read.drawn]
     counts = {"anomalies": int((y == 1).sum()), "normals": int((y == 0).sum()), "unlabelled": int((y < 0).sum())}
@@ -270,10 +273,13 @@ def _note(table: OwnTable) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; raises UnknownDataset where its table was removed meanwhile."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except FileNotFoundError as error:
+        raise _gone(path.parent.name) from error
 
 
 def _noted(path: Path) -> OwnTable | None:

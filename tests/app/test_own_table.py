@@ -24,10 +24,10 @@ from anoonly_core.store import default_store
 from app import own_tables
 from app.controls import CONTROLS, read_link
 from app.jobs import server_jobs
-from app.own_tables import Custody
+from app.own_tables import Custody, server_custody
 from app.own_words import lead, report
 from tests.app.conftest import opened
-from tests.tables import cancer, penguins
+from tests.tables import cancer, digits, penguins
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -43,9 +43,9 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch, server: None) -> Iterator[None]
         own.remove(table)
 
 
-def brought(content: bytes | None = None, shown: str = "cells.csv", owner: str = "me", server: str = "s") -> OwnTable:
+def brought(content: bytes | None = None, shown: str = "cells.csv", owner: str = "me", server: str = "") -> OwnTable:
     body = TABLE.to_csv(index=False).encode() if content is None else content
-    return own.bring(shown, io.BytesIO(body), owner, server)
+    return own.bring(shown, io.BytesIO(body), owner, server or server_custody().server)
 
 
 def settled(**changes: Any) -> OwnTable:
@@ -98,6 +98,17 @@ def test_each_choice_changes_what_is_read() -> None:
     page.segmented_control(key=f"{table.name} missing").set_value("impute").run()
     page.segmented_control(key=f"{table.name} missing").set_value("drop").run()  # which was read before
     assert load(table.name).fingerprint == load_address(path).fingerprint
+
+
+def test_clean_and_zero_shot_take_it_like_any_other() -> None:
+    reading = make_reading({"label": "digit", "anomaly": ("3",), "share": 0.05})
+    table, _ = own.settle(brought(digits().to_csv(index=False).encode(), "digits.csv"), reading)
+    page = opened("zero-shot", table=table.name, seeds="1", steps="25", rows="20", tasks="4")
+    assert page.selectbox(key="zero_shot_table").value == table.name and errors(page) == []
+    assert "classes that" in page.markdown[0].value or "AUCROC" in page.markdown[0].value
+    page = opened("clean", dataset=table.name, seeds="1", epochs="2")
+    assert page.selectbox(key="dataset").value == table.name and errors(page) == []
+    assert any("Over" in markdown.value or "One seed" in markdown.value for markdown in page.markdown)
 
 
 def pickled() -> bytes:
