@@ -8,8 +8,8 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app import own_tables
 from app.jobs import Jobs, server_jobs
-from app.own_tables import owner, server_custody
 
 __all__ = ["visit"]
 
@@ -21,5 +21,5 @@ def visit() -> tuple[Jobs, str]:
     jobs = server_jobs()
     if runtime.exists():
         jobs.is_here = runtime.get_instance().is_active_session
-    server_custody().present(owner(), session)
+    own_tables.server_custody().present(own_tables.owner(), session)
     return jobs, session

@@ -15,11 +15,10 @@ from anoonly_core.data.look import TableLook, suggested, suggested_anomalies
 from anoonly_core.data.own import OwnTable
 from anoonly_core.data.reading import NO_LABEL, Reading, make_reading
 from anoonly_core.errors import AnoOnlyError
-from app import links, notices
+from app import links, notices, own_tables
 from app.filming import Limit, film_of
 from app.jobs import Jobs
 from app.notices import plain
-from app.own_tables import of_mine, owner, server_custody
 from app.own_words import EMPTY, lead, report
 from app.views import clean, compare, label, zero_shot
 from app.visit import visit
@@ -61,7 +60,7 @@ def page() -> None:
 
 def _choose() -> OwnTable | None:
     """The table that is looked at: the one just brought, or one of those that are here."""
-    tables = {table.name: table for table in of_mine()}
+    tables = {table.name: table for table in own_tables.of_mine()}
     number = st.session_state.setdefault("own_uploads", 0)
     title = "Bring another table" if tables else "Bring a table"
     with st.expander(title, expanded=not tables, key=f"own_bring_{number}"):
@@ -96,7 +95,7 @@ def _bring(file: Any) -> None:
     """Take in an uploaded file, and empty the uploader, which else holds it in memory."""
     st.session_state.own_uploads += 1
     try:
-        table = own.bring(file.name, file, owner(), server_custody().server)
+        table = own.bring(file.name, file, own_tables.owner(), own_tables.server_custody().server)
         st.session_state.own_table = table.name
         st.session_state.own_complaint = None
     except AnoOnlyError as error:
@@ -297,7 +296,7 @@ def _keep(table: OwnTable) -> None:
 
 def _draw_removal(table: OwnTable) -> None:
     if st.button("Remove it", key=f"remove {table.name}", help="The table, and all that was made of it."):
-        server_custody().remove(table)
+        own_tables.server_custody().remove(table)
         st.session_state.pop("own_table", None)
         st.rerun()
 

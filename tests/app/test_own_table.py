@@ -23,9 +23,11 @@ from anoonly_core.keys import run_key
 from anoonly_core.store import default_store
 from app import own_tables
 from app.controls import CONTROLS, read_link
+from app.filming import Limit
 from app.jobs import server_jobs
 from app.own_tables import Custody, server_custody
 from app.own_words import lead, report
+from app.views import own_table
 from tests.app.conftest import opened
 from tests.tables import cancer, digits, penguins
 
@@ -179,6 +181,16 @@ def test_a_column_that_cannot_be_a_feature_is_left_out_at_first_and_refused_afte
     assert own.get(table.name).read_as() == table.read_as()  # what was read before is still there
 
 
+def test_a_table_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_table, "TOO_LONG", Limit(0.0, "Reading the table took more than 0 s and was stopped."))
+    page = upload(TABLE.to_csv(index=False).encode())
+    assert errors(page) == ["Reading the table took more than 0 s and was stopped."]
+    monkeypatch.undo()
+    monkeypatch.setattr(own_tables, "owner", lambda: "me")
+    next(button for button in page.button if button.label == "Try again").click().run()
+    assert errors(page) == [] and "569 rows" in page.markdown[0].value
+
+
 # Whose it is
 
 
@@ -231,13 +243,13 @@ def test_a_table_goes_a_while_after_its_owner_with_all_that_was_made_of_it(monke
     custody = Custody(jobs)
     here = {"session"}
     monkeypatch.setattr(jobs, "is_here", here.__contains__)
+    custody.present("me", "session")
     table, kept = settled(server=custody.server), own.keep(settled(server=custody.server))
     config = make_config(dataset=table.name, epochs=1)
     key = run_key(config)
     from anoonly_core.run import run
 
     run(config, store=jobs.store)
-    custody.present("me", "session")
     custody.tidy()
     assert own.find(table.name) is not None
     here.clear()
@@ -252,6 +264,7 @@ def test_a_table_goes_a_while_after_its_owner_with_all_that_was_made_of_it(monke
 
 def test_the_tables_of_a_server_that_died_are_removed_and_of_a_living_one_are_not() -> None:
     living, other = Custody(server_jobs()), Custody(server_jobs())
+    living.present("me", "session")
     theirs, orphan, foreign = (settled(server=name) for name in (living.server, "0123456789abcdef", "../x"))
     other.tidy()
     assert own.find(theirs.name) is not None
