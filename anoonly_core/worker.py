@@ -17,6 +17,7 @@ from anoonly_core.config import RunConfig
 if TYPE_CHECKING:
     import numpy as np
 
+    from anoonly_core.fitted_run import FittedRun
     from anoonly_core.observation import Observation
     from anoonly_core.plan import Plan
     from anoonly_core.purify.config import PurifyConfig
@@ -34,6 +35,7 @@ __all__ = [
     "Cancelled",
     "JobProgress",
     "fetch_dataset",
+    "fit_detector",
     "nothing",
     "observe_run",
     "plan_runs",
@@ -143,6 +145,14 @@ def record_runs(job: int, configs: Sequence[RunConfig], projector: str) -> Repla
 
     _check(job)
     return record(configs, projector, lambda done, total: _report(job, done, total))
+
+
+def fit_detector(job: int, config: RunConfig) -> FittedRun:
+    """Fit a run's network as a detector and score all rows, see scoring.fit_run; raises Cancelled."""
+    from anoonly_core.scoring import fit_run
+
+    _check(job)
+    return fit_run(config, lambda done, total: _report(job, done, total))
 
 
 def zero_shot_runs(job: int, configs: Sequence[ZeroShotConfig]) -> list[ZeroShotResult]:
