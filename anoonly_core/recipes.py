@@ -16,7 +16,15 @@ from anoonly_core.data.files import suffix_of
 from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.sweep import PUBLISHED, Sweep
 
-__all__ = ["command_line", "detector_script", "file_name", "python_script", "score_command", "sweep_command"]
+__all__ = [
+    "command_line",
+    "detector_script",
+    "file_name",
+    "own_file",
+    "python_script",
+    "score_command",
+    "sweep_command",
+]
 
 # Said even where they are the defaults, so that a recipe names what it is about.
 ALWAYS_SAID = ("dataset", "baseline")
@@ -41,7 +49,7 @@ def sweep_command(sweep: Sweep) -> str:
 
 def score_command(config: RunConfig) -> str:
     """The command that scores a file with this run's detector: the user's own, if the run is about one."""
-    source = _own_file(config.dataset)
+    source = own_file(config.dataset)
     rows = "rows.csv" if source is None else source
     words = [file_name(config, "detector.safetensors"), f"./{rows}" if rows.startswith("-") else rows]
     return shlex.join(["python", "-m", "anoonly_core", "score", *words, "--out", "scores.csv"])
@@ -49,13 +57,13 @@ def score_command(config: RunConfig) -> str:
 
 def file_name(config: RunConfig, what: str) -> str:
     """What a file about a run is called, such as digits_3_DeepSAD_detector.safetensors, of harmless characters only."""
-    source = _own_file(config.dataset)
+    source = own_file(config.dataset)
     name = config.dataset if source is None else Path(source).name.removesuffix(suffix_of(source))
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:LONGEST_NAME] or "table"
     return f"{stem}_{config.baseline}_{what}"
 
 
-def _own_file(name: str) -> str | None:
+def own_file(name: str) -> str | None:
     """The file that a data set of a user's own is, as its user calls it; None for one of the catalogue."""
     if (table := own.find(name)) is not None:
         return table.shown
@@ -95,7 +103,7 @@ def detector_script(config: RunConfig) -> str:
     said = _said(config)
     given = {"lambda_n": config.lambda_n, **{name: said[name] for name in _FITTED if name in said}}
     split_by = {name: said[name] for name in SPLIT_FIELDS if name in said}
-    at_hand = _own_file(config.dataset) is None
+    at_hand = own_file(config.dataset) is None
     return _SCRIPT.format(
         where="" if at_hand else "# The path of your file goes here, before the question mark if there is one.\n",
         dataset=repr(said["dataset"]),
@@ -121,13 +129,14 @@ from anoonly_core.data.catalogue import load
 from anoonly_core.data.split import make_split
 from anoonly_core.estimator import AnoOnlyDetector
 
-torch.set_num_threads(1)  # as the page does: another number may round otherwise
+# One thread, as on the page: more may round otherwise.
+torch.set_num_threads(1)
 
 {where}name = {dataset}
 dataset = load(name)
 split = make_split(dataset, make_config({split}))
 
-# Trains on dataset.X[split.train]; split.labelled says which of these rows are labelled anomalies.
+# Trains on dataset.X[split.train], of which split.labelled are the labelled anomalies.
 detector = AnoOnlyDetector({detector})
 detector.fit_split(dataset, split)
 
