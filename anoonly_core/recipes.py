@@ -129,7 +129,7 @@ from anoonly_core.data.catalogue import load
 from anoonly_core.data.split import make_split
 from anoonly_core.estimator import AnoOnlyDetector
 
-# One thread, as on the page: more may round otherwise.
+# One thread, as on the page.
 torch.set_num_threads(1)
 
 {where}name = {dataset}

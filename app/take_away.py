@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core import worker
 from anoonly_core.data.dataset import Dataset
@@ -23,31 +24,28 @@ from app.verdict import describe
 __all__ = ["draw_take_away", "scores_table"]
 
 SCRIPT_HEIGHT = 330
+ABOUT_FITTING = "Trains the first seed's run once more and keeps its network."
 NO_DETECTOR = "XGBOD is PyOD's own and has no detector here: use pyod.models.xgbod.XGBOD."
 
 
 def draw_take_away(findings: Findings, jobs: Jobs, session: str) -> None:
     """What the page found, and what finds it again elsewhere."""
     pair = findings.pair
+    waiting = st.container()  # over both columns, for a bar and a button that one alone would cut off
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
         st.markdown("**What is on this page**")
         _draw_page(findings)
-        letter = st.segmented_control(
-            "The detector of",
-            ["A", "B"],
-            default="B",
-            required=True,
-            format_func=lambda letter: f"{letter}  {_called(pair, letter)}",
-            key="taken_run",
-        )
-        run = pair.b if letter == "B" else pair.a
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            letter = st.segmented_control("The detector of", ["A", "B"], default="B", required=True, key="taken_run")
+            run, other = (pair.b, pair.a) if letter == "B" else (pair.a, pair.b)
+            st.caption(describe(run.config, other.config))
         config = run.config
         if config.baseline == "XGBOD":
             jobs.release(session, ["films"])
             st.info(NO_DETECTOR)
             return
-        place = st.container()
+        place = st.empty()
         st.caption("Its scores of any file's rows, on the command line")
         st.code(score_command(config), language="bash", wrap_lines=True)
     with right:
@@ -57,8 +55,10 @@ def draw_take_away(findings: Findings, jobs: Jobs, session: str) -> None:
             st.space("stretch")
             st.download_button("Script", script, file_name(config, "detector.py"), "text/x-python", on_click="ignore")
         st.code(script, language="python", height=SCRIPT_HEIGHT, wrap_lines=True)
-    with place:
-        _draw_detector(run, findings.dataset, jobs, session)
+    found = _fitted(run, jobs, session, place, waiting)
+    if found is not None:
+        with place.container():
+            _draw_detector(run, found, findings.dataset)
 
 
 def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
@@ -73,11 +73,6 @@ def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
             "flagged by B": pair.b.scores >= pair.cuts[1],
         }
     )
-
-
-def _called(pair: Pair, letter: str) -> str:
-    a, b = pair.a.config, pair.b.config
-    return describe(b, a) if letter == "B" else describe(a, b)
 
 
 def _draw_page(findings: Findings) -> None:
@@ -101,23 +96,28 @@ def _draw_page(findings: Findings) -> None:
         )
 
 
-def _draw_detector(run: RunResult, dataset: Dataset, jobs: Jobs, session: str) -> None:
-    """Fit the run's detector when it is asked for, and give it away with its scores of all rows."""
+def _fitted(
+    run: RunResult, jobs: Jobs, session: str, place: DeltaGenerator, waiting: DeltaGenerator
+) -> FittedRun | None:
+    """The run's detector once it was asked for and is fitted; place: for its button, waiting: for how far it is."""
     key = detector_key(run.config)
-    asked = st.session_state.get("detector_asked") == key or jobs.film(key) is not None
-    if not asked:
+    if st.session_state.get("detector_asked") != key and jobs.film(key) is None:
         jobs.release(session, ["films"])
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                "Fit the detector", on_click=st.session_state.update, kwargs={"detector_asked": key}, type="primary"
-            )
-            st.caption("Trains the first seed's run once more and keeps its network.")
-        return
-    found: FittedRun | None = film_of(
-        jobs, session, key, "Fitting, epoch", worker.fit_detector, run.config, name="detector"
-    )
-    if found is None:
-        return
+        with place.container(horizontal=True, vertical_alignment="center"):
+            ask = {"detector_asked": key}
+            st.button("Fit the detector", on_click=st.session_state.update, kwargs=ask, type="primary")
+            st.caption(ABOUT_FITTING)
+        return None
+    place.caption(ABOUT_FITTING)
+    with waiting:
+        found: FittedRun | None = film_of(
+            jobs, session, key, "Fitting, epoch", worker.fit_detector, run.config, name="detector"
+        )
+    return found
+
+
+def _draw_detector(run: RunResult, found: FittedRun, dataset: Dataset) -> None:
+    """Give the detector away, with its scores of all rows."""
     with st.container(horizontal=True):
         st.download_button(
             "Detector",

@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -155,18 +156,29 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("shown", ["", ODD])
-def test_the_detectors_script_gives_the_runs_scores_to_the_bit(shown: str, own_cache: Path) -> None:
+def in_this_process(script: str, folder: Path) -> None:
+    with contextlib.chdir(folder):
+        exec(script, {})
+
+
+def elsewhere(script: str, folder: Path) -> None:
     """In a new process that knows nothing of the page's tables."""
+    (folder / "script.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANOONLY_CACHE": str(folder / "other")}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("shown", "execute"), [("", in_this_process), (ODD, elsewhere)])
+def test_the_detectors_script_gives_the_runs_scores_to_the_bit(
+    shown: str, execute: Callable[[str, Path], None], own_cache: Path
+) -> None:
     settings: dict[str, Any] = {"lambda_n": 0.0, "epochs": 2, "seed": 3, "norm": "layer", "labeled_ratio": 0.4}
     config = make_config(dataset=brought(shown, own_cache) if shown else "digits_3", **settings)
     result, dataset = run(config, "cpu"), load_cached(config.dataset)
-    (own_cache / "script.py").write_text(detector_script(config))
-    elsewhere = {**os.environ, "PYTHONPATH": str(ROOT), "ANOONLY_CACHE": str(own_cache / "other")}
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=own_cache, env=elsewhere, capture_output=True, text=True, timeout=120
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    execute(detector_script(config), own_cache)
     table = pd.read_csv(own_cache / "scores.csv")
     assert table["row"].tolist() == dataset.row_ids[result.test_rows].tolist()
     assert np.array_equal(table["score"].to_numpy(np.float32), result.scores)
