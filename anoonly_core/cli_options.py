@@ -1,15 +1,20 @@
-"""The options that describe runs on the command line: a config's own settings, with dashes, and seeds."""
+"""What commands share: the options that describe runs, a config's settings and seeds; and tables that go to a file."""
 
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
+
+import pandas as pd
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.catalogue import check_name
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.sweep import to_parquet
 
-__all__ = ["RUN_SETTINGS", "add_run_options", "configs_of", "seeds_of"]
+__all__ = ["RUN_SETTINGS", "add_run_options", "checked_out", "configs_of", "seeds_of", "write_table"]
 
 MAX_SEEDS = 1000
 RUN_SETTINGS = tuple(RunConfig.model_fields)
@@ -48,3 +53,27 @@ def seeds_of(text: str) -> int:
     if not 1 <= seeds <= MAX_SEEDS:
         raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {text[:60]!r}.")
     return seeds
+
+
+def checked_out(name: str | None) -> Path | None:
+    """Where a table is to go, before any work is done for it; raises InvalidConfig where it cannot go there."""
+    if name is None:
+        return None
+    path = Path(name)
+    if path.suffix not in (".csv", ".parquet"):
+        raise InvalidConfig(f"--out must end in .csv or .parquet, not {path.name!r}.")
+    if not path.absolute().parent.is_dir():
+        raise InvalidConfig(f"There is no folder {str(path.absolute().parent)!r} for --out.")
+    return path
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table beside its place and then put it there, so that no half of it is found; raises InvalidConfig."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table))
+        part.replace(path)
+    except OSError as error:
+        raise InvalidConfig(f"The table could not be written to {str(path)!r} ({error.strerror}).") from error
+    finally:
+        part.unlink(missing_ok=True)

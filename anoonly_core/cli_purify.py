@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from anoonly_core.cli_options import add_run_options, configs_of
+from anoonly_core.cli_options import add_run_options, checked_out, configs_of, write_table
 from anoonly_core.data.catalogue import load_cached
-from anoonly_core.errors import InvalidConfig
 from anoonly_core.purify.config import PURIFY_RULES, PurifyConfig, make_purify_config
 from anoonly_core.purify.result import Purified, suspicion_table
 from anoonly_core.store import default_store
@@ -34,7 +32,9 @@ def add_parser(commands: Any) -> None:
     add_run_options(parser)
     for name, rule in PURIFY_RULES.items():
         parser.add_argument(f"--{name}", metavar="VALUE", help=rule)
-    parser.add_argument("--out", metavar="FILE", help="where the pool's rows go, most suspicious first: a .csv")
+    parser.add_argument(
+        "--out", metavar="FILE", help="where the pool's rows go, most suspicious first: .csv or .parquet"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(command=_purify)
 
@@ -42,10 +42,10 @@ def add_parser(commands: Any) -> None:
 def _purify(options: argparse.Namespace) -> None:
     given = {name: getattr(options, name) for name in PURIFY_RULES}
     configs = [make_purify_config(run, **given) for run in configs_of(options)]
-    out = _checked_out(options.out)
+    out = checked_out(options.out)
     found = _purified(configs)
     if out is not None:
-        _write(found, out)
+        write_table(_table(found), out)
     report = _report([one.summary() for one in found])
     print(json.dumps(report, indent=1) if options.json else _as_text(found[0].config, report))
 
@@ -69,27 +69,13 @@ def _purified(configs: list[PurifyConfig]) -> list[Purified]:
         return purify_many(configs, default_store(), show)
 
 
-def _checked_out(name: str | None) -> Path | None:
-    if name is None:
-        return None
-    path = Path(name)
-    if path.suffix != ".csv":
-        raise InvalidConfig(f"--out must end in .csv, not {path.name!r}.")
-    if not path.absolute().parent.is_dir():
-        raise InvalidConfig(f"There is no folder {str(path.absolute().parent)!r} for --out.")
-    return path
-
-
-def _write(found: list[Purified], path: Path) -> None:
+def _table(found: list[Purified]) -> pd.DataFrame:
     tables = []
     for one in found:
         table = suspicion_table(one.suspicion, one.config.remove, load_cached(one.config.run.dataset))
         table.insert(0, "seed", one.config.run.seed)
         tables.append(table)
-    try:
-        pd.concat(tables).to_csv(path, index=False)
-    except OSError as error:
-        raise InvalidConfig(f"The rows could not be written to {str(path)!r} ({error.strerror}).") from error
+    return pd.concat(tables)
 
 
 def _report(runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
 from anoonly_core import worker
+from anoonly_core.cli_options import checked_out, write_table
 from anoonly_core.config import RULES
 from anoonly_core.data.catalogue import DATASETS, check_name, load
 from anoonly_core.errors import InvalidConfig
@@ -23,7 +23,7 @@ from anoonly_core.execute import Engine, LocalEngine, execute
 from anoonly_core.plan import duration
 from anoonly_core.questions import QUESTIONS, WITH_AND_WITHOUT
 from anoonly_core.store import Store, StoredRun, default_store
-from anoonly_core.sweep import AXES, PUBLISHED, Sweep, make_sweep, sweep_table, to_parquet
+from anoonly_core.sweep import AXES, PUBLISHED, Sweep, make_sweep, sweep_table
 from anoonly_core.workers import Workers
 
 __all__ = ["add_parser", "sweep_of"]
@@ -48,7 +48,7 @@ def add_parser(commands: Any) -> None:
 
 def _sweep(options: argparse.Namespace) -> None:
     sweep = sweep_of(options)
-    out = _checked_out(options.out)
+    out = checked_out(options.out)
     name = check_name(str(sweep.settings.get("dataset", "digits_3")))
     if name in DATASETS and not DATASETS[name].at_hand():
         with tqdm(unit="B", unit_scale=True, desc=name, disable=None) as bar:
@@ -66,7 +66,7 @@ def _sweep(options: argparse.Namespace) -> None:
         _train(sweep, engine, store, runs, failures)
     table = sweep_table(sweep, runs, failures)
     if out is not None:
-        _write(table, out)
+        write_table(table, out)
     print(json.dumps(_report(sweep, table), indent=1) if options.json else _as_text(sweep, table))
 
 
@@ -96,17 +96,6 @@ def _whole(name: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise InvalidConfig(f"{name} must be a whole number, not {text!r}.") from None
-
-
-def _checked_out(name: str | None) -> Path | None:
-    if name is None:
-        return None
-    path = Path(name)
-    if path.suffix not in (".csv", ".parquet"):
-        raise InvalidConfig(f"--out must end in .csv or .parquet, not {path.name!r}.")
-    if not path.absolute().parent.is_dir():
-        raise InvalidConfig(f"There is no folder {str(path.absolute().parent)!r} for --out.")
-    return path
 
 
 @contextmanager
@@ -155,18 +144,6 @@ def _train(sweep: Sweep, engine: Engine, store: Store, runs: dict[str, StoredRun
         ) from None
     finally:
         states.close()  # type: ignore[attr-defined]
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    """Write the table beside its place and then put it there, so that no half of it is ever found."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table))
-        part.replace(path)
-    except OSError as error:
-        raise InvalidConfig(f"The table could not be written to {str(path)!r} ({error.strerror}).") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _report(sweep: Sweep, table: pd.DataFrame) -> dict[str, Any]:

@@ -11,6 +11,7 @@ __all__ = [
     "DownloadFailed",
     "EngineUnavailable",
     "FetchIncomplete",
+    "InfiniteScore",
     "InvalidConfig",
     "InvalidInput",
     "SplitImpossible",
@@ -94,6 +95,14 @@ class TrainingDiverged(AnoOnlyError):
 
 class InvalidInput(AnoOnlyError, ValueError):
     """A setting, a table or labels that a detector cannot use; a ValueError too, as scikit-learn expects."""
+
+
+class InfiniteScore(InvalidInput):
+    """A row is so unlike those of the training that its score is no finite number; row: its place among them."""
+
+    def __init__(self, sentence: str, row: int = 0) -> None:
+        super().__init__(sentence)
+        self.row = row
 
 
 class BadModelFile(AnoOnlyError):

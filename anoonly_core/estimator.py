@@ -5,30 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import ClassifierTags, Tags, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
 
 from anoonly_core import __version__
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
-from anoonly_core.data.dataset import Provenance, make_dataset
+from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.files import one_line
+from anoonly_core.data.preparation import Preparation
 from anoonly_core.data.split import Split, min_max
-from anoonly_core.errors import AnoOnlyError, BadModelFile, InvalidInput, TrainingDiverged
+from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
+from anoonly_core.fitted import FittedNetwork, Report, fit_network, restored_network
 from anoonly_core.keys import ENGINE_REVISION
-from anoonly_core.methods import METHODS, Head
 from anoonly_core.model_file import read_model, write_model
 from anoonly_core.run import resolve_device
-from anoonly_core.stack import Stack
-from anoonly_core.train import pretrain, train
 
 __all__ = ["AnoOnlyDetector"]
 
@@ -57,7 +55,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     Attributes after fit: decision_scores_ float64 [rows], the training rows' scores. threshold_, their
     (1 - contamination) quantile. labels_ int64 [rows], 1 where the score is above it.
     n_features_in_; feature_names_in_, where X had names. config_, the settings that were trained
-    with, those filled in and the seed among them.
+    with, those filled in and the seed among them. preparation_, how a file's columns become the
+    features (data.preparation.Preparation), or None where nobody said: fit is given features.
 
     The same settings, rows and seed give the same bits, on one machine with one number of threads.
     A fitted detector holds no training rows as such, but the range of each feature, and some heads
@@ -99,12 +98,12 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_head")
+        return hasattr(self, "network_")
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
-        if "_head" in state and self._head.lambda_n.is_cuda:  # a pickle is read where there is no card, too
-            state["_head"] = deepcopy(self._head).cpu()
+        if "network_" in state:  # a pickle is read where there is no card, too
+            state["network_"] = self.network_.on_cpu()
         return state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
@@ -113,9 +112,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Raises ValueError (InvalidInput) with one sentence for settings, rows or labels that cannot
         be, and TrainingDiverged where the scores stop being finite numbers.
         """
-        for name in [*vars(self)]:  # a fit that fails leaves no detector made of two halves
-            if name.endswith("_") or name in ("_head", "_minimum", "_scale"):
-                delattr(self, name)
+        self._forget()
         if y is None:
             raise InvalidInput(
                 "AnoOnlyDetector requires y to be passed, but the target y is None: "
@@ -127,18 +124,25 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         labels = _labels(y, rows)
         with _as_value_errors():
             dataset = make_dataset("X", rows, labels, Provenance("given to fit", ""))
-        everything, nothing = np.arange(dataset.rows), np.arange(0)
-        self._minimum, self._scale = min_max(dataset.X, everything)
-        split = Split(everything, labels == 1, nothing, self._minimum, self._scale, {})
-        stack = Stack(dataset, [config], [split], device)
-        for _ in pretrain(stack, remember=False):  # nothing of the rows stays in the process
-            pass
-        for _ in train(stack):
-            pass
-        scores = stack.scores([everything])[0].astype(np.float64)
-        if not np.isfinite(scores).all():
-            raise TrainingDiverged
-        self._keep(stack.head, config, scores, float(np.quantile(scores, 1 - self.contamination)))
+        everything = np.arange(dataset.rows)
+        split = Split(everything, labels == 1, np.arange(0), *min_max(dataset.X, everything), {})
+        # Nothing that is learnt from the rows stays in the process.
+        self._keep(fit_network(dataset, split, config, device, remember=False))
+        return self
+
+    def fit_split(self, dataset: Dataset, split: Split, report: Report = lambda done, total: None) -> Self:
+        """Train on a split of a data set, as a run of the page does: with the run's settings and seed, its bits.
+
+        It is `fit` on dataset.X[split.train], where split.labelled says which rows are labelled, but that the
+        split's own scaling holds, which under the protocol "published" is that of more rows. report: called
+        after each epoch with the epochs done and all of them; what it raises stops the training. Errors as fit.
+        """
+        self._forget()
+        with _as_value_errors():
+            config, device = self._config(), resolve_device(self.device)
+        network = fit_network(dataset, split, config, device, report)
+        self.n_features_in_ = dataset.columns
+        self._keep(network)
         return self
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
@@ -149,14 +153,12 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float32, reset=False)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = torch.from_numpy((rows - self._minimum) / self._scale)
-        (scores,) = self._head.row_by_row(self._head.score, [scaled.to(self._head.lambda_n.device)])
-        finite = torch.isfinite(scores)
-        if not finite.all():
-            row = int((~finite).nonzero()[0])
-            raise InvalidInput(f"Row {row} of X is so far out of the training rows' range that its score is infinite.")
-        return scores.cpu().numpy().astype(np.float64)
+        scores = self.network_.scores(rows)
+        if not (finite := np.isfinite(scores)).all():
+            row = int(np.flatnonzero(~finite)[0])
+            sentence = f"Row {row} of X is so far out of the training rows' range that its score is infinite."
+            raise InfiniteScore(sentence, row)
+        return scores
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """1 for rows of X whose score is above threshold_, else 0, int64 [rows]; errors as decision_function."""
@@ -169,9 +171,6 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         takes its place. Raises NotFittedError, and OSError where the file cannot be written.
         """
         check_is_fitted(self)
-        tensors = {f"head.{name}": tensor.cpu().contiguous() for name, tensor in self._head.state_dict().items()}
-        arrays = {"minimum": self._minimum, "scale": self._scale, "decision_scores_": self.decision_scores_}
-        tensors |= {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
         params = self.get_params(deep=False)
         if not isinstance(self.random_state, (int, np.integer, type(None))):
             params["random_state"] = self.config_["seed"]
@@ -183,8 +182,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             "config_": self.config_,
             "threshold_": self.threshold_,
             "feature_names_in_": None if names is None else list(names),
+            "preparation_": None if self.preparation_ is None else self.preparation_.model_dump(mode="json"),
         }
-        write_model(path, document, tensors)
+        write_model(path, document, self.network_.tensors())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -203,7 +203,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             raise BadModelFile(f"{shown} does not hold what a saved AnoOnlyDetector holds.") from error
 
     @classmethod
-    def _restored(cls, document: dict[str, Any], tensors: dict[str, torch.Tensor], shown: str) -> Self:
+    def _restored(cls, document: dict[str, Any], tensors: dict[str, Tensor], shown: str) -> Self:
         baseline = document["config_"]["baseline"]
         if document["revision"] != _revision(baseline):
             raise BadModelFile(
@@ -211,34 +211,37 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 f"than that of anoonly {__version__}: fit it anew."
             )
         detector, config = cls(**document["params"]), make_config(dataset="X", **document["config_"])
-        minimum, scale, scores = (tensors.pop(name).numpy() for name in ("minimum", "scale", "decision_scores_"))
-        threshold, names, columns = float(document["threshold_"]), document["feature_names_in_"], len(minimum)
-        kinds = [array.dtype.str[1:] for array in (minimum, scale, scores)]
-        shapes_fit = minimum.shape == scale.shape == (columns,) and scores.ndim == 1
-        finite = all(np.isfinite(values).all() for values in (minimum, scale, scores, threshold))
-        if kinds != ["f4", "f4", "f8"] or not shapes_fit or not finite:
-            raise ValueError("other arrays than a detector's")
-        if names is not None and (len(names) != columns or not all(isinstance(name, str) for name in names)):
-            raise ValueError("feature names that do not fit")
-        with torch.device("meta"):  # so that no memory is taken for sizes that the file does not have
-            head = METHODS[config.baseline](1, columns, config.norm, config.preset)
-        weights = {name.removeprefix("head."): tensor for name, tensor in tensors.items()}
-        if any(tensor.dtype != weights[name].dtype for name, tensor in head.state_dict().items()):
-            raise ValueError("a weight of another type")
-        head.load_state_dict(weights, assign=True)
-        detector._minimum, detector._scale, detector.n_features_in_ = minimum, scale, columns
+        network = restored_network(config, tensors)
+        threshold, names, prepared = (document[name] for name in ("threshold_", "feature_names_in_", "preparation_"))
+        if not np.isfinite(float(threshold)):
+            raise ValueError("a threshold that is no number")
         if names is not None:
+            if len(names) != network.columns or not all(isinstance(name, str) for name in names):
+                raise ValueError("feature names that do not fit")
             detector.feature_names_in_ = np.array(names, dtype=object)
-        detector._keep(head, config, scores, threshold)
+        preparation = None if prepared is None else Preparation.model_validate(prepared)
+        if preparation is not None and len(preparation.features) != network.columns:
+            raise ValueError("a preparation that makes other features")
+        detector.n_features_in_ = network.columns
+        detector._keep(network, float(threshold), preparation)
         return detector
 
-    def _keep(self, head: Head, config: RunConfig, scores: np.ndarray, threshold: float) -> None:
-        self.config_ = {name: getattr(config, name) for name in SETTINGS}
-        self.threshold_ = threshold
+    def _forget(self) -> None:
+        """A fit that fails leaves no detector made of two halves."""
+        for name in [*vars(self)]:
+            if name.endswith("_"):
+                delattr(self, name)
+
+    def _keep(
+        self, network: FittedNetwork, threshold: float | None = None, preparation: Preparation | None = None
+    ) -> None:
+        scores = network.training_scores
+        self.config_ = {name: getattr(network.config, name) for name in SETTINGS}
+        self.threshold_ = float(np.quantile(scores, 1 - self.contamination)) if threshold is None else threshold
         self.decision_scores_ = scores
         self.labels_ = self._above(scores)
-        # In eval mode for good: threads that score at once would otherwise switch it under each other.
-        self._head = head.eval().requires_grad_(False)
+        self.preparation_ = preparation
+        self.network_ = network
 
     def _above(self, scores: np.ndarray) -> np.ndarray:
         labels: np.ndarray = (scores > self.threshold_).astype(np.int64)

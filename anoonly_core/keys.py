@@ -13,6 +13,7 @@ from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.purify.config import SCORERS, PurifyConfig
 
 __all__ = [
+    "detector_key",
     "hidden_points_key",
     "input_points_key",
     "observation_key",
@@ -46,6 +47,11 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
 def hidden_points_key(run: str, projector: str) -> str:
     """The key of a projection ("pca", "tsne", "umap") of what the run with this key sees in its rows."""
     return _digest({"run": run, "projector": projector})
+
+
+def detector_key(config: RunConfig) -> str:
+    """The key of a run's network as a detector, and of what it says of all rows."""
+    return _digest({"fitted": run_key(config)})
 
 
 def observation_key(config: RunConfig) -> str:

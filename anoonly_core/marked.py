@@ -17,12 +17,11 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data import own
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, min_max
-from anoonly_core.errors import InvalidInput, TrainingDiverged
+from anoonly_core.errors import InvalidInput
 from anoonly_core.purify.config import SCORERS
 from anoonly_core.purify.purify import WAYS, Training, trained_scores
-from anoonly_core.stack import Stack
+from anoonly_core.scoring import as_file, detector_on
 from anoonly_core.streams import derived_seed, numpy_stream
-from anoonly_core.train import pretrain, train
 from anoonly_core.unsupervised import UNSUPERVISED
 
 __all__ = ["Ranked", "marked_problem", "rank_marked", "score_unlabelled"]
@@ -41,11 +40,13 @@ class Ranked:
 
     rows: int64 [m], places in the table, the rows that are drawn: a fixed sample, what is marked, and those with
     the highest scores. hidden: float32 [m, features], what the trained network sees in them, else the scaled rows.
+    file: the detector that was trained on marks, as AnoOnlyDetector.load reads it.
     """
 
     scores: np.ndarray
     rows: np.ndarray
     hidden: np.ndarray
+    file: bytes | None = None
 
 
 def score_unlabelled(config: RunConfig, scorer: str, report: Report = lambda done, total: None) -> Ranked:
@@ -75,18 +76,10 @@ def rank_marked(config: RunConfig, anomalies: Sequence[int], report: Report = la
     dataset, split = marked_problem(config.dataset, anomalies)
     if not split.labelled.any() or split.labelled.all():
         raise InvalidInput("Mark at least one row as an anomaly, and not all of them.")
-    stack = Stack(dataset, [config], [split])
-    assert config.epochs is not None
-    before = stack.pretraining_epochs
-    for epoch in pretrain(stack):
-        report(epoch, before + config.epochs)
-    for snapshot in train(stack):
-        report(before + snapshot.epoch, before + config.epochs)
-    (scores,) = stack.scores([split.train])
-    if not np.isfinite(scores).all():
-        raise TrainingDiverged
+    detector = detector_on(config, dataset, split, report)
+    scores = detector.decision_scores_.astype(np.float32)
     rows = _drawn(scores, split.labelled, config.seed)
-    return Ranked(scores, rows, stack.hidden([rows])[0])
+    return Ranked(scores, rows, detector.network_.hidden(dataset.X[rows]), as_file(detector))
 
 
 def marked_problem(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anoonly_core.data.look import TableLook
     from anoonly_core.data.own import OwnTable
     from anoonly_core.data.reading import Reading
+    from anoonly_core.fitted_run import FittedRun
     from anoonly_core.marked import Ranked
     from anoonly_core.observation import Observation
     from anoonly_core.plan import Plan
@@ -38,6 +39,7 @@ __all__ = [
     "Cancelled",
     "JobProgress",
     "fetch_datasets",
+    "fit_detector",
     "look_at_own",
     "nothing",
     "observe_run",
@@ -151,6 +153,14 @@ def record_runs(job: int, configs: Sequence[RunConfig], projector: str) -> Repla
 
     _check(job)
     return record(configs, projector, lambda done, total: _report(job, done, total))
+
+
+def fit_detector(job: int, config: RunConfig) -> FittedRun:
+    """Fit a run's network as a detector and score all rows, see scoring.fit_run; raises Cancelled."""
+    from anoonly_core.scoring import fit_run
+
+    _check(job)
+    return fit_run(config, lambda done, total: _report(job, done, total))
 
 
 def zero_shot_runs(job: int, configs: Sequence[ZeroShotConfig]) -> list[ZeroShotResult]:

@@ -14,6 +14,7 @@ from anoonly_core.result import History, Role
 
 __all__ = [
     "ANOMALY",
+    "MODEBAR",
     "NORMAL",
     "ScoreScale",
     "Side",
@@ -36,6 +37,7 @@ ROLES = {
     Role.LABELLED_ANOMALY: ("labelled anomaly (training)", ANOMALY, "star", 12, 1.0),
 }
 BINS = 48
+MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 
 
 @dataclass(frozen=True)

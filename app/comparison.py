@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -12,19 +13,20 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.own import is_own_name
-from anoonly_core.evaluate import chance_levels, confusion
+from anoonly_core.evaluate import chance_levels
 from anoonly_core.keys import hidden_points_key, input_points_key
 from anoonly_core.project import scaled_inputs
-from anoonly_core.result import RunResult
+from anoonly_core.result import RunResult, Sample
 from app import charts, links
+from app.figures import LITTLE, SAID, Pair, sides_of
 from app.jobs import Jobs
 from app.replaying import draw_replay
+from app.report import Findings
 from app.tabs import MODEBAR, draw_tabs
-from app.verdict import Difference, describe, difference, signed, verdict
+from app.verdict import METRICS, Difference, differences, signed, verdict
 
-__all__ = ["DEFAULT_THRESHOLD", "TILE_HELP", "draw_comparison", "draw_figures", "sides_of", "tile"]
+__all__ = ["DEFAULT_THRESHOLD", "TILE_HELP", "draw_comparison", "draw_figures", "tile"]
 
-METRICS = {"aucroc": "AUCROC", "aucpr_anomaly": "AUCPR anomaly", "aucpr_normal": "AUCPR normal"}
 VIEWS = {"trained": "when trained", "learn": "watch it learn"}
 PROJECTIONS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 FOLLOW_S = 0.4
@@ -40,10 +42,7 @@ DEFAULT_THRESHOLD = min(THRESHOLDS, key=lambda u: abs(u - 3))
 
 def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted: int) -> None:
     """The sentence and the three metrics, over the seeds that are finished."""
-    found = {
-        name: difference([getattr(r.metrics, name) for r in a], [getattr(r.metrics, name) for r in b])
-        for name in METRICS
-    }
+    found = differences(a, b)
     more = f" *({seeds_wanted - len(a)} more seeds are training.)*" if len(a) < seeds_wanted else ""
     st.markdown(f"##### {verdict(a[0].config, b[0].config, found['aucpr_anomaly'], len(a))}{more}")
     chance = chance_levels(b[0].y_test)
@@ -63,20 +62,12 @@ def tile(label: str, found: Difference, chance: float | None, more_is_better: bo
     )
 
 
-def sides_of(a: RunResult, b: RunResult) -> list[charts.Side]:
-    """The two runs as the charts need them, each named by what sets it apart from the other."""
-    return [
-        charts.Side(letter, describe(r.config, other.config), r.y_test, r.scores, charts.ScoreScale.of(r.scores))
-        for letter, r, other in (("A", a, b), ("B", b, a))
-    ]
-
-
 @st.fragment
-def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
+def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs: Jobs, session: str) -> None:
     """The charts of the first seed: one threshold and one selection run through all of them."""
     links.remember()  # threshold and projection move here, without the rest of the page
+    a, b = runs_a[0], runs_b[0]
     dataset = load_cached(b.config.dataset)
-    sides = sides_of(a, b)
     if b.counts["test_copies_of_training_part"]:
         share = b.counts["test_copies_of_training_part"] / b.counts["test"]
         st.warning(f"Leak: {share:.0%} of the test rows are copies of training rows under this protocol.")
@@ -90,9 +81,8 @@ def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
     with projection_place:
         projector = _draw_projection_control()
     if view == "learn":
-        draw_replay(a, b, dataset, sides, projector, jobs, session, beside=threshold_place)
+        draw_replay(a, b, dataset, sides_of(a, b), projector, jobs, session, beside=threshold_place)
         return
-    jobs.release(session, ["films"])
     threshold = threshold_place.select_slider(
         "Threshold: score, in interquartile ranges above the median of the test rows",
         THRESHOLDS,
@@ -100,18 +90,14 @@ def draw_figures(a: RunResult, b: RunResult, jobs: Jobs, session: str) -> None:
         key="threshold",
         bind="query-params",
     )
-    cuts = [side.scale.score(threshold) for side in sides]
-    confusions = [confusion(side.y, side.scores, cut) for side, cut in zip(sides, cuts, strict=True)]
-    scores_place.plotly_chart(
-        charts.scores_figure(sides, threshold, confusions),
-        key="scores",
-        config=MODEBAR,
-        alt="Score distributions of normal rows and anomalies for A and B on one axis, with the threshold.",
-    )
-    selected, waiting = _draw_points(a, b, dataset, sides, projector, jobs, session)
+    pair = Pair(a, b, threshold)
+    scores_place.plotly_chart(pair.scores(), key="scores", config=MODEBAR, alt=SAID["scores"])
+    maps = _Maps(pair, dataset, jobs)
+    selected, waiting = _draw_points(maps, projector, session)
     if waiting:
         _follow_points(jobs, waiting)
-    draw_tabs(a, b, dataset, sides, cuts, confusions, selected)
+    findings = Findings(runs_a, runs_b, dataset, pair, lambda: maps.finished(projector))
+    draw_tabs(pair, dataset, selected, findings, jobs, session)
 
 
 def _draw_view_control(disabled: bool) -> str:
@@ -144,54 +130,72 @@ def _draw_projection_control() -> str:
     return chosen
 
 
-def _draw_points(
-    a: RunResult,
-    b: RunResult,
-    dataset: Dataset,
-    sides: list[charts.Side],
-    projector: str,
-    jobs: Jobs,
-    session: str,
-) -> tuple[list[int], list[str]]:
+@dataclass(frozen=True, eq=False)
+class _Maps:
+    """The three maps: of the input features, and of what each run sees."""
+
+    pair: Pair
+    dataset: Dataset
+    jobs: Jobs
+
+    def wanted(self, projector: str) -> list[tuple[str, str, np.ndarray, Sample]]:
+        """Each map's title, its key, its features and the rows that it shows."""
+        a, b = self.pair.a, self.pair.b
+        inputs = scaled_inputs(self.dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale)
+        # Each with its own rows: where A and B differ in their labels, they train on other ones.
+        return [
+            ("input features", input_points_key(b.config, projector), inputs, b.sample),
+            *(
+                (_panel_title(run, side), hidden_points_key(run.key, projector), run.sample.hidden, run.sample)
+                for run, side in zip((a, b), self.pair.sides, strict=True)
+            ),
+        ]
+
+    def panels(self, projector: str) -> dict[str, charts.Panel]:
+        """The maps by their keys, without points where they are not there yet."""
+        found = {}
+        for title, key, table, sample in self.wanted(projector):
+            quick = projector == "pca"
+            points = self.jobs.points_now(key, table, projector) if quick else self.jobs.points(key)
+            found[key] = charts.Panel(title, points, sample.role, self.dataset.row_ids[sample.rows])
+        return found
+
+    def finished(self, projector: str) -> tuple[str, list[charts.Panel]]:
+        """What the maps are called, and the maps: by PCA where the projection on show is not there yet."""
+        panels = list(self.panels(projector).values())
+        if any(panel.points is None for panel in panels):
+            return self.finished("pca")
+        return PROJECTIONS[projector], panels
+
+
+def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], list[str]]:
     """Input and hidden features, projected; returns the selected row ids and the projections under way."""
-    inputs = scaled_inputs(dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale)
-    # Each with its own rows: where A and B differ in their labels, they train on other ones.
-    maps = [
-        ("input features", input_points_key(b.config, projector), inputs, b.sample),
-        (_panel_title(a, sides[0]), hidden_points_key(a.key, projector), a.sample.hidden, a.sample),
-        (_panel_title(b, sides[1]), hidden_points_key(b.key, projector), b.sample.hidden, b.sample),
-    ]
-    tables = {key: table for _, key, table, _ in maps}
-    points: dict[str, np.ndarray | None]
-    if projector == "pca":
-        points = {key: jobs.points_now(key, table, projector) for key, table in tables.items()}
-    else:
-        jobs.want_points(session, projector, tables, stored=not is_own_name(b.config.dataset))
-        points = {key: jobs.points(key) for key in tables}
-    panels = [
-        charts.Panel(title, points[key], sample.role, dataset.row_ids[sample.rows]) for title, key, _, sample in maps
-    ]
-    failures = [sentence for key in tables if (sentence := jobs.failure(key))]
+    jobs = maps.jobs
+    if projector != "pca":
+        tables = {key: table for _, key, table, _ in maps.wanted(projector)}
+        jobs.want_points(session, projector, tables, stored=not is_own_name(maps.pair.b.config.dataset))
+    panels = maps.panels(projector)
+    failures = [sentence for key in panels if (sentence := jobs.failure(key))]
     event = st.plotly_chart(
         charts.points_figure(
-            panels,
+            list(panels.values()),
             selected=st.session_state.get("selected_rows", ()),
             waiting=failures[0] if failures else f"{PROJECTIONS[projector]} is being computed …",
         ),
         key="points",
         config=MODEBAR,
         on_select="rerun",
-        alt="The same test rows in three maps: input features, what A sees in them, what B sees.",
+        alt=SAID["points"],
     )
     if projector != "pca":
-        st.caption("Distances between clusters, and their sizes, mean little in t-SNE and UMAP.")
+        st.caption(LITTLE)
     selected = sorted({int(point["customdata"]) for point in event["selection"]["points"] if "customdata" in point})
     # Marking redraws the chart, upon which the browser drops its own selection: an empty one says nothing.
     selected = selected or st.session_state.get("selected_rows", [])
     if selected != st.session_state.get("selected_rows", []):
         st.session_state.selected_rows = selected
         st.rerun(scope="fragment")
-    return selected, [key for key in tables if points[key] is None and jobs.failure(key) is None]
+    return selected, [key for key, panel in panels.items() if panel.points is None and jobs.failure(key) is None]
 
 
 def _panel_title(result: RunResult, side: charts.Side) -> str:

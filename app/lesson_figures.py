@@ -14,12 +14,13 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.evaluate import chance_levels, confusion
 from anoonly_core.result import RunResult
 from app import charts
-from app.comparison import DEFAULT_THRESHOLD, METRICS, PROJECTIONS, TILE_HELP, sides_of, tile
+from app.comparison import DEFAULT_THRESHOLD, PROJECTIONS, TILE_HELP, tile
+from app.figures import sides_of
 from app.lessons import Outcome, Step, measured, outcome
 from app.measures import MEASURES
 from app.sweep_curves import value_words
 from app.tabs import MODEBAR
-from app.verdict import Difference, describe, signed, verdict
+from app.verdict import METRICS, Difference, describe, signed, verdict
 
 __all__ = ["answer", "draw_answer", "draw_settings", "set_apart", "setting_words"]
 

@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from anoonly_core import worker
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.keys import replay_key
+from anoonly_core.recipes import file_name
 from anoonly_core.replay import Replay
 from anoonly_core.result import RunResult
 from app import film
@@ -59,7 +60,7 @@ def draw_replay(
     beside.download_button(
         "Take the replay away, as HTML",
         lambda: film.html(moving),
-        f"{b.config.dataset.replace('/', '_')}_replay.html",
+        file_name(b.config, "replay.html"),
         "text/html",
         on_click="ignore",
     )

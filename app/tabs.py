@@ -1,94 +1,51 @@
-"""The tabs below the figures: curves, confusion and rows, training, the split, the method."""
+"""The tabs below the figures: curves, confusion and rows, training, the split, what is taken away, the method."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.evaluate import Confusion, Curves, chance_levels, curves
 from anoonly_core.result import RunResult
 from app import charts
+from app.charts import MODEBAR
 from app.diagram import network_dot
+from app.figures import SAID, Pair, about_the_sign, about_the_split, about_training
+from app.jobs import Jobs
+from app.report import Findings
+from app.take_away import draw_take_away, scores_table
 from app.verdict import describe
 
 __all__ = ["MODEBAR", "PICTURED_ROWS", "draw_tabs", "picture"]
 
-MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 PICTURED_ROWS = 100
 NORM_PLACE = " The norm stands in a pink box; a dashed box is its place where the features pass unchanged."
 
 
-def draw_tabs(
-    a: RunResult,
-    b: RunResult,
-    dataset: Dataset,
-    sides: list[charts.Side],
-    cuts: list[float],
-    confusions: list[Confusion],
-    selected: list[int],
-) -> None:
+def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], findings: Findings, jobs: Jobs, session: str) -> None:
     """All tabs, for the first seed."""
-    tab_curves, tab_rows, tab_training, tab_split, tab_method = st.tabs(
-        ["Curves", "Confusion and rows", "Training", "The split", "The method"]
+    tab_curves, tab_rows, tab_training, tab_split, tab_away, tab_method = st.tabs(
+        ["Curves", "Confusion and rows", "Training", "The split", "Take away", "The method"]
     )
     with tab_curves:
-        drawn = [curves(side.y, side.scores) for side in sides]
-        at = [_last_flagged(curve, cut) for curve, cut in zip(drawn, cuts, strict=True)]
-        st.plotly_chart(
-            charts.curves_figure(sides, drawn, at, chance_levels(b.y_test)),
-            key="curves",
-            config=MODEBAR,
-            alt="ROC and precision-recall curves of A and B with the threshold's marks.",
-        )
-        st.caption(
-            "The third curve treats the normal rows as the class to find, ranked by minus the score. The paper's "
-            "Table 4 left the sign as it was: "
-            f"that gives {a.metrics.aucpr_normal_published:.3f} → {b.metrics.aucpr_normal_published:.3f} here, "
-            f"in place of {a.metrics.aucpr_normal:.3f} → {b.metrics.aucpr_normal:.3f}."
-        )
+        st.plotly_chart(pair.curves(), key="curves", config=MODEBAR, alt=SAID["curves"])
+        st.caption(about_the_sign(pair.a, pair.b))
     with tab_rows:
-        st.plotly_chart(
-            charts.confusion_figure(sides, confusions),
-            key="confusion",
-            config=MODEBAR,
-            alt="Confusion matrices of A and B at the threshold.",
-        )
-        _draw_rows(a, b, dataset, cuts, selected)
+        st.plotly_chart(pair.confusion(), key="confusion", config=MODEBAR, alt=SAID["confusion"])
+        _draw_rows(pair, dataset, selected)
     with tab_training:
-        _draw_training(a, b)
+        _draw_training(pair)
     with tab_split:
-        _draw_splits(a, b)
+        _draw_splits(pair)
     with tab_method:
-        _draw_method(a, b, dataset.columns)
+        _draw_method(pair.a, pair.b, dataset.columns)
+    with tab_away:  # last, for it may wait for a detector
+        draw_take_away(findings, jobs, session)
 
 
-def _last_flagged(curve: Curves, cut: float) -> int:
-    """The curve's point at this threshold; -1 where nothing is flagged."""
-    return int((curve.threshold >= cut).sum()) - 1
-
-
-def _draw_rows(a: RunResult, b: RunResult, dataset: Dataset, cuts: list[float], selected: list[int]) -> None:
-    table = pd.DataFrame(
-        {
-            "row": dataset.row_ids[b.test_rows],
-            "label": np.where(b.y_test == 1, "anomaly", "normal"),
-            "score A": a.scores,
-            "score B": b.scores,
-            "flagged by A": a.scores >= cuts[0],
-            "flagged by B": b.scores >= cuts[1],
-        }
-    ).sort_values("score B", ascending=False)
-    whole = table
-    st.download_button(
-        "Scores as CSV",
-        lambda: whole.to_csv(index=False).encode(),
-        file_name=f"{b.config.dataset.replace('/', '_')}_scores.csv",
-        mime="text/csv",
-        on_click="ignore",
-    )
+def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
+    table = scores_table(pair, dataset).sort_values("score B", ascending=False)
     if selected:
         st.markdown(f"The {len(selected)} rows selected in the maps:")
         st.button("Clear the selection", on_click=st.session_state.pop, args=("selected_rows", None))
@@ -106,7 +63,7 @@ def _draw_rows(a: RunResult, b: RunResult, dataset: Dataset, cuts: list[float], 
         height=300,
         column_config={"picture": st.column_config.ImageColumn("picture", width="small")},
     )
-    missed = int(((b.y_test == 1) & (b.scores < cuts[1])).sum())
+    missed = pair.confusions[1].anomalies_missed
     st.caption(f"Test rows of the first seed, highest score of B first. B misses {missed} anomalies at this threshold.")
 
 
@@ -125,75 +82,23 @@ def picture(dataset: Dataset, row_id: int) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _draw_training(a: RunResult, b: RunResult) -> None:
-    runs = {"A": a, "B": b}
-    if any(len(result.history.loss_normal) for result in runs.values()):
-        st.plotly_chart(
-            charts.history_figure(
-                {letter: result.history for letter, result in runs.items()},
-                one_loss=[letter for letter, r in runs.items() if not BASELINES[r.config.baseline].has("lambda_n")],
-            ),
-            key="history",
-            config=MODEBAR,
-            alt="Losses and test metrics over the epochs for A and B.",
-        )
-    notes = [_about_training("B", b)]
-    if a.config.baseline != b.config.baseline:
-        notes.insert(0, _about_training("A", a))
-    st.caption("  \n".join(notes))
+def _draw_training(pair: Pair) -> None:
+    if pair.has_history:
+        st.plotly_chart(pair.history(), key="history", config=MODEBAR, alt=SAID["history"])
+    st.caption("  \n".join(about_training(pair.a, pair.b)))
 
 
-def _about_training(letter: str, result: RunResult) -> str:
-    """What a run's epochs and batches are, and how many labelled anomalies its batches held."""
-    name, history = result.config.baseline, result.history
-    if not len(history.loss_normal):
-        return f"**{letter}**: {name} has no epochs."
-    share, empty = float(history.labelled_share.mean()), float(history.batches_without_anomaly.mean())
-    held = f"of the rows in a batch {share:.1%} are labelled anomalies on average; {empty:.0%} of the batches hold none"
-    before = ""
-    if before_it := BASELINES[name].pretraining_epochs:
-        before = f" {before_it} epochs come before, which train its autoencoder alone on the pool."
-    return (
-        f"**{letter}**: {held if share else 'no batch holds a labelled anomaly'}. "
-        f"An epoch of {name} is {BASELINES[name].epoch}.{before}"
-    )
-
-
-def _draw_splits(a: RunResult, b: RunResult) -> None:
+def _draw_splits(pair: Pair) -> None:
     """What B trains and is tested on, and A where its rows are others."""
-    if a.counts == b.counts:
-        _draw_split("A and B", b)
-    else:
-        _draw_split("B", b)
-        _draw_split("A", a)
-    st.caption("Unlabelled is not normal: the pool holds whatever nobody has looked at.")
-
-
-def _draw_split(letters: str, run: RunResult) -> None:
-    counts = run.counts
-    pool = counts["pool_normal"] + counts["pool_anomalies"] + counts["pool_unlabelled"]
-    unknown = f", and {counts['pool_unlabelled']} have no label" if counts["pool_unlabelled"] else ""
-    dropped = f" {counts['dropped']} training rows were dropped." if counts["dropped"] else ""
-    copies = ""
-    if counts["train"] != counts["train_distinct"]:
-        copies = (
-            f" The training part was resampled: its {counts['train']} rows are copies of {counts['train_distinct']}."
+    for letters, run in pair.splits.items():
+        st.markdown(about_the_split(letters, run, run.config.dataset))
+        st.plotly_chart(
+            charts.split_figure(run.counts),
+            key=f"split {letters}",
+            config=MODEBAR,
+            alt=SAID["split"].format(letters=letters),
         )
-    st.markdown(
-        f"**{letters}**  {run.config.dataset}: {counts['rows']} rows. "
-        f"Training sees {counts['labelled_anomalies']} labelled anomalies and a pool of {pool} unlabelled rows, "
-        f"of which {counts['pool_anomalies']} "
-        f"({counts['pool_anomalies'] / max(pool, 1):.1%}) are anomalies that training does not know of{unknown}."
-        f"{dropped}{copies} "
-        f"Testing: {counts['test_normal']} normal rows and {counts['test_anomalies']} anomalies, "
-        f"{counts['test_copies_of_training_part']} of them copies of training rows."
-    )
-    st.plotly_chart(
-        charts.split_figure(counts),
-        key=f"split {letters}",
-        config=MODEBAR,
-        alt=f"Training and test rows of {letters} by kind, as two bars.",
-    )
+    st.caption("Unlabelled is not normal: the pool holds whatever nobody has looked at.")
 
 
 def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:

@@ -11,10 +11,12 @@ from scipy import stats
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig
+from anoonly_core.result import RunResult
 
-__all__ = ["Difference", "describe", "difference", "signed", "verdict"]
+__all__ = ["METRICS", "Difference", "describe", "difference", "differences", "signed", "verdict"]
 
 CONFIDENCE = 0.95
+METRICS = {"aucroc": "AUCROC", "aucpr_anomaly": "AUCPR anomaly", "aucpr_normal": "AUCPR normal"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,14 @@ def difference(a: Sequence[float], b: Sequence[float]) -> Difference:
         quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(deltas) - 1))
         margin = quantile * float(deltas.std(ddof=1)) / len(deltas) ** 0.5
     return Difference(float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin)
+
+
+def differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[str, Difference]:
+    """The paired comparison of each of METRICS, over seeds."""
+    return {
+        name: difference([getattr(r.metrics, name) for r in a], [getattr(r.metrics, name) for r in b])
+        for name in METRICS
+    }
 
 
 def signed(found: Difference, digits: int = 2) -> str:

@@ -58,6 +58,11 @@ class ColumnLook:
         return self.kind in (NUMBER, CATEGORY)
 
     @property
+    def holds_numbers(self) -> bool:
+        """Whether its cells are meant as numbers, be they missing, infinite or mistaken here and there."""
+        return self.kind in (NUMBER, MIXED, EMPTY, INFINITE)
+
+    @property
     def fault(self) -> str:
         """Why it cannot be used, as the end of a sentence that begins with its name."""
         return _FAULTS[self.kind].format(

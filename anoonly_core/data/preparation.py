@@ -7,6 +7,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from anoonly_core.data.columns import MOST_WORDS, NUMBER, ColumnLook, as_numbers, as_words, look_at, named
+from anoonly_core.data.dataset import LARGEST
 from anoonly_core.data.files import MOST_COLUMNS, one_line
 from anoonly_core.errors import BadDataFile
 
@@ -66,6 +67,15 @@ class Preparation(BaseModel):
         features = np.concatenate([part[:, None] if part.ndim == 1 else part for part in parts], axis=1)
         return features[kept], kept
 
+    def unknown_words(self, table: pd.DataFrame) -> dict[str, int]:
+        """How many cells hold a word that the preparation does not know, by column; columns with none are left out."""
+        counts = {
+            column.name: int((~np.isin(as_words(table[column.name]).astype(str), ["", *column.words])).sum())
+            for column in self.columns
+            if column.words is not None
+        }
+        return {name: count for name, count in counts.items() if count}
+
     def _part(self, column: Column, values: pd.Series, shown: str) -> tuple[np.ndarray, np.ndarray]:
         """One column's features and which rows have no value that could stand there."""
         if column.words is not None:
@@ -74,9 +84,10 @@ class Preparation(BaseModel):
             return found, (words == "") & self.drops
         numbers = as_numbers(values)
         absent = np.isnan(numbers)
-        if absent.any() or np.isinf(numbers).any():
+        beyond = bool((abs(numbers) > LARGEST).any())
+        if absent.any() or beyond:
             look = look_at(column.name, values)
-            if (look.kind != NUMBER and absent.sum() > look.missing) or np.isinf(numbers).any():
+            if (look.kind != NUMBER and absent.sum() > look.missing) or beyond:
                 raise BadDataFile(f"{shown}: column {one_line(column.name[:60])} {look.fault}.")
         if column.fill is not None and not self.drops:
             numbers, absent = np.where(absent, column.fill, numbers), np.zeros_like(absent)

@@ -17,6 +17,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.keys import purified_key, suspicion_key
 from anoonly_core.purify.config import KEEP_20, MOST_PARTS, SCORERS, PurifyConfig, make_purify_config
 from anoonly_core.purify.result import GUESSED_SHARE, Purified, Suspicion, suspicion_table
+from anoonly_core.recipes import file_name
 from app import controls, links, notices
 from app.clean_charts import outcome_figure, suspicion_figure
 from app.clean_words import WHERE_IT_HELPS, clean_sentence, suspicion_sentence
@@ -145,7 +146,7 @@ def _draw_rows(first: Suspicion, remove: float | None) -> None:
     left.download_button(
         "Suspicious rows as CSV",
         lambda: table.to_csv(index=False).encode(),
-        file_name=f"{config.dataset.replace('/', '_')}_suspicious.csv",
+        file_name=file_name(config, "suspicious.csv"),
         mime="text/csv",
         on_click="ignore",
     )

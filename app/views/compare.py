@@ -97,7 +97,7 @@ def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
     assert found is not None
     st.session_state.shown = plan
     draw_comparison(*found, seeds_wanted=len(plan.a))
-    draw_figures(found[0][0], found[1][0], jobs, session)
+    draw_figures(*found, jobs, session)
     if len(found[0]) < len(plan.a):
         with status.container():
             _follow(plan, jobs, session)
@@ -149,4 +149,4 @@ def _draw_cancelled(status: DeltaGenerator, jobs: Jobs) -> None:
     found = shown.finished(jobs) if shown else None
     if found is not None:
         draw_comparison(*found, seeds_wanted=len(found[0]))
-        draw_figures(found[0][0], found[1][0], jobs, st.session_state.session)
+        draw_figures(*found, jobs, st.session_state.session)

@@ -17,6 +17,7 @@ from anoonly_core.data.own import OwnTable
 from anoonly_core.data.reading import ReadTable
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import hidden_points_key, ranked_key
+from anoonly_core.recipes import file_name, marked_script, score_command
 from anoonly_core.unsupervised import UNSUPERVISED
 from app import controls, links, notices
 from app.controls import Control
@@ -147,7 +148,7 @@ def _draw(
     with right:
         chosen |= _draw_list(read, ranked, order, judged)
         _draw_buttons(table, chosen)
-    _draw_taking_away(table, read, ranked, judged)
+    _draw_taking_away(config, read, ranked, judged, anomalies if rank == MARKS else None)
 
 
 def _draw_map(
@@ -227,11 +228,25 @@ def _mark(table: OwnTable, rows: set[int], mark: bool | None) -> None:
         st.session_state[RANK_KEY] = MARKS
 
 
-def _draw_taking_away(table: OwnTable, read: ReadTable, ranked: Ranked, judged: dict[int, bool]) -> None:
+def _draw_taking_away(
+    config: RunConfig, read: ReadTable, ranked: Ranked, judged: dict[int, bool], anomalies: list[int] | None
+) -> None:
+    """The scores of all rows; and of marks the detector that was trained on them, its command and its script."""
+
     def scores() -> bytes:
         labels = [{True: "anomaly", False: "normal", None: ""}[judged.get(int(row))] for row in read.places]
         found = pd.DataFrame({"row": read.places, "score": ranked.scores, "mark": labels})
         return found.sort_values("score", ascending=False).to_csv(index=False).encode()
 
     with st.container(horizontal=True):
-        st.download_button("All scores as CSV", scores, f"{table.name}_scores.csv", "text/csv", on_click="ignore")
+        name = file_name(config, "scores.csv")
+        st.download_button("All scores as CSV", scores, name, "text/csv", on_click="ignore")
+        if anomalies is None or ranked.file is None:
+            return
+        name = file_name(config, "detector.safetensors")
+        st.download_button("Detector", ranked.file, name, "application/octet-stream", on_click="ignore")
+    with st.expander("The same elsewhere"):
+        st.caption("The detector's scores of any file's rows, on the command line")
+        st.code(score_command(config), language="bash", wrap_lines=True)
+        st.caption("In Python, from your file and the rows that are marked")
+        st.code(marked_script(config, anomalies), language="python", wrap_lines=True)

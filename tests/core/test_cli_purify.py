@@ -96,7 +96,7 @@ def test_a_table_of_ones_own_whose_anomalies_are_all_labelled(
         (["--dataset", "digits_only_33"], "did you mean"),
         (["--dataset", "absent.csv"], "There is no file"),
         (["--seeds", "0"], "seeds must be"),
-        (["--out", "rows.parquet"], "--out must end in .csv"),
+        (["--out", "rows.xls"], "--out must end in .csv or .parquet"),
         (["--out", "/no/such/folder/rows.csv"], "There is no folder"),
         (
             ["--dataset", "digits_only_3", "--contamination", "0.2", "--labeled-ratio", "1"],

@@ -35,6 +35,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from anoonly_core import estimator as module
+from anoonly_core import fitted as fitted_module
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
@@ -312,8 +313,8 @@ def test_a_fit_that_fails_leaves_no_half_fitted_detector() -> None:
 
 
 def test_a_training_that_diverges_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = module.Stack.scores
-    monkeypatch.setattr(module.Stack, "scores", lambda self, rows: [s * np.nan for s in original(self, rows)])
+    original = fitted_module.Stack.scores
+    monkeypatch.setattr(fitted_module.Stack, "scores", lambda self, rows: [s * np.nan for s in original(self, rows)])
     with pytest.raises(TrainingDiverged, match="smaller learning rate"):
         detector().fit(*table())
 

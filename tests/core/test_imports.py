@@ -76,6 +76,8 @@ LIGHT = [
     "anoonly_core.store",
     "anoonly_core.zero_shot.config",
     "anoonly_core.zero_shot.result",
+    "anoonly_core.fitted_run",
+    "anoonly_core.recipes",
     "anoonly_core.plan",
     "anoonly_core.sweep",
     "anoonly_core.questions",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +19,16 @@ from anoonly_core.data import own
 from anoonly_core.data.address import load_address
 from anoonly_core.data.catalogue import check_name, identity, load, load_cached
 from anoonly_core.data.classes import class_table_identity, load_class_table
-from anoonly_core.data.files import MOST_BYTES
+from anoonly_core.data.files import MOST_BYTES, read_table
 from anoonly_core.data.look import look_at_table, suggested
 from anoonly_core.data.reading import Reading, make_reading
 from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
+from anoonly_core.estimator import AnoOnlyDetector
 from anoonly_core.keys import run_key
 from anoonly_core.marked import marked_problem, rank_marked, score_unlabelled
+from anoonly_core.recipes import marked_script
 from anoonly_core.run import run
+from anoonly_core.scoring import score_table
 from anoonly_core.store import Store
 from anoonly_core.unsupervised import UNSUPERVISED
 from tests.tables import cancer
@@ -221,3 +227,21 @@ def test_marks_stay_with_the_table() -> None:
     assert own.marks(table) == {3: True, 8: False}
     (table.folder / "marks.json").write_text("?")
     assert own.marks(table) == {}
+
+
+def test_what_was_marked_goes_on_elsewhere_to_the_bit(tmp_path: Path) -> None:
+    """The detector's file, and the script in a process of its own, score as the page does."""
+    table, marked = unlabelled(), np.flatnonzero(RARE.y)[:4].tolist()
+    config = make_config(dataset=table.name, baseline="DevNet", lambda_n=1.0, epochs=3, seed=2)
+    ranked = rank_marked(config, marked)
+    assert ranked.file is not None
+    (tmp_path / "d.safetensors").write_bytes(ranked.file)
+    pd.DataFrame(RARE.X).add_prefix("x").to_csv(tmp_path / "cells.csv", index=False)
+    scored = score_table(AnoOnlyDetector.load(tmp_path / "d.safetensors"), read_table(tmp_path / "cells.csv"), "cells")
+    np.testing.assert_array_equal(scored.scores.astype(np.float32), ranked.scores)
+    script = marked_script(config, marked)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    written = pd.read_csv(tmp_path / "scores.csv").sort_values("row")
+    np.testing.assert_array_equal(written["score"].to_numpy(np.float32), ranked.scores)
+    assert (tmp_path / "cells_DevNet_detector.safetensors").is_file()

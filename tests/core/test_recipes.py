@@ -5,10 +5,16 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import os
 import shlex
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -17,8 +23,23 @@ from anoonly_core import cli
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.cli_options import configs_of
 from anoonly_core.config import MAX_CONTAMINATION, RunConfig, make_config
-from anoonly_core.recipes import command_line, python_script
+from anoonly_core.data import own
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.reading import Reading
+from anoonly_core.estimator import AnoOnlyDetector
+from anoonly_core.recipes import (
+    command_line,
+    detector_script,
+    file_name,
+    python_script,
+    score_command,
+    sweep_command,
+)
 from anoonly_core.run import run
+from anoonly_core.sweep import make_sweep
+
+ROOT = Path(__file__).parents[2]
+ODD = '"; import os #.csv'
 
 shares = st.floats(0, 1, exclude_min=True)
 
@@ -112,3 +133,107 @@ def test_the_script_prints_the_runs_metrics() -> None:
     with contextlib.redirect_stdout(printed):
         exec(python_script(config), {})
     assert ast.literal_eval(printed.getvalue()) == run(config).metrics.as_dict()
+
+
+# The script that fits a detector
+
+
+def brought(shown: str, folder: Path) -> str:
+    """The name of a table that was brought to the page as a file called so, which lies in the folder too."""
+    drawn = np.random.default_rng(0)
+    faulty = np.arange(120) % 8 == 0
+    table = pd.DataFrame({"weight": drawn.normal(size=120) + 3 * faulty, "size": drawn.normal(size=120)})
+    table.assign(state=np.where(faulty, "faulty, by & by", "sound")).to_csv(folder / shown, index=False)
+    with (folder / shown).open("rb") as source:
+        found = own.bring(shown, source, "me", "here")
+    own.settle(found, Reading(label="state", anomaly=("faulty, by & by",)))
+    return found.name
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def in_this_process(script: str, folder: Path) -> None:
+    with contextlib.chdir(folder):
+        exec(script, {})
+
+
+def elsewhere(script: str, folder: Path) -> None:
+    """In a new process that knows nothing of the page's tables."""
+    (folder / "script.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANOONLY_CACHE": str(folder / "other")}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("shown", "execute"), [("", in_this_process), (ODD, elsewhere)])
+def test_the_detectors_script_gives_the_runs_scores_to_the_bit(
+    shown: str, execute: Callable[[str, Path], None], own_cache: Path
+) -> None:
+    settings: dict[str, Any] = {"lambda_n": 0.0, "epochs": 2, "seed": 3, "norm": "layer", "labeled_ratio": 0.4}
+    config = make_config(dataset=brought(shown, own_cache) if shown else "digits_3", **settings)
+    result, dataset = run(config, "cpu"), load_cached(config.dataset)
+    execute(detector_script(config), own_cache)
+    table = pd.read_csv(own_cache / "scores.csv")
+    assert table["row"].tolist() == dataset.row_ids[result.test_rows].tolist()
+    assert np.array_equal(table["score"].to_numpy(np.float32), result.scores)
+    loaded = AnoOnlyDetector.load(own_cache / file_name(config, "detector.safetensors"))
+    assert np.array_equal(loaded.decision_function(dataset.X[result.test_rows]).astype(np.float32), result.scores)
+
+
+@settings(max_examples=60, deadline=None)
+@given(configs())
+@example(make_config(baseline="FEAWAD", lambda_n=0.0, preset="published_code", norm="none"))
+def test_the_detectors_script_says_every_setting(config: RunConfig) -> None:
+    calls = {
+        call.func.id: call
+        for call in ast.walk(ast.parse(detector_script(config)))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    }
+
+    def said(call: ast.Call) -> dict[str, Any]:
+        return {word.arg or "": ast.literal_eval(word.value) for word in call.keywords if word.arg != "dataset"}
+
+    (baseline,) = calls["AnoOnlyDetector"].args
+    detector = said(calls["AnoOnlyDetector"])
+    seed = detector.pop("random_state")
+    split = said(calls["make_config"])
+    assert {"seed": 0, **split}["seed"] == seed
+    given = {**split, **detector, "baseline": ast.literal_eval(baseline), "dataset": config.dataset}
+    assert make_config(**given) == config
+
+
+def test_a_table_of_the_users_is_named_as_the_user_knows_it(own_cache: Path) -> None:
+    """A name such as own_cells_1a2b3c4d means nothing anywhere else."""
+    config = make_config(dataset=brought(ODD, own_cache), epochs=2)
+    address = f"{ODD}?label=state&anomaly=faulty%2C by %26 by"
+    assert shlex.split(command_line(config))[5] == address
+    assert f"make_config(dataset={address!r}, " in python_script(config)
+    sweep = make_sweep({"dataset": config.dataset}, [("lambda_n", [1.0, 0.0])], 2)
+    assert shlex.split(sweep_command(sweep))[5] == address
+    for text in (command_line(config), python_script(config), detector_script(config), score_command(config)):
+        assert "own_" not in text
+    assert shlex.split(score_command(config))[5] == ODD
+
+
+@pytest.mark.parametrize(
+    ("dataset", "stem", "file"),
+    [
+        ("digits_3", "digits_3", "rows.csv"),
+        ("CV_by_ViT/CIFAR10_0", "CV_by_ViT_CIFAR10_0", "rows.csv"),
+        ("../a b/<script>.csv?label=x", "script", "../a b/<script>.csv"),
+        ("-x.csv", "x", "./-x.csv"),
+        ("ü&.csv.gz", "table", "ü&.csv.gz"),
+        (f"{'long' * 50}.npz", "long" * 15, f"{'long' * 50}.npz"),
+    ],
+)
+def test_files_are_named_by_harmless_characters(dataset: str, stem: str, file: str) -> None:
+    config = make_config(dataset=dataset, baseline="DevNet")
+    assert file_name(config, "scores.csv") == f"{stem}_DevNet_scores.csv"
+    words = shlex.split(score_command(config))
+    assert words[4:] == [f"{stem}_DevNet_detector.safetensors", file, "--out", "scores.csv"]
