@@ -169,7 +169,7 @@ def _run(options: argparse.Namespace) -> None:
 def _as_text(report: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     config, counts = runs[0]["config"], runs[0]["counts"]
     worded = [words.format(config[name]) for name, words in SETTING_WORDS.items() if config[name] is not None]
-    unlabelled = f" and {counts['pool_unlabelled']} unlabelled" if counts["pool_unlabelled"] else ""
+    unlabelled = f" and {counts['pool_unlabelled']} unlabelled" if counts.get("pool_unlabelled") else ""
     lines = [
         ", ".join([config["dataset"], config["baseline"], *worded]),
         f"{counts['labelled_anomalies']} labelled anomalies, pool of {counts['pool_normal']} normal and "

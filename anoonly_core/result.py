@@ -137,7 +137,7 @@ def from_bytes(body: bytes) -> RunResult:
             device=head["device"],
             metrics=Metrics(**head["metrics"]),
             seconds=head["seconds"],
-            counts={"pool_unlabelled": 0, **head["counts"]},  # which results of before do not have
+            counts=head["counts"],
             test_rows=arrays["test_rows"],
             y_test=arrays["y_test"],
             scores=arrays["scores"],

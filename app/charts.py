@@ -291,7 +291,7 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
         ("test", "normal", counts["test_normal"], NORMAL, ""),
         ("test", "anomalous", counts["test_anomalies"], ANOMALY, "/"),
     ]
-    if unlabelled := counts["pool_unlabelled"]:
+    if unlabelled := counts.get("pool_unlabelled", 0):
         parts.insert(2, ("training", "pool, without a label", unlabelled, NEUTRAL, ""))
     figure = go.Figure()
     for bar, name, count, colour, pattern in parts:

@@ -59,7 +59,10 @@ class Pair:
     @property
     def splits(self) -> dict[str, RunResult]:
         """Whose split is drawn, by the letters that share it."""
-        return {"A and B": self.b} if self.a.counts == self.b.counts else {"B": self.b, "A": self.a}
+        a, b = self.a.counts, self.b.counts
+        # A result that was kept before a count was first taken lacks it.
+        same = all(a[name] == b[name] for name in a.keys() & b.keys())
+        return {"A and B": self.b} if same else {"B": self.b, "A": self.a}
 
     @property
     def has_history(self) -> bool:
@@ -125,8 +128,9 @@ def _about_epochs(letter: str, result: RunResult) -> str:
 def about_the_split(letters: str, run: RunResult, name: str) -> str:
     """Who trains and who tests, in Markdown; name: what the data set is called there."""
     counts = run.counts
-    pool = counts["pool_normal"] + counts["pool_anomalies"] + counts["pool_unlabelled"]
-    unknown = f", and {counts['pool_unlabelled']} have no label" if counts["pool_unlabelled"] else ""
+    unlabelled = counts.get("pool_unlabelled", 0)
+    pool = counts["pool_normal"] + counts["pool_anomalies"] + unlabelled
+    unknown = f", and {unlabelled} have no label" if unlabelled else ""
     dropped = f" {counts['dropped']} training rows were dropped." if counts["dropped"] else ""
     copies = ""
     if counts["train"] != counts["train_distinct"]:

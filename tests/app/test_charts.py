@@ -15,7 +15,7 @@ from anoonly_core.result import NO_HISTORY, History, Role, RunResult
 from app import charts
 from app.charts import ANOMALY, NORMAL, ScoreScale, Side
 from app.comparison import DEFAULT_THRESHOLD, THRESHOLDS
-from app.tabs import _last_flagged
+from app.figures import _last_flagged
 from app.verdict import describe
 
 Pair = list[Side]

@@ -137,7 +137,7 @@ def test_the_same_head_is_the_published_baseline_unless_a_norm_was_chosen(settin
 
 
 def test_every_scorer_has_its_way() -> None:
-    assert set(purify._WAYS) == set(SCORERS)
+    assert set(purify.WAYS) == set(SCORERS)
     assert all(own.label and own.summary for own in SCORERS.values())
 
 
