@@ -24,8 +24,8 @@ from anoonly_core.data.preparation import Preparation
 from anoonly_core.data.split import Split, min_max
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
 from anoonly_core.fitted import FittedNetwork, Report, fit_network, restored_network
-from anoonly_core.keys import ENGINE_REVISION
-from anoonly_core.model_file import read_model, write_model
+from anoonly_core.keys import revision_of
+from anoonly_core.model_file import model_bytes, read_model, write_model
 from anoonly_core.run import resolve_device
 
 __all__ = ["AnoOnlyDetector"]
@@ -167,24 +167,29 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted detector as one .safetensors file: tensors, and JSON in its metadata; no pickle.
 
-        What random_state draws from is not kept: where it is no number, the seed that was drawn
-        takes its place. Raises NotFittedError, and OSError where the file cannot be written.
+        A random_state that is no number is kept as the seed that it drew. Raises NotFittedError and OSError.
         """
+        write_model(path, *self._contents())
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that `save` writes; raises NotFittedError."""
+        return model_bytes(*self._contents())
+
+    def _contents(self) -> tuple[dict[str, Any], dict[str, Any]]:
         check_is_fitted(self)
         params = self.get_params(deep=False)
         if not isinstance(self.random_state, (int, np.integer, type(None))):
             params["random_state"] = self.config_["seed"]
-        names = getattr(self, "feature_names_in_", None)
         document = {
             "saved_by": f"anoonly {__version__}",
-            "revision": _revision(self.config_["baseline"]),
+            "revision": revision_of(self.config_["baseline"]),
             "params": params,
             "config_": self.config_,
             "threshold_": self.threshold_,
-            "feature_names_in_": None if names is None else list(names),
+            "feature_names_in_": list(getattr(self, "feature_names_in_", ())) or None,
             "preparation_": None if self.preparation_ is None else self.preparation_.model_dump(mode="json"),
         }
-        write_model(path, document, self.network_.tensors())
+        return document, self.network_.tensors()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -205,7 +210,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     @classmethod
     def _restored(cls, document: dict[str, Any], tensors: dict[str, Tensor], shown: str) -> Self:
         baseline = document["config_"]["baseline"]
-        if document["revision"] != _revision(baseline):
+        if document["revision"] != revision_of(baseline):
             raise BadModelFile(
                 f"{shown} was saved by {one_line(document['saved_by'])}, whose {baseline} scores otherwise "
                 f"than that of anoonly {__version__}: fit it anew."
@@ -282,11 +287,6 @@ def _labels(y: ArrayLike, rows: np.ndarray) -> np.ndarray:
         raise InvalidInput("y holds labelled anomalies only: at least one row must be 0, unlabelled.")
     found: np.ndarray = labels.astype(np.int64)
     return found
-
-
-def _revision(baseline: str) -> list[int]:
-    """What decides how a network of this baseline scores."""
-    return [ENGINE_REVISION, BASELINES[baseline].revision]
 
 
 @contextmanager

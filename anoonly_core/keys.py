@@ -20,6 +20,7 @@ __all__ = [
     "purified_key",
     "ranked_key",
     "replay_key",
+    "revision_of",
     "run_key",
     "suspicion_key",
 ]
@@ -37,11 +38,16 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
     return _digest(
         {
             "config": config.canonical(),
-            "revision": [ENGINE_REVISION, BASELINES[config.baseline].revision],
+            "revision": revision_of(config.baseline),
             "data": identity(config.dataset),
             "device": device,
         }
     )
+
+
+def revision_of(baseline: str) -> list[int]:
+    """What decides how a network of this baseline scores."""
+    return [ENGINE_REVISION, BASELINES[baseline].revision]
 
 
 def hidden_points_key(run: str, projector: str) -> str:

@@ -20,7 +20,7 @@ from anoonly_core.data.split import Split, min_max
 from anoonly_core.errors import InvalidInput
 from anoonly_core.purify.config import SCORERS
 from anoonly_core.purify.purify import WAYS, Training, trained_scores
-from anoonly_core.scoring import as_file, detector_on
+from anoonly_core.scoring import detector_on
 from anoonly_core.streams import derived_seed, numpy_stream
 from anoonly_core.unsupervised import UNSUPERVISED
 
@@ -79,7 +79,7 @@ def rank_marked(config: RunConfig, anomalies: Sequence[int], report: Report = la
     detector = detector_on(config, dataset, split, report)
     scores = detector.decision_scores_.astype(np.float32)
     rows = _drawn(scores, split.labelled, config.seed)
-    return Ranked(scores, rows, detector.network_.hidden(dataset.X[rows]), as_file(detector))
+    return Ranked(scores, rows, detector.network_.hidden(dataset.X[rows]), detector.to_bytes())
 
 
 def marked_problem(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:

@@ -17,22 +17,24 @@ from torch import Tensor
 from anoonly_core.data.files import one_line
 from anoonly_core.errors import BadModelFile
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["model_bytes", "read_model", "write_model"]
 
 FORMAT = "anoonly-detector/1"
 
 
-def write_model(path: str | os.PathLike[str], document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write a document that JSON can hold and contiguous tensors on the CPU, whole or not at all.
-
-    Raises OSError where the file cannot be written.
-    """
+def model_bytes(document: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
+    """A document that JSON can hold and contiguous tensors on the CPU, as one file's content."""
     text = json.dumps(document, default=lambda value: value.item())  # NumPy's numbers as Python's
     metadata = {"format": FORMAT, "detector": text, "sha256": _digest(text, tensors)}
+    return bytes(safetensors.save(tensors, metadata))
+
+
+def write_model(path: str | os.PathLike[str], document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write what `model_bytes` makes, whole or not at all; raises OSError where the file cannot be written."""
     target = Path(path)
     part = target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:
-        part.write_bytes(safetensors.save(tensors, metadata))
+        part.write_bytes(model_bytes(document, tensors))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +21,7 @@ from anoonly_core.estimator import SETTINGS, AnoOnlyDetector
 from anoonly_core.fitted import Report
 from anoonly_core.fitted_run import FittedRun, parts_of
 
-__all__ = ["ScoredTable", "as_file", "detector_of", "detector_on", "fit_run", "score_table"]
+__all__ = ["ScoredTable", "detector_of", "detector_on", "fit_run", "score_table"]
 
 
 def detector_of(config: RunConfig, report: Report = lambda done, total: None) -> AnoOnlyDetector:
@@ -47,21 +45,13 @@ def detector_on(
     return detector
 
 
-def as_file(detector: AnoOnlyDetector) -> bytes:
-    """What its `save` writes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "detector.safetensors"
-        detector.save(path)
-        return path.read_bytes()
-
-
 def fit_run(config: RunConfig, report: Report = lambda done, total: None) -> FittedRun:
     """The run's detector as a file, and its scores of all rows of the data set; errors as detector_of."""
     detector = detector_of(config, report)
     dataset = load_cached(config.dataset)
     scores = detector.decision_function(dataset.X)
     parts = parts_of(dataset, make_split(dataset, config))
-    return FittedRun(as_file(detector), scores, parts, detector.threshold_)
+    return FittedRun(detector.to_bytes(), scores, parts, detector.threshold_)
 
 
 def _preparation_of(name: str) -> Preparation | None:

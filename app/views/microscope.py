@@ -8,6 +8,7 @@ import streamlit as st
 from anoonly_core import worker
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
+from anoonly_core.data.own import find
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import observation_key
 from anoonly_core.observation import Observation
@@ -71,6 +72,11 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     )
     if note := place_note(config, seen, place):
         st.caption(note)
+    table = find(config.dataset)
+    if table is not None and table.counts is not None and table.counts["unlabelled"]:
+        st.caption(
+            "Rows without a label are drawn with the normal ones of the pool, although nobody knows what they are."
+        )
     _explain(seen[place])
 
 
