@@ -29,6 +29,7 @@ __all__ = ["Ranked", "marked_problem", "rank_marked", "score_unlabelled"]
 SAMPLE_ROWS = 1200
 TOP_ROWS = 200
 NEIGHBOURS = 20
+FEWEST_ROWS = 3
 TREES = 200
 
 Report = Callable[[int, int], None]
@@ -56,6 +57,8 @@ def score_unlabelled(config: RunConfig, scorer: str, report: Report = lambda don
     """
     known = UNSUPERVISED[scorer]
     dataset, split = marked_problem(config.dataset, ())
+    if dataset.rows < FEWEST_ROWS:
+        raise InvalidInput(f"{known.label} needs at least {FEWEST_ROWS} rows, and this table has {dataset.rows}.")
     if known.most_rows is not None and dataset.rows > known.most_rows:
         raise InvalidInput(f"{known.label} takes at most {known.most_rows} rows, and this table has {dataset.rows}.")
     if known.trained:

@@ -83,7 +83,7 @@ def _choose() -> OwnTable | None:
         st.pills(
             "Your tables",
             list(tables),
-            format_func=lambda name: tables[name].shown,
+            format_func=lambda name: plain(tables[name].shown),
             key="own_table",
             required=True,
             label_visibility="collapsed",

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,26 @@ def test_each_scorer_without_labels_ranks_the_whole_table(scorer: str) -> None:
     assert roc_auc_score(RARE.y, found.scores) > 0.75
     if scorer != "autoencoder":  # whose training takes seconds
         np.testing.assert_array_equal(found.scores, score_unlabelled(make_config(dataset=table.name), scorer).scores)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4])
+def test_next_to_no_rows_are_ranked_or_refused_in_a_sentence(rows: int) -> None:
+    table = own.settle(brought(pd.DataFrame({"a": [1.0, 1.0, 5.0, 2.0][:rows], "b": 0.0})), Reading(label=""))[0]
+    config = make_config(dataset=table.name, epochs=2)
+    works = [partial(score_unlabelled, config, scorer) for scorer in UNSUPERVISED if scorer != "autoencoder"]
+    for work in (*works, partial(rank_marked, config, [0])):
+        try:
+            assert np.isfinite(work().scores).all()
+        except AnoOnlyError as error:
+            assert str(error).endswith(".") and rows < 3
+
+
+def test_nobody_brings_more_tables_than_the_disk_has_room_for() -> None:
+    for _ in range(own.MOST_TABLES):
+        brought()
+    with pytest.raises(BadDataFile, match="10 tables of yours are here already"):
+        brought()
+    brought(owner="you")
 
 
 def test_marks_train_and_more_of_them_find_more() -> None:

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anoonly_core.config import make_config
+from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data import adbench
 from anoonly_core.data.address import load_address, read_address
 from anoonly_core.data.catalogue import load
+from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.files import read_table
 from anoonly_core.data.look import look_at_table, suggested
 from anoonly_core.data.reading import Reading, read_as
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import AnoOnlyError
+from anoonly_core.run import Outcome, run_each
 from tests.tables import cancer, digits, penguins
 
 # Those of ../shared/data.
@@ -94,10 +96,23 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     return frame
 
 
-@given(tables(), st.sampled_from([None, "one_hot", "leave_out"]), st.sampled_from([None, "impute", "drop"]))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def trained(dataset: Dataset, config: RunConfig) -> Outcome:
+    ((_, outcome),) = run_each({"one": config}, load=lambda name: dataset)
+    return outcome
+
+
+@given(
+    *(tables(), st.sampled_from([None, "one_hot", "leave_out"]), st.sampled_from([None, "impute", "drop"])),
+    *(st.sampled_from(["DeepSAD", "DevNet", "PReNet"]), st.sampled_from([0.0, 1.0])),
+)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_small_table_is_read_or_refused_in_a_sentence(
-    tmp_path: Path, table: pd.DataFrame, categories: str | None, missing: str | None
+    tmp_path: Path,
+    table: pd.DataFrame,
+    categories: str | None,
+    missing: str | None,
+    baseline: str,
+    lambda_n: float,
 ) -> None:
     path = tmp_path / "t.csv"
     path.write_text(table.to_csv(index=False), encoding="utf-8")
@@ -109,15 +124,20 @@ def test_any_small_table_is_read_or_refused_in_a_sentence(
             assert found.X.dtype == np.float32 and np.isfinite(found.X).all() and len(found.X) == len(found.y) >= 1
             assert found.X.shape[1] == len(found.preparation.features) >= 1
             dataset = found.dataset("t.csv", found.unlabelled_dataset("t.csv").provenance)
-            split = make_split(dataset, make_config(seed=3))
+            config = make_config(seed=3, baseline=baseline, lambda_n=lambda_n, epochs=1)
+            split = make_split(dataset, config)
             assert set(split.train).isdisjoint(split.test)
+            outcome = trained(dataset, config)
+            if isinstance(outcome, AnoOnlyError):
+                raise outcome
+            assert np.isfinite(outcome.scores).all()
     except AnoOnlyError as error:
         sentence = str(error)
         assert sentence.endswith(".") and sentence.isprintable() and len(sentence) < 600
 
 
 @given(st.binary(max_size=200), st.sampled_from(["csv", "csv.gz", "parquet", "npz"]))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_read_or_refused_in_a_sentence(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"t.{suffix}"
     path.write_bytes(content)
