@@ -73,15 +73,17 @@ def _draw(jobs: Jobs, session: str) -> None:
     status = st.container()
     if complaint := st.session_state.pop("datasets_complaint", None):
         notices.error(complaint)
+    under_way = jobs.downloads()  # before the failures are read, which may come in between
+    missing = to_fetch(under_way)
     download.draw_failures(st.session_state.get("datasets_asked", ()), jobs)
     if name is None:
         st.caption(HINT)
     else:
         _draw_about(name)
     _draw_cache()
-    if to_fetch(jobs.downloads()):
+    if missing:
         with status:  # last, for it takes until they are here
-            download.follow(jobs.downloads(), jobs, session)
+            download.follow(under_way, jobs, session)
 
 
 def _filters(table: pd.DataFrame) -> pd.DataFrame:

@@ -34,8 +34,8 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from anoonly_core import estimator as module
 from anoonly_core import fitted as fitted_module
+from anoonly_core import keys
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
@@ -633,7 +633,7 @@ def test_a_file_of_another_version_of_the_head_is_refused(tmp_path: Path, monkey
         patch.setitem(BASELINES, "DevNet", replace(BASELINES["DevNet"], revision=99))
         assert "DevNet scores otherwise" in refused(path)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "ENGINE_REVISION", 99)
+        patch.setattr(keys, "ENGINE_REVISION", 99)
         assert "fit it anew" in refused(path)
     AnoOnlyDetector.load(path)
 
