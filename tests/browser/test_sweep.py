@@ -80,6 +80,7 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
     page = opened.page
     expect(page.get_by_text("16 runs, about")).to_be_visible(timeout=PATIENCE_MS)
     wait_for_marks(page, 0, 0)
+    opened.wait_until_idle()
     start(page, "Start")
     wait_for_runs(page, 4)
     wait_for_marks(page, 2, 7)  # the baseline and AnoOnly at one batch size, or at more
@@ -91,6 +92,7 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
     page.reload()
     resume.wait_for(timeout=PATIENCE_MS)
     assert counted(page) == (kept, 16), "a reload keeps the place"
+    opened.wait_until_idle()
     resume.click()
     page.get_by_text("All 16 runs are finished").first.wait_for(timeout=PATIENCE_MS)
     opened.wait_until_idle()
@@ -133,6 +135,8 @@ def test_a_server_that_is_killed_goes_on_from_what_is_kept(browser: Browser) -> 
         try:
             with started(Path(folder)) as server:
                 page.goto(link(server.url, question="fig7", epochs="12"))
+                page.get_by_text("40 runs, about").wait_for()
+                ComparePage(page, server.url).wait_until_idle()
                 start(page, "Start")
                 wait_for_runs(page, 1)
                 os.kill(server.process.pid, signal.SIGKILL)
