@@ -196,7 +196,7 @@ def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
     counts["anomalies_in_file"] = int((read.y == 1).sum())
     counts["copies"] = len(read.X) - 1 - int(read.unlabelled_dataset(table.name).identical.max())
     settled = replace(
-        table,
+        get(table.name),  # as it is now: it may have been kept while a worker read it
         identity=f"own:{digest.hexdigest()}",
         reading=reading.model_dump(mode="json", exclude_defaults=True),
         preparation=read.preparation.model_dump(mode="json"),

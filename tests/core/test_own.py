@@ -134,6 +134,16 @@ def test_what_it_was_read_as_comes_back() -> None:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(read, name))
 
 
+def test_a_table_that_is_kept_while_it_is_read_stays_kept() -> None:
+    table = brought()
+    own.keep(table)
+    assert own.settle(table, MALIGNANT)[0].kept
+    own.remove(table)
+    with pytest.raises(UnknownDataset):
+        own.settle(table, MALIGNANT)
+    assert not table.folder.exists()
+
+
 def test_a_reading_that_fails_leaves_what_was_there() -> None:
     table, _ = own.settle(brought(), MALIGNANT)
     with pytest.raises(BadDataFile):
