@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 from tqdm import tqdm
 
-from anoonly_core import __version__, cli_purify, cli_score, cli_sweep, cli_zero_shot
+from anoonly_core import __version__, cli_purify, cli_reproduce, cli_score, cli_sweep, cli_zero_shot
 from anoonly_core.cli_options import add_run_options, configs_of
 from anoonly_core.data.adbench import ManifestEntry, fetch, find_entry, local_path, manifest
 from anoonly_core.data.catalogue import DATASETS, check_name
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_zero_shot.add_parser(commands)
     cli_purify.add_parser(commands)
     cli_score.add_parser(commands)
+    cli_reproduce.add_parser(commands)
     return parser
 
 

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from anoonly_core import worker
 from anoonly_core.cli_options import checked_out, write_table
+from anoonly_core.cli_training import add_engine_options, engine_of, train, whole
 from anoonly_core.config import RULES
 from anoonly_core.data.catalogue import DATASETS, check_name, load
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.evaluate import METRICS
-from anoonly_core.execute import Engine, LocalEngine, execute
-from anoonly_core.plan import duration
 from anoonly_core.questions import QUESTIONS, WITH_AND_WITHOUT
-from anoonly_core.store import Store, StoredRun, default_store
+from anoonly_core.store import default_store
 from anoonly_core.sweep import AXES, PUBLISHED, Sweep, make_sweep, sweep_table
-from anoonly_core.workers import Workers
 
 __all__ = ["add_parser", "sweep_of"]
 
@@ -39,8 +33,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--question", metavar="NAME", help=f"vary what the paper varied: {', '.join(QUESTIONS)}")
     parser.add_argument("--seed", metavar="VALUE", help="the first seed")
     parser.add_argument("--seeds", metavar="N", default="5", help="seeds for each point of the grid; 5 if not given")
-    parser.add_argument("--workers", metavar="N", help="processes on this machine; one a core if not given")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler such as tcp://host:8786, in their place")
+    add_engine_options(parser)
     parser.add_argument("--out", metavar="FILE", help="where the table of all runs goes: .csv or .parquet")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(command=_sweep)
@@ -62,8 +55,8 @@ def _sweep(options: argparse.Namespace) -> None:
         print(f"Left out: {sentence}", file=sys.stderr)
     store = default_store()
     runs, failures = store.runs(sweep.configs), dict[str, str]()
-    with _engine(options) as engine:
-        _train(sweep, engine, store, runs, failures)
+    with engine_of(options) as engine:
+        train(sweep.configs, engine, store, runs, failures)
     table = sweep_table(sweep, runs, failures)
     if out is not None:
         write_table(table, out)
@@ -83,67 +76,12 @@ def sweep_of(options: argparse.Namespace) -> Sweep:
     if "lambda_n" not in given and "lambda_n" not in asked:
         axes.append(WITH_AND_WITHOUT)
     settings |= {"dataset": options.dataset, "seed": options.seed}
-    return make_sweep(settings, [(name, list(own or ())) for name, own in axes], _whole("seeds", options.seeds))
+    return make_sweep(settings, [(name, list(own or ())) for name, own in axes], whole("seeds", options.seeds))
 
 
 def _value(name: str, text: str) -> str | None:
     text = text.strip()
     return None if text == PUBLISHED and name not in ("protocol", "contamination") else text
-
-
-def _whole(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidConfig(f"{name} must be a whole number, not {text!r}.") from None
-
-
-@contextmanager
-def _engine(options: argparse.Namespace) -> Iterator[Engine]:
-    if options.cluster is not None:
-        from anoonly_core.cluster import Cluster
-
-        with Cluster(options.cluster) as cluster:
-            yield cluster
-        return
-    count = (os.cpu_count() or 1) if options.workers is None else _whole("workers", options.workers)
-    if not 1 <= count <= 256:
-        raise InvalidConfig(f"workers must be a whole number from 1 to 256, not {count}.")
-    workers = Workers(count, worker.start_trainer)
-    try:
-        yield LocalEngine(workers)
-    finally:
-        workers.close()
-
-
-def _train(sweep: Sweep, engine: Engine, store: Store, runs: dict[str, StoredRun], failures: dict[str, str]) -> None:
-    """Train what is missing, showing how far it has come; runs and failures grow as it goes."""
-    missing = {key: config for key, config in sweep.configs.items() if key not in runs}
-    said = f"{len(sweep.configs)} runs, {len(runs)} of them kept from before"
-    if not missing:
-        print(f"{said}.", file=sys.stderr)
-        return
-    states = execute(missing, engine, store)
-    try:
-        with tqdm(total=len(sweep.configs), initial=len(runs), unit="run", disable=None, leave=False) as bar:
-            for state in states:
-                if said and state.seconds_left is not None:
-                    bar.clear()
-                    print(f"{said}; about {duration(state.seconds_left)} on {engine.slots} workers.", file=sys.stderr)
-                    said = ""
-                runs |= state.runs
-                failures |= state.failures
-                if state.unkept:
-                    print(state.unkept, file=sys.stderr)
-                if state.seconds_left is not None:
-                    bar.set_postfix_str(f"about {duration(state.seconds_left)} left")
-                bar.update(len(runs) + len(failures) - bar.n)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"Stopped: {len(runs)} of {len(sweep.configs)} runs are kept; the same command goes on from there."
-        ) from None
-    finally:
-        states.close()  # type: ignore[attr-defined]
 
 
 def _report(sweep: Sweep, table: pd.DataFrame) -> dict[str, Any]:

@@ -12,8 +12,19 @@ import numpy as np
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.evaluate import Metrics
 
-__all__ = ["HISTORY_METRICS", "NO_HISTORY", "History", "Role", "RunResult", "Sample", "from_bytes", "to_bytes"]
+__all__ = [
+    "BATCH_SHARES",
+    "HISTORY_METRICS",
+    "NO_HISTORY",
+    "History",
+    "Role",
+    "RunResult",
+    "Sample",
+    "from_bytes",
+    "to_bytes",
+]
 
+BATCH_SHARES = ("labelled_share", "batches_without_anomaly")
 HISTORY_METRICS = ("aucroc", "aucpr_anomaly", "aucpr_normal")
 
 
@@ -97,6 +108,12 @@ class RunResult:
     scores: np.ndarray
     sample: Sample
     history: History
+
+    def batches(self) -> dict[str, float]:
+        """The means over the epochs of BATCH_SHARES: how the batches were made up; empty without batches."""
+        if not len(self.history.loss_normal):
+            return {}
+        return {name: float(getattr(self.history, name).mean()) for name in BATCH_SHARES}
 
     def summary(self) -> dict[str, Any]:
         """The run as the command line prints it: config, metrics, seconds, counts."""

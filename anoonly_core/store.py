@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ FILE_NAME = "runs-2.sqlite"
 BUSY_S = 15.0
 MOST_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB sets another bound
 ASKED_AT_ONCE = 500  # keys in one query; SQLite takes no more than about 1000
+PARTS = ("metrics", "seconds", "counts", "batches")  # of what is known; an earlier version kept no batches
 UNREADABLE = (
     ValueError,
     KeyError,
@@ -65,7 +66,7 @@ SCHEMA = (
 class StoredRun:
     """What can be known of a stored run without reading its scores.
 
-    config: its settings by name, as they were when it was stored. metrics, seconds, counts: see
+    config: its settings by name, as they were when it was stored. metrics, seconds, counts, batches: see
     RunResult. created: seconds since 1970. bytes: what it takes in the store.
     """
 
@@ -78,14 +79,14 @@ class StoredRun:
     created: float
     pinned: bool
     bytes: int
+    batches: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, result: RunResult) -> StoredRun:
         """The same of a run that has just finished, stored or not."""
-        known = result.summary()
-        parts = {name: known[name] for name in ("metrics", "seconds", "counts")}
-        settings = result.config.model_dump(mode="json")
-        return cls(result.key, settings, result.device, **parts, created=time.time(), pinned=False, bytes=0)
+        known = {**result.summary(), "batches": result.batches()}
+        parts = {name: known[name] for name in PARTS}
+        return cls(result.key, known["config"], result.device, **parts, created=time.time(), pinned=False, bytes=0)
 
 
 class Store:
@@ -106,7 +107,7 @@ class Store:
     def put(self, result: RunResult) -> None:
         """Keep a run; raises StoreUnavailable where the file cannot be written."""
         summary = {name: value for name, value in result.summary().items() if name != "config"}
-        summary["device"] = result.device
+        summary |= {"device": result.device, "batches": result.batches()}
         self._write(result.key, "run", result.config.canonical(), json.dumps(summary), to_bytes(result))
 
     def get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
@@ -150,6 +151,10 @@ class Store:
     def forget(self, dataset: str) -> None:
         """Drop all that was made of a data set, pinned or not; raises StoreUnavailable."""
         self._change("DELETE FROM entries WHERE instr(config, {}) > 0", [json.dumps(dataset)])
+
+    def keys(self) -> set[str]:
+        """The keys of all that is kept, of whatever kind; read from an index, without the entries."""
+        return {row[0] for row in self._query("SELECT key FROM entries", ())}
 
     def size(self) -> int:
         """Bytes of all that is kept."""
@@ -278,19 +283,11 @@ def _stored_run(row: tuple[Any, ...]) -> StoredRun | None:
     """A row as a StoredRun, or None where it is none."""
     key, config, summary, created, pinned, size = row
     try:
-        settings, known = dict(json.loads(config)), json.loads(summary)
+        settings, known = dict(json.loads(config)), {"batches": {}, **json.loads(summary)}
         if settings.keys() != RunConfig.model_fields.keys():
             return None
-        parts = {name: dict(known[name]) for name in ("metrics", "seconds", "counts")}
-        return StoredRun(
-            key,
-            dict(json.loads(config)),
-            str(known["device"]),
-            **parts,
-            created=created,
-            pinned=bool(pinned),
-            bytes=size,
-        )
+        parts, device = {name: dict(known[name]) for name in PARTS}, str(known["device"])
+        return StoredRun(key, settings, device, **parts, created=created, pinned=bool(pinned), bytes=size)
     except UNREADABLE:
         return None
 

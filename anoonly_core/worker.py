@@ -91,8 +91,9 @@ def _start(progress: Any, flags: Any) -> None:
 
 
 def start_trainer(progress: Any, flags: Any) -> None:
-    """Make this process a trainer with one thread: there is one a core."""
+    """Make this process a trainer with one thread: there is one a core, and each lets the page answer first."""
     _start(progress, flags)
+    os.nice(5)
     import torch
 
     from anoonly_core.run import warm_up  # loaded now, so that the first job does not wait for it

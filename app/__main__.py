@@ -1,7 +1,11 @@
 """python -m app: start the server with everything loaded and the workers warm, so that the first page is quick."""
 
+import gc
 import sys
+import threading
 from pathlib import Path
+
+SWITCH_S = 0.0005
 
 
 def main() -> None:
@@ -9,9 +13,19 @@ def main() -> None:
     from streamlit.web import cli
 
     from app.jobs import server_jobs
-    from app.views import compare, datasets, lessons, microscope, own_table, runs, sweep  # noqa: F401 - what the first page would otherwise wait for
+    from app.reproduced import read_ahead
+    from app.views import compare, datasets, lessons, microscope, own_table, reproduce, runs, sweep  # noqa: F401 - what the first page would otherwise wait for
 
-    server_jobs()
+    # With many pages drawn at once, what answers browsers waits its turn among them for each message it sends.
+    sys.setswitchinterval(SWITCH_S)
+
+    def read() -> None:
+        read_ahead(server_jobs().store)
+        # Streamlit collects garbage after each drawing, and would walk through all that was loaded every time.
+        gc.collect()
+        gc.freeze()
+
+    threading.Thread(target=read, daemon=True, name="evidence").start()
     sys.argv = ["streamlit", "run", str(Path(__file__).with_name("main.py")), *sys.argv[1:]]
     cli.main(prog_name="streamlit")
 

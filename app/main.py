@@ -8,7 +8,19 @@ def main() -> None:
     import streamlit as st
 
     from app.links import arrive
-    from app.views import clean, compare, datasets, label, lessons, microscope, own_table, runs, sweep, zero_shot
+    from app.views import (
+        clean,
+        compare,
+        datasets,
+        label,
+        lessons,
+        microscope,
+        own_table,
+        reproduce,
+        runs,
+        sweep,
+        zero_shot,
+    )
 
     assets = Path(__file__).parents[1] / "assets"
     st.set_page_config(page_title="AnoOnly", page_icon=assets / "icon.svg", layout="wide")
@@ -20,6 +32,7 @@ def main() -> None:
         st.Page(sweep.page, title="Sweep", icon=":material/ssid_chart:", url_path=sweep.URL_PATH),
         st.Page(zero_shot.page, title="Zero-shot", icon=":material/travel_explore:", url_path=zero_shot.URL_PATH),
         st.Page(clean.page, title="Clean", icon=":material/cleaning_services:", url_path=clean.URL_PATH),
+        st.Page(reproduce.page, title="Reproduce", icon=":material/fact_check:", url_path=reproduce.URL_PATH),
         st.Page(datasets.page, title="Datasets", icon=":material/database:", url_path=datasets.URL_PATH),
         st.Page(own_table.page, title="Your table", icon=":material/upload_file:", url_path=own_table.URL_PATH),
         st.Page(label.page, title="Label", icon=":material/label:", url_path=label.URL_PATH),

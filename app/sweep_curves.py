@@ -7,15 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.interval import margin
 from anoonly_core.store import StoredRun
 from anoonly_core.sweep import Point, Sweep
 from app.controls import CONTROLS, shown
-from app.verdict import CONFIDENCE, Difference, difference, signed
+from app.verdict import Difference, difference, signed
 
-__all__ = ["METRIC_WORDS", "Curve", "CurvePoint", "axis_title", "curves_of", "sweep_verdict", "value_words", "x_values"]
+__all__ = [
+    "METRIC_WORDS",
+    "NOUNS",
+    "Curve",
+    "CurvePoint",
+    "axis_title",
+    "curves_of",
+    "sweep_verdict",
+    "value_words",
+    "x_values",
+]
 
 METRIC_WORDS = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC", "aucpr_normal": "AUCPR normal"}
 BASELINE, ANOONLY = 1.0, 0.0
@@ -51,11 +61,7 @@ class CurvePoint:
     @property
     def margin(self) -> float:
         """Half of the mean's 95 % interval (Student's t); 0 with one seed."""
-        values = list(self.values.values())
-        if len(values) < 2:
-            return 0.0
-        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
-        return float(quantile * np.std(values, ddof=1) / len(values) ** 0.5)
+        return margin(list(self.values.values())) or 0.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from anoonly_core import worker
 from anoonly_core.config import RunConfig
@@ -23,11 +23,22 @@ from anoonly_core.sweep import Sweep, make_sweep
 from anoonly_core.workers import Task, WorkerDied, Workers
 from app.jobs import Jobs, server_jobs
 
-__all__ = ["SweepView", "Sweeps", "server_sweeps"]
+__all__ = ["Batch", "SweepView", "Sweeps", "server_sweeps"]
 
 REMEMBERED = 50
 
 log = logging.getLogger(__name__)
+
+
+class Batch(Protocol):
+    """Runs that are trained together: a sweep, or a cell of a table."""
+
+    @property
+    def configs(self) -> dict[str, RunConfig]:
+        """All runs by key."""
+
+    def canonical(self) -> str:
+        """Equal for equal batches."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class SweepView:
 class _Entry:
     """A sweep that somebody has started on this server."""
 
-    sweep: Sweep
+    sweep: Batch
     cluster: str
     state: str = "waiting"
     runs: dict[str, StoredRun] = field(default_factory=dict)
@@ -75,7 +86,7 @@ class Sweeps:
 
     # -- what a page asks for
 
-    def start(self, sweep: Sweep, cluster: str = "") -> None:
+    def start(self, sweep: Batch, cluster: str = "") -> None:
         """Train what is missing of a sweep, here or on the cluster at an address; failed runs are tried again."""
         with self._lock:
             entry = self._entries.get(_key(sweep))
@@ -85,10 +96,8 @@ class Sweeps:
             self._entries.move_to_end(_key(sweep))
             while len(self._entries) > REMEMBERED and next(iter(self._entries.values())).state == "idle":
                 self._entries.popitem(last=False)
-            try:
-                self.jobs.store.put_sweep(_key(sweep), sweep.canonical())
-            except StoreUnavailable as error:
-                entry.problem = str(error)
+            if isinstance(sweep, Sweep):
+                self._list(sweep, entry)
             if cluster:
                 self._begin(self._train, entry)
             else:
@@ -97,7 +106,7 @@ class Sweeps:
                     self._working = True
                     self._begin(self._work_through)
 
-    def stop(self, sweep: Sweep) -> None:
+    def stop(self, sweep: Batch) -> None:
         """Give a sweep's unfinished stacks up; what is finished is kept, and `start` goes on from there."""
         with self._lock:
             entry = self._entries.get(_key(sweep))
@@ -105,7 +114,7 @@ class Sweeps:
                 entry.stop.set()
                 entry.state = "stopping"
 
-    def forget(self, sweep: Sweep) -> None:
+    def forget(self, sweep: Batch) -> None:
         """Stop a sweep and take it off the list of earlier ones."""
         self.stop(sweep)
         try:
@@ -115,7 +124,7 @@ class Sweeps:
 
     # -- what a page sees
 
-    def view(self, sweep: Sweep) -> SweepView:
+    def view(self, sweep: Batch) -> SweepView:
         """How far a sweep has come, whether somebody trains it or not."""
         kept = self.jobs.store.runs(sweep.configs)
         with self._lock:
@@ -173,6 +182,13 @@ class Sweeps:
                 self._workers.close()
 
     # -- inside
+
+    def _list(self, sweep: Sweep, entry: _Entry) -> None:
+        """Let a sweep be found among the earlier ones."""
+        try:
+            self.jobs.store.put_sweep(_key(sweep), sweep.canonical())
+        except StoreUnavailable as error:
+            entry.problem = str(error)
 
     def _begin(self, work: Callable[..., None], *arguments: Any) -> None:
         threading.Thread(target=work, args=arguments, daemon=True, name="sweep").start()
@@ -238,7 +254,7 @@ class Sweeps:
             self._workers.give_way(processes)
 
 
-def _key(sweep: Sweep) -> str:
+def _key(sweep: Batch) -> str:
     """What a sweep is known by, here and in the store."""
     return "sweep " + hashlib.sha256(sweep.canonical().encode()).hexdigest()
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig
+from anoonly_core.interval import margin
 from anoonly_core.result import RunResult
 
 __all__ = ["METRICS", "Difference", "describe", "difference", "differences", "signed", "verdict"]
 
-CONFIDENCE = 0.95
 METRICS = {"aucroc": "AUCROC", "aucpr_anomaly": "AUCPR anomaly", "aucpr_normal": "AUCPR normal"}
 
 
@@ -41,11 +40,7 @@ class Difference:
 def difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     """The paired comparison of one metric over seeds, a[s] and b[s] from the same split."""
     deltas = np.asarray(b, dtype=float) - np.asarray(a, dtype=float)
-    margin = None
-    if len(deltas) > 1:
-        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(deltas) - 1))
-        margin = quantile * float(deltas.std(ddof=1)) / len(deltas) ** 0.5
-    return Difference(float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin)
+    return Difference(float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin(deltas.tolist()))
 
 
 def differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[str, Difference]:

@@ -12,6 +12,7 @@ from anoonly_core.config import make_config
 from anoonly_core.keys import run_key
 from anoonly_core.sweep import Sweep, make_sweep
 from app.jobs import Jobs
+from app.reproduced import CellRuns
 from app.sweeps import Sweeps
 from tests.app.conftest import MakeJobs, wait_for
 
@@ -140,3 +141,11 @@ def test_what_is_no_sweep_in_the_store_is_not_listed(sweeps: Sweeps) -> None:
         sweeps.jobs.store.put_sweep(f"broken {number}", text)
     sweeps.jobs.store.put_sweep("old", '{"settings": {}, "axes": [{"name": "colour", "values": [1]}], "seeds": 1}')
     assert sweeps.earlier()[-len(before) :] == before
+
+
+def test_a_cell_of_a_table_is_trained_as_a_sweep_is_but_not_listed_as_one(sweeps: Sweeps) -> None:
+    known = len(sweeps.earlier())
+    cell = CellRuns(a_sweep(1).configs)
+    sweeps.start(cell)
+    wait_for(lambda: sweeps.view(cell).state == "idle", "the end of a cell's runs")
+    assert sweeps.view(cell).runs.keys() == cell.configs.keys() and len(sweeps.earlier()) == known

@@ -40,6 +40,10 @@ def _add_anomalies(page: Page) -> None:
     page.get_by_text("18 anomalies move").wait_for()
 
 
+def _is_full(page: Page) -> None:
+    page.wait_for_selector("table td button >> nth=50")
+
+
 def _commit_to_a_prediction(page: Page) -> None:
     page.locator("[data-testid=stMain] [role=radiogroup] label").first.click()
     page.locator(".st-key-commit button:not([disabled])").click()
@@ -54,6 +58,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "microscope": ("/microscope", _step_to_a_labelled_anomaly),
     "zero_shot": ("/zero-shot", _add_anomalies),
     "clean": ("/clean", _is_retrained),
+    "reproduce": ("/reproduce", _is_full),
     "lessons": ("/lessons?lesson=imbalance&step=2", _commit_to_a_prediction),
 }
 

@@ -42,9 +42,9 @@ def chromium() -> str:
 
 
 class Server:
-    """The page, served by `python -m app` in a process group of its own."""
+    """The page, served by `python -m app` in a process group of its own; data: a folder of ADBench's files, if any."""
 
-    def __init__(self, cache: Path, port: int = 0) -> None:
+    def __init__(self, cache: Path, port: int = 0, data: str | None = None) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
@@ -54,6 +54,8 @@ class Server:
         self.log = cache / "server.log"
         environment = {**os.environ, "ANOONLY_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
         environment.pop("ANOONLY_DATA", None)
+        if data is not None:
+            environment["ANOONLY_DATA"] = data
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app", "--server.port", str(port)],

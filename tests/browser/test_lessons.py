@@ -89,6 +89,7 @@ def test_the_first_lesson_from_start_to_end_by_keyboard_alone(open_page: Open) -
         assert_fits(page, "h5", ".st-key-scores", ".st-key-next", "[data-testid=stMain] p")
         press_button(page, "next")
     page.get_by_text("3 of your 3 predictions came out as you said.").wait_for()
+    page.locator("[data-testid=stLinkButton]").first.wait_for()
     compare.wait_until_idle()
     assert_fits(page, "h5", ".st-key-next", "[data-testid=stLinkButton]")
     expect(page.locator(".st-key-lesson_choice")).to_contain_text(f"✓ {LESSONS[name].question}")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anoonly_core import cli, cli_sweep
+from anoonly_core import cli, cli_sweep, cli_training
 from anoonly_core.evaluate import METRICS
 from anoonly_core.run import run_many
 from anoonly_core.store import default_store
@@ -84,8 +84,8 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> None:
         raise AssertionError("nothing is left to train")
 
-    monkeypatch.setattr(cli_sweep.LocalEngine, "plan", refuse)
-    monkeypatch.setattr(cli_sweep, "Workers", lambda *arguments: type("None", (), {"close": lambda self: None})())
+    monkeypatch.setattr(cli_training.LocalEngine, "plan", refuse)
+    monkeypatch.setattr(cli_training, "Workers", lambda *arguments: type("None", (), {"close": lambda self: None})())
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -41,11 +41,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("config", "streams", "errors", "data.*"),  # XGBOD, which trains itself
     ),
     "anoonly_core.evaluate": (),
+    "anoonly_core.interval": (),
     "anoonly_core.project": (),
     "anoonly_core.pretrained": ("config", "data.*"),
     "anoonly_core.stack": ("config", "streams", "data.*", "methods", "methods.*", "pretrained"),
     "anoonly_core.optimisation": (),
     "anoonly_core.train": ("stack", "pretrained", "optimisation"),
+    "anoonly_core.evidence*": (
+        *("baselines", "config", "data.*", "errors", "evaluate", "keys", "questions", "result", "store"),
+        *("evidence", "evidence.*", "interval"),
+    ),
     "anoonly_core.zero_shot*": (
         "config",
         "streams",
@@ -79,6 +84,7 @@ LIGHT = [
     "anoonly_core.fitted_run",
     "anoonly_core.recipes",
     "anoonly_core.plan",
+    "anoonly_core.evidence.reports",
     "anoonly_core.sweep",
     "anoonly_core.questions",
     "anoonly_core.workers",

@@ -470,12 +470,13 @@ def test_four_processes_write_and_read_at_once(store: Store, tmp_path: Path, con
 
 
 def test_runs_are_listed_latest_first_without_their_scores(store: Store) -> None:
-    assert store.runs() == {} and store.size() == 0
+    assert store.runs() == {} and store.keys() == set() and store.size() == 0
     for seed in range(3):
         store.put(a_result(f"key {seed}", seed))
     store.put_arrays("points", "points", {"points": np.zeros((3, 2))})
     listed = store.runs()
     assert list(listed) == ["key 2", "key 1", "key 0"]
+    assert store.keys() == {*listed, "points"}
     run, result = listed["key 1"], a_result("key 1", 1)
     assert make_config(**run.config) == result.config
     assert (run.device, run.metrics) == ("cpu", result.metrics.as_dict())
@@ -542,7 +543,7 @@ def test_what_is_deleted_is_gone(store: Store) -> None:
 def test_a_file_that_cannot_be_changed_is_said(tmp_path: Path) -> None:
     (tmp_path / "runs.sqlite").mkdir()
     store = Store(tmp_path / "runs.sqlite")
-    assert store.runs() == {} and store.sweeps() == [] and store.size() == 0
+    assert store.runs() == {} and store.keys() == set() and store.sweeps() == [] and store.size() == 0
     for change in (store.pin, store.delete):
         with pytest.raises(StoreUnavailable, match="could not be changed"):
             change(["key"])
