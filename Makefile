@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test e2e lint format bench first-light screenshots clean
+.PHONY: run test e2e lint format bench soak first-light screenshots clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/python -m app $(ARGS)
@@ -29,6 +29,10 @@ format: $(VENV)/dev.stamp
 # Speed as ratios measured side by side in one process; see the README.
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench
+
+# Many sessions on one server; ARGS="--sessions 20 --seconds 300".
+soak: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.soak $(ARGS)
 
 # The results that make the first page full at once: train them anew.
 first-light: $(VENV)/run.stamp

@@ -29,7 +29,7 @@ __all__ = ["DEFAULT_THRESHOLD", "TILE_HELP", "draw_comparison", "draw_figures", 
 
 VIEWS = {"trained": "when trained", "learn": "watch it learn"}
 PROJECTIONS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-FOLLOW_S = 0.4
+FOLLOW_S = 0.5
 PANEL_NAME = 30  # letters that fit over a third of a projector
 TILE_HELP = (
     "Mean over {seeds} seed(s). ± is the 95 % interval of the mean paired difference; grey where it covers zero. "

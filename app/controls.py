@@ -216,7 +216,7 @@ _BY_NAME = {control.name: control for control in CONTROLS}
 # What else pages with these controls keep in their address: the pinned run, how figures are drawn, how the pool is
 # cleaned, which table of one's own is marked, what is locked.
 BESIDE_CONTROLS = (
-    *("a", "threshold", "projection", "view", "place", "feature"),
+    *("a", "threshold", "projection", "view", "tab", "place", "feature"),
     *("scorer", "parts", "remove"),
     "table",
     *("fix", "hide"),

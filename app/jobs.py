@@ -10,6 +10,7 @@ import itertools
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -32,6 +33,7 @@ __all__ = ["Job", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
 REMEMBERED = 400
 REMEMBERED_FILMS = 16  # of up to a few MB each
+GRACE_S = 3.0  # for a page that is loaded anew, or a network that fails for a moment
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 DATASET_KEY = "dataset "
 SHIPPED = Path(__file__).parents[1] / "assets" / "first_light"
@@ -49,7 +51,8 @@ def dataset_key(name: str) -> str:
 class Job:
     """One piece of work in a worker process, and the sessions that wait for it.
 
-    kind: runs, films, points or data. stored: whether points outlive the server.
+    kind: runs, films, points or data. stored: whether points outlive the server. abandoned: since when none of
+    the sessions is there any more, by the monotonic clock.
     """
 
     number: int
@@ -58,6 +61,7 @@ class Job:
     task: Task
     sessions: set[str] = field(default_factory=set)
     stored: bool = True
+    abandoned: float | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,7 @@ class Jobs:
     def view(self, keys: Iterable[str]) -> JobView | None:
         """How far the unfinished work among these keys has come; None when nothing is under way."""
         with self._lock:
+            self._stop_abandoned()
             jobs = {job for key in keys if (job := self._active.get(key)) is not None}
             if not jobs:
                 return None
@@ -264,6 +269,17 @@ class Jobs:
                 job.sessions = {other for other in job.sessions if other != session and self.is_here(other)}
                 if not job.sessions:
                     self._stop(job)
+
+    def _stop_abandoned(self) -> None:
+        """Give up the work of sessions that are gone, for whoever waits behind it; downloads outlive their pages."""
+        now = time.monotonic()
+        for job in set(self._active.values()):
+            if job.kind == "data" or any(self.is_here(session) for session in job.sessions):
+                job.abandoned = None
+            elif job.abandoned is None:
+                job.abandoned = now
+            elif now - job.abandoned > GRACE_S:
+                self._stop(job)
 
     def _stop(self, job: Job) -> None:
         """Ask a job to stop before it begins or at its next epoch, and end a trainer's process if it does not.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -24,24 +26,31 @@ NORM_PLACE = " The norm stands in a pink box; a dashed box is its place where th
 
 
 def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], findings: Findings, jobs: Jobs, session: str) -> None:
-    """All tabs, for the first seed."""
-    tab_curves, tab_rows, tab_training, tab_split, tab_away, tab_method = st.tabs(
-        ["Curves", "Confusion and rows", "Training", "The split", "Take away", "The method"]
-    )
-    with tab_curves:
-        st.plotly_chart(pair.curves(), key="curves", config=MODEBAR, alt=SAID["curves"])
-        st.caption(about_the_sign(pair.a, pair.b))
-    with tab_rows:
-        st.plotly_chart(pair.confusion(), key="confusion", config=MODEBAR, alt=SAID["confusion"])
-        _draw_rows(pair, dataset, selected)
-    with tab_training:
-        _draw_training(pair)
-    with tab_split:
-        _draw_splits(pair)
-    with tab_method:
-        _draw_method(pair.a, pair.b, dataset.columns)
-    with tab_away:  # last, for it may wait for a detector
-        draw_take_away(findings, jobs, session)
+    """The tabs, for the first seed."""
+    drawers: dict[str, Callable[[], None]] = {
+        "Curves": lambda: _draw_curves(pair),
+        "Confusion and rows": lambda: _draw_confusion_and_rows(pair, dataset, selected),
+        "Training": lambda: _draw_training(pair),
+        "The split": lambda: _draw_splits(pair),
+        "Take away": lambda: draw_take_away(findings, jobs, session),
+        "The method": lambda: _draw_method(pair.a, pair.b, dataset.columns),
+    }
+    # Only the open tab is drawn: all of them together take as long as the rest of the page.
+    tabs = st.tabs(list(drawers), key="tab", bind="query-params")
+    for tab, draw in zip(tabs, drawers.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def _draw_curves(pair: Pair) -> None:
+    st.plotly_chart(pair.curves(), key="curves", config=MODEBAR, alt=SAID["curves"])
+    st.caption(about_the_sign(pair.a, pair.b))
+
+
+def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
+    st.plotly_chart(pair.confusion(), key="confusion", config=MODEBAR, alt=SAID["confusion"])
+    _draw_rows(pair, dataset, selected)
 
 
 def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:

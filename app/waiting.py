@@ -16,7 +16,7 @@ from app.jobs import Jobs, JobView
 
 __all__ = ["POLL_S", "Plan", "draw_failures", "draw_progress", "draw_view", "progress_row"]
 
-POLL_S = 0.05
+POLL_S = 0.1
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from app.waiting import POLL_S, Plan, draw_failures, draw_progress, progress_row
 
 __all__ = ["open_link", "page"]
 
-FOLLOW_S = 0.3
+FOLLOW_S = 0.5
 
 
 def page() -> None:

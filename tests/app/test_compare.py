@@ -44,6 +44,20 @@ def settled(page: AppTest) -> AppTest:
     return page
 
 
+def at_tab(page: AppTest, name: str) -> AppTest:
+    """The page with this tab open, which alone is drawn."""
+    page.session_state["tab"] = name
+    page.run()
+    assert [caught.value for caught in page.exception] == []
+    return page
+
+
+def all_charts(page: AppTest) -> set[str]:
+    """The charts on the page and under each of its tabs, by their keys."""
+    labels = [tab.label for tab in page.tabs]
+    return {chart.key for label in labels for chart in at_tab(page, label).get("plotly_chart")}
+
+
 def sentences(page: AppTest) -> list[str]:
     return [text.value.removeprefix("##### ") for text in page.markdown if text.value.startswith("##### ")]
 
@@ -84,7 +98,7 @@ def test_the_first_page_says_what_its_figures_say(
     assert f"AUCPR {found.b:.2f} against {found.a:.2f} ({found.delta:+.2f} ± {found.margin:.2f})" in sentence(page)
     assert len(tiles(page)) == 3
     assert all(label in text for label, text in zip(("AUCROC", "AUCPR anom", "AUCPR norm"), tiles(page), strict=True))
-    assert len(page.get("plotly_chart")) == FIGURES
+    assert len(all_charts(page)) == FIGURES
     assert warnings(page) == []
     assert errors(page) == []
 
@@ -180,7 +194,7 @@ def test_a_pinned_run_with_other_labels_keeps_its_own_rows(open_page: Open, pinn
     ]
     counts = {"0.1": 6, "0.5": 30}  # of the 60 anomalies that train
     assert stars == [counts[moved], counts[pinned], counts[moved]]
-    said = " ".join(markdown.value for markdown in page.markdown)
+    said = " ".join(markdown.value for markdown in at_tab(page, "The split").markdown)
     assert re.search(rf"\*\*B\*\*  digits_3.*?Training sees {counts[moved]} labelled", said)
     assert re.search(rf"\*\*A\*\*  digits_3.*?Training sees {counts[pinned]} labelled", said)
 
@@ -249,11 +263,11 @@ def test_seeds_beyond_the_last_one_are_one_sentence(open_page: Open) -> None:
 @pytest.mark.parametrize("projection", ["t-SNE", "nonsense"])
 def test_a_link_may_name_the_projection(open_page: Open, projection: str) -> None:
     page = open_page(projection=projection, **QUICK)
-    assert len(page.get("plotly_chart")) == FIGURES
+    assert len(all_charts(page)) == FIGURES
 
 
 def test_the_threshold_moves_what_is_flagged(open_page: Open) -> None:
-    page = open_page()
+    page = open_page(tab="Confusion and rows")
 
     def missed() -> str:
         return next(caption.value for caption in page.caption if "misses" in caption.value)
@@ -300,16 +314,17 @@ def test_each_baseline_fills_the_page(open_page: Open, baseline: str) -> None:
     page = open_page(baseline=baseline, **QUICK, **SMALL.get(baseline, {}))
     assert (warnings(page), errors(page)) == ([], [])
     assert len(tiles(page)) == 3
-    assert len(page.get("plotly_chart")) == FIGURES
+    assert len(all_charts(page)) == FIGURES
     assert_idle_where_lacking(page, baseline)
     has_lambda = BASELINES[baseline].has("lambda_n")
     assert f"**{baseline} + AnoOnly" in sentence(page) if has_lambda else f"**{baseline}, " in sentence(page)
     assert ("2 epochs**" in sentence(page)) == (baseline not in SMALL), "A is as published"
     assert f"than **{baseline}" in sentence(page) if has_lambda else "**DeepSAD + AnoOnly**" in sentence(page)
+    at_tab(page, "Training")
     assert f"An epoch of {baseline} is " in captions(page)
     assert ("100 epochs come before" in captions(page)) == (baseline == "FEAWAD")
     assert "nan" not in captions(page)
-    told = "\n".join(text.value for text in page.markdown)
+    told = "\n".join(text.value for text in at_tab(page, "The method").markdown)
     assert told.count(BASELINES[baseline].summary) == 1
     assert (BASELINES["DeepSAD"].summary in told) == (baseline == "DeepSAD" or not has_lambda)
     network = BASELINES[baseline].network
@@ -387,8 +402,8 @@ def test_xgbod_has_no_epochs_and_no_network(
     assert (warnings(page), errors(page)) == ([], [])
     assert_idle_where_lacking(page, "XGBOD")
     assert "**XGBOD**" in sentence(page)
-    assert len(page.get("plotly_chart")) == FIGURES, "A's history is still there"
-    assert "XGBOD has no epochs." in captions(page)
+    assert len(all_charts(page)) == FIGURES, "A's history is still there"
+    assert "XGBOD has no epochs." in captions(at_tab(page, "Training"))
     assert "nan" not in captions(page)
     points = json.loads(page.get("plotly_chart")[1].proto.spec)
     titles = [annotation["text"] for annotation in points["layout"]["annotations"]]
@@ -397,16 +412,16 @@ def test_xgbod_has_no_epochs_and_no_network(
         "hidden features, <b>A</b>  DeepSAD + AnoOnly",
         "41 unsupervised scores, <b>B</b>  XGBOD",
     ]
-    assert len(diagrams(page)) == 1, "A's"
+    assert len(diagrams(at_tab(page, "The method"))) == 1, "A's"
     assert any(BASELINES["XGBOD"].summary in text.value for text in page.markdown)
 
 
 def test_xgbod_beside_itself_draws_no_history(open_page: Open, xgbod: RunResult) -> None:
     page = open_page(baseline="XGBOD", seeds="1", a="baseline=XGBOD")
     assert sentence(page).startswith("A and B are the same run")
-    assert len(page.get("plotly_chart")) == FIGURES - 1
-    assert "XGBOD has no epochs." in captions(page)
-    assert diagrams(page) == []
+    assert len(all_charts(page)) == FIGURES - 1
+    assert "XGBOD has no epochs." in captions(at_tab(page, "Training"))
+    assert diagrams(at_tab(page, "The method")) == []
     assert sum(BASELINES["XGBOD"].summary in text.value for text in page.markdown) == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,7 @@ from anoonly_core.keys import hidden_points_key, run_key
 from anoonly_core.store import default_store
 from anoonly_core.worker import JobProgress
 from anoonly_core.workers import Task
+from app import jobs as jobs_module
 from app.controls import default_choice
 from app.jobs import Job, Jobs, JobView, dataset_key
 from tests.app.conftest import MakeJobs, wait_for
@@ -224,6 +226,25 @@ def test_what_waits_says_how_many_come_first(jobs: Jobs) -> None:
     assert [view.ahead for view in views if view] == [0, 1, 2]
     jobs.release("one")
     wait_for(lambda: jobs.result(run_key(third)), "the last in the queue")
+
+
+def test_whoever_waits_need_not_wait_for_those_who_have_gone(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "GRACE_S", 0.3)
+    running, queued, last = long(), long(), short()
+    begin(jobs, "one", running)
+    jobs.want("two", [[queued]])
+    jobs.want("three", [[last]])
+    monkeypatch.setattr(jobs, "is_here", lambda session: session != "one")
+    assert jobs.view([run_key(last)]) == JobView(ahead=2, done=0, total=0)
+    monkeypatch.setattr(jobs, "is_here", lambda session: True)  # the page was only loaded anew
+    time.sleep(0.5)
+    before = epoch(jobs, running)
+    wait_for(lambda: epoch(jobs, running) > before + 2, "further epochs")
+    monkeypatch.setattr(jobs, "is_here", lambda session: session == "three")
+    wait_for(lambda: jobs.view([run_key(last)]) is None, "the last in the queue")
+    assert jobs.result(run_key(last)) is not None
+    assert jobs.view([run_key(running), run_key(queued)]) is None
+    assert jobs.failure(run_key(queued)) is None
 
 
 def test_projections_do_not_stand_before_a_run(jobs: Jobs) -> None:

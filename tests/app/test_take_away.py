@@ -30,7 +30,7 @@ B = make_config(lambda_n=0.0, epochs=2)
 
 @pytest.fixture
 def open_page(server: None) -> Callable[..., AppTest]:
-    return lambda **parameters: settled(opened(**parameters))
+    return lambda **parameters: settled(opened(tab="Take away", **parameters))
 
 
 def offered(page: AppTest) -> list[str]:

@@ -1,0 +1,177 @@
+"""Load: many sessions at once on one server, each moving controls; what they waited for, and what went wrong."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tests.browser.server import Server
+from tests.soak.visitor import Late, Visitor
+from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings
+
+__all__ = ["LoadReport", "put_under_load"]
+
+LOOK_S = 0.25
+WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
+# Half of the movements are among few settings, which soon are all cached; the others are new each time.
+SHARED = {"lambda_n": ("1", "0.1", "0"), "batch_size": ("published", "128"), "baseline": ("DeepSAD", "DevNet")}
+PAGES = ("", "", "", "", "microscope", "lessons", "runs", "datasets", "reproduce", "sweep")
+
+
+@dataclass
+class LoadReport:
+    """What many sessions met. Times are in seconds; memory in MB."""
+
+    sessions: int
+    seconds: float
+    movements: int = 0
+    shell: list[float] = field(default_factory=list)
+    figures: list[float] = field(default_factory=list)
+    waited_in_queue: int = 0
+    trained: int = 0
+    trained_twice: list[str] = field(default_factory=list)
+    saw_another_s: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    memory_after_a_minute: float = 0.0
+    memory_at_the_end: float = 0.0
+
+    @property
+    def shell_p95(self) -> float:
+        return statistics.quantiles(self.shell, n=20)[-1]
+
+    @property
+    def memory_ratio(self) -> float:
+        return self.memory_at_the_end / self.memory_after_a_minute
+
+
+def put_under_load(server: Server, cache: Path, sessions: int = 20, seconds: float = 300.0) -> LoadReport:
+    """Let so many sessions work on a server for so long, each moving a control every few seconds."""
+    count_trainings(cache)
+    report, lock = LoadReport(sessions, seconds), threading.Lock()
+    memory = Memory(server)
+    deadline = time.monotonic() + seconds
+
+    def work(number: int) -> None:
+        person = _Person(number, server.port, sessions)
+        try:
+            while time.monotonic() < deadline:
+                person.do_something()
+        except (Late, OSError) as error:
+            person.errors.append(f"session {number}: {type(error).__name__}: {error}")
+        finally:
+            person.visitor.close()
+            with lock:
+                person.add_to(report)
+
+    threads = [threading.Thread(target=work, args=(number,), name=f"session {number}") for number in range(sessions)]
+    for thread in threads:
+        thread.start()
+        time.sleep(min(0.5, seconds / 10 / sessions))
+    for thread in threads:
+        thread.join()
+    memory.stop()
+    report.memory_after_a_minute, report.memory_at_the_end = memory.at(min(60.0, seconds / 2)), memory.at(-15.0)
+    counted = trainings(cache)
+    report.trained = len(counted)
+    report.trained_twice = [key for key, times in counted.items() if times > 1]
+    report.errors += errors_in_log(server)
+    return report
+
+
+class _Person:
+    """Somebody with a table of their own, who looks at pages and moves controls."""
+
+    def __init__(self, number: int, port: int, sessions: int) -> None:
+        self.number = number
+        self.random = random.Random(number)
+        self.visitor = Visitor(port)
+        self.others = [_mark(other).encode() for other in range(sessions) if other != number]
+        self.movements = self.waited = 0
+        self.shell: list[float] = []
+        self.figures: list[float] = []
+        self.saw: list[str] = []
+        self.errors: list[str] = []
+        self.at: str | None = None
+        self.brought = False
+
+    def do_something(self) -> None:
+        """One movement, its answer, and a few seconds of looking."""
+        if self.at is None or self.random.random() < 0.1:
+            self._go(self.random.choice(PAGES))
+        elif self.at == "" and not self.brought and self.random.random() < 0.15:
+            self._bring_a_table()
+        elif self.at == "":
+            self._move()
+        else:
+            self._go("")
+        time.sleep(self.random.uniform(2.0, 6.0))
+
+    def add_to(self, report: LoadReport) -> None:
+        report.movements += self.movements
+        report.shell += self.shell
+        report.figures += self.figures
+        report.waited_in_queue += self.waited
+        report.saw_another_s += self.saw
+        report.errors += self.errors + [f"session {self.number}: {broken}" for broken in self.visitor.broken]
+
+    def _go(self, path: str) -> None:
+        self.at = path
+        self._and_watch(lambda: self.visitor.open(path, {"seeds": "2"} if path == "" else ""))
+
+    def _move(self) -> None:
+        if self.random.random() < 0.5:
+            key = self.random.choice(list(SHARED))
+            value = self.random.choice(SHARED[key])
+            self._and_watch(lambda: self.visitor.move(key, value))
+        else:
+            new = {"seeds": "2", "seed": str(self.random.randrange(10**6)), "epochs": "20"}
+            self._and_watch(lambda: self.visitor.open("", new))
+
+    def _bring_a_table(self) -> None:
+        self.brought = True
+        self._and_watch(lambda: self.visitor.open("your-table"))
+        self._and_watch(lambda: self.visitor.bring("own_upload_0", f"{_mark(self.number)}.csv", _table(self.number)))
+        self.visitor.wait_for(_mark(self.number))
+        self._and_watch(lambda: self.visitor.move("Compare"))
+        self.at = ""
+
+    def _and_watch(self, act: Callable[[], None]) -> None:
+        """Do it, and take the times; what does not come by the end of the patience is an error."""
+        act()
+        self.movements += 1
+        self.visitor.wait(lambda: self.visitor.idle or self.visitor.answered_s > 0, "the page's shell")
+        self.shell.append(self.visitor.answered_s)
+        waited = False
+        while not self.visitor.idle:
+            waited = waited or bool(WAITING.search(self.visitor.text))
+            if self.visitor.drawn_for > self.visitor.patience_s:
+                raise Late(f"nothing was drawn of {self.visitor.query}")
+            time.sleep(LOOK_S)
+        self.waited += waited
+        self.figures.append(self.visitor.drawn_s)
+        page = self.visitor.raw
+        self.saw += [f"session {self.number} saw {mark.decode()}" for mark in self.others if mark in page]
+
+
+def _mark(number: int) -> str:
+    return f"secret{number:03d}of"
+
+
+def _table(number: int) -> bytes:
+    """A CSV of 240 rows with columns that bear this session's mark."""
+    draw = np.random.default_rng(number)
+    y = np.arange(240) % 12 == 0
+    columns = {f"{_mark(number)}{name}": draw.normal(size=240) + 3 * y for name in "abcd"}
+    buffer = io.StringIO()
+    pd.DataFrame({**columns, "label": y.astype(int)}).to_csv(buffer, index=False)
+    return buffer.getvalue().encode()

@@ -1,0 +1,79 @@
+"""What can be seen of a server from outside: its memory, its log, and how often it trained each run."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from pathlib import Path
+
+from anoonly_core.store import FILE_NAME, Store
+from tests.browser.server import Server
+
+__all__ = ["Memory", "count_trainings", "errors_in_log", "trainings"]
+
+TICK_S = 1.0
+ALARMS = ("Traceback", "ERROR", "CRITICAL")
+
+
+class Memory:
+    """The memory of a server and its workers in MB, shared pages counted once, taken each second until stopped."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.taken: list[tuple[float, float]] = []
+        self._begun = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def at(self, second: float, within: float = 15.0) -> float:
+        """The median over the seconds around a second since the beginning; negative: before the end."""
+        if second < 0:
+            second += self.taken[-1][0]
+        near = sorted(size for when, size in self.taken if abs(when - second) <= within)
+        return near[len(near) // 2]
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._stopped.wait(TICK_S):
+            self.taken.append((time.monotonic() - self._begun, sum(map(_megabytes, self.server.processes()))))
+
+
+def _megabytes(process: int) -> float:
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def count_trainings(cache: Path) -> None:
+    """Have the store in this folder note each run that is put into it, from now on."""
+    store = Store(cache / FILE_NAME)
+    store.put_sweep("", "{}")  # makes the file
+    store.delete([""])
+    with closing(sqlite3.connect(store.path)) as connection:
+        connection.execute("CREATE TABLE put (key TEXT)")
+        connection.execute(
+            "CREATE TRIGGER note AFTER INSERT ON entries WHEN NEW.kind = 'run' BEGIN"
+            " INSERT INTO put VALUES (NEW.key); END"
+        )
+        connection.commit()
+
+
+def trainings(cache: Path) -> Counter[str]:
+    """How often each run was trained since then, by its key."""
+    with closing(sqlite3.connect(cache / FILE_NAME, timeout=30)) as connection:
+        return Counter(key for (key,) in connection.execute("SELECT key FROM put"))
+
+
+def errors_in_log(server: Server) -> list[str]:
+    """The lines of the server's log that tell of errors."""
+    lines = server.log.read_text(errors="replace").splitlines()
+    return [line for line in lines if any(alarm in line for alarm in ALARMS)]
