@@ -7,6 +7,7 @@
 
 const FRAME_MS = 90;
 const FOLLOW_MS = 200;
+const LOST_MS = 1000; // Plotly never says that it is done with a chart that the page drew anew meanwhile
 const AT_ONCE = { mode: "immediate", frame: { duration: 0, redraw: false }, transition: { duration: 0 } };
 const NOWHERE = [null]; // Plotly leaves the marks of a trace where they are that has none any more
 const KINDS = { f4: Float32Array, i4: Int32Array };
@@ -106,7 +107,8 @@ class Player {
       this.drawing = false;
       if (this.late) this.draw();
     };
-    window.Plotly.animate(chart, this.frames[this.at], AT_ONCE).then(done, done);
+    const drawn = window.Plotly.animate(chart, this.frames[this.at], AT_ONCE);
+    Promise.race([drawn, new Promise((lost) => setTimeout(lost, LOST_MS))]).then(done, done);
   }
 
   play() {
