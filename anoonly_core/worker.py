@@ -6,9 +6,10 @@ once a process, when it starts. Each function's first argument is its task's num
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,20 +80,22 @@ class JobProgress:
     total: int
 
 
-# Set once when the process starts: the way back for progress, one flag a job, and who started it.
+# Set once when the process starts: the way back for progress, and one flag a job.
 _progress: Any = None
 _flags: Any = None
-_parent = 0
 
 
-def _start(progress: Any, flags: Any) -> None:
-    global _progress, _flags, _parent
-    _progress, _flags, _parent = progress, flags, os.getppid()
+def _start(progress: Any, flags: Any, environment: Mapping[str, str]) -> None:
+    global _progress, _flags
+    _progress, _flags = progress, flags
+    # It may come from a process that was started earlier, in another environment.
+    os.environ.clear()
+    os.environ.update(environment)
 
 
-def start_trainer(progress: Any, flags: Any) -> None:
+def start_trainer(progress: Any, flags: Any, environment: Mapping[str, str]) -> None:
     """Make this process a trainer with one thread: there is one a core, and each lets the page answer first."""
-    _start(progress, flags)
+    _start(progress, flags, environment)
     os.nice(5)
     import torch
 
@@ -102,9 +105,9 @@ def start_trainer(progress: Any, flags: Any) -> None:
     warm_up()
 
 
-def start_projector(progress: Any, flags: Any) -> None:
+def start_projector(progress: Any, flags: Any, environment: Mapping[str, str]) -> None:
     """Make this process a projector: one thread, and last in line for the processor."""
-    _start(progress, flags)
+    _start(progress, flags, environment)
     os.environ["NUMBA_NUM_THREADS"] = "1"
     os.nice(10)
     from threadpoolctl import threadpool_limits
@@ -267,7 +270,8 @@ def _check(job: int) -> None:
 
 
 def _end_with_parent() -> None:
-    if os.getppid() != _parent:
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
         os._exit(1)  # nobody is left to take the result
 
 

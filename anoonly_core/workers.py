@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import multiprocessing
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -55,6 +56,15 @@ class Task:
             raise WorkerDied from error
 
 
+def _context() -> Any:
+    """How processes are started: from one that has loaded torch already, where the system can do that."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["anoonly_core.loaded"])
+    return context
+
+
 class Workers:
     """So many processes that run functions of `worker`; they start at once, and a killed one is replaced.
 
@@ -67,7 +77,7 @@ class Workers:
     ) -> None:
         self.count = count
         self._initializer, self._warm = initializer, warm
-        self._context = multiprocessing.get_context("spawn")
+        self._context = _context()
         self._progress: Any = self._context.Queue()
         self._flags = self._context.Array("b", FLAGS, lock=False)
         self._numbers = itertools.count(1)
@@ -121,7 +131,7 @@ class Workers:
         pool = ProcessPool(
             max_workers=self.count,
             initializer=self._initializer,
-            initargs=(self._progress, self._flags),
+            initargs=(self._progress, self._flags, dict(os.environ)),
             context=self._context,
         )
         pool.schedule(self._warm)  # starts the processes, each of which loads what it needs

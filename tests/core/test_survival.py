@@ -73,7 +73,7 @@ def start_sweep(cache: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def children(process: int) -> list[int]:
-    """The processes that a process has started, its trainers among them."""
+    """The processes that a process has started."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -85,9 +85,14 @@ def children(process: int) -> list[int]:
     return sorted(found)
 
 
-def is_trainer(process: int) -> bool:
+def trainers_of(process: int) -> list[int]:
+    """The trainers of a process, which are forked from a child of it that has loaded torch."""
+    return [trainer for child in children(process) for trainer in children(child)]
+
+
+def is_alive(process: int) -> bool:
     try:
-        return b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
+        return (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
@@ -96,18 +101,19 @@ def test_a_killed_sweep_and_a_killed_worker(tmp_path: Path, undisturbed: pd.Data
     store = Store(tmp_path / FILE_NAME)
     sweep = start_sweep(tmp_path)
     wait_for(lambda: store.runs() or sweep.poll() is not None, "the first stack")
-    trainers = [process for process in children(sweep.pid) if is_trainer(process)]
+    trainers = trainers_of(sweep.pid)
+    assert trainers
     sweep.kill()
     sweep.communicate()
     before = store.runs()
     assert 0 < len(before) < 40, "it was to be killed in the middle"
-    wait_for(lambda: not any(is_trainer(process) for process in trainers), "the end of its trainers")
+    wait_for(lambda: not any(is_alive(process) for process in trainers), "the end of its trainers")
 
     sweep = start_sweep(tmp_path, "--out", str(tmp_path / "sweep.csv"))
     wait_for(lambda: len(store.runs()) > len(before) or sweep.poll() is not None, "the next stack")
     in_between = store.runs()
     assert len(in_between) < 40, "a worker was to be killed in the middle"
-    os.kill(next(process for process in children(sweep.pid) if is_trainer(process)), signal.SIGKILL)
+    os.kill(trainers_of(sweep.pid)[0], signal.SIGKILL)
     printed, said = sweep.communicate(timeout=PATIENCE_S)
     assert sweep.returncode == 0, said
     assert f"40 runs, {len(before)} of them kept from before" in said

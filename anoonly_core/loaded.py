@@ -1,0 +1,9 @@
+"""What each worker process needs, loaded once in the process that they are forked from; nothing is computed there."""
+
+import sklearn.manifold  # noqa: F401
+
+from anoonly_core.run import warm_up
+
+__all__: list[str] = []
+
+warm_up()
