@@ -13,6 +13,7 @@ def main() -> None:
     from streamlit.web import cli
 
     from app.jobs import server_jobs
+    from app.kept_files import keep_files
     from app.reproduced import read_ahead
     from app.views import compare, datasets, lessons, microscope, own_table, reproduce, runs, sweep  # noqa: F401 - what the first page would otherwise wait for
 
@@ -26,6 +27,7 @@ def main() -> None:
         gc.freeze()
 
     threading.Thread(target=read, daemon=True, name="evidence").start()
+    keep_files()
     sys.argv = ["streamlit", "run", str(Path(__file__).with_name("main.py")), *sys.argv[1:]]
     cli.main(prog_name="streamlit")
 

@@ -38,6 +38,7 @@ class LoadReport:
     shell: list[float] = field(default_factory=list)
     figures: list[float] = field(default_factory=list)
     waited_in_queue: int = 0
+    downloads: int = 0
     trained: int = 0
     trained_twice: list[str] = field(default_factory=list)
     saw_another_s: list[str] = field(default_factory=list)
@@ -96,7 +97,7 @@ class _Person:
         self.random = random.Random(number)
         self.visitor = Visitor(port)
         self.others = [_mark(other).encode() for other in range(sessions) if other != number]
-        self.movements = self.waited = 0
+        self.movements = self.waited = self.downloads = 0
         self.shell: list[float] = []
         self.figures: list[float] = []
         self.saw: list[str] = []
@@ -110,6 +111,8 @@ class _Person:
             self._go(self.random.choice(PAGES))
         elif self.at == "" and not self.brought and self.random.random() < 0.15:
             self._bring_a_table()
+        elif self.at == "" and self.random.random() < 0.1:
+            self._take_away()
         elif self.at == "":
             self._move()
         else:
@@ -121,6 +124,7 @@ class _Person:
         report.shell += self.shell
         report.figures += self.figures
         report.waited_in_queue += self.waited
+        report.downloads += self.downloads
         report.saw_another_s += self.saw
         report.errors += self.errors + [f"session {self.number}: {broken}" for broken in self.visitor.broken]
 
@@ -144,6 +148,16 @@ class _Person:
         self.visitor.wait_for(_mark(self.number))
         self._and_watch(lambda: self.visitor.move("Compare"))
         self.at = ""
+
+    def _take_away(self) -> None:
+        """A file that is made on the click, as a browser asks for it."""
+        self._and_watch(lambda: self.visitor.open("", {"seeds": "2", "tab": "Take away"}))
+        try:
+            table = self.visitor.take("Scores as CSV")
+        except OSError as error:
+            self.errors.append(f"session {self.number}: a download was lost: {error}")
+        else:
+            self.downloads += table.startswith(b"row,")
 
     def _and_watch(self, act: Callable[[], None]) -> None:
         """Do it, and take the times; what does not come by the end of the patience is an error."""

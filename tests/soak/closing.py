@@ -1,0 +1,57 @@
+"""Closed tabs: work that nobody is there to see gives way to whoever waits behind it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+
+from tests.browser.server import Server
+from tests.soak.visitor import Visitor
+
+__all__ = ["Closed", "close_tabs"]
+
+# Trains for minutes on one core.
+LONG = {"dataset": "breast_cancer", "batch_size": "2", "epochs": "2000", "seeds": "1"}
+QUICK = {"seeds": "1", "epochs": "5", "seed": "98765"}
+EPOCH = re.compile(r"epoch (\d+) of (\d+)")
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What somebody met who waited behind others: whether they had to, how much was left then, and for how long."""
+
+    had_to_wait: bool
+    left_s: float
+    seconds: float
+
+
+def close_tabs(server: Server) -> Closed:
+    """Keep every trainer busy for minutes, let one more wait, close all tabs but that one.
+
+    left_s: how long the first of the others would have trained on, from how fast it went.
+    """
+    others = [Visitor(server.port) for _ in range((os.cpu_count() or 1) + 1)]
+    last = Visitor(server.port)
+    try:
+        for number, other in enumerate(others):
+            other.open("", LONG | {"seed": str(5000 + number)})
+        begun = time.monotonic()
+        others[0].wait(lambda: (found := EPOCH.search(others[0].text)) and int(found[1]) > 5, "a few epochs")
+        last.open("", QUICK)
+        last.wait_for("Waiting: ")
+        had_to_wait = not last.idle
+        found = EPOCH.search(others[0].text)
+        assert found is not None
+        done, total = int(found[1]), int(found[2])
+        left_s = (time.monotonic() - begun) / done * (total - done)
+        closed = time.monotonic()
+        for other in others:
+            other.close()
+        last.wait_until_idle()
+        last.wait_for("AUCPR")
+        return Closed(had_to_wait, left_s, time.monotonic() - closed)
+    finally:
+        for visitor in (*others, last):
+            visitor.close()
