@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tests.browser.server import Server
+from tests.soak.browsing import Browsing
 from tests.soak.visitor import Late, Visitor
 from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings
 
@@ -37,6 +38,7 @@ class LoadReport:
     movements: int = 0
     shell: list[float] = field(default_factory=list)
     figures: list[float] = field(default_factory=list)
+    figures_in_browsers: list[float] = field(default_factory=list)
     waited_in_queue: int = 0
     downloads: int = 0
     trained: int = 0
@@ -55,10 +57,16 @@ class LoadReport:
         return self.memory_at_the_end / self.memory_after_a_minute
 
 
-def put_under_load(server: Server, cache: Path, sessions: int = 20, seconds: float = 300.0) -> LoadReport:
-    """Let so many sessions work on a server for so long, each moving a control every few seconds."""
+def put_under_load(
+    server: Server, cache: Path, sessions: int = 20, seconds: float = 300.0, browsers: int = 2
+) -> LoadReport:
+    """Let so many sessions work on a server for so long, each moving a control every few seconds.
+
+    browsers: how many of the sessions are windows of a real browser; the others speak over a WebSocket.
+    """
     count_trainings(cache)
     report, lock = LoadReport(sessions, seconds), threading.Lock()
+    browsing = Browsing(server, browsers)
     memory = Memory(server)
     deadline = time.monotonic() + seconds
 
@@ -74,13 +82,18 @@ def put_under_load(server: Server, cache: Path, sessions: int = 20, seconds: flo
             with lock:
                 person.add_to(report)
 
-    threads = [threading.Thread(target=work, args=(number,), name=f"session {number}") for number in range(sessions)]
+    threads = [
+        threading.Thread(target=work, args=(number,), name=f"session {number}") for number in range(sessions - browsers)
+    ]
     for thread in threads:
         thread.start()
         time.sleep(min(0.5, seconds / 10 / sessions))
     for thread in threads:
         thread.join()
     memory.stop()
+    browsing.stop()
+    report.figures_in_browsers += browsing.figures
+    report.errors += browsing.errors
     report.memory_after_a_minute, report.memory_at_the_end = memory.at(min(60.0, seconds / 2)), memory.at(-15.0)
     counted = trainings(cache)
     report.trained = len(counted)
