@@ -12,6 +12,7 @@ def main() -> None:
     """Load the page's libraries, start the workers, then serve; further arguments go to `streamlit run`."""
     from streamlit.web import cli
 
+    from app import hosts
     from app.jobs import server_jobs
     from app.kept_files import keep_files
     from app.reproduced import read_ahead
@@ -28,7 +29,9 @@ def main() -> None:
 
     threading.Thread(target=read, daemon=True, name="evidence").start()
     keep_files()
-    sys.argv = ["streamlit", "run", str(Path(__file__).with_name("main.py")), *sys.argv[1:]]
+    hosts.ask_nobody_outside()
+    arguments = hosts.further_arguments(sys.argv[1:])
+    sys.argv = ["streamlit", "run", str(Path(__file__).with_name("main.py")), *arguments]
     cli.main(prog_name="streamlit")
 
 

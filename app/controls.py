@@ -286,9 +286,11 @@ def sidebar(without: Collection[str] = (), defaults: Mapping[str, Any] = NO_DEFA
 
 
 def at_present(name: str) -> Any:
-    """What a control says, before it is drawn."""
-    linked = st.session_state.get("link_values", {}).get(name, _BY_NAME[name].default)
-    return st.session_state.get(name, linked)
+    """What a control says, before it is drawn; a word that it does not offer, such as a file's path, is not heard."""
+    control = _BY_NAME[name]
+    linked = st.session_state.get("link_values", {}).get(name, control.default)
+    value = st.session_state.get(name, linked)
+    return value if not isinstance(value, str) or value in control.offered() else linked
 
 
 def default_choice() -> Choice:

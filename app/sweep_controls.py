@@ -17,7 +17,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import check_field
 from anoonly_core.questions import QUESTIONS, WITH_AND_WITHOUT
 from anoonly_core.sweep import PUBLISHED, Sweep, make_sweep
-from app import controls
+from app import controls, hosts
 from app.controls import CONTROLS, Control, shown
 from app.sweep_curves import METRIC_WORDS
 
@@ -251,7 +251,7 @@ def _draw_cluster() -> str:
 def _cluster_field() -> str:
     offered = [address for address in os.environ.get("ANOONLY_CLUSTERS", "").split(",") if address.strip()]
     here = "this machine"
-    if st.get_option("server.address") in ("localhost", "127.0.0.1", "::1"):
+    if hosts.only_here():
         typed: str = st.text_input(
             "Dask scheduler",
             key="cluster",
@@ -265,7 +265,7 @@ def _cluster_field() -> str:
         key="cluster",
         help="This page is open to a network: only clusters that ANOONLY_CLUSTERS names on the server can be used.",
     )
-    return "" if chosen == here else chosen
+    return chosen if chosen in offered else ""  # a browser may send what it was not offered
 
 
 def open_sweep(sweep: Sweep) -> None:

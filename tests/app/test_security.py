@@ -1,0 +1,136 @@
+"""Who may speak to the page and what it hears: names of hosts, a cluster's address, values that were never offered."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit import net_util
+from streamlit.testing.v1.element_tree import Selectbox
+from streamlit.web.server import server_util
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+from anoonly_core.data.files import MOST_BYTES
+from app import hosts, sweep_controls
+from app.hosts import LOCAL, further_arguments, own_names
+from app.notices import plain
+from tests.app.conftest import opened
+
+ROOT = Path(__file__).parents[2]
+HOST = "--server.allowedHosts="
+CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+
+
+def test_as_it_ships_the_page_listens_and_answers_here_alone() -> None:
+    server = CONFIG["server"]
+    assert server["address"] == "localhost" and tuple(server["allowedHosts"]) == LOCAL
+    assert server["enableXsrfProtection"] and server["enableCORS"] and server["maxUploadSize"] == MOST_BYTES >> 20
+    assert not server["enableStaticServing"] and not server["enableAgentApi"]
+    assert CONFIG["client"] == {"toolbarMode": "viewer", "showErrorDetails": "none", "allowedOrigins": []}
+    assert CONFIG["browser"]["gatherUsageStats"] is False
+
+
+@pytest.mark.parametrize("given", [[], ["--server.port", "1"], ["--server.address=localhost"]])
+def test_a_page_for_this_machine_is_started_as_it_is_asked_for(given: list[str]) -> None:
+    assert further_arguments(given, {}) == given
+
+
+def test_an_open_page_answers_to_this_machines_names_and_no_others() -> None:
+    for given, environment in (
+        (["--server.address", "0.0.0.0"], {}),
+        (["--server.address=::"], {}),
+        ([], {"STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}),
+    ):
+        added = further_arguments(given, environment)[len(given) :]
+        assert {*LOCAL, *own_names()} == {name.removeprefix(HOST) for name in added}
+    assert further_arguments(["--server.address", "10.1.2.3"], {})[2:] == [f"{HOST}{n}" for n in (*LOCAL, "10.1.2.3")]
+    named = ["--server.address", "0.0.0.0", f"{HOST}page.example.org"]
+    assert further_arguments(named, {}) == named
+    elsewhere = {"STREAMLIT_SERVER_ADDRESS": "0.0.0.0", "STREAMLIT_SERVER_ALLOWED_HOSTS": "page.example.org"}
+    assert further_arguments([], elsewhere) == []
+
+
+def test_streamlit_asks_no_other_host_who_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)  # put back at the end
+    monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda *_, **__: pytest.fail("asks a host outside"))
+    hosts.ask_nobody_outside()
+    assert not server_util.is_url_from_allowed_origins("http://elsewhere.example")
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
+    said: dict[str, object] = {f"server.{name}": value for name, value in CONFIG["server"].items()}
+    said["server.corsAllowedOrigins"] = []
+    monkeypatch.setattr(hosts.st, "get_option", said.__getitem__)
+    monkeypatch.setattr("streamlit.config.get_option", said.__getitem__)
+    yield said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("server.address", "0.0.0.0"),
+        ("server.address", ""),
+        ("server.allowedHosts", ["localhost", "page.example.org"]),
+        ("server.allowedHosts", []),
+        ("server.corsAllowedOrigins", ["https://page.example.org"]),
+        ("X-Forwarded-For", "10.0.0.1"),
+    ],
+)
+def test_whoever_comes_over_a_network_or_a_proxy_names_no_cluster(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    """A scheduler runs code in whoever connects to it, so that its address is the server's owner's to give."""
+    headers: dict[str, object] = {}
+    monkeypatch.setattr("streamlit.context", type("Context", (), {"headers": headers}))
+    assert hosts.only_here()
+    (options if name in options else headers)[name] = value
+    assert not hosts.only_here()
+    monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://ours:1")
+    monkeypatch.setattr(sweep_controls.st, "selectbox", lambda *_, **__: "tcp://theirs:1")  # a browser sends anything
+    assert sweep_controls._cluster_field() == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [("localhost:8501", True), ("[::1]:8501", True), ("evil.example", False), ("localhost.evil.example", False)],
+)
+def test_streamlit_keeps_to_the_names(options: dict[str, object], host: str, allowed: bool) -> None:
+    assert is_host_allowed(host) is allowed
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(("path", "hidden"), [("", False), ("", True), ("sweep", False)])
+def test_a_file_of_the_servers_is_no_data_set_whatever_a_browser_sends(
+    path: str, hidden: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit takes a word for a select box's value whether it was offered or not."""
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a,label\n" + "".join(f"{row},{int(row % 5 == 0)}\n" for row in range(100)))
+    sent = {"dataset": str(secret), "baseline": "no such system"}
+    page = opened(path, dataset=str(secret), **({"hide": "dataset,baseline"} if hidden else {}))
+    assert path or any("a name from the catalogue" in said.value for said in page.warning)
+    if hidden:
+        for key, value in sent.items():
+            page.session_state[key] = value
+    else:
+        states = {key: page.selectbox(key=key)._widget_state for key in sent}
+        for key, value in sent.items():
+            states[key].string_value = value
+        honest = Selectbox._widget_state.fget  # type: ignore[attr-defined]
+        crafted = property(lambda box: states[box.key] if box.key in states else honest(box))
+        monkeypatch.setattr(Selectbox, "_widget_state", crafted)
+    page.run()
+    assert [caught.value for caught in page.exception] == [] and [said.value for said in page.error] == []
+    assert not any("secret" in said.value for said in (*page.markdown, *page.code, *page.caption))
+    assert "digits_3" in {str(box.value) for box in page.selectbox} or hidden
+
+
+def test_what_a_user_wrote_is_no_markup_once_it_is_escaped() -> None:
+    assert plain("[a](b)") == r"\[a\]\(b\)"
+    for text in ("http://a.example", "HTTPS://a.example", "www.a.example", "me@a.example", ":material/home:", ":cat:"):
+        assert text not in plain(text).replace("\\", ""), "Streamlit looks for these in the unescaped text"
+        assert plain(text).replace("\\", "").replace("\u2060", "") == text
+    assert plain("a: b, 13:25") == r"a\: b, 13\:25"
