@@ -39,9 +39,9 @@ soak: $(VENV)/dev.stamp
 first-light: $(VENV)/run.stamp
 	$(BIN)/python -m app.first_light
 
-# The pictures of the README.
+# The pictures of the README; ARGS="sweep runs" takes those alone.
 screenshots: $(VENV)/dev.stamp
-	$(BIN)/python -m tests.browser.screenshots
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 clean:
 	rm -rf $(VENV)

@@ -31,6 +31,9 @@ def main() -> None:
     keep_files()
     hosts.ask_nobody_outside()
     arguments = hosts.further_arguments(sys.argv[1:])
+    if added := arguments[len(sys.argv) - 1 :]:
+        names = ", ".join(argument.partition("=")[2] for argument in added)
+        print(f"Open to a network, under these names alone: {names}. Others: --server.allowedHosts NAME, for each.")
     sys.argv = ["streamlit", "run", str(Path(__file__).with_name("main.py")), *arguments]
     cli.main(prog_name="streamlit")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.server import CHROMIUM_ARGUMENTS, chromium, serving
+from tests.tables import cancer, penguins
 
 FOLDER = Path(__file__).parents[2] / "assets" / "screenshots"
 PATIENCE_MS = 120_000
@@ -51,6 +53,54 @@ def _commit_to_a_prediction(page: Page) -> None:
     page.wait_for_selector(".js-plotly-plot .main-svg")
 
 
+def _sweep_to_the_end(page: Page) -> None:
+    page.locator(".st-key-sweep_start button:not([disabled])").click()
+    page.get_by_role("button", name="Finished", exact=True).wait_for()
+
+
+def _tick(page: Page, *rows: int) -> None:
+    """Select rows of the page's table, counted from 1."""
+    frame = page.locator("[data-testid=stDataFrame]").first
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box is not None
+    row_height = 30 if "datasets" in page.url else 35
+    for row in rows:
+        page.mouse.click(box["x"] + 16, box["y"] + row_height * row + row_height // 2 + 3)
+        page.wait_for_timeout(SETTLE_MS)
+
+
+def _look_at_a_set(page: Page) -> None:
+    words = page.locator(".st-key-datasets_words input")
+    words.fill("digits_8")
+    words.press("Enter")
+    page.get_by_text("1 of them is listed").wait_for()
+    _tick(page, 1)
+    page.wait_for_selector(".digits img >> nth=17")
+
+
+def _bring_penguins(page: Page) -> None:
+    page.set_input_files("input[type=file]", penguins(raw=True))
+    page.get_by_text("344 rows of").first.wait_for()
+
+
+def _mark_three_rows(page: Page) -> None:
+    cells = cancer().drop(columns="target").to_csv(index=False).encode()
+    page.set_input_files("input[type=file]", {"name": "cells.csv", "mimeType": "text/csv", "buffer": cells})
+    page.get_by_role("button", name="Label by hand").click()
+    page.get_by_text("puts the strangest of 569 rows on top").wait_for()
+    _tick(page, 1, 2, 3)
+    page.get_by_role("button", name="Mark as anomaly (3)").click()
+    page.get_by_text("Trained on 3 marked anomalies").wait_for()
+    _stays(page)
+
+
+def _select_a_run(page: Page) -> None:
+    page.get_by_text("Select one run").wait_for()
+    _tick(page, 2)
+    page.get_by_text("In Python").wait_for()
+
+
 # By the picture's name: the page's address, and what is done there before it is taken.
 PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "compare": ("/", _stays),
@@ -60,15 +110,21 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "clean": ("/clean", _is_retrained),
     "reproduce": ("/reproduce", _is_full),
     "lessons": ("/lessons?lesson=imbalance&step=2", _commit_to_a_prediction),
+    "sweep": ("/sweep?question=contamination&sweep_seeds=3", _sweep_to_the_end),
+    "datasets": ("/datasets", _look_at_a_set),
+    "your_table": ("/your-table", _bring_penguins),
+    "label": ("/your-table", _mark_three_rows),
+    "runs": ("/runs", _select_a_run),
 }
 
 
-def main() -> None:
-    """Replace the pictures in assets/screenshots by new ones, as a projector shows the pages."""
+def main(names: Sequence[str]) -> None:
+    """Replace the pictures in assets/screenshots, or those of these names, as a projector shows the pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with serving() as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
-        for name, (address, prepare) in PICTURES.items():
+        for name in names or PICTURES:
+            address, prepare = PICTURES[name]
             page = browser.new_page(viewport={"width": 1280, "height": 720})
             page.set_default_timeout(PATIENCE_MS)
             page.goto(f"{server.url}{address}")
@@ -81,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
