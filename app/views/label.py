@@ -180,9 +180,10 @@ def _draw_list(read: ReadTable, ranked: Ranked, order: np.ndarray, judged: dict[
             "row": rows,
             "mark": [{True: "★ anomaly", False: "× none", None: ""}[judged.get(row)] for row in rows],
             "score": ranked.scores[listed],
-            **{name: read.X[listed, place] for place, name in enumerate(names)},
         }
     )
+    for place, name in enumerate(names):
+        table[f"{name} (in the file)" if name in table else name] = read.X[listed, place]
     event = st.dataframe(
         table,
         height=270,

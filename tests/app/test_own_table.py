@@ -336,3 +336,10 @@ def test_a_label_column_counts_as_marks_and_its_blanks_are_searched() -> None:
 
 def test_without_a_table_the_page_says_where_to_bring_one() -> None:
     assert "Bring one on the page Your table" in opened("label").markdown[0].value
+
+
+def test_a_column_of_the_file_never_stands_for_the_ranking() -> None:
+    content = TABLE.assign(score=np.arange(len(TABLE)) + 1000.0).drop(columns="target").to_csv(index=False).encode()
+    table, _ = own.settle(brought(content), make_reading({}))
+    (listed,) = opened("label", table=table.name).dataframe
+    assert (listed.value["score"] < 1000).all() and (listed.value["score (in the file)"] >= 1000).all()
