@@ -14,6 +14,7 @@ from anoonly_core.result import History, Role
 
 __all__ = [
     "ANOMALY",
+    "MARKS_ON_A_LINE",
     "MODEBAR",
     "NORMAL",
     "ScoreScale",
@@ -37,6 +38,7 @@ ROLES = {
     Role.LABELLED_ANOMALY: ("labelled anomaly (training)", ANOMALY, "star", 12, 1.0),
 }
 BINS = 48
+MARKS_ON_A_LINE = 6  # so that lines of one dash can be told apart without colour
 MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 
 
@@ -248,25 +250,26 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
         dash = "dash" if letter == "A" else "solid"
         epochs = np.arange(1, len(history.loss_normal) + 1)
         losses = [
-            (1, epochs, history.loss_normal, "L_N, pool (before λₙ)", NORMAL),
-            (1, epochs, history.loss_anomaly, "L_A, labelled anomalies", ANOMALY),
+            (1, epochs, history.loss_normal, "L_N, pool (before λₙ)", NORMAL, "circle"),
+            (1, epochs, history.loss_anomaly, "L_A, labelled anomalies", ANOMALY, "star"),
         ]
         if letter in one_loss:
-            losses = [(1, epochs, history.loss_normal, "its one loss", NEUTRAL)]
+            losses = [(1, epochs, history.loss_normal, "its one loss", NEUTRAL, "square")]
         lines = (
             *losses,
-            (2, history.measured, history.aucroc, "AUCROC", NEUTRAL),
-            (2, history.measured, history.aucpr_anomaly, "AUCPR anomaly", ANOMALY),
-            (2, history.measured, history.aucpr_normal, "AUCPR normal", NORMAL),
+            (2, history.measured, history.aucroc, "AUCROC", NEUTRAL, "square"),
+            (2, history.measured, history.aucpr_anomaly, "AUCPR anomaly", ANOMALY, "diamond"),
+            (2, history.measured, history.aucpr_normal, "AUCPR normal", NORMAL, "circle"),
         )
-        for column, x, y, name, colour in lines if len(epochs) else ():
+        for column, x, y, name, colour, symbol in lines if len(epochs) else ():
             shown = np.where(y > 0, y, np.nan) if column == 1 else y
             figure.add_scatter(
                 x=x,
                 y=shown,
-                mode="lines",
+                mode="lines+markers",
                 name=f"{letter}  {name}",
                 line={"color": colour, "dash": dash, "width": 2},
+                marker={"symbol": symbol, "size": 8, "maxdisplayed": MARKS_ON_A_LINE},
                 hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{letter}  {name}</extra>",
                 row=1,
                 col=column,

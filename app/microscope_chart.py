@@ -18,6 +18,7 @@ KINDS = {
     Kind.HIDDEN_ANOMALY: ("anomaly, hidden in the pool", ANOMALY, "diamond", 8),
     Kind.LABELLED_ANOMALY: ("labelled anomaly", ANOMALY, "star", 10),
 }
+DASHES = {Kind.NORMAL: "solid", Kind.HIDDEN_ANOMALY: "dash", Kind.LABELLED_ANOMALY: "dot"}
 SPREAD = 0.09  # how far dots of one column lie apart
 COLUMN = 0.27
 SMALL = 12
@@ -201,9 +202,8 @@ def _distances(figure: go.Figure, seen: Observation) -> None:
         some = (seen.kind == kind).any(axis=1)
         median = np.full(len(chosen), np.nan)
         median[some] = np.nanmedian(chosen[some], axis=1)
-        dash = "dot" if kind == Kind.LABELLED_ANOMALY else "solid"
-        _line(figure, 2, name, median, colour, dash, 1.6)
-    panel_title(figure, 2, 2, "distance to the pool's centre", SMALL)
+        _line(figure, 2, name, median, colour, DASHES[kind], 1.6)
+    panel_title(figure, 2, 2, "to the pool's centre: normal —", SMALL)
 
 
 def _losses(figure: go.Figure, seen: Observation) -> None:

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from anoonly_core.replay import Reel, Replay
 from anoonly_core.result import Role
-from app.charts import ANOMALY, LINES, NEUTRAL, NORMAL, ROLES, ScoreScale, panel_title
+from app.charts import ANOMALY, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, ScoreScale, panel_title
 from app.film import Change, Film
 
 __all__ = ["replay_film"]
@@ -174,35 +174,37 @@ def _span(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _metrics(figure: go.Figure, replay: Replay) -> None:
     for letter, reel in zip("AB", replay.reels, strict=True):
         for name, label in CURVES.items():
-            colour = ANOMALY if name == "aucpr_anomaly" else NEUTRAL
-            _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", colour, LINES[letter][0])
+            look = (ANOMALY, "diamond") if name == "aucpr_anomaly" else (NEUTRAL, "square")
+            _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", *look, LINES[letter][0])
     figure.update_yaxes(range=[0, 1.03], row=1, col=3)
-    panel_title(figure, 1, 3, "AUCPR orange, AUCROC grey; A --, B —", SMALL)
+    panel_title(figure, 1, 3, "AUCPR ◆, AUCROC ■; A --, B —", SMALL)
 
 
 def _losses(figure: go.Figure, replay: Replay) -> None:
     for letter, reel in zip("AB", replay.reels, strict=True):
-        for name, colour, label in (
-            ("loss_normal", NORMAL, "L_N, pool (before λₙ)"),
-            ("loss_anomaly", ANOMALY, "L_A, labelled anomalies"),
+        for name, colour, symbol, label in (
+            ("loss_normal", NORMAL, "circle", "L_N, pool (before λₙ)"),
+            ("loss_anomaly", ANOMALY, "star", "L_A, labelled anomalies"),
         ):
             values = reel.losses[name]
             if (values > 0).any():
                 shown = np.where(values > 0, values, np.nan)
                 epochs = np.arange(1, len(values) + 1)
-                _line(figure, 2, epochs, shown, f"{letter}  {label}", colour, LINES[letter][0])
+                _line(figure, 2, epochs, shown, f"{letter}  {label}", colour, symbol, LINES[letter][0])
     figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=2, col=3)
     figure.update_xaxes(title={"text": "epoch", "standoff": 16, "font": {"size": 12}}, row=2, col=3)
-    panel_title(figure, 2, 3, "losses: L_N blue, L_A orange", SMALL)
+    panel_title(figure, 2, 3, "losses: L_N ●, L_A ★", SMALL)
 
 
-def _line(figure: go.Figure, row: int, x: np.ndarray, y: np.ndarray, name: str, colour: str, dash: str) -> None:
+def _line(
+    figure: go.Figure, row: int, x: np.ndarray, y: np.ndarray, name: str, colour: str, symbol: str, dash: str
+) -> None:
     figure.add_scatter(
         x=x,
         y=y,
-        mode="lines" if len(y) > 1 else "markers",
+        mode="lines+markers" if len(y) > 1 else "markers",
         name=name,
-        marker={"color": colour},
+        marker={"color": colour, "symbol": symbol, "size": 7, "maxdisplayed": MARKS_ON_A_LINE},
         line={"color": colour, "dash": dash, "width": 2},
         showlegend=False,
         hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{name}</extra>",

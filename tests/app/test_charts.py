@@ -340,6 +340,8 @@ def test_history_counts_epochs_from_one(epochs: int) -> None:
     for trace in figure.data:
         assert list(trace.x) == list(range(1, epochs + 1))
         assert trace.line.dash == ("dash" if trace.name.startswith("A") else "solid")
+    looks = {(column_of(trace), trace.line.dash, trace.marker.symbol) for trace in figure.data}
+    assert len(looks) == 10, "never by colour alone"
     assert figure.layout.yaxis.type == "log"
 
 

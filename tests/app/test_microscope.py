@@ -76,6 +76,12 @@ def test_one_feature_can_be_looked_at_by_itself() -> None:
     assert any("root mean square" in note.text for note in film.figure.layout.annotations)
 
 
+def test_distances_are_told_apart_without_colour() -> None:
+    names = {name for name, *_ in KINDS.values()}
+    lines = [own for own in film_of()[1].figure.data if own.name in names and own.mode != "markers"]
+    assert len(lines) == 3 == len({own.line.dash for own in lines})
+
+
 def test_without_running_statistics_none_are_drawn() -> None:
     names = {trace.name for trace in film_of(norm="layer")[1].figure.data}
     assert "batch μ" in names and "running μ" not in names

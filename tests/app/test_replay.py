@@ -85,6 +85,11 @@ def test_runs_in_one_plane_share_their_axes(film: Film) -> None:
     assert any("one plane for A and B" in note.text for note in layout.annotations)
 
 
+def test_curves_are_told_apart_without_colour(film: Film) -> None:
+    lines = [trace for trace in film.figure.data if trace.mode == "lines+markers"]
+    assert len(lines) == 8 == len({(trace.xaxis, trace.line.dash, trace.marker.symbol) for trace in lines})
+
+
 def test_the_caption_says_where_the_shorter_run_has_ended() -> None:
     b = make_config(dataset="digits_3", epochs=1, lambda_n=0.0)
     made = record([b.with_(lambda_n=1.0, epochs=2), b], "pca")
