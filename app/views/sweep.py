@@ -100,7 +100,8 @@ def _draw_live(asked: sweep_controls.Asked, sweeps: Sweeps) -> None:
         "Click a mark or a dot to open it in Compare."
     )
     _draw_take_away(sweep, view)
-    if st.session_state.get("sweep_state") != view.state:
+    # Not when it is first drawn: drawn anew at once, a browser would never learn what a link says of its controls.
+    if st.session_state.setdefault("sweep_state", view.state) != view.state:
         st.session_state.sweep_state = view.state
         st.rerun()  # the page as a whole: following begins or ends
 
@@ -153,8 +154,9 @@ def _expected(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) -> s
     kept = f"{len(missing)} of {len(sweep.configs)} runs to train" if view.runs else f"{len(missing)} runs"
     if asked.cluster:
         return f"{kept}, on {notices.plain(asked.cluster)}"
-    _await_estimate(sweep, sweeps, missing)
     seconds = sweeps.estimate(sweep, missing)
+    st.session_state.estimated = seconds is not None
+    _await_estimate(sweep, sweeps, missing)
     if seconds is None:
         return f"{kept}; measuring how long that takes"
     return kept if math.isnan(seconds) else f"{kept}, about {duration(seconds)} on this machine"
@@ -163,12 +165,8 @@ def _expected(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) -> s
 @st.fragment(run_every=FOLLOW_S)
 def _await_estimate(sweep: Sweep, sweeps: Sweeps, missing: dict[str, Any]) -> None:
     """Draw the page again once it is known how long the sweep takes."""
-    known = sweeps.estimate(sweep, missing) is not None
-    if known and not st.session_state.get("estimated", False):
-        st.session_state.estimated = True
+    if not st.session_state.estimated and sweeps.estimate(sweep, missing) is not None:
         st.rerun()
-    if not known:
-        st.session_state.estimated = False
 
 
 def _open_clicked(sweep: Sweep, event: Any) -> None:
