@@ -121,7 +121,7 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
     figure.update_xaxes(type="log", tickvals=list(SIZES), ticktext=list(map(str, SIZES)), col=2)
     lowest = min(float(np.min(trace.y)) for trace in figure.data if trace.name)
     figure.update_yaxes(range=[min(0.38, lowest - 0.03), 1.02])
-    figure.update_yaxes(title={"text": "AUCROC", "standoff": 4}, col=1)
+    figure.update_yaxes(title={"text": "AUCROC", "standoff": 10}, col=1)
     rows = results[0].ratio_rows
     told = f"{rows.max()}" if rows.min() == rows.max() else f"{rows.min()} to {rows.max()}"
     panel_title(figure, 1, 1, f"batches of {told} rows")
@@ -227,7 +227,7 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
     title = "score, interquartile ranges above the normal rows' first median"
     figure.update_xaxes(title={"text": title, "standoff": 4}, row=1, col=1)
     figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{t:g}" for t in ticks], row=1, col=1)
-    figure.update_yaxes(title={"text": "% of its kind", "standoff": 4}, row=1, col=1)
+    figure.update_yaxes(title={"text": "% of its kind", "standoff": 10}, row=1, col=1)
     figure.update_yaxes(range=[0.3, 1.03], row=1, col=3)
     figure.add_hline(y=0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=1, col=3)
     panel_title(figure, 1, 2, "batch mean has moved, σ")

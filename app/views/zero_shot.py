@@ -103,9 +103,11 @@ def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
     if table.image_shape is not None:
         scores = result.shift_scores[moment, place]
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[: normals + count][: 2 * ACROSS]
+        places = ", ".join(str(number) for number, row in enumerate(order, start=1) if row >= normals) or "none"
         st.image(
             zero_shot_chart.mosaic(table, result.shift_rows[place][order], order >= normals, ACROSS),
             output_format="PNG",
+            alt=f"Pictures of rows, the highest score first; places of anomalies: {places}.",
         )
         st.caption(
             f"The first seed's {len(order)} rows with the highest scores, in order; anomalies have an orange frame."
