@@ -203,7 +203,7 @@ def _distances(figure: go.Figure, seen: Observation) -> None:
         median = np.full(len(chosen), np.nan)
         median[some] = np.nanmedian(chosen[some], axis=1)
         _line(figure, 2, name, median, colour, DASHES[kind], 1.6)
-    panel_title(figure, 2, 2, "to the pool's centre: normal —", SMALL)
+    panel_title(figure, 2, 2, "distance to centre: normal —", SMALL)
 
 
 def _losses(figure: go.Figure, seen: Observation) -> None:

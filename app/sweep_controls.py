@@ -74,8 +74,8 @@ def _linked(name: str) -> str:
 
 def _begin(key: str, value: Any) -> str:
     """The key itself; where the session has nothing under it, the control begins with this value."""
-    if key not in st.session_state:
-        st.session_state[key] = value
+    # Set each time: a browser that was too slow to show the first drawing learns it from the next.
+    st.session_state[key] = st.session_state.get(key, value)
     return key
 
 
