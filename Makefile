@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AXE := 4.14.1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test e2e lint format bench soak first-light screenshots clean
+.PHONY: run test e2e look lint format bench soak first-light screenshots clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/python -m app $(ARGS)
@@ -13,10 +14,14 @@ run: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp
 	nice -n 19 $(BIN)/python -m pytest tests/core tests/app -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-e2e: $(VENV)/dev.stamp
+e2e: $(VENV)/dev.stamp $(VENV)/axe-$(AXE).stamp
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| { apt-get update && apt-get install -y chromium; }
 	$(BIN)/python -m pytest tests/browser -s $(ARGS)
+
+# Every page at three widths in both themes: pictures in test-results/look, and a report of what is wrong with them.
+look: $(VENV)/dev.stamp $(VENV)/axe-$(AXE).stamp
+	$(BIN)/python -m tests.browser.look $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -55,4 +60,10 @@ $(VENV)/run.stamp: requirements.txt
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt requirements-comparators.txt requirements-cluster.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps deepod==0.4.1
+	touch $@
+
+# axe-core, which the browser tests ask what stands in the way of a screen reader or a keyboard.
+$(VENV)/axe-$(AXE).stamp: $(VENV)/run.stamp
+	@command -v npm >/dev/null || { apt-get update && apt-get install -y --no-install-recommends npm; }
+	npm install --silent --no-save --no-package-lock --prefix $(VENV)/axe axe-core@$(AXE)
 	touch $@

@@ -1,0 +1,147 @@
+"""Each of the navigation's pages with real content: how it is opened, filled, and known to be full."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Page
+
+__all__ = ["FURTHER", "PAGES", "FullPage", "bring", "still"]
+
+SETTLE_MS = 400
+# Nothing is out of date, every chart that is on its way is drawn, and the server has no more to say.
+STILL = """() => {
+  const app = document.querySelector("[data-testid=stApp]");
+  const charts = [...document.querySelectorAll(".stPlotlyChart")];
+  return app?.dataset.testScriptState === "notRunning" && !document.querySelector("[data-stale=true]")
+    && !document.querySelector("[data-testid=stSkeleton]")
+    && charts.every((one) => one.querySelector(".main-svg") || !one.checkVisibility());
+}"""
+
+
+def still(page: Page) -> None:
+    """Return once the page stands still."""
+    page.wait_for_function(STILL)
+    page.wait_for_timeout(SETTLE_MS)
+    page.wait_for_function(STILL)
+
+
+def _charts(*keys: str) -> Callable[[Page], None]:
+    """Waits until these charts are drawn."""
+
+    def wait(page: Page) -> None:
+        for key in keys:
+            page.wait_for_selector(f".st-key-{key} .js-plotly-plot .main-svg", state="attached")
+
+    return wait
+
+
+def _stands(selector: str) -> Callable[[Page], None]:
+    def wait(page: Page) -> None:
+        page.wait_for_selector(selector)
+
+    return wait
+
+
+def _commit_to_a_prediction(page: Page) -> None:
+    page.wait_for_selector("[data-testid=stMain] [role=radiogroup], .st-key-next button")
+    if page.locator(".st-key-next button").count() == 0:
+        page.locator("[data-testid=stMain] [role=radiogroup] label").first.click()
+        page.locator(".st-key-commit button:not([disabled])").click()
+    page.wait_for_selector(".st-key-next button")
+    page.wait_for_selector(".js-plotly-plot .main-svg", state="attached")
+
+
+def _finish_the_sweep(page: Page) -> None:
+    _charts("sweep")(page)
+    page.get_by_text(re.compile(r"runs, about|All \d+ runs are finished")).first.wait_for()
+    still(page)
+    start = page.get_by_role("button", name="Start", exact=True)
+    if start.count():
+        start.click()
+    page.get_by_text(re.compile(r"All \d+ runs are finished")).first.wait_for()
+
+
+def _choose_a_cell(page: Page) -> None:
+    page.wait_for_selector("table td button >> nth=50")
+    cell = page.get_by_role("button", name=re.compile(r"^DeepSAD, MVTec-AD:"))
+    if cell.get_attribute("aria-pressed") != "true":
+        cell.click()
+    page.get_by_text("It stands on 10 of 15 files").wait_for()
+
+
+def _select_a_row(page: Page) -> None:
+    page.wait_for_selector("[data-testid=stDataFrame] canvas")
+    still(page)
+    if page.locator(".st-key-look, .stCode").count() == 0:
+        page.locator("[data-testid=stDataFrame]").first.click(position={"x": 18, "y": 38 + 15})
+        page.wait_for_selector(".st-key-look, .stCode")
+
+
+def bring(page: Page, url: str, table: Path) -> None:
+    """Bring a table: the pages Your table and Label need one."""
+    page.goto(f"{url}/your-table")
+    page.wait_for_selector("input[type=file]", state="attached")
+    page.set_input_files("input[type=file]", table)
+    page.get_by_text(table.name).first.wait_for()
+    page.get_by_role("button", name="Label by hand").wait_for()
+
+
+@dataclass(frozen=True)
+class FullPage:
+    """A page's address with its parameters, and what is done and waited for until it is full."""
+
+    path: str
+    fill: Callable[[Page], None]
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    def open(self, page: Page, url: str) -> None:
+        """Go there, and return once it is full and stands still."""
+        page.goto(f"{url}/{self.path}?{urlencode(self.parameters)}" if self.parameters else f"{url}/{self.path}")
+        self.fill(page)
+        still(page)
+
+
+SWEEP = (
+    ("question", "fig9"),
+    ("values_batch_size", "64"),
+    ("values_batch_size", "128"),
+    ("sweep_seeds", "2"),
+    ("epochs", "5"),
+)
+ZERO_SHOT = (("steps", "25"), ("seeds", "1"), ("tasks", "4"), ("held_out", "7,8,9"), ("meta", "0,1,2,3"))
+
+# The navigation's pages, in its order.
+PAGES = {
+    "compare": FullPage("", _charts("scores", "points")),
+    "lessons": FullPage("lessons", _commit_to_a_prediction, (("lesson", "imbalance"), ("step", "2"))),
+    "microscope": FullPage("microscope", _stands(".js-plotly-plot .main-svg")),
+    "sweep": FullPage("sweep", _finish_the_sweep, SWEEP),
+    "zero-shot": FullPage("zero-shot", _charts("scorers", "batch"), ZERO_SHOT),
+    "clean": FullPage("clean", _charts("suspicion", "outcome"), (("seeds", "2"), ("epochs", "10"))),
+    "reproduce": FullPage("reproduce", _choose_a_cell),
+    "datasets": FullPage("datasets", _select_a_row),
+    "your-table": FullPage("your-table", _stands("[data-testid=stDataFrame] canvas")),
+    "label": FullPage("label", _stands("[class*=st-key-label_map] .js-plotly-plot .main-svg")),
+    "runs": FullPage("runs", _select_a_row),
+}
+# Other faces of the same pages.
+FURTHER = {
+    "compare-learn": FullPage("", _stands(".player"), (("view", "watch it learn"),)),
+    "compare-curves": FullPage("", _charts("scores", "curves"), (("tab", "Curves"),)),
+    "compare-confusion": FullPage("", _charts("confusion"), (("tab", "Confusion and rows"),)),
+    "compare-training": FullPage("", _charts("history"), (("tab", "Training"),)),
+    "compare-split": FullPage("", _charts("scores"), (("tab", "The split"),)),
+    "compare-method": FullPage(
+        "",
+        _stands("[data-testid=stGraphVizChart] svg"),
+        (("tab", "The method"), ("baseline", "FEAWAD"), ("seeds", "1"), ("epochs", "3")),
+    ),
+    "reproduce-figure": FullPage("reproduce", _stands(".js-plotly-plot .main-svg"), (("show", "fig9"),)),
+    "reproduce-points": FullPage("reproduce", _stands("h5"), (("show", "points"),)),
+    "reproduce-differences": FullPage("reproduce", _stands("h5"), (("show", "differences"),)),
+}

@@ -1,0 +1,44 @@
+"""Every page in a real browser, in both themes and on a phone: axe finds nothing serious, no text covers another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.accessible import axe_findings, measure
+from tests.browser.full_pages import PAGES, bring, still
+from tests.browser.server import Server
+from tests.tables import penguins
+
+PATIENCE_MS = 60_000
+TALL = {"width": 1280, "height": 2400}  # axe judges what the window shows
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def visitor(server: Server, browser: Browser) -> Iterator[Page]:
+    """A visitor who goes from page to page, and has brought a table."""
+    page = browser.new_page(reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE_MS)
+    bring(page, server.url, penguins(raw=True))
+    yield page
+    page.context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_open_to_everybody(visitor: Page, server: Server, name: str) -> None:
+    visitor.emulate_media(color_scheme="light")
+    visitor.set_viewport_size(TALL)  # type: ignore[arg-type]
+    PAGES[name].open(visitor, server.url)
+    for theme in ("light", "dark"):
+        visitor.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        still(visitor)
+        assert axe_findings(visitor) == [], f"in the {theme} theme"
+        found = measure(visitor)
+        assert found["chart_overlaps"] == found["chart_clipped"] == found["faint"] == [], f"in the {theme} theme"
+    visitor.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    still(visitor)
+    found = measure(visitor)
+    assert found["page_scroll"] == found["chart_overlaps"] == found["chart_clipped"] == [], "on a phone"
