@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -33,6 +34,7 @@ SETTING_WORDS = {
     "learning_rate": "learning rate {:g}",
 }
 
+LONGEST_WORD = 80  # of what was typed and is not known, in a sentence about it
 FACT_WIDTHS = {"rows": 6, "columns": 4, "anomalies": 5}
 
 
@@ -40,8 +42,9 @@ class _Parser(argparse.ArgumentParser):
     """argparse with one sentence on stderr in place of usage and error."""
 
     def error(self, message: str) -> NoReturn:
-        sentence = " ".join(f"{message[0].upper()}{message[1:]}; see `{self.prog} --help`.".splitlines())
-        print(sentence, file=sys.stderr)
+        said = "".join(own if own.isprintable() else ascii(own)[1:-1] for own in " ".join(message.splitlines()))
+        said = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda found: f"{found[0][: LONGEST_WORD - 3]}...", said)
+        print(f"{said[0].upper()}{said[1:]}; see `{self.prog} --help`.", file=sys.stderr)
         raise SystemExit(2)
 
 

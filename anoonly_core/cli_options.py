@@ -11,12 +11,14 @@ import pandas as pd
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.catalogue import check_name
+from anoonly_core.data.files import one_line
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.sweep import to_parquet
 
-__all__ = ["RUN_SETTINGS", "add_run_options", "checked_out", "configs_of", "seeds_of", "write_table"]
+__all__ = ["RUN_SETTINGS", "add_run_options", "checked_out", "checked_path", "configs_of", "seeds_of", "write_table"]
 
 MAX_SEEDS = 1000
+MOST_NAME = 200  # bytes of a file's name; what is written beside it first has a longer one
 RUN_SETTINGS = tuple(RunConfig.model_fields)
 
 
@@ -59,11 +61,25 @@ def checked_out(name: str | None) -> Path | None:
     """Where a table is to go, before any work is done for it; raises InvalidConfig where it cannot go there."""
     if name is None:
         return None
-    path = Path(name)
-    if path.suffix not in (".csv", ".parquet"):
-        raise InvalidConfig(f"--out must end in .csv or .parquet, not {path.name!r}.")
-    if not path.absolute().parent.is_dir():
-        raise InvalidConfig(f"There is no folder {str(path.absolute().parent)!r} for --out.")
+    if Path(name).suffix not in (".csv", ".parquet"):
+        raise InvalidConfig(f"--out must end in .csv or .parquet, not {Path(name).name[-60:]!r}.")
+    return checked_path("--out", name)
+
+
+def checked_path(option: str, text: str) -> Path:
+    """Where an option says that a file is to go; raises InvalidConfig where none can lie."""
+    path = Path(text)
+    try:
+        name, is_name = os.fsencode(path.name), "\0" not in text
+    except UnicodeEncodeError:  # a lone surrogate is the name of no file
+        name, is_name = b"", False
+    if not is_name or len(name) > MOST_NAME:
+        raise InvalidConfig(f"{option} must name a file of at most {MOST_NAME} characters, not {text[:60]!r}.")
+    folder = path.absolute().parent
+    if not os.path.isdir(folder):  # which is False, too, where the path is longer than any can be
+        raise InvalidConfig(f"There is no folder {one_line(folder)} for {option}.")
+    if os.path.isdir(path):
+        raise InvalidConfig(f"{option} must name a file, and {one_line(path)} is a folder.")
     return path
 
 
@@ -74,6 +90,6 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         part.write_bytes(table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table))
         part.replace(path)
     except OSError as error:
-        raise InvalidConfig(f"The table could not be written to {str(path)!r} ({error.strerror}).") from error
+        raise InvalidConfig(f"The table could not be written to {one_line(path)} ({error.strerror}).") from error
     finally:
         part.unlink(missing_ok=True)

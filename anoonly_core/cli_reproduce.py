@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anoonly_core.cli_options import seeds_of
+from anoonly_core.cli_options import checked_path, seeds_of
 from anoonly_core.cli_training import add_engine_options, engine_of, train
 from anoonly_core.config import RunConfig
+from anoonly_core.data.files import one_line
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.evidence.evidence import Evidence, evidence_of_store, evidence_shipped
 from anoonly_core.evidence.experiments import EXPERIMENTS, SYSTEMS, Planned, files_at_hand, planned_runs
@@ -136,8 +137,9 @@ def _folder(text: str | None) -> Path | None:
     folder = Path(text)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidConfig(f"There can be no folder {text!r} for --out ({error.strerror}).") from error
+    except (OSError, ValueError) as error:  # a ValueError where a path has a character that none can have
+        why = getattr(error, "strerror", error)
+        raise InvalidConfig(f"There can be no folder {one_line(folder)} for --out ({why}).") from error
     return folder
 
 
@@ -147,9 +149,7 @@ def _results(options: argparse.Namespace) -> Path | None:
         return None
     if options.shipped:
         raise InvalidConfig("--results writes what is trained, and --shipped trains nothing: leave one of them out.")
-    path = Path(options.results)
-    if not path.absolute().parent.is_dir():
-        raise InvalidConfig(f"There is no folder {str(path.absolute().parent)!r} for --results.")
+    path = checked_path("--results", options.results)
     rows_of(path)
     return path
 

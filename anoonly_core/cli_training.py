@@ -21,7 +21,7 @@ from anoonly_core.workers import Workers
 
 __all__ = ["add_engine_options", "engine_of", "train", "whole"]
 
-MOST_WORKERS = 256
+WORKERS_A_CORE = 4  # each of which loads PyTorch: more of them take memory and no less time
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +40,10 @@ def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
             yield cluster
         return
     count = (os.cpu_count() or 1) if options.workers is None else whole("workers", options.workers)
-    if not 1 <= count <= MOST_WORKERS:
-        raise InvalidConfig(f"workers must be a whole number from 1 to {MOST_WORKERS}, not {count}.")
+    most = WORKERS_A_CORE * (os.cpu_count() or 1)
+    if not 1 <= count <= most:
+        rule = f"a whole number from 1 to {most}, {WORKERS_A_CORE} for each core of this machine"
+        raise InvalidConfig(f"workers must be {rule}, not {str(count)[:20]}.")
     workers = Workers(count, worker.start_trainer)
     try:
         yield LocalEngine(workers)
@@ -54,7 +56,7 @@ def whole(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InvalidConfig(f"{name} must be a whole number, not {text!r}.") from None
+        raise InvalidConfig(f"{name} must be a whole number, not {text[:60]!r}.") from None
 
 
 def train(

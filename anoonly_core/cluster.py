@@ -32,13 +32,22 @@ if TYPE_CHECKING:
 __all__ = ["Cluster"]
 
 CONNECT_S = 10
+MOST_PORT = 65535
 COUNT_EVERY_S = 1.0
 ASK_EVERY_S = 0.5
-ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
+ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?(?P<host>[\w.-]+|\[[\da-f:.]+\]):(?P<port>\d{1,5})", re.I | re.A)
 PATIENCE_S = 60.0  # how long the workers may all be away: a nanny starts them again
 MISSING = "A cluster needs Dask: pip install -r requirements-cluster.txt"
 
 log = logging.getLogger(__name__)
+
+
+def _check_address(address: str) -> None:
+    """Raise EngineUnavailable for what can be no address: Dask's client would raise halfway, and hang when it goes."""
+    found = ADDRESS.fullmatch(address)
+    is_host = found is not None and all(0 < len(label) < 64 for label in found["host"].rstrip(".").split("."))
+    if found is None or not is_host or int(found["port"]) > MOST_PORT:
+        raise EngineUnavailable(f"{address[:60]!r} is no scheduler's address, such as tcp://10.0.0.5:8786.")
 
 
 class Cluster:
@@ -49,8 +58,7 @@ class Cluster:
             import distributed
         except ImportError as error:
             raise EngineUnavailable(MISSING) from error
-        if not ADDRESS.fullmatch(address):
-            raise EngineUnavailable(f"{address!r} is no scheduler's address, such as tcp://10.0.0.5:8786.")
+        _check_address(address)
         self.address = address
         self._names = itertools.count()
         self._sent: dict[str, Any] = {}  # data sets by name: futures of those that the cluster was sent

@@ -37,13 +37,16 @@ MOST_UNPACKED = 2**30  # bytes, however small the file is
 MOST_COLUMNS = 10_000
 MOST_CELLS = 50_000_000  # rows × columns, 200 MB of float32
 CHUNK = 1 << 20
+SAID = 200  # characters of a name or path in a sentence
 SEPARATORS = ",;\t|"
 BLANKS = ["?"]  # beside what pandas takes for a missing value: the UCI repository's mark
 
 
 def one_line(name: str | Path) -> str:
-    """A name or path as a sentence can hold it: quoted and escaped if it has line breaks or the like."""
+    """A name or path as a sentence can hold it: quoted and escaped if it has line breaks or the like, and cut."""
     text = str(name)
+    if len(text) > SAID:
+        text = f"{text[: SAID // 2]}...{text[-SAID // 2 :]}"
     return text if text.isprintable() else repr(text)
 
 

@@ -78,6 +78,8 @@ BAD_INPUT: dict[str, tuple[list[str], str]] = {
     "unknown command": (["frobnicate"], "frobnicate"),
     "unknown option": (["run", "--lr", "1"], "--lr"),
     "unknown option with a line break": (["run", "--two\nlines"], "--two lines"),
+    "unknown option with control characters": (["run", "--a\x01\x9c"], r"--a\x01\x9c"),
+    "very long unknown word": (["run", "x" * 5000], "x..."),
     "superfluous word": (["run", "digits_3"], "digits_3"),
     "option without a value": (["run", "--norm"], "--norm"),
     "unknown data set": (["run", "--dataset", "digit_3"], "did you mean digits_3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ def test_a_question_is_narrowed_down_by_what_is_given() -> None:
         (["--out", "table.xls"], r"--out must end in \.csv or \.parquet"),
         (["--out", "/no/such/folder/table.csv"], "There is no folder"),
         (["--workers", "0"], "workers must be"),
+        (["--workers", str(4 * (os.cpu_count() or 1) + 1)], "workers must be a whole number from 1 to .* each core"),
+        (["--workers", "9" * 4000], r"workers must be .*, not 9{20}\."),
+        (["--out", "a\0.csv"], "--out must name a file"),
+        (["--out", "\ud800.csv"], "--out must name a file"),
+        (["--out", f"{'a' * 300}.csv"], "--out must name a file of at most 200"),
+        (["--out", f"{'a' * 300}/a.csv"], "There is no folder"),
         (["--workers", "some"], "workers must be"),
         (["--cluster", "tcp://127.0.0.1:9"], "No Dask scheduler answers"),
         (["--baseline", "PReNet", "--batch-size", "1,2"], "batch_size must be 4 or more"),

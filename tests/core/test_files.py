@@ -162,6 +162,8 @@ def test_a_name_that_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
 
 def test_a_plain_name_is_shown_as_it_is() -> None:
     assert one_line("a folder/ü.csv") == "a folder/ü.csv"
+    long = one_line(f"/begins/here/{'x' * 5000}/ends.csv")
+    assert long.startswith("/begins/here/xxx") and long.endswith("xxx/ends.csv") and len(long) < 220
     assert one_line(Path("a\nb")) == r"'a\nb'"
 
 

@@ -259,9 +259,22 @@ def test_a_cluster_that_cannot_be_used_is_one_sentence(
     monkeypatch.setattr("anoonly_core.cluster.CONNECT_S", 1)
     with pytest.raises(EngineUnavailable, match="No Dask scheduler answers"):
         Cluster("tcp://127.0.0.1:9")
-    for address in ("nowhere", "", "tcp://", "tcp://:8786", "tcp://a b:1", "tcp://127.0.0.1:x"):
-        with pytest.raises(EngineUnavailable, match="is no scheduler's address"):
-            Cluster(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("nowhere", "", "tcp://", "tcp://:8786", "tcp://a b:1", "tcp://127.0.0.1:x", "127.0.0.1:٣"),
+        *("ftp://127.0.0.1:9", "tcp://127.0.0.1:65536", "tcp://a:b:1", "tcp://a..b:1", f"{'a' * 64}:1"),
+    ],
+)
+def test_what_is_no_address_is_refused_before_a_client_is_made_of_it(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that raises while it is made prints a traceback, after twenty seconds, when it goes."""
+    monkeypatch.setattr("distributed.Client", lambda *arguments, **named: pytest.fail("it was asked"))
+    with pytest.raises(EngineUnavailable, match="is no scheduler's address"):
+        Cluster(address)
 
 
 def test_keys_are_those_of_the_client() -> None:
