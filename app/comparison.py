@@ -13,19 +13,21 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.own import is_own_name
+from anoonly_core.errors import InvalidConfig
 from anoonly_core.evaluate import chance_levels
 from anoonly_core.keys import hidden_points_key, input_points_key
 from anoonly_core.project import scaled_inputs
 from anoonly_core.result import RunResult, Sample
 from app import charts, links
+from app.controls import Control
 from app.figures import LITTLE, SAID, Pair, sides_of
 from app.jobs import Jobs
 from app.replaying import draw_replay
 from app.report import Findings
-from app.tabs import MODEBAR, draw_tabs
+from app.tabs import MODEBAR, TABS, draw_tabs
 from app.verdict import METRICS, Difference, differences, signed, verdict
 
-__all__ = ["DEFAULT_THRESHOLD", "TILE_HELP", "draw_comparison", "draw_figures", "tile"]
+__all__ = ["DEFAULT_THRESHOLD", "FIGURE_CONTROLS", "TILE_HELP", "draw_comparison", "draw_figures", "tile"]
 
 VIEWS = {"trained": "when trained", "learn": "watch it learn"}
 PROJECTIONS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
@@ -38,6 +40,25 @@ TILE_HELP = (
 # Thresholds in interquartile ranges above the median, evenly spaced on the charts' axis.
 THRESHOLDS = [float(f"{u:.2g}") for u in np.sinh(np.linspace(np.arcsinh(-3), np.arcsinh(1000), 120))]
 DEFAULT_THRESHOLD = min(THRESHOLDS, key=lambda u: abs(u - 3))
+
+
+class _FigureControl(Control):
+    """What the address says of how figures are drawn, in the words of its control."""
+
+    def parse(self, text: str) -> str:
+        if text in self.options:
+            return text
+        ends = (self.options[0], self.options[-1])
+        rule = f"one of {', '.join(self.options)}" if not self.slider else f"a stop of its slider, {' to '.join(ends)}"
+        raise InvalidConfig(f"{self.name} must be {rule}, not {text[:60]!r}.")
+
+
+FIGURE_CONTROLS = (
+    _FigureControl("threshold", "Threshold", tuple(map(str, THRESHOLDS)), str(DEFAULT_THRESHOLD), "", slider=True),
+    _FigureControl("view", "View", tuple(VIEWS.values()), VIEWS["trained"], ""),
+    _FigureControl("projection", "Projection", tuple(PROJECTIONS.values()), PROJECTIONS["pca"], ""),
+    _FigureControl("tab", "Tab", TABS, TABS[0], ""),
+)
 
 
 def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted: int) -> None:

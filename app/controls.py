@@ -34,6 +34,7 @@ __all__ = [
     "draw",
     "from_pin",
     "help_text",
+    "not_known",
     "pin_text",
     "read_link",
     "shown",
@@ -222,8 +223,15 @@ BESIDE_CONTROLS = (
     *("fix", "hide"),
 )
 _OTHER_PARAMETERS = (*BESIDE_CONTROLS, "lesson", "step", "embed", "embed_options")
+# What the pages without these controls keep in theirs: Sweep, Zero-shot, Reproduce.
+_OF_OTHERS = (
+    *("question", "vary", "also", "both", "sweep_seeds", "metric"),
+    *(f"values_{name}" for name in _BY_NAME if name not in ("dataset", "seeds", "seed", "protocol")),
+    *("held_out", "meta", "objective", "test_rows", "steps", "tasks", "rows", "normal_share"),
+    *("show", "ours", "where", "sign", "beside"),
+)
 # What the address of some page may hold: the browser's Back may bring it along to another.
-OF_PAGES = frozenset((*_BY_NAME, *_OTHER_PARAMETERS))
+OF_PAGES = frozenset((*_BY_NAME, *_OTHER_PARAMETERS, *_OF_OTHERS))
 
 # What a pinned A holds on to; data set, protocol and seeds always follow B, so that the test rows are the same.
 PINNED_FIELDS = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "protocol", "seed"))
@@ -252,10 +260,9 @@ def read_link(
     values: dict[str, Any] = {}
     notices = classroom.complaints(parameters, {control.name: control.label for control in CONTROLS})
     for name, text in parameters.items():
-        if name in _OTHER_PARAMETERS and name not in known:
-            continue
         if name not in known:
-            notices.append(f"The link sets {name[:40]!r}, which this page does not know.")
+            if name not in OF_PAGES:
+                notices.append(not_known(name))
             continue
         try:
             values[name] = known[name].parse(text)
@@ -263,6 +270,11 @@ def read_link(
             default = shown(defaults.get(name, known[name].default))
             notices.append(f"The link's {error} The default, {default}, stands instead.")
     return values, notices
+
+
+def not_known(name: str) -> str:
+    """The sentence about a parameter that no page has."""
+    return f"The link sets {name[:40]!r}, which this page does not know."
 
 
 def sidebar(without: Collection[str] = (), defaults: Mapping[str, Any] = NO_DEFAULTS) -> Choice:
@@ -329,7 +341,8 @@ def help_text(control: Control, baseline: Baseline, preset: str) -> str:
 def draw(control: Control, baseline: Baseline, preset: str, bind: bool = True, default: Any = None) -> Any:
     """One control where the script stands; returns its value.
 
-    bind: to its URL parameter. A page with bound controls cannot be left by the server, only by a link.
+    bind: to its URL parameter, and to what a link for a class fixes. A page with bound controls cannot be left by the
+    server, only by a link.
     default: the page's own, if it has one.
     """
     default = control.default if default is None else default
@@ -347,7 +360,7 @@ def draw(control: Control, baseline: Baseline, preset: str, bind: bool = True, d
         "format_func": shown,
         "key": control.name,
         "help": help_text(control, baseline, preset),
-        "disabled": not baseline.has(control.name) or control.name in classroom.locked(classroom.FIX),
+        "disabled": not baseline.has(control.name) or (bind and control.name in classroom.locked(classroom.FIX)),
         "bind": "query-params" if bind else None,
     }
     first = default if bind else extra

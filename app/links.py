@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,9 +17,11 @@ from app.controls import (
     BESIDE_CONTROLS,
     CONTROLS,
     NO_DEFAULTS,
+    OF_PAGES,
     PUBLISHED,
     Control,
     baseline_of,
+    not_known,
     pin_text,
     read_link,
     shown,
@@ -30,6 +32,8 @@ __all__ = [
     "arrive",
     "compare_parameters",
     "draw_notices",
+    "draw_refused",
+    "draw_unknown",
     "go",
     "left_behind",
     "remember",
@@ -103,6 +107,7 @@ def take_in_link(page: str = "compare", own: Sequence[Control] = (), defaults: M
     if "link_values" in st.session_state:
         return
     given = st.query_params.to_dict()
+    st.session_state.link_given = dict(given)
     left = {} if given else left_behind(page)
     values, complaints = read_link(given or left, own, defaults)
     for name in (*(control.name for control in CONTROLS), *BESIDE_CONTROLS):
@@ -117,8 +122,25 @@ def take_in_link(page: str = "compare", own: Sequence[Control] = (), defaults: M
         st.rerun()
 
 
+def draw_refused(name: str, offered: Sequence[str]) -> None:
+    """Say that the link wants of a choice what it does not offer, where only what is drawn knows what that is."""
+    asked = st.session_state.get("link_given", {}).pop(name, None)
+    if asked is not None and asked not in offered:
+        rule = f"one that the page offers, such as {offered[0]}"
+        sentence = f"The link's {name} must be {rule}, not {asked[:60]!r}. The default stands instead."
+        st.session_state.notices.append(sentence)  # as long as the others
+        notices.warning(sentence)
+
+
+def draw_unknown(known: Collection[str] = ()) -> None:
+    """Say which parameters of the address a page does not know, that has none or reads those it knows itself."""
+    for name in st.query_params:
+        if name not in known and name not in OF_PAGES:
+            notices.warning(not_known(name))
+
+
 def draw_notices(state: object) -> None:
     """Show what the link got wrong, until the page's state is no more what it was then."""
     if st.session_state.setdefault("noticed_at", state) == state:
-        for notice in st.session_state.notices:
+        for notice in st.session_state.get("notices", ()):
             notices.warning(notice)

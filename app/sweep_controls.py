@@ -15,6 +15,7 @@ import streamlit as st
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import check_field
+from anoonly_core.errors import InvalidConfig
 from anoonly_core.questions import QUESTIONS, WITH_AND_WITHOUT
 from anoonly_core.sweep import PUBLISHED, Sweep, make_sweep
 from app import controls, hosts
@@ -56,13 +57,36 @@ def take_in_link() -> None:
         return
     link = {name: st.query_params.get_all(name) for name in st.query_params}
     left: dict[str, list[str]] = st.session_state.get("sweep_address", {})
-    st.session_state.sweep_link = given = link or left
+    st.session_state.sweep_link = given = dict(link or left)
     base = {name: texts[-1] for name, texts in given.items() if name not in OWN_CONTROLS and name not in VALUES}
     values, complaints = controls.read_link(base)
+    complaints += _refused(given)
     for name in (*(control.name for control in CONTROLS), *OWN_CONTROLS, *VALUES):
         st.session_state.pop(name, None)
     st.session_state.link_values = values
     st.session_state.notices = complaints if link else []
+    st.session_state.pop("noticed_at", None)
+
+
+def _refused(given: dict[str, list[str]]) -> list[str]:
+    """Take what none of the page's own controls can be out of a link; a sentence about each."""
+    complaints = []
+    for name, (possible, first) in OWN_CONTROLS.items():
+        if name in given and given[name][-1] not in possible:
+            instead = f"The default, {first}, stands instead." if first else "The default stands instead."
+            rule = f"one of {', '.join(possible)}"
+            complaints.append(f"The link's {name} must be {rule}, not {given.pop(name)[-1][:60]!r}. {instead}")
+    for name in VALUES:
+        left = []
+        for text in given.pop(name, []):
+            try:
+                VARIED[name.removeprefix("values_")].parse(text)
+                left.append(text)
+            except InvalidConfig as error:
+                complaints.append(f"The link's values of {error} They are left out.")
+        if left:
+            given[name] = left
+    return complaints
 
 
 def _linked(name: str) -> str:

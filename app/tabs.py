@@ -19,25 +19,26 @@ from app.report import Findings
 from app.take_away import draw_take_away, scores_table
 from app.verdict import describe
 
-__all__ = ["MODEBAR", "PICTURED_ROWS", "draw_tabs", "picture"]
+__all__ = ["MODEBAR", "PICTURED_ROWS", "TABS", "draw_tabs", "picture"]
 
 PICTURED_ROWS = 100
+TABS = ("Curves", "Confusion and rows", "Training", "The split", "Take away", "The method")
 NORM_PLACE = " The norm stands in a pink box; a dashed box is its place where the features pass unchanged."
 
 
 def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], findings: Findings, jobs: Jobs, session: str) -> None:
     """The tabs, for the first seed."""
-    drawers: dict[str, Callable[[], None]] = {
-        "Curves": lambda: _draw_curves(pair),
-        "Confusion and rows": lambda: _draw_confusion_and_rows(pair, dataset, selected),
-        "Training": lambda: _draw_training(pair),
-        "The split": lambda: _draw_splits(pair),
-        "Take away": lambda: draw_take_away(findings, jobs, session),
-        "The method": lambda: _draw_method(pair.a, pair.b, dataset.columns),
-    }
+    drawers: tuple[Callable[[], None], ...] = (
+        lambda: _draw_curves(pair),
+        lambda: _draw_confusion_and_rows(pair, dataset, selected),
+        lambda: _draw_training(pair),
+        lambda: _draw_splits(pair),
+        lambda: draw_take_away(findings, jobs, session),
+        lambda: _draw_method(pair.a, pair.b, dataset.columns),
+    )
     # Only the open tab is drawn: all of them together take as long as the rest of the page.
-    tabs = st.tabs(list(drawers), key="tab", bind="query-params")
-    for tab, draw in zip(tabs, drawers.values(), strict=True):
+    tabs = st.tabs(TABS, key="tab", bind="query-params")
+    for tab, draw in zip(tabs, drawers, strict=True):
         if tab.open:
             with tab:
                 draw()

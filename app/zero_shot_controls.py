@@ -11,7 +11,7 @@ import streamlit as st
 from anoonly_core.data.classes import CLASS_TABLES, ClassTable, class_table_identity, load_class_table
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config
-from app.controls import OF_PAGES, shown
+from app.controls import OF_PAGES, not_known, shown
 from app.memory import Memory
 from app.own_tables import of_mine
 
@@ -85,7 +85,7 @@ def read_link(parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]
                 rule = f"one of {', '.join(by_text)}"
                 notices.append(f"The link's {name} must be {rule}, not {text[:60]!r}. The default stands instead.")
         elif name not in OF_PAGES:
-            notices.append(f"The link sets {name[:40]!r}, which this page does not know.")
+            notices.append(not_known(name))
     return values, notices
 
 

@@ -12,7 +12,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import run_key
 from app import classroom, controls, links, notices
-from app.comparison import draw_comparison, draw_figures
+from app.comparison import FIGURE_CONTROLS, draw_comparison, draw_figures
 from app.download import is_at_hand
 from app.jobs import Jobs, server_jobs
 from app.verdict import describe
@@ -27,7 +27,7 @@ FOLLOW_S = 0.5
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     jobs, session = visit()
-    links.take_in_link()
+    links.take_in_link(own=FIGURE_CONTROLS)
     links.remember()
     try:
         choice = controls.sidebar()

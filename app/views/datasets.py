@@ -13,7 +13,7 @@ from anoonly_core.data.cache import cache_contents, is_cached, remove
 from anoonly_core.data.catalogue import DATASETS, identity, load
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.store import default_store
-from app import download, notices
+from app import download, links, notices
 from app.controls import default_choice
 from app.datasets_table import about, datasets_table, filtered, how_large, lead, megabytes, to_fetch
 from app.jobs import Jobs
@@ -53,6 +53,7 @@ _looks = Memory(REMEMBERED)
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
     jobs, session = visit()
+    links.draw_unknown()
     try:
         _draw(jobs, session)
     except AnoOnlyError as error:

@@ -72,6 +72,7 @@ def page() -> None:
     try:
         if not (tables := TABLE.offered()):
             st.markdown(f"##### {NOTHING}")
+            links.draw_notices(NOTHING)
             return
         sentence = st.container()
         choice = controls.sidebar(without=WITHOUT, defaults=DEFAULTS)

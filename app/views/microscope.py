@@ -92,9 +92,11 @@ def _draw_choices(seen: list[Observation]) -> tuple[int, int | None]:
         bind="query-params",
         help="The hidden features are those of the last norm: behind it there is only the layer that scores.",
     )
+    links.draw_refused("place", names)
     looked_at = seen[names.index(place)]
     features = [ALL_FEATURES, *(f"feature {number}" for number in range(1, looked_at.mean.shape[1] + 1))]
     feature = right.selectbox("Mean and deviation of", features, key="feature", bind="query-params")
+    links.draw_refused("feature", features)
     return names.index(place), None if feature == ALL_FEATURES else features.index(feature) - 1
 
 

@@ -46,6 +46,7 @@ MISSING = {"impute": "the column's median", "drop": "drop the row"}
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a choice."""
     jobs, session = visit()
+    links.draw_unknown()
     try:
         sentence = st.empty()
         table = _choose()

@@ -20,7 +20,7 @@ from anoonly_core.evidence.reports import GAINED, PAPER_TABLES, RIGHT_SIGN
 from anoonly_core.evidence.significance import gains, gains_grid
 from anoonly_core.evidence.tables import ALL, LAYOUTS, METRIC_WORDS, Table, make_table, places_of
 from app import notices
-from app.links import compare_parameters
+from app.links import compare_parameters, draw_unknown
 from app.reproduced import CellRuns, findings_of, runs_of_cell, server_evidence
 from app.reproduced_chart import table_figure
 from app.reproduced_table import LEGEND, cell_words, draw_cells, file_table
@@ -38,6 +38,7 @@ FOLLOW_S = 0.5
 POINTS_PAGE, DIFFERENCES_PAGE = "points", "differences"
 # Of the experiments, those that the paper prints; the others stand behind the points.
 PRINTED = ("table1", "table2", "table3", "table4", "fig5", "fig6", "fig7", "fig8", "fig9")
+PARAMETERS = ("show", "ours", "where", "sign", "beside")  # of the address
 SHOWN = {
     **{name: EXPERIMENTS[name].title for name in PRINTED},
     POINTS_PAGE: "What does not add up",
@@ -55,6 +56,8 @@ def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     jobs, _ = visit()
     sweeps = server_sweeps()
+    draw_unknown(PARAMETERS)
+    st.session_state.reproduce_drawn = set()
     with st.sidebar:
         name = _chosen(st.radio, "Show", list(SHOWN), SHOWN, "show")
     place = st.container()
@@ -69,8 +72,18 @@ def page() -> None:
     except AnoOnlyError as error:
         notices.error(str(error))
     with place:
-        for complaint in st.session_state.pop("reproduce_complaints", []):
+        for complaint in [*st.session_state.pop("reproduce_complaints", []), *_passed_over()]:
             notices.warning(complaint)
+
+
+def _passed_over() -> list[str]:
+    """A sentence about each choice in the address that this view does not have, unless it was made on another one."""
+    state, asked = st.session_state, st.query_params.to_dict()
+    return [
+        f"The link asks for {name}={asked[name][:60]!r}, and there is no such choice here."
+        for name in PARAMETERS
+        if name in asked and name not in state.reproduce_drawn and asked[name] != state.get(f"{URL_PATH}_{name}")
+    ]
 
 
 def _draw_experiment(name: str, evidence: Evidence, sweeps: Sweeps) -> None:
@@ -123,6 +136,7 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: Sweeps) -> None:
 def _chosen(widget: Any, label: str, options: list[str], words: Mapping[str, str], key: str, **more: Any) -> str:
     """A choice that stands in the address, and that the session keeps while it is on other pages."""
     state, kept = st.session_state, f"{URL_PATH}_{key}"
+    state.reproduce_drawn.add(key)
     if key not in state:
         asked = st.query_params.get(key)
         if asked is not None and asked not in options and asked != state.get(kept):

@@ -16,7 +16,7 @@ from anoonly_core.recipes import command_line, python_script
 from anoonly_core.store import Store, StoredRun, default_store
 from app import notices
 from app.controls import baseline_of, shown
-from app.links import address, compare_parameters
+from app.links import address, compare_parameters, draw_unknown
 from app.own_tables import sees
 from app.runs_table import filtered, lead, runs_table, to_parquet
 from app.selection import keep_selection
@@ -72,6 +72,7 @@ class Chosen:
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
+    draw_unknown()
     try:
         _draw(default_store())
     except AnoOnlyError as error:

@@ -12,7 +12,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.plan import duration
 from anoonly_core.recipes import sweep_command
 from anoonly_core.sweep import Sweep, sweep_table, to_parquet
-from app import notices, sweep_controls
+from app import links, notices, sweep_controls
 from app.download import is_at_hand
 from app.links import compare_parameters
 from app.own_tables import sees
@@ -37,8 +37,7 @@ def page() -> None:
     sweep_controls.take_in_link()
     try:
         asked = sweep_controls.sidebar()
-        for notice in st.session_state.pop("notices", []):
-            notices.warning(notice)
+        links.draw_notices(asked.sweep.canonical())
         if is_at_hand(asked.sweep.settings["dataset"], jobs, session):
             _draw(asked, sweeps)
     except AnoOnlyError as error:

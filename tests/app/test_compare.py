@@ -264,6 +264,19 @@ def test_seeds_beyond_the_last_one_are_one_sentence(open_page: Open) -> None:
 def test_a_link_may_name_the_projection(open_page: Open, projection: str) -> None:
     page = open_page(projection=projection, **QUICK)
     assert len(all_charts(page)) == FIGURES
+    said = "The link's projection must be one of PCA, t-SNE, UMAP, not 'nonsense'. The default, PCA, stands instead."
+    wanted = [] if projection == "t-SNE" else [said]
+    assert [own.value.replace("\\", "") for own in page.warning] == wanted
+
+
+@pytest.mark.parametrize("name", ["threshold", "view", "tab"])
+def test_how_figures_are_drawn_is_as_at_first_where_the_link_says_nonsense_and_the_page_says_so(
+    open_page: Open, name: str
+) -> None:
+    page = open_page(**{name: "3.14159"})
+    (notice,) = page.warning
+    assert notice.value.startswith(f"The link's {name} must be ") and "'3\\.14159'" in notice.value
+    assert name not in page.query_params and len(all_charts(page)) > 0
 
 
 def test_the_threshold_moves_what_is_flagged(open_page: Open) -> None:

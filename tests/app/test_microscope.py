@@ -171,7 +171,10 @@ def test_a_feature_that_another_place_has_not_gives_way_to_all(open_page: Open) 
     assert page.selectbox(key="feature").value == "feature 100"
     page.selectbox(key="place").select("norm 2 of 2, 64 features").run()
     assert not page.exception and page.selectbox(key="feature").value == "all (root mean square)"
-    assert not open_page(epochs="2", feature="feature 100").exception
+    page = open_page(epochs="2", feature="feature 100")
+    assert not page.exception
+    (notice,) = page.warning
+    assert "feature must be one that the page offers" in notice.value and "not 'feature 100'" in notice.value
 
 
 def test_a_system_without_a_norm_is_said_so(open_page: Open) -> None:

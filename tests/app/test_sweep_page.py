@@ -175,3 +175,24 @@ def test_an_open_page_lets_nobody_name_a_cluster(
         assert sweeps.started[-1][1] == "tcp://mine:1"
     else:
         assert page.selectbox(key="cluster").options == ["this machine", "tcp://ours:8786"]
+
+
+def test_what_a_link_says_wrongly_is_left_at_the_default_and_said_until_the_sweep_is_another(open_page: Open) -> None:
+    page = open_page(
+        question="fig99", metric="luck", values_epochs=["5", "many", "20"], vary="epochs", norm="x", zzz="1"
+    )
+    said = [notice.value.replace("\\", "") for notice in page.warning]
+    assert len(said) == 5, said
+    for words in (
+        "question must be one of",
+        "metric must be one of",
+        "values of epochs must be",
+        "norm must be",
+        "'zzz'",
+    ):
+        assert sum(words in sentence for sentence in said) == 1, words
+    assert page.multiselect(key="values_epochs").value == [5, 20]
+    page.segmented_control(key="metric").set_value("aucroc").run()
+    assert len(page.warning) == 5, "another metric is the same sweep"
+    page.selectbox(key="sweep_seeds").set_value(2).run()
+    assert len(page.warning) == 0
