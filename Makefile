@@ -36,7 +36,7 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench
 
-# Many sessions on one server; ARGS="--sessions 20 --seconds 300".
+# Many sessions on one server; ARGS="--sessions 20 --seconds 300". Odd input everywhere: ARGS=inputs.
 soak: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.soak $(ARGS)
 

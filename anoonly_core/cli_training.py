@@ -21,7 +21,7 @@ from anoonly_core.workers import Workers
 
 __all__ = ["add_engine_options", "engine_of", "train", "whole"]
 
-WORKERS_A_CORE = 4  # each of which loads PyTorch: more of them take memory and no less time
+WORKERS_A_CORE = 4  # more of them take memory and no less time
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:

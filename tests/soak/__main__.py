@@ -1,4 +1,4 @@
-"""`make soak`: many sessions on one server for minutes; prints what they met, and fails where it should not be so."""
+"""What the product holds under: `make soak` prints what it met, and fails where it should not be so."""
 
 from __future__ import annotations
 
@@ -6,21 +6,39 @@ import argparse
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.browser.server import Server
+from tests.soak.inputs import check_inputs
 from tests.soak.load import LoadReport, put_under_load
 
 MOST_SHELL_S = 1.0
 MOST_GROWTH = 1.10
+# Each returns the lines of a Markdown table, and whether all that was promised was kept.
+Part = Callable[[argparse.Namespace], tuple[list[str], bool]]
 
 
 def main() -> int:
-    """Run the load and print its table; 1 where a promise was broken."""
+    """Run the parts that are asked for and print their tables; 1 where a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--sessions", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; load if none is given")
+    parser.add_argument("--sessions", type=int, default=20, help="load: how many people at once")
+    parser.add_argument("--seconds", type=float, default=300.0, help="load: for how long")
+    parser.add_argument("--share", type=float, default=1.0, help="inputs: of the cases that are usual")
     asked = parser.parse_args()
+    if unknown := [part for part in asked.parts if part not in PARTS]:
+        parser.error(f"PART must be some of {', '.join(PARTS)}, not {unknown[0]!r}")
+    all_kept = True
+    for part in asked.parts or ["load"]:
+        rows, kept = PARTS[part](asked)
+        print(f"## {part}\n\n" + "\n".join(rows) + "\n", flush=True)
+        all_kept = all_kept and kept
+    return 0 if all_kept else 1
+
+
+def put_load(asked: argparse.Namespace) -> tuple[list[str], bool]:
+    """Many sessions at once on one server, and what they met."""
     with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
         server = Server(Path(folder))
         try:
@@ -28,13 +46,16 @@ def main() -> int:
             report = put_under_load(server, Path(folder), asked.sessions, asked.seconds)
         finally:
             server.stop()
-    rows = table(report)
-    print("| what | promised | measured | kept |\n|---|---|---|---|")
-    for what, promised, measured, kept in rows:
-        print(f"| {what} | {promised} | {measured} | {'yes' if kept else 'no'} |")
     for error in report.errors[:20]:
         print(error, file=sys.stderr)
-    return 0 if all(kept for *_, kept in rows) else 1
+    found = table(report)
+    lines = [
+        f"| {what} | {promised} | {measured} | {'yes' if kept else 'no'} |" for what, promised, measured, kept in found
+    ]
+    return ["| what | promised | measured | kept |", "|---|---|---|---|", *lines], all(kept for *_, kept in found)
+
+
+PARTS: dict[str, Part] = {"load": put_load, "inputs": check_inputs}
 
 
 def table(report: LoadReport) -> list[tuple[str, str, str, bool]]:

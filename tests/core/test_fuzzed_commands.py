@@ -1,0 +1,77 @@
+"""Odd input on the command line: an answer or one sentence, in time; `python -m tests.soak inputs` tries far more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.soak.command import Commands, Said, judged
+from tests.soak.inputs_cli import PLAUSIBLE, SHORT, commands, invocations, quick_invocations
+from tests.soak.odd import each_of
+from tests.soak.tally import Tally
+
+CASES = 12  # of each command
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    started = Commands(tmp_path_factory.mktemp("commands"))
+    yield started
+    started.close()
+
+
+@pytest.mark.parametrize("name", commands())
+def test_no_arguments_break_a_command(name: str, running: Commands) -> None:
+    tally = Tally(name)
+    each_of(invocations(commands()[name]), CASES, lambda own: tally.take(running.run(own)))
+    assert len(tally.outcomes) == CASES and tally.bad == []
+
+
+@pytest.mark.parametrize("name", ["run", "zero-shot", "purify"])
+def test_nor_where_it_trains(name: str, running: Commands) -> None:
+    tally = Tally(name)
+    each_of(quick_invocations(commands()[name]), 2, lambda own: tally.take(running.run(own, trains=True)))
+    assert len(tally.outcomes) == 2 and tally.bad == []
+
+
+def test_every_option_has_values_that_it_may_be_given() -> None:
+    """A new option is fuzzed at once; that it gets as far as it can wants a plausible value."""
+    taken = {
+        action.dest
+        for command in commands().values()
+        for action in (*command.by_place, *command.by_name)
+        if action.nargs != 0
+    }
+    assert taken == PLAUSIBLE.keys() and commands().keys() >= SHORT.keys()
+
+
+def test_a_command_that_does_not_come_back_is_a_hang_and_the_next_one_runs(running: Commands) -> None:
+    patience, running.deadline_s = running.deadline_s, 0.0
+    try:
+        assert running.run(("datasets",)).kind == "hang"
+    finally:
+        running.deadline_s = patience
+    assert running.run(("datasets",)).kind == "as asked"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("as asked", Said(0, "figures\n", "", "", (), 0.0)),
+        ("silence", Said(0, "", "", "", (), 0.0)),
+        ("sentence", Said(2, "", "2 runs, 0 of them kept from before.\nThere is no file '. .csv'.\n", "", (), 0.0)),
+        ("traceback", Said(2, "", "Traceback (most recent call last):\nThere is no file x.\n", "", (), 0.0)),
+        ("traceback", Said(2, "", "There is no file x.\n", "ValueError", (), 0.0)),
+        ("traceback", Said(2, "", "There is no file x.\n", "", ("a stack failed",), 0.0)),
+        ("fault", Said(1, "", "There is no file x.\n", "", (), 0.0)),
+        ("fault", Said(2, "", "There is no file x. There is another one.\n", "", (), 0.0)),
+        ("fault", Said(2, "", "Warning\nThere is no file x.\n", "", (), 0.0)),
+        ("fault", Said(2, "", "There is no file \x01.\n", "", (), 0.0)),
+        ("fault", Said(2, "", f"There is no file {'x' * 5000}.\n", "", (), 0.0)),
+        ("fault", Said(2, "half a table\n", "There is no file x.\n", "", (), 0.0)),
+        ("fault", Said(2, "", "", "", (), 0.0)),
+    ],
+)
+def test_what_a_command_may_say_and_what_not(kind: str, said: Said) -> None:
+    assert judged(("run",), said)[0] == kind

@@ -1,0 +1,232 @@
+"""The command line in a process of its own, one invocation after another, which is killed where it does not come back.
+
+Most invocations do not train: what they ask for is read, checked, split and set up, and then they stop.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import multiprocessing
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from tests.soak.tally import Outcome
+
+__all__ = ["Commands", "Said", "judged", "set_out"]
+
+DEADLINE_S = 60.0
+LONGEST = 2000  # characters of a sentence: some name all that there is
+MOST_BYTES = 8 * 2**30
+MOST_A_CORE = 8
+STUBBED = "Nothing is trained in this case."
+DEPTH = "a/b/c/d/e/f"  # so that a path of a few .. stays in the folder of the fuzzing
+# Sentences that a command says while it works, before it may still fail.
+ON_THE_WAY = re.compile(
+    r"Left out: |\d+ runs|.* runs failed: |.*: nothing of it is trained|.*: \d+ runs$|A batch of under"
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an invocation came to. raised: an error that escaped it. logged: errors in the log."""
+
+    code: int
+    out: str
+    err: str
+    raised: str
+    logged: tuple[str, ...]
+    seconds: float
+
+
+class Commands:
+    """A process that runs commands in a folder; a further one takes its place where it hangs."""
+
+    def __init__(self, folder: Path, deadline_s: float = DEADLINE_S) -> None:
+        self.folder, self.deadline_s = folder, deadline_s
+        self._context = multiprocessing.get_context("spawn")
+        self._start()
+
+    def run(self, arguments: Sequence[str], trains: bool = False) -> Outcome:
+        """What comes of one invocation."""
+        shown = " ".join(map(ascii, arguments))
+        begun = time.monotonic()
+        self._here.send((tuple(arguments), trains))
+        if not self._here.poll(self.deadline_s):
+            self.close()
+            self._start()
+            return Outcome(shown, "hang", seconds=time.monotonic() - begun)
+        try:
+            said: Said = self._here.recv()
+        except EOFError:
+            self.close()
+            self._start()
+            return Outcome(shown, "fault", "the process ended", time.monotonic() - begun)
+        kind, words = judged(arguments, said)
+        return Outcome(shown, kind, words, said.seconds)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.join()
+
+    def _start(self) -> None:
+        self._here, there = self._context.Pipe()
+        self._process = self._context.Process(target=_serve, args=(there, str(self.folder)), daemon=False)
+        self._process.start()
+        there.close()
+        assert self._here.poll(120) and self._here.recv() == "ready"
+
+
+def judged(arguments: Sequence[str], said: Said) -> tuple[str, str]:
+    """Which of tally's kinds it is, and the words that tell of it."""
+    if said.raised or "Traceback" in said.err or said.logged:
+        return "traceback", said.raised or "".join(said.logged) or said.err[-3000:]
+    lines = said.err.split("\n")
+    if said.code == 0:
+        answered = said.out or said.err or any(own.startswith("--out") for own in arguments)
+        return ("as asked" if answered else "silence"), said.err[-300:]
+    if said.code != 2:
+        return "fault", f"exit code {said.code}: {said.err[-300:]}"
+    *before, last, end = lines if len(lines) > 1 else ["", ""]
+    unquoted = re.sub(r"'.*'|\".*\"", "", last).replace("..., ", "")
+    faults = {
+        "the last line does not end": end != "",
+        "not one sentence": any(not ON_THE_WAY.match(line) for line in before),
+        "no sentence": not last.isprintable() or last[-1:] not in (".", "?", "`"),
+        "two sentences": ". " in unquoted,
+        "too long": len(last) > LONGEST,
+        "printed in vain": said.out != "" and arguments[0] != "fetch",  # which names each file as it comes
+    }
+    if wrong := [fault for fault, so in faults.items() if so]:
+        return "fault", f"{', '.join(wrong)}: {said.err[:600]!r} {said.out[:100]!r}"
+    return ("as asked" if last == STUBBED else "sentence"), last
+
+
+# -- inside the process
+
+
+def _serve(connection: Any, folder: str) -> None:
+    """Run what comes, and say what came of it, for as long as somebody asks."""
+    os.environ |= {"ANOONLY_CACHE": f"{folder}/cache", "ANOONLY_MIRROR": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
+    place = Path(folder, DEPTH)
+    place.mkdir(parents=True, exist_ok=True)
+    os.chdir(place)
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+    set_out(place)
+    connection.send("ready")
+    while True:
+        try:
+            arguments, trains = connection.recv()
+        except EOFError:
+            return
+        connection.send(_ran(arguments, trains))
+
+
+def _ran(arguments: Sequence[str], trains: bool) -> Said:
+    from anoonly_core.cli import main
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors) for errors in ("strict", "backslashreplace"))
+    raised, heard = "", _Heard()
+    begun = time.monotonic()
+    logging.getLogger().addHandler(heard)
+    with redirect_stdout(out), redirect_stderr(err), ExitStack() as stack:
+        if not trains:
+            stack.enter_context(_still())
+        try:
+            code: Any = main(arguments)
+        except SystemExit as stop:
+            code = stop.code
+        except BaseException as error:
+            import traceback
+
+            code, raised = 1, "".join(traceback.format_exception(error)[-6:])
+    logging.getLogger().removeHandler(heard)
+    seconds = time.monotonic() - begun
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode("utf-8"))  # type: ignore[attr-defined]
+    return Said(code, *texts, raised, tuple(heard.errors), seconds)
+
+
+class _Heard(logging.Handler):
+    """Errors that a command logs, which would be a traceback on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.errors.append(self.format(record))
+
+
+@contextmanager
+def _still() -> Iterator[None]:
+    """Have commands stop where training would begin, or go on as if nothing had come of it."""
+    from anoonly_core.errors import AnoOnlyError
+
+    def stop(*arguments: Any, **named: Any) -> Any:
+        raise AnoOnlyError(STUBBED)
+
+    def nothing(*arguments: Any, **named: Any) -> None:
+        """Train nothing."""
+
+    stubs: dict[str, Any] = {
+        "anoonly_core.run.pretrain": stop,
+        "anoonly_core.run.XGBOD": stop,
+        "anoonly_core.purify.purify.pretrain": stop,
+        "anoonly_core.zero_shot.run.train_zero_shot": stop,
+        "anoonly_core.cli_sweep.train": nothing,
+        "anoonly_core.cli_reproduce.train": nothing,
+        "anoonly_core.cli_training.Workers": _Idle,
+        "anoonly_core.cluster.CONNECT_S": 1,
+    }
+    with ExitStack() as stack:
+        for target, stub in stubs.items():
+            stack.enter_context(patch(target, stub))
+        yield
+
+
+class _Idle:
+    """Worker processes that are not there."""
+
+    def __init__(self, count: int, initializer: Any) -> None:
+        if count > MOST_A_CORE * (os.cpu_count() or 1):  # more than a machine has memory for
+            raise MemoryError(f"{count} processes")
+        self.count = count
+
+    def close(self) -> None:
+        """Nothing was begun."""
+
+
+def set_out(place: Path) -> None:
+    """Files of all kinds, good and bad, as options may name them."""
+    import numpy as np
+    import pandas as pd
+
+    draw = np.random.default_rng(0)
+    X, y = draw.normal(size=(120, 3)), (np.arange(120) % 8 == 0).astype(int)
+    frame = pd.DataFrame(X + 2 * y[:, None], columns=["a", "b", "c"])
+    frame.assign(y=y).to_csv(place / "table.csv", index=False)
+    frame.assign(kind=np.array(list("abcd"))[np.arange(120) % 4]).to_csv(place / "words.csv", index=False)
+    np.savez(place / "rows.npz", X=X, y=y)
+    (place / "broken.csv").write_bytes(b'\x00\xff\xfe,,\n1,2,3,4,5\n"')
+    (place / "folder").mkdir(exist_ok=True)
+    for name in ("empty.csv", "empty.safetensors"):
+        (place / name).write_bytes(b"")
+    model = place / "model.safetensors"
+    if not model.exists():
+        from anoonly_core.estimator import AnoOnlyDetector
+
+        AnoOnlyDetector("DevNet", epochs=1, random_state=0).fit(X.astype(np.float32), y).save(str(model))
+    sys.stdout.flush()

@@ -1,0 +1,182 @@
+"""Odd input on the command line: every option of every command, as the parser declares them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from anoonly_core import cli
+from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.evidence.experiments import SYSTEMS
+from anoonly_core.purify.config import SCORERS
+from anoonly_core.questions import QUESTIONS
+from tests.soak.command import Commands
+from tests.soak.odd import FOREIGN, each_of, odd_texts
+from tests.soak.tally import Tally
+
+__all__ = ["PLAUSIBLE", "commands", "fuzz_commands", "invocations", "quick_invocations"]
+
+TABLES = ("table.csv", "table.csv?label=y", "words.csv?label=kind&anomaly=a", "words.csv", "broken.csv", "absent.csv")
+# What an option may well be, by where the parser keeps it; of one that is not here only odd input is tried.
+PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("digits_3", "digits_only_3", "breast_cancer", "CIFAR10_0", *TABLES),
+    "baseline": tuple(BASELINES),
+    "lambda_n": ("1", "0", "0.5", "1e-4", "1,0"),
+    "norm": tuple(NORM_LABELS),
+    "batch_size": ("1", "2", "128", "65536", "4,8"),
+    "epochs": ("1", "2", "10000"),
+    "learning_rate": ("1e-3", "1", "1e-300"),
+    "labeled_ratio": ("0.01", "0.5", "1", "1e-300"),
+    "normal_ratio": ("0.01", "1", "1e-300"),
+    "contamination": ("natural", "0", "0.2", "0.8"),
+    "preset": ("paper", "published_code"),
+    "protocol": ("leak_free", "published"),
+    "seed": ("0", "1", "2147483647"),
+    "seeds": ("1", "2", "1000"),
+    "device": ("auto", "cpu", "cuda"),
+    "question": tuple(QUESTIONS),
+    "workers": ("1", "2", "256"),
+    "cluster": ("tcp://127.0.0.1:9", "127.0.0.1:9", "tcp://localhost:99999", "ftp://127.0.0.1:9"),
+    "out": ("out.csv", "out.parquet", "out.txt", "absent/out.csv", "folder", "../../out.csv", "table.csv", "m/out.csv"),
+    "results": ("results.csv", "absent/results.csv", "table.csv", "folder"),
+    "names": ("table1", "fig9", "leak", "differences", "all", "CIFAR10_0", "6_cardio", "digits_3", "CV_by_ResNet18"),
+    "datasets": ("CIFAR10_0", "MVTec-AD_bottle,SVHN_0", "6_cardio"),
+    "baselines": (*SYSTEMS, ",".join(SYSTEMS)),
+    "scorer": tuple(SCORERS),
+    "parts": ("1", "3", "20"),
+    "remove": ("0", "0.2", "0.95"),
+    "table": ("digits", "MVTec-AD", *TABLES),
+    "column": ("kind", "y", "a"),
+    "held_out": ("9", "5,6,7,8,9", "7,7"),
+    "meta": ("0,1", "0,1,2", "9,0,1", "0"),
+    "objective": ("svdd", "bce"),
+    "tasks": ("1", "64"),
+    "rows": ("8", "512"),
+    "normal_share": ("0.5", "0.98"),
+    "steps": ("1", "5000"),
+    "test_rows": ("2", "1000"),
+    "model": ("model.safetensors", "table.csv", "absent.safetensors", "empty.safetensors"),
+    "file": ("table.csv", "rows.npz", "words.csv", "broken.csv", "absent.csv", "empty.csv"),
+}
+PATHS = ("out", "results")  # what a command writes to stays in the folder of the fuzzing
+# What keeps a case short that really trains.
+SHORT: Mapping[str, tuple[str, ...]] = {
+    "run": ("--epochs", "1", "--seeds", "1"),
+    "sweep": ("--epochs", "1", "--seeds", "1", "--workers", "1", "--lambda-n", "1,0"),
+    "purify": ("--epochs", "1", "--seeds", "1", "--parts", "1"),
+    "zero-shot": ("--steps", "2", "--tasks", "2", "--rows", "20", "--seeds", "1", "--held-out", "8,9"),
+    "reproduce": ("--shipped",),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as the parser has it: what it takes by place, and by name."""
+
+    name: str
+    by_place: tuple[argparse.Action, ...]
+    by_name: tuple[argparse.Action, ...]
+
+
+def commands() -> dict[str, Command]:
+    """Every command by its name, and what the program takes without any under ""."""
+    parser = cli._parser()
+    choices: dict[str, Any] = next(
+        action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    return {name: _command(name, own) for name, own in {"": parser, **choices}.items()}
+
+
+def _command(name: str, parser: argparse.ArgumentParser) -> Command:
+    actions = [action for action in parser._actions if not isinstance(action, argparse._SubParsersAction)]
+    return Command(
+        name,
+        tuple(action for action in actions if not action.option_strings),
+        tuple(action for action in actions if action.option_strings),
+    )
+
+
+@st.composite
+def invocations(draw: st.DrawFn, command: Command) -> tuple[str, ...]:
+    """The arguments of a command: some options, any of them twice, in any order with what it takes by place.
+
+    Of half of them all are odd, of the others one is, so that it gets as far as it can.
+    """
+    taken = [action for action in command.by_name if action.dest not in ("help", "version") or draw(_seldom)]
+    asked = [*command.by_place, *(draw(st.lists(st.sampled_from(taken), max_size=4)) if taken else ())]
+    odd = range(len(asked)) if draw(st.booleans()) else [draw(st.integers(0, max(len(asked) - 1, 0)))]
+    parts = [draw(_written(action, place in odd)) for place, action in enumerate(asked)]
+    if draw(_seldom) or not command.name:
+        parts.append((draw(odd_texts(["--lr=1", "-x", "--", "@file", "--out"])),))
+    ordered = draw(st.permutations(parts))
+    return (*([command.name] if command.name else []), *(text for part in ordered for text in part))
+
+
+def quick_invocations(command: Command) -> st.SearchStrategy[tuple[str, ...]]:
+    """What a command takes where it really trains, in a moment: one option more than that needs, which may be odd."""
+    short = SHORT[command.name]
+    others = [own for own in command.by_name if own.nargs != 0 and not {*own.option_strings} & {*short}]
+    one = st.sampled_from(others).flatmap(lambda action: _written(action, odd=True))
+    places = [st.sampled_from(PLAUSIBLE[action.dest][:3]) for action in command.by_place]
+    return st.tuples(st.tuples(*places), one).map(lambda drawn: (command.name, *drawn[0], *drawn[1], *short))
+
+
+_seldom = st.integers(0, 9).map(lambda number: number == 0)
+
+
+def _written(action: argparse.Action, odd: bool) -> st.SearchStrategy[tuple[str, ...]]:
+    """An option as it is written, with its value where it has one."""
+    plausible = PLAUSIBLE.get(action.dest, ())
+    value = _values(action.dest, plausible) if odd or not plausible else st.sampled_from(plausible)
+    if not action.option_strings:
+        return st.lists(value, min_size=1, max_size=2 if action.nargs == "+" else 1).map(tuple)
+    flag = st.sampled_from(action.option_strings)
+    if action.nargs == 0:
+        return flag.map(lambda own: (own,))
+    pair = st.tuples(flag, value)
+    return st.one_of(pair, pair.map(lambda own: (f"{own[0]}={own[1]}",)))
+
+
+def _values(name: str, plausible: tuple[str, ...]) -> st.SearchStrategy[str]:
+    known = odd_texts(plausible)
+    found = st.one_of(known, known, known, known, known, st.sampled_from(FOREIGN))
+    return found.map(_kept_inside) if name in PATHS else found
+
+
+def _kept_inside(path: str) -> str:
+    """The path below the folder that commands run in, which lies so deep that a few `..` stay among what is its own."""
+    return path.lstrip("/")
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[Commands]:
+    running = Commands(folder)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def fuzz_commands(folder: Path, cases: int, really: int, only: str | None = None) -> list[Tally]:
+    """Put so many cases to each command without training, and so many that train; what came of it, by command."""
+    found = []
+    with _serving(folder) as running:
+        for name, command in commands().items():
+            if only is not None and name != only:
+                continue
+            tally = Tally(f"`{name or '(none)'}`")
+            each_of(invocations(command), cases, lambda own, tally=tally: tally.take(running.run(own, trains=False)))
+            if name in SHORT and really:
+                each_of(
+                    quick_invocations(command),
+                    really,
+                    lambda own, tally=tally: tally.take(running.run(own, trains=True)),
+                )
+            found.append(tally)
+    return found

@@ -1,0 +1,68 @@
+"""Odd input in an address of a real server, whose workers really train: what AppTest cannot see."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+from hypothesis import strategies as st
+
+from tests.browser.server import Server
+from tests.soak.inputs_page import MARKUP, PARAMETERS
+from tests.soak.odd import each_of, odd_texts
+from tests.soak.tally import Outcome, Tally
+from tests.soak.visitor import Late, Visitor
+from tests.soak.watch import errors_in_log
+
+__all__ = ["fuzz_server"]
+
+PATIENCE_S = 60.0
+# What lets a page train in a moment, beside what is odd.
+SHORT: Mapping[str, Mapping[str, str]] = {
+    "": {"epochs": "1", "seeds": "1"},
+    "microscope": {"epochs": "1"},
+    "clean": {"epochs": "1", "seeds": "1", "parts": "1"},
+    "zero-shot": {"steps": "25", "tasks": "4", "rows": "20", "seeds": "1"},
+}
+
+
+@st.composite
+def _addresses(draw: st.DrawFn) -> tuple[str, str]:
+    page = draw(st.sampled_from([*SHORT]))
+    own = {name: known for name, known in PARAMETERS[page].items() if name not in SHORT[page]}
+    name = draw(st.sampled_from([*own]))
+    return page, urlencode({**SHORT[page], name: draw(odd_texts(own[name]))})
+
+
+def fuzz_server(cases: int) -> Tally:
+    """Open so many addresses, one after the other in one session, each until all of it is drawn."""
+    tally = Tally("a real server")
+    with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
+        server = Server(Path(folder))
+        try:
+            server.wait_until_healthy()
+            visitor = Visitor(server.port, PATIENCE_S)
+            each_of(_addresses(), cases, lambda own: tally.take(_opened(server, visitor, *own)))
+            visitor.close()
+        finally:
+            server.stop()
+    return tally
+
+
+def _opened(server: Server, visitor: Visitor, page: str, query: str) -> Outcome:
+    shown, begun = f"/{page}?{query}", time.monotonic()
+    before = len(visitor.broken) + len(errors_in_log(server))
+    visitor.open(page, query)
+    try:
+        visitor.wait_until_idle()
+    except Late as late:
+        return Outcome(shown, "hang", str(late), time.monotonic() - begun)
+    seconds, told = time.monotonic() - begun, [*visitor.broken, *errors_in_log(server)]
+    if len(told) > before:
+        return Outcome(shown, "traceback", "\n".join(told[-5:]), seconds)
+    if taken := MARKUP.search(visitor.text):
+        return Outcome(shown, "fault", f"markup: {taken[0]!r}", seconds)
+    return Outcome(shown, "notice" if "The link" in visitor.text else "as asked", visitor.text[:200], seconds)
