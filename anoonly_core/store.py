@@ -1,8 +1,9 @@
 """Finished runs, projections and sweeps, kept by key in one SQLite file of bounded size.
 
 Whatever is wrong with what is stored, a damaged row, a foreign one, a file that is no database,
-it counts as absent and is computed again; a good row is never lost to a bad one. Where the file
-would outgrow its bound, the oldest rows go first, and those that are pinned never.
+it counts as absent and is computed again; a good row is never lost to a bad one: the next who writes
+carries all good ones into a fresh file. Where the file would outgrow its bound, the oldest rows go
+first, and those that are pinned never.
 """
 
 from __future__ import annotations
@@ -10,45 +11,35 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import sqlite3
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from anoonly_core.config import RunConfig
 from anoonly_core.data.adbench import cache_folder
-from anoonly_core.errors import AnoOnlyError, StoreUnavailable
+from anoonly_core.errors import StoreUnavailable
 from anoonly_core.result import RunResult, from_bytes, to_bytes
+from anoonly_core.salvage import carry_over, exchange, rows_one_by_one, sound_text
+from anoonly_core.stored_run import LATEST, UNREADABLE, StoredRun, described, stored_run
 
 __all__ = ["Store", "StoredRun", "default_store"]
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 # A store of another layout has another name, so that versions of the code never share a file.
 FILE_NAME = "runs-2.sqlite"
 BUSY_S = 15.0
 MOST_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB sets another bound
 ASKED_AT_ONCE = 500  # keys in one query; SQLite takes no more than about 1000
-PARTS = ("metrics", "seconds", "counts", "batches")  # of what is known; an earlier version kept no batches
-UNREADABLE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    AnoOnlyError,
-)
+NAMES = ("key", "kind", "config", "summary", "created", "pinned", "bytes", "digest", "body")
 
 SCHEMA = (
     """
@@ -60,44 +51,40 @@ SCHEMA = (
     """,
     "CREATE INDEX IF NOT EXISTS by_age ON entries (pinned, created, bytes)",
 )
+# An entry put again stays pinned. The latest has the latest time, also where the clock was set back: else it would
+# be the first to go.
+INSERT = f"""
+    INSERT OR REPLACE INTO entries ({", ".join(NAMES)}) VALUES (
+        :key, :kind, :config, :summary,
+        MAX(:now, COALESCE((SELECT MAX(created) + 0.001 FROM entries WHERE created < :latest), 0)),
+        COALESCE((SELECT pinned FROM entries WHERE key = :key), 0), :size, :digest, :body
+    )
+"""
 
 
-@dataclass(frozen=True)
-class StoredRun:
-    """What can be known of a stored run without reading its scores.
-
-    config: its settings by name, as they were when it was stored. metrics, seconds, counts, batches: see
-    RunResult. created: seconds since 1970. bytes: what it takes in the store.
-    """
+class _Entry(NamedTuple):
+    """What is written of an entry, but for when, and whether it is pinned."""
 
     key: str
-    config: dict[str, Any]
-    device: str
-    metrics: dict[str, float]
-    seconds: dict[str, float]
-    counts: dict[str, int]
-    created: float
-    pinned: bool
-    bytes: int
-    batches: dict[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, result: RunResult) -> StoredRun:
-        """The same of a run that has just finished, stored or not."""
-        known = {**result.summary(), "batches": result.batches()}
-        parts = {name: known[name] for name in PARTS}
-        return cls(result.key, known["config"], result.device, **parts, created=time.time(), pinned=False, bytes=0)
+    kind: str
+    config: str
+    summary: str
+    size: int
+    digest: bytes
+    body: bytes
 
 
 class Store:
     """Results by key. Each call opens its own connection, so any thread or process may share a store.
 
     most_bytes: where all bodies together would exceed it, the oldest entries that are not pinned go.
+    unkept: why the latest result could not be kept, "" where it was.
     """
 
     def __init__(self, path: Path, most_bytes: int = MOST_MB * 2**20) -> None:
         self.path = path
         self.most_bytes = most_bytes
+        self.unkept = ""
 
     def get(self, key: str) -> RunResult | None:
         """The stored run with this key, or None if there is none that can be used."""
@@ -106,9 +93,7 @@ class Store:
 
     def put(self, result: RunResult) -> None:
         """Keep a run; raises StoreUnavailable where the file cannot be written."""
-        summary = {name: value for name, value in result.summary().items() if name != "config"}
-        summary |= {"device": result.device, "batches": result.batches()}
-        self._write(result.key, "run", result.config.canonical(), json.dumps(summary), to_bytes(result))
+        self._write(result.key, "run", *described(result), to_bytes(result))
 
     def get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
         """Stored arrays of this kind by name, or None: a projection, or what another experiment came to."""
@@ -133,12 +118,15 @@ class Store:
         """What is known of the stored runs with these keys, or of all, by key; the latest first."""
         columns = "SELECT key, config, summary, created, pinned, bytes FROM entries WHERE kind = 'run'"
         if keys is None:
-            rows = self._query(f"{columns} ORDER BY created DESC", ())
+            rows = self._query(f"{columns} ORDER BY created DESC", (), f"{columns} AND key = ?")
         else:
             rows = [
-                row for some, part in _in_parts(keys) for row in self._query(f"{columns} AND key IN ({some})", part)
+                row
+                for some, part in _in_parts(keys)
+                for row in self._query(f"{columns} AND key IN ({some})", part, f"{columns} AND key = ?")
             ]
-        return {run.key: run for row in rows if (run := _stored_run(row)) is not None}
+        found = {run.key: run for row in rows if (run := stored_run(row)) is not None}
+        return found if keys is None else {key: run for key, run in found.items() if key in set(keys)}
 
     def pin(self, keys: Collection[str], pinned: bool = True) -> None:
         """Keep these entries whatever the store's size is, or no longer so; raises StoreUnavailable."""
@@ -161,10 +149,16 @@ class Store:
         rows = self._query("SELECT SUM(bytes) FROM entries", ())
         return int(rows[0][0] or 0) if rows else 0
 
-    def _query(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    def _query(self, query: str, values: Sequence[object], for_one: str = "") -> list[tuple[Any, ...]]:
+        """The rows that a query finds; in a damaged file those that `for_one` finds for each key that is left."""
         try:
             with self._connection() as connection:
-                return connection.execute(query, values).fetchall()
+                try:
+                    return connection.execute(query, values).fetchall()
+                except sqlite3.OperationalError:
+                    raise
+                except sqlite3.DatabaseError:
+                    return rows_one_by_one(connection, for_one) if for_one else []
         except (sqlite3.Error, OSError):
             return []
 
@@ -193,23 +187,27 @@ class Store:
 
     def _write(self, key: str, kind: str, config: str, summary: str, body: bytes) -> None:
         size = len(config) + len(summary) + len(body)
-        row = (key, kind, config, summary, time.time(), key, size, hashlib.sha256(body).digest(), body)
+        entry = _Entry(key, kind, config, summary, size, hashlib.sha256(body).digest(), body)
         try:
-            if not (self._insert(row) or self._mend_and_insert(row)):
+            if not (self._insert(entry) or self._mend_and_insert(entry)):
                 raise sqlite3.DatabaseError("a fresh file was damaged at once")
+            self.unkept = ""
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(
+            self.unkept = (
                 f"The run could not be kept in {self.path} ({error}): "
                 "make room or give access there, or set ANOONLY_CACHE to another folder."
-            ) from error
+            )
+            raise StoreUnavailable(self.unkept) from error
 
-    def _insert(self, row: tuple[object, ...]) -> bool:
-        """Whether the row could be written; False where the file is not a sound database."""
+    def _insert(self, entry: _Entry) -> bool:
+        """Whether the entry could be written; False where the file is not a sound database."""
         try:
             with self._connection() as connection:
-                pinned = "COALESCE((SELECT pinned FROM entries WHERE key = ?), 0)"
-                connection.execute(f"INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, {pinned}, ?, ?, ?)", row)
-                self._make_room(connection, str(row[0]))
+                names = [name for _, name, *_ in connection.execute("PRAGMA table_info(entries)")]
+                if not set(NAMES) <= set(names):
+                    raise sqlite3.OperationalError("it is of another version")
+                connection.execute(INSERT, {**entry._asdict(), "now": time.time(), "latest": LATEST})
+                self._make_room(connection, entry.key)
                 connection.commit()
         except sqlite3.OperationalError:
             raise
@@ -219,9 +217,11 @@ class Store:
 
     def _make_room(self, connection: sqlite3.Connection, newest: str) -> None:
         """Drop the oldest entries until the rest fits, and a tenth more, so that this is seldom."""
-        (total,) = connection.execute("SELECT SUM(bytes) FROM entries").fetchone()
-        if total <= self.most_bytes:
-            return
+        # The index says it at once; but nothing is dropped upon its word alone, for it may be damaged.
+        for way in ("", "NOT INDEXED"):
+            (total,) = connection.execute(f"SELECT SUM(bytes) FROM entries {way}").fetchone()
+            if total <= self.most_bytes:
+                return
         aged = connection.execute("SELECT key, bytes FROM entries WHERE pinned = 0 ORDER BY created").fetchall()
         for key, size in aged:
             if total <= 0.9 * self.most_bytes:
@@ -230,13 +230,13 @@ class Store:
                 connection.execute("DELETE FROM entries WHERE key = ?", (key,))
                 total -= size
 
-    def _mend_and_insert(self, row: tuple[object, ...]) -> bool:
-        """Insert into a fresh file; the old one is set aside, unless another process has done so just now."""
+    def _mend_and_insert(self, entry: _Entry) -> bool:
+        """Insert into a mended file, unless another process has mended it just now."""
         with self._alone():
-            if self._insert(row):
+            if self._insert(entry):
                 return True
-            self._set_aside()
-            return self._insert(row)
+            self._mend()
+            return self._insert(entry)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -246,17 +246,30 @@ class Store:
             connection.execute("BEGIN EXCLUSIVE")
             yield
 
-    def _set_aside(self) -> None:
-        """Rename a file that is no sound database, so that whatever it holds is not overwritten.
+    def _mend(self) -> None:
+        """Put a fresh file with all that is good in this one's place, which stays beside it as it is.
 
-        SQLite has by then used up or discarded a journal beside it, so none can fall on the fresh file.
+        SQLite has by then used up or discarded a journal beside it, so none can fall on the fresh file; and whoever
+        has the old one open still is told so when it writes. Killed at any moment, this leaves one of the two.
         """
-        self.path.replace(self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}"))
+        fresh = Store(self.path.with_name(f"{self.path.name}.mending"))
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        try:
+            fresh.path.unlink(missing_ok=True)
+            with fresh._connection():
+                carried = carry_over(self.path, fresh.path)
+            log.warning(
+                "%s was damaged; %d entries of it are good, and %s is left as it was", *(self.path, carried, aside)
+            )
+            exchange(self.path, fresh.path, aside)
+        finally:
+            fresh.path.unlink(missing_ok=True)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as connection:
+            connection.text_factory = sound_text
             if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,):
                 connection.execute("PRAGMA auto_vacuum = FULL")  # what is dropped makes the file smaller
                 for statement in SCHEMA:
@@ -277,19 +290,6 @@ def _in_parts(keys: Collection[str]) -> Iterator[tuple[str, list[str]]]:
     for begin in range(0, len(wanted), ASKED_AT_ONCE):
         part = wanted[begin : begin + ASKED_AT_ONCE]
         yield ",".join("?" * len(part)), part
-
-
-def _stored_run(row: tuple[Any, ...]) -> StoredRun | None:
-    """A row as a StoredRun, or None where it is none."""
-    key, config, summary, created, pinned, size = row
-    try:
-        settings, known = dict(json.loads(config)), {"batches": {}, **json.loads(summary)}
-        if settings.keys() != RunConfig.model_fields.keys():
-            return None
-        parts, device = {name: dict(known[name]) for name in PARTS}, str(known["device"])
-        return StoredRun(key, settings, device, **parts, created=created, pinned=bool(pinned), bytes=size)
-    except UNREADABLE:
-        return None
 
 
 def _arrays(body: bytes) -> dict[str, np.ndarray]:
