@@ -55,7 +55,7 @@ class FetchIncomplete(DownloadFailed):
 
 
 class CacheUnavailable(AnoOnlyError):
-    """What lies in the cache folder cannot be removed."""
+    """What lies in the cache folder cannot be changed or removed."""
 
 
 class BadDataFile(AnoOnlyError):

@@ -26,12 +26,9 @@ if TYPE_CHECKING:
     from anoonly_core.observation import Observation
     from anoonly_core.plan import Plan
     from anoonly_core.purify.config import PurifyConfig
-    from anoonly_core.purify.result import Purified, Suspicion
     from anoonly_core.replay import Replay
-    from anoonly_core.result import RunResult
     from anoonly_core.run import Outcome
     from anoonly_core.zero_shot.config import ZeroShotConfig
-    from anoonly_core.zero_shot.result import ZeroShotResult
 
 __all__ = [
     "RUN",
@@ -39,6 +36,7 @@ __all__ = [
     "WAIT",
     "Cancelled",
     "JobProgress",
+    "Kept",
     "fetch_datasets",
     "fit_detector",
     "look_at_own",
@@ -80,6 +78,14 @@ class JobProgress:
     total: int
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What came of work that goes through the store; unkept: why it could not be kept there, "" where it was."""
+
+    outcome: Any
+    unkept: str = ""
+
+
 # Set once when the process starts: the way back for progress, and one flag a job.
 _progress: Any = None
 _flags: Any = None
@@ -115,8 +121,8 @@ def start_projector(progress: Any, flags: Any, environment: Mapping[str, str]) -
     threadpool_limits(1)
 
 
-def train_runs(job: int, configs: Sequence[RunConfig]) -> list[RunResult]:
-    """Train and test the configs on the CPU, through the default store; raises Cancelled when told to stop."""
+def train_runs(job: int, configs: Sequence[RunConfig]) -> Kept:
+    """Train and test the configs on the CPU, through the default store, as RunResults; raises Cancelled."""
     from anoonly_core.run import Progress, run_many
     from anoonly_core.store import default_store
 
@@ -125,7 +131,8 @@ def train_runs(job: int, configs: Sequence[RunConfig]) -> list[RunResult]:
     def report(progress: Progress) -> None:
         _report(job, progress.epoch, progress.epochs)
 
-    return run_many(configs, "cpu", default_store(), report)
+    store = default_store()
+    return Kept(run_many(configs, "cpu", store, report), store.unkept)
 
 
 def train_each(job: int, configs: dict[str, RunConfig]) -> list[tuple[str, Outcome]]:
@@ -167,31 +174,34 @@ def fit_detector(job: int, config: RunConfig) -> FittedRun:
     return fit_run(config, lambda done, total: _report(job, done, total))
 
 
-def zero_shot_runs(job: int, configs: Sequence[ZeroShotConfig]) -> list[ZeroShotResult]:
-    """Meta-train and test zero-shot runs through the default store, see zero_shot.run; raises Cancelled."""
+def zero_shot_runs(job: int, configs: Sequence[ZeroShotConfig]) -> Kept:
+    """Meta-train and test through the default store, see zero_shot.run, as ZeroShotResults; raises Cancelled."""
     from anoonly_core.store import default_store
     from anoonly_core.zero_shot.run import run_zero_shot
 
     _check(job)
-    return run_zero_shot(configs, default_store(), lambda done, total: _report(job, done, total))
+    store = default_store()
+    return Kept(run_zero_shot(configs, store, lambda done, total: _report(job, done, total)), store.unkept)
 
 
-def suspect_runs(job: int, configs: Sequence[PurifyConfig]) -> list[Suspicion]:
-    """Judge each pool's rows, see purify.suspect_many; through the default store; raises Cancelled."""
+def suspect_runs(job: int, configs: Sequence[PurifyConfig]) -> Kept:
+    """Judge each pool's rows through the default store, see purify.suspect_many, as Suspicions; raises Cancelled."""
     from anoonly_core.purify.purify import suspect_many
     from anoonly_core.store import default_store
 
     _check(job)
-    return suspect_many(configs, default_store(), lambda done, total: _report(job, done, total))
+    store = default_store()
+    return Kept(suspect_many(configs, store, lambda done, total: _report(job, done, total)), store.unkept)
 
 
-def purify_runs(job: int, configs: Sequence[PurifyConfig]) -> list[Purified]:
-    """Clean pools and train the final heads, see purify.purify_many; through the default store; raises Cancelled."""
+def purify_runs(job: int, configs: Sequence[PurifyConfig]) -> Kept:
+    """Clean pools and train the final heads through the default store, see purify.purify_many; raises Cancelled."""
     from anoonly_core.purify.purify import purify_many
     from anoonly_core.store import default_store
 
     _check(job)
-    return purify_many(configs, default_store(), lambda done, total: _report(job, done, total))
+    store = default_store()
+    return Kept(purify_many(configs, store, lambda done, total: _report(job, done, total)), store.unkept)
 
 
 def fetch_datasets(job: int, names: Sequence[str]) -> None:

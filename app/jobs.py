@@ -77,12 +77,14 @@ class Jobs:
     """The server's worker processes and what they have finished.
 
     is_here: whether a session still lives. on_busy: told how many trainers are at work, at each change.
+    unkept: why the latest result could not be kept in the store, "" where it was.
     """
 
     def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
         self.store = store or default_store()
         self.is_here: Callable[[str], bool] = lambda session: True
         self.on_busy: Callable[[int], None] = lambda processes: None
+        self.unkept = ""
         self.cores = cores or os.cpu_count() or 1
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -316,6 +318,8 @@ class Jobs:
         sentence, failed = None, job.keys
         try:
             outcome = job.task.result()
+            if isinstance(outcome, worker.Kept):
+                outcome, self.unkept = outcome.outcome, outcome.unkept
             if job.kind == "films":
                 self._films.put(job.keys[0], outcome)
             elif isinstance(outcome, list):
@@ -350,6 +354,7 @@ class Jobs:
             self.store.put_arrays(key, "points", {"points": points})
         except StoreUnavailable as error:
             log.warning("%s", error)
+        self.unkept = self.store.unkept
 
 
 def _shipped(key: str) -> RunResult | None:

@@ -21,6 +21,7 @@ def main() -> None:
         sweep,
         zero_shot,
     )
+    from app.visit import leave
 
     assets = Path(__file__).parents[1] / "assets"
     st.set_page_config(page_title="AnoOnly", page_icon=assets / "icon.svg", layout="wide")
@@ -41,6 +42,7 @@ def main() -> None:
     chosen = st.navigation([first, *others])
     arrive(chosen.title)
     chosen.run()
+    leave()
 
 
 if __name__ == "__main__":  # the worker processes import this file too

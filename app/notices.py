@@ -6,7 +6,7 @@ import re
 
 import streamlit as st
 
-__all__ = ["error", "plain", "warning"]
+__all__ = ["complain", "complaint", "error", "plain", "warning"]
 
 
 # Addresses, icons and emoji are found in the text once the escapes are gone: a joiner without width breaks them up.
@@ -27,3 +27,13 @@ def warning(text: str) -> None:
 def error(text: str) -> None:
     """Show an error that may quote what a user wrote."""
     st.error(plain(text))
+
+
+def complain(text: str) -> None:
+    """Leave a sentence for the page that is drawn next; a button's callback comes before it."""
+    st.session_state.complaint = text
+
+
+def complaint() -> str:
+    """The sentence that was left, once."""
+    return str(st.session_state.pop("complaint", ""))

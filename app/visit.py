@@ -1,4 +1,4 @@
-"""Who looks at a page: the session, as the server's work knows it."""
+"""Who looks at a page: the session, as the server's work knows it; and what leads each page when all is not well."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import own_tables
+from app import notices, own_tables
 from app.jobs import Jobs, server_jobs
 
-__all__ = ["visit"]
+__all__ = ["leave", "visit"]
 
 
 def visit() -> tuple[Jobs, str]:
@@ -22,4 +22,15 @@ def visit() -> tuple[Jobs, str]:
     if runtime.exists():
         jobs.is_here = runtime.get_instance().is_active_session
     own_tables.server_custody().present(own_tables.owner(), session)
+    if complaint := notices.complaint():
+        notices.error(complaint)
+    st.session_state.unkept = jobs.unkept
+    if jobs.unkept:
+        notices.warning(jobs.unkept)
     return jobs, session
+
+
+def leave() -> None:
+    """Begin the page anew where results could not be kept, or can be again, since it began: it says so on top."""
+    if st.session_state.get("unkept", server_jobs().unkept) != server_jobs().unkept:
+        st.rerun()

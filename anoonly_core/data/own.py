@@ -27,7 +27,7 @@ from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.files import FILE_SUFFIXES, check_size, one_line, read_table, suffix_of
 from anoonly_core.data.preparation import Preparation
 from anoonly_core.data.reading import Reading, ReadTable, make_reading, read_as
-from anoonly_core.errors import BadDataFile, UnknownDataset
+from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 
 __all__ = [
     "OwnTable",
@@ -179,7 +179,7 @@ _recent: dict[str, pd.DataFrame] = {}
 
 
 def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
-    """Read a table as it is meant and keep it so, in place of what it was read as before; raises BadDataFile."""
+    """Read a table as it is meant and keep it so, not as before; raises BadDataFile or CacheUnavailable."""
     read = read_as(read_source(table), reading, table.shown)
     names, codes = np.unique(read.labels.astype(str), return_inverse=True)
     arrays = {"X": read.X, "y": read.y, "places": read.places, "drawn": read.drawn, "codes": codes, "names": names}
@@ -251,19 +251,19 @@ def marks(table: OwnTable) -> dict[int, bool]:
 
 
 def put_marks(table: OwnTable, marked: Mapping[int, bool]) -> None:
-    """Keep the marks with the table, in place of those that were there."""
+    """Keep the marks with the table, in place of those that were there; raises CacheUnavailable."""
     _replace(table.folder / MARKS, json.dumps({str(row): bool(own) for row, own in marked.items()}).encode())
 
 
 def keep(table: OwnTable, kept: bool = True) -> OwnTable:
-    """Let a table stay when its owner goes, for all who use this server, or no longer so."""
+    """Let a table stay when its owner goes, for all who use this server, or no longer so; raises CacheUnavailable."""
     changed = replace(table, kept=kept)
     _note(changed)
     return changed
 
 
 def remove(table: OwnTable) -> None:
-    """Delete a table and all that lies with it."""
+    """Delete a table and all that lies with it, as far as the disk lets it: `find` tells."""
     shutil.rmtree(table.folder, ignore_errors=True)
 
 
@@ -276,13 +276,18 @@ def _note(table: OwnTable) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; raises UnknownDataset where its table was removed meanwhile."""
+    """Write a file whole or not at all; raises UnknownDataset where its table was removed, or CacheUnavailable."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         part.write_bytes(content)
         os.replace(part, path)
     except FileNotFoundError as error:
         raise _gone(path.parent.name) from error
+    except OSError as error:
+        with suppress(OSError):  # the error that led here says more
+            part.unlink(missing_ok=True)
+        why = f"What is said of this table cannot be kept in {path.parent} ({error.strerror})"
+        raise CacheUnavailable(f"{why}: make room or give access there.") from error
 
 
 def _noted(path: Path) -> OwnTable | None:

@@ -224,7 +224,11 @@ def _mark(table: OwnTable, rows: set[int], mark: bool | None) -> None:
             marks.pop(row, None)
         else:
             marks[row] = mark
-    own.put_marks(table, marks)
+    try:
+        own.put_marks(table, marks)
+    except AnoOnlyError as error:
+        notices.complain(str(error))
+        return
     st.session_state.label_round = st.session_state.get("label_round", 0) + 1
     if mark:
         st.session_state[RANK_KEY] = MARKS

@@ -292,12 +292,17 @@ def _confirm_keeping(table: OwnTable) -> None:
 
 
 def _keep(table: OwnTable) -> None:
-    own.keep(table)
+    try:
+        own.keep(table)
+    except AnoOnlyError as error:
+        notices.complain(str(error))
 
 
 def _draw_removal(table: OwnTable) -> None:
     if st.button("Remove it", key=f"remove {table.name}", help="The table, and all that was made of it."):
         own_tables.server_custody().remove(table)
+        if own.find(table.name) is not None:
+            notices.complain(f"{table.shown} cannot be removed from {table.folder}: give access there.")
         st.session_state.pop("own_table", None)
         st.rerun()
 

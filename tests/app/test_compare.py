@@ -470,3 +470,18 @@ def test_progress_says_what_it_counts(b: str, view: JobView | None, said: str) -
     jobs: Any = SimpleNamespace(view=lambda keys: view)
     draw_progress(bar, "Training", Plan([baseline_of(config)], [config]), [], jobs)
     assert shown == [said]
+
+
+def test_what_could_not_be_kept_is_said_on_top_as_long_as_it_is_so(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, sentence = jobs_module.server_jobs(), "The run could not be kept."
+
+    def want(session: str, groups: Any) -> None:
+        jobs.unkept = next(states)
+
+    monkeypatch.setattr(jobs, "want", want)
+    states = iter([sentence, sentence, "", ""])
+    assert [warning.value for warning in open_page().warning] == [sentence.replace(".", "\\.")]
+    page = open_page()
+    assert not page.warning and "AnoOnly" in "".join(sentences(page))

@@ -71,6 +71,7 @@ def begin(jobs: Jobs, session: str, config: RunConfig) -> None:
 
 
 def test_a_run_finishes_and_is_stored(jobs: Jobs) -> None:
+    jobs.unkept = "The one before could not be kept."
     config = short()
     key = run_key(config)
     assert jobs.result(key) is None
@@ -80,7 +81,7 @@ def test_a_run_finishes_and_is_stored(jobs: Jobs) -> None:
     assert (found.config, found.key) == (config, key)
     assert (jobs.view([key]), jobs.failure(key)) == (None, None)
     stored = default_store().get(key)
-    assert stored is not None
+    assert stored is not None and jobs.unkept == ""
     np.testing.assert_array_equal(stored.scores, found.scores)
 
 
@@ -339,8 +340,10 @@ def homeless(make_jobs: MakeJobs, tmp_path_factory: pytest.TempPathFactory) -> J
 def test_results_arrive_where_the_store_cannot_be_written(homeless: Jobs) -> None:
     assert not homeless.store.path.exists()
     train(homeless, short())
+    assert homeless.unkept.startswith(f"The run could not be kept in {homeless.store.path}")
+    homeless.unkept = ""
     homeless.want_points("one", "tsne", {"unkept": features()})
-    wait_for(lambda: homeless.points("unkept") is not None, "t-SNE")
+    wait_for(lambda: homeless.points("unkept") is not None and homeless.unkept, "t-SNE")
     assert not homeless.store.path.exists()
 
 

@@ -23,7 +23,7 @@ from anoonly_core.data.classes import class_table_identity, load_class_table
 from anoonly_core.data.files import MOST_BYTES, read_table
 from anoonly_core.data.look import look_at_table, suggested
 from anoonly_core.data.reading import Reading, make_reading
-from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
+from anoonly_core.errors import AnoOnlyError, BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.estimator import AnoOnlyDetector
 from anoonly_core.keys import run_key
 from anoonly_core.marked import marked_problem, rank_marked, score_unlabelled
@@ -142,6 +142,28 @@ def test_a_table_that_is_kept_while_it_is_read_stays_kept() -> None:
     with pytest.raises(UnknownDataset):
         own.settle(table, MALIGNANT)
     assert not table.folder.exists()
+
+
+def test_a_disk_that_refuses_is_one_sentence_and_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, _ = own.settle(brought(), MALIGNANT)
+    own.put_marks(table, {3: True})
+    there = sorted(path.name for path in table.folder.iterdir())
+
+    def full(part: Path, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    changes = (
+        partial(own.put_marks, table, {4: True}),
+        partial(own.keep, table),
+        partial(own.settle, table, MALIGNANT),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(own.os, "replace", full)
+        for change in changes:
+            with pytest.raises(CacheUnavailable, match=r"^What is said of this table .*No space left.*there\.$"):
+                change()
+    assert own.find(table.name) == table and own.marks(table) == {3: True}
+    assert sorted(path.name for path in table.folder.iterdir()) == there
 
 
 def test_a_reading_that_fails_leaves_what_was_there() -> None:
