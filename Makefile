@@ -36,8 +36,10 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench
 
-# Many sessions on one server; ARGS="--sessions 20 --seconds 300". Odd input everywhere: ARGS=inputs.
+# Many sessions on one server, faults, odd input; ARGS="load --sessions 20 --seconds 300", "faults --only full-disk", inputs.
 soak: $(VENV)/dev.stamp
+	@ls /usr/lib/*/faketime >/dev/null 2>&1 || ! command -v apt-get >/dev/null \
+		|| { apt-get update && apt-get install -y faketime; }
 	$(BIN)/python -m tests.soak $(ARGS)
 
 # The results that make the first page full at once: train them anew.

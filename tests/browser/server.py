@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 __all__ = ["CHROMIUM_ARGUMENTS", "Server", "chromium", "serving"]
 
@@ -42,26 +43,37 @@ def chromium() -> str:
 
 
 class Server:
-    """The page, served by `python -m app` in a process group of its own; data: a folder of ADBench's files, if any."""
+    """The page, served by `python -m app` in a process group of its own.
 
-    def __init__(self, cache: Path, port: int = 0, data: str | None = None) -> None:
+    data: a folder of ADBench's files, if any. log: where its log goes, in the cache if not given. environment:
+    what else it is told.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        port: int = 0,
+        data: str | None = None,
+        log: Path | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             port = probe.getsockname()[1]
         self.port = port
         self.url = f"http://localhost:{port}"
-        self.log = cache / "server.log"
-        environment = {**os.environ, "ANOONLY_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-        environment.pop("ANOONLY_DATA", None)
+        self.log = log or cache / "server.log"
+        told = {**os.environ, "ANOONLY_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+        told.pop("ANOONLY_DATA", None)
         if data is not None:
-            environment["ANOONLY_DATA"] = data
-        with self.log.open("wb") as log:
+            told["ANOONLY_DATA"] = data
+        with self.log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app", "--server.port", str(port)],
                 cwd=ROOT,
-                env=environment,
-                stdout=log,
+                env={**told, **environment},
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

@@ -26,6 +26,11 @@ class Closed:
     left_s: float
     seconds: float
 
+    @property
+    def is_freed(self) -> bool:
+        """Whether the figures came before the work ahead could have been finished."""
+        return self.seconds < self.left_s
+
 
 def close_tabs(server: Server) -> Closed:
     """Keep every trainer busy for minutes, let one more wait, close all tabs but that one.

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Common_pb2 import FileUploaderState
 from streamlit.proto.Element_pb2 import Element
@@ -205,6 +206,14 @@ class Visitor:
     @property
     def text(self) -> str:
         return "\n".join(self.texts)
+
+    @property
+    def alerts(self) -> list[str]:
+        """What the page says went wrong, in its order."""
+        with self._changed:
+            elements = [own[2] for _, own in sorted(self._elements.items())]
+        alerts = [element.alert for element in elements if element.WhichOneof("type") == "alert"]
+        return [alert.body for alert in alerts if alert.format in (Alert.ERROR, Alert.WARNING)]
 
     @property
     def raw(self) -> bytes:

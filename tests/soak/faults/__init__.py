@@ -1,0 +1,96 @@
+"""Faults: what real servers and commands come to when something is killed, full, flipped, newer or away.
+
+Each ends in a finished result or one clear sentence, the next run works, and nothing that was stored is lost.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.soak.faults import killed, places, stored
+from tests.soak.faults.scene import Scene, Untried, make_stock
+
+__all__ = ["FAULTS", "SHORT", "Outcome", "meet"]
+
+FAULTS: dict[str, Callable[[Scene], None]] = {
+    "worker-killed": killed.worker_killed,
+    "server-killed": killed.server_killed,
+    "writer-killed": killed.writer_killed,
+    "full-disk": places.full_disk,
+    "read-only-cache": places.read_only_cache,
+    "flipped-header": stored.flipped_header,
+    "flipped-index": stored.flipped_index,
+    "flipped-rows": stored.flipped_rows,
+    "flipped-body": stored.flipped_body,
+    "flipped-dataset": stored.flipped_dataset,
+    "newer-store": stored.newer_store,
+    "clock-set-back": places.clock_set_back,
+    "two-servers": stored.two_servers,
+    "no-network": places.no_network,
+}
+SHORT = ("worker-killed", "full-disk", "flipped-rows")  # those that the browser tests can afford
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a fault ended in.
+
+    seen: what a person saw. works: whether the next runs finished and were kept. before: what was stored when it
+    came; kept: how much of that is there still, to the byte. wrong: what nobody should have seen.
+    """
+
+    name: str
+    seen: str
+    works: bool
+    before: int
+    kept: int
+    wrong: tuple[str, ...]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        return self.works and self.kept == self.before and not self.wrong
+
+
+def meet(names: Collection[str] = ()) -> Iterator[Outcome]:
+    """What these faults ended in, all of them if none is named, one after the other."""
+    with tempfile.TemporaryDirectory(prefix="anoonly-faults-") as folder:
+        stock = Path(folder) / "stock"
+        make_stock(stock)
+        for name in names or FAULTS:
+            with tempfile.TemporaryDirectory(dir=folder) as own:
+                yield _meet(name, Scene(Path(own), stock))
+
+
+def _meet(name: str, scene: Scene) -> Outcome:
+    begun = time.monotonic()
+    kept = 0
+
+    def act() -> None:
+        nonlocal kept
+        try:
+            FAULTS[name](scene)
+            kept = scene.kept()
+        except Untried as error:
+            scene.wrong.append(f"not tried: {error}")
+        except Exception as error:
+            scene.wrong.append(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+
+    thread = threading.Thread(target=act, name=name)  # of its own, for it may leave the machine's network
+    thread.start()
+    thread.join()
+    return Outcome(
+        name,
+        ", then ".join(dict.fromkeys(scene.seen)),
+        bool(scene.works),
+        len(scene.before),
+        kept,
+        tuple(scene.wrong),
+        time.monotonic() - begun,
+    )

@@ -1,0 +1,256 @@
+"""The scene of a fault: a cache with runs in it, servers and commands on it, and what is seen, kept and lost."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from anoonly_core.store import FILE_NAME
+from tests.browser.server import ROOT, Server
+from tests.soak.visitor import Late, Visitor
+from tests.soak.watch import errors_in_log
+
+__all__ = [
+    "SMALL",
+    "STOCK",
+    "STORED",
+    "Scene",
+    "Seen",
+    "Untried",
+    "busiest",
+    "command",
+    "entries",
+    "entry_hash",
+    "make_stock",
+    "new_seed",
+    "reading",
+    "wait_until",
+]
+
+FIGURES = "· chance "  # stands on each of the Compare page's tiles
+ESCAPED = re.compile(r"\\([^a-zA-Z0-9\s])")
+SMALL = {"dataset": "breast_cancer", "epochs": "5", "seeds": "1"}
+STORED = 24  # so many that they lie on several pages of the file
+COLUMNS = "key, kind, config, summary, pinned, digest, body"
+STOCK = ("--dataset", SMALL["dataset"], "--epochs", SMALL["epochs"], "--seeds", str(STORED))
+_seeds = itertools.count(random.randrange(10**4, 9 * 10**5))
+
+
+class Untried(Exception):
+    """This machine has not what the fault needs; says what."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a person sees of a run: its figures, and sentences about what is wrong."""
+
+    figures: bool
+    sentences: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join(["finished"] * self.figures + [f"“{sentence}”" for sentence in self.sentences]) or "nothing"
+
+
+class Scene:
+    """One fault's folder, and what came of it.
+
+    environment: what servers and commands are told. wrong: what nobody should have seen. seen: what
+    was seen, in words. works: whether the next run finished and was kept.
+    """
+
+    def __init__(self, folder: Path, stock: Path) -> None:
+        self.folder, self.stock = folder, stock
+        self.cache = folder / "cache"
+        self.cache.mkdir()
+        self.environment: dict[str, str] = {}
+        self.before: dict[str, bytes] = {}
+        self.wrong: list[str] = []
+        self.seen: list[str] = []
+        self.works: bool | None = None
+        self._logs = itertools.count(1)
+
+    @property
+    def store(self) -> Path:
+        return self.cache / FILE_NAME
+
+    def fill(self) -> None:
+        """Put the stock's runs into the cache, and remember them as what must not be lost."""
+        shutil.copy(self.stock / FILE_NAME, self.store)
+        self.note()
+
+    def note(self) -> None:
+        """Remember what is stored now, all of which must be there at the end."""
+        self.before |= entries(self.store)
+
+    def kept(self) -> int:
+        """How many of the entries from before are there to the byte."""
+        now = entries(self.store)
+        return sum(now.get(key) == content for key, content in self.before.items())
+
+    # -- the page
+
+    @contextmanager
+    def serving(self) -> Iterator[Server]:
+        """A server on the cache; what its log tells of errors is wrong."""
+        server = Server(self.cache, log=self.folder / f"{next(self._logs)}.log", environment=self.environment)
+        try:
+            server.wait_until_healthy()
+            yield server
+        finally:
+            server.stop()
+            self.wrong += errors_in_log(server)
+
+    @contextmanager
+    def visiting(self, server: Server) -> Iterator[Visitor]:
+        """Somebody at the server; a traceback on the page, or a connection that is lost, is wrong."""
+        visitor = Visitor(server.port)
+        try:
+            yield visitor
+        finally:
+            visitor.close()
+            self.wrong += visitor.broken
+
+    def look(self, visitor: Visitor, path: str = "", **settings: str) -> Seen:
+        """Open a page, Compare with a small run if none is named, and take in what it comes to."""
+        if path == "" and visitor.query:
+            visitor.open("runs")  # an address is taken in when the page is come to
+            visitor.wait_until_idle()
+        wanted = {**SMALL, **settings} if path == "" else {}
+        visitor.open(path, wanted)
+        seen = self.take_in(visitor)
+        if lost := wanted.items() - visitor.query.items() - {("seed", "0")}:
+            self.wrong.append(f"the page did not take in {lost}")
+        return seen
+
+    def take_in(self, visitor: Visitor) -> Seen:
+        """What the page says once all is drawn."""
+        visitor.wait_until_idle()
+        text = visitor.text
+        self._judge(text)
+        return Seen(FIGURES in text, tuple(ESCAPED.sub(r"\1", alert) for alert in visitor.alerts))
+
+    def train(self, visitor: Visitor, **settings: str) -> Seen:
+        """Have a small run trained that nobody has trained before."""
+        return self.look(visitor, seed=new_seed(), **settings)
+
+    # -- the command line
+
+    def run(self, *arguments: str) -> Seen:
+        """Train by `python -m anoonly_core run`: a small run that nobody has trained if none is described."""
+        small = ("--dataset", SMALL["dataset"], "--epochs", SMALL["epochs"], "--seed", new_seed())
+        done = command(self.cache, self.environment, "run", *(arguments or small))
+        self._judge(done.stderr)
+        if done.returncode not in (0, 2):
+            self.wrong.append(f"the command ended with {done.returncode}: {done.stderr[-300:]}")
+        return Seen(done.returncode == 0 and "aucroc" in done.stdout, tuple(done.stderr.splitlines()))
+
+    # -- the verdict
+
+    def expect(self, seen: Seen, figures: bool, *words: str, most: int = 1) -> None:
+        """Note what was seen; it is wrong unless it has figures, or not, and sentences with the words, if any.
+
+        most: how many sentences there may be.
+        """
+        self.seen.append(str(seen))
+        said = len(set(seen.sentences))
+        fits = bool(words) <= said <= most * bool(words) and all(word in str(seen) for word in words)
+        if seen.figures != figures or not fits:
+            self.wrong.append(
+                f"seen {seen} in place of {'figures' if figures else 'no figures'} and {words or 'no word'}"
+            )
+
+    def go_on(self, *seen: Seen) -> None:
+        """Note whether the next runs, which have been seen, have finished without a word and were all kept."""
+        now = entries(self.store)
+        self.works = all(one == Seen(True) for one in seen) and len(now.keys() - self.before.keys()) >= len(seen)
+        if not self.works:
+            self.wrong.append(f"the next runs: {', '.join(map(str, seen))}; {len(now)} entries are kept")
+
+    def _judge(self, text: str) -> None:
+        if "Traceback" in text:
+            self.wrong.append(f"a traceback: {text[text.index('Traceback') :][:300]}")
+
+
+def new_seed() -> str:
+    """A seed that no run has had."""
+    return str(next(_seeds))
+
+
+def command(
+    cache: Path, environment: dict[str, str], *arguments: str, module: str = "anoonly_core"
+) -> subprocess.CompletedProcess[str]:
+    """One command of the command line, as a process of its own."""
+    told = {**os.environ, "ANOONLY_CACHE": str(cache), "OMP_NUM_THREADS": "1", **environment}
+    told.pop("ANOONLY_DATA", None)
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, env=told, capture_output=True, text=True, check=False
+    )
+
+
+def make_stock(folder: Path) -> None:
+    """Train the few runs that each scene begins with."""
+    done = command(folder, {}, "run", *STOCK)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+
+
+def entries(store: Path) -> dict[str, bytes]:
+    """A hash of each entry by its key, read past the product's own code; raises sqlite3.Error where it is damaged."""
+    if not store.exists():
+        return {}
+    with reading(store) as connection:
+        (state,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if state != "ok":
+            raise sqlite3.DatabaseError(state)
+        keys = [key for (key,) in connection.execute("SELECT key FROM entries")]
+        return {key: entry_hash(connection, key) for key in keys}
+
+
+@contextmanager
+def reading(store: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that takes texts as they are, also those that a flipped byte has made undecodable."""
+    with closing(sqlite3.connect(store, timeout=30)) as connection:
+        connection.text_factory = lambda raw: raw.decode(errors="replace")
+        yield connection
+
+
+def entry_hash(connection: sqlite3.Connection, key: str) -> bytes:
+    """A hash of one entry as it is now."""
+    row = connection.execute(f"SELECT {COLUMNS} FROM entries WHERE key = ?", (key,)).fetchone()
+    return hashlib.sha256(repr(row).encode()).digest()
+
+
+def busiest(processes: set[int], within_s: float = 0.5) -> int:
+    """The process that computes most."""
+    before = {process: _ticks(process) for process in processes}
+    time.sleep(within_s)
+    return max(processes, key=lambda process: _ticks(process) - before[process])
+
+
+def _ticks(process: int) -> int:
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def wait_until(condition: Callable[[], object], what: str, patience_s: float = 30.0) -> None:
+    """Return once a condition holds; raises Late."""
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Late(f"{what} did not come within {patience_s:.0f} s")
+        time.sleep(0.05)

@@ -1,0 +1,87 @@
+"""What is promised of the load, beside what was measured."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.browser.server import Server
+from tests.soak.closing import Closed, close_tabs
+from tests.soak.load import LoadReport, put_under_load
+
+__all__ = ["Row", "check_load", "promises"]
+
+MOST_SHELL_S = 1.0
+MOST_GROWTH = 1.10
+# What, what was promised of it, what was measured, whether it was kept.
+Row = tuple[str, str, str, bool]
+
+
+def check_load(asked: argparse.Namespace) -> tuple[list[str], bool]:
+    """Put many sessions on one server for minutes, then close tabs whose work others wait behind."""
+    with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
+        server = Server(Path(folder))
+        try:
+            server.wait_until_healthy()
+            report = put_under_load(server, Path(folder), asked.sessions, asked.seconds, asked.browsers)
+            closed = close_tabs(server)
+        finally:
+            server.stop()
+    for error in report.errors[:20]:
+        print(error, file=sys.stderr)
+    rows = [*promises(report), closing(closed)]
+    lines = ["| what | promised | measured | kept |", "|---|---|---|---|"]
+    lines += [
+        f"| {what} | {promised} | {measured} | {'yes' if kept else 'no'} |" for what, promised, measured, kept in rows
+    ]
+    return lines, all(kept for *_, kept in rows)
+
+
+def promises(report: LoadReport) -> list[Row]:
+    """What many sessions met."""
+    middle = statistics.median
+    shell, figures = middle(report.shell), middle(report.figures)
+    rows: list[Row] = [
+        ("movements", "", f"{report.movements} of {report.sessions} sessions in {report.seconds:.0f} s", True),
+        ("errors", "none", str(len(report.errors)), not report.errors),
+        ("sessions that saw another's table", "none", str(len(report.saw_another_s)), not report.saw_another_s),
+        (
+            "runs trained twice",
+            "none",
+            f"{len(report.trained_twice)} of {report.trained}",
+            not report.trained_twice,
+        ),
+        (
+            "the page's shell, p95",
+            f"{MOST_SHELL_S:.0f} s",
+            f"{report.shell_p95:.2f} s (median {shell:.2f} s)",
+            report.shell_p95 <= MOST_SHELL_S,
+        ),
+        ("all figures, median", "", f"{figures:.2f} s", True),
+        (
+            "movements that saw their place in the queue",
+            "some",
+            str(report.waited_in_queue),
+            report.waited_in_queue > 0,
+        ),
+        ("files made on a click and taken away", "", str(report.downloads), True),
+        (
+            "memory at the end against that after a minute",
+            f"at most {MOST_GROWTH:.2f} times",
+            f"{report.memory_ratio:.2f} times ({report.memory_at_the_end:.0f} MB)",
+            report.memory_ratio <= MOST_GROWTH,
+        ),
+    ]
+    if report.figures_in_browsers:
+        seen = f"{middle(report.figures_in_browsers):.2f} s ({len(report.figures_in_browsers)} movements)"
+        rows.append(("all figures in a real browser, median", "", seen, True))
+    return rows
+
+
+def closing(closed: Closed) -> Row:
+    """What came of the work of closed tabs."""
+    measured = f"figures after {closed.seconds:.1f} s, where the work ahead had {closed.left_s:.0f} s to go"
+    return "who waited behind tabs that were closed", "goes on", measured, closed.had_to_wait and closed.is_freed
