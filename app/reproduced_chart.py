@@ -50,7 +50,8 @@ def table_figure(table: Table, x_title: str) -> go.Figure:
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 10, "r": 10, "t": 30, "b": 8},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"},
+        # Wide enough for a dash beside the mark.
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "itemwidth": 56},
         dragmode=False,
         uirevision="keep",
     )

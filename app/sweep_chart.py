@@ -76,7 +76,7 @@ def sweep_figure(
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 10, "r": 10, "t": 34, "b": 8},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "itemwidth": 56},
         hovermode="closest",
         clickmode="event+select",
         dragmode=False,

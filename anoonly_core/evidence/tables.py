@@ -170,6 +170,8 @@ def make_table(name: str, frame: pd.DataFrame, reading: str, place: str = "", me
         at_hand = [family for family in PAPER_FAMILIES if len(own) and (own["family"] == family).any()]
         families = at_hand if place == ALL else [place]
         columns = list(dict.fromkeys(own[layout.columns])) if len(own) else []
+        if layout.columns == "batch_size":  # the smallest are trained on the small sets alone, which come last
+            columns.sort()
         grouped = dict(tuple(own.groupby([layout.rows, layout.columns], sort=False))) if len(own) else {}
         for row in rows:
             for column in columns:
