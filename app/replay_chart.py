@@ -191,7 +191,10 @@ def _losses(figure: go.Figure, replay: Replay) -> None:
                 shown = np.where(values > 0, values, np.nan)
                 epochs = np.arange(1, len(values) + 1)
                 _line(figure, 2, epochs, shown, f"{letter}  {label}", colour, symbol, LINES[letter][0])
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=2, col=3)
+    above_zero = [own for reel in replay.reels for values in reel.losses.values() for own in values[values > 0]]
+    decades = float(np.log10(max(above_zero, default=1.0) / min(above_zero, default=1.0)))
+    # So many decades apart that the ticks' words do not run into each other.
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1 + decades // 4, row=2, col=3)
     figure.update_xaxes(title={"text": "epoch", "standoff": 16, "font": {"size": 12}}, row=2, col=3)
     panel_title(figure, 2, 3, "losses: L_N ●, L_A ★", SMALL)
 
