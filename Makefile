@@ -38,8 +38,6 @@ bench: $(VENV)/dev.stamp
 
 # Many sessions on one server, faults, odd input; ARGS="load --sessions 20 --seconds 300", "faults --only full-disk", inputs.
 soak: $(VENV)/dev.stamp
-	@ls /usr/lib/*/faketime >/dev/null 2>&1 || ! command -v apt-get >/dev/null \
-		|| { apt-get update && apt-get install -y faketime; }
 	$(BIN)/python -m tests.soak $(ARGS)
 
 # The results that make the first page full at once: train them anew.
