@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import re
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from anoonly_core import __version__
 from anoonly_core.baselines import BASELINES
+from anoonly_core.cluster_address import check_address
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS, identity, load_cached
 from anoonly_core.data.dataset import Dataset
@@ -32,22 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["Cluster"]
 
 CONNECT_S = 10
-MOST_PORT = 65535
 COUNT_EVERY_S = 1.0
 ASK_EVERY_S = 0.5
-ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?(?P<host>[\w.-]+|\[[\da-f:.]+\]):(?P<port>\d{1,5})", re.I | re.A)
 PATIENCE_S = 60.0  # how long the workers may all be away: a nanny starts them again
 MISSING = "A cluster needs Dask: pip install -r requirements-cluster.txt"
 
 log = logging.getLogger(__name__)
-
-
-def _check_address(address: str) -> None:
-    """Raise EngineUnavailable for what can be no address: Dask's client would raise halfway, and hang when it goes."""
-    found = ADDRESS.fullmatch(address)
-    is_host = found is not None and all(0 < len(label) < 64 for label in found["host"].rstrip(".").split("."))
-    if found is None or not is_host or int(found["port"]) > MOST_PORT:
-        raise EngineUnavailable(f"{address[:60]!r} is no scheduler's address, such as tcp://10.0.0.5:8786.")
 
 
 class Cluster:
@@ -58,7 +48,7 @@ class Cluster:
             import distributed
         except ImportError as error:
             raise EngineUnavailable(MISSING) from error
-        _check_address(address)
+        check_address(address)
         self.address = address
         self._names = itertools.count()
         self._sent: dict[str, Any] = {}  # data sets by name: futures of those that the cluster was sent
