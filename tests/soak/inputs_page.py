@@ -35,7 +35,8 @@ from tests.soak.tally import Outcome, Tally
 
 __all__ = ["PAGES", "PARAMETERS", "addresses", "fuzz_pages", "known_to", "looked", "still"]
 
-DEADLINE_S = 40
+DEADLINE_S = 60
+TRAINED_S = 180  # where it really trains, also beside other work
 # What was written into the address, where Markdown would take it for its own: not escaped.
 MARKUP = re.compile(
     rf"(?<!\\)(<script|<img src|\]\(javascript|:red\[{MARK}|:material/{MARK}|\*\*{MARK}|`{MARK}|~~{MARK}|\$\\+{MARK})"
@@ -122,10 +123,10 @@ class Seen:
     broken: list[str] = field(default_factory=list)
 
 
-def looked(address: Address, trains: bool = False) -> tuple[Outcome, Seen]:
+def looked(address: Address, deadline_s: float = DEADLINE_S) -> tuple[Outcome, Seen]:
     """Open an address once, and judge what stands on the page."""
     path, said = address
-    page = AppTest.from_file(str(MAIN), default_timeout=DEADLINE_S)
+    page = AppTest.from_file(str(MAIN), default_timeout=deadline_s)
     if path:
         page._page_hash = calc_hash(path)
     for name, values in said.items():
@@ -255,7 +256,7 @@ def fuzz_pages(cases: int, only: Sequence[str] = PAGES) -> list[Tally]:
         tally = Tally(f"/{page}")
         with quick():
             tally.take(
-                looked((page, {}))[0]
+                looked((page, {}), TRAINED_S)[0]
             )  # as it begins, trained, so that addresses that change no run show it whole
         with still():
             each_of(addresses(page), cases, lambda own, tally=tally: tally.take(looked(own)[0]))
