@@ -257,7 +257,10 @@ def project_features(job: int, features: np.ndarray, projector: str) -> np.ndarr
 
 def warm_umap() -> None:
     """Let UMAP compile itself before somebody waits for it, but after the first page has had the processors."""
-    time.sleep(WARM_AFTER_S)
+    begun = time.monotonic()
+    while time.monotonic() - begun < WARM_AFTER_S:
+        _end_with_parent()
+        time.sleep(0.5)
     import numpy as np
 
     from anoonly_core.project import project

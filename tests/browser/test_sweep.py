@@ -1,25 +1,16 @@
-"""The Sweep page in a real browser: started, watched, stopped, resumed; and a server that is killed meanwhile."""
+"""The Sweep page in a real browser: started, watched, stopped, resumed."""
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from anoonly_core.run import run_many
-from anoonly_core.store import FILE_NAME, Store
-from anoonly_core.sweep import Sweep, make_sweep
 from tests.browser.compare_page import ComparePage
-from tests.browser.server import Server
 
 Open = Callable[..., ComparePage]
 PATIENCE_MS = 60_000
@@ -109,53 +100,3 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
     page.get_by_role("link", name="Sweep").click()
     page.get_by_text("All 16 runs are finished").first.wait_for(timeout=PATIENCE_MS)
     page.wait_for_url(re.compile(r"/sweep\?.*values_batch_size=64"))
-
-
-@contextmanager
-def started(cache: Path, port: int = 0) -> Iterator[Server]:
-    server = Server(cache, port)
-    try:
-        server.wait_until_healthy()
-        yield server
-    finally:
-        server.stop()
-
-
-def the_sweep() -> Sweep:
-    lambdas = (1, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 0)
-    return make_sweep({"dataset": "digits_3", "epochs": 12}, [("lambda_n", lambdas)], 5)
-
-
-def test_a_server_that_is_killed_goes_on_from_what_is_kept(browser: Browser) -> None:
-    sweep = the_sweep()
-    with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
-        store = Store(Path(folder) / FILE_NAME)
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.set_default_timeout(PATIENCE_MS)
-        try:
-            with started(Path(folder)) as server:
-                page.goto(link(server.url, question="fig7", epochs="12"))
-                page.get_by_text("40 runs, about").wait_for()
-                ComparePage(page, server.url).wait_until_idle()
-                start(page, "Start")
-                wait_for_runs(page, 1)
-                os.kill(server.process.pid, signal.SIGKILL)
-                server.process.wait()
-                deadline = time.monotonic() + 30
-                while server.processes():
-                    assert time.monotonic() < deadline, "its workers outlive a killed server"
-                    time.sleep(0.05)
-                port = server.port
-            before = store.runs()
-            assert 0 < len(before) < 40, "it was to be killed in the middle"
-            with started(Path(folder), port):
-                page.reload()  # the same address
-                page.get_by_role("button", name="Resume", exact=True).click()
-                page.get_by_text("All 40 runs are finished").first.wait_for()
-        finally:
-            page.close()
-        after = store.runs()
-        assert set(after) == set(sweep.configs) and len(after) == 40
-        assert all(after[key].created == run.created for key, run in before.items()), "what was kept was trained again"
-        undisturbed = run_many(list(sweep.configs.values()))
-        assert all(after[result.key].metrics == result.metrics.as_dict() for result in undisturbed)

@@ -143,7 +143,7 @@ class _Person:
 
     def _go(self, path: str) -> None:
         self.at = path
-        self._and_watch(lambda: self.visitor.open(path, {"seeds": "2"} if path == "" else ""))
+        self._and_watch(lambda: self.visitor.go(path, {"seeds": "2"} if path == "" else ""))
 
     def _move(self) -> None:
         if self.random.random() < 0.5:
@@ -156,7 +156,7 @@ class _Person:
 
     def _bring_a_table(self) -> None:
         self.brought = True
-        self._and_watch(lambda: self.visitor.open("your-table"))
+        self._and_watch(lambda: self.visitor.go("your-table"))
         self._and_watch(lambda: self.visitor.bring("own_upload_0", f"{_mark(self.number)}.csv", _table(self.number)))
         self.visitor.wait_for(_mark(self.number))
         self._and_watch(lambda: self.visitor.move("Compare"))

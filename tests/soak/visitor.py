@@ -22,7 +22,7 @@ from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 __all__ = ["Late", "Visitor"]
 
@@ -47,34 +47,26 @@ class Visitor:
         self.broken: list[str] = []
         with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=60) as answer:
             self._cookie = str(answer.headers["Set-Cookie"]).split(";")[0]
-        self._socket = connect(
-            f"ws://localhost:{port}/_stcore/stream",
-            subprotocols=["streamlit"],
-            max_size=MOST_BYTES,
-            open_timeout=60,
-            additional_headers={"Cookie": self._cookie},
-            legacy=True,
-        )
         self._changed = threading.Condition()
-        # By its path: the run that drew it, the fragment that it belongs to, and the element.
-        self._elements: dict[Path, tuple[int, str, Element]] = {}
-        self._states: dict[str, WidgetState] = {}
-        self._fragments: dict[str, str] = {}
-        self._repeating: dict[str, tuple[float, float]] = {}
-        self._pages: dict[str, str] = {}
-        self._answers: dict[str, Any] = {}
-        self._page = self._query = self._awaited = self.session = ""
+        self._socket: ClientConnection | None = None
         self._asked = self._first = self._last = 0.0
-        self._run = 0
-        self._begun = self._closed = False
-        self.idle = True
-        threading.Thread(target=self._listen, daemon=True, name="visitor listens").start()
+        self._closed = False
+        self._forget()
+        self._connect()
         threading.Thread(target=self._repeat, daemon=True, name="visitor repeats").start()
 
     # -- what it does
 
     def open(self, path: str = "", parameters: Mapping[str, Any] | str = "") -> None:
-        """Ask for the page at this path, with these parameters in its address."""
+        """Load the page at this path with these parameters in its address: as in a browser, a session of its own."""
+        begun = time.monotonic()
+        if self._page:
+            self._connect()
+        self.go(path, parameters)
+        self._asked = begun
+
+    def go(self, path: str = "", parameters: Mapping[str, Any] | str = "") -> None:
+        """Change to another page within the session, as a link in the sidebar does."""
         self._query = parameters if isinstance(parameters, str) else urlencode(parameters, doseq=True)
         self._states.clear()  # the browser, too, leaves a page's controls behind
         self._ask(page_name=path)
@@ -261,6 +253,38 @@ class Visitor:
 
     # -- inside
 
+    def _forget(self) -> None:
+        """Nothing has been drawn yet."""
+        # By its path: the run that drew it, the fragment that it belongs to, and the element.
+        self._elements: dict[Path, tuple[int, str, Element]] = {}
+        self._states: dict[str, WidgetState] = {}
+        self._fragments: dict[str, str] = {}
+        self._repeating: dict[str, tuple[float, float]] = {}
+        self._pages: dict[str, str] = {}
+        self._answers: dict[str, Any] = {}
+        self._page = self._query = self._awaited = self.session = ""
+        self._run = 0
+        self._begun = False
+        self.idle = True
+
+    def _connect(self) -> None:
+        """Begin a session in place of the one before."""
+        before = self._socket
+        socket = connect(
+            self.url.replace("http", "ws", 1) + "/_stcore/stream",
+            subprotocols=["streamlit"],
+            max_size=MOST_BYTES,
+            open_timeout=60,
+            additional_headers={"Cookie": self._cookie},
+            legacy=True,
+        )
+        with self._changed:
+            self._socket = socket
+            self._forget()
+        if before is not None:
+            before.close()
+        threading.Thread(target=self._listen, args=(socket,), daemon=True, name="visitor listens").start()
+
     def _ask(self, moved: WidgetState | None = None, page_name: str | None = None, fragment: str = "") -> None:
         """Have the script run, or a fragment of it: that of the control that has moved, where it stands in one."""
         message = BackMsg()
@@ -287,19 +311,21 @@ class Visitor:
         with suppress(ConnectionClosed):
             self._socket.send(message.SerializeToString())
 
-    def _listen(self) -> None:
+    def _listen(self, socket: ClientConnection) -> None:
         try:
-            for data in self._socket:
+            for data in socket:
                 message = ForwardMsg()
                 message.ParseFromString(data if isinstance(data, bytes) else data.encode())
                 with self._changed:
+                    if socket is not self._socket:
+                        return
                     self._take_in(message)
                     self._changed.notify_all()
         except ConnectionClosed as error:
-            if not self._closed:
+            if not self._closed and socket is self._socket:
                 self.broken.append(f"the connection was lost: {error}")
         with self._changed:
-            self._closed = True
+            self._closed = self._closed or socket is self._socket
             self._changed.notify_all()
 
     def _take_in(self, message: ForwardMsg) -> None:

@@ -34,7 +34,7 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
     "two-servers": stored.two_servers,
     "no-network": places.no_network,
 }
-SHORT = ("worker-killed", "full-disk", "flipped-rows")  # those that the browser tests can afford
+SHORT = ("server-killed", "full-disk", "flipped-rows")  # those that the browser tests can afford
 
 
 @dataclass(frozen=True)
