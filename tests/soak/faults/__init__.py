@@ -87,7 +87,7 @@ def _meet(name: str, scene: Scene) -> Outcome:
     thread.join()
     return Outcome(
         name,
-        ", then ".join(dict.fromkeys(scene.seen)),
+        ", then ".join(dict.fromkeys(scene.seen)).replace(f"{scene.folder}/", "…/"),
         bool(scene.works),
         len(scene.before),
         kept,

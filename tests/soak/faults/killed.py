@@ -55,7 +55,8 @@ def server_killed(scene: Scene) -> None:
         scene.note()
         _begin_long(visitor, seed)
         server.process.send_signal(signal.SIGKILL)
-        wait_until(lambda: not server.processes(), "the end of the killed server's workers")
+        # One that compiles UMAP goes on until that is done.
+        wait_until(lambda: not server.processes(), "the end of the killed server's workers", patience_s=120.0)
         visitor.close()
     with scene.serving() as server, scene.visiting(server) as visitor:
         scene.go_on(scene.look(visitor, seed=seed), scene.train(visitor))

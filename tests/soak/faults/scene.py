@@ -124,9 +124,6 @@ class Scene:
 
     def look(self, visitor: Visitor, path: str = "", **settings: str) -> Seen:
         """Open a page, Compare with a small run if none is named, and take in what it comes to."""
-        if path == "" and visitor.query:
-            visitor.open("runs")  # an address is taken in when the page is come to
-            visitor.wait_until_idle()
         wanted = {**SMALL, **settings} if path == "" else {}
         visitor.open(path, wanted)
         seen = self.take_in(visitor)
