@@ -61,6 +61,7 @@ def page() -> None:
 
 
 def _draw(jobs: Jobs, session: str) -> None:
+    under_way = jobs.downloads()  # before the table is made and the failures are read: it may end in between
     table = datasets_table()
     sentence = st.empty()
     listed = _filters(table)
@@ -74,15 +75,13 @@ def _draw(jobs: Jobs, session: str) -> None:
     status = st.container()
     if complaint := st.session_state.pop("datasets_complaint", None):
         notices.error(complaint)
-    under_way = jobs.downloads()  # before the failures are read, which may come in between
-    missing = to_fetch(under_way)
     download.draw_failures(st.session_state.get("datasets_asked", ()), jobs)
     if name is None:
         st.caption(HINT)
     else:
         _draw_about(name)
     _draw_cache()
-    if missing:
+    if under_way:
         with status:  # last, for it takes until they are here
             download.follow(under_way, jobs, session)
 

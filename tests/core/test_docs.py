@@ -11,6 +11,7 @@ import pytest
 
 from anoonly_core import cli
 from tests.browser.screenshots import FOLDER, PICTURES
+from tests.soak import __main__ as soak
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "SECURITY.md", "CHANGELOG.md")}
@@ -75,7 +76,7 @@ def test_commands_have_the_options_that_are_named() -> None:
 
 
 def test_options_in_the_text_are_some_commands() -> None:
-    known = {option for parser in parsers().values() for option in parser._option_string_actions}
+    known = {option for parser in (*parsers().values(), soak.parser()) for option in parser._option_string_actions}
     prose = re.sub(r"^    .*$", "", README, flags=re.MULTILINE)
     named = {
         own for said in re.findall(r"`([^`]+)`", prose) for own in re.findall(r"(?:^|\s)(--[a-z-]+)(?![\w.])", said)

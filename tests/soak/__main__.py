@@ -19,18 +19,23 @@ PARTS: dict[str, Callable[[argparse.Namespace], tuple[list[str], bool]]] = {
 }
 
 
+def parser() -> argparse.ArgumentParser:
+    """What can be asked for."""
+    asking = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    asking.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all if none is named")
+    asking.add_argument("--sessions", type=int, default=20, help="load: how many people at once")
+    asking.add_argument("--browsers", type=int, default=2, help="load: how many of them in a real browser")
+    asking.add_argument("--seconds", type=float, default=300.0, help="load: for how long")
+    asking.add_argument("--only", action="append", default=[], choices=FAULTS, help="faults: these alone")
+    asking.add_argument("--share", type=float, default=1.0, help="inputs: of the cases that are usual")
+    return asking
+
+
 def main() -> int:
     """Run the parts that are asked for and print their tables; 1 where a promise was broken."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all if none is named")
-    parser.add_argument("--sessions", type=int, default=20, help="load: how many people at once")
-    parser.add_argument("--browsers", type=int, default=2, help="load: how many of them in a real browser")
-    parser.add_argument("--seconds", type=float, default=300.0, help="load: for how long")
-    parser.add_argument("--only", action="append", default=[], choices=FAULTS, help="faults: these alone")
-    parser.add_argument("--share", type=float, default=1.0, help="inputs: of the cases that are usual")
-    asked = parser.parse_args()
+    asked = parser().parse_args()
     if unknown := [part for part in asked.parts if part not in PARTS]:
-        parser.error(f"PART must be some of {', '.join(PARTS)}, not {unknown[0]!r}")
+        parser().error(f"PART must be some of {', '.join(PARTS)}, not {unknown[0]!r}")
     all_kept = True
     for part in asked.parts or PARTS:
         rows, kept = PARTS[part](asked)
