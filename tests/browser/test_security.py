@@ -131,7 +131,7 @@ def test_a_tables_words_stay_words_on_every_page(open_page: Open, dialogs: list[
     opened.open("", dataset=table, seeds="1", epochs="1", tab="The split")
     looks_harmless(opened, dialogs, "On one seed", "Training sees")
     opened.open("runs")
-    looks_harmless(opened, dialogs, "1 data set")
+    looks_harmless(opened, dialogs, "of at most")
     opened.open("your-table")
     page.get_by_role("button", name="Remove it").click()
     expect(page.locator("h5").first).to_contain_text("Bring a table of your own")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.browser.server import serving
 from tests.soak.closing import close_tabs
 from tests.soak.faults import SHORT, meet
@@ -19,8 +17,7 @@ def test_a_few_sessions_meet_no_error_and_see_nothing_of_each_other() -> None:
         assert closed.had_to_wait and closed.is_freed, closed
 
 
-@pytest.mark.parametrize("name", SHORT)
-def test_a_fault_ends_in_a_result_or_a_sentence(name: str) -> None:
-    (outcome,) = meet([name])
-    print(f"\n{name}: {outcome.seen}")
-    assert outcome.ok, outcome
+def test_a_killed_worker_and_a_killed_server_cost_nothing_that_was_stored() -> None:
+    for outcome in meet(SHORT):
+        print(f"\n{outcome.name}: {outcome.seen}")
+        assert outcome.ok, outcome

@@ -34,7 +34,7 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
     "two-servers": stored.two_servers,
     "no-network": places.no_network,
 }
-SHORT = ("server-killed", "full-disk", "flipped-rows")  # those that the browser tests can afford
+SHORT = ("worker-killed", "server-killed")  # those that the browser tests can afford
 
 
 @dataclass(frozen=True)
