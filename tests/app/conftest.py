@@ -15,7 +15,7 @@ from anoonly_core import worker
 from anoonly_core.result import RunResult, from_bytes
 from anoonly_core.store import default_store
 from app import jobs as jobs_module
-from app import own_tables
+from app import own_tables, sweeps
 from app.controls import baseline_of, default_choice
 from app.jobs import SHIPPED, Jobs
 
@@ -71,11 +71,13 @@ def server(cache: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
         jobs_module._jobs.cache_clear()
+        sweeps.server_sweeps.cache_clear()
         yield
         own_tables.server_custody().close()
         own_tables._custody.cache_clear()
         jobs_module.server_jobs().close()
         jobs_module._jobs.cache_clear()
+        sweeps.server_sweeps.cache_clear()
 
 
 def opened(path: str = "", **parameters: str) -> AppTest:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app import jobs as jobs_module
-from app import own_tables
+from app import own_tables, sweeps
 from app.controls import OF_PAGES
 from tests.soak.inputs_page import MARKUP, PAGES, PARAMETERS, addresses, asked_for, looked, still
 from tests.soak.odd import MARK, WRONG, each_of
@@ -36,11 +36,13 @@ def idle(cache: Path) -> Iterator[None]:
         patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
         patch.setattr(jobs_module, "Workers", Idle)
         jobs_module._jobs.cache_clear()
+        sweeps.server_sweeps.cache_clear()
         with still():
             yield
         own_tables.server_custody().close()
         own_tables._custody.cache_clear()
         jobs_module._jobs.cache_clear()
+        sweeps.server_sweeps.cache_clear()
 
 
 @pytest.mark.parametrize("page", PAGES)
