@@ -40,10 +40,13 @@ def close_tabs(server: Server) -> Closed:
     others = [Visitor(server.port) for _ in range((os.cpu_count() or 1) + 1)]
     last = Visitor(server.port)
     try:
-        for number, other in enumerate(others):
-            other.open("", LONG | {"seed": str(5000 + number)})
         begun = time.monotonic()
+        others[0].open("", LONG | {"seed": "5000"})
+        # Before the others come, so that it is the first in the queue.
         others[0].wait(lambda: (found := EPOCH.search(others[0].text)) and int(found[1]) > 5, "a few epochs")
+        for number, other in enumerate(others[1:], 5001):
+            other.open("", LONG | {"seed": str(number)})
+            other.wait(lambda other=other: EPOCH.search(other.text) or "Waiting: " in other.text, "its place")
         last.open("", QUICK)
         last.wait_for("Waiting: ")
         had_to_wait = not last.idle
