@@ -126,7 +126,8 @@ class Store:
                 for row in self._query(f"{columns} AND key IN ({some})", part, f"{columns} AND key = ?")
             ]
         found = {run.key: run for row in rows if (run := stored_run(row)) is not None}
-        return found if keys is None else {key: run for key, run in found.items() if key in set(keys)}
+        wanted = found.keys() if keys is None else set(keys)
+        return {key: run for key, run in found.items() if key in wanted}
 
     def pin(self, keys: Collection[str], pinned: bool = True) -> None:
         """Keep these entries whatever the store's size is, or no longer so; raises StoreUnavailable."""

@@ -485,6 +485,25 @@ def test_runs_are_listed_latest_first_without_their_scores(store: Store) -> None
     assert sum(run.bytes for run in listed.values()) < store.size() < store.path.stat().st_size
 
 
+class Counted(list[str]):
+    """Keys that know how often somebody went through them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_the_keys_are_not_walked_through_for_every_run(store: Store) -> None:
+    keys = Counted(f"run {number}" for number in range(20))
+    for key in list(keys):
+        store.put(a_result(key))
+    before = keys.walks
+    assert store.runs(keys).keys() == set(list(keys))
+    assert keys.walks - before < 5
+
+
 def test_more_keys_than_a_query_takes(store: Store) -> None:
     store.put(a_result())
     assert list(store.runs([*(f"key {n}" for n in range(1200)), "key"])) == ["key"]
