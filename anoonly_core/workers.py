@@ -6,6 +6,7 @@ import itertools
 import logging
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -57,8 +58,8 @@ class Task:
 
 
 def _context() -> Any:
-    """How processes are started: from one that has loaded torch already, where the system can do that."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    """How processes are started: on Linux from one that has loaded torch already; macOS forks no loaded libraries."""
+    if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["anoonly_core.loaded"])
