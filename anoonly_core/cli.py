@@ -26,6 +26,7 @@ from anoonly_core.store import default_store
 __all__ = ["main"]
 
 # How the text output says the settings that not every system has.
+DEVICE_WORDS = {"cpu": "the CPU", "cuda": "a graphics card"}
 SETTING_WORDS = {
     "lambda_n": "λ_n = {:g}",
     "norm": "norm {}",
@@ -167,10 +168,11 @@ def _run(options: argparse.Namespace) -> None:
             "mean": {name: float(np.mean(values)) for name, values in table.items()},
             "std": {name: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for name, values in table.items()},
         }
-    print(json.dumps(report, indent=1) if options.json else _as_text(report, runs))
+    where = " and ".join(sorted({DEVICE_WORDS[result.device] for result in results}))
+    print(json.dumps(report, indent=1) if options.json else _as_text(report, runs, where))
 
 
-def _as_text(report: dict[str, Any], runs: list[dict[str, Any]]) -> str:
+def _as_text(report: dict[str, Any], runs: list[dict[str, Any]], where: str) -> str:
     config, counts = runs[0]["config"], runs[0]["counts"]
     worded = [words.format(config[name]) for name, words in SETTING_WORDS.items() if config[name] is not None]
     unlabelled = f" and {counts['pool_unlabelled']} unlabelled" if counts.get("pool_unlabelled") else ""
@@ -192,5 +194,5 @@ def _as_text(report: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     else:
         lines += [f"{name:24} {value:.4f}" for name, value in report["metrics"].items()]
     seconds = sum(run["seconds"]["train"] for run in runs)
-    lines.append(f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {seconds:.2f} s of training")
+    lines.append(f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {seconds:.2f} s of training on {where}")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.methods import METHODS
 from anoonly_core.stack import shape_key
 
-__all__ = ["Group", "Loader", "Planned", "groups_of", "most_runs"]
+__all__ = ["Group", "Loader", "Planned", "groups_of", "most_runs", "values_a_run"]
 
 STACK_RUNS = 64
 STACK_VALUES = 2**29  # about 2 GB of float32
@@ -42,11 +42,12 @@ class Group:
 
 
 def groups_of(
-    configs: Mapping[str, RunConfig], load: Loader = load_cached
+    configs: Mapping[str, RunConfig], load: Loader = load_cached, most: Callable[[Planned, int], int] | None = None
 ) -> tuple[list[Group], dict[str, AnoOnlyError]]:
     """Runs by their shapes; and by key, why a run cannot be had.
 
-    Runs that differ in nothing about the data share one Split object.
+    Runs that differ in nothing about the data share one Split object. most: how many runs like one, on
+    so many columns, a stack may hold; most_runs unless given.
     """
     splits: dict[object, Split] = {}
     grouped: dict[object, tuple[Dataset, list[Planned]]] = {}
@@ -65,17 +66,24 @@ def groups_of(
         _, planned = grouped.setdefault(shape, (dataset, []))
         planned.append(Planned(key, config, split))
     groups = [
-        Group(dataset, tuple(planned), most_runs(planned[0], dataset.columns)) for dataset, planned in grouped.values()
+        Group(dataset, tuple(planned), (most or most_runs)(planned[0], dataset.columns))
+        for dataset, planned in grouped.values()
     ]
     return groups, errors
 
 
 def most_runs(planned: Planned, columns: int) -> int:
-    """How many such runs train as one stack, so that its memory stays bounded too."""
+    """How many such runs train as one stack on a CPU, so that its memory stays bounded too."""
+    values = values_a_run(planned, columns)
+    return 1 if values is None else max(1, min(STACK_RUNS, STACK_VALUES // values))
+
+
+def values_a_run(planned: Planned, columns: int) -> int | None:
+    """About how many numbers such a run holds in memory while it trains; None where it is none of our networks."""
     config = planned.config
     network = BASELINES[config.baseline].network
     if network is None or config.batch_size is None:
-        return 1
+        return None
     values = (len(planned.split.train) + len(planned.split.test)) * columns
     for part in network(columns, config.preset).values():
         weights = sum(
@@ -84,4 +92,4 @@ def most_runs(planned: Planned, columns: int) -> int:
             if isinstance(step, Linear)
         )
         values += 4 * weights + 3 * config.batch_size * sum(part.widths())  # with gradients, moments, activations
-    return max(1, min(STACK_RUNS, STACK_VALUES // values))
+    return values

@@ -31,12 +31,17 @@ def _products(a: Tensor, b: Tensor) -> Tensor:
     """
     runs = max(len(a), len(b))
     if a.is_cuda:
-        return torch.bmm(*(own.repeat_interleave(runs // len(own), dim=0) for own in (a, b)))
+        return torch.bmm(*(own if len(own) == runs else _repeated(own, runs) for own in (a, b)))
     products = a.new_empty(runs, a.shape[1], b.shape[2])
     lefts, rights = (_for_each(own, runs) for own in (a, b))
     for left, right, product in zip(lefts, rights, products.unbind(), strict=True):
         torch.mm(left, right, out=product)
     return products
+
+
+def _repeated(operand: Tensor, runs: int) -> Tensor:
+    shared = operand[:, None].expand(-1, runs // len(operand), -1, -1)
+    return shared.reshape(runs, *operand.shape[1:])  # of a single one no copy is made
 
 
 def _for_each(operand: Tensor, runs: int) -> list[Tensor]:
@@ -64,7 +69,7 @@ class _StackedProduct(torch.autograd.Function):
 
 def _weight_gradient(x: Tensor, upstream: Tensor) -> Tensor:
     """x[r]ᵀ @ upstream[r], [R, inputs, outputs]; for few outputs the other way round, in half the time."""
-    if _is_narrow(x.shape[2], upstream.shape[2]):
+    if _is_narrow(x.shape[2], upstream.shape[2]) and not x.is_cuda:
         return _products(upstream.transpose(1, 2), x).transpose(1, 2)
     return _products(x.transpose(1, 2), upstream)
 
@@ -90,10 +95,22 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(runs, 1, outputs)) if bias else None
 
     @torch.no_grad()
-    def initialise(self, generators: Sequence[torch.Generator], first_weights: str = "uniform") -> None:
-        """Draw run r's weights from generators[r]; first_weights: a name in FIRST_WEIGHTS."""
+    def initialise(
+        self,
+        generators: Sequence[torch.Generator],
+        first_weights: str = "uniform",
+        like: Sequence[int] | None = None,
+    ) -> None:
+        """Draw run r's weights from generators[r]; first_weights: a name in FIRST_WEIGHTS.
+
+        like: for each run the first one that begins with the same weights, which are drawn once.
+        """
         for run, generator in enumerate(generators):
-            FIRST_WEIGHTS[first_weights](self.weight[run], None if self.bias is None else self.bias[run], generator)
+            if like is not None and like[run] != run:
+                for parameter in self.parameters():
+                    parameter[run] = parameter[like[run]]
+            else:
+                FIRST_WEIGHTS[first_weights](self.weight[run], None if self.bias is None else self.bias[run], generator)
 
     def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
         """frozen: the gradient goes through x alone, not to weight and bias.

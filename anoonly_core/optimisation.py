@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["laid_out", "take_step"]
+__all__ = ["laid_out", "set_learning_rate", "take_step"]
 
 VECTOR = 64  # values, more than any CPU takes at once
 
@@ -15,21 +15,61 @@ VECTOR = 64  # values, more than any CPU takes at once
 def take_step(optimiser: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
     """One step down the sum of the terms, each run's loss [R] times its weight [R]."""
     for group in optimiser.param_groups:
-        for flat in group["params"]:
-            flat.grad.zero_()
+        for parameter in group["params"]:
+            if parameter.is_cuda:
+                parameter.grad = None  # the product itself becomes the gradient, in place of being added to zeros
+            else:
+                parameter.grad.zero_()
     trainable = [(loss, weight) for loss, weight in terms if loss.requires_grad]
     losses, weights = zip(*trainable, strict=True)
     torch.autograd.backward(losses, weights)
     optimiser.step()
 
 
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """The rate of the steps to come."""
+    for group in optimiser.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
 @contextmanager
-def laid_out(optimiser: torch.optim.Optimizer) -> Iterator[None]:
+def laid_out(optimiser: torch.optim.Optimizer, varies: bool = False) -> Iterator[None]:
     """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
 
     It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which
-    ones those are would depend on R. Afterwards each parameter has memory of its own again.
+    ones those are would depend on R. Afterwards each parameter has memory of its own again. A card's
+    optimisers take many tensors at once, so there it is only made fit for being captured; varies:
+    whether the learning rate will change, which then stands in a tensor.
     """
+    with _made_capturable(optimiser, varies) if _on_card(optimiser) else _in_one_tensor(optimiser):
+        yield
+
+
+def _on_card(optimiser: torch.optim.Optimizer) -> bool:
+    return any(parameter.is_cuda for group in optimiser.param_groups for parameter in group["params"])
+
+
+@contextmanager
+def _made_capturable(optimiser: torch.optim.Optimizer, varies: bool) -> Iterator[None]:
+    for group in optimiser.param_groups:
+        if "capturable" in group:  # SGD counts no steps
+            group["capturable"] = True
+        if varies:
+            group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
+    try:
+        yield
+    finally:
+        for group in optimiser.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+        torch.cuda.current_stream().synchronize()  # what is freed now may be taken for other work
+
+
+@contextmanager
+def _in_one_tensor(optimiser: torch.optim.Optimizer) -> Iterator[None]:
     placed: list[tuple[torch.Tensor, torch.Tensor]] = []
     groups = [(group, group["params"]) for group in optimiser.param_groups]
     for group, parameters in groups:

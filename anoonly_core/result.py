@@ -94,7 +94,8 @@ class RunResult:
     test_rows: int64 [n], positions in the Dataset; y_test: int8 [n]; scores: float32 [n], higher
     is more anomalous. seconds: of training and of scoring the test rows; in a stack, the stack's
     time divided by its runs; a pretraining that was kept from an earlier run counts what it took
-    then. counts: the split, see data.split.Split.
+    then. counts: the split, see data.split.Split. note: a sentence where it was not trained as it was
+    asked for, on the CPU in place of a card, say; it is not kept.
     """
 
     key: str
@@ -108,6 +109,7 @@ class RunResult:
     scores: np.ndarray
     sample: Sample
     history: History
+    note: str = ""
 
     def batches(self) -> dict[str, float]:
         """The means over the epochs of BATCH_SHARES: how the batches were made up; empty without batches."""

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from anoonly_core.card import Card, run_on_card
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
+from anoonly_core.device import NO_CARD, check_device
 from anoonly_core.errors import AnoOnlyError, DeviceUnavailable, StoreUnavailable, TrainingDiverged
-from anoonly_core.evaluate import metrics
+from anoonly_core.evaluate import Metrics, metrics
 from anoonly_core.grouping import Loader, Planned, groups_of
 from anoonly_core.keys import run_key
+from anoonly_core.measuring import is_finite, measuring_of, test_scores
 from anoonly_core.methods import METHODS, XGBOD, Trained
 from anoonly_core.result import HISTORY_METRICS, NO_HISTORY, History, Role, RunResult, Sample
 from anoonly_core.stack import Stack
@@ -26,7 +29,6 @@ from anoonly_core.streams import numpy_stream
 from anoonly_core.train import Snapshot, pretrain, train
 
 __all__ = [
-    "DEVICES",
     "Outcome",
     "Progress",
     "epochs_measured",
@@ -38,7 +40,6 @@ __all__ = [
     "warm_up",
 ]
 
-DEVICES = ("auto", "cpu", "cuda")
 SAMPLE_ROWS = 1500
 MEASURED_EPOCHS = 25
 
@@ -47,6 +48,8 @@ log = logging.getLogger(__name__)
 # What comes of a run: its result, or why there is none.
 Outcome = RunResult | AnoOnlyError
 Report = Callable[[int, int], None]
+# A run over its epochs and its metrics after the last of them, None where those are yet to be computed; or it diverged.
+_Course = tuple[History, Metrics | None] | None
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,10 @@ class Progress:
 def resolve_device(device: str) -> str:
     """ "cpu" or "cuda" for auto, cpu or cuda; raises DeviceUnavailable where there is no such card."""
     available = torch.cuda.is_available()
-    if device == "auto":
+    if check_device(device) == "auto":
         return "cuda" if available else "cpu"
-    if device not in DEVICES:
-        raise DeviceUnavailable(f"device must be one of {', '.join(DEVICES)}, not {device!r}.")
     if device == "cuda" and not available:
-        raise DeviceUnavailable("PyTorch finds no CUDA card on this machine: use the device cpu or auto.")
+        raise DeviceUnavailable(NO_CARD)
     return device
 
 
@@ -85,7 +86,8 @@ def run_many(
     """Runs in the order of their configs; those that share shapes train as one stack.
 
     What the store has is not trained again, and each stack is stored as soon as it is done.
-    on_progress is called after every epoch; what it raises stops the training. Raises an
+    on_progress is called after every epoch; what it raises stops the training. Where a card cannot do
+    what is asked, that is logged in one sentence, and the run is done in another way. Raises an
     AnoOnlyError with one sentence for data that cannot be had, split or trained on.
     """
     device = resolve_device(device)
@@ -99,13 +101,17 @@ def run_many(
         if on_progress is not None:
             on_progress(Progress(epoch, epochs, len(results), len(set(keys))))
 
-    errors = []
+    errors: list[AnoOnlyError] = []
+    notes = {""}
     for key, outcome in run_each(missing, device, report):
         if isinstance(outcome, AnoOnlyError):
             errors.append(outcome)
         else:
             results[key] = outcome
             _keep(store, outcome)
+            if outcome.note not in notes:
+                notes.add(outcome.note)
+                log.warning("%s", outcome.note)
     if errors:
         raise errors[0]
     return [results[key] for key in keys]
@@ -120,8 +126,12 @@ def run_each(
     """Train and test runs by key, those of one shape as one stack; each stack's outcomes as soon as it is done.
 
     A run that cannot be had, or that diverges, yields its error and leaves the others alone.
-    report is called after every epoch; what it raises stops the training.
+    report is called after every epoch; what it raises stops the training. On a card several stacks train
+    at once, and a result has the key of the device that it comes from.
     """
+    if device == "cuda":
+        yield from run_on_card(configs, _run_stack, report, load, Card())
+        return
     groups, errors = groups_of(configs, load)
     yield from errors.items()
     for group in groups:
@@ -145,43 +155,42 @@ def _run_stack(dataset: Dataset, planned: Sequence[Planned], device: str, report
     begun = time.perf_counter()
     if configs[0].baseline in METHODS:
         stack = Stack(dataset, configs, splits, device)
-        trained, histories, measuring = _train_stack(stack, report)
+        trained, courses, measuring = _train_stack(stack, report)
         measuring -= stack.spared_seconds
     else:
-        trained, histories, measuring = XGBOD(dataset, configs, splits), [NO_HISTORY] * len(configs), 0.0
+        trained, courses, measuring = XGBOD(dataset, configs, splits), [(NO_HISTORY, None)] * len(configs), 0.0
     done = time.perf_counter()
-    scores = _test_scores(trained)
+    scores = test_scores(trained)
     scored = time.perf_counter()
     samples = _samples(trained)
     share = 1 / len(planned)
     return [
         TrainingDiverged()
-        if history is None or not _is_finite(scores[r])
+        if course is None or not is_finite(scores[r])
         else RunResult(
             key=one.key,
             config=one.config,
             device=device,
-            metrics=metrics(dataset.y[one.split.test], scores[r]),
+            metrics=course[1] or metrics(dataset.y[one.split.test], scores[r]),
             seconds={"train": (done - begun - measuring) * share, "score": (scored - done) * share},
             counts=one.split.counts,
             test_rows=one.split.test,
             y_test=dataset.y[one.split.test].astype(np.int8),
             scores=scores[r],
             sample=samples[r],
-            history=history,
+            history=course[0],
         )
-        for r, (one, history) in enumerate(zip(planned, histories, strict=True))
+        for r, (one, course) in enumerate(zip(planned, courses, strict=True))
     ]
 
 
-def _train_stack(stack: Stack, report: Report) -> tuple[Trained, list[History | None], float]:
-    """The stack trained, its runs over their epochs, None where they diverged, and the seconds of measuring them."""
+def _train_stack(stack: Stack, report: Report) -> tuple[Trained, list[_Course], float]:
+    """The stack trained, its runs' courses, and the seconds of measuring them, of which a card's go to training."""
     epochs = stack.configs[0].epochs
     assert epochs is not None
     measured = epochs_measured(epochs)
     snapshots: list[Snapshot] = []
-    measures: list[list[list[float]] | None] = [[] for _ in stack.configs]
-    measuring = 0.0
+    measuring, seconds = measuring_of(stack), 0.0
     before = stack.pretraining_epochs
     for epoch in pretrain(stack):
         report(epoch, before + epochs)
@@ -189,32 +198,19 @@ def _train_stack(stack: Stack, report: Report) -> tuple[Trained, list[History | 
         snapshots.append(snapshot)
         if snapshot.epoch in measured:
             paused = time.perf_counter()
-            for run, score in enumerate(_test_scores(stack)):
-                own = measures[run]
-                if own is not None and _is_finite(score):
-                    found = metrics(stack.dataset.y[stack.splits[run].test], score)
-                    own.append([getattr(found, name) for name in HISTORY_METRICS])
-                else:
-                    measures[run] = None
-            if not any(own is not None for own in measures):
-                raise TrainingDiverged
-            measuring += time.perf_counter() - paused
+            measuring.measure()
+            seconds += time.perf_counter() - paused
         report(before + snapshot.epoch, before + epochs)
-    histories = [None if own is None else _history(snapshots, run, measured, own) for run, own in enumerate(measures)]
-    return stack, histories, measuring
+    courses: list[_Course] = [
+        None if own is None else (_history(snapshots, run, measured, own), own[-1])
+        for run, own in enumerate(measuring.found())
+    ]
+    return stack, courses, seconds
 
 
 def epochs_measured(epochs: int) -> list[int]:
     """The epochs at which the test rows are scored: all of few, evenly spread over many, always the last."""
     return sorted({int(epoch) for epoch in np.linspace(1, epochs, min(epochs, MEASURED_EPOCHS)).round()})
-
-
-def _test_scores(trained: Trained) -> list[np.ndarray]:
-    return trained.scores([split.test for split in trained.splits])
-
-
-def _is_finite(scores: np.ndarray) -> bool:
-    return bool(np.isfinite(scores).all())
 
 
 def _samples(trained: Trained) -> list[Sample]:
@@ -251,13 +247,12 @@ def _some(stream: np.random.Generator, rows: np.ndarray, most: int) -> np.ndarra
     return rows if len(rows) <= most else np.sort(stream.choice(rows, most, replace=False))
 
 
-def _history(snapshots: Sequence[Snapshot], run: int, measured: list[int], measures: list[list[float]]) -> History:
+def _history(snapshots: Sequence[Snapshot], run: int, measured: list[int], measures: list[Metrics]) -> History:
     per_epoch = {
         name: np.array([getattr(snapshot, name)[run] for snapshot in snapshots], dtype=np.float32)
         for name in ("loss_normal", "loss_anomaly", "labelled_share", "batches_without_anomaly")
     }
-    taken = np.array(measures, dtype=np.float64).reshape(len(measured), len(HISTORY_METRICS))
-    by_metric = {name: taken[:, column] for column, name in enumerate(HISTORY_METRICS)}
+    by_metric = {name: np.array([getattr(own, name) for own in measures]) for name in HISTORY_METRICS}
     return History(**per_epoch, **by_metric, measured=np.array(measured, dtype=np.int64))
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from anoonly_core.card_rows import CardRows
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
@@ -17,6 +18,7 @@ from anoonly_core.methods import METHODS, Head, Pretraining, TrainingRows
 from anoonly_core.methods.head import BLOCK_ROWS
 from anoonly_core.pretrained import pretraining_key, recall
 from anoonly_core.streams import derived_seed
+from anoonly_core.threads import share_out
 
 __all__ = ["Stack", "shape_key"]
 
@@ -50,11 +52,13 @@ class Stack:
         self.configs = tuple(configs)
         self.splits = tuple(splits)
         self.device = torch.device(device)
+        self._card = CardRows(dataset, splits, self.device) if self.device.type == "cuda" else None
         self.rows = self._training_rows()
         self._gathered = self.rows.X.new_empty(0)  # used again at each step: fresh memory costs as much as the copy
         first = configs[0]
         head = METHODS[first.baseline](len(configs), dataset.columns, first.norm, first.preset)
-        head.initialise(self._generators("weights"))
+        seeds = [config.seed for config in configs]
+        head.initialise(self._generators("weights"), [seeds.index(seed) for seed in seeds])
         head.lambda_n = torch.tensor([1.0 if config.lambda_n is None else config.lambda_n for config in configs])
         self.head: Head = head.to(self.device)
         self.head.prepare(self.rows, self._generators("preparation"))
@@ -103,11 +107,24 @@ class Stack:
         self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
         """`function` of x [R, rows, columns] for each run's own rows of the data set, scaled a part at a time."""
+        if self._card is not None:
+            joined = self.on_card(function, rows).cpu().numpy()
+            return [found[: len(own)].copy() for found, own in zip(joined, rows, strict=True)]
         parts = []
         for begin in range(0, max(len(own) for own in rows), SCALED_ROWS):
             scaled = self._scaled(rows, slice(begin, begin + SCALED_ROWS))
             parts.append([part.cpu().numpy() for part in self.head.row_by_row(function, scaled)])
         return [np.concatenate(own) for own in zip(*parts, strict=True)]
+
+    def on_card(self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]) -> torch.Tensor:
+        """The same of a stack on a card, left there: [R, most rows, ...], see CardRows.in_blocks."""
+        assert self._card is not None
+        was_training = self.head.training
+        self.head.eval()
+        try:
+            return self._card.in_blocks(function, self.splits, rows)
+        finally:
+            self.head.train(was_training)
 
     def _scaled(self, rows: Sequence[np.ndarray], part: slice) -> list[torch.Tensor]:
         """A part of each run's own rows as it sees them; one tensor for runs that share split and rows."""
@@ -123,12 +140,15 @@ class Stack:
         for split in distinct:
             begins[id(split)] = total
             total += len(split.train)
-        X = np.empty((total, self.dataset.columns), dtype=np.float32)
+        X = torch.empty(total, self.dataset.columns, device=self.device)
         for split in distinct:
             own = X[begins[id(split)] :][: len(split.train)]
-            split.scaled(self.dataset, split.train, out=own)
+            if self._card is not None:
+                self._card.scaled_into(own, split, split.train)
+            else:
+                split.scaled(self.dataset, split.train, out=own.numpy())
         return TrainingRows(
-            X=torch.from_numpy(X).to(self.device),
+            X=X,
             labelled=torch.from_numpy(np.concatenate([split.labelled for split in distinct])).to(self.device),
             first=torch.tensor([begins[id(split)] for split in self.splits]),
             sizes=tuple(len(split.train) for split in self.splits),
@@ -146,15 +166,22 @@ class Stack:
         size = self.configs[0].batch_size
         assert size is not None
 
+        on_card = self.device.type == "cuda"
+
         def epoch() -> torch.Tensor:
-            batches: torch.Tensor | None = None
-            for place, run in enumerate(runs):
-                drawn = draw(labelled[run], size, generators[run])
-                if batches is None:
-                    batches = drawn.new_empty(len(drawn), len(runs), drawn.shape[1])
-                torch.add(drawn, self.rows.first[run], out=batches[:, place])
-            assert batches is not None
-            each = batches.to(self.device)[:, :, None].expand(-1, -1, self._alike, -1)
+            first = draw(labelled[0], size, generators[0])
+            batches = first.new_empty(len(first), len(runs), first.shape[1], pin_memory=on_card)
+            torch.add(first, self.rows.first[0], out=batches[:, 0])
+
+            def fill(places: Sequence[int]) -> None:
+                for place in places:
+                    run = runs[place]
+                    drawn = draw(labelled[run], size, generators[run])
+                    torch.add(drawn, self.rows.first[run], out=batches[:, place])
+
+            others = range(1, len(runs))
+            share_out(fill, others) if on_card else fill(others)
+            each = batches.to(self.device, non_blocking=on_card)[:, :, None].expand(-1, -1, self._alike, -1)
             return each.reshape(len(batches), len(self.configs), -1)
 
         while True:
@@ -173,7 +200,8 @@ class Stack:
         Where neighbouring runs see the same rows and the head allows for it, they are there once for
         these: [D, rows, columns].
         """
-        once = self._alike if self.head.shares_rows or self._alike == len(self.configs) else 1
+        shares = self.head.shares_rows and self.device.type == "cpu"  # a card's batched product wants them side by side
+        once = self._alike if shares or self._alike == len(self.configs) else 1
         indices = indices[::once]
         shape = (*indices.shape, self.dataset.columns)
         if self._gathered.shape != shape:

@@ -2,39 +2,71 @@
 
 from __future__ import annotations
 
-import itertools
 import statistics
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
-from anoonly_core.optimisation import laid_out, take_step
+from anoonly_core.captured import Batches, repeated
+from anoonly_core.methods import Pretraining
+from anoonly_core.optimisation import laid_out, set_learning_rate, take_step
 from anoonly_core.pretrained import keep, recall
 from anoonly_core.stack import Stack
 
 __all__ = ["Snapshot", "pretrain", "seconds_an_epoch", "train", "train_step_by_step"]
 
-TIMED_STEPS = 5
+UNTIMED_STEPS, TIMED_STEPS = 2, 5  # the first ones make what the others need
 Steps = Generator[torch.Tensor, None, "Snapshot"]
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What one epoch did, for each of the stack's R runs.
+    """What one epoch did, for each of the stack's R runs; a card is waited for where a figure is asked for, not before.
 
-    epoch counts from 1. loss_normal, loss_anomaly: the epoch's means of L_N (before λ_n) and L_A
-    [R]. labelled_share: labelled anomalies among the rows of the epoch's batches [R];
-    batches_without_anomaly: the share of batches that held none [R].
+    epoch counts from 1. losses: the epoch's means of L_N and L_A [2, R]; labelled: labelled anomalies
+    in each batch [steps, R]; rows: those of a batch.
     """
 
     epoch: int
-    loss_normal: np.ndarray
-    loss_anomaly: np.ndarray
-    labelled_share: np.ndarray
-    batches_without_anomaly: np.ndarray
+    losses: torch.Tensor
+    labelled: torch.Tensor
+    rows: int
+
+    @property
+    def loss_normal(self) -> np.ndarray:
+        """The epoch's mean of L_N, before λ_n [R]."""
+        mean: np.ndarray = self._losses[0]
+        return mean
+
+    @property
+    def loss_anomaly(self) -> np.ndarray:
+        """The epoch's mean of L_A [R]."""
+        mean: np.ndarray = self._losses[1]
+        return mean
+
+    @property
+    def labelled_share(self) -> np.ndarray:
+        """Labelled anomalies among the rows of the epoch's batches [R]."""
+        share: np.ndarray = self._labelled.mean(axis=0) / self.rows
+        return share
+
+    @property
+    def batches_without_anomaly(self) -> np.ndarray:
+        """The share of batches that held none [R]."""
+        share: np.ndarray = (self._labelled == 0).mean(axis=0)
+        return share
+
+    @cached_property
+    def _losses(self) -> np.ndarray:
+        return self.losses.cpu().numpy()
+
+    @cached_property
+    def _labelled(self) -> np.ndarray:
+        return self.labelled.cpu().numpy()
 
 
 def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
@@ -64,12 +96,15 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
         return
     begun = time.perf_counter()
     draws = stack.draw_epochs(pretraining)
-    ones = torch.ones_like(stack.head.lambda_n)
     with laid_out(pretraining.optimiser):
+        step: _Step | None = None
         for epoch in range(1, pretraining.epochs + 1):
             stack.head.train()
-            for indices in next(draws):
-                take_step(pretraining.optimiser, [(pretraining.loss(stack.gather(indices)), ones)])
+            drawn = next(draws)
+            step = step or _PretrainingStep(stack, pretraining, drawn)
+            step.begin(drawn)
+            for _ in range(len(drawn)):
+                step.take()
             yield epoch
     if remember:
         share = (time.perf_counter() - begun) / len(stack.configs)
@@ -84,31 +119,30 @@ def _take_over(parameters: Sequence[torch.Tensor], run: int, values: Sequence[to
 
 def seconds_an_epoch(stack: Stack) -> tuple[float, float]:
     """What an epoch of pretraining, if any, and one of training take here, measured over a few steps of a new stack."""
-    seconds = []
+    seconds = [0.0]
     if (pretraining := stack.pretraining) is not None:
         with laid_out(pretraining.optimiser):
             batches = next(stack.draw_epochs(pretraining))
-            ones = torch.ones_like(stack.head.lambda_n)
-
-            def pretrain_on(indices: torch.Tensor) -> None:
-                take_step(pretraining.optimiser, [(pretraining.loss(stack.gather(indices)), ones)])
-
-            seconds.append(_timed(pretrain_on, batches))
-    optimiser = stack.head.optimiser(1e-9)
+            seconds[0] = _timed(_PretrainingStep(stack, pretraining, batches), batches)
+    optimiser = stack.head.train().optimiser(1e-9)
     with laid_out(optimiser):
         batches = next(stack.draw_epochs())
-        seconds.append(_timed(lambda indices: _through(_train_epoch(stack, optimiser, 1, indices[None])), batches))
-    return (0.0, seconds[0]) if len(seconds) == 1 else (seconds[0], seconds[1])
+        seconds.append(_timed(_TrainingStep(stack, optimiser, batches), batches))
+    return seconds[0], seconds[1]
 
 
-def _timed(step: Callable[[torch.Tensor], object], batches: torch.Tensor) -> float:
-    """Seconds that all steps would take, from the median of a few after the first."""
+def _timed(step: _Step, batches: torch.Tensor) -> float:
+    """Seconds that all steps would take, from the median of a few after those that are slower."""
     taken = []
-    for indices in itertools.islice(itertools.cycle(batches), 1 + TIMED_STEPS):
+    for number in range(UNTIMED_STEPS + TIMED_STEPS):
+        if number % len(batches) == 0:
+            step.begin(batches)
         begun = time.perf_counter()
-        step(indices)
+        step.take()
+        if batches.is_cuda:
+            torch.cuda.current_stream().synchronize()
         taken.append(time.perf_counter() - begun)
-    return statistics.median(taken[1:]) * len(batches)
+    return statistics.median(taken[UNTIMED_STEPS:]) * len(batches)
 
 
 def train(stack: Stack) -> Iterator[Snapshot]:
@@ -134,14 +168,17 @@ def _epochs(stack: Stack) -> Iterator[Steps]:
     epochs, first_rate = stack.configs[0].epochs, stack.configs[0].learning_rate
     assert epochs is not None and first_rate is not None
     optimiser = head.optimiser(first_rate)
+    rates = [head.learning_rate(first_rate, epoch, epochs) for epoch in range(1, epochs + 1)]
     draws = stack.draw_epochs()
     for norm in head.norms():
         norm.take_penalty()  # of whatever was computed before
-    with laid_out(optimiser):
-        for epoch in range(1, epochs + 1):
-            for group in optimiser.param_groups:
-                group["lr"] = head.learning_rate(first_rate, epoch, epochs)
-            yield _train_epoch(stack, optimiser, epoch, next(draws))
+    with laid_out(optimiser, varies=len(set(rates)) > 1):
+        step: _TrainingStep | None = None
+        for epoch, rate in enumerate(rates, start=1):
+            set_learning_rate(optimiser, rate)
+            drawn = next(draws)
+            step = step or _TrainingStep(stack, optimiser, drawn)
+            yield _train_epoch(stack, step, epoch, drawn)
 
 
 def _through(steps: Steps) -> Snapshot:
@@ -154,28 +191,64 @@ def _through(steps: Steps) -> Snapshot:
             return snapshot
 
 
-def _train_epoch(stack: Stack, optimiser: torch.optim.Optimizer, epoch: int, batches: torch.Tensor) -> Steps:
+def _train_epoch(stack: Stack, step: _TrainingStep, epoch: int, drawn: torch.Tensor) -> Steps:
     """Yields after each step its batch, and returns what the epoch did."""
-    head = stack.head.train()
-    norms = list(head.norms())
-    labelled = stack.rows.labelled[batches]
-    size = batches.shape[2]
-    ones = torch.ones_like(head.lambda_n)
-    by_batch = ones * (head.rows_an_item / size)
-    losses = ones.new_empty(2, len(batches), len(ones))
-    for step in range(len(batches)):  # not over all of them unbound, each of which takes more than its indices
-        normal, anomaly = head.losses(stack.gather(batches[step]), labelled[step])
-        terms = [(normal, head.lambda_n), (anomaly, ones)]
-        terms += [(penalty, by_batch) for norm in norms if (penalty := norm.take_penalty()) is not None]
-        take_step(optimiser, terms)
-        losses[0, step], losses[1, step] = normal.detach(), anomaly.detach()
-        yield batches[step]
-    mean_normal, mean_anomaly = (own.mean(dim=0).cpu().numpy() for own in losses)
-    per_batch = labelled.sum(dim=2).cpu().numpy()
-    return Snapshot(
-        epoch=epoch,
-        loss_normal=mean_normal,
-        loss_anomaly=mean_anomaly,
-        labelled_share=per_batch.mean(axis=0) / size,
-        batches_without_anomaly=(per_batch == 0).mean(axis=0),
-    )
+    stack.head.train()
+    step.begin(drawn)
+    for number in range(len(drawn)):  # not over all of them unbound, each of which takes more than its indices
+        step.take()
+        yield drawn[number]
+    return Snapshot(epoch, step.losses.mean(dim=1), step.labelled.sum(dim=2), drawn.shape[2])
+
+
+class _Step:
+    """One step of an optimiser as a function of tensors that stay where they are, see `captured`."""
+
+    def __init__(self, stack: Stack, optimiser: torch.optim.Optimizer, batches: torch.Tensor) -> None:
+        self.stack, self.optimiser = stack, optimiser
+        self.batches = Batches(batches)
+        self.ones = torch.ones_like(stack.head.lambda_n)
+        self.take = repeated(self._take, stack.device)
+
+    def begin(self, drawn: torch.Tensor) -> None:
+        """Begin an epoch with these batches [steps, R, rows]."""
+        self.batches.fill(drawn)
+
+    def _take(self) -> None:
+        take_step(self.optimiser, self._terms(self.batches.of(self.batches.indices)))
+        self.batches.place += 1
+
+    def _terms(self, indices: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Each run's losses [R] with their weights [R], for a batch [R, rows]."""
+        raise NotImplementedError
+
+
+class _PretrainingStep(_Step):
+    def __init__(self, stack: Stack, pretraining: Pretraining, batches: torch.Tensor) -> None:
+        super().__init__(stack, pretraining.optimiser, batches)
+        self.loss = pretraining.loss
+
+    def _terms(self, indices: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        return [(self.loss(self.stack.gather(indices)), self.ones)]
+
+
+class _TrainingStep(_Step):
+    """labelled: the labelled anomalies in the epoch's batches, bool [steps, R, rows]; losses: [2, steps, R]."""
+
+    def __init__(self, stack: Stack, optimiser: torch.optim.Optimizer, batches: torch.Tensor) -> None:
+        super().__init__(stack, optimiser, batches)
+        self.labelled = torch.empty_like(batches, dtype=torch.bool)
+        self.losses = self.ones.new_empty(2, len(batches), len(self.ones))
+        self.norms = list(stack.head.norms())
+        self.by_batch = self.ones * (stack.head.rows_an_item / batches.shape[2])
+
+    def begin(self, drawn: torch.Tensor) -> None:
+        super().begin(drawn)
+        self.labelled.copy_(self.stack.rows.labelled[drawn])
+
+    def _terms(self, indices: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        head, place = self.stack.head, self.batches.place
+        normal, anomaly = head.losses(self.stack.gather(indices), self.batches.of(self.labelled))
+        self.losses.index_copy_(1, place, torch.stack([normal.detach(), anomaly.detach()])[:, None])
+        penalties = [penalty for norm in self.norms if (penalty := norm.take_penalty()) is not None]
+        return [(normal, head.lambda_n), (anomaly, self.ones), *((own, self.by_batch) for own in penalties)]

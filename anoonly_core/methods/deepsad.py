@@ -15,6 +15,7 @@ __all__ = ["DeepSAD"]
 
 BLOCKS_A_SPAN = 16
 COLUMNS_AT_ONCE = 32
+CARD_ROWS = 512
 
 
 class DeepSAD(Head):
@@ -36,7 +37,10 @@ class DeepSAD(Head):
     @torch.no_grad()
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Fix each run's centre: the untrained network's mean output over the training rows, off zero."""
-        mean = self._mean_code([rows.of_run(run)[0] for run in range(len(rows.sizes))])
+        if rows.X.is_cuda:
+            mean = self._mean_on_card(rows)
+        else:
+            mean = self._mean_code([rows.of_run(run)[0] for run in range(len(rows.sizes))])
         pushed = torch.where(mean < 0, -self.centre_margin, self.centre_margin)
         self.centre.copy_(torch.where(mean.abs() < self.centre_margin, pushed, mean))
 
@@ -63,6 +67,21 @@ class DeepSAD(Head):
         sizes = torch.tensor([len(x) for x in rows], device=rest.device)
         mean: Tensor = (rest + blocks + spans) / sizes[:, None, None]
         return mean
+
+    def _mean_on_card(self, rows: TrainingRows) -> Tensor:
+        """The same, of all runs' rows at once."""
+        first = rows.first.to(rows.X.device)[:, None]
+        sizes = torch.tensor(rows.sizes, device=rows.X.device)[:, None]
+        total = self.centre.new_zeros(self.centre.shape, dtype=torch.float64)
+        was_training = self.training
+        self.eval()
+        for begin in range(0, max(rows.sizes), CARD_ROWS):
+            places = torch.arange(begin, min(begin + CARD_ROWS, max(rows.sizes)), device=rows.X.device)
+            x = rows.X[first + places.minimum(sizes - 1)]
+            outputs = torch.where((places < sizes)[..., None], self.code(x), 0)
+            total += outputs.sum(dim=1, keepdim=True, dtype=torch.float64)
+        self.train(was_training)
+        return (total / sizes[..., None]).to(self.centre.dtype)
 
     def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
         decay = self.weight_decay

@@ -87,11 +87,14 @@ class Head(nn.Module, ABC):
         self.parts = nn.ModuleDict({name: Chain(runs, part, *norms) for name, part in parts.items()})
         self.register_buffer("lambda_n", torch.ones(runs))
 
-    def initialise(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw run r's weights from generators[r], layer by layer, the same whatever the norm is."""
+    def initialise(self, generators: Sequence[torch.Generator], like: Sequence[int] | None = None) -> None:
+        """Draw run r's weights from generators[r], layer by layer, the same whatever the norm is.
+
+        like: for each run the first one that begins with the same weights, which are drawn once.
+        """
         for module in self.modules():
             if isinstance(module, StackedLinear):
-                module.initialise(generators, self.first_weights)
+                module.initialise(generators, self.first_weights, like)
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Whatever happens once between the first weights and the first step."""

@@ -74,7 +74,7 @@ class PReNet(Head):
         left, right = labelled[:, :pairs], labelled[:, pairs:]
         # A norm sees each side by itself, as two passes through the published feature layer.
         score = self._pair_score(self.hidden(x[:, :pairs]), self.hidden(x[:, pairs:]))
-        both, one, none = (score.new_tensor(target) for target in self.targets)
+        both, one, none = (score.new_full((), target) for target in self.targets)
         error = (score - torch.where(left & right, both, torch.where(left | right, one, none))).abs()
         zero = score.new_zeros(())
         normal = torch.where(left | right, zero, error).sum(dim=1)

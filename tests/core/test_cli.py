@@ -275,7 +275,7 @@ def test_the_text_says_what_was_run_and_what_came_out(capsys: pytest.CaptureFixt
         f"{counts['test']} test rows"
     )
     assert [row.split() for row in rows] == [[name, f"{value:.4f}"] for name, value in report["metrics"].items()]
-    assert re.fullmatch(r"1 run, \d+\.\d\d s of training", last)
+    assert re.fullmatch(r"1 run, \d+\.\d\d s of training on the CPU", last)
 
 
 @pytest.mark.parametrize("baseline", BASELINES)

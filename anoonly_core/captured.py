@@ -1,0 +1,97 @@
+"""A step that is taken again and again: on a CPU called each time; on a card captured once as a graph and replayed.
+
+On a card most of a small step's time is the launching of its hundred kernels, which a replay does as one.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["CAPTURES", "Batches", "repeated"]
+
+Step = Callable[[], None]
+_capturing = threading.Lock()
+
+
+class Batches:
+    """An epoch's batches at one place in memory, and which of them comes next: all that a step need be told.
+
+    indices: int64 [steps, R, rows]; place: int64 [1].
+    """
+
+    def __init__(self, epoch: Tensor) -> None:
+        self.indices = torch.empty_like(epoch)
+        self.place = torch.zeros(1, dtype=torch.int64, device=epoch.device)
+
+    def fill(self, epoch: Tensor) -> None:
+        """Put an epoch's batches in the place of the one before."""
+        self.indices.copy_(epoch)
+        self.place.zero_()
+
+    def of(self, epoch: Tensor) -> Tensor:
+        """What an epoch's tensor [steps, ...] says of the batch that comes next."""
+        return epoch.index_select(0, self.place)[0]
+
+
+def repeated(step: Step, device: torch.device) -> Step:
+    """`step`, to be called many times; it must read and write tensors alone, always the same ones.
+
+    Whatever else it does in Python happens on a card at its first two calls only. Raises RuntimeError
+    where the card fails.
+    """
+    capture = CAPTURES.get(device.type)
+    return step if capture is None else _Captured(step, capture)
+
+
+class _Captured:
+    """Called once as it is, so that everything it needs has been made; then captured, and replayed from there on."""
+
+    def __init__(self, step: Step, capture: Callable[[Step], Step]) -> None:
+        self._step, self._capture = step, capture
+        self._called = False
+        self._replay: Step | None = None
+
+    def __call__(self) -> None:
+        if self._replay is not None:
+            self._replay()
+        elif self._called:
+            self._replay = self._capture(self._step)
+            self._replay()
+        else:
+            self._called = True
+            self._step()
+
+
+def _as_graph(step: Step) -> Step:
+    """A CUDA graph of what the step does; nothing is computed yet."""
+    graph = torch.cuda.CUDAGraph()
+    here = torch.cuda.current_stream()
+    # What is collected within a capture may free what must not be freed then; the default stream cannot be captured.
+    with _capturing:
+        stream = here
+        if here == torch.cuda.default_stream():
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(here)
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            with torch.cuda.stream(stream):
+                graph.capture_begin(capture_error_mode="thread_local")  # other stacks' threads go on meanwhile
+                try:
+                    step()
+                finally:
+                    graph.capture_end()
+        finally:
+            if collects:
+                gc.enable()
+        here.wait_stream(stream)
+    return graph.replay
+
+
+# By the type of the device: what makes a step into one that need not go through Python.
+CAPTURES: dict[str, Callable[[Step], Step]] = {"cuda": _as_graph}

@@ -1,0 +1,17 @@
+"""What runs train on, by the names that options give it; without torch."""
+
+from __future__ import annotations
+
+from anoonly_core.errors import DeviceUnavailable
+
+__all__ = ["DEVICES", "NO_CARD", "check_device"]
+
+DEVICES = ("auto", "cpu", "cuda")
+NO_CARD = "PyTorch finds no CUDA card on this machine: use the device cpu or auto."
+
+
+def check_device(device: str) -> str:
+    """The device, which must be one of DEVICES; raises DeviceUnavailable."""
+    if device not in DEVICES:
+        raise DeviceUnavailable(f"device must be one of {', '.join(DEVICES)}, not {device[:60]!r}.")
+    return device
