@@ -14,8 +14,10 @@ from anoonly_core.cli_options import checked_out, write_table
 from anoonly_core.cli_training import add_engine_options, engine_of, train, whole
 from anoonly_core.config import RULES
 from anoonly_core.data.catalogue import DATASETS, check_name, load
+from anoonly_core.device import check_device
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.evaluate import METRICS
+from anoonly_core.execute import kept_runs
 from anoonly_core.questions import QUESTIONS, WITH_AND_WITHOUT
 from anoonly_core.store import default_store
 from anoonly_core.sweep import AXES, PUBLISHED, Sweep, make_sweep, sweep_table
@@ -33,6 +35,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--question", metavar="NAME", help=f"vary what the paper varied: {', '.join(QUESTIONS)}")
     parser.add_argument("--seed", metavar="VALUE", help="the first seed")
     parser.add_argument("--seeds", metavar="N", default="5", help="seeds for each point of the grid; 5 if not given")
+    parser.add_argument("--device", default="auto", help="auto, cpu, on all cores, or cuda")
     add_engine_options(parser)
     parser.add_argument("--out", metavar="FILE", help="where the table of all runs goes: .csv or .parquet")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -41,6 +44,7 @@ def add_parser(commands: Any) -> None:
 
 def _sweep(options: argparse.Namespace) -> None:
     sweep = sweep_of(options)
+    check_device(options.device)
     out = checked_out(options.out)
     name = check_name(str(sweep.settings.get("dataset", "digits_3")))
     if name in DATASETS and not DATASETS[name].at_hand():
@@ -54,8 +58,9 @@ def _sweep(options: argparse.Namespace) -> None:
     for sentence in sweep.grid[1]:
         print(f"Left out: {sentence}", file=sys.stderr)
     store = default_store()
-    runs, failures = store.runs(sweep.configs), dict[str, str]()
+    failures = dict[str, str]()
     with engine_of(options) as engine:
+        runs = kept_runs(store, sweep.configs, engine.device)
         train(sweep.configs, engine, store, runs, failures)
     table = sweep_table(sweep, runs, failures)
     if out is not None:

@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from anoonly_core import worker
 from anoonly_core.config import RunConfig
-from anoonly_core.errors import InvalidConfig
+from anoonly_core.device import NO_CARD
+from anoonly_core.errors import DeviceUnavailable, InvalidConfig
 from anoonly_core.execute import Engine, LocalEngine, execute
 from anoonly_core.plan import duration
 from anoonly_core.store import Store, StoredRun
@@ -25,14 +26,18 @@ WORKERS_A_CORE = 4  # more of them take memory and no less time
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Declare who trains."""
+    """Declare who trains, but for --device."""
     parser.add_argument("--workers", metavar="N", help="processes on this machine; one a core if not given")
     parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler such as tcp://host:8786, in their place")
 
 
 @contextmanager
 def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
-    """Processes of this machine, or a cluster's; raises InvalidConfig or EngineUnavailable."""
+    """Processes of this machine, one with its graphics card, or a cluster's.
+
+    With the device auto a card is taken where there is one and --workers is not given. Raises
+    InvalidConfig, DeviceUnavailable or EngineUnavailable.
+    """
     if options.cluster is not None:
         from anoonly_core.cluster import Cluster
 
@@ -44,9 +49,24 @@ def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
     if not 1 <= count <= most:
         rule = f"a whole number from 1 to {most}, {WORKERS_A_CORE} for each core of this machine"
         raise InvalidConfig(f"workers must be {rule}, not {str(count)[:20]}.")
+    card = ""
+    with _workers(count) as workers:
+        if options.device == "cuda" or (options.device == "auto" and options.workers is None):
+            card = workers.schedule(worker.card_name).result()
+        if options.device == "cuda" and not card:
+            raise DeviceUnavailable(NO_CARD)
+        if not card:
+            yield LocalEngine(workers)
+            return
+    with _workers(1) as one:
+        yield LocalEngine(one, card)
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Workers]:
     workers = Workers(count, worker.start_trainer)
     try:
-        yield LocalEngine(workers)
+        yield workers
     finally:
         workers.close()
 
@@ -77,18 +97,22 @@ def train(
     if not missing:
         print(f"{said}.", file=sys.stderr)
         return
+    notes = {""}
     states: Any = execute(missing, engine, store)
     try:
         with tqdm(total=len(configs), initial=kept, unit="run", disable=None, leave=False) as bar:
             for state in states:
                 if said and state.seconds_left is not None:
                     bar.clear()
-                    print(f"{said}; about {duration(state.seconds_left)} on {engine.slots} workers.", file=sys.stderr)
+                    print(f"{said}; about {duration(state.seconds_left)} on {engine.name}.", file=sys.stderr)
                     said = ""
                 runs |= state.runs
                 failures |= state.failures
                 if state.unkept:
                     print(state.unkept, file=sys.stderr)
+                if state.note not in notes:
+                    notes.add(state.note)
+                    print(state.note, file=sys.stderr)
                 if state.seconds_left is not None:
                     bar.set_postfix_str(f"about {duration(state.seconds_left)} left")
                 bar.update(len(state.runs) + len(state.failures))

@@ -89,6 +89,13 @@ class Cluster:
             raise EngineUnavailable(f"The cluster at {self.address} has no workers: start some with `dask worker`.")
         return self._threads
 
+    device = "cpu"
+
+    @property
+    def name(self) -> str:
+        """How many of them there are."""
+        return f"{self.slots} workers"
+
     def plan(self, configs: dict[str, RunConfig]) -> Work:
         """Cut runs by key into stacks, on one of the workers."""
         return self._submit(_plan_here, configs, self.slots)

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 from anoonly_core import worker
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, EngineUnavailable, StoreUnavailable
+from anoonly_core.keys import run_key
 from anoonly_core.plan import Plan, PlannedStack
 from anoonly_core.result import RunResult
 from anoonly_core.store import Store, StoredRun
 from anoonly_core.workers import Task, WorkerDied, Workers
 
-__all__ = ["Engine", "LocalEngine", "State", "Work", "execute"]
+__all__ = ["Engine", "LocalEngine", "State", "Work", "execute", "kept_runs"]
 
 POLL_S = 0.1
 MOST_DEATHS = 2
@@ -42,7 +43,15 @@ class Work(Protocol):
 
 
 class Engine(Protocol):
-    """Who trains: processes of this machine, or a cluster's."""
+    """Who trains: processes of this machine, its graphics card, or a cluster's."""
+
+    @property
+    def device(self) -> str:
+        """What a run's key names: "cpu" or "cuda"."""
+
+    @property
+    def name(self) -> str:
+        """Who that is, after "on"."""
 
     @property
     def slots(self) -> int:
@@ -59,23 +68,25 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Worker processes of this machine, one a core."""
+    """Worker processes of this machine, one a core; or one that owns its graphics card, whose name is then given."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, card: str = "") -> None:
         self.workers = workers
+        self.device = "cuda" if card else "cpu"
+        self.name = card or f"{workers.count} workers"
 
     @property
     def slots(self) -> int:
-        """One stack a process."""
+        """One stack a process; what a card's process is given it cuts into stacks itself."""
         return self.workers.count
 
     def plan(self, configs: dict[str, RunConfig]) -> Task:
         """Cut runs by key into stacks, in one of the processes."""
-        return self.workers.schedule(worker.plan_runs, configs, self.slots)
+        return self.workers.schedule(worker.plan_runs, configs, self.slots, self.device)
 
     def train(self, configs: dict[str, RunConfig]) -> Task:
         """Train runs by key in one of the processes."""
-        return self.workers.schedule(worker.train_each, configs)
+        return self.workers.schedule(worker.train_each, configs, self.device)
 
     def stop(self, work: Work) -> None:
         """Have a process stop at its next epoch, or end it."""
@@ -88,19 +99,30 @@ class State:
     """How far an execution has come.
 
     runs, failures: those that have ended since the state before, by key. seconds_left: None while
-    it is being planned. unkept: why finished runs could not be stored, if so.
+    it is being planned. unkept: why finished runs could not be stored, if so. note: a sentence where runs
+    were not trained as they were asked for.
     """
 
     runs: dict[str, StoredRun] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     seconds_left: float | None = None
     unkept: str = ""
+    note: str = ""
+
+
+def kept_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> dict[str, StoredRun]:
+    """Which of these runs the store has, by the keys that they have on the CPU: the device's own, else the CPU's."""
+    kept = store.runs(configs)
+    if device != "cpu":
+        own = {run_key(config, device): key for key, config in configs.items()}
+        kept |= {own[key]: run for key, run in store.runs(own).items()}
+    return kept
 
 
 def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> Iterator[State]:
     """Plan, train and store runs by key, yielding a state ten times a second; stop iterating and it has stopped.
 
-    What the store has already is left out by the caller. A worker that dies costs its unfinished
+    What the store has already is left out by the caller, see kept_runs. A worker that dies costs its unfinished
     stack, which is cut in half, for it may have been too large, and tried again. Raises
     EngineUnavailable where there is nobody left to train.
     """
@@ -184,7 +206,7 @@ def _again(stack: PlannedStack, deaths: Counter[str], failures: dict[str, str]) 
 
 def _take_in(outcomes: list[tuple[str, Any]], store: Store, state: State) -> State:
     """The state with these outcomes, each result being stored."""
-    runs, failures, unkept = dict(state.runs), dict(state.failures), state.unkept
+    runs, failures, unkept, note = dict(state.runs), dict(state.failures), state.unkept, state.note
     for key, outcome in outcomes:
         if isinstance(outcome, RunResult):
             try:
@@ -192,9 +214,10 @@ def _take_in(outcomes: list[tuple[str, Any]], store: Store, state: State) -> Sta
             except StoreUnavailable as error:
                 unkept = str(error)  # the figures are fine and go on to their reader
             runs[key] = StoredRun.of(outcome)
+            note = outcome.note or note
         else:
             failures[key] = str(outcome)
-    return replace(state, runs=runs, failures=failures, unkept=unkept)
+    return replace(state, runs=runs, failures=failures, unkept=unkept, note=note)
 
 
 class _Clock:

@@ -11,7 +11,7 @@ __all__ = ["Plan", "PlannedStack", "duration"]
 
 @dataclass(frozen=True)
 class PlannedStack:
-    """Runs by key that train as one stack, and the seconds that they are expected to take on one core."""
+    """Runs by key that train as one stack on a core, or as several at once on a card; the seconds expected of them."""
 
     configs: dict[str, RunConfig]
     seconds: float

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from anoonly_core.baselines import BASELINES
+from anoonly_core.card import CARD_ERRORS, Card, most_on_card
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import SPLIT_FIELDS
-from anoonly_core.evaluate import metrics
 from anoonly_core.grouping import Group, Loader, Planned, groups_of
+from anoonly_core.measuring import measuring_of
 from anoonly_core.methods import METHODS
 from anoonly_core.plan import Plan, PlannedStack
 from anoonly_core.run import epochs_measured
@@ -25,7 +27,11 @@ __all__ = ["make_plan"]
 WANTED_S = 12.0  # a stack takes about so long, so that curves grow while a sweep runs
 LONGEST_S = 60.0  # of a stack of one split's runs, which share batches and pretraining
 EFFICIENT = 6  # its runs cost so many times what it costs whatever their number is, so that cutting wastes little
-PROBED_RUNS = 4
+PROBED_RUNS = {"cpu": 4, "cuda": 64}
+LEAST_SHARE = {"cpu": 0.05, "cuda": 0.002}  # of what one run alone takes, at which another one is put at least
+
+
+log = logging.getLogger(__name__)
 
 
 def make_plan(
@@ -33,12 +39,14 @@ def make_plan(
     workers: int,
     load: Loader = load_cached,
     check: Callable[[], None] = lambda: None,
+    device: str = "cpu",
 ) -> Plan:
     """Cut runs, by key, into stacks for so many workers; a few steps of each shape are timed for it.
 
-    check is called between the timings; what it raises stops the planning.
+    check is called between the timings; what it raises stops the planning. For a card, whose one
+    worker trains several stacks at once, they are put together until there is work for a while.
     """
-    groups, errors = groups_of(configs, load)
+    groups, errors = groups_of(configs, load, most_on_card(Card()) if device == "cuda" else None)
     known: dict[object, _Cost] = {}
     costs = []
     for group in groups:
@@ -47,15 +55,18 @@ def make_plan(
         alike = tuple(getattr(one.config, name) for name in ("dataset", "baseline", "preset", "norm", "batch_size"))
         shape = (*alike, len(one.split.train))
         if shape not in known:
-            known[shape] = _cost(group)
+            known[shape] = _cost(group, device) if device == "cpu" else _cost_on_card(group)
         costs.append(known[shape])
+    failures = {key: str(error) for key, error in errors.items()}
+    if device == "cuda":
+        return Plan(tuple(_put_together(groups, costs)), failures)
     share = sum(c.seconds(g.runs) - c.fixed(g.runs[0].config) for g, c in zip(groups, costs, strict=True)) / workers
     stacks = [
         PlannedStack({one.key: one.config for one in part}, cost.seconds(part))
         for group, cost in zip(groups, costs, strict=True)
         for part in _cut(group, cost, share, workers if len(groups) == 1 else 1)
     ]
-    return Plan(_longest_first(stacks), {key: str(error) for key, error in errors.items()})
+    return Plan(_longest_first(stacks), failures)
 
 
 @dataclass(frozen=True)
@@ -90,28 +101,56 @@ def _pretraining_epochs(config: RunConfig) -> int:
     return BASELINES[config.baseline].pretraining_epochs
 
 
-def _cost(group: Group) -> _Cost:
+def _cost_on_card(group: Group) -> _Cost:
+    """On the CPU where the card fails: there its runs will train."""
+    try:
+        return _cost(group, "cuda")
+    except CARD_ERRORS:
+        log.warning("the graphics card failed while its steps were timed", exc_info=True)
+        return _cost(group, "cpu")
+
+
+def _cost(group: Group, device: str) -> _Cost:
     """Time a few steps of one run and of several; what has no epochs, XGBOD, is not timed."""
     if group.runs[0].config.baseline not in METHODS:
         return _Cost((0.0, 0.0), (0.0, 0.0), 0.0)
-    several = min(PROBED_RUNS, len(group.runs), group.most)
-    one, test = _probe(group, 1)
-    many, _ = _probe(group, several) if several > 1 else (one, test)
+    several = min(PROBED_RUNS[device], len(group.runs), group.most)
+    one, test = _probe(group, 1, device)
+    many, test = _probe(group, several, device) if several > 1 else (one, test)
     lines = []
     for alone, together in zip(one, many, strict=True):
-        each = min(max((together - alone) / (several - 1), 0.05 * alone), alone) if several > 1 else alone
+        least = LEAST_SHARE[device] * alone
+        each = min(max((together - alone) / (several - 1), least), alone) if several > 1 else alone
         lines.append((alone - each, each))
     return _Cost(epoch=lines[1], pretraining_epoch=lines[0], test=test)
 
 
-def _probe(group: Group, runs: int) -> tuple[tuple[float, float], float]:
+def _probe(group: Group, runs: int, device: str) -> tuple[tuple[float, float], float]:
     chosen = sorted(group.runs, key=_by_unit)[:runs]  # as they stand in a stack, sharing what they can
-    stack = Stack(group.dataset, [one.config for one in chosen], [one.split for one in chosen])
+    stack = Stack(group.dataset, [one.config for one in chosen], [one.split for one in chosen], device)
     seconds = seconds_an_epoch(stack)
+    measuring = measuring_of(stack)
     begun = time.perf_counter()
-    rows = chosen[0].split.test
-    metrics(group.dataset.y[rows], stack.scores([one.split.test for one in chosen])[0])
+    measuring.measure()
+    measuring.found()
     return seconds, (time.perf_counter() - begun) / runs
+
+
+def _put_together(groups: Sequence[Group], costs: Sequence[_Cost]) -> Iterator[PlannedStack]:
+    """Whole groups, one after the other, in as many parts as each takes about WANTED_S."""
+    together: dict[str, RunConfig] = {}
+    seconds = 0.0
+    for group, cost in zip(groups, costs, strict=True):
+        own = sum(
+            cost.seconds(group.runs[begin : begin + group.most]) for begin in range(0, len(group.runs), group.most)
+        )
+        if together and seconds + own > WANTED_S:
+            yield PlannedStack(together, seconds)
+            together, seconds = {}, 0.0
+        together |= {one.key: one.config for one in group.runs}
+        seconds += own
+    if together:
+        yield PlannedStack(together, seconds)
 
 
 def _cut(group: Group, cost: _Cost, share: float, workers: int) -> Iterator[tuple[Planned, ...]]:

@@ -37,6 +37,7 @@ __all__ = [
     "Cancelled",
     "JobProgress",
     "Kept",
+    "card_name",
     "fetch_datasets",
     "fit_detector",
     "look_at_own",
@@ -86,9 +87,8 @@ class Kept:
     unkept: str = ""
 
 
-# Set once when the process starts: the way back for progress, and one flag a job.
-_progress: Any = None
-_flags: Any = None
+_progress: Any = None  # the way back, set once when the process starts
+_flags: Any = None  # one a job
 
 
 def _start(progress: Any, flags: Any, environment: Mapping[str, str]) -> None:
@@ -135,19 +135,26 @@ def train_runs(job: int, configs: Sequence[RunConfig]) -> Kept:
     return Kept(run_many(configs, "cpu", store, report), store.unkept)
 
 
-def train_each(job: int, configs: dict[str, RunConfig]) -> list[tuple[str, Outcome]]:
-    """Train and test runs by key on the CPU, each with its own outcome, and keep nothing; raises Cancelled."""
+def card_name(job: int) -> str:
+    """The graphics card of this machine that PyTorch can use, "" where there is none."""
+    from anoonly_core.card import card_name
+
+    return card_name()
+
+
+def train_each(job: int, configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, Outcome]]:
+    """Train and test runs by key, each with its own outcome, and keep nothing; raises Cancelled."""
     from anoonly_core.run import run_each
 
     _check(job)
-    return list(run_each(configs, "cpu", lambda epoch, epochs: _report(job, epoch, epochs)))
+    return list(run_each(configs, device, lambda epoch, epochs: _report(job, epoch, epochs)))
 
 
-def plan_runs(job: int, configs: dict[str, RunConfig], workers: int) -> Plan:
+def plan_runs(job: int, configs: dict[str, RunConfig], workers: int, device: str = "cpu") -> Plan:
     """Cut runs by key into stacks for so many workers, see planner.make_plan; raises Cancelled."""
     from anoonly_core.planner import make_plan
 
-    return make_plan(configs, workers, check=lambda: _check(job))
+    return make_plan(configs, workers, check=lambda: _check(job), device=device)
 
 
 def observe_run(job: int, config: RunConfig) -> list[Observation]:

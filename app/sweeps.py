@@ -16,12 +16,13 @@ from typing import Any, Protocol
 from anoonly_core import worker
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, StoreUnavailable
-from anoonly_core.execute import Engine, LocalEngine, execute
+from anoonly_core.execute import Engine, execute, kept_runs
 from anoonly_core.plan import Plan
 from anoonly_core.store import StoredRun
 from anoonly_core.sweep import Sweep, make_sweep
-from anoonly_core.workers import Task, WorkerDied, Workers
+from anoonly_core.workers import Task, WorkerDied
 from app.jobs import Jobs, server_jobs
+from app.machine import Machine
 
 __all__ = ["Batch", "SweepView", "Sweeps", "server_sweeps"]
 
@@ -72,7 +73,7 @@ class _Entry:
 
 
 class Sweeps:
-    """All sweeps of a server: one at a time on its own cores, those of clusters beside it."""
+    """All sweeps of a server: one at a time on its graphics card or its own cores, those of clusters beside it."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -80,9 +81,9 @@ class Sweeps:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._queue: deque[_Entry] = deque()
         self._working = False
-        self._workers: Workers | None = None
+        self.machine = Machine(jobs)
         self._estimates: OrderedDict[str, Task] = OrderedDict()
-        jobs.on_busy = self._give_way
+        jobs.on_busy = self.machine.give_way
 
     # -- what a page asks for
 
@@ -126,7 +127,7 @@ class Sweeps:
 
     def view(self, sweep: Batch) -> SweepView:
         """How far a sweep has come, whether somebody trains it or not."""
-        kept = self.jobs.store.runs(sweep.configs)
+        kept = kept_runs(self.jobs.store, sweep.configs, self.machine.device())
         with self._lock:
             entry = self._entries.get(_key(sweep))
             if entry is None:
@@ -138,13 +139,17 @@ class Sweeps:
     def estimate(self, sweep: Sweep, missing: dict[str, RunConfig]) -> float | None:
         """Seconds that the missing runs would take on this machine; None while that is being measured."""
         text = hashlib.sha256("".join(sorted(missing)).encode()).hexdigest()
+        card = self.machine.card()
+        if card is None:
+            return None
+        workers, slots, device = self.machine.planners(card), 1 if card else self.jobs.cores, "cuda" if card else "cpu"
         with self._lock:
             task = self._estimates.get(text)
             if task is None:
                 for other in self._estimates.values():
                     if not other.done:
-                        self.jobs.trainers.stop(other, insist=False)  # its page has moved on
-                task = self.jobs.trainers.schedule(worker.plan_runs, missing, self.jobs.cores)
+                        workers.stop(other, insist=False)  # its page has moved on
+                task = workers.schedule(worker.plan_runs, missing, slots, device)
                 self._estimates[text] = task
                 while len(self._estimates) > REMEMBERED:
                     self._estimates.popitem(last=False)
@@ -159,7 +164,7 @@ class Sweeps:
         except (WorkerDied, Exception) as error:
             log.warning("a sweep could not be planned: %r", error)
             return float("nan")
-        return plan.seconds(self.jobs.cores)
+        return plan.seconds(slots)
 
     def earlier(self) -> list[Sweep]:
         """The sweeps that were started here, the latest first, as far as they can still be."""
@@ -178,8 +183,7 @@ class Sweeps:
         with self._lock:
             for entry in self._entries.values():
                 entry.stop.set()
-            if self._workers is not None:
-                self._workers.close()
+            self.machine.close()
 
     # -- inside
 
@@ -205,7 +209,8 @@ class Sweeps:
 
     def _train(self, entry: _Entry) -> None:
         try:
-            kept = self.jobs.store.runs(entry.sweep.configs)
+            device = "cpu" if entry.cluster else self.machine.device(wait=True)
+            kept = kept_runs(self.jobs.store, entry.sweep.configs, device)
             missing = {key: config for key, config in entry.sweep.configs.items() if key not in kept}
             if missing and not entry.stop.is_set():
                 with self._engine(entry.cluster) as engine:
@@ -230,7 +235,7 @@ class Sweeps:
                     entry.seconds_left = state.seconds_left
                     entry.runs |= state.runs
                     entry.failures |= state.failures
-                    entry.problem = state.unkept or entry.problem
+                    entry.problem = state.unkept or state.note or entry.problem
         finally:
             states.close()  # type: ignore[attr-defined]
 
@@ -242,16 +247,7 @@ class Sweeps:
             with Cluster(cluster) as there:
                 yield there
             return
-        with self._lock:
-            if self._workers is None:  # most servers never sweep
-                self._workers = Workers(self.jobs.cores, worker.start_trainer)
-        self._give_way(self.jobs.busy())
-        yield LocalEngine(self._workers)
-
-    def _give_way(self, processes: int) -> None:
-        """Let as many of the sweep's processes wait as the pages' own runs keep busy: the cores are for both."""
-        if self._workers is not None:
-            self._workers.give_way(processes)
+        yield self.machine.engine()
 
 
 def _key(sweep: Batch) -> str:

@@ -138,7 +138,7 @@ def _draw_buttons(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) 
         "idle": _expected(asked, sweeps, view),
         "waiting": f"{counted}. Waiting: another sweep comes first",
         "planning": f"{counted}. Timing a few steps of each shape",
-        "running": f"{counted}, about {duration(view.seconds_left or 0)} left",
+        "running": f"{counted}, about {duration(view.seconds_left or 0)} left{_on_card(asked, sweeps)}",
         "stopping": f"{counted}. Stopping at the next epoch",
     }[view.state]
     right.progress(share, words)
@@ -158,7 +158,16 @@ def _expected(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) -> s
     _await_estimate(sweep, sweeps, missing)
     if seconds is None:
         return f"{kept}; measuring how long that takes"
-    return kept if math.isnan(seconds) else f"{kept}, about {duration(seconds)} on this machine"
+    return kept if math.isnan(seconds) else f"{kept}, about {duration(seconds)} on {_machine(sweeps)}"
+
+
+def _machine(sweeps: Sweeps) -> str:
+    card = sweeps.machine.card()
+    return f"this machine's {notices.plain(card)}" if card else "this machine"
+
+
+def _on_card(asked: sweep_controls.Asked, sweeps: Sweeps) -> str:
+    return "" if asked.cluster or not sweeps.machine.card() else f" on {_machine(sweeps)}"
 
 
 @st.fragment(run_every=FOLLOW_S)

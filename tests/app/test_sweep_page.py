@@ -17,6 +17,7 @@ from anoonly_core.sweep import Sweep, make_sweep
 from app import jobs as jobs_module
 from app import sweep_controls
 from app import sweeps as sweeps_module
+from app.machine import Machine
 from app.sweeps import Sweeps
 from tests.app.conftest import MakeJobs
 
@@ -40,6 +41,7 @@ class Silent(Sweeps):
 @pytest.fixture
 def sweeps(make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch) -> Silent:
     monkeypatch.setattr("app.jobs.Workers", lambda *arguments, **named: None)
+    monkeypatch.setattr(Machine, "card", lambda machine, wait=False: "")
     jobs = jobs_module.Jobs()
     made = Silent(jobs)
     made.started = []
@@ -159,6 +161,13 @@ def test_the_command_is_that_of_the_sweep(open_page: Open, sweeps: Silent) -> No
     assert command == sweep_command(sweep)
     options = cli._parser().parse_args(command.split()[3:])
     assert cli_sweep.sweep_of(options).configs.keys() == sweep.configs.keys()
+
+
+@pytest.mark.parametrize(("card", "words"), [("", "this machine"), ("NVIDIA _Paper", "machine's NVIDIA \\_Paper")])
+def test_it_says_what_will_train(open_page: Open, monkeypatch: pytest.MonkeyPatch, card: str, words: str) -> None:
+    monkeypatch.setattr(Machine, "card", lambda machine, wait=False: card)
+    (progress,) = open_page().get("progress")
+    assert "about 2 min on this machine" in progress.proto.text and words in progress.proto.text
 
 
 @pytest.mark.parametrize("offered", [True, False])

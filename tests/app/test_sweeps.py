@@ -64,7 +64,7 @@ def test_a_sweep_is_trained_kept_and_listed(sweeps: Sweeps) -> None:
     assert sweeps.earlier()[0] == sweep
     after_a_restart = Sweeps(sweeps.jobs)
     assert set(after_a_restart.view(sweep).runs) == set(sweep.configs)
-    sweeps.jobs.on_busy = sweeps._give_way
+    sweeps.jobs.on_busy = sweeps.machine.give_way
 
 
 def test_stopped_it_keeps_what_is_finished_and_goes_on_from_there(sweeps: Sweeps) -> None:
@@ -101,7 +101,7 @@ def test_a_sweep_gives_way_to_what_a_page_waits_for(sweeps: Sweeps, jobs: Jobs) 
     sweep = a_sweep(1, epochs=5000)
     sweeps.start(sweep)
     wait_until(sweeps, sweep, "running")
-    workers = sweeps._workers
+    workers = sweeps.machine._on_cores
     assert workers is not None
     wait_for(lambda: any(task.progress for task in list(workers._tasks.values())), "its first epoch")
     config = make_config(epochs=300, seed=next(seeds))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from anoonly_core import cli, cli_sweep, cli_training
 from anoonly_core.evaluate import METRICS
 from anoonly_core.run import run_many
 from anoonly_core.store import default_store
 from anoonly_core.sweep import Sweep
+from anoonly_core.workers import Task
 
 
 def sweep_of(*arguments: str) -> Sweep:
@@ -71,6 +74,11 @@ def test_a_question_is_narrowed_down_by_what_is_given() -> None:
         (["--out", f"{'a' * 300}.csv"], "--out must name a file of at most 200"),
         (["--out", f"{'a' * 300}/a.csv"], "There is no folder"),
         (["--workers", "some"], "workers must be"),
+        (["--device", "tpu"], "device must be one of auto, cpu, cuda, not 'tpu'"),
+        pytest.param(
+            *(["--device", "cuda", "--workers", "1"], "PyTorch finds no CUDA card"),
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA card"),
+        ),
         (["--cluster", "tcp://127.0.0.1:9"], "No Dask scheduler answers"),
         (["--baseline", "PReNet", "--batch-size", "1,2"], "batch_size must be 4 or more"),
         (["--batch-size", ",".join(map(str, range(1, 4002))), "--seeds", "5"], "a sweep has at most 20000"),
@@ -86,13 +94,27 @@ def test_bad_input_is_one_sentence(
     assert pd.Series([printed.err]).str.contains(words).all()
 
 
+class NoProcesses:
+    """Workers that have no card and train nothing."""
+
+    def __init__(self, count: int, initializer: Any) -> None:
+        self.count = count
+
+    def schedule(self, function: Any) -> Task:
+        task = Task(1, Future())
+        task.future.set_result("")
+        return task
+
+    def close(self) -> None: ...
+
+
 @pytest.fixture
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> None:
         raise AssertionError("nothing is left to train")
 
     monkeypatch.setattr(cli_training.LocalEngine, "plan", refuse)
-    monkeypatch.setattr(cli_training, "Workers", lambda *arguments: type("None", (), {"close": lambda self: None})())
+    monkeypatch.setattr(cli_training, "Workers", NoProcesses)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -6,18 +6,20 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from anoonly_core import execute as module
 from anoonly_core import worker
+from anoonly_core.card import FAILED
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import EngineUnavailable, SplitImpossible
-from anoonly_core.execute import LocalEngine, State, execute
+from anoonly_core.execute import LocalEngine, State, execute, kept_runs
 from anoonly_core.keys import run_key
 from anoonly_core.plan import Plan, PlannedStack
 from anoonly_core.run import run_many
@@ -57,6 +59,51 @@ def collect(states: Iterator[State]) -> tuple[set[str], dict[str, str]]:
 
 
 # -- with real processes
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA card")
+def test_a_sweep_for_a_card_that_fails_is_trained_on_the_cpu_and_says_so(workers: Workers, store: Store) -> None:
+    """To the end, in a process that was forked; the bits are the CPU's, and so are the keys in the store."""
+    configs = keyed(*(quick(seed=seed, lambda_n=value) for seed in range(2) for value in (1, 0)))
+    states = list(execute(configs, LocalEngine(workers, "NVIDIA Paper"), store))
+    runs = {key: run for state in states for key, run in state.runs.items()}
+    assert runs.keys() == configs.keys() == store.runs().keys()
+    assert {state.note for state in states} == {"", FAILED}
+    for expected in run_many(list(configs.values()), "cpu"):
+        found = store.get(expected.key)
+        assert found is not None and np.array_equal(found.scores, expected.scores) and found.device == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+def test_a_forked_process_trains_on_the_card(store: Store) -> None:
+    one = Workers(1, worker.start_trainer)
+    try:
+        card = one.schedule(worker.card_name).result()
+        configs = keyed(*(quick(seed=seed, lambda_n=value) for seed in range(2) for value in (1, 0)))
+        runs, failures = collect(execute(configs, LocalEngine(one, card), store))
+    finally:
+        one.close()
+    assert runs == configs.keys() and failures == {}
+    assert {run.device for run in store.runs().values()} == {"cuda"}
+    assert kept_runs(store, configs, "cuda").keys() == configs.keys()
+
+
+def test_where_there_is_no_card_a_worker_says_so(workers: Workers) -> None:
+    assert bool(workers.schedule(worker.card_name).result()) == torch.cuda.is_available()
+
+
+def test_the_cards_runs_are_found_before_the_cpus_and_on_the_cpu_not_at_all(store: Store) -> None:
+    first, second = quick(), quick(seed=1)
+    on_cpu = run_many([first, second], "cpu")
+    on_card = replace(on_cpu[0], key=run_key(first, "cuda"), device="cuda")
+    for result in (*on_cpu[1:], on_card):
+        store.put(result)
+    configs = keyed(first, second)
+    assert {key: run.device for key, run in kept_runs(store, configs, "cpu").items()} == {run_key(second): "cpu"}
+    found = {key: run.device for key, run in kept_runs(store, configs, "cuda").items()}
+    assert found == {run_key(first): "cuda", run_key(second): "cpu"}
+    store.put(on_cpu[0])
+    assert kept_runs(store, configs, "cuda")[run_key(first)].device == "cuda"
 
 
 def test_runs_are_those_of_one_process_to_the_bit(workers: Workers, store: Store) -> None:
