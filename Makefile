@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 AXE := 4.14.1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test e2e look lint format bench soak first-light screenshots clean
+.PHONY: run test e2e look lint format bench bench-cuda soak first-light screenshots clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/python -m app $(ARGS)
@@ -35,6 +35,10 @@ format: $(VENV)/dev.stamp
 # Speed as ratios measured side by side in one process; see the README.
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench
+
+# What a graphics card does, where there is one and a build of PyTorch for it; ARGS="--sizes", --table, --agreement, --out FILE.
+bench-cuda: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.bench.cuda $(ARGS)
 
 # Many sessions on one server, faults, odd input; ARGS="load --sessions 20 --seconds 300", "faults --only full-disk", inputs.
 soak: $(VENV)/dev.stamp

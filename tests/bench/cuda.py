@@ -1,0 +1,159 @@
+"""What a graphics card does, printed as tables and, with --out, written as JSON: python -m tests.bench.cuda.
+
+--sizes: the heads at R = 1, 40 and 400 beside the floor. --table: 600 runs from files on disk to
+finished metrics, twice, whose bits must be equal and whose metrics scikit-learn's. --agreement: the
+same runs on this machine's cores, and how far each file's mean AUCROC lies from theirs. All of them
+where none is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from anoonly_core import worker
+from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.evaluate import METRICS
+from anoonly_core.execute import LocalEngine, execute
+from anoonly_core.keys import run_key
+from anoonly_core.result import RunResult
+from anoonly_core.run import warm_up
+from anoonly_core.store import Store
+from anoonly_core.workers import Workers
+from tests.bench import card
+
+PARTS = ("sizes", "table", "agreement")
+WITHIN = 0.5  # points of AUCROC
+PAPERS_FILES = 74
+LARGE_STEPS, SMALL_STEPS = 1400, 250  # of DeepSAD on a file of CIFAR10's size, and on one of MVTec-AD's
+
+
+def main() -> None:
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.cuda", description=__doc__)
+    for name in PARTS:
+        parser.add_argument(f"--{name}", action="store_true")
+    parser.add_argument("--out", type=Path, metavar="FILE")
+    asked = parser.parse_args()
+    wanted = [name for name in PARTS if getattr(asked, name)] or PARTS
+    warnings.simplefilter("ignore")
+    warm_up()
+    most = card.ceilings()
+    found: dict[str, Any] = {
+        "card": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "cores": os.cpu_count(),
+        "operations a second": most.operations,
+        "bytes a second": most.bytes,
+    }
+    print(f"{found['card']}, torch {found['torch']}, {found['cores']} cores of the host, float32 without TF32")
+    print(f"ceilings measured: {most.operations / 1e12:.1f} Tflop/s, {most.bytes / 1e12:.2f} TB/s")
+    if "sizes" in wanted:
+        card.of_sizes("DeepSAD", (1,), most, repeats=1)  # once, so that nothing is loaded within what is measured
+        print(f"\n{card.DATASET}, published epochs, pretraining counted in, networks and rows made, graphs captured")
+        print(card.TITLES)
+        found["sizes"] = card.of_sizes("DeepSAD", (1, 40, 400), most)
+        for head in ("DevNet", "PReNet", "FEAWAD"):
+            found["sizes"] += card.of_sizes(head, (40, 400), most)
+    if "table" in wanted or "agreement" in wanted:
+        found["table"], results = whole_table()
+        if "agreement" in wanted:
+            found["agreement"] = agreement(results)
+    if asked.out is not None:
+        asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def whole_table() -> tuple[dict[str, Any], dict[str, RunResult]]:
+    """Run it twice and print what it takes, whether both are equal, and how far the metrics lie from scikit-learn's."""
+    (first, results), (second, again) = card.whole_table(), card.whole_table()
+    equal = all(np.array_equal(own.scores, again[key].scores) for key, own in results.items())
+    equal = equal and all(own.metrics == again[key].metrics for key, own in results.items())
+    off = max(_off(own) for own in results.values())
+    files = card.table_files()
+    on_cpu = sum(own.device == "cpu" for own in results.values())
+    estimate = _whole_paper(statistics.mean((first, second)), files)
+    print(f"\n{len(results)} runs, four heads × λ_n 1 and 0 × 5 seeds × {len(files)} files, from files to metrics:")
+    print(f"{first:.1f} s and {second:.1f} s; {on_cpu} of them on the CPU; equal to the bit: {equal}")
+    print(f"metrics at most {off:.1e} from scikit-learn's; all {PAPERS_FILES} files of Table 1: about {estimate:.0f} s")
+    return {
+        "runs": len(results),
+        "files": files,
+        "seconds": [first, second],
+        "equal": equal,
+        "off": off,
+        "estimate": estimate,
+    }, results
+
+
+def _whole_paper(seconds: float, files: list[str]) -> float:
+    """By the file, and with the steps that DeepSAD takes more on files larger than most of those at hand."""
+    small = sum(name.startswith("MVTec") for name in files)
+    small_of_paper = sum(name.startswith("MVTec") for name, own in DATASETS.items() if own.family in card.FAMILIES)
+    more_large = (PAPERS_FILES - small_of_paper) - (len(files) - small) * PAPERS_FILES / len(files)
+    each_step = seconds / len(files) / 5000  # of all heads, about so many on a file
+    return seconds * PAPERS_FILES / len(files) + more_large * (LARGE_STEPS - SMALL_STEPS) * each_step
+
+
+def _off(result: RunResult) -> float:
+    y, score = result.y_test.astype(int), result.scores
+    expected = (
+        roc_auc_score(y, score),
+        average_precision_score(y, score),
+        average_precision_score(1 - y, -score),
+        average_precision_score(1 - y, score),
+    )
+    found = result.metrics.as_dict()
+    return max(abs(found[name] - own) for name, own in zip(METRICS, expected, strict=True))
+
+
+def agreement(results: Mapping[str, RunResult]) -> dict[str, Any]:
+    """Train the same runs on the cores, and print how far each file's mean AUCROC lies off, in points."""
+    configs = {run_key(config): config for config in card.table_configs().values()}
+    begun = time.perf_counter()
+    workers = Workers(os.cpu_count() or 1, worker.start_trainer)
+    with tempfile.TemporaryDirectory() as folder:
+        cores: dict[str, float] = {}
+        for state in execute(configs, LocalEngine(workers), Store(Path(folder) / "cores.sqlite")):
+            assert not state.failures, state.failures
+            cores |= {key: run.metrics["aucroc"] for key, run in state.runs.items()}
+    workers.close()
+    seconds = time.perf_counter() - begun
+    means: dict[tuple[str, str, float | None], list[tuple[float, float]]] = defaultdict(list)
+    for own in results.values():
+        at = own.config.baseline, own.config.dataset, own.config.lambda_n
+        means[at].append((100 * own.metrics.aucroc, 100 * cores[run_key(own.config)]))
+    rows, beyond = [], 0
+    for (head, name, weight), pairs in means.items():
+        there, here = np.mean(pairs, axis=0)
+        rows.append({"head": head, "file": name, "lambda_n": weight, "card": there, "cpu": here})
+        beyond += abs(there - here) > WITHIN
+    print(
+        f"\nThe same runs on {os.cpu_count()} cores: {seconds:.0f} s. Mean AUCROC of five seeds, card less CPU, points:"
+    )
+    print(f"{'head':8} {'λ_n':>4} {'largest':>8} {'mean':>6} {f'beyond {WITHIN}':>11}  at")
+    for head in card.HEADS:
+        for weight in (1.0, 0.0):
+            own = [row for row in rows if (row["head"], row["lambda_n"]) == (head, weight)]
+            off = [row["card"] - row["cpu"] for row in own]
+            largest = int(np.argmax(np.abs(off)))
+            many = sum(abs(value) > WITHIN for value in off)
+            place = own[largest]["file"]
+            print(f"{head:8} {weight:4g} {off[largest]:8.2f} {np.mean(off):6.2f} {many:5} of {len(off):2}  {place}")
+    return {"seconds on the cores": seconds, "beyond": int(beyond), "rows": rows}
+
+
+if __name__ == "__main__":
+    main()
