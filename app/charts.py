@@ -1,4 +1,4 @@
-"""Pure functions: data -> plotly Figure. Colours and marks mean the same in every chart."""
+"""The figures of Compare, as pure functions: data -> plotly Figure."""
 
 from __future__ import annotations
 
@@ -10,76 +10,18 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anoonly_core.evaluate import Confusion, Curves
-from anoonly_core.result import History, Role
+from anoonly_core.result import History
+from app.marks import ANOMALY, BINS, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, Side, laid_out, panel_title
 
 __all__ = [
-    "ANOMALY",
-    "MARKS_ON_A_LINE",
-    "MODEBAR",
-    "NORMAL",
-    "ScoreScale",
-    "Side",
+    "Panel",
     "confusion_figure",
     "curves_figure",
     "history_figure",
-    "panel_title",
     "points_figure",
     "scores_figure",
     "split_figure",
 ]
-
-NORMAL = "#0072B2"
-ANOMALY = "#D55E00"
-NEUTRAL = "#808080"
-LINES = {"A": ("dash", NEUTRAL), "B": ("solid", "#009E73")}
-ROLES = {
-    Role.TEST_NORMAL: ("normal", NORMAL, "circle", 5, 0.55),
-    Role.TEST_ANOMALY: ("anomaly", ANOMALY, "diamond", 8, 0.9),
-    Role.LABELLED_ANOMALY: ("labelled anomaly (training)", ANOMALY, "star", 12, 1.0),
-}
-BINS = 48
-MARKS_ON_A_LINE = 6  # so that lines of one dash can be told apart without colour
-MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
-
-
-@dataclass(frozen=True)
-class ScoreScale:
-    """Puts the scores of different runs on one axis: distance from the median, in interquartile ranges.
-
-    Heads and λ_n give scores of very different size, and only their order counts. The axis is an
-    inverse hyperbolic sine: linear around the median, logarithmic far from it.
-    """
-
-    median: float
-    spread: float
-
-    @classmethod
-    def of(cls, scores: np.ndarray) -> ScoreScale:
-        low, median, high = np.percentile(scores.astype(np.float64), [25, 50, 75])
-        return cls(float(median), float(high - low) or 1.0)
-
-    def units(self, scores: np.ndarray) -> np.ndarray:
-        """Scores in interquartile ranges above the median."""
-        return (scores - self.median) / self.spread
-
-    def score(self, units: float) -> float:
-        """The score that lies this many interquartile ranges above the median."""
-        return self.median + units * self.spread
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One run, A or B, as the charts need it; letter "A" or "B"."""
-
-    letter: str
-    name: str
-    y: np.ndarray
-    scores: np.ndarray
-    scale: ScoreScale
-
-    @property
-    def title(self) -> str:
-        return f"<b>{self.letter}</b>  {self.name}"
 
 
 def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[Confusion]) -> go.Figure:
@@ -134,7 +76,7 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     figure.update_yaxes(range=[0, tallest * 1.05])
     figure.update_yaxes(title_text="% of its class", col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return _laid_out(figure, 200, top=44, legend_y=1.26)  # beside the titles' second line
+    return laid_out(figure, 200, top=44, legend_y=1.26)  # beside the titles' second line
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +127,7 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
     figure.update_xaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_yaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_layout(dragmode="lasso")
-    return _laid_out(figure, 272, top=24, legend_y=-0.02)
+    return laid_out(figure, 272, top=24, legend_y=-0.02)
 
 
 def curves_figure(
@@ -237,7 +179,7 @@ def curves_figure(
         figure.update_xaxes(title_text=x_title, range=[-0.02, 1.02], col=column)
         figure.update_yaxes(title_text=y_title, range=[-0.02, 1.04], col=column)
         panel_title(figure, 1, column, title)
-    return _laid_out(figure, 320, legend_y=1.24)
+    return laid_out(figure, 320, legend_y=1.24)
 
 
 def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ()) -> go.Figure:
@@ -279,9 +221,8 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
     figure.update_yaxes(title_text="test metric", range=[0, 1.03], col=2)
     panel_title(figure, 1, 1, "Losses")
     panel_title(figure, 1, 2, "Metrics on the test rows")
-    laid_out = _laid_out(figure, 330, legend_y=1.0, top=30)
-    laid_out.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"})
-    return laid_out
+    beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
+    return laid_out(figure, 330, legend_y=1.0, top=30).update_layout(legend=beside)
 
 
 def split_figure(counts: Mapping[str, int]) -> go.Figure:
@@ -310,10 +251,8 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_xaxes(title_text="rows")
     figure.update_yaxes(autorange="reversed")
-    laid_out = _laid_out(figure, 240, legend_y=1.0, top=16)
-    side = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
-    laid_out.update_layout(legend=side)
-    return laid_out
+    beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
+    return laid_out(figure, 240, legend_y=1.0, top=16).update_layout(legend=beside)
 
 
 def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
@@ -342,34 +281,4 @@ def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> 
         )
         panel_title(figure, 1, column, side.title)
     figure.update_yaxes(autorange="reversed")
-    return _laid_out(figure, 230, legend_y=1.0, top=30)
-
-
-def panel_title(figure: go.Figure, row: int, column: int, text: str, size: int = 13) -> None:
-    """Write a title over one panel of a figure of several, at its left edge."""
-    axes = figure.get_subplot(row, column)
-    figure.add_annotation(
-        text=text,
-        showarrow=False,
-        xref=f"{axes.xaxis.plotly_name.replace('axis', '')} domain",
-        yref=f"{axes.yaxis.plotly_name.replace('axis', '')} domain",
-        x=0,
-        y=1.02,
-        xanchor="left",
-        yanchor="bottom",
-        align="left",
-        font={"size": size},
-    )
-
-
-def _laid_out(figure: go.Figure, height: int, legend_y: float, top: int = 62) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": top, "b": 8},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": legend_y, "yanchor": "top"},
-        hovermode="closest",
-        uirevision="keep",
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
-    return figure
+    return laid_out(figure, 230, legend_y=1.0, top=30)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anoonly_core.purify.result import Purified, Suspicion, removal
-from app.charts import ANOMALY, BINS, NEUTRAL, NORMAL, ScoreScale, panel_title
+from app.marks import ANOMALY, BINS, NEUTRAL, NORMAL, ScoreScale, panel_title
 from app.verdict import difference
 
 __all__ = ["VARIANTS", "outcome_figure", "suspicion_figure"]

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anoonly_core.observation import PART_NAMES, Kind, Observation
-from app.charts import ANOMALY, NEUTRAL, NORMAL, panel_title
 from app.film import Change, Film
+from app.marks import ANOMALY, NEUTRAL, NORMAL, panel_title
 
 __all__ = ["KINDS", "observation_film"]
 

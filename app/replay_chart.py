@@ -10,8 +10,8 @@ from plotly.subplots import make_subplots
 
 from anoonly_core.replay import Reel, Replay
 from anoonly_core.result import Role
-from app.charts import ANOMALY, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, ScoreScale, panel_title
 from app.film import Change, Film
+from app.marks import ANOMALY, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, ScoreScale, panel_title
 
 __all__ = ["replay_film"]
 

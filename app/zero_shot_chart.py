@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from anoonly_core.data.classes import ClassTable
 from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZE_SHARE, SIZES, ZeroShotResult
-from app.charts import ANOMALY, NEUTRAL, NORMAL, ScoreScale, panel_title
+from app.marks import ANOMALY, NEUTRAL, NORMAL, ScoreScale, panel_title
 from app.verdict import Difference, difference, signed
 
 __all__ = [

@@ -16,8 +16,9 @@ from anoonly_core.result import RunResult, from_bytes
 from anoonly_core.store import default_store
 from app import jobs as jobs_module
 from app import own_tables, sweeps
-from app.controls import baseline_of, default_choice
-from app.jobs import SHIPPED, Jobs
+from app.choice import baseline_of, default_choice
+from app.finished import SHIPPED
+from app.jobs import Jobs
 
 PATIENCE_S = 90.0
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -31,6 +32,12 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.02)
+
+
+def assert_one_line(sentence: str) -> None:
+    """What a page can show of a bad link: one line of a length that can be read."""
+    assert len(sentence.splitlines()) == 1
+    assert len(sentence) < 400
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,8 +19,8 @@ from anoonly_core.config import make_config
 from anoonly_core.keys import run_key
 from anoonly_core.result import NO_HISTORY, RunResult
 from app import jobs as jobs_module
+from app.choice import baseline_of, pin_text
 from app.comparison import THRESHOLDS
-from app.controls import baseline_of, pin_text
 from app.jobs import JobView
 from app.verdict import difference
 from app.waiting import Plan, draw_progress

@@ -21,7 +21,7 @@ from anoonly_core.store import default_store
 from anoonly_core.worker import JobProgress
 from anoonly_core.workers import Task
 from app import jobs as jobs_module
-from app.controls import default_choice
+from app.choice import default_choice
 from app.jobs import Job, Jobs, JobView, dataset_key
 from tests.app.conftest import MakeJobs, wait_for
 

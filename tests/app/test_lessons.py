@@ -15,7 +15,9 @@ from anoonly_core.keys import run_key
 from anoonly_core.project import project
 from anoonly_core.result import RunResult
 from anoonly_core.run import run_many
-from app.controls import CONTROLS, PUBLISHED, from_pin, read_link
+from app.addresses import read_link
+from app.choice import from_pin
+from app.controls import CONTROLS, PUBLISHED
 from app.lessons import (
     FOLDER,
     LESSONS,
@@ -31,7 +33,7 @@ from app.lessons import (
     read_place,
 )
 from app.measures import MEASURES, gap, relative_spread
-from app.sweep_controls import OWN_CONTROLS, VALUES
+from app.sweep_address import OWN_CONTROLS, VALUES
 from app.verdict import Difference
 
 BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer"}

@@ -17,7 +17,8 @@ import pandas as pd
 
 from tests.browser.server import Server
 from tests.soak.browsing import Browsing
-from tests.soak.visitor import Late, Visitor
+from tests.soak.session import Late
+from tests.soak.visitor import Visitor
 from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings
 
 __all__ = ["LoadReport", "put_under_load"]
