@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from anoonly_core.evaluate import Confusion, Curves
 from anoonly_core.result import History
-from app.marks import ANOMALY, BINS, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, Side, laid_out, panel_title
+from app.marks import ANOMALY, BINS, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, Side, above, laid_out
+from app.panels import Panels
 
 __all__ = [
     "Panel",
@@ -30,7 +30,7 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     low, high = min(a.min() for a in axis), max(a.max() for a in axis)
     low, high = min(low, float(np.arcsinh(threshold))), max(high, float(np.arcsinh(threshold))) + 0.1
     edges = np.linspace(low - 0.1, high, BINS + 1)
-    figure = make_subplots(1, 2, horizontal_spacing=0.05)
+    figure = Panels(1, 2, spacing=(0.05, 0))
     tallest = 0.0
     for column, (side, place, found) in enumerate(zip(sides, axis, confusions, strict=True), start=1):
         for label, name, colour, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
@@ -59,24 +59,23 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
                 row=1,
                 col=column,
             )
-        tallest = max(tallest, *(float(max(trace.y)) for trace in figure.data))
-        figure.add_vline(
-            x=float(np.arcsinh(threshold)), line={"color": NEUTRAL, "width": 2, "dash": "dash"}, col=column
-        )
+        tallest = max(tallest, *(float(max(trace["y"])) for trace in figure.data))
+        cut = {"color": NEUTRAL, "width": 2, "dash": "dash"}
+        figure.add_vline(float(np.arcsinh(threshold)), cut, col=column)
         flagged = (
             f"{side.title}<br>flags {found.anomalies_flagged} of {found.anomalies_flagged + found.anomalies_missed} "
             f"anomalies, {found.normals_flagged} of {found.normals_flagged + found.normals_passed} normal"
         )
-        panel_title(figure, 1, column, flagged)
+        figure.add_title(flagged, 1, column)
     ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
     figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{t:g}" for t in ticks], range=[low - 0.1, high])
     figure.update_xaxes(
         title={"text": "score, interquartile ranges above the median", "standoff": 2, "font": {"size": 12}}
     )
     figure.update_yaxes(range=[0, tallest * 1.05])
-    figure.update_yaxes(title_text="% of its class", col=1)
+    figure.update_yaxes(title={"text": "% of its class"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return laid_out(figure, 200, top=44, legend_y=1.26)  # beside the titles' second line
+    return laid_out(figure, 200, above(1.26), top=44)  # beside the titles' second line
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,17 +90,17 @@ class Panel:
 
 def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting: str = "") -> go.Figure:
     """One scatter a panel; one without points yet says `waiting`. A row has the same id in each."""
-    figure = make_subplots(1, len(panels), horizontal_spacing=0.02)
+    figure = Panels(1, len(panels), spacing=(0.02, 0))
     first = next((column for column, panel in enumerate(panels, start=1) if panel.points is not None), 1)
     for column, panel in enumerate(panels, start=1):
-        panel_title(figure, 1, column, panel.title)
+        figure.add_title(panel.title, 1, column)
         points, row_ids = panel.points, panel.row_ids
         if points is None:
             figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
             continue
         for kind, (name, colour, symbol, size, opacity) in ROLES.items():
             mine = np.flatnonzero(panel.role == kind)
-            chosen = [place for place, row in enumerate(mine) if int(row_ids[row]) in set(selected)]
+            chosen = np.flatnonzero(np.isin(row_ids[mine], list(selected)))
             figure.add_scatter(
                 x=points[mine, 0],
                 y=points[mine, 1],
@@ -127,14 +126,14 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
     figure.update_xaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_yaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_layout(dragmode="lasso")
-    return laid_out(figure, 272, top=24, legend_y=-0.02)
+    return laid_out(figure, 272, above(-0.02), top=24)
 
 
 def curves_figure(
     sides: Sequence[Side], curves: Sequence[Curves], at: Sequence[int], chance: Mapping[str, float]
 ) -> go.Figure:
     """ROC and both precision-recall curves of A (dashed) and B, with the threshold's marks at index `at`."""
-    figure = make_subplots(1, 3, horizontal_spacing=0.07)
+    figure = Panels(1, 3, spacing=(0.07, 0))
     rates = ("false_positive_rate", "true_positive_rate")
     # Drawn so that the area under each line is its metric: average precision is a sum of steps.
     panels = (
@@ -176,10 +175,10 @@ def curves_figure(
                     hovertemplate=f"at the threshold: %{{x:.2f}}, %{{y:.2f}}<extra>{side.letter}</extra>",
                     **here,
                 )
-        figure.update_xaxes(title_text=x_title, range=[-0.02, 1.02], col=column)
-        figure.update_yaxes(title_text=y_title, range=[-0.02, 1.04], col=column)
-        panel_title(figure, 1, column, title)
-    return laid_out(figure, 320, legend_y=1.24)
+        figure.update_xaxes(title={"text": x_title}, range=[-0.02, 1.02], col=column)
+        figure.update_yaxes(title={"text": y_title}, range=[-0.02, 1.04], col=column)
+        figure.add_title(title, 1, column)
+    return laid_out(figure, 320, above(1.24))
 
 
 def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ()) -> go.Figure:
@@ -187,7 +186,7 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
 
     one_loss: the sides whose system has a single loss of its own. A history without epochs is left out.
     """
-    figure = make_subplots(1, 2, horizontal_spacing=0.09)
+    figure = Panels(1, 2, spacing=(0.09, 0))
     for letter, history in sides.items():
         dash = "dash" if letter == "A" else "solid"
         epochs = np.arange(1, len(history.loss_normal) + 1)
@@ -216,13 +215,13 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text="mean loss of a batch, log scale", type="log", exponentformat="power", col=1)
-    figure.update_yaxes(title_text="test metric", range=[0, 1.03], col=2)
-    panel_title(figure, 1, 1, "Losses")
-    panel_title(figure, 1, 2, "Metrics on the test rows")
+    figure.update_xaxes(title={"text": "epoch"})
+    figure.update_yaxes(title={"text": "mean loss of a batch, log scale"}, type="log", exponentformat="power", col=1)
+    figure.update_yaxes(title={"text": "test metric"}, range=[0, 1.03], col=2)
+    figure.add_title("Losses", 1, 1)
+    figure.add_title("Metrics on the test rows", 1, 2)
     beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
-    return laid_out(figure, 330, legend_y=1.0, top=30).update_layout(legend=beside)
+    return laid_out(figure, 330, beside, top=30)
 
 
 def split_figure(counts: Mapping[str, int]) -> go.Figure:
@@ -237,7 +236,7 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
     ]
     if unlabelled := counts.get("pool_unlabelled", 0):
         parts.insert(2, ("training", "pool, without a label", unlabelled, NEUTRAL, ""))
-    figure = go.Figure()
+    figure = Panels()
     for bar, name, count, colour, pattern in parts:
         hatch = {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "solidity": 0.3}
         figure.add_bar(
@@ -249,15 +248,15 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
             hovertemplate=f"{count} rows: {bar}, {name}<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.35)
-    figure.update_xaxes(title_text="rows")
+    figure.update_xaxes(title={"text": "rows"})
     figure.update_yaxes(autorange="reversed")
     beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
-    return laid_out(figure, 240, legend_y=1.0, top=16).update_layout(legend=beside)
+    return laid_out(figure, 240, beside, top=16)
 
 
 def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
     """The two confusion matrices at the threshold, each row as shares of its class."""
-    figure = make_subplots(1, 2, horizontal_spacing=0.12)
+    figure = Panels(1, 2, spacing=(0.12, 0))
     for column, (side, found) in enumerate(zip(sides, confusions, strict=True), start=1):
         counts = np.array(
             [[found.normals_passed, found.normals_flagged], [found.anomalies_missed, found.anomalies_flagged]]
@@ -279,6 +278,6 @@ def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> 
             row=1,
             col=column,
         )
-        panel_title(figure, 1, column, side.title)
+        figure.add_title(side.title, 1, column)
     figure.update_yaxes(autorange="reversed")
-    return laid_out(figure, 230, legend_y=1.0, top=30)
+    return laid_out(figure, 230, above(1.0), top=30)

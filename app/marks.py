@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from anoonly_core.result import Role
+from app.panels import Panels
 
 __all__ = [
     "ANOMALY",
@@ -20,8 +23,8 @@ __all__ = [
     "ROLES",
     "ScoreScale",
     "Side",
+    "above",
     "laid_out",
-    "panel_title",
 ]
 
 NORMAL = "#0072B2"
@@ -78,32 +81,20 @@ class Side:
         return f"<b>{self.letter}</b>  {self.name}"
 
 
-def panel_title(figure: go.Figure, row: int, column: int, text: str, size: int = 13) -> None:
-    """Write a title over one panel of a figure of several, at its left edge."""
-    axes = figure.get_subplot(row, column)
-    figure.add_annotation(
-        text=text,
-        showarrow=False,
-        xref=f"{axes.xaxis.plotly_name.replace('axis', '')} domain",
-        yref=f"{axes.yaxis.plotly_name.replace('axis', '')} domain",
-        x=0,
-        y=1.02,
-        xanchor="left",
-        yanchor="bottom",
-        align="left",
-        font={"size": size},
-    )
-
-
-def laid_out(figure: go.Figure, height: int, legend_y: float, top: int = 62) -> go.Figure:
-    """The figure with the size, margins and legend that all figures of Compare have."""
+def laid_out(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 62) -> go.Figure:
+    """The figure with the size, margins and behaviour that all figures of Compare have."""
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": top, "b": 8},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": legend_y, "yanchor": "top"},
+        legend=dict(legend),
         hovermode="closest",
         uirevision="keep",
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
-    return figure
+    return figure.figure()
+
+
+def above(y: float) -> dict[str, Any]:
+    """A legend in one line at the right, at this height."""
+    return {"orientation": "h", "x": 1, "xanchor": "right", "y": y, "yanchor": "top"}

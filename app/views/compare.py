@@ -10,7 +10,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
-from anoonly_core.keys import run_key
 from app import classroom, links, notices
 from app.choice import Choice, baseline_of, from_pin, pin_text
 from app.comparison import FIGURE_CONTROLS, draw_comparison, draw_figures
@@ -92,7 +91,7 @@ def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
         _draw_cancelled(status, jobs)
         return
     jobs.want(session, plan.groups())
-    first = [run_key(plan.a[0]), run_key(plan.b[0])]
+    first = [plan.keys[0], plan.keys[len(plan.a)]]
     if plan.finished(jobs) is None and not _wait(plan, first, jobs, session, status):
         return
     found = plan.finished(jobs)

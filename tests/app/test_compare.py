@@ -23,7 +23,7 @@ from app.choice import baseline_of, pin_text
 from app.comparison import THRESHOLDS
 from app.jobs import JobView
 from app.verdict import difference
-from app.waiting import Plan, draw_progress
+from app.waiting import Bar, Plan, draw_progress
 from tests.app.conftest import opened, wait_for
 
 QUICK = {"epochs": "2", "seeds": "1"}
@@ -468,7 +468,7 @@ def test_progress_says_what_it_counts(b: str, view: JobView | None, said: str) -
     shown = []
     bar: Any = SimpleNamespace(progress=lambda share, text: shown.append(text))
     jobs: Any = SimpleNamespace(view=lambda keys: view)
-    draw_progress(bar, "Training", Plan([baseline_of(config)], [config]), [], jobs)
+    draw_progress(Bar(bar), "Training", Plan([baseline_of(config)], [config]), [], jobs)
     assert shown == [said]
 
 
