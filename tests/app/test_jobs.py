@@ -158,7 +158,7 @@ def test_a_session_that_moves_on_gives_up_what_it_wanted(jobs: Jobs) -> None:
 
 
 def test_a_stopped_run_can_be_asked_for_again(jobs: Jobs) -> None:
-    config = short(epochs=300)
+    config = short(epochs=120)
     begin(jobs, "one", config)
     jobs.release("one")
     train(jobs, config)
