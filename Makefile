@@ -14,10 +14,13 @@ run: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp
 	nice -n 19 $(BIN)/python -m pytest tests/core tests/app -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# In two workers, each with a server and a browser of its own; then alone what puts a server under load for some seconds.
+# ARGS may choose none of the one part or the other, which pytest tells by a 5.
 e2e: $(VENV)/dev.stamp $(VENV)/axe-$(AXE).stamp
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| { apt-get update && apt-get install -y chromium; }
-	$(BIN)/python -m pytest tests/browser -s $(ARGS)
+	$(BIN)/python -m pytest tests/browser --ignore tests/browser/test_soak.py -n 2 --dist worksteal -rP $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest tests/browser/test_soak.py -s $(ARGS) || [ $$? = 5 ]
 
 # Every page at three widths in both themes: pictures in test-results/look, and a report of what is wrong with them.
 look: $(VENV)/dev.stamp $(VENV)/axe-$(AXE).stamp

@@ -21,11 +21,16 @@ def main() -> None:
     # With many pages drawn at once, what answers browsers waits its turn among them for each message it sends.
     sys.setswitchinterval(SWITCH_S)
 
-    def read() -> None:
-        read_ahead(server_jobs().store)
-        # Streamlit collects garbage after each drawing, and would walk through all that was loaded every time.
+    def settle() -> None:
+        """Spare each later collection of garbage the walk through all that stays: it halts every page meanwhile."""
         gc.collect()
         gc.freeze()
+
+    def read() -> None:
+        read_ahead(server_jobs().store)
+        settle()
+
+    settle()
 
     threading.Thread(target=read, daemon=True, name="evidence").start()
     keep_files()

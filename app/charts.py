@@ -1,4 +1,4 @@
-"""Pure functions: data -> plotly Figure. Colours and marks mean the same in every chart."""
+"""The figures of Compare, as pure functions: data -> plotly Figure."""
 
 from __future__ import annotations
 
@@ -7,79 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from anoonly_core.evaluate import Confusion, Curves
-from anoonly_core.result import History, Role
+from anoonly_core.result import History
+from app.marks import ANOMALY, BINS, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, Side, above, laid_out
+from app.panels import Panels
 
 __all__ = [
-    "ANOMALY",
-    "MARKS_ON_A_LINE",
-    "MODEBAR",
-    "NORMAL",
-    "ScoreScale",
-    "Side",
+    "Panel",
     "confusion_figure",
     "curves_figure",
     "history_figure",
-    "panel_title",
     "points_figure",
     "scores_figure",
     "split_figure",
 ]
-
-NORMAL = "#0072B2"
-ANOMALY = "#D55E00"
-NEUTRAL = "#808080"
-LINES = {"A": ("dash", NEUTRAL), "B": ("solid", "#009E73")}
-ROLES = {
-    Role.TEST_NORMAL: ("normal", NORMAL, "circle", 5, 0.55),
-    Role.TEST_ANOMALY: ("anomaly", ANOMALY, "diamond", 8, 0.9),
-    Role.LABELLED_ANOMALY: ("labelled anomaly (training)", ANOMALY, "star", 12, 1.0),
-}
-BINS = 48
-MARKS_ON_A_LINE = 6  # so that lines of one dash can be told apart without colour
-MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
-
-
-@dataclass(frozen=True)
-class ScoreScale:
-    """Puts the scores of different runs on one axis: distance from the median, in interquartile ranges.
-
-    Heads and λ_n give scores of very different size, and only their order counts. The axis is an
-    inverse hyperbolic sine: linear around the median, logarithmic far from it.
-    """
-
-    median: float
-    spread: float
-
-    @classmethod
-    def of(cls, scores: np.ndarray) -> ScoreScale:
-        low, median, high = np.percentile(scores.astype(np.float64), [25, 50, 75])
-        return cls(float(median), float(high - low) or 1.0)
-
-    def units(self, scores: np.ndarray) -> np.ndarray:
-        """Scores in interquartile ranges above the median."""
-        return (scores - self.median) / self.spread
-
-    def score(self, units: float) -> float:
-        """The score that lies this many interquartile ranges above the median."""
-        return self.median + units * self.spread
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One run, A or B, as the charts need it; letter "A" or "B"."""
-
-    letter: str
-    name: str
-    y: np.ndarray
-    scores: np.ndarray
-    scale: ScoreScale
-
-    @property
-    def title(self) -> str:
-        return f"<b>{self.letter}</b>  {self.name}"
 
 
 def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[Confusion]) -> go.Figure:
@@ -88,7 +30,7 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     low, high = min(a.min() for a in axis), max(a.max() for a in axis)
     low, high = min(low, float(np.arcsinh(threshold))), max(high, float(np.arcsinh(threshold))) + 0.1
     edges = np.linspace(low - 0.1, high, BINS + 1)
-    figure = make_subplots(1, 2, horizontal_spacing=0.05)
+    figure = Panels(1, 2, spacing=(0.05, 0))
     tallest = 0.0
     for column, (side, place, found) in enumerate(zip(sides, axis, confusions, strict=True), start=1):
         for label, name, colour, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
@@ -117,24 +59,23 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
                 row=1,
                 col=column,
             )
-        tallest = max(tallest, *(float(max(trace.y)) for trace in figure.data))
-        figure.add_vline(
-            x=float(np.arcsinh(threshold)), line={"color": NEUTRAL, "width": 2, "dash": "dash"}, col=column
-        )
+        tallest = max(tallest, *(float(max(trace["y"])) for trace in figure.data))
+        cut = {"color": NEUTRAL, "width": 2, "dash": "dash"}
+        figure.add_vline(float(np.arcsinh(threshold)), cut, col=column)
         flagged = (
             f"{side.title}<br>flags {found.anomalies_flagged} of {found.anomalies_flagged + found.anomalies_missed} "
             f"anomalies, {found.normals_flagged} of {found.normals_flagged + found.normals_passed} normal"
         )
-        panel_title(figure, 1, column, flagged)
+        figure.add_title(flagged, 1, column)
     ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
     figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{t:g}" for t in ticks], range=[low - 0.1, high])
     figure.update_xaxes(
         title={"text": "score, interquartile ranges above the median", "standoff": 2, "font": {"size": 12}}
     )
     figure.update_yaxes(range=[0, tallest * 1.05])
-    figure.update_yaxes(title_text="% of its class", col=1)
+    figure.update_yaxes(title={"text": "% of its class"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return _laid_out(figure, 200, top=44, legend_y=1.26)  # beside the titles' second line
+    return laid_out(figure, 200, above(1.26), top=44)  # beside the titles' second line
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,17 +90,17 @@ class Panel:
 
 def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting: str = "") -> go.Figure:
     """One scatter a panel; one without points yet says `waiting`. A row has the same id in each."""
-    figure = make_subplots(1, len(panels), horizontal_spacing=0.02)
+    figure = Panels(1, len(panels), spacing=(0.02, 0))
     first = next((column for column, panel in enumerate(panels, start=1) if panel.points is not None), 1)
     for column, panel in enumerate(panels, start=1):
-        panel_title(figure, 1, column, panel.title)
+        figure.add_title(panel.title, 1, column)
         points, row_ids = panel.points, panel.row_ids
         if points is None:
             figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
             continue
         for kind, (name, colour, symbol, size, opacity) in ROLES.items():
             mine = np.flatnonzero(panel.role == kind)
-            chosen = [place for place, row in enumerate(mine) if int(row_ids[row]) in set(selected)]
+            chosen = np.flatnonzero(np.isin(row_ids[mine], list(selected)))
             figure.add_scatter(
                 x=points[mine, 0],
                 y=points[mine, 1],
@@ -185,14 +126,14 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
     figure.update_xaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_yaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_layout(dragmode="lasso")
-    return _laid_out(figure, 272, top=24, legend_y=-0.02)
+    return laid_out(figure, 272, above(-0.02), top=24)
 
 
 def curves_figure(
     sides: Sequence[Side], curves: Sequence[Curves], at: Sequence[int], chance: Mapping[str, float]
 ) -> go.Figure:
     """ROC and both precision-recall curves of A (dashed) and B, with the threshold's marks at index `at`."""
-    figure = make_subplots(1, 3, horizontal_spacing=0.07)
+    figure = Panels(1, 3, spacing=(0.07, 0))
     rates = ("false_positive_rate", "true_positive_rate")
     # Drawn so that the area under each line is its metric: average precision is a sum of steps.
     panels = (
@@ -234,10 +175,10 @@ def curves_figure(
                     hovertemplate=f"at the threshold: %{{x:.2f}}, %{{y:.2f}}<extra>{side.letter}</extra>",
                     **here,
                 )
-        figure.update_xaxes(title_text=x_title, range=[-0.02, 1.02], col=column)
-        figure.update_yaxes(title_text=y_title, range=[-0.02, 1.04], col=column)
-        panel_title(figure, 1, column, title)
-    return _laid_out(figure, 320, legend_y=1.24)
+        figure.update_xaxes(title={"text": x_title}, range=[-0.02, 1.02], col=column)
+        figure.update_yaxes(title={"text": y_title}, range=[-0.02, 1.04], col=column)
+        figure.add_title(title, 1, column)
+    return laid_out(figure, 320, above(1.24))
 
 
 def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ()) -> go.Figure:
@@ -245,7 +186,7 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
 
     one_loss: the sides whose system has a single loss of its own. A history without epochs is left out.
     """
-    figure = make_subplots(1, 2, horizontal_spacing=0.09)
+    figure = Panels(1, 2, spacing=(0.09, 0))
     for letter, history in sides.items():
         dash = "dash" if letter == "A" else "solid"
         epochs = np.arange(1, len(history.loss_normal) + 1)
@@ -274,14 +215,13 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text="mean loss of a batch, log scale", type="log", exponentformat="power", col=1)
-    figure.update_yaxes(title_text="test metric", range=[0, 1.03], col=2)
-    panel_title(figure, 1, 1, "Losses")
-    panel_title(figure, 1, 2, "Metrics on the test rows")
-    laid_out = _laid_out(figure, 330, legend_y=1.0, top=30)
-    laid_out.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"})
-    return laid_out
+    figure.update_xaxes(title={"text": "epoch"})
+    figure.update_yaxes(title={"text": "mean loss of a batch, log scale"}, type="log", exponentformat="power", col=1)
+    figure.update_yaxes(title={"text": "test metric"}, range=[0, 1.03], col=2)
+    figure.add_title("Losses", 1, 1)
+    figure.add_title("Metrics on the test rows", 1, 2)
+    beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
+    return laid_out(figure, 330, beside, top=30)
 
 
 def split_figure(counts: Mapping[str, int]) -> go.Figure:
@@ -296,7 +236,7 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
     ]
     if unlabelled := counts.get("pool_unlabelled", 0):
         parts.insert(2, ("training", "pool, without a label", unlabelled, NEUTRAL, ""))
-    figure = go.Figure()
+    figure = Panels()
     for bar, name, count, colour, pattern in parts:
         hatch = {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "solidity": 0.3}
         figure.add_bar(
@@ -308,17 +248,15 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
             hovertemplate=f"{count} rows: {bar}, {name}<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.35)
-    figure.update_xaxes(title_text="rows")
+    figure.update_xaxes(title={"text": "rows"})
     figure.update_yaxes(autorange="reversed")
-    laid_out = _laid_out(figure, 240, legend_y=1.0, top=16)
-    side = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
-    laid_out.update_layout(legend=side)
-    return laid_out
+    beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
+    return laid_out(figure, 240, beside, top=16)
 
 
 def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
     """The two confusion matrices at the threshold, each row as shares of its class."""
-    figure = make_subplots(1, 2, horizontal_spacing=0.12)
+    figure = Panels(1, 2, spacing=(0.12, 0))
     for column, (side, found) in enumerate(zip(sides, confusions, strict=True), start=1):
         counts = np.array(
             [[found.normals_passed, found.normals_flagged], [found.anomalies_missed, found.anomalies_flagged]]
@@ -340,36 +278,6 @@ def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> 
             row=1,
             col=column,
         )
-        panel_title(figure, 1, column, side.title)
+        figure.add_title(side.title, 1, column)
     figure.update_yaxes(autorange="reversed")
-    return _laid_out(figure, 230, legend_y=1.0, top=30)
-
-
-def panel_title(figure: go.Figure, row: int, column: int, text: str, size: int = 13) -> None:
-    """Write a title over one panel of a figure of several, at its left edge."""
-    axes = figure.get_subplot(row, column)
-    figure.add_annotation(
-        text=text,
-        showarrow=False,
-        xref=f"{axes.xaxis.plotly_name.replace('axis', '')} domain",
-        yref=f"{axes.yaxis.plotly_name.replace('axis', '')} domain",
-        x=0,
-        y=1.02,
-        xanchor="left",
-        yanchor="bottom",
-        align="left",
-        font={"size": size},
-    )
-
-
-def _laid_out(figure: go.Figure, height: int, legend_y: float, top: int = 62) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": top, "b": 8},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": legend_y, "yanchor": "top"},
-        hovermode="closest",
-        uirevision="keep",
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
-    return figure
+    return laid_out(figure, 230, above(1.0), top=30)

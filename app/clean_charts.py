@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from anoonly_core.purify.result import Purified, Suspicion, removal
-from app.charts import ANOMALY, BINS, NEUTRAL, NORMAL, ScoreScale, panel_title
+from app.marks import ANOMALY, BINS, NEUTRAL, NORMAL, ScoreScale
+from app.panels import Panels
 from app.verdict import difference
 
 __all__ = ["VARIANTS", "outcome_figure", "suspicion_figure"]
@@ -35,7 +35,7 @@ def suspicion_figure(suspicions: Sequence[Suspicion], remove: float | None) -> g
     Where a pool has no known contaminant, the histogram stands alone.
     """
     known = all(own.aucroc is not None for own in suspicions)
-    figure = make_subplots(1, 2 if known else 1, horizontal_spacing=0.1)
+    figure = Panels(1, 2 if known else 1, spacing=(0.1, 0))
     _draw_histogram(figure, suspicions[0], remove, known)
     if known:
         _draw_removal(figure, suspicions, remove)
@@ -43,7 +43,7 @@ def suspicion_figure(suspicions: Sequence[Suspicion], remove: float | None) -> g
     return _laid_out(figure, legend)
 
 
-def _draw_histogram(figure: go.Figure, first: Suspicion, remove: float | None, known: bool) -> None:
+def _draw_histogram(figure: Panels, first: Suspicion, remove: float | None, known: bool) -> None:
     axis = np.arcsinh(ScoreScale.of(first.score).units(first.score))
     low, high = float(axis.min()) - 0.1, float(axis.max()) + 0.1
     edges = np.linspace(low, high, BINS + 1)
@@ -71,14 +71,14 @@ def _draw_histogram(figure: go.Figure, first: Suspicion, remove: float | None, k
         figure.add_vline(x=float(cut), line={"color": NEUTRAL, "width": 2, "dash": "dash"}, row=1, col=1)
     ticks = [tick for tick in TICKS if low <= np.arcsinh(tick) <= high]
     figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{tick:g}" for tick in ticks], col=1)
-    figure.update_xaxes(title_text="suspicion S, interquartile ranges above the median", range=[low, high], col=1)
-    figure.update_yaxes(title_text="rows of the pool", col=1)
+    figure.update_xaxes(title={"text": "suspicion S, interquartile ranges above the median"}, range=[low, high], col=1)
+    figure.update_yaxes(title={"text": "rows of the pool"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
     gone = f"{len(taken)} of {len(first.rows)} rows go" if len(taken) else "no row goes"
-    panel_title(figure, 1, 1, f"<b>Suspicion</b>, seed {first.config.run.seed}: {gone}")
+    figure.add_title(f"<b>Suspicion</b>, seed {first.config.run.seed}: {gone}", 1, 1)
 
 
-def _draw_removal(figure: go.Figure, suspicions: Sequence[Suspicion], remove: float | None) -> None:
+def _draw_removal(figure: Panels, suspicions: Sequence[Suspicion], remove: float | None) -> None:
     """Means over the seeds of what a share of the pool holds, and the chosen share."""
     here = {"row": 1, "col": 2}
     found = [removal(own.contaminates, own.score) for own in suspicions]
@@ -114,14 +114,14 @@ def _draw_removal(figure: go.Figure, suspicions: Sequence[Suspicion], remove: fl
                 **here,
             )
     figure.add_vline(x=chosen, line={"color": NEUTRAL, "width": 2, "dash": "dash"}, **here)
-    figure.update_xaxes(title_text="q, share of the pool that goes", tickformat=".0%", range=[-0.02, 1.02], col=2)
+    figure.update_xaxes(title={"text": "q, share of the pool that goes"}, tickformat=".0%", range=[-0.02, 1.02], col=2)
     figure.update_yaxes(range=[-0.02, 1.04], col=2)
-    panel_title(figure, 1, 2, f"<b>What goes</b>, mean of {len(suspicions)} seeds")
+    figure.add_title(f"<b>What goes</b>, mean of {len(suspicions)} seeds", 1, 2)
 
 
 def outcome_figure(found: Sequence[Purified]) -> go.Figure:
     """AUCROC on the test rows by what was taken from the pool: a dot a seed, joined, and means with intervals."""
-    figure = make_subplots(1, 1)
+    figure = Panels()
     names = [name for name in VARIANTS if all(name in own.variants for own in found)]
     values = {name: [own.variants[name].aucroc for own in found] for name in names}
     for place, own in enumerate(found):
@@ -164,13 +164,13 @@ def outcome_figure(found: Sequence[Purified]) -> go.Figure:
         range=[-0.3, len(names) - 0.25],
         zeroline=False,
     )
-    figure.update_yaxes(title_text="AUCROC on the test rows", tickformat=".2f")
-    panel_title(figure, 1, 1, "<b>The final head</b>: seeds, mean ± 95 %")
+    figure.update_yaxes(title={"text": "AUCROC on the test rows"}, tickformat=".2f")
+    figure.add_title("<b>The final head</b>: seeds, mean ± 95 %", 1, 1)
     figure.update_layout(showlegend=False)
     return _laid_out(figure, {})
 
 
-def _laid_out(figure: go.Figure, legend: dict[str, object]) -> go.Figure:
+def _laid_out(figure: Panels, legend: dict[str, object]) -> go.Figure:
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 10, "r": 10, "t": 28, "b": 8},
@@ -180,4 +180,4 @@ def _laid_out(figure: go.Figure, legend: dict[str, object]) -> go.Figure:
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
-    return figure
+    return figure.figure()

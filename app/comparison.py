@@ -22,6 +22,7 @@ from app import charts, links
 from app.controls import Control
 from app.figures import LITTLE, SAID, Pair, sides_of
 from app.jobs import Jobs
+from app.marks import Side
 from app.replaying import draw_replay
 from app.report import Findings
 from app.tabs import MODEBAR, TABS, draw_tabs
@@ -219,7 +220,7 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
     return selected, [key for key, panel in panels.items() if panel.points is None and jobs.failure(key) is None]
 
 
-def _panel_title(result: RunResult, side: charts.Side) -> str:
+def _panel_title(result: RunResult, side: Side) -> str:
     """What a run sees in a row, which in XGBOD is no hidden layer; its name is cut to the panel's width."""
     seen = "hidden features"
     if result.config.baseline == "XGBOD":

@@ -43,7 +43,7 @@ def follow(names: Sequence[str], jobs: Jobs, session: str) -> None:
     keys = [dataset_key(name) for name in names]
     before = here = _here(names)
     while here == before and (view := jobs.view(keys)) is not None:
-        bar.progress(*_progress(names, here, view))
+        bar.show(*_progress(names, here, view))
         time.sleep(POLL_S)
         here = _here(names)
     st.rerun()

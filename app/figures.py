@@ -11,6 +11,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.evaluate import Confusion, Curves, chance_levels, confusion, curves
 from anoonly_core.result import RunResult
 from app import charts
+from app.marks import ScoreScale, Side
 from app.verdict import describe
 
 __all__ = ["LITTLE", "SAID", "Pair", "about_the_sign", "about_the_split", "about_training", "sides_of"]
@@ -27,10 +28,10 @@ SAID = {
 LITTLE = "Distances between clusters, and their sizes, mean little in t-SNE and UMAP."
 
 
-def sides_of(a: RunResult, b: RunResult) -> list[charts.Side]:
+def sides_of(a: RunResult, b: RunResult) -> list[Side]:
     """The two runs as the charts need them, each named by what sets it apart from the other."""
     return [
-        charts.Side(letter, describe(r.config, other.config), r.y_test, r.scores, charts.ScoreScale.of(r.scores))
+        Side(letter, describe(r.config, other.config), r.y_test, r.scores, ScoreScale.of(r.scores))
         for letter, r, other in (("A", a, b), ("B", b, a))
     ]
 
@@ -44,7 +45,7 @@ class Pair:
     threshold: float
 
     @cached_property
-    def sides(self) -> list[charts.Side]:
+    def sides(self) -> list[Side]:
         return sides_of(self.a, self.b)
 
     @cached_property

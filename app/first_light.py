@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.controls import baseline_of, default_choice
-from app.jobs import SHIPPED
+from app.choice import baseline_of, default_choice
+from app.finished import SHIPPED
 
 
 def main() -> None:

@@ -14,29 +14,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anoonly_core import worker
 from anoonly_core.config import RunConfig
-from anoonly_core.errors import AnoOnlyError, FetchIncomplete, StoreUnavailable
+from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 from anoonly_core.keys import run_key
-from anoonly_core.project import project
-from anoonly_core.result import RunResult, from_bytes
-from anoonly_core.store import Store, default_store
+from anoonly_core.store import Store
 from anoonly_core.workers import Task, WorkerDied, Workers
-from app.memory import Memory
+from app.finished import Finished
 
 __all__ = ["Job", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
-REMEMBERED = 400
-REMEMBERED_FILMS = 16  # of up to a few MB each
 GRACE_S = 3.0  # for a page that is loaded anew, or a network that fails for a moment
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 DATASET_KEY = "dataset "
-SHIPPED = Path(__file__).parents[1] / "assets" / "first_light"
 
 log = logging.getLogger(__name__)
 _starting = threading.Lock()
@@ -73,25 +67,20 @@ class JobView:
     total: int
 
 
-class Jobs:
-    """The server's worker processes and what they have finished.
+class Jobs(Finished):
+    """The server's worker processes, what they are at and what they have finished.
 
     is_here: whether a session still lives. on_busy: told how many trainers are at work, at each change.
-    unkept: why the latest result could not be kept in the store, "" where it was.
     """
 
     def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
-        self.store = store or default_store()
+        super().__init__(store)
         self.is_here: Callable[[str], bool] = lambda session: True
         self.on_busy: Callable[[int], None] = lambda processes: None
-        self.unkept = ""
         self.cores = cores or os.cpu_count() or 1
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._active: dict[str, Job] = {}
-        self._finished, self._films, self._failures = (
-            Memory(most) for most in (REMEMBERED, REMEMBERED_FILMS, REMEMBERED)
-        )
         self.trainers = Workers(self.cores, worker.start_trainer)
         self.projectors = Workers(PROJECTORS, worker.start_projector, warm=worker.warm_umap)
 
@@ -158,10 +147,6 @@ class Jobs:
             for kind in kinds:
                 self._leave(session, kind, keep=set())
 
-    def forget_film(self, key: str) -> None:
-        """Let what was made under this key be made again."""
-        self._films.forget(key)
-
     def give_up(self, key: str, sentence: str) -> None:
         """Stop the work with this key for all who wait for it, as one that failed for this reason."""
         with self._lock:
@@ -169,39 +154,7 @@ class Jobs:
             if (job := self._active.get(key)) is not None:
                 self._stop(job)
 
-    def forget_failures(self, keys: Iterable[str]) -> None:
-        """Let failed work be tried again."""
-        for key in keys:
-            self._failures.forget(key)
-
     # -- what a session sees
-
-    def result(self, key: str) -> RunResult | None:
-        """A finished run: from memory, the store or the results that are shipped with the product."""
-        found = self._recall(key, lambda key: self.store.get(key) or _shipped(key))
-        return found if isinstance(found, RunResult) else None
-
-    def points(self, key: str) -> np.ndarray | None:
-        """A finished projection [rows, 2]."""
-        found = self._recall(key, lambda key: (self.store.get_arrays(key, "points") or {}).get("points"))
-        return found if isinstance(found, np.ndarray) and found.shape[1:] == (2,) else None
-
-    def points_now(self, key: str, features: np.ndarray, projector: str) -> np.ndarray:
-        """A projection that is quick enough not to need a worker, such as PCA."""
-        found = self.points(key)
-        if found is None:
-            found = project(features, projector)
-            self._finished.put(key, found)
-        return found
-
-    def film(self, key: str) -> Any:
-        """What was made for `want_film`, None where it is not there."""
-        return self._films.get(key)
-
-    def failure(self, key: str) -> str | None:
-        """Why work with this key failed, in one sentence."""
-        sentence: str | None = self._failures.get(key)
-        return sentence
 
     def view(self, keys: Iterable[str]) -> JobView | None:
         """How far the unfinished work among these keys has come; None when nothing is under way."""
@@ -248,17 +201,12 @@ class Jobs:
 
     # -- inside
 
+    def is_under_way(self, key: str) -> bool:
+        """Whether a worker is at it, or will be."""
+        return key in self._active
+
     def _is_missing(self, key: str, find: Callable[[str], object]) -> bool:
         return key not in self._active and key not in self._failures and find(key) is None
-
-    def _recall(self, key: str, read: Callable[[str], Any]) -> Any:
-        known = self._finished.get(key)
-        if known is not None or key in self._active:
-            return known
-        found = read(key)
-        if found is not None:
-            self._finished.put(key, found)
-        return found
 
     def _join(self, session: str, keys: Iterable[str]) -> None:
         for key in keys:
@@ -314,18 +262,9 @@ class Jobs:
         job.task.future.add_done_callback(lambda future: self._done(job))
 
     def _done(self, job: Job) -> None:
-        values: dict[str, Any] = {}
         sentence, failed = None, job.keys
         try:
-            outcome = job.task.result()
-            if isinstance(outcome, worker.Kept):
-                outcome, self.unkept = outcome.outcome, outcome.unkept
-            if job.kind == "films":
-                self._films.put(job.keys[0], outcome)
-            elif isinstance(outcome, list):
-                values = {result.key: result for result in outcome}
-            elif isinstance(outcome, np.ndarray):
-                values = {job.keys[0]: outcome}
+            self._take_in(job.kind, job.keys[0], job.task.result(), job.stored)
         except worker.Cancelled:
             log.debug("job %d was stopped", job.number)
         except FetchIncomplete as error:
@@ -337,10 +276,6 @@ class Jobs:
         except Exception as error:
             log.exception("job %d failed", job.number)
             sentence = f"This run failed for a reason that the server's log tells ({type(error).__name__})."
-        for key, value in values.items():
-            self._finished.put(key, value)
-            if isinstance(value, np.ndarray) and job.stored:
-                self._keep_points(key, value)
         with self._lock:
             for key in job.keys:
                 if self._active.get(key) is job:
@@ -348,22 +283,6 @@ class Jobs:
                 if sentence is not None and key in failed:
                     self._failures.put(key, sentence)
         self.on_busy(self.busy())
-
-    def _keep_points(self, key: str, points: np.ndarray) -> None:
-        try:
-            self.store.put_arrays(key, "points", {"points": points})
-        except StoreUnavailable as error:
-            log.warning("%s", error)
-        self.unkept = self.store.unkept
-
-
-def _shipped(key: str) -> RunResult | None:
-    """A result that comes with the product, so that the first page is full at once."""
-    path = SHIPPED / f"{key}.npz"
-    if not path.is_file():
-        return None
-    result = from_bytes(path.read_bytes())
-    return result if result.key == key else None
 
 
 def server_jobs() -> Jobs:

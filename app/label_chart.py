@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts import ANOMALY, NORMAL
+from app.marks import ANOMALY, NORMAL
 
 __all__ = ["marks_figure"]
 

@@ -13,19 +13,9 @@ from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.own import is_own_name
 from anoonly_core.errors import InvalidConfig
 from app import notices
-from app.controls import (
-    BESIDE_CONTROLS,
-    CONTROLS,
-    NO_DEFAULTS,
-    OF_PAGES,
-    PUBLISHED,
-    Control,
-    baseline_of,
-    not_known,
-    pin_text,
-    read_link,
-    shown,
-)
+from app.addresses import BESIDE_CONTROLS, NO_DEFAULTS, OF_PAGES, not_known, read_link
+from app.choice import baseline_of, pin_text
+from app.controls import CONTROLS, PUBLISHED, Control, shown
 
 __all__ = [
     "address",
@@ -102,7 +92,7 @@ def take_in_link(page: str = "compare", own: Sequence[Control] = (), defaults: M
     """Whenever the session comes to this page: read the link, or else what the page was left with.
 
     Values between a control's stops are remembered, and what cannot be used is noted. page: whose
-    address it is, as in `remember`. own, defaults: see controls.read_link.
+    address it is, as in `remember`. own, defaults: see addresses.read_link.
     """
     if "link_values" in st.session_state:
         return

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from anoonly_core.observation import PART_NAMES, Kind, Observation
-from app.charts import ANOMALY, NEUTRAL, NORMAL, panel_title
 from app.film import Change, Film
+from app.marks import ANOMALY, NEUTRAL, NORMAL
+from app.panels import Panels
 
 __all__ = ["KINDS", "observation_film"]
 
@@ -28,14 +27,7 @@ HEIGHT = 470
 def observation_film(seen: Observation, feature: int | None = None) -> Film:
     """The film of one place, a moment a step; feature: whose mean and deviation are drawn, None for all of them."""
     steps = len(seen.epoch)
-    figure = make_subplots(
-        2,
-        4,
-        specs=[[{"colspan": 3}, None, None, {}], [{}, {}, {}, {}]],
-        row_heights=[0.56, 0.44],
-        vertical_spacing=0.2,
-        horizontal_spacing=0.055,
-    )
+    figure = Panels(2, 4, spacing=(0.055, 0.2), heights=[0.56, 0.44], spans={(1, 1): 3})
     changes = [*_gradients(figure, seen), *_batch(figure, seen)]
     _statistics(figure, seen, feature)
     _distances(figure, seen)
@@ -54,7 +46,7 @@ def observation_film(seen: Observation, feature: int | None = None) -> Film:
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
     return Film(
-        figure=figure,
+        figure=figure.figure(),
         changes=tuple(changes),
         captions=tuple(_caption(seen, step) for step in range(steps)),
         clock=clock,
@@ -76,7 +68,7 @@ def _caption(seen: Observation, step: int) -> str:
     )
 
 
-def _gradients(figure: go.Figure, seen: Observation) -> list[Change]:
+def _gradients(figure: Panels, seen: Observation) -> list[Change]:
     """A dot a row and part, on a logarithmic axis with a line of its own for nothing at all."""
     longest = float(seen.lengths.max()) or 1.0
     some = np.log10(seen.lengths[seen.lengths > longest * 1e-9])
@@ -136,7 +128,7 @@ def _gradients(figure: go.Figure, seen: Observation) -> list[Change]:
     return changes
 
 
-def _shares(figure: go.Figure, seen: Observation, y: float) -> Change:
+def _shares(figure: Panels, seen: Observation, y: float) -> Change:
     """Above each part, what it makes up of all that the normal rows of the batch get."""
     words = []
     for step in range(len(seen.epoch)):
@@ -157,7 +149,7 @@ def _shares(figure: go.Figure, seen: Observation, y: float) -> Change:
     return Change(len(figure.data) - 1, "text", words)
 
 
-def _batch(figure: go.Figure, seen: Observation) -> list[Change]:
+def _batch(figure: Panels, seen: Observation) -> list[Change]:
     """What the batch is made of."""
     counts = [np.array([(own == kind).sum() for kind in KINDS]) for own in seen.kind]
     shares = [(100 * own / own.sum()).astype(np.float32) for own in counts]
@@ -176,11 +168,11 @@ def _batch(figure: go.Figure, seen: Observation) -> list[Change]:
     )
     trace = len(figure.data) - 1
     figure.update_yaxes(range=[0, 100], row=1, col=4)
-    panel_title(figure, 1, 4, "the batch, %", SMALL)
+    figure.add_title("the batch, %", 1, 4, SMALL)
     return [Change(trace, "y", shares)]
 
 
-def _statistics(figure: go.Figure, seen: Observation, feature: int | None) -> None:
+def _statistics(figure: Panels, seen: Observation, feature: int | None) -> None:
     def drawn(values: np.ndarray) -> np.ndarray:
         return np.asarray(np.sqrt((values**2).mean(axis=1)) if feature is None else values[:, feature])
 
@@ -193,27 +185,27 @@ def _statistics(figure: go.Figure, seen: Observation, feature: int | None) -> No
     for name, values, colour, dash, width in lines:
         _line(figure, 1, name, drawn(values), colour, dash, width)
     which = "root mean square" if feature is None else f"feature {feature + 1}"
-    panel_title(figure, 2, 1, f"μ —, σ ···, {which}", SMALL)
+    figure.add_title(f"μ —, σ ···, {which}", 2, 1, SMALL)
 
 
-def _distances(figure: go.Figure, seen: Observation) -> None:
+def _distances(figure: Panels, seen: Observation) -> None:
     for kind, (name, colour, _, _) in reversed(KINDS.items()):  # the normal rows on top
         chosen = np.where(seen.kind == kind, seen.distance, np.nan)
         some = (seen.kind == kind).any(axis=1)
         median = np.full(len(chosen), np.nan)
         median[some] = np.nanmedian(chosen[some], axis=1)
         _line(figure, 2, name, median, colour, DASHES[kind], 1.6)
-    panel_title(figure, 2, 2, "distance to centre: normal —", SMALL)
+    figure.add_title("distance to the centre (normal —)", 2, 2, SMALL)
 
 
-def _losses(figure: go.Figure, seen: Observation) -> None:
+def _losses(figure: Panels, seen: Observation) -> None:
     _line(figure, 3, "in front of the norm", seen.loss_before, NEUTRAL, "dash", 1.8)
     _line(figure, 3, "behind it", seen.loss_after, STEADY, "solid", 1.8)
     figure.update_yaxes(rangemode="tozero", row=2, col=3)
-    panel_title(figure, 2, 3, "L_BN: in front --, behind —", SMALL)
+    figure.add_title("L_BN: in front --, behind —", 2, 3, SMALL)
 
 
-def _agreement(figure: go.Figure, seen: Observation) -> None:
+def _agreement(figure: Panels, seen: Observation) -> None:
     """How far the sum of the parts is from autograd's gradient; what is exactly 0 has no place on the axis."""
     for name, values, colour, dash in (
         ("sum of the three parts", seen.error, STEADY, "solid"),
@@ -221,12 +213,12 @@ def _agreement(figure: go.Figure, seen: Observation) -> None:
     ):
         _line(figure, 4, name, np.where(values > 0, values, np.nan), colour, dash, 1.8)
     if not seen.error.any() and not (seen.error_printed > 0).any():
-        figure.add_annotation(text="exactly 0", showarrow=False, xref="x6 domain", yref="y6 domain", x=0.5, y=0.5)
+        figure.add_words("exactly 0", 2, 4, x=0.5, y=0.5)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=4)
-    panel_title(figure, 2, 4, "off autograd: ours —, eq. 13 --", SMALL)
+    figure.add_title("off autograd: ours —, eq. 13 --", 2, 4, SMALL)
 
 
-def _line(figure: go.Figure, col: int, name: str, y: np.ndarray, colour: str, dash: str, width: float) -> None:
+def _line(figure: Panels, col: int, name: str, y: np.ndarray, colour: str, dash: str, width: float) -> None:
     figure.add_scatter(
         x=np.arange(1, len(y) + 1),
         y=y.astype(np.float32),
@@ -241,7 +233,7 @@ def _line(figure: go.Figure, col: int, name: str, y: np.ndarray, colour: str, da
     )
 
 
-def _clock(figure: go.Figure, steps: int) -> list[Change]:
+def _clock(figure: Panels, steps: int) -> list[Change]:
     """A line through the charts below at the step on show."""
     changes = []
     times = [np.array([step, step], dtype=np.float32) for step in range(1, steps + 1)]
@@ -249,7 +241,7 @@ def _clock(figure: go.Figure, steps: int) -> list[Change]:
         if col == 4:
             low, high = 1e-9, 1e3
         else:
-            values = np.concatenate([own.y for own in figure.select_traces(row=2, col=col)])
+            values = np.concatenate([own["y"] for own in figure.traces(2, col)])
             low, high = float(np.nanmin(values)), float(np.nanmax(values))
         if col == 3:
             low = 0.0

@@ -31,8 +31,10 @@ COOKIE = "_streamlit_xsrf"
 GRACE_S = 120.0  # so that a page that is loaded anew, or a network that fails for a moment, loses nothing
 TICK_S = 10.0
 REMEMBERED_S = 600.0
+TRIES = 10
 
 log = logging.getLogger(__name__)
+_starting = threading.Lock()
 
 
 def owner() -> str:
@@ -138,15 +140,21 @@ class Custody:
                 log.warning("%s", error)
 
     def _hold(self) -> sqlite3.Connection | None:
-        try:
-            path = _lock_path(self.server)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            connection.execute("BEGIN EXCLUSIVE")
-        except (sqlite3.Error, OSError) as error:
-            log.warning("the cache folder cannot be written, so that no table can be brought (%s)", error)
-            return None
-        return connection
+        """The lock; again where somebody who tidied saw its file before it was held: as a dead server's, it went."""
+        path = _lock_path(self.server)
+        why: Exception | None = None
+        for _ in range(TRIES):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                connection.execute("BEGIN EXCLUSIVE")
+                if path.is_file():
+                    return connection
+                connection.close()
+            except (sqlite3.Error, OSError) as error:
+                why = error
+        log.warning("the cache folder cannot be written, so that no table can be brought (%s)", why)
+        return None
 
 
 def _lock_path(server: str) -> Path:
@@ -165,16 +173,18 @@ def _is_held(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
+            for left in (path, path.with_name(f"{path.name}-journal")):  # while nobody else can come to hold it
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
     except sqlite3.OperationalError:
         return True
-    for left in (path, path.with_name(f"{path.name}-journal")):
-        left.unlink(missing_ok=True)
     return False
 
 
 def server_custody() -> Custody:
     """The custody of this server's tables, one for all its sessions."""
-    return _custody(server_jobs())
+    with _starting:  # two first sessions may come at once
+        return _custody(server_jobs())
 
 
 @cache

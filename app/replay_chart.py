@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from anoonly_core.replay import Reel, Replay
 from anoonly_core.result import Role
-from app.charts import ANOMALY, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, ScoreScale, panel_title
 from app.film import Change, Film
+from app.marks import ANOMALY, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, ScoreScale
+from app.panels import Panels
 
 __all__ = ["replay_film"]
 
@@ -23,14 +22,7 @@ CURVES = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC"}
 
 def replay_film(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarray]) -> Film:
     """The film of A and B, a moment a recorded epoch; names: theirs; row_ids: of each reel's rows."""
-    figure = make_subplots(
-        2,
-        3,
-        column_widths=[0.37, 0.37, 0.26],
-        row_heights=[0.42, 0.58],
-        horizontal_spacing=0.05,
-        vertical_spacing=0.19,
-    )
+    figure = Panels(2, 3, spacing=(0.05, 0.19), widths=[0.37, 0.37, 0.26], heights=[0.42, 0.58])
     changes = [*_scores(figure, replay, names), *_maps(figure, replay, row_ids)]
     _metrics(figure, replay)
     _losses(figure, replay)
@@ -46,7 +38,7 @@ def replay_film(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarr
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
     return Film(
-        figure=figure,
+        figure=figure.figure(),
         changes=tuple(changes),
         captions=tuple(_caption(replay, moment) for moment in range(len(replay.epochs))),
         clock=clock,
@@ -75,7 +67,7 @@ def _tested(reel: Reel, role: int) -> np.ndarray:
     return np.flatnonzero(reel.role == role)
 
 
-def _scores(figure: go.Figure, replay: Replay, names: Sequence[str]) -> list[Change]:
+def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change]:
     """Each class as a share of itself, on each moment's own scale: what counts is the order."""
     axes = []
     for reel in replay.reels:
@@ -108,7 +100,7 @@ def _scores(figure: go.Figure, replay: Replay, names: Sequence[str]) -> list[Cha
                 col=column,
             )
             changes.append(Change(len(figure.data) - 1, "y", heights))
-        panel_title(figure, 1, column, f"<b>{'AB'[column - 1]}</b>  {name}", SMALL)
+        figure.add_title(f"<b>{'AB'[column - 1]}</b>  {name}", 1, column, SMALL)
     ticks = [t for t in (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
     figure.update_xaxes(
         tickvals=np.arcsinh(ticks),
@@ -124,7 +116,7 @@ def _scores(figure: go.Figure, replay: Replay, names: Sequence[str]) -> list[Cha
     return changes
 
 
-def _maps(figure: go.Figure, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[Change]:
+def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[Change]:
     changes = []
     spans = [_span(reel.points) for reel in replay.reels]
     if replay.one_plane:
@@ -159,7 +151,7 @@ def _maps(figure: go.Figure, replay: Replay, row_ids: Sequence[np.ndarray]) -> l
         figure.update_yaxes(range=[low[1], high[1]], **hidden, row=2, col=column)
         plane = "one plane for A and B" if replay.one_plane else "its own plane"
         how = f"PCA, {plane}" if replay.projector == "pca" else {"tsne": "t-SNE", "umap": "UMAP"}[replay.projector]
-        panel_title(figure, 2, column, f"hidden features, <b>{'AB'[column - 1]}</b>  ({how})", SMALL)
+        figure.add_title(f"hidden features, <b>{'AB'[column - 1]}</b>  ({how})", 2, column, SMALL)
     return changes
 
 
@@ -171,16 +163,16 @@ def _span(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low - room, high + room
 
 
-def _metrics(figure: go.Figure, replay: Replay) -> None:
+def _metrics(figure: Panels, replay: Replay) -> None:
     for letter, reel in zip("AB", replay.reels, strict=True):
         for name, label in CURVES.items():
             look = (ANOMALY, "diamond") if name == "aucpr_anomaly" else (NEUTRAL, "square")
             _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", *look, LINES[letter][0])
     figure.update_yaxes(range=[0, 1.03], row=1, col=3)
-    panel_title(figure, 1, 3, "AUCPR ◆, AUCROC ■; A --, B —", SMALL)
+    figure.add_title("AUCPR ◆, AUCROC ■; A --, B —", 1, 3, SMALL)
 
 
-def _losses(figure: go.Figure, replay: Replay) -> None:
+def _losses(figure: Panels, replay: Replay) -> None:
     for letter, reel in zip("AB", replay.reels, strict=True):
         for name, colour, symbol, label in (
             ("loss_normal", NORMAL, "circle", "L_N, pool (before λₙ)"),
@@ -196,11 +188,11 @@ def _losses(figure: go.Figure, replay: Replay) -> None:
     # So many decades apart that the ticks' words do not run into each other.
     figure.update_yaxes(type="log", exponentformat="power", dtick=1 + decades // 4, row=2, col=3)
     figure.update_xaxes(title={"text": "epoch", "standoff": 16, "font": {"size": 12}}, row=2, col=3)
-    panel_title(figure, 2, 3, "losses: L_N ●, L_A ★", SMALL)
+    figure.add_title("losses: L_N ●, L_A ★", 2, 3, SMALL)
 
 
 def _line(
-    figure: go.Figure, row: int, x: np.ndarray, y: np.ndarray, name: str, colour: str, symbol: str, dash: str
+    figure: Panels, row: int, x: np.ndarray, y: np.ndarray, name: str, colour: str, symbol: str, dash: str
 ) -> None:
     figure.add_scatter(
         x=x,
@@ -216,7 +208,7 @@ def _line(
     )
 
 
-def _clock(figure: go.Figure, replay: Replay) -> list[Change]:
+def _clock(figure: Panels, replay: Replay) -> list[Change]:
     """A line through the curves at the epoch on show."""
     changes = []
     times = [np.array([epoch, epoch], dtype=np.float32) for epoch in replay.epochs]

@@ -14,9 +14,9 @@ from anoonly_core.recipes import file_name
 from anoonly_core.replay import Replay
 from anoonly_core.result import RunResult
 from app import film
-from app.charts import Side
 from app.filming import film_of
 from app.jobs import Jobs
+from app.marks import Side
 from app.player import draw_player
 from app.replay_chart import replay_film
 from app.tabs import MODEBAR

@@ -22,6 +22,7 @@ from anoonly_core.recipes import command_line, own_file
 from anoonly_core.result import RunResult
 from app import charts
 from app.figures import LITTLE, SAID, Pair, about_the_sign, about_the_split, about_training
+from app.marks import MODEBAR
 from app.verdict import METRICS, describe, differences, signed, verdict
 
 __all__ = ["Findings", "report_html"]
@@ -124,7 +125,7 @@ def _figures(findings: Findings) -> Iterable[str]:
     for number, (figure, sentence) in enumerate(drawn):
         figure.update_layout(template="plotly_white", width=WIDTH, dragmode=False)
         body = figure.to_html(
-            full_html=False, include_plotlyjs=number == 0, config=charts.MODEBAR, div_id=f"figure_{number + 1}"
+            full_html=False, include_plotlyjs=number == 0, config=MODEBAR, div_id=f"figure_{number + 1}"
         )
         yield f"<figure>{body}<figcaption>{_marked(sentence)}</figcaption></figure>"
     if not pair.has_history:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from anoonly_core.config import RunConfig
 from anoonly_core.evidence.cells import Cell
@@ -65,15 +68,30 @@ def _held(evidence: Evidence, store: Store) -> frozenset[str]:
 
 
 def read_ahead(store: Store) -> None:
-    """Read what the page shows first and what takes longest, so that no page waits for it."""
+    """Read what the page shows first and what takes longest, so that no page waits for it.
+
+    In pieces, with rests: whoever comes in the server's first seconds is not to wait for this either.
+    """
     evidence = server_evidence(store)
-    evidence.frame("table1")
-    findings_of(evidence)
+    _unhurried(lambda: evidence.frame("table1"))
+    for name in POINTS:
+        _unhurried(partial(_finding, evidence, name))
+
+
+def _unhurried(work: Callable[[], object]) -> None:
+    """Do it, and rest thrice as long."""
+    begun = time.perf_counter()
+    work()
+    time.sleep(3 * (time.perf_counter() - begun))
 
 
 def findings_of(evidence: Evidence) -> dict[str, Finding | None]:
     """What the runs say about each point that does not add up."""
-    return evidence.once("points", lambda: {name: point.find(evidence) for name, point in POINTS.items()})
+    return {name: _finding(evidence, name) for name in POINTS}
+
+
+def _finding(evidence: Evidence, name: str) -> Finding | None:
+    return evidence.once(("point", name), lambda: POINTS[name].find(evidence))
 
 
 def _stamp(store: Store) -> object:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from app.charts import NEUTRAL
+from app.marks import NEUTRAL
 from app.sweep_curves import Curve
 
 __all__ = ["MARK", "sweep_figure"]

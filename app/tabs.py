@@ -11,10 +11,10 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.result import RunResult
 from app import charts
-from app.charts import MODEBAR
 from app.diagram import network_dot
 from app.figures import SAID, Pair, about_the_sign, about_the_split, about_training
 from app.jobs import Jobs
+from app.marks import MODEBAR
 from app.report import Findings
 from app.take_away import draw_take_away, scores_table
 from app.verdict import describe

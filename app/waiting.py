@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,7 +15,7 @@ from anoonly_core.result import RunResult
 from app import notices
 from app.jobs import Jobs, JobView
 
-__all__ = ["POLL_S", "Plan", "draw_failures", "draw_progress", "draw_view", "progress_row"]
+__all__ = ["POLL_S", "Bar", "Plan", "draw_failures", "draw_progress", "draw_view", "progress_row"]
 
 POLL_S = 0.1
 
@@ -26,8 +27,9 @@ class Plan:
     a: list[RunConfig]
     b: list[RunConfig]
 
-    @property
+    @cached_property
     def keys(self) -> list[str]:
+        """A's runs and then B's; a page that waits asks for them many times a second."""
         return [run_key(config) for config in (*self.a, *self.b)]
 
     @property
@@ -41,22 +43,41 @@ class Plan:
     def finished(self, jobs: Jobs) -> tuple[list[RunResult], list[RunResult]] | None:
         """The results of A and B for the leading seeds that both have; None before the first."""
         pairs = []
-        for a, b in zip(self.a, self.b, strict=True):
-            pair = jobs.result(run_key(a)), jobs.result(run_key(b))
+        for a, b in zip(self.keys[: len(self.a)], self.keys[len(self.a) :], strict=True):
+            pair = jobs.result(a), jobs.result(b)
             if pair[0] is None or pair[1] is None:
                 break
             pairs.append(pair)
         return ([a for a, _ in pairs if a], [b for _, b in pairs if b]) if pairs else None
 
 
-def progress_row() -> tuple[DeltaGenerator, DeltaGenerator]:
+class Bar:
+    """A bar of progress that speaks to the browser only when it has moved.
+
+    Many pages wait at once, each looks many times a second, and what answers browsers takes each message in turn.
+    """
+
+    def __init__(self, place: DeltaGenerator) -> None:
+        self._place = place
+        self._shown: tuple[float, str] | None = None
+
+    def show(self, share: float, words: str) -> None:
+        """Move it to this share of the way, from 0 to 1, with these words."""
+        if (share, words) != self._shown:
+            self._shown = share, words
+            self._place.progress(share, words)
+
+
+def progress_row() -> tuple[Bar, DeltaGenerator]:
     """A bar, and the place for a button that cancels."""
     # Cancel stands left: Streamlit's menu covers the page's upper right corner.
     left, right = st.columns([1, 7], vertical_alignment="center")
-    return right.progress(0.0, "Starting"), left
+    bar = Bar(right.empty())
+    bar.show(0.0, "Starting")
+    return bar, left
 
 
-def draw_progress(bar: DeltaGenerator, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
+def draw_progress(bar: Bar, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
     """Move the bar to where the work with these keys is: queued, or at an epoch."""
     uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
     pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
@@ -65,14 +86,14 @@ def draw_progress(bar: DeltaGenerator, what: str, plan: Plan, keys: list[str], j
     draw_view(bar, jobs.view(keys), f"{what}: epoch", counted_in, begun)
 
 
-def draw_view(bar: DeltaGenerator, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
+def draw_view(bar: Bar, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
     """Move the bar to what a session sees of its work; what, after: the words around "3 of 50"; begun: before that."""
     if view is not None and view.ahead:
-        bar.progress(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
+        bar.show(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
     elif view is not None and view.total:
-        bar.progress(min(view.done / view.total, 1.0), f"{what} {view.done} of {view.total}{after}")
+        bar.show(min(view.done / view.total, 1.0), f"{what} {view.done} of {view.total}{after}")
     else:
-        bar.progress(0.0, "Starting" if view is None else begun)
+        bar.show(0.0, "Starting" if view is None else begun)
 
 
 def draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from anoonly_core.data.classes import ClassTable
 from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZE_SHARE, SIZES, ZeroShotResult
-from app.charts import ANOMALY, NEUTRAL, NORMAL, ScoreScale, panel_title
+from app.marks import ANOMALY, NEUTRAL, NORMAL, ScoreScale
+from app.panels import Panels
 from app.verdict import Difference, difference, signed
 
 __all__ = [
@@ -80,7 +80,7 @@ def _rival(found: Difference, many: bool) -> str:
 
 def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
     """AUCROC of each scorer over the share of anomalies, and over the rows of a batch; means, and for ours a band."""
-    figure = make_subplots(1, 2, horizontal_spacing=0.07)
+    figure = Panels(1, 2, spacing=(0.07, 0))
     panels = (
         ("by_ratio", 100 * np.array(RATIOS), "anomalies in the batch, %"),
         ("by_size", results[0].size_rows, "rows in the batch, log scale"),
@@ -119,17 +119,17 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
         figure.add_hline(y=0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=1, col=column)
         figure.update_xaxes(title={"text": title, "standoff": 4}, row=1, col=column)
     figure.update_xaxes(type="log", tickvals=list(SIZES), ticktext=list(map(str, SIZES)), col=2)
-    lowest = min(float(np.min(trace.y)) for trace in figure.data if trace.name)
+    lowest = min(float(np.min(trace["y"])) for trace in figure.data if trace.get("name"))
     figure.update_yaxes(range=[min(0.38, lowest - 0.03), 1.02])
     figure.update_yaxes(title={"text": "AUCROC", "standoff": 10}, col=1)
     rows = results[0].ratio_rows
     told = f"{rows.max()}" if rows.min() == rows.max() else f"{rows.min()} to {rows.max()}"
-    panel_title(figure, 1, 1, f"batches of {told} rows")
-    panel_title(figure, 1, 2, f"{SIZE_SHARE:.0%} anomalies, at least one row")
+    figure.add_title(f"batches of {told} rows", 1, 1)
+    figure.add_title(f"{SIZE_SHARE:.0%} anomalies, at least one row", 1, 2)
     return _laid_out(figure, 262)
 
 
-def _laid_out(figure: go.Figure, height: int) -> go.Figure:
+def _laid_out(figure: Panels, height: int) -> go.Figure:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 44, "b": 4},
@@ -138,7 +138,7 @@ def _laid_out(figure: go.Figure, height: int) -> go.Figure:
     )
     figure.update_xaxes(automargin=True, zeroline=False)
     figure.update_yaxes(automargin=True, zeroline=False)
-    return figure
+    return figure.figure()
 
 
 def scorers_table(results: Sequence[ZeroShotResult]) -> pd.DataFrame:
@@ -175,7 +175,7 @@ def auc_of_moment(result: ZeroShotResult, moment: int, place: int) -> float:
 def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
     """One batch's scores at this moment, and over all moments how far its mean has moved and its AUCROC."""
     scores, normals = result.shift_scores[:, place], int(result.shift_normals[0])
-    figure = make_subplots(1, 3, horizontal_spacing=0.07, column_widths=[0.5, 0.25, 0.25])
+    figure = Panels(1, 3, spacing=(0.07, 0), widths=[0.5, 0.25, 0.25])
     units = np.arcsinh(ScoreScale.of(scores[0, :normals]).units(scores))  # one axis for all moments
     edges = np.linspace(np.nanmin(units), np.nanmax(units) + 1e-6, BINS + 1)
     here = units[moment]
@@ -230,15 +230,15 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
     figure.update_yaxes(title={"text": "% of its kind", "standoff": 10}, row=1, col=1)
     figure.update_yaxes(range=[0.3, 1.03], row=1, col=3)
     figure.add_hline(y=0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=1, col=3)
-    panel_title(figure, 1, 2, "batch mean has moved, σ")
-    panel_title(figure, 1, 3, "AUCROC of this batch")
+    figure.add_title("batch mean has moved, σ", 1, 2)
+    figure.add_title("AUCROC of this batch", 1, 3)
     figure.update_layout(barmode="overlay", bargap=0)
     return _laid_out(figure, 200)
 
 
 def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.Figure:
     """AUCROC at 5 % anomalies over the number of classes trained on: a dot a seed and class, and the means."""
-    figure = go.Figure()
+    figure = Panels()
     point = RATIOS.index(SAID_AT)
     for scorer in ("batch", "running"):
         colour, dash, symbol, width = LOOKS[scorer]

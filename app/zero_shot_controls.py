@@ -11,7 +11,8 @@ import streamlit as st
 from anoonly_core.data.classes import CLASS_TABLES, ClassTable, class_table_identity, load_class_table
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config
-from app.controls import OF_PAGES, not_known, shown
+from app.addresses import OF_PAGES, not_known
+from app.controls import shown
 from app.memory import Memory
 from app.own_tables import of_mine
 

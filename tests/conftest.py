@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before torch, NumPy, Numba or a worker process is loaded. Numba's threads are torch's too: UMAP
 # would leave two behind, and they slow every training that comes after it.
@@ -15,6 +16,11 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 _cache = tempfile.TemporaryDirectory(prefix="anoonly-tests-", ignore_cleanup_errors=True)  # gone when Python ends
 os.environ["ANOONLY_CACHE"] = _cache.name
+
+
+# A busy machine must fail no test. The first text that is drawn on a machine takes seconds: Unicode is tabulated once.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

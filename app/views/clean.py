@@ -18,13 +18,14 @@ from anoonly_core.keys import purified_key, suspicion_key
 from anoonly_core.purify.config import KEEP_20, MOST_PARTS, SCORERS, PurifyConfig, make_purify_config
 from anoonly_core.purify.result import GUESSED_SHARE, Purified, Suspicion, suspicion_table
 from anoonly_core.recipes import file_name
-from app import controls, links, notices
+from app import links, notices
 from app.clean_charts import outcome_figure, suspicion_figure
 from app.clean_words import WHERE_IT_HELPS, clean_sentence, suspicion_sentence
 from app.controls import Control
 from app.download import is_at_hand
 from app.filming import film_of
 from app.jobs import Jobs
+from app.sidebar import draw_control, draw_sidebar
 from app.tabs import MODEBAR, PICTURED_ROWS, picture
 from app.visit import visit
 
@@ -82,14 +83,14 @@ def page() -> None:
     links.take_in_link(URL_PATH, OWN, DEFAULTS)
     links.remember(URL_PATH)
     try:
-        choice = controls.sidebar(defaults=DEFAULTS)
+        choice = draw_sidebar(defaults=DEFAULTS)
         links.draw_notices(choice)
         sentence, row = st.container(), st.columns([1.2, 1, 1.5])
         baseline = BASELINES[choice.b.baseline]
         chosen = {}
         for column, control in zip(row, OWN, strict=True):
             with column:
-                chosen[control.name] = controls.draw(control, baseline, choice.b.preset)
+                chosen[control.name] = draw_control(control, baseline, choice.b.preset)
         chosen["remove"] = None if chosen["remove"] == KNOWN else chosen["remove"]
         configs = [make_purify_config(run, **chosen) for run in choice.seeded(choice.b)]
         if is_at_hand(choice.b.dataset, jobs, session):

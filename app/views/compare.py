@@ -10,11 +10,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
-from anoonly_core.keys import run_key
-from app import classroom, controls, links, notices
+from app import classroom, links, notices
+from app.choice import Choice, baseline_of, from_pin, pin_text
 from app.comparison import FIGURE_CONTROLS, draw_comparison, draw_figures
 from app.download import is_at_hand
 from app.jobs import Jobs, server_jobs
+from app.sidebar import draw_sidebar
 from app.verdict import describe
 from app.visit import visit
 from app.waiting import POLL_S, Plan, draw_failures, draw_progress, progress_row
@@ -30,7 +31,7 @@ def page() -> None:
     links.take_in_link(own=FIGURE_CONTROLS)
     links.remember()
     try:
-        choice = controls.sidebar()
+        choice = draw_sidebar()
         a, complaint = _pinned(choice)
         plan = Plan(choice.seeded(a), choice.seeded(choice.b))
         _pin_buttons(choice)
@@ -50,29 +51,29 @@ def open_link(parameters: Mapping[str, str]) -> None:
     st.switch_page(st.Page(page, default=True), query_params=dict(parameters))
 
 
-def _pinned(choice: controls.Choice) -> tuple[RunConfig, str | None]:
+def _pinned(choice: Choice) -> tuple[RunConfig, str | None]:
     """A: the run pinned in the URL, else what is published, on B's data; and what is wrong with a pin."""
-    published = controls.baseline_of(choice.b)
+    published = baseline_of(choice.b)
     text = st.query_params.get("a")
     if not text:
         return published, None
     try:
-        return controls.from_pin(text, choice.b), None
+        return from_pin(text, choice.b), None
     except InvalidConfig as error:
         instead = f"The published {describe(published)} stands instead."
         return published, f"The link's pinned run cannot be used: {error} {instead}"
 
 
-def _pin_buttons(choice: controls.Choice) -> None:
+def _pin_buttons(choice: Choice) -> None:
     if classroom.PIN in classroom.locked(classroom.HIDE):
         return
     with st.sidebar:
         pinned = bool(st.query_params.get("a"))
         left, right = st.columns(2)
         if left.button("Pin B as A", help="Keep B's settings as A, then move B on.", width="stretch"):
-            st.query_params["a"] = controls.pin_text(choice.b)
+            st.query_params["a"] = pin_text(choice.b)
             st.rerun()
-        unpinned = f"A is the published {describe(controls.baseline_of(choice.b))} again."
+        unpinned = f"A is the published {describe(baseline_of(choice.b))} again."
         if right.button("Unpin A", disabled=not pinned, help=unpinned, width="stretch"):
             del st.query_params["a"]
             st.rerun()
@@ -90,7 +91,7 @@ def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
         _draw_cancelled(status, jobs)
         return
     jobs.want(session, plan.groups())
-    first = [run_key(plan.a[0]), run_key(plan.b[0])]
+    first = [plan.keys[0], plan.keys[len(plan.a)]]
     if plan.finished(jobs) is None and not _wait(plan, first, jobs, session, status):
         return
     found = plan.finished(jobs)

@@ -14,7 +14,7 @@ from anoonly_core.data.catalogue import DATASETS, identity, load
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.store import default_store
 from app import download, links, notices
-from app.controls import default_choice
+from app.choice import default_choice
 from app.datasets_table import about, datasets_table, filtered, how_large, lead, megabytes, to_fetch
 from app.jobs import Jobs
 from app.links import compare_parameters

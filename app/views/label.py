@@ -19,13 +19,14 @@ from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import hidden_points_key, ranked_key
 from anoonly_core.recipes import file_name, marked_script, score_command
 from anoonly_core.unsupervised import UNSUPERVISED
-from app import controls, links, notices
+from app import links, notices
 from app.controls import Control
 from app.filming import film_of
 from app.jobs import Jobs
 from app.label_chart import marks_figure
 from app.label_words import label_sentence
 from app.own_tables import of_mine, sees
+from app.sidebar import draw_control, draw_sidebar
 from app.tabs import MODEBAR
 from app.visit import visit
 
@@ -75,14 +76,14 @@ def page() -> None:
             links.draw_notices(NOTHING)
             return
         sentence = st.container()
-        choice = controls.sidebar(without=WITHOUT, defaults=DEFAULTS)
+        choice = draw_sidebar(without=WITHOUT, defaults=DEFAULTS)
         links.draw_notices(choice)
         baseline = BASELINES[choice.b.baseline]
         if not baseline.has("epochs"):
             raise InvalidConfig(f"{baseline.name} cannot be trained on marks: choose another baseline.")
         left, right = st.columns([1, 2.6], vertical_alignment="bottom")
         with left:
-            table = own.get(controls.draw(TABLE, baseline, choice.b.preset, default=tables[0]))
+            table = own.get(draw_control(TABLE, baseline, choice.b.preset, default=tables[0]))
         if not sees(table.name):
             raise InvalidConfig("This table is another browser's.")
         read, marks = own.load(table), own.marks(table)

@@ -13,7 +13,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.keys import hidden_points_key
 from anoonly_core.result import RunResult
 from app import notices
-from app.controls import OF_PAGES
+from app.addresses import OF_PAGES
 from app.jobs import Jobs, server_jobs
 from app.lesson_figures import draw_answer, draw_settings
 from app.lessons import LESSONS, Lesson, Outcome, Place, Step, read_place

@@ -12,13 +12,14 @@ from anoonly_core.data.own import find
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.keys import observation_key
 from anoonly_core.observation import Observation
-from app import controls, links, notices
+from app import links, notices
 from app.download import is_at_hand
 from app.filming import film_of
 from app.jobs import Jobs
 from app.microscope_chart import observation_film
 from app.microscope_words import gradient_sentence, place_note
 from app.player import draw_player
+from app.sidebar import draw_sidebar
 from app.tabs import MODEBAR
 from app.visit import visit
 
@@ -35,7 +36,7 @@ def page() -> None:
     links.take_in_link()
     links.remember()
     try:
-        config = controls.sidebar(without=("seeds",)).b
+        config = draw_sidebar(without=("seeds",)).b
         links.draw_notices(config)
         if not BASELINES[config.baseline].has("norm"):
             raise InvalidConfig(f"{config.baseline} has no norm to look at: choose another baseline.")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
-
 import streamlit as st
 
 from anoonly_core.data.catalogue import DATASETS
@@ -14,7 +10,6 @@ from anoonly_core.evidence.cells import REFERENCES, Cell
 from anoonly_core.evidence.differences import authors_grid, paper_grid, to_the_authors_code, to_the_paper
 from anoonly_core.evidence.evidence import Evidence, evidence_shipped
 from anoonly_core.evidence.experiments import EXPERIMENTS, READINGS
-from anoonly_core.evidence.grid import FORMATS, Grid, to_markdown
 from anoonly_core.evidence.points import POINTS
 from anoonly_core.evidence.reports import GAINED, PAPER_TABLES, RIGHT_SIGN
 from anoonly_core.evidence.significance import gains, gains_grid
@@ -23,6 +18,8 @@ from app import notices
 from app.links import compare_parameters, draw_unknown
 from app.reproduced import CellRuns, findings_of, runs_of_cell, server_evidence
 from app.reproduced_chart import table_figure
+from app.reproduced_choice import PARAMETERS, begin, complaints, draw_choice, draw_segments
+from app.reproduced_grid import draw_grid, draw_take_away, markdown
 from app.reproduced_table import LEGEND, cell_words, draw_cells, file_table
 from app.reproduced_words import differences_sentence, figure_sentence, gains_sentence, norms_sentence, nothing_yet
 from app.sweep_curves import NOUNS
@@ -38,7 +35,6 @@ FOLLOW_S = 0.5
 POINTS_PAGE, DIFFERENCES_PAGE = "points", "differences"
 # Of the experiments, those that the paper prints; the others stand behind the points.
 PRINTED = ("table1", "table2", "table3", "table4", "fig5", "fig6", "fig7", "fig8", "fig9")
-PARAMETERS = ("show", "ours", "where", "sign", "beside")  # of the address
 SHOWN = {
     **{name: EXPERIMENTS[name].title for name in PRINTED},
     POINTS_PAGE: "What does not add up",
@@ -57,9 +53,9 @@ def page() -> None:
     jobs, _ = visit()
     sweeps = server_sweeps()
     draw_unknown(PARAMETERS)
-    st.session_state.reproduce_drawn = set()
+    begin()
     with st.sidebar:
-        name = _chosen(st.radio, "Show", list(SHOWN), SHOWN, "show")
+        name = draw_choice(st.radio, "Show", list(SHOWN), SHOWN, "show")
     place = st.container()
     try:
         evidence = server_evidence(jobs.store)
@@ -72,18 +68,8 @@ def page() -> None:
     except AnoOnlyError as error:
         notices.error(str(error))
     with place:
-        for complaint in [*st.session_state.pop("reproduce_complaints", []), *_passed_over()]:
+        for complaint in complaints():
             notices.warning(complaint)
-
-
-def _passed_over() -> list[str]:
-    """A sentence about each choice in the address that this view does not have, unless it was made on another one."""
-    state, asked = st.session_state, st.query_params.to_dict()
-    return [
-        f"The link asks for {name}={asked[name][:60]!r}, and there is no such choice here."
-        for name in PARAMETERS
-        if name in asked and name not in state.reproduce_drawn and asked[name] != state.get(f"{URL_PATH}_{name}")
-    ]
 
 
 def _draw_experiment(name: str, evidence: Evidence, sweeps: Sweeps) -> None:
@@ -95,18 +81,18 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: Sweeps) -> None:
         sentence.markdown(f"##### {nothing_yet()}")
         return
     with controls:
-        reading = _segments("Ours", readings, WHERE_FROM, "ours")
+        reading = draw_segments("Ours", readings, WHERE_FROM, "ours")
         places = places_of(name, frame[frame["reading"] == reading])
         names = {own: own for own in places}
-        place = _chosen(st.selectbox, "Where", places, names, "where", width=190) if places else ""
+        place = draw_choice(st.selectbox, "Where", places, names, "where", width=190) if places else ""
         metric = LAYOUTS[name].metric
-        if name == "table4" and _segments("The sign", list(SIGNS), SIGNS, "sign") == "right":
+        if name == "table4" and draw_segments("The sign", list(SIGNS), SIGNS, "sign") == "right":
             metric = RIGHT_SIGN
         table = evidence.once(
             ("table", name, reading, place, metric), lambda: make_table(name, frame, reading, place, metric)
         )
         beside = [own for own in REFERENCES if any(cell.beside(own) is not None for cell in table.cells.values())]
-        reference = _segments("Beside", beside or ["paper"], REFERENCES, "beside")
+        reference = draw_segments("Beside", beside or ["paper"], REFERENCES, "beside")
     is_figure = name.startswith("fig")
     found = evidence.once(
         ("gains", name, reading, metric), lambda: gains(frame, reading, metric) if name in GAINED else []
@@ -129,36 +115,8 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: Sweeps) -> None:
     _draw_table(name, table, reference, evidence, sweeps)
     if found:
         with st.expander("Is it significant? AnoOnly against its baseline, paired"):
-            st.markdown(_markdown(gains_grid(found, metric)))
-    _draw_take_away(name, table, reference)
-
-
-def _chosen(widget: Any, label: str, options: list[str], words: Mapping[str, str], key: str, **more: Any) -> str:
-    """A choice that stands in the address, and that the session keeps while it is on other pages."""
-    state, kept = st.session_state, f"{URL_PATH}_{key}"
-    state.reproduce_drawn.add(key)
-    if key not in state:
-        asked = st.query_params.get(key)
-        if asked is not None and asked not in options and asked != state.get(kept):
-            sentence = (
-                f"The link asks for {key}={asked[:60]!r}, which there is not: {words[options[0]]} stands instead."
-            )
-            state.setdefault("reproduce_complaints", []).append(sentence)
-        state[key] = asked if asked in options else state.get(kept)
-    if state[key] not in options:
-        state[key] = options[0]
-    found: str = widget(label, options, format_func=lambda own: words[own], key=key, **more)
-    state[kept] = found
-    if st.query_params.get(key) != found and (found != options[0] or key in st.query_params):
-        st.query_params[key] = found
-    return found
-
-
-def _segments(label: str, options: list[str], words: Mapping[str, str], key: str) -> str:
-    """A choice beside others, left out where there is none."""
-    if len(options) < 2:
-        return options[0]
-    return _chosen(st.segmented_control, label, options, words, key, required=True)
+            st.markdown(markdown(gains_grid(found, metric)))
+    draw_take_away(name, table, reference)
 
 
 def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: Sweeps) -> None:
@@ -251,7 +209,7 @@ def _draw_points(evidence: Evidence) -> None:
         st.markdown(finding.sentence if finding else nothing_yet())
         with st.expander("Figures and command", key=f"point {name}"):
             if finding:
-                st.markdown(_markdown(finding.grid))
+                st.markdown(markdown(finding.grid))
             st.markdown(f"`{point.command}`")
 
 
@@ -262,58 +220,8 @@ def _draw_differences(evidence: Evidence) -> None:
     paper = papers[0]
     st.markdown(f"##### {differences_sentence(code, paper)}")
     if code:
-        _draw_grid(authors_grid(code), "differences-authors")
+        draw_grid(authors_grid(code), "differences-authors")
     for table, found in zip(PAPER_TABLES.values(), papers, strict=True):
         if found:
-            _draw_grid(paper_grid(found, f"the paper's {table}"), f"differences-{table.lower().replace(' ', '')}")
+            draw_grid(paper_grid(found, f"the paper's {table}"), f"differences-{table.lower().replace(' ', '')}")
     st.markdown("`python -m anoonly_core reproduce differences`")
-
-
-def _draw_grid(grid: Grid, stem: str) -> None:
-    st.markdown(_markdown(grid))
-    _downloads(grid, stem)
-
-
-def _draw_take_away(name: str, table: Table, reference: str) -> None:
-    """The table as files, the figure as HTML, the command that makes both again.
-
-    Commands stand in plain letters here: what colours code takes the browser half a second to load.
-    """
-    with st.expander("Take away"):
-        st.markdown(f"`python -m anoonly_core reproduce {name}`")
-        at = "" if table.place in ("", ALL) else f"-{table.place}"
-        stem = f"{name}-{table.reading}{at}"
-        _downloads(table.grid(reference), stem, table.cells_grid())
-        if name.startswith("fig"):
-            figure = table_figure(table, NOUNS[LAYOUTS[name].columns]).update_layout(title=table.caption)
-            st.download_button(
-                "Figure as HTML",
-                lambda: figure.to_html(include_plotlyjs=True).encode(),
-                f"{stem}.html",
-                on_click="ignore",
-            )
-            st.caption("The camera above the figure saves it as PNG.")
-
-
-def _downloads(grid: Grid, stem: str, cells: Grid | None = None) -> None:
-    """A button a format; the CSV has all that is known of each cell, where there are cells."""
-    names = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}
-    with st.container(horizontal=True):
-        for suffix, text in FORMATS.items():
-            own = cells if suffix == "csv" and cells is not None else grid
-            st.download_button(
-                names[suffix],
-                partial(_encoded, text, own),
-                f"{stem}.{suffix}",
-                on_click="ignore",
-                key=f"{stem} {suffix}",
-            )
-
-
-def _encoded(text: Callable[[Grid], str], grid: Grid) -> bytes:
-    return text(grid).encode()
-
-
-def _markdown(grid: Grid) -> str:
-    """The grid for the page, which would take a tilde for the beginning of a strike-through."""
-    return to_markdown(grid).replace("~", "\\~").replace("$", "\\$")

@@ -15,7 +15,8 @@ from anoonly_core.keys import run_key
 from anoonly_core.recipes import command_line, python_script
 from anoonly_core.store import Store, StoredRun, default_store
 from app import notices
-from app.controls import baseline_of, shown
+from app.choice import baseline_of
+from app.controls import shown
 from app.links import address, compare_parameters, draw_unknown
 from app.own_tables import sees
 from app.runs_table import filtered, lead, runs_table, to_parquet

@@ -12,11 +12,13 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.plan import duration
 from anoonly_core.recipes import sweep_command
 from anoonly_core.sweep import Sweep, sweep_table, to_parquet
-from app import links, notices, sweep_controls
+from app import links, notices
 from app.download import is_at_hand
 from app.links import compare_parameters
 from app.own_tables import sees
+from app.sweep_address import open_sweep, take_in_link, write_link
 from app.sweep_chart import MARK, sweep_figure
+from app.sweep_controls import Asked, draw_sidebar, metric_control
 from app.sweep_curves import METRIC_WORDS, axis_title, curves_of, sweep_verdict, value_words, x_values
 from app.sweeps import Sweeps, SweepView, server_sweeps
 from app.tabs import MODEBAR
@@ -34,19 +36,19 @@ COMPARED_SEEDS = 10  # as many as the Compare page shows
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     (jobs, session), sweeps = visit(), server_sweeps()
-    sweep_controls.take_in_link()
+    take_in_link()
     try:
-        asked = sweep_controls.sidebar()
+        asked = draw_sidebar()
         links.draw_notices(asked.sweep.canonical())
         if is_at_hand(asked.sweep.settings["dataset"], jobs, session):
             _draw(asked, sweeps)
     except AnoOnlyError as error:
         notices.error(str(error))
-    sweep_controls.write_link()
+    write_link()
     _draw_earlier(sweeps)
 
 
-def _draw(asked: sweep_controls.Asked, sweeps: Sweeps) -> None:
+def _draw(asked: Asked, sweeps: Sweeps) -> None:
     """What does not change while runs finish, and within it what does."""
     sweep = asked.sweep
     view = sweeps.view(sweep)
@@ -60,12 +62,12 @@ def _draw(asked: sweep_controls.Asked, sweeps: Sweeps) -> None:
             _draw_live(asked, sweeps)
 
 
-def _draw_live(asked: sweep_controls.Asked, sweeps: Sweeps) -> None:
+def _draw_live(asked: Asked, sweeps: Sweeps) -> None:
     """The sentence, the buttons with progress, the curves: all that a finished run changes."""
     sweep = asked.sweep
     view = sweeps.view(sweep)
     sentence, buttons = st.container(), st.container()
-    metric = sweep_controls.metric_control()
+    metric = metric_control()
     curves = curves_of(sweep, view.runs, metric)
     said = sweep_verdict(sweep, curves, metric)
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)
@@ -105,7 +107,7 @@ def _draw_live(asked: sweep_controls.Asked, sweeps: Sweeps) -> None:
         st.rerun()  # the page as a whole: following begins or ends
 
 
-def _draw_buttons(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) -> None:
+def _draw_buttons(asked: Asked, sweeps: Sweeps, view: SweepView) -> None:
     """Start, pause, cancel; and how long it will take, or how far it has come."""
     sweep = asked.sweep
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)
@@ -144,7 +146,7 @@ def _draw_buttons(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) 
     right.progress(share, words)
 
 
-def _expected(asked: sweep_controls.Asked, sweeps: Sweeps, view: SweepView) -> str:
+def _expected(asked: Asked, sweeps: Sweeps, view: SweepView) -> str:
     """How many runs are to be trained, and how long that will take."""
     sweep = asked.sweep
     missing = {key: config for key, config in sweep.configs.items() if key not in view.runs}
@@ -166,7 +168,7 @@ def _machine(sweeps: Sweeps) -> str:
     return f"this machine's {notices.plain(card)}" if card else "this machine"
 
 
-def _on_card(asked: sweep_controls.Asked, sweeps: Sweeps) -> str:
+def _on_card(asked: Asked, sweeps: Sweeps) -> str:
     return "" if asked.cluster or not sweeps.machine.card() else f" on {_machine(sweeps)}"
 
 
@@ -218,5 +220,5 @@ def _draw_earlier(sweeps: Sweeps) -> None:
             varied = " × ".join(axis.name for axis in sweep.axes)
             name = f"{sweep.settings.get('dataset', 'digits_3')}: {varied}, {len(sweep.configs)} runs"
             if st.button(name, key=f"earlier {number}", width="stretch"):
-                sweep_controls.open_sweep(sweep)
+                open_sweep(sweep)
                 st.rerun()

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from anoonly_core import worker
-from anoonly_core.result import RunResult, from_bytes
+from anoonly_core.config import make_config
+from anoonly_core.keys import run_key
+from anoonly_core.result import NO_HISTORY, RunResult, from_bytes
 from anoonly_core.store import default_store
 from app import jobs as jobs_module
 from app import own_tables, sweeps
-from app.controls import baseline_of, default_choice
-from app.jobs import SHIPPED, Jobs
+from app.choice import baseline_of, default_choice
+from app.finished import SHIPPED
+from app.jobs import Jobs
 
 PATIENCE_S = 90.0
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -31,6 +36,12 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.02)
+
+
+def assert_one_line(sentence: str) -> None:
+    """What a page can show of a bad link: one line of a length that can be read."""
+    assert len(sentence.splitlines()) == 1
+    assert len(sentence) < 400
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -103,3 +114,22 @@ def shipped() -> tuple[list[RunResult], list[RunResult]]:
         [by_config[config] for config in choice.seeded(baseline)],
         [by_config[config] for config in choice.seeded(choice.b)],
     )
+
+
+@pytest.fixture
+def xgbod(server: None, shipped: tuple[list[RunResult], list[RunResult]]) -> RunResult:
+    """XGBOD, which is PyOD's and may be missing, as if it were trained: in memory, with the scores of another."""
+    config = make_config(baseline="XGBOD")
+    other = shipped[0][0]
+    hidden = np.random.default_rng(0).normal(size=(len(other.sample.rows), 41)).astype(np.float32)
+    result = replace(
+        other,
+        key=run_key(config),
+        config=config,
+        sample=replace(other.sample, hidden=hidden),
+        history=NO_HISTORY,
+    )
+    jobs = jobs_module.server_jobs()
+    jobs.forget_failures([result.key])
+    jobs._finished.put(result.key, result)
+    return result

@@ -13,9 +13,9 @@ import pytest
 from anoonly_core.evaluate import Confusion, Curves, chance_levels, confusion, curves, metrics
 from anoonly_core.result import NO_HISTORY, History, Role, RunResult
 from app import charts
-from app.charts import ANOMALY, NORMAL, ScoreScale, Side
 from app.comparison import DEFAULT_THRESHOLD, THRESHOLDS
 from app.figures import _last_flagged
+from app.marks import ANOMALY, NEUTRAL, NORMAL, ScoreScale, Side
 from app.verdict import describe
 
 Pair = list[Side]
@@ -351,7 +351,7 @@ def test_a_system_with_one_loss_shows_one(letter: str) -> None:
     losses = {trace.name: trace.line.color for trace in figure.data if column_of(trace) == 1}
     other = "B" if letter == "A" else "A"
     assert losses == {
-        f"{letter}  its one loss": charts.NEUTRAL,
+        f"{letter}  its one loss": NEUTRAL,
         f"{other}  L_N, pool (before λₙ)": NORMAL,
         f"{other}  L_A, labelled anomalies": ANOMALY,
     }
@@ -368,7 +368,7 @@ def test_a_system_without_epochs_draws_no_lines() -> None:
 def test_history_of_the_shipped_results(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
     figure = charts.history_figure({"A": shipped[0][0].history, "B": shipped[1][0].history})
     assert_sound(figure)
-    assert {trace.line.color for trace in figure.data} == {NORMAL, ANOMALY, charts.NEUTRAL}
+    assert {trace.line.color for trace in figure.data} == {NORMAL, ANOMALY, NEUTRAL}
 
 
 def test_split_bars_hold_every_row(shipped: tuple[list[RunResult], list[RunResult]]) -> None:

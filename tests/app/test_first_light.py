@@ -7,8 +7,8 @@ import numpy as np
 from anoonly_core.keys import run_key
 from anoonly_core.result import RunResult
 from anoonly_core.run import run
-from app.controls import baseline_of, default_choice
-from app.jobs import SHIPPED
+from app.choice import baseline_of, default_choice
+from app.finished import SHIPPED
 
 STALE = "the shipped results are not those of the default page: run `make first-light`"
 

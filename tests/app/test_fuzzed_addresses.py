@@ -11,7 +11,7 @@ import pytest
 
 from app import jobs as jobs_module
 from app import own_tables, sweeps
-from app.controls import OF_PAGES
+from app.addresses import OF_PAGES
 from tests.soak.inputs_page import MARKUP, PAGES, PARAMETERS, addresses, asked_for, looked, still
 from tests.soak.odd import MARK, WRONG, each_of
 from tests.soak.tally import Tally

@@ -1,4 +1,4 @@
-"""The server stays light: nothing of the page loads torch or UMAP, which live in the worker processes."""
+"""The server stays light: nothing of the page loads torch or UMAP, which live in the workers; and no file is long."""
 
 from __future__ import annotations
 
@@ -40,3 +40,8 @@ def test_no_file_of_the_page_imports_them_later_either(path: Path) -> None:
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").partition(".")[0])
     assert imported.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_no_file_outgrows_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300

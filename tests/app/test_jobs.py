@@ -21,7 +21,7 @@ from anoonly_core.store import default_store
 from anoonly_core.worker import JobProgress
 from anoonly_core.workers import Task
 from app import jobs as jobs_module
-from app.controls import default_choice
+from app.choice import default_choice
 from app.jobs import Job, Jobs, JobView, dataset_key
 from tests.app.conftest import MakeJobs, wait_for
 
@@ -158,7 +158,7 @@ def test_a_session_that_moves_on_gives_up_what_it_wanted(jobs: Jobs) -> None:
 
 
 def test_a_stopped_run_can_be_asked_for_again(jobs: Jobs) -> None:
-    config = short(epochs=300)
+    config = short(epochs=120)
     begin(jobs, "one", config)
     jobs.release("one")
     train(jobs, config)

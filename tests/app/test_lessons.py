@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anoonly_core.config import RunConfig, check_field
+from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.keys import run_key
 from anoonly_core.project import project
 from anoonly_core.result import RunResult
 from anoonly_core.run import run_many
-from app.controls import CONTROLS, PUBLISHED, from_pin, read_link
+from app.addresses import read_link
+from app.choice import from_pin
+from app.controls import CONTROLS, PUBLISHED
 from app.lessons import (
     FOLDER,
     LESSONS,
@@ -31,7 +33,7 @@ from app.lessons import (
     read_place,
 )
 from app.measures import MEASURES, gap, relative_spread
-from app.sweep_controls import OWN_CONTROLS, VALUES
+from app.sweep_address import OWN_CONTROLS, VALUES
 from app.verdict import Difference
 
 BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer"}
@@ -247,6 +249,15 @@ def test_what_a_step_claims_is_so(name: str) -> None:
 @pytest.mark.parametrize("name", ALSO)
 def test_what_a_text_claims_besides_is_so(name: str) -> None:
     assert_true(name, ALSO[name])
+
+
+def test_anoonlys_lead_in_a_dirty_pool_is_large_and_gone_in_a_clean_one() -> None:
+    dirty, clean = LESSONS["dirty_pool"].steps[1:]
+    for step, contamination in ((dirty, "natural"), (clean, 0)):
+        same = {"dataset": "digits_3", "contamination": contamination}
+        assert [runs[0] for runs in step.runs()] == [make_config(lambda_n=value, **same) for value in (1, 0)]
+    assert found(dirty).delta >= 0.20
+    assert abs(found(clean).delta) <= 0.06
 
 
 def test_a_single_anomaly_is_labelled_where_a_lesson_says_so() -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import InvalidConfig
-from app.controls import CONTROLS, Choice, _choice, baseline_of, from_pin, read_link
+from app.addresses import read_link
+from app.choice import Choice, baseline_of, choose, from_pin
+from app.controls import CONTROLS
 from app.links import address, compare_parameters
 
 DEFAULTS = {control.name: control.default for control in CONTROLS}
@@ -35,7 +37,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
         if draw(st.booleans()):
             values[name] = draw(value)
     assume(values["batch_size"] == "published" or values["batch_size"] >= baseline.smallest_batch)
-    return _choice(values).b
+    return choose(values).b
 
 
 def opened(parameters: dict[str, str]) -> tuple[RunConfig, Choice]:
@@ -43,7 +45,7 @@ def opened(parameters: dict[str, str]) -> tuple[RunConfig, Choice]:
     pinned = parameters.get("a")
     values, notices = read_link(parameters)
     assert notices == []
-    choice = _choice({**DEFAULTS, **values})
+    choice = choose({**DEFAULTS, **values})
     return from_pin(pinned, choice.b) if pinned else baseline_of(choice.b), choice
 
 

@@ -22,7 +22,8 @@ from anoonly_core.data.reading import Reading, make_reading
 from anoonly_core.keys import run_key
 from anoonly_core.store import default_store
 from app import own_tables
-from app.controls import CONTROLS, read_link
+from app.addresses import read_link
+from app.controls import CONTROLS
 from app.filming import Limit
 from app.jobs import server_jobs
 from app.own_tables import Custody, server_custody

@@ -14,8 +14,8 @@ from anoonly_core.config import make_config
 from anoonly_core.record import record
 from anoonly_core.replay import Replay
 from anoonly_core.result import Role
-from app.charts import ScoreScale
 from app.film import Film
+from app.marks import ScoreScale
 from app.replay_chart import replay_film
 from tests.app.conftest import opened
 

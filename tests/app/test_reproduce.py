@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -118,6 +120,20 @@ def test_the_server_reads_the_evidence_anew_when_one_of_its_runs_comes_and_not_f
     anew = server_evidence(store)
     assert anew is not first and anew.frame("table1").set_index("key").loc[run.key, "here"]
     reproduced._known.clear()
+
+
+def test_what_is_read_ahead_is_not_made_again_and_leaves_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    clock = SimpleNamespace(perf_counter=time.perf_counter, sleep=rests.append)
+    monkeypatch.setattr(reproduced, "time", clock)
+    store = Store(tmp_path / "store.sqlite")
+    reproduced.read_ahead(store)
+    assert len(rests) == 1 + len(POINTS) and all(rest > 0 for rest in rests)
+    monkeypatch.setattr(reproduced, "POINTS", dict.fromkeys(POINTS))  # what would be asked again breaks
+    found = reproduced.findings_of(server_evidence(store))
+    assert set(found) == set(POINTS) and any(found.values())
 
 
 def test_a_cell_s_runs_are_those_of_its_data_sets_and_seeds() -> None:

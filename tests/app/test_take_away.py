@@ -20,8 +20,8 @@ from app import jobs as jobs_module
 from app.figures import Pair
 from app.jobs import Jobs
 from app.take_away import NO_DETECTOR, scores_table
+from tests.app.compare_read import button, settled
 from tests.app.conftest import MakeJobs, opened, wait_for
-from tests.app.test_compare import button, settled, xgbod  # noqa: F401  # a fixture
 from tests.app.test_report import Shipped
 
 QUICK = {"epochs": "2", "seeds": "1"}
@@ -78,7 +78,7 @@ def test_the_detector_that_it_fits_is_the_run_on_show(open_page: Callable[..., A
     assert "Detector" in offered(page)
 
 
-def test_what_has_no_detector_says_so(open_page: Callable[..., AppTest], xgbod: object) -> None:  # noqa: F811
+def test_what_has_no_detector_says_so(open_page: Callable[..., AppTest], xgbod: object) -> None:
     page = open_page(baseline="XGBOD", seeds="1")
     assert [info.value for info in page.info] == [NO_DETECTOR]
     assert offered(page) == ["Report as HTML", "Scores as CSV"]

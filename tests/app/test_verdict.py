@@ -10,7 +10,8 @@ from scipy import stats
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
-from app.controls import CONTROLS, baseline_of
+from app.choice import baseline_of
+from app.controls import CONTROLS
 from app.verdict import Difference, describe, difference, signed, verdict
 
 BASELINE = make_config(lambda_n=1.0)

@@ -1,4 +1,4 @@
-"""One server and one browser for all tests; a fresh profile, a projector's window and watchful eyes for each."""
+"""One server and one browser a worker; for each test a fresh profile, a projector's window and watchful eyes."""
 
 from __future__ import annotations
 

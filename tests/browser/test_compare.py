@@ -130,7 +130,7 @@ def test_cancel_cancels_and_the_page_goes_on(open_page: Open) -> None:
 
 
 def test_tsne_appears_and_the_link_keeps_it(open_page: Open) -> None:
-    page = open_page()
+    page = open_page(dataset="breast_cancer", **QUICK)  # of few rows
     page.wait_for_figures()
     begun = time.perf_counter()
     page.page.locator(".st-key-projection").get_by_text("t-SNE").click()
@@ -192,7 +192,7 @@ def test_a_reload_reattaches_and_cancel_then_frees_the_worker(open_page: Open) -
 
 
 def test_the_threshold_answers_while_the_other_seeds_train(open_page: Open) -> None:
-    page = open_page(epochs="500", seeds="10", lambda_n="0.1")
+    page = open_page(epochs="300", seeds="10", lambda_n="0.1")
     page.wait_for_sentence("9 more seeds are training")
     page.wait_for_figures()
     counts = [page.flagged()]

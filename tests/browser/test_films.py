@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 from anoonly_core.config import make_config
 from anoonly_core.microscope import observe
 from anoonly_core.record import record
-from app.controls import default_choice
+from app.choice import default_choice
 from app.film import html
 from app.replay_chart import replay_film
 from tests.browser.compare_page import ComparePage

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from anoonly_core.result import RunResult, from_bytes
-from app.controls import baseline_of, default_choice
-from app.jobs import SHIPPED
+from app.choice import baseline_of, default_choice
+from app.finished import SHIPPED
 from app.report import WIDTH, report_html
 from tests.app.test_report import FIGURES, HARMFUL, MADE, findings, on
 

@@ -9,3 +9,9 @@ import pytest
 def _pretrain_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two trainings that are compared must not share a pretraining, which would then be compared with itself."""
     monkeypatch.setattr("anoonly_core.train.keep", lambda key, parameters, seconds: None)
+
+
+@pytest.fixture
+def short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FEAWAD's hundred epochs before its training would only say the same a hundred times."""
+    monkeypatch.setattr("anoonly_core.methods.feawad.FEAWAD.pretraining_epochs", 2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -266,8 +266,6 @@ def test_a_config_does_not_change() -> None:
     assert config != make_config(seed=1)
 
 
-# The first text that hypothesis draws on a machine takes it seconds: it tabulates Unicode once.
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANYTHING = st.one_of(
     st.none(),
     st.booleans(),
@@ -284,7 +282,6 @@ ANYTHING = st.one_of(
 )
 
 
-@UNHURRIED
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(RunConfig.model_fields, ANYTHING)))
 @example({"preset": []})
 @example({"lambda_n": 10**400})
@@ -299,7 +296,6 @@ def test_whatever_is_given_a_config_or_one_sentence_comes_back(values: dict[str,
         assert make_config(**json.loads(config.canonical())) == config
 
 
-@UNHURRIED
 @given(
     st.floats(0, 1),
     st.floats(0, MAX_CONTAMINATION) | st.just("natural"),

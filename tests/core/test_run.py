@@ -12,7 +12,7 @@ import pytest
 
 from anoonly_core import grouping
 from anoonly_core import run as module
-from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
@@ -325,19 +325,10 @@ def over_seeds(metric: str, **settings: object) -> float:
     return mean(run_many([make_config(seed=seed, **settings) for seed in range(5)]), metric)
 
 
-def test_anoonly_wins_on_a_dirty_pool_and_its_lead_is_gone_on_a_clean_one() -> None:
-    gains = {
-        contamination: over_seeds("aucpr_anomaly", dataset="digits_3", lambda_n=0, contamination=contamination)
-        - over_seeds("aucpr_anomaly", dataset="digits_3", lambda_n=1, contamination=contamination)
-        for contamination in ("natural", 0)
-    }
-    assert gains["natural"] >= 0.20
-    assert abs(gains[0]) <= 0.06
-
-
 def test_batch_norm_carries_anoonly() -> None:
     """The margin over layer norm, about 0.10, is printed: it moves with the rows drawn."""
-    found = {norm: over_seeds("aucroc", dataset="digits_8", lambda_n=0, norm=norm) for norm in NORM_LABELS}
+    norms = ("batch", "layer", "none")
+    found = {norm: over_seeds("aucroc", dataset="digits_8", lambda_n=0, norm=norm) for norm in norms}
     print({norm: f"{100 * value:.2f}" for norm, value in found.items()})
     assert found["batch"] >= found["none"] + 0.10
     assert found["batch"] >= found["layer"] + 0.05

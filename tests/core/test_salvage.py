@@ -13,7 +13,7 @@ import pytest
 from anoonly_core import store as store_module
 from anoonly_core.errors import StoreUnavailable
 from anoonly_core.store import Store
-from tests.core.test_store import a_result, assert_same, rewrite, set_aside
+from tests.core.stored import a_result, assert_same, rewrite, set_aside
 
 PAGE = 4096
 RUNS = 30

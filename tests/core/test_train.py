@@ -128,6 +128,7 @@ def test_runs_of_one_seed_share_what_is_drawn_and_gathered() -> None:
     assert torch.equal(gathered[0], alone.gather(own)[0]) and not torch.equal(gathered[1], gathered[0])
 
 
+@pytest.mark.usefixtures("short_pretraining")
 @pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet"])
 def test_runs_that_share_rows_with_their_neighbours_score_as_alone(baseline: str) -> None:
     dataset = made_table()

@@ -21,9 +21,10 @@ from streamlit.util import calc_hash
 
 from anoonly_core.evidence.cells import REFERENCES
 from anoonly_core.evidence.experiments import READINGS
-from app import sweep_controls, zero_shot_controls
+from app import sweep_address, zero_shot_controls
+from app.addresses import OF_PAGES
 from app.comparison import PROJECTIONS, THRESHOLDS, VIEWS
-from app.controls import CONTROLS, OF_PAGES, shown
+from app.controls import CONTROLS, shown
 from app.jobs import Jobs
 from app.lessons import LESSONS, Place
 from app.sweeps import Sweeps
@@ -63,8 +64,8 @@ PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
     "microscope": {**_SHARED, "place": ("norm 1",), "feature": ("feature 1", "feature 500")},
     "sweep": {
         **{control.name: _MAIN[control.name] for control in CONTROLS},
-        **{name: possible for name, (possible, _) in sweep_controls.OWN_CONTROLS.items()},
-        **{name: _MAIN[name.removeprefix("values_")] for name in sweep_controls.VALUES},
+        **{name: possible for name, (possible, _) in sweep_address.OWN_CONTROLS.items()},
+        **{name: _MAIN[name.removeprefix("values_")] for name in sweep_address.VALUES},
     },
     "zero-shot": {
         **{name: tuple(map(shown, own.options)) for name, own in zero_shot_controls.CONTROLS.items()},

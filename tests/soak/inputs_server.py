@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.browser.server import Server
 from tests.soak.inputs_page import MARKUP, PARAMETERS
 from tests.soak.odd import each_of, odd_texts
+from tests.soak.session import Late
 from tests.soak.tally import Outcome, Tally
-from tests.soak.visitor import Late, Visitor
+from tests.soak.visitor import Visitor
 from tests.soak.watch import errors_in_log
 
 __all__ = ["fuzz_server"]

@@ -17,12 +17,14 @@ import pandas as pd
 
 from tests.browser.server import Server
 from tests.soak.browsing import Browsing
-from tests.soak.visitor import Late, Visitor
+from tests.soak.session import Late
+from tests.soak.visitor import Visitor
 from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings
 
 __all__ = ["LoadReport", "put_under_load"]
 
 LOOK_S = 0.25
+FEWEST = 3  # things that each session does, however slow the machine: among them are runs to train
 WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
 # Half of the movements are among few settings, which soon are all cached; the others are new each time.
 SHARED = {"lambda_n": ("1", "0.1", "0"), "batch_size": ("published", "128"), "baseline": ("DeepSAD", "DevNet")}
@@ -62,7 +64,8 @@ def put_under_load(
 ) -> LoadReport:
     """Let so many sessions work on a server for so long, each moving a control every few seconds.
 
-    browsers: how many of the sessions are windows of a real browser; the others speak over a WebSocket.
+    browsers: how many of the sessions are windows of a real browser; the others speak over a WebSocket, and go on
+    until each has done a few things.
     """
     count_trainings(cache)
     report, lock = LoadReport(sessions, seconds), threading.Lock()
@@ -73,8 +76,10 @@ def put_under_load(
     def work(number: int) -> None:
         person = _Person(number, server.port, sessions)
         try:
-            while time.monotonic() < deadline:
+            done = 0
+            while time.monotonic() < deadline or done < FEWEST:
                 person.do_something()
+                done += 1
         except (Late, OSError) as error:
             person.errors.append(f"session {number}: {type(error).__name__}: {error}")
         finally:

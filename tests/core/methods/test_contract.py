@@ -17,13 +17,13 @@ from anoonly_core.config import make_config
 from anoonly_core.layers import StackedLinear
 from anoonly_core.methods import METHODS, XGBOD
 from anoonly_core.methods.batches import shuffled_batches
-from anoonly_core.methods.feawad import FEAWAD
 from anoonly_core.norms import NORMS, Norm
 from anoonly_core.stack import Stack
 from anoonly_core.train import train
 from tests.core.methods.plain import in_double
 from tests.core.stacks import configs_of, made_split, made_table, stack_of, trained, trained_scores
 
+pytestmark = pytest.mark.usefixtures("short_pretraining")
 CASES = [
     pytest.param(baseline, norm, preset, id=f"{baseline}-{norm or 'own'}-{preset}")
     for baseline in METHODS
@@ -35,12 +35,6 @@ every_head = pytest.mark.parametrize("baseline", METHODS)
 every_preset = pytest.mark.parametrize("preset", PRESETS)
 every_norm = pytest.mark.parametrize("norm", NORMS)
 WITH_LAMBDA = [name for name in METHODS if BASELINES[name].has("lambda_n")]
-
-
-@pytest.fixture(autouse=True)
-def _short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FEAWAD's hundred epochs before its training would only say the same a hundred times."""
-    monkeypatch.setattr(FEAWAD, "pretraining_epochs", 2)
 
 
 def test_registry_and_baselines_name_the_same_systems() -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from anoonly_core.store import FILE_NAME
 from tests.browser.server import ROOT, Server
-from tests.soak.visitor import Late, Visitor
+from tests.soak.session import Late
+from tests.soak.visitor import Visitor
 from tests.soak.watch import errors_in_log
 
 __all__ = [

@@ -1,0 +1,129 @@
+"""A figure of panels, gathered as plain data and handed to Plotly once.
+
+Plotly checks a figure at each change of it, which takes ten times as long as to check it whole at the end; and
+building figures is most of what a server does that many look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import plotly.graph_objects as go
+
+__all__ = ["Panels"]
+
+Place = tuple[int, int]
+
+
+class Panels:
+    """Panels in rows and columns, counted from 1, the first at the upper left, each with axes of its own.
+
+    widths, heights: each column's and row's share, equal where they are not given. spacing: what lies between two
+    columns and two rows, as a share of the figure. spans: how many columns a panel takes, by its place; those it
+    takes beside its own hold none.
+    """
+
+    def __init__(
+        self,
+        rows: int = 1,
+        columns: int = 1,
+        spacing: tuple[float, float] = (0.0, 0.0),
+        widths: Sequence[float] | None = None,
+        heights: Sequence[float] | None = None,
+        spans: Mapping[Place, int] | None = None,
+    ) -> None:
+        self.data: list[dict[str, Any]] = []
+        self.layout: dict[str, Any] = {}
+        self._axes: dict[Place, str] = {}
+        across = _stretches(widths or [1.0] * columns, spacing[0])
+        down = _stretches((heights or [1.0] * rows)[::-1], spacing[1])[::-1]  # Plotly counts from below
+        for row in range(1, rows + 1):
+            column = 1
+            while column <= columns:
+                span = (spans or {}).get((row, column), 1)
+                number = str(len(self._axes) + 1) if self._axes else ""
+                self._axes[row, column] = number
+                ends = [across[column - 1][0], across[column + span - 2][1]]
+                self.layout[f"xaxis{number}"] = {"anchor": f"y{number}", "domain": ends}
+                self.layout[f"yaxis{number}"] = {"anchor": f"x{number}", "domain": list(down[row - 1])}
+                column += span
+
+    def add_scatter(self, row: int = 1, col: int = 1, **trace: Any) -> None:
+        """Draw points or lines in a panel; trace: as Plotly has it."""
+        self._add("scatter", row, col, trace)
+
+    def add_bar(self, row: int = 1, col: int = 1, **trace: Any) -> None:
+        """Draw bars in a panel; trace: as Plotly has it."""
+        self._add("bar", row, col, trace)
+
+    def add_heatmap(self, row: int = 1, col: int = 1, **trace: Any) -> None:
+        """Draw a heat map in a panel; trace: as Plotly has it."""
+        self._add("heatmap", row, col, trace)
+
+    def traces(self, row: int, col: int) -> list[dict[str, Any]]:
+        """What has been drawn in a panel."""
+        return [trace for trace in self.data if trace["xaxis"] == f"x{self._axes[row, col]}"]
+
+    def add_vline(self, x: float, line: Mapping[str, Any], row: int = 1, col: int = 1) -> None:
+        """Draw a vertical line through a panel."""
+        number = self._axes[row, col]
+        ends = {"xref": f"x{number}", "x0": x, "x1": x, "yref": f"y{number} domain", "y0": 0, "y1": 1}
+        self.layout.setdefault("shapes", []).append({"type": "line", **ends, "line": line})
+
+    def add_hline(self, y: float, line: Mapping[str, Any], row: int = 1, col: int = 1) -> None:
+        """Draw a horizontal line through a panel."""
+        number = self._axes[row, col]
+        ends = {"xref": f"x{number} domain", "x0": 0, "x1": 1, "yref": f"y{number}", "y0": y, "y1": y}
+        self.layout.setdefault("shapes", []).append({"type": "line", **ends, "line": line})
+
+    def add_words(self, text: str, row: int = 1, col: int = 1, **where: Any) -> None:
+        """Write into a panel, x and y from 0 to 1; where: as Plotly's annotations have it."""
+        number = self._axes[row, col]
+        refs = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
+        self.layout.setdefault("annotations", []).append({"text": text, "showarrow": False, **refs, **where})
+
+    def add_title(self, text: str, row: int = 1, col: int = 1, size: int = 13) -> None:
+        """Write a title over a panel, at its left edge."""
+        corner = {"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "align": "left"}
+        self.add_words(text, row, col, **corner, font={"size": size})
+
+    def update_xaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
+        """Set up the x axes of a panel, of a row or column of them, or of all; settings: as Plotly has them."""
+        self._update("xaxis", row, col, settings)
+
+    def update_yaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
+        """The same for the y axes."""
+        self._update("yaxis", row, col, settings)
+
+    def update_layout(self, **settings: Any) -> None:
+        """Set up the whole; settings: as Plotly's layout has them."""
+        self.layout.update(settings)
+
+    def figure(self) -> go.Figure:
+        """The figure, checked by Plotly."""
+        return go.Figure({"data": self.data, "layout": self.layout})
+
+    def _add(self, kind: str, row: int, col: int, trace: Mapping[str, Any]) -> None:
+        number = self._axes[row, col]
+        self.data.append({"type": kind, "xaxis": f"x{number}", "yaxis": f"y{number}", **trace})
+
+    def _update(self, axis: str, row: int | None, col: int | None, settings: Mapping[str, Any]) -> None:
+        for number in self._numbers(row, col):
+            self.layout[f"{axis}{number}"].update(settings)
+
+    def _numbers(self, row: int | None, col: int | None) -> Iterator[str]:
+        for (at_row, at_column), number in self._axes.items():
+            if row in (None, at_row) and col in (None, at_column):
+                yield number
+
+
+def _stretches(shares: Sequence[float], spacing: float) -> list[tuple[float, float]]:
+    """Where each stretch begins and ends, from 0 to 1."""
+    room = (1 - spacing * (len(shares) - 1)) / sum(shares)
+    ends = list(accumulate(share * room for share in shares))
+    return [
+        (end - share * room + place * spacing, end + place * spacing)
+        for place, (share, end) in enumerate(zip(shares, ends, strict=True))
+    ]
