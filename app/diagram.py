@@ -59,12 +59,10 @@ def network_dot(baseline: str, columns: int, preset: str, norm: str | None) -> s
 def _box(name: str, parts: dict[str, Part], norm: str | None) -> str:
     """A part of the network, a cell for each step; or words alone, in a rounded box."""
     if name not in parts:
-        return _table([_cell(_lines(name), "BORDER='0'")], "STYLE='rounded'")
+        return _table(_lines(name), "STYLE='rounded'")
     part = parts[name]
     steps = [_step(step, width, part, norm) for step, width in zip(part.steps, part.widths()[1:], strict=True)]
-    return _table(
-        [_cell(f"<B>{escape(name)}</B><BR/>{_lines(f'{part.given}, {part.inputs}{NBSP}in')}", "BORDER='0'"), *steps], ""
-    )
+    return _table([_line(f"<B>{escape(name)}</B>"), *_lines(f"{part.given}, {part.inputs}{NBSP}in"), *steps], "")
 
 
 def _step(step: Linear | Step, width: int, part: Part, norm: str | None) -> str:
@@ -95,8 +93,13 @@ def _cell(words: str, look: str) -> str:
     return f"<TR><TD {look}>{words}</TD></TR>"
 
 
-def _lines(words: str) -> str:
-    return "<BR/>".join(map(escape, textwrap.wrap(words, WRAP)))
+def _lines(words: str) -> list[str]:
+    """Words without a border, a row for each line: within one row lines touch in the browser's letters."""
+    return [_line(escape(line)) for line in textwrap.wrap(words, WRAP)]
+
+
+def _line(words: str) -> str:
+    return _cell(words, "BORDER='0' CELLPADDING='0'")
 
 
 def _chain(parts: dict[str, Part], columns: str) -> list[Wire]:

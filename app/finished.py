@@ -18,7 +18,7 @@ from app.memory import Memory
 
 __all__ = ["SHIPPED", "Finished"]
 
-REMEMBERED = 400
+REMEMBERED = 160  # of about 0.15 MB each, and in the store for longer
 REMEMBERED_FILMS = 16  # of up to a few MB each
 SHIPPED = Path(__file__).parents[1] / "assets" / "first_light"
 

@@ -85,7 +85,7 @@ def page() -> None:
     try:
         choice = draw_sidebar(defaults=DEFAULTS)
         links.draw_notices(choice)
-        sentence, row = st.container(), st.columns([1.2, 1, 1.5])
+        sentence, row = st.container(), st.columns([1.2, 1, 1.5, 0.05])[:3]  # the menu stands in the corner
         baseline = BASELINES[choice.b.baseline]
         chosen = {}
         for column, control in zip(row, OWN, strict=True):

@@ -107,7 +107,7 @@
     layers.push([255, 255, 255, 1]);
     let ground = layers.filter(([, , , alpha]) => alpha > 0).reverse().reduce((below, own) => over(own, below));
     const x = (box.left + box.right) / 2, y = (box.top + box.bottom) / 2;
-    for (const shape of text.closest("svg").querySelectorAll(".node polygon, .node rect, .annotation rect.bg, rect.bg")) {
+    for (const shape of text.closest("svg").querySelectorAll(".node :is(polygon, path, rect), .annotation rect.bg, rect.bg")) {
       const own = shape.getBoundingClientRect(), fill = getComputedStyle(shape);
       if (fill.fill === "none" || x < own.left || x > own.right || y < own.top || y > own.bottom) continue;
       const [red, green, blue, alpha] = parse(fill.fill);

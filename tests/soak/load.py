@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,13 @@ from tests.browser.server import Server
 from tests.soak.browsing import Browsing
 from tests.soak.session import Late
 from tests.soak.visitor import Visitor
-from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings
+from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings, wait_until_settled
 
-__all__ = ["LoadReport", "put_under_load"]
+__all__ = ["LoadReport", "put_under_load", "warm_up"]
 
 LOOK_S = 0.25
 FEWEST = 3  # things that each session does, however slow the machine: among them are runs to train
+PROJECTING = "Projecting in a worker"
 WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
 # Half of the movements are among few settings, which soon are all cached; the others are new each time.
 SHARED = {"lambda_n": ("1", "0.1", "0"), "batch_size": ("published", "128"), "baseline": ("DeepSAD", "DevNet")}
@@ -57,6 +59,22 @@ class LoadReport:
     @property
     def memory_ratio(self) -> float:
         return self.memory_at_the_end / self.memory_after_a_minute
+
+
+def warm_up(server: Server) -> None:
+    """Have every process load what it needs once, as somebody does who looks at the page before class."""
+    visitors = [Visitor(server.port) for _ in range(3)]
+    for number, visitor in enumerate(visitors):  # at once, and nothing of it ships: every projector gets its share
+        visitor.open("", {"seeds": "1", "seed": str(4321 + number), "epochs": "5", "projection": "UMAP"})
+    for visitor in visitors:
+        visitor.wait_until_idle()
+        visitor.wait(partial(_has_maps, visitor), "the maps by UMAP")
+        visitor.close()
+    wait_until_settled(server)
+
+
+def _has_maps(visitor: Visitor) -> bool:
+    return PROJECTING not in visitor.text
 
 
 def put_under_load(

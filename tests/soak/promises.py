@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.browser.server import Server
 from tests.soak.closing import Closed, close_tabs
-from tests.soak.load import LoadReport, put_under_load
+from tests.soak.load import LoadReport, put_under_load, warm_up
 
 __all__ = ["Row", "check_load", "promises"]
 
@@ -26,6 +26,7 @@ def check_load(asked: argparse.Namespace) -> tuple[list[str], bool]:
         server = Server(Path(folder))
         try:
             server.wait_until_healthy()
+            warm_up(server)
             report = put_under_load(server, Path(folder), asked.sessions, asked.seconds, asked.browsers)
             closed = close_tabs(server)
         finally:

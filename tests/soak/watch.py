@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -12,9 +13,12 @@ from pathlib import Path
 from anoonly_core.store import FILE_NAME, Store
 from tests.browser.server import Server
 
-__all__ = ["Memory", "count_trainings", "errors_in_log", "trainings"]
+__all__ = ["Memory", "count_trainings", "errors_in_log", "trainings", "wait_until_settled"]
 
 TICK_S = 1.0
+IDLE_S = 5.0
+SETTLING_S = 120.0
+IDLE_SHARE = 0.1  # of a core
 ALARMS = ("Traceback", "ERROR", "CRITICAL")
 
 
@@ -51,6 +55,28 @@ def _megabytes(process: int) -> float:
             if line.startswith("Pss:"):
                 return int(line.split()[1]) / 1024
     return 0.0
+
+
+def wait_until_settled(server: Server) -> None:
+    """Return once the server and its workers have nothing to do."""
+    deadline = time.monotonic() + SETTLING_S
+    used = _cpu_seconds(server)
+    while time.monotonic() < deadline:
+        time.sleep(IDLE_S)
+        before, used = used, _cpu_seconds(server)
+        if used - before < IDLE_SHARE * IDLE_S:
+            return
+    raise RuntimeError(f"the server does not come to rest within {SETTLING_S:.0f} s")
+
+
+def _cpu_seconds(server: Server) -> float:
+    """What the server and its workers have computed so far."""
+    ticks = 0
+    for process in server.processes():
+        with suppress(OSError):
+            after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def count_trainings(cache: Path) -> None:
