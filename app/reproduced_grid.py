@@ -17,8 +17,9 @@ __all__ = ["draw_grid", "draw_take_away", "markdown"]
 
 def draw_grid(grid: Grid, stem: str) -> None:
     """A grid with a button for each format that it goes as."""
-    st.markdown(markdown(grid))
-    _downloads(grid, stem)
+    with st.container(key=f"grid-{stem}"):
+        st.markdown(markdown(grid))
+        _downloads(grid, stem)
 
 
 def draw_take_away(name: str, table: Table, reference: str) -> None:
