@@ -13,13 +13,16 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from anoonly_core import worker
+from anoonly_core.workers import Task
 from tests.soak.tally import Outcome
 
 __all__ = ["Commands", "Said", "judged", "set_out"]
@@ -204,6 +207,13 @@ class _Idle:
         if count > MOST_A_CORE * (os.cpu_count() or 1):  # more than a machine has memory for
             raise MemoryError(f"{count} processes")
         self.count = count
+
+    def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
+        """What a process would say at once: that it has no graphics card."""
+        assert function is worker.card_name
+        answered: Future[str] = Future()
+        answered.set_result("")
+        return Task(0, answered)
 
     def close(self) -> None:
         """Nothing was begun."""
