@@ -100,7 +100,7 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
             continue
         for kind, (name, colour, symbol, size, opacity) in ROLES.items():
             mine = np.flatnonzero(panel.role == kind)
-            chosen = np.flatnonzero(np.isin(row_ids[mine], list(selected)))
+            chosen = np.flatnonzero(np.isin(row_ids[mine], list(selected))).tolist()  # no array: Plotly reads a list
             figure.add_scatter(
                 x=points[mine, 0],
                 y=points[mine, 1],

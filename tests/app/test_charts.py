@@ -267,6 +267,8 @@ def test_a_panel_shows_its_own_rows_and_a_selection_marks_those_it_has() -> None
         traces = [trace for trace in figure.data if column_of(trace) == column]
         assert sorted(int(row) for trace in traces for row in trace.customdata) == ids.tolist()
         assert {int(trace.customdata[place]) for trace in traces for place in trace.selectedpoints} == marked
+    sent = json.loads(figure.to_json())["data"]
+    assert all(isinstance(trace["selectedpoints"], list) for trace in sent), "the browser takes no packed array here"
 
 
 def test_points_keep_their_row_ids_and_roles() -> None:
