@@ -40,6 +40,8 @@ class Machine:
             return str(asked.result())
         except (WorkerDied, worker.Cancelled, RuntimeError) as error:
             log.warning("this machine's graphics card could not be looked for: %r", error)
+            with self._lock:
+                self._asked = None  # a trainer that died says nothing of the card: ask another one next time
             return ""
 
     def device(self, wait: bool = False) -> str:

@@ -83,3 +83,6 @@ def test_a_card_that_cannot_be_asked_for_is_none(jobs: Any, error: Exception) ->
     jobs.trainers.future.set_exception(error)
     machine = Machine(jobs)
     assert machine.card() == "" and machine.engine().device == "cpu"
+    jobs.trainers.future = Future()
+    jobs.trainers.future.set_result("NVIDIA Paper")
+    assert machine.card() == "NVIDIA Paper", "another trainer was asked"
