@@ -8,13 +8,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from anoonly_core.purify.result import Purified, Suspicion, removal
-from app.marks import ANOMALY, BINS, NEUTRAL, NORMAL, ScoreScale
+from app.marks import ANOMALY, BINS, NEUTRAL, NORMAL, ScoreScale, laid_out
 from app.panels import Panels
 from app.verdict import difference
 
 __all__ = ["VARIANTS", "outcome_figure", "suspicion_figure"]
 
-HEIGHT = 330
+HEIGHT, TOP = 330, 28
 # Colour, dash, mark, its size and where its number stands: the two marks may lie upon each other.
 RECALL = ("#009E73", "solid", "circle", 15, "bottom right")
 PRECISION = ("#CC79A7", "dash", "square", 9, "top right")
@@ -40,7 +40,7 @@ def suspicion_figure(suspicions: Sequence[Suspicion], remove: float | None) -> g
     if known:
         _draw_removal(figure, suspicions, remove)
     legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}
-    return _laid_out(figure, legend)
+    return laid_out(figure, HEIGHT, legend, top=TOP)
 
 
 def _draw_histogram(figure: Panels, first: Suspicion, remove: float | None, known: bool) -> None:
@@ -167,17 +167,4 @@ def outcome_figure(found: Sequence[Purified]) -> go.Figure:
     figure.update_yaxes(title={"text": "AUCROC on the test rows"}, tickformat=".2f")
     figure.add_title("<b>The final head</b>: seeds, mean ± 95 %", 1, 1)
     figure.update_layout(showlegend=False)
-    return _laid_out(figure, {})
-
-
-def _laid_out(figure: Panels, legend: dict[str, object]) -> go.Figure:
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 10, "r": 10, "t": 28, "b": 8},
-        legend=legend,
-        hovermode="closest",
-        uirevision="keep",
-    )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
-    return figure.figure()
+    return laid_out(figure, HEIGHT, {}, top=TOP)

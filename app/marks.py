@@ -1,4 +1,4 @@
-"""Colours, marks, scales and titles: what means the same in every chart, and is drawn the same."""
+"""Colours, marks, scales and layout: what means the same in every chart, and is drawn the same."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Side:
 
 
 def laid_out(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 62) -> go.Figure:
-    """The figure with the size, margins and behaviour that all figures of Compare have."""
+    """The figure with the margins and the behaviour that those of Compare and Clean have."""
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": top, "b": 8},

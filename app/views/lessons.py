@@ -20,7 +20,7 @@ from app.lessons import LESSONS, Lesson, Outcome, Place, Step, read_place
 from app.links import address
 from app.measures import MEASURES
 from app.visit import visit
-from app.waiting import POLL_S, Plan, draw_failures, draw_progress, progress_row
+from app.waiting import POLL_S, Bar, Plan, draw_failures, draw_progress, progress_row
 
 __all__ = ["URL_PATH", "page"]
 
@@ -200,11 +200,11 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
     tables = {keys[run.key]: run.sample.hidden for run in runs}
     jobs.want_points(session, MAP, tables)
     found = {run: points for run, key in keys.items() if (points := jobs.points(key)) is not None}
-    bar = status.progress(0.0, "Drawing maps") if len(found) < len(keys) else None
-    while bar is not None and len(found) < len(keys):
+    bar = Bar(status)
+    while len(found) < len(keys):
         if draw_failures(list(tables), jobs, status):
             return None
-        bar.progress(len(found) / len(keys), f"Drawing maps by t-SNE: {len(found)} of {len(keys)}")
+        bar.show(len(found) / len(keys), f"Drawing maps by t-SNE: {len(found)} of {len(keys)}")
         if jobs.view(tables) is None:
             jobs.want_points(session, MAP, tables)
         time.sleep(POLL_S)
