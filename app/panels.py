@@ -1,7 +1,7 @@
 """A figure of panels, gathered as plain data and handed to Plotly once.
 
-Plotly checks a figure at each change of it, which takes ten times as long as to check it whole at the end; and
-building figures is most of what a server does that many look at.
+Plotly checks a figure at each change of it, which takes five times as long as to check it whole at the end (`make
+bench`); and where many look at a server, its one interpreter has all their figures to build.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Print the tables: --products, --others, --sweeps, --scale, or all of them; --whole times every single run."""
+"""Print the tables that are asked for, --products and so on, or all of them; --whole times every single run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 
 import torch
 
-TABLES = ("products", "others", "sweeps", "scale")
+TABLES = ("products", "others", "sweeps", "scale", "figures")
 
 
 def main() -> None:
@@ -41,6 +41,10 @@ def main() -> None:
         from tests.bench.scale import with_more_rows
 
         with_more_rows()
+    if "figures" in wanted:
+        from tests.bench.figures import gathered_against_changed
+
+        gathered_against_changed()
 
 
 if __name__ == "__main__":
