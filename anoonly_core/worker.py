@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,6 @@ __all__ = [
     "fetch_datasets",
     "fit_detector",
     "look_at_own",
-    "nothing",
     "observe_run",
     "plan_runs",
     "project_features",
@@ -63,7 +62,8 @@ __all__ = [
 # What a task's flag tells it: to go on, to stop, or to wait at its next epoch until it may go on.
 RUN, STOP, WAIT = 0, 1, 2
 WAIT_S = 0.02
-WARM_AFTER_S = 20.0
+TELL_S = 0.05
+WARM_AFTER_S = 20
 
 
 class Cancelled(Exception):
@@ -72,9 +72,8 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far job `job` has come: `done` of `total` epochs or bytes; a total of 0 is not known."""
+    """How far a job has come: `done` of `total` epochs or bytes; a total of 0 is not known."""
 
-    job: int
     done: int
     total: int
 
@@ -87,21 +86,22 @@ class Kept:
     unkept: str = ""
 
 
-_progress: Any = None  # the way back, set once when the process starts
+_send: Any = None  # the way back, set once when the process starts
 _flags: Any = None  # one a job
+_told: tuple[int, float] = (0, 0.0)  # the last job whose progress was told, and when
 
 
-def _start(progress: Any, flags: Any, environment: Mapping[str, str]) -> None:
-    global _progress, _flags
-    _progress, _flags = progress, flags
+def _start(send: Callable[[JobProgress], None], flags: Any, environment: Mapping[str, str]) -> None:
+    global _send, _flags
+    _send, _flags = send, flags
     # It may come from a process that was started earlier, in another environment.
     os.environ.clear()
     os.environ.update(environment)
 
 
-def start_trainer(progress: Any, flags: Any, environment: Mapping[str, str]) -> None:
+def start_trainer(send: Callable[[JobProgress], None], flags: Any, environment: Mapping[str, str]) -> None:
     """Make this process a trainer with one thread: there is one a core, and each lets the page answer first."""
-    _start(progress, flags, environment)
+    _start(send, flags, environment)
     os.nice(5)
     import torch
 
@@ -111,9 +111,9 @@ def start_trainer(progress: Any, flags: Any, environment: Mapping[str, str]) -> 
     warm_up()
 
 
-def start_projector(progress: Any, flags: Any, environment: Mapping[str, str]) -> None:
+def start_projector(send: Callable[[JobProgress], None], flags: Any, environment: Mapping[str, str]) -> None:
     """Make this process a projector: one thread, and last in line for the processor."""
-    _start(progress, flags, environment)
+    _start(send, flags, environment)
     os.environ["NUMBA_NUM_THREADS"] = "1"
     os.nice(10)
     from threadpoolctl import threadpool_limits
@@ -264,19 +264,14 @@ def project_features(job: int, features: np.ndarray, projector: str) -> np.ndarr
 
 def warm_umap() -> None:
     """Let UMAP compile itself before somebody waits for it, but after the first page has had the processors."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < WARM_AFTER_S:
+    for _ in range(WARM_AFTER_S):
         _end_with_parent()
-        time.sleep(0.5)
+        time.sleep(1.0)
     import numpy as np
 
     from anoonly_core.project import project
 
     project(np.random.default_rng(0).normal(size=(60, 8)), "umap")
-
-
-def nothing() -> None:
-    """Start the process, no more."""
 
 
 def _check(job: int) -> None:
@@ -296,5 +291,10 @@ def _end_with_parent() -> None:
 
 
 def _report(job: int, done: int, total: int) -> None:
+    """Tell how far a job has come, no more often than anybody looks."""
+    global _told
     _check(job)
-    _progress.put(JobProgress(job, done, total))
+    now = time.monotonic()
+    if _told[0] != job or now - _told[1] >= TELL_S:
+        _told = job, now
+        _send(JobProgress(done, total))

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import logging
-import multiprocessing
 import os
-import sys
+import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
-
 from anoonly_core import worker
+from anoonly_core.worker_process import WorkerDied, WorkerProcess, context
 
 __all__ = ["Task", "WorkerDied", "Workers"]
 
 FLAGS = 1024
 STOP_PATIENCE_S = 2.0
+LOOK_S = 1.0  # how often one that has nothing to do is looked after
 
 log = logging.getLogger(__name__)
-
-
-class WorkerDied(Exception):
-    """The process that did the work ended before it was done."""
 
 
 @dataclass(eq=False)
@@ -34,36 +31,33 @@ class Task:
     """One call in a worker process."""
 
     number: int
-    future: Any = None
+    future: Future[Any] = field(default_factory=Future)
     progress: worker.JobProgress | None = None
 
     @property
     def done(self) -> bool:
         """Whether it has ended, in whatever way."""
-        return bool(self.future.done())
+        return self.future.done()
 
     @property
     def running(self) -> bool:
         """Whether a process has begun with it."""
-        return bool(self.future.running())
+        return self.future.running()
 
     def result(self) -> Any:
         """What it returned; raises what it raised, worker.Cancelled where it was stopped, or WorkerDied."""
-        try:
-            return self.future.result()
-        except CancelledError as error:
-            raise worker.Cancelled from error
-        except ProcessExpired as error:
-            raise WorkerDied from error
+        return self.future.result()
+
+    def follow(self, progress: worker.JobProgress) -> None:
+        """Take in how far it has come."""
+        self.progress = progress
 
 
-def _context() -> Any:
-    """How processes are started: on Linux from one that has loaded torch already; macOS forks no loaded libraries."""
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["anoonly_core.loaded"])
-    return context
+@dataclass(frozen=True)
+class _Call:
+    task: Task
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
 
 
 class Workers:
@@ -73,43 +67,45 @@ class Workers:
     them to run before anything is asked.
     """
 
-    def __init__(
-        self, count: int, initializer: Callable[..., None], warm: Callable[[], object] = worker.nothing
-    ) -> None:
+    def __init__(self, count: int, initializer: Callable[..., None], warm: Callable[[], object] | None = None) -> None:
         self.count = count
-        self._initializer, self._warm = initializer, warm
-        self._context = _context()
-        self._progress: Any = self._context.Queue()
-        self._flags = self._context.Array("b", FLAGS, lock=False)
+        self._flags = context().Array("b", FLAGS, lock=False)
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._tasks: dict[int, Task] = {}
         self._giving_way = 0
-        self._pool = self._start()
-        threading.Thread(target=self._follow, daemon=True, name="worker progress").start()
+        self._closed = False
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._at: dict[WorkerProcess, Task | None] = {
+            WorkerProcess(initializer, self._flags, os.environ): None for _ in range(count)
+        }
+        if warm is not None:
+            self._calls.put(_Call(Task(0), warm, ()))
+        self._threads = [
+            threading.Thread(target=self._tend, args=[process], daemon=True, name=f"worker {place}")
+            for place, process in enumerate(self._at)
+        ]
+        for thread in self._threads:
+            thread.start()
+        atexit.register(self.close)  # before multiprocessing ends them, which would be taken for their death
 
     def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
         """Have a function of `worker` called with its task's number, which it reports and checks with, and these."""
+        if self._closed:
+            raise RuntimeError("the worker processes were closed")
         with self._lock:
             task = Task(next(self._numbers))
             self._flags[task.number % FLAGS] = worker.RUN
             self._tasks[task.number] = task
-            try:
-                task.future = self._pool.schedule(function, args=[task.number, *arguments])
-            except RuntimeError:
-                log.warning("the worker processes are started anew: one was killed")
-                self._pool.stop()  # type: ignore[no-untyped-call]
-                self._pool = self._start()
-                task.future = self._pool.schedule(function, args=[task.number, *arguments])
+            self._calls.put(_Call(task, function, (task.number, *arguments)))
             self._share_out()
-        task.future.add_done_callback(lambda future: self._ended(task))
         return task
 
     def stop(self, task: Task, insist: bool = True) -> None:
         """Ask a task to stop before it begins or at its next epoch; insist: end its process if it does not."""
         self._flags[task.number % FLAGS] = worker.STOP
         if insist and task.running:
-            timer = threading.Timer(STOP_PATIENCE_S, task.future.cancel)
+            timer = threading.Timer(STOP_PATIENCE_S, self._end, [task])
             timer.daemon = True
             timer.start()
 
@@ -121,22 +117,25 @@ class Workers:
 
     def processes(self) -> set[int]:
         """The ids of the living processes."""
-        return set(self._pool._pool_manager.worker_manager.workers)
+        return {number for process in self._at if (number := process.id) is not None}
 
     def close(self) -> None:
-        """End all processes."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        """End all processes; what they were at, and what waited, was stopped."""
+        atexit.unregister(self.close)
+        self._closed = True
+        for process in self._at:
+            process.close()
+            self._calls.put(None)
+        for thread in self._threads:
+            thread.join()
+        while not self._calls.empty():
+            if (call := self._calls.get()) is not None:
+                call.task.future.set_exception(worker.Cancelled())
 
-    def _start(self) -> ProcessPool:
-        pool = ProcessPool(
-            max_workers=self.count,
-            initializer=self._initializer,
-            initargs=(self._progress, self._flags, dict(os.environ)),
-            context=self._context,
-        )
-        pool.schedule(self._warm)  # starts the processes, each of which loads what it needs
-        return pool
+    # -- inside
+
+    def _is_stopped(self, task: Task) -> bool:
+        return self._closed or self._flags[task.number % FLAGS] == worker.STOP
 
     def _share_out(self) -> None:
         """Flag which of the tasks under way wait: the latest ones."""
@@ -145,18 +144,47 @@ class Workers:
         for place, task in enumerate(under_way):
             self._flags[task.number % FLAGS] = worker.RUN if place < going_on else worker.WAIT
 
-    def _ended(self, task: Task) -> None:
+    def _end(self, task: Task) -> None:
+        """End the process that is still at this task."""
         with self._lock:
+            for process, at in self._at.items():
+                if at is task:
+                    process.kill()
+
+    def _tend(self, process: WorkerProcess) -> None:
+        """Keep one process alive and have it make one call after the other, until all is closed."""
+        while not self._closed:
+            try:
+                process.start()
+            except WorkerDied as error:
+                log.warning("%s", error)
+            with suppress(queue.Empty):
+                self._make_next(process)
+        process.end()
+
+    def _make_next(self, process: WorkerProcess) -> None:
+        call = self._calls.get(timeout=LOOK_S)
+        if call is None:
+            return
+        task = call.task
+        with self._lock:
+            self._at[process] = task
+        task.future.set_running_or_notify_cancel()
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            if self._is_stopped(task):
+                raise worker.Cancelled
+            value = process.call(call.function, call.arguments, task.follow)
+        except WorkerDied as died:
+            error = worker.Cancelled() if self._is_stopped(task) else died
+        except BaseException as raised:
+            error = raised
+        with self._lock:
+            self._at[process] = None
             self._tasks.pop(task.number, None)
             self._share_out()
-
-    def _follow(self) -> None:
-        """Take in the tasks' progress, for as long as this process lives."""
-        while True:
-            try:
-                progress = self._progress.get()
-            except (EOFError, OSError):
-                return
-            with self._lock:
-                if (task := self._tasks.get(progress.job)) is not None:
-                    task.progress = progress
+        if error is None:
+            task.future.set_result(value)
+        else:
+            task.future.set_exception(error)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pebble import ProcessPool
 
 from anoonly_core import worker
 from anoonly_core.config import RunConfig, make_config
@@ -185,7 +184,7 @@ def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: 
 
 def test_of_several_jobs_the_slowest_is_shown(jobs: Jobs) -> None:
     for number, (done, total) in enumerate(((40, 50), (7, 500)), start=10**6):
-        progress = JobProgress(number, done, total)
+        progress = JobProgress(done, total)
         jobs._active[f"made {number}"] = Job(number, "runs", (f"made {number}",), Task(number, progress=progress))
     try:
         assert jobs.view(["made 1000000", "made 1000001"]) == JobView(ahead=0, done=7, total=500)
@@ -296,7 +295,7 @@ def test_a_projection_finishes_and_the_next_server_finds_it(jobs: Jobs, monkeypa
     assert points.shape == (60, 2)
     assert np.isfinite(points).all()
     wait_for(lambda: default_store().get_arrays(key, "points") is not None, "the store")
-    monkeypatch.setattr(ProcessPool, "schedule", lambda *arguments, **named: None)  # it needs no processes
+    monkeypatch.setattr(jobs_module, "Workers", lambda *arguments, **named: None)  # it needs no processes
     np.testing.assert_array_equal(Jobs(store=default_store(), cores=1).points(key), points)
 
 

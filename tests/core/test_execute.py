@@ -278,7 +278,7 @@ def test_the_time_left_follows_how_long_stacks_really_take(monkeypatch: pytest.M
     clock.start(first)
     clock.start(second)
     assert clock.left({first: stack, second: stack}, [stack], 2) == pytest.approx(20.0)
-    second.progress = worker.JobProgress(1, 30, 40)
+    second.progress = worker.JobProgress(30, 40)
     assert clock.left({first: stack, second: stack}, [stack], 2) == pytest.approx(12.5)
     now[0] += 20.0
     clock.stop(first, stack)  # twice what was planned
