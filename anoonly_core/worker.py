@@ -63,7 +63,6 @@ __all__ = [
 RUN, STOP, WAIT = 0, 1, 2
 WAIT_S = 0.02
 TELL_S = 0.05
-WARM_AFTER_S = 20
 
 
 class Cancelled(Exception):
@@ -263,10 +262,7 @@ def project_features(job: int, features: np.ndarray, projector: str) -> np.ndarr
 
 
 def warm_umap() -> None:
-    """Let UMAP compile itself before somebody waits for it, but after the first page has had the processors."""
-    for _ in range(WARM_AFTER_S):
-        _end_with_parent()
-        time.sleep(1.0)
+    """Let UMAP compile itself before somebody waits for it."""
     import numpy as np
 
     from anoonly_core.project import project

@@ -8,9 +8,9 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = ["Task", "WorkerDied", "Workers"]
 
 FLAGS = 1024
 STOP_PATIENCE_S = 2.0
+WARM_AFTER_S = 15.0
 LOOK_S = 1.0  # how often one that has nothing to do is looked after
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,8 @@ class _Call:
 class Workers:
     """So many processes that run functions of `worker`; they start at once, and a killed one is replaced.
 
-    initializer: the function of `worker` that each process begins with. warm: another for one of
-    them to run before anything is asked.
+    initializer: the function of `worker` that each process begins with. warm: another that each runs once,
+    one after the other, when it has had nothing to do for a while.
     """
 
     def __init__(self, count: int, initializer: Callable[..., None], warm: Callable[[], object] | None = None) -> None:
@@ -75,12 +76,11 @@ class Workers:
         self._tasks: dict[int, Task] = {}
         self._giving_way = 0
         self._closed = False
+        self._warm, self._warming = warm, threading.Lock()
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._at: dict[WorkerProcess, Task | None] = {
             WorkerProcess(initializer, self._flags, os.environ): None for _ in range(count)
         }
-        if warm is not None:
-            self._calls.put(_Call(Task(0), warm, ()))
         self._threads = [
             threading.Thread(target=self._tend, args=[process], daemon=True, name=f"worker {place}")
             for place, process in enumerate(self._at)
@@ -153,14 +153,32 @@ class Workers:
 
     def _tend(self, process: WorkerProcess) -> None:
         """Keep one process alive and have it make one call after the other, until all is closed."""
+        warmed, idle_since = None, time.monotonic()
         while not self._closed:
             try:
                 process.start()
             except WorkerDied as error:
                 log.warning("%s", error)
-            with suppress(queue.Empty):
+            try:
                 self._make_next(process)
+                idle_since = time.monotonic()
+            except queue.Empty:
+                if warmed != process.id and time.monotonic() - idle_since > WARM_AFTER_S and self._warm_up(process):
+                    warmed = process.id
         process.end()
+
+    def _warm_up(self, process: WorkerProcess) -> bool:
+        """Whether it was this process's turn."""
+        if not self._warming.acquire(blocking=False):
+            return False
+        try:
+            if self._warm is not None:
+                process.call(self._warm, (), lambda progress: None)
+        except WorkerDied as error:
+            log.warning("%s", error)
+        finally:
+            self._warming.release()
+        return True
 
     def _make_next(self, process: WorkerProcess) -> None:
         call = self._calls.get(timeout=LOOK_S)

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,10 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 def make_workers() -> Iterator[Callable[..., Workers]]:
     made: list[Workers] = []
 
-    def make(count: int, initializer: Callable[..., None] = start_lightly) -> Workers:
-        made.append(Workers(count, initializer))
+    def make(
+        count: int, initializer: Callable[..., None] = start_lightly, warm: Callable[[], object] | None = None
+    ) -> Workers:
+        made.append(Workers(count, initializer, warm))
         return made[-1]
 
     yield make
@@ -161,3 +164,24 @@ def test_a_process_that_is_killed_while_idle_is_replaced_though_nobody_asks(
         os.kill(min(before), signal.SIGKILL)
         wait_for(lambda: len(workers.processes() - before) == 1 and len(workers.processes()) == 2, "its replacement")
     assert not caplog.records
+
+
+def test_each_process_warms_itself_once_when_it_has_nothing_to_do(
+    make_workers: Callable[..., Workers], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anoonly_core.workers.WARM_AFTER_S", 0.1)
+    workers = make_workers(2, warm=partial(write_when, tmp_path))
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 2, "both")
+    assert {int(path.name) for path in tmp_path.iterdir()} == workers.processes()
+    (began, ended), (began_then, _) = sorted(tuple(map(float, path.read_text().split())) for path in tmp_path.iterdir())
+    assert began < ended <= began_then, "one after the other, so that the other can be asked"
+    os.kill(min(workers.processes()), signal.SIGKILL)
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 3, "its replacement")
+    time.sleep(1.5)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def write_when(folder: Path) -> None:
+    begun = time.monotonic()
+    time.sleep(0.2)
+    (folder / str(os.getpid())).write_text(f"{begun} {time.monotonic()}")

@@ -16,8 +16,8 @@ from tests.browser.server import Server
 __all__ = ["Memory", "count_trainings", "errors_in_log", "trainings", "wait_until_settled"]
 
 TICK_S = 1.0
-IDLE_S = 5.0
-SETTLING_S = 120.0
+IDLE_S = 20.0  # longer than a process waits before it warms itself
+SETTLING_S = 180.0
 IDLE_SHARE = 0.1  # of a core
 ALARMS = ("Traceback", "ERROR", "CRITICAL")
 
