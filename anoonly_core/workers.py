@@ -158,7 +158,7 @@ class Workers:
             try:
                 process.start()
             except WorkerDied as error:
-                log.warning("%s", error)
+                self._warn(error)
             try:
                 self._make_next(process)
                 idle_since = time.monotonic()
@@ -175,10 +175,14 @@ class Workers:
             if self._warm is not None:
                 process.call(self._warm, (), lambda progress: None)
         except WorkerDied as error:
-            log.warning("%s", error)
+            self._warn(error)
         finally:
             self._warming.release()
         return True
+
+    def _warn(self, error: WorkerDied) -> None:
+        if not self._closed:
+            log.warning("%s", error)
 
     def _make_next(self, process: WorkerProcess) -> None:
         call = self._calls.get(timeout=LOOK_S)
