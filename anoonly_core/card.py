@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import torch
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import AnoOnlyError
@@ -217,4 +218,5 @@ def _need(planned: Planned, columns: int) -> int:
 
 def _epochs(group: Group) -> int:
     """By what the longest stacks are begun first."""
-    return (group.runs[0].config.epochs or 0) * len(group.runs)
+    config = group.runs[0].config
+    return (BASELINES[config.baseline].pretraining_epochs + (config.epochs or 0)) * len(group.runs)

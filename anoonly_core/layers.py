@@ -78,6 +78,30 @@ def _is_narrow(inputs: int, outputs: int) -> bool:
     return inputs >= NARROW * outputs
 
 
+def _plus(product: Tensor, bias: Tensor) -> Tensor:
+    """A bias [R, 1, outputs] added to every row."""
+    if not product.is_cuda:
+        return product + bias
+    shifted: Tensor = _PlusOnCard.apply(product, bias)  # type: ignore[no-untyped-call]
+    return shifted
+
+
+class _PlusOnCard(torch.autograd.Function):
+    """The same; a card adds the rows' gradients up in a third of the time where they are a product with ones."""
+
+    @staticmethod
+    def forward(ctx, product: Tensor, bias: Tensor):  # type: ignore[no-untyped-def]
+        return product + bias
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream):  # type: ignore[no-untyped-def]
+        if not ctx.needs_input_grad[1]:
+            return upstream, None
+        ones = upstream.new_ones(1, 1, 1).expand(len(upstream), 1, upstream.shape[1])
+        return upstream, torch.bmm(ones, upstream)
+
+
 def run_by_run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """`function` of each run's own x [R, ...], such that its bits do not depend on R.
 
@@ -123,7 +147,7 @@ class StackedLinear(nn.Module):
             product = torch.mm(x.squeeze(0), weight.squeeze(0)).unsqueeze(0)  # on a CPU the same bits, with less ado
         else:
             product = _StackedProduct.apply(x, weight)  # type: ignore[no-untyped-call]
-        return product if bias is None else product + bias
+        return product if bias is None else _plus(product, bias)
 
 
 def _uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:

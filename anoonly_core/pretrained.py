@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 
-__all__ = ["Kept", "keep", "pretraining_key", "recall"]
+__all__ = ["Kept", "claimed", "keep", "pretraining_key", "recall"]
 
 MOST_BYTES = 64 * 2**20
 
@@ -32,7 +33,8 @@ class Kept:
 
 
 _kept: OrderedDict[str, Kept] = OrderedDict()
-_lock = threading.Lock()
+_claimed: set[str] = set()
+_lock = threading.Condition()
 
 
 def pretraining_key(
@@ -44,6 +46,24 @@ def pretraining_key(
     for part in (split.train, split.labelled, split.minimum, split.scale):
         digest.update(part.tobytes())
     return digest.hexdigest()
+
+
+@contextmanager
+def claimed(keys: Sequence[str]) -> Iterator[None]:
+    """Let no other thread claim any of these keys meanwhile: it waits, and may then recall what was kept.
+
+    On a card the stacks of one sweep train beside each other, and those that differ in their norm begin alike.
+    """
+    own = set(keys)
+    with _lock:
+        _lock.wait_for(lambda: own.isdisjoint(_claimed))
+        _claimed.update(own)
+    try:
+        yield
+    finally:
+        with _lock:
+            _claimed.difference_update(own)
+            _lock.notify_all()
 
 
 def recall(keys: Sequence[str]) -> list[Kept] | None:

@@ -22,6 +22,7 @@ from anoonly_core.grouping import Loader, Planned, groups_of
 from anoonly_core.keys import run_key
 from anoonly_core.measuring import is_finite, measuring_of, test_scores
 from anoonly_core.methods import METHODS, XGBOD, Trained
+from anoonly_core.pretrained import claimed
 from anoonly_core.result import HISTORY_METRICS, NO_HISTORY, History, Role, RunResult, Sample
 from anoonly_core.stack import Stack
 from anoonly_core.store import Store
@@ -191,9 +192,10 @@ def _train_stack(stack: Stack, report: Report) -> tuple[Trained, list[_Course], 
     measured = epochs_measured(epochs)
     snapshots: list[Snapshot] = []
     measuring, seconds = measuring_of(stack), 0.0
-    before = stack.pretraining_epochs
-    for epoch in pretrain(stack):
-        report(epoch, before + epochs)
+    with claimed(stack.pretraining_keys if stack.pretraining else ()):
+        before = stack.pretraining_epochs
+        for epoch in pretrain(stack):
+            report(epoch, before + epochs)
     for snapshot in train(stack):
         snapshots.append(snapshot)
         if snapshot.epoch in measured:

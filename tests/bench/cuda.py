@@ -16,7 +16,8 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anoonly_core import worker
+from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.evaluate import METRICS
 from anoonly_core.execute import LocalEngine, execute
@@ -61,19 +63,26 @@ def main() -> None:
     }
     print(f"{found['card']}, torch {found['torch']}, {found['cores']} cores of the host, float32 without TF32")
     print(f"ceilings measured: {most.operations / 1e12:.1f} Tflop/s, {most.bytes / 1e12:.2f} TB/s")
+
+    def save(part: str, what: object) -> None:
+        found[part] = what
+        if asked.out is not None:
+            asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
     if "sizes" in wanted:
         card.of_sizes("DeepSAD", (1,), most, repeats=1)  # once, so that nothing is loaded within what is measured
         print(f"\n{card.DATASET}, published epochs, pretraining counted in, networks and rows made, graphs captured")
         print(card.TITLES)
-        found["sizes"] = card.of_sizes("DeepSAD", (1, 40, 400), most)
+        sizes = card.of_sizes("DeepSAD", (1, 40, 400), most)
         for head in ("DevNet", "PReNet", "FEAWAD"):
-            found["sizes"] += card.of_sizes(head, (40, 400), most)
+            sizes += card.of_sizes(head, (40, 400), most)
+        save("sizes", sizes)
+
     if "table" in wanted or "agreement" in wanted:
-        found["table"], results = whole_table()
+        table, results = whole_table()
+        save("table", table)
         if "agreement" in wanted:
-            found["agreement"] = agreement(results)
-    if asked.out is not None:
-        asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            agreement(results, partial(save, "agreement"))
 
 
 def whole_table() -> tuple[dict[str, Any], dict[str, RunResult]]:
@@ -119,40 +128,54 @@ def _off(result: RunResult) -> float:
     return max(abs(found[name] - own) for name, own in zip(METRICS, expected, strict=True))
 
 
-def agreement(results: Mapping[str, RunResult]) -> dict[str, Any]:
-    """Train the same runs on the cores, and print how far each file's mean AUCROC lies off, in points."""
-    configs = {run_key(config): config for config in card.table_configs().values()}
-    begun = time.perf_counter()
+def agreement(results: Mapping[str, RunResult], save: Callable[[dict[str, Any]], None]) -> None:
+    """Train the same runs on the cores, and print how far each file's mean AUCROC lies off, in points.
+
+    save: is given what has been found after each head.
+    """
+    print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC of five seeds, card less CPU, points:")
+    print(f"{'head':8} {'λ_n':>4} {'largest':>8} {'mean':>6} {f'beyond {WITHIN}':>11}  at")
     workers = Workers(os.cpu_count() or 1, worker.start_trainer)
-    with tempfile.TemporaryDirectory() as folder:
-        cores: dict[str, float] = {}
-        for state in execute(configs, LocalEngine(workers), Store(Path(folder) / "cores.sqlite")):
-            assert not state.failures, state.failures
-            cores |= {key: run.metrics["aucroc"] for key, run in state.runs.items()}
+    rows: list[dict[str, Any]] = []
+    seconds: dict[str, float] = {}
+    for head in card.HEADS:
+        own = [result for result in results.values() if result.config.baseline == head]
+        begun = time.perf_counter()
+        rows += _agreement_of(head, own, _on_cores([result.config for result in own], workers))
+        seconds[head] = time.perf_counter() - begun
+        print(f"{head:8} took {seconds[head]:.0f} s on the cores", flush=True)
+        save({"seconds on the cores": seconds, "rows": rows})
     workers.close()
-    seconds = time.perf_counter() - begun
-    means: dict[tuple[str, str, float | None], list[tuple[float, float]]] = defaultdict(list)
-    for own in results.values():
-        at = own.config.baseline, own.config.dataset, own.config.lambda_n
-        means[at].append((100 * own.metrics.aucroc, 100 * cores[run_key(own.config)]))
-    rows, beyond = [], 0
-    for (head, name, weight), pairs in means.items():
+
+
+def _on_cores(configs: list[RunConfig], workers: Workers) -> dict[str, float]:
+    """Each run's AUCROC on the CPU, by key."""
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        keyed = {run_key(config): config for config in configs}
+        for state in execute(keyed, LocalEngine(workers), Store(Path(folder) / "cores.sqlite")):
+            assert not state.failures, state.failures
+            found |= {key: run.metrics["aucroc"] for key, run in state.runs.items()}
+    return found
+
+
+def _agreement_of(head: str, results: list[RunResult], cores: dict[str, float]) -> list[dict[str, Any]]:
+    means: dict[tuple[str, float | None], list[tuple[float, float]]] = defaultdict(list)
+    for own in results:
+        pair = 100 * own.metrics.aucroc, 100 * cores[run_key(own.config)]
+        means[own.config.dataset, own.config.lambda_n].append(pair)
+    rows = []
+    for (name, weight), pairs in means.items():
         there, here = np.mean(pairs, axis=0)
         rows.append({"head": head, "file": name, "lambda_n": weight, "card": there, "cpu": here})
-        beyond += abs(there - here) > WITHIN
-    print(
-        f"\nThe same runs on {os.cpu_count()} cores: {seconds:.0f} s. Mean AUCROC of five seeds, card less CPU, points:"
-    )
-    print(f"{'head':8} {'λ_n':>4} {'largest':>8} {'mean':>6} {f'beyond {WITHIN}':>11}  at")
-    for head in card.HEADS:
-        for weight in (1.0, 0.0):
-            own = [row for row in rows if (row["head"], row["lambda_n"]) == (head, weight)]
-            off = [row["card"] - row["cpu"] for row in own]
-            largest = int(np.argmax(np.abs(off)))
-            many = sum(abs(value) > WITHIN for value in off)
-            place = own[largest]["file"]
-            print(f"{head:8} {weight:4g} {off[largest]:8.2f} {np.mean(off):6.2f} {many:5} of {len(off):2}  {place}")
-    return {"seconds on the cores": seconds, "beyond": int(beyond), "rows": rows}
+    for weight in (1.0, 0.0):
+        own_rows = [row for row in rows if row["lambda_n"] == weight]
+        off = [row["card"] - row["cpu"] for row in own_rows]
+        largest = int(np.argmax(np.abs(off)))
+        many = sum(abs(value) > WITHIN for value in off)
+        place = own_rows[largest]["file"]
+        print(f"{head:8} {weight:4g} {off[largest]:8.2f} {np.mean(off):6.2f} {many:5} of {len(off):2}  {place}")
+    return rows
 
 
 if __name__ == "__main__":

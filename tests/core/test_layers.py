@@ -7,6 +7,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from anoonly_core import layers
 from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.baselines.network import Linear, Part, Step
 from anoonly_core.layers import Chain, StackedLinear, run_by_run
@@ -189,6 +190,28 @@ def test_batch_norm_follows_torch_through_training_and_eval_mode(name: str, runs
                 torch.testing.assert_close(ours.affine.beta.grad[run, 0], one.bias.grad, **EXACT)
 
 
+@pytest.mark.parametrize("name", ["batch", "batch_no_affine"])
+@pytest.mark.parametrize("runs", [1, 4])
+def test_a_cards_batch_norm_is_the_same_in_few_kernels(name: str, runs: int) -> None:
+    ours, cards = (NORMS[name](runs, FEATURES, EPS, 0.3).double() for _ in range(2))
+    assert isinstance(ours, BatchNorm) and isinstance(cards, BatchNorm)
+    for norm in (ours, cards):
+        for number, parameter in enumerate(norm.parameters()):
+            parameter.data.copy_(double(runs, 1, FEATURES, seed=number))
+    for step in range(3):
+        upstream = double(runs, ROWS, FEATURES, seed=30 + step)
+        h, same = (double(runs, ROWS, FEATURES, seed=20 + step).requires_grad_() for _ in range(2))
+        output, found = ours(h), cards._in_few_kernels(same)
+        output.backward(upstream)
+        found.backward(upstream)
+        torch.testing.assert_close(found, output, **EXACT)
+        torch.testing.assert_close(same.grad, h.grad, **EXACT)
+    for one, other in zip(cards.state_dict().values(), ours.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, **EXACT)
+    for own, another in zip(cards.parameters(), ours.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, another.grad, **EXACT)
+
+
 def test_batch_norm_keeps_its_precision_far_from_zero() -> None:
     """Features of 1000 ± 3: the difference of two mean squares would have lost the variance's second digit."""
     h = random(1, ROWS, FEATURES) + 1000
@@ -271,6 +294,22 @@ def test_stacked_linear_has_the_gradients_of_a_linear_layer(runs: int, bias: boo
         if layer.bias is not None:
             assert layer.bias.grad is not None
             torch.testing.assert_close(layer.bias.grad[run, 0], theirs.bias.grad, **EXACT)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+def test_a_cards_bias_has_the_gradient_of_a_sum(trainable: bool) -> None:
+    upstream = double(3, 7, 4, seed=1)
+    gradients = []
+    for add in (torch.add, layers._PlusOnCard.apply):
+        product, bias = double(3, 7, 4).requires_grad_(), double(3, 1, 4, seed=2).requires_grad_(trainable)
+        add(product, bias).backward(upstream)
+        gradients.append((product.grad, bias.grad))
+    (by_product, by_bias), (expected, expected_of_bias) = gradients
+    torch.testing.assert_close(by_product, expected, **EXACT)
+    if trainable:
+        torch.testing.assert_close(by_bias, expected_of_bias, **EXACT)
+    else:
+        assert by_bias is None and expected_of_bias is None
 
 
 # The products of the published heads, and sizes that fill no vector register.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from anoonly_core import pretrained
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.estimator import AnoOnlyDetector
 from anoonly_core.methods.feawad import FEAWAD
+from anoonly_core.result import RunResult
+from anoonly_core.run import run_each
 from anoonly_core.stack import Stack
 from anoonly_core.train import pretrain
 from tests.core.methods.plain import in_double
@@ -44,6 +48,49 @@ def test_moving_lambda_n_and_norm_takes_the_pretraining_and_the_same_bits_as_doi
     assert stack.pretraining_epochs == 0
     assert list(pretrain(stack)) == []
     assert np.array_equal(scores(moved)[0], alone)
+
+
+def test_stacks_that_train_beside_each_other_pretrain_once_what_they_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt: list[str] = []
+    both_there = threading.Barrier(2, timeout=60)
+    original = FEAWAD._reconstruction_loss
+    norms = ["none", "batch"]
+
+    def count(head: FEAWAD, x: torch.Tensor) -> torch.Tensor:
+        learnt.append(threading.current_thread().name)
+        return original(head, x)
+
+    def train(norm: str) -> np.ndarray:
+        both_there.wait()
+        (outcome,) = dict(run_each({"a run": feawad(norm=norm)}, load=lambda name: made_table())).values()
+        assert isinstance(outcome, RunResult)
+        return outcome.scores
+
+    monkeypatch.setattr(FEAWAD, "_reconstruction_loss", count)
+    with ThreadPoolExecutor(2) as lanes:
+        beside = list(lanes.map(train, norms))
+    assert len(set(learnt)) == 1 and len(learnt) == 3 * FEAWAD.steps, "one of them learns it and the other waits"
+    assert not pretrained._claimed
+    both_there = threading.Barrier(1)
+    for norm, found in zip(norms, beside, strict=True):
+        pretrained._kept.clear()
+        assert np.array_equal(found, train(norm))
+
+
+def test_a_claim_ends_with_whoever_made_it() -> None:
+    with pytest.raises(ZeroDivisionError), pretrained.claimed(["a", "b"]):
+        raise ZeroDivisionError
+    came = threading.Event()
+
+    def come() -> None:
+        with pretrained.claimed(["c"]):
+            came.set()
+
+    waiting = threading.Thread(target=come, daemon=True)
+    with pretrained.claimed(["b", "c"]), pretrained.claimed(["a"]):
+        waiting.start()
+        assert not came.wait(0.2)
+    assert came.wait(60)
 
 
 def test_runs_of_a_stack_are_kept_one_by_one_and_taken_in_any_order() -> None:
