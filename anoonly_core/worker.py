@@ -217,7 +217,12 @@ def fetch_datasets(job: int, names: Sequence[str]) -> None:
 
     _check(job)
     files = [file for name in names if (file := DATASETS[name].file) is not None]
-    fetch_all(files, lambda done, total: _report(job, done, total or 0))
+
+    def report(done: int, total: int | None) -> None:
+        _check(job)
+        _send(JobProgress(done, total or 0))  # of each piece, for none may follow it
+
+    fetch_all(files, report)
 
 
 def look_at_own(job: int, name: str) -> TableLook:
@@ -287,10 +292,9 @@ def _end_with_parent() -> None:
 
 
 def _report(job: int, done: int, total: int) -> None:
-    """Tell how far a job has come, no more often than anybody looks."""
+    """Tell how many epochs a job has behind it, no more often than anybody looks."""
     global _told
     _check(job)
-    now = time.monotonic()
-    if _told[0] != job or now - _told[1] >= TELL_S:
-        _told = job, now
+    if _told[0] != job or time.monotonic() - _told[1] >= TELL_S:
+        _told = job, time.monotonic()
         _send(JobProgress(done, total))

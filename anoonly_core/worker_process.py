@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import pickle
 import signal
 import sys
 import threading
@@ -99,11 +98,10 @@ class WorkerProcess:
 
         A process that had died before it took the call is replaced: the call was not begun.
         """
-        request = pickle.dumps((function, arguments))
         for _ in range(MOST_STARTS):
             self.start()
             try:
-                answer = self._exchange(request, follow)
+                answer = self._exchange((function, arguments), follow)
             except _NotBegun:
                 continue
             if isinstance(answer, _Raised):
@@ -132,10 +130,14 @@ class WorkerProcess:
             self._pipe.close()
         self._process = self._pipe = None
 
-    def _exchange(self, request: bytes, follow: Callable[[JobProgress], None]) -> _Returned | _Raised:
+    def _exchange(self, call: tuple[Any, ...], follow: Callable[[JobProgress], None]) -> _Returned | _Raised:
+        try:
+            self._pipe.send(call)  # what cannot be sent is not begun to be, and the process goes on
+        except OSError as death:
+            self.end()
+            raise _NotBegun("the worker process ended before its call came") from death
         begun = False
         try:
-            self._pipe.send_bytes(request)
             while True:
                 message = self._pipe.recv()
                 if isinstance(message, JobProgress):
@@ -165,17 +167,29 @@ def _serve(pipe: Any, initializer: Callable[..., None], flags: Any, environment:
 
 
 def _answer(pipe: Any) -> None:
-    request = pipe.recv_bytes()
-    pipe.send(_Begun())
+    answer: _Returned | _Raised
     try:
-        function, arguments = pickle.loads(request)
-        answer: _Returned | _Raised = _Returned(function(*arguments))
-    except BaseException as error:
-        error.add_note("".join(traceback.format_exception(error)))  # for the log of who asked
-        answer = _Raised(error)
+        function, arguments = pipe.recv()
+    except (EOFError, OSError):
+        raise
+    except Exception as error:
+        answer = _Raised(_traced(error))
+        pipe.send(_Begun())
+    else:
+        pipe.send(_Begun())
+        try:
+            answer = _Returned(function(*arguments))
+        except BaseException as error:
+            answer = _Raised(_traced(error))
     try:
         pipe.send(answer)
     except OSError:
         raise
     except Exception as error:
         pipe.send(_Raised(RuntimeError(f"what came of a call cannot be sent: {error}")))
+
+
+def _traced(error: BaseException) -> BaseException:
+    """The error with its traceback as a note, for the log of who asked."""
+    error.add_note("".join(traceback.format_exception(error)))
+    return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import operator
 import os
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from pickle import PicklingError
 
 import pytest
 
@@ -132,9 +134,18 @@ def test_what_a_call_raises_comes_back_with_where_it_was_raised(make_workers: Ca
     assert "Traceback" in raised.value.__notes__[0]
     with pytest.raises(RuntimeError, match="cannot be sent"):
         workers.schedule(make_lock).result()
-    with pytest.raises(AttributeError):
+    with pytest.raises((AttributeError, PicklingError)):
         workers.schedule(lambda number: number).result()
+    with pytest.raises(ImportError):
+        workers.schedule(operator.add, Unreadable()).result()
     assert workers.schedule(operator.add, 1).result() and workers.processes() == before
+
+
+class Unreadable:
+    """Can be sent, and not read where it comes."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return importlib.import_module, ("anoonly_core.of_another_version",)
 
 
 def make_lock(number: int) -> object:
