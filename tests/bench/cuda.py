@@ -2,8 +2,8 @@
 
 --sizes: the heads at R = 1, 40 and 400 beside the floor. --table: 600 runs from files on disk to
 finished metrics, twice, whose bits must be equal and whose metrics scikit-learn's. --agreement: the
-same runs on this machine's cores, and how far each file's mean AUCROC lies from theirs. All of them
-where none is named.
+same runs on this machine's cores, and how far each file's mean AUCROC lies from theirs; --against FILE
+does that half for what --out wrote, also where there is no card. All of them where none is named.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anoonly_core import worker
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.evaluate import METRICS
@@ -49,7 +50,11 @@ def main() -> None:
     for name in PARTS:
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--out", type=Path, metavar="FILE")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="only the cores' half, of a FILE from --out")
     asked = parser.parse_args()
+    if asked.against is not None:
+        against(asked.against)
+        return
     wanted = [name for name in PARTS if getattr(asked, name)] or PARTS
     warnings.simplefilter("ignore")
     warm_up()
@@ -79,13 +84,23 @@ def main() -> None:
         save("sizes", sizes)
 
     if "table" in wanted or "agreement" in wanted:
-        table, results = whole_table()
+        table = whole_table()
         save("table", table)
         if "agreement" in wanted:
-            agreement(results, partial(save, "agreement"))
+            agreement(table["aucroc"], partial(save, "agreement"))
 
 
-def whole_table() -> tuple[dict[str, Any], dict[str, RunResult]]:
+def against(path: Path) -> None:
+    """Train on this machine's cores what a card has trained elsewhere, and write into its file how far they agree."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+
+    def save(what: dict[str, Any]) -> None:
+        path.write_text(json.dumps(found | {"agreement": what}, indent=1) + "\n", encoding="utf-8")
+
+    agreement(found["table"]["aucroc"], save)
+
+
+def whole_table() -> dict[str, Any]:
     """Run it twice and print what it takes, whether both are equal, and how far the metrics lie from scikit-learn's."""
     (first, results), (second, again) = card.whole_table(), card.whole_table()
     equal = all(np.array_equal(own.scores, again[key].scores) for key, own in results.items())
@@ -104,7 +119,8 @@ def whole_table() -> tuple[dict[str, Any], dict[str, RunResult]]:
         "equal": equal,
         "off": off,
         "estimate": estimate,
-    }, results
+        "aucroc": {run_key(own.config): own.metrics.aucroc for own in results.values()},
+    }
 
 
 def _whole_paper(seconds: float, files: list[str]) -> float:
@@ -128,44 +144,47 @@ def _off(result: RunResult) -> float:
     return max(abs(found[name] - own) for name, own in zip(METRICS, expected, strict=True))
 
 
-def agreement(results: Mapping[str, RunResult], save: Callable[[dict[str, Any]], None]) -> None:
+def agreement(on_card: Mapping[str, float], save: Callable[[dict[str, Any]], None]) -> None:
     """Train the same runs on the cores, and print how far each file's mean AUCROC lies off, in points.
 
-    save: is given what has been found after each head.
+    on_card: their AUCROC there, by the CPU's keys. save: is given what has been found after each head.
     """
     print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC of five seeds, card less CPU, points:")
     print(f"{'head':8} {'λ_n':>4} {'largest':>8} {'mean':>6} {f'beyond {WITHIN}':>11}  at")
+    configs = {run_key(config): config for config in card.table_configs().values()}
     workers = Workers(os.cpu_count() or 1, worker.start_trainer)
     rows: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
-    for head in card.HEADS:
-        own = [result for result in results.values() if result.config.baseline == head]
+    for head in sorted(card.HEADS, key=lambda head: BASELINES[head].pretraining_epochs):
+        own = {key: config for key, config in configs.items() if key in on_card and config.baseline == head}
+        if not own:
+            continue
         begun = time.perf_counter()
-        rows += _agreement_of(head, own, _on_cores([result.config for result in own], workers))
+        rows += _agreement_of(own, on_card, _on_cores(own, workers))
         seconds[head] = time.perf_counter() - begun
         print(f"{head:8} took {seconds[head]:.0f} s on the cores", flush=True)
         save({"seconds on the cores": seconds, "rows": rows})
     workers.close()
 
 
-def _on_cores(configs: list[RunConfig], workers: Workers) -> dict[str, float]:
+def _on_cores(configs: Mapping[str, RunConfig], workers: Workers) -> dict[str, float]:
     """Each run's AUCROC on the CPU, by key."""
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        keyed = {run_key(config): config for config in configs}
-        for state in execute(keyed, LocalEngine(workers), Store(Path(folder) / "cores.sqlite")):
+        for state in execute(configs, LocalEngine(workers), Store(Path(folder) / "cores.sqlite")):
             assert not state.failures, state.failures
             found |= {key: run.metrics["aucroc"] for key, run in state.runs.items()}
     return found
 
 
-def _agreement_of(head: str, results: list[RunResult], cores: dict[str, float]) -> list[dict[str, Any]]:
-    means: dict[tuple[str, float | None], list[tuple[float, float]]] = defaultdict(list)
-    for own in results:
-        pair = 100 * own.metrics.aucroc, 100 * cores[run_key(own.config)]
-        means[own.config.dataset, own.config.lambda_n].append(pair)
+def _agreement_of(
+    configs: Mapping[str, RunConfig], on_card: Mapping[str, float], cores: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    means: dict[tuple[str, str, float | None], list[tuple[float, float]]] = defaultdict(list)
+    for key, config in configs.items():
+        means[config.baseline, config.dataset, config.lambda_n].append((100 * on_card[key], 100 * cores[key]))
     rows = []
-    for (name, weight), pairs in means.items():
+    for (head, name, weight), pairs in means.items():
         there, here = np.mean(pairs, axis=0)
         rows.append({"head": head, "file": name, "lambda_n": weight, "card": there, "cpu": here})
     for weight in (1.0, 0.0):
@@ -173,7 +192,7 @@ def _agreement_of(head: str, results: list[RunResult], cores: dict[str, float]) 
         off = [row["card"] - row["cpu"] for row in own_rows]
         largest = int(np.argmax(np.abs(off)))
         many = sum(abs(value) > WITHIN for value in off)
-        place = own_rows[largest]["file"]
+        head, place = own_rows[largest]["head"], own_rows[largest]["file"]
         print(f"{head:8} {weight:4g} {off[largest]:8.2f} {np.mean(off):6.2f} {many:5} of {len(off):2}  {place}")
     return rows
 
