@@ -91,9 +91,9 @@ class Workers:
 
     def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
         """Have a function of `worker` called with its task's number, which it reports and checks with, and these."""
-        if self._closed:
-            raise RuntimeError("the worker processes were closed")
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the worker processes were closed")
             task = Task(next(self._numbers))
             self._flags[task.number % FLAGS] = worker.RUN
             self._tasks[task.number] = task
@@ -122,7 +122,8 @@ class Workers:
     def close(self) -> None:
         """End all processes; what they were at, and what waited, was stopped."""
         atexit.unregister(self.close)
-        self._closed = True
+        with self._lock:
+            self._closed = True
         for process in self._at:
             process.close()
             self._calls.put(None)
@@ -157,7 +158,7 @@ class Workers:
         while not self._closed:
             try:
                 process.start()
-            except WorkerDied as error:
+            except Exception as error:  # whoever calls is told so; this thread must live
                 self._warn(error)
             try:
                 self._make_next(process)
@@ -174,15 +175,15 @@ class Workers:
         try:
             if self._warm is not None:
                 process.call(self._warm, (), lambda progress: None)
-        except WorkerDied as error:
+        except Exception as error:  # it may do without, and says so itself to whoever asks for the like
             self._warn(error)
         finally:
             self._warming.release()
         return True
 
-    def _warn(self, error: WorkerDied) -> None:
+    def _warn(self, error: Exception) -> None:
         if not self._closed:
-            log.warning("%s", error)
+            log.warning("a worker process that nobody waits for: %r", error)
 
     def _make_next(self, process: WorkerProcess) -> None:
         call = self._calls.get(timeout=LOOK_S)

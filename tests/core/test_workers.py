@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from pickle import PicklingError
 
@@ -24,7 +24,7 @@ PATIENCE_S = 90.0
 
 
 def start_lightly(*beginning: object) -> None:
-    """A process that begins with nothing; the others here begin as trainers do."""
+    """A process that begins with nothing, at once."""
 
 
 def start_never(*beginning: object) -> None:
@@ -196,3 +196,30 @@ def write_when(folder: Path) -> None:
     begun = time.monotonic()
     time.sleep(0.2)
     (folder / str(os.getpid())).write_text(f"{begun} {time.monotonic()}")
+
+
+def test_a_process_that_cannot_warm_itself_goes_on(
+    make_workers: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("anoonly_core.workers.WARM_AFTER_S", 0.1)
+    workers = make_workers(1, warm=partial(operator.truediv, 1, 0))
+    wait_for(lambda: "ZeroDivisionError" in caplog.text, "the warning")
+    assert workers.schedule(operator.add, 1).result() == 2
+    time.sleep(1.5)
+    assert caplog.text.count("ZeroDivisionError") == 1, "tried once in a process"
+
+
+def test_a_process_that_cannot_be_started_is_said_and_tried_again(
+    make_workers: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("anoonly_core.worker_process.WorkerProcess.start", partialmethod(fail))
+        workers = make_workers(1)
+        with pytest.raises(MemoryError):
+            workers.schedule(operator.add, 1).result()
+        wait_for(lambda: "MemoryError" in caplog.text, "the warning")
+    assert workers.schedule(operator.add, 1).result() == 3
+
+
+def fail(process: object) -> None:
+    raise MemoryError
