@@ -116,8 +116,8 @@ class BatchNorm(Norm):
     def _in_few_kernels(self, h: Tensor) -> Tensor:
         """The same as training does elsewhere, by PyTorch's own: each run's features are channels of one batch.
 
-        On a card a step takes as long as its many small kernels, and these are 5 in place of 20. A batch of one row
-        has no unbiased variance there.
+        On a card a step takes as long as its many small kernels: DeepSAD's has 61 with these, and 98 without. A batch
+        of one row has no unbiased variance there.
         """
         runs, rows, features = h.shape
         gamma, beta = (None, None) if self.affine is None else (self.affine.gamma.view(-1), self.affine.beta.view(-1))
