@@ -250,8 +250,9 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_xaxes(title={"text": "rows"})
     figure.update_yaxes(autorange="reversed")
-    beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
-    return laid_out(figure, 240, beside, top=16)
+    # Beneath: beside the bars it would cover them on a phone.
+    beneath = {"orientation": "h", "x": 0, "y": -0.45, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
+    return laid_out(figure, 320, beneath, top=16)
 
 
 def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
