@@ -83,6 +83,8 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
         for run, kept in enumerate(known):
             stack.spared_seconds += kept.seconds
             _take_over(parameters, run, kept.parameters)
+        if stack.device.type == "cuda":
+            torch.cuda.current_stream().synchronize()  # else another stack may drop them before they were read
         return
     keys = stack.pretraining_keys
     distinct = list(dict.fromkeys(keys))
@@ -106,10 +108,12 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
             for _ in range(len(drawn)):
                 step.take()
             yield epoch
+        # Within, at whose end a card is waited for: another stack's queue of work there may read them at once.
+        learnt_by = [[parameter.detach()[run].clone() for parameter in parameters] for run in range(len(keys))]
     if remember:
-        share = (time.perf_counter() - begun) / len(stack.configs)
-        for run, key in enumerate(stack.pretraining_keys):
-            keep(key, [parameter.detach()[run].clone() for parameter in parameters], share)
+        share = (time.perf_counter() - begun) / len(keys)
+        for key, own in zip(keys, learnt_by, strict=True):
+            keep(key, own, share)
 
 
 def _take_over(parameters: Sequence[torch.Tensor], run: int, values: Sequence[torch.Tensor]) -> None:

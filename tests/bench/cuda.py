@@ -1,9 +1,11 @@
 """What a graphics card does, printed as tables and, with --out, written as JSON: python -m tests.bench.cuda.
 
 --sizes: the heads at R = 1, 40 and 400 beside the floor. --table: 600 runs from files on disk to
-finished metrics, twice, whose bits must be equal and whose metrics scikit-learn's. --agreement: the
-same runs on this machine's cores, and how far each file's mean AUCROC lies from theirs; --against FILE
-does that half for what --out wrote, also where there is no card. All of them where none is named.
+finished metrics, twice, whose bits must be equal and whose metrics scikit-learn's. --lockstep: each
+epoch from the same weights, on the card and on the cores, in float64. --agreement: the runs of the
+table on this machine's cores, and how far each file's mean AUCROC lies from theirs; --against FILE does
+that half for what --out wrote, also where there is no card, and keeps what it has trained in a store
+beside FILE, so that it goes on where it was cut off. All of them where none is named.
 """
 
 from __future__ import annotations
@@ -28,18 +30,22 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from anoonly_core import worker
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
-from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.data.catalogue import DATASETS, load_cached
+from anoonly_core.data.split import make_split
 from anoonly_core.evaluate import METRICS
-from anoonly_core.execute import LocalEngine, execute
+from anoonly_core.execute import LocalEngine, execute, kept_runs
 from anoonly_core.keys import run_key
 from anoonly_core.result import RunResult
 from anoonly_core.run import warm_up
-from anoonly_core.store import Store
+from anoonly_core.stack import Stack
+from anoonly_core.store import Store, StoredRun
 from anoonly_core.workers import Workers
 from tests.bench import card
+from tests.bench.lockstep import in_double, lockstep
 
-PARTS = ("sizes", "table", "agreement")
+PARTS = ("sizes", "table", "lockstep", "agreement")
 WITHIN = 0.5  # points of AUCROC
+IN_STEP = ("MVTec-AD_capsule", "20news_3")  # where float32 runs part most
 PAPERS_FILES = 74
 LARGE_STEPS, SMALL_STEPS = 1400, 250  # of DeepSAD on a file of CIFAR10's size, and on one of MVTec-AD's
 
@@ -83,11 +89,15 @@ def main() -> None:
             sizes += card.of_sizes(head, (40, 400), most)
         save("sizes", sizes)
 
+    if "lockstep" in wanted:
+        save("lockstep", in_lockstep())
+
     if "table" in wanted or "agreement" in wanted:
         table = whole_table()
         save("table", table)
         if "agreement" in wanted:
-            agreement(table["aucroc"], partial(save, "agreement"))
+            with tempfile.TemporaryDirectory() as folder:
+                agreement(table["aucroc"], Store(Path(folder) / "cores.sqlite"), partial(save, "agreement"))
 
 
 def against(path: Path) -> None:
@@ -97,7 +107,7 @@ def against(path: Path) -> None:
     def save(what: dict[str, Any]) -> None:
         path.write_text(json.dumps(found | {"agreement": what}, indent=1) + "\n", encoding="utf-8")
 
-    agreement(found["table"]["aucroc"], save)
+    agreement(found["table"]["aucroc"], Store(path.with_suffix(".sqlite")), save)
 
 
 def whole_table() -> dict[str, Any]:
@@ -123,6 +133,28 @@ def whole_table() -> dict[str, Any]:
     }
 
 
+def in_lockstep() -> list[dict[str, Any]]:
+    """Print the largest difference that an epoch makes between card and cores, for each head with both λ_n."""
+    print("\nEach epoch from the same weights in float64, card against cores: largest difference of a test score,")
+    print("in standard deviations of the run's scores")
+    print(f"{'head':8} {'λ_n':>4} {'file':18} {'pretraining':>12} {'training':>9}")
+    torch.set_num_threads(os.cpu_count() or 1)
+    rows: list[dict[str, Any]] = []
+    for config in card.table_configs().values():
+        if config.seed != 0 or config.dataset not in IN_STEP:
+            continue
+        dataset = load_cached(config.dataset)
+        split = make_split(dataset, config)
+        epochs = list(lockstep(*(in_double(Stack(dataset, [config], [split], name)) for name in ("cpu", "cuda"))))
+        before, after = (
+            max((own.difference for own in epochs if own.pretraining == which), default=0.0) for which in (True, False)
+        )
+        own = {"head": config.baseline, "file": config.dataset, "lambda_n": config.lambda_n}
+        rows.append(own | {"pretraining": before, "training": after, "epochs": len(epochs)})
+        print(f"{config.baseline:8} {config.lambda_n:4g} {config.dataset:18} {before:12.1e} {after:9.1e}", flush=True)
+    return rows
+
+
 def _whole_paper(seconds: float, files: list[str]) -> float:
     """By the file, and with the steps that DeepSAD takes more on files larger than most of those at hand."""
     small = sum(name.startswith("MVTec") for name in files)
@@ -144,10 +176,11 @@ def _off(result: RunResult) -> float:
     return max(abs(found[name] - own) for name, own in zip(METRICS, expected, strict=True))
 
 
-def agreement(on_card: Mapping[str, float], save: Callable[[dict[str, Any]], None]) -> None:
+def agreement(on_card: Mapping[str, float], store: Store, save: Callable[[dict[str, Any]], None]) -> None:
     """Train the same runs on the cores, and print how far each file's mean AUCROC lies off, in points.
 
-    on_card: their AUCROC there, by the CPU's keys. save: is given what has been found after each head.
+    on_card: their AUCROC there, by the CPU's keys. store: keeps the cores' runs, and what it has is not trained again.
+    save: is given what has been found after each head.
     """
     print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC of five seeds, card less CPU, points:")
     print(f"{'head':8} {'λ_n':>4} {'largest':>8} {'mean':>6} {f'beyond {WITHIN}':>11}  at")
@@ -159,30 +192,26 @@ def agreement(on_card: Mapping[str, float], save: Callable[[dict[str, Any]], Non
         own = {key: config for key, config in configs.items() if key in on_card and config.baseline == head}
         if not own:
             continue
-        begun = time.perf_counter()
-        rows += _agreement_of(own, on_card, _on_cores(own, workers))
+        kept = kept_runs(store, own, "cpu")
+        runs, begun = dict(kept), time.perf_counter()
+        for state in execute({key: own[key] for key in own if key not in kept}, LocalEngine(workers), store):
+            assert not state.failures, state.failures
+            runs |= state.runs
         seconds[head] = time.perf_counter() - begun
-        print(f"{head:8} took {seconds[head]:.0f} s on the cores", flush=True)
+        rows += _agreement_of(own, on_card, runs)
+        print(f"{head:8} took {seconds[head]:.0f} s on the cores, {len(kept)} of {len(own)} runs were kept", flush=True)
         save({"seconds on the cores": seconds, "rows": rows})
     workers.close()
 
 
-def _on_cores(configs: Mapping[str, RunConfig], workers: Workers) -> dict[str, float]:
-    """Each run's AUCROC on the CPU, by key."""
-    found: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for state in execute(configs, LocalEngine(workers), Store(Path(folder) / "cores.sqlite")):
-            assert not state.failures, state.failures
-            found |= {key: run.metrics["aucroc"] for key, run in state.runs.items()}
-    return found
-
-
 def _agreement_of(
-    configs: Mapping[str, RunConfig], on_card: Mapping[str, float], cores: Mapping[str, float]
+    configs: Mapping[str, RunConfig], on_card: Mapping[str, float], on_cores: Mapping[str, StoredRun]
 ) -> list[dict[str, Any]]:
     means: dict[tuple[str, str, float | None], list[tuple[float, float]]] = defaultdict(list)
     for key, config in configs.items():
-        means[config.baseline, config.dataset, config.lambda_n].append((100 * on_card[key], 100 * cores[key]))
+        means[config.baseline, config.dataset, config.lambda_n].append(
+            (100 * on_card[key], 100 * on_cores[key].metrics["aucroc"])
+        )
     rows = []
     for (head, name, weight), pairs in means.items():
         there, here = np.mean(pairs, axis=0)

@@ -10,10 +10,17 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split
+from anoonly_core.methods import METHODS
+from anoonly_core.norms import NORMS
 from anoonly_core.stack import Stack
 from anoonly_core.train import pretrain, train
 
-__all__ = ["made_split", "made_table", "stack_of", "trained", "trained_scores"]
+__all__ = ["configs_of", "heads_and_norms", "made_split", "made_table", "stack_of", "trained", "trained_scores"]
+
+
+def heads_and_norms() -> list[tuple[str, str | None]]:
+    """Every head with every norm that it can have."""
+    return [(name, norm) for name in METHODS for norm in (NORMS if BASELINES[name].has("norm") else (None,))]
 
 
 def made_table(rows: int = 90, columns: int = 7, seed: int = 0) -> Dataset:

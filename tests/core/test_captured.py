@@ -12,14 +12,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from anoonly_core import captured
-from anoonly_core.baselines import BASELINES
 from anoonly_core.captured import CAPTURES, Batches, repeated
 from anoonly_core.methods import METHODS
 from anoonly_core.optimisation import set_learning_rate
 from anoonly_core.stack import Stack
-from tests.core.stacks import configs_of, made_split, made_table, stack_of, trained, trained_scores
+from tests.core.stacks import configs_of, heads_and_norms, made_split, made_table, stack_of, trained
 
-NORMS = ("batch", "batch_no_affine", "layer", "none", "bn_loss")
 CPU = torch.device("cpu")
 
 
@@ -57,11 +55,7 @@ def recorded(step: Callable[[], None]) -> Callable[[], None]:
     return replay
 
 
-def described() -> list[tuple[str, str | None]]:
-    return [(name, norm) for name in METHODS for norm in (NORMS if BASELINES[name].has("norm") else (None,))]
-
-
-@pytest.mark.parametrize(("baseline", "norm"), described())
+@pytest.mark.parametrize(("baseline", "norm"), heads_and_norms())
 def test_a_recorded_step_trains_to_the_same_bits(
     baseline: str, norm: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +118,7 @@ needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 
 
 @needs_card
-@pytest.mark.parametrize(("baseline", "norm"), described())
+@pytest.mark.parametrize(("baseline", "norm"), heads_and_norms())
 def test_on_a_card_a_graph_trains_to_the_same_bits_as_calls(
     baseline: str, norm: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,11 +135,6 @@ def test_on_a_card_a_graph_trains_to_the_same_bits_as_calls(
     monkeypatch.delitem(CAPTURES, "cuda")
     for one, other in zip(replayed, scores("called"), strict=True):
         assert np.array_equal(one, other)
-    for one, other in zip(replayed, trained_scores(dataset, configs, split), strict=True):
-        if baseline == "FEAWAD":  # a bias before its norm has a gradient of roundings, of which Adam makes whole steps
-            assert np.corrcoef(one, other)[0, 1] > 0.999
-        elif baseline != "PReNet":  # whose absolute errors turn a rounding into another step
-            np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-4)
 
 
 def test_captures_are_of_cards_alone() -> None:
