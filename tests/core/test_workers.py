@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import operator
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -223,3 +225,22 @@ def test_a_process_that_cannot_be_started_is_said_and_tried_again(
 
 def fail(process: object) -> None:
     raise MemoryError
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux are the processes forked from one that has torch")
+def test_a_collection_of_garbage_leaves_the_loaded_memory_shared(make_workers: Callable[..., Workers]) -> None:
+    shared, own_then = make_workers(1).schedule(collect_garbage).result()
+    assert shared > 50, "what was loaded before the fork"
+    assert own_then < shared / 4
+
+
+def collect_garbage(task: int) -> tuple[float, float]:
+    """The anonymous memory that this process shares, in MB, and how much more is its own after a collection."""
+    before, own = megabytes("Anonymous"), megabytes("Private_Dirty")
+    gc.collect()
+    return before - own, megabytes("Private_Dirty") - own
+
+
+def megabytes(kind: str) -> float:
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1024

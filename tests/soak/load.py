@@ -51,6 +51,7 @@ class LoadReport:
     errors: list[str] = field(default_factory=list)
     memory_after_a_minute: float = 0.0
     memory_at_the_end: float = 0.0
+    memory_by_process: tuple[list[float], list[float]] = ([], [])
 
     @property
     def shell_p95(self) -> float:
@@ -117,7 +118,9 @@ def put_under_load(
     browsing.stop()
     report.figures_in_browsers += browsing.figures
     report.errors += browsing.errors
-    report.memory_after_a_minute, report.memory_at_the_end = memory.at(min(60.0, seconds / 2)), memory.at(-15.0)
+    minute, end = min(60.0, seconds / 2), -15.0
+    report.memory_after_a_minute, report.memory_at_the_end = memory.at(minute), memory.at(end)
+    report.memory_by_process = memory.by_process(minute), memory.by_process(end)
     counted = trainings(cache)
     report.trained = len(counted)
     report.trained_twice = [key for key, times in counted.items() if times > 1]

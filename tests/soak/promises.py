@@ -75,6 +75,12 @@ def promises(report: LoadReport) -> list[Row]:
             f"{report.memory_ratio:.2f} times ({report.memory_at_the_end:.0f} MB)",
             report.memory_ratio <= MOST_GROWTH,
         ),
+        (
+            "that memory in MB, the server's and its workers'",
+            "",
+            " → ".join(" ".join(f"{size:.0f}" for size in sizes) for sizes in report.memory_by_process),
+            True,
+        ),
     ]
     if report.figures_in_browsers:
         seen = f"{middle(report.figures_in_browsers):.2f} s ({len(report.figures_in_browsers)} movements)"

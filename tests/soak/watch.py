@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import statistics
 import threading
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from tests.browser.server import Server
 __all__ = ["Memory", "count_trainings", "errors_in_log", "trainings", "wait_until_settled"]
 
 TICK_S = 1.0
+AROUND_S = 15.0
 IDLE_S = 20.0  # longer than a process waits before it warms itself
 SETTLING_S = 180.0
 IDLE_SHARE = 0.1  # of a core
@@ -23,22 +25,36 @@ ALARMS = ("Traceback", "ERROR", "CRITICAL")
 
 
 class Memory:
-    """The memory of a server and its workers in MB, shared pages counted once, taken each second until stopped."""
+    """The memory of a server and its workers in MB, shared pages counted once, taken each second until stopped.
+
+    taken: when, in seconds since the beginning, and each process's.
+    """
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.taken: list[tuple[float, float]] = []
+        self.taken: list[tuple[float, dict[int, float]]] = []
         self._begun = time.monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
 
-    def at(self, second: float, within: float = 15.0) -> float:
-        """The median over the seconds around a second since the beginning; negative: before the end."""
+    def at(self, second: float) -> float:
+        """All of it, the median over the seconds around a second since the beginning; negative: before the end."""
+        return statistics.median_high(sum(sizes.values()) for sizes in self._near(second))
+
+    def by_process(self, second: float) -> list[float]:
+        """The server's, then its workers', the largest first; each a median like `at`'s."""
+        near = self._near(second)
+        own = {
+            process: statistics.median_high(sizes.get(process, 0.0) for sizes in near)
+            for process in {process for sizes in near for process in sizes}
+        }
+        return [own.pop(self.server.process.pid, 0.0), *sorted(own.values(), reverse=True)]
+
+    def _near(self, second: float) -> list[dict[int, float]]:
         if second < 0:
             second += self.taken[-1][0]
-        near = sorted(size for when, size in self.taken if abs(when - second) <= within)
-        return near[len(near) // 2]
+        return [sizes for when, sizes in self.taken if abs(when - second) <= AROUND_S]
 
     def stop(self) -> None:
         self._stopped.set()
@@ -46,7 +62,8 @@ class Memory:
 
     def _follow(self) -> None:
         while not self._stopped.wait(TICK_S):
-            self.taken.append((time.monotonic() - self._begun, sum(map(_megabytes, self.server.processes()))))
+            sizes = {process: _megabytes(process) for process in self.server.processes()}
+            self.taken.append((time.monotonic() - self._begun, sizes))
 
 
 def _megabytes(process: int) -> float:
