@@ -230,10 +230,11 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
         ("training", "pool, normal", counts["pool_normal"], NORMAL, ""),
         ("training", "pool, anomalous (unknown to training)", counts["pool_anomalies"], ANOMALY, "/"),
         ("training", "labelled anomalies", counts["labelled_anomalies"], ANOMALY, ""),
-        ("training", "dropped", counts["dropped"], NEUTRAL, "."),
         ("test", "normal", counts["test_normal"], NORMAL, ""),
         ("test", "anomalous", counts["test_anomalies"], ANOMALY, "/"),
     ]
+    if dropped := counts["dropped"]:
+        parts.insert(3, ("training", "dropped", dropped, NEUTRAL, "."))
     if unlabelled := counts.get("pool_unlabelled", 0):
         parts.insert(2, ("training", "pool, without a label", unlabelled, NEUTRAL, ""))
     figure = Panels()

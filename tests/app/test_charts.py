@@ -384,5 +384,13 @@ def test_split_bars_hold_every_row(shipped: tuple[list[RunResult], list[RunResul
     assert colours["anomalous"] == ANOMALY
 
 
+@pytest.mark.parametrize("dropped", [0, 7])
+def test_split_names_dropped_rows_only_where_there_are_some(
+    shipped: tuple[list[RunResult], list[RunResult]], dropped: int
+) -> None:
+    figure = charts.split_figure({**shipped[1][0].counts, "dropped": dropped})
+    assert [trace.x[0] for trace in figure.data if "dropped" in trace.name] == [dropped] * (dropped > 0)
+
+
 def test_the_colours_are_the_projects() -> None:
     assert (NORMAL, ANOMALY) == ("#0072B2", "#D55E00")
