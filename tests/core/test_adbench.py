@@ -30,7 +30,7 @@ from anoonly_core.data.adbench import (
     manifest,
 )
 from anoonly_core.errors import BadDataFile, DatasetUnavailable, DownloadFailed
-from tests.core.test_download import QUICK, Server, assert_one_sentence, serving
+from tests.core.test_download import Server, assert_one_sentence, serving_as_mirror
 
 X = np.random.default_rng(0).normal(size=(300, 100)).astype(np.float32)
 Y = (np.arange(300) % 20 == 0).astype(np.int64)
@@ -63,13 +63,7 @@ ENTRY = entry_for(BODY)
 
 @pytest.fixture(autouse=True)
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    """A mirror of our own, an empty cache, and no folder of the user's."""
-    with serving(BODY) as running:
-        monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("ANOONLY_MIRROR", running.url)
-        monkeypatch.setenv("NO_PROXY", "*")
-        monkeypatch.delenv("ANOONLY_DATA", raising=False)
-        monkeypatch.setattr(adbench, "LIMITS", QUICK)
+    with serving_as_mirror(BODY, monkeypatch, tmp_path) as running:
         yield running
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import requests
 
+from anoonly_core.data import adbench
 from anoonly_core.data.download import Limits, Source, download
 from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, DownloadFailed
 
@@ -174,6 +175,18 @@ def serving(body: bytes = BODY) -> Iterator[Server]:
             server.meeting.abort()
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def serving_as_mirror(body: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    """The same as the only place to fetch from, with an empty cache and no folder of the user's."""
+    with serving(body) as running:
+        monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("ANOONLY_MIRROR", running.url)
+        monkeypatch.setenv("NO_PROXY", "*")
+        monkeypatch.delenv("ANOONLY_DATA", raising=False)
+        monkeypatch.setattr(adbench, "LIMITS", QUICK)
+        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from anoonly_core import worker
-from anoonly_core.data import adbench
 from anoonly_core.data.adbench import ManifestEntry, cached_path, is_at_hand
 from anoonly_core.data.fetching import fetch_all
 from anoonly_core.errors import BadDataFile, DatasetUnavailable, FetchIncomplete
 from tests.core.test_adbench import BODY, entry_for, put
-from tests.core.test_download import QUICK, Server, assert_one_sentence, serving
+from tests.core.test_download import Server, assert_one_sentence, serving_as_mirror
 
 NAMES = ("a", "b", "c")
 ENTRIES = [entry_for(BODY, name) for name in NAMES]
@@ -23,12 +22,7 @@ SIZE = len(BODY)
 
 @pytest.fixture(autouse=True)
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    with serving(BODY) as running:
-        monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("ANOONLY_MIRROR", running.url)
-        monkeypatch.setenv("NO_PROXY", "*")
-        monkeypatch.delenv("ANOONLY_DATA", raising=False)
-        monkeypatch.setattr(adbench, "LIMITS", QUICK)
+    with serving_as_mirror(BODY, monkeypatch, tmp_path) as running:
         yield running
 
 
