@@ -1,20 +1,22 @@
 """A step that is taken again and again: on a CPU called each time; on a card captured once as a graph and replayed.
 
-On a card most of a small step's time is the launching of its hundred kernels, which a replay does as one.
+On a card most of a small step's time is the launching of its many kernels, which a replay does as one.
 """
 
 from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor
 
-__all__ = ["CAPTURES", "Batches", "repeated"]
+__all__ = ["CAPTURES", "Batches", "Repeat", "repeating"]
 
 Step = Callable[[], None]
+Repeat = Callable[[Step], None]
 _capturing = threading.Lock()
 
 
@@ -38,33 +40,52 @@ class Batches:
         return epoch.index_select(0, self.place)[0]
 
 
-def repeated(step: Step, device: torch.device) -> Step:
-    """`step`, to be called many times; it must read and write tensors alone, always the same ones.
+@contextmanager
+def repeating(device: torch.device) -> Iterator[Repeat]:
+    """What takes a step many times, always the same one; it must read and write tensors alone, always the same ones.
 
-    Whatever else it does in Python happens on a card at its first two calls only. Raises RuntimeError
-    where the card fails.
+    Whatever else the step does in Python happens on a card at its first two calls only. Raises RuntimeError
+    where the card fails. What was captured is freed at the end, when the card must be through with it.
     """
-    capture = CAPTURES.get(device.type)
-    return step if capture is None else _Captured(step, capture)
+    if (capture := CAPTURES.get(device.type)) is None:
+        yield _called
+        return
+    captured = _Captured(capture)
+    try:
+        yield captured
+    finally:
+        with _capturing:  # not within another thread's capture
+            captured.end()
+
+
+def _called(step: Step) -> None:
+    step()
 
 
 class _Captured:
-    """Called once as it is, so that everything it needs has been made; then captured, and replayed from there on."""
+    """Calls the step once as it is, so that everything it needs has been made; then captures it, and replays it.
 
-    def __init__(self, step: Step, capture: Callable[[Step], Step]) -> None:
-        self._step, self._capture = step, capture
-        self._called = False
+    The step itself is not kept: it holds whoever takes it, and neither would be freed at once.
+    """
+
+    def __init__(self, capture: Callable[[Step], Step]) -> None:
+        self._capture = capture
+        self._was_called = False
         self._replay: Step | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, step: Step) -> None:
         if self._replay is not None:
             self._replay()
-        elif self._called:
-            self._replay = self._capture(self._step)
+        elif self._was_called:
+            self._replay = self._capture(step)
             self._replay()
         else:
-            self._called = True
-            self._step()
+            self._was_called = True
+            step()
+
+    def end(self) -> None:
+        """Keep nothing of it."""
+        self._replay = None
 
 
 def _as_graph(step: Step) -> Step:
@@ -84,8 +105,11 @@ def _as_graph(step: Step) -> Step:
                 graph.capture_begin(capture_error_mode="thread_local")  # other stacks' threads go on meanwhile
                 try:
                     step()
-                finally:
-                    graph.capture_end()
+                except BaseException:
+                    with suppress(RuntimeError):  # which would stand in the place of what went wrong
+                        graph.capture_end()
+                    raise
+                graph.capture_end()
         finally:
             if collects:
                 gc.enable()

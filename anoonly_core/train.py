@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from anoonly_core.captured import Batches, repeated
+from anoonly_core.captured import Batches, Repeat, repeating
 from anoonly_core.methods import Pretraining
 from anoonly_core.optimisation import laid_out, set_learning_rate, take_step
 from anoonly_core.pretrained import keep, recall
@@ -98,12 +98,12 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
         return
     begun = time.perf_counter()
     draws = stack.draw_epochs(pretraining)
-    with laid_out(pretraining.optimiser):
+    with repeating(stack.device) as repeat, laid_out(pretraining.optimiser):
         step: _Step | None = None
         for epoch in range(1, pretraining.epochs + 1):
             stack.head.train()
             drawn = next(draws)
-            step = step or _PretrainingStep(stack, pretraining, drawn)
+            step = step or _PretrainingStep(stack, repeat, pretraining, drawn)
             step.begin(drawn)
             for _ in range(len(drawn)):
                 step.take()
@@ -125,13 +125,13 @@ def seconds_an_epoch(stack: Stack) -> tuple[float, float]:
     """What an epoch of pretraining, if any, and one of training take here, measured over a few steps of a new stack."""
     seconds = [0.0]
     if (pretraining := stack.pretraining) is not None:
-        with laid_out(pretraining.optimiser):
+        with repeating(stack.device) as repeat, laid_out(pretraining.optimiser):
             batches = next(stack.draw_epochs(pretraining))
-            seconds[0] = _timed(_PretrainingStep(stack, pretraining, batches), batches)
+            seconds[0] = _timed(_PretrainingStep(stack, repeat, pretraining, batches), batches)
     optimiser = stack.head.train().optimiser(1e-9)
-    with laid_out(optimiser):
+    with repeating(stack.device) as repeat, laid_out(optimiser):
         batches = next(stack.draw_epochs())
-        seconds.append(_timed(_TrainingStep(stack, optimiser, batches), batches))
+        seconds.append(_timed(_TrainingStep(stack, repeat, optimiser, batches), batches))
     return seconds[0], seconds[1]
 
 
@@ -176,12 +176,12 @@ def _epochs(stack: Stack) -> Iterator[Steps]:
     draws = stack.draw_epochs()
     for norm in head.norms():
         norm.take_penalty()  # of whatever was computed before
-    with laid_out(optimiser, varies=len(set(rates)) > 1):
+    with repeating(stack.device) as repeat, laid_out(optimiser, varies=len(set(rates)) > 1):
         step: _TrainingStep | None = None
         for epoch, rate in enumerate(rates, start=1):
             set_learning_rate(optimiser, rate)
             drawn = next(draws)
-            step = step or _TrainingStep(stack, optimiser, drawn)
+            step = step or _TrainingStep(stack, repeat, optimiser, drawn)
             yield _train_epoch(stack, step, epoch, drawn)
 
 
@@ -208,15 +208,19 @@ def _train_epoch(stack: Stack, step: _TrainingStep, epoch: int, drawn: torch.Ten
 class _Step:
     """One step of an optimiser as a function of tensors that stay where they are, see `captured`."""
 
-    def __init__(self, stack: Stack, optimiser: torch.optim.Optimizer, batches: torch.Tensor) -> None:
+    def __init__(self, stack: Stack, repeat: Repeat, optimiser: torch.optim.Optimizer, batches: torch.Tensor) -> None:
         self.stack, self.optimiser = stack, optimiser
         self.batches = Batches(batches)
         self.ones = torch.ones_like(stack.head.lambda_n)
-        self.take = repeated(self._take, stack.device)
+        self._repeat = repeat
 
     def begin(self, drawn: torch.Tensor) -> None:
         """Begin an epoch with these batches [steps, R, rows]."""
         self.batches.fill(drawn)
+
+    def take(self) -> None:
+        """Take the step with the batch that comes next."""
+        self._repeat(self._take)
 
     def _take(self) -> None:
         take_step(self.optimiser, self._terms(self.batches.of(self.batches.indices)))
@@ -228,8 +232,8 @@ class _Step:
 
 
 class _PretrainingStep(_Step):
-    def __init__(self, stack: Stack, pretraining: Pretraining, batches: torch.Tensor) -> None:
-        super().__init__(stack, pretraining.optimiser, batches)
+    def __init__(self, stack: Stack, repeat: Repeat, pretraining: Pretraining, batches: torch.Tensor) -> None:
+        super().__init__(stack, repeat, pretraining.optimiser, batches)
         self.loss = pretraining.loss
 
     def _terms(self, indices: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -239,8 +243,8 @@ class _PretrainingStep(_Step):
 class _TrainingStep(_Step):
     """labelled: the labelled anomalies in the epoch's batches, bool [steps, R, rows]; losses: [2, steps, R]."""
 
-    def __init__(self, stack: Stack, optimiser: torch.optim.Optimizer, batches: torch.Tensor) -> None:
-        super().__init__(stack, optimiser, batches)
+    def __init__(self, stack: Stack, repeat: Repeat, optimiser: torch.optim.Optimizer, batches: torch.Tensor) -> None:
+        super().__init__(stack, repeat, optimiser, batches)
         self.labelled = torch.empty_like(batches, dtype=torch.bool)
         self.losses = self.ones.new_empty(2, len(batches), len(self.ones))
         self.norms = list(stack.head.norms())

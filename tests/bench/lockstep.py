@@ -1,7 +1,7 @@
 """Two stacks of the same runs on two devices, epoch by epoch from the same weights: do both do the same?
 
 Over many epochs two devices part, however right both are: training makes much of a rounding. In float64 and
-set to the same weights before each epoch, what an epoch does has to be the same to a few roundings.
+set to the same weights before each epoch, what an epoch does has to be the same but for roundings.
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,11 +15,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from anoonly_core import captured
-from anoonly_core.captured import CAPTURES, Batches, repeated
+from anoonly_core.captured import CAPTURES, Batches, repeating
 from anoonly_core.methods import METHODS
 from anoonly_core.optimisation import set_learning_rate
+from anoonly_core.run import warm_up
 from anoonly_core.stack import Stack
-from tests.core.stacks import configs_of, heads_and_norms, made_split, made_table, stack_of, trained
+from tests.core.stacks import (
+    HEADS_NORMS_AND_A_RATE_THAT_FALLS,
+    configs_of,
+    heads_and_norms,
+    made_split,
+    made_table,
+    stack_of,
+    trained,
+)
 
 CPU = torch.device("cpu")
 
@@ -82,16 +94,40 @@ def test_the_recorder_would_notice_a_number_that_python_changes(monkeypatch: pyt
         total.add_(len(calls))
 
     monkeypatch.setitem(CAPTURES, "cpu", recorded)
-    take = repeated(step, CPU)
-    for _ in range(4):
-        take()
+    with repeating(CPU) as repeat:
+        for _ in range(4):
+            repeat(step)
     assert (len(calls), total.item()) == (2, 1 + 2 + 2 + 2)
 
 
 def test_without_a_way_to_capture_a_step_is_called() -> None:
-    def step() -> None: ...
+    calls: list[int] = []
+    with repeating(CPU) as repeat:
+        for _ in range(4):
+            repeat(lambda: calls.append(1))
+    assert len(calls) == 4
 
-    assert repeated(step, CPU) is step
+
+@pytest.mark.parametrize("capture", [None, recorded])
+@pytest.mark.parametrize(("baseline", "norm"), heads_and_norms())
+def test_a_trained_stack_is_freed_at_once(
+    baseline: str, norm: str | None, capture: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by whatever collection of garbage comes next: a card's memory is wanted for the next stack."""
+    monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 2)
+    if capture is not None:
+        monkeypatch.setitem(CAPTURES, "cpu", capture)
+    warm_up()  # whatever torch loads then holds on to who called it
+    gc.collect()
+    gc.disable()
+    try:
+        stack = stack_of(made_table(), configs_of(2, baseline=baseline, norm=norm))
+        left = weakref.ref(stack)
+        trained(stack)
+        del stack
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_a_rate_that_stands_in_a_tensor_changes_where_it_stands() -> None:
@@ -118,13 +154,13 @@ needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 
 
 @needs_card
-@pytest.mark.parametrize(("baseline", "norm"), heads_and_norms())
+@pytest.mark.parametrize(("baseline", "norm", "preset"), HEADS_NORMS_AND_A_RATE_THAT_FALLS)
 def test_on_a_card_a_graph_trains_to_the_same_bits_as_calls(
-    baseline: str, norm: str | None, monkeypatch: pytest.MonkeyPatch
+    baseline: str, norm: str | None, preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 2)
     dataset, split = made_table(), made_split(made_table())
-    configs = configs_of(3, baseline=baseline, norm=norm)
+    configs = configs_of(3, baseline=baseline, norm=norm, preset=preset)
 
     def scores(name: str) -> list[np.ndarray]:
         stack = Stack(dataset, configs, [split] * 3, "cuda")
@@ -135,6 +171,39 @@ def test_on_a_card_a_graph_trains_to_the_same_bits_as_calls(
     monkeypatch.delitem(CAPTURES, "cuda")
     for one, other in zip(replayed, scores("called"), strict=True):
         assert np.array_equal(one, other)
+
+
+class PaperGraph:
+    """In the place of torch.cuda.CUDAGraph; its capture cannot be ended properly."""
+
+    def capture_begin(self, capture_error_mode: str) -> None: ...
+
+    def capture_end(self) -> None:
+        raise RuntimeError("the capture was invalidated")
+
+
+def test_what_goes_wrong_within_a_capture_is_what_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the memory was short must be known, for then a smaller stack may do."""
+
+    class PaperStream:
+        def wait_stream(self, other: PaperStream) -> None: ...
+
+    @contextmanager
+    def on(stream: PaperStream) -> Iterator[None]:
+        yield
+
+    for name, value in {"CUDAGraph": PaperGraph, "current_stream": PaperStream, "stream": on}.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda: None)
+
+    def step() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        CAPTURES["cuda"](step)
+    with pytest.raises(RuntimeError, match="invalidated"):
+        CAPTURES["cuda"](lambda: None)
+    assert gc.isenabled()
 
 
 def test_captures_are_of_cards_alone() -> None:
