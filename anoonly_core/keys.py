@@ -33,14 +33,15 @@ PURIFY_REVISION = 1  # the same for what purify does beside training
 def run_key(config: RunConfig, device: str = "cpu") -> str:
     """The key of a run: its config, the revision of its method's code, its data's identity, its device.
 
-    device is "cpu" or "cuda": they round differently. Raises UnknownDataset.
+    device is "cpu" or "cuda": they round differently; what is no network of ours has the CPU's key, where alone
+    it trains. Raises UnknownDataset.
     """
     return _digest(
         {
             "config": config.canonical(),
             "revision": revision_of(config.baseline),
             "data": identity(config.dataset),
-            "device": device,
+            "device": device if BASELINES[config.baseline].network is not None else "cpu",
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -130,8 +131,16 @@ def test_stacks_that_train_at_once_share_the_memory() -> None:
     assert most == 2, "with memory enough they train side by side"
 
 
-def test_a_stack_that_does_not_fit_after_all_is_halved() -> None:
-    trainer = Trainer(lambda part: torch.OutOfMemoryError("CUDA out of memory") if len(part) > 3 else None)
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_a_stack_that_does_not_fit_after_all_is_halved(error: Exception) -> None:
+    trainer = Trainer(lambda part: error if len(part) > 3 else None)
     results = done(asked(), trainer)
     assert trainer.sizes() == [2, 2, 2, 2, 4, 4, 8] and trainer.sizes("cpu") == []
     assert {(result.device, result.note) for result in results.values()} == {("cuda", SHORT)}
@@ -165,6 +174,40 @@ def test_a_card_that_cannot_be_asked_leaves_the_work_to_the_cpu() -> None:
     assert {result.note for result in results.values()} == {FAILED}
 
 
+def test_what_a_card_leaves_to_the_cpu_takes_the_memory_of_one_of_its_stacks() -> None:
+    """As large as there, and one after the other: a card's are larger, and several train at once."""
+    at_work, most, lock = 0, 0, threading.Lock()
+
+    class Counting(Trainer):
+        def __call__(self, *arguments: Any) -> list[RunResult | AnoOnlyError]:
+            nonlocal at_work, most
+            on_cpu = arguments[2] == "cpu"
+            with lock:
+                at_work += on_cpu
+                most = max(most, at_work)
+            try:
+                time.sleep(0.02 * on_cpu)
+                return super().__call__(*arguments)
+            finally:
+                with lock:
+                    at_work -= on_cpu
+
+    trainer = Counting(lambda part: RuntimeError("CUDA error: unspecified launch failure"))
+    results = done(asked(150) | {f"other {key}": own for key, own in asked(70, batch_size=64).items()}, trainer)
+    assert trainer.sizes() == [70, 150]
+    assert trainer.sizes("cpu") == [6, 22, 64, 64, 64] and most == 1
+    assert {result.note for result in results.values()} == {FAILED}
+
+
+def test_what_is_no_network_trains_on_the_cpu_and_is_known_there() -> None:
+    trainer, configs = Trainer(), asked(3, baseline="XGBOD", lambda_n=None)
+    results = done(configs, trainer)
+    assert trainer.sizes() == [] and trainer.sizes("cpu") == [1, 1, 1]
+    for key, config in configs.items():
+        assert (results[key].device, results[key].note) == ("cpu", "")
+        assert results[key].key == run_key(config, "cpu") == run_key(config, "cuda")
+
+
 def test_what_is_wrong_with_a_run_is_its_own_affair() -> None:
     configs = asked(3) | {"impossible": make_config(labeled_ratio=1.0, contamination=0.2)}
     diverged = Trainer(lambda part: TrainingDiverged())
@@ -175,9 +218,24 @@ def test_what_is_wrong_with_a_run_is_its_own_affair() -> None:
 
 
 def test_progress_is_that_of_all_stacks_together() -> None:
+    """Also of those that have not begun: twenty shapes and six lanes."""
     seen: list[tuple[int, int]] = []
-    done(asked() | {"other": make_config(batch_size=64)}, Trainer(), report=lambda *at: seen.append(at))
-    assert seen[-1] == (4, 4) and [done for done, _ in seen] == sorted(done for done, _ in seen)
+    configs = {f"{size} {seed}": make_config(batch_size=size, seed=seed) for size in range(2, 22) for seed in range(3)}
+    done(configs, Trainer(), report=lambda *at: seen.append(at))
+    assert {total for _, total in seen} == {60 * 50}
+    assert [done for done, _ in seen] == [75 * stack_half for stack_half in range(1, 41)]
+
+
+def test_progress_counts_what_is_tried_again_once() -> None:
+    seen: list[tuple[int, int]] = []
+    trainer = Trainer(lambda part: torch.OutOfMemoryError("CUDA out of memory") if len(part) > 3 else None)
+    impossible = {"impossible": make_config(labeled_ratio=1.0, contamination=0.2)}
+    dict(
+        run_on_card(
+            asked() | impossible, trainer, lambda *at: seen.append(at), lambda name: made_table(300), PaperCard()
+        )
+    )
+    assert seen[-1] == (8 * 50, 8 * 50)
 
 
 def test_what_the_report_raises_stops_every_stack() -> None:
