@@ -103,7 +103,8 @@ class Workers:
 
     def stop(self, task: Task, insist: bool = True) -> None:
         """Ask a task to stop before it begins or at its next epoch; insist: end its process if it does not."""
-        self._flags[task.number % FLAGS] = worker.STOP
+        with self._lock:  # else whoever shares out just now may write over it
+            self._flags[task.number % FLAGS] = worker.STOP
         if insist and task.running:
             timer = threading.Timer(STOP_PATIENCE_S, self._end, [task])
             timer.daemon = True
