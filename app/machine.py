@@ -9,6 +9,7 @@ from anoonly_core import worker
 from anoonly_core.execute import LocalEngine
 from anoonly_core.workers import Task, WorkerDied, Workers
 from app.jobs import Jobs
+from app.notices import plain
 
 __all__ = ["Machine"]
 
@@ -47,6 +48,11 @@ class Machine:
     def device(self, wait: bool = False) -> str:
         """What finished runs are looked for under: the card's keys as soon as it is known that there is one."""
         return "cuda" if self.card(wait) else "cpu"
+
+    def words(self) -> str:
+        """How it is called in a sentence, in Markdown: with its graphics card once that is known."""
+        card = self.card()
+        return f"this machine's {plain(card)}" if card else "this machine"
 
     def planners(self, card: str) -> Workers:
         """The processes that measure how long a sweep takes: on cores those of the pages, which are there already."""

@@ -175,7 +175,7 @@ def _draw_again(runs: CellRuns, here: int, sweeps: Sweeps) -> None:
         return
     missing = len(runs.configs) - here
     st.button(
-        f"Run it on this machine, {missing} runs" if missing else "All of it was run on this machine",
+        f"Run it on {sweeps.machine.words()}, {missing} runs" if missing else "All of it was run on this machine",
         type="primary",
         disabled=not missing,
         on_click=sweeps.start,

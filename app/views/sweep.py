@@ -160,16 +160,11 @@ def _expected(asked: Asked, sweeps: Sweeps, view: SweepView) -> str:
     _await_estimate(sweep, sweeps, missing)
     if seconds is None:
         return f"{kept}; measuring how long that takes"
-    return kept if math.isnan(seconds) else f"{kept}, about {duration(seconds)} on {_machine(sweeps)}"
-
-
-def _machine(sweeps: Sweeps) -> str:
-    card = sweeps.machine.card()
-    return f"this machine's {notices.plain(card)}" if card else "this machine"
+    return kept if math.isnan(seconds) else f"{kept}, about {duration(seconds)} on {sweeps.machine.words()}"
 
 
 def _on_card(asked: Asked, sweeps: Sweeps) -> str:
-    return "" if asked.cluster or not sweeps.machine.card() else f" on {_machine(sweeps)}"
+    return "" if asked.cluster or not sweeps.machine.card() else f" on {sweeps.machine.words()}"
 
 
 @st.fragment(run_every=FOLLOW_S)

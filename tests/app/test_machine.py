@@ -49,10 +49,12 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_trainer_is_asked_once_and_until_then_nothing_is_known(jobs: Any) -> None:
     machine = Machine(jobs)
     assert machine.card() is None and machine.card() is None and machine.device() == "cpu"
+    assert machine.words() == "this machine"
     assert jobs.trainers.asked == [(worker.card_name, ())]
     jobs.trainers.future.set_result("NVIDIA Paper")
     assert (machine.card(), machine.card(wait=True), machine.device()) == ("NVIDIA Paper", "NVIDIA Paper", "cuda")
     assert len(jobs.trainers.asked) == 1
+    assert machine.words() == "this machine's NVIDIA Paper"
 
 
 def test_one_process_owns_the_card_plans_and_trains_and_waits_for_nobody(jobs: Any) -> None:
