@@ -28,7 +28,7 @@ LOOK_S = 0.25
 FEWEST = 3  # things that each session does, however slow the machine: among them are runs to train
 PROJECTING = "Projecting in a worker"
 WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
-# Half of the movements are among few settings, which soon are all cached; the others are new each time.
+# Half of the controls' movements are among few settings, which soon are all cached; the others are new each time.
 SHARED = {"lambda_n": ("1", "0.1", "0"), "batch_size": ("published", "128"), "baseline": ("DeepSAD", "DevNet")}
 PAGES = ("", "", "", "", "microscope", "lessons", "runs", "datasets", "reproduce", "sweep")
 
@@ -38,6 +38,7 @@ class LoadReport:
     """What many sessions met. Times are in seconds; memory in MB."""
 
     sessions: int
+    browsers: int
     seconds: float
     movements: int = 0
     shell: list[float] = field(default_factory=list)
@@ -87,7 +88,7 @@ def put_under_load(
     until each has done a few things.
     """
     count_trainings(cache)
-    report, lock = LoadReport(sessions, seconds), threading.Lock()
+    report, lock = LoadReport(sessions, browsers, seconds), threading.Lock()
     browsing = Browsing(server, browsers)
     memory = Memory(server)
     deadline = time.monotonic() + seconds
