@@ -44,7 +44,6 @@ def check_load(asked: argparse.Namespace) -> tuple[list[str], bool]:
 def promises(report: LoadReport) -> list[Row]:
     """What many sessions met."""
     middle = statistics.median
-    speaking = report.sessions - report.browsers
     shell, figures = middle(report.shell), middle(report.figures)
     rows: list[Row] = [
         (

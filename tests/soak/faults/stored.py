@@ -139,18 +139,21 @@ def two_servers(scene: Scene) -> None:
 def _flipped(scene: Scene, places: Callable[[bytes, dict[str, int]], list[int]], page: bool = False) -> None:
     """Flip bytes of the store: what can still be read of it stays to the byte, and the rest is trained again.
 
-    page: whether a page meets it too, first.
+    page: whether a page meets it too, first: it asks for a run that is lost, so that what it trains falls where the
+    damage is.
     """
     scene.fill()
     figures = _figures(scene)
     with closing(sqlite3.connect(scene.store)) as connection:
         roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_master"))
+    seeds = _seeds(scene)
     _flip(scene.store, places(scene.store.read_bytes(), roots))
     scene.before = _untouched(scene)
     scene.seen.append(f"{len(scene.before)} of {STORED} stored runs untouched")
     if page:
         with scene.serving() as server, scene.visiting(server) as visitor:
-            scene.expect(scene.train(visitor), True)
+            lost = min(seeds[key] for key in seeds.keys() - scene.before.keys())
+            scene.expect(scene.look(visitor, lambda_n="1", seed=lost), True)
             scene.look(visitor, "runs")
             listed = int(found[1]) if (found := LISTED.search(visitor.text)) else 0
             if listed < len(scene.before):
@@ -161,6 +164,13 @@ def _flipped(scene: Scene, places: Callable[[bytes, dict[str, int]], list[int]],
     if _figures(scene) != figures:
         scene.wrong.append("the stored runs have other figures than before")
     scene.go_on(scene.run())
+
+
+def _seeds(scene: Scene) -> dict[str, str]:
+    """The seed of each stored run, by its key."""
+    with reading(scene.store) as connection:
+        rows = connection.execute("SELECT key, config FROM entries WHERE kind = 'run'").fetchall()
+    return {key: str(json.loads(config)["seed"]) for key, config in rows}
 
 
 def _figures(scene: Scene) -> list[object]:
