@@ -31,7 +31,9 @@ def test_families_are_adbench_s_files() -> None:
 def test_every_experiment_can_be_trained_and_laid_out(name: str) -> None:
     experiment, layout = EXPERIMENTS[name], LAYOUTS[name]
     planned = planned_runs(experiment, ["MVTec-AD_bottle", "6_cardio"], seeds=2)
-    assert planned and len({run.key for run in planned} | {run.on_card for run in planned}) == 2 * len(planned)
+    keys = [{run.key, run.on_card} for run in planned]
+    assert planned and len(set.union(*keys)) == sum(map(len, keys)), "no two runs share a key"
+    assert all((len(own) == 1) == (run.config.baseline == "XGBOD") for own, run in zip(keys, planned, strict=True))
     assert {run.config.seed for run in planned} == {0, 1}
     for variant in experiment.variants:
         assert {layout.rows, layout.columns} <= {*variant.at, "family"}
