@@ -58,7 +58,7 @@ def _made_capturable(optimiser: torch.optim.Optimizer, varies: bool) -> Iterator
         if "capturable" in group:  # SGD counts no steps
             group["capturable"] = True
         if varies:
-            group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
+            group["lr"] = group["params"][0].new_tensor(group["lr"])
     try:
         yield
     finally:
