@@ -149,9 +149,9 @@ def table_files() -> list[str]:
     return [name for name, entry in DATASETS.items() if entry.family in FAMILIES and entry.at_hand()]
 
 
-def table_configs(seeds: int = 5) -> dict[str, RunConfig]:
-    """All four heads at λ_n 1 and 0 on each of these files, by key."""
-    grid = itertools.product(table_files(), HEADS, (1.0, 0.0), range(seeds))
+def table_configs(heads: Iterable[str] = HEADS, seeds: Iterable[int] = range(5)) -> dict[str, RunConfig]:
+    """These heads at λ_n 1 and 0 on each of these files, by key."""
+    grid = itertools.product(table_files(), heads, (1.0, 0.0), seeds)
     configs = [
         make_config(dataset=name, baseline=head, lambda_n=weight, seed=seed, contamination=0)
         for name, head, weight, seed in grid
@@ -159,10 +159,9 @@ def table_configs(seeds: int = 5) -> dict[str, RunConfig]:
     return {run_key(config, "cuda"): config for config in configs}
 
 
-def whole_table() -> tuple[float, dict[str, RunResult]]:
+def whole_table(configs: dict[str, RunConfig]) -> tuple[float, dict[str, RunResult]]:
     """Seconds from files on disk to finished metrics, and the results."""
     _forget_pretrained()
-    configs = table_configs()
     loaded: dict[str, Dataset] = {}
 
     def read(name: str) -> Dataset:  # within what is timed, each file once

@@ -5,7 +5,8 @@ finished metrics, twice, whose bits must be equal and whose metrics scikit-learn
 epoch from the same weights, on the card and on the cores, in float64. --agreement: the runs of the
 table on this machine's cores, and how far each file's mean AUCROC lies from theirs; --against FILE does
 that half for what --out wrote, also where there is no card, and keeps what it has trained in a store
-beside FILE, so that it goes on where it was cut off. All of them where none is named.
+beside FILE, so that it goes on where it was cut off. All of them where none is named. --heads and --seeds
+(the first and the last) choose the runs of the table; of FILE's, too.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS, load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.evaluate import METRICS
-from anoonly_core.execute import LocalEngine, execute, kept_runs
+from anoonly_core.execute import kept_runs
 from anoonly_core.keys import run_key
 from anoonly_core.result import RunResult
 from anoonly_core.run import warm_up
@@ -56,10 +57,15 @@ def main() -> None:
     for name in PARTS:
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--out", type=Path, metavar="FILE")
+    parser.add_argument("--heads", nargs="+", choices=card.HEADS, default=card.HEADS)
+    parser.add_argument("--seeds", nargs=2, type=int, metavar=("FIRST", "LAST"), default=(0, 4))
     parser.add_argument("--against", type=Path, metavar="FILE", help="only the cores' half, of a FILE from --out")
     asked = parser.parse_args()
+    configs = card.table_configs(asked.heads, range(asked.seeds[0], asked.seeds[1] + 1))
+    if not configs:
+        parser.error("no runs: ANOONLY_DATA must have files of ResNet-18 or BERT, and LAST must not lie before FIRST")
     if asked.against is not None:
-        against(asked.against)
+        against(asked.against, configs)
         return
     wanted = [name for name in PARTS if getattr(asked, name)] or PARTS
     warnings.simplefilter("ignore")
@@ -93,35 +99,40 @@ def main() -> None:
         save("lockstep", in_lockstep())
 
     if "table" in wanted or "agreement" in wanted:
-        table = whole_table()
+        table = whole_table(configs)
         save("table", table)
         if "agreement" in wanted:
             with tempfile.TemporaryDirectory() as folder:
-                agreement(table["aucroc"], Store(Path(folder) / "cores.sqlite"), partial(save, "agreement"))
+                agreement(configs, table["aucroc"], Store(Path(folder) / "cores.sqlite"), partial(save, "agreement"))
 
 
-def against(path: Path) -> None:
+def against(path: Path, configs: Mapping[str, RunConfig]) -> None:
     """Train on this machine's cores what a card has trained elsewhere, and write into its file how far they agree."""
     found = json.loads(path.read_text(encoding="utf-8"))
 
     def save(what: dict[str, Any]) -> None:
         path.write_text(json.dumps(found | {"agreement": what}, indent=1) + "\n", encoding="utf-8")
 
-    agreement(found["table"]["aucroc"], Store(path.with_suffix(".sqlite")), save)
+    agreement(configs, found["table"]["aucroc"], Store(path.with_suffix(".sqlite")), save)
 
 
-def whole_table() -> dict[str, Any]:
+def whole_table(configs: dict[str, RunConfig]) -> dict[str, Any]:
     """Run it twice and print what it takes, whether both are equal, and how far the metrics lie from scikit-learn's."""
-    (first, results), (second, again) = card.whole_table(), card.whole_table()
+    (first, results), (second, again) = card.whole_table(configs), card.whole_table(configs)
     equal = all(np.array_equal(own.scores, again[key].scores) for key, own in results.items())
     equal = equal and all(own.metrics == again[key].metrics for key, own in results.items())
     off = max(_off(own) for own in results.values())
     files = card.table_files()
     on_cpu = sum(own.device == "cpu" for own in results.values())
-    estimate = _whole_paper(statistics.mean((first, second)), files)
-    print(f"\n{len(results)} runs, four heads × λ_n 1 and 0 × 5 seeds × {len(files)} files, from files to metrics:")
+    heads, seeds = ({getattr(config, name) for config in configs.values()} for name in ("baseline", "seed"))
+    print(f"\n{len(results)} runs from files to metrics: {', '.join(sorted(heads))} × λ_n 1 and 0", end="")
+    print(f" × {len(seeds)} seeds × {len(files)} files:")
     print(f"{first:.1f} s and {second:.1f} s; {on_cpu} of them on the CPU; equal to the bit: {equal}")
-    print(f"metrics at most {off:.1e} from scikit-learn's; all {PAPERS_FILES} files of Table 1: about {estimate:.0f} s")
+    print(f"metrics at most {off:.1e} from scikit-learn's")
+    estimate = None
+    if heads == set(card.HEADS) and len(seeds) == 5:
+        estimate = _whole_paper(statistics.mean((first, second)), files)
+        print(f"all {PAPERS_FILES} files of Table 1: about {estimate:.0f} s")
     return {
         "runs": len(results),
         "files": files,
@@ -176,27 +187,30 @@ def _off(result: RunResult) -> float:
     return max(abs(found[name] - own) for name, own in zip(METRICS, expected, strict=True))
 
 
-def agreement(on_card: Mapping[str, float], store: Store, save: Callable[[dict[str, Any]], None]) -> None:
+def agreement(
+    configs: Mapping[str, RunConfig],
+    on_card: Mapping[str, float],
+    store: Store,
+    save: Callable[[dict[str, Any]], None],
+) -> None:
     """Train the same runs on the cores, and print how far each file's mean AUCROC lies off, in points.
 
     on_card: their AUCROC there, by the CPU's keys. store: keeps the cores' runs, and what it has is not trained again.
     save: is given what has been found after each head.
     """
-    print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC of five seeds, card less CPU, points:")
-    print(f"{'head':8} {'λ_n':>4} {'largest':>8} {'mean':>6} {f'beyond {WITHIN}':>11}  at")
-    configs = {run_key(config): config for config in card.table_configs().values()}
+    print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC over the seeds, card less CPU, points:")
+    print(f"{'head':8} {'λ_n':>4} {'seeds':>5} {'largest':>8} {'mean':>6} {'± s.e.':>6} {f'beyond {WITHIN}':>11}  at")
+    by_key = {run_key(config): config for config in configs.values()}
     workers = Workers(os.cpu_count() or 1, worker.start_trainer)
     rows: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
     for head in sorted(card.HEADS, key=lambda head: BASELINES[head].pretraining_epochs):
-        own = {key: config for key, config in configs.items() if key in on_card and config.baseline == head}
+        own = {key: config for key, config in by_key.items() if key in on_card and config.baseline == head}
         if not own:
             continue
         kept = kept_runs(store, own, "cpu")
-        runs, begun = dict(kept), time.perf_counter()
-        for state in execute({key: own[key] for key in own if key not in kept}, LocalEngine(workers), store):
-            assert not state.failures, state.failures
-            runs |= state.runs
+        begun = time.perf_counter()
+        runs = kept | _on_cores({key: own[key] for key in own if key not in kept}, workers, store)
         seconds[head] = time.perf_counter() - begun
         rows += _agreement_of(own, on_card, runs)
         print(f"{head:8} took {seconds[head]:.0f} s on the cores, {len(kept)} of {len(own)} runs were kept", flush=True)
@@ -204,25 +218,45 @@ def agreement(on_card: Mapping[str, float], store: Store, save: Callable[[dict[s
     workers.close()
 
 
+def _on_cores(configs: Mapping[str, RunConfig], workers: Workers, store: Store) -> dict[str, StoredRun]:
+    """Train and store runs by key, those of one file and seed together: their pretraining is the same."""
+    together: dict[tuple[int, str], dict[str, RunConfig]] = defaultdict(dict)
+    for key, config in configs.items():
+        together[config.seed, config.dataset][key] = config
+    tasks = [workers.schedule(worker.train_each, own) for _, own in sorted(together.items())]
+    runs: dict[str, StoredRun] = {}
+    for task in tasks:
+        for key, outcome in task.result():
+            assert isinstance(outcome, RunResult), outcome
+            store.put(outcome)
+            runs[key] = StoredRun.of(outcome)
+    return runs
+
+
 def _agreement_of(
     configs: Mapping[str, RunConfig], on_card: Mapping[str, float], on_cores: Mapping[str, StoredRun]
 ) -> list[dict[str, Any]]:
-    means: dict[tuple[str, str, float | None], list[tuple[float, float]]] = defaultdict(list)
+    pairs: dict[tuple[str, str, float | None], list[tuple[float, float]]] = defaultdict(list)
     for key, config in configs.items():
-        means[config.baseline, config.dataset, config.lambda_n].append(
+        pairs[config.baseline, config.dataset, config.lambda_n].append(
             (100 * on_card[key], 100 * on_cores[key].metrics["aucroc"])
         )
     rows = []
-    for (head, name, weight), pairs in means.items():
-        there, here = np.mean(pairs, axis=0)
-        rows.append({"head": head, "file": name, "lambda_n": weight, "card": there, "cpu": here})
+    for (head, name, weight), own in pairs.items():
+        there, here = np.mean(own, axis=0)
+        differences = [one - other for one, other in own]
+        row = {"head": head, "file": name, "lambda_n": weight, "card": there, "cpu": here}
+        rows.append(row | {"differences": differences})
     for weight in (1.0, 0.0):
         own_rows = [row for row in rows if row["lambda_n"] == weight]
         off = [row["card"] - row["cpu"] for row in own_rows]
+        each = np.concatenate([row["differences"] for row in own_rows])
+        error = np.std(each, ddof=1) / np.sqrt(len(each))  # of the mean, were the runs' differences independent
         largest = int(np.argmax(np.abs(off)))
         many = sum(abs(value) > WITHIN for value in off)
-        head, place = own_rows[largest]["head"], own_rows[largest]["file"]
-        print(f"{head:8} {weight:4g} {off[largest]:8.2f} {np.mean(off):6.2f} {many:5} of {len(off):2}  {place}")
+        head, place, seeds = own_rows[largest]["head"], own_rows[largest]["file"], len(each) // len(off)
+        figures = f"{seeds:5} {off[largest]:8.2f} {np.mean(off):6.2f} {error:6.2f} {many:5} of {len(off):2}"
+        print(f"{head:8} {weight:4g} {figures}  {place}")
     return rows
 
 
