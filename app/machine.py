@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 
 from anoonly_core import worker
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
 from anoonly_core.execute import LocalEngine
 from anoonly_core.workers import Task, WorkerDied, Workers
 from app.jobs import Jobs
@@ -49,10 +52,11 @@ class Machine:
         """What finished runs are looked for under: the card's keys as soon as it is known that there is one."""
         return "cuda" if self.card(wait) else "cpu"
 
-    def words(self) -> str:
-        """How it is called in a sentence, in Markdown: with its graphics card once that is known."""
+    def card_in_words(self, configs: Iterable[RunConfig]) -> str:
+        """Its graphics card in a sentence, in Markdown; "" where none of these runs trains there, or none is known."""
         card = self.card()
-        return f"this machine's {plain(card)}" if card else "this machine"
+        trains = any(BASELINES[config.baseline].network is not None for config in configs)
+        return f"this machine's {plain(card)}" if card and trains else ""
 
     def planners(self, card: str) -> Workers:
         """The processes that measure how long a sweep takes: on cores those of the pages, which are there already."""

@@ -175,13 +175,15 @@ def _draw_again(runs: CellRuns, here: int, sweeps: Sweeps) -> None:
         return
     missing = len(runs.configs) - here
     st.button(
-        f"Run it on {sweeps.machine.words()}, {missing} runs" if missing else "All of it was run on this machine",
+        f"Run it on this machine, {missing} runs" if missing else "All of it was run on this machine",
         type="primary",
         disabled=not missing,
         on_click=sweeps.start,
         args=(runs,),
         key="again",
     )
+    if missing and (card := sweeps.machine.card_in_words(runs.configs.values())):  # a phone would cut a button off
+        st.caption(f"It trains on {card}.")
     for complaint in sorted({view.problem, *view.failures.values()} - {""}):
         notices.warning(complaint)
 

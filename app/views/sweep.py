@@ -160,11 +160,15 @@ def _expected(asked: Asked, sweeps: Sweeps, view: SweepView) -> str:
     _await_estimate(sweep, sweeps, missing)
     if seconds is None:
         return f"{kept}; measuring how long that takes"
-    return kept if math.isnan(seconds) else f"{kept}, about {duration(seconds)} on {sweeps.machine.words()}"
+    if math.isnan(seconds):
+        return kept
+    where = sweeps.machine.card_in_words(sweep.configs.values()) or "this machine"
+    return f"{kept}, about {duration(seconds)} on {where}"
 
 
 def _on_card(asked: Asked, sweeps: Sweeps) -> str:
-    return "" if asked.cluster or not sweeps.machine.card() else f" on {sweeps.machine.words()}"
+    card = "" if asked.cluster else sweeps.machine.card_in_words(asked.sweep.configs.values())
+    return f" on {card}" if card else ""
 
 
 @st.fragment(run_every=FOLLOW_S)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from anoonly_core import worker
+from anoonly_core.config import make_config
 from anoonly_core.workers import Task, WorkerDied
 from app import machine as module
 from app.machine import Machine
@@ -49,12 +50,14 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_trainer_is_asked_once_and_until_then_nothing_is_known(jobs: Any) -> None:
     machine = Machine(jobs)
     assert machine.card() is None and machine.card() is None and machine.device() == "cpu"
-    assert machine.words() == "this machine"
+    assert machine.card_in_words([make_config()]) == ""
     assert jobs.trainers.asked == [(worker.card_name, ())]
     jobs.trainers.future.set_result("NVIDIA Paper")
     assert (machine.card(), machine.card(wait=True), machine.device()) == ("NVIDIA Paper", "NVIDIA Paper", "cuda")
     assert len(jobs.trainers.asked) == 1
-    assert machine.words() == "this machine's NVIDIA Paper"
+    one, other = make_config(), make_config(baseline="XGBOD")
+    assert machine.card_in_words([other, one]) == "this machine's NVIDIA Paper"
+    assert machine.card_in_words([other]) == "", "which a card does not train"
 
 
 def test_one_process_owns_the_card_plans_and_trains_and_waits_for_nobody(jobs: Any) -> None:

@@ -18,10 +18,12 @@ from anoonly_core.evidence.tables import ALL, Table, make_table
 from anoonly_core.result import RunResult
 from anoonly_core.store import Store
 from app import reproduced
+from app.machine import Machine
 from app.reproduced import runs_of_cell, server_evidence
 from app.reproduced_chart import table_figure
 from app.reproduced_table import cell_words, drawn, file_table
 from app.reproduced_words import figure_sentence, gains_sentence, norms_sentence
+from app.views import reproduce as views_reproduce
 from app.views.reproduce import SHOWN
 from tests.app.conftest import opened
 from tests.core.evidence.made import at, runs_of
@@ -50,6 +52,25 @@ def test_the_address_says_what_is_shown_and_a_wrong_one_is_said(server: None) ->
     assert page.query_params["show"] in ("fig7", ["fig7"]) and not page.exception
     wrong = shown("<b>table9</b>")
     assert len(wrong.warning) == 1 and wrong.radio[0].value == "table1" and not wrong.exception
+
+
+@pytest.mark.parametrize(
+    ("card", "row", "words"),
+    [
+        ("", "DeepSAD", []),
+        ("NVIDIA _Paper", "DeepSAD", ["It trains on this machine's NVIDIA \\_Paper."]),
+        ("NVIDIA _Paper", "XGBOD", []),
+    ],
+)
+def test_a_cell_says_what_will_train_it(
+    server: None, monkeypatch: pytest.MonkeyPatch, card: str, row: str, words: list[str]
+) -> None:
+    monkeypatch.setattr(Machine, "card", lambda machine, wait=False: card)
+    monkeypatch.setattr(views_reproduce, "draw_cells", lambda table, reference, key: (row, "20news"))
+    monkeypatch.setattr(views_reproduce, "DATASETS", {"20news_3": SimpleNamespace(at_hand=lambda: True)})
+    page = shown("table1")
+    assert page.button(key="again").label == "Run it on this machine, 5 runs" and not page.exception
+    assert [own.value for own in page.caption if "It trains on" in own.value] == words
 
 
 def made(name: str = "table1", place: str = "") -> Table:
