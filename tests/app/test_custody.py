@@ -34,7 +34,9 @@ def test_a_server_that_begins_while_another_tidies_is_not_taken_for_a_dead_one(m
     custody = Custody(server_jobs())
     try:
         assert tidied and own_tables._is_held(tidied[0])
+        custody.present("me", "session")  # as a page is before it brings anything
         table = own.bring("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", custody.server)
+        custody.tidy()
         server_custody().tidy()
         assert own.find(table.name) == table
     finally:
