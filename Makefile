@@ -12,7 +12,7 @@ run: $(VENV)/run.stamp
 
 # At the lowest priority, where trainers, which let a page answer first, stand level with the tests that wait for them.
 test: $(VENV)/dev.stamp
-	nice -n 19 $(BIN)/python -m pytest tests/core tests/app -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	nice -n 19 $(BIN)/python -m pytest tests/test_architecture.py tests/core tests/app -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # In two workers, each with a server and a browser of its own; then alone what puts a server under load for some seconds.
 # ARGS may choose none of the one part or the other, which pytest tells by a 5.
@@ -49,7 +49,7 @@ soak: $(VENV)/dev.stamp
 
 # The results that make the first page full at once: train them anew.
 first-light: $(VENV)/run.stamp
-	$(BIN)/python -m app.first_light
+	$(BIN)/python -m app.bundled_results
 
 # The pictures of the README; ARGS="sweep runs" takes those alone.
 screenshots: $(VENV)/dev.stamp

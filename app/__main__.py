@@ -12,11 +12,11 @@ def main() -> None:
     """Load the page's libraries, start the workers, then serve; further arguments go to `streamlit run`."""
     from streamlit.web import cli
 
-    from app import hosts
-    from app.jobs import server_jobs
-    from app.kept_files import keep_files
-    from app.reproduced import read_ahead
-    from app.views import compare, datasets, lessons, microscope, own_table, reproduce, runs, sweep  # noqa: F401 - what the first page would otherwise wait for
+    from app.server import allowed_hosts
+    from app.server.evidence_cache import read_ahead
+    from app.server.jobs import server_jobs
+    from app.server.media_files import keep_files
+    from app.views.sweep import page as sweep  # noqa: F401 - what the first page would otherwise wait for
 
     # With many pages drawn at once, what answers browsers waits its turn among them for each message it sends.
     sys.setswitchinterval(SWITCH_S)
@@ -34,8 +34,8 @@ def main() -> None:
 
     threading.Thread(target=read, daemon=True, name="evidence").start()
     keep_files()
-    hosts.ask_nobody_outside()
-    arguments = hosts.further_arguments(sys.argv[1:])
+    allowed_hosts.ask_nobody_outside()
+    arguments = allowed_hosts.further_arguments(sys.argv[1:])
     if added := arguments[len(sys.argv) - 1 :]:
         names = ", ".join(argument.partition("=")[2] for argument in added)
         print(f"Open to a network, under these names alone: {names}. Others: --server.allowedHosts NAME, for each.")

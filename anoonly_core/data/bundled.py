@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
-from anoonly_core.streams import numpy_stream
+from anoonly_core.rng import numpy_stream
 
 __all__ = ["ABOUT", "ANOMALY_SHARE", "About", "breast_cancer", "digit_against_rest", "digit_alone", "digits_low"]
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from anoonly_core.data import adbench
-from anoonly_core.data.adbench import ManifestEntry, cache_folder
+from anoonly_core.data.adbench import files as adbench
+from anoonly_core.data.adbench.files import ManifestEntry
 from anoonly_core.errors import CacheUnavailable
+from anoonly_core.paths import cache_folder
 
 __all__ = ["KINDS", "OTHER", "Share", "cache_contents", "is_cached", "remove"]
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
-from anoonly_core.data import adbench, bundled, own
-from anoonly_core.data.address import address_identity, is_file_address, load_address, parse_address
+from anoonly_core.data import bundled
+from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
-from anoonly_core.data.files import check_file
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.readers import check_file
+from anoonly_core.data.tables.uri import address_identity, is_file_address, load_address, parse_address
 from anoonly_core.errors import UnknownDataset
 
 __all__ = ["DATASETS", "Entry", "check_name", "find", "identity", "load", "load_cached"]
@@ -82,12 +84,12 @@ DATASETS = MappingProxyType(
 )
 
 
-def _own(table: own.OwnTable) -> Entry:
+def _own(table: uploads.OwnTable) -> Entry:
     counts = table.counts or {}
     facts = Facts(counts.get("rows"), counts.get("features"), counts.get("anomalies"))
     return Entry(
-        *(table.name, "yours", table.identity, False, facts, own.provenance(table)),
-        *(lambda progress: own.load_dataset(table), lambda: True),
+        *(table.name, "yours", table.identity, False, facts, uploads.provenance(table)),
+        *(lambda progress: uploads.load_dataset(table), lambda: True),
     )
 
 
@@ -95,7 +97,7 @@ def find(name: str) -> Entry | None:
     """The data set of this name, in the catalogue or among the tables that were brought to the page; None if none."""
     if name in DATASETS:
         return DATASETS[name]
-    if (table := own.find(name)) is not None:
+    if (table := uploads.find(name)) is not None:
         return _own(table)
     twin = adbench.find_entry(name)
     return DATASETS.get(twin.catalogue_name) if twin else None
@@ -108,8 +110,8 @@ def check_name(name: str) -> str:
     if is_file_address(name):
         check_file(parse_address(name)[0])
         return name
-    if own.is_own_name(name):
-        own.get(name)  # which says that it is gone
+    if uploads.is_own_name(name):
+        uploads.get(name)  # which says that it is gone
     folded = {known.casefold(): known for known in DATASETS}
     near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
     hint = f": did you mean {' or '.join(near)}?" if near else "; `datasets` lists them all."

@@ -15,7 +15,7 @@ import numpy as np
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import BLOCK_ROWS, Dataset
 from anoonly_core.errors import SplitImpossible
-from anoonly_core.streams import derived_seed, numpy_stream
+from anoonly_core.rng import derived_seed, numpy_stream
 
 __all__ = ["RESAMPLED_ROWS", "SPLIT_FIELDS", "TEST_SHARE", "Split", "make_split", "min_max"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.evaluate import Metrics, metrics
+from anoonly_core.metrics.ranking import Metrics, metrics
 from anoonly_core.purify.config import PurifyConfig
 
 __all__ = ["GUESSED_SHARE", "Purified", "Removal", "Suspicion", "by_suspicion", "removal", "suspicion_table"]

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError
 
-from anoonly_core.data.classes import ClassTable, class_table_identity
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.zero_shot.class_table import ClassTable, class_table_identity
 
 __all__ = [
     "RULES",

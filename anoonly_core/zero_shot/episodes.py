@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anoonly_core.data.classes import ClassTable
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.streams import numpy_stream
+from anoonly_core.rng import numpy_stream
+from anoonly_core.zero_shot.class_table import ClassTable
 from anoonly_core.zero_shot.config import ZeroShotConfig
 
 __all__ = ["Pools", "growing_batches", "pools_of", "test_batches", "training_tasks"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anoonly_core.layers import StackedLinear, run_by_run
-from anoonly_core.norms import BatchNorm, normalise
+from anoonly_core.models.layers import StackedLinear, run_by_run
+from anoonly_core.models.norms import BatchNorm, normalise
 
 __all__ = ["TaskBatchNorm", "TaskNetwork"]
 

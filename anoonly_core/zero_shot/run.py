@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anoonly_core.data.classes import ClassTable, load_class_table
 from anoonly_core.data.split import min_max
 from anoonly_core.errors import InvalidConfig, StoreUnavailable, TrainingDiverged
-from anoonly_core.optimisation import laid_out, take_step
-from anoonly_core.store import Store
-from anoonly_core.streams import derived_seed
+from anoonly_core.results.store import Store
+from anoonly_core.rng import derived_seed
+from anoonly_core.training.optimizer import laid_out, take_step
+from anoonly_core.zero_shot.class_table import ClassTable, load_class_table
 from anoonly_core.zero_shot.config import ZeroShotConfig, check_classes, zero_shot_key
 from anoonly_core.zero_shot.episodes import Pools, growing_batches, pools_of, test_batches, training_tasks
 from anoonly_core.zero_shot.network import TaskNetwork
+from anoonly_core.zero_shot.references import aucrocs, distance_to_mean, distance_to_neighbours
 from anoonly_core.zero_shot.result import RATIOS, SCORERS, SHIFT_SHARES, SIZE_SHARE, SIZES, ZeroShotResult
-from anoonly_core.zero_shot.rivals import aucrocs, distance_to_mean, distance_to_neighbours
 
 __all__ = ["Stack", "Trained", "run_zero_shot", "train_zero_shot"]
 

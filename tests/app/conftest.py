@@ -13,16 +13,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from anoonly_core import worker
 from anoonly_core.config import make_config
-from anoonly_core.keys import run_key
-from anoonly_core.result import NO_HISTORY, RunResult, from_bytes
-from anoonly_core.store import default_store
-from app import jobs as jobs_module
-from app import own_tables, sweeps
-from app.choice import baseline_of, default_choice
-from app.finished import SHIPPED
-from app.jobs import Jobs
+from anoonly_core.execution import tasks
+from anoonly_core.results.keys import run_key
+from anoonly_core.results.result import NO_HISTORY, RunResult, from_bytes
+from anoonly_core.results.store import default_store
+from app.controls.choice import baseline_of, default_choice
+from app.server import jobs as jobs_module
+from app.server import sweep_queue, table_owners
+from app.server.jobs import Jobs
+from app.server.result_cache import SHIPPED
 
 PATIENCE_S = 90.0
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -48,7 +48,7 @@ def assert_one_line(sentence: str) -> None:
 def no_umap_warming() -> Iterator[None]:
     """Compiling UMAP costs each set of workers twenty seconds that no test here needs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "warm_umap", os.getpid)
+        patch.setattr(tasks, "warm_umap", os.getpid)
         yield
 
 
@@ -82,13 +82,13 @@ def server(cache: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
         jobs_module._jobs.cache_clear()
-        sweeps.server_sweeps.cache_clear()
+        sweep_queue.server_sweeps.cache_clear()
         yield
-        own_tables.server_custody().close()
-        own_tables._custody.cache_clear()
+        table_owners.server_custody().close()
+        table_owners._custody.cache_clear()
         jobs_module.server_jobs().close()
         jobs_module._jobs.cache_clear()
-        sweeps.server_sweeps.cache_clear()
+        sweep_queue.server_sweeps.cache_clear()
 
 
 def opened(path: str = "", **parameters: str) -> AppTest:

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from app.text.markdown import plain
 from streamlit import net_util
 from streamlit.testing.v1.element_tree import Selectbox
 from streamlit.web.server import server_util
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from anoonly_core.data.files import MOST_BYTES
-from app import hosts, sweep_controls
-from app.hosts import LOCAL, further_arguments, own_names
-from app.notices import plain
+from anoonly_core.data.tables.readers import MOST_BYTES
+from app.server import allowed_hosts
+from app.server.allowed_hosts import LOCAL, further_arguments, own_names
+from app.views.sweep import controls as sweep_controls
 from tests.app.conftest import opened
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ def test_an_open_page_answers_to_this_machines_names_and_no_others() -> None:
 def test_streamlit_asks_no_other_host_who_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)  # put back at the end
     monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda *_, **__: pytest.fail("asks a host outside"))
-    hosts.ask_nobody_outside()
+    allowed_hosts.ask_nobody_outside()
     assert not server_util.is_url_from_allowed_origins("http://elsewhere.example")
 
 
@@ -63,7 +64,7 @@ def test_streamlit_asks_no_other_host_who_we_are(monkeypatch: pytest.MonkeyPatch
 def options(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     said: dict[str, object] = {f"server.{name}": value for name, value in CONFIG["server"].items()}
     said["server.corsAllowedOrigins"] = []
-    monkeypatch.setattr(hosts.st, "get_option", said.__getitem__)
+    monkeypatch.setattr(allowed_hosts.st, "get_option", said.__getitem__)
     monkeypatch.setattr("streamlit.config.get_option", said.__getitem__)
     yield said
 
@@ -85,9 +86,9 @@ def test_whoever_comes_over_a_network_or_a_proxy_names_no_cluster(
     """A scheduler runs code in whoever connects to it, so that its address is the server's owner's to give."""
     headers: dict[str, object] = {}
     monkeypatch.setattr("streamlit.context", type("Context", (), {"headers": headers}))
-    assert hosts.only_here()
+    assert allowed_hosts.only_here()
     (options if name in options else headers)[name] = value
-    assert not hosts.only_here()
+    assert not allowed_hosts.only_here()
     monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://ours:1")
     monkeypatch.setattr(sweep_controls.st, "selectbox", lambda *_, **__: "tcp://theirs:1")  # a browser sends anything
     assert sweep_controls._cluster_field() == ""

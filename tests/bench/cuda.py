@@ -28,20 +28,21 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from anoonly_core import worker
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS, load_cached
 from anoonly_core.data.split import make_split
-from anoonly_core.evaluate import METRICS
-from anoonly_core.execute import kept_runs
-from anoonly_core.keys import run_key
-from anoonly_core.result import RunResult
-from anoonly_core.run import warm_up
-from anoonly_core.stack import Stack
-from anoonly_core.store import Store, StoredRun
-from anoonly_core.workers import Workers
-from tests.bench import card
+from anoonly_core.execution import tasks
+from anoonly_core.execution.executor import kept_runs
+from anoonly_core.execution.job import start_trainer
+from anoonly_core.execution.pool import Workers
+from anoonly_core.metrics.ranking import METRICS
+from anoonly_core.results.keys import run_key
+from anoonly_core.results.result import RunResult
+from anoonly_core.results.store import Store, StoredRun
+from anoonly_core.runs.run import warm_up
+from anoonly_core.training.stack import Stack
+from tests.bench import gpu
 from tests.bench.lockstep import in_double, lockstep
 
 PARTS = ("sizes", "table", "lockstep", "agreement")
@@ -57,11 +58,11 @@ def main() -> None:
     for name in PARTS:
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--out", type=Path, metavar="FILE")
-    parser.add_argument("--heads", nargs="+", choices=card.HEADS, default=card.HEADS)
+    parser.add_argument("--heads", nargs="+", choices=gpu.HEADS, default=gpu.HEADS)
     parser.add_argument("--seeds", nargs=2, type=int, metavar=("FIRST", "LAST"), default=(0, 4))
     parser.add_argument("--against", type=Path, metavar="FILE", help="only the cores' half, of a FILE from --out")
     asked = parser.parse_args()
-    configs = card.table_configs(asked.heads, range(asked.seeds[0], asked.seeds[1] + 1))
+    configs = gpu.table_configs(asked.heads, range(asked.seeds[0], asked.seeds[1] + 1))
     if not configs:
         parser.error("no runs: ANOONLY_DATA must have files of ResNet-18 or BERT, and LAST must not lie before FIRST")
     if asked.against is not None:
@@ -70,7 +71,7 @@ def main() -> None:
     wanted = [name for name in PARTS if getattr(asked, name)] or PARTS
     warnings.simplefilter("ignore")
     warm_up()
-    most = card.ceilings()
+    most = gpu.ceilings()
     found: dict[str, Any] = {
         "card": torch.cuda.get_device_name(),
         "torch": torch.__version__,
@@ -87,12 +88,12 @@ def main() -> None:
             asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
     if "sizes" in wanted:
-        card.of_sizes("DeepSAD", (1,), most, repeats=1)  # once, so that nothing is loaded within what is measured
-        print(f"\n{card.DATASET}, published epochs, pretraining counted in, networks and rows made, graphs captured")
-        print(card.TITLES)
-        sizes = card.of_sizes("DeepSAD", (1, 40, 400), most)
+        gpu.of_sizes("DeepSAD", (1,), most, repeats=1)  # once, so that nothing is loaded within what is measured
+        print(f"\n{gpu.DATASET}, published epochs, pretraining counted in, networks and rows made, graphs captured")
+        print(gpu.TITLES)
+        sizes = gpu.of_sizes("DeepSAD", (1, 40, 400), most)
         for head in ("DevNet", "PReNet", "FEAWAD"):
-            sizes += card.of_sizes(head, (40, 400), most)
+            sizes += gpu.of_sizes(head, (40, 400), most)
         save("sizes", sizes)
 
     if "lockstep" in wanted:
@@ -118,11 +119,11 @@ def against(path: Path, configs: Mapping[str, RunConfig]) -> None:
 
 def whole_table(configs: dict[str, RunConfig]) -> dict[str, Any]:
     """Run it twice and print what it takes, whether both are equal, and how far the metrics lie from scikit-learn's."""
-    (first, results), (second, again) = card.whole_table(configs), card.whole_table(configs)
+    (first, results), (second, again) = gpu.whole_table(configs), gpu.whole_table(configs)
     equal = all(np.array_equal(own.scores, again[key].scores) for key, own in results.items())
     equal = equal and all(own.metrics == again[key].metrics for key, own in results.items())
     off = max(_off(own) for own in results.values())
-    files = card.table_files()
+    files = gpu.table_files()
     on_cpu = sum(own.device == "cpu" for own in results.values())
     heads, seeds = ({getattr(config, name) for config in configs.values()} for name in ("baseline", "seed"))
     print(f"\n{len(results)} runs from files to metrics: {', '.join(sorted(heads))} × λ_n 1 and 0", end="")
@@ -130,7 +131,7 @@ def whole_table(configs: dict[str, RunConfig]) -> dict[str, Any]:
     print(f"{first:.1f} s and {second:.1f} s; {on_cpu} of them on the CPU; equal to the bit: {equal}")
     print(f"metrics at most {off:.1e} from scikit-learn's")
     estimate = None
-    if heads == set(card.HEADS) and len(seeds) == 5:
+    if heads == set(gpu.HEADS) and len(seeds) == 5:
         estimate = _whole_paper(statistics.mean((first, second)), files)
         print(f"all {PAPERS_FILES} files of Table 1: about {estimate:.0f} s")
     return {
@@ -151,7 +152,7 @@ def in_lockstep() -> list[dict[str, Any]]:
     print(f"{'head':8} {'λ_n':>4} {'file':18} {'pretraining':>12} {'training':>9}")
     torch.set_num_threads(os.cpu_count() or 1)
     rows: list[dict[str, Any]] = []
-    for config in card.table_configs().values():
+    for config in gpu.table_configs().values():
         if config.seed != 0 or config.dataset not in IN_STEP:
             continue
         dataset = load_cached(config.dataset)
@@ -169,7 +170,7 @@ def in_lockstep() -> list[dict[str, Any]]:
 def _whole_paper(seconds: float, files: list[str]) -> float:
     """By the file, and with the steps that DeepSAD takes more on files larger than most of those at hand."""
     small = sum(name.startswith("MVTec") for name in files)
-    small_of_paper = sum(name.startswith("MVTec") for name, own in DATASETS.items() if own.family in card.FAMILIES)
+    small_of_paper = sum(name.startswith("MVTec") for name, own in DATASETS.items() if own.family in gpu.FAMILIES)
     more_large = (PAPERS_FILES - small_of_paper) - (len(files) - small) * PAPERS_FILES / len(files)
     each_step = seconds / len(files) / 5000  # of all heads, about so many on a file
     return seconds * PAPERS_FILES / len(files) + more_large * (LARGE_STEPS - SMALL_STEPS) * each_step
@@ -201,10 +202,10 @@ def agreement(
     print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC over the seeds, card less CPU, points:")
     print(f"{'head':8} {'λ_n':>4} {'seeds':>5} {'largest':>8} {'mean':>6} {'± s.e.':>6} {f'beyond {WITHIN}':>11}  at")
     by_key = {run_key(config): config for config in configs.values()}
-    workers = Workers(os.cpu_count() or 1, worker.start_trainer)
+    workers = Workers(os.cpu_count() or 1, start_trainer)
     rows: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
-    for head in sorted(card.HEADS, key=lambda head: BASELINES[head].pretraining_epochs):
+    for head in sorted(gpu.HEADS, key=lambda head: BASELINES[head].pretraining_epochs):
         own = {key: config for key, config in by_key.items() if key in on_card and config.baseline == head}
         if not own:
             continue
@@ -223,9 +224,9 @@ def _on_cores(configs: Mapping[str, RunConfig], workers: Workers, store: Store) 
     together: dict[tuple[int, str], dict[str, RunConfig]] = defaultdict(dict)
     for key, config in configs.items():
         together[config.seed, config.dataset][key] = config
-    tasks = [workers.schedule(worker.train_each, own) for _, own in sorted(together.items())]
+    scheduled = [workers.schedule(tasks.train_each, own) for _, own in sorted(together.items())]
     runs: dict[str, StoredRun] = {}
-    for task in tasks:
+    for task in scheduled:
         for key, outcome in task.result():
             assert isinstance(outcome, RunResult), outcome
             store.put(outcome)

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.panels import Panels
+from app.charts.panels import Panels
 
 COLUMNS, KINDS, POINTS, TIMES = 3, 3, 170, 30
 SPACING = 0.02

@@ -12,8 +12,8 @@ import numpy as np
 from anoonly_core.config import make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split
-from anoonly_core.stack import Stack
-from anoonly_core.train import train
+from anoonly_core.training.loop import train
+from anoonly_core.training.stack import Stack
 
 REPEATS = 2
 

@@ -17,7 +17,7 @@ from deepod.models import tabular as deepod
 from pyod.models.devnet import DevNet as PyODDevNet
 
 from anoonly_core.config import make_config
-from anoonly_core.stack import Stack
+from anoonly_core.training.stack import Stack
 from tests.bench.made import REPEATS, Table, timed, training
 
 

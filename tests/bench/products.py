@@ -12,7 +12,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.baselines.network import Linear
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.split import Split
-from anoonly_core.methods import METHODS
+from anoonly_core.models import METHODS
 from tests.bench.made import REPEATS, Table, timed, training
 
 BATCH, EPOCHS = 128, 50

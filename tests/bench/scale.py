@@ -17,7 +17,7 @@ import torch
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.errors import AnoOnlyError
-from anoonly_core.run import Progress, run, run_many
+from anoonly_core.runs.run import Progress, run, run_many
 from tests.bench.processes import forget_peak, peak_bytes
 
 DATASET = "10_cover"

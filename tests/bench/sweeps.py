@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from anoonly_core.execution.job import start_trainer
 
-from anoonly_core import worker
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import AnoOnlyError
-from anoonly_core.execute import LocalEngine, execute
-from anoonly_core.run import run, warm_up
-from anoonly_core.store import Store
-from anoonly_core.sweep import Sweep, make_sweep
-from anoonly_core.workers import Task, Workers
+from anoonly_core.execution import tasks
+from anoonly_core.execution.executor import LocalEngine, execute
+from anoonly_core.execution.pool import Task, Workers
+from anoonly_core.results.store import Store
+from anoonly_core.runs.run import run, warm_up
+from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from tests.bench.made import REPEATS
 from tests.bench.processes import forget_peak, peak_bytes, processor_seconds
 from tests.bench.products import products_in_worker
@@ -54,7 +55,7 @@ def sweeps_against_single_runs(whole: bool) -> None:
     )
     print(HEAD)
     warm_up()
-    workers = Workers(PROCESSES, worker.start_trainer)
+    workers = Workers(PROCESSES, start_trainer)
     try:
         _idle(workers)
         for baseline in BASELINES:
@@ -151,5 +152,5 @@ def _products(config: RunConfig, workers: Workers, runs: int) -> float:
 def _idle(workers: Workers) -> None:
     """Wait until every process has started and loaded what it needs."""
     config = make_sweep({"dataset": DATASET, "epochs": 1}, [], 1).configs
-    for task in [workers.schedule(worker.train_each, config) for _ in range(2 * workers.count)]:
+    for task in [workers.schedule(tasks.train_each, config) for _ in range(2 * workers.count)]:
         task.result()

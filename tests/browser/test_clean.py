@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
-from app.views.clean import DEFAULTS
+from app.views.clean.page import DEFAULTS
 from tests.browser.compare_page import ComparePage
 
 Open = Callable[..., ComparePage]

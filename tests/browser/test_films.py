@@ -11,11 +11,11 @@ import numpy as np
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from anoonly_core.config import make_config
-from anoonly_core.microscope import observe
-from anoonly_core.record import record
-from app.choice import default_choice
-from app.film import html
-from app.replay_chart import replay_film
+from anoonly_core.microscope.run import observe
+from anoonly_core.replay.run import record
+from app.charts.animation import html
+from app.controls.choice import default_choice
+from app.views.compare.replay_chart import replay_film
 from tests.browser.compare_page import ComparePage
 
 PATIENCE_MS = 60_000

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from app.lessons import LESSONS, Place
+from app.views.lessons.lessons import LESSONS, Place
 from tests.browser.compare_page import ComparePage
 
 Open = Callable[..., ComparePage]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from anoonly_core.result import RunResult, from_bytes
-from app.choice import baseline_of, default_choice
-from app.finished import SHIPPED
-from app.report import WIDTH, report_html
-from tests.app.test_report import FIGURES, HARMFUL, MADE, findings, on
+from anoonly_core.results.result import RunResult, from_bytes
+from app.controls.choice import baseline_of, default_choice
+from app.server.result_cache import SHIPPED
+from app.views.compare.report import WIDTH, report_html
+from tests.app.views.compare.test_report import FIGURES, HARMFUL, MADE, findings, on
 
 
 @pytest.fixture

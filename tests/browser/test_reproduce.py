@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from anoonly_core.store import FILE_NAME, Store
+from anoonly_core.results.store import FILE_NAME, Store
 from tests.browser.compare_page import ComparePage
 from tests.browser.server import Server
 

@@ -8,10 +8,10 @@ import pytest
 @pytest.fixture(autouse=True)
 def _pretrain_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two trainings that are compared must not share a pretraining, which would then be compared with itself."""
-    monkeypatch.setattr("anoonly_core.train.keep", lambda key, parameters, seconds: None)
+    monkeypatch.setattr("anoonly_core.training.loop.keep", lambda key, parameters, seconds: None)
 
 
 @pytest.fixture
 def short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
     """FEAWAD's hundred epochs before its training would only say the same a hundred times."""
-    monkeypatch.setattr("anoonly_core.methods.feawad.FEAWAD.pretraining_epochs", 2)
+    monkeypatch.setattr("anoonly_core.models.feawad.FEAWAD.pretraining_epochs", 2)

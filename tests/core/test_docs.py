@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from anoonly_core import cli
+from anoonly_core.cli import main as cli
+from app.navigation import PAGES
 from tests.browser.screenshots import FOLDER, PICTURES
 from tests.soak import __main__ as soak
 
@@ -41,8 +42,7 @@ def test_every_page_has_its_picture_and_every_picture_its_place() -> None:
     shown = set(re.findall(r"assets/screenshots/(\w+)\.png", README))
     assert shown == set(PICTURES) == {path.stem for path in FOLDER.glob("*.png")}
     assert max(path.stat().st_size for path in FOLDER.glob("*.png")) < 250_000
-    main = (ROOT / "app" / "main.py").read_text("utf-8")
-    assert len(re.findall(r"st\.Page\((\w+)\.page", main)) == 11 <= len(shown)
+    assert len(PAGES) == 11 <= len(shown)
 
 
 def test_the_tasks_named_are_the_makefiles() -> None:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from anoonly_core import worker
-from anoonly_core.workers import Task
+from anoonly_core.execution import tasks
+from anoonly_core.execution.pool import Task
 from tests.soak.tally import Outcome
 
 __all__ = ["Commands", "Said", "judged", "set_out"]
@@ -136,7 +136,7 @@ def _serve(connection: Any, folder: str) -> None:
 
 
 def _ran(arguments: Sequence[str], trains: bool) -> Said:
-    from anoonly_core.cli import main
+    from anoonly_core.cli.main import main
 
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors) for errors in ("strict", "backslashreplace"))
     raised, heard = "", _Heard()
@@ -185,14 +185,14 @@ def _still() -> Iterator[None]:
         """Train nothing."""
 
     stubs: dict[str, Any] = {
-        "anoonly_core.run.pretrain": stop,
-        "anoonly_core.run.XGBOD": stop,
-        "anoonly_core.purify.purify.pretrain": stop,
+        "anoonly_core.runs.run.pretrain": stop,
+        "anoonly_core.runs.run.XGBOD": stop,
+        "anoonly_core.runs.train_and_score.pretrain": stop,
         "anoonly_core.zero_shot.run.train_zero_shot": stop,
-        "anoonly_core.cli_sweep.train": nothing,
-        "anoonly_core.cli_reproduce.train": nothing,
-        "anoonly_core.cli_training.Workers": _Idle,
-        "anoonly_core.cluster.CONNECT_S": 1,
+        "anoonly_core.cli.sweep.train": nothing,
+        "anoonly_core.cli.reproduce.train": nothing,
+        "anoonly_core.cli.engines.Workers": _Idle,
+        "anoonly_core.execution.dask_cluster.CONNECT_S": 1,
     }
     with ExitStack() as stack:
         for target, stub in stubs.items():
@@ -210,7 +210,7 @@ class _Idle:
 
     def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
         """What a process would say at once: that it has no graphics card."""
-        assert function is worker.card_name
+        assert function is tasks.card_name
         answered: Future[str] = Future()
         answered.set_result("")
         return Task(0, answered)
@@ -236,7 +236,7 @@ def set_out(place: Path) -> None:
         (place / name).write_bytes(b"")
     model = place / "model.safetensors"
     if not model.exists():
-        from anoonly_core.estimator import AnoOnlyDetector
+        from anoonly_core.detector.estimator import AnoOnlyDetector
 
         AnoOnlyDetector("DevNet", epochs=1, random_state=0).fit(X.astype(np.float32), y).save(str(model))
     sys.stdout.flush()

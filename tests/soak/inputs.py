@@ -41,7 +41,7 @@ def _commands(share: float) -> list[Tally]:
 def _pages(share: float) -> list[Tally]:
     with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
         os.environ |= {"ANOONLY_CACHE": folder, "ANOONLY_MIRROR": "http://127.0.0.1:9"}
-        from app.jobs import server_jobs
+        from app.server.jobs import server_jobs
         from tests.soak.inputs_page import fuzz_pages
         from tests.soak.inputs_server import fuzz_server
 

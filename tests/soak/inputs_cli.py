@@ -11,11 +11,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from anoonly_core import cli
 from anoonly_core.baselines import BASELINES, NORM_LABELS
-from anoonly_core.evidence.experiments import SYSTEMS
+from anoonly_core.cli import main as cli
 from anoonly_core.purify.config import SCORERS
-from anoonly_core.questions import QUESTIONS
+from anoonly_core.reproduction.experiments import SYSTEMS
+from anoonly_core.sweeps.presets import QUESTIONS
 from tests.soak.command import Commands
 from tests.soak.odd import FOREIGN, each_of, odd_texts
 from tests.soak.tally import Tally

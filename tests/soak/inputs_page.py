@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlencode
 
+from app.text.labels import PROJECTIONS, shown
 from hypothesis import strategies as st
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
@@ -19,17 +20,20 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 from streamlit.util import calc_hash
 
-from anoonly_core.evidence.cells import REFERENCES
-from anoonly_core.evidence.experiments import READINGS
-from app import sweep_address, zero_shot_controls
-from app.addresses import OF_PAGES
-from app.comparison import PROJECTIONS, THRESHOLDS, VIEWS
-from app.controls import CONTROLS, shown
-from app.jobs import Jobs
-from app.lessons import LESSONS, Place
-from app.sweeps import Sweeps
-from app.tabs import TABS
-from app.views import clean, reproduce
+from anoonly_core.reproduction.cells import REFERENCES
+from anoonly_core.reproduction.experiments import READINGS
+from app.charts.style import THRESHOLDS
+from app.controls.link_parser import OF_PAGES
+from app.controls.registry import CONTROLS
+from app.server.jobs import Jobs
+from app.server.sweep_queue import Sweeps
+from app.views.clean import page as clean
+from app.views.compare.results import VIEWS
+from app.views.compare.tabs import TABS
+from app.views.lessons.lessons import LESSONS, Place
+from app.views.reproduce import page as reproduce
+from app.views.sweep import url as sweep_url
+from app.views.zero_shot import controls as zero_shot_controls
 from tests.app.conftest import MAIN
 from tests.soak.odd import MARK, WRONG, each_of, odd_texts, texts
 from tests.soak.tally import Outcome, Tally
@@ -64,8 +68,8 @@ PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
     "microscope": {**_SHARED, "place": ("norm 1",), "feature": ("feature 1", "feature 500")},
     "sweep": {
         **{control.name: _MAIN[control.name] for control in CONTROLS},
-        **{name: possible for name, (possible, _) in sweep_address.OWN_CONTROLS.items()},
-        **{name: _MAIN[name.removeprefix("values_")] for name in sweep_address.VALUES},
+        **{name: possible for name, (possible, _) in sweep_url.OWN_CONTROLS.items()},
+        **{name: _MAIN[name.removeprefix("values_")] for name in sweep_url.VALUES},
     },
     "zero-shot": {
         **{name: tuple(map(shown, own.options)) for name, own in zero_shot_controls.CONTROLS.items()},

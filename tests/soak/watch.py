@@ -11,7 +11,7 @@ from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
 
-from anoonly_core.store import FILE_NAME, Store
+from anoonly_core.results.store import FILE_NAME, Store
 from tests.browser.server import Server
 
 __all__ = ["Memory", "count_trainings", "errors_in_log", "trainings", "wait_until_settled"]

@@ -11,11 +11,11 @@ import torch
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from anoonly_core.data.classes import ClassTable, load_class_table
 from anoonly_core.data.dataset import Provenance
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.store import default_store
+from anoonly_core.results.store import default_store
 from anoonly_core.zero_shot import run as zero_shot
+from anoonly_core.zero_shot.class_table import ClassTable, load_class_table
 from anoonly_core.zero_shot.config import (
     ZeroShotConfig,
     check_classes,
@@ -24,8 +24,8 @@ from anoonly_core.zero_shot.config import (
     zero_shot_key,
 )
 from anoonly_core.zero_shot.episodes import growing_batches, pools_of, test_batches, training_tasks
+from anoonly_core.zero_shot.references import aucrocs, distance_to_neighbours
 from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZES, ZeroShotResult
-from anoonly_core.zero_shot.rivals import aucrocs, distance_to_neighbours
 from anoonly_core.zero_shot.run import Stack, run_zero_shot, train_zero_shot
 
 DIGITS = tuple("0123456789")

@@ -26,7 +26,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from anoonly_core.store import Store
+from anoonly_core.results.store import Store
 store, name = Store(Path(sys.argv[1])), sys.argv[2]
 for number in range(100000):
     key = f"{name} {number}"

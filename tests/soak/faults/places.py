@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from anoonly_core.store import Store
+from anoonly_core.results.store import Store
 from tests.soak.faults.scene import SMALL, Scene, Untried
 
 __all__ = ["clock_set_back", "full_disk", "no_network", "read_only_cache"]

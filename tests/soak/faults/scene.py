@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from anoonly_core.store import FILE_NAME
+from anoonly_core.results.store import FILE_NAME
 from tests.browser.server import ROOT, Server
 from tests.soak.session import Late
 from tests.soak.visitor import Visitor

@@ -1,0 +1,45 @@
+"""`fetch`: download data sets into the cache."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tqdm import tqdm
+
+from anoonly_core.data.adbench.files import ManifestEntry, fetch, find_entry, local_path, manifest
+from anoonly_core.data.catalogue import check_name
+from anoonly_core.data.tables.readers import one_line
+from anoonly_core.errors import UnknownDataset
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command `fetch`."""
+    fetching = commands.add_parser("fetch", help="download data sets into the cache, verified")
+    fetching.add_argument("names", nargs="+", metavar="NAME", help="such as CIFAR10_0, or a folder of ADBench's")
+    fetching.set_defaults(command=_fetch)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    wanted: list[ManifestEntry] = []
+    for name in options.names:
+        if (found := find_entry(name)) is not None:
+            wanted.append(found)
+        elif family := [entry for entry in manifest().values() if entry.folder == name]:
+            wanted += family
+        else:
+            check_name(name)
+            raise UnknownDataset(f"{one_line(name)} needs no download: it is bundled or a file of yours.")
+    for entry in wanted:
+        if (path := local_path(entry)) is None:
+            name, size = entry.catalogue_name, entry.bytes
+            with tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=None) as bar:
+
+                def show(done: int, total: int | None, bar: Any = bar) -> None:
+                    bar.total = total
+                    bar.update(done - bar.n)
+
+                path = fetch(entry, show)
+        print(path)

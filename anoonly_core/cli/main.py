@@ -1,0 +1,66 @@
+"""The command line, all its commands. Exit code 0 done, 2 bad input with one sentence on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from anoonly_core import __version__
+from anoonly_core.cli import datasets, fetch, purify, reproduce, run, score, sweep, zero_shot
+from anoonly_core.errors import AnoOnlyError
+
+__all__ = ["main"]
+
+LONGEST_WORD = 80  # of what was typed and is not known, in a sentence about it
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one sentence on stderr in place of usage and error."""
+
+    def error(self, message: str) -> NoReturn:
+        said = "".join(own if own.isprintable() else ascii(own)[1:-1] for own in " ".join(message.splitlines()))
+        said = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda found: f"{found[0][: LONGEST_WORD - 3]}...", said)
+        print(f"{said[0].upper()}{said[1:]}; see `{self.prog} --help`.", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every console has λ and ±
+    options = _parser().parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], None] = options.command
+        command(options)
+        sys.stdout.flush()
+    except AnoOnlyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "Stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m anoonly_core", description="AnoOnly (arXiv 2305.18798), to see and to question.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    datasets.add_parser(commands)
+    fetch.add_parser(commands)
+    run.add_parser(commands)
+    sweep.add_parser(commands)
+    zero_shot.add_parser(commands)
+    purify.add_parser(commands)
+    score.add_parser(commands)
+    reproduce.add_parser(commands)
+    return parser

@@ -1,0 +1,95 @@
+"""What commands share: the options that describe runs, a config's settings and seeds; and tables that go to a file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RULES, RunConfig, make_config
+from anoonly_core.data.catalogue import check_name
+from anoonly_core.data.tables.readers import one_line
+from anoonly_core.errors import InvalidConfig
+from anoonly_core.sweeps.sweep import to_parquet
+
+__all__ = ["RUN_SETTINGS", "add_run_options", "checked_out", "checked_path", "configs_of", "seeds_of", "write_table"]
+
+MAX_SEEDS = 1000
+MOST_NAME = 200  # bytes of a file's name; what is written beside it first has a longer one
+RUN_SETTINGS = tuple(RunConfig.model_fields)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Declare them."""
+    for setting in RUN_SETTINGS:
+        parser.add_argument(f"--{setting.replace('_', '-')}", dest=setting, metavar="VALUE", help=RULES[setting])
+    parser.add_argument("--anomaly-only", action="store_true", help="λ_n = 0, which is AnoOnly")
+    parser.add_argument("--seeds", metavar="N", help="run N seeds, counting up from --seed")
+
+
+def configs_of(options: argparse.Namespace) -> list[RunConfig]:
+    """The configs that the options ask for, one a seed; raises InvalidConfig or UnknownDataset."""
+    given = {name: getattr(options, name) for name in RUN_SETTINGS}
+    if options.anomaly_only:
+        if given["lambda_n"] is not None:
+            raise InvalidConfig("Give either --anomaly-only, which is λ_n = 0, or --lambda-n.")
+        if given["baseline"] in BASELINES and not BASELINES[given["baseline"]].has("lambda_n"):
+            raise InvalidConfig(f"{given['baseline']} has no λ_n, so leave --anomaly-only out.")
+        given["lambda_n"] = 0.0
+    first = make_config(**given)
+    check_name(first.dataset)
+    if options.seeds is None:
+        return [first]
+    return [first.with_(seed=first.seed + number) for number in range(seeds_of(options.seeds))]
+
+
+def seeds_of(text: str) -> int:
+    """How many seeds an option asks for; raises InvalidConfig."""
+    try:
+        seeds = int(text)
+    except ValueError:
+        seeds = 0
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {text[:60]!r}.")
+    return seeds
+
+
+def checked_out(name: str | None) -> Path | None:
+    """Where a table is to go, before any work is done for it; raises InvalidConfig where it cannot go there."""
+    if name is None:
+        return None
+    if Path(name).suffix not in (".csv", ".parquet"):
+        raise InvalidConfig(f"--out must end in .csv or .parquet, not {Path(name).name[-60:]!r}.")
+    return checked_path("--out", name)
+
+
+def checked_path(option: str, text: str) -> Path:
+    """Where an option says that a file is to go; raises InvalidConfig where none can lie."""
+    path = Path(text)
+    try:
+        name, is_name = os.fsencode(path.name), "\0" not in text
+    except UnicodeEncodeError:  # a lone surrogate is the name of no file
+        name, is_name = b"", False
+    if not is_name or len(name) > MOST_NAME:
+        raise InvalidConfig(f"{option} must name a file of at most {MOST_NAME} characters, not {text[:60]!r}.")
+    folder = path.absolute().parent
+    if not os.path.isdir(folder):  # which is False, too, where the path is longer than any can be
+        raise InvalidConfig(f"There is no folder {one_line(folder)} for {option}.")
+    if os.path.isdir(path):
+        raise InvalidConfig(f"{option} must name a file, and {one_line(path)} is a folder.")
+    return path
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table beside its place and then put it there, so that no half of it is found; raises InvalidConfig."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table))
+        part.replace(path)
+    except OSError as error:
+        raise InvalidConfig(f"The table could not be written to {one_line(path)} ({error.strerror}).") from error
+    finally:
+        part.unlink(missing_ok=True)

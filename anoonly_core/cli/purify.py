@@ -1,0 +1,121 @@
+"""The command `purify`: clean a contaminated pool, then train the final head on the rest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from anoonly_core.cli.options import add_run_options, checked_out, configs_of, write_table
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.purify.config import PURIFY_RULES, PurifyConfig, make_purify_config
+from anoonly_core.purify.result import Purified, suspicion_table
+from anoonly_core.results.store import default_store
+
+__all__ = ["add_parser"]
+
+VARIANTS = {
+    "before": "before",
+    "after": "after",
+    "random": "as many removed at random",
+    "oracle": "exactly the contaminants removed",
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser("purify", help="remove suspicious rows from the pool, then train on the rest")
+    add_run_options(parser)
+    for name, rule in PURIFY_RULES.items():
+        parser.add_argument(f"--{name}", metavar="VALUE", help=rule)
+    parser.add_argument(
+        "--out", metavar="FILE", help="where the pool's rows go, most suspicious first: .csv or .parquet"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(command=_purify)
+
+
+def _purify(options: argparse.Namespace) -> None:
+    given = {name: getattr(options, name) for name in PURIFY_RULES}
+    configs = [make_purify_config(run, **given) for run in configs_of(options)]
+    out = checked_out(options.out)
+    found = _purified(configs)
+    if out is not None:
+        write_table(_table(found), out)
+    report = _report([one.summary() for one in found])
+    print(json.dumps(report, indent=1) if options.json else _as_text(found[0].config, report))
+
+
+def _purified(configs: list[PurifyConfig]) -> list[Purified]:
+    import torch  # takes seconds to load, and bad input needs none of it
+
+    from anoonly_core.purify.run import purify_many
+    from anoonly_core.runs.run import warm_up
+
+    torch.set_num_threads(1)  # as the page's workers, whose stored results have the same keys
+    warm_up()
+    with tqdm(unit="epoch", disable=None, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            if done < bar.n:  # the second stage has begun
+                bar.reset()
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return purify_many(configs, default_store(), show)
+
+
+def _table(found: list[Purified]) -> pd.DataFrame:
+    tables = []
+    for one in found:
+        table = suspicion_table(one.suspicion, one.config.remove, load_cached(one.config.run.dataset))
+        table.insert(0, "seed", one.config.run.seed)
+        tables.append(table)
+    return pd.concat(tables)
+
+
+def _report(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The runs, and mean and standard deviation over those that have a figure: by variant of AUCROC, and of S."""
+    figures: dict[str, list[float]] = {}
+    for run in runs:
+        own = {name: run[name] for name in ("s_aucroc", "recall", "precision")}
+        own |= {name: values["aucroc"] for name, values in run["metrics"].items()}
+        own["gain"] = own["after"] - own["before"]
+        own["gain_over_random"] = own["after"] - own["random"]
+        for name, value in own.items():
+            if value is not None:
+                figures.setdefault(name, []).append(value)
+    return {
+        "runs": runs,
+        "mean": {name: float(np.mean(values)) for name, values in figures.items()},
+        "std": {name: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for name, values in figures.items()},
+    }
+
+
+def _as_text(config: PurifyConfig, report: dict[str, Any]) -> str:
+    run, seeds, counts = config.run, len(report["runs"]), report["runs"][0]["counts"]
+    lambda_n = f"λ_n = {run.lambda_n:g}"
+    models = (
+        f"{config.parts} models, scorer {config.scorer}" if config.parts > 1 else f"1 model, scorer {config.scorer}"
+    )
+    lines = [
+        f"{run.dataset}, {run.baseline}, {lambda_n}; {models}",
+        f"pool of {counts['pool']} rows, {counts['contaminants']} of them known to be anomalies; "
+        f"{counts['removed']} removed, {counts['contaminants_removed']} of these anomalies (seed {run.seed})",
+    ]
+
+    def line(words: str, name: str, sign: str = "") -> str:
+        spread = f" ± {report['std'][name]:.4f}" if seeds > 1 else ""
+        return f"{words:46}{report['mean'][name]:{sign}.4f}{spread}"
+
+    if "s_aucroc" in report["mean"]:
+        lines.append(line("AUCROC of the suspicion, contaminants to find", "s_aucroc"))
+        lines += [line(f"{name} of the removal", name) for name in ("recall", "precision") if name in report["mean"]]
+    lines += [line(f"AUCROC {words}", name) for name, words in VARIANTS.items() if name in report["mean"]]
+    lines += [line("after − before", "gain", "+"), line("after − at random", "gain_over_random", "+")]
+    lines.append(f"{seeds} seeds; ± is the standard deviation over them" if seeds > 1 else "1 seed")
+    return "\n".join(lines)

@@ -1,0 +1,97 @@
+"""`run`: train and test one configuration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from anoonly_core.cli.options import add_run_options, configs_of
+from anoonly_core.results.store import default_store
+
+__all__ = ["add_parser"]
+
+# How the text output says the settings that not every system has.
+DEVICE_WORDS = {"cpu": "the CPU", "cuda": "a graphics card"}
+SETTING_WORDS = {
+    "lambda_n": "λ_n = {:g}",
+    "norm": "norm {}",
+    "epochs": "epochs {}",
+    "batch_size": "batch {}",
+    "learning_rate": "learning rate {:g}",
+}
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command `run`."""
+    running = commands.add_parser("run", help="train and test one configuration")
+    add_run_options(running)
+    running.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    running.add_argument("--json", action="store_true", help="one JSON object")
+    running.set_defaults(command=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    configs = configs_of(options)
+    seeded = options.seeds is not None
+
+    # Torch takes seconds to load, and bad input needs none of it.
+    import torch
+
+    from anoonly_core.runs.run import Progress, run_many, warm_up
+
+    torch.set_num_threads(1)  # as the page's workers, whose stored runs have the same keys
+    warm_up()
+    bar = tqdm(unit="epoch", disable=None, leave=False)
+
+    def show(progress: Progress) -> None:
+        if progress.epoch < bar.n:  # another stack has begun
+            bar.reset()
+        bar.total = progress.epochs
+        bar.update(progress.epoch - bar.n)
+
+    try:
+        results = run_many(configs, options.device, default_store(), show)
+    finally:
+        bar.close()
+    runs = [result.summary() for result in results]
+    if not seeded:
+        report = runs[0]
+    else:
+        table = {name: [run["metrics"][name] for run in runs] for name in runs[0]["metrics"]}
+        report = {
+            "runs": runs,
+            "mean": {name: float(np.mean(values)) for name, values in table.items()},
+            "std": {name: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for name, values in table.items()},
+        }
+    where = " and ".join(sorted({DEVICE_WORDS[result.device] for result in results}))
+    print(json.dumps(report, indent=1) if options.json else _as_text(report, runs, where))
+
+
+def _as_text(report: dict[str, Any], runs: list[dict[str, Any]], where: str) -> str:
+    config, counts = runs[0]["config"], runs[0]["counts"]
+    worded = [words.format(config[name]) for name, words in SETTING_WORDS.items() if config[name] is not None]
+    unlabelled = f" and {counts['pool_unlabelled']} unlabelled" if counts.get("pool_unlabelled") else ""
+    lines = [
+        ", ".join([config["dataset"], config["baseline"], *worded]),
+        f"{counts['labelled_anomalies']} labelled anomalies, pool of {counts['pool_normal']} normal and "
+        f"{counts['pool_anomalies']} anomalous{unlabelled} rows ({config['protocol']} split, contamination "
+        f"{config['contamination']}), {counts['test']} test rows",
+    ]
+    if counts["train"] != counts["train_distinct"]:
+        lines.append(
+            f"Resampled: the {counts['train']} rows trained on are copies of {counts['train_distinct']}, "
+            f"the labelled anomalies of {counts['labelled_anomalies_distinct']}."
+        )
+    if counts["test_copies_of_training_part"]:
+        lines.append(f"Leak: {counts['test_copies_of_training_part']} test rows are copies of training rows.")
+    if "mean" in report:
+        lines += [f"{name:24} {mean:.4f} ± {report['std'][name]:.4f}" for name, mean in report["mean"].items()]
+    else:
+        lines += [f"{name:24} {value:.4f}" for name, value in report["metrics"].items()]
+    seconds = sum(run["seconds"]["train"] for run in runs)
+    lines.append(f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {seconds:.2f} s of training on {where}")
+    return "\n".join(lines)

@@ -1,0 +1,120 @@
+"""The command `sweep`: a grid of runs on this machine's cores or on a cluster, kept as it goes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from anoonly_core.cli.engines import add_engine_options, engine_of, train, whole
+from anoonly_core.cli.options import checked_out, write_table
+from anoonly_core.config import RULES
+from anoonly_core.data.catalogue import DATASETS, check_name, load
+from anoonly_core.errors import InvalidConfig
+from anoonly_core.execution.executor import kept_runs
+from anoonly_core.metrics.ranking import METRICS
+from anoonly_core.results.store import default_store
+from anoonly_core.runs.device import check_device
+from anoonly_core.sweeps.presets import QUESTIONS, WITH_AND_WITHOUT
+from anoonly_core.sweeps.sweep import AXES, PUBLISHED, Sweep, make_sweep, sweep_table
+
+__all__ = ["add_parser", "sweep_of"]
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser("sweep", help="train a grid of configurations, several seeds each")
+    parser.add_argument("--dataset", metavar="VALUE", help=RULES["dataset"])
+    for name in AXES:
+        rule = f"{RULES[name]}; several, with commas between, are varied"
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUES", help=rule)
+    parser.add_argument("--question", metavar="NAME", help=f"vary what the paper varied: {', '.join(QUESTIONS)}")
+    parser.add_argument("--seed", metavar="VALUE", help="the first seed")
+    parser.add_argument("--seeds", metavar="N", default="5", help="seeds for each point of the grid; 5 if not given")
+    parser.add_argument("--device", default="auto", help="auto, cpu, on all cores, or cuda")
+    add_engine_options(parser)
+    parser.add_argument("--out", metavar="FILE", help="where the table of all runs goes: .csv or .parquet")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(command=_sweep)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    sweep = sweep_of(options)
+    check_device(options.device)
+    out = checked_out(options.out)
+    name = check_name(str(sweep.settings.get("dataset", "digits_3")))
+    if name in DATASETS and not DATASETS[name].at_hand():
+        with tqdm(unit="B", unit_scale=True, desc=name, disable=None) as bar:
+
+            def show(done: int, total: int | None) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            load(name, show)
+    for sentence in sweep.grid[1]:
+        print(f"Left out: {sentence}", file=sys.stderr)
+    store = default_store()
+    failures = dict[str, str]()
+    with engine_of(options) as engine:
+        runs = kept_runs(store, sweep.configs, engine.device)
+        train(sweep.configs, engine, store, runs, failures)
+    table = sweep_table(sweep, runs, failures)
+    if out is not None:
+        write_table(table, out)
+    print(json.dumps(_report(sweep, table), indent=1) if options.json else _as_text(sweep, table))
+
+
+def sweep_of(options: argparse.Namespace) -> Sweep:
+    """The sweep that the options ask for; raises InvalidConfig, UnknownDataset or BadDataFile."""
+    given = {name: values.split(",") for name in AXES if (values := getattr(options, name)) is not None}
+    if options.question is not None and options.question not in QUESTIONS:
+        raise InvalidConfig(f"question must be one of {', '.join(QUESTIONS)}, not {options.question!r}.")
+    asked = dict(QUESTIONS[options.question].axes) if options.question else {}
+    values = {name: [_value(name, text) for text in texts] for name, texts in given.items()}
+    axes = [(name, values.pop(name, asked.get(name))) for name in asked]  # what is given narrows the question down
+    axes += [(name, own) for name, own in values.items() if len(own) > 1]
+    settings = {name: own[0] for name, own in values.items() if len(own) == 1}
+    if "lambda_n" not in given and "lambda_n" not in asked:
+        axes.append(WITH_AND_WITHOUT)
+    settings |= {"dataset": options.dataset, "seed": options.seed}
+    return make_sweep(settings, [(name, list(own or ())) for name, own in axes], whole("seeds", options.seeds))
+
+
+def _value(name: str, text: str) -> str | None:
+    text = text.strip()
+    return None if text == PUBLISHED and name not in ("protocol", "contamination") else text
+
+
+def _report(sweep: Sweep, table: pd.DataFrame) -> dict[str, Any]:
+    points = []
+    for number, point in enumerate(sweep.points):
+        own = table[table["point"] == number]
+        finished = own[own["failure"] == ""]
+        points.append(
+            {
+                "at": point.at,
+                "runs": len(finished),
+                "mean": {name: float(finished[name].mean()) for name in METRICS} if len(finished) else None,
+                "std": {name: float(finished[name].std(ddof=1)) for name in METRICS} if len(finished) > 1 else None,
+                "failures": sorted(set(own["failure"]) - {""}),
+            }
+        )
+    return {"settings": sweep.settings, "seeds": sweep.seeds, "points": points, "left_out": sweep.grid[1]}
+
+
+def _as_text(sweep: Sweep, table: pd.DataFrame) -> str:
+    """A line a point: where it is, how many runs, mean ± standard deviation of each metric."""
+    names = [axis.name for axis in sweep.axes]
+    lines = ["  ".join([*(f"{name:>14}" for name in names), "runs", *(f"{name:>15}" for name in METRICS[:3])])]
+    for point in _report(sweep, table)["points"]:
+        place = [f"{'-' if point['at'][name] is None else point['at'][name]!s:>14}" for name in names]
+        cells = []
+        for name in METRICS[:3] if point["mean"] else ():
+            spread = f" ± {point['std'][name]:.4f}" if point["std"] else ""
+            cells.append(f"{point['mean'][name]:.4f}{spread}".rjust(15))
+        lines.append("  ".join([*place, f"{point['runs']:4}", *cells, *point["failures"]]))
+    return "\n".join(lines)

@@ -1,0 +1,138 @@
+"""The command `zero-shot`: meta-train on some classes, test on others, beside rivals that need no training."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from anoonly_core.cli.options import seeds_of
+from anoonly_core.results.store import default_store
+from anoonly_core.zero_shot.class_table import CLASS_TABLES, load_class_table
+from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, fewer_classes, make_zero_shot_config
+from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZES, ZeroShotResult
+
+__all__ = ["add_parser"]
+
+SETTINGS = ("objective", "tasks", "rows", "normal_share", "steps", "learning_rate", "test_rows")
+
+
+def add_parser(commands: Any) -> None:
+    """Declare the command and its options."""
+    parser = commands.add_parser("zero-shot", help="ACR: detect anomalies among classes that training never saw")
+    tables = ", ".join(CLASS_TABLES)
+    parser.add_argument("--table", default="digits", metavar="NAME", help=f"{tables}, or the path of a file")
+    parser.add_argument("--column", metavar="NAME", help=RULES["column"])
+    parser.add_argument("--held-out", metavar="A,B", help=f"{RULES['held_out']}; the last half unless given")
+    parser.add_argument("--meta", metavar="A,B", help=RULES["meta"])
+    for name in SETTINGS:
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=RULES[name])
+    parser.add_argument("--seed", default="0", metavar="N", help=RULES["seed"])
+    parser.add_argument("--seeds", default="5", metavar="N", help="how many seeds, counting up from --seed")
+    parser.add_argument("--class-counts", action="store_true", help="also train on 2, 3, … of the classes to train on")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(command=_zero_shot)
+
+
+def _zero_shot(options: argparse.Namespace) -> None:
+    seeded = _configs(options)
+    configs = [own for config in seeded for own in (fewer_classes(config) if options.class_counts else [config])]
+
+    # Torch takes seconds to load, and bad input needs none of it.
+    import torch
+
+    from anoonly_core.runs.run import warm_up
+    from anoonly_core.zero_shot.run import run_zero_shot
+
+    torch.set_num_threads(1)
+    warm_up()
+    with tqdm(unit="step", disable=None, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        results = dict(zip(configs, run_zero_shot(configs, default_store(), show), strict=True))
+    report = _report([results[config] for config in seeded])
+    report = {"config": seeded[0].model_dump(mode="json"), "seeds": len(seeded), **report}
+    if options.class_counts:
+        report["by_class_count"] = _by_class_count(results)
+    if seeded[0].test_rows < SMALL_BATCH:
+        print(f"A batch of under {SMALL_BATCH} rows says little of its own statistics.", file=sys.stderr)
+    print(json.dumps(report, indent=1) if options.json else _as_text(report))
+
+
+def _configs(options: argparse.Namespace) -> list[ZeroShotConfig]:
+    """A config a seed; raises InvalidConfig, and what loading the table raises."""
+    table = load_class_table(options.table, options.column)
+    held_out, meta = (None if text is None else _names(text) for text in (options.held_out, options.meta))
+    if held_out is None:
+        left = [name for name in table.names if name not in (meta or ())]
+        held_out = left if meta else left[(len(left) + 1) // 2 :]
+    if meta is None:
+        meta = [name for name in table.names if name not in held_out]
+    first = make_zero_shot_config(
+        table=options.table,
+        column=options.column,
+        held_out=held_out,
+        meta=meta,
+        seed=options.seed,
+        **{name: getattr(options, name) for name in SETTINGS},
+    )
+    return [first.with_(seed=first.seed + number) for number in range(seeds_of(options.seeds))]
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _report(results: list[ZeroShotResult]) -> dict[str, Any]:
+    """Mean AUCROC of each scorer over seeds, classes and draws, with its deviation over seeds and classes."""
+
+    def of(name: str) -> dict[str, Any]:
+        values = np.stack([getattr(result, name) for result in results]).mean(axis=4)  # [seeds, S, points, H]
+        means, spreads = values.mean(axis=(0, 3)), values.std(axis=(0, 3))
+        return {
+            scorer: {"mean": means[place].tolist(), "std": spreads[place].tolist()}
+            for place, scorer in enumerate(SCORERS)
+        }
+
+    first = results[0]
+    return {
+        "ratios": list(RATIOS),
+        "ratio_rows": first.ratio_rows.tolist(),
+        "aucroc_by_ratio": of("by_ratio"),
+        "sizes": list(SIZES),
+        "size_rows": first.size_rows.tolist(),
+        "aucroc_by_size": of("by_size"),
+    }
+
+
+def _by_class_count(results: dict[ZeroShotConfig, ZeroShotResult]) -> dict[str, list[float]]:
+    """Mean AUCROC by batch statistics at each of RATIOS, by the number of classes trained on."""
+    counts = sorted({len(config.meta) for config in results})
+    own = {n: [found.by_ratio[0] for config, found in results.items() if len(config.meta) == n] for n in counts}
+    return {str(n): np.stack(values).mean(axis=(0, 2, 3)).tolist() for n, values in own.items()}
+
+
+def _as_text(report: dict[str, Any]) -> str:
+    config = report["config"]
+    lines = [
+        f"{config['table']}, {config['objective']}: trained on {', '.join(config['meta'])}; tested on "
+        f"{', '.join(config['held_out'])}, {report['seeds']} seeds",
+        *_block(report, "anomalies in the batch", [f"{ratio:.0%}" for ratio in report["ratios"]], "aucroc_by_ratio"),
+        *_block(report, "rows in the batch", list(map(str, report["sizes"])), "aucroc_by_size"),
+    ]
+    for count, means in report.get("by_class_count", {}).items():
+        lines.append(f"{f'trained on {count} classes':30} " + " ".join(f"{mean:7.3f}" for mean in means))
+    return "\n".join(lines)
+
+
+def _block(report: dict[str, Any], title: str, points: list[str], name: str) -> list[str]:
+    head = f"AUCROC by {title:20} " + " ".join(f"{point:>7}" for point in points)
+    rows = [f"{SCORERS[own]:30} " + " ".join(f"{mean:7.3f}" for mean in report[name][own]["mean"]) for own in SCORERS]
+    return [head, *rows]

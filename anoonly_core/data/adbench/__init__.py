@@ -1,0 +1,1 @@
+"""ADBench's files: the manifest, the cache and the download."""

@@ -1,0 +1,1 @@
+"""A fitted detector: the scikit-learn estimator, its file and its scores."""

@@ -1,0 +1,119 @@
+"""A run's network as a detector, and the rows that it scores: a file's, or the data set's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import find, load_cached
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.split import Split, make_split
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.columns import look_at
+from anoonly_core.data.tables.preprocessing import Column, Preparation
+from anoonly_core.data.tables.schema import Reading, label_of
+from anoonly_core.data.tables.uri import read_address
+from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
+from anoonly_core.detector.network import Report
+from anoonly_core.detector.result import FittedRun, parts_of
+from anoonly_core.errors import BadDataFile, InfiniteScore
+
+__all__ = ["ScoredTable", "detector_of", "detector_on", "fit_run", "score_table"]
+
+
+def detector_of(config: RunConfig, report: Report = lambda done, total: None) -> AnoOnlyDetector:
+    """The run's network as a detector, by fitting it on the run's own split: its test rows have the run's scores.
+
+    report: as in AnoOnlyDetector.fit_split. Raises InvalidInput for XGBOD, which is no network of ours, and what
+    loading, splitting and training raise.
+    """
+    dataset = load_cached(config.dataset)
+    return detector_on(config, dataset, make_split(dataset, config), report)
+
+
+def detector_on(
+    config: RunConfig, dataset: Dataset, split: Split, report: Report = lambda done, total: None
+) -> AnoOnlyDetector:
+    """A detector with a run's settings, fitted on a split of the run's data set; errors as detector_of."""
+    given = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
+    detector = AnoOnlyDetector(**given, random_state=config.seed)
+    detector.fit_split(dataset, split, report)
+    detector.preparation_ = _preparation_of(config.dataset)
+    return detector
+
+
+def fit_run(config: RunConfig, report: Report = lambda done, total: None) -> FittedRun:
+    """The run's detector as a file, and its scores of all rows of the data set; errors as detector_of."""
+    detector = detector_of(config, report)
+    dataset = load_cached(config.dataset)
+    scores = detector.decision_function(dataset.X)
+    parts = parts_of(dataset, make_split(dataset, config))
+    return FittedRun(detector.to_bytes(), scores, parts, detector.threshold_)
+
+
+def _preparation_of(name: str) -> Preparation | None:
+    """How a file's columns become the features of the data set of this name; None where it is no file of a user's."""
+    if (table := uploads.find(name)) is not None:
+        return table.prepared()
+    return None if find(name) is not None else read_address(name).preparation
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredTable:
+    """places: int64 [n], the rows that were scored, counted from 0 in their table.
+
+    scores: float64 [n]; flagged: bool [n], those above the detector's threshold. left_out: how many rows lacked a
+    value. unknown: how many cells of a column held a word that is none of the detector's, by column.
+    """
+
+    places: np.ndarray
+    scores: np.ndarray
+    flagged: np.ndarray
+    left_out: int
+    unknown: dict[str, int]
+
+    def table(self) -> pd.DataFrame:
+        """A row for each row that was scored."""
+        return pd.DataFrame({"row": self.places, "score": self.scores, "flagged": self.flagged})
+
+
+def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> ScoredTable:
+    """Score a file's rows, as data.files.read_table reads them; shown: its name in sentences.
+
+    Its columns become features as those of the table that the detector was fitted on did; where the detector
+    knows of none, its columns of numbers are the features, in order, but for a label column. Raises BadDataFile
+    where they are not those of the detector, or a score would not be a finite number.
+    """
+    preparation = detector.preparation_ or _as_they_are(detector, table, shown)
+    X, kept = preparation.apply(table, shown)
+    places = np.flatnonzero(kept)
+    rows = np.asarray(X, dtype=np.float32)
+    try:
+        scores = detector.decision_function(
+            pd.DataFrame(rows, columns=detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else rows
+        )
+    except InfiniteScore as error:
+        row = places[error.row]
+        raise BadDataFile(
+            f"{shown}: row {row} is so far out of the training rows' range that its score is infinite."
+        ) from error
+    flagged = scores > detector.threshold_
+    return ScoredTable(places, scores, flagged, int((~kept).sum()), preparation.unknown_words(table.iloc[places]))
+
+
+def _as_they_are(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> Preparation:
+    """Columns that are the features: by the names that the detector was fitted with, else those that hold numbers."""
+    names = getattr(detector, "feature_names_in_", None)
+    if names is None:
+        label = label_of(table, Reading())
+        names = [name for name in table.columns if name != label and look_at(name, table[name]).holds_numbers]
+        if len(names) != detector.n_features_in_:
+            aside = f", its label column {label} aside," if label else ""
+            raise BadDataFile(
+                f"{shown}{aside} has {len(names)} columns of numbers, and the detector was fitted on "
+                f"{detector.n_features_in_} features."
+            )
+    return Preparation(columns=tuple(Column(name=str(name)) for name in names))

@@ -1,0 +1,312 @@
+"""A Dask cluster as an engine: stacks are trained by its workers and stored by this client.
+
+Workers need this package, no shared disk: data that they do not have themselves travels to each once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from anoonly_core import __version__
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import DATASETS, identity, load_cached
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, EngineUnavailable
+from anoonly_core.execution.job import JobProgress
+from anoonly_core.execution.pool import WorkerDied
+from anoonly_core.results.keys import ENGINE_REVISION
+
+if TYPE_CHECKING:
+    from anoonly_core.execution.executor import Work
+
+__all__ = ["Cluster", "check_address"]
+
+CONNECT_S = 10
+COUNT_EVERY_S = 1.0
+ASK_EVERY_S = 0.5
+PATIENCE_S = 60.0  # how long the workers may all be away: a nanny starts them again
+MISSING = "A cluster needs Dask: pip install -r requirements-cluster.txt"
+
+ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?(?P<host>[\w.-]+|\[[\da-f:.]+\]):(?P<port>\d{1,5})", re.I | re.A)
+MOST_PORT = 65535
+MOST_LABEL = 63  # letters between two dots of a host's name
+
+log = logging.getLogger(__name__)
+
+
+def check_address(address: str) -> None:
+    """Raise EngineUnavailable for what can be no address: Dask's client would raise halfway, and hang when it goes."""
+    found = ADDRESS.fullmatch(address)
+    is_host = found is not None and all(0 < len(label) <= MOST_LABEL for label in found["host"].rstrip(".").split("."))
+    if found is None or not is_host or int(found["port"]) > MOST_PORT:
+        raise EngineUnavailable(f"{address[:60]!r} is no scheduler's address, such as tcp://10.0.0.5:8786.")
+
+
+class Cluster:
+    """The workers of a running Dask scheduler; raises EngineUnavailable with one sentence where it cannot be used."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            import distributed
+        except ImportError as error:
+            raise EngineUnavailable(MISSING) from error
+        check_address(address)
+        self.address = address
+        self._names = itertools.count()
+        self._sent: dict[str, Any] = {}  # data sets by name: futures of those that the cluster was sent
+        self._own: set[str] = set()  # and the names of those that each worker has itself
+        self._lock = threading.Lock()
+        self._counted, self._seen, self._threads = float("-inf"), time.monotonic(), 0
+        try:
+            self._client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise EngineUnavailable(
+                f"No Dask scheduler answers at {address!r}: is it running, and reachable?"
+            ) from error
+        try:
+            self._check_versions()
+            assert self.slots
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def slots(self) -> int:
+        """One stack a thread of the workers; raises EngineUnavailable where none comes back for a while."""
+        now = time.monotonic()
+        if now - self._counted > COUNT_EVERY_S:
+            threads = sum(self._asked(self._client.nthreads).values())
+            self._counted = now
+            if threads:
+                self._threads, self._seen = threads, now
+        if now - self._seen > PATIENCE_S or not self._threads:
+            raise EngineUnavailable(f"The cluster at {self.address} has no workers: start some with `dask worker`.")
+        return self._threads
+
+    device = "cpu"
+
+    @property
+    def name(self) -> str:
+        """How many of them there are."""
+        return f"{self.slots} workers"
+
+    def plan(self, configs: dict[str, RunConfig]) -> Work:
+        """Cut runs by key into stacks, on one of the workers."""
+        return self._submit(_plan_here, configs, self.slots)
+
+    def train(self, configs: dict[str, RunConfig]) -> Work:
+        """Train runs by key on one of the workers."""
+        return self._submit(_train_here, configs)
+
+    def stop(self, work: Work) -> None:
+        """Give work up; a worker that has begun is told at its next epoch."""
+        assert isinstance(work, _ClusterWork)
+        with contextlib.suppress(Exception):  # a cluster that is gone has stopped
+            work.stopped.set()
+            work.future.cancel()
+
+    def close(self) -> None:
+        """Leave the cluster, which goes on without this client."""
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=2)
+
+    def _submit(self, function: Callable[..., Any], configs: dict[str, RunConfig], *arguments: Any) -> Work:
+        import distributed
+
+        names = {config.dataset for config in configs.values()}
+        stopped = distributed.Event(f"anoonly-stop-{self._client.id}-{next(self._names)}", client=self._client)
+        with self._lock:
+            tables = {name: self._table(name) for name in names}
+        future = self._asked(
+            lambda: self._client.submit(
+                function,
+                configs,
+                {name: identity(name) for name in names},
+                tables,
+                stopped.name,
+                *arguments,
+                pure=False,
+            )
+        )
+        return _ClusterWork(self, future, stopped, names)
+
+    def _table(self, name: str) -> Any:
+        """A data set for the workers: None where each has it itself, else a future that travels to each once."""
+        if name not in self._sent and name not in self._own:
+            if all(self._asked(lambda: self._client.run(_has, name, identity(name))).values()):
+                self._own.add(name)
+            else:
+                self._send(name)
+        return self._sent.get(name)
+
+    def _send(self, name: str) -> None:
+        dataset = load_cached(name)
+        self._sent[name] = self._asked(lambda: self._client.scatter(dataset, broadcast=True, hash=False))
+
+    def send_anew(self, names: set[str]) -> None:
+        """Send these data sets before the next work: a worker that joined has them not, or one that left had them."""
+        with self._lock:
+            for name in names:
+                self._own.discard(name)
+                self._send(name)
+
+    def _check_versions(self) -> None:
+        """Raises EngineUnavailable unless each worker would compute the same."""
+        mine = _versions()
+        try:
+            theirs = self._asked(lambda: self._client.run(_versions))
+        except (ImportError, AttributeError, TypeError) as error:
+            raise EngineUnavailable(
+                f"The workers at {self.address} do not have this package: install it there, in the same version."
+            ) from error
+        for worker, versions in theirs.items():
+            if different := [name for name in mine if mine[name] != versions.get(name)]:
+                raise EngineUnavailable(
+                    f"The worker {worker} has {different[0]} {versions.get(different[0])}, here it is "
+                    f"{mine[different[0]]}: its scores could differ."
+                )
+
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        """The scheduler's answer; raises EngineUnavailable where none comes."""
+        try:
+            return question()
+        except OSError as error:  # TimeoutError and Dask's CommClosedError too
+            raise EngineUnavailable(f"The cluster at {self.address} does not answer any more.") from error
+
+
+class _ClusterWork:
+    """A call on the cluster, as the execution sees it."""
+
+    progress: JobProgress | None = None  # a worker elsewhere does not tell its epochs
+
+    def __init__(self, cluster: Cluster, future: Any, stopped: Any, names: set[str]) -> None:
+        self.cluster, self.future, self.stopped, self.names = cluster, future, stopped, names
+
+    @property
+    def done(self) -> bool:
+        return bool(self.future.done())
+
+    def result(self) -> Any:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+
+        if self.future.status == "lost":
+            raise EngineUnavailable(f"The cluster at {self.cluster.address} does not answer any more.")
+        try:
+            return self.future.result()
+        except (KilledWorker, CancelledError, DatasetUnavailable) as error:
+            # Its worker died, or the one that held the data; or a new one has none.
+            self.cluster.send_anew(self.names)
+            raise WorkerDied from error
+        except (OSError, TimeoutError) as error:
+            raise EngineUnavailable(f"The cluster at {self.cluster.address} does not answer any more.") from error
+
+
+# -- what runs on a worker
+
+
+def _versions() -> dict[str, str]:
+    """What a run's bits depend on, besides the processor."""
+    import numpy
+    import torch
+
+    return {
+        "AnoOnly": __version__,
+        "Python": ".".join(map(str, sys.version_info[:2])),
+        "PyTorch": torch.__version__.split("+")[0],
+        "NumPy": numpy.__version__,
+        "the heads' revision": f"{ENGINE_REVISION}.{'.'.join(str(own.revision) for own in BASELINES.values())}",
+    }
+
+
+def _has(name: str, expected: str) -> bool:
+    """Whether this machine has the very data set, bundled or in its cache."""
+    try:
+        return identity(name) == expected and (name not in DATASETS or DATASETS[name].at_hand())
+    except AnoOnlyError:
+        return False
+
+
+Tables = dict[str, Dataset | None]
+
+
+def _train_here(
+    configs: dict[str, RunConfig], identities: dict[str, str], tables: Tables, stop: str
+) -> list[tuple[str, Any]]:
+    from anoonly_core.runs.run import run_each, warm_up
+
+    _one_thread()
+    warm_up()
+    check = _check(stop)
+    return list(run_each(configs, "cpu", lambda epoch, epochs: check(), _loader(identities, tables)))
+
+
+def _plan_here(
+    configs: dict[str, RunConfig],
+    identities: dict[str, str],
+    tables: dict[str, Dataset | None],
+    stop: str,
+    workers: int,
+) -> Any:
+    from anoonly_core.execution.planner import make_plan
+
+    _one_thread()
+    return make_plan(configs, workers, _loader(identities, tables), _check(stop))
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _loader(identities: dict[str, str], tables: Tables) -> Callable[[str], Dataset]:
+    """Data sets as the client knows them; raises DatasetUnavailable for one that is another here."""
+
+    def load(name: str) -> Dataset:
+        if (table := tables[name]) is not None:
+            return table
+        if not _has(name, identities[name]):
+            raise DatasetUnavailable(f"This worker does not have {name}.")
+        return load_cached(name)
+
+    for name in identities:
+        load(name)  # a missing one is no failure of a run: the work is sent anew with the data
+    return load
+
+
+def _check(stop: str) -> Callable[[], None]:
+    """A function that raises where the client has given the work up."""
+    import distributed
+
+    from anoonly_core.execution.job import Cancelled
+
+    event, asked = distributed.Event(stop), time.monotonic()
+
+    def check() -> None:
+        nonlocal asked
+        if time.monotonic() - asked > ASK_EVERY_S:
+            asked = time.monotonic()
+            if event.is_set():
+                raise Cancelled
+
+    return check

@@ -1,0 +1,203 @@
+"""What a worker process runs: training and planning with progress and cancel, downloads, projections.
+
+The page starts these processes and must not load torch or UMAP itself, so they are loaded here,
+once a process, when it starts. Each function's first argument is its task's number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anoonly_core.config import RunConfig
+from anoonly_core.execution.job import Kept, check, report_progress, send_progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from anoonly_core.data.tables.profile import TableLook
+    from anoonly_core.data.tables.schema import Reading
+    from anoonly_core.data.tables.uploads import OwnTable
+    from anoonly_core.detector.result import FittedRun
+    from anoonly_core.execution.plan import Plan
+    from anoonly_core.labeling.run import Ranked
+    from anoonly_core.microscope.result import Observation
+    from anoonly_core.purify.config import PurifyConfig
+    from anoonly_core.replay.result import Replay
+    from anoonly_core.runs.run import Outcome
+    from anoonly_core.zero_shot.config import ZeroShotConfig
+
+__all__ = [
+    "card_name",
+    "fetch_datasets",
+    "fit_detector",
+    "look_at_own",
+    "observe_run",
+    "plan_runs",
+    "project_features",
+    "purify_runs",
+    "rank_own",
+    "record_runs",
+    "score_own",
+    "settle_own",
+    "suspect_runs",
+    "train_each",
+    "train_runs",
+    "warm_umap",
+    "zero_shot_runs",
+]
+
+
+def train_runs(job: int, configs: Sequence[RunConfig]) -> Kept:
+    """Train and test the configs on the CPU, through the default store, as RunResults; raises Cancelled."""
+    from anoonly_core.results.store import default_store
+    from anoonly_core.runs.run import Progress, run_many
+
+    check(job)
+
+    def report(progress: Progress) -> None:
+        report_progress(job, progress.epoch, progress.epochs)
+
+    store = default_store()
+    return Kept(run_many(configs, "cpu", store, report), store.unkept)
+
+
+def card_name(job: int) -> str:
+    """The graphics card of this machine that PyTorch can use, "" where there is none."""
+    from anoonly_core.runs.gpu import card_name
+
+    return card_name()
+
+
+def train_each(job: int, configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, Outcome]]:
+    """Train and test runs by key, each with its own outcome, and keep nothing; raises Cancelled."""
+    from anoonly_core.runs.run import run_each
+
+    check(job)
+    return list(run_each(configs, device, lambda epoch, epochs: report_progress(job, epoch, epochs)))
+
+
+def plan_runs(job: int, configs: dict[str, RunConfig], workers: int, device: str = "cpu") -> Plan:
+    """Cut runs by key into stacks for so many workers, see planner.make_plan; raises Cancelled."""
+    from anoonly_core.execution.planner import make_plan
+
+    return make_plan(configs, workers, check=lambda: check(job), device=device)
+
+
+def observe_run(job: int, config: RunConfig) -> list[Observation]:
+    """Look at a run through the microscope, see microscope.observe; raises Cancelled when told to stop."""
+    from anoonly_core.microscope.run import observe
+
+    check(job)
+    return observe(config, lambda done, total: report_progress(job, done, total))
+
+
+def record_runs(job: int, configs: Sequence[RunConfig], projector: str) -> Replay:
+    """Record runs for a replay, see record.record; raises Cancelled when told to stop."""
+    from anoonly_core.replay.run import record
+
+    check(job)
+    return record(configs, projector, lambda done, total: report_progress(job, done, total))
+
+
+def fit_detector(job: int, config: RunConfig) -> FittedRun:
+    """Fit a run's network as a detector and score all rows, see scoring.fit_run; raises Cancelled."""
+    from anoonly_core.detector.scoring import fit_run
+
+    check(job)
+    return fit_run(config, lambda done, total: report_progress(job, done, total))
+
+
+def zero_shot_runs(job: int, configs: Sequence[ZeroShotConfig]) -> Kept:
+    """Meta-train and test through the default store, see zero_shot.run, as ZeroShotResults; raises Cancelled."""
+    from anoonly_core.results.store import default_store
+    from anoonly_core.zero_shot.run import run_zero_shot
+
+    check(job)
+    store = default_store()
+    return Kept(run_zero_shot(configs, store, lambda done, total: report_progress(job, done, total)), store.unkept)
+
+
+def suspect_runs(job: int, configs: Sequence[PurifyConfig]) -> Kept:
+    """Judge each pool's rows through the default store, see purify.suspect_many, as Suspicions; raises Cancelled."""
+    from anoonly_core.purify.run import suspect_many
+    from anoonly_core.results.store import default_store
+
+    check(job)
+    store = default_store()
+    return Kept(suspect_many(configs, store, lambda done, total: report_progress(job, done, total)), store.unkept)
+
+
+def purify_runs(job: int, configs: Sequence[PurifyConfig]) -> Kept:
+    """Clean pools and train the final heads through the default store, see purify.purify_many; raises Cancelled."""
+    from anoonly_core.purify.run import purify_many
+    from anoonly_core.results.store import default_store
+
+    check(job)
+    store = default_store()
+    return Kept(purify_many(configs, store, lambda done, total: report_progress(job, done, total)), store.unkept)
+
+
+def fetch_datasets(job: int, names: Sequence[str]) -> None:
+    """Bring data sets into the cache, see fetching.fetch_all; raises Cancelled when told to stop."""
+    from anoonly_core.data.adbench.download_many import fetch_all
+    from anoonly_core.data.catalogue import DATASETS
+
+    check(job)
+    files = [file for name in names if (file := DATASETS[name].file) is not None]
+
+    def report(done: int, total: int | None) -> None:
+        check(job)
+        send_progress(done, total or 0)  # of each piece, for none may follow it
+
+    fetch_all(files, report)
+
+
+def look_at_own(job: int, name: str) -> TableLook:
+    """What a table that was brought holds, see data.look; raises Cancelled."""
+    from anoonly_core.data.tables import uploads
+    from anoonly_core.data.tables.profile import look_at_table
+
+    check(job)
+    return look_at_table(uploads.read_source(uploads.get(name)))
+
+
+def settle_own(job: int, name: str, reading: Reading) -> OwnTable:
+    """Read a table that was brought as it is meant, see data.own.settle; raises Cancelled."""
+    from anoonly_core.data.tables import uploads
+
+    check(job)
+    return uploads.settle(uploads.get(name), reading)[0]
+
+
+def score_own(job: int, config: RunConfig, scorer: str) -> Ranked:
+    """Score a table that nobody has labelled, see marked.score_unlabelled; raises Cancelled."""
+    from anoonly_core.labeling.run import score_unlabelled
+
+    check(job)
+    return score_unlabelled(config, scorer, lambda done, total: report_progress(job, done, total))
+
+
+def rank_own(job: int, config: RunConfig, anomalies: Sequence[int]) -> Ranked:
+    """Train on a table's marks, see marked.rank_marked; raises Cancelled."""
+    from anoonly_core.labeling.run import rank_marked
+
+    check(job)
+    return rank_marked(config, anomalies, lambda done, total: report_progress(job, done, total))
+
+
+def project_features(job: int, features: np.ndarray, projector: str) -> np.ndarray:
+    """Points of features, see project.project; raises Cancelled where nobody waits for them any more."""
+    from anoonly_core.projection import project
+
+    check(job)
+    return project(features, projector)
+
+
+def warm_umap() -> None:
+    """Let UMAP compile itself before somebody waits for it."""
+    import numpy as np
+
+    from anoonly_core.projection import project
+
+    project(np.random.default_rng(0).normal(size=(60, 8)), "umap")

@@ -1,0 +1,1 @@
+"""Label a table by hand: unsupervised scores first, then training on the labels."""

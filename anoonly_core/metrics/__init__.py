@@ -1,0 +1,1 @@
+"""Metrics of scores, one run at a time or stacked, and confidence intervals."""

@@ -1,0 +1,1 @@
+"""The gradient of a run, split into its direct, variance and mean parts."""

@@ -1,0 +1,107 @@
+"""DeepSAD (Ruff et al., ICLR 2020) as the paper uses it (P appendix B)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from anoonly_core.models.model import BLOCK_ROWS, Head, TrainingRows
+from anoonly_core.models.samplers import shuffled_batches
+
+__all__ = ["DeepSAD"]
+
+BLOCKS_A_SPAN = 16
+COLUMNS_AT_ONCE = 32
+CARD_ROWS = 512
+
+
+class DeepSAD(Head):
+    """Maps a row to a few numbers and scores it by their squared distance to a fixed centre."""
+
+    name: ClassVar[str] = "DeepSAD"
+    shares_rows: ClassVar[bool] = True
+    norm_eps: ClassVar[float] = 1e-4
+    weight_decay = 1e-6
+    score_eps = 1e-6
+    centre_margin = 0.1
+    centre: Tensor
+
+    def __init__(self, runs: int, columns: int, norm: str | None, preset: str) -> None:
+        super().__init__(runs, columns, norm, preset)
+        *_, last = self.parts["code"].parameters()
+        self.register_buffer("centre", torch.zeros(runs, 1, last.shape[2]))
+
+    @torch.no_grad()
+    def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
+        """Fix each run's centre: the untrained network's mean output over the training rows, off zero."""
+        if rows.X.is_cuda:
+            mean = self._mean_on_card(rows)
+        else:
+            mean = self._mean_code([rows.of_run(run)[0] for run in range(len(rows.sizes))])
+        pushed = torch.where(mean < 0, -self.centre_margin, self.centre_margin)
+        self.centre.copy_(torch.where(mean.abs() < self.centre_margin, pushed, mean))
+
+    def _mean_code(self, rows: Sequence[Tensor]) -> Tensor:
+        """The network's mean output over each run's rows [R, 1, code], without keeping the outputs.
+
+        torch adds up a tensor's columns, 32 of them at a time and 2^19 rows at most, as here: by
+        blocks of 256 rows and spans of 16 blocks. So the bits are those of the mean of all outputs at once.
+        """
+        width = self.centre.shape[2]
+        if width % COLUMNS_AT_ONCE:
+            return torch.stack([output.mean(dim=0, keepdim=True) for output in self.row_by_row(self.code, rows)])
+        spans, blocks, rest = self.centre.new_zeros(3, len(rows), 1, width)
+        for number, outputs in enumerate(self.block_by_block(self.code, rows)):
+            for run, x in enumerate(rows):
+                own = outputs[run, : max(0, len(x) - number * BLOCK_ROWS)].sum(dim=0)
+                if len(x) < (number + 1) * BLOCK_ROWS:
+                    rest[run] += own
+                    continue
+                blocks[run] += own
+                if (number + 1) % BLOCKS_A_SPAN == 0:
+                    spans[run] += blocks[run]
+                    blocks[run] = 0
+        sizes = torch.tensor([len(x) for x in rows], device=rest.device)
+        mean: Tensor = (rest + blocks + spans) / sizes[:, None, None]
+        return mean
+
+    def _mean_on_card(self, rows: TrainingRows) -> Tensor:
+        """The same, of all runs' rows at once."""
+        first = rows.first.to(rows.X.device)[:, None]
+        sizes = torch.tensor(rows.sizes, device=rows.X.device)[:, None]
+        total = self.centre.new_zeros(self.centre.shape, dtype=torch.float64)
+        was_training = self.training
+        self.eval()
+        for begin in range(0, max(rows.sizes), CARD_ROWS):
+            places = torch.arange(begin, min(begin + CARD_ROWS, max(rows.sizes)), device=rows.X.device)
+            x = rows.X[first + places.minimum(sizes - 1)]
+            outputs = torch.where((places < sizes)[..., None], self.code(x), 0)
+            total += outputs.sum(dim=1, keepdim=True, dtype=torch.float64)
+        self.train(was_training)
+        return (total / sizes[..., None]).to(self.centre.dtype)
+
+    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+        decay = self.weight_decay
+        return torch.optim.Adam(self.parameters(), lr=learning_rate, weight_decay=decay, fused=True)
+
+    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return shuffled_batches(len(labelled), batch_size, generator)
+
+    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+        """P appendix B: L_N = Σ score over the pool, L_A = Σ 1/(score + 1e-6) over the labelled anomalies."""
+        score = self.score(x)
+        zero = score.new_zeros(())
+        normal = torch.where(labelled, zero, score).sum(dim=1)
+        anomaly = torch.where(labelled, (score + self.score_eps).reciprocal(), zero).sum(dim=1)
+        return normal / x.shape[1], anomaly / x.shape[1]
+
+    def code(self, x: Tensor) -> Tensor:
+        """The network's output f(x) [R, rows, code]."""
+        output: Tensor = self.parts["code"](self.hidden(x))
+        return output
+
+    def score(self, x: Tensor) -> Tensor:
+        return (self.code(x) - self.centre).square().sum(dim=2)

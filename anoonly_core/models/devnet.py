@@ -1,0 +1,64 @@
+"""DevNet (Pang et al., KDD 2019) as the paper uses it (P appendix B)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.models.model import Head
+from anoonly_core.models.samplers import balanced_batches
+
+__all__ = ["DevNet"]
+
+
+class DevNet(Head):
+    """One number F for every row, near 0 for the pool and at least a = 5 for labelled anomalies.
+
+    The original measures F in deviations of 5000 draws from N(0, 1); their mean and deviation are 0
+    and 1 but for chance, and P leaves them out.
+    """
+
+    name: ClassVar[str] = "DevNet"
+    shares_rows: ClassVar[bool] = True
+    first_weights: ClassVar[str] = "glorot_uniform"  # the published code is written in Keras
+    norm_eps: ClassVar[float] = 1e-3
+    norm_momentum: ClassVar[float] = 0.01
+    steps: ClassVar[int] = BASELINES["DevNet"].steps
+    margin = 5.0
+    l2 = 0.01
+
+    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+        hidden_weight, *others = self.parameters()  # 0.01·‖w‖² on the hidden layer's weights alone
+        groups: list[dict[str, Any]] = [
+            {"params": [hidden_weight], "weight_decay": 2 * self.l2},
+            {"params": others},
+        ]
+        return torch.optim.RMSprop(groups, lr=learning_rate, alpha=0.9, eps=1e-7)
+
+    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return balanced_batches(labelled, batch_size, self.steps, generator)
+
+    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+        """P appendix B: L_N = Σ |F| over the pool, L_A = Σ max(0, a − F) over the labelled anomalies.
+
+        The published code has no hinge: L_A = Σ |a − F| in the baseline, and with AnoOnly Σ (a − F),
+        which has no lower bound.
+        """
+        score = self.score(x)
+        short_by = self.margin - score
+        if self.preset == "published_code":
+            cost = torch.where(self.lambda_n[:, None] == 0, short_by, short_by.abs())
+        else:
+            cost = functional.relu(short_by)
+        zero = score.new_zeros(())
+        normal = torch.where(labelled, zero, score.abs()).sum(dim=1)
+        anomaly = torch.where(labelled, cost, zero).sum(dim=1)
+        return normal / x.shape[1], anomaly / x.shape[1]
+
+    def score(self, x: Tensor) -> Tensor:
+        score: Tensor = self.parts["score"](self.hidden(x))
+        return score.squeeze(2)

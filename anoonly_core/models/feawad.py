@@ -1,0 +1,111 @@
+"""FEAWAD (Zhou et al., TNNLS 2021) as the paper uses it (P appendix B, eq. 20 and 21)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.models.model import Head, Pretraining
+from anoonly_core.models.samplers import balanced_batches, drawn
+
+__all__ = ["FEAWAD"]
+
+
+class _Encoded(NamedTuple):
+    """code h [R, rows, 64], the residual's direction r/‖r‖ [R, rows, columns] and length ‖r‖ [R, rows, 1]."""
+
+    code: Tensor
+    direction: Tensor
+    length: Tensor
+
+
+class FEAWAD(Head):
+    """A score F from an autoencoder's code and residual; autoencoder and scorer train together.
+
+    P writes |F| in its loss. A row with F = −5 would then cost nothing as a labelled anomaly and yet
+    be scored as the most normal of all; as in the published code, F itself is trained and scored.
+    """
+
+    name: ClassVar[str] = "FEAWAD"
+    first_weights: ClassVar[str] = "glorot_normal"  # the published code is written in Keras
+    norm_eps: ClassVar[float] = 1e-3
+    norm_momentum: ClassVar[float] = 0.01
+    steps: ClassVar[int] = BASELINES["FEAWAD"].steps
+    margin = 5.0
+    pretraining_epochs = BASELINES["FEAWAD"].pretraining_epochs
+    pretraining_rate = 1e-4
+    tiny = 1e-12
+
+    def pretraining(self) -> Pretraining:
+        """The autoencoder alone learns to reconstruct the pool."""
+        autoencoder = [*self.parts["encoder"].parameters(), *self.parts["decoder"].parameters()]
+        return Pretraining(
+            epochs=self.pretraining_epochs,
+            optimiser=torch.optim.Adam(autoencoder, lr=self.pretraining_rate, fused=True),
+            draw=self._draw_pool,
+            loss=self._reconstruction_loss,
+        )
+
+    def _draw_pool(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return self._as_published(drawn(torch.nonzero(~labelled)[:, 0], self.steps, batch_size, generator), generator)
+
+    def _reconstruction_loss(self, x: Tensor) -> Tensor:
+        return self._squares(x).mean(dim=(1, 2))
+
+    def reconstruction_error(self, x: Tensor) -> Tensor:
+        """The autoencoder's mean squared error of each row [R, rows]: an anomaly score before any label is seen."""
+        return self._squares(x).mean(dim=2)
+
+    def _squares(self, x: Tensor) -> Tensor:
+        reconstruction: Tensor = self.parts["decoder"](self.parts["encoder"](x))
+        return (reconstruction - x).square()
+
+    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
+
+    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return self._as_published(balanced_batches(labelled, batch_size, self.steps, generator), generator)
+
+    def _as_published(self, batches: Tensor, generator: torch.Generator) -> Tensor:
+        """The published code seeds anew for every batch, so that all of them hold the same rows."""
+        if self.preset == "paper":
+            return batches
+        generator.manual_seed(generator.initial_seed())
+        return batches[:1].expand_as(batches)
+
+    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+        """P eq. 20 and 21 with λ_R = 1: L_N = Σ (|F| + ‖r‖), L_A = Σ (max(0, a − F) + max(0, a − ‖r‖)).
+
+        The published code takes the norm of r/‖r‖ in place of r: always 1, a term without a gradient.
+        """
+        encoded = self._encode(x)
+        score = self.parts["score"](self._features(encoded)).squeeze(2)
+        length = encoded.length.squeeze(2)
+        if self.preset == "published_code":
+            length = torch.ones_like(length)
+        zero = score.new_zeros(())
+        normal = torch.where(labelled, zero, score.abs() + length).sum(dim=1)
+        cost = functional.relu(self.margin - score) + functional.relu(self.margin - length)
+        anomaly = torch.where(labelled, cost, zero).sum(dim=1)
+        return normal / x.shape[1], anomaly / x.shape[1]
+
+    def _encode(self, x: Tensor) -> _Encoded:
+        code = self.parts["encoder"](x)
+        residual = x - self.parts["decoder"](code)
+        length = (residual.square().sum(dim=2, keepdim=True) + self.tiny).sqrt()
+        return _Encoded(code, residual / length, length)
+
+    def _features(self, encoded: _Encoded) -> Tensor:
+        features: Tensor = self.parts["features"](torch.cat(encoded, dim=2), joined=encoded.length)
+        return features
+
+    def hidden(self, x: Tensor) -> Tensor:
+        return self._features(self._encode(x))
+
+    def score(self, x: Tensor) -> Tensor:
+        score: Tensor = self.parts["score"](self.hidden(x))
+        return score.squeeze(2)

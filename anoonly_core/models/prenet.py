@@ -1,0 +1,93 @@
+"""PReNet (Pang et al., KDD 2023) as the paper uses it (P appendix B)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.models.model import Head, TrainingRows
+from anoonly_core.models.samplers import drawn
+
+__all__ = ["PReNet"]
+
+
+class PReNet(Head):
+    """Tells of a pair of rows how many labelled anomalies are in it: 0, 4 or 8 for none, one, two.
+
+    partners: the 30 labelled anomalies and 30 pool rows that every row is paired with to score it
+    [R, 30, columns]. The score of a pair is linear in its two rows' features, so that a row's mean
+    over partners is one product with the row's own features and a number that is the same for all.
+    """
+
+    name: ClassVar[str] = "PReNet"
+    shares_rows: ClassVar[bool] = True
+    rows_an_item: ClassVar[int] = 2
+    steps: ClassVar[int] = BASELINES["PReNet"].steps
+    weight_decay = 1e-2
+    last_learning_rate = 1e-5
+    targets = (8.0, 4.0, 0.0)  # of pairs of two labelled anomalies, of one and a pool row, of two pool rows
+    partner_count = 30
+    partners_anomaly: Tensor
+    partners_pool: Tensor
+
+    def __init__(self, runs: int, columns: int, norm: str | None, preset: str) -> None:
+        super().__init__(runs, columns, norm, preset)
+        for name in ("partners_anomaly", "partners_pool"):
+            self.register_buffer(name, torch.zeros(runs, self.partner_count, columns))
+
+    def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
+        """Draw each run's partners."""
+        for run, generator in enumerate(generators):
+            X, labelled = rows.of_run(run)
+            marks = labelled.cpu()
+            for partners, kind in ((self.partners_anomaly, marks), (self.partners_pool, ~marks)):
+                chosen = drawn(torch.nonzero(kind)[:, 0], 1, self.partner_count, generator)[0]
+                partners[run] = X[chosen.to(X.device)]
+
+    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(self.parameters(), lr=learning_rate, weight_decay=self.weight_decay)
+
+    def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
+        """Constant in P; the published code lets it fall to 1e-5 along half a cosine."""
+        if self.preset == "paper":
+            return first
+        falling = (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+        return self.last_learning_rate + (first - self.last_learning_rate) * falling
+
+    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        """A quarter of the pairs are two labelled anomalies, a quarter one and a pool row, half two pool rows."""
+        anomalies, pool = torch.nonzero(labelled)[:, 0], torch.nonzero(~labelled)[:, 0]
+        quarter = batch_size // 4
+        rest = batch_size - 2 * quarter
+        left = [(anomalies, quarter), (anomalies, quarter), (pool, rest)]
+        right = [(anomalies, quarter), (pool, quarter), (pool, rest)]
+        return torch.cat([drawn(kind, self.steps, count, generator) for kind, count in left + right], dim=1)
+
+    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+        """P appendix B: absolute errors, L_N of the pairs of two pool rows, L_A of all others."""
+        pairs = x.shape[1] // 2
+        left, right = labelled[:, :pairs], labelled[:, pairs:]
+        # A norm sees each side by itself, as two passes through the published feature layer.
+        score = self._pair_score(self.hidden(x[:, :pairs]), self.hidden(x[:, pairs:]))
+        both, one, none = (score.new_full((), target) for target in self.targets)
+        error = (score - torch.where(left & right, both, torch.where(left | right, one, none))).abs()
+        zero = score.new_zeros(())
+        normal = torch.where(left | right, zero, error).sum(dim=1)
+        anomaly = torch.where(left | right, error, zero).sum(dim=1)
+        return normal / pairs, anomaly / pairs
+
+    def _pair_score(self, left: Tensor, right: Tensor) -> Tensor:
+        score: Tensor = self.parts["score"](torch.cat([left, right], dim=2))
+        return score.squeeze(2)
+
+    def score(self, x: Tensor) -> Tensor:
+        """Mean over the partners a and u of F(a, x) + F(x, u)."""
+        features = self.hidden(x)
+        anomaly = self.hidden(self.partners_anomaly).mean(dim=1, keepdim=True).expand_as(features)
+        pool = self.hidden(self.partners_pool).mean(dim=1, keepdim=True).expand_as(features)
+        return self._pair_score(anomaly, features) + self._pair_score(features, pool)

@@ -1,0 +1,80 @@
+"""REPEN (Pang et al., KDD 2018), with labelled anomalies in place of the candidates that it finds by itself.
+
+As in ADBench's supervised mode, but for: 30 epochs at Adadelta's own rate of 1, as first published,
+where ADBench takes 1000 in TensorFlow; one nearest row in each subsample, as LeSiNN, where it takes
+two; and the same subsamples for every score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.models.model import Head, TrainingRows
+from anoonly_core.models.samplers import drawn
+
+__all__ = ["REPEN"]
+
+
+class REPEN(Head):
+    """A representation by triplet ranking; the score is LeSiNN's, a distance to nearest neighbours in it.
+
+    reference: for each run `samples` subsamples of `sample_rows` training rows [R, samples ·
+    sample_rows, columns].
+    """
+
+    name: ClassVar[str] = "REPEN"
+    rows_an_item: ClassVar[int] = 3
+    first_weights: ClassVar[str] = "glorot_uniform"  # the original is written in Keras
+    steps: ClassVar[int] = BASELINES["REPEN"].steps
+    margin = 1000.0
+    samples = 50
+    sample_rows = 8
+    reference: Tensor
+
+    def __init__(self, runs: int, columns: int, norm: str | None, preset: str) -> None:
+        super().__init__(runs, columns, norm, preset)
+        self.register_buffer("reference", torch.zeros(runs, self.samples * self.sample_rows, columns))
+
+    def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
+        """Draw each run's subsamples, without replacement within one."""
+        for run, generator in enumerate(generators):
+            X, _ = rows.of_run(run)
+            size = min(self.sample_rows, len(X))
+            for begin in range(0, self.reference.shape[1], self.sample_rows):
+                chosen = torch.randperm(len(X), generator=generator)[:size].to(X.device)
+                # A set smaller than a subsample repeats its rows, which moves no nearest neighbour.
+                self.reference[run, begin : begin + self.sample_rows] = X[chosen].repeat(self.sample_rows, 1)[
+                    : self.sample_rows
+                ]
+
+    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+        return torch.optim.Adadelta(self.parameters(), lr=learning_rate, rho=0.95, eps=1e-7)
+
+    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        """Triplets of two pool rows and a labelled anomaly, uniformly."""
+        anomalies, pool = torch.nonzero(labelled)[:, 0], torch.nonzero(~labelled)[:, 0]
+        kinds = (pool, pool, anomalies)
+        return torch.cat([drawn(kind, self.steps, batch_size, generator) for kind in kinds], dim=1)
+
+    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+        """Triplet ranking: the anomaly should lie farther, in squared distance, than the pool row by 1000."""
+        example, similar, anomaly = self.hidden(x).chunk(3, dim=1)
+        near = (example - similar).square().sum(dim=2)
+        far = (example - anomaly).square().sum(dim=2)
+        loss = functional.relu(self.margin + near - far).mean(dim=1)
+        return loss, torch.zeros_like(loss)
+
+    def score(self, x: Tensor) -> Tensor:
+        """LeSiNN (Pang et al., 2015): the mean over subsamples of the distance to the nearest row of each."""
+        # Without a matrix product, whose rounding would depend on the rows beside.
+        distances = torch.cdist(
+            self.hidden(x), self.hidden(self.reference), compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        nearest = distances.view(*distances.shape[:2], self.samples, self.sample_rows).amin(dim=3)
+        return nearest.mean(dim=2)

@@ -1,0 +1,1 @@
+"""A run recorded epoch by epoch."""

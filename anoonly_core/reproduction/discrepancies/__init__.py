@@ -1,0 +1,15 @@
+"""What does not add up: each point with its effect, measured. Fair in tone, exact in numbers.
+
+A point says nothing by heart: its sentence is made from the runs, and changes with them.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from anoonly_core.reproduction.discrepancies.claims import IN_THE_TEXT
+from anoonly_core.reproduction.discrepancies.code import IN_THE_CODE
+from anoonly_core.reproduction.discrepancies.point import Finding, Point
+
+__all__ = ["POINTS", "Finding", "Point"]
+
+POINTS: Mapping[str, Point] = MappingProxyType({point.name: point for point in (*IN_THE_CODE, *IN_THE_TEXT)})

@@ -1,0 +1,150 @@
+"""What a point is, and what all of them are found with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from anoonly_core.metrics.confidence import margin
+from anoonly_core.reproduction.cells import by_file, by_seed, equals, paired, signed
+from anoonly_core.reproduction.evidence import Evidence
+from anoonly_core.reproduction.experiments import ANOONLY
+from anoonly_core.reproduction.families import PAPER_FAMILIES, files_of
+from anoonly_core.reproduction.grid import Entry, Grid
+from anoonly_core.reproduction.significance import Gain, gain
+from anoonly_core.reproduction.tables import ALL
+
+__all__ = [
+    "NOT_MEASURED",
+    "Finding",
+    "Point",
+    "Rows",
+    "both",
+    "change_words",
+    "gain_of",
+    "gain_words",
+    "is_all",
+    "listed",
+    "mean_of",
+    "of_system",
+    "pair",
+    "places",
+    "runs_of",
+]
+
+Rows = list[tuple[Entry, ...]]
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the runs say about a point: a sentence or two in Markdown, and the figures that it rests on."""
+
+    sentence: str
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing that does not add up.
+
+    claim: what is published, with its place. asked: the experiments whose runs it rests on; none where published
+    figures alone are compared. find: what the runs say; None where they are not there yet.
+    """
+
+    name: str
+    title: str
+    claim: str
+    asked: tuple[str, ...]
+    find: Callable[[Evidence], Finding | None]
+
+    @property
+    def command(self) -> str:
+        """The command that measures it again."""
+        return f"python -m anoonly_core reproduce {self.name}"
+
+
+def runs_of(evidence: Evidence, name: str, **where: object) -> pd.DataFrame:
+    """The runs of an experiment with these values."""
+    runs = evidence.frame(name)
+    for field, wanted in where.items():
+        if runs.empty:
+            break
+        runs = runs[equals(runs[field], wanted)]
+    return runs
+
+
+def places(runs: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    """Each of the paper's families that has runs, with its files in words, and all of them together."""
+    here = [family for family in PAPER_FAMILIES if len(runs) and (runs["family"] == family).any()]
+    found = [(_with_files(family, runs, [family]), [family]) for family in here]
+    return [*found, *([(_with_files(ALL, runs, here), here)] if len(here) > 1 else [])]
+
+
+def _with_files(name: str, runs: pd.DataFrame, families: Sequence[str]) -> str:
+    """ "SVHN (2 of 10 files)"."""
+    files = runs[runs["family"].isin(families)]["dataset"].nunique()
+    return f"{name} ({files} of {sum(len(files_of(family)) for family in families)} files)"
+
+
+def is_all(families: Sequence[str]) -> bool:
+    """Whether these are all families together, and not one by itself."""
+    return len(families) > 1
+
+
+def mean_of(runs: pd.DataFrame, families: Sequence[str], metric: str = "aucroc", system: str | None = None) -> float:
+    """Over files and seeds, families counting once; NaN where one of them has no run."""
+    own = runs[runs["family"].isin(families)] if len(runs) else runs
+    own = own[own["system"] == system] if system is not None and len(own) else own
+    if own.empty or own["family"].nunique() < len(families):
+        return float("nan")
+    means: dict[str, list[float]] = {}
+    for (family, _), seeds in by_file(own, metric).items():
+        means.setdefault(family, []).append(float(np.mean(list(seeds.values()))))
+    return float(np.mean([np.mean(found) for found in means.values()]))
+
+
+def pair(baseline: float, anoonly: float) -> str:
+    """ "79.2 → 78.5"."""
+    if np.isnan(baseline) or np.isnan(anoonly):
+        return NOT_MEASURED
+    return f"{baseline:.1f} → {anoonly:.1f}"
+
+
+def both(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> str:
+    """A head by itself and with AnoOnly: "79.2 → 78.5"."""
+    return pair(*(mean_of(runs, families, metric, system) for system in (head, f"{head}{ANOONLY}")))
+
+
+def gain_of(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> Gain | None:
+    """What AnoOnly changes for a head on these families, None where that was not measured."""
+    return gain(runs, head, metric, families, "") if len(runs) else None
+
+
+def gain_words(found: Gain | None) -> str:
+    """ "+5.1 ± 1.3"."""
+    return NOT_MEASURED if found is None else found.text()
+
+
+def change_words(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc") -> str:
+    """How far one cell's runs lie above another's, paired by file and seed, with its 95 % interval: "+3.2 ± 2.0"."""
+    sides = (by_file(runs[runs["family"].isin(families)], metric) if len(runs) else {} for runs in (before, after))
+    found = paired(*sides)
+    means = by_seed(found) if {family for family, _ in found} == set(families) else []
+    if not means:
+        return NOT_MEASURED
+    half = margin(means)
+    return signed(float(np.mean(means))) + ("" if half is None else f" ± {half:.1f}")
+
+
+def of_system(runs: pd.DataFrame, system: str) -> pd.DataFrame:
+    """The runs of one system."""
+    return runs[runs["system"] == system] if len(runs) else runs
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"

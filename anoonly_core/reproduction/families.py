@@ -1,0 +1,48 @@
+"""The data sets that the paper's tables average over, and which of ADBench's files each is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from anoonly_core.data.adbench.files import manifest
+
+__all__ = ["FAMILIES", "PAPER_FAMILIES", "Family", "family_of", "files_of"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A data set as a table's column: one of the paper's ten, or ADBench's classical files, which it leaves out."""
+
+    name: str
+    folder: str
+    in_paper: bool = True
+
+
+_IMAGES, _TEXTS = "CV_by_ResNet18", "NLP_by_BERT"
+FAMILIES = {
+    family.name: family
+    for family in (
+        *(Family(name, _IMAGES) for name in ("CIFAR10", "FashionMNIST", "MNIST-C", "MVTec-AD", "SVHN")),
+        *(Family(name, _TEXTS) for name in ("20news", "agnews", "amazon", "imdb", "yelp")),
+        Family("Classical", "Classical", in_paper=False),
+    )
+}
+PAPER_FAMILIES = tuple(name for name, family in FAMILIES.items() if family.in_paper)
+
+
+@cache
+def files_of(family: str) -> tuple[str, ...]:
+    """The names of all data sets of a family, at hand or not."""
+    folder, in_paper = FAMILIES[family].folder, FAMILIES[family].in_paper
+    return tuple(
+        name
+        for name, entry in manifest().items()
+        if entry.folder == folder and (not in_paper or name == family or name.startswith(f"{family}_"))
+    )
+
+
+@cache
+def family_of(name: str) -> str | None:
+    """The family of a data set; None where no table has a place for it."""
+    return next((family for family in FAMILIES if name in files_of(family)), None)

@@ -1,0 +1,1 @@
+"""Results, their keys and the store."""

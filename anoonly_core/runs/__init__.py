@@ -1,0 +1,1 @@
+"""Train, score and evaluate runs on a CPU or a GPU."""

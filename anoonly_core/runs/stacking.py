@@ -1,0 +1,95 @@
+"""Which runs train together: stacks of equal shapes and bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines.network import Linear
+from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.split import SPLIT_FIELDS, Split, make_split
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.models import METHODS
+from anoonly_core.training.stack import shape_key
+
+__all__ = ["Group", "Loader", "Planned", "groups_of", "most_runs", "values_a_run"]
+
+STACK_RUNS = 64
+STACK_VALUES = 2**29  # about 2 GB of float32
+
+Loader = Callable[[str], Dataset]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run with its key and its split."""
+
+    key: str
+    config: RunConfig
+    split: Split
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of equal shapes on one data set; most: how many of them one stack may hold."""
+
+    dataset: Dataset
+    runs: tuple[Planned, ...]
+    most: int
+
+
+def groups_of(
+    configs: Mapping[str, RunConfig], load: Loader = load_cached, most: Callable[[Planned, int], int] | None = None
+) -> tuple[list[Group], dict[str, AnoOnlyError]]:
+    """Runs by their shapes; and by key, why a run cannot be had.
+
+    Runs that differ in nothing about the data share one Split object. most: how many runs like one, on
+    so many columns, a stack may hold; most_runs unless given.
+    """
+    splits: dict[object, Split] = {}
+    grouped: dict[object, tuple[Dataset, list[Planned]]] = {}
+    errors: dict[str, AnoOnlyError] = {}
+    for key, config in configs.items():
+        about_data = tuple(getattr(config, name) for name in SPLIT_FIELDS)
+        try:
+            dataset = load(config.dataset)
+            if about_data not in splits:
+                splits[about_data] = make_split(dataset, config)
+        except AnoOnlyError as error:
+            errors[key] = error
+            continue
+        split = splits[about_data]
+        shape = shape_key(config, split) if config.baseline in METHODS else (key,)
+        _, planned = grouped.setdefault(shape, (dataset, []))
+        planned.append(Planned(key, config, split))
+    groups = [
+        Group(dataset, tuple(planned), (most or most_runs)(planned[0], dataset.columns))
+        for dataset, planned in grouped.values()
+    ]
+    return groups, errors
+
+
+def most_runs(planned: Planned, columns: int) -> int:
+    """How many such runs train as one stack on a CPU, so that its memory stays bounded too."""
+    values = values_a_run(planned, columns)
+    return 1 if values is None else max(1, min(STACK_RUNS, STACK_VALUES // values))
+
+
+def values_a_run(planned: Planned, columns: int) -> int | None:
+    """About how many numbers such a run holds in memory while it trains; None where it is none of our networks."""
+    config = planned.config
+    network = BASELINES[config.baseline].network
+    if network is None or config.batch_size is None:
+        return None
+    values = (len(planned.split.train) + len(planned.split.test)) * columns
+    for part in network(columns, config.preset).values():
+        weights = sum(
+            width * step.outputs
+            for step, width in zip(part.steps, part.widths(), strict=False)
+            if isinstance(step, Linear)
+        )
+        values += 4 * weights + 3 * config.batch_size * sum(part.widths())  # with gradients, moments, activations
+    return values

@@ -1,0 +1,1 @@
+"""Sweeps: grids of runs, and the paper's questions as presets."""

@@ -1,0 +1,1 @@
+"""Training: the stack of runs, the loop and its snapshots."""

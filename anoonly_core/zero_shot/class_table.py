@@ -1,0 +1,177 @@
+"""Tables of several classes, for zero-shot detection: digits, MVTec-AD's products, any file with a class column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from anoonly_core.data.adbench import files as adbench
+from anoonly_core.data.dataset import LARGEST, Provenance
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.columns import as_words, named
+from anoonly_core.data.tables.readers import check_file, one_line, read_table
+from anoonly_core.data.tables.schema import features_of, label_of
+from anoonly_core.data.tables.uri import address_identity, is_file_address, parse_address
+from anoonly_core.errors import BadDataFile, DatasetUnavailable, UnknownDataset
+
+__all__ = ["CLASS_TABLES", "ClassTable", "class_table_identity", "load_class_table"]
+
+PRODUCTS, FOLDER = "MVTec-AD", "CV_by_ResNet18"
+MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTable:
+    """Rows that belong to classes, any of which can be called normal.
+
+    X: float32 [rows, columns], finite. classes: int64 [rows], places in names. anomalous: bool [rows],
+    the rows that are anomalies of their own class, such as a product's defects; they are never trained
+    on. image_shape: (height, width) where each row is a grey picture, else None.
+    """
+
+    name: str
+    X: np.ndarray
+    classes: np.ndarray
+    anomalous: np.ndarray
+    names: tuple[str, ...]
+    provenance: Provenance
+    image_shape: tuple[int, int] | None = None
+
+    def rows_of(self, name: str, anomalous: bool = False) -> np.ndarray:
+        """The normal rows of a class, or its own anomalies, int64 [n], in order."""
+        return np.flatnonzero((self.classes == self.names.index(name)) & (self.anomalous == anomalous))
+
+    @property
+    def has_own_anomalies(self) -> bool:
+        """Whether every class brings anomalies of its own."""
+        return bool(np.isin(np.arange(len(self.names)), self.classes[self.anomalous]).all())
+
+
+@dataclass(frozen=True)
+class _Entry:
+    load: Callable[[], ClassTable]
+    identity: Callable[[], str]
+
+
+def _digits() -> ClassTable:
+    X, digits = load_digits(return_X_y=True)
+    source = Provenance(
+        "scikit-learn's digits: 1797 scanned digits of 8 × 8 pixels, from the UCI repository", "CC BY 4.0"
+    )
+    return _make("digits", X, digits, np.zeros(len(X), dtype=bool), tuple("0123456789"), source, (8, 8))
+
+
+def _products_at_hand() -> list[adbench.ManifestEntry]:
+    entries = [
+        entry
+        for entry in adbench.manifest().values()
+        if entry.name.startswith(f"{PRODUCTS}_") and entry.folder == FOLDER
+    ]
+    found = [entry for entry in entries if adbench.is_at_hand(entry)]
+    if len(found) < 3:
+        raise DatasetUnavailable(
+            f"{len(found)} of {PRODUCTS}'s {len(entries)} products are on this machine, and zero-shot detection needs "
+            f"three or more: fetch them first, such as with `fetch {' '.join(entry.name for entry in entries[:3])}`."
+        )
+    return found
+
+
+def _products() -> ClassTable:
+    """Each product is a class of its own, with its own defects."""
+    entries = _products_at_hand()
+    tables = [adbench.load_arrays(entry) for entry in entries]
+    return _make(
+        PRODUCTS,
+        np.concatenate([X for X, _ in tables]),
+        np.repeat(np.arange(len(tables)), [len(X) for X, _ in tables]),
+        np.concatenate([y.ravel() == 1 for _, y in tables]),
+        tuple(entry.name.removeprefix(f"{PRODUCTS}_") for entry in entries),
+        Provenance(
+            "github.com/Minqi824/ADBench", "BSD 2-clause", f"{len(entries)} products at hand, ResNet-18 features"
+        ),
+    )
+
+
+CLASS_TABLES = MappingProxyType(
+    {
+        "digits": _Entry(_digits, lambda: "bundled:digits:1"),
+        PRODUCTS: _Entry(_products, lambda: ",".join(entry.git_blob_sha1 for entry in _products_at_hand())),
+    }
+)
+
+
+def class_table_identity(name: str, column: str | None = None) -> str:
+    """What a key knows a table by: changes whenever its rows would; raises as load_class_table does."""
+    if name in CLASS_TABLES:
+        return CLASS_TABLES[name].identity()
+    if (table := uploads.find(name)) is not None:
+        return table.identity
+    _check_path(name)
+    return f"{address_identity(name)}:{column}"
+
+
+def load_class_table(name: str, column: str | None = None) -> ClassTable:
+    """A table by name, or from a file whose `column`, or else the label column of its address, names the class.
+
+    Raises UnknownDataset, DatasetUnavailable, InvalidConfig or BadDataFile with one sentence.
+    """
+    if name in CLASS_TABLES:
+        return CLASS_TABLES[name].load()
+    if (table := uploads.find(name)) is not None:
+        read = uploads.load(table)
+        return _of_words(table.name, read.X, read.labels, uploads.provenance(table))
+    _check_path(name)
+    path, reading = parse_address(name)
+    frame = read_table(path)
+    label = column or label_of(frame, reading)
+    if not label:
+        raise BadDataFile(
+            f"{one_line(path)} has no column for the class yet: name one of {named(list(map(str, frame.columns)))}."
+        )
+    X, kept, _, _ = features_of(frame, reading, label, one_line(path))
+    labels = as_words(frame[label])[kept]
+    return _of_words(one_line(path.name), X, labels, Provenance(f"the file {one_line(path)}", "yours"))
+
+
+def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance) -> ClassTable:
+    """Rows with a class, each named by a word; those with none are left out."""
+    there = labels != ""
+    names, classes = np.unique(labels[there].astype(str), return_inverse=True)
+    if not 3 <= len(names) <= MOST_CLASSES:
+        raise BadDataFile(
+            f"{shown} has {len(names)} classes; zero-shot detection trains on two or more and tests on another, and "
+            f"takes {MOST_CLASSES} at most."
+        )
+    return _make(shown, X[there], classes, np.zeros(there.sum(), dtype=bool), tuple(map(str, names)), source)
+
+
+def _check_path(name: str) -> None:
+    if not is_file_address(name):
+        raise UnknownDataset(
+            f"There is no table of several classes called {name[:60]!r}: give {', '.join(CLASS_TABLES)} or a file."
+        )
+    check_file(parse_address(name)[0])
+
+
+def _make(
+    name: str,
+    X: np.ndarray,
+    classes: np.ndarray,
+    anomalous: np.ndarray,
+    names: tuple[str, ...],
+    provenance: Provenance,
+    image_shape: tuple[int, int] | None = None,
+) -> ClassTable:
+    if X.ndim != 2 or X.shape[1] < 1 or X.dtype.kind not in "biuf":
+        raise BadDataFile(f"{name}: the features must be a table of numbers, rows × columns.")
+    if len(X) != len(classes):
+        raise BadDataFile(f"{name}: it has {len(X)} rows of features but {len(classes)} classes.")
+    with np.errstate(over="ignore"):
+        features = np.ascontiguousarray(X, dtype=np.float32)
+    if not (len(X) and features.min() >= -LARGEST and features.max() <= LARGEST):  # nor where one is NaN
+        raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {LARGEST:g}.")
+    return ClassTable(name, features, classes.astype(np.int64), anomalous, names, provenance, image_shape)

@@ -1,0 +1,27 @@
+"""Rows that are images, as small pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from anoonly_core.data.dataset import Dataset
+
+__all__ = ["PICTURED_ROWS", "picture"]
+
+
+PICTURED_ROWS = 100
+
+
+def picture(dataset: Dataset, row_id: int) -> str:
+    """A digit as a small PNG in a data URL."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    position = int(np.flatnonzero(dataset.row_ids == row_id)[0])
+    pixels = dataset.X[position].reshape(dataset.image_shape)
+    grey = (255 * pixels / max(float(pixels.max()), 1.0)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grey).resize((32, 32), Image.Resampling.NEAREST).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

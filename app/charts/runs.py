@@ -1,0 +1,285 @@
+"""The figures of Compare, as pure functions: data -> plotly Figure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from anoonly_core.metrics.ranking import Confusion, Curves
+from anoonly_core.results.result import History
+from app.charts.panels import Panels
+from app.charts.style import ANOMALY, BINS, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, Side, above, laid_out
+
+__all__ = [
+    "Panel",
+    "confusion_figure",
+    "curves_figure",
+    "history_figure",
+    "points_figure",
+    "scores_figure",
+    "split_figure",
+]
+
+
+def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[Confusion]) -> go.Figure:
+    """Score distributions of A and B on one axis, each class as a share of itself, with the threshold."""
+    axis = [np.arcsinh(side.scale.units(side.scores)) for side in sides]
+    low, high = min(a.min() for a in axis), max(a.max() for a in axis)
+    low, high = min(low, float(np.arcsinh(threshold))), max(high, float(np.arcsinh(threshold))) + 0.1
+    edges = np.linspace(low - 0.1, high, BINS + 1)
+    figure = Panels(1, 2, spacing=(0.05, 0))
+    tallest = 0.0
+    for column, (side, place, found) in enumerate(zip(sides, axis, confusions, strict=True), start=1):
+        for label, name, colour, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
+            counts, _ = np.histogram(place[side.y == label], edges)
+            figure.add_bar(
+                x=(edges[:-1] + edges[1:]) / 2,
+                y=100 * counts / max(counts.sum(), 1),
+                customdata=counts,
+                name=name,
+                legendgroup=name,
+                showlegend=column == 1,
+                marker={
+                    "color": colour,
+                    "opacity": 0.65,
+                    "line": {"width": 0},
+                    "pattern": {
+                        "shape": pattern,
+                        "fillmode": "overlay",
+                        "fgcolor": "white",
+                        "size": 5,
+                        "solidity": 0.25,
+                    },
+                },
+                width=edges[1] - edges[0],
+                hovertemplate=f"%{{customdata}} {name} rows, %{{y:.1f}} %<extra>{side.letter}</extra>",
+                row=1,
+                col=column,
+            )
+        tallest = max(tallest, *(float(max(trace["y"])) for trace in figure.data))
+        cut = {"color": NEUTRAL, "width": 2, "dash": "dash"}
+        figure.add_vline(float(np.arcsinh(threshold)), cut, col=column)
+        flagged = (
+            f"{side.title}<br>flags {found.anomalies_flagged} of {found.anomalies_flagged + found.anomalies_missed} "
+            f"anomalies, {found.normals_flagged} of {found.normals_flagged + found.normals_passed} normal"
+        )
+        figure.add_title(flagged, 1, column)
+    ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
+    figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{t:g}" for t in ticks], range=[low - 0.1, high])
+    figure.update_xaxes(
+        title={"text": "score, interquartile ranges above the median", "standoff": 2, "font": {"size": 12}}
+    )
+    figure.update_yaxes(range=[0, tallest * 1.05])
+    figure.update_yaxes(title={"text": "% of its class"}, col=1)
+    figure.update_layout(barmode="overlay", bargap=0)
+    return laid_out(figure, 200, above(1.26), top=44)  # beside the titles' second line
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One map of rows: points [rows, 2] or None where there are none yet, and each row's Role and id."""
+
+    title: str
+    points: np.ndarray | None
+    role: np.ndarray
+    row_ids: np.ndarray
+
+
+def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting: str = "") -> go.Figure:
+    """One scatter a panel; one without points yet says `waiting`. A row has the same id in each."""
+    figure = Panels(1, len(panels), spacing=(0.02, 0))
+    first = next((column for column, panel in enumerate(panels, start=1) if panel.points is not None), 1)
+    for column, panel in enumerate(panels, start=1):
+        figure.add_title(panel.title, 1, column)
+        points, row_ids = panel.points, panel.row_ids
+        if points is None:
+            figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
+            continue
+        for kind, (name, colour, symbol, size, opacity) in ROLES.items():
+            mine = np.flatnonzero(panel.role == kind)
+            chosen = np.flatnonzero(np.isin(row_ids[mine], list(selected))).tolist()  # no array: Plotly reads a list
+            figure.add_scatter(
+                x=points[mine, 0],
+                y=points[mine, 1],
+                mode="markers",
+                name=name,
+                legendgroup=name,
+                showlegend=column == first,
+                customdata=row_ids[mine],
+                selectedpoints=chosen if len(selected) else None,
+                marker={
+                    "color": colour,
+                    "symbol": symbol,
+                    "size": size,
+                    "opacity": opacity,
+                    "line": {"color": "white", "width": 0.6},
+                },
+                unselected={"marker": {"opacity": 0.12}},
+                selected={"marker": {"opacity": 1.0, "size": size + 5}},
+                hovertemplate=f"row %{{customdata}}, {name}<extra></extra>",
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(showticklabels=False, zeroline=False, ticks="")
+    figure.update_yaxes(showticklabels=False, zeroline=False, ticks="")
+    figure.update_layout(dragmode="lasso")
+    return laid_out(figure, 272, above(-0.02), top=24)
+
+
+def curves_figure(
+    sides: Sequence[Side], curves: Sequence[Curves], at: Sequence[int], chance: Mapping[str, float]
+) -> go.Figure:
+    """ROC and both precision-recall curves of A (dashed) and B, with the threshold's marks at index `at`."""
+    figure = Panels(1, 3, spacing=(0.07, 0))
+    rates = ("false_positive_rate", "true_positive_rate")
+    # Drawn so that the area under each line is its metric: average precision is a sum of steps.
+    panels = (
+        ("ROC", "false positive rate", "true positive rate", *rates, None, "linear"),
+        ("PR of the anomalies", "recall", "precision", rates[1], "precision_anomaly", "aucpr_anomaly", "vh"),
+        ("PR of the normal rows", "recall", "precision", "recall_normal", "precision_normal", "aucpr_normal", "hv"),
+    )
+    for column, (title, x_title, y_title, x_name, y_name, chance_name, shape) in enumerate(panels, start=1):
+        here = {"row": 1, "col": column}
+        first = column == 1
+        level = [0, 1] if chance_name is None else [chance[chance_name]] * 2
+        dots = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+        figure.add_scatter(
+            x=[0, 1], y=level, mode="lines", line=dots, name="chance", showlegend=first, hoverinfo="skip", **here
+        )
+        for side, curve, index in zip(sides, curves, at, strict=True):
+            x, y = getattr(curve, x_name), getattr(curve, y_name)
+            # The point above every score: nothing is flagged.
+            start = {1: (0.0, 0.0), 2: (0.0, y[0]), 3: (1.0, chance["aucpr_normal"])}[column]
+            dash, colour = LINES[side.letter]
+            figure.add_scatter(
+                x=np.append(start[0], x),
+                y=np.append(start[1], y),
+                mode="lines",
+                line={"color": colour, "width": 2.5, "dash": dash, "shape": shape},
+                name=f"{side.letter}  {side.name}",
+                showlegend=first,
+                hovertemplate=f"{x_title} %{{x:.2f}}, {y_title} %{{y:.2f}}<extra>{side.letter}</extra>",
+                **here,
+            )
+            if index >= 0:
+                figure.add_scatter(
+                    x=[x[index]],
+                    y=[y[index]],
+                    mode="markers",
+                    marker={"color": colour, "size": 11, "symbol": "x"},
+                    name="at the threshold",
+                    showlegend=first and side.letter == "B",
+                    hovertemplate=f"at the threshold: %{{x:.2f}}, %{{y:.2f}}<extra>{side.letter}</extra>",
+                    **here,
+                )
+        figure.update_xaxes(title={"text": x_title}, range=[-0.02, 1.02], col=column)
+        figure.update_yaxes(title={"text": y_title}, range=[-0.02, 1.04], col=column)
+        figure.add_title(title, 1, column)
+    return laid_out(figure, 320, above(1.24))
+
+
+def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ()) -> go.Figure:
+    """The losses and the test metrics over the epochs, A dashed and B solid.
+
+    one_loss: the sides whose system has a single loss of its own. A history without epochs is left out.
+    """
+    figure = Panels(1, 2, spacing=(0.09, 0))
+    for letter, history in sides.items():
+        dash = "dash" if letter == "A" else "solid"
+        epochs = np.arange(1, len(history.loss_normal) + 1)
+        losses = [
+            (1, epochs, history.loss_normal, "L_N, pool (before λₙ)", NORMAL, "circle"),
+            (1, epochs, history.loss_anomaly, "L_A, labelled anomalies", ANOMALY, "star"),
+        ]
+        if letter in one_loss:
+            losses = [(1, epochs, history.loss_normal, "its one loss", NEUTRAL, "square")]
+        lines = (
+            *losses,
+            (2, history.measured, history.aucroc, "AUCROC", NEUTRAL, "square"),
+            (2, history.measured, history.aucpr_anomaly, "AUCPR anomaly", ANOMALY, "diamond"),
+            (2, history.measured, history.aucpr_normal, "AUCPR normal", NORMAL, "circle"),
+        )
+        for column, x, y, name, colour, symbol in lines if len(epochs) else ():
+            shown = np.where(y > 0, y, np.nan) if column == 1 else y
+            figure.add_scatter(
+                x=x,
+                y=shown,
+                mode="lines+markers",
+                name=f"{letter}  {name}",
+                line={"color": colour, "dash": dash, "width": 2},
+                marker={"symbol": symbol, "size": 8, "maxdisplayed": MARKS_ON_A_LINE},
+                hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{letter}  {name}</extra>",
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(title={"text": "epoch"})
+    figure.update_yaxes(title={"text": "mean loss of a batch, log scale"}, type="log", exponentformat="power", col=1)
+    figure.update_yaxes(title={"text": "test metric"}, range=[0, 1.03], col=2)
+    figure.add_title("Losses", 1, 1)
+    figure.add_title("Metrics on the test rows", 1, 2)
+    beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
+    return laid_out(figure, 330, beside, top=30)
+
+
+def split_figure(counts: Mapping[str, int]) -> go.Figure:
+    """Who trains and who tests, as two bars."""
+    parts = [
+        ("training", "pool, normal", counts["pool_normal"], NORMAL, ""),
+        ("training", "pool, anomalous (unknown to training)", counts["pool_anomalies"], ANOMALY, "/"),
+        ("training", "labelled anomalies", counts["labelled_anomalies"], ANOMALY, ""),
+        ("test", "normal", counts["test_normal"], NORMAL, ""),
+        ("test", "anomalous", counts["test_anomalies"], ANOMALY, "/"),
+    ]
+    if dropped := counts["dropped"]:
+        parts.insert(3, ("training", "dropped", dropped, NEUTRAL, "."))
+    if unlabelled := counts.get("pool_unlabelled", 0):
+        parts.insert(2, ("training", "pool, without a label", unlabelled, NEUTRAL, ""))
+    figure = Panels()
+    for bar, name, count, colour, pattern in parts:
+        hatch = {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "solidity": 0.3}
+        figure.add_bar(
+            y=[bar],
+            x=[count],
+            orientation="h",
+            name=f"{bar}: {name}, {count}",
+            marker={"color": colour, "opacity": 0.8, "pattern": hatch},
+            hovertemplate=f"{count} rows: {bar}, {name}<extra></extra>",
+        )
+    figure.update_layout(barmode="stack", bargap=0.35)
+    figure.update_xaxes(title={"text": "rows"})
+    figure.update_yaxes(autorange="reversed")
+    # Beneath: beside the bars it would cover them on a phone.
+    beneath = {"orientation": "h", "x": 0, "y": -0.45, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
+    return laid_out(figure, 320, beneath, top=16)
+
+
+def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
+    """The two confusion matrices at the threshold, each row as shares of its class."""
+    figure = Panels(1, 2, spacing=(0.12, 0))
+    for column, (side, found) in enumerate(zip(sides, confusions, strict=True), start=1):
+        counts = np.array(
+            [[found.normals_passed, found.normals_flagged], [found.anomalies_missed, found.anomalies_flagged]]
+        )
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        words = [f"<b>{n}</b><br>{share:.0%}" for n, share in zip(counts.ravel(), shares.ravel(), strict=True)]
+        figure.add_heatmap(
+            z=shares,
+            x=["passed", "flagged"],
+            y=["normal", "anomaly"],
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            colorscale=[[0, "#F2F2F2"], [1, "#A6A6A6"]],
+            text=np.array(words).reshape(2, 2),
+            texttemplate="%{text}",
+            textfont={"size": 16, "color": "black"},
+            hoverinfo="skip",
+            row=1,
+            col=column,
+        )
+        figure.add_title(side.title, 1, column)
+    figure.update_yaxes(autorange="reversed")
+    return laid_out(figure, 230, above(1.0), top=30)

@@ -1,0 +1,1 @@
+"""Controls and their place in the address."""

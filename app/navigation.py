@@ -1,0 +1,74 @@
+"""The pages by name: their titles and addresses, and how one page opens another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+__all__ = ["PAGES", "PageEntry", "declare", "open_page"]
+
+STATE = "declared_pages"
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """A page in the menu.
+
+    Parameters
+    ----------
+    title, icon : str
+        The title in the menu and its Material icon.
+    url_path : str
+        The path in the address; "" for the page of the bare address.
+    forget : tuple of str
+        Session state that a link from another page resets, besides the page's own address.
+    """
+
+    title: str
+    icon: str
+    url_path: str
+    forget: tuple[str, ...] = ()
+
+
+PAGES: Mapping[str, PageEntry] = MappingProxyType(
+    {
+        "compare": PageEntry("Compare", ":material/compare:", "", ("cancelled", "shown", "selected_rows")),
+        "lessons": PageEntry("Lessons", ":material/school:", "lessons"),
+        "microscope": PageEntry("Microscope", ":material/biotech:", "microscope"),
+        "sweep": PageEntry("Sweep", ":material/ssid_chart:", "sweep"),
+        "zero_shot": PageEntry("Zero-shot", ":material/travel_explore:", "zero-shot"),
+        "clean": PageEntry("Clean", ":material/cleaning_services:", "clean"),
+        "reproduce": PageEntry("Reproduce", ":material/fact_check:", "reproduce"),
+        "datasets": PageEntry("Datasets", ":material/database:", "datasets"),
+        "your_table": PageEntry("Your table", ":material/upload_file:", "your-table"),
+        "label": PageEntry("Label", ":material/label:", "label"),
+        "runs": PageEntry("Runs", ":material/list:", "runs"),
+    }
+)
+
+
+def declare(functions: Mapping[str, Callable[[], None]]) -> StreamlitPage:
+    """Declare every page of `PAGES` with the function that draws it, and return the page that the browser asks for."""
+    pages = {
+        name: st.Page(
+            functions[name],
+            title=entry.title,
+            icon=entry.icon,
+            url_path=entry.url_path or None,
+            default=not entry.url_path,
+        )
+        for name, entry in PAGES.items()
+    }
+    st.session_state[STATE] = pages
+    return st.navigation(list(pages.values()))
+
+
+def open_page(name: str, parameters: Mapping[str, str]) -> None:
+    """Leave the current page for another, as a link with these parameters opens it in a new session."""
+    for key in ("page", f"{name}_address", *PAGES[name].forget):
+        st.session_state.pop(key, None)
+    st.switch_page(st.session_state[STATE][name], query_params=dict(parameters))

@@ -1,0 +1,1 @@
+"""State shared by all sessions: jobs, caches, queues and uploaded tables."""

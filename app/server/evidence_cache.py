@@ -1,0 +1,102 @@
+"""What the server has of the paper's tables: what ships, with what was trained here over it; and a cell's runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from anoonly_core.config import RunConfig
+from anoonly_core.reproduction.cells import Cell
+from anoonly_core.reproduction.discrepancies import POINTS, Finding
+from anoonly_core.reproduction.evidence import Evidence, evidence_here
+from anoonly_core.reproduction.experiments import EXPERIMENTS
+from anoonly_core.results.store import Store
+
+__all__ = ["CellRuns", "findings_of", "read_ahead", "runs_of_cell", "server_evidence"]
+
+
+@dataclass(frozen=True)
+class CellRuns:
+    """The runs of one cell by key, as a batch that the server's sweeps train."""
+
+    configs: dict[str, RunConfig]
+
+    def canonical(self) -> str:
+        """Equal for equal batches."""
+        return " ".join(sorted(self.configs))
+
+
+def runs_of_cell(name: str, cell: Cell, evidence: Evidence) -> CellRuns:
+    """The runs of a cell of an experiment."""
+    wanted = set(cell.keys)
+    return CellRuns({run.key: run.config for run in evidence.planned(name) if run.key in wanted})
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The evidence with what it was read from: the store's file as it was, and which of its runs count."""
+
+    stamp: object
+    held: frozenset[str]
+    evidence: Evidence
+
+
+_lock = threading.Lock()
+_known: dict[Store, _Known] = {}
+
+
+def server_evidence(store: Store) -> Evidence:
+    """The evidence as it stands, read once for all sessions for as long as nothing of it changes in the store."""
+    with _lock:
+        stamp, known = _stamp(store), _known.get(store)
+        if known is None or known.stamp != stamp:
+            evidence = evidence_here(store)
+            held = _held(evidence, store)
+            if known is not None and (known.evidence.files, known.held) == (evidence.files, held):
+                evidence = known.evidence  # other runs came or went
+            _known[store] = known = _Known(stamp, held, evidence)
+        return known.evidence
+
+
+def _held(evidence: Evidence, store: Store) -> frozenset[str]:
+    """Which runs of the experiments the store has."""
+    planned = (run for name in EXPERIMENTS for run in evidence.planned(name))
+    return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.on_card)))
+
+
+def read_ahead(store: Store) -> None:
+    """Read what the page shows first and what takes longest, so that no page waits for it.
+
+    In pieces, with rests: whoever comes in the server's first seconds is not to wait for this either.
+    """
+    evidence = server_evidence(store)
+    _unhurried(lambda: evidence.frame("table1"))
+    for name in POINTS:
+        _unhurried(partial(_finding, evidence, name))
+
+
+def _unhurried(work: Callable[[], object]) -> None:
+    """Do it, and rest thrice as long."""
+    begun = time.perf_counter()
+    work()
+    time.sleep(3 * (time.perf_counter() - begun))
+
+
+def findings_of(evidence: Evidence) -> dict[str, Finding | None]:
+    """What the runs say about each point that does not add up."""
+    return {name: _finding(evidence, name) for name in POINTS}
+
+
+def _finding(evidence: Evidence, name: str) -> Finding | None:
+    return evidence.once(("point", name), lambda: POINTS[name].find(evidence))
+
+
+def _stamp(store: Store) -> object:
+    try:
+        about = store.path.stat()
+        return about.st_mtime_ns, about.st_size
+    except OSError:
+        return None

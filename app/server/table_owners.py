@@ -1,0 +1,192 @@
+"""Whose tables are whose: a table belongs to the browser that brought it, and goes a while after its last page.
+
+A browser is known by the random token that Streamlit gives each one in a cookie, to keep other sites from
+posting in its name; where there are no cookies, a session stands for itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from contextlib import closing, suppress
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.uploads import OwnTable
+from anoonly_core.errors import StoreUnavailable
+from app.server.jobs import Jobs, server_jobs
+
+__all__ = ["Custody", "of_mine", "owner", "sees", "server_custody"]
+
+COOKIE = "_streamlit_xsrf"
+GRACE_S = 120.0  # so that a page that is loaded anew, or a network that fails for a moment, loses nothing
+TICK_S = 10.0
+REMEMBERED_S = 600.0
+TRIES = 10
+
+log = logging.getLogger(__name__)
+_starting = threading.Lock()
+
+
+def owner() -> str:
+    """Who looks at this page, as tables know it; says nothing of the cookie itself."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return ""  # no page is being drawn
+    token = _token(st.context.cookies.get(COOKIE, ""))
+    known = token or str(st.session_state.get("session", "")).encode()
+    return hashlib.sha256(b"owner " + known).hexdigest()
+
+
+def _token(cookie: str) -> bytes:
+    """What stays the same in the cookie, which is masked otherwise each time: `2|mask|masked token|time`."""
+    with suppress(ValueError):
+        _, mask, masked, _ = cookie.split("|")
+        key = bytes.fromhex(mask)
+        return bytes(one ^ key[place % len(key)] for place, one in enumerate(bytes.fromhex(masked))) if key else b""
+    return b""
+
+
+def of_mine() -> list[OwnTable]:
+    """The tables that whoever looks at this page sees: brought by the same browser, or kept."""
+    return uploads.own_tables(owner())
+
+
+def sees(name: str) -> bool:
+    """Whether whoever looks at this page may see what was made of this data set."""
+    return not uploads.is_own_name(name) or any(table.name == name for table in of_mine())
+
+
+class Custody:
+    """Lets tables go with their owners.
+
+    server: what this server is called in its tables. While the server lives it holds a lock under that
+    name, which dies with it, so that another server knows which tables nobody will come back for.
+    """
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs = jobs
+        self.server = secrets.token_hex(8)
+        self._sessions: dict[str, set[str]] = defaultdict(set)
+        self._seen: dict[str, float] = {}
+        self._removed: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._held = self._hold()
+        self._stopped = threading.Event()
+        threading.Thread(target=self._watch, daemon=True, name="tables").start()
+
+    def present(self, owner: str, session: str) -> None:
+        """Note that this owner looks at a page in this session."""
+        with self._lock:
+            self._sessions[owner].add(session)
+            self._seen[owner] = time.monotonic()
+
+    def remove(self, table: OwnTable) -> None:
+        """Delete a table, and all that the store has of it, also what a worker stores in the next minutes."""
+        uploads.remove(table)
+        with self._lock:
+            self._removed[table.name] = time.monotonic()
+        self._forget()
+
+    def tidy(self) -> None:
+        """Delete the tables whose owners are gone, of this server and of servers that are."""
+        for table in uploads.own_tables():
+            if not table.kept and not (self._is_here(table.owner) if table.server == self.server else _lives(table)):
+                self.remove(table)
+        for path in uploads.folder().glob("server-*.lock"):
+            _is_held(path)
+        self._forget()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._stopped.set()
+        if self._held is not None:
+            self._held.close()
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                self.tidy()
+            except Exception:
+                log.exception("tables could not be tidied")
+            if self._stopped.wait(TICK_S):
+                return
+
+    def _is_here(self, owner: str) -> bool:
+        with self._lock:
+            self._sessions[owner] = {session for session in self._sessions[owner] if self.jobs.is_here(session)}
+            if self._sessions[owner]:
+                self._seen[owner] = time.monotonic()
+            return time.monotonic() - self._seen.get(owner, 0.0) < GRACE_S
+
+    def _forget(self) -> None:
+        """A run that was under way may be stored after its table went."""
+        with self._lock:
+            now = time.monotonic()
+            self._removed = {name: when for name, when in self._removed.items() if now - when < REMEMBERED_S}
+            names = list(self._removed)
+        for name in names:
+            try:
+                self.jobs.store.forget(name)
+            except StoreUnavailable as error:
+                log.warning("%s", error)
+
+    def _hold(self) -> sqlite3.Connection | None:
+        """The lock; again where somebody who tidied saw its file before it was held: as a dead server's, it went."""
+        path = _lock_path(self.server)
+        why: Exception | None = None
+        for _ in range(TRIES):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                connection.execute("BEGIN EXCLUSIVE")
+                if path.is_file():
+                    return connection
+                connection.close()
+            except (sqlite3.Error, OSError) as error:
+                why = error
+        log.warning("the cache folder cannot be written, so that no table can be brought (%s)", why)
+        return None
+
+
+def _lock_path(server: str) -> Path:
+    return uploads.folder() / f"server-{server}.lock"
+
+
+def _lives(table: OwnTable) -> bool:
+    """Whether the server that brought the table holds its lock still."""
+    return table.server.isalnum() and _is_held(_lock_path(table.server))
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process that lives holds the lock; what a dead one left is removed."""
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            for left in (path, path.with_name(f"{path.name}-journal")):  # while nobody else can come to hold it
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
+    except sqlite3.OperationalError:
+        return True
+    return False
+
+
+def server_custody() -> Custody:
+    """The custody of this server's tables, one for all its sessions."""
+    with _starting:  # two first sessions may come at once
+        return _custody(server_jobs())
+
+
+@cache
+def _custody(jobs: Jobs) -> Custody:
+    return Custody(jobs)

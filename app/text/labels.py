@@ -1,0 +1,50 @@
+"""Words for values, settings and metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anoonly_core.baselines import NORM_LABELS
+
+__all__ = ["MEGABYTE", "METRIC_WORDS", "NOUNS", "PROJECTIONS", "shown", "value_words"]
+
+
+PROJECTIONS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+
+
+def shown(value: Any) -> str:
+    """A value as its control and the URL write it."""
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:.6g}"
+    return short if float(short) == value else repr(value)
+
+
+MEGABYTE = 2**20
+
+
+METRIC_WORDS = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC", "aucpr_normal": "AUCPR normal"}
+NOUNS = {
+    "lambda_n": "λₙ",
+    "norm": "norm",
+    "batch_size": "batch size",
+    "labeled_ratio": "share of labelled anomalies",
+    "normal_ratio": "share of normal rows kept",
+    "contamination": "contamination",
+    "baseline": "system",
+    "epochs": "epochs",
+    "learning_rate": "learning rate",
+    "preset": "preset",
+    "protocol": "protocol",
+}
+
+
+def value_words(name: str, value: Any) -> str:
+    """A value of an axis as a chart writes it."""
+    if value is None:
+        return "none"
+    if name == "norm":
+        return NORM_LABELS.get(value, str(value))
+    if name in ("labeled_ratio", "normal_ratio", "contamination") and isinstance(value, float):
+        return f"{100 * value:.3g} %"
+    return shown(value)

@@ -1,0 +1,172 @@
+"""Clean: let models of parts of the pool find what contaminates it, and train without that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.execution import tasks
+from anoonly_core.purify.config import KEEP_20, MOST_PARTS, SCORERS, PurifyConfig, make_purify_config
+from anoonly_core.purify.keys import purified_key, suspicion_key
+from anoonly_core.purify.result import GUESSED_SHARE, Purified, Suspicion, suspicion_table
+from anoonly_core.snippets import file_name
+from app.charts.pictures import PICTURED_ROWS, picture
+from app.charts.style import MODEBAR
+from app.controls import links
+from app.controls.registry import Control
+from app.controls.sidebar import draw_control, draw_sidebar
+from app.server.jobs import Jobs
+from app.views.clean.charts import outcome_figure, suspicion_figure
+from app.views.clean.text import WHERE_IT_HELPS, clean_sentence, suspicion_sentence
+from app.widgets import notices
+from app.widgets.download import is_at_hand
+from app.widgets.session import visit
+from app.widgets.worker_result import film_of
+
+__all__ = ["page"]
+
+KNOWN = "known"
+# Where the page begins: a pool that is dirty, few labels, the published baseline.
+DEFAULTS: Mapping[str, Any] = {
+    "dataset": "digits_only_3",
+    "lambda_n": 1.0,
+    "labeled_ratio": 0.01,
+    "contamination": 0.2,
+}
+
+
+class _CleanControl(Control):
+    def parse(self, text: str) -> Any:
+        if text in self.options:
+            return text
+        return getattr(make_purify_config(make_config(), **{self.name: text}), self.name)
+
+
+SCORER = _CleanControl(
+    "scorer",
+    "Who judges the pool",
+    tuple(SCORERS),
+    "same",
+    " ".join(f"**{name}**: {own.summary}" for name, own in SCORERS.items()),
+)
+PARTS = _CleanControl(
+    "parts",
+    "K, parts of the pool",
+    tuple(range(1, MOST_PARTS + 1)),
+    3,
+    "A model is trained on each part and judges all rows, also those that it has not seen. With K = 1 the one model "
+    "judges the rows that it was trained on.",
+    slider=True,
+)
+REMOVE = _CleanControl(
+    "remove",
+    "q, share of the pool that goes",
+    (KNOWN, 0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, KEEP_20, 0.9, 0.95),
+    KNOWN,
+    f"known: as large as the contamination, or {GUESSED_SHARE:.0%} where no contaminant is known. "
+    f"{KEEP_20:g}: only the least suspicious 20 % stay, the paper's preset.",
+    slider=True,
+)
+OWN = (SCORER, PARTS, REMOVE)
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a control."""
+    jobs, session = visit()
+    links.take_in_link("clean", OWN, DEFAULTS)
+    links.remember("clean")
+    try:
+        choice = draw_sidebar(defaults=DEFAULTS)
+        links.draw_notices(choice)
+        sentence, row = st.container(), st.columns([1.2, 1, 1.5, 0.05])[:3]  # the menu stands in the corner
+        baseline = BASELINES[choice.b.baseline]
+        chosen = {}
+        for column, control in zip(row, OWN, strict=True):
+            with column:
+                chosen[control.name] = draw_control(control, baseline, choice.b.preset)
+        chosen["remove"] = None if chosen["remove"] == KNOWN else chosen["remove"]
+        configs = [make_purify_config(run, **chosen) for run in choice.seeded(choice.b)]
+        if is_at_hand(choice.b.dataset, jobs, session):
+            with sentence:
+                place = st.empty()
+            _draw(configs, place, jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: str) -> None:
+    """What S says, which needs no more than the first stage; then what comes of it, as soon as it is trained."""
+    remove = configs[0].remove
+    key = " ".join(suspicion_key(config) for config in configs)
+    suspicions: list[Suspicion] | None = jobs.film(key) or film_of(
+        jobs, session, key, "Judging the pool, epoch", tasks.suspect_runs, configs, name="suspicion"
+    )
+    if suspicions is None:
+        return
+    left, right = st.columns([2, 1.15])
+    with left:
+        st.plotly_chart(
+            suspicion_figure(suspicions, remove),
+            key="suspicion",
+            config=MODEBAR,
+            alt="The suspicion of the pool's rows with the cut; recall and precision of the removal as q moves.",
+        )
+    st.markdown(suspicion_sentence(suspicions, remove))
+    _draw_rows(suspicions[0], remove)
+    with st.expander("Where it helps, and where not"):
+        st.markdown(WHERE_IT_HELPS)
+    with right:  # last, for it may take long
+        key = " ".join(purified_key(config) for config in configs)
+        found: list[Purified] | None = film_of(
+            jobs, session, key, "Training without them, epoch", tasks.purify_runs, configs
+        )
+        if found is None:
+            return
+        sentence.markdown(f"##### {clean_sentence(found)}")
+        st.plotly_chart(
+            outcome_figure(found),
+            key="outcome",
+            config=MODEBAR,
+            alt="AUCROC before, after, with as many rows removed at random, and with the contaminants removed.",
+        )
+
+
+def _draw_rows(first: Suspicion, remove: float | None) -> None:
+    """The first seed's rows that go, and all of its pool to take away."""
+    config = first.config.run
+    dataset = load_cached(config.dataset)
+    table = suspicion_table(first, remove, dataset)
+    left, right = st.columns([1, 3], vertical_alignment="center")
+    left.download_button(
+        "Suspicious rows as CSV",
+        lambda: table.to_csv(index=False).encode(),
+        file_name=file_name(config, "suspicious.csv"),
+        mime="text/csv",
+        on_click="ignore",
+    )
+    right.caption(
+        f"The rows of seed {config.seed} that go, most suspicious first; the file holds its whole pool. "
+        "A row is suspicious, not guilty: look before you drop it."
+    )
+    gone = table[table["removed"]]
+    shown = pd.DataFrame({"row": gone["row"], "suspicion S": gone["suspicion"]})
+    if first.aucroc is not None:
+        contaminates = gone["labelled_in_file"] == "anomaly"
+        shown["really"] = np.where(contaminates, "✕ contaminant", "normal")
+    if dataset.image_shape is not None:
+        pictures = [picture(dataset, row) for row in gone["row"].head(PICTURED_ROWS)]
+        shown.insert(1, "picture", pictures + [None] * (len(gone) - len(pictures)))
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height=260,
+        column_config={"picture": st.column_config.ImageColumn("picture", width="small")},
+    )

@@ -1,0 +1,124 @@
+"""The tabs below the figures: curves, confusion and rows, training, the split, what is taken away, the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.results.result import RunResult
+from app.charts import runs as charts
+from app.charts.network_diagram import network_dot
+from app.charts.pair import SAID, Pair, about_the_sign, about_the_split, about_training
+from app.charts.pictures import PICTURED_ROWS, picture
+from app.charts.style import MODEBAR
+from app.server.jobs import Jobs
+from app.text.verdict import describe
+from app.views.compare.export import draw_take_away, scores_table
+from app.views.compare.report import Findings
+
+__all__ = ["TABS", "draw_tabs"]
+
+TABS = ("Curves", "Confusion and rows", "Training", "The split", "Take away", "The method")
+NORM_PLACE = " The norm stands in a pink box; a dashed box is its place where the features pass unchanged."
+
+
+def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], findings: Findings, jobs: Jobs, session: str) -> None:
+    """The tabs, for the first seed."""
+    drawers: tuple[Callable[[], None], ...] = (
+        lambda: _draw_curves(pair),
+        lambda: _draw_confusion_and_rows(pair, dataset, selected),
+        lambda: _draw_training(pair),
+        lambda: _draw_splits(pair),
+        lambda: draw_take_away(findings, jobs, session),
+        lambda: _draw_method(pair.a, pair.b, dataset.columns),
+    )
+    # Only the open tab is drawn: all of them together take as long as the rest of the page.
+    tabs = st.tabs(TABS, key="tab", bind="query-params")
+    for tab, draw in zip(tabs, drawers, strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def _draw_curves(pair: Pair) -> None:
+    st.plotly_chart(pair.curves(), key="curves", config=MODEBAR, alt=SAID["curves"])
+    st.caption(about_the_sign(pair.a, pair.b))
+
+
+def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
+    st.plotly_chart(pair.confusion(), key="confusion", config=MODEBAR, alt=SAID["confusion"])
+    _draw_rows(pair, dataset, selected)
+
+
+def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
+    table = scores_table(pair, dataset).sort_values("score B", ascending=False)
+    if selected:
+        st.markdown(f"The {len(selected)} rows selected in the maps:")
+        st.button("Clear the selection", on_click=st.session_state.pop, args=("selected_rows", None))
+        table = table[table["row"].isin(selected)]
+    if dataset.image_shape is not None:
+        table.insert(
+            1,
+            "picture",
+            [picture(dataset, row) for row in table["row"].head(PICTURED_ROWS)]
+            + [None] * max(0, len(table) - PICTURED_ROWS),
+        )
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=300,
+        column_config={"picture": st.column_config.ImageColumn("picture", width="small")},
+    )
+    missed = pair.confusions[1].anomalies_missed
+    st.caption(f"Test rows of the first seed, highest score of B first. B misses {missed} anomalies at this threshold.")
+
+
+def _draw_training(pair: Pair) -> None:
+    if pair.has_history:
+        st.plotly_chart(pair.history(), key="history", config=MODEBAR, alt=SAID["history"])
+    st.caption("  \n".join(about_training(pair.a, pair.b)))
+
+
+def _draw_splits(pair: Pair) -> None:
+    """What B trains and is tested on, and A where its rows are others."""
+    for letters, run in pair.splits.items():
+        st.markdown(about_the_split(letters, run, run.config.dataset))
+        st.plotly_chart(
+            charts.split_figure(run.counts),
+            key=f"split {letters}",
+            config=MODEBAR,
+            alt=SAID["split"].format(letters=letters),
+        )
+    st.caption("Unlabelled is not normal: the pool holds whatever nobody has looked at.")
+
+
+def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
+    """What B is, and A where it is another system or has another network: sentences and pictures."""
+    network_a, network_b = (network_dot(c.baseline, columns, c.preset, c.norm) for c in (a.config, b.config))
+    same_system = a.config.baseline == b.config.baseline
+    summary = BASELINES[b.config.baseline].summary
+    if same_system and network_a == network_b:
+        _draw_system("A and B", b.config.baseline, summary, network_b)
+    else:
+        _draw_system("B", describe(b.config, a.config), summary, network_b)
+        _draw_system(
+            "A",
+            describe(a.config, b.config),
+            "" if same_system else BASELINES[a.config.baseline].summary,
+            network_a,
+        )
+    has_norm = a.config.norm is not None or b.config.norm is not None
+    if network_a or network_b:
+        st.caption(
+            "Rows go from left to right, through each part from top to bottom; a layer's number is how many features "
+            f"leave it.{NORM_PLACE if has_norm else ''}"
+        )
+
+
+def _draw_system(letters: str, name: str, summary: str, network: str | None) -> None:
+    st.markdown(f"**{letters}**  {name}" + (f". {summary}" if summary else ""))
+    if network is not None:
+        st.graphviz_chart(network, alt=f"The network of {name}, layer by layer.")

@@ -1,0 +1,237 @@
+"""Datasets: the catalogue to find, look at, fetch and remove; and what the cache holds."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from anoonly_core.data.adbench import files as adbench
+from anoonly_core.data.cache import cache_contents, is_cached, remove
+from anoonly_core.data.catalogue import DATASETS, identity, load
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.paths import cache_folder
+from anoonly_core.results.store import default_store
+from app.charts.style import MODEBAR
+from app.controls import links
+from app.controls.choice import default_choice
+from app.controls.links import compare_parameters
+from app.navigation import open_page
+from app.server.jobs import Jobs
+from app.server.lru import Memory
+from app.text.markdown import plain
+from app.views.datasets.preview import LISTED_COLUMNS, Look, look_at, map_figure
+from app.views.datasets.table import about, datasets_table, filtered, how_large, lead, megabytes, to_fetch
+from app.widgets import download, notices
+from app.widgets.selection import keep_selection
+from app.widgets.session import visit
+
+__all__ = ["page"]
+
+FIRST = "digits_3"
+HEADER_HEIGHT, ROW_HEIGHT = 38, 30
+ROWS_SHOWN = 5  # so that the look below fits on a projector
+HINT = "Select a data set to look at it, to open it in Compare or to fetch it."
+REMEMBERED = 64  # looks, which are small
+
+_text, _number = st.column_config.TextColumn, st.column_config.NumberColumn
+COLUMNS = {
+    "name": _text("Data set", width=212),
+    "family": _text("Family", width=112),
+    "rows": _number("Rows", width=64, format="%d"),
+    "columns": _number("Columns", width=64, format="%d"),
+    "share": _number("Anomalies %", width=90, format="%.2f"),
+    "state": _text("Where", width=122),
+    "size": _number("MB", width=50, format="%.1f", help="Of its file. Empty where nobody knows it, and where bundled."),
+    "licence": _text("Licence", width=92),
+    "source": _text("Source", width=92),
+}
+
+_looks = Memory(REMEMBERED)
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
+    jobs, session = visit()
+    links.draw_unknown()
+    try:
+        _draw(jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _draw(jobs: Jobs, session: str) -> None:
+    under_way = jobs.downloads()  # before the table is made and the failures are read: it may end in between
+    table = datasets_table()
+    sentence = st.empty()
+    listed = _filters(table)
+    cache = cache_contents()
+    said = lead(table, len(listed), cache, cache_folder())
+    sentence.markdown(f"##### {plain(said)}")
+    name = _draw_table(listed)
+    narrowed = len(listed) < len(table)
+    family = [] if name is None else [other for other in DATASETS if DATASETS[other].family == DATASETS[name].family]
+    _draw_buttons(name, to_fetch(list(listed.index) if narrowed else family), narrowed, jobs, session)
+    status = st.container()
+    if complaint := st.session_state.pop("datasets_complaint", None):
+        notices.error(complaint)
+    download.draw_failures(st.session_state.get("datasets_asked", ()), jobs)
+    if name is None:
+        st.caption(HINT)
+    else:
+        _draw_about(name)
+    _draw_cache()
+    if under_way:
+        with status:  # last, for it takes until they are here
+            download.follow(under_way, jobs, session)
+
+
+def _filters(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the filters leave, which a session keeps while it is on other pages."""
+    # The table's own buttons appear at the right, over whatever stands there.
+    *places, _ = st.columns([2.2, 3, 2, 2.5], vertical_alignment="bottom")
+    families = list(dict.fromkeys(table["family"]))
+    family = places[0].selectbox(
+        "Family", families, index=None, placeholder="all", key="datasets_family", persist_state="session"
+    )
+    words = places[1].text_input(
+        "With these words in the name", key="datasets_words", placeholder="MVTec", persist_state="session"
+    )
+    only_here = places[2].toggle("On this machine", key="datasets_here", persist_state="session")
+    return filtered(table, family, only_here, words or "")
+
+
+def _draw_table(listed: pd.DataFrame) -> str | None:
+    """Draw the table; returns the selected data set, which stays so when others come and go."""
+    names: list[str] = listed.index.tolist()
+    keep_selection("datasets_table", names, [st.session_state.get("datasets_chosen", FIRST)])
+    event = st.dataframe(
+        listed.assign(share=100 * listed["share"]),
+        height=HEADER_HEIGHT + ROW_HEIGHT * min(max(len(listed), 1), ROWS_SHOWN),
+        row_height=ROW_HEIGHT,
+        hide_index=True,
+        column_order=list(COLUMNS),
+        column_config=COLUMNS,
+        key="datasets_table",
+        on_select="rerun",
+        selection_mode="single-row",
+        placeholder="",
+        alt="The catalogue, a data set a row.",
+    )
+    rows = [row for row in event["selection"]["rows"] if row < len(names)]
+    name = names[rows[0]] if rows else None
+    st.session_state.datasets_chosen = name
+    return name
+
+
+def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs: Jobs, session: str) -> None:
+    """What can be done with the selected set; and fetching what is listed, or the selected set's whole family."""
+    with st.container(horizontal=True):
+        if st.button("Open in Compare", type="primary", disabled=name is None) and name is not None:
+            choice = default_choice()
+            open_page("compare", compare_parameters(choice.b.with_(dataset=name), None, choice.seeds))
+        if name is not None and (missing := to_fetch([name])):
+            st.button(
+                f"Fetch {plain(name)}, {how_large(missing)}",
+                key="fetch_one",
+                on_click=_fetch,
+                args=(missing, jobs, session),
+            )
+        file = DATASETS[name].file if name is not None else None
+        if file is not None and is_cached(file) and st.button("Remove from the cache …"):
+            _confirm_removal(file)
+        if len(several) > 1:
+            which = f"all {len(several)} listed that are missing" if narrowed else f"the family, {len(several)} sets"
+            st.button(
+                f"Fetch {which}, {how_large(several)}",
+                key="fetch_several",
+                on_click=_fetch,
+                args=(several, jobs, session),
+            )
+
+
+def _fetch(names: Sequence[str], jobs: Jobs, session: str) -> None:
+    st.session_state.datasets_asked = list(names)
+    jobs.want_datasets(session, names)
+
+
+@st.dialog("Remove from the cache")
+def _confirm_removal(file: adbench.ManifestEntry) -> None:
+    st.markdown(
+        f"Remove {plain(file.catalogue_name)} from the cache folder? It can be fetched again; "
+        "runs that are kept stay, and a file in your ANOONLY_DATA folder is never touched."
+    )
+    if st.button("Remove", type="primary", key="remove_for_good", on_click=_remove, args=(file,)):
+        st.rerun()
+
+
+def _remove(file: adbench.ManifestEntry) -> None:
+    try:
+        remove(file)
+    except AnoOnlyError as error:
+        st.session_state.datasets_complaint = str(error)
+
+
+def _draw_about(name: str) -> None:
+    """What is known of a data set, and a look at it where it is on this machine."""
+    facts, origin = about(DATASETS[name])
+    st.markdown(f"**{plain(name)}**: {plain(facts)}")
+    st.caption(plain(origin))
+    try:
+        file = DATASETS[name].file
+        if not DATASETS[name].at_hand():
+            st.caption("It can be looked at once it is fetched.")
+        elif file is not None and adbench.local_path(file) is None:  # reading it would download it, here and now
+            notices.error(f"The cache's file of {name} is damaged: remove it and fetch it again.")
+        else:
+            _draw_look(name, _look(name))
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _draw_look(name: str, look: Look) -> None:
+    """A map, a few pictures and a few rows."""
+    left, right = st.columns([1, 1.15])
+    with left:
+        st.plotly_chart(map_figure(look), key="look", config=MODEBAR, alt=f"{name}: {look.caption}")
+        st.caption(look.caption)
+    with right:
+        for label, pictures in look.pictures.items():
+            images = "".join(f'<img src="{url}" alt="{label}, row {row}" title="row {row}">' for row, url in pictures)
+            st.html(f'<div class="digits"><span>{html.escape(label)}</span>{images}</div>')
+        st.dataframe(
+            look.rows,
+            hide_index=True,
+            row_height=28,
+            column_config={"row": _number(pinned=True, format="%d"), "label": _text(pinned=True)},
+            alt="A few rows of each class.",
+        )
+        first = f" and the first {LISTED_COLUMNS} of {look.columns} columns" if look.columns > LISTED_COLUMNS else ""
+        st.caption(f"A few rows of each class{first}, as they are in the data.")
+
+
+def _look(name: str) -> Look:
+    """The look at a data set on this machine, made once for all sessions of the server."""
+    key = identity(name)
+    look: Look | None = _looks.get(key)
+    if look is None:
+        with st.spinner(f"Reading {name}"):
+            look = look_at(load(name))
+        _looks.put(key, look)
+    return look
+
+
+def _draw_cache() -> None:
+    """What lies in the cache folder, by kind."""
+    store = default_store()
+    used, most = megabytes(store.size()), megabytes(store.most_bytes)
+    bounds = {"finished runs": f"results of at most {most}, of which {used} are used; see Runs"}
+    shares = cache_contents()
+    lines = [
+        f"| {share.kind} | {share.files} | {megabytes(share.bytes)} | {bounds.get(share.kind, 'none')} |"
+        for share in shares
+    ]
+    head = f"| In the cache folder {plain(str(cache_folder()))} | Files | Size | Bound |"
+    st.markdown("\n".join([head, "|---|--:|--:|---|", *lines]))

@@ -1,0 +1,137 @@
+"""The catalogue as one table, and what is said of it: what the Datasets page lists and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from anoonly_core.data.adbench import files as adbench
+from anoonly_core.data.cache import Share
+from anoonly_core.data.catalogue import DATASETS, Entry
+from app.text.labels import MEGABYTE
+from app.widgets.download import size_of
+
+__all__ = [
+    "ABSENT",
+    "BUNDLED",
+    "CACHED",
+    "GIVEN",
+    "about",
+    "datasets_table",
+    "filtered",
+    "how_large",
+    "lead",
+    "megabytes",
+    "to_fetch",
+]
+
+# Where a data set is.
+BUNDLED = "bundled"
+CACHED = "on this machine"
+GIVEN = "in ANOONLY_DATA"
+ABSENT = "to fetch"
+
+
+def datasets_table() -> pd.DataFrame:
+    """One row a data set, in the catalogue's order, indexed by name; what nobody knows is missing.
+
+    Columns: name, family, rows, columns, share (of anomalies), state, size (MB), licence, source.
+    """
+    entries = DATASETS.values()
+    facts = [entry.known_facts() for entry in entries]
+    table = pd.DataFrame(index=pd.Index(list(DATASETS), dtype="str"))
+    table["name"] = list(DATASETS)
+    table["family"] = [entry.family for entry in entries]
+    table["rows"] = pd.array([known.rows for known in facts], dtype="Int64")
+    table["columns"] = pd.array([known.columns for known in facts], dtype="Int64")
+    table["share"] = pd.array([known.anomaly_share for known in facts], dtype="Float64")
+    table["state"] = [_state(entry) for entry in entries]
+    table["size"] = pd.array(
+        [None if (size := _bytes(entry)) is None else size / MEGABYTE for entry in entries], "Float64"
+    )
+    table["licence"] = [entry.provenance.licence for entry in entries]
+    table["source"] = ["scikit-learn" if entry.file is None else "ADBench" for entry in entries]
+    return table
+
+
+def filtered(table: pd.DataFrame, family: str | None, only_here: bool, words: str) -> pd.DataFrame:
+    """The rows of this family, of sets that are on this machine, with each of the words in the name."""
+    keep = (table["state"] != ABSENT) | (not only_here)
+    if family is not None:
+        keep &= table["family"] == family
+    for word in words.casefold().split():
+        keep &= table["name"].str.casefold().str.contains(word, regex=False)
+    return table[keep]
+
+
+def lead(table: pd.DataFrame, listed: int, cache: Sequence[Share], folder: Path) -> str:
+    """The sentence over the page, from its figures."""
+    counts = table["state"].value_counts()
+    absent = int(counts.get(ABSENT, 0))
+    parts = [f"{counts[BUNDLED]} bundled"]
+    if fetched := counts.get(CACHED, 0):
+        parts.append(f"{fetched} downloaded")
+    if given := counts.get(GIVEN, 0):
+        parts.append(f"{given} in ANOONLY_DATA")
+    of_these = "" if listed == len(table) else f" {listed} of them {'is' if listed == 1 else 'are'} listed."
+    return (
+        f"{len(table)} data sets, {len(table) - absent} on this machine ({', '.join(parts)}), {absent} to fetch; "
+        f"the cache in {folder} takes {megabytes(sum(share.bytes for share in cache))}.{of_these}"
+    )
+
+
+def about(entry: Entry) -> tuple[str, str]:
+    """What is known of a data set: how large it is and what is anomalous; where it comes from."""
+    known, provenance = entry.known_facts(), entry.provenance
+    size = "how large it is will be known once it is here"
+    if known.rows is not None and known.anomalies is not None:
+        size = f"{known.rows} rows of {known.columns} columns, {known.anomalies} anomalies ({known.anomaly_share:.2%})"
+    elif known.columns is not None:
+        size = f"{known.columns} columns; how many rows will be known once it is here"
+    origin = f"From {provenance.source}, {provenance.licence}"
+    if entry.file is None:
+        return f"{size}; {provenance.note}.", f"{origin}."
+    checked = "a fetched file is used only if its checksum is the one known of that commit"
+    return f"{size}.", f"{origin}, {provenance.note}; {checked}."
+
+
+def to_fetch(names: Sequence[str]) -> list[str]:
+    """Those of the data sets that are not on this machine."""
+    return [name for name in names if not DATASETS[name].at_hand()]
+
+
+def how_large(names: Sequence[str]) -> str:
+    """How much there is to download for these data sets, as far as anybody knows."""
+    sizes = [size_of(name) for name in names]
+    known = [size for size in sizes if size is not None]
+    if not known:
+        return "of unknown size"
+    least = "at least " if len(known) < len(sizes) else ""
+    return least + megabytes(sum(known))
+
+
+def megabytes(size: float) -> str:
+    """Bytes in MB, with a digit behind the point where it is few."""
+    size /= MEGABYTE
+    return f"{size:.{0 if size >= 10 or not size else 1 if size >= 0.1 else 2}f} MB"
+
+
+def _state(entry: Entry) -> str:
+    if entry.file is None:
+        return BUNDLED
+    path = adbench.where(entry.file)
+    if path is None:
+        return ABSENT
+    return CACHED if path == adbench.cached_path(entry.file) else GIVEN
+
+
+def _bytes(entry: Entry) -> int | None:
+    if entry.file is None:
+        return None
+    path = adbench.where(entry.file)
+    try:
+        return path.stat().st_size if path is not None else entry.file.bytes
+    except OSError:  # it was removed just now
+        return entry.file.bytes

@@ -1,0 +1,168 @@
+"""What the Lessons page draws of a step: what is set, what came out against the prediction, the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.config import RunConfig
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.metrics.ranking import chance_levels, confusion
+from anoonly_core.results.result import RunResult
+from app.charts import runs as charts
+from app.charts.pair import sides_of
+from app.charts.style import DEFAULT_THRESHOLD, MODEBAR
+from app.text.labels import PROJECTIONS, value_words
+from app.text.verdict import METRICS, Difference, describe, signed, verdict
+from app.views.lessons.lessons import Outcome, Step, measured, outcome
+from app.views.lessons.measures import MEASURES
+from app.widgets.tile import TILE_HELP, tile
+
+__all__ = ["answer", "draw_answer", "draw_settings", "set_apart", "setting_words"]
+
+MAP_HEIGHT = 232
+TILES = 3
+# What a step says of each setting, in this order.
+WORDS = {
+    "dataset": "{}",
+    "lambda_n": "λₙ = {}",
+    "norm": "{}",
+    "contamination": "{} of the pool is anomalous",
+    "labeled_ratio": "{} of the anomalies labelled",
+    "batch_size": "batches of {}",
+    "epochs": "{} epochs",
+}
+
+
+def setting_words(name: str, value: Any) -> str:
+    """One setting of a run as a step says it."""
+    if name == "norm":
+        return NORM_LABELS[value]
+    if name == "contamination" and value == "natural":
+        return "dirty pool (natural)"
+    if name == "contamination" and value == 0:
+        return "clean pool"
+    return WORDS[name].format(value_words(name, value))
+
+
+def set_apart(a: RunConfig, b: RunConfig) -> list[str]:
+    """The settings in which two runs differ."""
+    return [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
+
+
+def draw_settings(step: Step) -> None:
+    """What is set: what sets A and B apart, large, and what both share, small."""
+    (a, *_), (b, *_) = runs = step.runs()
+    apart = set_apart(a, b)
+    with st.container(border=True):
+        left, right = st.columns(2)
+        for place, letter, colour, config in ((left, "A", "gray", a), (right, "B", "green", b)):
+            badges = " ".join(f":{colour}-badge[{setting_words(name, getattr(config, name))}]" for name in apart)
+            place.markdown(f"**{letter}** {_name(config)} {badges}")
+        shared = [setting_words(name, getattr(a, name)) for name in WORDS if name not in apart]
+        st.markdown(f":small[Both: {' · '.join(shared)} · {len(runs[0])} seeds]")
+
+
+def _name(config: RunConfig) -> str:
+    return f"{config.baseline} + AnoOnly" if config.lambda_n == 0 else config.baseline
+
+
+def answer(step: Step, predicted: Outcome, found: Difference) -> str:
+    """The sentence that sets what came out against the prediction, with the figures and their doubt."""
+    came = outcome(found)
+    (a, *_), (b, *_) = runs = step.runs()
+    if step.metric == "aucpr_anomaly":
+        # What is not clear has been said by then.
+        figures = verdict(a, b, found, len(runs[0])).removeprefix("No clear difference. ")
+    else:
+        figures = (
+            f"Over {len(runs[0])} seeds, {MEASURES[step.metric].label}: {found.b:.3f} for **{describe(b, a)}** "
+            f"against {found.a:.3f} for **{describe(a, b)}** ({signed(found, 3)})."
+        )
+    if came == predicted:
+        return f"You predicted {_as_said(step, predicted)}, and so it is. {figures}"
+    return f"You predicted {_as_said(step, predicted)}. What came out is {_as_said(step, came)}. {figures}"
+
+
+def _as_said(step: Step, prediction: Outcome) -> str:
+    return f"“{step.predictions[prediction]}”"
+
+
+def draw_answer(
+    step: Step,
+    predicted: Outcome,
+    a: Sequence[RunResult],
+    b: Sequence[RunResult],
+    points: Mapping[str, np.ndarray] | None,
+) -> Outcome:
+    """What came out against the prediction, the figures, the picture and why; returns what came out.
+
+    points: where the step's picture or measure is of a map, each run's map by its key.
+    """
+    found = measured(step.metric, a, b, points)
+    came = outcome(found)
+    st.markdown(f"##### {answer(step, predicted, found)}")
+    _draw_tiles(step, a, b, points)
+    if step.shows == "map" and points is not None:
+        _draw_map(a[0], b[0], points)
+    else:
+        _draw_scores(a[0], b[0])
+    if came != step.claim:
+        st.warning(
+            "These five seeds came out otherwise than where this lesson was written. There it was: "
+            f"{_as_said(step, step.claim)}. What follows explains that, and not what you see."
+        )
+    st.markdown(step.why)
+    return came
+
+
+def _draw_tiles(
+    step: Step, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None
+) -> None:
+    """The step's own figure first, then what it claims besides; metrics fill the row, unless a map is asked about."""
+    names = [step.metric, *(check.metric for check in step.also if (check.a, check.b) == (step.a, step.b))]
+    if MEASURES[step.metric].is_metric:
+        names += METRICS
+    chance = chance_levels(b[0].y_test)
+    for column, name in zip(st.columns(TILES), list(dict.fromkeys(names))[:TILES], strict=False):
+        with column.container(border=True):
+            measure, found = MEASURES[name], measured(name, a, b, points)
+            words = tile(measure.label, found, chance.get(name), measure.more_is_better)
+            st.markdown(words, help=f"{TILE_HELP.format(seeds=len(a))} {measure.unit}".strip())
+
+
+def _draw_scores(a: RunResult, b: RunResult) -> None:
+    sides = sides_of(a, b)
+    cuts = [side.scale.score(DEFAULT_THRESHOLD) for side in sides]
+    confusions = [confusion(side.y, side.scores, cut) for side, cut in zip(sides, cuts, strict=True)]
+    st.plotly_chart(
+        charts.scores_figure(sides, DEFAULT_THRESHOLD, confusions),
+        key="scores",
+        config=MODEBAR,
+        alt="Score distributions of normal rows and anomalies for A and B on one axis, of the first seed.",
+    )
+
+
+def _draw_map(a: RunResult, b: RunResult, points: Mapping[str, np.ndarray]) -> None:
+    row_ids = load_cached(b.config.dataset).row_ids
+    panels = [
+        charts.Panel(
+            f"{side.title}, hidden features by {PROJECTIONS['tsne']}",
+            points[run.key],
+            run.sample.role,
+            row_ids[run.sample.rows],
+        )
+        for side, run in zip(sides_of(a, b), (a, b), strict=True)
+    ]
+    figure = charts.points_figure(panels)
+    figure.update_layout(height=MAP_HEIGHT)
+    st.plotly_chart(
+        figure,
+        key="map",
+        config=MODEBAR,
+        alt=f"{PROJECTIONS['tsne']} of the hidden features of the test rows, for A and B, of the first seed.",
+    )

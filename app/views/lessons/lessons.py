@@ -1,0 +1,215 @@
+"""The lessons: read from assets/lessons, checked, and judged by what their runs say.
+
+A lesson asks, lets the reader predict, and never knows the outcome: that is computed from the runs
+as they came out. `claim` says what came out where the lesson was written; the tests hold it to that.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self, get_args
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from anoonly_core.config import RunConfig, make_config
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.paths import ASSETS
+from anoonly_core.results.result import RunResult
+from app.text.verdict import Difference, difference
+from app.views.lessons.measures import MEASURES
+
+__all__ = [
+    "FOLDER",
+    "LESSONS",
+    "SEEDS",
+    "BadLesson",
+    "Check",
+    "Lesson",
+    "Next",
+    "Outcome",
+    "Page",
+    "Place",
+    "Step",
+    "measured",
+    "outcome",
+    "read_lesson",
+    "read_lessons",
+    "read_place",
+]
+
+FOLDER = ASSETS / "lessons"
+SEEDS = 5
+
+Outcome = Literal["better", "equal", "worse"]
+Page = Literal["compare", "sweep", "microscope", "runs"]
+Settings = Mapping[str, Any]
+Sentence = Annotated[str, Field(min_length=1), AfterValidator(str.strip)]
+
+
+class BadLesson(AnoOnlyError):
+    """A lesson's file does not hold a lesson."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Check(_Frozen):
+    """A claim: what a metric of B does against A. a, b: settings of a RunConfig, complete but for the seed."""
+
+    a: Settings
+    b: Settings
+    metric: str
+    claim: Outcome
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, name: str) -> str:
+        if name not in MEASURES:
+            raise ValueError(f"there is no measure called {name!r}")
+        return name
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        for settings in (self.a, self.b):
+            try:
+                make_config(**settings)
+            except AnoOnlyError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    def runs(self, seeds: int = SEEDS) -> tuple[list[RunConfig], list[RunConfig]]:
+        """A and B, seed by seed."""
+        return tuple([make_config(**own, seed=seed) for seed in range(seeds)] for own in (self.a, self.b))  # type: ignore[return-value]
+
+
+class Step(Check):
+    """One question of a lesson.
+
+    predictions: what the reader can commit to, in words, in the order offered. claim: which of them
+    was measured to be true. why: Markdown, shown after the run. also: what `why` claims besides.
+    shows: the picture beside the answer.
+    """
+
+    question: Sentence
+    predictions: Mapping[Outcome, Sentence]
+    why: Sentence
+    also: tuple[Check, ...] = ()
+    shows: Literal["scores", "map"] = "scores"
+
+    @field_validator("predictions")
+    @classmethod
+    def _all_outcomes(cls, predictions: Mapping[Outcome, str]) -> Mapping[Outcome, str]:
+        if set(predictions) != set(get_args(Outcome)):
+            raise ValueError("better, equal and worse must each be predictable")
+        return predictions
+
+
+class Next(_Frozen):
+    """One thing to try: a sentence, the page to try it on, and that page's URL parameters."""
+
+    text: Sentence
+    page: Page
+    parameters: Mapping[str, str | list[str]] = {}
+
+
+class Lesson(_Frozen):
+    """Five to ten minutes: two or three questions about one thing."""
+
+    title: Sentence
+    minutes: int = Field(ge=5, le=10)
+    question: Sentence
+    steps: tuple[Step, ...] = Field(min_length=2, max_length=3)
+    next: tuple[Next, ...] = Field(min_length=2, max_length=3)
+
+
+def outcome(found: Difference) -> Outcome:
+    """What came out: better or worse where the interval leaves zero out, else no clear difference."""
+    if not found.is_clear:
+        return "equal"
+    return "better" if found.delta > 0 else "worse"
+
+
+def measured(
+    metric: str, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None = None
+) -> Difference:
+    """One measure of B against A over their seeds. points: for a measure of a map, each run's map by its key."""
+    measure = MEASURES[metric]
+    sides = [
+        [measure.of(run, points[run.key] if measure.projector and points else run.sample.hidden) for run in side]
+        for side in (a, b)
+    ]
+    return difference(*sides)
+
+
+def read_lesson(path: Path) -> Lesson:
+    """The lesson in a file; raises BadLesson with one sentence.
+
+    The lesson's `settings` hold for all its steps, a step's `settings` for its A and B.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        shared = content.pop("settings", {})
+        for step in content.get("steps", ()):
+            _spread_settings(step, shared | step.pop("settings", {}))
+        return Lesson.model_validate(content)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        place = " ".join(str(part) for part in detail["loc"])
+        raise BadLesson(f"The lesson {path.name} cannot be used, {place or 'as a whole'}: {detail['msg']}.") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BadLesson(f"The lesson {path.name} cannot be read: {error}.") from error
+
+
+def _spread_settings(step: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Complete a step's A and B, and those of what it claims besides, which are the step's unless given."""
+    own: dict[str, Any] = {side: shared | step[side] for side in ("a", "b") if side in step}
+    for check in step.get("also", ()):
+        for side, settings in own.items():
+            check[side] = shared | check[side] if side in check else settings
+    step.update(own)
+
+
+def read_lessons(folder: Path = FOLDER) -> Mapping[str, Lesson]:
+    """All lessons of a folder by name, in the order of their files NN_name.toml."""
+    paths = sorted(folder.glob("*.toml"))
+    return MappingProxyType({path.stem.partition("_")[2] or path.stem: read_lesson(path) for path in paths})
+
+
+LESSONS = read_lessons()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a reader is: a lesson's name, and a step from 1, or one beyond the last for what to try next."""
+
+    lesson: str
+    step: int = 1
+
+    def parameters(self) -> dict[str, str]:
+        """The place as URL parameters."""
+        return {"lesson": self.lesson, "step": str(self.step)}
+
+
+def read_place(parameters: Mapping[str, str]) -> tuple[Place, list[str]]:
+    """The place that a link means, and a sentence about each parameter that cannot be used."""
+    notices = [
+        f"The link sets {name[:40]!r}, which this page does not know."
+        for name in parameters
+        if name not in ("lesson", "step")
+    ]
+    first = next(iter(LESSONS))
+    name = parameters.get("lesson", first)
+    if name not in LESSONS:
+        notices.append(f"There is no lesson called {name[:40]!r}. The first one stands here instead.")
+        return Place(first), notices
+    text, last = parameters.get("step", "1"), len(LESSONS[name].steps) + 1
+    if text not in map(str, range(1, last + 1)):
+        notices.append(f"The link's step must be a whole number from 1 to {last}, not {text[:40]!r}.")
+        return Place(name), notices
+    return Place(name, int(text)), notices

@@ -1,0 +1,272 @@
+"""Lessons: a question, a prediction, the run, what came out, why; and what to try next."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlencode
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.results.keys import hidden_points_key
+from anoonly_core.results.result import RunResult
+from app.controls.link_parser import OF_PAGES
+from app.controls.links import address
+from app.navigation import PAGES
+from app.server.jobs import Jobs, server_jobs
+from app.views.lessons.figures import draw_answer, draw_settings
+from app.views.lessons.lessons import LESSONS, Lesson, Outcome, Place, Step, read_place
+from app.views.lessons.measures import MEASURES
+from app.widgets import notices
+from app.widgets.progress import POLL_S, Bar, Plan, draw_failures, draw_progress, progress_row
+from app.widgets.session import visit
+
+__all__ = ["page"]
+
+MAP = "tsne"
+PATHS = {"compare": "", "sweep": "sweep", "microscope": "microscope", "runs": "runs"}
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every step of the reader."""
+    jobs, session = visit()
+    place = _place()
+    _draw_list(place)
+    lesson = LESSONS[place.lesson]
+    number = list(LESSONS).index(place.lesson) + 1
+    st.markdown(f"##### {number}. {lesson.title} :small[:gray[{lesson.question}]]")
+    try:
+        if place.step > len(lesson.steps):
+            jobs.release(session)
+            _draw_next(place, lesson)
+        else:
+            _draw_step(place, lesson, jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+# -- where the reader is
+
+
+def _place() -> Place:
+    """The place in the address, else where the session left this page; the address then says it."""
+    of_others = OF_PAGES.difference(Place(next(iter(LESSONS))).parameters())
+    given = {name: text for name, text in st.query_params.to_dict().items() if name not in of_others}
+    place, complaints = read_place(given)
+    if not given:
+        place = st.session_state.get("lesson_place", place)
+    st.session_state.lesson_place = place
+    st.session_state.setdefault("lesson_steps", {})[place.lesson] = place.step
+    for complaint in complaints:
+        notices.warning(complaint)
+    if not complaints:  # else the address stays as it is, and the notice with it, until the reader moves on
+        st.query_params.from_dict(place.parameters())
+    return place
+
+
+def _go(place: Place) -> None:
+    st.query_params.from_dict(place.parameters())
+
+
+def _go_to_lesson() -> None:
+    name = st.session_state.lesson_choice
+    _go(Place(name, st.session_state.lesson_steps.get(name, 1)))
+
+
+def _committed() -> dict[Place, Outcome]:
+    """What the reader predicted in this session."""
+    found: dict[Place, Outcome] = st.session_state.setdefault("lesson_predictions", {})
+    return found
+
+
+def _came_out() -> dict[Place, Outcome]:
+    """What came out where the reader has seen it in this session."""
+    found: dict[Place, Outcome] = st.session_state.setdefault("lesson_outcomes", {})
+    return found
+
+
+def _steps(name: str) -> list[Place]:
+    return [Place(name, step + 1) for step in range(len(LESSONS[name].steps))]
+
+
+def _draw_list(place: Place) -> None:
+    """All lessons, with a tick where every question has been answered in this session."""
+
+    def label(name: str) -> str:
+        return f"{list(LESSONS).index(name) + 1}. {LESSONS[name].title} :gray[· {LESSONS[name].minutes} min]"
+
+    def caption(name: str) -> str:
+        done = all(step in _came_out() for step in _steps(name))
+        return f"{'✓ ' if done else ''}{LESSONS[name].question}"
+
+    st.session_state.lesson_choice = place.lesson
+    with st.sidebar:
+        st.radio(
+            "Lessons",
+            list(LESSONS),
+            format_func=label,
+            captions=[caption(name) for name in LESSONS],
+            key="lesson_choice",
+            on_change=_go_to_lesson,
+            label_visibility="collapsed",
+        )
+
+
+# -- a question
+
+
+def _draw_step(place: Place, lesson: Lesson, jobs: Jobs, session: str) -> None:
+    step = lesson.steps[place.step - 1]
+    st.markdown(f":gray[Question {place.step} of {len(lesson.steps)}.] **{step.question}**")
+    draw_settings(step)
+    predicted = _committed().get(place)
+    status = st.empty()  # what is asked goes as soon as the training begins
+    if predicted is None:
+        jobs.release(session)
+        with status.container():
+            _ask(place, step)
+        return
+    found = _results(place, step, jobs, session, status)
+    if found is None:
+        return
+    _came_out()[place] = draw_answer(step, predicted, *found)
+    _draw_buttons(place, lesson)
+
+
+def _ask(place: Place, step: Step) -> None:
+    chosen = st.radio(
+        "What do you predict?",
+        list(step.predictions),
+        format_func=step.predictions.__getitem__,
+        index=None,
+        key=_prediction_key(place),
+        persist_state="session",
+    )
+    with st.container(horizontal=True):
+        st.button(
+            "Commit and run",
+            type="primary",
+            disabled=chosen is None,
+            on_click=_commit,
+            args=(place,),
+            key="commit",
+        )
+        if place.step > 1:
+            st.button("Back", on_click=_go, args=(Place(place.lesson, place.step - 1),), key="back")
+
+
+def _prediction_key(place: Place) -> str:
+    return f"predict {place.lesson} {place.step}"
+
+
+def _commit(place: Place) -> None:
+    # What is chosen by now: a quick hand presses before the last arrow key has come back from the server.
+    _committed()[place] = st.session_state[_prediction_key(place)]
+
+
+def _results(
+    place: Place, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
+) -> tuple[list[RunResult], list[RunResult], dict[str, np.ndarray] | None] | None:
+    """The runs of all seeds and the maps that the step needs, once they are there; None where one failed."""
+    plan = Plan(*step.runs())
+    jobs.want(session, plan.groups())
+    found = plan.finished(jobs)
+    if found is None or len(found[0]) < len(plan.a):
+        with status.container():
+            bar, cancel = progress_row()
+        cancel.button("Cancel", key="cancel", on_click=_cancel, args=(place, session))
+    while found is None or len(found[0]) < len(plan.a):
+        if draw_failures(plan.keys, jobs, status):
+            return None
+        draw_progress(bar, f"Training {len(plan.a)} seeds of A and of B", plan, plan.keys, jobs)
+        if jobs.view(plan.keys) is None:
+            jobs.want(session, plan.groups())
+        time.sleep(POLL_S)
+        found = plan.finished(jobs)
+    points = None
+    if step.shows == "map" or MEASURES[step.metric].projector:
+        points = _maps([*found[0], *found[1]], jobs, session, status)
+        if points is None:
+            return None
+    status.empty()
+    return *found, points
+
+
+def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerator) -> dict[str, np.ndarray] | None:
+    """Each run's map by its key, once they are all there; None where one failed."""
+    keys = {run.key: hidden_points_key(run.key, MAP) for run in runs}
+    tables = {keys[run.key]: run.sample.hidden for run in runs}
+    jobs.want_points(session, MAP, tables)
+    found = {run: points for run, key in keys.items() if (points := jobs.points(key)) is not None}
+    bar = Bar(status)
+    while len(found) < len(keys):
+        if draw_failures(list(tables), jobs, status):
+            return None
+        bar.show(len(found) / len(keys), f"Drawing maps by t-SNE: {len(found)} of {len(keys)}")
+        if jobs.view(tables) is None:
+            jobs.want_points(session, MAP, tables)
+        time.sleep(POLL_S)
+        found = {run: points for run, key in keys.items() if (points := jobs.points(key)) is not None}
+    return found
+
+
+def _cancel(place: Place, session: str) -> None:
+    """Stop the training: the question is open again, with the prediction still chosen."""
+    _committed().pop(place, None)
+    server_jobs().release(session)
+
+
+def _draw_buttons(place: Place, lesson: Lesson) -> None:
+    is_last = place.step == len(lesson.steps)
+    with st.container(horizontal=True):
+        label = "What to try next" if is_last else "Next question"
+        st.button(label, type="primary", on_click=_go, args=(Place(place.lesson, place.step + 1),), key="next")
+        if place.step > 1:
+            st.button("Back", on_click=_go, args=(Place(place.lesson, place.step - 1),), key="back")
+        _draw_reset(place)
+
+
+def _draw_reset(place: Place) -> None:
+    st.button("Reset this lesson", on_click=_reset, args=(place.lesson,), key="reset", help="Predict anew.")
+
+
+def _reset(name: str) -> None:
+    for step in _steps(name):
+        _committed().pop(step, None)
+        _came_out().pop(step, None)
+        st.session_state.pop(_prediction_key(step), None)
+    _go(Place(name))
+
+
+# -- the end
+
+
+def _draw_next(place: Place, lesson: Lesson) -> None:
+    """What came of the predictions, and what to try next."""
+    seen = [step for step in _steps(place.lesson) if step in _came_out()]
+    right = sum(_came_out()[step] == _committed().get(step) for step in seen)
+    if seen:
+        st.markdown(f"**{right} of your {len(seen)} predictions came out as you said.**")
+    for step in _steps(place.lesson):
+        content = lesson.steps[step.step - 1]
+        if step in _came_out():
+            came, predicted = _came_out()[step], _committed()[step]
+            mark = "as predicted" if came == predicted else f"you predicted: {content.predictions[predicted]}"
+            st.markdown(f"{step.step}. {content.question}  \n**{content.predictions[came]}** :gray[({mark})]")
+        else:
+            st.markdown(f"{step.step}. {content.question}  \n:gray[Not answered yet.]")
+    st.markdown("**What to try next** :gray[(each opens in a tab of its own)]")
+    for number, offer in enumerate(lesson.next):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            root = address({}, st.context.url, PAGES["lessons"].url_path)
+            query = f"?{urlencode(offer.parameters, doseq=True)}" if offer.parameters else ""
+            st.link_button(f"Open {offer.page.title()}", f"{root}{PATHS[offer.page]}{query}", key=f"offer {number}")
+            st.markdown(offer.text)
+    with st.container(horizontal=True):
+        names = list(LESSONS)
+        following = names[(names.index(place.lesson) + 1) % len(names)]
+        st.button("Next lesson", type="primary", on_click=_go, args=(Place(following),), key="next")
+        st.button("Back", on_click=_go, args=(Place(place.lesson, place.step - 1),), key="back")
+        _draw_reset(place)

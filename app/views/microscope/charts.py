@@ -1,0 +1,260 @@
+"""The microscope's film: each row's gradient in its three parts, and what the batch's statistics do meanwhile."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from anoonly_core.microscope.result import PART_NAMES, Kind, Observation
+from app.charts.animation import Change, Film
+from app.charts.panels import Panels
+from app.charts.style import ANOMALY, NEUTRAL, NORMAL
+
+__all__ = ["KINDS", "observation_film"]
+
+BATCH, STEADY = "#CC79A7", "#009E73"
+KINDS = {
+    Kind.NORMAL: ("normal, in the pool", NORMAL, "circle", 6),
+    Kind.HIDDEN_ANOMALY: ("anomaly, hidden in the pool", ANOMALY, "diamond", 8),
+    Kind.LABELLED_ANOMALY: ("labelled anomaly", ANOMALY, "star", 10),
+}
+DASHES = {Kind.NORMAL: "solid", Kind.HIDDEN_ANOMALY: "dash", Kind.LABELLED_ANOMALY: "dot"}
+SPREAD = 0.09  # how far dots of one column lie apart
+COLUMN = 0.27
+SMALL = 12
+HEIGHT = 470
+
+
+def observation_film(seen: Observation, feature: int | None = None) -> Film:
+    """The film of one place, a moment a step; feature: whose mean and deviation are drawn, None for all of them."""
+    steps = len(seen.epoch)
+    figure = Panels(2, 4, spacing=(0.055, 0.2), heights=[0.56, 0.44], spans={(1, 1): 3})
+    changes = [*_gradients(figure, seen), *_batch(figure, seen)]
+    _statistics(figure, seen, feature)
+    _distances(figure, seen)
+    _losses(figure, seen)
+    _agreement(figure, seen)
+    clock = len(figure.data)
+    changes += _clock(figure, steps)
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 8, "r": 8, "t": 40, "b": 4},
+        legend={"orientation": "h", "x": 0, "y": 1.14, "yanchor": "top"},
+        hovermode="closest",
+        bargap=0.25,
+        uirevision="keep",
+    )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return Film(
+        figure=figure.figure(),
+        changes=tuple(changes),
+        captions=tuple(_caption(seen, step) for step in range(steps)),
+        clock=clock,
+        times=tuple(float(step) for step in range(1, steps + 1)),
+        start=0,
+    )
+
+
+def _caption(seen: Observation, step: int) -> str:
+    within = step % seen.steps_an_epoch + 1
+    kinds = seen.kind[step]
+    counts = [int((kinds == kind).sum()) for kind in KINDS]
+    labelled = "1 labelled anomaly" if counts[2] == 1 else f"{counts[2]} labelled anomalies"
+    return (
+        f"Step {step + 1} of {len(seen.epoch)} · epoch {seen.epoch[step]}, batch {within} of {seen.steps_an_epoch} · "
+        f"{len(kinds)} row{'' if len(kinds) == 1 else 's'}: {counts[0]} normal and {counts[1]} anomalous in the pool, "
+        f"{labelled}"
+        f"{'' if seen.lengths[step].any() else ' · no gradient in this batch'}"
+    )
+
+
+def _gradients(figure: Panels, seen: Observation) -> list[Change]:
+    """A dot a row and part, on a logarithmic axis with a line of its own for nothing at all."""
+    longest = float(seen.lengths.max()) or 1.0
+    some = np.log10(seen.lengths[seen.lengths > longest * 1e-9])
+    top: float = np.log10(longest)
+    low = max(float(some.min()), top - 6) if some.size else top - 2
+    nothing = low - max(0.35, 0.12 * (top - low))
+    with np.errstate(divide="ignore"):
+        logarithm: np.ndarray = np.log10(seen.lengths)
+    height = np.maximum(logarithm, low)
+    height[seen.lengths <= longest * 1e-9] = nothing
+    scatter = np.random.default_rng(0).uniform(-SPREAD, SPREAD, size=(seen.kind.shape[1],))
+    changes = []
+    for number, (kind, (name, colour, symbol, size)) in enumerate(KINDS.items()):
+        xs, ys, rows = [], [], []
+        for step in range(len(seen.epoch)):
+            mine = np.flatnonzero(seen.kind[step] == kind)
+            columns = np.arange(len(PART_NAMES))[:, None] + COLUMN * (number - 1)
+            xs.append((columns + scatter[mine]).ravel().astype(np.float32))
+            ys.append(height[step][:, mine].ravel().astype(np.float32))
+            rows.append(np.tile(seen.row_ids[step][mine], len(PART_NAMES)).astype(np.int32))
+        trace = len(figure.data)
+        figure.add_scatter(
+            x=xs[0],
+            y=ys[0],
+            customdata=rows[0],
+            mode="markers",
+            name=name,
+            marker={"color": colour, "symbol": symbol, "size": size, "opacity": 0.75, "line": {"width": 0}},
+            hovertemplate=f"row %{{customdata}}, {name}<br>length 10^%{{y:.1f}}<extra></extra>",
+            row=1,
+            col=1,
+        )
+        changes += [Change(trace, "x", xs), Change(trace, "y", ys), Change(trace, "customdata", rows)]
+    changes.append(_shares(figure, seen, top + 0.14 * (top - nothing)))
+    ticks = [power for power in range(int(np.ceil(low)), int(np.floor(top)) + 1)]
+    ticks = ticks[:: max(1, len(ticks) // 4)]
+    figure.update_yaxes(
+        tickvals=[nothing, *ticks],
+        ticktext=["nothing", *(f"10<sup>{power}</sup>".replace("-", "−") for power in ticks)],
+        range=[nothing - 0.07 * (top - nothing), top + 0.24 * (top - nothing)],
+        title={"text": "length of the gradient", "font": {"size": 12}},
+        zeroline=False,
+        row=1,
+        col=1,
+    )
+    figure.update_xaxes(
+        tickvals=[0, 1, 2],
+        ticktext=[f"<b>{name}</b>" for name in PART_NAMES],
+        range=[-0.5, 2.5],
+        showgrid=False,
+        zeroline=False,
+        row=1,
+        col=1,
+    )
+    for place in (0.5, 1.5):
+        figure.add_vline(x=place, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=1, col=1)
+    return changes
+
+
+def _shares(figure: Panels, seen: Observation, y: float) -> Change:
+    """Above each part, what it makes up of all that the normal rows of the batch get."""
+    words = []
+    for step in range(len(seen.epoch)):
+        lengths = seen.lengths[step][:, seen.kind[step] == Kind.NORMAL].sum(axis=1, dtype=np.float64)
+        total = lengths.sum()
+        words.append(["normal rows: nothing"] * 3 if total == 0 else [f"normal rows: {s:.0%}" for s in lengths / total])
+    figure.add_scatter(
+        x=[0, 1, 2],
+        y=[y] * 3,
+        mode="text",
+        text=words[0],
+        textfont={"size": 14},
+        showlegend=False,
+        hoverinfo="skip",
+        row=1,
+        col=1,
+    )
+    return Change(len(figure.data) - 1, "text", words)
+
+
+def _batch(figure: Panels, seen: Observation) -> list[Change]:
+    """What the batch is made of."""
+    counts = [np.array([(own == kind).sum() for kind in KINDS]) for own in seen.kind]
+    shares = [(100 * own / own.sum()).astype(np.float32) for own in counts]
+    figure.add_bar(
+        x=["normal", "hidden", "labelled"],
+        y=shares[0],
+        marker={
+            "color": [colour for _, colour, _, _ in KINDS.values()],
+            "opacity": 0.8,
+            "pattern": {"shape": ["", "/", ""], "fillmode": "overlay", "fgcolor": "white", "solidity": 0.25},
+        },
+        showlegend=False,
+        hovertemplate="%{y:.1f} % of the batch<extra></extra>",
+        row=1,
+        col=4,
+    )
+    trace = len(figure.data) - 1
+    figure.update_yaxes(range=[0, 100], row=1, col=4)
+    figure.add_title("the batch, %", 1, 4, SMALL)
+    return [Change(trace, "y", shares)]
+
+
+def _statistics(figure: Panels, seen: Observation, feature: int | None) -> None:
+    def drawn(values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sqrt((values**2).mean(axis=1)) if feature is None else values[:, feature])
+
+    lines = [("batch μ", seen.mean, BATCH, "solid", 1.2), ("batch σ", seen.deviation, BATCH, "dot", 1.2)]
+    if not np.isnan(seen.running_mean).any():
+        lines += [
+            ("running μ", seen.running_mean, STEADY, "solid", 2.5),
+            ("running σ", seen.running_deviation, STEADY, "dot", 2.5),
+        ]
+    for name, values, colour, dash, width in lines:
+        _line(figure, 1, name, drawn(values), colour, dash, width)
+    which = "root mean square" if feature is None else f"feature {feature + 1}"
+    figure.add_title(f"μ —, σ ···, {which}", 2, 1, SMALL)
+
+
+def _distances(figure: Panels, seen: Observation) -> None:
+    for kind, (name, colour, _, _) in reversed(KINDS.items()):  # the normal rows on top
+        chosen = np.where(seen.kind == kind, seen.distance, np.nan)
+        some = (seen.kind == kind).any(axis=1)
+        median = np.full(len(chosen), np.nan)
+        median[some] = np.nanmedian(chosen[some], axis=1)
+        _line(figure, 2, name, median, colour, DASHES[kind], 1.6)
+    figure.add_title("distance to the centre (normal —)", 2, 2, SMALL)
+
+
+def _losses(figure: Panels, seen: Observation) -> None:
+    _line(figure, 3, "in front of the norm", seen.loss_before, NEUTRAL, "dash", 1.8)
+    _line(figure, 3, "behind it", seen.loss_after, STEADY, "solid", 1.8)
+    figure.update_yaxes(rangemode="tozero", row=2, col=3)
+    figure.add_title("L_BN: in front --, behind —", 2, 3, SMALL)
+
+
+def _agreement(figure: Panels, seen: Observation) -> None:
+    """How far the sum of the parts is from autograd's gradient; what is exactly 0 has no place on the axis."""
+    for name, values, colour, dash in (
+        ("sum of the three parts", seen.error, STEADY, "solid"),
+        ("with eq. 13 as printed", seen.error_printed, NEUTRAL, "dash"),
+    ):
+        _line(figure, 4, name, np.where(values > 0, values, np.nan), colour, dash, 1.8)
+    if not seen.error.any() and not (seen.error_printed > 0).any():
+        figure.add_words("exactly 0", 2, 4, x=0.5, y=0.5)
+    figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=4)
+    figure.add_title("off autograd: ours —, eq. 13 --", 2, 4, SMALL)
+
+
+def _line(figure: Panels, col: int, name: str, y: np.ndarray, colour: str, dash: str, width: float) -> None:
+    figure.add_scatter(
+        x=np.arange(1, len(y) + 1),
+        y=y.astype(np.float32),
+        mode="lines+markers" if np.isnan(y).any() else "lines",  # a step between two gaps has no line
+        name=name,
+        marker={"color": colour, "size": 3},
+        line={"color": colour, "dash": dash, "width": width},
+        showlegend=False,
+        hovertemplate=f"step %{{x}}: %{{y:.3g}}<extra>{name}</extra>",
+        row=2,
+        col=col,
+    )
+
+
+def _clock(figure: Panels, steps: int) -> list[Change]:
+    """A line through the charts below at the step on show."""
+    changes = []
+    times = [np.array([step, step], dtype=np.float32) for step in range(1, steps + 1)]
+    for col in range(1, 5):
+        if col == 4:
+            low, high = 1e-9, 1e3
+        else:
+            values = np.concatenate([own["y"] for own in figure.traces(2, col)])
+            low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        if col == 3:
+            low = 0.0
+        figure.add_scatter(
+            x=times[0],
+            y=[low, high],
+            mode="lines",
+            line={"color": NEUTRAL, "width": 1.5},
+            showlegend=False,
+            hoverinfo="skip",
+            row=2,
+            col=col,
+        )
+        changes.append(Change(len(figure.data) - 1, "x", times))
+        figure.update_xaxes(range=[0, steps + 1], title={"text": "step", "standoff": 10}, row=2, col=col)
+    return changes

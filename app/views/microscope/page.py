@@ -1,0 +1,137 @@
+"""Microscope: one network, one batch after another, and where each row's gradient comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
+from anoonly_core.data.tables.uploads import find
+from anoonly_core.errors import AnoOnlyError, InvalidConfig
+from anoonly_core.execution import tasks
+from anoonly_core.microscope.result import Observation
+from anoonly_core.results.keys import observation_key
+from app.charts.style import MODEBAR
+from app.controls import links
+from app.controls.sidebar import draw_sidebar
+from app.server.jobs import Jobs
+from app.views.microscope.charts import observation_film
+from app.views.microscope.text import gradient_sentence, place_note
+from app.widgets import notices
+from app.widgets.download import is_at_hand
+from app.widgets.player import draw_player
+from app.widgets.session import visit
+from app.widgets.worker_result import film_of
+
+__all__ = ["page"]
+
+CHART = "microscope"
+ALL_FEATURES = "all (root mean square)"
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a control."""
+    jobs, session = visit()
+    links.take_in_link()
+    links.remember()
+    try:
+        config = draw_sidebar(without=("seeds",)).b
+        links.draw_notices(config)
+        if not BASELINES[config.baseline].has("norm"):
+            raise InvalidConfig(f"{config.baseline} has no norm to look at: choose another baseline.")
+        if is_at_hand(config.dataset, jobs, session):
+            _draw(config, jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
+    key = observation_key(config)
+    seen: list[Observation] | None = film_of(jobs, session, key, "Training, epoch", tasks.observe_run, config)
+    if seen is None:
+        return
+    sentence, playing, picture = st.container(), st.container(), st.container()
+    place, feature = _draw_choices(seen)
+    sentence.markdown(f"##### {gradient_sentence(config, seen[place])}")
+    film = observation_film(seen[place], feature)
+    with playing:
+        draw_player(
+            film,
+            key=f"{key} {place} {feature}",
+            chart=CHART,
+            label="step",
+            jump=seen[place].steps_an_epoch,
+            jump_label="+1 epoch",
+        )
+    picture.plotly_chart(
+        film.figure,
+        key=CHART,
+        config=MODEBAR,
+        alt="The gradient of each row of a batch in three parts; the batch's make-up; statistics, distances, L_BN and "
+        "agreement with autograd over the steps.",
+    )
+    if note := place_note(config, seen, place):
+        st.caption(note)
+    table = find(config.dataset)
+    if table is not None and table.counts is not None and table.counts["unlabelled"]:
+        st.caption(
+            "Rows without a label are drawn with the normal ones of the pool, although nobody knows what they are."
+        )
+    _explain(seen[place])
+
+
+def _draw_choices(seen: list[Observation]) -> tuple[int, int | None]:
+    """Which norm is looked at, from the last one on, and which feature's mean and deviation are drawn."""
+    left, right = st.columns(2)
+    names = [one.place for one in seen]
+    place = left.selectbox(
+        "At which norm",
+        names,
+        index=len(names) - 1,
+        key="place",
+        bind="query-params",
+        help="The hidden features are those of the last norm: behind it there is only the layer that scores.",
+    )
+    links.draw_refused("place", names)
+    looked_at = seen[names.index(place)]
+    features = [ALL_FEATURES, *(f"feature {number}" for number in range(1, looked_at.mean.shape[1] + 1))]
+    feature = right.selectbox("Mean and deviation of", features, key="feature", bind="query-params")
+    links.draw_refused("feature", features)
+    return names.index(place), None if feature == ALL_FEATURES else features.index(feature) - 1
+
+
+def _explain(seen: Observation) -> None:
+    with st.expander("What is drawn here, and the printed eq. 13"):
+        st.markdown(
+            "Each mark is a row of the batch; its height is the length of the gradient that reaches its features in "
+            "front of the norm, split by how it came there. With $h' = (h-\\mu)/\\sqrt{\\sigma^2+\\varepsilon}$ over a "
+            "batch of $b$ rows and $g' = \\partial L/\\partial h'$:"
+        )
+        st.latex(
+            r"\frac{\partial L}{\partial h_i} = \underbrace{\frac{g'_i}{\sqrt{\sigma^2+\varepsilon}}}_{\text{direct}}"
+            r" + \underbrace{\frac{\partial L}{\partial\sigma^2}\,\frac{2(h_i-\mu)}{b}}_{\text{through the variance}}"
+            r" + \underbrace{\frac{\partial L}{\partial\mu}\,\frac{1}{b}}_{\text{through the mean}}"
+        )
+        st.latex(
+            r"\frac{\partial L}{\partial\mu} = -\frac{1}{\sqrt{\sigma^2+\varepsilon}}\sum_i g'_i"
+            r" - \frac{2}{b}\frac{\partial L}{\partial\sigma^2}\sum_i (h_i-\mu)"
+        )
+        if np.isfinite(seen.error_printed).any():
+            printed = float(np.nanmax(seen.error_printed))
+            st.markdown(
+                "The paper's eq. 13 prints $-1/(\\sigma^2+\\varepsilon)$, without the root. Over these steps the "
+                f"three parts above add up to autograd's gradient to within {seen.error.max():.0e} of the largest "
+                f"number among them; with eq. 13 as printed the sum is off by up to {printed:.2g} times that number."
+            )
+        else:
+            st.markdown(
+                f"Over these steps the parts add up to autograd's gradient to within {seen.error.max():.0e} of the "
+                "largest number among them. Eq. 13 is about batch norm and has no place here."
+            )
+        st.markdown(
+            "**Pink**: the batch's statistics. **Green**: the running ones, which score rows at test time. "
+            "**Distance**: of a row behind the norm from the mean of the batch's pool, root mean square over the "
+            "features; medians. "
+            "**L_BN** (eq. 5) = ‖batch mean‖ + ‖batch variance − 1‖, what the paper says batch norm keeps small."
+        )

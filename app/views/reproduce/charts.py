@@ -1,0 +1,58 @@
+"""A figure of the paper's, measured: each system's mean with its interval over what is varied."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from anoonly_core.metrics.confidence import margin
+from anoonly_core.reproduction.experiments import ANOONLY
+from anoonly_core.reproduction.tables import METRIC_WORDS, Table
+from app.charts.style import PALETTE, SYMBOLS
+
+__all__ = ["table_figure"]
+
+HEIGHT = 330
+SIDE_STEP = 0.012  # of the chart's width, so that intervals of neighbours can be told apart
+
+
+def table_figure(table: Table, x_title: str) -> go.Figure:
+    """Rows as lines over the columns with 95 % intervals: baselines dashed, AnoOnly solid; heads by colour and mark."""
+    figure = go.Figure()
+    heads = list(dict.fromkeys(row.removesuffix(ANOONLY) for row in table.rows))
+    paired = any(row.endswith(ANOONLY) for row in table.rows)
+    places = {column: place for place, column in enumerate(table.columns)}
+    for number, row in enumerate(table.rows):
+        cells = [(places[column], table.cells[row, column]) for column in table.columns if (row, column) in table.cells]
+        head = heads.index(row.removesuffix(ANOONLY))
+        shift = SIDE_STEP * len(places) * (number - (len(table.rows) - 1) / 2)
+        dash = "dash" if paired and not row.endswith(ANOONLY) else "solid"
+        figure.add_scatter(
+            x=[place + shift for place, _ in cells],
+            y=[cell.mean for _, cell in cells],
+            error_y={"array": [margin(cell.values) or 0 for _, cell in cells], "thickness": 1.3, "width": 3},
+            customdata=[[table.columns[place], len(cell.values), margin(cell.values) or 0] for place, cell in cells],
+            mode="lines+markers",
+            name=row,
+            line={"color": PALETTE[head], "dash": dash, "width": 2.2},
+            marker={"color": PALETTE[head], "symbol": SYMBOLS[head], "size": 9, "line": {"color": "white", "width": 1}},
+            hovertemplate=f"{row}, %{{customdata[0]}}<br>%{{y:.1f}} ± %{{customdata[2]:.1f}} over %{{customdata[1]}} "
+            "seeds<extra></extra>",
+        )
+    figure.update_xaxes(
+        title_text=x_title,
+        tickvals=list(places.values()),
+        ticktext=list(places),
+        range=[-0.4, max(len(places), 1) - 0.6],
+        zeroline=False,
+        automargin=True,
+    )
+    figure.update_yaxes(title_text=f"{METRIC_WORDS[table.metric]} in %", automargin=True)
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 10, "r": 10, "t": 30, "b": 8},
+        # Wide enough for a dash beside the mark.
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "itemwidth": 56},
+        dragmode=False,
+        uirevision="keep",
+    )
+    return figure

@@ -1,0 +1,228 @@
+"""Reproduce: the paper's tables and figures, measured again, beside what was published; and what does not add up."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.reproduction.cells import REFERENCES, Cell
+from anoonly_core.reproduction.differences import authors_grid, paper_grid, to_the_authors_code, to_the_paper
+from anoonly_core.reproduction.discrepancies import POINTS
+from anoonly_core.reproduction.evidence import Evidence, evidence_shipped
+from anoonly_core.reproduction.experiments import EXPERIMENTS, READINGS
+from anoonly_core.reproduction.reports import GAINED, PAPER_TABLES, RIGHT_SIGN
+from anoonly_core.reproduction.significance import gains, gains_grid
+from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_WORDS, Table, make_table, places_of
+from app.charts.style import MODEBAR
+from app.controls.links import compare_parameters, draw_unknown
+from app.navigation import open_page
+from app.server.evidence_cache import CellRuns, findings_of, runs_of_cell, server_evidence
+from app.server.sweep_queue import Sweeps, server_sweeps
+from app.text.labels import NOUNS
+from app.views.reproduce.charts import table_figure
+from app.views.reproduce.controls import PARAMETERS, begin, complaints, draw_choice, draw_segments
+from app.views.reproduce.grid import draw_grid, draw_take_away, markdown
+from app.views.reproduce.table import LEGEND, cell_words, draw_cells, file_table
+from app.views.reproduce.text import differences_sentence, figure_sentence, gains_sentence, norms_sentence, nothing_yet
+from app.widgets import notices
+from app.widgets.session import visit
+
+__all__ = ["page"]
+
+FOLLOW_S = 0.5
+POINTS_PAGE, DIFFERENCES_PAGE = "points", "differences"
+# Of the experiments, those that the paper prints; the others stand behind the points.
+PRINTED = ("table1", "table2", "table3", "table4", "fig5", "fig6", "fig7", "fig8", "fig9")
+SHOWN = {
+    **{name: EXPERIMENTS[name].title for name in PRINTED},
+    POINTS_PAGE: "What does not add up",
+    DIFFERENCES_PAGE: "Differences",
+}
+WHERE_FROM = {"text": "The paper's text, no leak", "code": "The published code"}
+SIGNS = {"published": "as published", "right": "the right one"}
+HOW_TO_READ = (
+    "Mean ± standard deviation over the seeds of the mean over files; in brackets the difference to {reference}. "
+    f"{LEGEND} Choose a cell to see what it stands on and to run it again."
+)
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a control."""
+    jobs, _ = visit()
+    sweeps = server_sweeps()
+    draw_unknown(PARAMETERS)
+    begin()
+    with st.sidebar:
+        name = draw_choice(st.radio, "Show", list(SHOWN), SHOWN, "show")
+    place = st.container()
+    try:
+        evidence = server_evidence(jobs.store)
+        if name == POINTS_PAGE:
+            _draw_points(evidence)
+        elif name == DIFFERENCES_PAGE:
+            _draw_differences(evidence)
+        else:
+            _draw_experiment(name, evidence, sweeps)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+    with place:
+        for complaint in complaints():
+            notices.warning(complaint)
+
+
+def _draw_experiment(name: str, evidence: Evidence, sweeps: Sweeps) -> None:
+    """A table or a figure with its sentence, its controls, and what can be done with it."""
+    sentence, controls = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
+    frame = evidence.frame(name)
+    readings = [own for own in READINGS if len(frame) and (frame["reading"] == own).any()]
+    if not readings:
+        sentence.markdown(f"##### {nothing_yet()}")
+        return
+    with controls:
+        reading = draw_segments("Ours", readings, WHERE_FROM, "ours")
+        places = places_of(name, frame[frame["reading"] == reading])
+        names = {own: own for own in places}
+        place = draw_choice(st.selectbox, "Where", places, names, "where", width=190) if places else ""
+        metric = LAYOUTS[name].metric
+        if name == "table4" and draw_segments("The sign", list(SIGNS), SIGNS, "sign") == "right":
+            metric = RIGHT_SIGN
+        table = evidence.once(
+            ("table", name, reading, place, metric), lambda: make_table(name, frame, reading, place, metric)
+        )
+        beside = [own for own in REFERENCES if any(cell.beside(own) is not None for cell in table.cells.values())]
+        reference = draw_segments("Beside", beside or ["paper"], REFERENCES, "beside")
+    is_figure = name.startswith("fig")
+    found = evidence.once(
+        ("gains", name, reading, metric), lambda: gains(frame, reading, metric) if name in GAINED else []
+    )
+    if not table.cells:
+        sentence.markdown(f"##### {nothing_yet()}")
+        return
+    if found:
+        said = gains_sentence(found, METRIC_WORDS[metric], reading)
+    else:
+        said = norms_sentence(table) if name == "table2" else figure_sentence(name, table)
+    sentence.markdown(f"##### {said}")
+    if is_figure:
+        st.plotly_chart(
+            table_figure(table, NOUNS[LAYOUTS[name].columns]),
+            key=f"figure {name}",
+            config=MODEBAR,
+            alt=f"{table.caption}: means with 95 % intervals over seeds; the table below has the same figures.",
+        )
+    _draw_table(name, table, reference, evidence, sweeps)
+    if found:
+        with st.expander("Is it significant? AnoOnly against its baseline, paired"):
+            st.markdown(markdown(gains_grid(found, metric)))
+    draw_take_away(name, table, reference)
+
+
+def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: Sweeps) -> None:
+    """The cells, what each column stands on, and the selected cell."""
+    chosen = draw_cells(table, reference, f"cells {name} {table.reading} {table.place} {table.metric}")
+    note = f"{METRIC_WORDS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
+    if table.place:
+        note = f"{table.place}, {table.files_words(table.columns[0])}. {note}"
+    if name == "table2" and table.place == ALL:
+        note += " The paper's figures here are averages over ten data sets, ours over those at hand."
+    if table.reading == "text" and reference == "authors":
+        note += " The authors' code has the leak, which these figures have not."
+    st.caption(note)
+    # The cell's place is always there: what stands below it stays the same elements, open or shut as they were.
+    with st.container():
+        if chosen is not None:
+            _draw_cell(name, table, *chosen, evidence, sweeps)
+
+
+def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidence, sweeps: Sweeps) -> None:
+    """What a cell stands on; its runs again, on this machine; and in Compare."""
+    cell = table.cells[row, column]
+    frame = evidence.frame(name)
+    runs = runs_of_cell(name, cell, evidence)
+    here = int(frame[frame["key"].isin(set(cell.keys))]["here"].sum())
+    with st.container(border=True):
+        shipped = _shipped(name, table, row, column) if here else None
+        st.markdown(cell_words(table, row, column, here, shipped))
+        left, right = st.columns([1.3, 1])
+        with right:
+            st.dataframe(file_table(table, row, column, frame).round(1), height=180)
+        with left:
+            _draw_again(runs, here, sweeps)
+            files = list(dict.fromkeys(config.dataset for config in runs.configs.values()))
+            file = st.selectbox("Open one of its data sets in Compare", files, index=None, placeholder="choose")
+            if file is not None:
+                config = next(own for own in runs.configs.values() if own.dataset == file)
+                open_page("compare", compare_parameters(config, None, len(cell.values)))
+
+
+def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
+    """The same cell from the results that ship alone."""
+    frame = evidence_shipped().frame(name)
+    return make_table(name, frame, table.reading, table.place, table.metric).cells.get((row, column))
+
+
+def _draw_again(runs: CellRuns, here: int, sweeps: Sweeps) -> None:
+    """The button that trains a cell's runs on this machine, and how far that has come."""
+    absent = sorted({own.dataset for own in runs.configs.values() if not DATASETS[own.dataset].at_hand()})
+    if absent:
+        st.caption(f"To run it again, fetch {', '.join(absent)} on the page Datasets first.")
+        return
+    view = sweeps.view(runs)
+    if view.state != "idle":
+        st.fragment(_follow, run_every=FOLLOW_S)(runs, sweeps)
+        return
+    missing = len(runs.configs) - here
+    st.button(
+        f"Run it on this machine, {missing} runs" if missing else "All of it was run on this machine",
+        type="primary",
+        disabled=not missing,
+        on_click=sweeps.start,
+        args=(runs,),
+        key="again",
+    )
+    if missing and (card := sweeps.machine.card_in_words(runs.configs.values())):  # a phone would cut a button off
+        st.caption(f"It trains on {card}.")
+    for complaint in sorted({view.problem, *view.failures.values()} - {""}):
+        notices.warning(complaint)
+
+
+def _follow(runs: CellRuns, sweeps: Sweeps) -> None:
+    """How far a cell's runs have come; the whole page anew when they are done."""
+    view = sweeps.view(runs)
+    st.progress(len(view.runs) / len(runs.configs), f"{len(view.runs)} of {len(runs.configs)} runs, {view.state}")
+    st.button("Stop", on_click=sweeps.stop, args=(runs,), key="again_stop", disabled=view.state == "stopping")
+    if view.state == "idle":
+        st.rerun()
+
+
+def _draw_points(evidence: Evidence) -> None:
+    """Each thing that does not add up, with its effect, its figures and its command."""
+    found = findings_of(evidence)
+    measured = sum(own is not None for own in found.values())
+    st.markdown(
+        f"##### {measured} places where the paper, its code and the measurements do not agree at first sight: each "
+        "with what was measured, in a sentence made from the runs."
+    )
+    for name, point in POINTS.items():
+        finding = found[name]
+        st.markdown(f"**{point.title}.** *{point.claim}*")
+        st.markdown(finding.sentence if finding else nothing_yet())
+        with st.expander("Figures and command", key=f"point {name}"):
+            if finding:
+                st.markdown(markdown(finding.grid))
+            st.markdown(f"`{point.command}`")
+
+
+def _draw_differences(evidence: Evidence) -> None:
+    """Ours beside the authors' code and beside the paper's three tables."""
+    code = evidence.once("authors", lambda: to_the_authors_code(evidence))
+    papers = evidence.once("papers", lambda: [to_the_paper(evidence, metric) for metric in PAPER_TABLES])
+    paper = papers[0]
+    st.markdown(f"##### {differences_sentence(code, paper)}")
+    if code:
+        draw_grid(authors_grid(code), "differences-authors")
+    for table, found in zip(PAPER_TABLES.values(), papers, strict=True):
+        if found:
+            draw_grid(paper_grid(found, f"the paper's {table}"), f"differences-{table.lower().replace(' ', '')}")
+    st.markdown("`python -m anoonly_core reproduce differences`")

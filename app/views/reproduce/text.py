@@ -1,0 +1,129 @@
+"""The sentences over the Reproduce page, made from its figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.metrics.confidence import margin
+from anoonly_core.reproduction.cells import Cell, signed
+from anoonly_core.reproduction.differences import VERDICTS, Difference
+from anoonly_core.reproduction.experiments import ANOONLY, READINGS
+from anoonly_core.reproduction.families import PAPER_FAMILIES
+from anoonly_core.reproduction.significance import Gain
+from anoonly_core.reproduction.tables import Table
+
+__all__ = ["differences_sentence", "figure_sentence", "gains_sentence", "norms_sentence", "nothing_yet"]
+
+
+def nothing_yet() -> str:
+    """Where there is no result."""
+    return "Nothing of this has been measured on these data sets."
+
+
+def gains_sentence(found: Sequence[Gain], metric_words: str, reading: str) -> str:
+    """How often AnoOnly helps and hurts, and where most, over heads and the paper's data sets."""
+    cells = [one for one in found if one.place in PAPER_FAMILIES]
+    if not cells:
+        return nothing_yet()
+    helps = [one for one in cells if one.is_clear and one.mean > 0]
+    hurts = [one for one in cells if one.is_clear and one.mean < 0]
+    said = (
+        f"{READINGS[reading].capitalize()}, AnoOnly clearly raises the {metric_words} in {len(helps)} of {len(cells)} "
+        f"pairs of head and data set and clearly lowers it in {len(hurts)}"
+    )
+    for verb, some in (("gains", helps), ("loses", hurts)):
+        if some:
+            furthest = max(some, key=lambda one: abs(one.mean))
+            said += f"; **{furthest.head}** {verb} most, {furthest.text()} points on {furthest.where}"
+    return f"{said}."
+
+
+def norms_sentence(table: Table) -> str:
+    """AnoOnly with batch norm beside the full loss with each of the other norms, in the table as it is shown."""
+    anoonly = table.cells.get((NORM_LABELS["batch"], "DeepSAD + AnoOnly"))
+    rivals = [(row, table.cells[row, "DeepSAD"]) for row in table.rows if (row, "DeepSAD") in table.cells]
+    if anoonly is None or not rivals:
+        return nothing_yet()
+    best, rival = max(rivals, key=lambda own: own[1].mean)
+    without = [
+        f"{words} {table.cells[words, 'DeepSAD + AnoOnly'].text()}"
+        for words in (NORM_LABELS[norm] for norm in ("layer", "none"))
+        if (words, "DeepSAD + AnoOnly") in table.cells
+    ]
+    return (
+        f"**DeepSAD + AnoOnly** reaches {anoonly.text()} with batch norm ({', '.join(without)}); with its full loss "
+        f"DeepSAD is best with {best}, {rival.text()}: {_difference(rival, anoonly)[0]} points for AnoOnly."
+    )
+
+
+def figure_sentence(name: str, table: Table) -> str:
+    """What AnoOnly does along a figure; of Fig. 8 what the dirty pool costs, of Fig. 7 which weight is best."""
+    cells = {row: {c: table.cells[row, c] for c in table.columns if (row, c) in table.cells} for row in table.rows}
+    if name == "fig7":
+        said = [_best(row, own) for row, own in cells.items() if len(own) > 1]
+    else:
+        pairs = {row: f"{row}{ANOONLY}" for row in cells if f"{row}{ANOONLY}" in cells}
+        words = _cost if name == "fig8" else _ahead
+        said = [found for row, pair in pairs.items() if (found := words(row, cells[row], cells[pair]))]
+    if not said:
+        return nothing_yet()
+    before = "What the unlabelled anomalies in the pool cost, in points of AUCROC: " if name == "fig8" else ""
+    return f"{before}{'; '.join(said)}."
+
+
+def _difference(before: Cell, after: Cell) -> tuple[str, bool, float]:
+    """One cell less another, seed by seed, with its 95 % interval; and whether that leaves zero out."""
+    points = after.mean - before.mean
+    if len(before.values) != len(after.values):
+        return signed(points), False, points
+    half = margin([own - other for own, other in zip(after.values, before.values, strict=True)])
+    if half is None:
+        return signed(points), False, points
+    return f"{signed(points)} ± {half:.1f}", abs(points) > half, points
+
+
+def _best(row: str, cells: Mapping[str, Cell]) -> str:
+    first = next(iter(cells))
+    best = max(cells, key=lambda column: cells[column].mean)
+    if best == first:
+        return f"**{row}** is best at λₙ = {first}, {cells[first].text()}"
+    change, clear, _ = _difference(cells[first], cells[best])
+    doubt = "" if clear else ", no clear difference"
+    return f"**{row}** is best at λₙ = {best}, {cells[best].text()}, {change} against λₙ = {first}{doubt}"
+
+
+def _cost(row: str, plain: Mapping[str, Cell], anoonly: Mapping[str, Cell]) -> str:
+    if min(len(plain), len(anoonly)) < 2:
+        return ""
+    alone, with_it = (_difference(*list(own.values())[1::-1])[0].removeprefix("+") for own in (plain, anoonly))
+    return f"**{row}** {alone} alone, {with_it} with AnoOnly"
+
+
+def _ahead(row: str, plain: Mapping[str, Cell], anoonly: Mapping[str, Cell]) -> str:
+    found = {column: _difference(plain[column], anoonly[column]) for column in plain if column in anoonly}
+    if not found:
+        return ""
+    ahead = sum(clear and points > 0 for _, clear, points in found.values())
+    behind = sum(clear and points < 0 for _, clear, points in found.values())
+    furthest = max(found, key=lambda column: abs(found[column][2]))
+    return (
+        f"**{row} + AnoOnly** is clearly ahead of {row} at {ahead} of {len(found)} values and clearly behind at "
+        f"{behind}; the largest difference, {found[furthest][0]}, is at {furthest}"
+    )
+
+
+def differences_sentence(code: Sequence[Difference], paper: Sequence[Difference]) -> str:
+    """How many figures agree, and how many of the others are explained."""
+
+    def counted(found: Sequence[Difference]) -> str:
+        counts = Counter(one.verdict for one in found)
+        return ", ".join(f"{counts[name]} {words}" for name, words in VERDICTS.items() if counts[name])
+
+    if not code and not paper:
+        return nothing_yet()
+    return (
+        f"Of {len(code)} figures of the authors' code that we measured again: {counted(code)}. "
+        f"Of {len(paper)} printed in Table 1: {counted(paper)}."
+    )

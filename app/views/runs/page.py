@@ -1,0 +1,249 @@
+"""Runs: every finished run, to find, compare, keep, delete and take away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from anoonly_core.config import RunConfig, make_config
+from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
+from anoonly_core.results.keys import run_key
+from anoonly_core.results.store import Store, StoredRun, default_store
+from anoonly_core.snippets import command_line, python_script
+from app.controls.choice import baseline_of
+from app.controls.links import address, compare_parameters, draw_unknown
+from app.navigation import PAGES, open_page
+from app.server.table_owners import sees
+from app.text.labels import shown
+from app.text.markdown import plain
+from app.text.verdict import describe
+from app.views.runs.table import filtered, lead, runs_table, to_parquet
+from app.widgets import notices
+from app.widgets.selection import keep_selection
+
+__all__ = ["page"]
+
+TABLE_HEIGHT = 283  # seven rows, so that what is selected below fits on a projector
+ROW_HEIGHT = 35
+EMPTY = (
+    "No run is kept yet: move a control on the Compare page or use the command line, "
+    "and every run that finishes is listed here."
+)
+HINT = "Select one run to take it away as a link, a command or a script; select two to compare them."
+
+# What the table shows, in this order; widths in pixels, so that the metrics fit on a projector.
+_text, _number = st.column_config.TextColumn, st.column_config.NumberColumn
+COLUMNS: dict[str, Any] = {
+    "pinned": _text("Pin", width=42, help="A pinned run is kept however full the store gets."),
+    "dataset": _text("Data set", width=88),
+    "baseline": _text("Baseline", width=80),
+    "lambda_n": _number("λₙ", width=42, format="%g", help="1 is the baseline, 0 is AnoOnly."),
+    "norm": _text("Norm", width=112),
+    "batch_size": _number("Batch", width=52, format="%d", help="Batch size."),
+    "labeled_ratio": _number("Labelled", width=66, format="percent", help="Share of the training anomalies."),
+    "contamination": _text("Contam.", width=72, help="Contamination: the share of the pool that is anomalous."),
+    "seed": _number("Seed", width=45, format="%d"),
+    "aucroc": _number("AUCROC", width=68, format="%.3f"),
+    "aucpr_anomaly": _number("AUCPR anomaly", width=108, format="%.3f"),
+    "aucpr_normal": _number("AUCPR normal", width=102, format="%.3f"),
+    "created": "When",
+    "seconds_train": _number("Seconds", format="%.2f", help="Of training."),
+    "normal_ratio": _number("Normal rows kept", format="percent"),
+    "epochs": _number("Epochs", format="%d"),
+    "learning_rate": _number("Learning rate", format="%g"),
+    "preset": "Preset",
+    "protocol": "Protocol",
+    "device": "Device",
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A selected run. config: None where its settings are none today. as_stored: whether Compare finds its result."""
+
+    run: StoredRun
+    config: RunConfig | None
+    as_stored: bool
+    notice: str = ""
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
+    draw_unknown()
+    try:
+        _draw(default_store())
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _draw(store: Store) -> None:
+    if complaint := st.session_state.pop("runs_complaint", None):
+        notices.error(complaint)
+    stored = {key: run for key, run in store.runs().items() if sees(str(run.config["dataset"]))}
+    if not stored:
+        st.markdown(f"##### {EMPTY}")
+        return
+    table = runs_table(stored.values())
+    sentence = st.empty()
+    listed = _filters(table)
+    sentence.markdown(f"##### {lead(table, len(listed), store.size(), store.most_bytes)}")
+    selected = sorted((stored[key] for key in _draw_table(listed)), key=lambda run: run.created)
+    chosen = [_chosen(run) for run in selected] if len(selected) <= 2 else []
+    parameters, said = _comparison(selected, chosen)
+    _draw_buttons(store, selected, parameters, all(one.as_stored for one in chosen), listed)
+    st.caption(said)
+    for one in chosen:
+        if one.notice:
+            notices.warning(one.notice)
+    if len(chosen) == 1 and chosen[0].config is not None:
+        _draw_recipes(chosen[0].config)
+
+
+def _filters(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the filters leave, which a session keeps while it is on other pages."""
+    # The table's own buttons appear at the right, over whatever stands there.
+    *places, _ = st.columns([2.5, 1.9, 1.4, 2.9, 1.9, 1.6], vertical_alignment="bottom")
+    picked: dict[str, Any] = {}
+    for place, (name, label) in zip(
+        places[:3], (("dataset", "Data set"), ("baseline", "Baseline"), ("lambda_n", "λₙ")), strict=True
+    ):
+        picked[name] = place.selectbox(
+            label,
+            sorted(table[name].dropna().unique(), reverse=name == "lambda_n"),
+            index=None,
+            placeholder="all",
+            format_func=shown,
+            key=f"runs_{name}",
+            persist_state="session",
+        )
+    words = places[3].text_input(
+        "With these words in any setting",
+        key="runs_words",
+        placeholder="norm=layer seed=3",
+        persist_state="session",
+    )
+    only_pinned = places[4].toggle("Only pinned", key="runs_pinned", persist_state="session")
+    return filtered(table, **picked, only_pinned=only_pinned, words=words or "")
+
+
+def _draw_table(listed: pd.DataFrame) -> list[str]:
+    """Draw the table; returns the keys of the selected runs, which stay selected when other rows come and go."""
+    keys: list[str] = listed.index.tolist()
+    keep_selection("runs_table", keys)
+    when = st.column_config.DatetimeColumn("When", format="YYYY-MM-DD HH:mm", timezone=st.context.timezone)
+    event = st.dataframe(
+        listed.assign(pinned=listed["pinned"].map({True: "yes", False: ""})),
+        height=min(TABLE_HEIGHT, ROW_HEIGHT * (max(len(listed), 1) + 1) + 3),
+        row_height=ROW_HEIGHT,
+        hide_index=True,
+        column_order=list(COLUMNS),
+        column_config={**COLUMNS, "created": when},
+        key="runs_table",
+        on_select="rerun",
+        selection_mode="multi-row",
+        placeholder="",
+        alt="The kept runs, one a row, the latest first.",
+    )
+    return [keys[row] for row in event["selection"]["rows"] if row < len(keys)]
+
+
+def _chosen(run: StoredRun) -> Chosen:
+    try:
+        config = make_config(**run.config)
+    except InvalidConfig as error:
+        return Chosen(run, None, False, f"A selected run is of an earlier version and cannot be trained again: {error}")
+    try:
+        now = {device: run_key(config, device) for device in ("cpu", "cuda")}
+    except AnoOnlyError as error:
+        return Chosen(run, config, False, f"The data of the run of {describe(config)} cannot be read any more: {error}")
+    if run.key == now["cpu"]:
+        return Chosen(run, config, True)
+    if run.key == now["cuda"]:
+        origin = "was trained on a CUDA card"
+    else:
+        origin = "is of an earlier version of the code or of its data"
+    anew = "Compare trains it anew, so that its figures may differ."
+    return Chosen(run, config, False, f"The run of {describe(config)} {origin}: {anew}")
+
+
+def _comparison(selected: Sequence[StoredRun], chosen: Sequence[Chosen]) -> tuple[dict[str, str] | None, str]:
+    """The link that Compare opens the selected runs with, None where it cannot, and what to know of it."""
+    configs = [one.config for one in chosen if one.config is not None]
+    if not selected:
+        return None, HINT
+    if not chosen:
+        return None, f"{len(selected)} runs are selected; Compare shows one or two."
+    if len(configs) < len(chosen):
+        return None, ""
+    *pinned, b = configs
+    a = pinned[0] if pinned else None
+    try:
+        parameters = compare_parameters(b, a, seeds=1)
+    except InvalidConfig as error:
+        return None, plain(str(error))
+    if a is None:
+        same = ", which is the same run" if b == baseline_of(b) else ""
+        return parameters, f"Compare shows it as B, beside what is published{same}."
+    seeds = "" if a.seed == b.seed else f" Compare shows both on B's seed, {b.seed}."
+    return parameters, plain(f"A, the older: {describe(a, b)}. B: {describe(b, a)}.{seeds}")
+
+
+def _draw_buttons(
+    store: Store,
+    selected: Sequence[StoredRun],
+    parameters: dict[str, str] | None,
+    as_stored: bool,
+    listed: pd.DataFrame,
+) -> None:
+    keys = [run.key for run in selected]
+    all_pinned = bool(selected) and all(run.pinned for run in selected)
+    with st.container(horizontal=True):
+        label = "Compare" if as_stored else "Compare, trained anew"
+        if st.button(label, type="primary", disabled=parameters is None) and parameters is not None:
+            open_page("compare", parameters)
+        if st.button("Unpin" if all_pinned else "Pin", disabled=not keys, help="A pinned run is never dropped."):
+            store.pin(keys, not all_pinned)
+            st.rerun()
+        if st.button("Delete …", disabled=not keys):
+            _confirm_deletion(store, selected)
+        st.space("stretch")
+        st.download_button("CSV", lambda: listed.to_csv().encode(), "runs.csv", "text/csv", on_click="ignore")
+        st.download_button("Parquet", lambda: to_parquet(listed), "runs.parquet", on_click="ignore")
+
+
+@st.dialog("Delete runs")
+def _confirm_deletion(store: Store, selected: Sequence[StoredRun]) -> None:
+    count = "this run" if len(selected) == 1 else f"these {len(selected)} runs"
+    pinned = sum(run.pinned for run in selected)
+    st.markdown(f"Delete {count}{f', of which {pinned} pinned' if pinned else ''}? This cannot be undone.")
+    keys = [run.key for run in selected]
+    if st.button("Delete", type="primary", key="delete_for_good", on_click=_delete, args=(store, keys)):
+        st.rerun()
+
+
+def _delete(store: Store, keys: Sequence[str]) -> None:
+    try:
+        store.delete(keys)
+    except StoreUnavailable as error:
+        st.session_state.runs_complaint = str(error)
+
+
+def _draw_recipes(config: RunConfig) -> None:
+    """One run to take away."""
+    left, right = st.columns(2)
+    with left:
+        try:
+            link = address(compare_parameters(config, None, seeds=1), st.context.url, PAGES["runs"].url_path)
+            st.caption("Its link")
+            st.code(link, language=None, wrap_lines=True)
+        except InvalidConfig:
+            st.caption("Compare cannot show a file of yours, so there is no link.")
+        st.caption("On the command line")
+        st.code(command_line(config), language="bash", wrap_lines=True)
+    with right:
+        st.caption("In Python")
+        st.code(python_script(config), language="python", wrap_lines=True)

@@ -1,0 +1,98 @@
+"""The stored runs as one table: what the Runs page lists, filters and exports."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from anoonly_core.config import RunConfig
+from anoonly_core.metrics.ranking import METRICS
+from anoonly_core.results.store import StoredRun
+from app.text.labels import MEGABYTE, shown
+
+__all__ = ["filtered", "lead", "runs_table", "to_parquet"]
+
+SETTINGS = tuple(RunConfig.model_fields)
+WORDS = ("dataset", "baseline", "norm", "contamination", "preset", "protocol")
+WHOLE = ("batch_size", "epochs", "seed")  # of the settings; the others are fractions
+
+
+def runs_table(runs: Iterable[StoredRun]) -> pd.DataFrame:
+    """One row a run, in the order given, indexed by key; what a run lacks, such as a comparator's λₙ, is missing.
+
+    Columns: pinned, the settings by their names in a config (contamination as words), the metrics,
+    created (UTC), seconds_train, seconds_score, device, bytes.
+    """
+    listed = list(runs)
+    table = pd.DataFrame(index=pd.Index([run.key for run in listed], name="key", dtype="str"))
+    table["pinned"] = np.array([run.pinned for run in listed], dtype=bool)
+    for name in SETTINGS:
+        values = [run.config[name] for run in listed]
+        if name in WORDS:
+            table[name] = pd.array([None if value is None else shown(value) for value in values], dtype="str")
+        else:
+            table[name] = _numbers(values, name in WHOLE).array
+    for name in METRICS:
+        table[name] = _numbers([run.metrics.get(name) for run in listed]).array
+    table["created"] = pd.to_datetime(np.array([run.created for run in listed], dtype=float), unit="s", utc=True)
+    for name in ("train", "score"):
+        table[f"seconds_{name}"] = _numbers([run.seconds.get(name) for run in listed]).array
+    table["device"] = pd.array([run.device for run in listed], dtype="str")
+    table["bytes"] = np.array([run.bytes for run in listed], dtype=np.int64)
+    return table
+
+
+def _numbers(values: list[object], whole: bool = False) -> pd.Series:
+    """Numbers that may be missing, as whatever is none is."""
+    found = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").astype("Float64")
+    return found.round().astype("Int64") if whole else found
+
+
+def filtered(
+    table: pd.DataFrame,
+    dataset: str | None = None,
+    baseline: str | None = None,
+    lambda_n: float | None = None,
+    only_pinned: bool = False,
+    words: str = "",
+) -> pd.DataFrame:
+    """The rows with these settings; each of the words must stand in a row's settings, as in "norm=layer seed=3"."""
+    keep = table["pinned"] | (not only_pinned)
+    for name, value in (("dataset", dataset), ("baseline", baseline), ("lambda_n", lambda_n)):
+        if value is not None:
+            keep &= (table[name] == value).fillna(False).astype(bool)
+    if wanted := words.casefold().split():
+        said = [
+            " ".join(["", *(f"{name}={shown(value)}" for name, value in row.items() if not pd.isna(value)), ""])
+            for row in table[list(SETTINGS)].to_dict("records")
+        ]
+        text = pd.Series(said, index=table.index, dtype="str").str.casefold()
+        for word in wanted:
+            keep &= text.str.contains(f" {word} " if "=" in word else word, regex=False)
+    return table[keep]
+
+
+def lead(table: pd.DataFrame, listed: int, bytes_: int, most_bytes: int) -> str:
+    """The sentence over the page, from its figures."""
+    runs = _count(len(table), "run")
+    sets = _count(table["dataset"].nunique(), "data set")
+    size = bytes_ / MEGABYTE
+    of_these = "" if listed == len(table) else f" {listed} of them {'is' if listed == 1 else 'are'} listed."
+    return (
+        f"{runs} of {sets}, {size:.{0 if size >= 10 else 1}f} MB of at most {most_bytes / MEGABYTE:.0f} MB; "
+        f"the oldest that are not pinned go first.{of_these}"
+    )
+
+
+def to_parquet(table: pd.DataFrame) -> bytes:
+    """The table as a Parquet file, its keys as a column."""
+    buffer = io.BytesIO()
+    table.reset_index().to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,96 @@
+"""The Sweep page's figure: mean and interval of each curve, and a dot for each seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from app.charts.style import NEUTRAL, PALETTE, SYMBOLS
+from app.views.sweep.curves import Curve
+
+__all__ = ["MARK", "sweep_figure"]
+
+BASELINE_STYLE, ANOONLY_STYLE = (NEUTRAL, "dash", "square"), ("#009E73", "solid", "circle")
+HEIGHT = 430
+# Shares of the chart's width: curves stand beside each other, so that their intervals can be told
+# apart, and dots beside their mark, so that each can be clicked.
+SIDE_STEP, DOT_STEP = 0.02, 0.009
+MARK = ("seeds", "label", "margin")  # what a mark's customdata says after its key; a dot's is shorter
+
+
+def sweep_figure(
+    curves: Sequence[Curve], labels: Sequence[str], x_title: str, y_title: str, chance: float | None
+) -> go.Figure:
+    """Curves over evenly spaced labels. Each mark's customdata is the key of a run: its own, or its first seed's."""
+    figure = go.Figure()
+    if chance is not None:
+        figure.add_hline(y=chance, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+        figure.add_annotation(
+            text=f"chance {chance:.2f}", x=0, xref="paper", y=chance, yanchor="bottom", xanchor="left", showarrow=False
+        )
+    families = list(dict.fromkeys(curve.of for curve in curves))
+    for place, curve in enumerate(curves):
+        colour, dash, symbol = _style(curve, families)
+        shift = SIDE_STEP * len(labels) * (place - (len(curves) - 1) / 2)
+        xs = [point.x + shift for point in curve.points]
+        figure.add_scatter(
+            x=[x + DOT_STEP * len(labels) for x, point in zip(xs, curve.points, strict=True) for _ in point.values],
+            y=[value for point in curve.points for value in point.values.values()],
+            customdata=[[key, seed, labels[p.x]] for p in curve.points for seed, key in p.keys.items()],
+            mode="markers",
+            marker={"color": colour, "symbol": symbol, "size": 6, "opacity": 0.35},
+            name=curve.name,
+            legendgroup=curve.name,
+            showlegend=False,
+            hovertemplate=f"{curve.name}, %{{customdata[2]}}<br>seed %{{customdata[1]}}: %{{y:.3f}}"
+            "<br>click to open it in Compare<extra></extra>",
+        )
+        figure.add_scatter(
+            x=xs,
+            y=[point.mean for point in curve.points],
+            error_y={"array": [point.margin for point in curve.points], "thickness": 1.5, "width": 4},
+            customdata=[
+                [next(iter(p.keys.values())), len(p.values), labels[p.x], f"{p.margin:.3f}"] for p in curve.points
+            ],
+            mode="lines+markers",
+            line={"color": colour, "dash": dash, "width": 2.5},
+            marker={"color": colour, "symbol": symbol, "size": 10, "line": {"color": "white", "width": 1}},
+            name=curve.name,
+            legendgroup=curve.name,
+            hovertemplate=f"{curve.name}, %{{customdata[2]}}<br>mean of %{{customdata[1]}} seeds: %{{y:.3f}} "
+            "± %{customdata[3]}<br>click to open it in Compare<extra></extra>",
+        )
+    figure.update_xaxes(
+        title_text=x_title,
+        tickvals=list(range(len(labels))),
+        ticktext=list(labels),
+        range=[-0.4, len(labels) - 0.6],
+        automargin=True,
+        zeroline=False,
+    )
+    figure.update_yaxes(title_text=y_title, automargin=True, range=None if curves else [0, 1])
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 10, "r": 10, "t": 34, "b": 8},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom", "itemwidth": 56},
+        hovermode="closest",
+        clickmode="event+select",
+        dragmode=False,
+        uirevision="keep",
+    )
+    # A click opens a run; nothing is to fade for it.
+    figure.update_traces(unselected={"marker": {"opacity": 1}}, selector={"mode": "lines+markers"})
+    figure.update_traces(unselected={"marker": {"opacity": 0.35}}, selector={"mode": "markers"})
+    return figure
+
+
+def _style(curve: Curve, families: list[tuple[str, ...]]) -> tuple[str, str, str]:
+    """Colour, dash and mark. With one family the baseline and AnoOnly look as they do on the Compare page."""
+    if len(families) == 1 and curve.lambda_n is not None:
+        if curve.lambda_n == 1:
+            return BASELINE_STYLE
+        return ANOONLY_STYLE if curve.lambda_n == 0 else (PALETTE[0], "dot", "diamond")
+    number = families.index(curve.of)
+    dash = "dash" if curve.lambda_n == 1 else "solid"
+    return PALETTE[number % len(PALETTE)], dash, SYMBOLS[number % len(SYMBOLS)]

@@ -1,0 +1,147 @@
+"""How a table of one's own is meant: the controls that say which rows are anomalies and which columns are features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from anoonly_core.data.tables.columns import ColumnLook
+from anoonly_core.data.tables.profile import TableLook, suggested, suggested_anomalies
+from anoonly_core.data.tables.schema import NO_LABEL, Reading, make_reading
+from anoonly_core.data.tables.uploads import OwnTable
+from app.text.markdown import plain
+
+__all__ = ["draw_reading"]
+
+NOTHING = "no label column"
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
+ALL = "all there are"
+CATEGORIES = {"one_hot": "a feature for each word", "leave_out": "left out"}
+MISSING = {"impute": "the column's median", "drop": "drop the row"}
+
+
+def draw_reading(table: OwnTable, look: TableLook) -> Reading:
+    """Draw the controls and read them; they begin with what the table was read as, or with what is likely."""
+    begun = table.read_as() if table.counts is not None else suggested(look)
+    chosen = _label(table, look, begun)
+    said: dict[str, object] = {"label": chosen}
+    if chosen:
+        said |= _draw_sides(table, look, chosen, begun)
+    used = [column for column in look.columns if column.name != chosen]
+    left_out = _multiselect(
+        *(table, "without", "Columns that are no features", [column.name for column in used]),
+        [name for name in begun.without if name != chosen],
+        help="Numbers that name a row, dates, free text and the like. "
+        + " ".join(f"{plain(own.name)} {plain(own.fault)}." for own in used if not own.usable)[:600],
+    )
+    said["without"] = tuple(left_out)
+    features = [column for column in used if column.name not in left_out and column.usable]
+    if words := [column for column in features if column.words]:
+        said["categories"] = _segmented(
+            table,
+            "categories",
+            f"Columns of words ({len(words)})",
+            CATEGORIES,
+            begun.categories,
+            f"{_example(words)}: a feature of 0 and 1 for each word, or nothing.",
+        )
+    if lacking := [column for column in features if column.missing]:
+        cells = sum(column.missing for column in lacking)
+        said["missing"] = _segmented(
+            table,
+            "missing",
+            f"Missing values ({cells:,} in {len(lacking)} columns)",
+            MISSING,
+            begun.missing,
+            "Most are missing in " + ", ".join(_counted(sorted(lacking, key=lambda own: -own.missing))) + ".",
+        )
+    return make_reading(said)
+
+
+def _label(table: OwnTable, look: TableLook, begun: Reading) -> str:
+    options = [NO_LABEL, *look.values]
+    return str(
+        st.selectbox(
+            "Column that labels the rows",
+            options,
+            index=options.index(begun.label) if begun.label in options else 0,
+            format_func=lambda name: name or NOTHING,
+            key=_key(table, "label"),
+            help="Its values say which rows are anomalies. Where it is blank a row is unlabelled, which is not normal.",
+        )
+    )
+
+
+def _draw_sides(table: OwnTable, look: TableLook, column: str, begun: Reading) -> dict[str, object]:
+    """Which values of the label column mean anomaly, and how many of those rows stay."""
+    values = {value: count for value, count in look.values[column].items() if value}
+    first = begun.anomaly if begun.label == column else suggested_anomalies(values)
+    anomalies = _multiselect(
+        *(table, f"anomaly {column}", "Values that mean anomaly", list(values)),
+        [value for value in first if value in values],
+        format_func=lambda value: f"{value} ({values[value]:,} rows)",
+        help="All other values mean normal. Of several classes, choose the one against the rest.",
+    )
+    counted = sum(values[value] for value in anomalies)
+    natural = counted / max(sum(values.values()), 1)
+    options = [None, *(share for share in SHARES if share < natural)]
+    begun_share = begun.share if begun.share in options else None
+    share = st.selectbox(
+        "Anomalies, share of the labelled rows",
+        options,
+        index=options.index(begun_share),
+        format_func=lambda own: f"{ALL} ({natural:.1%})" if own is None else f"drawn to {own:.0%}",
+        key=_key(table, f"share {column} {natural:.4f}"),
+        help="The paper draws the anomalies of its sets to 5 %. They are always the same ones.",
+    )
+    return {"anomaly": tuple(anomalies), "share": share}
+
+
+def _multiselect(
+    table: OwnTable,
+    what: str,
+    title: str,
+    options: list[str],
+    first: list[str],
+    help: str,
+    format_func: Callable[[str], str] = str,
+) -> list[str]:
+    return list(
+        st.multiselect(
+            title,
+            options,
+            default=[name for name in first if name in options],
+            key=_key(table, what),
+            help=help,
+            format_func=format_func,
+        )
+    )
+
+
+def _segmented(
+    table: OwnTable, what: str, title: str, options: dict[str, str], first: str | None, help: str
+) -> str | None:
+    chosen: str | None = st.segmented_control(
+        title,
+        list(options),
+        default=first or next(iter(options)),
+        required=True,
+        format_func=options.__getitem__,
+        key=_key(table, what),
+        help=help,
+    )
+    return chosen
+
+
+def _key(table: OwnTable, what: str) -> str:
+    return f"{table.name} {what}"
+
+
+def _example(columns: list[ColumnLook]) -> str:
+    first = columns[0]
+    return plain(f"{first.name} holds {', '.join(first.words[:4])}{' …' if first.count > 4 else ''}")
+
+
+def _counted(columns: list[ColumnLook]) -> list[str]:
+    return [plain(f"{column.name} ({column.missing})") for column in columns[:4]]

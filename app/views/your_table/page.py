@@ -1,0 +1,180 @@
+"""Your table: bring a file, say how it is meant, read what it holds, open it on the other pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.profile import TableLook
+from anoonly_core.data.tables.readers import MOST_BYTES
+from anoonly_core.data.tables.uploads import OwnTable
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.execution import tasks
+from app.controls import links
+from app.navigation import open_page
+from app.server import table_owners
+from app.server.jobs import Jobs
+from app.text.markdown import plain
+from app.views.your_table.controls import draw_reading
+from app.views.your_table.text import EMPTY, lead, report
+from app.widgets import notices
+from app.widgets.session import visit
+from app.widgets.worker_result import Limit, film_of
+
+__all__ = ["page"]
+
+READING_S = 60.0
+TOO_LONG = Limit(
+    READING_S,
+    f"Reading the table took more than {READING_S:.0f} s and was stopped: bring a smaller one, or part of it.",
+)
+PRIVACY = (
+    "The file stays on the machine that serves this page: nobody else sees it, and it is deleted with all that was "
+    "made of it two minutes after your browser's last page here is closed, unless you keep it."
+)
+KEPT = "Everybody who uses this server now sees it. It is no longer deleted when you go."
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a choice."""
+    jobs, session = visit()
+    links.draw_unknown()
+    try:
+        sentence = st.empty()
+        table = _choose()
+        if table is None:
+            sentence.markdown(f"##### {EMPTY}")
+            return
+        sentence.markdown(f"##### {plain(table.shown)}")
+        _draw(table, sentence, jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _choose() -> OwnTable | None:
+    """The table that is looked at: the one just brought, or one of those that are here."""
+    tables = {table.name: table for table in table_owners.of_mine()}
+    number = st.session_state.setdefault("own_uploads", 0)
+    title = "Bring another table" if tables else "Bring a table"
+    with st.expander(title, expanded=not tables, key=f"own_bring_{number}"):
+        file = st.file_uploader(
+            "CSV (also .gz), Parquet or NPZ with an array X; rows with or without labels",
+            type=["csv", "gz", "parquet", "npz"],
+            key=f"own_upload_{number}",
+            max_upload_size=MOST_BYTES >> 20,
+        )
+        st.caption(PRIVACY)
+        if complaint := st.session_state.get("own_complaint"):
+            notices.error(complaint)
+    if file is not None:
+        _bring(file)
+    if not tables:
+        return None
+    if st.session_state.get("own_table") not in tables:
+        st.session_state.own_table = next(iter(tables))
+    if len(tables) > 1:
+        st.pills(
+            "Your tables",
+            list(tables),
+            format_func=lambda name: plain(tables[name].shown),
+            key="own_table",
+            required=True,
+            label_visibility="collapsed",
+        )
+    return tables[st.session_state.own_table]
+
+
+def _bring(file: Any) -> None:
+    """Take in an uploaded file, and empty the uploader, which else holds it in memory."""
+    st.session_state.own_uploads += 1
+    try:
+        table = uploads.bring(file.name, file, table_owners.owner(), table_owners.server_custody().server)
+        st.session_state.own_table = table.name
+        st.session_state.own_complaint = None
+    except AnoOnlyError as error:
+        st.session_state.own_complaint = str(error)
+    st.rerun()
+
+
+def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
+    look: TableLook | None = film_of(
+        *(jobs, session, f"look {table.name}", "Reading", tasks.look_at_own, table.name), name="look", limit=TOO_LONG
+    )
+    if look is None:
+        _draw_removal(table)
+        return
+    left, right = st.columns([1, 1.35], gap="medium")
+    with left:
+        reading = draw_reading(table, look)
+    with right:
+        settled = table
+        if table.counts is None or table.read_as() != reading:
+            key = f"settle {table.name} {reading.model_dump_json()}"
+            found: OwnTable | None = film_of(
+                *(jobs, session, key, "Reading", tasks.settle_own, table.name, reading), name="settle", limit=TOO_LONG
+            )
+            if found is None:
+                jobs.forget_failures([key])  # a fault was said; another choice, or the same one again, starts anew
+                _draw_head(look)
+                _draw_removal(table)
+                return
+            settled = uploads.get(table.name)
+            if settled.read_as() != reading:  # made before, and read otherwise since
+                jobs.forget_film(key)
+                st.rerun()
+        sentence.markdown(f"##### {lead(settled)}")
+        st.markdown("\n".join(f"- {said}" for said in report(settled)))
+        _draw_ways_on(settled)
+    _draw_head(look)
+
+
+def _draw_ways_on(table: OwnTable) -> None:
+    """What to do with it now."""
+    with st.container(horizontal=True):
+        if st.button("Compare", type="primary", disabled=not table.can_be_tested):
+            open_page("compare", {"dataset": table.name})
+        if st.button("Clean", disabled=not table.can_be_tested):
+            open_page("clean", {"dataset": table.name})
+        if st.button("Label by hand", type="secondary" if table.can_be_tested else "primary"):
+            open_page("label", {"table": table.name})
+        if st.button("Zero-shot", disabled=not table.labels, help="Where its label column has three values or more."):
+            open_page("zero_shot", {"table": table.name})
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if table.kept:
+            st.caption(KEPT)
+        elif st.button("Keep it on this machine …"):
+            _confirm_keeping(table)
+        _draw_removal(table)
+
+
+@st.dialog("Keep a table")
+def _confirm_keeping(table: OwnTable) -> None:
+    st.markdown(
+        f"{plain(table.shown)} then stays on this machine when you go, and **everybody who uses this server sees it** "
+        "and what is made of it, until somebody removes it."
+    )
+    if st.button("Keep it", type="primary", on_click=_keep, args=(table,)):
+        st.rerun()
+
+
+def _keep(table: OwnTable) -> None:
+    try:
+        uploads.keep(table)
+    except AnoOnlyError as error:
+        notices.complain(str(error))
+
+
+def _draw_removal(table: OwnTable) -> None:
+    if st.button("Remove it", key=f"remove {table.name}", help="The table, and all that was made of it."):
+        table_owners.server_custody().remove(table)
+        if uploads.find(table.name) is not None:
+            notices.complain(f"{table.shown} cannot be removed from {table.folder}: give access there.")
+        st.session_state.pop("own_table", None)
+        st.rerun()
+
+
+def _draw_head(look: TableLook) -> None:
+    st.caption(f"The first {len(look.head)} of {look.rows:,} rows, as they stand in the file")
+    st.dataframe(look.head.astype(str).where(look.head.notna(), ""), height=213)

@@ -1,0 +1,180 @@
+"""Zero-shot: meta-train on some classes, then let a batch of classes never seen speak for itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.execution import tasks
+from anoonly_core.zero_shot.config import SMALL_BATCH, check_classes, fewer_classes, zero_shot_key
+from anoonly_core.zero_shot.result import SCORERS, ZeroShotResult
+from app.charts.style import MODEBAR
+from app.server.jobs import Jobs
+from app.views.zero_shot import charts
+from app.views.zero_shot.controls import Asked, draw_sidebar, take_in_link, write_link
+from app.widgets import notices
+from app.widgets.session import visit
+from app.widgets.worker_result import film_of
+
+__all__ = ["page"]
+
+ACROSS = 30
+
+
+def page() -> None:
+    """Draw the page once; Streamlit calls this on every change of a control."""
+    jobs, session = visit()
+    take_in_link()
+    try:
+        asked = draw_sidebar()
+        write_link(asked)
+        for notice in st.session_state.pop("notices", []):
+            notices.warning(notice)
+        for config in asked.configs:
+            check_classes(config, asked.table)
+        _draw(asked, jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _key(asked: Asked, what: str) -> str:
+    return hashlib.sha256("".join([what, *map(zero_shot_key, asked.configs)]).encode()).hexdigest()
+
+
+def _draw(asked: Asked, jobs: Jobs, session: str) -> None:
+    key, configs = _key(asked, "runs"), list(asked.configs)
+    # What is there already is not asked for again, which would give up the trainings with fewer classes.
+    results: list[ZeroShotResult] | None = jobs.film(key) or film_of(
+        jobs, session, key, "Meta-training, step", tasks.zero_shot_runs, configs
+    )
+    if results is None:
+        return
+    st.markdown(f"##### {charts.sentence(results)}")
+    if asked.configs[0].test_rows < SMALL_BATCH:
+        notices.warning(f"A batch of under {SMALL_BATCH} rows says little of its own statistics.")
+    st.plotly_chart(
+        charts.scorers_figure(results),
+        key="scorers",
+        config=MODEBAR,
+        alt="AUCROC of six scorers over the share of anomalies in a test batch and over its size.",
+    )
+    _draw_batch(asked, results[0])
+    _draw_class_counts(asked, jobs, session)
+    _draw_table(results)
+    _explain(asked, results)
+
+
+def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
+    """One batch to which the slider adds anomalies."""
+    table, held_out = asked.table, list(asked.configs[0].held_out)
+    normals, moments = int(result.shift_normals[0]), range(len(result.shift_counts))
+    left, right = st.columns([1, 3])
+    name = left.selectbox("Normal in this batch", held_out, key="zero_shot_normal")
+    place = held_out.index(name)
+    shares = [f"{count / (count + normals):.0%}" for count in result.shift_counts]
+    if st.session_state.get("zero_shot_moment", 0) not in moments:
+        del st.session_state["zero_shot_moment"]
+    moment = right.select_slider(
+        "Add anomalies to the batch",
+        moments,
+        value=min(3, moments[-1]),
+        format_func=lambda number: (
+            f"{result.shift_counts[number]} of {normals + result.shift_counts[number]} rows, {shares[number]}"
+        ),
+        key="zero_shot_moment",
+    )
+    count, away = int(result.shift_counts[moment]), float(result.shift_away[moment, place])
+    area = charts.auc_of_moment(result, moment, place)
+    found = "" if np.isnan(area) else f" AUCROC {area:.2f}."
+    if count >= normals:
+        found += " The statistics are the anomalies' now."
+    moving = "1 anomaly moves" if count == 1 else f"{count} anomalies move"
+    st.markdown(f"{moving} the mean of {normals} normal rows by {away:.2f} of their deviations.{found}")
+    st.plotly_chart(
+        charts.batch_figure(result, moment, place),
+        key="batch",
+        config=MODEBAR,
+        alt="Scores of one batch's rows; how far its mean moves, and its AUCROC, as anomalies are added.",
+    )
+    if table.image_shape is not None:
+        scores = result.shift_scores[moment, place]
+        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[: normals + count][: 2 * ACROSS]
+        places = ", ".join(str(number) for number, row in enumerate(order, start=1) if row >= normals) or "none"
+        st.image(
+            charts.mosaic(table, result.shift_rows[place][order], order >= normals, ACROSS),
+            output_format="PNG",
+            alt=f"Pictures of rows, the highest score first; places of anomalies: {places}.",
+        )
+        st.caption(
+            f"The first seed's {len(order)} rows with the highest scores, in order; anomalies have an orange frame."
+        )
+
+
+def _draw_class_counts(asked: Asked, jobs: Jobs, session: str) -> None:
+    """AUCROC over the number of classes trained on, once it is asked for."""
+    groups = [fewer_classes(config) for config in asked.configs]
+    with st.expander("How many classes to meta-train on", expanded=st.session_state.get("zero_shot_counts", False)):
+        if len(groups[0]) < 2:
+            st.caption("Choose three classes or more to train on, to see what fewer of them would do.")
+            return
+        if not st.toggle(
+            f"Train on the first 2, 3, … {len(asked.configs[0].meta)} classes too "
+            f"({len(asked.configs) * (len(groups[0]) - 1)} more trainings)",
+            key="zero_shot_counts",
+        ):
+            return
+        configs = [config for group in groups for config in group]
+        results: list[ZeroShotResult] | None = film_of(
+            *(jobs, session, _key(asked, "counts"), "Meta-training, step"),
+            *(tasks.zero_shot_runs, configs),
+            name="counts",
+        )
+        if results is None:
+            return
+        by_count: dict[int, list[ZeroShotResult]] = {}
+        for config, result in zip(configs, results, strict=True):
+            by_count.setdefault(len(config.meta), []).append(result)
+        st.plotly_chart(
+            charts.class_counts_figure(by_count),
+            key="class_counts",
+            config=MODEBAR,
+            alt="AUCROC over the number of classes meta-trained on.",
+        )
+        st.caption("The classes held out stay the same; a pale mark is a seed and a class held out.")
+
+
+def _draw_table(results: Sequence[ZeroShotResult]) -> None:
+    with st.expander("All figures"):
+        table = charts.scorers_table(results)
+        st.dataframe(table, hide_index=True, height=260)
+        st.download_button("CSV", lambda: table.to_csv(index=False).encode(), "zero_shot.csv", on_click="ignore")
+
+
+def _explain(asked: Asked, results: Sequence[ZeroShotResult]) -> None:
+    draws = results[0].by_ratio.shape[3]
+    own = asked.table.has_own_anomalies
+    anomalies = (
+        "a product's own defects"
+        if own
+        else "rows of the other classes held out"
+        if len(asked.configs[0].held_out) > 1
+        else "rows of all other classes that training did without"
+    )
+    with st.expander("What is drawn here, and what not to make of it"):
+        st.markdown(
+            f"ACR (arXiv 2302.07849) meta-trains one small network over many tasks, each normalised by its own rows; "
+            f"at test time nothing is trained: a batch's own statistics adapt the network. Here each class held out is "
+            f"normal in {draws} batches a point and seed; the anomalies are {anomalies}. Lines are means over seeds, "
+            f"classes and draws; the band is the deviation of {SCORERS['batch']} over seeds and classes; ± in the "
+            "sentence is a 95 % interval of paired differences over these.\n\n"
+            f"- **{SCORERS['running'].capitalize()}**: the same network, scored as usual at test time. "
+            f"**{SCORERS['none'].capitalize()}**: one trained without it.\n"
+            f"- **{SCORERS['untrained'].capitalize()}**: no training at all, only batch norm; the distance to 0.\n"
+            f"- **{SCORERS['neighbours'].capitalize()}** (5) and **{SCORERS['mean']}** look at the same batch's "
+            "features and learn nothing.\n"
+            "- A score depends on the batch that it was taken in: never compare it, nor a threshold, across batches."
+        )

@@ -1,0 +1,80 @@
+"""Bringing data sets to this machine, as a page offers it: progress, cancel, failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+from anoonly_core.data.catalogue import DATASETS, find
+from app.server.jobs import Jobs, JobView, dataset_key
+from app.text.labels import MEGABYTE
+from app.widgets import notices
+from app.widgets.progress import POLL_S, progress_row
+
+__all__ = ["draw_failures", "follow", "is_at_hand", "size_of"]
+
+
+def is_at_hand(name: str, jobs: Jobs, session: str) -> bool:
+    """Whether the data set can be read; if not, offer to download it and show how far that has come."""
+    entry = find(name)
+    if entry is None or entry.at_hand():
+        return True  # of a table that is gone the run says so
+    if name not in jobs.downloads():
+        draw_failures([name], jobs)
+        st.info(f"{name} is not on this machine yet. It can be downloaded from ADBench and is verified.")
+        if not st.button(f"Download {name}", type="primary"):
+            return False
+        jobs.want_datasets(session, [name])
+    follow([name], jobs, session)
+    return False  # never: the page begins anew
+
+
+def follow(names: Sequence[str], jobs: Jobs, session: str) -> None:
+    """Show how far the download of these data sets has come until it ends or a further one is here; then begin anew.
+
+    Whoever waits for it may cancel; it goes on while another session waits too.
+    """
+    bar, cancel = progress_row()
+    jobs.adopt_downloads(session)
+    if set(names) & set(jobs.downloads(session)):
+        cancel.button("Cancel", key="cancel_download", on_click=jobs.release, args=(session, ["data"]))
+    keys = [dataset_key(name) for name in names]
+    before = here = _here(names)
+    while here == before and (view := jobs.view(keys)) is not None:
+        bar.show(*_progress(names, here, view))
+        time.sleep(POLL_S)
+        here = _here(names)
+    st.rerun()
+
+
+def size_of(name: str) -> int | None:
+    """The bytes of a data set's file as the manifest has them; None where it does not know them."""
+    file = DATASETS[name].file
+    return file.bytes if file is not None else None
+
+
+def draw_failures(names: Sequence[str], jobs: Jobs) -> None:
+    """Say why data sets could not be downloaded, each sentence once."""
+    for sentence in dict.fromkeys(jobs.failure(dataset_key(name)) for name in names):
+        if sentence is not None:
+            notices.error(sentence)
+
+
+def _here(names: Sequence[str]) -> int:
+    return sum(DATASETS[name].at_hand() for name in names)
+
+
+def _progress(names: Sequence[str], here: int, view: JobView) -> tuple[float, str]:
+    """How much of these data sets is here, as a share and in words."""
+    if view.ahead:
+        return 0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first"
+    megabytes = f"{view.done / MEGABYTE:.1f}"
+    if all(size_of(name) for name in names) and view.total:
+        share = view.done / view.total
+        megabytes += f" of {view.total / MEGABYTE:.1f}"
+    else:  # the sizes that are known say little of the whole
+        share = view.done / view.total if len(names) == 1 and view.total else here / len(names)
+    what = names[0] if len(names) == 1 else f"{len(names)} data sets, {here} of them here"
+    return min(share, 1.0), f"Downloading {what}: {megabytes} MB"

@@ -1,0 +1,29 @@
+"""Sentences about what went wrong, shown as the plain text that they are: they may quote a link or a file."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.text.markdown import plain
+
+__all__ = ["complain", "complaint", "error", "warning"]
+
+
+def warning(text: str) -> None:
+    """Show a warning that may quote what a user wrote."""
+    st.warning(plain(text))
+
+
+def error(text: str) -> None:
+    """Show an error that may quote what a user wrote."""
+    st.error(plain(text))
+
+
+def complain(text: str) -> None:
+    """Leave a sentence for the page that is drawn next; a button's callback comes before it."""
+    st.session_state.complaint = text
+
+
+def complaint() -> str:
+    """The sentence that was left, once."""
+    return str(st.session_state.pop("complaint", ""))

@@ -1,0 +1,106 @@
+"""The runs of one comparison, and what a page shows while they train: progress, failures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
+from anoonly_core.results.keys import run_key
+from anoonly_core.results.result import RunResult
+from app.server.jobs import Jobs, JobView
+from app.widgets import notices
+
+__all__ = ["POLL_S", "Bar", "Plan", "draw_failures", "draw_progress", "draw_view", "progress_row"]
+
+POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of one comparison, seed by seed."""
+
+    a: list[RunConfig]
+    b: list[RunConfig]
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """A's runs and then B's; a page that waits asks for them many times a second."""
+        return [run_key(config) for config in (*self.a, *self.b)]
+
+    @property
+    def baselines(self) -> set[str]:
+        return {config.baseline for config in (*self.a, *self.b)}
+
+    def groups(self) -> list[list[RunConfig]]:
+        """What trains together: the rows on show first and alone, so that they are there first."""
+        return [group for group in (self.b[:1], self.a[:1], self.b[1:], self.a[1:]) if group]
+
+    def finished(self, jobs: Jobs) -> tuple[list[RunResult], list[RunResult]] | None:
+        """The results of A and B for the leading seeds that both have; None before the first."""
+        pairs = []
+        for a, b in zip(self.keys[: len(self.a)], self.keys[len(self.a) :], strict=True):
+            pair = jobs.result(a), jobs.result(b)
+            if pair[0] is None or pair[1] is None:
+                break
+            pairs.append(pair)
+        return ([a for a, _ in pairs if a], [b for _, b in pairs if b]) if pairs else None
+
+
+class Bar:
+    """A bar of progress that speaks to the browser only when it has moved.
+
+    Many pages wait at once, each looks many times a second, and what answers browsers takes each message in turn.
+    """
+
+    def __init__(self, place: DeltaGenerator) -> None:
+        self._place = place
+        self._shown: tuple[float, str] | None = None
+
+    def show(self, share: float, words: str) -> None:
+        """Move it to this share of the way, from 0 to 1, with these words."""
+        if (share, words) != self._shown:
+            self._shown = share, words
+            self._place.progress(share, words)
+
+
+def progress_row() -> tuple[Bar, DeltaGenerator]:
+    """A bar, and the place for a button that cancels."""
+    # Cancel stands left: Streamlit's menu covers the page's upper right corner.
+    left, right = st.columns([1, 7], vertical_alignment="center")
+    bar = Bar(right.empty())
+    bar.show(0.0, "Starting")
+    return bar, left
+
+
+def draw_progress(bar: Bar, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
+    """Move the bar to where the work with these keys is: queued, or at an epoch."""
+    uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
+    pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
+    counted_in = " (pretraining counted in)" if pretrained else ""
+    begun = f"{what}: {uncounted[0]} has no epochs to count" if uncounted else "Starting"
+    draw_view(bar, jobs.view(keys), f"{what}: epoch", counted_in, begun)
+
+
+def draw_view(bar: Bar, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
+    """Move the bar to what a session sees of its work; what, after: the words around "3 of 50"; begun: before that."""
+    if view is not None and view.ahead:
+        bar.show(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
+    elif view is not None and view.total:
+        bar.show(min(view.done / view.total, 1.0), f"{what} {view.done} of {view.total}{after}")
+    else:
+        bar.show(0.0, "Starting" if view is None else begun)
+
+
+def draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:
+    """Say why runs failed, once each, and offer to try again; False where none has."""
+    failures = {sentence for key in keys if (sentence := jobs.failure(key))}
+    if failures:
+        with place.container():
+            notices.error(" ".join(sorted(failures)))
+            st.button("Try again", on_click=jobs.forget_failures, args=(keys,))
+    return bool(failures)

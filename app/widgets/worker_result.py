@@ -1,0 +1,68 @@
+"""Waiting for what a worker makes for one picture: progress, cancel, failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.server.jobs import Jobs
+from app.widgets.progress import POLL_S, draw_failures, draw_view, progress_row
+
+__all__ = ["Limit", "film_of"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many seconds a worker may take, and what is said where it takes longer."""
+
+    seconds: float
+    sentence: str
+
+
+def film_of(
+    jobs: Jobs,
+    session: str,
+    key: str,
+    what: str,
+    function: Callable[..., Any],
+    *arguments: Any,
+    name: str = "film",
+    limit: Limit | None = None,
+) -> Any:
+    """What `function` of `worker` makes, once it is there; None where it failed or was cancelled, which is said.
+
+    name: tells its buttons from those of another that the same page waits for. limit: how long a worker may
+    be at it, if not for ever.
+    """
+    status = st.empty()  # always there, so that what follows keeps its place and stays in sight, greyed
+    if st.session_state.get("cancelled_film") == key:
+        jobs.release(session, ["films"])
+        with status.container(horizontal=True, vertical_alignment="center"):
+            st.warning("Cancelled.")
+            st.button("Begin again", key=f"{name}_again", on_click=st.session_state.pop, args=("cancelled_film",))
+        return None
+    jobs.want_film(session, key, function, *arguments)
+    if (found := jobs.film(key)) is not None:
+        return found
+    with status.container():
+        bar, cancel = progress_row()
+        cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"cancelled_film": key})
+    waiting_since = time.monotonic()
+    while (found := jobs.film(key)) is None:
+        view = jobs.view([key])
+        if view is not None and view.ahead:
+            waiting_since = time.monotonic()
+        if limit is not None and time.monotonic() - waiting_since > limit.seconds:
+            jobs.give_up(key, limit.sentence)
+        if draw_failures([key], jobs, status):
+            return None
+        draw_view(bar, view, what)
+        if jobs.view([key]) is None:
+            jobs.want_film(session, key, function, *arguments)  # its worker was stopped beneath us: ask again
+        time.sleep(POLL_S)
+    status.empty()
+    return found

@@ -1,0 +1,84 @@
+"""Odd addresses: never a traceback, a hang, silence or markup; `python -m tests.soak inputs` tries far more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anoonly_core.execution.pool import Task
+from app.controls.link_parser import OF_PAGES
+from app.server import jobs as jobs_module
+from app.server import sweep_queue, table_owners
+from tests.soak.inputs_page import MARKUP, PAGES, PARAMETERS, addresses, asked_for, looked, still
+from tests.soak.odd import MARK, WRONG, each_of
+from tests.soak.tally import Tally
+
+CASES = 5  # of each page
+ONLY_WITH_A_FILM = {"place", "feature"}  # choices that are drawn of what was trained
+
+
+class Idle:
+    """Worker processes that are not there: nothing is trained here."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        pass
+
+    def schedule(self, *arguments: Any) -> Task:
+        return Task(0, Future())  # which nobody ever answers
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def idle(cache: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
+        patch.setattr(jobs_module, "Workers", Idle)
+        jobs_module._jobs.cache_clear()
+        sweep_queue.server_sweeps.cache_clear()
+        with still():
+            yield
+        table_owners.server_custody().close()
+        table_owners._custody.cache_clear()
+        jobs_module._jobs.cache_clear()
+        sweep_queue.server_sweeps.cache_clear()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_address_breaks_a_page_or_goes_by_in_silence(page: str) -> None:
+    tally = Tally(page)
+    each_of(addresses(page), CASES, lambda own: tally.take(looked(own)[0]))
+    assert len(tally.outcomes) == CASES and tally.bad == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_parameter_that_a_page_knows_is_fuzzed(page: str) -> None:
+    with asked_for() as names:
+        outcome, seen = looked((page, {}))
+    assert outcome.kind == "as asked"
+    assert names | seen.bound <= PARAMETERS[page].keys()
+    assert PARAMETERS[page].keys() <= OF_PAGES, "or another page, to which Back brings it, calls it unknown"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_parameter_that_is_wrong_is_said(page: str) -> None:
+    names = [*PARAMETERS[page].keys() - ONLY_WITH_A_FILM, MARK]
+    outcome, seen = looked((page, {name: [WRONG[6]] for name in names}))
+    assert outcome.kind == "notice", outcome
+    said = " ".join(seen.notices).replace("\\", "")
+    if page != "lessons":  # a lesson that there is not has no step either
+        # The sentences call what they are about by its name, or by what was asked of it.
+        assert [name for name in names if name.removeprefix("values_") not in said] == []
+    assert len(seen.notices) >= min(len(names), 2)
+
+
+@pytest.mark.parametrize("text", [text for text in WRONG if re.search(MARKUP, text)])
+def test_markup_is_known_where_it_is_not_escaped(text: str) -> None:
+    """The check itself: what a page would show, were it to quote an address as it is."""
+    assert MARKUP.search(f"The link's norm must be another, not '{text}'.") or text.startswith(("#", MARK))

@@ -1,0 +1,54 @@
+"""Each control, its link and its run are readings of one declaration."""
+
+from __future__ import annotations
+
+import pytest
+from app.text.labels import shown
+
+from anoonly_core.config import RunConfig
+from app.controls.choice import choose, default_choice
+from app.controls.registry import CONTROLS, Control
+
+each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
+
+
+@each_control
+def test_the_default_is_offered_and_survives_the_link(control: Control) -> None:
+    assert control.default in control.options
+    assert control.parse(shown(control.default)) == control.default
+
+
+@each_control
+def test_each_option_survives_the_link(control: Control) -> None:
+    for option in control.options:
+        parsed = control.parse(shown(option))
+        assert parsed == option
+        assert type(parsed) is type(option)
+
+
+@each_control
+def test_no_two_options_look_the_same(control: Control) -> None:
+    assert len({shown(option) for option in control.options}) == len(control.options)
+
+
+@each_control
+def test_it_says_what_it_is(control: Control) -> None:
+    assert control.label
+    assert control.help.endswith((".", "?"))
+
+
+@each_control
+def test_each_option_reaches_the_run(control: Control) -> None:
+    untouched = {one.name: one.default for one in CONTROLS}
+    for option in control.options:
+        choice = choose({**untouched, control.name: option})
+        if control.name == "seeds":
+            assert choice.seeds == option
+        elif control.default == option == "published":
+            assert choice == default_choice()
+        else:
+            assert getattr(choice.b, control.name) == option
+
+
+def test_every_field_of_the_config_has_a_control() -> None:
+    assert {control.name for control in CONTROLS} == {*RunConfig.model_fields, "seeds"}

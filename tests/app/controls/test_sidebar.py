@@ -1,0 +1,58 @@
+"""A drawn control: its stops stay in order, and its help tells of the baseline beside it."""
+
+from __future__ import annotations
+
+import pytest
+from app.text.labels import shown
+
+from anoonly_core.baselines import BASELINES
+from app.controls.registry import CONTROL_OF, CONTROLS, Control
+from app.controls.sidebar import _with_stop, help_text
+
+each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
+each_baseline = pytest.mark.parametrize("baseline", BASELINES)
+MAY_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset")
+
+
+@each_control
+def test_a_value_between_the_stops_keeps_them_in_order(control: Control) -> None:
+    numbers = [option for option in control.options if not isinstance(option, str)]
+    if numbers and control.name != "seeds":
+        between = (numbers[0] + numbers[1]) / 2
+        stops = _with_stop(list(control.options), between)
+        assert sorted(map(str, stops)) == sorted(map(str, [*control.options, between]))
+        values = [stop for stop in stops if not isinstance(stop, str)]
+        assert values in (sorted(values), sorted(values, reverse=True))
+        assert (values[0] > values[-1]) == (numbers[0] > numbers[-1])
+
+
+@each_baseline
+@each_control
+def test_a_control_says_why_it_lies_idle(control: Control, baseline: str) -> None:
+    said = help_text(control, BASELINES[baseline], "paper")
+    assert said.endswith(".") or said == control.help
+    if BASELINES[baseline].has(control.name):
+        assert said.startswith(control.help)
+    else:
+        assert control.name in MAY_LACK
+        assert said == f"{baseline} has no {control.noun}."
+        assert control.noun
+
+
+@each_baseline
+@pytest.mark.parametrize("preset", ["paper", "published_code"])
+def test_help_says_what_published_means(baseline: str, preset: str) -> None:
+    published = BASELINES[baseline]
+    settings = published.settings.get(preset, published.settings["paper"])
+    for name in ("batch_size", "epochs", "learning_rate"):
+        control = CONTROL_OF[name]
+        if published.has(name):
+            words = f"Published for {baseline}: {shown(getattr(settings, name))}."
+            assert help_text(control, published, preset).endswith(words)
+
+
+@each_baseline
+def test_the_baselines_help_tells_of_it(baseline: str) -> None:
+    control = CONTROL_OF["baseline"]
+    assert control.options == tuple(BASELINES)
+    assert BASELINES[baseline].summary in help_text(control, BASELINES[baseline], "paper")

@@ -1,0 +1,94 @@
+"""Who trains this server's sweeps: its card, where a trainer says that there is one, else its cores."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from anoonly_core.execution.job import Cancelled
+
+from anoonly_core.config import make_config
+from anoonly_core.execution import tasks
+from anoonly_core.execution.pool import Task, WorkerDied
+from app.server import devices as module
+from app.server.devices import Machine
+
+
+class Pool:
+    """In place of worker processes: notes what is asked, and answers when it is told to."""
+
+    def __init__(self, count: int = 1, initializer: Any = None) -> None:
+        self.count, self.asked, self.closed = count, [], False  # type: ignore[var-annotated]
+        self.future: Future[str] = Future()
+        self.giving_way = 0
+
+    def schedule(self, function: Any, *arguments: Any) -> Task:
+        self.asked.append((function, arguments))
+        return Task(1, self.future)
+
+    def give_way(self, processes: int) -> None:
+        self.giving_way = processes
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class JobsOfPaper:
+    def __init__(self) -> None:
+        self.trainers, self.cores = Pool(4), 4
+
+    def busy(self) -> int:
+        return 3
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(module, "Workers", Pool)
+    return JobsOfPaper()
+
+
+def test_a_trainer_is_asked_once_and_until_then_nothing_is_known(jobs: Any) -> None:
+    machine = Machine(jobs)
+    assert machine.card() is None and machine.card() is None and machine.device() == "cpu"
+    assert machine.card_in_words([make_config()]) == ""
+    assert jobs.trainers.asked == [(tasks.card_name, ())]
+    jobs.trainers.future.set_result("NVIDIA Paper")
+    assert (machine.card(), machine.card(wait=True), machine.device()) == ("NVIDIA Paper", "NVIDIA Paper", "cuda")
+    assert len(jobs.trainers.asked) == 1
+    one, other = make_config(), make_config(baseline="XGBOD")
+    assert machine.card_in_words([other, one]) == "this machine's NVIDIA Paper"
+    assert machine.card_in_words([other]) == "", "which a card does not train"
+
+
+def test_one_process_owns_the_card_plans_and_trains_and_waits_for_nobody(jobs: Any) -> None:
+    jobs.trainers.future.set_result("NVIDIA Paper")
+    machine = Machine(jobs)
+    engine = machine.engine()
+    assert (engine.device, engine.slots, engine.name) == ("cuda", 1, "NVIDIA Paper")
+    assert machine.planners("NVIDIA Paper") is engine.workers is machine.engine().workers
+    machine.give_way(2)
+    assert engine.workers.giving_way == 0  # type: ignore[attr-defined]
+    machine.close()
+    assert engine.workers.closed  # type: ignore[attr-defined]
+
+
+def test_without_a_card_there_is_a_process_a_core_which_gives_way(jobs: Any) -> None:
+    jobs.trainers.future.set_result("")
+    machine = Machine(jobs)
+    assert machine.planners("") is jobs.trainers
+    engine = machine.engine()
+    assert (engine.device, engine.slots, engine.name) == ("cpu", 4, "4 workers")
+    assert engine.workers is not jobs.trainers and engine.workers.giving_way == 3  # type: ignore[attr-defined]
+    machine.close()
+    assert engine.workers.closed  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("error", [WorkerDied(), Cancelled(), RuntimeError("CUDA driver")])
+def test_a_card_that_cannot_be_asked_for_is_none(jobs: Any, error: Exception) -> None:
+    jobs.trainers.future.set_exception(error)
+    machine = Machine(jobs)
+    assert machine.card() == "" and machine.engine().device == "cpu"
+    jobs.trainers.future = Future()
+    jobs.trainers.future.set_result("NVIDIA Paper")
+    assert machine.card() == "NVIDIA Paper", "another trainer was asked"

@@ -1,0 +1,378 @@
+"""Real worker processes: runs arrive once, stop when nobody waits, and no fault of one is the end of all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from anoonly_core.execution.job import JobProgress
+
+from anoonly_core.config import RunConfig, make_config
+from anoonly_core.execution import tasks
+from anoonly_core.execution.pool import Task
+from anoonly_core.results.keys import hidden_points_key, run_key
+from anoonly_core.results.store import default_store
+from app.controls.choice import default_choice
+from app.server import jobs as jobs_module
+from app.server.jobs import Job, Jobs, JobView, dataset_key
+from tests.app.conftest import MakeJobs, wait_for
+
+seeds = count(100)
+
+
+def short(**settings: Any) -> RunConfig:
+    """A run that nobody has trained yet and that takes a moment."""
+    return make_config(**{"epochs": 2, "seed": next(seeds), **settings})
+
+
+def long() -> RunConfig:
+    """A run that would outlast the test."""
+    return short(epochs=5000)
+
+
+@pytest.fixture(scope="module")
+def one_core(make_jobs: MakeJobs, cache: Path) -> Iterator[Jobs]:
+    """One trainer for the whole module, offline, so that what waits and what runs is certain."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
+        jobs = make_jobs(cores=1)
+        train(jobs, short())  # the worker has started with this environment
+    yield jobs
+
+
+@pytest.fixture
+def jobs(one_core: Jobs) -> Iterator[Jobs]:
+    yield one_core
+    for session in ("one", "two", "three"):
+        one_core.release(session)
+
+
+def train(jobs: Jobs, config: RunConfig, session: str = "one") -> None:
+    jobs.want(session, [[config]])
+    wait_for(lambda: jobs.result(run_key(config)), f"{config} ({jobs.failure(run_key(config))})")
+
+
+def epoch(jobs: Jobs, config: RunConfig) -> int:
+    view = jobs.view([run_key(config)])
+    return view.done if view else 0
+
+
+def begin(jobs: Jobs, session: str, config: RunConfig) -> None:
+    jobs.want(session, [[config]])
+    wait_for(lambda: epoch(jobs, config) > 0, "the run to begin")
+
+
+def test_a_run_finishes_and_is_stored(jobs: Jobs) -> None:
+    jobs.unkept = "The one before could not be kept."
+    config = short()
+    key = run_key(config)
+    assert jobs.result(key) is None
+    train(jobs, config)
+    found = jobs.result(key)
+    assert found is not None
+    assert (found.config, found.key) == (config, key)
+    assert (jobs.view([key]), jobs.failure(key)) == (None, None)
+    stored = default_store().get(key)
+    assert stored is not None and jobs.unkept == ""
+    np.testing.assert_array_equal(stored.scores, found.scores)
+
+
+def test_what_is_finished_is_not_trained_again(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
+    config = short()
+    train(jobs, config)
+    jobs.want("two", [[config], [config]])
+    jobs.want("two", [default_choice().seeded(default_choice().b)])  # shipped with the product
+    assert len(scheduled) == 1
+    assert jobs.view([run_key(config)]) is None
+
+
+@pytest.fixture
+def scheduled(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The calls that reach the trainers' pool."""
+    calls: list[tuple[Any, ...]] = []
+    schedule = jobs.trainers.schedule
+
+    def count_and_schedule(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        return schedule(*arguments, **named)
+
+    monkeypatch.setattr(jobs.trainers, "schedule", count_and_schedule)
+    return calls
+
+
+def test_a_group_is_one_job_and_its_runs_arrive_together(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
+    group = [short(), short(), short()]
+    jobs.want("one", [group[:1], group[1:]])
+    wait_for(lambda: all(jobs.result(run_key(config)) for config in group), "all of the group")
+    assert len(scheduled) == 2
+
+
+def test_two_sessions_share_one_job(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
+    config = long()
+    begin(jobs, "one", config)
+    before = epoch(jobs, config)
+    jobs.want("two", [[config]])
+    assert len(scheduled) == 1
+    assert epoch(jobs, config) >= before
+
+
+def test_the_only_session_leaves_and_the_worker_is_free_again(jobs: Jobs) -> None:
+    config = long()
+    workers = jobs.trainers.processes()
+    begin(jobs, "one", config)
+    jobs.release("one")
+    assert jobs.view([run_key(config)]) is None
+    train(jobs, short())
+    assert jobs.result(run_key(config)) is None
+    assert jobs.failure(run_key(config)) is None, "to be stopped is no failure"
+    assert jobs.trainers.processes() == workers, "a run that stops by itself leaves its process warm"
+
+
+def test_with_a_second_session_waiting_it_goes_on(jobs: Jobs) -> None:
+    config = long()
+    begin(jobs, "one", config)
+    jobs.want("two", [[config]])
+    jobs.release("one")
+    before = epoch(jobs, config)
+    assert before > 0
+    wait_for(lambda: epoch(jobs, config) > before + 2, "further epochs")
+    jobs.release("two")
+    train(jobs, short())
+
+
+def test_a_session_that_moves_on_gives_up_what_it_wanted(jobs: Jobs) -> None:
+    left, last = [long(), long(), long()], short()
+    begin(jobs, "one", left[0])
+    for config in (*left[1:], last):
+        jobs.want("one", [[config]])
+    wait_for(lambda: jobs.result(run_key(last)), "the last settings")
+    assert jobs.view([run_key(config) for config in left]) is None
+
+
+def test_a_stopped_run_can_be_asked_for_again(jobs: Jobs) -> None:
+    config = short(epochs=120)
+    begin(jobs, "one", config)
+    jobs.release("one")
+    train(jobs, config)
+
+
+def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
+    config = short(labeled_ratio=1.0, contamination=0.2)
+    key = run_key(config)
+    jobs.want("one", [[config]])
+    wait_for(lambda: jobs.failure(key), "the failure")
+    sentence = jobs.failure(key)
+    assert sentence is not None
+    assert sentence.startswith("Every training anomaly is labelled")
+    assert jobs.view([key]) is None
+    jobs.want("one", [[config]])
+    assert len(scheduled) == 1, "it is not tried again unasked"
+    jobs.forget_failures([key])
+    assert jobs.failure(key) is None
+    jobs.want("one", [[config]])
+    wait_for(lambda: jobs.failure(key), "the second failure")
+    assert len(scheduled) == 2
+    train(jobs, short())
+
+
+def test_of_several_jobs_the_slowest_is_shown(jobs: Jobs) -> None:
+    for number, (done, total) in enumerate(((40, 50), (7, 500)), start=10**6):
+        progress = JobProgress(done, total)
+        jobs._active[f"made {number}"] = Job(number, "runs", (f"made {number}",), Task(number, progress=progress))
+    try:
+        assert jobs.view(["made 1000000", "made 1000001"]) == JobView(ahead=0, done=7, total=500)
+    finally:
+        del jobs._active["made 1000000"], jobs._active["made 1000001"]
+
+
+def test_a_data_set_that_cannot_be_had_is_one_sentence(jobs: Jobs) -> None:
+    config = short(dataset="CIFAR10_0")
+    jobs.want("one", [[config]])
+    key = dataset_key("CIFAR10_1")
+    jobs.want_datasets("one", ["CIFAR10_1"])
+    wait_for(lambda: jobs.failure(run_key(config)) and jobs.failure(key), "the failures")
+    for sentence in (jobs.failure(run_key(config)), jobs.failure(key)):
+        assert sentence is not None
+        assert "CIFAR10_" in sentence
+        assert len(sentence.splitlines()) == 1
+        assert not any(word in sentence for word in ("Traceback", "Error("))
+
+
+def test_of_several_data_sets_only_those_that_failed_have_a_failure(jobs: Jobs) -> None:
+    names = ["CIFAR10_1", "CIFAR10_2", "digits_3"]
+    jobs.want_datasets("one", names)
+    jobs.want_datasets("two", names[:1])
+    wait_for(lambda: not jobs.downloads(), "the end of the downloads")
+    failures = [jobs.failure(dataset_key(name)) for name in names]
+    assert failures[0] == failures[1] and failures[2] is None
+    assert str(failures[0]).startswith("2 of 2 data sets could not be fetched and can be tried again: CIFAR10_1 is not")
+    assert str(failures[0]).endswith("the network cannot be reached, likewise CIFAR10_2.")
+
+
+def test_what_waits_says_how_many_come_first(jobs: Jobs) -> None:
+    running, second, third = long(), short(), short()
+    begin(jobs, "one", running)
+    jobs.want("two", [[second]])
+    jobs.want("three", [[third]])
+    views = [jobs.view([run_key(config)]) for config in (running, second, third)]
+    assert all(view is not None for view in views)
+    assert [view.ahead for view in views if view] == [0, 1, 2]
+    jobs.release("one")
+    wait_for(lambda: jobs.result(run_key(third)), "the last in the queue")
+
+
+def test_whoever_waits_need_not_wait_for_those_who_have_gone(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "GRACE_S", 0.3)
+    running, queued, last = long(), long(), short()
+    begin(jobs, "one", running)
+    jobs.want("two", [[queued]])
+    jobs.want("three", [[last]])
+    monkeypatch.setattr(jobs, "is_here", lambda session: session != "one")
+    assert jobs.view([run_key(last)]) == JobView(ahead=2, done=0, total=0)
+    monkeypatch.setattr(jobs, "is_here", lambda session: True)  # the page was only loaded anew
+    time.sleep(0.5)
+    before = epoch(jobs, running)
+    wait_for(lambda: epoch(jobs, running) > before + 2, "further epochs")
+    monkeypatch.setattr(jobs, "is_here", lambda session: session == "three")
+    wait_for(lambda: jobs.view([run_key(last)]) is None, "the last in the queue")
+    assert jobs.result(run_key(last)) is not None
+    assert jobs.view([run_key(running), run_key(queued)]) is None
+    assert jobs.failure(run_key(queued)) is None
+
+
+def test_projections_do_not_stand_before_a_run(jobs: Jobs) -> None:
+    tables = {f"elsewhere {number}": np.zeros((20, 3)) + np.arange(20)[:, None] for number in range(6)}
+    begin(jobs, "one", long())
+    jobs.want_points("two", "tsne", tables)
+    config = short()
+    jobs.want("three", [[config]])
+    view = jobs.view([run_key(config)])
+    assert view is not None
+    assert view.ahead <= 1
+
+
+def test_a_killed_worker_is_a_sentence_and_the_next_run_works(jobs: Jobs) -> None:
+    config = long()
+    begin(jobs, "one", config)
+    for process in jobs.trainers.processes():
+        os.kill(process, signal.SIGKILL)
+    wait_for(lambda: jobs.failure(run_key(config)), "the sentence")
+    assert "worker process ended unexpectedly" in str(jobs.failure(run_key(config)))
+    jobs.forget_failures([run_key(config)])
+    train(jobs, short())
+
+
+def test_an_idle_worker_that_is_killed_is_replaced(jobs: Jobs) -> None:
+    train(jobs, short())
+    (process,) = jobs.trainers.processes()
+    os.kill(process, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{process}").exists() or is_zombie(process), "its end")
+    wait_for(lambda: process not in jobs.trainers.processes(), "its replacement")
+    train(jobs, short())
+
+
+def is_zombie(process: int) -> bool:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def features(rows: int = 60) -> np.ndarray:
+    return np.random.default_rng(next(seeds)).normal(size=(rows, 5)).astype(np.float32)
+
+
+def test_a_projection_finishes_and_the_next_server_finds_it(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, table = hidden_points_key("a run", "tsne"), features()
+    jobs.want_points("one", "tsne", {key: table})
+    wait_for(lambda: jobs.points(key) is not None, "t-SNE")
+    points = jobs.points(key)
+    assert points is not None
+    assert points.shape == (60, 2)
+    assert np.isfinite(points).all()
+    wait_for(lambda: default_store().get_arrays(key, "points") is not None, "the store")
+    monkeypatch.setattr(jobs_module, "Workers", lambda *arguments, **named: None)  # it needs no processes
+    np.testing.assert_array_equal(Jobs(store=default_store(), cores=1).points(key), points)
+
+
+@pytest.mark.parametrize("points", [np.zeros(4), np.zeros((4, 3)), np.zeros((2, 2, 2)), np.array(1.0)])
+def test_stored_points_of_another_shape_count_as_absent(jobs: Jobs, points: np.ndarray) -> None:
+    key = hidden_points_key(f"a run with points of shape {points.shape}", "pca")
+    jobs.store.put_arrays(key, "points", {"points": points})
+    assert jobs.points(key) is None
+
+
+def test_pca_is_there_at_once(jobs: Jobs) -> None:
+    table = features()
+    first = jobs.points_now("pca of a table", table, "pca")
+    np.testing.assert_array_equal(jobs.points_now("pca of a table", table, "pca"), first)
+    assert first.shape == (60, 2)
+
+
+def test_projections_given_up_leave_the_projectors_warm(jobs: Jobs) -> None:
+    tables = {f"given up {number}": features(400 if number < 2 else 60) for number in range(5)}  # two run, three wait
+    jobs.want_points("one", "tsne", {"warm": features()})
+    wait_for(lambda: jobs.points("warm") is not None, "the projectors")
+    projectors = jobs.projectors.processes()
+    jobs.want_points("one", "tsne", tables)
+    jobs.want_points("one", "tsne", {"the last": features()})
+    wait_for(lambda: jobs.points("the last") is not None, "the last projection")
+    assert jobs.projectors.processes() == projectors, "a queued projection that is given up ends a warm process"
+
+
+@pytest.fixture(scope="module")
+def homeless(make_jobs: MakeJobs, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
+    """Jobs whose store cannot be written, by whatever user the tests run as."""
+    blocker = tmp_path_factory.mktemp("blocked") / "a file"
+    blocker.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANOONLY_CACHE", str(blocker / "folder"))
+        jobs = make_jobs(cores=1)
+        train(jobs, short())
+    return jobs
+
+
+def test_results_arrive_where_the_store_cannot_be_written(homeless: Jobs) -> None:
+    assert not homeless.store.path.exists()
+    train(homeless, short())
+    assert homeless.unkept.startswith(f"The run could not be kept in {homeless.store.path}")
+    homeless.unkept = ""
+    homeless.want_points("one", "tsne", {"unkept": features()})
+    wait_for(lambda: homeless.points("unkept") is not None and homeless.unkept, "t-SNE")
+    assert not homeless.store.path.exists()
+
+
+def test_close_ends_all_processes_even_in_mid_run(homeless: Jobs) -> None:
+    begin(homeless, "one", long())
+    processes = homeless.trainers.processes() | homeless.projectors.processes()
+    assert len(processes) == 3
+    homeless.close()
+    assert not any(Path(f"/proc/{process}").exists() and not is_zombie(process) for process in processes)
+
+
+def test_a_film_is_made_once_for_all_and_given_up_with_its_last_session(
+    jobs: Jobs, scheduled: list[tuple[Any, ...]]
+) -> None:
+    config = short(epochs=3)
+    for session in ("one", "two"):
+        jobs.want_film(session, "film", tasks.observe_run, config)
+    wait_for(lambda: jobs.film("film"), "the film")
+    assert [one.place for one in jobs.film("film")] == ["norm 1 of 2, 128 features", "norm 2 of 2, 64 features"]
+    jobs.want_film("one", "film", tasks.observe_run, config)
+    assert len(scheduled) == 1
+    jobs.want_film("one", "long", tasks.record_runs, [long()], "pca")
+    wait_for(lambda: (view := jobs.view(["long"])) is not None and view.done > 0, "the recording to begin")
+    assert jobs.busy() == 1
+    jobs.want_film("one", "film", tasks.observe_run, config)  # another one is wanted now
+    wait_for(lambda: jobs.view(["long"]) is None and jobs.busy() == 0, "the recording to stop")
+    assert jobs.film("long") is None and jobs.failure("long") is None
+
+
+def test_why_a_film_failed_is_one_sentence(jobs: Jobs) -> None:
+    jobs.want_film("one", "refused", tasks.observe_run, make_config(baseline="REPEN"))
+    wait_for(lambda: jobs.failure("refused"), "the sentence")
+    assert jobs.failure("refused") == "REPEN has no norm to look at."

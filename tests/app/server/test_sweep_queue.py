@@ -1,0 +1,151 @@
+"""The server's sweeps: started, stopped, resumed, shared, and giving way to what somebody waits for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from anoonly_core.config import make_config
+from anoonly_core.results.keys import run_key
+from anoonly_core.sweeps.sweep import Sweep, make_sweep
+from app.server.evidence_cache import CellRuns
+from app.server.jobs import Jobs
+from app.server.sweep_queue import Sweeps
+from tests.app.conftest import MakeJobs, wait_for
+
+seeds = itertools.count(10**6)
+
+
+@pytest.fixture(scope="module")
+def jobs(make_jobs: MakeJobs) -> Jobs:
+    return make_jobs(cores=1)
+
+
+@pytest.fixture(scope="module")
+def shared(jobs: Jobs) -> Iterator[Sweeps]:
+    made = Sweeps(jobs)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sweeps(shared: Sweeps) -> Iterator[Sweeps]:
+    yield shared
+    for entry in list(shared._entries.values()):
+        shared.stop(entry.sweep)
+    wait_for(lambda: all(entry.state == "idle" for entry in shared._entries.values()), "the end of all sweeps")
+
+
+def a_sweep(number: int = 2, **settings: Any) -> Sweep:
+    """A sweep that nobody has trained yet."""
+    seed = 10 * next(seeds)
+    return make_sweep({"epochs": 2, "seed": seed, **settings}, [("lambda_n", [1, 0])], number)
+
+
+def wait_until(sweeps: Sweeps, sweep: Sweep, state: str) -> None:
+    wait_for(lambda: sweeps.view(sweep).state == state, f"{state}: {sweeps.view(sweep)}")
+
+
+def test_a_sweep_is_trained_kept_and_listed(sweeps: Sweeps) -> None:
+    sweep = a_sweep()
+    view = sweeps.view(sweep)
+    assert (view.state, view.runs) == ("idle", {})
+    wait_for(lambda: sweeps.estimate(sweep, sweep.configs) is not None, "the estimate")
+    expected = sweeps.estimate(sweep, sweep.configs)
+    assert expected is not None and 0 < expected < 60
+    sweeps.start(sweep)
+    sweeps.start(sweep)  # a second session asks for the same
+    wait_until(sweeps, sweep, "idle")
+    view = sweeps.view(sweep)
+    assert set(view.runs) == set(sweep.configs) and view.failures == {} and view.problem == ""
+    assert sweeps.earlier()[0] == sweep
+    after_a_restart = Sweeps(sweeps.jobs)
+    assert set(after_a_restart.view(sweep).runs) == set(sweep.configs)
+    sweeps.jobs.on_busy = sweeps.machine.give_way
+
+
+def test_stopped_it_keeps_what_is_finished_and_goes_on_from_there(sweeps: Sweeps) -> None:
+    sweep = a_sweep(3, epochs=60)
+    first = dict(itertools.islice(sweep.configs.items(), 1))
+    sweeps.jobs.want("one", [list(first.values())])
+    wait_for(lambda: sweeps.view(sweep).runs, "the first run")
+    created = sweeps.view(sweep).runs[next(iter(first))].created
+    sweeps.start(sweep)
+    wait_until(sweeps, sweep, "running")
+    sweeps.stop(sweep)
+    wait_until(sweeps, sweep, "idle")
+    assert next(iter(first)) in sweeps.view(sweep).runs
+    sweeps.start(sweep)
+    wait_for(lambda: len(sweeps.view(sweep).runs) == 6, "all runs")
+    wait_until(sweeps, sweep, "idle")
+    assert sweeps.view(sweep).runs[next(iter(first))].created == created, "what is kept is not trained again"
+
+
+def test_sweeps_wait_for_each_other(sweeps: Sweeps) -> None:
+    long, short = a_sweep(epochs=5000), a_sweep()
+    sweeps.start(long)
+    wait_until(sweeps, long, "running")
+    sweeps.start(short)
+    assert sweeps.view(short).state == "waiting"
+    sweeps.forget(long)
+    assert sweeps.view(long).state == "stopping"
+    wait_for(lambda: len(sweeps.view(short).runs) == 4, "the one that waited")
+    assert long not in sweeps.earlier() and short in sweeps.earlier()
+
+
+def test_a_sweep_gives_way_to_what_a_page_waits_for(sweeps: Sweeps, jobs: Jobs) -> None:
+    """One core: while a page's run trains, the sweep stands still, and then it goes on."""
+    sweep = a_sweep(1, epochs=5000)
+    sweeps.start(sweep)
+    wait_until(sweeps, sweep, "running")
+    workers = sweeps.machine._on_cores
+    assert workers is not None
+    wait_for(lambda: any(task.progress for task in list(workers._tasks.values())), "its first epoch")
+    config = make_config(epochs=300, seed=next(seeds))
+    jobs.want("one", [[config]])
+    assert workers._giving_way == 1
+    (task,) = workers._tasks.values()
+    wait_for(lambda: jobs.view([run_key(config)]) and jobs.view([run_key(config)]).total, "the page's run")  # type: ignore[union-attr]
+    stood = task.progress
+    wait_for(lambda: jobs.result(run_key(config)), "the end of the page's run")
+    assert stood is not None and task.progress is not None
+    assert workers._giving_way == 0
+    wait_for(lambda: task.progress.done > stood.done + 3, "the sweep to go on")  # type: ignore[union-attr]
+
+
+def test_what_cannot_be_trained_is_a_sentence(sweeps: Sweeps) -> None:
+    sweep = make_sweep(
+        {"epochs": 2, "labeled_ratio": 1.0, "seed": next(seeds)}, [("contamination", [0, 0.2]), ("lambda_n", [0])], 1
+    )
+    sweeps.start(sweep)
+    wait_for(lambda: len(sweeps.view(sweep).runs) == 1 and sweeps.view(sweep).failures, "the sweep")
+    (sentence,) = sweeps.view(sweep).failures.values()
+    assert sentence.startswith("Every training anomaly is labelled")
+
+
+def test_a_cluster_that_is_not_there_is_a_sentence(sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anoonly_core.execution.dask_cluster.CONNECT_S", 1)
+    sweep = a_sweep()
+    sweeps.start(sweep, "tcp://127.0.0.1:9")
+    wait_for(lambda: sweeps.view(sweep).problem, "the sentence")
+    assert "No Dask scheduler answers" in sweeps.view(sweep).problem
+    wait_until(sweeps, sweep, "idle")
+
+
+def test_what_is_no_sweep_in_the_store_is_not_listed(sweeps: Sweeps) -> None:
+    before = sweeps.earlier()
+    for number, text in enumerate(("", "[]", "{}", '{"settings": {"dataset": "none"}, "axes": [], "seeds": 1}')):
+        sweeps.jobs.store.put_sweep(f"broken {number}", text)
+    sweeps.jobs.store.put_sweep("old", '{"settings": {}, "axes": [{"name": "colour", "values": [1]}], "seeds": 1}')
+    assert sweeps.earlier()[-len(before) :] == before
+
+
+def test_a_cell_of_a_table_is_trained_as_a_sweep_is_but_not_listed_as_one(sweeps: Sweeps) -> None:
+    known = len(sweeps.earlier())
+    cell = CellRuns(a_sweep(1).configs)
+    sweeps.start(cell)
+    wait_for(lambda: sweeps.view(cell).state == "idle", "the end of a cell's runs")
+    assert sweeps.view(cell).runs.keys() == cell.configs.keys() and len(sweeps.earlier()) == known

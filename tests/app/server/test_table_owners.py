@@ -1,0 +1,53 @@
+"""A server's custody of its visitors' tables: there is one, and nobody takes it for a dead server's."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anoonly_core.data.tables import uploads
+from app.server import table_owners
+from app.server.jobs import server_jobs
+from app.server.table_owners import Custody, server_custody
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+def test_a_server_that_begins_while_another_tidies_is_not_taken_for_a_dead_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, tidied = sqlite3.connect, []
+
+    def connect_and_be_tidied(path: Path, **more: Any) -> sqlite3.Connection:
+        connection = connect(path, **more)
+        if "timeout" not in more and not tidied:  # between its first look at the file and its lock
+            tidied.append(path)
+            connection.execute("PRAGMA user_version").fetchall()
+            assert not table_owners._is_held(path) and not path.is_file()
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_and_be_tidied)
+    custody = Custody(server_jobs())
+    try:
+        assert tidied and table_owners._is_held(tidied[0])
+        custody.present("me", "session")  # as a page is before it brings anything
+        table = uploads.bring("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", custody.server)
+        custody.tidy()
+        server_custody().tidy()
+        assert uploads.find(table.name) == table
+    finally:
+        custody.close()
+
+
+def test_sessions_that_come_at_once_share_one_custody(monkeypatch: pytest.MonkeyPatch) -> None:
+    table_owners.server_custody().close()
+    table_owners._custody.cache_clear()
+    begin = Custody.__init__
+    monkeypatch.setattr(Custody, "__init__", lambda self, jobs: (time.sleep(0.05), begin(self, jobs))[1])
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: server_custody(), range(8)))
+    assert all(custody is found[0] for custody in found)

@@ -1,0 +1,179 @@
+"""The sentence over the page says what its figures say, with their doubt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig, make_config
+from app.controls.choice import baseline_of
+from app.controls.registry import CONTROLS
+from app.text.verdict import Difference, describe, difference, signed, verdict
+
+BASELINE = make_config(lambda_n=1.0)
+ANOONLY = make_config(lambda_n=0.0)
+MINUS = "\N{MINUS SIGN}"
+metric = st.floats(0, 1, allow_nan=False, width=32)
+
+
+@given(st.lists(st.tuples(metric, metric), min_size=2, max_size=10))
+def test_difference_is_the_paired_t_interval(pairs: list[tuple[float, float]]) -> None:
+    a, b = (np.array(values) for values in zip(*pairs, strict=True))
+    found = difference(a, b)
+    assert (found.a, found.b) == (pytest.approx(a.mean()), pytest.approx(b.mean()))
+    assert found.delta == pytest.approx(b.mean() - a.mean(), abs=1e-12)
+    assert found.margin is not None
+    spread = (b - a).std(ddof=1)
+    if spread > 1e-9:
+        interval = stats.ttest_rel(b, a).confidence_interval(0.95)
+        assert found.delta - found.margin == pytest.approx(interval.low, abs=1e-9)
+        assert found.delta + found.margin == pytest.approx(interval.high, abs=1e-9)
+        assert found.is_clear == (interval.low > 0 or interval.high < 0)
+
+
+def test_one_seed_has_no_margin_and_is_never_clear() -> None:
+    found = difference([0.2], [0.9])
+    assert found.margin is None
+    assert not found.is_clear
+    assert signed(found) == "+0.70"
+
+
+def test_minus_is_a_minus_sign() -> None:
+    shown = signed(difference([0.9, 0.8], [0.4, 0.5]))
+    assert shown == f"{MINUS}0.40 ± 1.27"
+    assert "-" not in shown
+
+
+def sentence(a: list[float], b: list[float], config_a: RunConfig = BASELINE, config_b: RunConfig = ANOONLY) -> str:
+    return verdict(config_a, config_b, difference(a, b), len(a))
+
+
+def test_better() -> None:
+    said = sentence([0.45, 0.46, 0.47], [0.86, 0.87, 0.88])
+    assert said.startswith("Over 3 seeds **DeepSAD + AnoOnly** finds the anomalies better than **DeepSAD**: ")
+    assert "AUCPR 0.87 against 0.46 (+0.41 ± 0.00)" in said
+
+
+def test_worse_says_that_anoonly_hurts() -> None:
+    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47])
+    assert said.startswith("AnoOnly hurts here. Over 3 seeds **DeepSAD + AnoOnly** finds the anomalies worse ")
+    assert f"({MINUS}0.41 ± 0.00)" in said
+
+
+@pytest.mark.parametrize("a", [{"baseline": "DevNet"}, {"baseline": "XGBOD"}, {"baseline": "DeepSAD", "lambda_n": 0.0}])
+def test_worse_than_another_system_does_not_blame_anoonly(a: dict[str, object]) -> None:
+    b = make_config(baseline="FEAWAD", lambda_n=0.0)
+    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], make_config(**a), b)
+    assert "hurts" not in said
+    assert "**FEAWAD + AnoOnly** finds the anomalies worse than" in said
+
+
+@pytest.mark.parametrize("baseline", [name for name in BASELINES if BASELINES[name].has("lambda_n")])
+def test_worse_than_its_own_baseline_blames_anoonly(baseline: str) -> None:
+    b = make_config(baseline=baseline, lambda_n=0.0)
+    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], baseline_of(b), b)
+    assert said.startswith(f"AnoOnly hurts here. Over 3 seeds **{baseline} + AnoOnly")
+
+
+def test_worse_by_another_setting_does_not_blame_anoonly() -> None:
+    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], ANOONLY, ANOONLY.with_(norm="none"))
+    assert "hurts" not in said
+    assert "worse" in said
+    assert "no norm" in said
+
+
+@pytest.mark.parametrize("b", [[0.1, 0.9, 0.8], [0.9, 0.1, 0.2], [0.4, 0.5, 0.6]])
+def test_within_the_spread_there_is_no_clear_difference(b: list[float]) -> None:
+    said = sentence([0.4, 0.5, 0.6], b)
+    assert said.startswith("No clear difference. Over 3 seeds ")
+    assert not any(word in said for word in ("better", "worse", "hurts"))
+
+
+@pytest.mark.parametrize(("b", "word"), [(0.9, "more"), (0.1, "less"), (0.5, "no more")])
+def test_one_seed_claims_little(b: float, word: str) -> None:
+    said = sentence([0.5], [b])
+    assert f"finds {word} of the anomalies" in said
+    assert "One seed shows no spread" in said
+    assert not any(claim in said for claim in ("better", "worse", "hurts", "±"))
+
+
+def test_same_run() -> None:
+    said = verdict(BASELINE, BASELINE, Difference(0.5, 0.5, 0.0, 0.0), 5)
+    assert said == "A and B are the same run: move a control to see what it changes."
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lambda_n": 1.0}, "DeepSAD"),
+        ({}, "DeepSAD + AnoOnly"),
+        ({"lambda_n": 1e-5}, "DeepSAD, λₙ = 1e-05"),
+        ({"norm": "layer"}, "layer norm"),
+        ({"batch_size": 8}, "batch 8"),
+        ({"epochs": 7}, "7 epochs"),
+        ({"learning_rate": 3e-4}, "learning rate 0.0003"),
+        ({"labeled_ratio": 0.05}, "5% labelled"),
+        ({"normal_ratio": 0.5}, "50% of the normal rows"),
+        ({"contamination": 0.2}, "contamination 0.2"),
+        ({"preset": "published_code"}, "preset published_code"),
+    ],
+)
+def test_describe_names_what_sets_a_run_apart(changes: dict[str, object], words: str) -> None:
+    assert words in describe(ANOONLY.with_(**changes), ANOONLY)
+
+
+@pytest.mark.parametrize("a", BASELINES)
+@pytest.mark.parametrize("b", BASELINES)
+def test_two_systems_as_published_have_short_names(a: str, b: str) -> None:
+    """What is published for each goes without saying."""
+    for name, other in ((a, b), (b, a)):
+        if a != b:
+            has = BASELINES[name].has("lambda_n")
+            for lambda_n in (1.0, 0.0) if has else (None,):
+                found = describe(make_config(baseline=name, lambda_n=lambda_n), make_config(baseline=other))
+                assert found == (f"{name} + AnoOnly" if lambda_n == 0 else name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"norm": "layer"}, ", layer norm"),
+        ({"batch_size": 64}, ""),
+        ({"batch_size": 128}, ", batch 128"),
+        ({"epochs": 7}, ", 7 epochs"),
+        ({"labeled_ratio": 0.05}, ", 5% labelled"),
+        ({"contamination": 0.2}, ", contamination 0.2"),
+        ({"preset": "published_code"}, ", preset published_code"),
+    ],
+)
+def test_beside_another_system_only_what_is_unpublished_is_said(changes: dict[str, object], words: str) -> None:
+    """128 is DeepSAD's batch size, but not DevNet's."""
+    assert describe(make_config(baseline="DevNet", lambda_n=0.0, **changes), ANOONLY) == f"DevNet + AnoOnly{words}"
+
+
+def test_the_two_norms_of_a_published_pair_are_said() -> None:
+    b = make_config(baseline="DevNet", lambda_n=0.0)
+    assert describe(b, baseline_of(b)) == "DevNet + AnoOnly, batch norm"
+    assert describe(baseline_of(b), b) == "DevNet, no norm"
+
+
+_OFFERED = {c.name: [None if option == "published" else option for option in c.options] for c in CONTROLS}
+_SHARED_BY_A_AND_B = ("dataset", "protocol", "seed", "seeds")
+
+
+@given(st.data())
+def test_two_runs_that_differ_never_bear_the_same_name(data: st.DataObject) -> None:
+    def draw() -> RunConfig:
+        names = [name for name in _OFFERED if name not in _SHARED_BY_A_AND_B]
+        values = {name: data.draw(st.sampled_from(_OFFERED[name]), name) for name in names}
+        baseline = BASELINES[values["baseline"]]
+        own = {name: value for name, value in values.items() if baseline.has(name)}
+        assume((own.get("batch_size") or 512) >= baseline.smallest_batch)
+        return make_config(**own)
+
+    a, b = draw(), draw()
+    assert (describe(a, b) == describe(b, a)) == (a == b)

@@ -1,0 +1,110 @@
+"""The tab "Take away": what it offers, and that the detector which it fits is the run on show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.detector.estimator import AnoOnlyDetector
+from anoonly_core.detector.result import FittedRun
+from anoonly_core.results.keys import detector_key, run_key
+from anoonly_core.snippets import detector_script, score_command
+from app.charts.pair import Pair
+from app.server import jobs as jobs_module
+from app.server.jobs import Jobs
+from app.views.compare.export import NO_DETECTOR, scores_table
+from tests.app.conftest import MakeJobs, opened, wait_for
+from tests.app.views.compare.compare_read import button, settled
+from tests.app.views.compare.test_report import Shipped
+
+QUICK = {"epochs": "2", "seeds": "1"}
+B = make_config(lambda_n=0.0, epochs=2)
+
+
+@pytest.fixture
+def open_page(server: None) -> Callable[..., AppTest]:
+    return lambda **parameters: settled(opened(tab="Take away", **parameters))
+
+
+def offered(page: AppTest) -> list[str]:
+    return [element.proto.label for element in page.get("download_button")]
+
+
+def code(page: AppTest) -> list[str]:
+    """The command and the script, which stand beside the link for a class."""
+    return [block.value for block in page.code if "anoonly_core" in block.value]
+
+
+def chosen_run(page: AppTest) -> Any:
+    return next(group for group in page.get("button_group") if group.key == "taken_run")
+
+
+def test_it_offers_scores_a_report_a_script_and_a_command(open_page: Callable[..., AppTest]) -> None:
+    page = open_page(**QUICK)
+    assert [tab.label for tab in page.tabs][-2:] == ["Take away", "The method"]
+    assert offered(page) == ["Report as HTML", "Scores as CSV", "Script"]
+    assert code(page) == [score_command(B), detector_script(B).strip()]
+
+
+def test_the_detector_that_it_fits_is_the_run_on_show(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+    page = open_page(**QUICK)
+    button(page, "Fit the detector").click().run()
+    assert [caught.value for caught in page.exception] == []
+    assert offered(page) == ["Report as HTML", "Scores as CSV", "Detector", "Scores of all rows as CSV", "Script"]
+    jobs = jobs_module.server_jobs()
+    found, result = jobs.film(detector_key(B)), jobs.result(run_key(B))
+    assert isinstance(found, FittedRun) and result is not None
+    dataset = load_cached("digits_3")
+    assert np.array_equal(found.scores[result.test_rows].astype(np.float32), result.scores)
+    flagged = int((found.scores > found.threshold).sum())
+    assert any(f"It flags {flagged} of {dataset.rows} rows" in caption.value for caption in page.caption)
+    (tmp_path / "model").write_bytes(found.file)
+    assert np.array_equal(AnoOnlyDetector.load(tmp_path / "model").decision_function(dataset.X), found.scores)
+
+    chosen_run(page).set_value("A").run()
+    assert [caught.value for caught in page.exception] == []
+    assert "Detector" not in offered(page), "A's is another"
+    assert "lambda_n=1.0" in code(page)[1]
+    chosen_run(page).set_value("B").run()
+    assert "Detector" in offered(page), "it is fitted once"
+    page.select_slider(key="threshold").set_value(10.0).run()
+    assert "Detector" in offered(page)
+
+
+def test_what_has_no_detector_says_so(open_page: Callable[..., AppTest], xgbod: object) -> None:
+    page = open_page(baseline="XGBOD", seeds="1")
+    assert [info.value for info in page.info] == [NO_DETECTOR]
+    assert offered(page) == ["Report as HTML", "Scores as CSV"]
+
+
+def test_a_fit_tells_how_far_it_is_and_can_be_stopped(make_jobs: MakeJobs) -> None:
+    from anoonly_core.execution import tasks
+
+    jobs: Jobs = make_jobs()
+    config = make_config(epochs=3000)
+    key = detector_key(config)
+    jobs.want_film("me", key, tasks.fit_detector, config)
+    wait_for(lambda: (view := jobs.view([key])) is not None and view.done > 1, "the second epoch")
+    view = jobs.view([key])
+    assert view is not None and view.total == 3000
+    jobs.release("me", ["films"])
+    assert jobs.view([key]) is None and jobs.failure(key) is None
+    jobs.want_film("me", detector_key(B), tasks.fit_detector, B)
+    wait_for(lambda: jobs.film(detector_key(B)), "the next fit")
+    assert jobs.film(key) is None
+
+
+def test_the_scores_are_the_runs(shipped: Shipped) -> None:
+    a, b = (runs[0] for runs in shipped)
+    pair = Pair(a, b, 3.0)
+    table = scores_table(pair, load_cached("digits_3"))
+    assert table["score B"].tolist() == b.scores.tolist() and table["score A"].tolist() == a.scores.tolist()
+    assert table["flagged by B"].sum() == pair.confusions[1].anomalies_flagged + pair.confusions[1].normals_flagged
+    assert (table["label"] == "anomaly").sum() == (b.y_test == 1).sum()

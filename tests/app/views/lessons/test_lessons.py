@@ -1,0 +1,278 @@
+"""The lessons as data: each is whole, can be run offline, and claims only what its runs show over five seeds."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anoonly_core.config import RunConfig, check_field, make_config
+from anoonly_core.projection import project
+from anoonly_core.results.keys import run_key
+from anoonly_core.results.result import RunResult
+from anoonly_core.runs.run import run_many
+from app.controls.choice import from_pin
+from app.controls.link_parser import read_link
+from app.controls.registry import CONTROLS, PUBLISHED
+from app.text.verdict import Difference
+from app.views.lessons.lessons import (
+    FOLDER,
+    LESSONS,
+    BadLesson,
+    Check,
+    Next,
+    Place,
+    Step,
+    measured,
+    outcome,
+    read_lesson,
+    read_lessons,
+    read_place,
+)
+from app.views.lessons.measures import MEASURES, gap, relative_spread
+from app.views.sweep.url import OWN_CONTROLS, VALUES
+
+BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer"}
+MICROSCOPE = ("dataset", "baseline", "lambda_n", "norm", "batch_size", "labeled_ratio", "contamination")
+TOPICS = (
+    *("imbalance", "norms", "dirty_pool", "when_it_hurts"),
+    *("small_batches", "a_fair_rival", "the_other_aucpr", "reading_tsne"),
+)
+STEPS = {f"{name} {number}": step for name, own in LESSONS.items() for number, step in enumerate(own.steps, start=1)}
+ALSO = {f"{name} also {n}": check for name, step in STEPS.items() for n, check in enumerate(step.also, start=1)}
+OFFERS = {f"{name} {number}": offer for name, own in LESSONS.items() for number, offer in enumerate(own.next, start=1)}
+QUICKEST = FOLDER / "3_dirty_pool.toml"
+
+
+# What a lesson is
+
+
+def test_the_lessons_are_all_there_in_their_order() -> None:
+    assert tuple(LESSONS) == TOPICS
+    assert (
+        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 8
+    )
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_asks_and_leads_on(name: str) -> None:
+    lesson = LESSONS[name]
+    assert lesson.question.endswith("?") and len(lesson.question) <= 36, "one line of the list"
+    assert lesson.next
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_asks_and_can_be_run_offline(name: str) -> None:
+    step = STEPS[name]
+    assert step.question.endswith("?")
+    assert len(set(step.predictions.values())) == 3
+    assert step.predictions["equal"].startswith("No clear difference")
+    assert 200 < len(step.why) < 520, "a paragraph that fits below the figures"
+    for check in (step, *step.also):
+        for config in (configs := check.runs())[0] + configs[1]:
+            assert config.dataset in BUNDLED
+        assert all(a.seed == b.seed for a, b in zip(*configs, strict=True))
+        assert configs[0] != configs[1]
+
+
+def test_no_lesson_foretells_a_figure() -> None:
+    for name, step in STEPS.items():
+        assert not re.search(r"\d\.\d|\d ?%", step.why.replace("2305.18798", "")), name
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_what_to_try_next_opens_as_it_says(name: str) -> None:
+    assert complaints(OFFERS[name]) == []
+
+
+def complaints(offer: Next) -> list[str]:
+    """What the page that an offer leads to would say about its link."""
+    base = {key: text for key, text in offer.parameters.items() if isinstance(text, str)}
+    if offer.page == "runs":
+        return list(offer.parameters)
+    if offer.page == "microscope":
+        return [key for key in base if key not in MICROSCOPE] + read_link(base)[1]
+    if offer.page == "compare":
+        values, found = read_link(base)
+        if "a" in base:
+            from_pin(base["a"], RunConfig(dataset=values.get("dataset", "digits_3")))
+        return found
+    own = {key: base.pop(key) for key in list(base) if key in OWN_CONTROLS}
+    found = [f"{key}={text}" for key, text in own.items() if text not in OWN_CONTROLS[key][0]]
+    for key in VALUES:
+        for text in offer.parameters.get(key, ()):
+            if text != PUBLISHED:
+                check_field(key.removeprefix("values_"), text)
+    return found + read_link({key: text for key, text in base.items() if key not in VALUES})[1]
+
+
+def test_a_wrong_offer_would_be_found() -> None:
+    for page, parameters in (
+        ("compare", {"lambda_n": "2"}),
+        ("sweep", {"question": "fig99"}),
+        ("microscope", {"epochs": "3"}),
+        ("runs", {"dataset": "digits_3"}),
+    ):
+        assert complaints(Next(text="Try.", page=page, parameters=parameters)), page
+
+
+def test_offers_stay_offline() -> None:
+    default = next(control.default for control in CONTROLS if control.name == "dataset")
+    assert {offer.parameters.get("dataset", default) for offer in OFFERS.values()} <= BUNDLED
+
+
+# A file that is none
+
+
+def broken(folder: Path, old: str, new: str) -> Path:
+    text = QUICKEST.read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "1_broken.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("minutes = 8", "minutes = 80", "minutes"),
+        ("minutes = 8", "minutes = ", "cannot be read"),
+        ('metric = "aucpr_anomaly"', 'metric = "beauty"', "beauty"),
+        ("lambda_n = 1.0", "lambda_n = 7.0", "lambda_n must be a number from 0"),
+        ('claim = "worse"', 'claim = "nicer"', "claim"),
+        ("[settings]", "colour = 1\n[settings]", "colour"),
+        ('equal = "No clear', '# equal = "No clear', "predict"),
+    ],
+)
+def test_a_file_that_is_no_lesson_is_one_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(BadLesson) as caught:
+        read_lessons(broken(tmp_path, old, new).parent)
+    words = str(caught.value)
+    assert "1_broken.toml" in words and said in words
+    assert len(words.splitlines()) == 1 and words.endswith(".")
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BadLesson, match="cannot be read"):
+        read_lesson(tmp_path / "1_gone.toml")
+
+
+# Where a reader is
+
+
+def test_a_place_survives_its_link() -> None:
+    for name, lesson in LESSONS.items():
+        for step in range(1, len(lesson.steps) + 2):
+            assert read_place(Place(name, step).parameters()) == (Place(name, step), [])
+    assert read_place({}) == (Place("imbalance"), [])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"),
+    [
+        ({"lesson": "magic", "step": "2"}, Place("imbalance")),
+        ({"lesson": "norms", "step": "5"}, Place("norms")),
+        ({"lesson": "norms", "step": "two"}, Place("norms")),
+        ({"lesson": "norms", "colour": "red"}, Place("norms")),
+    ],
+)
+def test_a_place_that_is_none_is_named(parameters: dict[str, str], place: Place) -> None:
+    found, (notice,) = read_place(parameters)
+    assert found == place
+    assert any(text in notice for text in parameters.values()) or "colour" in notice
+
+
+# What is measured
+
+
+def test_the_outcome_is_what_the_interval_says() -> None:
+    assert outcome(Difference(0.5, 0.7, 0.2, 0.1)) == "better"
+    assert outcome(Difference(0.7, 0.5, -0.2, 0.1)) == "worse"
+    assert outcome(Difference(0.5, 0.7, 0.2, 0.3)) == "equal"
+    assert outcome(Difference(0.5, 0.7, 0.2, None)) == "equal"
+
+
+def test_gap_and_spread_are_in_spreads_of_the_normal_rows() -> None:
+    role = np.array([0, 0, 1, 1, 2])
+    points = np.array([[-2, 0], [2, 0], [0, 5], [0, 7], [99, 99]], dtype=np.float32)
+    assert gap(points, role) == pytest.approx(3.0)
+    assert relative_spread(points, role) == pytest.approx(0.5)
+    assert gap(points * 7 + 3, role) == pytest.approx(3.0)
+
+
+# What the lessons claim
+
+
+@cache
+def trained() -> dict[str, RunResult]:
+    """Every run of every claim, each once, and those of one shape as one stack."""
+    checks = (*STEPS.values(), *ALSO.values())
+    configs = {run_key(config): config for check in checks for side in check.runs() for config in side}
+    return {result.key: result for result in run_many(list(configs.values()), "cpu")}
+
+
+def results(configs: list[RunConfig]) -> list[RunResult]:
+    return [trained()[run_key(config)] for config in configs]
+
+
+@cache
+def tsne(key: str) -> np.ndarray:
+    return project(trained()[key].sample.hidden, "tsne")
+
+
+def found(check: Check) -> Difference:
+    a, b = (results(configs) for configs in check.runs())
+    projector = MEASURES[check.metric].projector
+    assert projector in (None, "tsne")
+    return measured(check.metric, a, b, {run.key: tsne(run.key) for run in (*a, *b)} if projector else None)
+
+
+def assert_true(name: str, check: Check) -> None:
+    difference = found(check)
+    assert difference.margin is not None
+    print(
+        f"{name}: {check.metric} {difference.a:.3f} -> {difference.b:.3f}, "
+        f"{difference.delta:+.3f} ± {difference.margin:.3f}: {outcome(difference)}"
+    )
+    assert outcome(difference) == check.claim, f"{difference}"
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_what_a_step_claims_is_so(name: str) -> None:
+    assert_true(name, STEPS[name])
+
+
+@pytest.mark.parametrize("name", ALSO)
+def test_what_a_text_claims_besides_is_so(name: str) -> None:
+    assert_true(name, ALSO[name])
+
+
+def test_anoonlys_lead_in_a_dirty_pool_is_large_and_gone_in_a_clean_one() -> None:
+    dirty, clean = LESSONS["dirty_pool"].steps[1:]
+    for step, contamination in ((dirty, "natural"), (clean, 0)):
+        same = {"dataset": "digits_3", "contamination": contamination}
+        assert [runs[0] for runs in step.runs()] == [make_config(lambda_n=value, **same) for value in (1, 0)]
+    assert found(dirty).delta >= 0.20
+    assert abs(found(clean).delta) <= 0.06
+
+
+def test_a_single_anomaly_is_labelled_where_a_lesson_says_so() -> None:
+    step: Step = LESSONS["when_it_hurts"].steps[0]
+    assert {run.counts["labelled_anomalies_distinct"] for run in results(step.runs()[1])} == {1}
+
+
+def test_a_batch_of_one_scores_all_rows_alike() -> None:
+    runs: list[Any] = results(LESSONS["small_batches"].steps[1].runs()[1])
+    assert [float(np.ptp(run.scores)) for run in runs] == [0.0] * 5
+
+
+def test_smaller_batches_are_more_steps_as_a_lesson_counts_them() -> None:
+    step = LESSONS["small_batches"].steps[2]
+    (a, _), (b, _) = step.runs(2)
+    (longer, *_) = step.also[0].runs()[1]
+    assert a.batch_size and b.batch_size and a.epochs and longer.epochs and a.epochs == b.epochs
+    assert a.batch_size / b.batch_size == longer.epochs / a.epochs == 8

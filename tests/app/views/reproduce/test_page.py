@@ -1,0 +1,165 @@
+"""The Reproduce page: full from what ships, its sentences, its cells, and a cell run again."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from anoonly_core.reproduction.discrepancies import POINTS
+from anoonly_core.reproduction.evidence import evidence_shipped
+from anoonly_core.reproduction.significance import Gain
+from anoonly_core.reproduction.tables import ALL, Table, make_table
+from anoonly_core.results.result import RunResult
+from anoonly_core.results.store import Store
+from app.server import evidence_cache
+from app.server.devices import Machine
+from app.server.evidence_cache import runs_of_cell, server_evidence
+from app.views.reproduce import page as views_reproduce
+from app.views.reproduce.charts import table_figure
+from app.views.reproduce.page import SHOWN
+from app.views.reproduce.table import cell_words, drawn, file_table
+from app.views.reproduce.text import figure_sentence, gains_sentence, norms_sentence
+from tests.app.conftest import opened
+from tests.core.reproduction.made import at, runs_of
+
+
+def shown(name: str, **more: str) -> AppTest:
+    return opened("reproduce", show=name, **more)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_everything_is_there_on_first_opening(name: str, server: None) -> None:
+    page = shown(name)
+    assert not page.exception and not page.error and not page.warning
+    sentence = page.markdown[0].value
+    assert sentence.startswith("##### ") and re.search(r"\d", sentence) and "Nothing of this" not in sentence
+    assert not re.search(r"\bnan\b", " ".join(own.value for own in page.markdown))
+    if name == "points":
+        assert all(any(point.title in own.value for own in page.markdown) for point in POINTS.values())
+        assert all(any(point.command in own.value for own in page.markdown) for point in POINTS.values())
+
+
+def test_the_address_says_what_is_shown_and_a_wrong_one_is_said(server: None) -> None:
+    page = shown("table4", ours="code", sign="right")
+    assert page.radio[0].value == "table4" and "AUCPR of the normal rows in" in page.markdown[0].value
+    page.radio[0].set_value("fig7").run()
+    assert page.query_params["show"] in ("fig7", ["fig7"]) and not page.exception
+    wrong = shown("<b>table9</b>")
+    assert len(wrong.warning) == 1 and wrong.radio[0].value == "table1" and not wrong.exception
+
+
+@pytest.mark.parametrize(
+    ("card", "row", "words"),
+    [
+        ("", "DeepSAD", []),
+        ("NVIDIA _Paper", "DeepSAD", ["It trains on this machine's NVIDIA \\_Paper."]),
+        ("NVIDIA _Paper", "XGBOD", []),
+    ],
+)
+def test_a_cell_says_what_will_train_it(
+    server: None, monkeypatch: pytest.MonkeyPatch, card: str, row: str, words: list[str]
+) -> None:
+    monkeypatch.setattr(Machine, "card", lambda machine, wait=False: card)
+    monkeypatch.setattr(views_reproduce, "draw_cells", lambda table, reference, key: (row, "20news"))
+    monkeypatch.setattr(views_reproduce, "DATASETS", {"20news_3": SimpleNamespace(at_hand=lambda: True)})
+    page = shown("table1")
+    assert page.button(key="again").label == "Run it on this machine, 5 runs" and not page.exception
+    assert [own.value for own in page.caption if "It trains on" in own.value] == words
+
+
+def made(name: str = "table1", place: str = "") -> Table:
+    return make_table(name, runs_of(name, lambda run: 0.6 + 0.2 * at(run, lambda_n=0.0)), "text", place)
+
+
+def test_cells_carry_their_difference_in_words_and_colour() -> None:
+    table = made()
+    found = drawn(table, "paper")
+    column = table.columns.index("SVHN")
+    cells = {row["name"]: row["cells"][column] for row in found["rows"]}
+    assert cells["DeepSAD"]["difference"] == "(+4.6)" and "+4.6 to the paper" in cells["DeepSAD"]["label"]
+    red, green, blue = map(int, re.findall(r"\d+", cells["DeepSAD"]["ground"]))
+    assert green > red and green > blue  # ours is higher
+    red, green, blue = map(int, re.findall(r"\d+", cells["DevNet"]["ground"]))
+    assert green < red and green < blue
+    assert (
+        "ground" not in next(row for row in drawn(table, "authors")["rows"] if row["name"] == "XGBOD")["cells"][column]
+    )
+
+
+def test_a_cell_in_words_and_by_file() -> None:
+    table, frame = made(), runs_of("table1", lambda run: 0.6 + 0.2 * at(run, lambda_n=0.0))
+    words = cell_words(table, "DeepSAD", "CIFAR10", 3, table.cells["DevNet", "CIFAR10"])
+    assert "ours 60.0 ± 0.0; the paper 68.7 (−8.7)" in words and "2 of 10 files and 5 seeds, 10 runs" in words
+    assert "3 of which were trained on this machine; the figure that ships is 60.0" in words
+    files = file_table(table, "DeepSAD", "CIFAR10", frame)
+    assert list(files.index) == ["CIFAR10_0", "CIFAR10_4"] and files["mean"].tolist() == pytest.approx([60.0, 60.0])
+
+
+def test_figures_have_a_line_a_system_and_a_mark_a_cell() -> None:
+    table = made("fig5", ALL)
+    figure = table_figure(table, "share")
+    assert [trace.name for trace in figure.data] == list(table.rows)
+    assert all(len(trace.x) == len(table.columns) for trace in figure.data)
+    dashes = {trace.name: trace.line.dash for trace in figure.data}
+    assert dashes["DeepSAD"] == "dash" and dashes["DeepSAD + AnoOnly"] == "solid"
+
+
+def test_sentences_follow_the_figures() -> None:
+    assert "clearly ahead of DeepSAD at 8 of 8 values and clearly behind at 0; the largest difference, +20.0 ± 0.0" in (
+        figure_sentence("fig5", made("fig5", ALL))
+    )
+    assert "**DeepSAD** 0.0 ± 0.0 alone, 0.0 ± 0.0 with AnoOnly" in figure_sentence("fig8", made("fig8", ALL))
+    assert "**DeepSAD** is best at λₙ = 0, 80.0 ± 0.0, +20.0 ± 0.0 against λₙ = 1" in figure_sentence(
+        "fig7", made("fig7", ALL)
+    )
+    assert "+20.0 ± 0.0 points for AnoOnly" in norms_sentence(made("table2", ALL))
+    assert "Nothing" in figure_sentence("fig5", make_table("fig5", runs_of("fig5", lambda run: 0.6).iloc[:0], "text"))
+    gain = Gain("DevNet", "SVHN", -3.0, 1.0, 5, 1, 10, 0, 0.06, None)
+    assert "clearly lowers it in 1; **DevNet** loses most, −3.0 ± 1.0 points on SVHN (1 of 10 files)" in gains_sentence(
+        [gain], "AUCROC", "text"
+    )
+    assert "Nothing" in gains_sentence([], "AUCROC", "text")
+
+
+def test_the_server_reads_the_evidence_anew_when_one_of_its_runs_comes_and_not_for_others(
+    tmp_path: Path, shipped: tuple[list[RunResult], list[RunResult]]
+) -> None:
+    store, another = Store(tmp_path / "runs.sqlite"), shipped[0][0]
+    first = server_evidence(store)
+    assert server_evidence(store) is first
+    store.put(another)  # of digits, which no table has
+    assert server_evidence(store) is first
+    run = next(own for own in first.planned("table1") if own.config.dataset == "20news_3")
+    assert not first.frame("table1").set_index("key").loc[run.key, "here"]
+    store.put(replace(another, key=run.key, config=run.config))
+    anew = server_evidence(store)
+    assert anew is not first and anew.frame("table1").set_index("key").loc[run.key, "here"]
+    evidence_cache._known.clear()
+
+
+def test_what_is_read_ahead_is_not_made_again_and_leaves_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    clock = SimpleNamespace(perf_counter=time.perf_counter, sleep=rests.append)
+    monkeypatch.setattr(evidence_cache, "time", clock)
+    store = Store(tmp_path / "store.sqlite")
+    evidence_cache.read_ahead(store)
+    assert len(rests) == 1 + len(POINTS) and all(rest > 0 for rest in rests)
+    monkeypatch.setattr(evidence_cache, "POINTS", dict.fromkeys(POINTS))  # what would be asked again breaks
+    found = evidence_cache.findings_of(server_evidence(store))
+    assert set(found) == set(POINTS) and any(found.values())
+
+
+def test_a_cell_s_runs_are_those_of_its_data_sets_and_seeds() -> None:
+    evidence = evidence_shipped()
+    table = make_table("table1", evidence.frame("table1"), "text")
+    runs = runs_of_cell("table1", table.cells["DevNet", "20news"], evidence)
+    assert {(own.dataset, own.seed) for own in runs.configs.values()} == {("20news_3", seed) for seed in range(5)}
+    assert {own.baseline for own in runs.configs.values()} == {"DevNet"}

@@ -1,0 +1,104 @@
+"""The table of the stored runs: what it holds, what the filters leave, what is exported."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from anoonly_core.config import make_config
+from anoonly_core.results.store import StoredRun
+from app.views.runs.table import filtered, lead, runs_table, to_parquet
+
+
+def a_run(key: str, created: float = 0.0, pinned: bool = False, **settings: Any) -> StoredRun:
+    metrics = {"aucroc": 0.9, "aucpr_anomaly": 0.5, "aucpr_normal": 0.99, "aucpr_normal_published": 0.8}
+    config = make_config(**settings).model_dump(mode="json")
+    return StoredRun(key, config, "cpu", metrics, {"train": 0.5, "score": 0.1}, {}, created, pinned, 2**20)
+
+
+RUNS = [
+    a_run("d", 4e9, dataset="digits_8", lambda_n=0.1, norm="layer", seed=3),
+    a_run("c", 3.0, pinned=True, baseline="XGBOD", contamination=0.05),
+    a_run("b", 2.0, lambda_n=0.0, seed=30, epochs=7),
+    a_run("a", 1.0, dataset="my folder/table.csv", lambda_n=1e-6),
+]
+
+
+def test_a_row_says_what_is_known_of_its_run() -> None:
+    table = runs_table(RUNS)
+    assert list(table.index) == ["d", "c", "b", "a"]
+    row = table.loc["d"]
+    assert {name: row[name] for name in RUNS[0].config} == {**RUNS[0].config, "contamination": "natural"}
+    assert (row["aucpr_normal"], row["seconds_train"], row["device"], row["pinned"]) == (0.99, 0.5, "cpu", False)
+    assert row["created"] == pd.Timestamp("2096-10-02T07:06:40Z")
+    assert table.loc["b", "epochs"] == 7 and table.loc["c", "contamination"] == "0.05"
+
+
+def test_what_a_comparator_lacks_is_missing() -> None:
+    table = runs_table(RUNS)
+    lacking = ["lambda_n", "norm", "batch_size", "epochs", "learning_rate"]
+    assert table.loc["c", lacking].isna().all()
+    assert table.loc[["a", "b", "d"], lacking].notna().all(axis=None)
+
+
+def test_a_table_of_nothing_has_the_same_columns() -> None:
+    nothing = runs_table([])
+    assert len(nothing) == 0
+    assert (nothing.dtypes == runs_table(RUNS).dtypes).all()
+
+
+def test_damaged_values_are_missing() -> None:
+    run = a_run("x")
+    run.config.update(epochs="many", lambda_n="abc", seed=1.5)
+    run.metrics["aucroc"] = "high"  # type: ignore[assignment]
+    row = runs_table([run]).loc["x"]
+    assert pd.isna(row["epochs"]) and pd.isna(row["lambda_n"]) and pd.isna(row["aucroc"])
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        ({}, "dcba"),
+        ({"dataset": "digits_3"}, "cb"),
+        ({"baseline": "XGBOD"}, "c"),
+        ({"lambda_n": 1e-6}, "a"),
+        ({"lambda_n": 0.5}, ""),
+        ({"only_pinned": True}, "c"),
+        ({"dataset": "digits_3", "only_pinned": False, "words": "DeepSAD"}, "b"),
+        ({"words": "layer"}, "d"),
+        ({"words": "SEED=3"}, "d"),
+        ({"words": "seed=3 norm=layer"}, "d"),
+        ({"words": "seed=3 epochs=7"}, ""),
+        ({"words": "lambda_n=1e-06"}, "a"),
+        ({"words": "contamination=natural  digits"}, "db"),
+        ({"words": "folder"}, "a"),
+        ({"words": "(["}, ""),
+        ({"words": "  "}, "dcba"),
+    ],
+)
+def test_filters_leave_what_they_say(filters: dict[str, Any], left: str) -> None:
+    assert "".join(filtered(runs_table(RUNS), **filters).index) == left
+
+
+def test_the_sentence_counts() -> None:
+    table = runs_table(RUNS)
+    assert lead(table, 4, 57 * 2**20, 2**31) == (
+        "4 runs of 3 data sets, 57 MB of at most 2048 MB; the oldest that are not pinned go first."
+    )
+    assert lead(table, 1, 2**19, 2**31).endswith(
+        " 0.5 MB of at most 2048 MB; the oldest that are not pinned go first. 1 of them is listed."
+    )
+    assert lead(table[:1], 1, 0, 2**20).startswith("1 run of 1 data set, ")
+
+
+def test_exports_hold_every_column() -> None:
+    table = runs_table(RUNS)
+    again = pd.read_parquet(io.BytesIO(to_parquet(table)))
+    pd.testing.assert_frame_equal(again.set_index("key"), table, check_index_type=False)
+    text = pd.read_csv(io.StringIO(table.to_csv()), index_col="key")
+    assert list(text.columns) == list(table.columns)
+    assert text["dataset"].tolist() == table["dataset"].tolist()
+    assert text["aucroc"].tolist() == table["aucroc"].tolist()

@@ -1,0 +1,346 @@
+"""Your table and Label without a browser: bring, read, refuse, keep apart, mark; and what goes with its owner."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.schema import Reading, make_reading
+from anoonly_core.data.tables.uploads import OwnTable
+from anoonly_core.data.tables.uri import load_address
+from anoonly_core.results.keys import run_key
+from anoonly_core.results.store import default_store
+from app.controls.link_parser import read_link
+from app.controls.registry import CONTROLS
+from app.server import table_owners
+from app.server.jobs import server_jobs
+from app.server.table_owners import Custody, server_custody
+from app.views.your_table import page as your_table
+from app.views.your_table.text import lead, report
+from app.widgets.worker_result import Limit
+from tests.app.conftest import opened
+from tests.tables import cancer, digits, penguins
+
+pytestmark = pytest.mark.usefixtures("server")
+
+TABLE = cancer().iloc[:, -6:]
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch, server: None) -> Iterator[None]:
+    """Each test looks with the eyes of one browser, and leaves no table."""
+    monkeypatch.setattr(table_owners, "owner", lambda: "me")
+    yield
+    for table in uploads.own_tables():
+        uploads.remove(table)
+
+
+def brought(content: bytes | None = None, shown: str = "cells.csv", owner: str = "me", server: str = "") -> OwnTable:
+    body = TABLE.to_csv(index=False).encode() if content is None else content
+    return uploads.bring(shown, io.BytesIO(body), owner, server or server_custody().server)
+
+
+def settled(**changes: Any) -> OwnTable:
+    return uploads.settle(brought(**changes), make_reading({"label": "target", "anomaly": ("malignant",)}))[0]
+
+
+def upload(content: bytes, name: str = "cells.csv") -> AppTest:
+    page = opened("your-table")
+    page.file_uploader[0].upload(name, content, "text/csv")
+    page.run()
+    assert [caught.value for caught in page.exception] == []
+    return page
+
+
+def errors(page: AppTest) -> list[str]:
+    return [error.value.replace("\\", "") for error in page.error]
+
+
+def test_a_table_is_brought_understood_and_opened_in_compare() -> None:
+    page = upload(TABLE.to_csv(index=False).encode())
+    assert "cells\\.csv: 569 rows of 5 features, 212 anomalies, 37.3%" in page.markdown[0].value
+    (table,) = uploads.own_tables("me")
+    compare = opened(dataset=table.name, epochs="1", seeds="1")
+    assert errors(compare) == [] and compare.warning == []
+    assert compare.selectbox(key="dataset").value == table.name
+    address_free = load(table.name)
+    assert (address_free.rows, int(address_free.y.sum())) == (569, 212)
+
+
+def test_each_choice_changes_what_is_read() -> None:
+    page = upload(penguins().read_bytes(), "penguins.csv")
+    (table,) = uploads.own_tables("me")
+    assert table.label == "species" and table.counts is not None and table.counts["anomalies"] == 68
+    assert "344 rows of 10 features" in page.markdown[0].value
+    page.segmented_control(key=f"{table.name} missing").set_value("drop").run()
+    assert "333 rows of 10 features" in page.markdown[0].value
+    page.segmented_control(key=f"{table.name} categories").set_value("leave_out").run()
+    assert "of 5 features" in page.markdown[0].value
+    page.multiselect(key=f"{table.name} without").set_value(["island", "year"]).run()
+    assert "of 4 features" in page.markdown[0].value
+    page.multiselect(key=f"{table.name} anomaly species").set_value(["Adelie"]).run()
+    assert uploads.get(table.name).read_as() == make_reading(
+        {
+            **{"label": "species", "anomaly": ("Adelie",), "without": ("island", "year")},
+            **{"categories": "leave_out", "missing": "drop"},
+        }
+    )
+    path = f"{penguins()}?label=species&anomaly=Adelie&without=island,year&categories=leave_out&missing=drop"
+    assert load(table.name).fingerprint == load_address(path).fingerprint
+    page.segmented_control(key=f"{table.name} missing").set_value("impute").run()
+    page.segmented_control(key=f"{table.name} missing").set_value("drop").run()  # which was read before
+    assert load(table.name).fingerprint == load_address(path).fingerprint
+
+
+def test_clean_and_zero_shot_take_it_like_any_other() -> None:
+    reading = make_reading({"label": "digit", "anomaly": ("3",), "share": 0.05})
+    table, _ = uploads.settle(brought(digits().to_csv(index=False).encode(), "digits.csv"), reading)
+    page = opened("zero-shot", table=table.name, seeds="1", steps="25", rows="20", tasks="4")
+    assert page.selectbox(key="zero_shot_table").value == table.name and errors(page) == []
+    assert "classes that" in page.markdown[0].value or "AUCROC" in page.markdown[0].value
+    page = opened("clean", dataset=table.name, seeds="1", epochs="2")
+    assert page.selectbox(key="dataset").value == table.name and errors(page) == []
+    assert any("Over" in markdown.value or "One seed" in markdown.value for markdown in page.markdown)
+
+
+def pickled() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=True, X=np.array([[{"a": 1}]] * 9, dtype=object), y=np.zeros(9))
+    return buffer.getvalue()
+
+
+def parquet() -> bytes:
+    buffer = io.BytesIO()
+    TABLE.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+WIDE = (",".join(f"c{place}" for place in range(100_000)) + "\n").encode() * 2
+HOSTILE = {
+    "objects.npz": (pickled(), "Python objects"),
+    "pickle.npz": (pickle.dumps({"X": 1}), "cannot be read"),
+    "cut.csv.gz": (gzip.compress(TABLE.to_csv().encode())[:-40], "cannot be read"),
+    "cut.parquet": (parquet()[:-100], "cannot be read"),
+    "wide.csv": (WIDE, "100000 columns"),
+    "empty.csv": (b"", "cannot be read"),
+    "one_row.csv": (b"a,b\n", "no rows"),
+    "../../x.csv": (b"\x00\x01", "../../x.csv has no rows"),
+    "<script>alert(1)</script>.csv": (b"a;b\n1;2;3;4\n1\n", "<script>alert(1)</script>.csv has rows with more cells"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_in_a_sentence_and_the_next_one_read(name: str) -> None:
+    content, words = HOSTILE[name]
+    page = upload(content, name)
+    assert len(errors(page)) == 1 and words in errors(page)[0], errors(page)
+    good = upload(TABLE.to_csv(index=False).encode(), "good.csv")
+    assert any("good" in markdown.value and "569 rows" in markdown.value for markdown in good.markdown)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (TABLE.assign(target="malignant"), "none to be normal"),
+        (TABLE[:1], "none to be normal"),
+        (TABLE.drop(columns="target"), "no label. Mark a few"),
+        (TABLE.assign(target=TABLE["target"].where(TABLE["target"] == "malignant")), "none to be normal"),
+    ],
+)
+def test_a_table_that_cannot_be_tested_says_what_it_is_good_for(table: pd.DataFrame, words: str) -> None:
+    page = upload(table.to_csv(index=False).encode())
+    assert words in page.markdown[0].value, page.markdown[0].value
+    assert errors(page) == []
+    assert next(button for button in page.button if button.label == "Compare").disabled
+
+
+def test_a_label_of_one_value_is_refused() -> None:
+    page = upload(TABLE.assign(target="benign").to_csv(index=False).encode())
+    assert "label column target holds nothing but benign" in errors(page)[0]
+
+
+def test_a_column_that_cannot_be_a_feature_is_left_out_at_first_and_refused_after() -> None:
+    odd = TABLE.assign(remark=["3"] * 500 + ["see note"] * 69, far=[np.inf] + [1.0] * 568)
+    page = upload(odd.to_csv(index=False).encode())
+    (table,) = uploads.own_tables("me")
+    assert set(table.read_as().without) == {"remark", "far"}
+    page.multiselect(key=f"{table.name} without").set_value(["far"]).run()
+    assert "column remark holds numbers, but in row 500 'see note'" in errors(page)[0]
+    page.multiselect(key=f"{table.name} without").set_value(["remark"]).run()
+    assert "column far holds an infinite value" in errors(page)[0]
+    assert uploads.get(table.name).read_as() == table.read_as()  # what was read before is still there
+
+
+def test_a_table_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(your_table, "TOO_LONG", Limit(0.0, "Reading the table took more than 0 s and was stopped."))
+    page = upload(TABLE.to_csv(index=False).encode())
+    assert errors(page) == ["Reading the table took more than 0 s and was stopped."]
+    monkeypatch.undo()
+    monkeypatch.setattr(table_owners, "owner", lambda: "me")
+    next(button for button in page.button if button.label == "Try again").click().run()
+    assert errors(page) == [] and "569 rows" in page.markdown[0].value
+
+
+# Whose it is
+
+
+def test_nobody_else_sees_a_table_or_what_was_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = settled()
+    mine = opened(dataset=table.name, epochs="1", seeds="1")
+    assert mine.selectbox(key="dataset").value == table.name
+    default_store().put_sweep("sweep x", '{"settings": {"dataset": "' + table.name + '"}, "axes": [], "seeds": 1}')
+
+    def listed(page: AppTest) -> bool:
+        return any(table.name in frame.value["dataset"].tolist() for frame in page.dataframe)
+
+    assert listed(opened("runs"))
+    monkeypatch.setattr(table_owners, "owner", lambda: "somebody else")
+    theirs = opened(dataset=table.name, epochs="1", seeds="1")
+    assert theirs.selectbox(key="dataset").value == "digits_3"
+    assert "not here any more, is another browser's" in theirs.warning[0].value.replace("\\", "")
+    assert not listed(opened("runs"))
+    for path, parameters in (("clean", {"dataset": table.name}), ("label", {"table": table.name})):
+        page = opened(path, **parameters)
+        assert not any(table.name in str(box.options) for box in page.selectbox)
+    assert (
+        opened("zero-shot", table=table.name, seeds="1", steps="25").selectbox(key="zero_shot_table").value == "digits"
+    )
+    uploads.keep(table)
+    assert opened(dataset=table.name, epochs="1", seeds="1").selectbox(key="dataset").value == table.name
+
+
+def test_a_table_of_another_browser_is_no_value_of_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = settled(owner="you")
+    values, notices = read_link({"dataset": table.name})
+    assert values == {} and "Bring its file on the page Your table" in notices[0]
+    monkeypatch.setattr(table_owners, "owner", lambda: "you")
+    assert read_link({"dataset": table.name}) == ({"dataset": table.name}, [])
+    unlabelled = uploads.settle(brought(owner="you"), Reading(label="", without=("target",)))[0]
+    assert unlabelled.name not in CONTROLS[0].offered() and table.name in CONTROLS[0].offered()
+
+
+@pytest.mark.parametrize("cookie", ["", "2|zz|aa|1", "2||aabb|1", "garbage", "2|00|11|22|33"])
+def test_a_broken_cookie_is_no_browser(cookie: str) -> None:
+    assert table_owners._token(cookie) == b""
+
+
+def test_a_browser_is_known_however_its_cookie_is_masked() -> None:
+    assert table_owners._token("2|01020304|10203040|1") == table_owners._token("2|ffffffff|eeddccbb|9") != b""
+
+
+def test_a_table_goes_a_while_after_its_owner_with_all_that_was_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = server_jobs()
+    custody = Custody(jobs)
+    here = {"session"}
+    monkeypatch.setattr(jobs, "is_here", here.__contains__)
+    custody.present("me", "session")
+    table, kept = settled(server=custody.server), uploads.keep(settled(server=custody.server))
+    config = make_config(dataset=table.name, epochs=1)
+    key = run_key(config)
+    from anoonly_core.runs.run import run
+
+    run(config, store=jobs.store)
+    custody.tidy()
+    assert uploads.find(table.name) is not None
+    here.clear()
+    custody.tidy()
+    assert uploads.find(table.name) is not None  # it may be a page that is loaded anew
+    monkeypatch.setattr(table_owners, "GRACE_S", 0.0)
+    custody.tidy()
+    assert uploads.find(table.name) is None and jobs.store.get(key) is None
+    assert uploads.find(kept.name) is not None
+    custody.close()
+
+
+def test_the_tables_of_a_server_that_died_are_removed_and_of_a_living_one_are_not() -> None:
+    living, other = Custody(server_jobs()), Custody(server_jobs())
+    living.present("me", "session")
+    theirs, orphan, foreign = (settled(server=name) for name in (living.server, "0123456789abcdef", "../x"))
+    other.tidy()
+    assert uploads.find(theirs.name) is not None
+    assert uploads.find(orphan.name) is None and uploads.find(foreign.name) is None
+    living.close()
+    other.tidy()
+    assert uploads.find(theirs.name) is None
+    assert not list(uploads.folder().glob(f"server-{living.server}*"))
+    other.close()
+
+
+def test_what_is_removed_while_it_trains_is_forgotten_once_more() -> None:
+    custody = Custody(server_jobs())
+    table = settled()
+    custody.remove(table)
+    custody.jobs.store.put_arrays("late", "points", {}, '{"dataset": "' + table.name + '"}')
+    custody.tidy()
+    assert custody.jobs.store.get_arrays("late", "points") is None
+    custody.close()
+
+
+# What is said of it
+
+
+def test_the_report_says_what_becomes_of_each_column() -> None:
+    reading = make_reading(
+        {"label": "species", "anomaly": ("Chinstrap",), "share": 0.05, "categories": "one_hot", "missing": "impute"}
+    )
+    table, _ = uploads.settle(brought(penguins().read_bytes(), "pen*guins_.csv"), reading)
+    said = " ".join(report(table)).replace("\\", "")
+    for words in (
+        "Chinstrap means anomaly; 68 anomalies, 276 normal rows. 15 of the anomalies are drawn",
+        "5 columns of numbers** as they are, 2 of words as 5 features of 0 and 1: island, sex",
+        "Missing values** in sex (11), bill_length_mm (2)",
+        "about 4 anomalies. **That is few**",
+    ):
+        assert words in said, said
+    assert "pen\\*guins\\_" in lead(table)
+
+
+# Marked by hand
+
+
+def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
+    table = uploads.settle(brought(), Reading(label="", without=("target",)))[0]
+    page = opened("label", table=table.name, epochs="2")
+    assert "Isolation forest puts the strangest of 569 rows on top" in page.markdown[0].value
+    assert errors(page) == []
+    first = int(page.dataframe[0].value["row"].iloc[0])
+    uploads.put_marks(table, {first: True, 5: False})
+    page = opened("label", table=table.name)
+    assert "Trained on 1 marked anomaly, DeepSAD puts" in page.markdown[0].value
+    assert first not in page.dataframe[0].value["row"].tolist()
+    page.toggle(key="label_all").set_value(True).run()
+    marks = page.dataframe[0].value.set_index("row")["mark"]
+    assert marks[first] == "★ anomaly"
+
+
+def test_a_label_column_counts_as_marks_and_its_blanks_are_searched() -> None:
+    known = TABLE["target"].where((np.arange(569) < 60) & (TABLE["target"] == "malignant"))
+    page = upload(TABLE.assign(target=known).to_csv(index=False).encode())
+    (table,) = uploads.own_tables("me")
+    assert "known to be anomalies and none to be normal" in page.markdown[0].value
+    page = opened("label", table=table.name, epochs="2")
+    assert f"Trained on {known.notna().sum()} marked anomalies" in page.markdown[0].value
+    listed = page.dataframe[0].value["row"].tolist()
+    assert not set(listed) & set(np.flatnonzero(known.notna()))
+
+
+def test_without_a_table_the_page_says_where_to_bring_one() -> None:
+    assert "Bring one on the page Your table" in opened("label").markdown[0].value
+
+
+def test_a_column_of_the_file_never_stands_for_the_ranking() -> None:
+    content = TABLE.assign(score=np.arange(len(TABLE)) + 1000.0).drop(columns="target").to_csv(index=False).encode()
+    table, _ = uploads.settle(brought(content), make_reading({}))
+    (listed,) = opened("label", table=table.name).dataframe
+    assert (listed.value["score"] < 1000).all() and (listed.value["score (in the file)"] >= 1000).all()

@@ -1,0 +1,184 @@
+"""`score` on the command line: what it prints and writes, and what it refuses, in one sentence each."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from anoonly_core import __version__
+from anoonly_core.cli import main as cli
+from anoonly_core.detector.estimator import AnoOnlyDetector
+from anoonly_core.detector.serialization import read_model, write_model
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[AnoOnlyDetector, np.ndarray]:
+    X = np.random.default_rng(0).normal(size=(80, 3)).astype(np.float32)
+    return AnoOnlyDetector("DevNet", epochs=1, random_state=0).fit(X, np.arange(80) < 8), X
+
+
+@pytest.fixture(autouse=True)
+def files(fitted: tuple[AnoOnlyDetector, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the model and its rows in each format, where the commands run."""
+    monkeypatch.chdir(tmp_path)
+    detector, X = fitted
+    detector.save("model.safetensors")
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(label=1)
+    frame.to_csv("rows.csv", index=False)
+    frame.to_csv("rows.csv.gz", index=False)
+    frame.to_parquet("rows.parquet")
+    np.savez("rows.npz", X=X, y=np.zeros(80))
+    return tmp_path
+
+
+def score(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = cli.main(["score", *arguments])
+    return (code, *capsys.readouterr())
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    code, out, err = score(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.endswith(".\n") and err[:-1].isprintable() and len(err) < 300
+    return err
+
+
+# What it says
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.parquet", "rows.npz"])
+def test_each_row_has_its_score(
+    name: str, capsys: pytest.CaptureFixture[str], fitted: tuple[AnoOnlyDetector, np.ndarray]
+) -> None:
+    detector, X = fitted
+    code, out, err = score(capsys, "model.safetensors", name)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "row,score,flagged" and len(lines) == 81
+    found = [line.split(",") for line in lines[1:]]
+    assert [int(row) for row, _, _ in found] == list(range(80))
+    assert [float(value) for _, value, _ in found] == detector.decision_function(X).tolist()
+    assert [flagged == "True" for _, _, flagged in found] == (detector.predict(X) == 1).tolist()
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet"])
+def test_the_scores_go_to_a_file(name: str, capsys: pytest.CaptureFixture[str], files: Path) -> None:
+    _, printed, _ = score(capsys, "model.safetensors", "rows.csv")
+    before = {path.name for path in files.iterdir()}
+    assert score(capsys, "model.safetensors", "rows.csv", "--out", name) == (0, "", "")
+    assert {path.name for path in files.iterdir()} - before == {name}
+    table = pd.read_csv(name) if name.endswith(".csv") else pd.read_parquet(name)
+    assert table.to_csv(index=False) == printed
+
+
+def test_json_is_one_object(capsys: pytest.CaptureFixture[str], fitted: tuple[AnoOnlyDetector, np.ndarray]) -> None:
+    detector, X = fitted
+    code, out, err = score(capsys, "model.safetensors", "rows.csv", "--json", "--out", "scores.csv")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert list(found) == ["model", "threshold", "rows", "flagged", "left_out", "scores"]
+    assert found["model"] == {**detector.config_, "saved_by": f"anoonly {__version__}"}
+    assert (found["threshold"], found["rows"], found["left_out"]) == (detector.threshold_, 80, 0)
+    assert found["flagged"] == detector.predict(X).sum() == sum(one["flagged"] for one in found["scores"])
+    assert [one["score"] for one in found["scores"]] == detector.decision_function(X).tolist()
+    assert list(found["scores"][0]) == ["row", "score", "flagged"]
+    assert Path("scores.csv").read_text().startswith("row,score,flagged\n0,")
+
+
+def test_rows_left_out_and_words_unknown_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    document, tensors = read_model("model.safetensors")
+    words = [{"name": "b"}, {"name": "kind", "words": ["x", "y"]}]
+    write_model("model.safetensors", {**document, "preparation_": {"columns": words, "drops": True}}, tensors)
+    lines = ["b,kind", "1,x", ",y", "2,z", "3,", "4, y ", "5,w"]
+    Path("few.csv").write_text("\n".join(lines))
+    code, out, err = score(capsys, "model.safetensors", "few.csv")
+    assert code == 0
+    assert [line.split(",")[0] for line in out.splitlines()] == ["row", "0", "2", "4", "5"]
+    assert err.splitlines() == [
+        "2 of 6 rows lack a value and are left out.",
+        "2 cells hold words that the detector was not fitted with, in kind: none of its words.",
+    ]
+    Path("few.csv").write_text("b,kind\n1,z\n")
+    assert score(capsys, "model.safetensors", "few.csv")[2].startswith("1 cell holds a word that the detector was not")
+
+
+# What it refuses
+
+
+def changed(**columns: object) -> Callable[[], None]:
+    return lambda: pd.read_csv("rows.csv").astype(object).assign(**columns).to_csv("rows.csv", index=False)
+
+
+def model_of(format: str) -> Callable[[], None]:
+    return lambda: save_file({"weight": torch.zeros(3)}, "model.safetensors", metadata={"format": format})
+
+
+BAD: dict[str, tuple[Callable[[], object], list[str], str]] = {
+    "no model": (lambda: None, ["absent.safetensors", "rows.csv"], "There is no file absent.safetensors."),
+    "model is a folder": (lambda: None, [".", "rows.csv"], "There is no file .."),
+    "model with an odd name": (lambda: None, ["two\nlines", "rows.csv"], r"'two\nlines'"),
+    "no file": (lambda: None, ["model.safetensors", "absent.csv"], "There is no file absent.csv."),
+    "a file of another kind": (lambda: None, ["model.safetensors", "model.safetensors"], "neither a data set nor"),
+    "model is a table": (lambda: None, ["rows.csv", "rows.csv"], "is no .safetensors file"),
+    "an empty file": (lambda: Path("rows.csv").write_text(""), [], "cannot be read as a .csv table"),
+    "no archive": (lambda: Path("rows.npz").write_text("x"), ["model.safetensors", "rows.npz"], "as an .npz file"),
+    "newer": (model_of("anoonly-detector/2"), [], "has the format anoonly-detector/2, not anoonly-detector/1"),
+    "somebody else's": (model_of("pt"), [], "holds no AnoOnlyDetector"),
+    "a pickle": (lambda: Path("model.safetensors").write_bytes(pickle.dumps(print)), [], "no .safetensors file"),
+    "a column more": (changed(d=1.5), [], "has 4 columns of numbers, and the detector was fitted on 3 features"),
+    "a column less": (changed(a="word"), [], "has 2 columns of numbers"),
+    "infinity": (changed(a=np.inf), [], "column a holds an infinite value or one over 1e+38 in row 0"),
+    "beyond float32": (changed(a=1e300), [], "column a holds an infinite value or one over 1e+38 in row 0"),
+    "a missing value": (changed(a=np.nan), [], "row 0 has a missing value, and nothing stands in for it"),
+    "out is no table": (lambda: None, ["model.safetensors", "rows.csv", "--out", "x.txt"], "must end in .csv or .parq"),
+    "out has no folder": (lambda: None, ["model.safetensors", "rows.csv", "--out", "no/x.csv"], "There is no folder"),
+    "out is the rows": (lambda: None, ["model.safetensors", "rows.csv", "--out", "./rows.csv"], "another file than"),
+}
+
+
+@pytest.mark.parametrize(("make", "arguments", "words"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], make: Callable[[], object], arguments: list[str], words: str
+) -> None:
+    make()
+    assert words in refused(capsys, *(arguments or ["model.safetensors", "rows.csv"]))
+
+
+def test_a_model_with_any_byte_changed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("model.safetensors")
+    whole = path.read_bytes()
+    for place in range(0, len(whole), max(1, len(whole) // 150)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        refused(capsys, "model.safetensors", "rows.csv")
+    path.write_bytes(whole[: len(whole) // 2])
+    refused(capsys, "model.safetensors", "rows.csv")
+
+
+def test_what_its_columns_are_made_of_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    document, tensors = read_model("model.safetensors")
+    names = [{"name": "a"}, {"name": "b"}, {"name": "size\n"}]
+    write_model("model.safetensors", {**document, "preparation_": {"columns": names, "drops": False}}, tensors)
+    assert r"lacks columns that the features are made of: 'size\n'" in refused(capsys, "model.safetensors", "rows.csv")
+
+
+def test_bad_paths_are_refused_without_torch() -> None:
+    script = (
+        "import sys\n"
+        "from anoonly_core.cli.main import main\n"
+        "assert main(['score', 'absent', 'rows.csv']) == 2 and main(['score', 'cli.py', 'absent.csv']) == 2\n"
+        "assert main(['score', 'cli.py', 'cli.py', '--out', 'x.txt']) == 2\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT / "anoonly_core", check=True, env={"PYTHONPATH": str(ROOT)})

@@ -1,0 +1,468 @@
+"""A download: whatever a network, a disk or a killed process does, the right file arrives or none."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from anoonly_core.data.adbench import files as adbench
+from anoonly_core.data.adbench.download import Limits, Source, download
+from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, DownloadFailed
+
+PATIENCE_S = 20.0
+QUICK = Limits(connect_s=5.0, read_s=10.0, pauses_s=(0.01, 0.02))
+IMPATIENT = replace(QUICK, read_s=0.3, window_s=0.2, least_bytes_per_s=5000.0, most_bytes=10**6)
+BODY = np.random.default_rng(0).bytes(130_000)
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each request with the next behaviour of its plan; the last one repeats."""
+
+    daemon_threads = True
+
+    def __init__(self, body: bytes = BODY) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.body = body
+        self.plan: list[str] = ["right"]
+        self.paths: list[str] = []
+        self.encodings: list[str | None] = []
+        self.closing = threading.Event()
+        self.meeting = threading.Barrier(2)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keep the broken pipes of clients that hang up out of the tests' output."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server = self.server
+        server.paths.append(self.path)
+        server.encodings.append(self.headers["Accept-Encoding"])
+        behaviour = server.plan.pop(0) if len(server.plan) > 1 else server.plan[0]
+        if behaviour.isdigit():
+            self.send_error(int(behaviour))
+        else:
+            BEHAVIOURS[behaviour](self, server.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def head(self, length: int | None, **headers: str) -> None:
+        self.send_response(200)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def right(self, body: bytes) -> None:
+        self.head(len(body))
+        self.wfile.write(body)
+
+    def right_unannounced(self, body: bytes) -> None:
+        self.head(None)
+        self.wfile.write(body)
+
+    def right_gzipped(self, body: bytes) -> None:
+        content = gzip.compress(body)
+        self.head(len(content), Content_Encoding="gzip")
+        self.wfile.write(content)
+
+    def right_together(self, body: bytes) -> None:
+        """Finish only once two clients are both in the middle of their download."""
+        self.head(len(body))
+        self.wfile.write(body[:50_000])
+        self.server.meeting.wait(PATIENCE_S)
+        self.wfile.write(body[50_000:])
+
+    def truncated(self, body: bytes) -> None:
+        self.head(len(body))
+        self.wfile.write(body[:-1000])
+
+    def truncated_gzipped(self, body: bytes) -> None:
+        content = gzip.compress(body)
+        self.head(len(content), Content_Encoding="gzip")
+        self.wfile.write(content[:-1000])
+
+    def truncated_chunked(self, body: bytes) -> None:
+        self.protocol_version = "HTTP/1.1"
+        self.head(None, Transfer_Encoding="chunked", Connection="close")
+        self.wfile.write(b"%x\r\n%b\r\n" % (50_000, body[:50_000]))
+        self.close_connection = True
+
+    def truncated_unannounced(self, body: bytes) -> None:
+        self.head(None)
+        self.wfile.write(body[:-1000])
+
+    def corrupt(self, body: bytes) -> None:
+        middle = len(body) // 2
+        self.head(len(body))
+        self.wfile.write(body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :])
+
+    def another_page(self, body: bytes) -> None:
+        page = b"<html>Please log in to this network.</html>"
+        self.head(len(page))
+        self.wfile.write(page)
+
+    def stalled(self, body: bytes) -> None:
+        self.head(len(body))
+        self.wfile.write(body[:50_000])
+        self.server.closing.wait(PATIENCE_S)
+
+    def silent(self, body: bytes) -> None:
+        self.server.closing.wait(PATIENCE_S)
+
+    def dripping(self, body: bytes) -> None:
+        self.head(len(body))
+        for start in range(0, len(body), 10):
+            self.wfile.write(body[start : start + 10])
+            if self.server.closing.wait(0.02):
+                return
+
+    def endless(self, body: bytes) -> None:
+        self.head(None)
+        while not self.server.closing.is_set():
+            self.wfile.write(bytes(1 << 16))
+
+    def reset(self, body: bytes) -> None:
+        self.head(len(body))
+        self.wfile.write(body[:50_000])
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+
+BEHAVIOURS: dict[str, Callable[[Handler, bytes], None]] = {
+    name: value
+    for name, value in vars(Handler).items()
+    if callable(value) and name not in ("do_GET", "head", "log_message")
+}
+
+
+@contextmanager
+def serving(body: bytes = BODY) -> Iterator[Server]:
+    """A web server of our own that gives this body at every address."""
+    with Server(body) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            server.meeting.abort()
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def serving_as_mirror(body: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    """The same as the only place to fetch from, with an empty cache and no folder of the user's."""
+    with serving(body) as running:
+        monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("ANOONLY_MIRROR", running.url)
+        monkeypatch.setenv("NO_PROXY", "*")
+        monkeypatch.delenv("ANOONLY_DATA", raising=False)
+        monkeypatch.setattr(adbench, "LIMITS", QUICK)
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "Classical" / "99_test.npz"
+
+
+@pytest.fixture(params=[len(BODY), None], ids=["size known", "size unknown"])
+def source(request: pytest.FixtureRequest, server: Server) -> Source:
+    return Source("99_test", f"{server.url}/99_test.npz", request.param)
+
+
+def known(server: Server) -> Source:
+    return Source("99_test", f"{server.url}/99_test.npz", len(BODY))
+
+
+def is_right(path: Path) -> bool:
+    return path.read_bytes() == BODY
+
+
+def files_beside(target: Path) -> list[Path]:
+    return [path for path in target.parent.rglob("*") if path.is_file()]
+
+
+def assert_one_sentence(error: AnoOnlyError) -> None:
+    text = str(error)
+    assert text.endswith(".") and "\n" not in text and ". " not in text, text
+
+
+# Downloads that end well
+
+
+@pytest.mark.parametrize("behaviour", ["right", "right_unannounced", "right_gzipped"])
+def test_the_verified_file_arrives(server: Server, source: Source, target: Path, behaviour: str) -> None:
+    server.plan = [behaviour]
+    download(source, target, is_right, QUICK)
+    assert files_beside(target) == [target]
+    assert target.read_bytes() == BODY
+    assert server.paths == ["/99_test.npz"]
+    assert server.encodings == ["identity"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "size", "total"),
+    [
+        ("right", len(BODY), len(BODY)),
+        ("right", None, len(BODY)),
+        ("right_gzipped", len(BODY), len(BODY)),
+        ("right_gzipped", None, None),
+        ("right_unannounced", None, None),
+    ],
+)
+def test_progress_rises_to_the_size(
+    server: Server, target: Path, behaviour: str, size: int | None, total: int | None
+) -> None:
+    server.plan = ["truncated", behaviour]
+    calls: list[tuple[int, int | None]] = []
+    source = replace(known(server), bytes=size)
+    download(source, target, is_right, QUICK, lambda done, whole: calls.append((done, whole)))
+    amounts = [done for done, _ in calls]
+    assert amounts == sorted(set(amounts))
+    assert calls[-1] == (len(BODY), total)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        "truncated",
+        "truncated_gzipped",
+        "truncated_chunked",
+        "truncated_unannounced",
+        "stalled",
+        "silent",
+        "dripping",
+        "reset",
+        "408",
+        "429",
+        "500",
+        "503",
+    ],
+)
+def test_a_failure_that_passes_is_tried_again(server: Server, target: Path, behaviour: str) -> None:
+    server.plan = [behaviour, "right"]
+    download(known(server), target, is_right, IMPATIENT)
+    assert files_beside(target) == [target]
+    assert target.read_bytes() == BODY
+    assert len(server.paths) == 2
+
+
+# Downloads that fail
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "size", "kind", "tries"),
+    [
+        ("truncated", len(BODY), DownloadFailed, 3),
+        ("truncated", None, DownloadFailed, 3),
+        ("truncated_gzipped", len(BODY), DownloadFailed, 3),
+        ("truncated_gzipped", None, DownloadFailed, 3),
+        ("truncated_chunked", len(BODY), DownloadFailed, 3),
+        ("truncated_chunked", None, DownloadFailed, 3),
+        ("truncated_unannounced", len(BODY), DownloadFailed, 3),
+        ("truncated_unannounced", None, DownloadFailed, 1),
+        ("corrupt", len(BODY), DownloadFailed, 1),
+        ("corrupt", None, DownloadFailed, 1),
+        ("endless", len(BODY), DownloadFailed, 1),
+        ("endless", None, DownloadFailed, 1),
+        ("another_page", len(BODY), DownloadFailed, 1),
+        ("stalled", len(BODY), DownloadFailed, 3),
+        ("silent", len(BODY), DownloadFailed, 3),
+        ("dripping", len(BODY), DownloadFailed, 3),
+        ("reset", len(BODY), DownloadFailed, 3),
+        ("500", len(BODY), DownloadFailed, 3),
+        ("429", len(BODY), DownloadFailed, 3),
+        ("403", len(BODY), DownloadFailed, 1),
+        ("404", len(BODY), DatasetUnavailable, 1),
+        ("410", len(BODY), DatasetUnavailable, 1),
+    ],
+)
+def test_a_failed_download_leaves_nothing(
+    server: Server, target: Path, behaviour: str, size: int | None, kind: type[AnoOnlyError], tries: int
+) -> None:
+    source = replace(known(server), bytes=size)
+    server.plan = [behaviour]
+    with pytest.raises(kind) as caught:
+        download(source, target, is_right, IMPATIENT)
+    assert files_beside(target) == []
+    assert len(server.paths) == tries
+    assert_one_sentence(caught.value)
+    assert all(word in str(caught.value) for word in ("99_test", "ANOONLY_DATA", "digits_3"))
+    server.plan = ["right"]
+    download(source, target, is_right, QUICK)
+    assert target.read_bytes() == BODY
+
+
+def test_a_failed_download_leaves_what_was_there(server: Server, target: Path) -> None:
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"damaged")
+    server.plan = ["corrupt"]
+    with pytest.raises(DownloadFailed, match="checksum"):
+        download(known(server), target, is_right, QUICK)
+    assert files_beside(target) == [target]
+    assert target.read_bytes() == b"damaged"
+
+
+def test_a_refused_connection_is_no_network(target: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        source = Source("99_test", f"http://127.0.0.1:{probe.getsockname()[1]}/99_test.npz")
+        with pytest.raises(DatasetUnavailable, match="the network cannot be reached") as caught:
+            download(source, target, is_right, QUICK)
+    assert isinstance(caught.value.__cause__, requests.ConnectionError)
+    assert_one_sentence(caught.value)
+    assert files_beside(target) == []
+
+
+@pytest.mark.parametrize("error", [requests.ConnectTimeout(), requests.exceptions.ProxyError()])
+def test_an_unreachable_network_counts_as_offline(
+    monkeypatch: pytest.MonkeyPatch, server: Server, target: Path, error: requests.RequestException
+) -> None:
+    tries: list[str] = []
+
+    def fail(url: str, **_: object) -> None:
+        tries.append(url)
+        raise error
+
+    monkeypatch.setattr(requests, "get", fail)
+    with pytest.raises(DatasetUnavailable, match="the network cannot be reached") as caught:
+        download(known(server), target, is_right, QUICK)
+    assert caught.value.__cause__ is error
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize("address", ["no-scheme/at/all", "ftp://127.0.0.1", "http://", "http://[bad"])
+def test_an_unusable_address_is_named(target: Path, address: str) -> None:
+    with pytest.raises(DownloadFailed, match="ANOONLY_MIRROR") as caught:
+        download(Source("99_test", f"{address}/99_test.npz"), target, is_right, QUICK)
+    assert_one_sentence(caught.value)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, server: Server) -> None:
+    blocker = tmp_path / "a file"
+    blocker.write_bytes(b"")
+    with pytest.raises(DownloadFailed, match="ANOONLY_CACHE") as caught:
+        download(known(server), blocker / "99_test.npz", is_right, QUICK)
+    assert str(blocker) in str(caught.value)
+    assert_one_sentence(caught.value)
+    assert server.paths == []
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_leaves_nothing(monkeypatch: pytest.MonkeyPatch, server: Server, target: Path, call: str) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(DownloadFailed, match=r"cannot be written \(No space left on device\)") as caught:
+        download(known(server), target, is_right, QUICK)
+    assert_one_sentence(caught.value)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert files_beside(target) == []
+
+
+# Downloads that are interrupted, and at once
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, BrokenPipeError])
+def test_what_progress_raises_ends_the_download(
+    server: Server, target: Path, interruption: type[BaseException]
+) -> None:
+    def stop(done: int, total: int | None) -> None:
+        raise interruption
+
+    with pytest.raises(interruption):
+        download(known(server), target, is_right, QUICK, stop)
+    assert files_beside(target) == []
+    assert len(server.paths) == 1
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from anoonly_core.data.adbench.download import Limits, Source, download
+url, target, size = sys.argv[1:]
+source = Source("99_test", url, int(size))
+show = lambda done, total: print("progress", flush=True)
+download(source, Path(target), lambda part: part.stat().st_size == int(size), Limits(), show)
+"""
+
+
+def downloading_process(server: Server, target: Path) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", SCRIPT, known(server).url, str(target), str(len(BODY))]
+    return subprocess.Popen(arguments, cwd=Path(__file__).parents[4], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_killed_process_leaves_no_file_that_counts(server: Server, target: Path) -> None:
+    server.plan = ["stalled", "right"]
+    with downloading_process(server, target) as process:
+        assert process.stdout is not None and process.stdout.readline() == "progress\n"
+        process.kill()
+    (left,) = files_beside(target)
+    assert left.suffix == ".part"
+
+    download(known(server), target, is_right, QUICK)
+    assert target.read_bytes() == BODY
+    assert left.exists(), "it may belong to a process that still runs"
+
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(left, (two_days_ago, two_days_ago))
+    download(known(server), target, is_right, QUICK)
+    assert files_beside(target) == [target]
+
+
+def test_two_threads_may_bring_the_same_file_at_once(server: Server, target: Path) -> None:
+    server.plan = ["right_together"]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: download(known(server), target, is_right, QUICK), range(2)))
+    assert target.read_bytes() == BODY
+    assert files_beside(target) == [target]
+    assert len(server.paths) == 2
+
+
+def test_two_processes_may_bring_the_same_file_at_once(server: Server, target: Path) -> None:
+    server.plan = ["right_together"]
+    with downloading_process(server, target) as one, downloading_process(server, target) as other:
+        for process in (one, other):
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+    assert target.read_bytes() == BODY
+    assert files_beside(target) == [target]
+    assert len(server.paths) == 2

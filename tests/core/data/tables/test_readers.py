@@ -1,0 +1,447 @@
+"""A user's table: read as it is meant, or refused in one sentence, whatever the file holds."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from anoonly_core.data.catalogue import check_name, identity, load, load_cached
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.tables.readers import file_fingerprint, one_line
+from anoonly_core.data.tables.schema import LABEL_COLUMNS
+from anoonly_core.data.tables.uri import load_address
+from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
+
+ROWS = 30
+X = np.random.default_rng(0).normal(size=(ROWS, 4))
+Y = (np.arange(ROWS) % 5 == 0).astype(np.int8)
+TABLE = pd.DataFrame(X, columns=list("abcd")).assign(y=Y)
+
+
+def load_file(path: Path) -> Dataset:
+    return load_address(str(path))
+
+
+def npz(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=True, **arrays)
+    return buffer.getvalue()
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False).encode()
+
+
+def parquet(frame: pd.DataFrame | pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    whole = frame if isinstance(frame, pa.Table) else pa.Table.from_pandas(frame)
+    pyarrow.parquet.write_table(whole, buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def no_warnings() -> Any:
+    """Whatever a file holds, its reader has nothing to say beside the sentence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def write(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def assert_refused(path: Path, kind: type[AnoOnlyError] = BadDataFile, word: str = "") -> None:
+    for use in (load_file, lambda path: load(str(path)), lambda path: load_cached(str(path))):
+        with pytest.raises(AnoOnlyError) as caught:
+            use(path)
+        text = str(caught.value)
+        assert type(caught.value) is kind
+        assert text.endswith(".") and ". " not in text and text.isprintable(), text
+        assert word in text and one_line(path.name).strip("'") in text, text
+
+
+def assert_is_the_table(dataset: Dataset, columns: int = 4) -> None:
+    np.testing.assert_array_equal(dataset.X, X[:, :columns].astype(np.float32), strict=True)
+    np.testing.assert_array_equal(dataset.y, Y, strict=True)
+    np.testing.assert_array_equal(dataset.row_ids, np.arange(ROWS), strict=True)
+    assert dataset.X.flags.c_contiguous
+
+
+# Right files
+
+NPZ_X = {"f8": X, "f4": X.astype(np.float32), "longdouble": X.astype(np.longdouble), "fortran": np.asfortranarray(X)}
+NPZ_Y = {
+    "int": Y,
+    "bool": Y == 1,
+    "float": Y.astype(float),
+    "uint8": Y.astype(np.uint8),
+    "column": Y[:, None],
+    "row": Y[None],
+}
+
+
+@pytest.mark.parametrize("y", NPZ_Y.values(), ids=NPZ_Y)
+@pytest.mark.parametrize("x", NPZ_X.values(), ids=NPZ_X)
+def test_npz_arrays_of_any_real_type_are_read(tmp_path: Path, x: np.ndarray, y: np.ndarray) -> None:
+    assert_is_the_table(load_file(write(tmp_path, "t.npz", npz(X=x, y=y, other=np.array("kept out")))))
+
+
+@pytest.mark.parametrize("kind", [np.bool, np.int8, np.uint64, np.float16])
+def test_npz_features_become_float32(tmp_path: Path, kind: Any) -> None:
+    x = (X > 0).astype(kind)
+    found = load_file(write(tmp_path, "t.npz", npz(X=x, y=Y)))
+    np.testing.assert_array_equal(found.X, x.astype(np.float32), strict=True)
+
+
+@pytest.mark.parametrize("label", [*LABEL_COLUMNS, "Y", "Label", "ANOMALY", " target"])
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_the_label_column_is_found_by_name_wherever_it_stands(tmp_path: Path, label: str, place: int) -> None:
+    frame = TABLE.drop(columns="y")
+    frame.insert(place, label, Y)
+    assert_is_the_table(load_file(write(tmp_path, "t.csv", csv(frame))))
+    assert_is_the_table(load_file(write(tmp_path, "t.parquet", parquet(frame))))
+
+
+def test_the_first_label_name_wins_and_the_others_are_features(tmp_path: Path) -> None:
+    frame = TABLE.assign(target=1 - Y, label=0.5)
+    found = load_file(write(tmp_path, "t.csv", csv(frame)))
+    assert found.columns == 6
+    np.testing.assert_array_equal(found.y, Y)
+
+
+@pytest.mark.parametrize(
+    "labels", [Y == 1, Y.astype(float), pd.array(Y, dtype="Int64")], ids=["bool", "float", "Int64"]
+)
+def test_labels_of_other_types_are_read(tmp_path: Path, labels: Any) -> None:
+    frame = TABLE.assign(y=labels)
+    assert_is_the_table(load_file(write(tmp_path, "t.csv", csv(frame))))
+    assert_is_the_table(load_file(write(tmp_path, "t.parquet", parquet(frame))))
+
+
+def test_a_byte_order_mark_and_spaces_do_no_harm(tmp_path: Path) -> None:
+    content = "\ufeffa, b, y\r\n1, 2, 0\r\n3, 4, 1\r\n".encode()
+    found = load_file(write(tmp_path, "t.csv", content))
+    assert found.X.tolist() == [[1, 2], [3, 4]] and found.y.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "name", ["t.csv", "T.CSV", "a b,'\";&.csv", "ü中😀.csv", "%s{}.csv", ".csv", "-n.csv", "two\nlines.csv"]
+)
+def test_names_with_odd_characters(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name, csv(TABLE))
+    found = load(str(path))
+    assert_is_the_table(found)
+    assert found.name.isprintable() and found.provenance.source.isprintable()
+    assert_refused(write(tmp_path, name, csv(TABLE.drop(columns="y"))))
+
+
+def test_a_name_that_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv"))
+    try:
+        path.write_bytes(csv(TABLE))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert_is_the_table(load_file(path))
+    assert load_file(path).name == r"'\udcff.csv'"
+
+
+def test_a_plain_name_is_shown_as_it_is() -> None:
+    assert one_line("a folder/ü.csv") == "a folder/ü.csv"
+    long = one_line(f"/begins/here/{'x' * 5000}/ends.csv")
+    assert long.startswith("/begins/here/xxx") and long.endswith("xxx/ends.csv") and len(long) < 220
+    assert one_line(Path("a\nb")) == r"'a\nb'"
+
+
+# Wrong arrays
+
+POINTS = np.zeros(ROWS, dtype=[("a", int), ("b", int)])
+BAD_X = {
+    "words": X.astype(str),
+    "complex": X + 0j,
+    "durations": X.astype("timedelta64[s]"),
+    "dates": X.astype("datetime64[s]"),
+    "records": POINTS[:, None],
+    "one column": X[:, 0],
+    "three axes": X[None],
+    "a number": np.array(3.0),
+    "no columns": X[:, :0],
+    "no rows": X[:0],
+    "missing": np.where(X > 1, np.nan, X),
+    "infinite": np.where(X > 1, -np.inf, X),
+    "too large": X * 1e39,
+    "almost too large": np.where(X > 0, 3e38, -3e38),
+}
+BAD_Y = {
+    "words": np.array(["good", "bad"] * 15),
+    "bytes": np.array([b"good", b"bad"] * 15),
+    "complex": Y + 0j,
+    "durations": Y.astype("timedelta64[s]"),
+    "dates": Y.astype("datetime64[s]"),
+    "records": POINTS,
+    "void": np.zeros(ROWS, "V3"),
+    "two columns": np.c_[Y, Y],
+    "too short": Y[:-1],
+    "a number": np.array(1),
+    "missing": np.where(Y == 1, np.nan, 0),
+    "a 2": Y * 2,
+    "-1 and 1": Y * 2 - 1,
+    "halves": Y / 2,
+    "only normal": Y * 0,
+    "only anomalies": Y * 0 + 1,
+}
+
+
+@pytest.mark.parametrize("x", BAD_X.values(), ids=BAD_X)
+def test_wrong_features_are_refused(tmp_path: Path, x: np.ndarray) -> None:
+    assert_refused(write(tmp_path, "t.npz", npz(X=x, y=Y)))
+
+
+@pytest.mark.parametrize("y", BAD_Y.values(), ids=BAD_Y)
+def test_wrong_labels_are_refused(tmp_path: Path, y: np.ndarray) -> None:
+    assert_refused(write(tmp_path, "t.npz", npz(X=X, y=y)))
+
+
+@pytest.mark.parametrize("arrays", [{"X": X}, {"y": Y}, {"x": X, "y": Y}, {}], ids=lambda arrays: "+".join(arrays))
+def test_missing_arrays_are_named(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    word = "label column" if "X" in arrays else "must hold an array X"
+    assert_refused(write(tmp_path, "t.npz", npz(**arrays)), word=word)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (pytest.fail, ("a pickle was opened",))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npz(X=np.array([[Bomb()]] * ROWS), y=Y),
+        npz(X=X, y=np.array([Bomb()] * ROWS)),
+        pickle.dumps({"X": Bomb(), "y": Y}),
+    ],
+    ids=["X", "y", "file"],
+)
+def test_pickles_are_not_opened(tmp_path: Path, content: bytes) -> None:
+    assert_refused(write(tmp_path, "t.npz", content))
+
+
+def lying_npz(shape: str) -> bytes:
+    """An archive whose header claims an array of another shape than its data has."""
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + X.tobytes()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("X.npy", array)
+        archive.writestr("y.npy", b"")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("shape", ["(30, 5)", "(10**15, 4)", "(1000000000000000, 4)", "(-1, 4)", "'abc'", "(" * 60])
+def test_headers_that_lie_are_refused(tmp_path: Path, shape: str) -> None:
+    assert_refused(write(tmp_path, "t.npz", lying_npz(shape)))
+
+
+# Wrong tables
+
+BAD_TABLES = {
+    "label": TABLE.drop(columns="y"),
+    "label ": TABLE.rename(columns={"y": "is_anomaly"}),
+    "labels must": TABLE.assign(y=Y * 2),
+    "labels must be 0 and 1": TABLE.assign(y=np.where(Y == 1, "anomaly", "normal")),
+    "both  ": TABLE.assign(y=np.where(Y == 1, np.nan, 0)),
+    "both": TABLE[TABLE.y == 0],
+    "both ": TABLE[:1],
+    "no rows": TABLE[:0],
+    "rows and columns": TABLE[["y"]],
+    "missing": TABLE.assign(a=np.where(Y == 1, np.nan, X[:, 0])),
+    "missing ": TABLE.assign(a=pd.array([None, *Y[1:]], dtype="Int64")),
+    "infinite": TABLE.assign(a=np.where(Y == 1, np.inf, X[:, 0])),
+    "not numbers: b": TABLE.assign(b="word"),
+    "not numbers: b  ": TABLE.assign(b=pd.Categorical(["u", "v"] * 15)),
+    "not numbers: a, b, c, d; say categories": TABLE.assign(**dict.fromkeys("abcd", "word")),
+    r"not numbers: 'two\nlines'": TABLE.assign(**{"two\nlines": "word"}),
+}
+
+
+@pytest.mark.parametrize(("word", "frame"), BAD_TABLES.items(), ids=BAD_TABLES)
+def test_wrong_tables_are_refused(tmp_path: Path, word: str, frame: pd.DataFrame) -> None:
+    assert_refused(write(tmp_path, "t.csv", csv(frame)), word=word.strip())
+    assert_refused(write(tmp_path, "t.parquet", parquet(frame)), word=word.strip())
+
+
+def test_many_columns_of_words_are_not_all_named(tmp_path: Path) -> None:
+    frame = pd.DataFrame({f"column{i}": ["a", "b"] for i in range(9)}).assign(y=[0, 1])
+    with pytest.raises(BadDataFile, match="column4") as caught:
+        load_file(write(tmp_path, "t.csv", csv(frame)))
+    assert "column5" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n\n",
+        b"a,y\n1,0\n1,2,3,4\n",
+        b'a,y\n"1,0\n2,1\n',
+        b"a,y\n1\x00,0\n2,1\n",
+        b"<html>\n<p>Log in, please</p></html>",
+        bytes(range(256)) * 4,
+        "a,y\n1,0\n2,1\n".encode("utf-16"),
+        "größe,y\n1,0\n2,1\n".encode("latin-1"),
+        b"a,y\n1e400,0\n2,1\n",
+        b"a,y\n1,0\n" * 3,
+    ],
+)
+def test_texts_that_are_no_table_are_refused(tmp_path: Path, content: bytes) -> None:
+    assert_refused(write(tmp_path, "t.csv", content))
+
+
+def test_a_word_far_down_is_found_without_a_warning(tmp_path: Path) -> None:
+    lines = "".join(f"{i},{i % 2}\n" for i in range(300_000))
+    assert_refused(write(tmp_path, "t.csv", f"a,y\n{lines}word,1\n".encode()), word="in row 300000 'word'")
+
+
+def test_parquet_columns_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    lists = pa.table({"a": [[1, 2], [3]], "y": [0, 1]})
+    assert_refused(write(tmp_path, "t.parquet", parquet(lists)), word="neither numbers nor words")
+    dates = pa.Table.from_pandas(TABLE.assign(b=pd.date_range("2020-01-01", periods=ROWS)))
+    assert_refused(write(tmp_path, "t.parquet", parquet(dates)), word="column b holds dates")
+    twins = pa.table([pa.array([1.0, 2.0]), pa.array([1.0, 2.0]), pa.array([0, 1])], names=["a", "a", "y"])
+    assert_refused(write(tmp_path, "t.parquet", parquet(twins)))
+
+
+# Files that are none
+
+GOOD = {"t.npz": npz(X=X, y=Y), "t.csv": csv(TABLE), "t.parquet": parquet(TABLE)}
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("content", [b"", b"\x00", b"PK\x03\x04", b"PAR1", b"\x93NUMPY"], ids=repr)
+def test_files_of_next_to_nothing_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    assert_refused(write(tmp_path, name, content))
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"), [(name, suffix) for name in GOOD for suffix in (".csv", ".npz", ".parquet")]
+)
+def test_a_file_under_a_wrong_suffix_is_refused(tmp_path: Path, name: str, suffix: str) -> None:
+    if not name.endswith(suffix):
+        assert_refused(write(tmp_path, f"t{suffix}", GOOD[name]))
+
+
+def test_a_single_array_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, X)
+    assert_refused(write(tmp_path, "t.npz", buffer.getvalue()))
+
+
+@pytest.mark.parametrize("name", ["t.npz", "t.parquet"])
+def test_cut_files_are_refused(tmp_path: Path, name: str) -> None:
+    whole = GOOD[name]
+    for length in range(0, len(whole), len(whole) // 40):
+        with pytest.raises(BadDataFile):
+            load_file(write(tmp_path, name, whole[:length]))
+
+
+@pytest.mark.parametrize("name", ["t.npz", "t.parquet", "packed.npz"])
+def test_damaged_files_are_refused_or_read(tmp_path: Path, name: str) -> None:
+    """A changed byte in padding or in an unchecked number may pass; no other error than ours ever shows."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, X=X, y=Y)
+    whole = buffer.getvalue() if name == "packed.npz" else GOOD[name]
+    refused = 0
+    for place in range(0, len(whole), 12 if name == "t.parquet" else 5):
+        content = whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+        try:
+            load_file(write(tmp_path, name, content))
+        except BadDataFile:
+            refused += 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize(
+    "name", ["absent.csv", "absent.npz", "no/folder.parquet", f"{'x' * 300}.csv", "nul\0.csv", "two\nlines.npz"]
+)
+def test_absent_files_are_unknown(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    for use in (load_file, file_fingerprint, lambda path: check_name(str(path)), lambda path: identity(str(path))):
+        with pytest.raises(UnknownDataset) as caught:
+            use(path)
+        assert str(caught.value) == f"There is no file {one_line(path)}."
+        assert str(caught.value).isprintable()
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    assert_refused(tmp_path / "folder.csv", UnknownDataset, "There is no file")
+
+
+def test_a_file_of_another_kind_is_unknown(tmp_path: Path) -> None:
+    path = write(tmp_path, "t.xlsx", b"whatever")
+    with pytest.raises(UnknownDataset) as caught:
+        load(str(path))
+    assert str(caught.value) == f"{path} is neither a data set nor a .csv, .csv.gz, .parquet, .npz file."
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".parquet"])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, suffix: str) -> None:
+    """Not by its permissions, which do not stop root: /proc/self/mem gives an input/output error at address 0."""
+    path = tmp_path / f"t{suffix}"
+    path.symlink_to("/proc/self/mem")
+    if not path.exists():
+        pytest.skip("this system has no /proc/self/mem")
+    for use in (load_file, file_fingerprint):
+        with pytest.raises(BadDataFile, match="cannot be read"):
+            use(path)
+
+
+# What a file is known by
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_identity_follows_the_content(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name, GOOD[name])
+    before, dataset = identity(str(path)), load_cached(str(path))
+    os.utime(path, ns=(1, 1))
+    assert identity(str(path)) == before
+    assert load_cached(str(path)) is dataset
+
+    changed = X.copy()
+    changed[0, 0] += 1
+    frame = pd.DataFrame(changed, columns=list("abcd")).assign(y=Y)
+    write(tmp_path, name, {"t.npz": npz(X=changed, y=Y), "t.csv": csv(frame), "t.parquet": parquet(frame)}[name])
+    os.utime(path, ns=(1, 1))
+    assert identity(str(path)) != before
+    assert load_cached(str(path)).fingerprint != dataset.fingerprint
+
+
+def test_identity_does_not_follow_the_name(tmp_path: Path) -> None:
+    paths = [write(tmp_path, name, GOOD["t.csv"]) for name in ("a.csv", "b.CSV")]
+    assert identity(str(paths[0])) == identity(str(paths[1]))
+    assert file_fingerprint(paths[0]) == file_fingerprint(paths[1])
+
+
+def test_the_suffix_is_part_of_the_identity(tmp_path: Path) -> None:
+    """Remembered as a table, the same bytes must not pass for an archive."""
+    load_cached(str(write(tmp_path, "t.csv", GOOD["t.csv"])))
+    assert_refused(write(tmp_path, "t.npz", GOOD["t.csv"]))
+
+
+def test_all_three_kinds_give_the_same_rows(tmp_path: Path) -> None:
+    fingerprints = {load_file(write(tmp_path, name, content)).fingerprint for name, content in GOOD.items()}
+    assert len(fingerprints) == 1

@@ -1,0 +1,305 @@
+"""How a user's table is meant: labels, categories, missing values, shares; what is applied again to other rows."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import check_name, identity, load
+from anoonly_core.data.dataset import Dataset, Provenance
+from anoonly_core.data.split import make_split
+from anoonly_core.data.tables import readers
+from anoonly_core.data.tables.columns import as_words, look_at
+from anoonly_core.data.tables.preprocessing import Preparation
+from anoonly_core.data.tables.readers import MOST_COLUMNS, read_table
+from anoonly_core.data.tables.schema import UNLABELLED, Reading, ReadTable, make_reading, read_as
+from anoonly_core.data.tables.uri import address_of, load_address, parse_address, read_address
+from anoonly_core.errors import BadDataFile, InvalidConfig, SplitImpossible
+
+ROWS = 40
+CARS = pd.DataFrame(
+    {
+        "weight": np.linspace(1000, 2000, ROWS),
+        "origin": ["Europe", "Japan", "USA", "USA"] * (ROWS // 4),
+        "power": [np.nan if row % 10 == 3 else 100.0 + row for row in range(ROWS)],
+        "kind": ["", "sound", "sound", "faulty", "sound"] * (ROWS // 5),
+    }
+)
+SAID: dict[str, Any] = {"label": "kind", "anomaly": ("faulty",), "categories": "one_hot", "missing": "impute"}
+
+
+def read(table: pd.DataFrame = CARS, **changes: Any) -> ReadTable:
+    return read_as(table, make_reading(SAID | changes), "cars")
+
+
+def refused(table: pd.DataFrame = CARS, **changes: Any) -> str:
+    with pytest.raises(BadDataFile) as caught:
+        read(table, **changes)
+    text = str(caught.value)
+    assert text.startswith("cars") and text.endswith(".") and text.isprintable()
+    return text
+
+
+def test_numbers_stay_words_become_features_and_the_median_stands_in() -> None:
+    found = read()
+    assert found.preparation.features == ("weight", "origin = Europe", "origin = Japan", "origin = USA", "power")
+    np.testing.assert_array_equal(found.X[:, 0], CARS["weight"].to_numpy(np.float32))
+    np.testing.assert_array_equal(found.X[:, 1:4].sum(axis=1), 1)
+    assert found.X[1, 2] == 1
+    np.testing.assert_array_equal(found.X[3::10, 4], np.float32(np.nanmedian(CARS["power"])))
+    np.testing.assert_array_equal(found.y, [-1, 0, 0, 1, 0] * (ROWS // 5))
+    np.testing.assert_array_equal(found.places, np.arange(ROWS))
+
+
+def test_rows_with_a_missing_value_can_be_dropped_and_keep_their_numbers() -> None:
+    found = read(missing="drop")
+    np.testing.assert_array_equal(found.places, [row for row in range(ROWS) if row % 10 != 3])
+    assert found.rows_in_file == ROWS and len(found.X) == len(found.y) == ROWS - 4
+    with_blank_word = CARS.assign(origin=CARS["origin"].where(CARS.index != 0))
+    assert 0 not in read(with_blank_word, missing="drop").places
+    assert read(with_blank_word).X[0, 1:4].tolist() == [0, 0, 0]
+
+
+def test_columns_of_words_and_any_others_can_be_left_out() -> None:
+    assert read(categories="leave_out").preparation.features == ("weight", "power")
+    assert read(without=("power", "origin"), missing=None, categories=None).preparation.features == ("weight",)
+
+
+def test_what_is_not_said_is_asked() -> None:
+    assert "hold words, not numbers: origin; say categories=one_hot" in refused(categories=None)
+    assert "missing in power; say missing=impute" in refused(missing=None)
+    assert "holds faulty, sound, and its labels must be 0 and 1, or say which" in refused(anomaly=())
+    assert "no column left" in refused(without=("weight", "origin", "power"))
+
+
+def test_normal_values_can_be_said_in_place_of_the_anomalous_ones() -> None:
+    np.testing.assert_array_equal(read(anomaly=(), normal=("sound",)).y, read().y)
+    with pytest.raises(InvalidConfig, match="not both"):
+        make_reading({"anomaly": ("a",), "normal": ("b",)})
+    assert "nowhere holds broken: it holds faulty, sound" in refused(anomaly=("broken",))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.0, 1.0, np.nan], ["0", "1", ""]),
+        ([True, False, None], ["True", "False", ""]),
+        ([" a ", "", "b"], ["a", "", "b"]),
+        ([0.5, 2.0**60, -3.0], ["0.5", "1.152921504606847e+18", "-3"]),
+    ],
+)
+def test_cells_as_words(values: list[Any], words: list[str]) -> None:
+    assert as_words(pd.Series(values)).tolist() == words
+
+
+def test_anomalies_are_drawn_to_a_share_and_fewer_are_a_part_of_more() -> None:
+    many = pd.DataFrame({"a": np.arange(1000.0), "digit": np.arange(1000) % 10})
+    drawn = {share: read(many, label="digit", anomaly=("4", "7"), share=share).drawn for share in (0.02, 0.05, 0.1)}
+    for share, stays in drawn.items():
+        y = read(many, label="digit", anomaly=("4", "7"), share=share).y[stays]
+        assert (y == 0).sum() == 800 and y.mean() == pytest.approx(share, abs=1e-3)
+    assert (drawn[0.02] <= drawn[0.05]).all() and (drawn[0.05] <= drawn[0.1]).all()
+    assert "for a share of 0.2 at most, not of 0.5" in refused(many, label="digit", anomaly=("4", "7"), share=0.5)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (["1", "2", "x", "4"] * 10, "column weight holds numbers, but in row 2 'x'"),
+        ([f"word {row}" for row in range(ROWS)], "hold words"),
+        (pd.date_range("2020", periods=ROWS), "column weight holds dates"),
+        ([np.nan] * ROWS, "column weight holds no value at all"),
+        ([1.0, np.inf] * 20, "column weight holds an infinite value"),
+        ([1.0, -1e39] * 20, "in row 1"),
+        ([{"a": 1}] * ROWS, "neither numbers nor words"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_named(column: Any, words: str) -> None:
+    assert words in refused(CARS.assign(weight=column), categories=None)
+
+
+def test_too_many_words_are_no_categories() -> None:
+    many = pd.DataFrame({"name": [f"person {row}" for row in range(60)], "a": 1.0, "y": [0, 1] * 30})
+    assert "60 different words, too many" in refused(many, label="y", anomaly=("1",))
+    look = look_at("name", many["name"])
+    assert not look.usable and look.count == 60
+
+
+def test_a_label_of_too_many_values_is_refused() -> None:
+    many = pd.DataFrame({"a": np.arange(1001.0), "b": np.arange(1001.0)})
+    assert "1001 different values" in refused(many, label="a")
+
+
+# Applied again
+
+
+def test_a_preparation_makes_the_same_features_of_other_rows_and_survives_json() -> None:
+    found = read()
+    again = Preparation.model_validate_json(found.preparation.model_dump_json())
+    assert again == found.preparation
+    rows = CARS.iloc[[5, 3, 8]].reset_index(drop=True)
+    X, kept = again.apply(rows[["power", "origin", "weight"]], "more")
+    np.testing.assert_array_equal(X.astype(np.float32), found.X[[5, 3, 8]])
+    assert kept.all()
+    X, _ = again.apply(rows.assign(origin="Mars"), "more")
+    assert (X[:, 1:4] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"power": "strong"}, "column power holds"),
+        ({"power": [1.0, np.inf] * 20}, "column power holds an infinite value"),
+    ],
+)
+def test_other_rows_that_do_not_fit_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadDataFile, match=words):
+        read().preparation.apply(CARS.assign(**change), "more")
+    with pytest.raises(BadDataFile, match="lacks columns that the features are made of: power"):
+        read().preparation.apply(CARS.drop(columns="power"), "more")
+    with pytest.raises(BadDataFile, match="row 3 has a missing value, and nothing stands in"):
+        read(CARS.fillna({"power": 1.0}), missing=None).preparation.apply(CARS, "more")
+
+
+# Addresses
+
+
+def test_an_address_says_file_and_reading(tmp_path: Path) -> None:
+    path = tmp_path / "cars, new.csv"
+    CARS.to_csv(path, index=False)
+    reading = make_reading(SAID | {"without": ("weight",)})
+    address = address_of(str(path), reading)
+    assert address.endswith("?label=kind&anomaly=faulty&without=weight&categories=one_hot&missing=impute")
+    assert parse_address(address) == (path, reading)
+    np.testing.assert_array_equal(read_address(address).X, read(without=("weight",)).X)
+    assert check_name(address) == address
+    assert identity(address) != identity(address.replace("impute", "drop"))
+    assert make_config(dataset=address).dataset == address
+
+
+@pytest.mark.parametrize("odd", ["a,b", "a&b=c", "100%", "a?b", "ü ö", "a+b", '"'])
+def test_odd_names_go_through_an_address(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / f"{odd.replace('/', '')}.csv"
+    table = CARS.rename(columns={"kind": odd}).replace({odd: {"faulty": f"not {odd}"}})
+    table.to_csv(path, index=False)
+    address = address_of(str(path), make_reading(SAID | {"label": odd, "anomaly": (f"not {odd}",)}))
+    np.testing.assert_array_equal(read_address(address).y, read().y)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("colour=red", "not read by 'colour'"),
+        ("missing=guess", "missing must be impute or drop, not 'guess'"),
+        ("share=2", "share must be a number above 0"),
+        ("categories=", "categories must be"),
+    ],
+)
+def test_an_address_that_says_what_cannot_be_is_refused(tmp_path: Path, said: str, words: str) -> None:
+    CARS.to_csv(tmp_path / "cars.csv", index=False)
+    for use in (check_name, identity, load):
+        with pytest.raises(InvalidConfig, match=words):
+            use(f"{tmp_path / 'cars.csv'}?{said}")
+
+
+# Tables with rows that nobody has labelled
+
+
+def partly() -> Dataset:
+    values = np.random.default_rng(0).normal(size=(400, 3))
+    label = np.where(np.arange(400) % 10 == 0, "1", np.where(np.arange(400) % 3 == 0, "0", ""))
+    table = pd.DataFrame(values, columns=list("abc")).assign(y=label)
+    table.loc[len(table)] = [*values[0], ""]  # a copy of a labelled row that itself has no label
+    return read_as(table, Reading(), "part").dataset("part", Provenance("", ""))
+
+
+def test_unlabelled_rows_are_in_the_pool_and_never_tested_on() -> None:
+    dataset = partly()
+    assert dataset.unlabelled is not None and dataset.unlabelled.sum() == UNLABELLED * -(400 - 40 - 120 + 1)
+    for seed in range(5):
+        split = make_split(dataset, make_config(dataset="digits_3", seed=seed, contamination=0.2))
+        assert not dataset.unlabelled[split.test].any()
+        pool = np.unique(split.train[~split.labelled])
+        originals = set(np.flatnonzero(dataset.unlabelled[:-1])) - set(split.test)
+        assert originals <= set(pool)
+        # The copy trains only where the row that it is a copy of is not tested on.
+        assert (400 in set(split.train)) != (0 in set(split.test))
+        known = split.counts["pool_anomalies"] / (split.counts["pool_anomalies"] + split.counts["pool_normal"])
+        assert known == pytest.approx(0.2, abs=0.03)
+        assert split.counts["pool_unlabelled"] == dataset.unlabelled[split.train].sum()
+    with pytest.raises(SplitImpossible, match="take leak_free"):
+        make_split(dataset, make_config(dataset="digits_3", protocol="published"))
+
+
+def test_which_rows_are_unlabelled_is_part_of_what_a_table_is() -> None:
+    dataset = partly()
+    assert dataset.fingerprint != replace(dataset, unlabelled=None).fingerprint
+
+
+# Files
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators_are_found_in_the_first_line(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "cars.csv"
+    CARS.to_csv(path, index=False, sep=separator)
+    pd.testing.assert_frame_equal(read_table(path)[["weight", "power"]], CARS[["weight", "power"]])
+
+
+def test_a_packed_text_is_read_as_the_text(tmp_path: Path) -> None:
+    for name in ("cars.csv", "cars.csv.gz"):
+        CARS.to_csv(tmp_path / name, index=False)
+    said = "?label=kind&anomaly=faulty&without=origin&missing=drop"
+    plain, packed = (load_address(f"{tmp_path / name}{said}") for name in ("cars.csv", "cars.csv.gz"))
+    assert plain.fingerprint == packed.fingerprint
+    whole = (tmp_path / "cars.csv.gz").read_bytes()
+    for length in range(0, len(whole), len(whole) // 20):
+        (tmp_path / "cut.csv.gz").write_bytes(whole[:length])
+        with pytest.raises(BadDataFile):
+            read_table(tmp_path / "cut.csv.gz")
+
+
+def test_files_beyond_the_limits_are_refused_before_they_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = tmp_path / "wide.csv"
+    wide.write_text(",".join(f"c{place}" for place in range(100_000)) + "\n")
+    with pytest.raises(BadDataFile, match=f"100000 columns, and at most {MOST_COLUMNS}"):
+        read_table(wide)
+    huge = tmp_path / "huge.csv"
+    with huge.open("wb") as file:
+        file.truncate(2 << 30)  # sparse
+    with pytest.raises(BadDataFile, match="2048 MB, and at most 200 MB"):
+        read_table(huge)
+    monkeypatch.setattr(readers, "MOST_UNPACKED", 2**24)
+    bomb = tmp_path / "bomb.csv.gz"
+    with gzip.open(bomb, "wb", compresslevel=1) as packed:
+        packed.write(b"a,y\n")
+        line = b"1,0\n" * (1 << 18)
+        for _ in range(20):
+            packed.write(line)
+    with pytest.raises(BadDataFile, match="unpacked it has more than"):
+        read_table(bomb)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "MOST_UNPACKED", 2**24)
+
+    path = tmp_path / "bomb.npz"
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": (5_000_000, 1)})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open("X.npy", "w") as to:
+        to.write(head.getvalue())
+        for _ in range(20):
+            to.write(b"\0" * (1 << 20))
+    with pytest.raises(BadDataFile, match="unpacked it has more than"):
+        read_table(path)

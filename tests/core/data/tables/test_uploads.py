@@ -1,0 +1,300 @@
+"""Tables that were brought: each in its own folder, under names that we make, gone without a trace."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import check_name, identity, load, load_cached
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.profile import look_at_table, suggested
+from anoonly_core.data.tables.readers import MOST_BYTES, read_table
+from anoonly_core.data.tables.schema import Reading, make_reading
+from anoonly_core.data.tables.uri import load_address
+from anoonly_core.detector.estimator import AnoOnlyDetector
+from anoonly_core.detector.scoring import score_table
+from anoonly_core.errors import AnoOnlyError, BadDataFile, CacheUnavailable, UnknownDataset
+from anoonly_core.labeling.run import marked_problem, rank_marked, score_unlabelled
+from anoonly_core.labeling.scorers import UNSUPERVISED
+from anoonly_core.results.keys import run_key
+from anoonly_core.results.store import Store
+from anoonly_core.runs.run import run
+from anoonly_core.snippets import marked_script
+from anoonly_core.zero_shot.class_table import class_table_identity, load_class_table
+from tests.tables import cancer
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def brought(table: pd.DataFrame | None = None, shown: str = "cells.csv", owner: str = "me") -> uploads.OwnTable:
+    text = (cancer() if table is None else table).to_csv(index=False)
+    return uploads.bring(shown, io.BytesIO(text.encode()), owner, "here")
+
+
+MALIGNANT = make_reading({"label": "target", "anomaly": ("malignant",)})
+
+
+def test_page_and_file_address_are_one_table_to_the_bit(tmp_path: Path) -> None:
+    table, _ = uploads.settle(brought(), MALIGNANT)
+    cancer().to_csv(tmp_path / "cells.csv", index=False)
+    address = f"{tmp_path / 'cells.csv'}?label=target&anomaly=malignant"
+    assert load(table.name).fingerprint == load_address(address).fingerprint
+    config = make_config(dataset=table.name, epochs=2)
+    np.testing.assert_array_equal(run(config).scores, run(config.with_(dataset=address)).scores)
+
+
+def test_a_table_has_a_name_of_ours_and_lies_in_a_folder_of_its_own(cache: Path) -> None:
+    for shown in (
+        "../../x.csv",
+        "<script>alert(1)</script>.csv",
+        "/etc/passwd.csv",
+        "ü\n.csv",
+        "con.csv",
+        "." * 300 + "csv",
+    ):
+        table = brought(shown=shown)
+        assert uploads.is_own_name(table.name) and table.shown.isprintable()
+        assert table.folder.parent == cache / "tables"
+        assert {path.name for path in table.folder.iterdir()} == {"about.json", "source.csv"}
+    assert {path.name for path in cache.iterdir()} == {"tables"}
+
+
+@pytest.mark.parametrize("name", ["own_x_../../aa", "own_x_0000000G", "own_cells_00000000", "own__00000000", "own_x"])
+def test_no_other_name_finds_anything(name: str) -> None:
+    brought()
+    assert uploads.find(name) is None
+    with pytest.raises(UnknownDataset):
+        check_name(name)
+
+
+def test_the_name_must_be_whole() -> None:
+    table = brought()
+    assert uploads.find(table.name.replace("cells", "other")) is None
+    assert uploads.find(table.name) == table
+
+
+def test_a_file_of_no_known_kind_or_too_large_leaves_nothing(cache: Path) -> None:
+    class Endless(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            return b"0" * size
+
+    with pytest.raises(BadDataFile, match=f"at most {MOST_BYTES >> 20} MB"):
+        uploads.bring("huge.csv", Endless(), "me", "here")  # type: ignore[arg-type]
+    with pytest.raises(BadDataFile, match="is no "):
+        uploads.bring("setup.exe", io.BytesIO(b"MZ"), "me", "here")
+    assert list((cache / "tables").iterdir()) == []
+
+
+def test_an_owner_sees_its_own_tables_and_the_kept_ones() -> None:
+    mine, theirs = brought(), brought(owner="you")
+    assert uploads.own_tables("me") == [mine] and uploads.own_tables("you") == [theirs]
+    kept = uploads.keep(theirs)
+    assert uploads.own_tables("me") == sorted([mine, kept], key=lambda table: table.name)
+    uploads.remove(kept)
+    assert uploads.own_tables() == [mine] and uploads.find(theirs.name) is None
+    with pytest.raises(UnknownDataset, match="not here any more"):
+        load(theirs.name)
+
+
+def test_reading_it_otherwise_is_another_table_to_every_key() -> None:
+    table, _ = uploads.settle(brought(), MALIGNANT)
+    config = make_config(dataset=table.name)
+    before, first = run_key(config), load_cached(table.name)
+    again, _ = uploads.settle(table, make_reading({**MALIGNANT.model_dump(), "share": 0.05}))
+    assert again.name == table.name and run_key(config) != before
+    assert load_cached(table.name).rows < first.rows
+    assert again.counts is not None and again.counts["anomalies_in_file"] == 212
+    assert again.counts["anomalies"] == round(357 * 0.05 / 0.95)
+    uploads.settle(again, MALIGNANT)
+    assert run_key(config) == before
+
+
+def test_what_it_was_read_as_comes_back() -> None:
+    table, read = uploads.settle(brought(), MALIGNANT)
+    found = uploads.find(table.name)
+    assert found == table and found is not None and found.read_as() == MALIGNANT
+    assert found.prepared() == read.preparation and found.can_be_tested
+    loaded = uploads.load(found)
+    for name in ("X", "y", "places", "drawn", "labels"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(read, name))
+
+
+def test_a_table_that_is_kept_while_it_is_read_stays_kept() -> None:
+    table = brought()
+    uploads.keep(table)
+    assert uploads.settle(table, MALIGNANT)[0].kept
+    uploads.remove(table)
+    with pytest.raises(UnknownDataset):
+        uploads.settle(table, MALIGNANT)
+    assert not table.folder.exists()
+
+
+def test_a_disk_that_refuses_is_one_sentence_and_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, _ = uploads.settle(brought(), MALIGNANT)
+    uploads.put_marks(table, {3: True})
+    there = sorted(path.name for path in table.folder.iterdir())
+
+    def full(part: Path, path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    changes = (
+        partial(uploads.put_marks, table, {4: True}),
+        partial(uploads.keep, table),
+        partial(uploads.settle, table, MALIGNANT),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads.os, "replace", full)
+        for change in changes:
+            with pytest.raises(CacheUnavailable, match=r"^What is said of this table .*No space left.*there\.$"):
+                change()
+    assert uploads.find(table.name) == table and uploads.marks(table) == {3: True}
+    assert sorted(path.name for path in table.folder.iterdir()) == there
+
+
+def test_a_reading_that_fails_leaves_what_was_there() -> None:
+    table, _ = uploads.settle(brought(), MALIGNANT)
+    with pytest.raises(BadDataFile):
+        uploads.settle(table, make_reading({"label": "target", "anomaly": ("green",)}))
+    assert uploads.find(table.name) == table and load(table.name).rows == 569
+
+
+def test_its_label_column_is_a_table_of_classes() -> None:
+    sizes = cancer().assign(target=np.arange(569) % 4)
+    table, _ = uploads.settle(brought(sizes), make_reading({"label": "target", "anomaly": ("3",), "share": 0.05}))
+    classes = load_class_table(table.name)
+    assert classes.names == ("0", "1", "2", "3") == table.labels and len(classes.X) == 569
+    assert class_table_identity(table.name) == table.identity == identity(table.name)
+
+
+def test_a_damaged_or_foreign_folder_counts_as_none(cache: Path) -> None:
+    table, _ = uploads.settle(brought(), MALIGNANT)
+    (table.folder / "table.npz").write_bytes(b"PK")
+    with pytest.raises(UnknownDataset):
+        load(table.name)
+    for content in ("", "[]", "{}", json.dumps({"name": "own_x_12345678"})):
+        (table.folder / "about.json").write_text(content)
+        assert uploads.find(table.name) is None and uploads.own_tables() == []
+    (cache / "tables" / "stray.txt").write_text("")
+    assert uploads.own_tables() == []
+
+
+def test_all_that_the_store_has_of_a_table_can_be_forgotten() -> None:
+    table, _ = uploads.settle(brought(), MALIGNANT)
+    store = Store(uploads.folder() / "store.sqlite")
+    run(make_config(dataset=table.name, epochs=1), store=store)
+    run(make_config(dataset="digits_3", epochs=1), store=store)
+    store.put_arrays("p", "points", {"points": np.zeros(2)}, json.dumps({"run": {"dataset": table.name}}))
+    store.forget(table.name)
+    assert [one.config["dataset"] for one in store.runs().values()] == ["digits_3"]
+    assert store.get_arrays("p", "points") is None
+
+
+# What is suggested at first
+
+
+def test_the_label_and_its_rarer_value_are_suggested() -> None:
+    look = look_at_table(cancer().assign(id=range(569), when=pd.Timestamp("2020")))
+    assert suggested(look) == Reading(label="target", anomaly=("malignant",), without=("id", "when"))
+    assert look.values["target"] == {"benign": 357, "malignant": 212}
+    digits = look_at_table(pd.DataFrame({"a": np.arange(30.0), "class": [1] * 20 + [0] * 6 + [7] * 4}))
+    assert suggested(digits).anomaly == ("7",)
+    assert suggested(look_at_table(cancer().drop(columns="target"))) == Reading(label="")
+    assert suggested(look_at_table(pd.DataFrame({"a": [1.0, None], "b": ["x", "y"], "y": [0, 1]}))) == Reading(
+        label="y", anomaly=("1",), categories="one_hot", missing="impute"
+    )
+
+
+# Marked by hand
+
+
+RARE = load("breast_cancer")  # 5 % of its rows are malignant
+
+
+def unlabelled() -> uploads.OwnTable:
+    return uploads.settle(brought(pd.DataFrame(RARE.X).add_prefix("x")), Reading(label=""))[0]
+
+
+@pytest.mark.parametrize("scorer", UNSUPERVISED)
+def test_each_scorer_without_labels_ranks_the_whole_table(scorer: str) -> None:
+    table = unlabelled()
+    with pytest.raises(AnoOnlyError, match="label column"):
+        load(table.name)
+    found = score_unlabelled(make_config(dataset=table.name), scorer)
+    assert found.scores.shape == (RARE.rows,) and len(found.rows) == len(found.hidden) == RARE.rows
+    assert roc_auc_score(RARE.y, found.scores) > 0.75
+    if scorer != "autoencoder":  # whose training takes seconds
+        np.testing.assert_array_equal(found.scores, score_unlabelled(make_config(dataset=table.name), scorer).scores)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4])
+def test_next_to_no_rows_are_ranked_or_refused_in_a_sentence(rows: int) -> None:
+    table = uploads.settle(brought(pd.DataFrame({"a": [1.0, 1.0, 5.0, 2.0][:rows], "b": 0.0})), Reading(label=""))[0]
+    config = make_config(dataset=table.name, epochs=2)
+    works = [partial(score_unlabelled, config, scorer) for scorer in UNSUPERVISED if scorer != "autoencoder"]
+    for work in (*works, partial(rank_marked, config, [0])):
+        try:
+            assert np.isfinite(work().scores).all()
+        except AnoOnlyError as error:
+            assert str(error).endswith(".") and rows < 3
+
+
+def test_nobody_brings_more_tables_than_the_disk_has_room_for() -> None:
+    for _ in range(uploads.MOST_TABLES):
+        brought()
+    with pytest.raises(BadDataFile, match="10 tables of yours are here already"):
+        brought()
+    brought(owner="you")
+
+
+def test_marks_train_and_more_of_them_find_more() -> None:
+    table, anomalies = unlabelled(), np.flatnonzero(RARE.y)
+    config = make_config(dataset=table.name, lambda_n=1.0)
+    others = np.setdiff1d(np.arange(RARE.rows), anomalies[:8])
+    found = [roc_auc_score(RARE.y[others], rank_marked(config, anomalies[:count]).scores[others]) for count in (1, 8)]
+    assert 0.9 < found[0] < found[1]
+    dataset, split = marked_problem(table.name, [3, 5])
+    assert split.labelled.sum() == 2 and dataset.row_ids[split.labelled].tolist() == [3, 5]
+    with pytest.raises(AnoOnlyError, match="at least one row"):
+        rank_marked(config, [])
+
+
+def test_marks_stay_with_the_table() -> None:
+    table = unlabelled()
+    assert uploads.marks(table) == {}
+    uploads.put_marks(table, {3: True, 8: False})
+    assert uploads.marks(table) == {3: True, 8: False}
+    (table.folder / "marks.json").write_text("?")
+    assert uploads.marks(table) == {}
+
+
+def test_what_was_marked_goes_on_elsewhere_to_the_bit(tmp_path: Path) -> None:
+    """The detector's file, and the script in a process of its own, score as the page does."""
+    table, marked = unlabelled(), np.flatnonzero(RARE.y)[:4].tolist()
+    config = make_config(dataset=table.name, baseline="DevNet", lambda_n=1.0, epochs=3, seed=2)
+    ranked = rank_marked(config, marked)
+    assert ranked.file is not None
+    (tmp_path / "d.safetensors").write_bytes(ranked.file)
+    pd.DataFrame(RARE.X).add_prefix("x").to_csv(tmp_path / "cells.csv", index=False)
+    scored = score_table(AnoOnlyDetector.load(tmp_path / "d.safetensors"), read_table(tmp_path / "cells.csv"), "cells")
+    np.testing.assert_array_equal(scored.scores.astype(np.float32), ranked.scores)
+    script = marked_script(config, marked)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    written = pd.read_csv(tmp_path / "scores.csv").sort_values("row")
+    np.testing.assert_array_equal(written["score"].to_numpy(np.float32), ranked.scores)
+    assert (tmp_path / "cells_DevNet_detector.safetensors").is_file()

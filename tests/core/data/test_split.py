@@ -1,0 +1,477 @@
+"""The split: who trains, who is labelled, who tests, and that nobody does two of these at once."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load
+from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.data.split import TEST_SHARE, Split, _stratified, make_split
+from anoonly_core.errors import SplitImpossible
+from anoonly_core.rng import derived_seed
+
+PROTOCOLS = ("leak_free", "published")
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"labeled_ratio": 1},
+    {"contamination": 0},
+    {"contamination": 0.1, "normal_ratio": 0.5},
+    {"contamination": 0.8, "labeled_ratio": 0.3},
+    {"normal_ratio": 1e-9},
+]
+
+
+def table(X: np.ndarray, y: np.ndarray) -> Dataset:
+    return make_dataset("made", np.asarray(X), np.asarray(y), Provenance("made here", "none"))
+
+
+def distinct(rows: int, anomalies: int) -> Dataset:
+    """Rows that all differ; every eighth or so an anomaly."""
+    X = np.random.default_rng(rows).normal(size=(rows, 4))
+    return table(X, np.random.default_rng(1).permutation(np.arange(rows) < anomalies).astype(int))
+
+
+def repetitive(rows: int) -> Dataset:
+    """Few different rows, zeros of both signs among them, and equal rows of both labels."""
+    rng = np.random.default_rng(rows)
+    X = rng.integers(0, 4, size=(rows, 3)) * np.where(rng.random((rows, 3)) < 0.5, 1.0, -0.0)
+    return table(X, (X.sum(axis=1) + rng.random(rows) > 6).astype(int))
+
+
+MADE: dict[str, Callable[[], Dataset]] = {
+    "small": lambda: distinct(60, 8),
+    "just small": lambda: distinct(999, 100),
+    "just large": lambda: distinct(1000, 100),
+    "repetitive small": lambda: repetitive(600),
+    "repetitive large": lambda: repetitive(1000),
+}
+BUNDLED = ("digits_3", "breast_cancer")
+REAL = ("20news_3", "MVTec-AD_bottle")
+
+
+@pytest.fixture(params=[*MADE, *BUNDLED, *REAL])
+def dataset(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    if request.param in REAL:
+        monkeypatch.setenv("ANOONLY_DATA", str(request.getfixturevalue("real_data")))
+    return remembered(request.param)
+
+
+@cache
+def remembered(name: str) -> Dataset:
+    return MADE[name]() if name in MADE else load(name)
+
+
+def split(dataset: Dataset, **values: Any) -> Split:
+    return make_split(dataset, make_config(**values))
+
+
+def vectors(dataset: Dataset, rows: np.ndarray) -> list[bytes]:
+    """Each row's features as bytes, equal for equal features: adding 0 makes -0 and 0 one."""
+    return [row.tobytes() for row in dataset.X[rows] + 0.0]
+
+
+def labelled_rows(found: Split) -> set[int]:
+    return set(found.train[found.labelled].tolist())
+
+
+def pool_rows(found: Split, dataset: Dataset, label: int) -> set[int]:
+    pool = found.train[~found.labelled]
+    return set(pool[dataset.y[pool] == label].tolist())
+
+
+def training_part(dataset: Dataset, **values: Any) -> np.ndarray:
+    """The rows to choose from, which a config that leaves nothing out trains on."""
+    return np.unique(split(dataset, **values, labeled_ratio=1, normal_ratio=1, contamination="natural").train)
+
+
+# Whole and apart
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_leak_free_parts_share_no_row_and_leave_none_out(dataset: Dataset, seed: int) -> None:
+    found = split(dataset, seed=seed)
+    assert np.array_equal(np.union1d(found.train, found.test), np.arange(dataset.rows))
+    assert len(np.unique(found.test)) == len(found.test)
+    assert set(vectors(dataset, found.train)).isdisjoint(vectors(dataset, found.test))
+    assert found.counts["test_copies_of_training_part"] == 0
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("values", SETTINGS, ids=str)
+def test_the_counts_say_what_the_split_holds(dataset: Dataset, protocol: str, values: dict[str, Any]) -> None:
+    found = split(dataset, protocol=protocol, **values)
+    y, train, test, labelled, counts = dataset.y, found.train, found.test, found.labelled, found.counts
+    assert train.dtype == test.dtype == np.int64 and labelled.dtype == bool and labelled.shape == train.shape
+    assert all(type(count) is int and count >= 0 for count in counts.values())
+    assert y[train[labelled]].all()
+
+    holds = {
+        "train": len(train),
+        "labelled_anomalies": sum(labelled),
+        "pool_normal": sum(y[train[~labelled]] == 0),
+        "pool_anomalies": sum(y[train[~labelled]] == 1),
+        "train_distinct": len(set(train.tolist())),
+        "labelled_anomalies_distinct": len(labelled_rows(found)),
+        "test": len(test),
+        "test_normal": sum(y[test] == 0),
+        "test_anomalies": sum(y[test] == 1),
+        "rows": len(dataset.X),
+    }
+    assert counts.items() >= holds.items()
+    assert counts["train"] == counts["labelled_anomalies"] + counts["pool_normal"] + counts["pool_anomalies"]
+    assert counts["test"] == counts["test_normal"] + counts["test_anomalies"]
+    assert min(counts[name] for name in ("labelled_anomalies", "pool_normal", "test_normal", "test_anomalies")) > 0
+
+    whole = training_part(dataset, protocol=protocol)
+    trained = set(vectors(dataset, whole))
+    assert counts["test_copies_of_training_part"] == sum(row in trained for row in vectors(dataset, test))
+    if protocol == "leak_free":
+        assert counts["training_part"] == len(whole) == counts["train_distinct"] + counts["dropped"]
+        assert counts["training_part"] + counts["test"] == counts["rows"]
+    else:
+        assert counts["training_part"] == counts["train"] + counts["dropped"]
+        assert counts["training_part"] + counts["test"] == max(counts["rows"], 1000)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("rows", "anomalies"), [(60, 8), (61, 7), (1000, 100), (2003, 51), (40, 2), (40, 38)])
+def test_both_classes_are_split_70_to_30(rows: int, anomalies: int, seed: int) -> None:
+    data = distinct(rows, anomalies)
+    counts = split(data, seed=seed).counts
+    assert counts["test"] == math.ceil(0.3 * rows)
+    assert abs(counts["test_anomalies"] - 0.3 * anomalies) < 1
+    assert abs(counts["test_normal"] - 0.3 * (rows - anomalies)) < 1 + 1e-9
+
+
+def test_copies_are_split_by_their_kind() -> None:
+    data = repetitive(1500)
+    kinds = set(vectors(data, np.arange(data.rows)))
+    found = split(data)
+    assert len(kinds) <= 64
+    assert len(set(vectors(data, found.test))) == math.ceil(0.3 * len(kinds))
+
+
+# Two protocols
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_small_sets_are_resampled_and_large_ones_are_not(dataset: Dataset, protocol: str) -> None:
+    found = split(dataset, protocol=protocol)
+    times = Counter(found.train.tolist())
+    part = training_part(dataset, protocol=protocol)
+    assert set(times) == set(part.tolist()), "every selected row stays in"
+    if dataset.rows >= 1000 or (protocol == "leak_free" and len(part) >= 700):
+        assert set(times.values()) == {1}
+    elif protocol == "leak_free":
+        assert len(found.train) == 700
+        assert set(times.values()) <= {700 // len(part), 700 // len(part) + 1}
+    else:
+        assert len(found.train) == 700 and len(found.test) == 300
+
+
+def test_1000_rows_are_enough_however_few_of_them_train() -> None:
+    parts = [split(repetitive(1000), seed=seed).train for seed in range(10)]
+    assert min(map(len, parts)) < 700
+    assert all(len(np.unique(part)) == len(part) for part in parts)
+
+
+@pytest.mark.parametrize("values", SETTINGS, ids=str)
+def test_leak_free_resampling_does_not_depend_on_who_is_chosen(values: dict[str, Any]) -> None:
+    data = distinct(300, 60)
+    times = Counter(split(data).train.tolist())
+    assert Counter(split(data, **values).train.tolist()).items() <= times.items()
+
+
+def test_published_copies_are_as_many_as_chance_makes_them() -> None:
+    """A test row of a set of n rows has no copy among 700 draws with probability (1 - 1/n)^700."""
+    data = distinct(400, 60)
+    counts = [split(data, protocol="published", seed=seed).counts for seed in range(20)]
+    share = np.mean([count["test_copies_of_training_part"] / count["test"] for count in counts])
+    assert share == pytest.approx(1 - (1 - 1 / 400) ** 700, abs=0.02)
+
+
+def test_the_published_leak_on_mvtec(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """METHODS § 3: most of MVTec-AD's test rows are exact copies of training rows in the published protocol."""
+    monkeypatch.setenv("ANOONLY_DATA", str(real_data))
+    names = sorted(path.stem for path in (real_data / "CV_by_ResNet18").glob("MVTec-AD_*.npz"))
+    if not names:
+        pytest.skip("ANOONLY_DATA holds no MVTec-AD file")
+    for name in names:
+        data = load(name)
+        counts = [split(data, protocol="published", seed=seed).counts for seed in range(5)]
+        share = np.mean([count["test_copies_of_training_part"] / count["test"] for count in counts])
+        print(f"{name}: {data.rows} rows, {share:.1%} of the published test rows are copies of training rows")
+        assert share == pytest.approx(1 - (1 - 1 / data.rows) ** 700, abs=0.05)
+
+
+# Labels, normals, contamination
+
+
+@pytest.mark.parametrize("ratio", [1e-9, 0.01, 0.05, 0.07, 0.1, 0.14, 0.28, 0.29, 0.3, 0.55, 0.57, 0.7, 0.99, 1])
+@pytest.mark.parametrize("anomalies", [2, 15, 143])
+def test_the_labelled_share_is_rounded_up(anomalies: int, ratio: float) -> None:
+    data = distinct(1000, anomalies)
+    available = int(data.y[training_part(data)].sum())
+    counts = split(data, labeled_ratio=ratio).counts
+    assert counts["labelled_anomalies_distinct"] == math.ceil(Fraction(str(ratio)) * available)
+    assert counts["pool_anomalies"] == available - counts["labelled_anomalies"]
+
+
+@pytest.mark.parametrize("ratio", [1e-9, 0.1, 0.5, 0.999, 1])
+def test_the_normal_ratio_keeps_its_share(ratio: float) -> None:
+    data = distinct(1000, 100)
+    available = int((data.y[training_part(data)] == 0).sum())
+    counts = split(data, normal_ratio=ratio).counts
+    assert abs(counts["pool_normal"] - max(1, ratio * available)) <= 0.5
+    assert counts["dropped"] == available - counts["pool_normal"]
+
+
+@pytest.mark.parametrize("labeled_ratio", [0.1, 0.5])
+@pytest.mark.parametrize("normal_ratio", [0.2, 1])
+@pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.45, 0.8])
+def test_contamination_is_reached_within_a_row(
+    dataset: Dataset, share: float, labeled_ratio: float, normal_ratio: float
+) -> None:
+    values = {"labeled_ratio": labeled_ratio, "normal_ratio": normal_ratio}
+    natural = split(dataset, **values)
+    found = split(dataset, **values, contamination=share)
+    anomalies, normals = (pool_rows(found, dataset, label) for label in (1, 0))
+    unlabelled, kept = (pool_rows(natural, dataset, label) for label in (1, 0))
+
+    assert labelled_rows(found) == labelled_rows(natural)
+    assert anomalies <= unlabelled and normals <= kept
+    assert anomalies == unlabelled or normals == kept, "rows are dropped on one side only"
+    pool = len(anomalies) + len(normals)
+    assert abs(len(anomalies) - share * pool) <= 1
+    if share == 0:
+        assert not anomalies and normals == kept
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_natural_pool_holds_all_that_is_not_labelled(dataset: Dataset, protocol: str) -> None:
+    found = split(dataset, protocol=protocol)
+    assert found.counts["dropped"] == 0
+    everyone = labelled_rows(found) | pool_rows(found, dataset, 0) | pool_rows(found, dataset, 1)
+    assert everyone == set(training_part(dataset, protocol=protocol).tolist())
+
+
+def test_draws_are_nested(dataset: Dataset) -> None:
+    def ladder(name: str, values: list[float], pick: Callable[[Split], set[int]]) -> None:
+        steps = [pick(split(dataset, **{name: value})) for value in values]
+        assert all(less <= more for less, more in pairwise(steps))
+        assert steps[0] < steps[-1], "the ladder leads somewhere"
+
+    ladder("labeled_ratio", [0.01, 0.1, 0.5, 1], labelled_rows)
+    ladder("normal_ratio", [0.01, 0.1, 0.5, 1], lambda found: pool_rows(found, dataset, 0))
+    ladder("contamination", [0, 0.01, 0.1, 0.8], lambda found: pool_rows(found, dataset, 1))
+    ladder("contamination", [0.8, 0.5, 0.1, 0], lambda found: pool_rows(found, dataset, 0))
+
+
+@pytest.mark.parametrize("values", SETTINGS, ids=str)
+def test_nobody_is_labelled_and_in_the_pool(dataset: Dataset, values: dict[str, Any]) -> None:
+    found = split(dataset, **values)
+    assert not labelled_rows(found) & set(found.train[~found.labelled].tolist())
+
+
+# What decides it
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_test_rows_depend_on_the_seed_alone(dataset: Dataset, protocol: str) -> None:
+    test = split(dataset, protocol=protocol).test
+    for values in SETTINGS:
+        assert np.array_equal(split(dataset, protocol=protocol, **values).test, test)
+    assert not np.array_equal(split(dataset, protocol=protocol, seed=1).test, test)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_same_seed_gives_the_same_split(dataset: Dataset, protocol: str) -> None:
+    def everything(**values: Any) -> bytes:
+        found = split(dataset, protocol=protocol, **values)
+        arrays = (found.train, found.labelled, found.test, found.minimum, found.scale)
+        return b"|".join(array.tobytes() for array in arrays) + str(found.counts).encode()
+
+    np.random.seed(1)
+    first = everything(seed=5)
+    state = np.random.get_state()
+    again = everything(
+        seed=5, lambda_n=0, norm="none", batch_size=3, epochs=1, learning_rate=1, preset="published_code"
+    )
+    assert again == first
+    assert str(np.random.get_state()) == str(state), "no global random state"
+    assert len({everything(seed=seed) for seed in range(5)}) == 5
+
+
+# Scaling
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("values", SETTINGS, ids=str)
+def test_training_rows_are_scaled_into_0_to_1(dataset: Dataset, protocol: str, values: dict[str, Any]) -> None:
+    found = split(dataset, protocol=protocol, **values)
+    assert found.minimum.dtype == found.scale.dtype == np.float32
+    # ADBench scales before it picks who is labelled and kept, so in its protocol the whole part counts.
+    spanning = found.train if protocol == "leak_free" else training_part(dataset, protocol=protocol)
+    with np.errstate(all="raise", under="ignore"):
+        scaled = (dataset.X[spanning] - found.minimum) / found.scale
+    assert np.isin(found.train, spanning).all()
+    constant = np.ptp(dataset.X[spanning], axis=0) == 0
+    assert np.array_equal(scaled.min(axis=0), np.zeros(dataset.columns))
+    assert np.array_equal(scaled.max(axis=0), np.where(constant, 0, 1))
+    assert (found.scale[constant] == 1).all()
+
+
+def test_constant_and_extreme_columns_scale_without_a_warning() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    X[:, 0] = 7
+    X[:, 1] = np.where(X[:, 1] > 0, 1e38, -1e38)
+    data = table(X, np.arange(200) % 5 == 0)
+    with np.errstate(all="raise"):
+        found = split(data)
+        scaled = (data.X[found.train] - found.minimum) / found.scale
+    assert np.array_equal(np.unique(scaled[:, 0]), [0])
+    assert np.array_equal(np.unique(scaled[:, 1]), [0, 1])
+
+
+# Where it cannot be
+
+
+def assert_impossible(data: Dataset, *words: str, **values: Any) -> None:
+    with pytest.raises(SplitImpossible) as caught:
+        split(data, **values)
+    text = str(caught.value)
+    assert text.endswith(".") and "\n" not in text and ". " not in text, text
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(("anomalies", "counts"), [(1, "99 normal, 1 anomalous"), (99, "1 normal, 99 anomalous")])
+def test_a_single_row_of_a_class_cannot_be_split(anomalies: int, counts: str, protocol: str) -> None:
+    data = distinct(100, anomalies)
+    expected = ("made has", counts) if protocol == "leak_free" else ("made has",)
+    for seed in range(5):
+        if protocol == "leak_free" or split_is_short(data, seed):
+            assert_impossible(data, *expected, protocol=protocol, seed=seed)
+
+
+def split_is_short(data: Dataset, seed: int) -> bool:
+    """Whether ADBench's resampling happens to draw the rare row fewer than twice."""
+    try:
+        counts = split(data, protocol="published", seed=seed).counts
+    except SplitImpossible:
+        return True
+    assert min(counts["labelled_anomalies"], counts["test_anomalies"], counts["pool_normal"], counts["test_normal"]) > 0
+    return False
+
+
+def test_copies_of_one_anomaly_cannot_be_split() -> None:
+    X = np.arange(100.0)[:, None].repeat(2, axis=1)
+    X[:20] = 0
+    assert_impossible(table(X, np.arange(100) < 20), "made has", "1 anomalous")
+
+
+def test_equal_rows_of_both_classes_cannot_be_split() -> None:
+    assert_impossible(table(np.zeros((50, 2)), np.arange(50) % 2), "made has", "0 normal, 1 anomalous")
+
+
+def test_several_rows_that_all_occur_in_both_classes_cannot_be_split() -> None:
+    X = np.arange(50)[:, None] // 10 * np.ones((1, 2))
+    assert_impossible(table(X, np.arange(50) % 2), "made has", "one of each class")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_labelled_anomalies_cannot_contaminate(protocol: str) -> None:
+    data = distinct(1000, 50)
+    assert_impossible(data, "labelled ratio", "contamination", protocol=protocol, labeled_ratio=1, contamination=0.1)
+    assert split(data, protocol=protocol, labeled_ratio=1, contamination=0).counts["pool_anomalies"] == 0
+    assert split(data, protocol=protocol, labeled_ratio=1, contamination="natural").counts["pool_anomalies"] == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 2**31 - 1))
+def test_two_distinct_rows_of_each_class_are_enough(normals: int, anomalies: int, seed: int) -> None:
+    data = table(np.arange(normals + anomalies)[:, None], np.arange(normals + anomalies) < anomalies)
+    counts = split(data, seed=seed).counts
+    assert min(counts[name] for name in ("labelled_anomalies", "pool_normal", "test_normal", "test_anomalies")) > 0
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), min_size=2, max_size=40),
+    st.fixed_dictionaries(
+        {
+            "labeled_ratio": st.floats(0.001, 1),
+            "normal_ratio": st.floats(0.001, 1),
+            "contamination": st.just("natural") | st.floats(0, 0.8),
+            "protocol": st.sampled_from(PROTOCOLS),
+            "seed": st.integers(0, 99),
+        }
+    ),
+)
+def test_any_table_is_split_or_refused(rows: list[tuple[int, int]], values: dict[str, Any]) -> None:
+    X, y = np.array(rows).T
+    assume(0 < y.sum() < len(y))
+    data = table(X[:, None], y)
+    try:
+        found = split(data, **values)
+    except SplitImpossible:
+        return
+    assert data.y[found.train[found.labelled]].all() and found.labelled.any()
+    assert set(data.y[found.test]) == {0, 1} and (data.y[found.train] == 0).any()
+    if values["protocol"] == "leak_free":
+        assert set(vectors(data, found.train)).isdisjoint(vectors(data, found.test))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_set_of_286048_rows(real_data: Path, monkeypatch: pytest.MonkeyPatch, protocol: str) -> None:
+    monkeypatch.setenv("ANOONLY_DATA", str(real_data))
+    if not (real_data / "Classical" / "10_cover.npz").is_file():
+        pytest.skip("ANOONLY_DATA has no 10_cover")
+    data = load("10_cover")
+    begun = time.perf_counter()
+    found = split(data, protocol=protocol)
+    seconds = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"10_cover, {protocol}: {seconds:.2f} s; the process held at most {peak:.0f} MiB so far")
+    assert np.array_equal(np.union1d(found.train, found.test), np.arange(286048))
+    assert found.counts["train"] + found.counts["test"] == 286048
+    assert found.counts["test_anomalies"] == round(0.3 * data.y.sum())
+
+
+# scikit-learn's draws
+
+
+@pytest.mark.parametrize("anomalies", [0, 1, 2, 3, 5, 7, 10, 15, 35, 50, 99, 100])
+@pytest.mark.parametrize("rows", [*range(1, 22), 60, 100, 101, 700, 4097])
+def test_the_rows_are_those_that_scikit_learn_draws(rows: int, anomalies: int) -> None:
+    y = np.random.default_rng(rows).permutation(np.arange(rows) < anomalies).astype(np.int8)
+    for seed in range(4):
+        try:
+            train, test = train_test_split(
+                np.arange(rows), test_size=TEST_SHARE, stratify=y, random_state=derived_seed(seed, "split") % 2**32
+            )
+        except ValueError:
+            train = test = np.arange(0)
+        if all(len(np.unique(y[part])) == 2 for part in (train, test)):
+            found = _stratified(y, seed, "made")
+            assert np.array_equal(np.flatnonzero(found), np.sort(train))
+            assert np.array_equal(np.flatnonzero(~found), np.sort(test))
+        else:
+            with pytest.raises(SplitImpossible):
+                _stratified(y, seed, "made")

@@ -1,0 +1,216 @@
+"""AnoOnlyDetector: scikit-learn's own checks, the engine's own bits, any size of table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone, is_outlier_detector
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import (
+    check_classifier_data_not_an_array,
+    check_dataframe_column_names_consistency,
+    check_estimators_dtypes,
+    check_fit2d_1feature,
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.split import make_split
+from anoonly_core.detector.estimator import AnoOnlyDetector
+from anoonly_core.errors import InvalidInput
+from anoonly_core.models import METHODS
+from anoonly_core.runs.run import run
+from tests.core.detector.detectors import detector, table
+
+pytestmark = pytest.mark.usefixtures("short_pretraining")
+
+# scikit-learn's checks that this detector cannot pass, each with its reason.
+CANNOT_HOLD = {
+    "check_estimators_dtypes": "it gives labels 1 and 2, but y is 0 for unlabelled rows and 1 for labelled anomalies",
+    "check_classifier_data_not_an_array": "it gives labels 1 and 2, as check_estimators_dtypes does",
+    "check_fit2d_1feature": "it gives labels 1 and 2, as check_estimators_dtypes does",
+    "check_outliers_train": "it fits without y, and wants -1 and 1 from predict and a score that falls for anomalies",
+}
+
+
+# What scikit-learn asks of an estimator
+
+
+@parametrize_with_checks(
+    [detector(name) for name in METHODS],
+    expected_failed_checks=lambda estimator: CANNOT_HOLD,
+    xfail_strict=True,
+)
+def test_scikit_learns_own_checks(estimator: AnoOnlyDetector, check: Callable[[AnoOnlyDetector], None]) -> None:
+    check(estimator)
+
+
+class FromOneAndTwo(AnoOnlyDetector):
+    """Takes labels 1 and 2, as some checks give them."""
+
+    def fit(self, X: Any, y: Any = None) -> FromOneAndTwo:
+        return super().fit(X, np.asarray(y) - 1)
+
+
+@pytest.mark.parametrize("baseline", METHODS)
+def test_checks_that_give_labels_1_and_2_fail_for_that_alone(baseline: str) -> None:
+    for check in (check_estimators_dtypes, check_classifier_data_not_an_array, check_fit2d_1feature):
+        assert "labels 1 and 2" in CANNOT_HOLD[check.__name__]
+        check("AnoOnlyDetector", FromOneAndTwo(**detector(baseline).get_params()))
+        with pytest.raises((InvalidInput, AssertionError), match=r"nothing else|not match any of the expected"):
+            check("AnoOnlyDetector", detector(baseline))
+
+
+def test_the_checks_that_cannot_hold_are_scikit_learns() -> None:
+    """A name that is no check would excuse nothing, and stay."""
+    checks = {str(check) for _, check in estimator_checks_generator(detector())}
+    assert all(any(f"function {name} " in check for check in checks) for name in CANNOT_HOLD)
+
+
+@pytest.mark.parametrize("baseline", METHODS)
+def test_columns_are_known_by_their_names(baseline: str) -> None:
+    check_dataframe_column_names_consistency("AnoOnlyDetector", detector(baseline))
+
+
+def test_it_says_what_it_is() -> None:
+    assert is_outlier_detector(detector())
+    tags = get_tags(detector())
+    assert tags.target_tags.required and not tags.classifier_tags.multi_class and not tags.input_tags.sparse
+    assert not hasattr(detector(), "fit_predict")  # scikit-learn's would say -1 and 1
+    assert clone(detector(norm="layer")).get_params() == detector(norm="layer").get_params()
+    assert detector().set_params(lambda_n=0.5).lambda_n == 0.5
+
+
+# The engine's own results
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"baseline": name} for name in METHODS),
+        {"baseline": "DeepSAD", "lambda_n": 1.0, "norm": "bn_loss", "batch_size": 100, "learning_rate": 0.01},
+        {"baseline": "PReNet", "preset": "published_code", "lambda_n": 0.5},
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)
+def test_scores_are_to_the_bit_those_of_a_run_on_the_same_split(settings: dict[str, Any]) -> None:
+    lambda_n = 0.0 if BASELINES[settings["baseline"]].has("lambda_n") else None
+    settings = {"lambda_n": lambda_n, "epochs": 2, **settings}
+    config = make_config(dataset="digits_3", seed=7, **settings)
+    dataset = load_cached("digits_3")
+    split = make_split(dataset, config)
+    fitted = AnoOnlyDetector(**settings, random_state=7).fit(dataset.X[split.train], split.labelled)
+    scores = fitted.decision_function(dataset.X[split.test])
+    assert np.array_equal(scores, run(config, device="cpu").scores)
+    assert fitted.config_ == {name: value for name, value in config.model_dump().items() if name in fitted.config_}
+    assert {"seed", "norm", "batch_size"} <= set(fitted.config_)
+
+
+def test_it_finds_anomalies_that_nobody_labelled() -> None:
+    X, y = table(rows=400, labels=20)
+    truth = np.arange(400) < 40
+    fitted = AnoOnlyDetector(epochs=20, random_state=0).fit(X, y)
+    assert roc_auc_score(truth[20:], fitted.decision_scores_[20:]) > 0.95
+
+
+def test_what_is_left_open_is_as_published() -> None:
+    X, y = table()
+    fitted = AnoOnlyDetector("DevNet", epochs=1, random_state=3).fit(X, y)
+    published = make_config(baseline="DevNet", lambda_n=0.0)
+    assert fitted.config_ == {
+        "baseline": "DevNet",
+        "lambda_n": 0.0,
+        "norm": published.norm,
+        "batch_size": published.batch_size,
+        "epochs": 1,
+        "learning_rate": published.learning_rate,
+        "preset": "paper",
+        "seed": 3,
+    }
+    assert AnoOnlyDetector("DevNet", lambda_n=None, epochs=1).fit(X, y).config_["lambda_n"] == 1
+
+
+# The threshold
+
+
+@pytest.mark.parametrize("contamination", [0.5, 0.1, np.float32(0.05)])
+def test_the_threshold_is_a_quantile_of_the_training_scores(contamination: float) -> None:
+    X, y = table(rows=200)
+    fitted = detector(contamination=contamination, epochs=5).fit(X, y)
+    assert fitted.threshold_ == np.quantile(fitted.decision_scores_, 1 - contamination)
+    assert fitted.labels_.sum() == fitted.predict(X).sum() == round(200 * contamination)
+    assert set(np.unique(fitted.predict(X))) == {0, 1}
+    assert np.array_equal(fitted.decision_function(X), fitted.decision_scores_)
+    assert np.array_equal(fitted.predict(X), fitted.labels_)
+
+
+def test_contamination_moves_the_threshold_and_no_score() -> None:
+    X, y = table()
+    low, high = detector(contamination=0.05).fit(X, y), detector(contamination=0.4).fit(X, y)
+    assert np.array_equal(low.decision_scores_, high.decision_scores_)
+    assert low.threshold_ > high.threshold_
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("baseline", METHODS)
+def test_one_row_scores_as_it_does_among_thousands(baseline: str) -> None:
+    X, y = table()
+    fitted = detector(baseline).fit(X, y)
+    many = np.tile(X, (70, 1))
+    scores = fitted.decision_function(many)
+    assert np.array_equal(scores, np.tile(fitted.decision_scores_, 70))
+    assert np.array_equal(fitted.decision_function(many[17:18]), scores[17:18])
+    assert fitted.predict(many[:1]).shape == (1,)
+
+
+@pytest.mark.parametrize("baseline", METHODS)
+def test_few_rows_one_label_and_one_feature_are_enough(baseline: str) -> None:
+    X, y = table(rows=20, columns=1, labels=1)
+    fitted = detector(baseline, batch_size=None).fit(X, y)
+    assert np.isfinite(fitted.decision_scores_).all()
+    assert fitted.n_features_in_ == 1
+    both = detector(baseline, batch_size=4).fit(X[:2], y[:2])
+    assert np.isfinite(both.decision_function(X)).all()
+
+
+def test_a_feature_that_never_changes_does_no_harm() -> None:
+    X, y = table()
+    X[:, 2] = 4
+    fitted = detector().fit(X, y)
+    X[0, 2] = 5
+    assert np.isfinite(fitted.decision_function(X)).all()
+
+
+# With scikit-learn's tools
+
+
+def test_it_ends_a_pipeline() -> None:
+    X, y = table()
+    pipeline = make_pipeline(StandardScaler(), detector()).fit(X, y)
+    by_hand = StandardScaler().fit(X)
+    alone = detector().fit(by_hand.transform(X), y)
+    assert np.array_equal(pipeline.decision_function(X), alone.decision_scores_)
+    assert np.array_equal(pipeline.predict(X), alone.labels_)
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "average_precision"])
+def test_a_grid_is_searched_with_the_usual_scorers(scoring: str) -> None:
+    X, y = table(rows=120, labels=20)
+    folds = StratifiedKFold(3)
+    search = GridSearchCV(detector(epochs=3), {"lambda_n": np.array([1.0, 0.0])}, scoring=scoring, cv=folds).fit(X, y)
+    by_hand = [cross_val_score(detector(epochs=3, lambda_n=value), X, y, scoring=scoring, cv=folds) for value in (1, 0)]
+    assert np.allclose(search.cv_results_["mean_test_score"], [scores.mean() for scores in by_hand])
+    assert len(set(search.cv_results_["mean_test_score"])) == 2
+    assert search.best_estimator_.config_["lambda_n"] == search.best_params_["lambda_n"]

@@ -1,0 +1,113 @@
+"""The gradient's parts against autograd of torch's own layers, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from anoonly_core.microscope.gradients import PARTS, batch_norm_loss
+from anoonly_core.models.norms import NORMS
+
+EPS = 1e-3
+PENALTY = 0.25
+
+
+def batch(rows: int = 12, features: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return 3 * random.normal(size=(rows, features)) + 1, random.normal(size=(rows, features))
+
+
+def behind(norm: str, h: Tensor) -> Tensor:
+    """What torch's own functions make of it."""
+    if norm.startswith("batch"):
+        return functional.batch_norm(h, None, None, training=True, eps=EPS)
+    return functional.layer_norm(h, h.shape[-1:], eps=EPS) if norm == "layer" else h
+
+
+def penalty(norm: str, h: Tensor) -> Tensor:
+    if norm != "bn_loss":
+        return h.new_zeros(())
+    return PENALTY * (h.mean(0).norm() + (h.var(0, correction=0) - 1).norm())
+
+
+def test_there_are_parts_for_every_norm() -> None:
+    assert set(PARTS) == set(NORMS)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 12])
+@pytest.mark.parametrize("norm", PARTS)
+def test_the_parts_add_up_to_autograds_gradient(norm: str, rows: int) -> None:
+    values, upstream = batch(rows)
+    h = torch.tensor(values, requires_grad=True)
+    if rows == 1 and norm.startswith("batch"):  # which torch refuses: the row is its own mean
+        expected = np.zeros_like(values)
+    else:
+        ((behind(norm, h) * torch.tensor(upstream)).sum() + penalty(norm, h)).backward()
+        assert h.grad is not None
+        expected = h.grad.numpy()
+    parts = PARTS[norm](values, upstream, EPS, PENALTY)
+    np.testing.assert_allclose(parts.total, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "bn_loss"])
+def test_the_parts_are_what_passes_through_mean_and_variance(norm: str) -> None:
+    """Each part is autograd's own when the other statistics are held fast."""
+    values, upstream = batch()
+    axis = 1 if norm == "layer" else 0
+    found = PARTS[norm](values, upstream, EPS, PENALTY)
+    held = torch.tensor(values)
+    for name, free in (("direct", "h"), ("through_mean", "mean"), ("through_variance", "variance")):
+        h = torch.tensor(values, requires_grad=True)
+        own = {kind: h if kind == free else held for kind in ("h", "mean", "variance")}
+        mean = own["mean"].mean(axis, keepdim=True)
+        variance = ((own["variance"] - mean) ** 2).mean(axis, keepdim=True)
+        if norm == "bn_loss":
+            about_mean, about_variance = own["mean"].mean(0), own["variance"].var(0, correction=0)
+            loss = (own["h"] * torch.tensor(upstream)).sum() + PENALTY * (
+                about_mean.norm() + (about_variance - 1).norm()
+            )
+        else:
+            loss = ((own["h"] - mean) * (variance + EPS) ** -0.5 * torch.tensor(upstream)).sum()
+        loss.backward()
+        assert h.grad is not None
+        np.testing.assert_allclose(getattr(found, name), h.grad.numpy(), atol=1e-12)
+
+
+def test_the_printed_equation_13_is_another_one() -> None:
+    values, upstream = batch()
+    parts = PARTS["batch"](values, upstream, EPS, 0.0)
+    assert parts.mean_as_printed is not None and parts.total_as_printed is not None
+    root = np.sqrt(values.var(0) + EPS)
+    np.testing.assert_allclose(parts.mean_as_printed * root, parts.through_mean, atol=1e-12)
+    assert np.abs(parts.total_as_printed - parts.total).max() > 0.05
+    alike = PARTS["batch"](values / values.std(0), upstream, 0.0, 0.0)  # where the variance is 1 nobody can tell
+    assert alike.total_as_printed is not None
+    np.testing.assert_allclose(alike.total_as_printed, alike.total, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["layer", "none", "bn_loss"])
+def test_the_printed_equation_is_about_batch_norm_alone(norm: str) -> None:
+    parts = PARTS[norm](*batch(), EPS, PENALTY)
+    assert parts.mean_as_printed is None and parts.total_as_printed is None
+
+
+@pytest.mark.parametrize(("norm", "moved"), [("batch", True), ("layer", False), ("none", False)])
+def test_only_with_batch_norm_is_a_row_without_a_loss_moved_by_the_others(norm: str, moved: bool) -> None:
+    values, upstream = batch()
+    upstream[:10] = 0
+    parts = PARTS[norm](values, upstream, EPS, 0.0)
+    assert not parts.direct[:10].any()
+    assert bool(parts.total[:10].any()) is moved
+
+
+def test_batch_norm_loss_is_the_norms_own_penalty() -> None:
+    values, _ = batch()
+    layer = NORMS["bn_loss"](1, 5, EPS, 0.1).train()
+    layer(torch.tensor(values)[None])
+    taken = layer.take_penalty()
+    assert taken is not None
+    assert batch_norm_loss(values) == pytest.approx(float(taken[0]), rel=1e-12)
+    assert batch_norm_loss((values - values.mean(0)) / values.std(0)) < 1e-12

@@ -1,0 +1,300 @@
+"""One contract for every head of the registry, under every norm and preset that it has."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from anoonly_core.baselines import BASELINES, PRESETS
+from anoonly_core.baselines.network import Linear, Step
+from anoonly_core.config import make_config
+from anoonly_core.models import METHODS, XGBOD
+from anoonly_core.models.layers import StackedLinear
+from anoonly_core.models.norms import NORMS, Norm
+from anoonly_core.models.samplers import shuffled_batches
+from anoonly_core.training.loop import train
+from anoonly_core.training.stack import Stack
+from tests.core.models.plain import in_double
+from tests.core.training.stacks import configs_of, made_split, made_table, stack_of, trained, trained_scores
+
+pytestmark = pytest.mark.usefixtures("short_pretraining")
+CASES = [
+    pytest.param(baseline, norm, preset, id=f"{baseline}-{norm or 'own'}-{preset}")
+    for baseline in METHODS
+    for norm in (NORMS if BASELINES[baseline].has("norm") else [None])
+    for preset in BASELINES[baseline].settings
+]
+every_case = pytest.mark.parametrize(("baseline", "norm", "preset"), CASES)
+every_head = pytest.mark.parametrize("baseline", METHODS)
+every_preset = pytest.mark.parametrize("preset", PRESETS)
+every_norm = pytest.mark.parametrize("norm", NORMS)
+WITH_LAMBDA = [name for name in METHODS if BASELINES[name].has("lambda_n")]
+
+
+def test_registry_and_baselines_name_the_same_systems() -> None:
+    assert {*METHODS, XGBOD.__name__} == set(BASELINES)
+    for name, baseline in BASELINES.items():
+        assert baseline.name == name
+        assert set(baseline.settings) <= set(PRESETS) and "paper" in baseline.settings
+        if baseline.norms is not None:
+            assert set(baseline.norms) == set(baseline.settings)
+            assert {norm for pair in baseline.norms.values() for norm in pair} <= set(NORMS)
+        assert len(re.findall(r"[.!?](?: |$)", baseline.summary)) == 2, "the page shows two sentences"
+
+
+@every_case
+def test_a_head_is_the_network_that_its_baseline_describes(baseline: str, norm: str | None, preset: str) -> None:
+    describe = BASELINES[baseline].network
+    assert describe is not None
+    head = METHODS[baseline](2, 9, norm, preset)
+    built = []
+    for module in head.modules():
+        if isinstance(module, StackedLinear):
+            built.append((*module.weight.shape[1:], module.bias is not None))
+        elif isinstance(module, Norm):
+            built.append(type(module))
+    described: list[object] = []
+    for part in describe(9, preset).values():
+        for step, width in zip(part.steps, part.widths(), strict=False):
+            if isinstance(step, Linear):
+                described.append((width, step.outputs, step.bias))
+            elif step is Step.NORM:
+                described.append(type(NORMS[norm or "none"](1, 1, 1e-5, 0.1)))
+    assert built == described
+    # The features that the page shows are those of the part before the last, or of the only one.
+    x = torch.rand(2, 5, 9)
+    assert head.eval().hidden(x).shape[2] in {part.widths()[-1] for part in describe(9, preset).values()}
+
+
+def batch_of(stack: Stack) -> tuple[Tensor, Tensor]:
+    """The first batch with labelled anomalies in every run, or the first where there never are any."""
+    for epoch in itertools.islice(stack.draw_epochs(), 30):
+        held = stack.rows.labelled[epoch].any(dim=2).all(dim=1)
+        if held.any():
+            indices = epoch[held][0]
+            break
+    else:
+        indices = epoch[0]
+    return stack.gather(indices), stack.rows.labelled[indices]
+
+
+@every_case
+def test_shapes_and_finite_losses(baseline: str, norm: str | None, preset: str) -> None:
+    dataset = made_table()
+    stack = stack_of(dataset, configs_of(3, baseline=baseline, norm=norm, preset=preset))
+    x, labelled = batch_of(stack)
+    stack.head.train()
+    for loss in stack.head.losses(x, labelled):
+        assert loss.shape == (3,)
+        assert torch.isfinite(loss).all()
+    stack.head.eval()
+    assert stack.head.score(x).shape == x.shape[:2]
+    assert stack.head.hidden(x).shape[:2] == x.shape[:2]
+
+
+@every_case
+def test_a_run_scores_the_same_bits_alone_and_in_a_stack_of_eight(baseline: str, norm: str | None, preset: str) -> None:
+    dataset, configs = made_table(), configs_of(8, baseline=baseline, norm=norm, preset=preset)
+    together = trained_scores(dataset, configs)
+    for place in (0, 3, 7):
+        alone = trained_scores(dataset, [configs[place]])[0]
+        assert np.array_equal(alone, together[place])
+    assert not np.array_equal(together[0], together[1])
+
+
+@every_case
+def test_runs_with_other_rows_and_labels_score_the_same_bits_in_one_stack(
+    baseline: str, norm: str | None, preset: str
+) -> None:
+    """Splits of 60, 61 and 63 rows make as many batches of 16; two of the four runs share theirs."""
+    dataset, configs = made_table(), configs_of(4, baseline=baseline, norm=norm, preset=preset)
+    shared = made_split(dataset)
+    splits = [
+        shared,
+        made_split(dataset, labels=1, train_rows=61),
+        shared,
+        made_split(dataset, labels=5, train_rows=63),
+    ]
+    together = trained(Stack(dataset, configs, splits)).scores([split.test for split in splits])
+    for config, split, scores in zip(configs, splits, together, strict=True):
+        assert np.array_equal(trained_scores(dataset, [config], split)[0], scores)
+
+
+@every_head
+@pytest.mark.parametrize("batch_size", [1, 5, 7, 33])
+def test_odd_batch_sizes_too_score_the_same_bits_in_a_stack(baseline: str, batch_size: int) -> None:
+    dataset, size = made_table(), max(batch_size, BASELINES[baseline].smallest_batch)
+    for preset in BASELINES[baseline].settings:
+        configs = configs_of(4, baseline=baseline, preset=preset, batch_size=size)
+        assert np.array_equal(trained_scores(dataset, configs)[3], trained_scores(dataset, configs[3:])[0])
+
+
+@every_case
+def test_the_same_seed_gives_the_same_scores_and_another_seed_others(
+    baseline: str, norm: str | None, preset: str
+) -> None:
+    dataset, config = made_table(), configs_of(1, baseline=baseline, norm=norm, preset=preset)[0]
+    first, again, other = (trained_scores(dataset, [c])[0] for c in (config, config, config.with_(seed=5)))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+class OneStep(torch.optim.SGD):
+    """Plain gradient descent that stops after its first step."""
+
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        super().step()
+        self.param_groups[0]["lr"] = 0.0
+
+
+@pytest.mark.parametrize("baseline", WITH_LAMBDA)
+@every_norm
+@every_preset
+def test_a_step_follows_lambda_n_times_the_pools_gradient_plus_the_anomalies(
+    baseline: str, norm: str, preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What train() really descends: P eq. 7, with each norm's penalty over the batch size."""
+    lambdas = (0, 0.25, 1)
+    same = {"baseline": baseline, "norm": norm, "preset": preset, "batch_size": 16, "epochs": 1, "learning_rate": 1.0}
+    configs = [make_config(lambda_n=value, **same) for value in lambdas]
+    dataset = made_table()
+    stack = in_double(stack_of(dataset, configs, made_split(dataset, labels=9)))
+    monkeypatch.setattr(type(stack.head), "optimiser", lambda head, rate: OneStep(head.parameters(), lr=rate))
+    parameters = list(stack.head.parameters())
+    before = [parameter.detach().clone() for parameter in parameters]
+
+    indices = next(stack.draw_epochs())[0]
+    x, labelled = stack.gather(indices), stack.rows.labelled[indices]
+    assert labelled.any() and not labelled.all()
+    stack.head.train()
+    normal, anomaly = stack.head.losses(x, labelled)
+    penalty = sum((p / 16 for n in stack.head.norms() if (p := n.take_penalty()) is not None), torch.zeros(3))
+    # A term that does not use a parameter has None for its gradient; 0 · L_N stands in where no norm has a penalty.
+    gradients = [
+        [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+        for found in (
+            torch.autograd.grad(term.sum(), parameters, retain_graph=True, allow_unused=True)
+            for term in (normal, anomaly, penalty + 0 * normal)
+        )
+    ]
+    assert any((gradient != 0).any() for gradient in gradients[0])
+    list(train(stack))
+    for parameter, start, pool, anomalies, norms in zip(parameters, before, *gradients, strict=True):
+        for run, lambda_n in enumerate(lambdas):
+            expected = -(lambda_n * pool[run] + anomalies[run] + norms[run])
+            torch.testing.assert_close((parameter - start)[run], expected, rtol=1e-9, atol=1e-12)
+
+
+def assert_gradient_is_that_of(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
+    """Each parameter's largest gradient agrees with central differences, which lose half of the sixteen digits."""
+    gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
+    assert any(gradient is not None for gradient in gradients)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is None:
+            continue
+        place = int(gradient.abs().argmax())
+        values = []
+        for change in (1e-6, -2e-6):
+            with torch.no_grad():
+                parameter.view(-1)[place] += change
+                values.append(float(loss()))
+        with torch.no_grad():
+            parameter.view(-1)[place] += 1e-6
+        expected = (values[0] - values[1]) / 2e-6
+        assert float(gradient.reshape(-1)[place]) == pytest.approx(expected, rel=1e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["normal", "anomaly"])
+@pytest.mark.parametrize(("baseline", "norm", "preset"), [case for case in CASES if case.values[0] in WITH_LAMBDA])
+def test_loss_gradients_agree_with_finite_differences_in_double_precision(
+    baseline: str, norm: str, preset: str, which: int
+) -> None:
+    stack = in_double(stack_of(made_table(columns=3), configs_of(2, baseline=baseline, norm=norm, preset=preset)))
+    head = stack.head.train()
+    with torch.no_grad():  # first biases of 0 put a dead row's features on ReLU's kink, where there is no gradient
+        for parameter in head.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    x, labelled = batch_of(stack)
+    assert_gradient_is_that_of(lambda: head.losses(x, labelled)[which].sum(), list(head.parameters()))
+
+
+@every_case
+def test_eval_scores_do_not_depend_on_batch_mates(baseline: str, norm: str | None, preset: str) -> None:
+    dataset = made_table(rows=600)
+    configs = configs_of(2, baseline=baseline, norm=norm, preset=preset)
+    stack = trained(stack_of(dataset, configs, made_split(dataset, train_rows=60)))
+    rows = np.arange(60, 600)
+    whole = stack.scores([rows, rows])
+    fewer = stack.scores([rows[:10], rows[:300]])
+    changed = rows.copy()
+    changed[1:] = 61
+    other = stack.scores([changed, rows])
+    assert np.array_equal(whole[0][:10], fewer[0])
+    assert np.array_equal(whole[1][:300], fewer[1])
+    assert whole[0][0] == other[0][0]
+
+
+@every_case
+def test_twenty_rows_and_one_label_train_on(baseline: str, norm: str | None, preset: str) -> None:
+    """Batches of 5 that mostly hold no labelled anomaly, or always the same one: nothing becomes NaN."""
+    dataset = made_table(rows=30)
+    split = made_split(dataset, labels=1, train_rows=20)
+    configs = configs_of(2, baseline=baseline, norm=norm, preset=preset, batch_size=5)
+    assert all(np.isfinite(score).all() for score in trained_scores(dataset, configs, split))
+
+
+@pytest.mark.parametrize(("baseline", "norm", "preset"), [case for case in CASES if case.values[0] in WITH_LAMBDA])
+def test_a_batch_without_a_labelled_anomaly_has_no_anomaly_loss_and_no_gradient_of_it(
+    baseline: str, norm: str, preset: str
+) -> None:
+    stack = stack_of(made_table(), configs_of(2, baseline=baseline, norm=norm, preset=preset))
+    x, labelled = batch_of(stack)
+    normal, anomaly = stack.head.losses(x, torch.zeros_like(labelled))
+    parameters = list(stack.head.parameters())
+    assert torch.equal(anomaly, torch.zeros(2))
+    for gradient in torch.autograd.grad(anomaly.sum(), parameters, retain_graph=True, allow_unused=True):
+        assert gradient is None or (gradient == 0).all()
+    gradients = torch.autograd.grad(normal.sum(), parameters)
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert any((gradient != 0).any() for gradient in gradients)
+
+
+@every_head
+@pytest.mark.parametrize("columns", [1, 2, 64, 1555])
+def test_any_number_of_columns(baseline: str, columns: int) -> None:
+    dataset = made_table(rows=40, columns=columns)
+    for scores in trained_scores(dataset, configs_of(2, baseline=baseline, epochs=1)):
+        assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("baseline", ["DeepSAD", "GANomaly"])
+def test_a_batch_larger_than_the_set_is_the_set(baseline: str) -> None:
+    """Of the heads that shuffle; the others draw with replacement and fill any batch."""
+    dataset = made_table(rows=30)
+    split = made_split(dataset, train_rows=20)
+    large, exact = (configs_of(1, baseline=baseline, batch_size=size) for size in (512, 20))
+    assert np.array_equal(trained_scores(dataset, large, split)[0], trained_scores(dataset, exact, split)[0])
+
+
+@pytest.mark.parametrize("baseline", WITH_LAMBDA)
+def test_first_weights_are_the_same_whatever_the_norm(baseline: str) -> None:
+    def weights(norm: str) -> list[Tensor]:
+        head = METHODS[baseline](2, 5, norm, "paper")
+        head.initialise([torch.Generator().manual_seed(n) for n in range(2)])
+        return [module.weight for module in head.modules() if isinstance(module, StackedLinear)]
+
+    for norm in NORMS:
+        for ours, first in zip(weights(norm), weights("none"), strict=True):
+            assert torch.equal(ours, first)
+
+
+def test_shuffled_batches_use_each_row_at_most_once_an_epoch() -> None:
+    batches = shuffled_batches(50, 16, torch.Generator().manual_seed(0))
+    assert batches.shape == (3, 16)
+    assert len(set(batches.view(-1).tolist())) == 48

@@ -1,0 +1,109 @@
+"""FEAWAD against a plain torch.nn rendition of its published equations."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anoonly_core.models.feawad import FEAWAD
+from anoonly_core.training.stack import Stack
+from tests.core.models.plain import LAMBDAS, assert_agrees, plain_chain, small_stack, steps
+
+
+@pytest.fixture(autouse=True)
+def _short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FEAWAD, "pretraining_epochs", 2)
+
+
+class PlainFEAWAD(nn.Module):
+    """One run, with its concatenations written out."""
+
+    def __init__(self, stack: Stack, run: int) -> None:
+        super().__init__()
+        self.encoder, self.decoder = (plain_chain(stack, part, run) for part in ("encoder", "decoder"))
+        steps = plain_chain(stack, "features", run)  # linear, ReLU, join, linear, ReLU, join, norm
+        self.first, self.second, self.norm = steps[0], steps[3], steps[6]
+        self.last = plain_chain(stack, "score", run)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """F and ‖r‖ of each row."""
+        code = self.encoder(x)
+        residual = x - self.decoder(code)
+        length = residual.norm(dim=1, keepdim=True)
+        h = torch.relu(self.first(torch.cat([code, residual / length, length], dim=1)))
+        h = torch.relu(self.second(torch.cat([h, length], dim=1)))
+        return self.last(self.norm(torch.cat([h, length], dim=1)))[:, 0], length[:, 0]
+
+
+@pytest.mark.parametrize("preset", ["paper", "published_code"])
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+def test_pretraining_and_training_agree_with_plain_torch(norm: str, preset: str) -> None:
+    stack = small_stack("FEAWAD", norm, preset, epochs=2)
+    networks = [PlainFEAWAD(stack, run) for run in range(3)]
+    for run, network in enumerate(networks):
+        autoencoder = [*network.encoder.parameters(), *network.decoder.parameters()]
+        optimiser = torch.optim.Adam(autoencoder, lr=1e-4)
+        draws = stack.draw_epochs(stack.head.pretraining())
+        for _ in range(2):
+            for indices in next(draws)[:, run]:
+                x = stack.rows.X[indices]
+                optimiser.zero_grad()
+                nn.functional.mse_loss(network.decoder(network.encoder(x)), x).backward()
+                optimiser.step()
+        optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
+        for x, labelled in steps(stack, run, 2):
+            score, length = network(x)
+            pool, anomalies = score[~labelled].abs(), (5 - score[labelled]).clamp(min=0)
+            if preset == "paper":  # eq. 20, 21; the published code's length is always 1 and has no gradient
+                pool = pool + length[~labelled]
+                anomalies = anomalies + (5 - length[labelled]).clamp(min=0)
+            optimiser.zero_grad()
+            ((LAMBDAS[run] * pool.sum() + anomalies.sum()) / 16).backward()
+            optimiser.step()
+        network.eval()
+    # ‖r‖ is √(‖r‖² + 1e-12) in the head, which keeps a perfect reconstruction's gradient finite.
+    assert_agrees(stack, lambda run, x: networks[run](x)[0], rtol=1e-6)
+
+
+def test_the_reconstruction_terms_live_in_paper_and_are_dead_in_the_published_code() -> None:
+    """Scores fixed at 0: what gradient is left comes from ‖r‖ alone."""
+    for preset, alive in (("paper", True), ("published_code", False)):
+        stack = small_stack("FEAWAD", "none", preset)
+        with torch.no_grad():
+            for parameter in stack.head.parts["score"].parameters():
+                parameter.zero_()
+        x, labelled = next(steps(stack, 0, 1))
+        x = 0.1 * x  # so that ‖r‖ is under the margin
+        for loss in stack.head.losses(x.expand(3, -1, -1), labelled.expand(3, -1)):
+            gradient = torch.autograd.grad(
+                loss.sum(), list(stack.head.parts["decoder"].parameters()), retain_graph=True, allow_unused=True
+            )
+            assert any(g is not None and (g != 0).any() for g in gradient) is alive
+
+
+def test_the_published_code_draws_one_batch_and_ours_new_ones() -> None:
+    for preset, distinct in (("paper", 40), ("published_code", 1)):
+        stack = small_stack("FEAWAD", "none", preset)
+        batches = {x.numpy().tobytes() for x, _ in steps(stack, 0, 2)}
+        assert len(batches) == distinct
+        pretraining = stack.head.pretraining()
+        assert pretraining is not None
+        draws = stack.draw_epochs(pretraining)
+        rows = [indices for _ in range(2) for indices in next(draws)[:, 0]]
+        assert len({indices.numpy().tobytes() for indices in rows}) == distinct
+        assert not stack.rows.labelled[torch.cat(rows)].any()
+
+
+def test_a_perfectly_reconstructed_row_has_finite_gradients() -> None:
+    """Zero weights reconstruct a row of zeros exactly: r = 0, where r/‖r‖ has no direction."""
+    stack = small_stack("FEAWAD", "batch")
+    head = stack.head
+    with torch.no_grad():
+        for parameter in head.parts["decoder"].parameters():
+            parameter.zero_()
+    x = torch.zeros(3, 4, 20, dtype=torch.float64)
+    labelled = torch.tensor([True, True, False, False]).expand(3, -1)
+    normal, anomaly = head.losses(x, labelled)
+    for gradient in torch.autograd.grad((normal + anomaly).sum(), list(head.parameters()), allow_unused=True):
+        assert gradient is None or torch.isfinite(gradient).all()

@@ -1,0 +1,337 @@
+"""Cleaning a pool: the parts, S in its rows' order, what is removed, and the runs beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.split import make_split
+from anoonly_core.errors import InvalidConfig, StoreUnavailable, TrainingDiverged
+from anoonly_core.metrics.ranking import metrics
+from anoonly_core.models.feawad import FEAWAD
+from anoonly_core.purify import keys as purify_keys
+from anoonly_core.purify import run as purify
+from anoonly_core.purify.config import KEEP_20, SCORERS, PurifyConfig, make_purify_config
+from anoonly_core.purify.keys import purified_key, suspicion_key
+from anoonly_core.purify.result import GUESSED_SHARE, Purified, removal, suspicion_table
+from anoonly_core.purify.run import partition, pool_rows, purify_many, suspect_many, without
+from anoonly_core.results.store import Store
+from anoonly_core.runs.run import run
+from anoonly_core.runs.train_and_score import WAYS, Training, _stacks, trained_scores
+from anoonly_core.training.stack import Stack
+
+
+@pytest.fixture(autouse=True)
+def _short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FEAWAD, "pretraining_epochs", 2)
+
+
+def config_of(
+    seed: int = 0, scorer: str = "same", parts: int = 3, remove: float | None = None, **run: Any
+) -> PurifyConfig:
+    settings = {"dataset": "digits_only_3", "contamination": 0.2, "labeled_ratio": 0.01, "epochs": 3, **run}
+    return make_purify_config(make_config(seed=seed, **settings), scorer=scorer, parts=parts, remove=remove)
+
+
+@lru_cache
+def purified(**settings: Any) -> Purified:
+    return purify_many([config_of(**settings)])[0]
+
+
+# The pool and its parts
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7])
+def test_the_parts_are_disjoint_hold_every_row_and_keep_copies_together(parts: int) -> None:
+    identical = np.random.default_rng(0).integers(0, 40, 160)
+    part = partition(identical, parts, seed=1)
+    assert set(part) == set(range(parts)) and len(part) == 160
+    assert all(len(set(part[identical == group])) == 1 for group in set(identical))
+    groups = [len(set(identical[part == number])) for number in range(parts)]
+    assert max(groups) - min(groups) <= 1
+    assert np.array_equal(part, partition(identical, parts, seed=1))
+    assert parts == 1 or not np.array_equal(part, partition(identical, parts, seed=2))
+
+
+def test_more_parts_than_distinct_rows_are_refused() -> None:
+    with pytest.raises(InvalidConfig, match="too few for 3 parts, only 2: take fewer parts"):
+        partition(np.array([5, 9, 5]), 3, seed=0)
+
+
+@pytest.mark.parametrize("protocol", ["leak_free", "published"])
+def test_the_models_train_on_the_parts_of_a_resampled_pool(protocol: str) -> None:
+    pool = purify._pool(config_of(dataset="breast_cancer", protocol=protocol, contamination="natural"))
+    split = pool.split
+    assert len(pool.rows) < int((~split.labelled).sum()) and len(set(pool.rows)) == len(pool.rows)
+    assert set(pool.rows) == set(split.train[~split.labelled])
+    models = purify._models(pool)
+    seen = [set(model.split.train[~model.split.labelled]) for model in models]
+    assert set.union(*seen) == set(pool.rows) and sum(map(len, seen)) == len(pool.rows)
+    drawn = np.concatenate([model.split.train[~model.split.labelled] for model in models])
+    assert np.array_equal(np.sort(drawn), np.sort(split.train[~split.labelled])), "as often as before"
+    for model in models:
+        assert np.array_equal(model.split.train[model.split.labelled], split.train[split.labelled])
+        assert np.array_equal(model.split.minimum, split.minimum) and np.array_equal(model.split.scale, split.scale)
+    assert len({model.config.seed for model in models} | {pool.config.run.seed}) == 4
+
+
+@pytest.mark.parametrize("scorer", ["svdd", "autoencoder"])
+def test_scorers_that_see_no_label_train_on_the_pool_alone(scorer: str) -> None:
+    pool = purify._pool(config_of(scorer=scorer))
+    for model in purify._models(pool):
+        assert not model.split.labelled.any() and set(model.split.train) <= set(pool.rows)
+
+
+# S
+
+
+@pytest.mark.parametrize("scorer", SCORERS)
+def test_s_stands_in_the_rows_order_as_planted_rows_show(scorer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a pixel pattern that no digit has, put at places of the pool that are known."""
+    dataset, config = load_cached("digits_only_3"), config_of(scorer=scorer)
+    split = make_split(dataset, config.run)
+    rows = pool_rows(split)
+    planted = np.arange(5, len(rows), 31)
+    X = dataset.X.copy()
+    X[rows[planted]] = 40 * (np.arange(64) % 2 == 0) + np.arange(len(planted))[:, None]
+    odd = replace(dataset, name=f"odd {scorer}", X=X)
+    monkeypatch.setattr(purify, "load_cached", lambda name: odd)
+    monkeypatch.setattr(purify, "make_split", lambda dataset, config: split)
+    (found,) = suspect_many([config])
+    assert np.array_equal(found.rows, rows)
+    assert np.array_equal(found.contaminates, dataset.y[rows] == 1)
+    assert set(found.suspects(len(planted) / len(rows))) == set(planted)
+
+
+def test_s_is_the_mean_of_models_that_can_be_trained_one_by_one() -> None:
+    pool = purify._pool(config_of())
+    alone = [trained_scores([model])[0] for model in purify._models(pool)]
+    (found,) = suspect_many([config_of()])
+    assert np.array_equal(found.score, np.mean(alone, axis=0, dtype=np.float64))
+
+
+def test_a_model_judges_the_other_parts_too() -> None:
+    (thirds,), (whole,) = suspect_many([config_of(epochs=30)]), suspect_many([config_of(epochs=30, parts=1)])
+    assert thirds.aucroc is not None and whole.aucroc is not None and thirds.aucroc > whole.aucroc + 0.05
+    assert whole.aucroc == metrics(whole.contaminates.astype(np.int8), whole.score).aucroc
+
+
+@pytest.mark.parametrize(
+    ("settings", "norm"),
+    [
+        ({"lambda_n": 0.0, "baseline": "DevNet"}, "none"),
+        ({"lambda_n": 0.0, "baseline": "DevNet", "norm": "layer"}, "layer"),
+        ({"lambda_n": 0.0, "baseline": "DeepSAD"}, "batch_no_affine"),
+        ({"lambda_n": 1.0, "baseline": "DevNet", "norm": "batch"}, "batch"),
+    ],
+)
+def test_the_same_head_is_the_published_baseline_unless_a_norm_was_chosen(settings: dict[str, Any], norm: str) -> None:
+    run = config_of(**settings).run
+    assert SCORERS["same"].system(run) == run.with_(lambda_n=1.0, norm=norm)
+
+
+def test_every_scorer_has_its_way() -> None:
+    assert set(WAYS) == set(SCORERS)
+    assert all(own.label and own.summary for own in SCORERS.values())
+
+
+# What is removed
+
+
+def test_nothing_removed_is_the_plain_run_to_the_bit() -> None:
+    found = purified(remove=0.0)
+    plain = run(found.config.run, "cpu")
+    assert found.after == found.random == found.suspicion.before == plain.metrics
+    pool = purify._pool(found.config)
+    (scores,) = trained_scores([pool.final(np.zeros(0, dtype=np.int64))])
+    assert np.array_equal(scores, plain.scores)
+
+
+@pytest.mark.parametrize("remove", [0.1, KEEP_20, None])
+def test_the_most_suspicious_go_and_as_many_at_random(remove: float | None) -> None:
+    pool, (suspicion,) = purify._pool(config_of()), suspect_many([config_of()])
+    taken = suspicion.suspects(remove)
+    left = np.delete(np.arange(len(pool.rows)), taken)
+    assert len(taken) == round((0.2 if remove is None else remove) * 160)
+    assert suspicion.score[taken].min() >= suspicion.score[left].max()
+    blind = purify._blindly(pool, len(taken))
+    assert len(set(blind)) == len(taken) and set(blind) != set(taken)
+    assert set(purify._blindly(pool, 3)) <= set(blind)
+    final = pool.final(taken)
+    assert set(final.split.train[~final.split.labelled]) == set(pool.rows[left])
+    assert np.array_equal(final.rows, pool.split.test) and final.config == pool.config.run
+
+
+def test_the_oracle_is_the_clean_pool_and_the_figures_are_those_of_training_on_what_is_left() -> None:
+    found = purified()
+    config, suspicion = found.config.run, found.suspicion
+    dataset = load_cached(config.dataset)
+    split = make_split(dataset, config)
+    oracle = without(split, suspicion.rows[suspicion.contaminates])
+    assert (dataset.y[oracle.train[~oracle.labelled]] == 0).all() and len(oracle.train) == len(split.train) - 32
+    scores = trained_scores(
+        [Training(dataset, config, own, split.test) for own in (oracle, without(split, suspicion.rows[found.removed]))]
+    )
+    assert [suspicion.oracle, found.after] == [metrics(dataset.y[split.test], own) for own in scores]
+    assert list(found.variants) == ["before", "after", "random", "oracle"]
+
+
+def test_recall_and_precision_need_no_training() -> None:
+    contaminates = np.array([False, True, False, True])
+    found = removal(contaminates, np.array([1.0, 4.0, 2.0, 2.0]))
+    assert found.share.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert found.recall.tolist() == [0, 0.5, 0.5, 1, 1], "equals stand in their old order"
+    assert np.isnan(found.precision[0]) and found.precision[1:].tolist() == [1, 0.5, 2 / 3, 0.5]
+
+
+def test_without_a_known_contaminant_there_is_neither_oracle_nor_recall() -> None:
+    found = purified(contamination=0.0)
+    assert found.suspicion.aucroc is None and found.suspicion.oracle is None
+    assert list(found.variants) == ["before", "after", "random"]
+    assert len(found.removed) == round(GUESSED_SHARE * len(found.suspicion.rows))
+    summary = found.summary()
+    assert summary["recall"] is summary["precision"] is summary["s_aucroc"] is None
+    table = suspicion_table(found.suspicion, None, load_cached("digits_only_3"))
+    assert table["removed"].sum() == len(found.removed) and table["removed"][: len(found.removed)].all()
+    assert (np.diff(table["suspicion"]) <= 0).all() and set(table["row"]) == set(found.suspicion.rows)
+
+
+def test_a_row_always_stays() -> None:
+    suspicion = replace(purified().suspicion, score=np.arange(2.0), contaminates=np.array([True, True]))
+    assert len(replace(suspicion, rows=np.arange(2)).suspects(0.95)) == 1
+    assert len(replace(suspicion, rows=np.arange(2)).suspects(None)) == 1
+
+
+# Stacks, store, stopping
+
+
+@pytest.mark.parametrize("settings", [{}, {"baseline": "DevNet"}, {"scorer": "svdd"}, {"scorer": "autoencoder"}])
+def test_the_bits_are_the_same_in_any_stack(settings: dict[str, Any]) -> None:
+    together = purify_many([config_of(seed, **settings) for seed in (3, 0, 0)])
+    (alone,) = purify_many([config_of(**settings)])
+    for found in together[1:]:
+        assert np.array_equal(found.suspicion.score, alone.suspicion.score)
+        assert found.variants == alone.variants
+    assert not np.array_equal(together[0].suspicion.score, alone.suspicion.score)
+
+
+def test_several_seeds_parts_share_a_stack() -> None:
+    models = [model for seed in range(4) for model in purify._models(purify._pool(config_of(seed, baseline="DevNet")))]
+    assert [len(stack) for stack in _stacks(models)] == [12]
+
+
+def test_the_store_is_asked_first_and_moving_q_trains_only_what_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, trained = Store(tmp_path / "store"), list[int]()
+
+    def counting(trainings: Any, report: Any) -> list[np.ndarray]:
+        trained.append(len(trainings))
+        return trained_scores(trainings, report)
+
+    monkeypatch.setattr(purify, "trained_scores", counting)
+    configs = [config_of(seed) for seed in (0, 1)]
+    first, again = purify_many(configs, store), purify_many(configs, store)
+    moved = purify_many([config_of(0, remove=0.4), config_of(1)], store)
+    assert trained == [2 * (3 + 2), 2 * 2, 0, 0, 0, 2]
+    assert len(moved[0].removed) == 64 and moved[1].after == first[1].after
+    for one, other in zip(first, again, strict=True):
+        assert one.variants == other.variants and one.config == other.config
+        for name in ("rows", "contaminates", "score"):
+            np.testing.assert_array_equal(getattr(one.suspicion, name), getattr(other.suspicion, name), strict=True)
+
+
+def test_without_a_known_contaminant_the_store_gives_back_the_same(tmp_path: Path) -> None:
+    store, config = Store(tmp_path / "store"), config_of(contamination=0.0)
+    assert purify_many([config], store)[0].variants == purify_many([config], store)[0].variants
+    assert len(purify_many([config], store)[0].variants) == 3
+
+
+def test_a_store_that_cannot_be_written_costs_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise StoreUnavailable("There is no room.")
+
+    monkeypatch.setattr(Store, "put_arrays", refuse)
+    assert purify_many([config_of(epochs=1)], Store(tmp_path / "store"))
+    assert "There is no room." in caplog.text
+
+
+def test_keys_tell_apart_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [config_of(1), config_of(scorer="svdd"), config_of(parts=4), config_of(epochs=4)]
+    assert len({suspicion_key(one) for one in [config_of(), *others]}) == 5
+    assert suspicion_key(config_of(remove=0.3)) == suspicion_key(config_of())
+    assert len({purified_key(one) for one in [config_of(), config_of(remove=0.3), *others]}) == 6
+    before = suspicion_key(config_of())
+    monkeypatch.setattr(purify_keys, "PURIFY_REVISION", 99)
+    assert suspicion_key(config_of()) != before
+
+
+def test_it_says_how_far_it_has_come_and_can_be_stopped() -> None:
+    told: list[tuple[int, int]] = []
+    suspect_many([config_of(baseline="FEAWAD")], report=lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == sorted(done for done, _ in told) and told[-1][0] == told[-1][1]
+
+    def stop(done: int, total: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        purify_many([config_of()], report=stop)
+
+
+def test_a_training_that_diverges_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    nan = [np.full(1, np.nan)]
+    monkeypatch.setattr(Stack, "row_by_row", lambda stack, function, rows: nan * len(rows))
+    with pytest.raises(TrainingDiverged):
+        suspect_many([config_of(epochs=1)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"parts": 0}, "parts must be a whole number from 1 to 20, not '0'."),
+        ({"parts": 2.5}, "parts must be"),
+        ({"remove": 0.96}, "remove must be a number from 0 to 0.95"),
+        ({"remove": float("nan")}, "remove must be"),
+        ({"scorer": "oracle"}, "scorer must be one of same, svdd, autoencoder"),
+        ({"q": 0.1}, "There is no setting called 'q'."),
+    ],
+)
+def test_a_setting_that_cannot_be_is_one_sentence(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidConfig, match=words.replace(".", r"\.")):
+        make_purify_config(make_config(), **settings)
+
+
+@pytest.mark.parametrize("baseline", ["XGBOD", "REPEN", "GANomaly"])
+def test_a_system_without_a_loss_on_the_pool_is_refused(baseline: str) -> None:
+    with pytest.raises(
+        InvalidConfig, match=f"{baseline} cannot be the final head: take DeepSAD, DevNet, FEAWAD, PReNet"
+    ):
+        make_purify_config(make_config(baseline=baseline))
+
+
+@pytest.mark.parametrize("baseline", ["DevNet", "PReNet", "FEAWAD"])
+def test_every_head_can_be_the_final_one(baseline: str) -> None:
+    found = purified(baseline=baseline, epochs=1)
+    assert all(0 <= own.aucroc <= 1 for own in found.variants.values())
+
+
+def test_the_autoencoders_score_is_its_error_of_each_row() -> None:
+    model = purify._models(purify._pool(config_of(scorer="autoencoder")))[0]
+    stack = Stack(model.dataset, [model.config], [model.split])
+    head = stack.head
+    assert isinstance(head, FEAWAD)
+    (x,) = [stack.scale(0, model.rows)]
+    (found,) = stack.row_by_row(head.reconstruction_error, [model.rows])
+    with torch.no_grad():
+        rebuilt = head.parts["decoder"](head.parts["encoder"](x[None]))[0]
+    np.testing.assert_allclose(found, (x - rebuilt).square().mean(dim=1).numpy(), rtol=1e-5)

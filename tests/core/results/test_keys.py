@@ -1,0 +1,52 @@
+"""Keys: equal for what is the same, different for what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from anoonly_core.config import RunConfig, make_config
+from anoonly_core.results import keys
+from anoonly_core.results.keys import hidden_points_key, input_points_key
+from anoonly_core.runs.run import run_many
+
+OTHER = {
+    "dataset": "digits_4",
+    "seed": 1,
+    "labeled_ratio": 0.5,
+    "normal_ratio": 0.5,
+    "contamination": 0,
+    "protocol": "published",
+    "lambda_n": 0,
+    "baseline": "DevNet",
+    "norm": "layer",
+    "batch_size": 64,
+    "epochs": 2,
+    "learning_rate": 0.5,
+    "preset": "published_code",
+}
+
+
+def test_every_setting_is_tried() -> None:
+    assert set(OTHER) == set(RunConfig.model_fields)
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_inputs_have_one_projection_for_all_runs_that_draw_the_same_rows(name: str) -> None:
+    """What the key says to be the same must be: rows and scaling of two real runs."""
+    one = make_config(epochs=1)
+    other = one.with_(**({"norm": None, "batch_size": None} if name == "baseline" else {}), **{name: OTHER[name]})
+    same = input_points_key(one, "pca") == input_points_key(other, "pca")
+    assert same is (name in ("lambda_n", "baseline", "norm", "batch_size", "epochs", "learning_rate", "preset"))
+    if same:
+        a, b = (result.sample for result in run_many([one, other.with_(epochs=1)], "cpu"))
+        for field in ("rows", "role", "minimum", "scale"):
+            assert np.array_equal(getattr(a, field), getattr(b, field))
+
+
+def test_projections_of_another_kind_or_revision_have_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_config()
+    found = {input_points_key(config, "pca"), input_points_key(config, "umap")}
+    found |= {hidden_points_key(run, projector) for run in "ab" for projector in ("pca", "umap")}
+    monkeypatch.setattr(keys, "ENGINE_REVISION", 99)
+    assert len(found | {input_points_key(config, "pca")}) == 7

@@ -1,0 +1,232 @@
+"""A recipe gives the run that it was made of: every setting, on the command line and in Python."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.cli import main as cli
+from anoonly_core.cli.options import configs_of
+from anoonly_core.config import MAX_CONTAMINATION, RunConfig, make_config
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.schema import Reading
+from anoonly_core.detector.estimator import AnoOnlyDetector
+from anoonly_core.runs.run import run
+from anoonly_core.snippets import command_line, detector_script, file_name, python_script, score_command, sweep_command
+from anoonly_core.sweeps.sweep import make_sweep
+
+ROOT = Path(__file__).parents[2]
+ODD = '"; import os #.csv'
+
+shares = st.floats(0, 1, exclude_min=True)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> RunConfig:
+    baseline = BASELINES[draw(st.sampled_from(list(BASELINES)))]
+    values: dict[str, Any] = {
+        "lambda_n": st.sampled_from([0.0, 1.0, -0.0]) | st.floats(0, 1),
+        "norm": st.sampled_from(list(NORM_LABELS)),
+        "batch_size": st.integers(baseline.smallest_batch, 65536),
+        "epochs": st.integers(1, 10000),
+        "learning_rate": shares,
+        "labeled_ratio": shares,
+        "normal_ratio": shares,
+        "contamination": st.just("natural") | st.floats(0, MAX_CONTAMINATION),
+        "preset": st.sampled_from(list(baseline.settings)),
+        "protocol": st.sampled_from(["leak_free", "published"]),
+        "seed": st.integers(0, 2**31 - 1),
+    }
+    given = {name: draw(st.none() | value) for name, value in values.items() if baseline.has(name)}
+    return make_config(dataset="digits_8", baseline=baseline.name, **given)
+
+
+def from_command_line(text: str) -> RunConfig:
+    words = shlex.split(text)
+    assert words[:3] == ["python", "-m", "anoonly_core"]
+    (config,) = configs_of(cli._parser().parse_args(words[3:]))
+    return config
+
+
+def from_script(text: str) -> RunConfig:
+    lines = text.splitlines()
+    assert len(lines) == 6
+    found: dict[str, Any] = {}
+    exec("\n".join(lines[:4]), found)
+    config = found["config"]
+    assert isinstance(config, RunConfig)
+    return config
+
+
+@settings(max_examples=60, deadline=None)
+@given(configs())
+@example(make_config(baseline="FEAWAD", lambda_n=0.0, preset="published_code", norm="none"))
+@example(make_config(baseline="XGBOD", seed=3))
+def test_both_recipes_give_the_run_they_were_made_of(config: RunConfig) -> None:
+    assert from_command_line(command_line(config)) == config
+    assert from_script(python_script(config)) == config
+
+
+@settings(max_examples=30, deadline=None)
+@given(configs())
+def test_nothing_is_said_that_goes_without_saying(config: RunConfig) -> None:
+    said = [word[2:].replace("-", "_") for word in shlex.split(command_line(config)) if word.startswith("--")]
+    for name in set(said) - {"dataset", "baseline"}:
+        assert config.with_(**{name: None}) != config, name
+    for name in set(RunConfig.model_fields) - set(said):
+        assert config.with_(**{name: None}) == config, name
+
+
+def test_what_is_published_is_left_out() -> None:
+    assert command_line(make_config()) == "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD"
+    config = make_config(dataset="digits_8", lambda_n=0.0, contamination=0.05, labeled_ratio=0.2, seed=4)
+    assert command_line(config) == (
+        "python -m anoonly_core run --dataset digits_8 --baseline DeepSAD --lambda-n 0.0 "
+        "--labeled-ratio 0.2 --contamination 0.05 --seed 4"
+    )
+    assert "make_config(dataset='digits_8', baseline='DeepSAD', lambda_n=0.0, " in python_script(config)
+
+
+@pytest.mark.parametrize("baseline", [name for name in BASELINES if BASELINES[name].norms is None])
+def test_what_a_comparator_lacks_is_not_said(baseline: str) -> None:
+    assert command_line(make_config(baseline=baseline)).endswith(f" --baseline {baseline}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["my table.csv", "it's.csv", 'a "b" \\ $HOME `ls`.csv', "-x.csv", "--seed.csv", "ä;&|*?.csv", "two\nlines.csv"],
+)
+def test_any_file_can_be_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("x,y\n1,0\n")
+    config = make_config(dataset=name, contamination=0.0)
+    assert from_command_line(command_line(config)) == config
+    assert from_script(python_script(config)) == config
+
+
+def test_the_script_prints_the_runs_metrics() -> None:
+    config = make_config(dataset="digits_8", lambda_n=0.0, epochs=1)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(python_script(config), {})
+    assert ast.literal_eval(printed.getvalue()) == run(config).metrics.as_dict()
+
+
+# The script that fits a detector
+
+
+def brought(shown: str, folder: Path) -> str:
+    """The name of a table that was brought to the page as a file called so, which lies in the folder too."""
+    drawn = np.random.default_rng(0)
+    faulty = np.arange(120) % 8 == 0
+    table = pd.DataFrame({"weight": drawn.normal(size=120) + 3 * faulty, "size": drawn.normal(size=120)})
+    table.assign(state=np.where(faulty, "faulty, by & by", "sound")).to_csv(folder / shown, index=False)
+    with (folder / shown).open("rb") as source:
+        found = uploads.bring(shown, source, "me", "here")
+    uploads.settle(found, Reading(label="state", anomaly=("faulty, by & by",)))
+    return found.name
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def in_this_process(script: str, folder: Path) -> None:
+    with contextlib.chdir(folder):
+        exec(script, {})
+
+
+def elsewhere(script: str, folder: Path) -> None:
+    """In a new process that knows nothing of the page's tables."""
+    (folder / "script.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANOONLY_CACHE": str(folder / "other")}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("shown", "execute"), [("", in_this_process), (ODD, elsewhere)])
+def test_the_detectors_script_gives_the_runs_scores_to_the_bit(
+    shown: str, execute: Callable[[str, Path], None], own_cache: Path
+) -> None:
+    settings: dict[str, Any] = {"lambda_n": 0.0, "epochs": 2, "seed": 3, "norm": "layer", "labeled_ratio": 0.4}
+    config = make_config(dataset=brought(shown, own_cache) if shown else "digits_3", **settings)
+    result, dataset = run(config, "cpu"), load_cached(config.dataset)
+    execute(detector_script(config), own_cache)
+    table = pd.read_csv(own_cache / "scores.csv")
+    assert table["row"].tolist() == dataset.row_ids[result.test_rows].tolist()
+    assert np.array_equal(table["score"].to_numpy(np.float32), result.scores)
+    loaded = AnoOnlyDetector.load(own_cache / file_name(config, "detector.safetensors"))
+    assert np.array_equal(loaded.decision_function(dataset.X[result.test_rows]).astype(np.float32), result.scores)
+
+
+@settings(max_examples=60, deadline=None)
+@given(configs())
+@example(make_config(baseline="FEAWAD", lambda_n=0.0, preset="published_code", norm="none"))
+def test_the_detectors_script_says_every_setting(config: RunConfig) -> None:
+    calls = {
+        call.func.id: call
+        for call in ast.walk(ast.parse(detector_script(config)))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    }
+
+    def said(call: ast.Call) -> dict[str, Any]:
+        return {word.arg or "": ast.literal_eval(word.value) for word in call.keywords if word.arg != "dataset"}
+
+    (baseline,) = calls["AnoOnlyDetector"].args
+    detector = said(calls["AnoOnlyDetector"])
+    seed = detector.pop("random_state")
+    split = said(calls["make_config"])
+    assert {"seed": 0, **split}["seed"] == seed
+    given = {**split, **detector, "baseline": ast.literal_eval(baseline), "dataset": config.dataset}
+    assert make_config(**given) == config
+
+
+def test_a_table_of_the_users_is_named_as_the_user_knows_it(own_cache: Path) -> None:
+    """A name such as own_cells_1a2b3c4d means nothing anywhere else."""
+    config = make_config(dataset=brought(ODD, own_cache), epochs=2)
+    address = f"{ODD}?label=state&anomaly=faulty%2C by %26 by"
+    assert shlex.split(command_line(config))[5] == address
+    assert f"make_config(dataset={address!r}, " in python_script(config)
+    sweep = make_sweep({"dataset": config.dataset}, [("lambda_n", [1.0, 0.0])], 2)
+    assert shlex.split(sweep_command(sweep))[5] == address
+    for text in (command_line(config), python_script(config), detector_script(config), score_command(config)):
+        assert "own_" not in text
+    assert shlex.split(score_command(config))[5] == ODD
+
+
+@pytest.mark.parametrize(
+    ("dataset", "stem", "file"),
+    [
+        ("digits_3", "digits_3", "rows.csv"),
+        ("CV_by_ViT/CIFAR10_0", "CV_by_ViT_CIFAR10_0", "rows.csv"),
+        ("../a b/<script>.csv?label=x", "script", "../a b/<script>.csv"),
+        ("-x.csv", "x", "./-x.csv"),
+        ("ü&.csv.gz", "table", "ü&.csv.gz"),
+        (f"{'long' * 50}.npz", "long" * 15, f"{'long' * 50}.npz"),
+    ],
+)
+def test_files_are_named_by_harmless_characters(dataset: str, stem: str, file: str) -> None:
+    config = make_config(dataset=dataset, baseline="DevNet")
+    assert file_name(config, "scores.csv") == f"{stem}_DevNet_scores.csv"
+    words = shlex.split(score_command(config))
+    assert words[4:] == [f"{stem}_DevNet_detector.safetensors", file, "--out", "scores.csv"]

@@ -1,0 +1,110 @@
+"""A data set's rows on a card: scaled there to the same bits, scored in blocks, and measured all runs at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.split import make_split
+from anoonly_core.metrics.ranking import METRICS
+from anoonly_core.models import METHODS
+from anoonly_core.training import gpu_rows as module
+from anoonly_core.training.evaluation import _OnCard, _RunByRun
+from anoonly_core.training.gpu_rows import CardRows
+from anoonly_core.training.stack import Stack
+from anoonly_core.training.thread_pool import LEAST, share_out
+from tests.core.training.stacks import configs_of, made_split, made_table, trained
+
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")),
+]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_rows_are_scaled_to_the_bits_of_the_cpu(device: str) -> None:
+    dataset = load_cached("breast_cancer")
+    splits = [make_split(dataset, make_config(dataset="breast_cancer", seed=seed)) for seed in range(2)]
+    rows = CardRows(dataset, [splits[1], splits[0], splits[1]], torch.device(device))
+    for split in splits:
+        out = torch.empty(len(split.train), dataset.columns, device=device)
+        rows.scaled_into(out, split, split.train)
+        assert np.array_equal(out.cpu().numpy(), split.scaled(dataset, split.train))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("block", [1, 7 * 5 * 3, 2**26])
+def test_each_run_sees_its_own_rows(device: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In blocks of one row, of three rows or of all; runs that share split and rows, and runs with fewer rows."""
+    monkeypatch.setattr(module, "BLOCK_VALUES", block)
+    dataset = made_table()
+    shared, other = made_split(dataset), make_split(dataset, make_config())
+    splits = [shared, shared, other, shared, other]
+    rows = [shared.test, shared.test, other.test, shared.test[:4], other.test]
+    found = CardRows(dataset, splits, torch.device(device)).in_blocks(lambda x: x * 2, splits, rows)
+    assert found.shape == (5, max(map(len, rows)), dataset.columns)
+    for run, (split, own) in enumerate(zip(splits, rows, strict=True)):
+        assert np.array_equal(found[run, : len(own)].cpu().numpy(), 2 * split.scaled(dataset, own))
+
+
+@pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet", "REPEN", "GANomaly"])
+def test_a_stack_measured_at_once_has_the_metrics_of_its_runs(baseline: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 2)
+    dataset = made_table(200)
+    configs = configs_of(3, baseline=baseline)
+    stack = trained(Stack(dataset, configs, [made_split(dataset), made_split(dataset, 4), made_split(dataset)]))
+    apart, together = _RunByRun(stack), _OnCard(stack)
+    with monkeypatch.context() as patched:
+        patched.setattr(stack, "_card", CardRows(dataset, stack.splits, stack.device))
+        together.measure()
+    apart.measure()
+    for one, other in zip(apart.found(), together.found(), strict=True):
+        assert one is not None and other is not None
+        for name in METRICS:
+            assert getattr(one[0], name) == pytest.approx(getattr(other[0], name), abs=1e-6)
+
+
+def test_a_run_that_diverges_has_no_metrics_and_spares_the_others() -> None:
+    dataset = made_table()
+    stack = Stack(dataset, configs_of(3), [made_split(dataset)] * 3)
+    stack._card = CardRows(dataset, stack.splits, stack.device)
+    with torch.no_grad():
+        next(stack.head.parameters())[1] = torch.nan
+    measuring = _OnCard(stack)
+    measuring.measure()
+    assert [own is None for own in measuring.found()] == [False, True, False]
+
+
+def test_the_centre_of_all_runs_at_once_is_that_of_each() -> None:
+    dataset = made_table(2000)
+    splits = [made_split(dataset, train_rows=rows) for rows in (1300, 1296, 1311)]
+    stack = Stack(dataset, configs_of(3), splits)
+    rows = stack.rows
+    one_by_one = stack.head._mean_code([rows.of_run(run)[0] for run in range(3)])
+    with torch.no_grad():
+        at_once = stack.head._mean_on_card(rows)
+    np.testing.assert_allclose(at_once.numpy(), one_by_one.numpy(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, LEAST, 5 * LEAST + 3, 100 * LEAST])
+def test_work_that_is_shared_out_is_done_once(count: int) -> None:
+    taken = np.zeros(count, dtype=np.int64)
+
+    def work(items: range) -> None:
+        for item in items:
+            taken[item] += 1
+
+    share_out(work, range(count))  # type: ignore[arg-type]
+    assert (taken == 1).all()
+
+
+def test_what_a_share_raises_is_raised() -> None:
+    def work(items: range) -> None:
+        if 40 in items:
+            raise KeyError(40)
+
+    with pytest.raises(KeyError):
+        share_out(work, range(100))  # type: ignore[arg-type]

@@ -1,0 +1,50 @@
+"""A card trains as a CPU does: each epoch from the same weights, in float64, to what roundings grow to in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from anoonly_core.models import METHODS
+from anoonly_core.training.stack import Stack
+from tests.bench.lockstep import Apart, in_double, lockstep
+from tests.core.training.stacks import HEADS_NORMS_AND_A_RATE_THAT_FALLS, configs_of, made_split, made_table
+
+ROUNDINGS = 1e-7  # of the spread of a run's scores: what roundings of 2e-16 may have grown to after an epoch's steps
+
+
+def stack_on(device: str, **settings: Any) -> Stack:
+    dataset = made_table()
+    return in_double(Stack(dataset, configs_of(3, **settings), [made_split(dataset)] * 3, device))
+
+
+def apart(one: Stack, other: Stack) -> list[Apart]:
+    return list(lockstep(one, other))
+
+
+@pytest.fixture(autouse=True)
+def short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+@pytest.mark.parametrize(("baseline", "norm", "preset"), HEADS_NORMS_AND_A_RATE_THAT_FALLS)
+def test_an_epoch_on_a_card_does_what_it_does_on_a_cpu(baseline: str, norm: str | None, preset: str) -> None:
+    settings = {"baseline": baseline, "norm": norm, "preset": preset}
+    for epoch in apart(stack_on("cpu", **settings), stack_on("cuda", **settings)):
+        assert epoch.difference < ROUNDINGS, epoch
+
+
+def test_two_stacks_on_one_device_do_not_part() -> None:
+    found = apart(stack_on("cpu", baseline="FEAWAD"), stack_on("cpu", baseline="FEAWAD"))
+    assert found == [Apart(True, epoch, 0.0) for epoch in (1, 2, 3)] + [Apart(False, epoch, 0.0) for epoch in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("other", [{"learning_rate": 1.001e-4}, {"batch_size": 15}])
+def test_an_epoch_that_does_something_else_is_seen_each_time(other: dict[str, Any]) -> None:
+    own = {"baseline": "FEAWAD", "learning_rate": 1e-4}
+    found = apart(stack_on("cpu", **own), stack_on("cpu", **own | other))
+    training = [epoch for epoch in found if not epoch.pretraining]
+    assert len(training) == 3 and all(epoch.difference > ROUNDINGS for epoch in training)

@@ -1,0 +1,280 @@
+"""The architecture: which folder may import which, what the server never loads, and what every module has."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("anoonly_core", "app")
+
+# The floors, from the top: a room imports rooms of lower floors only. A room is a folder, or a module beside the
+# folders; each page of the app is a room. Every room must be listed.
+CORE_FLOORS: tuple[tuple[str, ...], ...] = (
+    ("__main__",),
+    ("cli",),
+    ("execution",),
+    ("labeling", "snippets"),
+    ("detector", "purify", "replay"),
+    ("microscope", "reproduction", "runs", "zero_shot"),
+    ("sweeps", "training"),
+    ("models", "projection", "results"),
+    ("data",),
+    ("config",),
+    ("baselines", "errors", "metrics", "paths", "progress", "rng"),
+)
+VIEWS = ("clean", "compare", "datasets", "label", "lessons", "microscope", "reproduce", "runs", "sweep", "your_table")
+APP_FLOORS: tuple[tuple[str, ...], ...] = (
+    ("__main__", "bundled_results"),
+    ("main",),
+    (*(f"views.{view}" for view in VIEWS), "views.zero_shot"),
+    ("controls",),
+    ("navigation",),
+    ("widgets",),
+    ("charts", "server"),
+    ("text",),
+)
+FLOORS = {"anoonly_core": CORE_FLOORS, "app": APP_FLOORS}
+
+# What the server imports of the core; none of it loads a heavy library.
+LIGHT = [
+    "anoonly_core",
+    "anoonly_core.cli.main",
+    "anoonly_core.config",
+    "anoonly_core.data.catalogue",
+    "anoonly_core.data.split",
+    "anoonly_core.detector.result",
+    "anoonly_core.execution.executor",
+    "anoonly_core.execution.plan",
+    "anoonly_core.execution.pool",
+    "anoonly_core.metrics.ranking",
+    "anoonly_core.purify.config",
+    "anoonly_core.purify.keys",
+    "anoonly_core.purify.result",
+    "anoonly_core.reproduction.reports",
+    "anoonly_core.results.keys",
+    "anoonly_core.results.result",
+    "anoonly_core.results.store",
+    "anoonly_core.snippets",
+    "anoonly_core.sweeps.presets",
+    "anoonly_core.sweeps.sweep",
+    "anoonly_core.zero_shot.config",
+    "anoonly_core.zero_shot.result",
+]
+HEAVY = ("torch", "umap", "numba")
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {module_name(path): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))}
+MODULES = sorted(PATHS)
+CORE = [name for name in MODULES if name.split(".")[0] == "anoonly_core"]
+APP = [name for name in MODULES if name.split(".")[0] == "app"]
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(PATHS[module].read_text(encoding="utf-8"))
+
+
+@cache
+def imported(module: str) -> frozenset[str]:
+    """Full names of everything that a module imports: at the top, in functions, for types alone."""
+    names: set[str] = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively in line {node.lineno}"
+            assert node.module is not None
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in PATHS else node.module for name in inside}
+    return frozenset(names)
+
+
+def room(module: str) -> str:
+    """The folder of a module, or its own name where it stands beside the folders; "" for the package itself."""
+    parts = module.split(".")[1:]
+    return ".".join(parts[:2]) if parts[:1] == ["views"] else "".join(parts[:1])
+
+
+def arrows(package: str) -> dict[str, dict[str, list[str]]]:
+    """Imports between rooms of one package: who, whom, and by which modules."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for module in (CORE, APP)[PACKAGES.index(package)]:
+        for name in imported(module):
+            if name in PATHS and name.split(".")[0] == package and room(name) and room(name) != room(module):
+                found.setdefault(room(module), {}).setdefault(room(name), []).append(f"{module} -> {name}")
+    return found
+
+
+# The floors
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_room_has_a_floor(package: str) -> None:
+    listed = [name for floor in FLOORS[package] for name in floor]
+    rooms = {room(name) for name in (CORE, APP)[PACKAGES.index(package)]} - {"", "views"}
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == rooms
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_run_down(package: str) -> None:
+    floor = {name: number for number, names in enumerate(FLOORS[package]) for name in names}
+    wrong = [
+        by
+        for above, those in arrows(package).items()
+        for below, by in those.items()
+        if above and floor[above] >= floor[below]
+    ]
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_there_is_no_circle_of_rooms(package: str) -> None:
+    graph = {above: set(those) for above, those in arrows(package).items()}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_there_is_no_circle_of_modules() -> None:
+    graph = {name: {other for other in imported(name) if other in PATHS} - {name} for name in MODULES}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
+
+
+def test_no_view_imports_another() -> None:
+    views = {above: set(those) for above, those in arrows("app").items() if above.startswith("views.")}
+    assert len(views) == len(VIEWS) + 1
+    assert not {view: those for view, those in views.items() if any(name.startswith("views.") for name in those)}
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_knows_no_browser(module: str) -> None:
+    assert not {name.split(".")[0] for name in imported(module)} & {"app", "streamlit", "tests", "plotly"}
+
+
+@pytest.mark.parametrize("module", APP)
+def test_no_module_of_the_server_imports_a_heavy_library(module: str) -> None:
+    assert not {name.split(".")[0] for name in imported(module)} & set(HEAVY)
+
+
+def test_one_module_each_starts_processes_and_clusters() -> None:
+    ends = ["anoonly_core.execution.job", "anoonly_core.execution.process"]  # the two ends of a pipe
+    assert [name for name in CORE if "multiprocessing" in imported(name)] == ends
+    assert [name for name in CORE if "distributed" in imported(name)] == ["anoonly_core.execution.dask_cluster"]
+
+
+# What is loaded
+
+
+def in_a_fresh_process(script: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-600:]
+    return done.stdout
+
+
+def test_what_the_server_imports_of_the_core_is_light() -> None:
+    assert set(LIGHT) <= set(CORE)
+    in_a_fresh_process(
+        "import importlib, sys\n"
+        f"for name in {LIGHT}:\n"
+        "    importlib.import_module(name)\n"
+        f"    for heavy in {(*HEAVY, 'sklearn.manifold', 'streamlit', 'app')}:\n"
+        "        assert heavy not in sys.modules, f'{name} loads {heavy}'\n"
+    )
+
+
+def test_the_server_loads_neither_torch_nor_umap() -> None:
+    in_a_fresh_process(
+        f"import importlib, sys\nfor name in {APP}:\n    importlib.import_module(name)\n"
+        f"    loaded = [heavy for heavy in {HEAVY} if heavy in sys.modules]\n"
+        "    assert not loaded, f'{name} loads {loaded}'"
+    )
+
+
+def test_the_whole_core_imports_without_the_app() -> None:
+    wrong = ("streamlit", "app", "plotly", "umap", "distributed", "pytest")
+    script = (
+        f"import importlib, sys\nfor name in {CORE}:\n    importlib.import_module(name)\n"
+        f"print(*(name for name in {wrong} if name in sys.modules))\n"
+    )
+    assert in_a_fresh_process(script) == "\n"
+
+
+# What every module has
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_public_names_are_in_all(module: str) -> None:
+    public = {
+        node.name
+        for node in tree(module).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+    }
+    listed = getattr(importlib.import_module(module), "__all__", None)
+    if listed is None:
+        assert not public, f"{module} has no __all__"
+        return
+    assert len(set(listed)) == len(listed)
+    assert all(hasattr(importlib.import_module(module), name) for name in listed)
+    assert public <= set(listed)
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def definitions(body: list[ast.stmt]) -> Iterator[Definition]:
+    return (node for node in body if isinstance(node, Definition) and not node.name.startswith("_"))
+
+
+@cache
+def classes() -> dict[str, ast.ClassDef]:
+    return {node.name: node for module in CORE for node in ast.walk(tree(module)) if isinstance(node, ast.ClassDef)}
+
+
+def is_described(method: str, owner: ast.ClassDef) -> bool:
+    """Whether the method or one that it overrides has a docstring."""
+    defined = next((node for node in owner.body if isinstance(node, Definition) and node.name == method), None)
+    if defined is not None and ast.get_docstring(defined):
+        return True
+    bases = [ast.unparse(base).split("[")[0].split(".")[-1] for base in owner.bases]
+    if method == "forward" and "Module" in bases:  # torch.nn.Module describes what a forward is
+        return True
+    return any(is_described(method, classes()[base]) for base in bases if base in classes())
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_public_names_have_docstrings(module: str) -> None:
+    source = tree(module)
+    silent = [] if ast.get_docstring(source) or not source.body else ["the module itself"]
+    for node in definitions(source.body):
+        if not ast.get_docstring(node):
+            silent.append(node.name)
+        if isinstance(node, ast.ClassDef):
+            methods = definitions(node.body)
+            silent += [f"{node.name}.{method.name}" for method in methods if not is_described(method.name, node)]
+    assert not silent, f"{module} leaves without a docstring: {', '.join(silent)}"
+
+
+SEEDED = {"RandomState", "default_rng", "Generator", "SeedSequence"}
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_no_module_uses_global_random_state(module: str) -> None:
+    assert "random" not in imported(module)
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Attribute):
+            owner = ast.unparse(node.value)
+            assert owner != "torch.random" and (owner, node.attr) != ("torch", "manual_seed")
+            assert owner != "np.random" or node.attr in SEEDED, f"{module} draws from {owner} in line {node.lineno}"
