@@ -1,4 +1,4 @@
-"""AnoOnly: semi-supervised anomaly detection with a loss on the labelled anomalies only (arXiv 2305.18798)."""
+"""AnoOnly: semi-supervised anomaly detection with a loss on the labeled anomalies only (arXiv 2305.18798)."""
 
 __version__ = "0.1.0"
 

@@ -111,7 +111,7 @@ class RunConfig(BaseModel):
         if self.batch_size is not None and self.batch_size < baseline.smallest_batch:
             raise _misfit(
                 f"batch_size must be {baseline.smallest_batch} or more for {self.baseline}, whose batches hold a fixed "
-                f"share of labelled anomalies, not {self.batch_size}."
+                f"share of labeled anomalies, not {self.batch_size}."
             )
         return self
 

@@ -22,10 +22,10 @@ def project(features: np.ndarray, projector: str) -> np.ndarray:
     exact = features.astype(np.float64)
     if (exact == exact[0]).all():  # t-SNE crashes the process on rows that are all alike
         return np.zeros((len(exact), 2), dtype=np.float32)
-    centred: np.ndarray = exact - exact.mean(axis=0)
-    if centred.shape[1] == 1:
-        centred = np.hstack([centred, np.zeros_like(centred)])
-    return np.asarray(PROJECTORS[projector](centred), dtype=np.float32)
+    centered: np.ndarray = exact - exact.mean(axis=0)
+    if centered.shape[1] == 1:
+        centered = np.hstack([centered, np.zeros_like(centered)])
+    return np.asarray(PROJECTORS[projector](centered), dtype=np.float32)
 
 
 def scaled_inputs(X: np.ndarray, minimum: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def _tsne_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _umap(features: np.ndarray) -> np.ndarray:
     from umap import UMAP  # slow to import: only a worker that draws UMAP pays for it
 
-    if len(features) < 4:  # too few for UMAP's graph of neighbours
+    if len(features) < 4:  # too few for UMAP's graph of neighbors
         return _pca(features)
     umap = UMAP(n_neighbors=min(15, len(features) - 1), random_state=SEED, n_jobs=1)
     return np.asarray(umap.fit_transform(_without_unit(features)))
@@ -96,10 +96,10 @@ def _umap_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
 
     if len(features) < 4:
         return _pca(features)
-    neighbours = min(15, len(features) - 1)
+    neighbors = min(15, len(features) - 1)
     begun = points.astype(np.float32)
     umap = UMAP(
-        n_neighbors=neighbours, init=begun, n_epochs=50, learning_rate=0.3, random_state=SEED, n_jobs=1
+        n_neighbors=neighbors, init=begun, n_epochs=50, learning_rate=0.3, random_state=SEED, n_jobs=1
     )  # slowly, else its draws shake the picture
     return np.asarray(umap.fit_transform(features), dtype=np.float64)
 

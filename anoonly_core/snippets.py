@@ -150,7 +150,7 @@ torch.set_num_threads(1)
 dataset = load(name)
 split = make_split(dataset, make_config({split}))
 
-# Trains on dataset.X[split.train], of which split.labelled are the labelled anomalies.
+# Trains on dataset.X[split.train], of which split.labeled are the labeled anomalies.
 detector = AnoOnlyDetector({detector})
 detector.fit_split(dataset, split)
 

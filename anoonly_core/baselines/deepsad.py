@@ -10,13 +10,13 @@ _WIDTHS = {"paper": (128, 64, 32), "published_code": (100, 20, 10)}
 
 
 def _network(columns: int, preset: str) -> dict[str, Part]:
-    """No biases: with one, the network could place every row on the centre and ignore its input."""
+    """No biases: with one, the network could place every row on the center and ignore its input."""
     first, second, code = (Linear(width, bias=False) for width in _WIDTHS[preset])
     features = (first, Step.NORM, Step.LEAKY_RELU, second, Step.NORM, Step.LEAKY_RELU)
     return {
         "features": Part("row x", columns, features, "features"),
         "code": Part(
-            "features", second.outputs, (code,), "code f(x), scored by its squared distance to a fixed centre"
+            "features", second.outputs, (code,), "code f(x), scored by its squared distance to a fixed center"
         ),
     }
 
@@ -24,8 +24,8 @@ def _network(columns: int, preset: str) -> dict[str, Part]:
 DEEPSAD = Baseline(
     name="DeepSAD",
     summary=(
-        "Maps every row into a small space and scores it by its squared distance to a fixed centre. "
-        "The baseline pulls the pool to the centre and pushes labelled anomalies away; AnoOnly only pushes."
+        "Maps every row into a small space and scores it by its squared distance to a fixed center. "
+        "The baseline pulls the pool to the center and pushes labeled anomalies away; AnoOnly only pushes."
     ),
     revision=2,
     settings={

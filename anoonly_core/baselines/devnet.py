@@ -17,14 +17,14 @@ def _network(columns: int, preset: str) -> dict[str, Part]:
 DEVNET = Baseline(
     name="DevNet",
     summary=(
-        "Learns one number for every row: near 0 for the pool, at least 5 for labelled anomalies. "
-        "Half of each batch are labelled anomalies; AnoOnly drops the pull of the pool towards 0."
+        "Learns one number for every row: near 0 for the pool, at least 5 for labeled anomalies. "
+        "Half of each batch are labeled anomalies; AnoOnly drops the pull of the pool towards 0."
     ),
     revision=1,
     settings=dict.fromkeys(("paper", "published_code"), TrainingSettings(epochs=50, batch_size=64, learning_rate=2e-4)),
     norms=dict.fromkeys(("paper", "published_code"), ("none", "batch")),
     network=_network,
-    epoch="20 batches, half of each drawn from the labelled anomalies",
+    epoch="20 batches, half of each drawn from the labeled anomalies",
     steps=20,
     smallest_batch=2,
 )

@@ -23,7 +23,7 @@ FEAWAD = Baseline(
     name="FEAWAD",
     summary=(
         "Scores a row from its code in an autoencoder and from how, and how badly, the autoencoder fails to "
-        "reconstruct it. The pool's scores are pulled to 0, those of labelled anomalies to 5 or more; "
+        "reconstruct it. The pool's scores are pulled to 0, those of labeled anomalies to 5 or more; "
         "AnoOnly only does the latter."
     ),
     revision=2,
@@ -33,7 +33,7 @@ FEAWAD = Baseline(
     # The published code leaves batch norm in the baseline too.
     norms={"paper": ("none", "batch"), "published_code": ("batch", "batch")},
     network=_network,
-    epoch="20 batches, half of each drawn from the labelled anomalies",
+    epoch="20 batches, half of each drawn from the labeled anomalies",
     steps=20,
     pretraining_epochs=100,
     smallest_batch=2,

@@ -17,7 +17,7 @@ def _network(columns: int, preset: str) -> dict[str, Part]:
 PRENET = Baseline(
     name="PReNet",
     summary=(
-        "Learns to tell of a pair of rows how many labelled anomalies are in it: 0, 4 or 8 for none, one or two. "
+        "Learns to tell of a pair of rows how many labeled anomalies are in it: 0, 4 or 8 for none, one or two. "
         "A row's score is its mean over pairs with known rows; AnoOnly drops the pairs without an anomaly."
     ),
     revision=1,
@@ -28,7 +28,7 @@ PRENET = Baseline(
     },
     norms=dict.fromkeys(("paper", "published_code"), ("none", "batch")),
     network=_network,
-    epoch="20 batches of pairs, about half of which hold a labelled anomaly or two",
+    epoch="20 batches of pairs, about half of which hold a labeled anomaly or two",
     steps=20,
     smallest_batch=4,
 )

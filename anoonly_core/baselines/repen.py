@@ -9,19 +9,19 @@ __all__ = ["REPEN"]
 def _network(columns: int, preset: str) -> dict[str, Part]:
     """One layer: the representation in which distances are taken."""
     return {
-        "features": Part("row x", columns, (Linear(20), Step.RELU), "representation, scored by nearest neighbours"),
+        "features": Part("row x", columns, (Linear(20), Step.RELU), "representation, scored by nearest neighbors"),
     }
 
 
 REPEN = Baseline(
     name="REPEN",
     summary=(
-        "Learns a small representation in which pool rows lie nearer to each other than to labelled anomalies. "
+        "Learns a small representation in which pool rows lie nearer to each other than to labeled anomalies. "
         "A row's score is its mean distance to the nearest of a few random training rows; it has no λₙ."
     ),
     revision=1,
     settings={"paper": TrainingSettings(epochs=30, batch_size=256, learning_rate=1.0)},
     network=_network,
-    epoch="50 batches of triplets, each of two pool rows and a labelled anomaly",
+    epoch="50 batches of triplets, each of two pool rows and a labeled anomaly",
     steps=50,
 )

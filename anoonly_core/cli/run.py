@@ -74,17 +74,17 @@ def _run(options: argparse.Namespace) -> None:
 def _as_text(report: dict[str, Any], runs: list[dict[str, Any]], where: str) -> str:
     config, counts = runs[0]["config"], runs[0]["counts"]
     worded = [words.format(config[name]) for name, words in SETTING_WORDS.items() if config[name] is not None]
-    unlabelled = f" and {counts['pool_unlabelled']} unlabelled" if counts.get("pool_unlabelled") else ""
+    unlabeled = f" and {counts['pool_unlabelled']} unlabeled" if counts.get("pool_unlabelled") else ""
     lines = [
         ", ".join([config["dataset"], config["baseline"], *worded]),
-        f"{counts['labelled_anomalies']} labelled anomalies, pool of {counts['pool_normal']} normal and "
-        f"{counts['pool_anomalies']} anomalous{unlabelled} rows ({config['protocol']} split, contamination "
+        f"{counts['labelled_anomalies']} labeled anomalies, pool of {counts['pool_normal']} normal and "
+        f"{counts['pool_anomalies']} anomalous{unlabeled} rows ({config['protocol']} split, contamination "
         f"{config['contamination']}), {counts['test']} test rows",
     ]
     if counts["train"] != counts["train_distinct"]:
         lines.append(
             f"Resampled: the {counts['train']} rows trained on are copies of {counts['train_distinct']}, "
-            f"the labelled anomalies of {counts['labelled_anomalies_distinct']}."
+            f"the labeled anomalies of {counts['labelled_anomalies_distinct']}."
         )
     if counts["test_copies_of_training_part"]:
         lines.append(f"Leak: {counts['test_copies_of_training_part']} test rows are copies of training rows.")

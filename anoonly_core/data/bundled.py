@@ -17,7 +17,7 @@ ANOMALY_SHARE = 0.05  # the paper's § 4.1
 
 _DIGITS = "scikit-learn's digits: 1797 scanned digits of 8 × 8 pixels, from the UCI repository"
 _CANCER = "scikit-learn's breast_cancer: Wisconsin Diagnostic, from the UCI repository"
-_LICENCE = "CC BY 4.0"
+_LICENSE = "CC BY 4.0"
 
 # scikit-learn's rows of each digit, 0 to 9, and of benign tumours: what is said of a set before it is loaded.
 _DIGIT_ROWS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
@@ -39,7 +39,7 @@ def _drawn(normal: int) -> int:
 
 def _about(normal: int, columns: int, source: str, note: str, anomalies: int | None = None) -> About:
     rare = _drawn(normal) if anomalies is None else anomalies
-    return About(Facts(normal + rare, columns, rare), Provenance(source, _LICENCE, note))
+    return About(Facts(normal + rare, columns, rare), Provenance(source, _LICENSE, note))
 
 
 _ALL = sum(_DIGIT_ROWS)

@@ -22,7 +22,7 @@ class Provenance:
     """Where a data set comes from, for the page and the README."""
 
     source: str
-    licence: str
+    license: str
     note: str = ""
 
 
@@ -46,7 +46,7 @@ class Dataset:
 
     X: float32 [rows, columns], finite. y: int8 [rows], 1 = anomaly, 0 = normal. places: int64
     [rows], each row's place in its source, or None where that is its place here. image_shape:
-    (height, width) where each row is a grey picture, else None. unlabelled: bool [rows], the rows whose
+    (height, width) where each row is a gray picture, else None. unlabeled: bool [rows], the rows whose
     label nobody knows, whose y is 0 and means nothing; None where every row has one.
     """
 
@@ -56,7 +56,7 @@ class Dataset:
     places: np.ndarray | None
     provenance: Provenance
     image_shape: tuple[int, int] | None = None
-    unlabelled: np.ndarray | None = None
+    unlabeled: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -76,7 +76,7 @@ class Dataset:
     @property
     def known(self) -> np.ndarray:
         """The rows whose label is known, bool [rows]."""
-        return np.ones(self.rows, dtype=bool) if self.unlabelled is None else ~self.unlabelled
+        return np.ones(self.rows, dtype=bool) if self.unlabeled is None else ~self.unlabeled
 
     @property
     def anomaly_share(self) -> float:
@@ -90,8 +90,8 @@ class Dataset:
         digest.update(repr((self.X.shape, self.X.dtype.str)).encode())
         digest.update(np.ascontiguousarray(self.X).tobytes())
         digest.update(self.y.tobytes())
-        if self.unlabelled is not None:
-            digest.update(self.unlabelled.tobytes())
+        if self.unlabeled is not None:
+            digest.update(self.unlabeled.tobytes())
         return digest.hexdigest()
 
     @cached_property
@@ -121,11 +121,11 @@ def make_dataset(
     provenance: Provenance,
     row_ids: np.ndarray | None = None,
     image_shape: tuple[int, int] | None = None,
-    unlabelled: np.ndarray | None = None,
+    unlabeled: np.ndarray | None = None,
 ) -> Dataset:
     """Check a table and give it the types that the core relies on.
 
-    X [rows, columns] numbers, y [rows] of 0 and 1; unlabelled bool [rows], or None where no row is.
+    X [rows, columns] numbers, y [rows] of 0 and 1; unlabeled bool [rows], or None where no row is.
     Raises BadDataFile with what is wrong.
     """
     if X.ndim != 2 or X.shape[1] < 1:
@@ -136,7 +136,7 @@ def make_dataset(
         raise BadDataFile(f"{name}: the features must be numbers.")
     if y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all():
         raise BadDataFile(f"{name}: labels must be 0 (normal) or 1 (anomaly).")
-    known = y if unlabelled is None else y[~unlabelled]
+    known = y if unlabeled is None else y[~unlabeled]
     if not (known == 0).any() or not (known == 1).any():
         raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
     with np.errstate(over="ignore"):
@@ -144,4 +144,4 @@ def make_dataset(
     if not (features.min() >= -LARGEST and features.max() <= LARGEST):  # nor where one is NaN
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {LARGEST:g}.")
     places = None if row_ids is None else row_ids.astype(np.int64)
-    return Dataset(name, features, y.astype(np.int8), places, provenance, image_shape, unlabelled)
+    return Dataset(name, features, y.astype(np.int8), places, provenance, image_shape, unlabeled)

@@ -1,6 +1,6 @@
-"""Which rows a run trains on, which of them are labelled, and which rows test it.
+"""Which rows a run trains on, which of them are labeled, and which rows test it.
 
-METHODS: 70/30, stratified by label; a share of the training anomalies is labelled; all other
+METHODS: 70/30, stratified by label; a share of the training anomalies is labeled; all other
 training rows are the pool, whose anomalous share is the contamination. (Elsewhere that word also
 means a score threshold, in PyOD, or flipped labels, in ADBench.)
 """
@@ -30,13 +30,13 @@ class Split:
     """The rows of one run, as indices into its Dataset.
 
     train: int64 [n], the rows trained on, repeated where the training part was resampled.
-    labelled: bool [n], the anomalies whose label the training sees; the others are the pool.
+    labeled: bool [n], the anomalies whose label the training sees; the others are the pool.
     test: int64 [m]. minimum, scale: float32 [columns], the min-max scaling into about 0 to 1.
     counts: what the split holds, by name, as the page and the command line report it.
     """
 
     train: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
     test: np.ndarray
     minimum: np.ndarray
     scale: np.ndarray
@@ -65,14 +65,14 @@ def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def make_split(dataset: Dataset, config: RunConfig) -> Split:
     """Draw the split that the config describes from the run's own streams.
 
-    Rows without a label are all in the pool; the labelled, normal and contamination shares are of the others.
+    Rows without a label are all in the pool; the labeled, normal and contamination shares are of the others.
 
     The draws are nested: fewer labels, fewer normals or less contamination keep a subset of the
     same rows. Raises SplitImpossible when a class has too few rows.
     """
     groups, known = dataset.identical, dataset.known
     if config.protocol == "published":
-        if dataset.unlabelled is not None:
+        if dataset.unlabeled is not None:
             raise SplitImpossible(
                 f"{dataset.name} has rows without a label, which the published protocol does not know: take leak_free."
             )
@@ -83,11 +83,11 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         test = test[known[test]]
         copies = _copies(dataset.rows, len(train_part), config.seed)
 
-    labelled, pool = _select(dataset.y[train_part], known[train_part], config)
-    is_labelled = _mask(labelled, len(train_part))
-    chosen = is_labelled | _mask(pool, len(train_part))
+    labeled, pool = _select(dataset.y[train_part], known[train_part], config)
+    is_labeled = _mask(labeled, len(train_part))
+    chosen = is_labeled | _mask(pool, len(train_part))
     train = np.repeat(train_part[chosen], copies[chosen])
-    train_labelled = np.repeat(is_labelled[chosen], copies[chosen])
+    train_labelled = np.repeat(is_labeled[chosen], copies[chosen])
 
     scaled_by = train_part if config.protocol == "published" else train
     minimum, scale = min_max(dataset.X, scaled_by)
@@ -114,7 +114,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split the distinct rows; copies of a row stay on its side, and rows that nobody has labelled train."""
+    """Split the distinct rows; copies of a row stay on its side, and rows that nobody has labeled train."""
     group_label = np.zeros(groups.max() + 1, dtype=np.int8)
     group_label[groups[dataset.y == 1]] = 1
     trains = np.ones(len(group_label), dtype=bool)
@@ -196,27 +196,27 @@ def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
 
 
 def _select(y: np.ndarray, known: np.ndarray, config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in the training part of the labelled anomalies and of the pool, where all unlabelled rows stay."""
+    """Positions in the training part of the labeled anomalies and of the pool, where all unlabeled rows stay."""
     anomalies = numpy_stream(config.seed, "labels").permutation(np.flatnonzero(y == 1))
     normals = numpy_stream(config.seed, "normals").permutation(np.flatnonzero((y == 0) & known))
     labels = max(1, math.ceil(round(config.labeled_ratio * len(anomalies), 9)))
-    labelled, unlabelled = anomalies[:labels], anomalies[labels:]
+    labeled, unlabeled = anomalies[:labels], anomalies[labels:]
     normals = normals[: max(1, round(config.normal_ratio * len(normals)))]
     if config.contamination != "natural":
-        unlabelled, normals = _contaminate(unlabelled, normals, float(config.contamination))
-    return labelled, np.concatenate([unlabelled, normals, np.flatnonzero(~known)])
+        unlabeled, normals = _contaminate(unlabeled, normals, float(config.contamination))
+    return labeled, np.concatenate([unlabeled, normals, np.flatnonzero(~known)])
 
 
-def _contaminate(unlabelled: np.ndarray, normals: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+def _contaminate(unlabeled: np.ndarray, normals: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Bring the pool to an anomalous share; where anomalies are too few, by dropping normals."""
     if share == 0:
-        return unlabelled[:0], normals
+        return unlabeled[:0], normals
     wanted = round(len(normals) * share / (1 - share))
-    if wanted <= len(unlabelled):
-        return unlabelled[:wanted], normals
-    if len(unlabelled) == 0:
+    if wanted <= len(unlabeled):
+        return unlabeled[:wanted], normals
+    if len(unlabeled) == 0:
         raise SplitImpossible(
-            "Every training anomaly is labelled, so none is left to contaminate the pool: "
-            "lower the labelled ratio or set the contamination to 0 or natural."
+            "Every training anomaly is labeled, so none is left to contaminate the pool: "
+            "lower the labeled ratio or set the contamination to 0 or natural."
         )
-    return unlabelled, normals[: max(1, round(len(unlabelled) * (1 - share) / share))]
+    return unlabeled, normals[: max(1, round(len(unlabeled) * (1 - share) / share))]

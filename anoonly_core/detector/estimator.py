@@ -36,19 +36,19 @@ LARGEST_SEED = 2**31 - 1
 
 
 class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """Semi-supervised anomaly detector: learns from a few labelled anomalies and many unlabelled rows.
+    """Semi-supervised anomaly detector: learns from a few labeled anomalies and many unlabeled rows.
 
-    In `fit(X, y)`, y is 1 for labelled anomalies and 0 for every other row: those are unlabelled,
+    In `fit(X, y)`, y is 1 for labeled anomalies and 0 for every other row: those are unlabeled,
     not normal, and may hide anomalies. Rows are used as they are given, scaled to the training
     rows' range, and trained on by the same engine as a run of the page or the command line.
 
     Parameters: baseline: DeepSAD, DevNet, FEAWAD, PReNet, or a comparator, REPEN or GANomaly.
-    lambda_n: the weight of the loss on the unlabelled rows, from 0 (AnoOnly) to 1 (the baseline);
+    lambda_n: the weight of the loss on the unlabeled rows, from 0 (AnoOnly) to 1 (the baseline);
     None for a comparator, which has none, and elsewhere as published, 1. norm, batch_size, epochs,
     learning_rate: None is as published for the baseline, under this preset ("paper" or
     "published_code"). contamination: above 0 and up to 0.5, the share of the training rows that
     `predict` would call anomalous. It moves the threshold only, as in PyOD; elsewhere in this
-    project the word means anomalies among the unlabelled rows. random_state: a whole number is a
+    project the word means anomalies among the unlabeled rows. random_state: a whole number is a
     run's seed; None draws one anew, and leaves NumPy's global state alone. device: "cpu", "cuda" or
     "auto".
 
@@ -107,7 +107,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Train on rows X [rows, features]; y [rows] is 1 for labelled anomalies and 0 for all other rows.
+        """Train on rows X [rows, features]; y [rows] is 1 for labeled anomalies and 0 for all other rows.
 
         Raises ValueError (InvalidInput) with one sentence for settings, rows or labels that cannot
         be, and TrainingDiverged where the scores stop being finite numbers.
@@ -116,7 +116,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         if y is None:
             raise InvalidInput(
                 "AnoOnlyDetector requires y to be passed, but the target y is None: "
-                "give 1 for labelled anomalies and 0 for all other rows."
+                "give 1 for labeled anomalies and 0 for all other rows."
             )
         with _as_value_errors():
             config, device = self._config(), resolve_device(self.device)
@@ -126,14 +126,14 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             dataset = make_dataset("X", rows, labels, Provenance("given to fit", ""))
         everything = np.arange(dataset.rows)
         split = Split(everything, labels == 1, np.arange(0), *min_max(dataset.X, everything), {})
-        # Nothing that is learnt from the rows stays in the process.
+        # Nothing that is learned from the rows stays in the process.
         self._keep(fit_network(dataset, split, config, device, remember=False))
         return self
 
     def fit_split(self, dataset: Dataset, split: Split, report: Report = lambda done, total: None) -> Self:
         """Train on a split of a data set, as a run of the page does: with the run's settings and seed, its bits.
 
-        It is `fit` on dataset.X[split.train], where split.labelled says which rows are labelled, but that the
+        It is `fit` on dataset.X[split.train], where split.labeled says which rows are labeled, but that the
         split's own scaling holds, which under the protocol "published" is that of more rows. report: called
         after each epoch with the epochs done and all of them; what it raises stops the training. Errors as fit.
         """
@@ -280,11 +280,11 @@ def _labels(y: ArrayLike, rows: np.ndarray) -> np.ndarray:
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
     if not np.isin(labels, (0, 1)).all():
-        raise InvalidInput("y must hold 1 for labelled anomalies and 0 for all other rows, and nothing else.")
+        raise InvalidInput("y must hold 1 for labeled anomalies and 0 for all other rows, and nothing else.")
     if not (labels == 1).any():
-        raise InvalidInput("y holds no labelled anomaly: at least one row must be 1.")
+        raise InvalidInput("y holds no labeled anomaly: at least one row must be 1.")
     if not (labels == 0).any():
-        raise InvalidInput("y holds labelled anomalies only: at least one row must be 0, unlabelled.")
+        raise InvalidInput("y holds labeled anomalies only: at least one row must be 0, unlabeled.")
     found: np.ndarray = labels.astype(np.int64)
     return found
 

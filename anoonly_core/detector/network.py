@@ -23,6 +23,10 @@ __all__ = ["FittedNetwork", "Report", "fit_network", "restored_network"]
 Report = Callable[[int, int], None]
 
 
+# Tensors that format 1 of the file calls otherwise than the code.
+FILE_NAMES = {"center": "centre"}
+
+
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
     """One run's network.
@@ -63,7 +67,10 @@ class FittedNetwork:
 
     def tensors(self) -> dict[str, Tensor]:
         """All that a file keeps of it beside its settings, on the CPU."""
-        kept = {f"head.{name}": tensor.cpu().contiguous() for name, tensor in self.head.state_dict().items()}
+        kept = {
+            f"head.{FILE_NAMES.get(name, name)}": tensor.cpu().contiguous()
+            for name, tensor in self.head.state_dict().items()
+        }
         arrays = {"minimum": self.minimum, "scale": self.scale, "decision_scores_": self.training_scores}
         return kept | {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
@@ -97,7 +104,9 @@ def fit_network(
 
 def restored_network(config: RunConfig, tensors: Mapping[str, Tensor]) -> FittedNetwork:
     """The network whose tensors these are; some exception where they are not those of such a network."""
-    weights = {name.removeprefix("head."): tensor for name, tensor in tensors.items() if name.startswith("head.")}
+    names = {in_file: name for name, in_file in FILE_NAMES.items()}
+    stored = {name.removeprefix("head."): tensor for name, tensor in tensors.items() if name.startswith("head.")}
+    weights = {names.get(name, name): tensor for name, tensor in stored.items()}
     arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("head.")}
     if set(arrays) != {"minimum", "scale", "decision_scores_"}:
         raise ValueError("other tensors than a detector's")

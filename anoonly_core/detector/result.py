@@ -13,7 +13,7 @@ from anoonly_core.data.split import Split
 __all__ = ["FittedRun", "parts_of"]
 
 # What a row was to the run, bit by bit: the published protocol has copies of a row on both sides.
-PARTS = ("labelled anomaly", "pool", "tested")
+PARTS = ("labeled anomaly", "pool", "tested")
 NO_PART = "left out"
 
 
@@ -50,6 +50,6 @@ class FittedRun:
 def parts_of(dataset: Dataset, split: Split) -> np.ndarray:
     """What each row of the data set is to a run, int8 [rows]: a bit for each of PARTS."""
     parts = np.zeros(dataset.rows, dtype=np.int8)
-    for bit, rows in enumerate((split.train[split.labelled], split.train[~split.labelled], split.test)):
+    for bit, rows in enumerate((split.train[split.labeled], split.train[~split.labeled], split.test)):
         parts[rows] |= np.int8(1 << bit)
     return parts

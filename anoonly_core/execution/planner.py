@@ -89,8 +89,8 @@ class _Cost:
         """What these runs take as one stack."""
         config = runs[0].config
         pretrained = len({_unit(one.config) for one in runs})
-        learnt = self.pretraining_epoch[1] * _pretraining_epochs(config) * pretrained
-        return self.fixed(config) + self.each(config) * len(runs) + learnt
+        learned = self.pretraining_epoch[1] * _pretraining_epochs(config) * pretrained
+        return self.fixed(config) + self.each(config) * len(runs) + learned
 
 
 def _epochs(config: RunConfig) -> int:

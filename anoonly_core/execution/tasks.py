@@ -171,11 +171,11 @@ def settle_own(job: int, name: str, reading: Reading) -> OwnTable:
 
 
 def score_own(job: int, config: RunConfig, scorer: str) -> Ranked:
-    """Score a table that nobody has labelled, see marked.score_unlabelled; raises Cancelled."""
-    from anoonly_core.labeling.run import score_unlabelled
+    """Score a table that nobody has labeled, see marked.score_unlabeled; raises Cancelled."""
+    from anoonly_core.labeling.run import score_unlabeled
 
     check(job)
-    return score_unlabelled(config, scorer, lambda done, total: report_progress(job, done, total))
+    return score_unlabeled(config, scorer, lambda done, total: report_progress(job, done, total))
 
 
 def rank_own(job: int, config: RunConfig, anomalies: Sequence[int]) -> Ranked:

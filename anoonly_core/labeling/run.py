@@ -1,6 +1,6 @@
 """A table of one's own whose anomalies are marked by hand: scored without labels, then trained on the marks.
 
-All rows train: those that are marked as labelled anomalies, all others as the pool. Nothing is put
+All rows train: those that are marked as labeled anomalies, all others as the pool. Nothing is put
 aside for a test, for nobody knows which rows are normal.
 """
 
@@ -24,11 +24,11 @@ from anoonly_core.purify.config import SCORERS
 from anoonly_core.rng import derived_seed, numpy_stream
 from anoonly_core.runs.train_and_score import WAYS, Training, trained_scores
 
-__all__ = ["Ranked", "marked_problem", "rank_marked", "score_unlabelled"]
+__all__ = ["Ranked", "marked_problem", "rank_marked", "score_unlabeled"]
 
 SAMPLE_ROWS = 1200
 TOP_ROWS = 200
-NEIGHBOURS = 20
+NEIGHBORS = 20
 FEWEST_ROWS = 3
 TREES = 200
 
@@ -50,7 +50,7 @@ class Ranked:
     file: bytes | None = None
 
 
-def score_unlabelled(config: RunConfig, scorer: str, report: Report = lambda done, total: None) -> Ranked:
+def score_unlabeled(config: RunConfig, scorer: str, report: Report = lambda done, total: None) -> Ranked:
     """Scores of a table's rows by one of UNSUPERVISED, on the stream of the config's seed.
 
     Raises InvalidInput where the table has too many rows for it, TrainingDiverged, and what loading raises.
@@ -77,11 +77,11 @@ def rank_marked(config: RunConfig, anomalies: Sequence[int], report: Report = la
     training. Raises InvalidInput, TrainingDiverged, and what loading raises.
     """
     dataset, split = marked_problem(config.dataset, anomalies)
-    if not split.labelled.any() or split.labelled.all():
+    if not split.labeled.any() or split.labeled.all():
         raise InvalidInput("Mark at least one row as an anomaly, and not all of them.")
     detector = detector_on(config, dataset, split, report)
     scores = detector.decision_scores_.astype(np.float32)
-    rows = _drawn(scores, split.labelled, config.seed)
+    rows = _drawn(scores, split.labeled, config.seed)
     return Ranked(scores, rows, detector.network_.hidden(dataset.X[rows]), detector.to_bytes())
 
 
@@ -90,10 +90,10 @@ def marked_problem(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]
 
     Raises UnknownDataset where there is no such table any more.
     """
-    dataset = uploads.load(uploads.get(name)).unlabelled_dataset(name)
+    dataset = uploads.load(uploads.get(name)).unlabeled_dataset(name)
     everything = np.arange(dataset.rows)
-    labelled = np.isin(dataset.row_ids, np.asarray(anomalies, dtype=np.int64))
-    return dataset, Split(everything, labelled, everything, *min_max(dataset.X, everything), {})
+    labeled = np.isin(dataset.row_ids, np.asarray(anomalies, dtype=np.int64))
+    return dataset, Split(everything, labeled, everything, *min_max(dataset.X, everything), {})
 
 
 def _drawn(scores: np.ndarray, marked: np.ndarray, seed: int) -> np.ndarray:
@@ -111,7 +111,7 @@ def _forest(X: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _local_outlier_factor(X: np.ndarray, seed: int) -> np.ndarray:
-    found = LocalOutlierFactor(n_neighbors=min(NEIGHBOURS, len(X) - 1)).fit(X)
+    found = LocalOutlierFactor(n_neighbors=min(NEIGHBORS, len(X) - 1)).fit(X)
     return -np.asarray(found.negative_outlier_factor_)
 
 

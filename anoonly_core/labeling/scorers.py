@@ -1,4 +1,4 @@
-"""Scorers that need no label: what to look at first in a table that nobody has labelled."""
+"""Scorers that need no label: what to look at first in a table that nobody has labeled."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ UNSUPERVISED: Mapping[str, Unsupervised] = MappingProxyType(
         ),
         "local_outlier_factor": Unsupervised(
             "local outlier factor",
-            "How much thinner it is around a row than around its 20 neighbours (scikit-learn).",
+            "How much thinner it is around a row than around its 20 neighbors (scikit-learn).",
             trained=False,
             most_rows=MOST_ROWS,
         ),
-        "svdd": Unsupervised("SVDD", "DeepSAD's network without any label: the distance to its centre.", True),
+        "svdd": Unsupervised("SVDD", "DeepSAD's network without any label: the distance to its center.", True),
         "autoencoder": Unsupervised("autoencoder", "FEAWAD's autoencoder: how badly it draws a row again.", True),
     }
 )

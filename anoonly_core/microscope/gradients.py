@@ -39,13 +39,13 @@ class Parts:
         return None if self.mean_as_printed is None else self.direct + self.through_variance + self.mean_as_printed
 
 
-def _normalised(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> Parts:
+def _normalized(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> Parts:
     """For h' = (h − μ)/√(σ²+ε) with statistics along an axis, and upstream = ∂L/∂h' (P eq. 11 to 14)."""
     count = h.shape[axis]
-    centred = h - h.mean(axis, keepdims=True)
-    shifted = (centred**2).mean(axis, keepdims=True) + eps
-    to_variance = -0.5 * (upstream * centred).sum(axis, keepdims=True) * shifted**-1.5
-    to_mean_by_variance = to_variance * (-2 / count) * centred.sum(axis, keepdims=True)
+    centered = h - h.mean(axis, keepdims=True)
+    shifted = (centered**2).mean(axis, keepdims=True) + eps
+    to_variance = -0.5 * (upstream * centered).sum(axis, keepdims=True) * shifted**-1.5
+    to_mean_by_variance = to_variance * (-2 / count) * centered.sum(axis, keepdims=True)
     summed = upstream.sum(axis, keepdims=True)
 
     def spread(to_mean: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def _normalised(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> P
 
     return Parts(
         direct=upstream * shifted**-0.5,
-        through_variance=to_variance * 2 * centred / count,
+        through_variance=to_variance * 2 * centered / count,
         through_mean=spread(-(shifted**-0.5) * summed),
         mean_as_printed=spread(-summed / shifted) if axis == ROWS else None,
     )
@@ -61,12 +61,12 @@ def _normalised(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> P
 
 def _batch(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> Parts:
     """Statistics over the batch's rows: what one row's loss does to them moves all rows."""
-    return _normalised(h, upstream, eps, ROWS)
+    return _normalized(h, upstream, eps, ROWS)
 
 
 def _layer(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> Parts:
     """Statistics over a row's own features: nothing passes from row to row."""
-    return _normalised(h, upstream, eps, FEATURES)
+    return _normalized(h, upstream, eps, FEATURES)
 
 
 def _none(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> Parts:
@@ -76,12 +76,12 @@ def _none(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> Pa
 
 def _bn_loss(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> Parts:
     """The features pass unchanged, and penalty · L_BN pulls at the batch's mean and variance (P eq. 5)."""
-    mean, centred = h.mean(ROWS), h - h.mean(ROWS)
-    off = (centred**2).mean(ROWS) - 1
+    mean, centered = h.mean(ROWS), h - h.mean(ROWS)
+    off = (centered**2).mean(ROWS) - 1
     to_mean, to_variance = (penalty * own / (np.linalg.norm(own) or 1.0) for own in (mean, off))
     return Parts(
         direct=upstream,
-        through_variance=to_variance * 2 * centred / len(h),
+        through_variance=to_variance * 2 * centered / len(h),
         through_mean=np.broadcast_to(to_mean / len(h), h.shape),
     )
 

@@ -15,11 +15,11 @@ PART_NAMES = ("direct", "through the variance", "through the mean")
 
 
 class Kind:
-    """What a training row really is, as stored in Observation.kind; training knows of the labelled ones alone."""
+    """What a training row really is, as stored in Observation.kind; training knows of the labeled ones alone."""
 
     NORMAL = 0
     HIDDEN_ANOMALY = 1
-    LABELLED_ANOMALY = 2
+    LABELED_ANOMALY = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Observation:
     place: see `places`. epoch: int32 [S], from 1; steps_an_epoch and all_steps: of the whole training.
     row_ids: int64 [S, b]. kind: int8 [S, b], see Kind. lengths: float32 [S, 3, b], how long each
     row's parts of the gradient are, in the order of PART_NAMES. distance: float32 [S, b], from the
-    centre of the batch's pool behind the norm, a feature. mean, deviation: float32 [S, features], the
+    center of the batch's pool behind the norm, a feature. mean, deviation: float32 [S, features], the
     batch's in front of the norm; running_mean, running_deviation: the norm's after the step, NaN where
     it keeps none. loss_before, loss_after: float32 [S], L_BN (P eq. 5) in front of and behind the norm.
     error, error_printed: float32 [S], the furthest that the parts' sum is from autograd's gradient, in

@@ -34,14 +34,14 @@ MOST_ROWS = 100_000  # steps times rows a step
 class Look:
     """One pass of a batch through a norm.
 
-    rows: int64 [b], places among the run's training rows; labelled: bool [b]. before, after: float64
+    rows: int64 [b], places among the run's training rows; labeled: bool [b]. before, after: float64
     [b, features], the features in front of the norm and behind it. gradient: float64 [b, features],
     what autograd says reaches the features in front; parts: the same, split. running_mean,
     running_variance: float64 [features] after this batch, None where the norm keeps none.
     """
 
     rows: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
     before: np.ndarray
     after: np.ndarray
     gradient: np.ndarray
@@ -103,9 +103,9 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
     stack = Stack(dataset, [config], [split])
-    kind = np.where(split.labelled, Kind.LABELLED_ANOMALY, dataset.y[split.train]).astype(np.int8)
+    kind = np.where(split.labeled, Kind.LABELED_ANOMALY, dataset.y[split.train]).astype(np.int8)
     assert config.epochs is not None and config.batch_size is not None
-    an_epoch, size = stack.head.batch_shape(len(split.train), int(split.labelled.sum()), config.batch_size)
+    an_epoch, size = stack.head.batch_shape(len(split.train), int(split.labeled.sum()), config.batch_size)
     steps = min(an_epoch * config.epochs, MOST_STEPS, max(1, MOST_ROWS // size))
     before, epochs = stack.pretraining_epochs, -(-steps // an_epoch)
     for epoch in pretrain(stack):
@@ -148,7 +148,7 @@ def _look(stack: Stack, one: _Pass, rows: Tensor, penalty: float) -> Look:
     mean, variance = (None if own is None else _exact(own)[0] for own in running)
     return Look(
         rows=rows.cpu().numpy(),
-        labelled=stack.rows.labelled[rows].cpu().numpy(),
+        labeled=stack.rows.labeled[rows].cpu().numpy(),
         before=before,
         after=after,
         gradient=_gradient(one.before),
@@ -174,12 +174,12 @@ def _taken(look: Look) -> dict[str, np.ndarray]:
     split = (parts.direct, parts.through_variance, parts.through_mean)
     largest = max(float(np.abs(own).max()) for own in (*split, look.gradient)) or 1.0
     printed = parts.total_as_printed
-    centre = look.after[~look.labelled].mean(axis=0) if not look.labelled.all() else look.after.mean(axis=0)
+    center = look.after[~look.labeled].mean(axis=0) if not look.labeled.all() else look.after.mean(axis=0)
     unknown = np.full(look.before.shape[1], np.nan)
     return {
         "rows": look.rows,
         "lengths": np.stack([np.linalg.norm(own, axis=1) for own in split]),
-        "distance": np.sqrt(((look.after - centre) ** 2).mean(axis=1)),
+        "distance": np.sqrt(((look.after - center) ** 2).mean(axis=1)),
         "mean": look.before.mean(axis=0),
         "deviation": look.before.std(axis=0),
         "running_mean": unknown if look.running_mean is None else look.running_mean,

@@ -19,30 +19,30 @@ CARD_ROWS = 512
 
 
 class DeepSAD(Head):
-    """Maps a row to a few numbers and scores it by their squared distance to a fixed centre."""
+    """Maps a row to a few numbers and scores it by their squared distance to a fixed center."""
 
     name: ClassVar[str] = "DeepSAD"
     shares_rows: ClassVar[bool] = True
     norm_eps: ClassVar[float] = 1e-4
     weight_decay = 1e-6
     score_eps = 1e-6
-    centre_margin = 0.1
-    centre: Tensor
+    center_margin = 0.1
+    center: Tensor
 
     def __init__(self, runs: int, columns: int, norm: str | None, preset: str) -> None:
         super().__init__(runs, columns, norm, preset)
         *_, last = self.parts["code"].parameters()
-        self.register_buffer("centre", torch.zeros(runs, 1, last.shape[2]))
+        self.register_buffer("center", torch.zeros(runs, 1, last.shape[2]))
 
     @torch.no_grad()
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Fix each run's centre: the untrained network's mean output over the training rows, off zero."""
+        """Fix each run's center: the untrained network's mean output over the training rows, off zero."""
         if rows.X.is_cuda:
             mean = self._mean_on_card(rows)
         else:
             mean = self._mean_code([rows.of_run(run)[0] for run in range(len(rows.sizes))])
-        pushed = torch.where(mean < 0, -self.centre_margin, self.centre_margin)
-        self.centre.copy_(torch.where(mean.abs() < self.centre_margin, pushed, mean))
+        pushed = torch.where(mean < 0, -self.center_margin, self.center_margin)
+        self.center.copy_(torch.where(mean.abs() < self.center_margin, pushed, mean))
 
     def _mean_code(self, rows: Sequence[Tensor]) -> Tensor:
         """The network's mean output over each run's rows [R, 1, code], without keeping the outputs.
@@ -50,10 +50,10 @@ class DeepSAD(Head):
         torch adds up a tensor's columns, 32 of them at a time and 2^19 rows at most, as here: by
         blocks of 256 rows and spans of 16 blocks. So the bits are those of the mean of all outputs at once.
         """
-        width = self.centre.shape[2]
+        width = self.center.shape[2]
         if width % COLUMNS_AT_ONCE:
             return torch.stack([output.mean(dim=0, keepdim=True) for output in self.row_by_row(self.code, rows)])
-        spans, blocks, rest = self.centre.new_zeros(3, len(rows), 1, width)
+        spans, blocks, rest = self.center.new_zeros(3, len(rows), 1, width)
         for number, outputs in enumerate(self.block_by_block(self.code, rows)):
             for run, x in enumerate(rows):
                 own = outputs[run, : max(0, len(x) - number * BLOCK_ROWS)].sum(dim=0)
@@ -72,7 +72,7 @@ class DeepSAD(Head):
         """The same, of all runs' rows at once."""
         first = rows.first.to(rows.X.device)[:, None]
         sizes = torch.tensor(rows.sizes, device=rows.X.device)[:, None]
-        total = self.centre.new_zeros(self.centre.shape, dtype=torch.float64)
+        total = self.center.new_zeros(self.center.shape, dtype=torch.float64)
         was_training = self.training
         self.eval()
         for begin in range(0, max(rows.sizes), CARD_ROWS):
@@ -81,21 +81,21 @@ class DeepSAD(Head):
             outputs = torch.where((places < sizes)[..., None], self.code(x), 0)
             total += outputs.sum(dim=1, keepdim=True, dtype=torch.float64)
         self.train(was_training)
-        return (total / sizes[..., None]).to(self.centre.dtype)
+        return (total / sizes[..., None]).to(self.center.dtype)
 
-    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+    def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
         decay = self.weight_decay
         return torch.optim.Adam(self.parameters(), lr=learning_rate, weight_decay=decay, fused=True)
 
-    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        return shuffled_batches(len(labelled), batch_size, generator)
+    def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return shuffled_batches(len(labeled), batch_size, generator)
 
-    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
-        """P appendix B: L_N = Σ score over the pool, L_A = Σ 1/(score + 1e-6) over the labelled anomalies."""
+    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """P appendix B: L_N = Σ score over the pool, L_A = Σ 1/(score + 1e-6) over the labeled anomalies."""
         score = self.score(x)
         zero = score.new_zeros(())
-        normal = torch.where(labelled, zero, score).sum(dim=1)
-        anomaly = torch.where(labelled, (score + self.score_eps).reciprocal(), zero).sum(dim=1)
+        normal = torch.where(labeled, zero, score).sum(dim=1)
+        anomaly = torch.where(labeled, (score + self.score_eps).reciprocal(), zero).sum(dim=1)
         return normal / x.shape[1], anomaly / x.shape[1]
 
     def code(self, x: Tensor) -> Tensor:
@@ -104,4 +104,4 @@ class DeepSAD(Head):
         return output
 
     def score(self, x: Tensor) -> Tensor:
-        return (self.code(x) - self.centre).square().sum(dim=2)
+        return (self.code(x) - self.center).square().sum(dim=2)

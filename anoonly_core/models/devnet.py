@@ -16,7 +16,7 @@ __all__ = ["DevNet"]
 
 
 class DevNet(Head):
-    """One number F for every row, near 0 for the pool and at least a = 5 for labelled anomalies.
+    """One number F for every row, near 0 for the pool and at least a = 5 for labeled anomalies.
 
     The original measures F in deviations of 5000 draws from N(0, 1); their mean and deviation are 0
     and 1 but for chance, and P leaves them out.
@@ -31,7 +31,7 @@ class DevNet(Head):
     margin = 5.0
     l2 = 0.01
 
-    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+    def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
         hidden_weight, *others = self.parameters()  # 0.01·‖w‖² on the hidden layer's weights alone
         groups: list[dict[str, Any]] = [
             {"params": [hidden_weight], "weight_decay": 2 * self.l2},
@@ -39,11 +39,11 @@ class DevNet(Head):
         ]
         return torch.optim.RMSprop(groups, lr=learning_rate, alpha=0.9, eps=1e-7)
 
-    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        return balanced_batches(labelled, batch_size, self.steps, generator)
+    def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return balanced_batches(labeled, batch_size, self.steps, generator)
 
-    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
-        """P appendix B: L_N = Σ |F| over the pool, L_A = Σ max(0, a − F) over the labelled anomalies.
+    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """P appendix B: L_N = Σ |F| over the pool, L_A = Σ max(0, a − F) over the labeled anomalies.
 
         The published code has no hinge: L_A = Σ |a − F| in the baseline, and with AnoOnly Σ (a − F),
         which has no lower bound.
@@ -55,8 +55,8 @@ class DevNet(Head):
         else:
             cost = functional.relu(short_by)
         zero = score.new_zeros(())
-        normal = torch.where(labelled, zero, score.abs()).sum(dim=1)
-        anomaly = torch.where(labelled, cost, zero).sum(dim=1)
+        normal = torch.where(labeled, zero, score.abs()).sum(dim=1)
+        anomaly = torch.where(labeled, cost, zero).sum(dim=1)
         return normal / x.shape[1], anomaly / x.shape[1]
 
     def score(self, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class _Encoded(NamedTuple):
 class FEAWAD(Head):
     """A score F from an autoencoder's code and residual; autoencoder and scorer train together.
 
-    P writes |F| in its loss. A row with F = −5 would then cost nothing as a labelled anomaly and yet
+    P writes |F| in its loss. A row with F = −5 would then cost nothing as a labeled anomaly and yet
     be scored as the most normal of all; as in the published code, F itself is trained and scored.
     """
 
@@ -45,13 +45,13 @@ class FEAWAD(Head):
         autoencoder = [*self.parts["encoder"].parameters(), *self.parts["decoder"].parameters()]
         return Pretraining(
             epochs=self.pretraining_epochs,
-            optimiser=torch.optim.Adam(autoencoder, lr=self.pretraining_rate, fused=True),
+            optimizer=torch.optim.Adam(autoencoder, lr=self.pretraining_rate, fused=True),
             draw=self._draw_pool,
             loss=self._reconstruction_loss,
         )
 
-    def _draw_pool(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        return self._as_published(drawn(torch.nonzero(~labelled)[:, 0], self.steps, batch_size, generator), generator)
+    def _draw_pool(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return self._as_published(drawn(torch.nonzero(~labeled)[:, 0], self.steps, batch_size, generator), generator)
 
     def _reconstruction_loss(self, x: Tensor) -> Tensor:
         return self._squares(x).mean(dim=(1, 2))
@@ -64,11 +64,11 @@ class FEAWAD(Head):
         reconstruction: Tensor = self.parts["decoder"](self.parts["encoder"](x))
         return (reconstruction - x).square()
 
-    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+    def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=learning_rate, fused=True)
 
-    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        return self._as_published(balanced_batches(labelled, batch_size, self.steps, generator), generator)
+    def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return self._as_published(balanced_batches(labeled, batch_size, self.steps, generator), generator)
 
     def _as_published(self, batches: Tensor, generator: torch.Generator) -> Tensor:
         """The published code seeds anew for every batch, so that all of them hold the same rows."""
@@ -77,7 +77,7 @@ class FEAWAD(Head):
         generator.manual_seed(generator.initial_seed())
         return batches[:1].expand_as(batches)
 
-    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """P eq. 20 and 21 with λ_R = 1: L_N = Σ (|F| + ‖r‖), L_A = Σ (max(0, a − F) + max(0, a − ‖r‖)).
 
         The published code takes the norm of r/‖r‖ in place of r: always 1, a term without a gradient.
@@ -88,9 +88,9 @@ class FEAWAD(Head):
         if self.preset == "published_code":
             length = torch.ones_like(length)
         zero = score.new_zeros(())
-        normal = torch.where(labelled, zero, score.abs() + length).sum(dim=1)
+        normal = torch.where(labeled, zero, score.abs() + length).sum(dim=1)
         cost = functional.relu(self.margin - score) + functional.relu(self.margin - length)
-        anomaly = torch.where(labelled, cost, zero).sum(dim=1)
+        anomaly = torch.where(labeled, cost, zero).sum(dim=1)
         return normal / x.shape[1], anomaly / x.shape[1]
 
     def _encode(self, x: Tensor) -> _Encoded:

@@ -26,19 +26,19 @@ class GANomaly(Head):
     name: ClassVar[str] = "GANomaly"
     momentum = 0.7
 
-    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+    def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=learning_rate, momentum=self.momentum)
 
     @classmethod
-    def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
-        return full_batches(rows - labelled, batch_size)
+    def batch_shape(cls, rows: int, labeled: int, batch_size: int) -> tuple[int, int]:
+        return full_batches(rows - labeled, batch_size)
 
-    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """The pool's rows, shuffled; no labelled anomaly is ever seen."""
-        pool = torch.nonzero(~labelled)[:, 0]
+    def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        """The pool's rows, shuffled; no labeled anomaly is ever seen."""
+        pool = torch.nonzero(~labeled)[:, 0]
         return pool[shuffled_batches(len(pool), batch_size, generator)]
 
-    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """The judge's cross-entropy, and the generator's mean of three: what the judge sees, the row, the code."""
         code, reconstruction, second_code = self._codes(x)
         judge = (self._called_made(x, False) + self._called_made(reconstruction.detach(), True)) / 2

@@ -27,7 +27,7 @@ NARROW = 8  # times as many inputs as outputs
 def _products(a: Tensor, b: Tensor) -> Tensor:
     """a[r] @ b[r] for every run r: [R, n, k], [R, k, m] -> [R, n, m].
 
-    An operand may be there once for several neighbouring runs: [D, ...] where D divides R.
+    An operand may be there once for several neighboring runs: [D, ...] where D divides R.
     """
     runs = max(len(a), len(b))
     if a.is_cuda:
@@ -119,7 +119,7 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(runs, 1, outputs)) if bias else None
 
     @torch.no_grad()
-    def initialise(
+    def initialize(
         self,
         generators: Sequence[torch.Generator],
         first_weights: str = "uniform",
@@ -139,7 +139,7 @@ class StackedLinear(nn.Module):
     def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
         """frozen: the gradient goes through x alone, not to weight and bias.
 
-        x may be [D, rows, inputs], each of it for R/D neighbouring runs, where it needs no gradient.
+        x may be [D, rows, inputs], each of it for R/D neighboring runs, where it needs no gradient.
         """
         weight: Tensor = self.weight.detach() if frozen else self.weight
         bias = self.bias.detach() if frozen and self.bias is not None else self.bias

@@ -26,30 +26,30 @@ class TrainingRows:
 
     X: float32 [rows, columns], scaled; runs with the same split share their rows.
     first: int64 [R], where each run's rows begin in X. sizes: how many each run has.
-    labelled: bool [rows], the labelled anomalies.
+    labeled: bool [rows], the labeled anomalies.
     """
 
     X: Tensor
-    labelled: Tensor
+    labeled: Tensor
     first: Tensor
     sizes: tuple[int, ...]
 
     def of_run(self, run: int) -> tuple[Tensor, Tensor]:
-        """Run `run`'s rows [n, columns] and their labelled mask [n]."""
+        """Run `run`'s rows [n, columns] and their labeled mask [n]."""
         begin = int(self.first[run])
-        return self.X[begin : begin + self.sizes[run]], self.labelled[begin : begin + self.sizes[run]]
+        return self.X[begin : begin + self.sizes[run]], self.labeled[begin : begin + self.sizes[run]]
 
 
 @dataclass(frozen=True)
 class Pretraining:
     """What a head learns before its own training begins: so many epochs of its own batches and loss.
 
-    draw: labelled bool [n], batch size, generator -> row indices int64 [steps, batch].
+    draw: labeled bool [n], batch size, generator -> row indices int64 [steps, batch].
     loss: x [R, batch, columns] -> each run's loss [R].
     """
 
     epochs: int
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     draw: Callable[[Tensor, int, torch.Generator], Tensor]
     loss: Callable[[Tensor], Tensor]
 
@@ -57,13 +57,13 @@ class Pretraining:
 class Head(nn.Module, ABC):
     """R networks of one published system, with the run axis first in every tensor.
 
-    A head is built from (runs, columns, norm, preset), then initialised and prepared, then trained
+    A head is built from (runs, columns, norm, preset), then initialized and prepared, then trained
     by `train.pretrain` and `train.train`, which call `draw_epoch` and `losses`; `score` and `hidden`
     work in eval mode. Its network is the one that `baselines` describes.
 
     lambda_n: float32 [R], each run's; 1 for a comparator. steps: batches an epoch, 0 where it is a
     pass over the rows. rows_an_item: how many rows make one item of a batch: 2 where it is a pair.
-    shares_rows: whether x in `losses` may be there once for several neighbouring runs, because it
+    shares_rows: whether x in `losses` may be there once for several neighboring runs, because it
     goes into linear layers alone.
     """
 
@@ -87,45 +87,45 @@ class Head(nn.Module, ABC):
         self.parts = nn.ModuleDict({name: Chain(runs, part, *norms) for name, part in parts.items()})
         self.register_buffer("lambda_n", torch.ones(runs))
 
-    def initialise(self, generators: Sequence[torch.Generator], like: Sequence[int] | None = None) -> None:
+    def initialize(self, generators: Sequence[torch.Generator], like: Sequence[int] | None = None) -> None:
         """Draw run r's weights from generators[r], layer by layer, the same whatever the norm is.
 
         like: for each run the first one that begins with the same weights, which are drawn once.
         """
         for module in self.modules():
             if isinstance(module, StackedLinear):
-                module.initialise(generators, self.first_weights, like)
+                module.initialize(generators, self.first_weights, like)
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Whatever happens once between the first weights and the first step."""
 
     def pretraining(self) -> Pretraining | None:
-        """What is learnt before the training itself, if anything."""
+        """What is learned before the training itself, if anything."""
         return None
 
     @abstractmethod
-    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
-        """The published optimiser over all R runs' parameters."""
+    def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
+        """The published optimizer over all R runs' parameters."""
 
     def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
         """The learning rate in this epoch, which counts from 1."""
         return first
 
     @classmethod
-    def batch_shape(cls, rows: int, labelled: int, batch_size: int) -> tuple[int, int]:
-        """Steps an epoch and rows a batch, for so many training rows of which so many are labelled."""
+    def batch_shape(cls, rows: int, labeled: int, batch_size: int) -> tuple[int, int]:
+        """Steps an epoch and rows a batch, for so many training rows of which so many are labeled."""
         return (cls.steps, cls.rows_an_item * batch_size) if cls.steps else full_batches(rows, batch_size)
 
     @abstractmethod
-    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """One run's batches for one epoch: row indices int64 [steps, rows], labelled bool [n].
+    def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        """One run's batches for one epoch: row indices int64 [steps, rows], labeled bool [n].
 
         Where an item is a pair, the first rows of all items stand before the second ones.
         """
 
     @abstractmethod
-    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
-        """L_N and L_A of each run [R], both over the batch size; x [R, b, columns], labelled bool [R, b].
+    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
+        """L_N and L_A of each run [R], both over the batch size; x [R, b, columns], labeled bool [R, b].
 
         A comparator has one loss, its own; it stands first.
         """

@@ -9,42 +9,42 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["NORMS", "BatchNorm", "BatchNormLoss", "LayerNorm", "NoNorm", "Norm", "normalise"]
+__all__ = ["NORMS", "BatchNorm", "BatchNormLoss", "LayerNorm", "NoNorm", "Norm", "normalize"]
 
 
-class _Normalise(torch.autograd.Function):
-    """Centre and scale over the rows axis, with the gradient written out (P appendix A)."""
+class _Normalize(torch.autograd.Function):
+    """Center and scale over the rows axis, with the gradient written out (P appendix A)."""
 
     @staticmethod
     def forward(ctx, h: Tensor, eps: float):  # type: ignore[no-untyped-def]
         mean = h.mean(dim=1, keepdim=True)
-        centred = h - mean
-        variance = (centred * centred).mean(dim=1, keepdim=True)
+        centered = h - mean
+        variance = (centered * centered).mean(dim=1, keepdim=True)
         root = torch.rsqrt(variance + eps)
-        normalised = centred.mul_(root)
-        ctx.save_for_backward(normalised, root)
+        normalized = centered.mul_(root)
+        ctx.save_for_backward(normalized, root)
         ctx.mark_non_differentiable(mean, variance)
-        return normalised, mean, variance
+        return normalized, mean, variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream, _mean, _variance):  # type: ignore[no-untyped-def]
         # METHODS § 5 with its terms gathered: each row gets its direct part, minus the batch's
         # mean gradient (the part through μ), minus its share of the part through σ².
-        normalised, root = ctx.saved_tensors
+        normalized, root = ctx.saved_tensors
         through_mean = upstream.mean(dim=1, keepdim=True)
-        through_variance = (upstream * normalised).mean(dim=1, keepdim=True)
-        gradient = torch.addcmul(upstream - through_mean, normalised, through_variance, value=-1)
+        through_variance = (upstream * normalized).mean(dim=1, keepdim=True)
+        gradient = torch.addcmul(upstream - through_mean, normalized, through_variance, value=-1)
         return gradient.mul_(root), None
 
 
-def normalise(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+def normalize(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """Batch statistics at work: (h − μ)/√(σ² + ε), μ, σ² over the rows of h [R, rows, features].
 
     σ² is the biased variance. Only the first result carries a gradient.
     """
-    normalised, mean, variance = _Normalise.apply(h, eps)  # type: ignore[no-untyped-call]
-    return normalised, mean, variance
+    normalized, mean, variance = _Normalize.apply(h, eps)  # type: ignore[no-untyped-call]
+    return normalized, mean, variance
 
 
 class Norm(nn.Module):
@@ -89,7 +89,7 @@ class BatchNorm(Norm):
 
     In training it uses the batch's own statistics and follows them with running ones
     [R, 1, features]; in eval mode it uses the running ones, so that a row's score does not depend
-    on the rows beside it. A batch of one row has variance 0 and normalises to 0.
+    on the rows beside it. A batch of one row has variance 0 and normalizes to 0.
     """
 
     running_mean: Tensor
@@ -107,11 +107,11 @@ class BatchNorm(Norm):
         if self.training and h.is_cuda and h.shape[1] > 1:
             return self._in_few_kernels(h)
         if self.training:
-            normalised, mean, variance = normalise(h, self.eps)
+            normalized, mean, variance = normalize(h, self.eps)
             self._follow(mean, variance, rows=h.shape[1])
         else:
-            normalised = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
-        return normalised if self.affine is None else self.affine(normalised)
+            normalized = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
+        return normalized if self.affine is None else self.affine(normalized)
 
     def _in_few_kernels(self, h: Tensor) -> Tensor:
         """The same as training does elsewhere, by PyTorch's own: each run's features are channels of one batch.
@@ -123,8 +123,8 @@ class BatchNorm(Norm):
         gamma, beta = (None, None) if self.affine is None else (self.affine.gamma.view(-1), self.affine.beta.view(-1))
         mean, variance = self.running_mean.view(-1), self.running_variance.view(-1)
         beside = h.transpose(0, 1).reshape(rows, runs * features)
-        normalised, _, _ = torch.native_batch_norm(beside, gamma, beta, mean, variance, True, self.momentum, self.eps)
-        return normalised.view(rows, runs, features).transpose(0, 1)
+        normalized, _, _ = torch.native_batch_norm(beside, gamma, beta, mean, variance, True, self.momentum, self.eps)
+        return normalized.view(rows, runs, features).transpose(0, 1)
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, rows: int) -> None:

@@ -17,9 +17,9 @@ __all__ = ["PReNet"]
 
 
 class PReNet(Head):
-    """Tells of a pair of rows how many labelled anomalies are in it: 0, 4 or 8 for none, one, two.
+    """Tells of a pair of rows how many labeled anomalies are in it: 0, 4 or 8 for none, one, two.
 
-    partners: the 30 labelled anomalies and 30 pool rows that every row is paired with to score it
+    partners: the 30 labeled anomalies and 30 pool rows that every row is paired with to score it
     [R, 30, columns]. The score of a pair is linear in its two rows' features, so that a row's mean
     over partners is one product with the row's own features and a number that is the same for all.
     """
@@ -30,7 +30,7 @@ class PReNet(Head):
     steps: ClassVar[int] = BASELINES["PReNet"].steps
     weight_decay = 1e-2
     last_learning_rate = 1e-5
-    targets = (8.0, 4.0, 0.0)  # of pairs of two labelled anomalies, of one and a pool row, of two pool rows
+    targets = (8.0, 4.0, 0.0)  # of pairs of two labeled anomalies, of one and a pool row, of two pool rows
     partner_count = 30
     partners_anomaly: Tensor
     partners_pool: Tensor
@@ -43,13 +43,13 @@ class PReNet(Head):
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Draw each run's partners."""
         for run, generator in enumerate(generators):
-            X, labelled = rows.of_run(run)
-            marks = labelled.cpu()
+            X, labeled = rows.of_run(run)
+            marks = labeled.cpu()
             for partners, kind in ((self.partners_anomaly, marks), (self.partners_pool, ~marks)):
                 chosen = drawn(torch.nonzero(kind)[:, 0], 1, self.partner_count, generator)[0]
                 partners[run] = X[chosen.to(X.device)]
 
-    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+    def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(self.parameters(), lr=learning_rate, weight_decay=self.weight_decay)
 
     def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
@@ -59,19 +59,19 @@ class PReNet(Head):
         falling = (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
         return self.last_learning_rate + (first - self.last_learning_rate) * falling
 
-    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """A quarter of the pairs are two labelled anomalies, a quarter one and a pool row, half two pool rows."""
-        anomalies, pool = torch.nonzero(labelled)[:, 0], torch.nonzero(~labelled)[:, 0]
+    def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        """A quarter of the pairs are two labeled anomalies, a quarter one and a pool row, half two pool rows."""
+        anomalies, pool = torch.nonzero(labeled)[:, 0], torch.nonzero(~labeled)[:, 0]
         quarter = batch_size // 4
         rest = batch_size - 2 * quarter
         left = [(anomalies, quarter), (anomalies, quarter), (pool, rest)]
         right = [(anomalies, quarter), (pool, quarter), (pool, rest)]
         return torch.cat([drawn(kind, self.steps, count, generator) for kind, count in left + right], dim=1)
 
-    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """P appendix B: absolute errors, L_N of the pairs of two pool rows, L_A of all others."""
         pairs = x.shape[1] // 2
-        left, right = labelled[:, :pairs], labelled[:, pairs:]
+        left, right = labeled[:, :pairs], labeled[:, pairs:]
         # A norm sees each side by itself, as two passes through the published feature layer.
         score = self._pair_score(self.hidden(x[:, :pairs]), self.hidden(x[:, pairs:]))
         both, one, none = (score.new_full((), target) for target in self.targets)

@@ -1,4 +1,4 @@
-"""REPEN (Pang et al., KDD 2018), with labelled anomalies in place of the candidates that it finds by itself.
+"""REPEN (Pang et al., KDD 2018), with labeled anomalies in place of the candidates that it finds by itself.
 
 As in ADBench's supervised mode, but for: 30 epochs at Adadelta's own rate of 1, as first published,
 where ADBench takes 1000 in TensorFlow; one nearest row in each subsample, as LeSiNN, where it takes
@@ -22,7 +22,7 @@ __all__ = ["REPEN"]
 
 
 class REPEN(Head):
-    """A representation by triplet ranking; the score is LeSiNN's, a distance to nearest neighbours in it.
+    """A representation by triplet ranking; the score is LeSiNN's, a distance to nearest neighbors in it.
 
     reference: for each run `samples` subsamples of `sample_rows` training rows [R, samples ·
     sample_rows, columns].
@@ -48,21 +48,21 @@ class REPEN(Head):
             size = min(self.sample_rows, len(X))
             for begin in range(0, self.reference.shape[1], self.sample_rows):
                 chosen = torch.randperm(len(X), generator=generator)[:size].to(X.device)
-                # A set smaller than a subsample repeats its rows, which moves no nearest neighbour.
+                # A set smaller than a subsample repeats its rows, which moves no nearest neighbor.
                 self.reference[run, begin : begin + self.sample_rows] = X[chosen].repeat(self.sample_rows, 1)[
                     : self.sample_rows
                 ]
 
-    def optimiser(self, learning_rate: float) -> torch.optim.Optimizer:
+    def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adadelta(self.parameters(), lr=learning_rate, rho=0.95, eps=1e-7)
 
-    def draw_epoch(self, labelled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """Triplets of two pool rows and a labelled anomaly, uniformly."""
-        anomalies, pool = torch.nonzero(labelled)[:, 0], torch.nonzero(~labelled)[:, 0]
+    def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        """Triplets of two pool rows and a labeled anomaly, uniformly."""
+        anomalies, pool = torch.nonzero(labeled)[:, 0], torch.nonzero(~labeled)[:, 0]
         kinds = (pool, pool, anomalies)
         return torch.cat([drawn(kind, self.steps, batch_size, generator) for kind in kinds], dim=1)
 
-    def losses(self, x: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Triplet ranking: the anomaly should lie farther, in squared distance, than the pool row by 1000."""
         example, similar, anomaly = self.hidden(x).chunk(3, dim=1)
         near = (example - similar).square().sum(dim=2)

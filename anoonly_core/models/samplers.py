@@ -29,8 +29,8 @@ def drawn(rows: Tensor, steps: int, count: int, generator: torch.Generator) -> T
     return rows[torch.randint(len(rows), (steps, count), generator=generator)]
 
 
-def balanced_batches(labelled: Tensor, batch_size: int, steps: int, generator: torch.Generator) -> Tensor:
-    """Pool rows first, then as many labelled anomalies (one less where the size is odd), with replacement."""
+def balanced_batches(labeled: Tensor, batch_size: int, steps: int, generator: torch.Generator) -> Tensor:
+    """Pool rows first, then as many labeled anomalies (one less where the size is odd), with replacement."""
     anomalies = batch_size // 2
-    pool = drawn(torch.nonzero(~labelled)[:, 0], steps, batch_size - anomalies, generator)
-    return torch.cat([pool, drawn(torch.nonzero(labelled)[:, 0], steps, anomalies, generator)], dim=1)
+    pool = drawn(torch.nonzero(~labeled)[:, 0], steps, batch_size - anomalies, generator)
+    return torch.cat([pool, drawn(torch.nonzero(labeled)[:, 0], steps, anomalies, generator)], dim=1)

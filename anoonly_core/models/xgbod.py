@@ -36,24 +36,24 @@ class XGBOD:
             with warnings.catch_warnings():  # PyOD's parts complain about each other
                 warnings.filterwarnings("ignore", "y should not be presented", UserWarning)
                 warnings.filterwarnings("ignore", "(?s).*silent.*", UserWarning)
-                own.fit(split.scaled(dataset, split.train), split.labelled.astype(np.int64))
+                own.fit(split.scaled(dataset, split.train), split.labeled.astype(np.int64))
             self._fitted.append(own)
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each run's probability of being labelled, for its own rows, float32 [len(rows[r])]."""
+        """Each run's probability of being labeled, for its own rows, float32 [len(rows[r])]."""
         found = (own.decision_function(x) for own, x in zip(self._fitted, self._inputs(rows), strict=True))
         return [scores.astype(np.float32) for scores in found]
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each run's unsupervised scores of its own rows, standardised, float32 [len(rows[r]), detectors]."""
+        """Each run's unsupervised scores of its own rows, standardized, float32 [len(rows[r]), detectors]."""
         found = (own._generate_new_features(x) for own, x in zip(self._fitted, self._inputs(rows), strict=True))
-        return [_standardised(scores) for scores in found]
+        return [_standardized(scores) for scores in found]
 
     def _inputs(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [split.scaled(self.dataset, own) for split, own in zip(self.splits, rows, strict=True)]
 
 
-def _standardised(scores: np.ndarray) -> np.ndarray:
+def _standardized(scores: np.ndarray) -> np.ndarray:
     deviation = scores.std(axis=0)
     standard: np.ndarray = ((scores - scores.mean(axis=0)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
     return standard

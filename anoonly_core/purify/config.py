@@ -27,7 +27,7 @@ class Scorer:
     """What a model of the first stage is.
 
     label, summary: for the page. system: the run that such a model trains as, for the final head's
-    run. sees_labels: whether the labelled anomalies are among its training rows.
+    run. sees_labels: whether the labeled anomalies are among its training rows.
     """
 
     label: str
@@ -52,13 +52,13 @@ SCORERS: Mapping[str, Scorer] = MappingProxyType(
     {
         "same": Scorer(
             "the same head at λₙ = 1",
-            "Each part's model is the final head, trained as the published baseline with all labelled anomalies.",
+            "Each part's model is the final head, trained as the published baseline with all labeled anomalies.",
             _at_one,
             sees_labels=True,
         ),
         "svdd": Scorer(
             "SVDD (DeepSAD without labels)",
-            "Each part's model is DeepSAD's network without any label: the distance to its centre.",
+            "Each part's model is DeepSAD's network without any label: the distance to its center.",
             _as_published("DeepSAD"),
             sees_labels=False,
         ),

@@ -45,7 +45,7 @@ class _Pool:
     @property
     def contaminates(self) -> np.ndarray:
         """Which of its rows are anomalies, bool [n]: none where rows lack labels, for then nobody knows them all."""
-        if self.dataset.unlabelled is not None:
+        if self.dataset.unlabeled is not None:
             return np.zeros(len(self.rows), dtype=bool)
         return np.asarray(self.dataset.y[self.rows] == 1)
 
@@ -120,7 +120,7 @@ def suspect_many(
 
 def pool_rows(split: Split) -> np.ndarray:
     """The pool's rows, each once however often training repeats it, in the split's order; int64 [n]."""
-    rows = split.train[~split.labelled]
+    rows = split.train[~split.labeled]
     _, first = np.unique(rows, return_index=True)
     return np.asarray(rows[np.sort(first)])
 
@@ -141,8 +141,8 @@ def partition(identical: np.ndarray, parts: int, seed: int) -> np.ndarray:
 
 def without(split: Split, rows: np.ndarray) -> Split:
     """The same split with these rows of the data set gone from the pool; scaling, labels and test rows stay."""
-    keep = split.labelled | ~np.isin(split.train, rows)
-    return replace(split, train=split.train[keep], labelled=split.labelled[keep], counts={})
+    keep = split.labeled | ~np.isin(split.train, rows)
+    return replace(split, train=split.train[keep], labeled=split.labeled[keep], counts={})
 
 
 def _pool(config: PurifyConfig) -> _Pool:
@@ -160,7 +160,7 @@ def _models(pool: _Pool) -> list[Training]:
     for number in range(config.parts):
         split = without(pool.split, pool.rows[part != number])
         if not scorer.sees_labels:
-            split = replace(split, train=split.train[~split.labelled], labelled=np.zeros((~split.labelled).sum(), bool))
+            split = replace(split, train=split.train[~split.labeled], labeled=np.zeros((~split.labeled).sum(), bool))
         seed = derived_seed(config.run.seed, f"purify part {number}") % 2**31
         models.append(Training(pool.dataset, system.with_(seed=seed), split, pool.rows, WAYS[config.scorer]))
     return models

@@ -38,7 +38,7 @@ class Measured:
     """What is known of one run.
 
     metrics: rounded, so that a table made from the store is the one made from the shipped file. counts: test rows,
-    and those that are copies of rows of the training part. batches: the share of a batch's rows that are labelled
+    and those that are copies of rows of the training part. batches: the share of a batch's rows that are labeled
     anomalies, and of batches without any; only of systems with batches. here: trained on this machine.
     """
 

@@ -33,7 +33,7 @@ class Role:
 
     TEST_NORMAL = 0
     TEST_ANOMALY = 1
-    LABELLED_ANOMALY = 2
+    LABELED_ANOMALY = 2
 
 
 @dataclass(frozen=True, eq=False)

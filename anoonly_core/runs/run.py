@@ -146,7 +146,7 @@ def run_each(
 
 
 def warm_up() -> None:
-    """Let torch load what it loads at its first optimiser, a second and more, before anything is timed."""
+    """Let torch load what it loads at its first optimizer, a second and more, before anything is timed."""
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 
 
@@ -229,19 +229,19 @@ def _samples(trained: Trained) -> list[Sample]:
 def sample_rows(dataset: Dataset, split: Split, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows of a run that are drawn, int64 [m], and each one's Role, int8 [m].
 
-    At most SAMPLE_ROWS test rows and labelled anomalies, with all anomalies if they fit.
+    At most SAMPLE_ROWS test rows and labeled anomalies, with all anomalies if they fit.
     """
-    labelled = np.unique(split.train[split.labelled])
+    labeled = np.unique(split.train[split.labeled])
     anomalies = np.unique(split.test[dataset.y[split.test] == 1])
     normals = np.unique(split.test[dataset.y[split.test] == 0])
     stream = numpy_stream(seed, "sample")
-    labelled, anomalies = _some(stream, labelled, SAMPLE_ROWS // 3), _some(stream, anomalies, SAMPLE_ROWS // 3)
-    normals = _some(stream, normals, SAMPLE_ROWS - len(labelled) - len(anomalies))
+    labeled, anomalies = _some(stream, labeled, SAMPLE_ROWS // 3), _some(stream, anomalies, SAMPLE_ROWS // 3)
+    normals = _some(stream, normals, SAMPLE_ROWS - len(labeled) - len(anomalies))
     role = np.repeat(
-        np.array([Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELLED_ANOMALY], dtype=np.int8),
-        [len(normals), len(anomalies), len(labelled)],
+        np.array([Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELED_ANOMALY], dtype=np.int8),
+        [len(normals), len(anomalies), len(labeled)],
     )
-    return np.concatenate([normals, anomalies, labelled]), role
+    return np.concatenate([normals, anomalies, labeled]), role
 
 
 def _some(stream: np.random.Generator, rows: np.ndarray, most: int) -> np.ndarray:

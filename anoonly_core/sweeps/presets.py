@@ -26,8 +26,8 @@ class Question:
 QUESTIONS = MappingProxyType(
     {
         "fig5": Question(
-            "Fig. 5: labelled anomalies",
-            "How many of the anomalies must be labelled?",
+            "Fig. 5: labeled anomalies",
+            "How many of the anomalies must be labeled?",
             (("labeled_ratio", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0)), WITH_AND_WITHOUT),
         ),
         "fig6": Question(
@@ -42,7 +42,7 @@ QUESTIONS = MappingProxyType(
         ),
         "fig8": Question(
             "Fig. 8: label noise",
-            "What do the unlabelled anomalies in the pool cost each system, against a clean pool?",
+            "What do the unlabeled anomalies in the pool cost each system, against a clean pool?",
             (
                 ("contamination", (0.0, "natural")),
                 ("baseline", ("DeepSAD", "DevNet", "FEAWAD", "PReNet")),

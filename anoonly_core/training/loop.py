@@ -27,13 +27,13 @@ Steps = Generator[torch.Tensor, None, "Snapshot"]
 class Snapshot:
     """What one epoch did, for each of the stack's R runs; a card is waited for where a figure is asked for, not before.
 
-    epoch counts from 1. losses: the epoch's means of L_N and L_A [2, R]; labelled: labelled anomalies
+    epoch counts from 1. losses: the epoch's means of L_N and L_A [2, R]; labeled: labeled anomalies
     in each batch [steps, R]; rows: those of a batch.
     """
 
     epoch: int
     losses: torch.Tensor
-    labelled: torch.Tensor
+    labeled: torch.Tensor
     rows: int
 
     @property
@@ -50,14 +50,14 @@ class Snapshot:
 
     @property
     def labelled_share(self) -> np.ndarray:
-        """Labelled anomalies among the rows of the epoch's batches [R]."""
-        share: np.ndarray = self._labelled.mean(axis=0) / self.rows
+        """Labeled anomalies among the rows of the epoch's batches [R]."""
+        share: np.ndarray = self._labeled.mean(axis=0) / self.rows
         return share
 
     @property
     def batches_without_anomaly(self) -> np.ndarray:
         """The share of batches that held none [R]."""
-        share: np.ndarray = (self._labelled == 0).mean(axis=0)
+        share: np.ndarray = (self._labeled == 0).mean(axis=0)
         return share
 
     @cached_property
@@ -65,20 +65,20 @@ class Snapshot:
         return self.losses.cpu().numpy()
 
     @cached_property
-    def _labelled(self) -> np.ndarray:
-        return self.labelled.cpu().numpy()
+    def _labeled(self) -> np.ndarray:
+        return self.labeled.cpu().numpy()
 
 
 def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
     """Whatever the head learns before `train`: yields the number of each epoch, from 1, after it.
 
     What this process has pretrained before is taken from there, and nothing is yielded; remember:
-    whether to look there, and to keep what is learnt now.
+    whether to look there, and to keep what is learned now.
     """
     pretraining = stack.pretraining
     if pretraining is None:
         return
-    parameters: list[torch.Tensor] = [p for group in pretraining.optimiser.param_groups for p in group["params"]]
+    parameters: list[torch.Tensor] = [p for group in pretraining.optimizer.param_groups for p in group["params"]]
     if remember and (known := recall(stack.pretraining_keys)) is not None:
         for run, kept in enumerate(known):
             stack.spared_seconds += kept.seconds
@@ -92,13 +92,13 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
         part = stack.part([keys.index(key) for key in distinct])
         yield from pretrain(part)
         assert part.pretraining is not None
-        learnt = [p for group in part.pretraining.optimiser.param_groups for p in group["params"]]
+        learned = [p for group in part.pretraining.optimizer.param_groups for p in group["params"]]
         for run, key in enumerate(keys):
-            _take_over(parameters, run, [parameter.detach()[distinct.index(key)] for parameter in learnt])
+            _take_over(parameters, run, [parameter.detach()[distinct.index(key)] for parameter in learned])
         return
     begun = time.perf_counter()
     draws = stack.draw_epochs(pretraining)
-    with repeating(stack.device) as repeat, laid_out(pretraining.optimiser):
+    with repeating(stack.device) as repeat, laid_out(pretraining.optimizer):
         step: _Step | None = None
         for epoch in range(1, pretraining.epochs + 1):
             stack.head.train()
@@ -109,10 +109,10 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
                 step.take()
             yield epoch
         # Within, at whose end a card is waited for: another stack's queue of work there may read them at once.
-        learnt_by = [[parameter.detach()[run].clone() for parameter in parameters] for run in range(len(keys))]
+        learned_by = [[parameter.detach()[run].clone() for parameter in parameters] for run in range(len(keys))]
     if remember:
         share = (time.perf_counter() - begun) / len(keys)
-        for key, own in zip(keys, learnt_by, strict=True):
+        for key, own in zip(keys, learned_by, strict=True):
             keep(key, own, share)
 
 
@@ -125,13 +125,13 @@ def seconds_an_epoch(stack: Stack) -> tuple[float, float]:
     """What an epoch of pretraining, if any, and one of training take here, measured over a few steps of a new stack."""
     seconds = [0.0]
     if (pretraining := stack.pretraining) is not None:
-        with repeating(stack.device) as repeat, laid_out(pretraining.optimiser):
+        with repeating(stack.device) as repeat, laid_out(pretraining.optimizer):
             batches = next(stack.draw_epochs(pretraining))
             seconds[0] = _timed(_PretrainingStep(stack, repeat, pretraining, batches), batches)
-    optimiser = stack.head.train().optimiser(1e-9)
-    with repeating(stack.device) as repeat, laid_out(optimiser):
+    optimizer = stack.head.train().optimizer(1e-9)
+    with repeating(stack.device) as repeat, laid_out(optimizer):
         batches = next(stack.draw_epochs())
-        seconds.append(_timed(_TrainingStep(stack, repeat, optimiser, batches), batches))
+        seconds.append(_timed(_TrainingStep(stack, repeat, optimizer, batches), batches))
     return seconds[0], seconds[1]
 
 
@@ -152,7 +152,7 @@ def _timed(step: _Step, batches: torch.Tensor) -> float:
 def train(stack: Stack) -> Iterator[Snapshot]:
     """Train a stack, yielding a snapshot after each epoch; stop iterating and it has stopped.
 
-    Minimises λ_n · L_N + L_A for each run (P eq. 7), plus the norm's own penalty where it has one
+    Minimizes λ_n · L_N + L_A for each run (P eq. 7), plus the norm's own penalty where it has one
     (P eq. 5), all divided by the batch size. Between two snapshots the caller may score with the
     stack. A head that has a pretraining wants `pretrain` before.
     """
@@ -171,17 +171,17 @@ def _epochs(stack: Stack) -> Iterator[Steps]:
     head = stack.head
     epochs, first_rate = stack.configs[0].epochs, stack.configs[0].learning_rate
     assert epochs is not None and first_rate is not None
-    optimiser = head.optimiser(first_rate)
+    optimizer = head.optimizer(first_rate)
     rates = [head.learning_rate(first_rate, epoch, epochs) for epoch in range(1, epochs + 1)]
     draws = stack.draw_epochs()
     for norm in head.norms():
         norm.take_penalty()  # of whatever was computed before
-    with repeating(stack.device) as repeat, laid_out(optimiser, varies=len(set(rates)) > 1):
+    with repeating(stack.device) as repeat, laid_out(optimizer, varies=len(set(rates)) > 1):
         step: _TrainingStep | None = None
         for epoch, rate in enumerate(rates, start=1):
-            set_learning_rate(optimiser, rate)
+            set_learning_rate(optimizer, rate)
             drawn = next(draws)
-            step = step or _TrainingStep(stack, repeat, optimiser, drawn)
+            step = step or _TrainingStep(stack, repeat, optimizer, drawn)
             yield _train_epoch(stack, step, epoch, drawn)
 
 
@@ -202,14 +202,14 @@ def _train_epoch(stack: Stack, step: _TrainingStep, epoch: int, drawn: torch.Ten
     for number in range(len(drawn)):  # not over all of them unbound, each of which takes more than its indices
         step.take()
         yield drawn[number]
-    return Snapshot(epoch, step.losses.mean(dim=1), step.labelled.sum(dim=2), drawn.shape[2])
+    return Snapshot(epoch, step.losses.mean(dim=1), step.labeled.sum(dim=2), drawn.shape[2])
 
 
 class _Step:
-    """One step of an optimiser as a function of tensors that stay where they are, see `captured`."""
+    """One step of an optimizer as a function of tensors that stay where they are, see `captured`."""
 
-    def __init__(self, stack: Stack, repeat: Repeat, optimiser: torch.optim.Optimizer, batches: torch.Tensor) -> None:
-        self.stack, self.optimiser = stack, optimiser
+    def __init__(self, stack: Stack, repeat: Repeat, optimizer: torch.optim.Optimizer, batches: torch.Tensor) -> None:
+        self.stack, self.optimizer = stack, optimizer
         self.batches = Batches(batches)
         self.ones = torch.ones_like(stack.head.lambda_n)
         self._repeat = repeat
@@ -223,7 +223,7 @@ class _Step:
         self._repeat(self._take)
 
     def _take(self) -> None:
-        take_step(self.optimiser, self._terms(self.batches.of(self.batches.indices)))
+        take_step(self.optimizer, self._terms(self.batches.of(self.batches.indices)))
         self.batches.place += 1
 
     def _terms(self, indices: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -233,7 +233,7 @@ class _Step:
 
 class _PretrainingStep(_Step):
     def __init__(self, stack: Stack, repeat: Repeat, pretraining: Pretraining, batches: torch.Tensor) -> None:
-        super().__init__(stack, repeat, pretraining.optimiser, batches)
+        super().__init__(stack, repeat, pretraining.optimizer, batches)
         self.loss = pretraining.loss
 
     def _terms(self, indices: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -241,22 +241,22 @@ class _PretrainingStep(_Step):
 
 
 class _TrainingStep(_Step):
-    """labelled: the labelled anomalies in the epoch's batches, bool [steps, R, rows]; losses: [2, steps, R]."""
+    """labeled: the labeled anomalies in the epoch's batches, bool [steps, R, rows]; losses: [2, steps, R]."""
 
-    def __init__(self, stack: Stack, repeat: Repeat, optimiser: torch.optim.Optimizer, batches: torch.Tensor) -> None:
-        super().__init__(stack, repeat, optimiser, batches)
-        self.labelled = torch.empty_like(batches, dtype=torch.bool)
+    def __init__(self, stack: Stack, repeat: Repeat, optimizer: torch.optim.Optimizer, batches: torch.Tensor) -> None:
+        super().__init__(stack, repeat, optimizer, batches)
+        self.labeled = torch.empty_like(batches, dtype=torch.bool)
         self.losses = self.ones.new_empty(2, len(batches), len(self.ones))
         self.norms = list(stack.head.norms())
         self.by_batch = self.ones * (stack.head.rows_an_item / batches.shape[2])
 
     def begin(self, drawn: torch.Tensor) -> None:
         super().begin(drawn)
-        self.labelled.copy_(self.stack.rows.labelled[drawn])
+        self.labeled.copy_(self.stack.rows.labeled[drawn])
 
     def _terms(self, indices: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         head, place = self.stack.head, self.batches.place
-        normal, anomaly = head.losses(self.stack.gather(indices), self.batches.of(self.labelled))
+        normal, anomaly = head.losses(self.stack.gather(indices), self.batches.of(self.labeled))
         self.losses.index_copy_(1, place, torch.stack([normal.detach(), anomaly.detach()])[:, None])
         penalties = [penalty for norm in self.norms if (penalty := norm.take_penalty()) is not None]
         return [(normal, head.lambda_n), (anomaly, self.ones), *((own, self.by_batch) for own in penalties)]

@@ -1,4 +1,4 @@
-"""One step of an optimiser for a whole stack: all parameters in one tensor, each run's loss with its own weight."""
+"""One step of an optimizer for a whole stack: all parameters in one tensor, each run's loss with its own weight."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["laid_out", "set_learning_rate", "take_step"]
 VECTOR = 64  # values, more than any CPU takes at once
 
 
-def take_step(optimiser: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+def take_step(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
     """One step down the sum of the terms, each run's loss [R] times its weight [R]."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         for parameter in group["params"]:
             if parameter.is_cuda:
                 parameter.grad = None  # the product itself becomes the gradient, in place of being added to zeros
@@ -23,12 +23,12 @@ def take_step(optimiser: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tens
     trainable = [(loss, weight) for loss, weight in terms if loss.requires_grad]
     losses, weights = zip(*trainable, strict=True)
     torch.autograd.backward(losses, weights)
-    optimiser.step()
+    optimizer.step()
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """The rate of the steps to come."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(rate)
         else:
@@ -36,25 +36,25 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 
 
 @contextmanager
-def laid_out(optimiser: torch.optim.Optimizer, varies: bool = False) -> Iterator[None]:
+def laid_out(optimizer: torch.optim.Optimizer, varies: bool = False) -> Iterator[None]:
     """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
 
     It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which
     ones those are would depend on R. Afterwards each parameter has memory of its own again. A card's
-    optimisers take many tensors at once, so there it is only made fit for being captured; varies:
+    optimizers take many tensors at once, so there it is only made fit for being captured; varies:
     whether the learning rate will change, which then stands in a tensor.
     """
-    with _made_capturable(optimiser, varies) if _on_card(optimiser) else _in_one_tensor(optimiser):
+    with _made_capturable(optimizer, varies) if _on_card(optimizer) else _in_one_tensor(optimizer):
         yield
 
 
-def _on_card(optimiser: torch.optim.Optimizer) -> bool:
-    return any(parameter.is_cuda for group in optimiser.param_groups for parameter in group["params"])
+def _on_card(optimizer: torch.optim.Optimizer) -> bool:
+    return any(parameter.is_cuda for group in optimizer.param_groups for parameter in group["params"])
 
 
 @contextmanager
-def _made_capturable(optimiser: torch.optim.Optimizer, varies: bool) -> Iterator[None]:
-    for group in optimiser.param_groups:
+def _made_capturable(optimizer: torch.optim.Optimizer, varies: bool) -> Iterator[None]:
+    for group in optimizer.param_groups:
         if "capturable" in group:  # SGD counts no steps
             group["capturable"] = True
         if varies:
@@ -62,16 +62,16 @@ def _made_capturable(optimiser: torch.optim.Optimizer, varies: bool) -> Iterator
     try:
         yield
     finally:
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
         torch.cuda.current_stream().synchronize()  # what is freed now may be taken for other work
 
 
 @contextmanager
-def _in_one_tensor(optimiser: torch.optim.Optimizer) -> Iterator[None]:
+def _in_one_tensor(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     placed: list[tuple[torch.Tensor, torch.Tensor]] = []
-    groups = [(group, group["params"]) for group in optimiser.param_groups]
+    groups = [(group, group["params"]) for group in optimizer.param_groups]
     for group, parameters in groups:
         sizes = [parameter.numel() for parameter in parameters]
         filling = parameters[0].new_zeros(-sum(sizes) % VECTOR)

@@ -43,7 +43,7 @@ def pretraining_key(
     """The key of all that a run's pretraining depends on."""
     digest = hashlib.sha256(repr((config.baseline, config.preset, config.batch_size, config.seed)).encode())
     digest.update(repr((dataset.fingerprint, epochs, device.type, str(dtype))).encode())
-    for part in (split.train, split.labelled, split.minimum, split.scale):
+    for part in (split.train, split.labeled, split.minimum, split.scale):
         digest.update(part.tobytes())
     return digest.hexdigest()
 

@@ -27,9 +27,9 @@ SCALED_ROWS = 32 * BLOCK_ROWS  # whole blocks, so that cutting changes no result
 
 def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
     """Runs with equal keys can train as one stack."""
-    labelled = int(split.labelled.sum())
+    labeled = int(split.labeled.sum())
     assert config.batch_size is not None
-    shape = METHODS[config.baseline].batch_shape(len(split.train), labelled, config.batch_size)
+    shape = METHODS[config.baseline].batch_shape(len(split.train), labeled, config.batch_size)
     same = ("dataset", "baseline", "preset", "norm", "epochs", "learning_rate", "batch_size")
     return (*(getattr(config, name) for name in same), *shape)
 
@@ -37,7 +37,7 @@ def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
 class Stack:
     """R runs on one data set whose shapes agree: their rows, their networks, their generators.
 
-    Building it initialises and prepares the networks, each from its own run's streams.
+    Building it initializes and prepares the networks, each from its own run's streams.
     spared_seconds: what pretrainings took that were kept from earlier stacks.
     """
 
@@ -58,7 +58,7 @@ class Stack:
         first = configs[0]
         head = METHODS[first.baseline](len(configs), dataset.columns, first.norm, first.preset)
         seeds = [config.seed for config in configs]
-        head.initialise(self._generators("weights"), [seeds.index(seed) for seed in seeds])
+        head.initialize(self._generators("weights"), [seeds.index(seed) for seed in seeds])
         head.lambda_n = torch.tensor([1.0 if config.lambda_n is None else config.lambda_n for config in configs])
         self.head: Head = head.to(self.device)
         self.head.prepare(self.rows, self._generators("preparation"))
@@ -79,7 +79,7 @@ class Stack:
 
     @property
     def pretraining_epochs(self) -> int:
-        """How many epochs `pretrain` will take: none where there is nothing to learn or it was learnt before."""
+        """How many epochs `pretrain` will take: none where there is nothing to learn or it was learned before."""
         if self.pretraining is None or recall(self.pretraining_keys) is not None:
             return 0
         return self.pretraining.epochs
@@ -149,7 +149,7 @@ class Stack:
                 split.scaled(self.dataset, split.train, out=own.numpy())
         return TrainingRows(
             X=X,
-            labelled=torch.from_numpy(np.concatenate([split.labelled for split in distinct])).to(self.device),
+            labeled=torch.from_numpy(np.concatenate([split.labeled for split in distinct])).to(self.device),
             first=torch.tensor([begins[id(split)] for split in self.splits]),
             sizes=tuple(len(split.train) for split in self.splits),
         )
@@ -162,21 +162,21 @@ class Stack:
         draw = self.head.draw_epoch if pretraining is None else pretraining.draw
         generators = self._generators("batches" if pretraining is None else "pretraining")
         runs = range(0, len(self.configs), self._alike)
-        labelled = [torch.from_numpy(split.labelled) for split in self.splits]
+        labeled = [torch.from_numpy(split.labeled) for split in self.splits]
         size = self.configs[0].batch_size
         assert size is not None
 
         on_card = self.device.type == "cuda"
 
         def epoch() -> torch.Tensor:
-            first = draw(labelled[0], size, generators[0])
+            first = draw(labeled[0], size, generators[0])
             batches = first.new_empty(len(first), len(runs), first.shape[1], pin_memory=on_card)
             torch.add(first, self.rows.first[0], out=batches[:, 0])
 
             def fill(places: Sequence[int]) -> None:
                 for place in places:
                     run = runs[place]
-                    drawn = draw(labelled[run], size, generators[run])
+                    drawn = draw(labeled[run], size, generators[run])
                     torch.add(drawn, self.rows.first[run], out=batches[:, place])
 
             others = range(1, len(runs))
@@ -189,7 +189,7 @@ class Stack:
 
     @cached_property
     def _alike(self) -> int:
-        """How many neighbouring runs have the same seed and split, and with them the same rows in each batch."""
+        """How many neighboring runs have the same seed and split, and with them the same rows in each batch."""
         streams = [(config.seed, id(split)) for config, split in zip(self.configs, self.splits, strict=True)]
         lengths = {len(list(own)) for _, own in itertools.groupby(streams)}
         return lengths.pop() if len(lengths) == 1 else 1
@@ -197,7 +197,7 @@ class Stack:
     def gather(self, indices: torch.Tensor) -> torch.Tensor:
         """One step's rows for its indices [R, rows]: [R, rows, columns]; valid until the next step.
 
-        Where neighbouring runs see the same rows and the head allows for it, they are there once for
+        Where neighboring runs see the same rows and the head allows for it, they are there once for
         these: [D, rows, columns].
         """
         shares = self.head.shares_rows and self.device.type == "cpu"  # a card's batched product wants them side by side

@@ -30,7 +30,7 @@ class ClassTable:
 
     X: float32 [rows, columns], finite. classes: int64 [rows], places in names. anomalous: bool [rows],
     the rows that are anomalies of their own class, such as a product's defects; they are never trained
-    on. image_shape: (height, width) where each row is a grey picture, else None.
+    on. image_shape: (height, width) where each row is a gray picture, else None.
     """
 
     name: str

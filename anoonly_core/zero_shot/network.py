@@ -1,4 +1,4 @@
-"""ACR's networks: R runs, each over many tasks at once, every task normalised by its own rows."""
+"""ACR's networks: R runs, each over many tasks at once, every task normalized by its own rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anoonly_core.models.layers import StackedLinear, run_by_run
-from anoonly_core.models.norms import BatchNorm, normalise
+from anoonly_core.models.norms import BatchNorm, normalize
 
 __all__ = ["TaskBatchNorm", "TaskNetwork"]
 
@@ -31,18 +31,18 @@ class TaskBatchNorm(BatchNorm):
     def of_tasks(self, h: Tensor, tasks: int, running: bool) -> Tensor:
         """running: by the running statistics in place of each task's own."""
         if running:
-            normalised = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
+            normalized = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
         else:
             runs, rows, features = h.shape
-            own, mean, variance = normalise(h.reshape(runs * tasks, rows // tasks, features), self.eps)
-            normalised = own.view_as(h)
+            own, mean, variance = normalize(h.reshape(runs * tasks, rows // tasks, features), self.eps)
+            normalized = own.view_as(h)
             if self.training:
                 shape = (runs, tasks, features)
                 mean, variance = (own.view(shape).mean(dim=1, keepdim=True) for own in (mean, variance))
                 self._follow(mean, variance, rows=rows // tasks)
         affine = self.affine
         assert affine is not None
-        scaled: Tensor = affine(normalised)
+        scaled: Tensor = affine(normalized)
         return scaled
 
 
@@ -50,10 +50,10 @@ class TaskNetwork(nn.Module):
     """3 × [Linear 128 → batch norm → ReLU] → Linear 32 → batch norm; a row's score is ‖z − c‖² (METHODS § 6).
 
     with_norm: whether batch norm is there at all. objective "bce": a logit of z in place of the
-    distance. The centre c is learnt. Nothing but training changes a parameter or a running statistic.
+    distance. The center c is learned. Nothing but training changes a parameter or a running statistic.
     """
 
-    centre: nn.Parameter
+    center: nn.Parameter
 
     def __init__(self, runs: int, columns: int, objective: str, with_norm: bool = True) -> None:
         super().__init__()
@@ -64,16 +64,16 @@ class TaskNetwork(nn.Module):
         self.norms = nn.ModuleList(norms)
         self.objective = objective
         self.logit = StackedLinear(runs, CODE, 1) if objective == "bce" else None
-        self.centre = nn.Parameter(torch.zeros(runs, 1, CODE))
+        self.center = nn.Parameter(torch.zeros(runs, 1, CODE))
 
     @torch.no_grad()
-    def initialise(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw run r's first weights, and its centre c ~ N(0, 1), from generators[r]."""
+    def initialize(self, generators: Sequence[torch.Generator]) -> None:
+        """Draw run r's first weights, and its center c ~ N(0, 1), from generators[r]."""
         for module in self.modules():
             if isinstance(module, StackedLinear):
-                module.initialise(generators)
+                module.initialize(generators)
         for run, generator in enumerate(generators):
-            self.centre[run].normal_(generator=generator)
+            self.center[run].normal_(generator=generator)
 
     def forward(self, x: Tensor, running: bool = False) -> Tensor:
         """The code z of tasks of rows, [R, tasks, n, columns] -> [R, tasks, n, 32]; statistics over n.
@@ -92,16 +92,16 @@ class TaskNetwork(nn.Module):
                 h = torch.relu(h)
         return h.view(runs, tasks, rows, -1)
 
-    def score(self, x: Tensor, running: bool = False, centre: Tensor | None = None) -> Tensor:
+    def score(self, x: Tensor, running: bool = False, center: Tensor | None = None) -> Tensor:
         """Anomaly scores [R, tasks, n], higher is more anomalous; of a row they depend on its task's other rows.
 
-        centre: another than the network's own, and then the distance to it whatever the objective.
+        center: another than the network's own, and then the distance to it whatever the objective.
         """
         z = self(x, running)
-        if self.logit is not None and centre is None:
+        if self.logit is not None and center is None:
             logits: Tensor = self.logit(z.flatten(1, 2))
             return logits.view(z.shape[:3])
-        away = z - (self.centre[:, None] if centre is None else centre)
+        away = z - (self.center[:, None] if center is None else center)
         distance: Tensor = away.square().sum(dim=3)
         return distance
 

@@ -6,16 +6,16 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 
-__all__ = ["aucrocs", "distance_to_mean", "distance_to_neighbours"]
+__all__ = ["aucrocs", "distance_to_mean", "distance_to_neighbors"]
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 
 
-def distance_to_neighbours(X: np.ndarray) -> np.ndarray:
+def distance_to_neighbors(X: np.ndarray) -> np.ndarray:
     """Mean distance of each row to its 5 nearest others in the batch [n], to all of fewer; X [n, columns]."""
     distances = cdist(X, X)
     np.fill_diagonal(distances, np.inf)
-    nearest = min(NEIGHBOURS, len(X) - 1)
+    nearest = min(NEIGHBORS, len(X) - 1)
     return np.asarray(np.partition(distances, nearest - 1, axis=1)[:, :nearest].mean(axis=1))
 
 

@@ -15,7 +15,7 @@ SCORERS = {
     "running": "running statistics",
     "none": "no batch norm",
     "untrained": "untrained, batch statistics",
-    "neighbours": "k-nearest neighbours",
+    "neighbors": "k-nearest neighbors",
     "mean": "distance to the batch mean",
 }
 RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)

@@ -20,7 +20,7 @@ from anoonly_core.zero_shot.class_table import ClassTable, load_class_table
 from anoonly_core.zero_shot.config import ZeroShotConfig, check_classes, zero_shot_key
 from anoonly_core.zero_shot.episodes import Pools, growing_batches, pools_of, test_batches, training_tasks
 from anoonly_core.zero_shot.network import TaskNetwork
-from anoonly_core.zero_shot.references import aucrocs, distance_to_mean, distance_to_neighbours
+from anoonly_core.zero_shot.references import aucrocs, distance_to_mean, distance_to_neighbors
 from anoonly_core.zero_shot.result import RATIOS, SCORERS, SHIFT_SHARES, SIZE_SHARE, SIZES, ZeroShotResult
 
 __all__ = ["Stack", "Trained", "run_zero_shot", "train_zero_shot"]
@@ -67,7 +67,7 @@ class Stack:
         """The untrained network: the same first weights with and without batch norm."""
         network = TaskNetwork(len(self.configs), self.table.X.shape[1], self.configs[0].objective, with_norm)
         seeds = [derived_seed(config.seed, "zero-shot weights") for config in self.configs]
-        network.initialise([torch.Generator().manual_seed(seed) for seed in seeds])
+        network.initialize([torch.Generator().manual_seed(seed) for seed in seeds])
         return network
 
 
@@ -102,10 +102,10 @@ class Trained:
                 "batch": self.with_norm.score(x),
                 "running": self.with_norm.score(x, running=True),
                 "none": self.without_norm.score(x),
-                "untrained": self.untrained.score(x, centre=zero),
+                "untrained": self.untrained.score(x, center=zero),
             }
             found = {name: own.numpy() for name, own in by_network.items()}
-            found["neighbours"] = _batch_by_batch(distance_to_neighbours, x.numpy())
+            found["neighbors"] = _batch_by_batch(distance_to_neighbors, x.numpy())
             found["mean"] = _batch_by_batch(distance_to_mean, x.numpy())
             parts.append(np.stack([found[name] for name in SCORERS]).astype(np.float32))
         return np.concatenate(parts, axis=2)
@@ -200,14 +200,14 @@ def _train(stack: Stack, network: TaskNetwork, report: Callable[[int], None]) ->
     first = stack.configs[0]
     tasks = [training_tasks(config, own) for config, own in zip(stack.configs, stack.pools, strict=True)]
     anomalous = torch.arange(first.rows) >= first.normal_rows
-    optimiser = torch.optim.Adam(network.parameters(), lr=first.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(network.parameters(), lr=first.learning_rate, fused=True)
     losses = torch.empty(len(stack.configs), first.steps)
     ones = torch.ones(len(stack.configs))
     network.train()
-    with laid_out(optimiser):
+    with laid_out(optimizer):
         for step in range(first.steps):
             loss = network.loss(stack.gather([next(own) for own in tasks]), anomalous)
-            take_step(optimiser, [(loss, ones)])
+            take_step(optimizer, [(loss, ones)])
             losses[:, step] = loss.detach()
             report(step + 1)
     network.eval()

@@ -111,17 +111,17 @@ def about_training(a: RunResult, b: RunResult) -> list[str]:
 
 
 def _about_epochs(letter: str, result: RunResult) -> str:
-    """What a run's epochs and batches are, and how many labelled anomalies its batches held."""
+    """What a run's epochs and batches are, and how many labeled anomalies its batches held."""
     name, history = result.config.baseline, result.history
     if not len(history.loss_normal):
         return f"**{letter}**: {name} has no epochs."
     share, empty = float(history.labelled_share.mean()), float(history.batches_without_anomaly.mean())
-    held = f"of the rows in a batch {share:.1%} are labelled anomalies on average; {empty:.0%} of the batches hold none"
+    held = f"of the rows in a batch {share:.1%} are labeled anomalies on average; {empty:.0%} of the batches hold none"
     before = ""
     if before_it := BASELINES[name].pretraining_epochs:
         before = f" {before_it} epochs come before, which train its autoencoder alone on the pool."
     return (
-        f"**{letter}**: {held if share else 'no batch holds a labelled anomaly'}. "
+        f"**{letter}**: {held if share else 'no batch holds a labeled anomaly'}. "
         f"An epoch of {name} is {BASELINES[name].epoch}.{before}"
     )
 
@@ -129,9 +129,9 @@ def _about_epochs(letter: str, result: RunResult) -> str:
 def about_the_split(letters: str, run: RunResult, name: str) -> str:
     """Who trains and who tests, in Markdown; name: what the data set is called there."""
     counts = run.counts
-    unlabelled = counts.get("pool_unlabelled", 0)
-    pool = counts["pool_normal"] + counts["pool_anomalies"] + unlabelled
-    unknown = f", and {unlabelled} have no label" if unlabelled else ""
+    unlabeled = counts.get("pool_unlabelled", 0)
+    pool = counts["pool_normal"] + counts["pool_anomalies"] + unlabeled
+    unknown = f", and {unlabeled} have no label" if unlabeled else ""
     dropped = f" {counts['dropped']} training rows were dropped." if counts["dropped"] else ""
     copies = ""
     if counts["train"] != counts["train_distinct"]:
@@ -140,7 +140,7 @@ def about_the_split(letters: str, run: RunResult, name: str) -> str:
         )
     return (
         f"**{letters}**  {name}: {counts['rows']} rows. "
-        f"Training sees {counts['labelled_anomalies']} labelled anomalies and a pool of {pool} unlabelled rows, "
+        f"Training sees {counts['labelled_anomalies']} labeled anomalies and a pool of {pool} unlabeled rows, "
         f"of which {counts['pool_anomalies']} "
         f"({counts['pool_anomalies'] / max(pool, 1):.1%}) are anomalies that training does not know of{unknown}."
         f"{dropped}{copies} "

@@ -21,7 +21,7 @@ def picture(dataset: Dataset, row_id: int) -> str:
 
     position = int(np.flatnonzero(dataset.row_ids == row_id)[0])
     pixels = dataset.X[position].reshape(dataset.image_shape)
-    grey = (255 * pixels / max(float(pixels.max()), 1.0)).astype(np.uint8)
+    gray = (255 * pixels / max(float(pixels.max()), 1.0)).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(grey).resize((32, 32), Image.Resampling.NEAREST).save(buffer, "PNG")
+    Image.fromarray(gray).resize((32, 32), Image.Resampling.NEAREST).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -33,7 +33,7 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     figure = Panels(1, 2, spacing=(0.05, 0))
     tallest = 0.0
     for column, (side, place, found) in enumerate(zip(sides, axis, confusions, strict=True), start=1):
-        for label, name, colour, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
+        for label, name, color, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
             counts, _ = np.histogram(place[side.y == label], edges)
             figure.add_bar(
                 x=(edges[:-1] + edges[1:]) / 2,
@@ -43,7 +43,7 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
                 legendgroup=name,
                 showlegend=column == 1,
                 marker={
-                    "color": colour,
+                    "color": color,
                     "opacity": 0.65,
                     "line": {"width": 0},
                     "pattern": {
@@ -98,7 +98,7 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
         if points is None:
             figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
             continue
-        for kind, (name, colour, symbol, size, opacity) in ROLES.items():
+        for kind, (name, color, symbol, size, opacity) in ROLES.items():
             mine = np.flatnonzero(panel.role == kind)
             chosen = np.flatnonzero(np.isin(row_ids[mine], list(selected))).tolist()  # no array: Plotly reads a list
             figure.add_scatter(
@@ -111,7 +111,7 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
                 customdata=row_ids[mine],
                 selectedpoints=chosen if len(selected) else None,
                 marker={
-                    "color": colour,
+                    "color": color,
                     "symbol": symbol,
                     "size": size,
                     "opacity": opacity,
@@ -153,12 +153,12 @@ def curves_figure(
             x, y = getattr(curve, x_name), getattr(curve, y_name)
             # The point above every score: nothing is flagged.
             start = {1: (0.0, 0.0), 2: (0.0, y[0]), 3: (1.0, chance["aucpr_normal"])}[column]
-            dash, colour = LINES[side.letter]
+            dash, color = LINES[side.letter]
             figure.add_scatter(
                 x=np.append(start[0], x),
                 y=np.append(start[1], y),
                 mode="lines",
-                line={"color": colour, "width": 2.5, "dash": dash, "shape": shape},
+                line={"color": color, "width": 2.5, "dash": dash, "shape": shape},
                 name=f"{side.letter}  {side.name}",
                 showlegend=first,
                 hovertemplate=f"{x_title} %{{x:.2f}}, {y_title} %{{y:.2f}}<extra>{side.letter}</extra>",
@@ -169,7 +169,7 @@ def curves_figure(
                     x=[x[index]],
                     y=[y[index]],
                     mode="markers",
-                    marker={"color": colour, "size": 11, "symbol": "x"},
+                    marker={"color": color, "size": 11, "symbol": "x"},
                     name="at the threshold",
                     showlegend=first and side.letter == "B",
                     hovertemplate=f"at the threshold: %{{x:.2f}}, %{{y:.2f}}<extra>{side.letter}</extra>",
@@ -192,7 +192,7 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
         epochs = np.arange(1, len(history.loss_normal) + 1)
         losses = [
             (1, epochs, history.loss_normal, "L_N, pool (before λₙ)", NORMAL, "circle"),
-            (1, epochs, history.loss_anomaly, "L_A, labelled anomalies", ANOMALY, "star"),
+            (1, epochs, history.loss_anomaly, "L_A, labeled anomalies", ANOMALY, "star"),
         ]
         if letter in one_loss:
             losses = [(1, epochs, history.loss_normal, "its one loss", NEUTRAL, "square")]
@@ -202,14 +202,14 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
             (2, history.measured, history.aucpr_anomaly, "AUCPR anomaly", ANOMALY, "diamond"),
             (2, history.measured, history.aucpr_normal, "AUCPR normal", NORMAL, "circle"),
         )
-        for column, x, y, name, colour, symbol in lines if len(epochs) else ():
+        for column, x, y, name, color, symbol in lines if len(epochs) else ():
             shown = np.where(y > 0, y, np.nan) if column == 1 else y
             figure.add_scatter(
                 x=x,
                 y=shown,
                 mode="lines+markers",
                 name=f"{letter}  {name}",
-                line={"color": colour, "dash": dash, "width": 2},
+                line={"color": color, "dash": dash, "width": 2},
                 marker={"symbol": symbol, "size": 8, "maxdisplayed": MARKS_ON_A_LINE},
                 hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{letter}  {name}</extra>",
                 row=1,
@@ -229,23 +229,23 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
     parts = [
         ("training", "pool, normal", counts["pool_normal"], NORMAL, ""),
         ("training", "pool, anomalous (unknown to training)", counts["pool_anomalies"], ANOMALY, "/"),
-        ("training", "labelled anomalies", counts["labelled_anomalies"], ANOMALY, ""),
+        ("training", "labeled anomalies", counts["labelled_anomalies"], ANOMALY, ""),
         ("test", "normal", counts["test_normal"], NORMAL, ""),
         ("test", "anomalous", counts["test_anomalies"], ANOMALY, "/"),
     ]
     if dropped := counts["dropped"]:
         parts.insert(3, ("training", "dropped", dropped, NEUTRAL, "."))
-    if unlabelled := counts.get("pool_unlabelled", 0):
-        parts.insert(2, ("training", "pool, without a label", unlabelled, NEUTRAL, ""))
+    if unlabeled := counts.get("pool_unlabelled", 0):
+        parts.insert(2, ("training", "pool, without a label", unlabeled, NEUTRAL, ""))
     figure = Panels()
-    for bar, name, count, colour, pattern in parts:
+    for bar, name, count, color, pattern in parts:
         hatch = {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "solidity": 0.3}
         figure.add_bar(
             y=[bar],
             x=[count],
             orientation="h",
             name=f"{bar}: {name}, {count}",
-            marker={"color": colour, "opacity": 0.8, "pattern": hatch},
+            marker={"color": color, "opacity": 0.8, "pattern": hatch},
             hovertemplate=f"{count} rows: {bar}, {name}<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.35)

@@ -1,4 +1,4 @@
-"""Colours, marks, scales and layout: what means the same in every chart, and is drawn the same."""
+"""Colors, marks, scales and layout: what means the same in every chart, and is drawn the same."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ LINES = {"A": ("dash", NEUTRAL), "B": ("solid", "#009E73")}
 ROLES = {
     Role.TEST_NORMAL: ("normal", NORMAL, "circle", 5, 0.55),
     Role.TEST_ANOMALY: ("anomaly", ANOMALY, "diamond", 8, 0.9),
-    Role.LABELLED_ANOMALY: ("labelled anomaly (training)", ANOMALY, "star", 12, 1.0),
+    Role.LABELED_ANOMALY: ("labeled anomaly (training)", ANOMALY, "star", 12, 1.0),
 }
 BINS = 48
-MARKS_ON_A_LINE = 6  # so that lines of one dash can be told apart without colour
+MARKS_ON_A_LINE = 6  # so that lines of one dash can be told apart without color
 MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 
 
@@ -86,7 +86,7 @@ class Side:
 
 
 def laid_out(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 62) -> go.Figure:
-    """The figure with the margins and the behaviour that those of Compare and Clean have."""
+    """The figure with the margins and the behavior that those of Compare and Clean have."""
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": top, "b": 8},
@@ -109,6 +109,6 @@ THRESHOLDS = [float(f"{u:.2g}") for u in np.sinh(np.linspace(np.arcsinh(-3), np.
 DEFAULT_THRESHOLD = min(THRESHOLDS, key=lambda u: abs(u - 3))
 
 
-# Told apart without red and green; a mark of its own for each, so never by colour alone.
+# Told apart without red and green; a mark of its own for each, so never by color alone.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999933", "#882255")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "pentagon", "x")

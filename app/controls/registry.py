@@ -86,7 +86,7 @@ CONTROLS: tuple[Control, ...] = (
         "λₙ, weight of the loss on the pool",
         (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 0.0),
         0.0,
-        "1 is the published baseline. 0 is AnoOnly: only labelled anomalies carry a loss.",
+        "1 is the published baseline. 0 is AnoOnly: only labeled anomalies carry a loss.",
         slider=True,
         noun="λₙ",
     ),
@@ -110,7 +110,7 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Control(
         "labeled_ratio",
-        "Labelled anomalies (share of all in training)",
+        "Labeled anomalies (share of all in training)",
         (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0),
         0.1,
         "The anomalies whose label training sees, at least one.",
@@ -121,7 +121,7 @@ CONTROLS: tuple[Control, ...] = (
         "Contamination (anomalies in the pool)",
         ("natural", 0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
         "natural",
-        "The share of the pool that is anomalous without anybody knowing. natural: all unlabelled anomalies stay. "
+        "The share of the pool that is anomalous without anybody knowing. natural: all unlabeled anomalies stay. "
         "Not a score threshold (PyOD) and not flipped labels (ADBench).",
     ),
     _SeedsControl(

@@ -28,7 +28,7 @@ NOUNS = {
     "lambda_n": "λₙ",
     "norm": "norm",
     "batch_size": "batch size",
-    "labeled_ratio": "share of labelled anomalies",
+    "labeled_ratio": "share of labeled anomalies",
     "normal_ratio": "share of normal rows kept",
     "contamination": "contamination",
     "baseline": "system",

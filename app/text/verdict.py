@@ -100,7 +100,7 @@ _APART = {
     "batch_size": "batch {}",
     "epochs": "{} epochs",
     "learning_rate": "learning rate {:g}",
-    "labeled_ratio": "{:.0%} labelled",
+    "labeled_ratio": "{:.0%} labeled",
     "normal_ratio": "{:.0%} of the normal rows",
     "contamination": "contamination {}",
     "preset": "preset {}",

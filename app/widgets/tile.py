@@ -8,17 +8,17 @@ __all__ = ["TILE_HELP", "tile"]
 
 
 TILE_HELP = (
-    "Mean over {seeds} seed(s). ± is the 95 % interval of the mean paired difference; grey where it covers zero. "
+    "Mean over {seeds} seed(s). ± is the 95 % interval of the mean paired difference; gray where it covers zero. "
     "Chance is what scores without any skill get."
 )
 
 
 def tile(label: str, found: Difference, chance: float | None, more_is_better: bool = True) -> str:
     """One figure: A, B, their difference with its doubt, and the chance level where there is one."""
-    mark, colour = ("", "gray") if not found.is_clear else ("▲ ", "green") if found.delta > 0 else ("▼ ", "red")
+    mark, color = ("", "gray") if not found.is_clear else ("▲ ", "green") if found.delta > 0 else ("▼ ", "red")
     if found.is_clear and not more_is_better:
-        colour = "blue"
+        color = "blue"
     return (
         f":small[{label}, A → B{'' if chance is None else f' · chance {chance:.2f}'}]  \n"
-        f"**{found.a:.3f} → {found.b:.3f}** :{colour}-badge[{mark}{signed(found, 3)}]"
+        f"**{found.a:.3f} → {found.b:.3f}** :{color}-badge[{mark}{signed(found, 3)}]"
     )

@@ -38,7 +38,7 @@ def film_of(
     name: tells its buttons from those of another that the same page waits for. limit: how long a worker may
     be at it, if not for ever.
     """
-    status = st.empty()  # always there, so that what follows keeps its place and stays in sight, greyed
+    status = st.empty()  # always there, so that what follows keeps its place and stays in sight, grayed
     if st.session_state.get("cancelled_film") == key:
         jobs.release(session, ["films"])
         with status.container(horizontal=True, vertical_alignment="center"):

@@ -30,7 +30,7 @@ LAMBDAS = (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 0.0)
 TITLES = f"{'head':8} {'R':>5} {'seconds':>9} {'steps':>7} {'arithmetic':>11} {'bytes':>7} {'ratio':>6} {'peak GiB':>9}"
 SIZES = {1: (1, 1), 40: (8, 5), 400: (8, 50)}  # R: so many λ_n, so many seeds
 FAMILIES = ("CV_by_ResNet18", "NLP_by_BERT")
-MOMENTS = {"DeepSAD": 2, "DevNet": 1, "FEAWAD": 2, "PReNet": 1}  # that the optimiser keeps of each parameter
+MOMENTS = {"DeepSAD": 2, "DevNet": 1, "FEAWAD": 2, "PReNet": 1}  # that the optimizer keeps of each parameter
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def floor(config: RunConfig, split: Split, columns: int, runs: int, seeds: int, 
     """
     head = METHODS[config.baseline]
     assert config.batch_size is not None and config.epochs is not None
-    steps, rows = head.batch_shape(len(split.train), int(split.labelled.sum()), config.batch_size)
+    steps, rows = head.batch_shape(len(split.train), int(split.labeled.sum()), config.batch_size)
     parts = BASELINES[config.baseline].network(columns, config.preset)  # type: ignore[misc]
     operations, values = _of_step(parts, range(len(parts)), rows, head.rows_an_item)
     moved = 4 * (runs * 2 * values * (1 + MOMENTS[config.baseline]) + seeds * rows * columns)

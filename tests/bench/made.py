@@ -20,15 +20,15 @@ REPEATS = 2
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in 0 … 1, 5 % of them anomalies, a tenth of those labelled."""
+    """Rows in 0 … 1, 5 % of them anomalies, a tenth of those labeled."""
 
     dataset: Dataset
     split: Split
 
     @property
     def labels(self) -> np.ndarray:
-        """1 for labelled anomalies."""
-        return self.split.labelled.astype(np.int64)
+        """1 for labeled anomalies."""
+        return self.split.labeled.astype(np.int64)
 
 
 def made(rows: int, columns: int) -> Table:
@@ -37,8 +37,8 @@ def made(rows: int, columns: int) -> Table:
     y = (random.random(rows) < 0.05).astype(np.int64)
     dataset = make_dataset("bench", random.random((rows, columns)), y, Provenance("made here", ""))
     minimum, scale = np.zeros(columns, np.float32), np.ones(columns, np.float32)
-    labelled = y.astype(bool) & (random.random(rows) < 0.1)
-    return Table(dataset, Split(np.arange(rows), labelled, np.arange(1), minimum, scale, {}))
+    labeled = y.astype(bool) & (random.random(rows) < 0.1)
+    return Table(dataset, Split(np.arange(rows), labeled, np.arange(1), minimum, scale, {}))
 
 
 def training(table: Table, runs: int, **settings: Any) -> Callable[[], None]:

@@ -22,7 +22,7 @@ def matrix_products(config: RunConfig, split: Split, columns: int, runs: int) ->
     """The products of a training of so many runs: forward, weight gradients, and input gradients but the first."""
     head, network = METHODS[config.baseline], BASELINES[config.baseline].network
     assert network is not None and config.batch_size is not None and config.epochs is not None
-    steps, rows = head.batch_shape(len(split.train), int(split.labelled.sum()), config.batch_size)
+    steps, rows = head.batch_shape(len(split.train), int(split.labeled.sum()), config.batch_size)
     shapes = []
     for place, part in enumerate(network(columns, config.preset).values()):
         taken = rows if place == 0 else rows // head.rows_an_item  # features of both rows of a pair, one score

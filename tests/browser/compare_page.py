@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page
 
 __all__ = ["ComparePage"]
 
-# The charts of the settings on show: drawn, and not greyed out as of settings before.
+# The charts of the settings on show: drawn, and not grayed out as of settings before.
 DRAWN = """
 () => ['scores', 'points'].every(key => {
   const chart = document.querySelector(`.st-key-${key} .js-plotly-plot`);

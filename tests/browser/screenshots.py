@@ -24,7 +24,7 @@ def _is_retrained(page: Page) -> None:
     page.wait_for_selector(".st-key-outcome .js-plotly-plot .main-svg")
 
 
-def _step_to_a_labelled_anomaly(page: Page) -> None:
+def _step_to_a_labeled_anomaly(page: Page) -> None:
     page.get_by_role("button", name="+1", exact=True).click()
     page.get_by_role("button", name="−1", exact=True).click()
 
@@ -105,7 +105,7 @@ def _select_a_run(page: Page) -> None:
 PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "compare": ("/", _stays),
     "learn": ("/?view=watch+it+learn", _go_back_to_epoch_8),
-    "microscope": ("/microscope", _step_to_a_labelled_anomaly),
+    "microscope": ("/microscope", _step_to_a_labeled_anomaly),
     "zero_shot": ("/zero-shot", _add_anomalies),
     "clean": ("/clean", _is_retrained),
     "reproduce": ("/reproduce", _is_full),

@@ -32,7 +32,7 @@ def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
         page.get_by_role("button", name="Suspicious rows as CSV").click()
     table = pd.read_csv(io.BytesIO(taken.value.path().read_bytes()))
     split = make_split(load_cached(str(DEFAULTS["dataset"])), make_config(**DEFAULTS))
-    assert set(table["row"]) == set(split.train[~split.labelled]) and table["removed"].sum() == 32
+    assert set(table["row"]) == set(split.train[~split.labeled]) and table["removed"].sum() == 32
 
     said = page.locator("h5").first.inner_text()
     clean.slider("remove").focus()

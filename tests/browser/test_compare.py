@@ -162,13 +162,13 @@ def test_pinned_b_survives_a_reload(open_page: Open) -> None:
 def test_a_bad_link_is_explained_as_plain_text(open_page: Open) -> None:
     page = open_page(
         batch_size="0",
-        colour="red",
+        color="red",
         lambda_n="![x](http://127.0.0.2:8080/x.png)",
         norm="[press](http://127.0.0.2:8080)",
         a="<b>x</b>",
     )
     page.wait_for_figures()
-    for words in ("lambda_n must be a number from 0", "batch_size must be a whole number", "'colour'", "pinned run"):
+    for words in ("lambda_n must be a number from 0", "batch_size must be a whole number", "'color'", "pinned run"):
         page.wait_for_text(words)
     assert page.sentence.startswith("Over 5 seeds DeepSAD + AnoOnly")
     assert page.page.locator("[data-testid=stAlert] :is(img, b)").count() == 0

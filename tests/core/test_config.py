@@ -183,7 +183,7 @@ def test_comparators_lack_what_they_should() -> None:
 
 
 @pytest.mark.parametrize(("name", "smallest"), [("DevNet", 2), ("FEAWAD", 2), ("PReNet", 4)])
-def test_a_batch_with_no_room_for_a_labelled_anomaly_is_refused(name: str, smallest: int) -> None:
+def test_a_batch_with_no_room_for_a_labeled_anomaly_is_refused(name: str, smallest: int) -> None:
     assert make_config(baseline=name, batch_size=smallest).batch_size == smallest
     with pytest.raises(InvalidConfig, match=f"batch_size must be {smallest} or more for {name}"):
         make_config(baseline=name, batch_size=smallest - 1)

@@ -95,7 +95,7 @@ def test_one_plane_is_that_of_all_moments_of_all_films() -> None:
 
 @pytest.mark.parametrize("projector", FOLLOWERS)
 def test_a_film_in_which_nothing_moves_is_nearly_a_still(projector: str) -> None:
-    """Turned features are the same neighbours: the map stays where it is, whatever way t-SNE or UMAP turns it."""
+    """Turned features are the same neighbors: the map stays where it is, whatever way t-SNE or UMAP turns it."""
     random = np.random.default_rng(4)
     features = random.normal(size=(60, 5))
     features[30:] += 40

@@ -23,7 +23,7 @@ from anoonly_core.rng import numpy_stream
 __all__ = [
     "LABEL_COLUMNS",
     "READING_RULES",
-    "UNLABELLED",
+    "UNLABELED",
     "ReadTable",
     "Reading",
     "features_of",
@@ -35,7 +35,7 @@ __all__ = [
 LABEL_COLUMNS = ("y", "label", "anomaly", "target")
 MOST_CLASSES = 1000
 NO_LABEL = ""
-UNLABELLED = -1
+UNLABELED = -1
 # Values that say by themselves which rows are anomalies.
 PLAIN = ({"0", "1"}, {"False", "True"})
 
@@ -56,8 +56,8 @@ class Reading(BaseModel):
     """How a table is meant; None and () are what has not been said.
 
     label: the label column; NO_LABEL for a table without one. anomaly, normal: values of it, of which one is
-    given; a row whose label is blank is unlabelled. share: anomalies are drawn until they are this share of the
-    labelled rows, as the paper builds its sets. without: columns that are no features. categories, missing: see
+    given; a row whose label is blank is unlabeled. share: anomalies are drawn until they are this share of the
+    labeled rows, as the paper builds its sets. without: columns that are no features. categories, missing: see
     READING_RULES.
     """
 
@@ -97,7 +97,7 @@ def make_reading(values: Mapping[str, object]) -> Reading:
 class ReadTable:
     """A table as it is meant.
 
-    X: float32 [rows, features]. y: int8 [rows], 1 anomaly, 0 normal, UNLABELLED where the label is blank or there
+    X: float32 [rows, features]. y: int8 [rows], 1 anomaly, 0 normal, UNLABELED where the label is blank or there
     is none. places: int64 [rows], each row's place in its file, from 0. drawn: bool [rows], the rows that stay where
     anomalies are drawn to a share. labels: str [rows], what the label column says, "" where it is blank.
     rows_in_file: before any were dropped. looks: its columns but for the label.
@@ -118,11 +118,11 @@ class ReadTable:
         """Whether it has rows that are known to be anomalies and rows that are known to be normal."""
         return bool((self.y == 1).any() and (self.y == 0).any())
 
-    def unlabelled_dataset(self, name: str) -> Dataset:
+    def unlabeled_dataset(self, name: str) -> Dataset:
         """All its rows as a data set in which nobody knows a label; no run can be tested on it."""
         nobody = np.ones(len(self.X), dtype=bool)
         y = np.zeros(len(self.X), dtype=np.int8)
-        return Dataset(name, self.X, y, self.places, Provenance(f"the file {name}", "yours"), unlabelled=nobody)
+        return Dataset(name, self.X, y, self.places, Provenance(f"the file {name}", "yours"), unlabeled=nobody)
 
     def dataset(self, name: str, provenance: Provenance) -> Dataset:
         """The rows that stay as a data set of this name; raises BadDataFile where they cannot be tested on."""
@@ -132,14 +132,14 @@ class ReadTable:
                 "with label=…."
             )
         y = self.y[self.drawn]
-        blank = y == UNLABELLED
+        blank = y == UNLABELED
         return make_dataset(
             name,
             self.X[self.drawn],
             np.where(blank, 0, y),
             provenance,
             self.places[self.drawn],
-            unlabelled=blank if blank.any() else None,
+            unlabeled=blank if blank.any() else None,
         )
 
 
@@ -156,7 +156,7 @@ def read_as(table: pd.DataFrame, reading: Reading, shown: str) -> ReadTable:
     label = label_of(table, reading)
     X, kept, preparation, looks = features_of(table, reading, label, shown)
     labels = as_words(table[label])[kept] if label else np.full(len(X), "", dtype=object)
-    y = _sides(labels, reading, label, shown) if label else np.full(len(X), UNLABELLED, dtype=np.int8)
+    y = _sides(labels, reading, label, shown) if label else np.full(len(X), UNLABELED, dtype=np.int8)
     drawn = _drawn(y, reading.share, shown)
     places = np.flatnonzero(kept).astype(np.int64)
     return ReadTable(X, y, places, drawn, labels, label, len(table), preparation, looks)
@@ -183,7 +183,7 @@ def features_of(
 
 
 def _sides(labels: np.ndarray, reading: Reading, label: str, shown: str) -> np.ndarray:
-    """1, 0 or UNLABELLED for each row, int8 [rows]."""
+    """1, 0 or UNLABELED for each row, int8 [rows]."""
     values = sorted(set(labels) - {""})
     column = f"{shown}: the label column {one_line(label[:60])}"
     if len(values) > MOST_CLASSES:
@@ -202,7 +202,7 @@ def _sides(labels: np.ndarray, reading: Reading, label: str, shown: str) -> np.n
         raise BadDataFile(f"{column} nowhere holds {named(unknown)}: it holds {named(values)}.")
     is_chosen = np.isin(labels, sorted(chosen))
     anomalous = ~is_chosen if reading.normal else is_chosen
-    return np.where(labels == "", UNLABELLED, anomalous).astype(np.int8)
+    return np.where(labels == "", UNLABELED, anomalous).astype(np.int8)
 
 
 def _drawn(y: np.ndarray, share: float | None, shown: str) -> np.ndarray:

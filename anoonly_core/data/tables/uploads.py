@@ -64,7 +64,7 @@ class OwnTable:
     name: what a run's config calls it. shown: the file's name as the user gave it, on one line. owner: whose it
     is. server: which server brought it, as the server calls itself. kept: whether it stays when its owner goes.
     identity: changes whenever its rows would; "" until it has been read as something. counts: rows, features,
-    rows_in_file, anomalies, anomalies_in_file (before they were drawn), normals, unlabelled, copies. filled: how
+    rows_in_file, anomalies, anomalies_in_file (before they were drawn), normals, unlabeled, copies. filled: how
     many cells of a column were missing, by its name, where a column lacks any. labels: the values of its label
     column where it has three or more.
     """
@@ -194,7 +194,7 @@ def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
     y = read.y[read.drawn]
     counts = {"anomalies": int((y == 1).sum()), "normals": int((y == 0).sum()), "unlabelled": int((y < 0).sum())}
     counts["anomalies_in_file"] = int((read.y == 1).sum())
-    counts["copies"] = len(read.X) - 1 - int(read.unlabelled_dataset(table.name).identical.max())
+    counts["copies"] = len(read.X) - 1 - int(read.unlabeled_dataset(table.name).identical.max())
     settled = replace(
         get(table.name),  # as it is now: it may have been kept while a worker read it
         identity=f"own:{digest.hexdigest()}",

@@ -140,7 +140,7 @@ def _robust(evidence: Evidence) -> Finding | None:
     if not words["text"] or not words["code"]:
         return None
     sentence = (
-        "§ 4.6 calls AnoOnly natively robust to unlabelled anomalies in the pool. What they cost, in points of "
+        "§ 4.6 calls AnoOnly natively robust to unlabeled anomalies in the pool. What they cost, in points of "
         "AUCROC from the clean to the natural pool, as the text says and without the leak: "
         f"{'; '.join(words['text'])}. As the code does it: {'; '.join(words['code'])}."
     )

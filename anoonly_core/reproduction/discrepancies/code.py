@@ -123,7 +123,7 @@ def _hinge(evidence: Evidence) -> Finding | None:
     before, after = (of_system(runs, "DevNet + AnoOnly") for runs in (without, with_it))
     change = change_words(before, after, where)
     sentence = (
-        "Without its hinge the loss on the labelled anomalies has no lower bound: at λₙ = 0 nothing stops scores from "
+        "Without its hinge the loss on the labeled anomalies has no lower bound: at λₙ = 0 nothing stops scores from "
         f"growing. With the hinge that the paper writes, DevNet + AnoOnly changes by **{change}** points of "
         "AUCROC."
     )
@@ -202,10 +202,10 @@ def _batches(evidence: Evidence) -> Finding | None:
         share = float(large["batches_without_anomaly"].mean())
         empty = f" On CIFAR10 and SVHN {share:.0%} of DeepSAD's batches hold none, from which AnoOnly learns nothing."
     sentence = (
-        "§ 3.3 explains batch norm's part by batches that are mostly normal rows. Labelled anomalies are, of the "
+        "§ 3.3 explains batch norm's part by batches that are mostly normal rows. Labeled anomalies are, of the "
         f"rows of a batch: {listed([f'{share:.1%} with {head}' for head, share in shares.items()])}.{empty}"
     )
-    columns = ("with AnoOnly", "labelled anomalies in a batch", "batches without any")
+    columns = ("with AnoOnly", "labeled anomalies in a batch", "batches without any")
     return Finding(sentence, Grid("How batches are made up, the paper's data sets at hand", columns, tuple(rows)))
 
 

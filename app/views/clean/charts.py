@@ -15,10 +15,10 @@ from app.text.verdict import difference
 __all__ = ["VARIANTS", "outcome_figure", "suspicion_figure"]
 
 HEIGHT, TOP = 330, 28
-# Colour, dash, mark, its size and where its number stands: the two marks may lie upon each other.
+# Color, dash, mark, its size and where its number stands: the two marks may lie upon each other.
 RECALL = ("#009E73", "solid", "circle", 15, "bottom right")
 PRECISION = ("#CC79A7", "dash", "square", 9, "top right")
-# By what was taken from the pool: its name under the chart, colour and mark.
+# By what was taken from the pool: its name under the chart, color and mark.
 VARIANTS = {
     "before": ("before", NEUTRAL, "square"),
     "after": ("after", "#009E73", "circle"),
@@ -51,7 +51,7 @@ def _draw_histogram(figure: Panels, first: Suspicion, remove: float | None, know
         (~first.contaminates, "normal" if known else "all rows of the pool", NORMAL, ""),
         (first.contaminates, "contaminant", ANOMALY, "/"),
     )
-    for mine, name, colour, pattern in kinds[: 2 if known else 1]:
+    for mine, name, color, pattern in kinds[: 2 if known else 1]:
         counts, _ = np.histogram(axis[mine] if known else axis, edges)
         hatch = {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "size": 5, "solidity": 0.25}
         figure.add_bar(
@@ -59,7 +59,7 @@ def _draw_histogram(figure: Panels, first: Suspicion, remove: float | None, know
             y=counts,
             name=name,
             width=edges[1] - edges[0],
-            marker={"color": colour, "opacity": 0.65, "line": {"width": 0}, "pattern": hatch},
+            marker={"color": color, "opacity": 0.65, "line": {"width": 0}, "pattern": hatch},
             hovertemplate=f"%{{y}} rows: {name}<extra></extra>",
             row=1,
             col=1,
@@ -85,7 +85,7 @@ def _draw_removal(figure: Panels, suspicions: Sequence[Suspicion], remove: float
     chosen = float(np.mean([own.share(remove) for own in suspicions]))
     dots = {"color": NEUTRAL, "width": 1, "dash": "dot"}
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=dots, name="recall at random", hoverinfo="skip", **here)
-    for name, (colour, dash, symbol, size, beside) in (("recall", RECALL), ("precision", PRECISION)):
+    for name, (color, dash, symbol, size, beside) in (("recall", RECALL), ("precision", PRECISION)):
         # Of precision the first place, where nothing goes, is no number.
         curves = [(own.share[1:], getattr(own, name)[1:]) for own in found]
         grid = GRID[max(float(share[0]) for share, _ in curves) <= GRID]
@@ -95,7 +95,7 @@ def _draw_removal(figure: Panels, suspicions: Sequence[Suspicion], remove: float
             y=mean,
             mode="lines",
             name=name,
-            line={"color": colour, "width": 2.5, "dash": dash},
+            line={"color": color, "width": 2.5, "dash": dash},
             hovertemplate=f"q = %{{x:.0%}}: {name} %{{y:.2f}}<extra></extra>",
             **here,
         )
@@ -107,8 +107,8 @@ def _draw_removal(figure: Panels, suspicions: Sequence[Suspicion], remove: float
                 mode="markers+text",
                 text=[f"{at:.2f}"],
                 textposition=beside,
-                textfont={"color": colour},
-                marker={"color": colour, "symbol": symbol, "size": size, "line": {"color": "white", "width": 1}},
+                textfont={"color": color},
+                marker={"color": color, "symbol": symbol, "size": size, "line": {"color": "white", "width": 1}},
                 showlegend=False,
                 hovertemplate=f"at q = %{{x:.0%}}: {name} %{{y:.2f}}<extra></extra>",
                 **here,
@@ -136,7 +136,7 @@ def outcome_figure(found: Sequence[Purified]) -> go.Figure:
             name=f"seed {own.config.run.seed}",
         )
     for x, name in enumerate(names):
-        label, colour, symbol = VARIANTS[name]
+        label, color, symbol = VARIANTS[name]
         mean = difference([0.0] * len(found), values[name])
         figure.add_scatter(
             x=[x] * len(found),
@@ -144,7 +144,7 @@ def outcome_figure(found: Sequence[Purified]) -> go.Figure:
             customdata=[own.config.run.seed for own in found],
             mode="markers",
             name=label,
-            marker={"color": colour, "symbol": symbol, "size": 7, "opacity": 0.45},
+            marker={"color": color, "symbol": symbol, "size": 7, "opacity": 0.45},
             hovertemplate=f"{label}, seed %{{customdata}}: %{{y:.3f}}<extra></extra>",
         )
         figure.add_scatter(
@@ -155,7 +155,7 @@ def outcome_figure(found: Sequence[Purified]) -> go.Figure:
             text=[f"{mean.b:.3f}"],
             textposition="middle right",
             name=f"{label}, mean",
-            marker={"color": colour, "symbol": symbol, "size": 12, "line": {"color": "white", "width": 1}},
+            marker={"color": color, "symbol": symbol, "size": 12, "line": {"color": "white", "width": 1}},
             hovertemplate=f"{label}, mean of {len(found)}: %{{y:.3f}} ± {mean.margin or 0:.3f}<extra></extra>",
         )
     figure.update_xaxes(

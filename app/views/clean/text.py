@@ -16,7 +16,7 @@ WHERE_IT_HELPS = """
 AUCROC in % before → after, mean over seeds 0 to 4, and the mean gain ± 95 %; λₙ = 1, three parts, the same head as
 judge, q as known:
 
-| | digits_only_3, 20 % contamination, 1 % labelled | the same, 10 % labelled | SVHN_0, natural, 10 % labelled |
+| | digits_only_3, 20 % contamination, 1 % labeled | the same, 10 % labeled | SVHN_0, natural, 10 % labeled |
 |---|---|---|---|
 | DeepSAD | **93.6 → 96.8 (+3.2 ± 1.2)** | 99.1 → 99.5 (+0.4 ± 0.4) | 69.2 → 70.7 (+1.5 ± 4.7) |
 | DevNet | 94.0 → 95.1 (+1.1 ± 1.2) | 97.5 → 97.3 (−0.3 ± 0.4) | 84.7 → 84.6 (−0.1 ± 0.4) |

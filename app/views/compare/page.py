@@ -75,7 +75,7 @@ def _pin_buttons(choice: Choice) -> None:
 def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
     """Ask for the runs, draw what is finished, and come back for the rest.
 
-    While the first seed trains, the figures of the settings before stay in the browser, greyed by
+    While the first seed trains, the figures of the settings before stay in the browser, grayed by
     Streamlit as out of date; nothing is drawn that is not these settings' own.
     """
     status = st.empty()

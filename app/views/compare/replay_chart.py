@@ -71,7 +71,7 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change
     """Each class as a share of itself, on each moment's own scale: what counts is the order."""
     axes = []
     for reel in replay.reels:
-        tested = reel.role != Role.LABELLED_ANOMALY
+        tested = reel.role != Role.LABELED_ANOMALY
         axes.append(np.stack([np.arcsinh(ScoreScale.of(own[tested]).units(own)) for own in reel.scores]))
     low, high = min(float(own.min()) for own in axes), max(float(own.max()) for own in axes)
     edges = np.linspace(low - 0.1, high + 0.1, BINS + 1)
@@ -79,7 +79,7 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change
     changes = []
     tallest = 0.0
     for column, (reel, places, name) in enumerate(zip(replay.reels, axes, names, strict=True), start=1):
-        for role, label, colour in ((Role.TEST_NORMAL, "normal", NORMAL), (Role.TEST_ANOMALY, "anomaly", ANOMALY)):
+        for role, label, color in ((Role.TEST_NORMAL, "normal", NORMAL), (Role.TEST_ANOMALY, "anomaly", ANOMALY)):
             mine = _tested(reel, role)
             heights = []
             for own in places:
@@ -92,7 +92,7 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change
                 y=heights[-1],
                 mode="lines",
                 fill="tozeroy",
-                line={"color": colour, "width": 1.5, "dash": "solid" if role == Role.TEST_NORMAL else "dot"},
+                line={"color": color, "width": 1.5, "dash": "solid" if role == Role.TEST_NORMAL else "dot"},
                 name=label,
                 showlegend=False,
                 hovertemplate=f"%{{y:.1f}} % of the {label} rows<extra></extra>",
@@ -123,7 +123,7 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
         spans = [(np.minimum(spans[0][0], spans[1][0]), np.maximum(spans[0][1], spans[1][1]))] * 2
     for column, (reel, ids, (low, high)) in enumerate(zip(replay.reels, row_ids, spans, strict=True), start=1):
         role = reel.role[reel.drawn]
-        for kind, (name, colour, symbol, size, opacity) in ROLES.items():
+        for kind, (name, color, symbol, size, opacity) in ROLES.items():
             mine = np.flatnonzero(role == kind)
             xs, ys = ([own[mine, axis] for own in reel.points] for axis in (0, 1))
             figure.add_scatter(
@@ -135,7 +135,7 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
                 showlegend=column == 1,
                 customdata=ids[reel.drawn][mine],
                 marker={
-                    "color": colour,
+                    "color": color,
                     "symbol": symbol,
                     "size": size,
                     "opacity": opacity,
@@ -174,15 +174,15 @@ def _metrics(figure: Panels, replay: Replay) -> None:
 
 def _losses(figure: Panels, replay: Replay) -> None:
     for letter, reel in zip("AB", replay.reels, strict=True):
-        for name, colour, symbol, label in (
+        for name, color, symbol, label in (
             ("loss_normal", NORMAL, "circle", "L_N, pool (before λₙ)"),
-            ("loss_anomaly", ANOMALY, "star", "L_A, labelled anomalies"),
+            ("loss_anomaly", ANOMALY, "star", "L_A, labeled anomalies"),
         ):
             values = reel.losses[name]
             if (values > 0).any():
                 shown = np.where(values > 0, values, np.nan)
                 epochs = np.arange(1, len(values) + 1)
-                _line(figure, 2, epochs, shown, f"{letter}  {label}", colour, symbol, LINES[letter][0])
+                _line(figure, 2, epochs, shown, f"{letter}  {label}", color, symbol, LINES[letter][0])
     above_zero = [own for reel in replay.reels for values in reel.losses.values() for own in values[values > 0]]
     decades = float(np.log10(max(above_zero, default=1.0) / min(above_zero, default=1.0)))
     # So many decades apart that the ticks' words do not run into each other.
@@ -192,15 +192,15 @@ def _losses(figure: Panels, replay: Replay) -> None:
 
 
 def _line(
-    figure: Panels, row: int, x: np.ndarray, y: np.ndarray, name: str, colour: str, symbol: str, dash: str
+    figure: Panels, row: int, x: np.ndarray, y: np.ndarray, name: str, color: str, symbol: str, dash: str
 ) -> None:
     figure.add_scatter(
         x=x,
         y=y,
         mode="lines+markers" if len(y) > 1 else "markers",
         name=name,
-        marker={"color": colour, "symbol": symbol, "size": 7, "maxdisplayed": MARKS_ON_A_LINE},
-        line={"color": colour, "dash": dash, "width": 2},
+        marker={"color": color, "symbol": symbol, "size": 7, "maxdisplayed": MARKS_ON_A_LINE},
+        line={"color": color, "dash": dash, "width": 2},
         showlegend=False,
         hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{name}</extra>",
         row=row,

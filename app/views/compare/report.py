@@ -130,7 +130,7 @@ def _figures(findings: Findings) -> Iterable[str]:
         yield f"<figure>{body}<figcaption>{_marked(sentence)}</figcaption></figure>"
     if not pair.has_history:
         yield _small(trained)
-    yield _small("Unlabelled is not normal: the pool holds whatever nobody has looked at.")
+    yield _small("Unlabeled is not normal: the pool holds whatever nobody has looked at.")
 
 
 def _settings(a: RunConfig, b: RunConfig) -> Iterable[list[str]]:
@@ -152,16 +152,16 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
         where = dataset.provenance
         yield ["data set", name]
         yield ["from", ", ".join(filter(None, (where.source, where.note)))]
-        yield ["licence", where.licence]
+        yield ["license", where.license]
     for key, value in reading.model_dump(exclude_defaults=True).items():
         yield [f"read by {key}", ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     known = dataset.y[dataset.known]
-    unlabelled = dataset.rows - len(known)
+    unlabeled = dataset.rows - len(known)
     yield ["rows", str(dataset.rows)]
     yield ["features", str(dataset.columns)]
     yield ["anomalies", f"{int((known == 1).sum())} ({dataset.anomaly_share:.1%})"]
-    if unlabelled:
-        yield ["rows without a label", str(unlabelled)]
+    if unlabeled:
+        yield ["rows without a label", str(unlabeled)]
 
 
 def _command(letter: str, config: RunConfig, seeds: int) -> str:

@@ -92,7 +92,7 @@ def _draw_splits(pair: Pair) -> None:
             config=MODEBAR,
             alt=SAID["split"].format(letters=letters),
         )
-    st.caption("Unlabelled is not normal: the pool holds whatever nobody has looked at.")
+    st.caption("Unlabeled is not normal: the pool holds whatever nobody has looked at.")
 
 
 def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:

@@ -45,7 +45,7 @@ COLUMNS = {
     "share": _number("Anomalies %", width=90, format="%.2f"),
     "state": _text("Where", width=122),
     "size": _number("MB", width=50, format="%.1f", help="Of its file. Empty where nobody knows it, and where bundled."),
-    "licence": _text("Licence", width=92),
+    "license": _text("Licence", width=92),
     "source": _text("Source", width=92),
 }
 

@@ -89,7 +89,7 @@ def look_at(dataset: Dataset) -> Look:
 
 
 def map_figure(look: Look) -> go.Figure:
-    """The sample's rows as a map, each class in its colour and mark; the rarer one lies on top."""
+    """The sample's rows as a map, each class in its color and mark; the rarer one lies on top."""
     role = np.where(look.anomalous, Role.TEST_ANOMALY, Role.TEST_NORMAL)
     figure = points_figure([Panel("", look.points, role, look.row_ids)])
     figure.data = tuple(sorted((t for t in figure.data if len(t.x)), key=lambda trace: -len(trace.x)))

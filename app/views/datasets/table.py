@@ -37,7 +37,7 @@ ABSENT = "to fetch"
 def datasets_table() -> pd.DataFrame:
     """One row a data set, in the catalogue's order, indexed by name; what nobody knows is missing.
 
-    Columns: name, family, rows, columns, share (of anomalies), state, size (MB), licence, source.
+    Columns: name, family, rows, columns, share (of anomalies), state, size (MB), license, source.
     """
     entries = DATASETS.values()
     facts = [entry.known_facts() for entry in entries]
@@ -51,7 +51,7 @@ def datasets_table() -> pd.DataFrame:
     table["size"] = pd.array(
         [None if (size := _bytes(entry)) is None else size / MEGABYTE for entry in entries], "Float64"
     )
-    table["licence"] = [entry.provenance.licence for entry in entries]
+    table["license"] = [entry.provenance.license for entry in entries]
     table["source"] = ["scikit-learn" if entry.file is None else "ADBench" for entry in entries]
     return table
 
@@ -90,7 +90,7 @@ def about(entry: Entry) -> tuple[str, str]:
         size = f"{known.rows} rows of {known.columns} columns, {known.anomalies} anomalies ({known.anomaly_share:.2%})"
     elif known.columns is not None:
         size = f"{known.columns} columns; how many rows will be known once it is here"
-    origin = f"From {provenance.source}, {provenance.licence}"
+    origin = f"From {provenance.source}, {provenance.license}"
     if entry.file is None:
         return f"{size}; {provenance.note}.", f"{origin}."
     checked = "a fetched file is used only if its checksum is the one known of that commit"

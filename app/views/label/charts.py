@@ -9,7 +9,7 @@ from app.charts.style import ANOMALY, NORMAL
 
 __all__ = ["marks_figure"]
 
-# From grey to strong, and larger, so that it reads without colour too, on white and on black.
+# From gray to strong, and larger, so that it reads without color too, on white and on black.
 SCALE = [[0, "#C51B8A"], [0.5, "#C994C7"], [1, "#A8A8A8"]]
 SMALLEST, LARGEST = 5.0, 12.0
 LOWEST = 0.001
@@ -24,9 +24,9 @@ def marks_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, mar
         ("not an anomaly", kinds == False, "x-thin-open", 8, NORMAL),  # noqa: E712
         ("marked anomaly", kinds == True, "star", 14, ANOMALY),  # noqa: E712
     )
-    for name, mine, symbol, size, colour in groups:
-        marker = {"symbol": symbol, "size": size, "line": {"color": colour or "white", "width": 0.8}}
-        if colour is None:
+    for name, mine, symbol, size, color in groups:
+        marker = {"symbol": symbol, "size": size, "line": {"color": color or "white", "width": 0.8}}
+        if color is None:
             bar = {
                 "tickvals": [-3, -2, -1, 0],
                 "ticktext": ["top 0.1 %", "top 1 %", "top 10 %", "last"],
@@ -37,7 +37,7 @@ def marks_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, mar
             marker["size"] = SMALLEST + (LARGEST - SMALLEST) * values / np.log10(LOWEST)
             marker |= {"colorbar": bar, "showscale": True}
         else:
-            marker["color"] = colour
+            marker["color"] = color
         figure.add_scatter(
             x=points[mine, 0],
             y=points[mine, 1],

@@ -1,4 +1,4 @@
-"""Label: a table that nobody has labelled; mark a few anomalies, train on them, look, mark more."""
+"""Label: a table that nobody has labeled; mark a few anomalies, train on them, look, mark more."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _draw_map(
 
 def _draw_list(read: ReadTable, ranked: Ranked, order: np.ndarray, judged: dict[int, bool]) -> set[int]:
     """The rows at the top of the ranking; returns those that are selected."""
-    everything = st.toggle("List also what is marked or labelled already", key="label_all", persist_state="session")
+    everything = st.toggle("List also what is marked or labeled already", key="label_all", persist_state="session")
     known = np.isin(read.places[order], list(judged))
     listed = (order if everything or known.all() else order[~known])[:LISTED]
     names = read.preparation.features[:SHOWN_FEATURES]

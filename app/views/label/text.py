@@ -17,7 +17,7 @@ def label_sentence(
     """
     if len(judged) == rows:
         return (
-            f"Every row is marked or labelled: {len(anomalies):,} anomalies of {rows:,} rows, nothing is left to find."
+            f"Every row is marked or labeled: {len(anomalies):,} anomalies of {rows:,} rows, nothing is left to find."
         )
     new = sum(row not in judged for row in on_top)
     if not trained:

@@ -32,7 +32,7 @@ WORDS = {
     "lambda_n": "λₙ = {}",
     "norm": "{}",
     "contamination": "{} of the pool is anomalous",
-    "labeled_ratio": "{} of the anomalies labelled",
+    "labeled_ratio": "{} of the anomalies labeled",
     "batch_size": "batches of {}",
     "epochs": "{} epochs",
 }
@@ -60,8 +60,8 @@ def draw_settings(step: Step) -> None:
     apart = set_apart(a, b)
     with st.container(border=True):
         left, right = st.columns(2)
-        for place, letter, colour, config in ((left, "A", "gray", a), (right, "B", "green", b)):
-            badges = " ".join(f":{colour}-badge[{setting_words(name, getattr(config, name))}]" for name in apart)
+        for place, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
+            badges = " ".join(f":{color}-badge[{setting_words(name, getattr(config, name))}]" for name in apart)
             place.markdown(f"**{letter}** {_name(config)} {badges}")
         shared = [setting_words(name, getattr(a, name)) for name in WORDS if name not in apart]
         st.markdown(f":small[Both: {' · '.join(shared)} · {len(runs[0])} seeds]")

@@ -15,9 +15,9 @@ BATCH, STEADY = "#CC79A7", "#009E73"
 KINDS = {
     Kind.NORMAL: ("normal, in the pool", NORMAL, "circle", 6),
     Kind.HIDDEN_ANOMALY: ("anomaly, hidden in the pool", ANOMALY, "diamond", 8),
-    Kind.LABELLED_ANOMALY: ("labelled anomaly", ANOMALY, "star", 10),
+    Kind.LABELED_ANOMALY: ("labeled anomaly", ANOMALY, "star", 10),
 }
-DASHES = {Kind.NORMAL: "solid", Kind.HIDDEN_ANOMALY: "dash", Kind.LABELLED_ANOMALY: "dot"}
+DASHES = {Kind.NORMAL: "solid", Kind.HIDDEN_ANOMALY: "dash", Kind.LABELED_ANOMALY: "dot"}
 SPREAD = 0.09  # how far dots of one column lie apart
 COLUMN = 0.27
 SMALL = 12
@@ -59,11 +59,11 @@ def _caption(seen: Observation, step: int) -> str:
     within = step % seen.steps_an_epoch + 1
     kinds = seen.kind[step]
     counts = [int((kinds == kind).sum()) for kind in KINDS]
-    labelled = "1 labelled anomaly" if counts[2] == 1 else f"{counts[2]} labelled anomalies"
+    labeled = "1 labeled anomaly" if counts[2] == 1 else f"{counts[2]} labeled anomalies"
     return (
         f"Step {step + 1} of {len(seen.epoch)} · epoch {seen.epoch[step]}, batch {within} of {seen.steps_an_epoch} · "
         f"{len(kinds)} row{'' if len(kinds) == 1 else 's'}: {counts[0]} normal and {counts[1]} anomalous in the pool, "
-        f"{labelled}"
+        f"{labeled}"
         f"{'' if seen.lengths[step].any() else ' · no gradient in this batch'}"
     )
 
@@ -81,7 +81,7 @@ def _gradients(figure: Panels, seen: Observation) -> list[Change]:
     height[seen.lengths <= longest * 1e-9] = nothing
     scatter = np.random.default_rng(0).uniform(-SPREAD, SPREAD, size=(seen.kind.shape[1],))
     changes = []
-    for number, (kind, (name, colour, symbol, size)) in enumerate(KINDS.items()):
+    for number, (kind, (name, color, symbol, size)) in enumerate(KINDS.items()):
         xs, ys, rows = [], [], []
         for step in range(len(seen.epoch)):
             mine = np.flatnonzero(seen.kind[step] == kind)
@@ -96,7 +96,7 @@ def _gradients(figure: Panels, seen: Observation) -> list[Change]:
             customdata=rows[0],
             mode="markers",
             name=name,
-            marker={"color": colour, "symbol": symbol, "size": size, "opacity": 0.75, "line": {"width": 0}},
+            marker={"color": color, "symbol": symbol, "size": size, "opacity": 0.75, "line": {"width": 0}},
             hovertemplate=f"row %{{customdata}}, {name}<br>length 10^%{{y:.1f}}<extra></extra>",
             row=1,
             col=1,
@@ -154,10 +154,10 @@ def _batch(figure: Panels, seen: Observation) -> list[Change]:
     counts = [np.array([(own == kind).sum() for kind in KINDS]) for own in seen.kind]
     shares = [(100 * own / own.sum()).astype(np.float32) for own in counts]
     figure.add_bar(
-        x=["normal", "hidden", "labelled"],
+        x=["normal", "hidden", "labeled"],
         y=shares[0],
         marker={
-            "color": [colour for _, colour, _, _ in KINDS.values()],
+            "color": [color for _, color, _, _ in KINDS.values()],
             "opacity": 0.8,
             "pattern": {"shape": ["", "/", ""], "fillmode": "overlay", "fgcolor": "white", "solidity": 0.25},
         },
@@ -182,20 +182,20 @@ def _statistics(figure: Panels, seen: Observation, feature: int | None) -> None:
             ("running μ", seen.running_mean, STEADY, "solid", 2.5),
             ("running σ", seen.running_deviation, STEADY, "dot", 2.5),
         ]
-    for name, values, colour, dash, width in lines:
-        _line(figure, 1, name, drawn(values), colour, dash, width)
+    for name, values, color, dash, width in lines:
+        _line(figure, 1, name, drawn(values), color, dash, width)
     which = "root mean square" if feature is None else f"feature {feature + 1}"
     figure.add_title(f"μ —, σ ···, {which}", 2, 1, SMALL)
 
 
 def _distances(figure: Panels, seen: Observation) -> None:
-    for kind, (name, colour, _, _) in reversed(KINDS.items()):  # the normal rows on top
+    for kind, (name, color, _, _) in reversed(KINDS.items()):  # the normal rows on top
         chosen = np.where(seen.kind == kind, seen.distance, np.nan)
         some = (seen.kind == kind).any(axis=1)
         median = np.full(len(chosen), np.nan)
         median[some] = np.nanmedian(chosen[some], axis=1)
-        _line(figure, 2, name, median, colour, DASHES[kind], 1.6)
-    figure.add_title("distance to the centre (normal —)", 2, 2, SMALL)
+        _line(figure, 2, name, median, color, DASHES[kind], 1.6)
+    figure.add_title("distance to the center (normal —)", 2, 2, SMALL)
 
 
 def _losses(figure: Panels, seen: Observation) -> None:
@@ -207,25 +207,25 @@ def _losses(figure: Panels, seen: Observation) -> None:
 
 def _agreement(figure: Panels, seen: Observation) -> None:
     """How far the sum of the parts is from autograd's gradient; what is exactly 0 has no place on the axis."""
-    for name, values, colour, dash in (
+    for name, values, color, dash in (
         ("sum of the three parts", seen.error, STEADY, "solid"),
         ("with eq. 13 as printed", seen.error_printed, NEUTRAL, "dash"),
     ):
-        _line(figure, 4, name, np.where(values > 0, values, np.nan), colour, dash, 1.8)
+        _line(figure, 4, name, np.where(values > 0, values, np.nan), color, dash, 1.8)
     if not seen.error.any() and not (seen.error_printed > 0).any():
         figure.add_words("exactly 0", 2, 4, x=0.5, y=0.5)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=4)
     figure.add_title("off autograd: ours —, eq. 13 --", 2, 4, SMALL)
 
 
-def _line(figure: Panels, col: int, name: str, y: np.ndarray, colour: str, dash: str, width: float) -> None:
+def _line(figure: Panels, col: int, name: str, y: np.ndarray, color: str, dash: str, width: float) -> None:
     figure.add_scatter(
         x=np.arange(1, len(y) + 1),
         y=y.astype(np.float32),
         mode="lines+markers" if np.isnan(y).any() else "lines",  # a step between two gaps has no line
         name=name,
-        marker={"color": colour, "size": 3},
-        line={"color": colour, "dash": dash, "width": width},
+        marker={"color": color, "size": 3},
+        line={"color": color, "dash": dash, "width": width},
         showlegend=False,
         hovertemplate=f"step %{{x}}: %{{y:.3g}}<extra>{name}</extra>",
         row=2,

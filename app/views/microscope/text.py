@@ -28,10 +28,10 @@ def gradient_sentence(config: RunConfig, seen: Observation) -> str:
     steps = f"Over {len(seen.epoch)} steps"
     if seen.kind.shape[1] == 1 and config.norm.startswith("batch"):
         return f"{setting}: **nothing moves.** A row alone is its own mean, and batch norm makes it 0 whatever it was."
-    if not (seen.kind == Kind.LABELLED_ANOMALY).any() and shares is None:
-        return f"{setting}: **nothing moves**, for none of these batches holds a labelled anomaly."
+    if not (seen.kind == Kind.LABELED_ANOMALY).any() and shares is None:
+        return f"{setting}: **nothing moves**, for none of these batches holds a labeled anomaly."
     if shares is None:
-        return f"{setting}: **no gradient reaches the normal rows.** Only the labelled anomalies move the network."
+        return f"{setting}: **no gradient reaches the normal rows.** Only the labeled anomalies move the network."
     direct, variance, mean = (_percent(share) for share in shares)
     if config.norm == "none":
         return f"{setting}: all that reaches the normal rows is their own loss, {direct} of it directly."
@@ -54,18 +54,16 @@ def place_note(config: RunConfig, seen: Sequence[Observation], place: int) -> st
     one = seen[place]
     if len(one.epoch) < one.all_steps:
         notes.append(f"These are the first {len(one.epoch)} of the {one.all_steps} steps of this training.")
-    labelled = float((one.kind == Kind.LABELLED_ANOMALY).mean())
-    without = float((one.kind != Kind.LABELLED_ANOMALY).all(axis=1).mean())
+    labeled = float((one.kind == Kind.LABELED_ANOMALY).mean())
+    without = float((one.kind != Kind.LABELED_ANOMALY).all(axis=1).mean())
     if without:
         digits = 1 if 0.99 < without < 1 else 0
-        notes.append(f"{without:.{digits}%} of these batches hold no labelled anomaly.")
-    if labelled > 0.2:
-        notes.append(
-            f"{labelled:.0%} of a batch are labelled anomalies: the paper's § 3.3 takes it to be mostly normal."
-        )
+        notes.append(f"{without:.{digits}%} of these batches hold no labeled anomaly.")
+    if labeled > 0.2:
+        notes.append(f"{labeled:.0%} of a batch are labeled anomalies: the paper's § 3.3 takes it to be mostly normal.")
     is_pair = BASELINES[config.baseline].name == "PReNet"
     if is_pair and config.lambda_n == 0:
-        notes.append("A pool row beside a labelled anomaly has a loss even at λₙ = 0: the pair's.")
+        notes.append("A pool row beside a labeled anomaly has a loss even at λₙ = 0: the pair's.")
     elif place < len(seen) - 1 and not is_pair and config.lambda_n == 0 and config.norm != "none":
         notes.append("What is direct here has come through the statistics of the norm behind it.")
     return " ".join(notes)

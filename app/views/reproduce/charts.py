@@ -12,11 +12,11 @@ from app.charts.style import PALETTE, SYMBOLS
 __all__ = ["table_figure"]
 
 HEIGHT = 330
-SIDE_STEP = 0.012  # of the chart's width, so that intervals of neighbours can be told apart
+SIDE_STEP = 0.012  # of the chart's width, so that intervals of neighbors can be told apart
 
 
 def table_figure(table: Table, x_title: str) -> go.Figure:
-    """Rows as lines over the columns with 95 % intervals: baselines dashed, AnoOnly solid; heads by colour and mark."""
+    """Rows as lines over the columns with 95 % intervals: baselines dashed, AnoOnly solid; heads by color and mark."""
     figure = go.Figure()
     heads = list(dict.fromkeys(row.removesuffix(ANOONLY) for row in table.rows))
     paired = any(row.endswith(ANOONLY) for row in table.rows)

@@ -25,7 +25,7 @@ def draw_grid(grid: Grid, stem: str) -> None:
 def draw_take_away(name: str, table: Table, reference: str) -> None:
     """The table as files, the figure as HTML, the command that makes both again.
 
-    Commands stand in plain letters here: what colours code takes the browser half a second to load.
+    Commands stand in plain letters here: what colors code takes the browser half a second to load.
     """
     with st.expander("Take away"):
         st.markdown(f"`python -m anoonly_core reproduce {name}`")

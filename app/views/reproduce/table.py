@@ -1,4 +1,4 @@
-"""A table of the evidence as the page draws it: cells to choose, coloured by their difference to what was published."""
+"""A table of the evidence as the page draws it: cells to choose, colored by their difference to what was published."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anoonly_core.reproduction.tables import Table
 __all__ = ["LEGEND", "cell_words", "draw_cells", "drawn", "file_table"]
 
 CELLS = ASSETS / "cells"
-# Ours above the published figure, and below it. Neither is a colour of normal rows or anomalies; the difference stands
+# Ours above the published figure, and below it. Neither is a color of normal rows or anomalies; the difference stands
 # in the cell too. Dark letters on light ground, in both themes.
 ABOVE, BELOW = (27, 120, 55), (118, 42, 131)
 STRONGEST, FULL_POINTS = 0.45, 12.0
@@ -45,7 +45,7 @@ def draw_cells(table: Table, reference: str, key: str) -> tuple[str, str] | None
 
 
 def drawn(table: Table, reference: str) -> dict[str, Any]:
-    """What the browser draws: captions, and each cell's text, colour and name."""
+    """What the browser draws: captions, and each cell's text, color and name."""
     return {
         "caption": table.caption,
         "columns": [table.heading(column) for column in table.columns],

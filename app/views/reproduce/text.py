@@ -69,7 +69,7 @@ def figure_sentence(name: str, table: Table) -> str:
         said = [found for row, pair in pairs.items() if (found := words(row, cells[row], cells[pair]))]
     if not said:
         return nothing_yet()
-    before = "What the unlabelled anomalies in the pool cost, in points of AUCROC: " if name == "fig8" else ""
+    before = "What the unlabeled anomalies in the pool cost, in points of AUCROC: " if name == "fig8" else ""
     return f"{before}{'; '.join(said)}."
 
 

@@ -31,7 +31,7 @@ def sweep_figure(
         )
     families = list(dict.fromkeys(curve.of for curve in curves))
     for place, curve in enumerate(curves):
-        colour, dash, symbol = _style(curve, families)
+        color, dash, symbol = _style(curve, families)
         shift = SIDE_STEP * len(labels) * (place - (len(curves) - 1) / 2)
         xs = [point.x + shift for point in curve.points]
         figure.add_scatter(
@@ -39,7 +39,7 @@ def sweep_figure(
             y=[value for point in curve.points for value in point.values.values()],
             customdata=[[key, seed, labels[p.x]] for p in curve.points for seed, key in p.keys.items()],
             mode="markers",
-            marker={"color": colour, "symbol": symbol, "size": 6, "opacity": 0.35},
+            marker={"color": color, "symbol": symbol, "size": 6, "opacity": 0.35},
             name=curve.name,
             legendgroup=curve.name,
             showlegend=False,
@@ -54,8 +54,8 @@ def sweep_figure(
                 [next(iter(p.keys.values())), len(p.values), labels[p.x], f"{p.margin:.3f}"] for p in curve.points
             ],
             mode="lines+markers",
-            line={"color": colour, "dash": dash, "width": 2.5},
-            marker={"color": colour, "symbol": symbol, "size": 10, "line": {"color": "white", "width": 1}},
+            line={"color": color, "dash": dash, "width": 2.5},
+            marker={"color": color, "symbol": symbol, "size": 10, "line": {"color": "white", "width": 1}},
             name=curve.name,
             legendgroup=curve.name,
             hovertemplate=f"{curve.name}, %{{customdata[2]}}<br>mean of %{{customdata[1]}} seeds: %{{y:.3f}} "
@@ -86,7 +86,7 @@ def sweep_figure(
 
 
 def _style(curve: Curve, families: list[tuple[str, ...]]) -> tuple[str, str, str]:
-    """Colour, dash and mark. With one family the baseline and AnoOnly look as they do on the Compare page."""
+    """Color, dash and mark. With one family the baseline and AnoOnly look as they do on the Compare page."""
     if len(families) == 1 and curve.lambda_n is not None:
         if curve.lambda_n == 1:
             return BASELINE_STYLE

@@ -68,7 +68,7 @@ def _label(table: OwnTable, look: TableLook, begun: Reading) -> str:
             index=options.index(begun.label) if begun.label in options else 0,
             format_func=lambda name: name or NOTHING,
             key=_key(table, "label"),
-            help="Its values say which rows are anomalies. Where it is blank a row is unlabelled, which is not normal.",
+            help="Its values say which rows are anomalies. Where it is blank a row is unlabeled, which is not normal.",
         )
     )
 
@@ -88,7 +88,7 @@ def _draw_sides(table: OwnTable, look: TableLook, column: str, begun: Reading) -
     options = [None, *(share for share in SHARES if share < natural)]
     begun_share = begun.share if begun.share in options else None
     share = st.selectbox(
-        "Anomalies, share of the labelled rows",
+        "Anomalies, share of the labeled rows",
         options,
         index=options.index(begun_share),
         format_func=lambda own: f"{ALL} ({natural:.1%})" if own is None else f"drawn to {own:.0%}",

@@ -30,7 +30,7 @@ def lead(table: OwnTable) -> str:
         )
     if not counts["anomalies"]:
         return f"{plain(table.shown)}: {rows}, none of them an anomaly: say which values mean anomaly, or mark some."
-    share = f"{counts['anomalies']:,} anomalies, {counts['anomalies'] / known:.1%} of the {known:,} labelled rows"
+    share = f"{counts['anomalies']:,} anomalies, {counts['anomalies'] / known:.1%} of the {known:,} labeled rows"
     return f"{plain(table.shown)}: {rows}, {share}."
 
 
@@ -69,7 +69,7 @@ def _label(table: OwnTable) -> str:
     said = f"**Label column {plain(table.label)}**: {_names(values)} means {side}; "
     said += f"{counts['anomalies_in_file']:,} anomalies, {counts['normals']:,} normal rows"
     if counts["unlabelled"]:
-        said += f", {counts['unlabelled']:,} without a label, which train in the pool and are never tested on"
+        said += f", {counts['unlabeled']:,} without a label, which train in the pool and are never tested on"
     if counts["anomalies_in_file"] > counts["anomalies"]:
         said += f". {counts['anomalies']:,} of the anomalies are drawn, always the same ones"
     return f"{said}."
@@ -87,7 +87,7 @@ def _features(table: OwnTable) -> str:
 
 def _about_the_test(anomalies: int) -> str:
     tested = max(1, round(anomalies * TEST_SHARE))
-    said = f"A run trains on 70 % of the labelled rows and is tested on the rest, with about {tested:,} anomalies."
+    said = f"A run trains on 70 % of the labeled rows and is tested on the rest, with about {tested:,} anomalies."
     if anomalies < FEW_ANOMALIES:
         said += " **That is few**: look at the interval over the seeds before you believe a difference."
     return said

@@ -24,13 +24,13 @@ __all__ = [
     "sentence",
 ]
 
-# Each scorer's colour, dash and mark, the same in all figures.
+# Each scorer's color, dash and mark, the same in all figures.
 LOOKS = {
     "batch": ("#009E73", "solid", "circle", 3.0),
     "running": ("#CC79A7", "dash", "x", 1.8),
     "none": (NEUTRAL, "dot", "cross", 1.8),
     "untrained": ("#56B4E9", "dashdot", "square-open", 1.8),
-    "neighbours": ("#E69F00", "solid", "diamond", 1.8),
+    "neighbors": ("#E69F00", "solid", "diamond", 1.8),
     "mean": ("#0072B2", "dash", "triangle-up", 1.8),
 }
 SAID_AT = 0.05
@@ -49,12 +49,12 @@ def sentence(results: Sequence[ZeroShotResult]) -> str:
     pairs = _stacked(results, "by_ratio")[:, :, RATIOS.index(SAID_AT)].mean(axis=3)
     of = {name: pairs[:, place].ravel() for place, name in enumerate(SCORERS)}
     running, untrained = difference(of["running"], of["batch"]), difference(of["untrained"], of["batch"])
-    best = max(("neighbours", "mean"), key=lambda name: float(of[name].mean()))
+    best = max(("neighbors", "mean"), key=lambda name: float(of[name].mean()))
     rival = difference(of[best], of["batch"])
     batch_against_running = _against(running, "batch statistics", "running ones")
     return (
         f"At {SAID_AT:.0%} anomalies among classes never seen, {batch_against_running}. Meta-training "
-        f"{_adds(untrained)}; {SCORERS[best]} {_rival(rival, many=best == 'neighbours')}."
+        f"{_adds(untrained)}; {SCORERS[best]} {_rival(rival, many=best == 'neighbors')}."
     )
 
 
@@ -87,7 +87,7 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
     )
     for column, (name, x, title) in enumerate(panels, start=1):
         means = _stacked(results, name).mean(axis=4)  # over the draws
-        for place, (scorer, (colour, dash, symbol, width)) in enumerate(LOOKS.items()):
+        for place, (scorer, (color, dash, symbol, width)) in enumerate(LOOKS.items()):
             mean, spread = means[:, place].mean(axis=(0, 2)), means[:, place].std(axis=(0, 2))
             if scorer == "batch":
                 figure.add_scatter(
@@ -110,8 +110,8 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
                 name=SCORERS[scorer],
                 legendgroup=scorer,
                 showlegend=column == 1,
-                line={"color": colour, "dash": dash, "width": width},
-                marker={"symbol": symbol, "size": 7, "color": colour},
+                line={"color": color, "dash": dash, "width": width},
+                marker={"symbol": symbol, "size": 7, "color": color},
                 hovertemplate=f"{SCORERS[scorer]}: %{{y:.3f}} ± %{{customdata:.3f}} at %{{x:.0f}}<extra></extra>",
                 row=1,
                 col=column,
@@ -180,7 +180,7 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
     edges = np.linspace(np.nanmin(units), np.nanmax(units) + 1e-6, BINS + 1)
     here = units[moment]
     kinds = ((here[:normals], "normal", NORMAL, ""), (here[normals:], "anomaly", ANOMALY, "/"))
-    for values, name, colour, pattern in kinds:
+    for values, name, color, pattern in kinds:
         counts, _ = np.histogram(values[np.isfinite(values)], edges)
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,
@@ -189,7 +189,7 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
             name=name,
             width=edges[1] - edges[0],
             marker={
-                "color": colour,
+                "color": color,
                 "opacity": 0.65,
                 "line": {"width": 0},
                 "pattern": {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "size": 5, "solidity": 0.25},
@@ -201,12 +201,12 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
     share = 100 * result.shift_counts / (result.shift_counts + normals)
     areas = [auc_of_moment(result, number, place) for number in range(len(share))]
     lines = ((2, result.shift_away[:, place], "#CC79A7", "moved by"), (3, areas, "#009E73", "AUCROC"))
-    for column, y, colour, name in lines:
+    for column, y, color, name in lines:
         figure.add_scatter(
             x=share,
             y=y,
             mode="lines",
-            line={"color": colour, "width": 2.5},
+            line={"color": color, "width": 2.5},
             showlegend=False,
             hovertemplate=f"{name} %{{y:.2f}} at %{{x:.0f}} %<extra></extra>",
             row=1,
@@ -216,7 +216,7 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
             x=[share[moment]],
             y=[y[moment]],
             mode="markers",
-            marker={"color": colour, "size": 12, "symbol": "x"},
+            marker={"color": color, "size": 12, "symbol": "x"},
             showlegend=False,
             hoverinfo="skip",
             row=1,
@@ -241,7 +241,7 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
     figure = Panels()
     point = RATIOS.index(SAID_AT)
     for scorer in ("batch", "running"):
-        colour, dash, symbol, width = LOOKS[scorer]
+        color, dash, symbol, width = LOOKS[scorer]
         place = list(SCORERS).index(scorer)
         values = {n: _stacked(results, "by_ratio")[:, place, point].mean(axis=2) for n, results in by_count.items()}
         xs = np.concatenate([np.full(own.size, n) for n, own in values.items()])
@@ -249,7 +249,7 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
             x=xs,
             y=np.concatenate([own.ravel() for own in values.values()]),
             mode="markers",
-            marker={"color": colour, "symbol": symbol, "size": 5, "opacity": 0.35},
+            marker={"color": color, "symbol": symbol, "size": 5, "opacity": 0.35},
             showlegend=False,
             hovertemplate="%{y:.3f}<extra></extra>",
         )
@@ -258,8 +258,8 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
             y=[own.mean() for own in values.values()],
             mode="lines+markers",
             name=SCORERS[scorer],
-            line={"color": colour, "dash": dash, "width": width},
-            marker={"symbol": symbol, "size": 9, "color": colour},
+            line={"color": color, "dash": dash, "width": width},
+            marker={"symbol": symbol, "size": 9, "color": color},
         )
     figure.update_xaxes(title={"text": "classes meta-trained on"}, dtick=1)
     figure.update_yaxes(title={"text": f"AUCROC at {SAID_AT:.0%} anomalies"})

@@ -35,7 +35,7 @@ CONTROLS: dict[str, Control] = {
         "Objective",
         ("svdd", "bce"),
         "svdd",
-        "svdd: a row's distance to a learnt centre is small if it is normal. bce: a logit with cross-entropy.",
+        "svdd: a row's distance to a learned center is small if it is normal. bce: a logit with cross-entropy.",
     ),
     "test_rows": Control(
         "Rows in a test batch",
@@ -45,7 +45,7 @@ CONTROLS: dict[str, Control] = {
     ),
     "seeds": Control("Seeds", (1, 2, 3, 4, 5), 3, "How many meta-trainings each figure stands on."),
     "steps": Control("Steps", (25, 50, 100, 200, 400, 800), 200, "How long to meta-train.", more=True),
-    "tasks": Control("Tasks in a step", (4, 8, 16, 32), 16, "Each is normalised by its own rows.", more=True),
+    "tasks": Control("Tasks in a step", (4, 8, 16, 32), 16, "Each is normalized by its own rows.", more=True),
     "rows": Control("Rows in a task", (20, 30, 60, 120), 60, "What a task's statistics are taken from.", more=True),
     "normal_share": Control(
         "π, normal share of a task", (0.5, 0.6, 0.7, 0.8, 0.9, 0.95), 0.8, "The others are of other classes.", more=True

@@ -166,7 +166,7 @@ def _explain(asked: Asked, results: Sequence[ZeroShotResult]) -> None:
     )
     with st.expander("What is drawn here, and what not to make of it"):
         st.markdown(
-            f"ACR (arXiv 2302.07849) meta-trains one small network over many tasks, each normalised by its own rows; "
+            f"ACR (arXiv 2302.07849) meta-trains one small network over many tasks, each normalized by its own rows; "
             f"at test time nothing is trained: a batch's own statistics adapt the network. Here each class held out is "
             f"normal in {draws} batches a point and seed; the anomalies are {anomalies}. Lines are means over seeds, "
             f"classes and draws; the band is the deviation of {SCORERS['batch']} over seeds and classes; ± in the "
@@ -174,7 +174,7 @@ def _explain(asked: Asked, results: Sequence[ZeroShotResult]) -> None:
             f"- **{SCORERS['running'].capitalize()}**: the same network, scored as usual at test time. "
             f"**{SCORERS['none'].capitalize()}**: one trained without it.\n"
             f"- **{SCORERS['untrained'].capitalize()}**: no training at all, only batch norm; the distance to 0.\n"
-            f"- **{SCORERS['neighbours'].capitalize()}** (5) and **{SCORERS['mean']}** look at the same batch's "
+            f"- **{SCORERS['neighbors'].capitalize()}** (5) and **{SCORERS['mean']}** look at the same batch's "
             "features and learn nothing.\n"
             "- A score depends on the batch that it was taken in: never compare it, nor a threshold, across batches."
         )

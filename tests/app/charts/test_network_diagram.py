@@ -93,7 +93,7 @@ def test_the_norm_stands_at_its_place(name: str, preset: str, norm: str | None) 
             assert cell.get("STYLE") is None
             assert norm is not None
             assert said(cell) == NORM_LABELS[norm]
-    assert dot.count(NORM) == (0 if norm in ("none", None) else len(places)), "only the norm bears its colour"
+    assert dot.count(NORM) == (0 if norm in ("none", None) else len(places)), "only the norm bears its color"
 
 
 @each_network

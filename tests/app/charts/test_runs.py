@@ -1,4 +1,4 @@
-"""Every figure shows the numbers that it was given, in the colours that mean the same everywhere."""
+"""Every figure shows the numbers that it was given, in the colors that mean the same everywhere."""
 
 from __future__ import annotations
 
@@ -109,15 +109,15 @@ def test_scores_hold_every_row_and_the_threshold(pair: Pair, threshold: float) -
     assert (low, high) == figure.layout.xaxis2.range
     assert figure.layout.yaxis.range == figure.layout.yaxis2.range
     for column, one in enumerate(pair, start=1):
-        for label, name, colour in ((0, "normal", NORMAL), (1, "anomaly", ANOMALY)):
+        for label, name, color in ((0, "normal", NORMAL), (1, "anomaly", ANOMALY)):
             bar = bars[column, name]
             assert sum(bar.customdata) == (one.y == label).sum()
             assert sum(bar.y) == pytest.approx(100)
             assert max(bar.y) <= figure.layout.yaxis.range[1]
             assert low <= min(bar.x) - bar.width / 2 + 1e-4
             assert max(bar.x) + bar.width / 2 <= high + 1e-4
-            assert bar.marker.color == colour
-            assert bool(bar.marker.pattern.shape) == (label == 1), "anomalies are hatched: never colour alone"
+            assert bar.marker.color == color
+            assert bool(bar.marker.pattern.shape) == (label == 1), "anomalies are hatched: never color alone"
     lines = {line.xref: line for line in figure.layout.shapes}
     assert lines.keys() == {"x", "x2"}
     assert len({line.x0 for line in lines.values()} | {line.x1 for line in lines.values()}) == 1
@@ -249,7 +249,7 @@ def test_confusion_shows_counts_and_shares(pair: Pair) -> None:
 
 def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    role = np.repeat([Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELLED_ANOMALY], [20, 4, 3]).astype(np.int8)
+    role = np.repeat([Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELED_ANOMALY], [20, 4, 3]).astype(np.int8)
     return rng.normal(size=(27, 2)).astype(np.float32), role, np.arange(100, 127)
 
 
@@ -275,16 +275,16 @@ def test_points_keep_their_row_ids_and_roles() -> None:
     figure = charts.points_figure(panels(one=points, two=2 * points))
     assert_sound(figure)
     assert texts(figure) == ["one", "two"]
-    colours = {Role.TEST_NORMAL: NORMAL, Role.TEST_ANOMALY: ANOMALY, Role.LABELLED_ANOMALY: ANOMALY}
+    colors = {Role.TEST_NORMAL: NORMAL, Role.TEST_ANOMALY: ANOMALY, Role.LABELED_ANOMALY: ANOMALY}
     for column, factor in ((1, 1), (2, 2)):
         traces = [trace for trace in figure.data if column_of(trace) == column]
         assert sorted(int(row) for trace in traces for row in trace.customdata) == row_ids.tolist()
-        assert len({trace.marker.symbol for trace in traces}) == 3, "never colour alone"
+        assert len({trace.marker.symbol for trace in traces}) == 3, "never color alone"
         for trace in traces:
             rows = np.asarray(trace.customdata) - 100
             (kind,) = set(role[rows].tolist())
-            assert trace.marker.color == colours[kind]
-            assert (trace.marker.symbol == "star") == (kind == Role.LABELLED_ANOMALY)
+            assert trace.marker.color == colors[kind]
+            assert (trace.marker.symbol == "star") == (kind == Role.LABELED_ANOMALY)
             np.testing.assert_array_equal(np.column_stack([trace.x, trace.y]), factor * points[rows])
 
 
@@ -314,7 +314,7 @@ def test_the_legend_names_each_kind_once_even_while_a_panel_waits() -> None:
     points, _, _ = sample()
     for one, two in ((points, points), (points, None), (None, points)):
         shown = [trace.name for trace in charts.points_figure(panels(one=one, two=two)).data if trace.showlegend]
-        assert shown == ["normal", "anomaly", "labelled anomaly (training)"]
+        assert shown == ["normal", "anomaly", "labeled anomaly (training)"]
 
 
 def test_points_of_the_shipped_results(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
@@ -342,7 +342,7 @@ def test_history_counts_epochs_from_one(epochs: int) -> None:
         assert list(trace.x) == list(range(1, epochs + 1))
         assert trace.line.dash == ("dash" if trace.name.startswith("A") else "solid")
     looks = {(column_of(trace), trace.line.dash, trace.marker.symbol) for trace in figure.data}
-    assert len(looks) == 10, "never by colour alone"
+    assert len(looks) == 10, "never by color alone"
     assert figure.layout.yaxis.type == "log"
 
 
@@ -354,7 +354,7 @@ def test_a_system_with_one_loss_shows_one(letter: str) -> None:
     assert losses == {
         f"{letter}  its one loss": NEUTRAL,
         f"{other}  L_N, pool (before λₙ)": NORMAL,
-        f"{other}  L_A, labelled anomalies": ANOMALY,
+        f"{other}  L_A, labeled anomalies": ANOMALY,
     }
     assert len([trace for trace in figure.data if column_of(trace) == 2]) == 6
 
@@ -378,9 +378,9 @@ def test_split_bars_hold_every_row(shipped: tuple[list[RunResult], list[RunResul
     assert_sound(figure)
     rows = {bar: sum(trace.x[0] for trace in figure.data if trace.y[0] == bar) for bar in ("training", "test")}
     assert rows == {"training": counts["train"] + counts["dropped"], "test": counts["test"]}
-    colours = {trace.name.split(": ")[1].split(",")[0]: trace.marker.color for trace in figure.data}
-    assert colours["normal"] == NORMAL
-    assert colours["anomalous"] == ANOMALY
+    colors = {trace.name.split(": ")[1].split(",")[0]: trace.marker.color for trace in figure.data}
+    assert colors["normal"] == NORMAL
+    assert colors["anomalous"] == ANOMALY
 
 
 @pytest.mark.parametrize("dropped", [0, 7])
@@ -391,5 +391,5 @@ def test_split_names_dropped_rows_only_where_there_are_some(
     assert [trace.x[0] for trace in figure.data if "dropped" in trace.name] == [dropped] * (dropped > 0)
 
 
-def test_the_colours_are_the_projects() -> None:
+def test_the_colors_are_the_projects() -> None:
     assert (NORMAL, ANOMALY) == ("#0072B2", "#D55E00")

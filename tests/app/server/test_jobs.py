@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from anoonly_core.execution.job import JobProgress
 
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.execution import tasks
+from anoonly_core.execution.job import JobProgress
 from anoonly_core.execution.pool import Task
 from anoonly_core.results.keys import hidden_points_key, run_key
 from anoonly_core.results.store import default_store
@@ -170,7 +170,7 @@ def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: 
     wait_for(lambda: jobs.failure(key), "the failure")
     sentence = jobs.failure(key)
     assert sentence is not None
-    assert sentence.startswith("Every training anomaly is labelled")
+    assert sentence.startswith("Every training anomaly is labeled")
     assert jobs.view([key]) is None
     jobs.want("one", [[config]])
     assert len(scheduled) == 1, "it is not tried again unasked"

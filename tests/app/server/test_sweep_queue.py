@@ -123,7 +123,7 @@ def test_what_cannot_be_trained_is_a_sentence(sweeps: Sweeps) -> None:
     sweeps.start(sweep)
     wait_for(lambda: len(sweeps.view(sweep).runs) == 1 and sweeps.view(sweep).failures, "the sweep")
     (sentence,) = sweeps.view(sweep).failures.values()
-    assert sentence.startswith("Every training anomaly is labelled")
+    assert sentence.startswith("Every training anomaly is labeled")
 
 
 def test_a_cluster_that_is_not_there_is_a_sentence(sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_what_is_no_sweep_in_the_store_is_not_listed(sweeps: Sweeps) -> None:
     before = sweeps.earlier()
     for number, text in enumerate(("", "[]", "{}", '{"settings": {"dataset": "none"}, "axes": [], "seeds": 1}')):
         sweeps.jobs.store.put_sweep(f"broken {number}", text)
-    sweeps.jobs.store.put_sweep("old", '{"settings": {}, "axes": [{"name": "colour", "values": [1]}], "seeds": 1}')
+    sweeps.jobs.store.put_sweep("old", '{"settings": {}, "axes": [{"name": "color", "values": [1]}], "seeds": 1}')
     assert sweeps.earlier()[-len(before) :] == before
 
 

@@ -120,7 +120,7 @@ def test_batch_norms_are_torchs_or_keras(name: str, eps: float, momentum: float)
 def first_layer(name: str) -> Iterator[Tensor]:
     """The first layer's weights, and its biases, of 400 columns."""
     head = METHODS[name](1, 400, "none", "paper")
-    head.initialise([torch.Generator().manual_seed(0)])
+    head.initialize([torch.Generator().manual_seed(0)])
     linear = next(module for module in head.modules() if isinstance(module, StackedLinear))
     yield linear.weight.detach()
     if linear.bias is not None:

@@ -271,7 +271,7 @@ def test_the_text_says_what_was_run_and_what_came_out(capsys: pytest.CaptureFixt
     head, split, *rows, last = text.splitlines()
     assert head == "digits_3, DeepSAD, λ_n = 0, norm batch_no_affine, epochs 2, batch 128, learning rate 0.001"
     assert split == (
-        f"{counts['labelled_anomalies']} labelled anomalies, pool of {counts['pool_normal']} normal and "
+        f"{counts['labelled_anomalies']} labeled anomalies, pool of {counts['pool_normal']} normal and "
         f"{counts['pool_anomalies']} anomalous rows (leak_free split, contamination natural), "
         f"{counts['test']} test rows"
     )
@@ -386,9 +386,9 @@ def test_fetch_takes_a_whole_folder(capsys: pytest.CaptureFixture[str], server: 
     assert sorted(server.paths) == ["/Classical/10_cover.npz", "/Classical/6_cardio.npz"]
 
 
-@pytest.mark.parametrize("behaviour", ["404", "corrupt", "truncated"])
-def test_a_fetch_that_fails_says_so(capsys: pytest.CaptureFixture[str], server: Server, behaviour: str) -> None:
-    server.plan = [behaviour]
+@pytest.mark.parametrize("behavior", ["404", "corrupt", "truncated"])
+def test_a_fetch_that_fails_says_so(capsys: pytest.CaptureFixture[str], server: Server, behavior: str) -> None:
+    server.plan = [behavior]
     assert_refused(main(["fetch", "6_cardio"]), *capsys.readouterr(), "6_cardio", "ANOONLY_DATA")
 
 

@@ -66,7 +66,7 @@ def test_the_text_says_it_line_by_line(capsys: pytest.CaptureFixture[str]) -> No
     assert "λ_n = 0; 1 model, scorer svdd" in alone[0] and alone[-1] == "1 seed" and "±" not in "".join(alone)
 
 
-def test_a_table_of_ones_own_whose_anomalies_are_all_labelled(
+def test_a_table_of_ones_own_whose_anomalies_are_all_labeled(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     random = np.random.default_rng(0)

@@ -102,7 +102,7 @@ def test_each_digit_draws_its_own_anomalies() -> None:
 def test_what_they_say_of_themselves(name: str) -> None:
     dataset = made(name)
     assert dataset.name == name
-    assert dataset.provenance.source and dataset.provenance.licence and dataset.provenance.note
+    assert dataset.provenance.source and dataset.provenance.license and dataset.provenance.note
     assert dataset.image_shape == ((8, 8) if name.startswith("digits") else None)
     assert dataset.image_shape is None or np.prod(dataset.image_shape) == dataset.columns
 

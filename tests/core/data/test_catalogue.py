@@ -43,7 +43,7 @@ def assert_keeps_the_contract(dataset: Dataset, name: str) -> None:
     assert set(np.unique(dataset.y)) == {0, 1}
     assert dataset.row_ids.dtype == np.int64 and len(np.unique(dataset.row_ids)) == dataset.rows
     assert 0 < dataset.anomaly_share < (1 if name.startswith("digits_only_") else 0.5)
-    assert dataset.provenance.source and dataset.provenance.licence
+    assert dataset.provenance.source and dataset.provenance.license
     assert len(bytes.fromhex(dataset.fingerprint)) == 32
 
 
@@ -88,7 +88,7 @@ def test_what_is_known_of_a_set_needs_no_file() -> None:
     assert DATASETS["SVHN_8"].facts == Facts(5310, 512, 265), "as the file is; the published table says 5208 and 260"
     assert DATASETS["CIFAR10_1"].facts == Facts(None, 512, None)
     assert DATASETS["CV_by_ViT/CIFAR10_1"].facts == Facts()
-    assert DATASETS["9_census"].provenance.licence == "BSD 2-clause"
+    assert DATASETS["9_census"].provenance.license == "BSD 2-clause"
 
 
 def test_a_file_that_nobody_has_described_is_measured_once_it_is_here() -> None:

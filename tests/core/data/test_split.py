@@ -1,4 +1,4 @@
-"""The split: who trains, who is labelled, who tests, and that nobody does two of these at once."""
+"""The split: who trains, who is labeled, who tests, and that nobody does two of these at once."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def vectors(dataset: Dataset, rows: np.ndarray) -> list[bytes]:
     return [row.tobytes() for row in dataset.X[rows] + 0.0]
 
 
-def labelled_rows(found: Split) -> set[int]:
-    return set(found.train[found.labelled].tolist())
+def labeled_rows(found: Split) -> set[int]:
+    return set(found.train[found.labeled].tolist())
 
 
 def pool_rows(found: Split, dataset: Dataset, label: int) -> set[int]:
-    pool = found.train[~found.labelled]
+    pool = found.train[~found.labeled]
     return set(pool[dataset.y[pool] == label].tolist())
 
 
@@ -116,18 +116,18 @@ def test_leak_free_parts_share_no_row_and_leave_none_out(dataset: Dataset, seed:
 @pytest.mark.parametrize("values", SETTINGS, ids=str)
 def test_the_counts_say_what_the_split_holds(dataset: Dataset, protocol: str, values: dict[str, Any]) -> None:
     found = split(dataset, protocol=protocol, **values)
-    y, train, test, labelled, counts = dataset.y, found.train, found.test, found.labelled, found.counts
-    assert train.dtype == test.dtype == np.int64 and labelled.dtype == bool and labelled.shape == train.shape
+    y, train, test, labeled, counts = dataset.y, found.train, found.test, found.labeled, found.counts
+    assert train.dtype == test.dtype == np.int64 and labeled.dtype == bool and labeled.shape == train.shape
     assert all(type(count) is int and count >= 0 for count in counts.values())
-    assert y[train[labelled]].all()
+    assert y[train[labeled]].all()
 
     holds = {
         "train": len(train),
-        "labelled_anomalies": sum(labelled),
-        "pool_normal": sum(y[train[~labelled]] == 0),
-        "pool_anomalies": sum(y[train[~labelled]] == 1),
+        "labelled_anomalies": sum(labeled),
+        "pool_normal": sum(y[train[~labeled]] == 0),
+        "pool_anomalies": sum(y[train[~labeled]] == 1),
         "train_distinct": len(set(train.tolist())),
-        "labelled_anomalies_distinct": len(labelled_rows(found)),
+        "labelled_anomalies_distinct": len(labeled_rows(found)),
         "test": len(test),
         "test_normal": sum(y[test] == 0),
         "test_anomalies": sum(y[test] == 1),
@@ -225,7 +225,7 @@ def test_the_published_leak_on_mvtec(real_data: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("ratio", [1e-9, 0.01, 0.05, 0.07, 0.1, 0.14, 0.28, 0.29, 0.3, 0.55, 0.57, 0.7, 0.99, 1])
 @pytest.mark.parametrize("anomalies", [2, 15, 143])
-def test_the_labelled_share_is_rounded_up(anomalies: int, ratio: float) -> None:
+def test_the_labeled_share_is_rounded_up(anomalies: int, ratio: float) -> None:
     data = distinct(1000, anomalies)
     available = int(data.y[training_part(data)].sum())
     counts = split(data, labeled_ratio=ratio).counts
@@ -252,11 +252,11 @@ def test_contamination_is_reached_within_a_row(
     natural = split(dataset, **values)
     found = split(dataset, **values, contamination=share)
     anomalies, normals = (pool_rows(found, dataset, label) for label in (1, 0))
-    unlabelled, kept = (pool_rows(natural, dataset, label) for label in (1, 0))
+    unlabeled, kept = (pool_rows(natural, dataset, label) for label in (1, 0))
 
-    assert labelled_rows(found) == labelled_rows(natural)
-    assert anomalies <= unlabelled and normals <= kept
-    assert anomalies == unlabelled or normals == kept, "rows are dropped on one side only"
+    assert labeled_rows(found) == labeled_rows(natural)
+    assert anomalies <= unlabeled and normals <= kept
+    assert anomalies == unlabeled or normals == kept, "rows are dropped on one side only"
     pool = len(anomalies) + len(normals)
     assert abs(len(anomalies) - share * pool) <= 1
     if share == 0:
@@ -264,10 +264,10 @@ def test_contamination_is_reached_within_a_row(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_natural_pool_holds_all_that_is_not_labelled(dataset: Dataset, protocol: str) -> None:
+def test_the_natural_pool_holds_all_that_is_not_labeled(dataset: Dataset, protocol: str) -> None:
     found = split(dataset, protocol=protocol)
     assert found.counts["dropped"] == 0
-    everyone = labelled_rows(found) | pool_rows(found, dataset, 0) | pool_rows(found, dataset, 1)
+    everyone = labeled_rows(found) | pool_rows(found, dataset, 0) | pool_rows(found, dataset, 1)
     assert everyone == set(training_part(dataset, protocol=protocol).tolist())
 
 
@@ -277,16 +277,16 @@ def test_draws_are_nested(dataset: Dataset) -> None:
         assert all(less <= more for less, more in pairwise(steps))
         assert steps[0] < steps[-1], "the ladder leads somewhere"
 
-    ladder("labeled_ratio", [0.01, 0.1, 0.5, 1], labelled_rows)
+    ladder("labeled_ratio", [0.01, 0.1, 0.5, 1], labeled_rows)
     ladder("normal_ratio", [0.01, 0.1, 0.5, 1], lambda found: pool_rows(found, dataset, 0))
     ladder("contamination", [0, 0.01, 0.1, 0.8], lambda found: pool_rows(found, dataset, 1))
     ladder("contamination", [0.8, 0.5, 0.1, 0], lambda found: pool_rows(found, dataset, 0))
 
 
 @pytest.mark.parametrize("values", SETTINGS, ids=str)
-def test_nobody_is_labelled_and_in_the_pool(dataset: Dataset, values: dict[str, Any]) -> None:
+def test_nobody_is_labeled_and_in_the_pool(dataset: Dataset, values: dict[str, Any]) -> None:
     found = split(dataset, **values)
-    assert not labelled_rows(found) & set(found.train[~found.labelled].tolist())
+    assert not labeled_rows(found) & set(found.train[~found.labeled].tolist())
 
 
 # What decides it
@@ -304,7 +304,7 @@ def test_the_test_rows_depend_on_the_seed_alone(dataset: Dataset, protocol: str)
 def test_the_same_seed_gives_the_same_split(dataset: Dataset, protocol: str) -> None:
     def everything(**values: Any) -> bytes:
         found = split(dataset, protocol=protocol, **values)
-        arrays = (found.train, found.labelled, found.test, found.minimum, found.scale)
+        arrays = (found.train, found.labeled, found.test, found.minimum, found.scale)
         return b"|".join(array.tobytes() for array in arrays) + str(found.counts).encode()
 
     np.random.seed(1)
@@ -326,7 +326,7 @@ def test_the_same_seed_gives_the_same_split(dataset: Dataset, protocol: str) -> 
 def test_training_rows_are_scaled_into_0_to_1(dataset: Dataset, protocol: str, values: dict[str, Any]) -> None:
     found = split(dataset, protocol=protocol, **values)
     assert found.minimum.dtype == found.scale.dtype == np.float32
-    # ADBench scales before it picks who is labelled and kept, so in its protocol the whole part counts.
+    # ADBench scales before it picks who is labeled and kept, so in its protocol the whole part counts.
     spanning = found.train if protocol == "leak_free" else training_part(dataset, protocol=protocol)
     with np.errstate(all="raise", under="ignore"):
         scaled = (dataset.X[spanning] - found.minimum) / found.scale
@@ -396,9 +396,9 @@ def test_several_rows_that_all_occur_in_both_classes_cannot_be_split() -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_labelled_anomalies_cannot_contaminate(protocol: str) -> None:
+def test_labeled_anomalies_cannot_contaminate(protocol: str) -> None:
     data = distinct(1000, 50)
-    assert_impossible(data, "labelled ratio", "contamination", protocol=protocol, labeled_ratio=1, contamination=0.1)
+    assert_impossible(data, "labeled ratio", "contamination", protocol=protocol, labeled_ratio=1, contamination=0.1)
     assert split(data, protocol=protocol, labeled_ratio=1, contamination=0).counts["pool_anomalies"] == 0
     assert split(data, protocol=protocol, labeled_ratio=1, contamination="natural").counts["pool_anomalies"] == 0
 
@@ -432,7 +432,7 @@ def test_any_table_is_split_or_refused(rows: list[tuple[int, int]], values: dict
         found = split(data, **values)
     except SplitImpossible:
         return
-    assert data.y[found.train[found.labelled]].all() and found.labelled.any()
+    assert data.y[found.train[found.labeled]].all() and found.labeled.any()
     assert set(data.y[found.test]) == {0, 1} and (data.y[found.train] == 0).any()
     if values["protocol"] == "leak_free":
         assert set(vectors(data, found.train)).isdisjoint(vectors(data, found.test))

@@ -18,7 +18,7 @@ def detector(baseline: str = "DeepSAD", **settings: Any) -> AnoOnlyDetector:
 
 
 def table(rows: int = 60, columns: int = 4, labels: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows around 0; the labelled anomalies, and as many that are not labelled, around 3."""
+    """Rows around 0; the labeled anomalies, and as many that are not labeled, around 3."""
     drawn = np.random.default_rng(seed)
     X = drawn.normal(size=(rows, columns))
     X[: 2 * labels] += 3

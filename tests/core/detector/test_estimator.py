@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("short_pretraining")
 
 # scikit-learn's checks that this detector cannot pass, each with its reason.
 CANNOT_HOLD = {
-    "check_estimators_dtypes": "it gives labels 1 and 2, but y is 0 for unlabelled rows and 1 for labelled anomalies",
+    "check_estimators_dtypes": "it gives labels 1 and 2, but y is 0 for unlabeled rows and 1 for labeled anomalies",
     "check_classifier_data_not_an_array": "it gives labels 1 and 2, as check_estimators_dtypes does",
     "check_fit2d_1feature": "it gives labels 1 and 2, as check_estimators_dtypes does",
     "check_outliers_train": "it fits without y, and wants -1 and 1 from predict and a score that falls for anomalies",
@@ -109,14 +109,14 @@ def test_scores_are_to_the_bit_those_of_a_run_on_the_same_split(settings: dict[s
     config = make_config(dataset="digits_3", seed=7, **settings)
     dataset = load_cached("digits_3")
     split = make_split(dataset, config)
-    fitted = AnoOnlyDetector(**settings, random_state=7).fit(dataset.X[split.train], split.labelled)
+    fitted = AnoOnlyDetector(**settings, random_state=7).fit(dataset.X[split.train], split.labeled)
     scores = fitted.decision_function(dataset.X[split.test])
     assert np.array_equal(scores, run(config, device="cpu").scores)
     assert fitted.config_ == {name: value for name, value in config.model_dump().items() if name in fitted.config_}
     assert {"seed", "norm", "batch_size"} <= set(fitted.config_)
 
 
-def test_it_finds_anomalies_that_nobody_labelled() -> None:
+def test_it_finds_anomalies_that_nobody_labeled() -> None:
     X, y = table(rows=400, labels=20)
     truth = np.arange(400) < 40
     fitted = AnoOnlyDetector(epochs=20, random_state=0).fit(X, y)

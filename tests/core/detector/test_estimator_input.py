@@ -58,7 +58,7 @@ def test_a_setting_that_cannot_be_is_told_in_one_sentence(settings: dict[str, An
     ("y", "words"),
     [
         (None, "requires y"),
-        (np.zeros(60), "no labelled anomaly"),
+        (np.zeros(60), "no labeled anomaly"),
         (np.ones(60), "at least one row must be 0"),
         (np.arange(60) % 3, "nothing else"),
         (np.where(np.arange(60) < 5, 1, -1), "nothing else"),
@@ -135,7 +135,7 @@ def test_a_fit_that_fails_leaves_nothing_of_the_one_before() -> None:
     random = np.random.default_rng(0)
     X, y = random.normal(size=(40, 2)), (np.arange(40) % 8 == 0).astype(int)
     fitted = AnoOnlyDetector(epochs=1, random_state=0).fit(X, y)
-    with pytest.raises(ValueError, match="no labelled anomaly"):
+    with pytest.raises(ValueError, match="no labeled anomaly"):
         fitted.fit(X[:, :1], np.zeros(40))
     assert not any(
         name.endswith("_") and not name.startswith("__") for name in vars(fitted) if name != "n_features_in_"

@@ -97,7 +97,7 @@ def test_the_published_protocol_scales_by_more_rows_than_are_trained_on() -> Non
     config = make_config(dataset="breast_cancer", protocol="published", normal_ratio=0.3, epochs=1)
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
-    alone = AnoOnlyDetector(lambda_n=1.0, epochs=1, random_state=0).fit(dataset.X[split.train], split.labelled)
+    alone = AnoOnlyDetector(lambda_n=1.0, epochs=1, random_state=0).fit(dataset.X[split.train], split.labeled)
     scores = [one.decision_function(dataset.X[split.test]) for one in (alone, detector_of(config))]
     assert not np.array_equal(*scores)
 
@@ -145,8 +145,8 @@ def test_all_rows_are_scored_and_each_says_what_it_was(cars: str, tmp_path: Path
     assert (table["label"] == "").sum() == (~dataset.known).sum() == 27
     parts = table["part"].value_counts()
     assert parts["tested"] == result.counts["test"] and parts["left out"] == result.counts["dropped"]
-    assert parts["labelled anomaly"] == result.counts["labelled_anomalies_distinct"]
-    assert parts.sum() == 240 and set(parts.index) == {"tested", "left out", "labelled anomaly", "pool"}
+    assert parts["labeled anomaly"] == result.counts["labelled_anomalies_distinct"]
+    assert parts.sum() == 240 and set(parts.index) == {"tested", "left out", "labeled anomaly", "pool"}
     tested = table.set_index("row").loc[dataset.row_ids[result.test_rows]]
     assert np.array_equal(tested["score"].astype(np.float32), result.scores)
     assert (tested["part"] == "tested").all()

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from anoonly_core.execution.job import JobProgress, start_trainer
 
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import EngineUnavailable, SplitImpossible
 from anoonly_core.execution import executor as module
 from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import LocalEngine, State, execute, kept_runs
+from anoonly_core.execution.job import JobProgress, start_trainer
 from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.execution.pool import WorkerDied, Workers
 from anoonly_core.results.keys import run_key
@@ -123,7 +123,7 @@ def test_a_run_that_cannot_be_is_a_sentence_and_the_others_finish(workers: Worke
     bad_key = run_key(bad)
     runs, failures = collect(execute(keyed(good, bad, diverging), LocalEngine(workers), store))
     assert run_key(good) in runs
-    assert failures[bad_key].startswith("Every training anomaly is labelled")
+    assert failures[bad_key].startswith("Every training anomaly is labeled")
     assert len(runs) + len(failures) == 3
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from anoonly_core.execution.job import Cancelled
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.execution import planner as module
+from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.execution.planner import make_plan
 from anoonly_core.models import METHODS
@@ -114,7 +114,7 @@ def test_a_run_that_cannot_be_had_is_a_sentence() -> None:
     good, bad = make_config(epochs=1), make_config(epochs=1, labeled_ratio=1.0, contamination=0.2)
     plan = make_plan({"good": good, "bad": bad}, 2)
     assert [list(stack.configs) for stack in plan.stacks] == [["good"]]
-    assert plan.failures["bad"].startswith("Every training anomaly is labelled")
+    assert plan.failures["bad"].startswith("Every training anomaly is labeled")
 
 
 @pytest.mark.parametrize("baseline", ["DeepSAD", "FEAWAD", "PReNet", "REPEN"])

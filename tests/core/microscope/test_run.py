@@ -80,7 +80,7 @@ def test_at_lambda_0_the_pools_gradient_comes_through_the_batchs_statistics_or_n
 ) -> None:
     moved = 0
     for *_, last in looks(stack(baseline=baseline, norm=norm)):
-        pool = ~last.labelled
+        pool = ~last.labeled
         assert not last.parts.direct[pool].any()
         moved += bool(last.gradient[pool].any())
     assert bool(moved) is (norm in (*STATISTICS, "bn_loss"))
@@ -88,8 +88,8 @@ def test_at_lambda_0_the_pools_gradient_comes_through_the_batchs_statistics_or_n
 
 def test_prenets_pool_rows_have_a_loss_of_their_own_beside_an_anomaly() -> None:
     for one, other in looks(stack(baseline="PReNet", norm="none")):
-        assert not one.parts.direct[~one.labelled].any()  # a first row that is not labelled is paired with the pool
-        beside = one.labelled & ~other.labelled
+        assert not one.parts.direct[~one.labeled].any()  # a first row that is not labeled is paired with the pool
+        beside = one.labeled & ~other.labeled
         assert beside.any() and other.parts.direct[beside].any()
 
 
@@ -100,7 +100,7 @@ def test_the_rows_are_those_of_the_batch_and_the_features_those_of_the_network()
     first = next(looks(made))[0]
     x = made.rows.X[torch.from_numpy(first.rows)]
     np.testing.assert_allclose(first.before, (x @ weights[0][0]).numpy(), rtol=1e-5, atol=1e-6)
-    assert np.array_equal(first.labelled, made.splits[0].labelled[first.rows])
+    assert np.array_equal(first.labeled, made.splits[0].labeled[first.rows])
     assert np.array_equal(first.before, first.after)
 
 
@@ -139,7 +139,7 @@ def test_an_observation_tells_what_each_row_is_and_how_its_gradient_is_made() ->
     seen = observed(epochs=2, batch_size=128)
     dataset = load_cached("digits_3")
     split = make_split(dataset, config(dataset="digits_3"))
-    labelled = set(dataset.row_ids[split.train[split.labelled]].tolist())
+    labeled = set(dataset.row_ids[split.train[split.labeled]].tolist())
     first, second = seen
     assert [one.place for one in seen] == ["norm 1 of 2, 128 features", "norm 2 of 2, 64 features"]
     assert first.lengths.shape == (18, 3, 128) and first.mean.shape == (18, 128) and second.mean.shape == (18, 64)
@@ -148,7 +148,7 @@ def test_an_observation_tells_what_each_row_is_and_how_its_gradient_is_made() ->
     position = {int(row): place for place, row in enumerate(dataset.row_ids)}
     for row, kind in zip(first.row_ids.ravel(), first.kind.ravel(), strict=True):
         assert (kind != Kind.NORMAL) == dataset.y[position[int(row)]]
-        assert (kind == Kind.LABELLED_ANOMALY) == (int(row) in labelled)
+        assert (kind == Kind.LABELED_ANOMALY) == (int(row) in labeled)
     normal = second.shares(Kind.NORMAL)
     assert normal is not None
     assert normal[0] == 0 and normal.sum() == pytest.approx(1)

@@ -68,7 +68,7 @@ def steps(stack: Stack, run: int, epochs: int) -> Iterator[tuple[Tensor, Tensor]
     draws = stack.draw_epochs()
     for _ in range(epochs):
         for indices in next(draws)[:, run]:
-            yield stack.rows.X[indices], stack.rows.labelled[indices]
+            yield stack.rows.X[indices], stack.rows.labeled[indices]
 
 
 def assert_agrees(stack: Stack, score: Callable[[int, Tensor], Tensor], rtol: float = 1e-9) -> None:

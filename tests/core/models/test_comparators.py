@@ -28,14 +28,14 @@ def test_repens_training_and_scores_agree_with_plain_torch_and_scikit_learn() ->
     assert isinstance(head, REPEN)
     networks = [plain_chain(stack, "features", run) for run in range(2)]
     for run, network in enumerate(networks):
-        optimiser = torch.optim.Adadelta(network.parameters(), lr=1.0, rho=0.95, eps=1e-7)
-        for x, labelled in steps(stack, run, 3):
-            assert labelled.tolist() == [False] * 32 + [True] * 16
+        optimizer = torch.optim.Adadelta(network.parameters(), lr=1.0, rho=0.95, eps=1e-7)
+        for x, labeled in steps(stack, run, 3):
+            assert labeled.tolist() == [False] * 32 + [True] * 16
             example, similar, anomaly = network(x).split(16)
             near, far = ((example - other).square().sum(dim=1) for other in (similar, anomaly))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             (1000 - (far - near)).clamp(min=0).mean().backward()
-            optimiser.step()
+            optimizer.step()
 
     def lesinn(run: int, x: Tensor) -> Tensor:
         subsamples = networks[run](head.reference[run]).split(8)
@@ -58,7 +58,7 @@ def test_repens_subsamples_have_eight_different_training_rows() -> None:
     assert not torch.equal(stack.head.reference[0], stack.head.reference[1])
 
 
-def test_ganomalys_training_agrees_with_two_optimisers_that_step_together() -> None:
+def test_ganomalys_training_agrees_with_two_optimizers_that_step_together() -> None:
     """The judge down its cross-entropy, the generator down its mean of three, each with the other held still."""
     stack = small_stack("GANomaly", None)
     names = ("encoder", "decoder", "second encoder", "judge's features", "judge")
@@ -66,9 +66,9 @@ def test_ganomalys_training_agrees_with_two_optimisers_that_step_together() -> N
     for run, (encoder, decoder, second, features, judge) in enumerate(networks):
         generator = nn.ModuleList([encoder, decoder, second])
         judging = nn.ModuleList([features, judge])
-        optimisers = [torch.optim.SGD(m.parameters(), lr=1e-2, momentum=0.7) for m in (generator, judging)]
-        for x, labelled in steps(stack, run, 3):
-            assert not labelled.any()
+        optimizers = [torch.optim.SGD(m.parameters(), lr=1e-2, momentum=0.7) for m in (generator, judging)]
+        for x, labeled in steps(stack, run, 3):
+            assert not labeled.any()
             code = encoder(x)
             made = decoder(code)
             parameters = [list(m.parameters()) for m in (generator, judging)]
@@ -81,10 +81,10 @@ def test_ganomalys_training_agrees_with_two_optimisers_that_step_together() -> N
                 torch.autograd.grad(loss, own, retain_graph=True)
                 for loss, own in zip((loss_generator, loss_judge), parameters, strict=True)
             ]
-            for optimiser, own, found in zip(optimisers, parameters, gradients, strict=True):
+            for optimizer, own, found in zip(optimizers, parameters, gradients, strict=True):
                 for parameter, gradient in zip(own, found, strict=True):
                     parameter.grad = gradient
-                optimiser.step()
+                optimizer.step()
 
     def score(run: int, x: Tensor) -> Tensor:
         encoder, decoder, second, *_ = networks[run]
@@ -95,12 +95,12 @@ def test_ganomalys_training_agrees_with_two_optimisers_that_step_together() -> N
     assert_agrees(stack, score)
 
 
-def test_ganomaly_draws_the_pool_and_no_labelled_anomaly() -> None:
+def test_ganomaly_draws_the_pool_and_no_labeled_anomaly() -> None:
     dataset = made_table()
     split = made_split(dataset, labels=6)
     stack = stack_of(dataset, configs_of(1, baseline="GANomaly", batch_size=9), split)
     drawn = next(stack.draw_epochs())[:, 0].flatten().tolist()
-    assert sorted(drawn) == np.flatnonzero(~split.labelled).tolist()
+    assert sorted(drawn) == np.flatnonzero(~split.labeled).tolist()
 
 
 # -- XGBOD --------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def test_xgbods_scores_are_pyods_on_the_same_rows() -> None:
     dataset = load_cached("breast_cancer")
     split = make_split(dataset, config)
     theirs = PyODXGBOD(random_state=derived_seed(0, "weights") % 2**31, n_jobs=1)
-    theirs.fit((dataset.X[split.train] - split.minimum) / split.scale, split.labelled.astype(int))
+    theirs.fit((dataset.X[split.train] - split.minimum) / split.scale, split.labeled.astype(int))
     expected = theirs.decision_function((dataset.X[split.test] - split.minimum) / split.scale)
     np.testing.assert_array_equal(result.scores, expected.astype(np.float32))
     assert result.metrics.aucroc > 0.8

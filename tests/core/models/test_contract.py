@@ -73,24 +73,24 @@ def test_a_head_is_the_network_that_its_baseline_describes(baseline: str, norm: 
 
 
 def batch_of(stack: Stack) -> tuple[Tensor, Tensor]:
-    """The first batch with labelled anomalies in every run, or the first where there never are any."""
+    """The first batch with labeled anomalies in every run, or the first where there never are any."""
     for epoch in itertools.islice(stack.draw_epochs(), 30):
-        held = stack.rows.labelled[epoch].any(dim=2).all(dim=1)
+        held = stack.rows.labeled[epoch].any(dim=2).all(dim=1)
         if held.any():
             indices = epoch[held][0]
             break
     else:
         indices = epoch[0]
-    return stack.gather(indices), stack.rows.labelled[indices]
+    return stack.gather(indices), stack.rows.labeled[indices]
 
 
 @every_case
 def test_shapes_and_finite_losses(baseline: str, norm: str | None, preset: str) -> None:
     dataset = made_table()
     stack = stack_of(dataset, configs_of(3, baseline=baseline, norm=norm, preset=preset))
-    x, labelled = batch_of(stack)
+    x, labeled = batch_of(stack)
     stack.head.train()
-    for loss in stack.head.losses(x, labelled):
+    for loss in stack.head.losses(x, labeled):
         assert loss.shape == (3,)
         assert torch.isfinite(loss).all()
     stack.head.eval()
@@ -165,15 +165,15 @@ def test_a_step_follows_lambda_n_times_the_pools_gradient_plus_the_anomalies(
     configs = [make_config(lambda_n=value, **same) for value in lambdas]
     dataset = made_table()
     stack = in_double(stack_of(dataset, configs, made_split(dataset, labels=9)))
-    monkeypatch.setattr(type(stack.head), "optimiser", lambda head, rate: OneStep(head.parameters(), lr=rate))
+    monkeypatch.setattr(type(stack.head), "optimizer", lambda head, rate: OneStep(head.parameters(), lr=rate))
     parameters = list(stack.head.parameters())
     before = [parameter.detach().clone() for parameter in parameters]
 
     indices = next(stack.draw_epochs())[0]
-    x, labelled = stack.gather(indices), stack.rows.labelled[indices]
-    assert labelled.any() and not labelled.all()
+    x, labeled = stack.gather(indices), stack.rows.labeled[indices]
+    assert labeled.any() and not labeled.all()
     stack.head.train()
-    normal, anomaly = stack.head.losses(x, labelled)
+    normal, anomaly = stack.head.losses(x, labeled)
     penalty = sum((p / 16 for n in stack.head.norms() if (p := n.take_penalty()) is not None), torch.zeros(3))
     # A term that does not use a parameter has None for its gradient; 0 · L_N stands in where no norm has a penalty.
     gradients = [
@@ -220,8 +220,8 @@ def test_loss_gradients_agree_with_finite_differences_in_double_precision(
     with torch.no_grad():  # first biases of 0 put a dead row's features on ReLU's kink, where there is no gradient
         for parameter in head.parameters():
             parameter += 0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
-    x, labelled = batch_of(stack)
-    assert_gradient_is_that_of(lambda: head.losses(x, labelled)[which].sum(), list(head.parameters()))
+    x, labeled = batch_of(stack)
+    assert_gradient_is_that_of(lambda: head.losses(x, labeled)[which].sum(), list(head.parameters()))
 
 
 @every_case
@@ -242,7 +242,7 @@ def test_eval_scores_do_not_depend_on_batch_mates(baseline: str, norm: str | Non
 
 @every_case
 def test_twenty_rows_and_one_label_train_on(baseline: str, norm: str | None, preset: str) -> None:
-    """Batches of 5 that mostly hold no labelled anomaly, or always the same one: nothing becomes NaN."""
+    """Batches of 5 that mostly hold no labeled anomaly, or always the same one: nothing becomes NaN."""
     dataset = made_table(rows=30)
     split = made_split(dataset, labels=1, train_rows=20)
     configs = configs_of(2, baseline=baseline, norm=norm, preset=preset, batch_size=5)
@@ -250,12 +250,12 @@ def test_twenty_rows_and_one_label_train_on(baseline: str, norm: str | None, pre
 
 
 @pytest.mark.parametrize(("baseline", "norm", "preset"), [case for case in CASES if case.values[0] in WITH_LAMBDA])
-def test_a_batch_without_a_labelled_anomaly_has_no_anomaly_loss_and_no_gradient_of_it(
+def test_a_batch_without_a_labeled_anomaly_has_no_anomaly_loss_and_no_gradient_of_it(
     baseline: str, norm: str, preset: str
 ) -> None:
     stack = stack_of(made_table(), configs_of(2, baseline=baseline, norm=norm, preset=preset))
-    x, labelled = batch_of(stack)
-    normal, anomaly = stack.head.losses(x, torch.zeros_like(labelled))
+    x, labeled = batch_of(stack)
+    normal, anomaly = stack.head.losses(x, torch.zeros_like(labeled))
     parameters = list(stack.head.parameters())
     assert torch.equal(anomaly, torch.zeros(2))
     for gradient in torch.autograd.grad(anomaly.sum(), parameters, retain_graph=True, allow_unused=True):
@@ -286,7 +286,7 @@ def test_a_batch_larger_than_the_set_is_the_set(baseline: str) -> None:
 def test_first_weights_are_the_same_whatever_the_norm(baseline: str) -> None:
     def weights(norm: str) -> list[Tensor]:
         head = METHODS[baseline](2, 5, norm, "paper")
-        head.initialise([torch.Generator().manual_seed(n) for n in range(2)])
+        head.initialize([torch.Generator().manual_seed(n) for n in range(2)])
         return [module.weight for module in head.modules() if isinstance(module, StackedLinear)]
 
     for norm in NORMS:

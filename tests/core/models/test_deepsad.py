@@ -26,28 +26,28 @@ class Watched(DeepSAD):
 
 
 def gradients_at_lambda_zero(norm: str) -> tuple[Tensor, Tensor, Tensor]:
-    """At λ_n = 0: the gradient at each row's input, at its score, and who is labelled."""
+    """At λ_n = 0: the gradient at each row's input, at its score, and who is labeled."""
     stack = stack_of(made_table(), [make_config(lambda_n=0, norm=norm, batch_size=32)])
-    indices = next(epoch[0] for epoch in stack.draw_epochs() if stack.rows.labelled[epoch[0]].any())
-    x, labelled = stack.gather(indices), stack.rows.labelled[indices]
+    indices = next(epoch[0] for epoch in stack.draw_epochs() if stack.rows.labeled[epoch[0]].any())
+    x, labeled = stack.gather(indices), stack.rows.labeled[indices]
     x = x.clone().requires_grad_()
     head = Watched(1, 7, norm, "paper")
     head.load_state_dict(stack.head.state_dict())
-    normal, anomaly = head.losses(x, labelled)
+    normal, anomaly = head.losses(x, labeled)
     (0.0 * normal + anomaly).sum().backward()
     assert x.grad is not None and head.seen.grad is not None
-    return x.grad[0], head.seen.grad[0], labelled[0]
+    return x.grad[0], head.seen.grad[0], labeled[0]
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_at_lambda_zero_only_batch_norm_brings_a_pool_row_a_gradient(norm: str) -> None:
     """The paper's idea: the pool's scores are in no loss, its rows act through mean and variance alone."""
-    at_input, at_score, labelled = gradients_at_lambda_zero(norm)
-    assert (at_score[~labelled] == 0).all()
-    assert (at_score[labelled] != 0).all()
-    pool = at_input[~labelled].abs().sum(dim=1)
+    at_input, at_score, labeled = gradients_at_lambda_zero(norm)
+    assert (at_score[~labeled] == 0).all()
+    assert (at_score[labeled] != 0).all()
+    pool = at_input[~labeled].abs().sum(dim=1)
     assert (pool > 0).all() if norm.startswith("batch") else (pool == 0).all()
-    assert (at_input[labelled].abs().sum(dim=1) > 0).all()
+    assert (at_input[labeled].abs().sum(dim=1) > 0).all()
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -63,7 +63,7 @@ def plain_network(stack: Stack, run: int) -> nn.Sequential:
     return nn.Sequential(*plain_chain(stack, "features", run), *plain_chain(stack, "code", run))
 
 
-def plain_centre(plain: nn.Sequential, rows: Tensor) -> Tensor:
+def plain_center(plain: nn.Sequential, rows: Tensor) -> Tensor:
     plain.eval()
     with torch.no_grad():
         mean = plain(rows).mean(dim=0).tolist()
@@ -75,29 +75,29 @@ def test_a_whole_training_agrees_with_plain_torch(norm: str) -> None:
     """Three runs of 9 Adam steps, in float64, where a stack and torch.nn differ by rounding alone."""
     stack = small_stack("DeepSAD", norm)
     plains = [plain_network(stack, run) for run in range(3)]
-    centres = [plain_centre(plain, stack.rows.X) for plain in plains]
-    for run, centre in enumerate(centres):
-        # The head's own centre was taken in float32.
-        torch.testing.assert_close(stack.head.centre[run, 0], centre, rtol=1e-5, atol=1e-6)  # type: ignore[union-attr]
-    stack.head.centre.copy_(torch.stack(centres)[:, None])  # type: ignore[union-attr]
-    for run, (plain, centre) in enumerate(zip(plains, centres, strict=True)):
-        optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3, weight_decay=1e-6)
+    centers = [plain_center(plain, stack.rows.X) for plain in plains]
+    for run, center in enumerate(centers):
+        # The head's own center was taken in float32.
+        torch.testing.assert_close(stack.head.center[run, 0], center, rtol=1e-5, atol=1e-6)  # type: ignore[union-attr]
+    stack.head.center.copy_(torch.stack(centers)[:, None])  # type: ignore[union-attr]
+    for run, (plain, center) in enumerate(zip(plains, centers, strict=True)):
+        optimizer = torch.optim.Adam(plain.parameters(), lr=1e-3, weight_decay=1e-6)
         plain.train()
-        for x, labelled in steps(stack, run, 3):
-            distance = (plain(x) - centre).square().sum(dim=1)
-            loss = LAMBDAS[run] * distance[~labelled].sum() + (1 / (distance[labelled] + 1e-6)).sum()
+        for x, labeled in steps(stack, run, 3):
+            distance = (plain(x) - center).square().sum(dim=1)
+            loss = LAMBDAS[run] * distance[~labeled].sum() + (1 / (distance[labeled] + 1e-6)).sum()
             if norm == "bn_loss":
                 for place in (1, 4):  # where the two norms stand, behind the linear layers 0 and 3
                     h = plain[:place](x)
                     loss = loss + h.mean(dim=0).norm() + (h.var(dim=0, unbiased=False) - 1).norm()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             (loss / 16).backward()
-            optimiser.step()
+            optimizer.step()
         plain.eval()
-    assert_agrees(stack, lambda run, x: (plains[run](x) - centres[run]).square().sum(dim=1), rtol=1e-10)
+    assert_agrees(stack, lambda run, x: (plains[run](x) - centers[run]).square().sum(dim=1), rtol=1e-10)
 
 
-def test_the_centre_keeps_off_zero_and_is_the_mean_elsewhere() -> None:
+def test_the_center_keeps_off_zero_and_is_the_mean_elsewhere() -> None:
     """Enlarged last weights, so that components fall on both sides of the margin and of zero."""
     stack = stack_of(made_table(columns=20), configs_of(2))
     head = stack.head
@@ -108,21 +108,21 @@ def test_the_centre_keeps_off_zero_and_is_the_mean_elsewhere() -> None:
     in_double(stack)
     kept = []
     for run in range(2):
-        centre = plain_centre(plain_network(stack, run), stack.rows.X)
-        torch.testing.assert_close(head.centre[run, 0], centre, rtol=1e-5, atol=1e-6)
-        kept += [abs(v) > 0.1 + 1e-6 for v in head.centre[run, 0].tolist()]
+        center = plain_center(plain_network(stack, run), stack.rows.X)
+        torch.testing.assert_close(head.center[run, 0], center, rtol=1e-5, atol=1e-6)
+        kept += [abs(v) > 0.1 + 1e-6 for v in head.center[run, 0].tolist()]
     assert {True, False} == set(kept)
-    assert (head.centre.abs() >= 0.1 - 1e-7).all()
-    assert (head.centre < 0).any() and (head.centre > 0).any()
+    assert (head.center.abs() >= 0.1 - 1e-7).all()
+    assert (head.center < 0).any() and (head.center > 0).any()
 
 
-def test_a_labelled_anomaly_on_the_centre_costs_a_million_and_stays_finite() -> None:
+def test_a_labeled_anomaly_on_the_center_costs_a_million_and_stays_finite() -> None:
     stack = stack_of(made_table(), configs_of(1, norm="none"))
     head = stack.head
     assert isinstance(head, DeepSAD)
     x = stack.rows.X[None, :1]
     with torch.no_grad():
-        head.centre.copy_(head.code(x))
+        head.center.copy_(head.code(x))
     normal, anomaly = head.losses(x, torch.ones(1, 1, dtype=torch.bool))
     assert normal.item() == 0
     assert anomaly.item() == pytest.approx(1e6)

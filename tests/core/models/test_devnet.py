@@ -19,29 +19,29 @@ def test_a_whole_training_agrees_with_plain_torch(norm: str, preset: str) -> Non
     stack = small_stack("DevNet", norm, preset)
     networks = [nn.Sequential(plain_chain(stack, "features", r), plain_chain(stack, "score", r)) for r in range(3)]
     for run, network in enumerate(networks):
-        optimiser = torch.optim.RMSprop(network.parameters(), lr=2e-4, alpha=0.9, eps=1e-7)
-        for x, labelled in steps(stack, run, 3):
+        optimizer = torch.optim.RMSprop(network.parameters(), lr=2e-4, alpha=0.9, eps=1e-7)
+        for x, labeled in steps(stack, run, 3):
             score = network(x)[:, 0]
-            short = 5 - score[labelled]
+            short = 5 - score[labeled]
             published = short if LAMBDAS[run] == 0 else short.abs()
             anomaly = short.clamp(min=0) if preset == "paper" else published
-            loss = (LAMBDAS[run] * score[~labelled].abs().sum() + anomaly.sum()) / 16
+            loss = (LAMBDAS[run] * score[~labeled].abs().sum() + anomaly.sum()) / 16
             loss = loss + 0.01 * network[0][0].weight.square().sum()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
         network.eval()
     assert_agrees(stack, lambda run, x: networks[run](x)[:, 0])
 
 
-def test_a_batch_is_half_pool_and_half_labelled_anomalies() -> None:
+def test_a_batch_is_half_pool_and_half_labeled_anomalies() -> None:
     stack = small_stack("DevNet", "none")
-    for _, labelled in steps(stack, 0, 2):
-        assert labelled.tolist() == [False] * 8 + [True] * 8
+    for _, labeled in steps(stack, 0, 2):
+        assert labeled.tolist() == [False] * 8 + [True] * 8
 
 
 def test_only_the_published_codes_anoonly_rewards_a_score_above_the_margin() -> None:
-    """A labelled anomaly scored 9: no loss in P, 4 in the published baseline, −4 in its AnoOnly."""
+    """A labeled anomaly scored 9: no loss in P, 4 in the published baseline, −4 in its AnoOnly."""
     for preset, expected in (("paper", [0, 0, 0]), ("published_code", [4, -4, 4])):
         stack = small_stack("DevNet", "none", preset)
         head = stack.head
@@ -63,31 +63,31 @@ def standard_draws(size: int, **_: object) -> Tensor:
 
 @pytest.fixture
 def exact_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DeepOD and PyOD standardise scores by random draws, anew for each batch; P's F is their limit."""
+    """DeepOD and PyOD standardize scores by random draws, anew for each batch; P's F is their limit."""
     monkeypatch.setattr(torch, "randn", standard_draws)
 
 
 def test_loss_and_one_step_equal_deepods(exact_reference: None) -> None:
-    """The same network of DeepOD's, on the same batch, with the same optimiser: every weight after it."""
+    """The same network of DeepOD's, on the same batch, with the same optimizer: every weight after it."""
     stack = small_stack("DevNet", "none")
-    x, labelled = next(steps(stack, 0, 1))
+    x, labeled = next(steps(stack, 0, 1))
     theirs = deepod_devnet.MLPnet(n_features=20, n_hidden="20", n_output=1, activation="ReLU", bias=True).double()
     linears = [module for module in theirs.modules() if isinstance(module, nn.Linear)]
     mine = [plain_chain(stack, part, 0)[0] for part in ("features", "score")]
     for target, source in zip(linears, mine, strict=True):
         target.load_state_dict(source.state_dict())
-    loss = deepod_devnet.DevLoss()(labelled.double()[:, None], theirs(x))
+    loss = deepod_devnet.DevLoss()(labeled.double()[:, None], theirs(x))
 
     head = stack.head
-    normal, anomaly = head.losses(x.expand(3, -1, -1), labelled.expand(3, -1))
+    normal, anomaly = head.losses(x.expand(3, -1, -1), labeled.expand(3, -1))
     torch.testing.assert_close((normal + anomaly)[0], loss, rtol=1e-12, atol=0)
 
     weight_decay = [{"params": [linears[0].weight], "weight_decay": 0.02}, {"params": [linears[0].bias]}]
     others = [{"params": list(linears[1].parameters())}]
-    optimiser = torch.optim.RMSprop(weight_decay + others, lr=2e-4, alpha=0.9, eps=1e-7)
+    optimizer = torch.optim.RMSprop(weight_decay + others, lr=2e-4, alpha=0.9, eps=1e-7)
     loss.backward()
-    optimiser.step()
-    ours = head.optimiser(2e-4)
+    optimizer.step()
+    ours = head.optimizer(2e-4)
     (normal + anomaly)[0].backward()
     ours.step()
     for part, linear in zip(("features", "score"), linears, strict=True):
@@ -101,11 +101,11 @@ def test_pyods_loss_is_ours_and_its_training_calls_it_with_swapped_arguments(exa
     [b, 1] against [b], so that every row meets every other. Its loss agrees with ours; its training cannot."""
     torch.manual_seed(0)
     score = (torch.rand(16, dtype=torch.float64) * 8).requires_grad_()
-    labelled = torch.arange(16) >= 8
-    theirs = pyod_devnet.deviation_loss(labelled.double(), score)
-    ours = (score[~labelled].abs().sum() + (5 - score[labelled]).clamp(min=0).sum()) / 16
+    labeled = torch.arange(16) >= 8
+    theirs = pyod_devnet.deviation_loss(labeled.double(), score)
+    ours = (score[~labeled].abs().sum() + (5 - score[labeled]).clamp(min=0).sum()) / 16
     torch.testing.assert_close(theirs, ours, rtol=1e-12, atol=0)
-    as_fit_calls_it = pyod_devnet.deviation_loss(score[:, None], labelled.double())
+    as_fit_calls_it = pyod_devnet.deviation_loss(score[:, None], labeled.double())
     (gradient,) = torch.autograd.grad(as_fit_calls_it, score)
-    # |label| and 5 − label in place of scores: the same push on every row, 9/2 up on average, whoever is labelled.
+    # |label| and 5 − label in place of scores: the same push on every row, 9/2 up on average, whoever is labeled.
     assert gradient.std() < 1e-12

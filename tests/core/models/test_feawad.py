@@ -43,24 +43,24 @@ def test_pretraining_and_training_agree_with_plain_torch(norm: str, preset: str)
     networks = [PlainFEAWAD(stack, run) for run in range(3)]
     for run, network in enumerate(networks):
         autoencoder = [*network.encoder.parameters(), *network.decoder.parameters()]
-        optimiser = torch.optim.Adam(autoencoder, lr=1e-4)
+        optimizer = torch.optim.Adam(autoencoder, lr=1e-4)
         draws = stack.draw_epochs(stack.head.pretraining())
         for _ in range(2):
             for indices in next(draws)[:, run]:
                 x = stack.rows.X[indices]
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 nn.functional.mse_loss(network.decoder(network.encoder(x)), x).backward()
-                optimiser.step()
-        optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
-        for x, labelled in steps(stack, run, 2):
+                optimizer.step()
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+        for x, labeled in steps(stack, run, 2):
             score, length = network(x)
-            pool, anomalies = score[~labelled].abs(), (5 - score[labelled]).clamp(min=0)
+            pool, anomalies = score[~labeled].abs(), (5 - score[labeled]).clamp(min=0)
             if preset == "paper":  # eq. 20, 21; the published code's length is always 1 and has no gradient
-                pool = pool + length[~labelled]
-                anomalies = anomalies + (5 - length[labelled]).clamp(min=0)
-            optimiser.zero_grad()
+                pool = pool + length[~labeled]
+                anomalies = anomalies + (5 - length[labeled]).clamp(min=0)
+            optimizer.zero_grad()
             ((LAMBDAS[run] * pool.sum() + anomalies.sum()) / 16).backward()
-            optimiser.step()
+            optimizer.step()
         network.eval()
     # ‖r‖ is √(‖r‖² + 1e-12) in the head, which keeps a perfect reconstruction's gradient finite.
     assert_agrees(stack, lambda run, x: networks[run](x)[0], rtol=1e-6)
@@ -73,9 +73,9 @@ def test_the_reconstruction_terms_live_in_paper_and_are_dead_in_the_published_co
         with torch.no_grad():
             for parameter in stack.head.parts["score"].parameters():
                 parameter.zero_()
-        x, labelled = next(steps(stack, 0, 1))
+        x, labeled = next(steps(stack, 0, 1))
         x = 0.1 * x  # so that ‖r‖ is under the margin
-        for loss in stack.head.losses(x.expand(3, -1, -1), labelled.expand(3, -1)):
+        for loss in stack.head.losses(x.expand(3, -1, -1), labeled.expand(3, -1)):
             gradient = torch.autograd.grad(
                 loss.sum(), list(stack.head.parts["decoder"].parameters()), retain_graph=True, allow_unused=True
             )
@@ -92,7 +92,7 @@ def test_the_published_code_draws_one_batch_and_ours_new_ones() -> None:
         draws = stack.draw_epochs(pretraining)
         rows = [indices for _ in range(2) for indices in next(draws)[:, 0]]
         assert len({indices.numpy().tobytes() for indices in rows}) == distinct
-        assert not stack.rows.labelled[torch.cat(rows)].any()
+        assert not stack.rows.labeled[torch.cat(rows)].any()
 
 
 def test_a_perfectly_reconstructed_row_has_finite_gradients() -> None:
@@ -103,7 +103,7 @@ def test_a_perfectly_reconstructed_row_has_finite_gradients() -> None:
         for parameter in head.parts["decoder"].parameters():
             parameter.zero_()
     x = torch.zeros(3, 4, 20, dtype=torch.float64)
-    labelled = torch.tensor([True, True, False, False]).expand(3, -1)
-    normal, anomaly = head.losses(x, labelled)
+    labeled = torch.tensor([True, True, False, False]).expand(3, -1)
+    normal, anomaly = head.losses(x, labeled)
     for gradient in torch.autograd.grad((normal + anomaly).sum(), list(head.parameters()), allow_unused=True):
         assert gradient is None or torch.isfinite(gradient).all()

@@ -11,7 +11,7 @@ from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.baselines.network import Linear, Part, Step
 from anoonly_core.models import layers
 from anoonly_core.models.layers import Chain, StackedLinear, run_by_run
-from anoonly_core.models.norms import NORMS, BatchNorm, normalise
+from anoonly_core.models.norms import NORMS, BatchNorm, normalize
 
 ROWS, FEATURES, EPS = 24, 6, 1e-4
 # float32 with sums of a few dozen terms: a handful of units in the last place.
@@ -90,16 +90,16 @@ def test_batch_norm_of_one_row_is_zero_and_stays_finite() -> None:
     assert (h.grad == 0).all()
 
 
-def test_normalise_passes_gradcheck_in_double_precision() -> None:
+def test_normalize_passes_gradcheck_in_double_precision() -> None:
     h = random(2, 5, 3, dtype=torch.float64).requires_grad_()
-    assert torch.autograd.gradcheck(lambda h: normalise(h, EPS)[0], (h,))
+    assert torch.autograd.gradcheck(lambda h: normalize(h, EPS)[0], (h,))
 
 
 def test_the_three_parts_of_the_paper_add_up_to_the_gradient() -> None:
     """METHODS § 5: direct, through the variance, through the mean."""
     h = random(1, ROWS, FEATURES, dtype=torch.float64).requires_grad_()
     upstream = random(1, ROWS, FEATURES, seed=1, dtype=torch.float64)
-    normalise(h, EPS)[0].backward(upstream)
+    normalize(h, EPS)[0].backward(upstream)
     x, g, b = h.detach()[0], upstream[0], ROWS
     mean, variance = x.mean(0), x.var(0, unbiased=False)
     to_variance = -0.5 * (g * (x - mean)).sum(0) * (variance + EPS) ** -1.5
@@ -123,7 +123,7 @@ def test_the_batch_norm_loss_is_the_papers_equation_5() -> None:
 @pytest.mark.parametrize("bias", [True, False])
 def test_stacked_linear_is_a_linear_layer_for_each_run(bias: bool) -> None:
     layer = StackedLinear(3, 5, 4, bias=bias)
-    layer.initialise(generators(1, 2, 3))
+    layer.initialize(generators(1, 2, 3))
     x = random(3, 7, 5)
     for run in range(3):
         own_bias = None if layer.bias is None else layer.bias[run, 0]
@@ -133,8 +133,8 @@ def test_stacked_linear_is_a_linear_layer_for_each_run(bias: bool) -> None:
 
 def test_first_weights_depend_on_the_runs_own_generator_alone() -> None:
     alone, stacked = StackedLinear(1, 40, 30), StackedLinear(3, 40, 30)
-    alone.initialise(generators(7))
-    stacked.initialise(generators(1, 7, 2))
+    alone.initialize(generators(7))
+    stacked.initialize(generators(1, 7, 2))
     assert torch.equal(alone.weight[0], stacked.weight[1])
     assert not torch.equal(stacked.weight[0], stacked.weight[1])
     bound = 40**-0.5
@@ -268,7 +268,7 @@ def test_runs_do_not_see_each_other(name: str) -> None:
 
 def test_gradients_of_gradients_are_refused_not_wrong() -> None:
     h = double(1, ROWS, FEATURES).requires_grad_()
-    (gradient,) = torch.autograd.grad(normalise(h, EPS)[0].square().sum(), h, create_graph=True)
+    (gradient,) = torch.autograd.grad(normalize(h, EPS)[0].square().sum(), h, create_graph=True)
     with pytest.raises(RuntimeError, match="twice"):
         gradient.sum().backward()
 
@@ -277,7 +277,7 @@ def test_gradients_of_gradients_are_refused_not_wrong() -> None:
 @pytest.mark.parametrize("bias", [True, False])
 def test_stacked_linear_has_the_gradients_of_a_linear_layer(runs: int, bias: bool) -> None:
     layer = StackedLinear(runs, 5, 4, bias=bias).double()
-    layer.initialise(generators(*range(runs)))
+    layer.initialize(generators(*range(runs)))
     x = double(runs, 7, 5).requires_grad_()
     upstream = double(runs, 7, 4, seed=1)
     layer(x).backward(upstream)
@@ -321,13 +321,13 @@ def test_the_bits_of_a_run_do_not_depend_on_its_stack(inputs: int, outputs: int)
     """MKL's batched product would break this: it rounds by the number of matrices and by their place in memory."""
     for rows in (1, 2, 3, 5, 7, 8, 20, 31, 64, 128):
         layer = StackedLinear(8, inputs, outputs)
-        layer.initialise(generators(*range(8)))
+        layer.initialize(generators(*range(8)))
         x, upstream = random(8, rows, inputs).requires_grad_(), random(8, rows, outputs, seed=1)
         output = layer(x)
         output.backward(upstream)
         for run in (1, 7):
             alone = StackedLinear(1, inputs, outputs)
-            alone.initialise(generators(run))
+            alone.initialize(generators(run))
             own = x.detach()[run : run + 1].clone().requires_grad_()
             expected = alone(own)
             expected.backward(upstream[run : run + 1].clone())
@@ -341,7 +341,7 @@ def test_the_bits_of_a_run_do_not_depend_on_its_stack(inputs: int, outputs: int)
 
 def test_first_weights_and_biases_are_uniform_within_their_bound() -> None:
     layer = StackedLinear(1, 100, 400)
-    layer.initialise(generators(0))
+    layer.initialize(generators(0))
     assert layer.bias is not None
     for values in (layer.weight, layer.bias):
         spread = values.detach().flatten().numpy() * 10  # the bound is 1/√100
@@ -351,7 +351,7 @@ def test_first_weights_and_biases_are_uniform_within_their_bound() -> None:
 @pytest.mark.parametrize("name", ["glorot_uniform", "glorot_normal"])
 def test_glorots_first_weights_have_keras_variance_and_no_bias(name: str) -> None:
     layer = StackedLinear(2, 300, 500)
-    layer.initialise(generators(0, 1), name)
+    layer.initialize(generators(0, 1), name)
     assert layer.bias is not None and not layer.bias.any()
     deviation = (2 / 800) ** 0.5
     for run in range(2):
@@ -368,7 +368,7 @@ def test_glorots_first_weights_have_keras_variance_and_no_bias(name: str) -> Non
 @pytest.mark.parametrize("runs", [1, 3])
 def test_a_frozen_layer_passes_gradients_on_and_keeps_none(runs: int) -> None:
     layer = StackedLinear(runs, 5, 4)
-    layer.initialise(generators(*range(runs)))
+    layer.initialize(generators(*range(runs)))
     x = random(runs, 7, 5).requires_grad_()
     frozen, free = layer(x, frozen=True), layer(x)
     assert torch.equal(frozen, free)
@@ -414,7 +414,7 @@ def test_a_chain_is_its_steps_in_order_and_joins_where_it_says() -> None:
     chain = Chain(2, part, "batch_no_affine", EPS, 0.1)
     layers = [step for step in chain.steps if isinstance(step, StackedLinear)]
     for layer in layers:
-        layer.initialise(generators(1, 2))
+        layer.initialize(generators(1, 2))
     x, extra = random(2, ROWS, 5), random(2, ROWS, 2, seed=1)
     found = chain(x, extra)
     for run in range(2):

@@ -29,23 +29,23 @@ def test_a_whole_training_agrees_with_plain_torch(norm: str, preset: str) -> Non
     parts = [[plain_chain(stack, part, run) for part in ("features", "score")] for run in range(3)]
     for run, (features, score) in enumerate(parts):
         both = nn.ModuleList([features, score])
-        optimiser = torch.optim.RMSprop(both.parameters(), lr=1e-3, weight_decay=1e-2)
-        for number, (x, labelled) in enumerate(steps(stack, run, 3)):
+        optimizer = torch.optim.RMSprop(both.parameters(), lr=1e-3, weight_decay=1e-2)
+        for number, (x, labeled) in enumerate(steps(stack, run, 3)):
             if preset == "published_code":
                 along = math.cos(math.pi * (number // 20) / 3)
-                optimiser.param_groups[0]["lr"] = 1e-5 + (1e-3 - 1e-5) * (1 + along) / 2
+                optimizer.param_groups[0]["lr"] = 1e-5 + (1e-3 - 1e-5) * (1 + along) / 2
             found = pair_scores(features, score, x[:16], x[16:])
             loss = torch.zeros((), dtype=torch.float64)
-            for value, left, right in zip(found, labelled[:16].tolist(), labelled[16:].tolist(), strict=True):
+            for value, left, right in zip(found, labeled[:16].tolist(), labeled[16:].tolist(), strict=True):
                 if left and right:
                     loss = loss + (value - 8).abs()
                 elif left or right:
                     loss = loss + (value - 4).abs()
                 else:
                     loss = loss + LAMBDAS[run] * value.abs()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             (loss / 16).backward()
-            optimiser.step()
+            optimizer.step()
         both.eval()
     head = stack.head
     assert isinstance(head, PReNet)
@@ -63,19 +63,19 @@ def test_a_whole_training_agrees_with_plain_torch(norm: str, preset: str) -> Non
 
 def test_a_batch_is_a_quarter_of_two_anomalies_a_quarter_of_one_and_half_of_none() -> None:
     stack = small_stack("PReNet", "none")
-    for _, labelled in steps(stack, 0, 2):
-        count = labelled[:16].long() + labelled[16:].long()
+    for _, labeled in steps(stack, 0, 2):
+        count = labeled[:16].long() + labeled[16:].long()
         assert count.tolist() == [2] * 4 + [1] * 4 + [0] * 8
 
 
-def test_partners_are_labelled_anomalies_and_pool_rows_of_the_runs_own_and_fixed() -> None:
+def test_partners_are_labeled_anomalies_and_pool_rows_of_the_runs_own_and_fixed() -> None:
     dataset = made_table()
     split = made_split(dataset, labels=4)
     first, second = (stack_of(dataset, configs_of(2, baseline="PReNet"), split) for _ in range(2))
     assert isinstance(first.head, PReNet) and isinstance(second.head, PReNet)
     assert torch.equal(first.head.partners_pool, second.head.partners_pool)
     assert not torch.equal(first.head.partners_pool[0], first.head.partners_pool[1])
-    kinds = ((first.head.partners_anomaly, split.labelled), (first.head.partners_pool, ~split.labelled))
+    kinds = ((first.head.partners_anomaly, split.labeled), (first.head.partners_pool, ~split.labeled))
     for partners, kind in kinds:
         rows = {row.tobytes() for row in dataset.X[split.train[kind]]}
         assert {row.tobytes() for row in partners[0].numpy()} <= rows
@@ -100,7 +100,7 @@ def test_loss_and_one_step_equal_deepods() -> None:
     """
     stack = small_stack("PReNet", "none")
     silence_biases(stack)
-    x, labelled = next(steps(stack, 0, 1))
+    x, labeled = next(steps(stack, 0, 1))
     theirs = DualInputNet(20, hidden_dims="20", rep_dim=20, activation="ReLU").double()
     first, identity, last = (module for module in theirs.modules() if isinstance(module, nn.Linear))
     mine = {part: plain_chain(stack, part, 0)[0] for part in ("features", "score")}
@@ -108,16 +108,16 @@ def test_loss_and_one_step_equal_deepods() -> None:
         first.weight.copy_(mine["features"].weight)
         identity.weight.copy_(torch.eye(20))
         last.weight.copy_(mine["score"].weight)
-    targets = 4.0 * (labelled[:16].double() + labelled[16:].double())
+    targets = 4.0 * (labeled[:16].double() + labeled[16:].double())
     loss = nn.L1Loss()(theirs(x[:16], x[16:]).flatten(), targets)
 
-    normal, anomaly = stack.head.losses(x.expand(3, -1, -1), labelled.expand(3, -1))
+    normal, anomaly = stack.head.losses(x.expand(3, -1, -1), labeled.expand(3, -1))
     torch.testing.assert_close((normal + anomaly)[0], loss, rtol=1e-12, atol=0)
 
-    optimiser = torch.optim.RMSprop([first.weight, last.weight], lr=1e-3, weight_decay=1e-2)
+    optimizer = torch.optim.RMSprop([first.weight, last.weight], lr=1e-3, weight_decay=1e-2)
     loss.backward()
-    optimiser.step()
-    ours = stack.head.optimiser(1e-3)
+    optimizer.step()
+    ours = stack.head.optimizer(1e-3)
     (normal + anomaly)[0].backward()
     ours.step()
     torch.testing.assert_close(plain_chain(stack, "features", 0)[0].weight, first.weight, rtol=1e-10, atol=1e-14)

@@ -70,15 +70,15 @@ def test_more_parts_than_distinct_rows_are_refused() -> None:
 def test_the_models_train_on_the_parts_of_a_resampled_pool(protocol: str) -> None:
     pool = purify._pool(config_of(dataset="breast_cancer", protocol=protocol, contamination="natural"))
     split = pool.split
-    assert len(pool.rows) < int((~split.labelled).sum()) and len(set(pool.rows)) == len(pool.rows)
-    assert set(pool.rows) == set(split.train[~split.labelled])
+    assert len(pool.rows) < int((~split.labeled).sum()) and len(set(pool.rows)) == len(pool.rows)
+    assert set(pool.rows) == set(split.train[~split.labeled])
     models = purify._models(pool)
-    seen = [set(model.split.train[~model.split.labelled]) for model in models]
+    seen = [set(model.split.train[~model.split.labeled]) for model in models]
     assert set.union(*seen) == set(pool.rows) and sum(map(len, seen)) == len(pool.rows)
-    drawn = np.concatenate([model.split.train[~model.split.labelled] for model in models])
-    assert np.array_equal(np.sort(drawn), np.sort(split.train[~split.labelled])), "as often as before"
+    drawn = np.concatenate([model.split.train[~model.split.labeled] for model in models])
+    assert np.array_equal(np.sort(drawn), np.sort(split.train[~split.labeled])), "as often as before"
     for model in models:
-        assert np.array_equal(model.split.train[model.split.labelled], split.train[split.labelled])
+        assert np.array_equal(model.split.train[model.split.labeled], split.train[split.labeled])
         assert np.array_equal(model.split.minimum, split.minimum) and np.array_equal(model.split.scale, split.scale)
     assert len({model.config.seed for model in models} | {pool.config.run.seed}) == 4
 
@@ -87,7 +87,7 @@ def test_the_models_train_on_the_parts_of_a_resampled_pool(protocol: str) -> Non
 def test_scorers_that_see_no_label_train_on_the_pool_alone(scorer: str) -> None:
     pool = purify._pool(config_of(scorer=scorer))
     for model in purify._models(pool):
-        assert not model.split.labelled.any() and set(model.split.train) <= set(pool.rows)
+        assert not model.split.labeled.any() and set(model.split.train) <= set(pool.rows)
 
 
 # S
@@ -166,7 +166,7 @@ def test_the_most_suspicious_go_and_as_many_at_random(remove: float | None) -> N
     assert len(set(blind)) == len(taken) and set(blind) != set(taken)
     assert set(purify._blindly(pool, 3)) <= set(blind)
     final = pool.final(taken)
-    assert set(final.split.train[~final.split.labelled]) == set(pool.rows[left])
+    assert set(final.split.train[~final.split.labeled]) == set(pool.rows[left])
     assert np.array_equal(final.rows, pool.split.test) and final.config == pool.config.run
 
 
@@ -176,7 +176,7 @@ def test_the_oracle_is_the_clean_pool_and_the_figures_are_those_of_training_on_w
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
     oracle = without(split, suspicion.rows[suspicion.contaminates])
-    assert (dataset.y[oracle.train[~oracle.labelled]] == 0).all() and len(oracle.train) == len(split.train) - 32
+    assert (dataset.y[oracle.train[~oracle.labeled]] == 0).all() and len(oracle.train) == len(split.train) - 32
     scores = trained_scores(
         [Training(dataset, config, own, split.test) for own in (oracle, without(split, suspicion.rows[found.removed]))]
     )

@@ -48,7 +48,7 @@ def test_the_last_moment_is_the_run_itself_to_the_bit(baseline: str) -> None:
     result = run(config)
     (reel,) = record([config], "pca").reels
     score_of = dict(zip(result.test_rows.tolist(), result.scores.tolist(), strict=True))
-    tested = reel.role != Role.LABELLED_ANOMALY
+    tested = reel.role != Role.LABELED_ANOMALY
     assert reel.scores[-1][tested].tolist() == [score_of[row] for row in reel.rows[tested].tolist()]
     for name in HISTORY_METRICS:
         assert reel.metrics[name][-1] == getattr(result.metrics, name)
@@ -95,7 +95,7 @@ def test_a_shorter_run_stands_still_at_its_end() -> None:
     assert not np.array_equal(short.scores[1], short.scores[2])
 
 
-def test_neighbour_maps_follow_from_moment_to_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbor_maps_follow_from_moment_to_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """By t-SNE; that UMAP follows as well is tested beside the projectors."""
     monkeypatch.setattr(recording, "FOLLOWED_ROWS", 120)
     monkeypatch.setattr(recording, "FOLLOWED_MOMENTS", 5)
@@ -106,7 +106,7 @@ def test_neighbour_maps_follow_from_moment_to_moment(monkeypatch: pytest.MonkeyP
     for reel in replay.reels:
         assert reel.points.shape == (5, 120, 2)
         role = reel.role[reel.drawn]
-        assert (role == Role.LABELLED_ANOMALY).sum() == (reel.role == Role.LABELLED_ANOMALY).sum()
+        assert (role == Role.LABELED_ANOMALY).sum() == (reel.role == Role.LABELED_ANOMALY).sum()
         before, after = reel.points[:-1], reel.points[1:]
         moved = np.linalg.norm(after - before, axis=2).mean()
         to_another_row = np.linalg.norm(np.roll(after, 1, axis=1) - before, axis=2).mean()

@@ -49,7 +49,7 @@ def test_a_summary_is_what_the_command_line_prints() -> None:
 
 
 def test_roles_are_numbered_apart() -> None:
-    assert len({Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELLED_ANOMALY}) == 3
+    assert len({Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELED_ANOMALY}) == 3
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1500])

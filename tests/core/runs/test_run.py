@@ -158,7 +158,7 @@ def test_a_result_holds_together() -> None:
     assert result.history.aucroc[-1] == result.metrics.aucroc
     sample = result.sample
     assert len(sample.rows) == len(sample.role) == len(sample.hidden)
-    assert (sample.role == Role.LABELLED_ANOMALY).sum() == result.counts["labelled_anomalies"]
+    assert (sample.role == Role.LABELED_ANOMALY).sum() == result.counts["labelled_anomalies"]
     assert (sample.role == Role.TEST_ANOMALY).sum() == result.counts["test_anomalies"]
     assert set(sample.rows[sample.role == Role.TEST_NORMAL]) <= set(result.test_rows[result.y_test == 0])
 
@@ -184,7 +184,7 @@ def test_runs_that_share_a_split_keep_the_same_rows_of_it(monkeypatch: pytest.Mo
     assert_same(one.sample.rows, other.sample.rows)
     assert_same(one.sample.role, other.sample.role)
     assert not np.array_equal(one.sample.hidden, other.sample.hidden)
-    roles = [int((one.sample.role == role).sum()) for role in (Role.TEST_ANOMALY, Role.LABELLED_ANOMALY)]
+    roles = [int((one.sample.role == role).sum()) for role in (Role.TEST_ANOMALY, Role.LABELED_ANOMALY)]
     assert roles == [20, min(20, one.counts["labelled_anomalies_distinct"])]
     assert len(one.sample.rows) == len(set(one.sample.rows.tolist())) == 60
 
@@ -206,7 +206,7 @@ def test_the_sample_is_bounded_and_keeps_the_anomalies(real_data: Path) -> None:
 
 
 def test_one_sentence_for_what_cannot_be() -> None:
-    with pytest.raises(SplitImpossible, match="labelled"):
+    with pytest.raises(SplitImpossible, match="labeled"):
         run(quick(labeled_ratio=1.0, contamination=0.2))
     with pytest.raises(DeviceUnavailable):
         resolve_device("abacus")

@@ -81,7 +81,7 @@ def test_points_that_cannot_be_are_left_out_with_their_sentence() -> None:
         ({}, [("lambda_n", [1, 2])], 1, "lambda_n must be"),
         ({}, [("lambda_n", ["1e-x"])], 1, "lambda_n must be"),
         ({"epochs": "many"}, [("lambda_n", [1])], 1, "epochs must be"),
-        ({"colour": 1}, [("lambda_n", [1])], 1, "no setting called"),
+        ({"color": 1}, [("lambda_n", [1])], 1, "no setting called"),
         ({}, [("dataset", ["digits_3"])], 1, "cannot be varied"),
         ({}, [("seed", [1])], 1, "cannot be varied"),
         ({}, [("lambda_n", [])], 1, "at least one value"),

@@ -47,14 +47,14 @@ def made_table(rows: int = 90, columns: int = 7, seed: int = 0) -> Dataset:
 
 
 def made_split(dataset: Dataset, labels: int = 3, train_rows: int | None = None) -> Split:
-    """The first rows train, the others test; the first anomalies are labelled."""
+    """The first rows train, the others test; the first anomalies are labeled."""
     train_rows = train_rows or dataset.rows * 2 // 3
     rows = np.arange(train_rows)
-    labelled = np.zeros(train_rows, dtype=bool)
-    labelled[np.flatnonzero(dataset.y[rows] == 1)[:labels]] = True
+    labeled = np.zeros(train_rows, dtype=bool)
+    labeled[np.flatnonzero(dataset.y[rows] == 1)[:labels]] = True
     columns = dataset.columns
     test = np.arange(train_rows, dataset.rows)
-    return Split(rows, labelled, test, np.zeros(columns, np.float32), np.ones(columns, np.float32), {})
+    return Split(rows, labeled, test, np.zeros(columns, np.float32), np.ones(columns, np.float32), {})
 
 
 def stack_of(dataset: Dataset, configs: list[RunConfig], split: Split | None = None) -> Stack:

@@ -132,10 +132,10 @@ def test_a_trained_stack_is_freed_at_once(
 
 def test_a_rate_that_stands_in_a_tensor_changes_where_it_stands() -> None:
     """A graph reads it there."""
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.ones(3))], lr=torch.tensor(0.5))
-    rate = optimiser.param_groups[0]["lr"]
-    set_learning_rate(optimiser, 0.25)
-    assert optimiser.param_groups[0]["lr"] is rate and rate.item() == 0.25
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(3))], lr=torch.tensor(0.5))
+    rate = optimizer.param_groups[0]["lr"]
+    set_learning_rate(optimizer, 0.25)
+    assert optimizer.param_groups[0]["lr"] is rate and rate.item() == 0.25
 
 
 def test_batches_come_one_after_the_other_and_an_epoch_replaces_the_last() -> None:

@@ -78,7 +78,7 @@ def test_a_run_that_diverges_has_no_metrics_and_spares_the_others() -> None:
     assert [own is None for own in measuring.found()] == [False, True, False]
 
 
-def test_the_centre_of_all_runs_at_once_is_that_of_each() -> None:
+def test_the_center_of_all_runs_at_once_is_that_of_each() -> None:
     dataset = made_table(2000)
     splits = [made_split(dataset, train_rows=rows) for rows in (1300, 1296, 1311)]
     stack = Stack(dataset, configs_of(3), splits)

@@ -130,7 +130,7 @@ def test_runs_of_one_seed_share_what_is_drawn_and_gathered() -> None:
 
 @pytest.mark.usefixtures("short_pretraining")
 @pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet"])
-def test_runs_that_share_rows_with_their_neighbours_score_as_alone(baseline: str) -> None:
+def test_runs_that_share_rows_with_their_neighbors_score_as_alone(baseline: str) -> None:
     dataset = made_table()
     split = made_split(dataset)
     settings = {"baseline": baseline, "epochs": 2, "batch_size": 16, "norm": "batch"}
@@ -149,7 +149,7 @@ def test_runs_of_different_shapes_do_not_share_a_stack() -> None:
 
 
 def test_breaking_out_leaves_the_network_as_that_many_epochs_do() -> None:
-    """Weights, running statistics and centre, bit for bit."""
+    """Weights, running statistics and center, bit for bit."""
     dataset = made_table()
     broken, short = (
         stack_of(dataset, configs_of(2, norm="batch", epochs=9)),
@@ -175,8 +175,8 @@ def test_a_snapshot_holds_the_epochs_mean_losses(monkeypatch: pytest.MonkeyPatch
     stack = stack_of(made_table(), configs_of(3, epochs=2))
     original, seen = stack.head.losses, []
 
-    def watched(x: torch.Tensor, labelled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        losses = original(x, labelled)
+    def watched(x: torch.Tensor, labeled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        losses = original(x, labeled)
         seen.append([loss.detach().double().numpy() for loss in losses])
         return losses
 
@@ -204,7 +204,7 @@ def test_each_run_draws_from_its_own_rows_and_misses_none_for_long() -> None:
     assert drawn == [set(own.tolist()) for own in places]
     for run, split in enumerate(splits):
         assert torch.equal(stack.rows.X[places[run]], stack.scale(run, split.train))
-        assert torch.equal(stack.rows.labelled[places[run]], torch.from_numpy(split.labelled))
+        assert torch.equal(stack.rows.labeled[places[run]], torch.from_numpy(split.labeled))
 
 
 def test_the_first_layer_sees_the_training_rows_between_zero_and_one() -> None:
@@ -273,7 +273,7 @@ def test_a_penalty_of_earlier_computations_is_not_trained_on() -> None:
     dataset, configs = made_table(), configs_of(2, norm="bn_loss")
     touched = stack_of(dataset, configs)
     indices = next(touched.draw_epochs())[0]
-    touched.head.train().losses(touched.gather(indices), touched.rows.labelled[indices])
+    touched.head.train().losses(touched.gather(indices), touched.rows.labeled[indices])
     list(train(touched))
     test = [touched.splits[0].test] * 2
     for mine, plain in zip(touched.scores(test), trained_scores(dataset, configs), strict=True):

@@ -51,13 +51,13 @@ def test_moving_lambda_n_and_norm_takes_the_pretraining_and_the_same_bits_as_doi
 
 
 def test_stacks_that_train_beside_each_other_pretrain_once_what_they_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    learnt: list[str] = []
+    learned: list[str] = []
     both_there = threading.Barrier(2, timeout=60)
     original = FEAWAD._reconstruction_loss
     norms = ["none", "batch"]
 
     def count(head: FEAWAD, x: torch.Tensor) -> torch.Tensor:
-        learnt.append(threading.current_thread().name)
+        learned.append(threading.current_thread().name)
         return original(head, x)
 
     def train(norm: str) -> np.ndarray:
@@ -69,7 +69,7 @@ def test_stacks_that_train_beside_each_other_pretrain_once_what_they_share(monke
     monkeypatch.setattr(FEAWAD, "_reconstruction_loss", count)
     with ThreadPoolExecutor(2) as lanes:
         beside = list(lanes.map(train, norms))
-    assert len(set(learnt)) == 1 and len(learnt) == 3 * FEAWAD.steps, "one of them learns it and the other waits"
+    assert len(set(learned)) == 1 and len(learned) == 3 * FEAWAD.steps, "one of them learns it and the other waits"
     assert not pretraining_cache._claimed
     both_there = threading.Barrier(1)
     for norm, found in zip(norms, beside, strict=True):
@@ -110,18 +110,18 @@ def test_runs_of_one_seed_are_pretrained_once_in_their_stack(monkeypatch: pytest
         pretraining_cache._kept.clear()
         alone.append(scores(config)[0])
     pretraining_cache._kept.clear()
-    learnt: list[int] = []
+    learned: list[int] = []
     original = FEAWAD._reconstruction_loss
 
     def count(head: FEAWAD, x: torch.Tensor) -> torch.Tensor:
-        learnt.append(len(x))
+        learned.append(len(x))
         return original(head, x)
 
     monkeypatch.setattr(FEAWAD, "_reconstruction_loss", count)
     dataset = made_table()
     split = made_split(dataset)
     stack = trained(Stack(dataset, configs, [split] * len(configs)))
-    assert set(learnt) == {2}, "a run for each seed"
+    assert set(learned) == {2}, "a run for each seed"
     for found, expected in zip(stack.scores([split.test] * len(configs)), alone, strict=True):
         assert np.array_equal(found, expected)
 

@@ -51,13 +51,13 @@ def test_no_row_of_a_large_set_is_left_out(real_data: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("sizes", [(90,), (256,), (257, 4096), (5000, 4096, 8191), (4352, 100)], ids=str)
 @pytest.mark.parametrize("preset", ["paper", "published_code"])
-def test_deepsads_centres_are_the_bits_of_the_mean_of_all_outputs_at_once(sizes: tuple[int, ...], preset: str) -> None:
+def test_deepsads_centers_are_the_bits_of_the_mean_of_all_outputs_at_once(sizes: tuple[int, ...], preset: str) -> None:
     generators = [torch.Generator().manual_seed(run) for run in range(len(sizes))]
     X = torch.rand(sum(sizes), 7, generator=generators[0])
     first = torch.tensor([sum(sizes[:run]) for run in range(len(sizes))])
     rows = TrainingRows(X, torch.zeros(len(X), dtype=torch.bool), first, sizes)
     head = DeepSAD(len(sizes), 7, "batch", preset)
-    head.initialise(generators)
+    head.initialize(generators)
     own = [rows.of_run(run)[0] for run in range(len(sizes))]
     expected = [outputs.mean(dim=0, keepdim=True) for outputs in head.row_by_row(head.code, own)]
     assert torch.equal(head._mean_code(own), torch.stack(expected))

@@ -16,7 +16,7 @@ RUNS, TASKS, ROWS, COLUMNS = 3, 4, 10, 7
 
 def networks(objective: str = "svdd", with_norm: bool = True) -> TaskNetwork:
     network = TaskNetwork(RUNS, COLUMNS, objective, with_norm)
-    network.initialise([torch.Generator().manual_seed(run) for run in range(RUNS)])
+    network.initialize([torch.Generator().manual_seed(run) for run in range(RUNS)])
     for number, parameter in enumerate(network.parameters()):  # γ and β too
         generator = torch.Generator().manual_seed(100 + number)
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
@@ -96,7 +96,7 @@ def test_a_score_depends_on_the_rest_of_its_own_batch_alone() -> None:
 def test_losses_are_what_is_written() -> None:
     x, anomalous = rows(), torch.arange(ROWS) >= 8
     svdd, bce = networks("svdd"), networks("bce")
-    d = (svdd(x) - svdd.centre[:, None]).square().sum(dim=3)
+    d = (svdd(x) - svdd.center[:, None]).square().sum(dim=3)
     wanted = torch.cat([d[:, :, :8], 1 / (d[:, :, 8:] + 1e-6)], dim=2).mean(dim=(1, 2))
     torch.testing.assert_close(svdd.loss(x, anomalous), wanted)
     for run, loss in enumerate(bce.loss(x, anomalous)):

@@ -24,7 +24,7 @@ from anoonly_core.zero_shot.config import (
     zero_shot_key,
 )
 from anoonly_core.zero_shot.episodes import growing_batches, pools_of, test_batches, training_tasks
-from anoonly_core.zero_shot.references import aucrocs, distance_to_neighbours
+from anoonly_core.zero_shot.references import aucrocs, distance_to_neighbors
 from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZES, ZeroShotResult
 from anoonly_core.zero_shot.run import Stack, run_zero_shot, train_zero_shot
 
@@ -64,7 +64,7 @@ def test_half_of_the_digits_find_anomalies_among_the_others(found: list[ZeroShot
     at = dict(zip(SCORERS, means[:, RATIOS.index(0.05)], strict=True))
     assert at["batch"] >= 0.88
     assert at["batch"] >= at["running"] + 0.25 and at["batch"] >= at["none"] + 0.25
-    assert at["neighbours"] > at["batch"], "what the page says of its rivals"
+    assert at["neighbors"] > at["batch"], "what the page says of its rivals"
     assert means[0, -1] < 0.6, "at 80 % the statistics speak for the anomalies"
 
 
@@ -168,10 +168,10 @@ def test_aucroc_agrees_with_scikit_learn_ties_too() -> None:
 
 
 @pytest.mark.parametrize("rows", [2, 4, 6, 40])
-def test_neighbours_agree_with_scikit_learn(rows: int) -> None:
+def test_neighbors_agree_with_scikit_learn(rows: int) -> None:
     X = np.random.default_rng(0).normal(size=(rows, 3))
     distances, _ = NearestNeighbors(n_neighbors=min(5, rows - 1)).fit(X).kneighbors()
-    np.testing.assert_allclose(distance_to_neighbours(X), distances.mean(axis=1))
+    np.testing.assert_allclose(distance_to_neighbors(X), distances.mean(axis=1))
 
 
 # What is refused, kept, stopped

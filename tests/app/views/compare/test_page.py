@@ -57,8 +57,8 @@ def test_the_first_page_says_what_its_figures_say(
 
 
 def test_a_bad_value_in_the_link_is_named_and_the_default_stands(open_page: Open) -> None:
-    page = open_page(lambda_n="abc", colour="red")
-    assert [("lambda_n" in text, "colour" in text) for text in warnings(page)] == [(True, False), (False, True)]
+    page = open_page(lambda_n="abc", color="red")
+    assert [("lambda_n" in text, "color" in text) for text in warnings(page)] == [(True, False), (False, True)]
     assert page.select_slider(key="lambda_n").value == 0.0
     assert "**DeepSAD + AnoOnly**" in sentence(page)
 
@@ -133,7 +133,7 @@ def test_a_pinned_run_survives_its_link(open_page: Open) -> None:
 
 @pytest.mark.parametrize(("pinned", "moved"), [("0.1", "0.5"), ("0.5", "0.1")])
 def test_a_pinned_run_with_other_labels_keeps_its_own_rows(open_page: Open, pinned: str, moved: str) -> None:
-    """What if half of the anomalies were labelled, not a tenth? A and B then train on other labelled rows."""
+    """What if half of the anomalies were labeled, not a tenth? A and B then train on other labeled rows."""
     page = open_page(a=f"labeled_ratio={pinned},epochs=2", labeled_ratio=moved, **QUICK)
     panels = json.loads(page.get("plotly_chart")[1].proto.spec)["data"]
     stars = [
@@ -144,8 +144,8 @@ def test_a_pinned_run_with_other_labels_keeps_its_own_rows(open_page: Open, pinn
     counts = {"0.1": 6, "0.5": 30}  # of the 60 anomalies that train
     assert stars == [counts[moved], counts[pinned], counts[moved]]
     said = " ".join(markdown.value for markdown in at_tab(page, "The split").markdown)
-    assert re.search(rf"\*\*B\*\*  digits_3.*?Training sees {counts[moved]} labelled", said)
-    assert re.search(rf"\*\*A\*\*  digits_3.*?Training sees {counts[pinned]} labelled", said)
+    assert re.search(rf"\*\*B\*\*  digits_3.*?Training sees {counts[moved]} labeled", said)
+    assert re.search(rf"\*\*A\*\*  digits_3.*?Training sees {counts[pinned]} labeled", said)
 
 
 def test_a_data_set_that_is_not_at_hand_is_offered(open_page: Open) -> None:
@@ -192,8 +192,8 @@ def test_the_published_protocol_says_that_it_leaks(open_page: Open) -> None:
 def test_settings_that_cannot_be_split_are_one_sentence(open_page: Open) -> None:
     page = open_page(labeled_ratio="1", contamination="0.2", **QUICK)
     assert errors(page) == [
-        "Every training anomaly is labelled, so none is left to contaminate the pool: "
-        "lower the labelled ratio or set the contamination to 0 or natural."
+        "Every training anomaly is labeled, so none is left to contaminate the pool: "
+        "lower the labeled ratio or set the contamination to 0 or natural."
     ]
     assert sentences(page) == []
     button(page, "Try again").click().run()

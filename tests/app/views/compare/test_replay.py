@@ -73,7 +73,7 @@ def test_maps_move_each_kind_of_row_and_scores_each_class(film: Film, replay: Re
     outline = np.asarray(at(film, heights, "y", 0))
     assert outline[1:-1:2].sum() == pytest.approx(100, rel=1e-5)  # all test anomalies, in shares
     scores = reel.scores[0][reel.role == Role.TEST_ANOMALY]
-    place = np.arcsinh(ScoreScale.of(reel.scores[0][reel.role != Role.LABELLED_ANOMALY]).units(scores))
+    place = np.arcsinh(ScoreScale.of(reel.scores[0][reel.role != Role.LABELED_ANOMALY]).units(scores))
     edges = np.asarray(film.figure.data[heights].x)[::2]
     counts, _ = np.histogram(place, edges)
     np.testing.assert_allclose(outline[1:-1:2], 100 * counts / len(scores), rtol=1e-5)
@@ -85,7 +85,7 @@ def test_runs_in_one_plane_share_their_axes(film: Film) -> None:
     assert any("one plane for A and B" in note.text for note in layout.annotations)
 
 
-def test_curves_are_told_apart_without_colour(film: Film) -> None:
+def test_curves_are_told_apart_without_color(film: Film) -> None:
     lines = [trace for trace in film.figure.data if trace.mode == "lines+markers"]
     assert len(lines) == 8 == len({(trace.xaxis, trace.line.dash, trace.marker.symbol) for trace in lines})
 

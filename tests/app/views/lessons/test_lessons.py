@@ -144,7 +144,7 @@ def broken(folder: Path, old: str, new: str) -> Path:
         ('metric = "aucpr_anomaly"', 'metric = "beauty"', "beauty"),
         ("lambda_n = 1.0", "lambda_n = 7.0", "lambda_n must be a number from 0"),
         ('claim = "worse"', 'claim = "nicer"', "claim"),
-        ("[settings]", "colour = 1\n[settings]", "colour"),
+        ("[settings]", "color = 1\n[settings]", "color"),
         ('equal = "No clear', '# equal = "No clear', "predict"),
     ],
 )
@@ -177,13 +177,13 @@ def test_a_place_survives_its_link() -> None:
         ({"lesson": "magic", "step": "2"}, Place("imbalance")),
         ({"lesson": "norms", "step": "5"}, Place("norms")),
         ({"lesson": "norms", "step": "two"}, Place("norms")),
-        ({"lesson": "norms", "colour": "red"}, Place("norms")),
+        ({"lesson": "norms", "color": "red"}, Place("norms")),
     ],
 )
 def test_a_place_that_is_none_is_named(parameters: dict[str, str], place: Place) -> None:
     found, (notice,) = read_place(parameters)
     assert found == place
-    assert any(text in notice for text in parameters.values()) or "colour" in notice
+    assert any(text in notice for text in parameters.values()) or "color" in notice
 
 
 # What is measured
@@ -260,7 +260,7 @@ def test_anoonlys_lead_in_a_dirty_pool_is_large_and_gone_in_a_clean_one() -> Non
     assert abs(found(clean).delta) <= 0.06
 
 
-def test_a_single_anomaly_is_labelled_where_a_lesson_says_so() -> None:
+def test_a_single_anomaly_is_labeled_where_a_lesson_says_so() -> None:
     step: Step = LESSONS["when_it_hurts"].steps[0]
     assert {run.counts["labelled_anomalies_distinct"] for run in results(step.runs()[1])} == {1}
 

@@ -189,7 +189,7 @@ def test_a_failure_is_one_sentence_and_can_be_tried_again(
     assert headings(page)[1].startswith("You predicted “B finds them better”, and so it is.")
 
 
-def test_cancelling_opens_the_question_again(open_page: Open, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_canceling_opens_the_question_again(open_page: Open, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """A click cannot interrupt the waiting script here, so that what the button calls is called in its place."""
     released: list[str] = []
     monkeypatch.setattr(jobs, "release", released.append)
@@ -284,7 +284,7 @@ def test_the_end_without_answers_says_so(open_page: Open) -> None:
     [
         ({"lesson": "magic"}, "There is no lesson called 'magic'", "1. Supervision imbalance"),
         ({"lesson": "norms", "step": "9"}, "whole number from 1 to 4, not '9'", "2. Without batch norm"),
-        ({"lesson": "norms", "colour": "<b>red</b>"}, "'colour'", "2. Without batch norm"),
+        ({"lesson": "norms", "color": "<b>red</b>"}, "'color'", "2. Without batch norm"),
     ],
 )
 def test_a_wrong_link_is_named_until_the_reader_moves(

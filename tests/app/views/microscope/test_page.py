@@ -51,7 +51,7 @@ def test_every_moment_shows_every_row_of_its_batch(norm: str) -> None:
 
 def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own() -> None:
     seen, film = film_of()
-    moment = int(np.argmax((seen.kind == Kind.LABELLED_ANOMALY).any(axis=1)))
+    moment = int(np.argmax((seen.kind == Kind.LABELED_ANOMALY).any(axis=1)))
     axis = film.figure.layout.yaxis
     assert axis.ticktext[0] == "nothing"
     for trace, kind in enumerate(KINDS):
@@ -61,9 +61,9 @@ def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own
         np.testing.assert_allclose(10.0 ** heights[lengths > 0], lengths[lengths > 0], rtol=1e-3)
         np.testing.assert_allclose(heights[lengths == 0], axis.tickvals[0], rtol=1e-5)
     assert at(film, 3, "text", moment)[0] == "normal rows: 0%"
-    empty = int(np.argmin((seen.kind == Kind.LABELLED_ANOMALY).any(axis=1)))
+    empty = int(np.argmin((seen.kind == Kind.LABELED_ANOMALY).any(axis=1)))
     assert at(film, 3, "text", empty) == ["normal rows: nothing"] * 3
-    assert "0 labelled anomalies" in film.captions[empty] and "epoch 1, batch" in film.captions[empty]
+    assert "0 labeled anomalies" in film.captions[empty] and "epoch 1, batch" in film.captions[empty]
 
 
 def test_one_feature_can_be_looked_at_by_itself() -> None:
@@ -75,7 +75,7 @@ def test_one_feature_can_be_looked_at_by_itself() -> None:
     assert any("root mean square" in note.text for note in film.figure.layout.annotations)
 
 
-def test_distances_are_told_apart_without_colour() -> None:
+def test_distances_are_told_apart_without_color() -> None:
     names = {name for name, *_ in KINDS.values()}
     lines = [own for own in film_of()[1].figure.data if own.name in names and own.mode != "markers"]
     assert len(lines) == 3 == len({own.line.dash for own in lines})
@@ -131,10 +131,10 @@ def test_the_sentences_shares_are_those_of_the_lengths() -> None:
 
 def test_notes_say_what_a_reader_must_know() -> None:
     config, seen = observed()
-    assert "% of these batches hold no labelled anomaly." in place_note(config, seen, 1)
+    assert "% of these batches hold no labeled anomaly." in place_note(config, seen, 1)
     assert "What is direct here has come through the statistics of the norm behind it." in place_note(config, seen, 0)
     config, seen = observed(baseline="PReNet")
-    assert "A pool row beside a labelled anomaly has a loss even at λₙ = 0" in place_note(config, seen, 1)
+    assert "A pool row beside a labeled anomaly has a loss even at λₙ = 0" in place_note(config, seen, 1)
     assert "the paper's § 3.3 takes it to be mostly normal" in place_note(config, seen, 1)
     config, seen = observed(epochs=60)
     assert "the first 400 of the 540 steps" in place_note(config, seen, 1)

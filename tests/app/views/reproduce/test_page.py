@@ -77,7 +77,7 @@ def made(name: str = "table1", place: str = "") -> Table:
     return make_table(name, runs_of(name, lambda run: 0.6 + 0.2 * at(run, lambda_n=0.0)), "text", place)
 
 
-def test_cells_carry_their_difference_in_words_and_colour() -> None:
+def test_cells_carry_their_difference_in_words_and_color() -> None:
     table = made()
     found = drawn(table, "paper")
     column = table.columns.index("SVHN")

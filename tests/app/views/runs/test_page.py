@@ -269,17 +269,17 @@ def test_compare_comes_back_as_it_was_left(open_page: Open, store: Store, filled
     for number, lambda_n in enumerate((0.1, 0.25)):
         store.put(stored_as(filled[number], make_config(lambda_n=lambda_n)))
     settings = {"lambda_n": "0.25", "seeds": "1", "a": "lambda_n=0.1", "threshold": str(THRESHOLDS[-1])}
-    page = open_page("", colour="red", **settings)
+    page = open_page("", color="red", **settings)
     before = sentence(page)
     assert "**DeepSAD, λₙ = 0.25** finds" in before and "than **DeepSAD, λₙ = 0.1**" in before
-    assert "'colour'" in said(page)
+    assert "'color'" in said(page)
     open_page("runs", page)
     assert sentence(page).startswith("8 runs")
     open_page("", page)
     assert sentence(page) == before
     assert page.query_params == settings
     assert page.select_slider(key="threshold").value == THRESHOLDS[-1]
-    assert "'colour'" not in said(page), "that was said before"
+    assert "'color'" not in said(page), "that was said before"
 
 
 def test_a_run_opened_from_here_takes_nothing_from_before(

@@ -6,13 +6,13 @@ import re
 from typing import Any
 
 import pytest
-from app.text.labels import value_words
 from scipy import stats
 
 from anoonly_core.config import RunConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import StoredRun
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
+from app.text.labels import value_words
 from app.views.sweep.charts import MARK, sweep_figure
 from app.views.sweep.curves import curves_of, sweep_verdict, x_values
 
@@ -132,7 +132,7 @@ def test_the_figure_marks_every_run_with_its_key() -> None:
         assert all(sweep.configs[about[0]].seed == 0 for about in trace.customdata)
         assert trace.error_y.array[0] > 0
     assert list(figure.layout.xaxis.ticktext) == labels
-    assert {trace.line.dash for trace in marks} == {"dash", "solid"}, "never by colour alone"
+    assert {trace.line.dash for trace in marks} == {"dash", "solid"}, "never by color alone"
     assert "chance 0.50" in {note.text for note in figure.layout.annotations}
 
 

@@ -119,7 +119,7 @@ def test_a_link_asks_for_the_same_again(open_page: Open, sweeps: Silent) -> None
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"question": "fig99", "vary": "colour", "sweep_seeds": "many", "metric": "beauty", "both": "perhaps"},
+        {"question": "fig99", "vary": "color", "sweep_seeds": "many", "metric": "beauty", "both": "perhaps"},
         {"baseline": "Nobody", "epochs": "-1"},
         {"values_labeled_ratio": ["much", "0.5"]},
         {"vary": "lambda_n", "also": "lambda_n"},

@@ -226,8 +226,8 @@ def test_a_table_of_another_browser_is_no_value_of_the_link(monkeypatch: pytest.
     assert values == {} and "Bring its file on the page Your table" in notices[0]
     monkeypatch.setattr(table_owners, "owner", lambda: "you")
     assert read_link({"dataset": table.name}) == ({"dataset": table.name}, [])
-    unlabelled = uploads.settle(brought(owner="you"), Reading(label="", without=("target",)))[0]
-    assert unlabelled.name not in CONTROLS[0].offered() and table.name in CONTROLS[0].offered()
+    unlabeled = uploads.settle(brought(owner="you"), Reading(label="", without=("target",)))[0]
+    assert unlabeled.name not in CONTROLS[0].offered() and table.name in CONTROLS[0].offered()
 
 
 @pytest.mark.parametrize("cookie", ["", "2|zz|aa|1", "2||aabb|1", "garbage", "2|00|11|22|33"])

@@ -47,16 +47,16 @@ def said(**areas: float) -> str:
 
 
 def test_the_sentence_says_what_the_figures_say() -> None:
-    words = said(batch=0.93, running=0.52, untrained=0.92, neighbours=0.99, mean=0.95)
+    words = said(batch=0.93, running=0.52, untrained=0.92, neighbors=0.99, mean=0.95)
     assert "batch statistics beat running ones: AUCROC 0.93 against 0.52 (+0.41 ±" in words
-    assert "adds to an untrained network (+0.01" in words and "k-nearest neighbours do better (0.99)" in words
-    words = said(batch=0.6, running=0.7, untrained=0.7, neighbours=0.3, mean=0.5)
+    assert "adds to an untrained network (+0.01" in words and "k-nearest neighbors do better (0.99)" in words
+    words = said(batch=0.6, running=0.7, untrained=0.7, neighbors=0.3, mean=0.5)
     assert "batch statistics lose to running ones" in words and "takes from an untrained network (−0.10" in words
     assert "distance to the batch mean does worse (0.50)" in words
 
 
 def test_no_clear_difference_is_said() -> None:
-    words = said(batch=0.8, running=0.8, untrained=0.8, neighbours=0.8, mean=0.1)
+    words = said(batch=0.8, running=0.8, untrained=0.8, neighbors=0.8, mean=0.1)
     assert "no clear difference between batch statistics and running ones" in words
     assert "nothing clear to an untrained network" in words and "do about as well" in words
 
@@ -71,7 +71,7 @@ def test_lines_are_the_means_of_what_was_measured() -> None:
         for line, kept in zip(lines, ("by_ratio", "by_size"), strict=True):
             values = np.stack([getattr(result, kept)[place] for result in results])
             np.testing.assert_allclose(line.y, values.mean(axis=(0, 2, 3)), rtol=1e-6)
-    assert len({(t.line.dash, t.marker.symbol) for t in figure.data if t.name}) == len(SCORERS), "not by colour alone"
+    assert len({(t.line.dash, t.marker.symbol) for t in figure.data if t.name}) == len(SCORERS), "not by color alone"
     table = charts.scorers_table(results)
     assert len(table) == len(SCORERS) * (len(RATIOS) + len(SIZES)) and table.notna().all(axis=None)
 
@@ -122,7 +122,7 @@ def test_every_option_can_be_trained() -> None:
         ({"learning_rate": "0.001", "test_rows": "16"}, {"learning_rate": 1e-3, "test_rows": 16}, []),
         ({"steps": "7"}, {}, ["The link's steps must be one of 25, 50"]),
         ({"table": "/etc/passwd"}, {}, ["The link's table must be digits or MVTec-AD"]),
-        ({"colour": "red", "lambda_n": "0"}, {}, ["The link sets 'colour'"]),
+        ({"color": "red", "lambda_n": "0"}, {}, ["The link sets 'color'"]),
     ],
 )
 def test_a_link_is_read_as_far_as_it_can_be(

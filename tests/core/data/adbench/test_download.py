@@ -34,7 +34,7 @@ BODY = np.random.default_rng(0).bytes(130_000)
 
 
 class Server(ThreadingHTTPServer):
-    """Answers each request with the next behaviour of its plan; the last one repeats."""
+    """Answers each request with the next behavior of its plan; the last one repeats."""
 
     daemon_threads = True
 
@@ -62,11 +62,11 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         server.paths.append(self.path)
         server.encodings.append(self.headers["Accept-Encoding"])
-        behaviour = server.plan.pop(0) if len(server.plan) > 1 else server.plan[0]
-        if behaviour.isdigit():
-            self.send_error(int(behaviour))
+        behavior = server.plan.pop(0) if len(server.plan) > 1 else server.plan[0]
+        if behavior.isdigit():
+            self.send_error(int(behavior))
         else:
-            BEHAVIOURS[behaviour](self, server.body)
+            BEHAVIORS[behavior](self, server.body)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -155,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
         os.close(self.connection.detach())
 
 
-BEHAVIOURS: dict[str, Callable[[Handler, bytes], None]] = {
+BEHAVIORS: dict[str, Callable[[Handler, bytes], None]] = {
     name: value
     for name, value in vars(Handler).items()
     if callable(value) and name not in ("do_GET", "head", "log_message")
@@ -226,9 +226,9 @@ def assert_one_sentence(error: AnoOnlyError) -> None:
 # Downloads that end well
 
 
-@pytest.mark.parametrize("behaviour", ["right", "right_unannounced", "right_gzipped"])
-def test_the_verified_file_arrives(server: Server, source: Source, target: Path, behaviour: str) -> None:
-    server.plan = [behaviour]
+@pytest.mark.parametrize("behavior", ["right", "right_unannounced", "right_gzipped"])
+def test_the_verified_file_arrives(server: Server, source: Source, target: Path, behavior: str) -> None:
+    server.plan = [behavior]
     download(source, target, is_right, QUICK)
     assert files_beside(target) == [target]
     assert target.read_bytes() == BODY
@@ -237,7 +237,7 @@ def test_the_verified_file_arrives(server: Server, source: Source, target: Path,
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "size", "total"),
+    ("behavior", "size", "total"),
     [
         ("right", len(BODY), len(BODY)),
         ("right", None, len(BODY)),
@@ -247,9 +247,9 @@ def test_the_verified_file_arrives(server: Server, source: Source, target: Path,
     ],
 )
 def test_progress_rises_to_the_size(
-    server: Server, target: Path, behaviour: str, size: int | None, total: int | None
+    server: Server, target: Path, behavior: str, size: int | None, total: int | None
 ) -> None:
-    server.plan = ["truncated", behaviour]
+    server.plan = ["truncated", behavior]
     calls: list[tuple[int, int | None]] = []
     source = replace(known(server), bytes=size)
     download(source, target, is_right, QUICK, lambda done, whole: calls.append((done, whole)))
@@ -259,7 +259,7 @@ def test_progress_rises_to_the_size(
 
 
 @pytest.mark.parametrize(
-    "behaviour",
+    "behavior",
     [
         "truncated",
         "truncated_gzipped",
@@ -275,8 +275,8 @@ def test_progress_rises_to_the_size(
         "503",
     ],
 )
-def test_a_failure_that_passes_is_tried_again(server: Server, target: Path, behaviour: str) -> None:
-    server.plan = [behaviour, "right"]
+def test_a_failure_that_passes_is_tried_again(server: Server, target: Path, behavior: str) -> None:
+    server.plan = [behavior, "right"]
     download(known(server), target, is_right, IMPATIENT)
     assert files_beside(target) == [target]
     assert target.read_bytes() == BODY
@@ -287,7 +287,7 @@ def test_a_failure_that_passes_is_tried_again(server: Server, target: Path, beha
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "size", "kind", "tries"),
+    ("behavior", "size", "kind", "tries"),
     [
         ("truncated", len(BODY), DownloadFailed, 3),
         ("truncated", None, DownloadFailed, 3),
@@ -314,10 +314,10 @@ def test_a_failure_that_passes_is_tried_again(server: Server, target: Path, beha
     ],
 )
 def test_a_failed_download_leaves_nothing(
-    server: Server, target: Path, behaviour: str, size: int | None, kind: type[AnoOnlyError], tries: int
+    server: Server, target: Path, behavior: str, size: int | None, kind: type[AnoOnlyError], tries: int
 ) -> None:
     source = replace(known(server), bytes=size)
-    server.plan = [behaviour]
+    server.plan = [behavior]
     with pytest.raises(kind) as caught:
         download(source, target, is_right, IMPATIENT)
     assert files_beside(target) == []

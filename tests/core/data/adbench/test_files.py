@@ -241,10 +241,10 @@ def test_an_address_may_end_in_a_slash(monkeypatch: pytest.MonkeyPatch, server: 
     assert server.paths == ["/a/Classical/99_test.npz"]
 
 
-@pytest.mark.parametrize("behaviour", ["truncated", "corrupt", "another_page", "404"])
+@pytest.mark.parametrize("behavior", ["truncated", "corrupt", "another_page", "404"])
 @pytest.mark.parametrize("entry", [ENTRY, replace(ENTRY, bytes=None, sha256=None)], ids=["known", "unknown"])
-def test_a_failed_fetch_leaves_nothing(server: Server, behaviour: str, entry: ManifestEntry) -> None:
-    server.plan = [behaviour]
+def test_a_failed_fetch_leaves_nothing(server: Server, behavior: str, entry: ManifestEntry) -> None:
+    server.plan = [behavior]
     with pytest.raises((DownloadFailed, DatasetUnavailable)) as caught:
         fetch(entry)
     assert_one_sentence(caught.value)

@@ -123,7 +123,7 @@ def test_any_small_table_is_read_or_refused_in_a_sentence(
             found = read_as(frame, reading, "t.csv")
             assert found.X.dtype == np.float32 and np.isfinite(found.X).all() and len(found.X) == len(found.y) >= 1
             assert found.X.shape[1] == len(found.preparation.features) >= 1
-            dataset = found.dataset("t.csv", found.unlabelled_dataset("t.csv").provenance)
+            dataset = found.dataset("t.csv", found.unlabeled_dataset("t.csv").provenance)
             config = make_config(seed=3, baseline=baseline, lambda_n=lambda_n, epochs=1)
             split = make_split(dataset, config)
             assert set(split.train).isdisjoint(split.test)

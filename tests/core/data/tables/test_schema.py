@@ -21,7 +21,7 @@ from anoonly_core.data.tables import readers
 from anoonly_core.data.tables.columns import as_words, look_at
 from anoonly_core.data.tables.preprocessing import Preparation
 from anoonly_core.data.tables.readers import MOST_COLUMNS, read_table
-from anoonly_core.data.tables.schema import UNLABELLED, Reading, ReadTable, make_reading, read_as
+from anoonly_core.data.tables.schema import UNLABELED, Reading, ReadTable, make_reading, read_as
 from anoonly_core.data.tables.uri import address_of, load_address, parse_address, read_address
 from anoonly_core.errors import BadDataFile, InvalidConfig, SplitImpossible
 
@@ -198,7 +198,7 @@ def test_odd_names_go_through_an_address(tmp_path: Path, odd: str) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("colour=red", "not read by 'colour'"),
+        ("colour=red", "not read by 'color'"),
         ("missing=guess", "missing must be impute or drop, not 'guess'"),
         ("share=2", "share must be a number above 0"),
         ("categories=", "categories must be"),
@@ -211,38 +211,38 @@ def test_an_address_that_says_what_cannot_be_is_refused(tmp_path: Path, said: st
             use(f"{tmp_path / 'cars.csv'}?{said}")
 
 
-# Tables with rows that nobody has labelled
+# Tables with rows that nobody has labeled
 
 
 def partly() -> Dataset:
     values = np.random.default_rng(0).normal(size=(400, 3))
     label = np.where(np.arange(400) % 10 == 0, "1", np.where(np.arange(400) % 3 == 0, "0", ""))
     table = pd.DataFrame(values, columns=list("abc")).assign(y=label)
-    table.loc[len(table)] = [*values[0], ""]  # a copy of a labelled row that itself has no label
+    table.loc[len(table)] = [*values[0], ""]  # a copy of a labeled row that itself has no label
     return read_as(table, Reading(), "part").dataset("part", Provenance("", ""))
 
 
-def test_unlabelled_rows_are_in_the_pool_and_never_tested_on() -> None:
+def test_unlabeled_rows_are_in_the_pool_and_never_tested_on() -> None:
     dataset = partly()
-    assert dataset.unlabelled is not None and dataset.unlabelled.sum() == UNLABELLED * -(400 - 40 - 120 + 1)
+    assert dataset.unlabeled is not None and dataset.unlabeled.sum() == UNLABELED * -(400 - 40 - 120 + 1)
     for seed in range(5):
         split = make_split(dataset, make_config(dataset="digits_3", seed=seed, contamination=0.2))
-        assert not dataset.unlabelled[split.test].any()
-        pool = np.unique(split.train[~split.labelled])
-        originals = set(np.flatnonzero(dataset.unlabelled[:-1])) - set(split.test)
+        assert not dataset.unlabeled[split.test].any()
+        pool = np.unique(split.train[~split.labeled])
+        originals = set(np.flatnonzero(dataset.unlabeled[:-1])) - set(split.test)
         assert originals <= set(pool)
         # The copy trains only where the row that it is a copy of is not tested on.
         assert (400 in set(split.train)) != (0 in set(split.test))
         known = split.counts["pool_anomalies"] / (split.counts["pool_anomalies"] + split.counts["pool_normal"])
         assert known == pytest.approx(0.2, abs=0.03)
-        assert split.counts["pool_unlabelled"] == dataset.unlabelled[split.train].sum()
+        assert split.counts["pool_unlabelled"] == dataset.unlabeled[split.train].sum()
     with pytest.raises(SplitImpossible, match="take leak_free"):
         make_split(dataset, make_config(dataset="digits_3", protocol="published"))
 
 
-def test_which_rows_are_unlabelled_is_part_of_what_a_table_is() -> None:
+def test_which_rows_are_unlabeled_is_part_of_what_a_table_is() -> None:
     dataset = partly()
-    assert dataset.fingerprint != replace(dataset, unlabelled=None).fingerprint
+    assert dataset.fingerprint != replace(dataset, unlabeled=None).fingerprint
 
 
 # Files

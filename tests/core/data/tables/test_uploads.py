@@ -25,7 +25,7 @@ from anoonly_core.data.tables.uri import load_address
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.scoring import score_table
 from anoonly_core.errors import AnoOnlyError, BadDataFile, CacheUnavailable, UnknownDataset
-from anoonly_core.labeling.run import marked_problem, rank_marked, score_unlabelled
+from anoonly_core.labeling.run import marked_problem, rank_marked, score_unlabeled
 from anoonly_core.labeling.scorers import UNSUPERVISED
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
@@ -225,27 +225,27 @@ def test_the_label_and_its_rarer_value_are_suggested() -> None:
 RARE = load("breast_cancer")  # 5 % of its rows are malignant
 
 
-def unlabelled() -> uploads.OwnTable:
+def unlabeled() -> uploads.OwnTable:
     return uploads.settle(brought(pd.DataFrame(RARE.X).add_prefix("x")), Reading(label=""))[0]
 
 
 @pytest.mark.parametrize("scorer", UNSUPERVISED)
 def test_each_scorer_without_labels_ranks_the_whole_table(scorer: str) -> None:
-    table = unlabelled()
+    table = unlabeled()
     with pytest.raises(AnoOnlyError, match="label column"):
         load(table.name)
-    found = score_unlabelled(make_config(dataset=table.name), scorer)
+    found = score_unlabeled(make_config(dataset=table.name), scorer)
     assert found.scores.shape == (RARE.rows,) and len(found.rows) == len(found.hidden) == RARE.rows
     assert roc_auc_score(RARE.y, found.scores) > 0.75
     if scorer != "autoencoder":  # whose training takes seconds
-        np.testing.assert_array_equal(found.scores, score_unlabelled(make_config(dataset=table.name), scorer).scores)
+        np.testing.assert_array_equal(found.scores, score_unlabeled(make_config(dataset=table.name), scorer).scores)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4])
 def test_next_to_no_rows_are_ranked_or_refused_in_a_sentence(rows: int) -> None:
     table = uploads.settle(brought(pd.DataFrame({"a": [1.0, 1.0, 5.0, 2.0][:rows], "b": 0.0})), Reading(label=""))[0]
     config = make_config(dataset=table.name, epochs=2)
-    works = [partial(score_unlabelled, config, scorer) for scorer in UNSUPERVISED if scorer != "autoencoder"]
+    works = [partial(score_unlabeled, config, scorer) for scorer in UNSUPERVISED if scorer != "autoencoder"]
     for work in (*works, partial(rank_marked, config, [0])):
         try:
             assert np.isfinite(work().scores).all()
@@ -262,19 +262,19 @@ def test_nobody_brings_more_tables_than_the_disk_has_room_for() -> None:
 
 
 def test_marks_train_and_more_of_them_find_more() -> None:
-    table, anomalies = unlabelled(), np.flatnonzero(RARE.y)
+    table, anomalies = unlabeled(), np.flatnonzero(RARE.y)
     config = make_config(dataset=table.name, lambda_n=1.0)
     others = np.setdiff1d(np.arange(RARE.rows), anomalies[:8])
     found = [roc_auc_score(RARE.y[others], rank_marked(config, anomalies[:count]).scores[others]) for count in (1, 8)]
     assert 0.9 < found[0] < found[1]
     dataset, split = marked_problem(table.name, [3, 5])
-    assert split.labelled.sum() == 2 and dataset.row_ids[split.labelled].tolist() == [3, 5]
+    assert split.labeled.sum() == 2 and dataset.row_ids[split.labeled].tolist() == [3, 5]
     with pytest.raises(AnoOnlyError, match="at least one row"):
         rank_marked(config, [])
 
 
 def test_marks_stay_with_the_table() -> None:
-    table = unlabelled()
+    table = unlabeled()
     assert uploads.marks(table) == {}
     uploads.put_marks(table, {3: True, 8: False})
     assert uploads.marks(table) == {3: True, 8: False}
@@ -284,7 +284,7 @@ def test_marks_stay_with_the_table() -> None:
 
 def test_what_was_marked_goes_on_elsewhere_to_the_bit(tmp_path: Path) -> None:
     """The detector's file, and the script in a process of its own, score as the page does."""
-    table, marked = unlabelled(), np.flatnonzero(RARE.y)[:4].tolist()
+    table, marked = unlabeled(), np.flatnonzero(RARE.y)[:4].tolist()
     config = make_config(dataset=table.name, baseline="DevNet", lambda_n=1.0, epochs=3, seed=2)
     ranked = rank_marked(config, marked)
     assert ranked.file is not None
