@@ -39,7 +39,7 @@ format: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench
 
-# What a graphics card does, where there is one and a build of PyTorch for it; ARGS="--sizes", --table, --agreement, --out FILE.
+# What a GPU does, where there is one and a build of PyTorch for it; ARGS="--sizes", --table, --agreement, --out FILE.
 bench-cuda: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench.cuda $(ARGS)
 

@@ -19,7 +19,7 @@ from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.plan import duration
 from anoonly_core.execution.pool import Workers
 from anoonly_core.results.store import Store, StoredRun
-from anoonly_core.runs.device import NO_CARD
+from anoonly_core.runs.device import NO_GPU
 
 __all__ = ["add_engine_options", "engine_of", "train", "whole"]
 
@@ -34,9 +34,9 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
-    """Processes of this machine, one with its graphics card, or a cluster's.
+    """Processes of this machine, one with its GPU, or a cluster's.
 
-    With the device auto a card is taken where there is one and --workers is not given. Raises
+    With the device auto a GPU is taken where there is one and --workers is not given. Raises
     InvalidConfig, DeviceUnavailable or EngineUnavailable.
     """
     if options.cluster is not None:
@@ -50,17 +50,17 @@ def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
     if not 1 <= count <= most:
         rule = f"a whole number from 1 to {most}, {WORKERS_A_CORE} for each core of this machine"
         raise InvalidConfig(f"workers must be {rule}, not {str(count)[:20]}.")
-    card = ""
+    gpu = ""
     with _workers(count) as workers:
         if options.device == "cuda" or (options.device == "auto" and options.workers is None):
-            card = workers.schedule(tasks.card_name).result()
-        if options.device == "cuda" and not card:
-            raise DeviceUnavailable(NO_CARD)
-        if not card:
+            gpu = workers.schedule(tasks.gpu_name).result()
+        if options.device == "cuda" and not gpu:
+            raise DeviceUnavailable(NO_GPU)
+        if not gpu:
             yield LocalEngine(workers)
             return
     with _workers(1) as one:
-        yield LocalEngine(one, card)
+        yield LocalEngine(one, gpu)
 
 
 @contextmanager

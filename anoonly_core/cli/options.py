@@ -18,7 +18,7 @@ from anoonly_core.sweeps.sweep import to_parquet
 __all__ = ["RUN_SETTINGS", "add_run_options", "checked_out", "checked_path", "configs_of", "seeds_of", "write_table"]
 
 MAX_SEEDS = 1000
-MOST_NAME = 200  # bytes of a file's name; what is written beside it first has a longer one
+MAX_NAME = 200  # bytes of a file's name; what is written beside it first has a longer one
 RUN_SETTINGS = tuple(RunConfig.model_fields)
 
 
@@ -73,8 +73,8 @@ def checked_path(option: str, text: str) -> Path:
         name, is_name = os.fsencode(path.name), "\0" not in text
     except UnicodeEncodeError:  # a lone surrogate is the name of no file
         name, is_name = b"", False
-    if not is_name or len(name) > MOST_NAME:
-        raise InvalidConfig(f"{option} must name a file of at most {MOST_NAME} characters, not {text[:60]!r}.")
+    if not is_name or len(name) > MAX_NAME:
+        raise InvalidConfig(f"{option} must name a file of at most {MAX_NAME} characters, not {text[:60]!r}.")
     folder = path.absolute().parent
     if not os.path.isdir(folder):  # which is False, too, where the path is longer than any can be
         raise InvalidConfig(f"There is no folder {one_line(folder)} for {option}.")

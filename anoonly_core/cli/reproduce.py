@@ -82,7 +82,7 @@ def _train(planned: Sequence[Planned], store: Store, options: argparse.Namespace
     for run in planned:
         by_file.setdefault(run.config.dataset, {})[run.key] = run.config
     if options.device == "cuda":
-        _train_on_card(by_file, store)
+        _train_on_gpu(by_file, store)
         return
     keys = {run.key for run in planned}
     kept = store.runs(keys)
@@ -101,7 +101,7 @@ def _train(planned: Sequence[Planned], store: Store, options: argparse.Namespace
         print(f"{sum(own == sentence for own in failures.values())} runs failed: {sentence}", file=sys.stderr)
 
 
-def _train_on_card(by_file: dict[str, dict[str, RunConfig]], store: Store) -> None:
+def _train_on_gpu(by_file: dict[str, dict[str, RunConfig]], store: Store) -> None:
     from anoonly_core.runs.run import resolve_device, run_many
 
     resolve_device("cuda")

@@ -15,7 +15,7 @@ from anoonly_core.results.store import default_store
 __all__ = ["add_parser"]
 
 # How the text output says the settings that not every system has.
-DEVICE_WORDS = {"cpu": "the CPU", "cuda": "a graphics card"}
+DEVICE_WORDS = {"cpu": "the CPU", "cuda": "a GPU"}
 SETTING_WORDS = {
     "lambda_n": "λ_n = {:g}",
     "norm": "norm {}",

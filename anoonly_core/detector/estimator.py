@@ -102,7 +102,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
-        if "network_" in state:  # a pickle is read where there is no card, too
+        if "network_" in state:  # a pickle is read where there is no GPU, too
             state["network_"] = self.network_.on_cpu()
         return state
 

@@ -62,7 +62,7 @@ class FittedNetwork:
         return np.asarray(found.cpu().numpy())
 
     def on_cpu(self) -> FittedNetwork:
-        """The same where there is no card."""
+        """The same where there is no GPU."""
         return replace(self, head=deepcopy(self.head).cpu()) if self.head.lambda_n.is_cuda else self
 
     def tensors(self) -> dict[str, Tensor]:

@@ -38,8 +38,8 @@ PATIENCE_S = 60.0  # how long the workers may all be away: a nanny starts them a
 MISSING = "A cluster needs Dask: pip install -r requirements-cluster.txt"
 
 ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?(?P<host>[\w.-]+|\[[\da-f:.]+\]):(?P<port>\d{1,5})", re.I | re.A)
-MOST_PORT = 65535
-MOST_LABEL = 63  # letters between two dots of a host's name
+MAX_PORT = 65535
+MAX_LABEL = 63  # letters between two dots of a host's name
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 def check_address(address: str) -> None:
     """Raise EngineUnavailable for what can be no address: Dask's client would raise halfway, and hang when it goes."""
     found = ADDRESS.fullmatch(address)
-    is_host = found is not None and all(0 < len(label) <= MOST_LABEL for label in found["host"].rstrip(".").split("."))
-    if found is None or not is_host or int(found["port"]) > MOST_PORT:
+    is_host = found is not None and all(0 < len(label) <= MAX_LABEL for label in found["host"].rstrip(".").split("."))
+    if found is None or not is_host or int(found["port"]) > MAX_PORT:
         raise EngineUnavailable(f"{address[:60]!r} is no scheduler's address, such as tcp://10.0.0.5:8786.")
 
 

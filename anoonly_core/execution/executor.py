@@ -22,7 +22,7 @@ from anoonly_core.results.store import Store, StoredRun
 __all__ = ["Engine", "LocalEngine", "State", "Work", "execute", "kept_runs"]
 
 POLL_S = 0.1
-MOST_DEATHS = 2
+MAX_DEATHS = 2
 DIED = "The worker process ended unexpectedly each time that it was tried, perhaps for want of memory."
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Work(Protocol):
 
 
 class Engine(Protocol):
-    """Who trains: processes of this machine, its graphics card, or a cluster's."""
+    """Who trains: processes of this machine, its GPU, or a cluster's."""
 
     @property
     def device(self) -> str:
@@ -69,16 +69,16 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Worker processes of this machine, one a core; or one that owns its graphics card, whose name is then given."""
+    """Worker processes of this machine, one a core; or one that owns its GPU, whose name is then given."""
 
-    def __init__(self, workers: Workers, card: str = "") -> None:
+    def __init__(self, workers: Workers, gpu: str = "") -> None:
         self.workers = workers
-        self.device = "cuda" if card else "cpu"
-        self.name = card or f"{workers.count} workers"
+        self.device = "cuda" if gpu else "cpu"
+        self.name = gpu or f"{workers.count} workers"
 
     @property
     def slots(self) -> int:
-        """One stack a process; what a card's process is given it cuts into stacks itself."""
+        """One stack a process; what a GPU's process is given it cuts into stacks itself."""
         return self.workers.count
 
     def plan(self, configs: dict[str, RunConfig]) -> Task:
@@ -158,7 +158,7 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
 
 def _planned(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[State, None, Plan]:
     """The engine's plan for the runs, while which states without a time are yielded."""
-    for _ in range(MOST_DEATHS):
+    for _ in range(MAX_DEATHS):
         work = engine.plan(dict(configs))
         try:
             while not work.done:
@@ -196,7 +196,7 @@ def _again(stack: PlannedStack, deaths: Counter[str], failures: dict[str, str]) 
     keys = list(stack.configs)
     if len(keys) == 1:
         deaths.update(keys)
-        if deaths[keys[0]] < MOST_DEATHS:
+        if deaths[keys[0]] < MAX_DEATHS:
             return [stack]
         failures[keys[0]] = DIED
         return []

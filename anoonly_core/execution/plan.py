@@ -11,7 +11,7 @@ __all__ = ["Plan", "PlannedStack", "duration"]
 
 @dataclass(frozen=True)
 class PlannedStack:
-    """Runs by key that train as one stack on a core, or as several at once on a card; the seconds expected of them."""
+    """Runs by key that train as one stack on a core, or as several at once on a GPU; the seconds expected of them."""
 
     configs: dict[str, RunConfig]
     seconds: float

@@ -15,7 +15,7 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.models import METHODS
-from anoonly_core.runs.gpu import CARD_ERRORS, Card, most_on_card
+from anoonly_core.runs.gpu import GPU_ERRORS, Gpu, max_on_gpu
 from anoonly_core.runs.run import epochs_measured
 from anoonly_core.runs.stacking import Group, Loader, Planned, groups_of
 from anoonly_core.training.evaluation import measuring_of
@@ -28,7 +28,7 @@ WANTED_S = 12.0  # a stack takes about so long, so that curves grow while a swee
 LONGEST_S = 60.0  # of a stack of one split's runs, which share batches and pretraining
 EFFICIENT = 6  # its runs cost so many times what it costs whatever their number is, so that cutting wastes little
 PROBED_RUNS = {"cpu": 4, "cuda": 64}
-LEAST_SHARE = {"cpu": 0.05, "cuda": 0.002}  # of what one run alone takes, at which another one is put at least
+MIN_SHARE = {"cpu": 0.05, "cuda": 0.002}  # of what one run alone takes, at which another one is put at least
 
 
 log = logging.getLogger(__name__)
@@ -43,10 +43,10 @@ def make_plan(
 ) -> Plan:
     """Cut runs, by key, into stacks for so many workers; a few steps of each shape are timed for it.
 
-    check is called between the timings; what it raises stops the planning. For a card, whose one
+    check is called between the timings; what it raises stops the planning. For a GPU, whose one
     worker trains several stacks at once, they are put together until there is work for a while.
     """
-    groups, errors = groups_of(configs, load, most_on_card(Card()) if device == "cuda" else None)
+    groups, errors = groups_of(configs, load, max_on_gpu(Gpu()) if device == "cuda" else None)
     known: dict[object, _Cost] = {}
     costs = []
     for group in groups:
@@ -55,7 +55,7 @@ def make_plan(
         alike = tuple(getattr(one.config, name) for name in ("dataset", "baseline", "preset", "norm", "batch_size"))
         shape = (*alike, len(one.split.train))
         if shape not in known:
-            known[shape] = _cost(group, device) if device == "cpu" else _cost_on_card(group)
+            known[shape] = _cost(group, device) if device == "cpu" else _cost_on_gpu(group)
         costs.append(known[shape])
     failures = {key: str(error) for key, error in errors.items()}
     if device == "cuda":
@@ -101,12 +101,12 @@ def _pretraining_epochs(config: RunConfig) -> int:
     return BASELINES[config.baseline].pretraining_epochs
 
 
-def _cost_on_card(group: Group) -> _Cost:
-    """On the CPU where the card fails: there its runs will train."""
+def _cost_on_gpu(group: Group) -> _Cost:
+    """On the CPU where the GPU fails: there its runs will train."""
     try:
         return _cost(group, "cuda")
-    except CARD_ERRORS:
-        log.warning("the graphics card failed while its steps were timed", exc_info=True)
+    except GPU_ERRORS:
+        log.warning("the GPU failed while its steps were timed", exc_info=True)
         return _cost(group, "cpu")
 
 
@@ -119,7 +119,7 @@ def _cost(group: Group, device: str) -> _Cost:
     many, test = _probe(group, several, device) if several > 1 else (one, test)
     lines = []
     for alone, together in zip(one, many, strict=True):
-        least = LEAST_SHARE[device] * alone
+        least = MIN_SHARE[device] * alone
         each = min(max((together - alone) / (several - 1), least), alone) if several > 1 else alone
         lines.append((alone - each, each))
     return _Cost(epoch=lines[1], pretraining_epoch=lines[0], test=test)

@@ -16,7 +16,7 @@ from anoonly_core.execution.job import JobProgress
 
 __all__ = ["WorkerDied", "WorkerProcess", "context"]
 
-MOST_STARTS = 3
+MAX_STARTS = 3
 END_S = 5.0
 
 _starting = threading.Lock()  # multiprocessing keeps its books of one start at a time
@@ -98,7 +98,7 @@ class WorkerProcess:
 
         A process that had died before it took the call is replaced: the call was not begun.
         """
-        for _ in range(MOST_STARTS):
+        for _ in range(MAX_STARTS):
             self.start()
             try:
                 answer = self._exchange((function, arguments), follow)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from anoonly_core.zero_shot.config import ZeroShotConfig
 
 __all__ = [
-    "card_name",
     "fetch_datasets",
     "fit_detector",
+    "gpu_name",
     "look_at_own",
     "observe_run",
     "plan_runs",
@@ -62,11 +62,11 @@ def train_runs(job: int, configs: Sequence[RunConfig]) -> Kept:
     return Kept(run_many(configs, "cpu", store, report), store.unkept)
 
 
-def card_name(job: int) -> str:
-    """The graphics card of this machine that PyTorch can use, "" where there is none."""
-    from anoonly_core.runs.gpu import card_name
+def gpu_name(job: int) -> str:
+    """The GPU of this machine that PyTorch can use, "" where there is none."""
+    from anoonly_core.runs.gpu import gpu_name
 
-    return card_name()
+    return gpu_name()
 
 
 def train_each(job: int, configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, Outcome]]:

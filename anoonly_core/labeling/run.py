@@ -29,7 +29,7 @@ __all__ = ["Ranked", "marked_problem", "rank_marked", "score_unlabeled"]
 SAMPLE_ROWS = 1200
 TOP_ROWS = 200
 NEIGHBORS = 20
-FEWEST_ROWS = 3
+MIN_ROWS = 3
 TREES = 200
 
 Report = Callable[[int, int], None]
@@ -57,10 +57,10 @@ def score_unlabeled(config: RunConfig, scorer: str, report: Report = lambda done
     """
     known = UNSUPERVISED[scorer]
     dataset, split = marked_problem(config.dataset, ())
-    if dataset.rows < FEWEST_ROWS:
-        raise InvalidInput(f"{known.label} needs at least {FEWEST_ROWS} rows, and this table has {dataset.rows}.")
-    if known.most_rows is not None and dataset.rows > known.most_rows:
-        raise InvalidInput(f"{known.label} takes at most {known.most_rows} rows, and this table has {dataset.rows}.")
+    if dataset.rows < MIN_ROWS:
+        raise InvalidInput(f"{known.label} needs at least {MIN_ROWS} rows, and this table has {dataset.rows}.")
+    if known.max_rows is not None and dataset.rows > known.max_rows:
+        raise InvalidInput(f"{known.label} takes at most {known.max_rows} rows, and this table has {dataset.rows}.")
     if known.trained:
         system = SCORERS[scorer].system(config)
         (scores,) = trained_scores([Training(dataset, system, split, split.train, WAYS[scorer])], report)

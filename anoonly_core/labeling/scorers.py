@@ -8,17 +8,17 @@ from types import MappingProxyType
 
 __all__ = ["UNSUPERVISED", "Unsupervised"]
 
-MOST_ROWS = 20_000  # that each row is compared with each other one of
+MAX_ROWS = 20_000  # that each row is compared with each other one of
 
 
 @dataclass(frozen=True)
 class Unsupervised:
-    """One scorer. trained: whether it is a network of ours, see purify.config.SCORERS; most_rows: what it can take."""
+    """One scorer. trained: whether it is a network of ours, see purify.config.SCORERS; max_rows: what it can take."""
 
     label: str
     summary: str
     trained: bool
-    most_rows: int | None = None
+    max_rows: int | None = None
 
 
 UNSUPERVISED: Mapping[str, Unsupervised] = MappingProxyType(
@@ -32,7 +32,7 @@ UNSUPERVISED: Mapping[str, Unsupervised] = MappingProxyType(
             "local outlier factor",
             "How much thinner it is around a row than around its 20 neighbors (scikit-learn).",
             trained=False,
-            most_rows=MOST_ROWS,
+            max_rows=MAX_ROWS,
         ),
         "svdd": Unsupervised("SVDD", "DeepSAD's network without any label: the distance to its center.", True),
         "autoencoder": Unsupervised("autoencoder", "FEAWAD's autoencoder: how badly it draws a row again.", True),

@@ -26,8 +26,8 @@ from anoonly_core.training.stack import Stack
 
 __all__ = ["Look", "looks", "observe"]
 
-MOST_STEPS = 400
-MOST_ROWS = 100_000  # steps times rows a step
+MAX_STEPS = 400
+MAX_ROWS = 100_000  # steps times rows a step
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
     kind = np.where(split.labeled, Kind.LABELED_ANOMALY, dataset.y[split.train]).astype(np.int8)
     assert config.epochs is not None and config.batch_size is not None
     an_epoch, size = stack.head.batch_shape(len(split.train), int(split.labeled.sum()), config.batch_size)
-    steps = min(an_epoch * config.epochs, MOST_STEPS, max(1, MOST_ROWS // size))
+    steps = min(an_epoch * config.epochs, MAX_STEPS, max(1, MAX_ROWS // size))
     before, epochs = stack.pretraining_epochs, -(-steps // an_epoch)
     for epoch in pretrain(stack):
         report(epoch, before + epochs)

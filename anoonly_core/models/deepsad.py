@@ -15,7 +15,7 @@ __all__ = ["DeepSAD"]
 
 BLOCKS_A_SPAN = 16
 COLUMNS_AT_ONCE = 32
-CARD_ROWS = 512
+GPU_ROWS = 512
 
 
 class DeepSAD(Head):
@@ -38,7 +38,7 @@ class DeepSAD(Head):
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Fix each run's center: the untrained network's mean output over the training rows, off zero."""
         if rows.X.is_cuda:
-            mean = self._mean_on_card(rows)
+            mean = self._mean_on_gpu(rows)
         else:
             mean = self._mean_code([rows.of_run(run)[0] for run in range(len(rows.sizes))])
         pushed = torch.where(mean < 0, -self.center_margin, self.center_margin)
@@ -68,15 +68,15 @@ class DeepSAD(Head):
         mean: Tensor = (rest + blocks + spans) / sizes[:, None, None]
         return mean
 
-    def _mean_on_card(self, rows: TrainingRows) -> Tensor:
+    def _mean_on_gpu(self, rows: TrainingRows) -> Tensor:
         """The same, of all runs' rows at once."""
         first = rows.first.to(rows.X.device)[:, None]
         sizes = torch.tensor(rows.sizes, device=rows.X.device)[:, None]
         total = self.center.new_zeros(self.center.shape, dtype=torch.float64)
         was_training = self.training
         self.eval()
-        for begin in range(0, max(rows.sizes), CARD_ROWS):
-            places = torch.arange(begin, min(begin + CARD_ROWS, max(rows.sizes)), device=rows.X.device)
+        for begin in range(0, max(rows.sizes), GPU_ROWS):
+            places = torch.arange(begin, min(begin + GPU_ROWS, max(rows.sizes)), device=rows.X.device)
             x = rows.X[first + places.minimum(sizes - 1)]
             outputs = torch.where((places < sizes)[..., None], self.code(x), 0)
             total += outputs.sum(dim=1, keepdim=True, dtype=torch.float64)

@@ -82,12 +82,12 @@ def _plus(product: Tensor, bias: Tensor) -> Tensor:
     """A bias [R, 1, outputs] added to every row."""
     if not product.is_cuda:
         return product + bias
-    shifted: Tensor = _PlusOnCard.apply(product, bias)  # type: ignore[no-untyped-call]
+    shifted: Tensor = _PlusOnGpu.apply(product, bias)  # type: ignore[no-untyped-call]
     return shifted
 
 
-class _PlusOnCard(torch.autograd.Function):
-    """The same; a card adds up the gradients of a few runs' rows faster as a product with ones, of many as fast."""
+class _PlusOnGpu(torch.autograd.Function):
+    """The same; a GPU adds up the gradients of a few runs' rows faster as a product with ones, of many as fast."""
 
     @staticmethod
     def forward(ctx, product: Tensor, bias: Tensor):  # type: ignore[no-untyped-def]

@@ -116,7 +116,7 @@ class BatchNorm(Norm):
     def _in_few_kernels(self, h: Tensor) -> Tensor:
         """The same as training does elsewhere, by PyTorch's own: each run's features are channels of one batch.
 
-        On a card a step takes as long as its many small kernels: DeepSAD's has 61 with these, and 98 without. A batch
+        On a GPU a step takes as long as its many small kernels: DeepSAD's has 61 with these, and 98 without. A batch
         of one row has no unbiased variance there.
         """
         runs, rows, features = h.shape

@@ -15,10 +15,10 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import InvalidConfig
 
-__all__ = ["KEEP_20", "MOST_PARTS", "PURIFY_RULES", "SCORERS", "PurifyConfig", "Scorer", "make_purify_config"]
+__all__ = ["KEEP_20", "MAX_PARTS", "PURIFY_RULES", "SCORERS", "PurifyConfig", "Scorer", "make_purify_config"]
 
-MOST_PARTS = 20
-MOST_REMOVED = 0.95
+MAX_PARTS = 20
+MAX_REMOVED = 0.95
 KEEP_20 = 0.8  # the paper's preset: only the least suspicious fifth of the pool stays
 
 
@@ -73,8 +73,8 @@ SCORERS: Mapping[str, Scorer] = MappingProxyType(
 
 PURIFY_RULES = {
     "scorer": f"one of {', '.join(SCORERS)}",
-    "parts": f"a whole number from 1 to {MOST_PARTS}",
-    "remove": f"a number from 0 to {MOST_REMOVED}, the share of the pool's rows that is taken away",
+    "parts": f"a whole number from 1 to {MAX_PARTS}",
+    "remove": f"a number from 0 to {MAX_REMOVED}, the share of the pool's rows that is taken away",
 }
 
 
@@ -91,8 +91,8 @@ class PurifyConfig(BaseModel):
 
     run: RunConfig
     scorer: str = "same"
-    parts: int = Field(default=3, ge=1, le=MOST_PARTS)
-    remove: float | None = Field(default=None, ge=0, le=MOST_REMOVED)
+    parts: int = Field(default=3, ge=1, le=MAX_PARTS)
+    remove: float | None = Field(default=None, ge=0, le=MAX_REMOVED)
 
     @field_validator("scorer")
     @classmethod

@@ -27,7 +27,7 @@ VERDICTS = {
 }
 
 ROUNDED = 0.15  # points between figures that were printed to one place
-FEWEST_FILES = 4  # of a family's; fewer say next to nothing about the others
+MIN_FILES = 4  # of a family's; fewer say next to nothing about the others
 SAME_SPLITS = 1.0  # points; on the very same splits only first weights and batches differ
 KNOWN_OTHERWISE = {"REPEN": "ours trains as first published, the paper's as ADBench has it"}
 
@@ -88,7 +88,7 @@ def to_the_paper(evidence: Evidence, metric: str) -> list[Difference]:
     """Table 1, 3 or 4, cell by cell, beside ours as the published code does it and as the text says.
 
     The doubt is of one more split, for the paper has one seed, and of the files that are not at hand, from how far
-    apart those at hand lie; with fewer than FEWEST_FILES of several it is not known. A printed figure that the
+    apart those at hand lie; with fewer than MIN_FILES of several it is not known. A printed figure that the
     code's settings give and the text's do not is explained by what the code does otherwise.
     """
     frame, found = evidence.frame("table1"), []
@@ -120,7 +120,7 @@ def _mean_and_doubt(values: dict[tuple[str, str], dict[int, float]], of: int) ->
     by_split = quantile(len(means)) * float(np.std(means, ddof=1)) * (1 / len(means) + 1) ** 0.5
     if len(values) == of:
         return float(np.mean(means)), by_split
-    if len(values) < FEWEST_FILES:
+    if len(values) < MIN_FILES:
         return float(np.mean(means)), None
     apart = float(np.std([np.mean(list(seeds.values())) for seeds in values.values()], ddof=1))
     by_files = quantile(len(values)) * apart * (1 / len(values) - 1 / of) ** 0.5

@@ -96,12 +96,12 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of an experiment; key: of a run on this machine's processor, on_card: on a graphics card."""
+    """One run of an experiment; key: of a run on this machine's processor, on_gpu: on a GPU."""
 
     variant: Variant
     config: RunConfig
     key: str
-    on_card: str
+    on_gpu: str
 
 
 def _system(baseline: str, lambda_n: float | None) -> str:

@@ -89,7 +89,7 @@ def on_their_splits() -> dict[tuple[str, str, str], tuple[float, float]]:
     """Ours and theirs on the authors' own splits: (system, family, "clean" or "natural") -> AUCROC in percent.
 
     Over the two files of CIFAR10 and SVHN and the ten of MVTec-AD that official_runs.csv has. Measured once on a
-    graphics card, five first weights a split, their code's settings; no command of ours makes it again, for their
+    GPU, five first weights a split, their code's settings; no command of ours makes it again, for their
     splits are their loader's.
     """
     with (ASSETS / "results" / "authors_splits.csv").open(newline="", encoding="utf-8") as file:

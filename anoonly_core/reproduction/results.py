@@ -74,7 +74,7 @@ def gather(planned: Iterable[Planned], store: Store | None, path: Path = SHIPPED
     known = shipped(path)
     found = {}
     for run in runs if known else ():
-        own = known.get(run.key[:KEY_LETTERS]) or known.get(run.on_card[:KEY_LETTERS])
+        own = known.get(run.key[:KEY_LETTERS]) or known.get(run.on_gpu[:KEY_LETTERS])
         if own is not None:
             found[run.key] = own
     return found | (gathered_here(runs, store) if store is not None else {})
@@ -82,10 +82,10 @@ def gather(planned: Iterable[Planned], store: Store | None, path: Path = SHIPPED
 
 def gathered_here(planned: Sequence[Planned], store: Store) -> dict[str, Measured]:
     """What this machine's store has of these runs, by key."""
-    on_card = {run.on_card: run.key for run in planned}
-    kept = store.runs(store.keys().intersection({*on_card, *on_card.values()}))
-    cards = {on_card[key]: _of(run) for key, run in kept.items() if key in on_card}
-    return cards | {key: _of(run) for key, run in kept.items() if key not in on_card}
+    on_gpu = {run.on_gpu: run.key for run in planned}
+    kept = store.runs(store.keys().intersection({*on_gpu, *on_gpu.values()}))
+    gpus = {on_gpu[key]: _of(run) for key, run in kept.items() if key in on_gpu}
+    return gpus | {key: _of(run) for key, run in kept.items() if key not in on_gpu}
 
 
 def _of(run: StoredRun) -> Measured:
@@ -128,11 +128,11 @@ def write_results(planned: Iterable[Planned], store: Store, path: Path) -> int:
     datasets = {run.config.dataset for run in runs.values()}
     seeds = max((run.config.seed + 1 for run in runs.values()), default=SEEDS)
     asked = [run for own in EXPERIMENTS.values() for run in planned_runs(own, datasets, max(seeds, SEEDS))]
-    wanted = {key[:KEY_LETTERS] for run in asked for key in (run.key, run.on_card)}
+    wanted = {key[:KEY_LETTERS] for run in asked for key in (run.key, run.on_gpu)}
     dataset, place = COLUMNS.index("dataset"), slice(COLUMNS.index("dataset"), COLUMNS.index("aucroc"))
     rows = {tuple(row[place]): row for row in rows_of(path) if row[dataset] not in datasets or row[0] in wanted}
     for run in runs.values():
-        if (result := store.get(run.key) or store.get(run.on_card)) is not None:
+        if (result := store.get(run.key) or store.get(run.on_gpu)) is not None:
             row = _row(result)
             rows[tuple(row[place])] = row
     out = io.StringIO()

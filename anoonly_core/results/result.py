@@ -95,7 +95,7 @@ class RunResult:
     is more anomalous. seconds: of training and of scoring the test rows; in a stack, the stack's
     time divided by its runs; a pretraining that was kept from an earlier run counts what it took
     then. counts: the split, see data.split.Split. note: a sentence where it was not trained as it was
-    asked for, on the CPU in place of a card, say; it is not kept.
+    asked for, on the CPU in place of a GPU, say; it is not kept.
     """
 
     key: str

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 # A store of another layout has another name, so that versions of the code never share a file.
 FILE_NAME = "runs-2.sqlite"
 BUSY_S = 15.0
-MOST_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB sets another bound
+MAX_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB sets another bound
 ASKED_AT_ONCE = 500  # keys in one query; SQLite takes no more than about 1000
 NAMES = ("key", "kind", "config", "summary", "created", "pinned", "bytes", "digest", "body")
 
@@ -77,13 +77,13 @@ class _Entry(NamedTuple):
 class Store:
     """Results by key. Each call opens its own connection, so any thread or process may share a store.
 
-    most_bytes: where all bodies together would exceed it, the oldest entries that are not pinned go.
+    max_bytes: where all bodies together would exceed it, the oldest entries that are not pinned go.
     unkept: why the latest result could not be kept, "" where it was.
     """
 
-    def __init__(self, path: Path, most_bytes: int = MOST_MB * 2**20) -> None:
+    def __init__(self, path: Path, max_bytes: int = MAX_MB * 2**20) -> None:
         self.path = path
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
         self.unkept = ""
 
     def get(self, key: str) -> RunResult | None:
@@ -221,11 +221,11 @@ class Store:
         # The index says it at once; but nothing is dropped upon its word alone, for it may be damaged.
         for way in ("", "NOT INDEXED"):
             (total,) = connection.execute(f"SELECT SUM(bytes) FROM entries {way}").fetchone()
-            if total <= self.most_bytes:
+            if total <= self.max_bytes:
                 return
         aged = connection.execute("SELECT key, bytes FROM entries WHERE pinned = 0 ORDER BY created").fetchall()
         for key, size in aged:
-            if total <= 0.9 * self.most_bytes:
+            if total <= 0.9 * self.max_bytes:
                 break
             if key != newest:
                 connection.execute("DELETE FROM entries WHERE key = ?", (key,))
@@ -281,7 +281,7 @@ class Store:
 def default_store() -> Store:
     """The store in the user's cache folder; ANOONLY_STORE_MB bounds it."""
     wanted = os.environ.get("ANOONLY_STORE_MB", "")
-    most = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else MOST_MB
+    most = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else MAX_MB
     return Store(cache_folder() / FILE_NAME, most * 2**20)
 
 

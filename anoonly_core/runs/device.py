@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from anoonly_core.errors import DeviceUnavailable
 
-__all__ = ["DEVICES", "NO_CARD", "check_device"]
+__all__ = ["DEVICES", "NO_GPU", "check_device"]
 
 DEVICES = ("auto", "cpu", "cuda")
-NO_CARD = "PyTorch finds no CUDA card on this machine: use the device cpu or auto."
+NO_GPU = "PyTorch finds no CUDA GPU on this machine: use the device cpu or auto."
 
 
 def check_device(device: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs on a graphics card: several stacks at once, as large as its memory holds, and on the CPU where it fails."""
+"""Runs on a GPU: several stacks at once, as large as its memory holds, and on the CPU where it fails."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
-from anoonly_core.runs.stacking import Group, Loader, Planned, groups_of, most_runs, values_a_run
+from anoonly_core.runs.stacking import Group, Loader, Planned, groups_of, max_runs, values_a_run
 
-__all__ = ["CARD_ERRORS", "FAILED", "FULL", "SHORT", "Card", "card_name", "most_on_card", "run_on_card"]
+__all__ = ["FAILED", "FULL", "GPU_ERRORS", "SHORT", "Gpu", "gpu_name", "max_on_gpu", "run_on_gpu"]
 
-LANES = 6  # stacks at once: a small net does not fill a card
-MOST_RUNS = 2048
+LANES = 6  # stacks at once: a small net does not fill a GPU
+MAX_RUNS = 2048
 TAKEN_SHARE = 0.7  # of what is free, for all stacks together: memory comes in pieces that do not fill up
 BYTES_A_VALUE = 8  # float32, and as much again for what a step computes between
 
-CARD_ERRORS = (RuntimeError, AssertionError)  # the latter of a build without CUDA
+GPU_ERRORS = (RuntimeError, AssertionError)  # the latter of a build without CUDA
 WANT_OF_MEMORY = ("out of memory", "ALLOC_FAILED")  # also of errors that are no OutOfMemoryError
 
-SHORT = "The graphics card's memory does not hold all runs at once, so they trained in more, smaller stacks."
-FULL = "The graphics card's memory does not hold even one such run, so it was trained on the CPU."
-FAILED = "The graphics card failed, so the CPU trained instead; the log tells why."
+SHORT = "The GPU's memory does not hold all runs at once, so they trained in more, smaller stacks."
+FULL = "The GPU's memory does not hold even one such run, so it was trained on the CPU."
+FAILED = "The GPU failed, so the CPU trained instead; the log tells why."
 
 RunStack = Callable[[Dataset, Sequence[Planned], str, Callable[[int, int], None]], list[RunResult | AnoOnlyError]]
 Outcomes = list[tuple[str, RunResult | AnoOnlyError]]
 
 log = logging.getLogger(__name__)
-_on_the_cpu = threading.Lock()  # what a card leaves to it trains one stack after the other, in the memory of one
+_on_the_cpu = threading.Lock()  # what a GPU leaves to it trains one stack after the other, in the memory of one
 
 
-def card_name() -> str:
-    """The graphics card that this process can train on, "" where there is none."""
+def gpu_name() -> str:
+    """The GPU that this process can train on, "" where there is none."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
 
 
-class Card:
-    """This process's graphics card; what is asked of it raises RuntimeError where it fails."""
+class Gpu:
+    """This process's GPU; what is asked of it raises RuntimeError where it fails."""
 
     def __init__(self) -> None:
         self._own = threading.local()
@@ -59,7 +59,7 @@ class Card:
 
     @contextmanager
     def lane(self) -> Iterator[None]:
-        """The calling thread's own queue of work on the card, beside the other threads'."""
+        """The calling thread's own queue of work on the GPU, beside the other threads'."""
         if not hasattr(self._own, "stream"):
             self._own.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._own.stream):
@@ -115,31 +115,31 @@ class _Stopped(Exception):
     """Another stack of the same call has ended in an error, or nobody listens any more."""
 
 
-def most_on_card(card: Card) -> Callable[[Planned, int], int]:
-    """How many runs like one, on so many columns, the card's free memory holds as one stack, see groups_of."""
-    budget = _budget_of(card)
+def max_on_gpu(gpu: Gpu) -> Callable[[Planned, int], int]:
+    """How many runs like one, on so many columns, the GPU's free memory holds as one stack, see groups_of."""
+    budget = _budget_of(gpu)
     return lambda planned, columns: _most(planned, columns, budget)
 
 
-def run_on_card(
+def run_on_gpu(
     configs: Mapping[str, RunConfig],
     run_stack: RunStack,
     report: Callable[[int, int], None],
     load: Loader,
-    card: Card,
+    gpu: Gpu,
 ) -> Iterator[tuple[str, RunResult | AnoOnlyError]]:
     """Train and test runs by key with run_stack, see run.run_each; a data set is prepared while others train.
 
-    Each result has the key of its device, and a note where the card could not do what was asked of it.
+    Each result has the key of its device, and a note where the GPU could not do what was asked of it.
     """
     progress = _Progress(configs.values(), report)
-    budget = _budget_of(card)
+    budget = _budget_of(gpu)
     by_dataset: dict[str, dict[str, RunConfig]] = {}
     for key, config in configs.items():
         by_dataset.setdefault(config.dataset, {})[key] = config
 
     def work(group: Group, part: Sequence[Planned], note: str) -> Outcomes:
-        return list(_Stack(run_stack, card, budget, progress).run(group, part, note))
+        return list(_Stack(run_stack, gpu, budget, progress).run(group, part, note))
 
     lanes = ThreadPoolExecutor(LANES, thread_name_prefix="lane")
     under_way: list[Future[Outcomes]] = []
@@ -150,7 +150,7 @@ def run_on_card(
                 progress.leave_out(own[key])
                 yield key, error
             for group in sorted(groups, key=lambda group: _epochs(one.config for one in group.runs), reverse=True):
-                note = SHORT if group.most < min(len(group.runs), MOST_RUNS) else ""
+                note = SHORT if group.most < min(len(group.runs), MAX_RUNS) else ""
                 for begin in range(0, len(group.runs), group.most):
                     part = group.runs[begin : begin + group.most]
                     under_way.append(lanes.submit(work, group, part, note))
@@ -162,10 +162,10 @@ def run_on_card(
 
 
 class _Stack:
-    """One stack's way: on the card, in halves where memory is short, and on the CPU where nothing else is left."""
+    """One stack's way: on the GPU, in halves where memory is short, and on the CPU where nothing else is left."""
 
-    def __init__(self, run_stack: RunStack, card: Card, budget: _Budget | None, progress: _Progress) -> None:
-        self._run_stack, self._card, self._budget, self._progress = run_stack, card, budget, progress
+    def __init__(self, run_stack: RunStack, gpu: Gpu, budget: _Budget | None, progress: _Progress) -> None:
+        self._run_stack, self._gpu, self._budget, self._progress = run_stack, gpu, budget, progress
 
     def run(self, group: Group, part: Sequence[Planned], note: str) -> Iterator[tuple[str, RunResult | AnoOnlyError]]:
         if not _need(part[0], group.dataset.columns):
@@ -179,7 +179,7 @@ class _Stack:
         if outcomes is not None:
             yield from self._taken_down(part, outcomes, note)
             return
-        most = most_runs(part[0], group.dataset.columns)
+        most = max_runs(part[0], group.dataset.columns)
         for begin in range(0, len(part), most):
             own = part[begin : begin + most]
             with _on_the_cpu:
@@ -203,13 +203,13 @@ class _Stack:
         assert self._budget is not None
         need = _need(part[0], group.dataset.columns) * len(part)
         try:
-            with self._budget.taken(need), self._card.lane():
+            with self._budget.taken(need), self._gpu.lane():
                 return self._guarded(group, part, "cuda"), ""
-        except CARD_ERRORS as error:
+        except GPU_ERRORS as error:
             if _is_want_of_memory(error):
-                log.info("%d runs do not fit on the graphics card", len(part))
+                log.info("%d runs do not fit on the GPU", len(part))
                 return None, SHORT
-            log.warning("a stack failed on the graphics card", exc_info=True)
+            log.warning("a stack failed on the GPU", exc_info=True)
             return None, FAILED
 
     def _guarded(self, group: Group, part: Sequence[Planned], device: str) -> list[RunResult | AnoOnlyError]:
@@ -223,24 +223,24 @@ def _is_want_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in WANT_OF_MEMORY)
 
 
-def _budget_of(card: Card) -> _Budget | None:
-    """What the stacks may take; None where the card cannot be used at all."""
+def _budget_of(gpu: Gpu) -> _Budget | None:
+    """What the stacks may take; None where the GPU cannot be used at all."""
     try:
-        return _Budget(int(TAKEN_SHARE * card.free_bytes()))
-    except CARD_ERRORS:
-        log.warning("the graphics card cannot be used", exc_info=True)
+        return _Budget(int(TAKEN_SHARE * gpu.free_bytes()))
+    except GPU_ERRORS:
+        log.warning("the GPU cannot be used", exc_info=True)
         return None
 
 
 def _most(planned: Planned, columns: int, budget: _Budget | None) -> int:
     if budget is None:
-        return MOST_RUNS
+        return MAX_RUNS
     need = _need(planned, columns)
-    return max(1, min(MOST_RUNS, budget.total // need)) if need else 1
+    return max(1, min(MAX_RUNS, budget.total // need)) if need else 1
 
 
 def _need(planned: Planned, columns: int) -> int:
-    """About how many bytes such a run takes on the card; 0 where it does not train there."""
+    """About how many bytes such a run takes on the GPU; 0 where it does not train there."""
     return BYTES_A_VALUE * (values_a_run(planned, columns) or 0)
 
 

@@ -21,8 +21,8 @@ from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import HISTORY_METRICS, NO_HISTORY, History, Role, RunResult, Sample
 from anoonly_core.results.store import Store
 from anoonly_core.rng import numpy_stream
-from anoonly_core.runs.device import NO_CARD, check_device
-from anoonly_core.runs.gpu import Card, run_on_card
+from anoonly_core.runs.device import NO_GPU, check_device
+from anoonly_core.runs.gpu import Gpu, run_on_gpu
 from anoonly_core.runs.stacking import Loader, Planned, groups_of
 from anoonly_core.training.evaluation import is_finite, measuring_of, test_scores
 from anoonly_core.training.loop import Snapshot, pretrain, train
@@ -64,12 +64,12 @@ class Progress:
 
 
 def resolve_device(device: str) -> str:
-    """ "cpu" or "cuda" for auto, cpu or cuda; raises DeviceUnavailable where there is no such card."""
+    """ "cpu" or "cuda" for auto, cpu or cuda; raises DeviceUnavailable where there is no such GPU."""
     available = torch.cuda.is_available()
     if check_device(device) == "auto":
         return "cuda" if available else "cpu"
     if device == "cuda" and not available:
-        raise DeviceUnavailable(NO_CARD)
+        raise DeviceUnavailable(NO_GPU)
     return device
 
 
@@ -87,7 +87,7 @@ def run_many(
     """Runs in the order of their configs; those that share shapes train as one stack.
 
     What the store has is not trained again, and each stack is stored as soon as it is done.
-    on_progress is called after every epoch; what it raises stops the training. Where a card cannot do
+    on_progress is called after every epoch; what it raises stops the training. Where a GPU cannot do
     what is asked, that is logged in one sentence, and the run is done in another way. Raises an
     AnoOnlyError with one sentence for data that cannot be had, split or trained on.
     """
@@ -127,11 +127,11 @@ def run_each(
     """Train and test runs by key, those of one shape as one stack; each stack's outcomes as soon as it is done.
 
     A run that cannot be had, or that diverges, yields its error and leaves the others alone.
-    report is called after every epoch; what it raises stops the training. On a card several stacks train
+    report is called after every epoch; what it raises stops the training. On a GPU several stacks train
     at once, and a result has the key of the device that it comes from.
     """
     if device == "cuda":
-        yield from run_on_card(configs, _run_stack, report, load, Card())
+        yield from run_on_gpu(configs, _run_stack, report, load, Gpu())
         return
     groups, errors = groups_of(configs, load)
     yield from errors.items()
@@ -186,7 +186,7 @@ def _run_stack(dataset: Dataset, planned: Sequence[Planned], device: str, report
 
 
 def _train_stack(stack: Stack, report: Report) -> tuple[Trained, list[_Course], float]:
-    """The stack trained, its runs' courses, and the seconds of measuring them, of which a card's go to training."""
+    """The stack trained, its runs' courses, and the seconds of measuring them, of which a GPU's go to training."""
     epochs = stack.configs[0].epochs
     assert epochs is not None
     measured = epochs_measured(epochs)

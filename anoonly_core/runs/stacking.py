@@ -15,7 +15,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.models import METHODS
 from anoonly_core.training.stack import shape_key
 
-__all__ = ["Group", "Loader", "Planned", "groups_of", "most_runs", "values_a_run"]
+__all__ = ["Group", "Loader", "Planned", "groups_of", "max_runs", "values_a_run"]
 
 STACK_RUNS = 64
 STACK_VALUES = 2**29  # about 2 GB of float32
@@ -47,7 +47,7 @@ def groups_of(
     """Runs by their shapes; and by key, why a run cannot be had.
 
     Runs that differ in nothing about the data share one Split object. most: how many runs like one, on
-    so many columns, a stack may hold; most_runs unless given.
+    so many columns, a stack may hold; max_runs unless given.
     """
     splits: dict[object, Split] = {}
     grouped: dict[object, tuple[Dataset, list[Planned]]] = {}
@@ -66,13 +66,13 @@ def groups_of(
         _, planned = grouped.setdefault(shape, (dataset, []))
         planned.append(Planned(key, config, split))
     groups = [
-        Group(dataset, tuple(planned), (most or most_runs)(planned[0], dataset.columns))
+        Group(dataset, tuple(planned), (most or max_runs)(planned[0], dataset.columns))
         for dataset, planned in grouped.values()
     ]
     return groups, errors
 
 
-def most_runs(planned: Planned, columns: int) -> int:
+def max_runs(planned: Planned, columns: int) -> int:
     """How many such runs train as one stack on a CPU, so that its memory stays bounded too."""
     values = values_a_run(planned, columns)
     return 1 if values is None else max(1, min(STACK_RUNS, STACK_VALUES // values))

@@ -17,7 +17,7 @@ from anoonly_core.data.split import Split
 from anoonly_core.errors import TrainingDiverged
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.progress import Report
-from anoonly_core.runs.stacking import Planned, most_runs
+from anoonly_core.runs.stacking import Planned, max_runs
 from anoonly_core.training.loop import pretrain, train
 from anoonly_core.training.stack import Stack, shape_key
 
@@ -99,5 +99,5 @@ def _stacks(trainings: Sequence[Training]) -> Iterator[list[int]]:
         grouped.setdefault((one.way, shape_key(one.config, one.split)), []).append(place)
     for places in grouped.values():
         first = trainings[places[0]]
-        most = most_runs(Planned("", first.config, first.split), first.dataset.columns)
+        most = max_runs(Planned("", first.config, first.split), first.dataset.columns)
         yield from (places[begin : begin + most] for begin in range(0, len(places), most))

@@ -23,7 +23,7 @@ from anoonly_core.results.store import StoredRun
 
 __all__ = [
     "AXES",
-    "MOST_SEEDS",
+    "MAX_SEEDS",
     "PUBLISHED",
     "Axis",
     "Point",
@@ -36,8 +36,8 @@ __all__ = [
 # What can be varied. The data set is chosen, and the seeds are counted.
 AXES = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "seed"))
 PUBLISHED = "published"
-MOST_RUNS = 20_000
-MOST_SEEDS = 1000
+MAX_RUNS = 20_000
+MAX_SEEDS = 1000
 
 
 class Axis(BaseModel):
@@ -132,11 +132,11 @@ def make_sweep(settings: Mapping[str, Any], axes: Iterable[tuple[str, Sequence[A
             raise InvalidConfig(f"Give {name} at least one value.")
         own = [None if value is None else check_field(name, value) for value in values]
         checked.append(Axis(name=name, values=tuple(dict.fromkeys(own))))
-    if not isinstance(seeds, int) or not 1 <= seeds <= MOST_SEEDS:
-        raise InvalidConfig(f"seeds must be a whole number from 1 to {MOST_SEEDS}, not {seeds!r}.")
+    if not isinstance(seeds, int) or not 1 <= seeds <= MAX_SEEDS:
+        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {seeds!r}.")
     fixed = {name: check_field(name, value) for name, value in settings.items() if value is not None}
-    if (runs := seeds * int(np.prod([len(axis.values) for axis in checked], dtype=float))) > MOST_RUNS:
-        raise InvalidConfig(f"That would be {runs} runs; a sweep has at most {MOST_RUNS}.")
+    if (runs := seeds * int(np.prod([len(axis.values) for axis in checked], dtype=float))) > MAX_RUNS:
+        raise InvalidConfig(f"That would be {runs} runs; a sweep has at most {MAX_RUNS}.")
     try:
         sweep = Sweep(settings=fixed, axes=tuple(checked), seeds=seeds)
     except ValidationError as error:

@@ -1,6 +1,6 @@
-"""A step that is taken again and again: on a CPU called each time; on a card captured once as a graph and replayed.
+"""A step that is taken again and again: on a CPU called each time; on a GPU captured once as a graph and replayed.
 
-On a card most of a small step's time is the launching of its many kernels, which a replay does as one.
+On a GPU most of a small step's time is the launching of its many kernels, which a replay does as one.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Batches:
 def repeating(device: torch.device) -> Iterator[Repeat]:
     """What takes a step many times, always the same one; it must read and write tensors alone, always the same ones.
 
-    Whatever else the step does in Python happens on a card at its first two calls only. Raises RuntimeError
-    where the card fails. What was captured is freed at the end, when the card must be through with it.
+    Whatever else the step does in Python happens on a GPU at its first two calls only. Raises RuntimeError
+    where the GPU fails. What was captured is freed at the end, when the GPU must be through with it.
     """
     if (capture := CAPTURES.get(device.type)) is None:
         yield _called

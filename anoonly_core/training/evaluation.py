@@ -1,4 +1,4 @@
-"""Measures a stack's test rows at some of its epochs: on a CPU run by run, on a card all runs at once."""
+"""Measures a stack's test rows at some of its epochs: on a CPU run by run, on a GPU all runs at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Measuring(Protocol):
 
 def measuring_of(stack: Stack) -> Measuring:
     """The way for the device that the stack is on."""
-    return _OnCard(stack) if stack.device.type == "cuda" else _RunByRun(stack)
+    return _OnGpu(stack) if stack.device.type == "cuda" else _RunByRun(stack)
 
 
 def test_scores(trained: Trained) -> list[np.ndarray]:
@@ -60,7 +60,7 @@ class _RunByRun:
         return self._found
 
 
-class _OnCard:
+class _OnGpu:
     """Nothing is waited for before all is measured."""
 
     def __init__(self, stack: Stack) -> None:
@@ -70,7 +70,7 @@ class _OnCard:
         self._taken: list[torch.Tensor] = []
 
     def measure(self) -> None:
-        self._taken.append(stacked_metrics(self._labels, self._stack.on_card(self._stack.head.score, self._rows)))
+        self._taken.append(stacked_metrics(self._labels, self._stack.on_gpu(self._stack.head.score, self._rows)))
 
     def found(self) -> list[list[Metrics] | None]:
         taken = torch.stack(self._taken).cpu().numpy()

@@ -1,4 +1,4 @@
-"""A data set's rows on a graphics card, as each run of a stack sees them: moved there once, scaled there."""
+"""A data set's rows on a GPU, as each run of a stack sees them: moved there once, scaled there."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 
-__all__ = ["CardRows"]
+__all__ = ["GpuRows"]
 
 BLOCK_VALUES = 2**26  # of rows that are scored at once, 256 MB of float32
 
 
-class CardRows:
+class GpuRows:
     """X: float32 [rows, columns], as it stands in the data set; minimum, scale: [D, columns] of the D distinct splits.
 
     Subtraction and division round as they do on a CPU, so that the scaled values are the same to the bit.
@@ -53,14 +53,14 @@ class CardRows:
         for place, run in enumerate(firsts):
             places[place, : len(rows[run])] = rows[run]
         device = self.X.device
-        on_card = torch.from_numpy(places).to(device)
+        on_gpu = torch.from_numpy(places).to(device)
         of_split = torch.tensor([self._place[id(splits[run])] for run in firsts], device=device)
         minimum, scale = self.minimum[of_split][:, None], self.scale[of_split][:, None]
         runs = torch.tensor(which, device=device)
         size = max(1, BLOCK_VALUES // (len(rows) * self.X.shape[1]))
         results = []
         for begin in range(0, most, size):
-            x = (self.X[on_card[:, begin : begin + size]] - minimum).div_(scale)
+            x = (self.X[on_gpu[:, begin : begin + size]] - minimum).div_(scale)
             x = x.expand(len(rows), -1, -1) if len(x) == 1 else x if len(x) == len(rows) else x[runs]
             results.append(function(x))
         return torch.cat(results, dim=1)

@@ -25,7 +25,7 @@ Steps = Generator[torch.Tensor, None, "Snapshot"]
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What one epoch did, for each of the stack's R runs; a card is waited for where a figure is asked for, not before.
+    """What one epoch did, for each of the stack's R runs; a GPU is waited for where a figure is asked for, not before.
 
     epoch counts from 1. losses: the epoch's means of L_N and L_A [2, R]; labeled: labeled anomalies
     in each batch [steps, R]; rows: those of a batch.
@@ -108,7 +108,7 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
             for _ in range(len(drawn)):
                 step.take()
             yield epoch
-        # Within, at whose end a card is waited for: another stack's queue of work there may read them at once.
+        # Within, at whose end a GPU is waited for: another stack's queue of work there may read them at once.
         learned_by = [[parameter.detach()[run].clone() for parameter in parameters] for run in range(len(keys))]
     if remember:
         share = (time.perf_counter() - begun) / len(keys)

@@ -40,15 +40,15 @@ def laid_out(optimizer: torch.optim.Optimizer, varies: bool = False) -> Iterator
     """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
 
     It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which
-    ones those are would depend on R. Afterwards each parameter has memory of its own again. A card's
+    ones those are would depend on R. Afterwards each parameter has memory of its own again. A GPU's
     optimizers take many tensors at once, so there it is only made fit for being captured; varies:
     whether the learning rate will change, which then stands in a tensor.
     """
-    with _made_capturable(optimizer, varies) if _on_card(optimizer) else _in_one_tensor(optimizer):
+    with _made_capturable(optimizer, varies) if _on_gpu(optimizer) else _in_one_tensor(optimizer):
         yield
 
 
-def _on_card(optimizer: torch.optim.Optimizer) -> bool:
+def _on_gpu(optimizer: torch.optim.Optimizer) -> bool:
     return any(parameter.is_cuda for group in optimizer.param_groups for parameter in group["params"])
 
 

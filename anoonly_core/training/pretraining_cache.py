@@ -21,7 +21,7 @@ from anoonly_core.data.split import Split
 
 __all__ = ["Kept", "claimed", "keep", "pretraining_key", "recall"]
 
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ def pretraining_key(
 def claimed(keys: Sequence[str]) -> Iterator[None]:
     """Let no other thread claim any of these keys meanwhile: it waits, and may then recall what was kept.
 
-    On a card the stacks of one sweep train beside each other, and those that differ in their norm begin alike.
+    On a GPU the stacks of one sweep train beside each other, and those that differ in their norm begin alike.
     """
     own = set(keys)
     with _lock:
@@ -80,7 +80,7 @@ def keep(key: str, parameters: list[Tensor], seconds: float) -> None:
     """Keep one run's parameters, and drop those that were used longest ago once there are too many."""
     with _lock:
         _kept[key] = Kept(parameters, seconds)
-        while len(_kept) > 1 and sum(_bytes(own.parameters) for own in _kept.values()) > MOST_BYTES:
+        while len(_kept) > 1 and sum(_bytes(own.parameters) for own in _kept.values()) > MAX_BYTES:
             _kept.popitem(last=False)
 
 

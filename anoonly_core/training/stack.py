@@ -16,7 +16,7 @@ from anoonly_core.data.split import Split
 from anoonly_core.models import METHODS, Head, Pretraining, TrainingRows
 from anoonly_core.models.model import BLOCK_ROWS
 from anoonly_core.rng import derived_seed
-from anoonly_core.training.gpu_rows import CardRows
+from anoonly_core.training.gpu_rows import GpuRows
 from anoonly_core.training.pretraining_cache import pretraining_key, recall
 from anoonly_core.training.thread_pool import share_out
 
@@ -52,7 +52,7 @@ class Stack:
         self.configs = tuple(configs)
         self.splits = tuple(splits)
         self.device = torch.device(device)
-        self._card = CardRows(dataset, splits, self.device) if self.device.type == "cuda" else None
+        self._gpu = GpuRows(dataset, splits, self.device) if self.device.type == "cuda" else None
         self.rows = self._training_rows()
         self._gathered = self.rows.X.new_empty(0)  # used again at each step: fresh memory costs as much as the copy
         first = configs[0]
@@ -107,8 +107,8 @@ class Stack:
         self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
         """`function` of x [R, rows, columns] for each run's own rows of the data set, scaled a part at a time."""
-        if self._card is not None:
-            joined = self.on_card(function, rows).cpu().numpy()
+        if self._gpu is not None:
+            joined = self.on_gpu(function, rows).cpu().numpy()
             return [found[: len(own)].copy() for found, own in zip(joined, rows, strict=True)]
         parts = []
         for begin in range(0, max(len(own) for own in rows), SCALED_ROWS):
@@ -116,13 +116,13 @@ class Stack:
             parts.append([part.cpu().numpy() for part in self.head.row_by_row(function, scaled)])
         return [np.concatenate(own) for own in zip(*parts, strict=True)]
 
-    def on_card(self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]) -> torch.Tensor:
-        """The same of a stack on a card, left there: [R, most rows, ...], see CardRows.in_blocks."""
-        assert self._card is not None
+    def on_gpu(self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]) -> torch.Tensor:
+        """The same of a stack on a GPU, left there: [R, most rows, ...], see CardRows.in_blocks."""
+        assert self._gpu is not None
         was_training = self.head.training
         self.head.eval()
         try:
-            return self._card.in_blocks(function, self.splits, rows)
+            return self._gpu.in_blocks(function, self.splits, rows)
         finally:
             self.head.train(was_training)
 
@@ -143,8 +143,8 @@ class Stack:
         X = torch.empty(total, self.dataset.columns, device=self.device)
         for split in distinct:
             own = X[begins[id(split)] :][: len(split.train)]
-            if self._card is not None:
-                self._card.scaled_into(own, split, split.train)
+            if self._gpu is not None:
+                self._gpu.scaled_into(own, split, split.train)
             else:
                 split.scaled(self.dataset, split.train, out=own.numpy())
         return TrainingRows(
@@ -166,11 +166,11 @@ class Stack:
         size = self.configs[0].batch_size
         assert size is not None
 
-        on_card = self.device.type == "cuda"
+        on_gpu = self.device.type == "cuda"
 
         def epoch() -> torch.Tensor:
             first = draw(labeled[0], size, generators[0])
-            batches = first.new_empty(len(first), len(runs), first.shape[1], pin_memory=on_card)
+            batches = first.new_empty(len(first), len(runs), first.shape[1], pin_memory=on_gpu)
             torch.add(first, self.rows.first[0], out=batches[:, 0])
 
             def fill(places: Sequence[int]) -> None:
@@ -180,8 +180,8 @@ class Stack:
                     torch.add(drawn, self.rows.first[run], out=batches[:, place])
 
             others = range(1, len(runs))
-            share_out(fill, others) if on_card else fill(others)
-            each = batches.to(self.device, non_blocking=on_card)[:, :, None].expand(-1, -1, self._alike, -1)
+            share_out(fill, others) if on_gpu else fill(others)
+            each = batches.to(self.device, non_blocking=on_gpu)[:, :, None].expand(-1, -1, self._alike, -1)
             return each.reshape(len(batches), len(self.configs), -1)
 
         while True:
@@ -200,7 +200,7 @@ class Stack:
         Where neighboring runs see the same rows and the head allows for it, they are there once for
         these: [D, rows, columns].
         """
-        shares = self.head.shares_rows and self.device.type == "cpu"  # a card's batched product wants them side by side
+        shares = self.head.shares_rows and self.device.type == "cpu"  # a GPU's batched product wants them side by side
         once = self._alike if shares or self._alike == len(self.configs) else 1
         indices = indices[::once]
         shape = (*indices.shape, self.dataset.columns)

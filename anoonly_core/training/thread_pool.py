@@ -1,4 +1,4 @@
-"""Threads that do a stack's small work on the host, such as drawing batches, while a card computes."""
+"""Threads that do a stack's small work on the host, such as drawing batches, while a GPU computes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from functools import cache
 __all__ = ["share_out"]
 
 LEAST = 16  # fewer draws than these are done before a thread has begun with them
-MOST_THREADS = 8
+MAX_THREADS = 8
 
 
 def share_out(function: Callable[[Sequence[int]], None], items: Sequence[int]) -> None:
     """`function` of parts that make up items, several at once where there are many; raises what it raises."""
-    parts = min(MOST_THREADS, os.cpu_count() or 1, len(items) // LEAST)
+    parts = min(MAX_THREADS, os.cpu_count() or 1, len(items) // LEAST)
     if parts < 2:
         function(items)
     else:
@@ -24,4 +24,4 @@ def share_out(function: Callable[[Sequence[int]], None], items: Sequence[int]) -
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="draws")
+    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="draws")

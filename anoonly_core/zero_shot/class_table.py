@@ -21,7 +21,7 @@ from anoonly_core.errors import BadDataFile, DatasetUnavailable, UnknownDataset
 __all__ = ["CLASS_TABLES", "ClassTable", "class_table_identity", "load_class_table"]
 
 PRODUCTS, FOLDER = "MVTec-AD", "CV_by_ResNet18"
-MOST_CLASSES = 1000
+MAX_CLASSES = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +141,10 @@ def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance)
     """Rows with a class, each named by a word; those with none are left out."""
     there = labels != ""
     names, classes = np.unique(labels[there].astype(str), return_inverse=True)
-    if not 3 <= len(names) <= MOST_CLASSES:
+    if not 3 <= len(names) <= MAX_CLASSES:
         raise BadDataFile(
             f"{shown} has {len(names)} classes; zero-shot detection trains on two or more and tests on another, and "
-            f"takes {MOST_CLASSES} at most."
+            f"takes {MAX_CLASSES} at most."
         )
     return _make(shown, X[there], classes, np.zeros(there.sum(), dtype=bool), tuple(map(str, names)), source)
 

@@ -83,9 +83,9 @@ def test_batches(config: ZeroShotConfig, pools: Pools, share: float, rows: int, 
     share: of a batch that is anomalous, at least one row and not all. n is `rows`, or less where a
     class has too few: then it is the most that keeps the share.
     """
-    fewest_normal = min(map(len, pools.normal.values()))
-    fewest_anomalies = min(map(len, pools.anomalies.values()))
-    size = min(rows, int(fewest_normal / (1 - share)), int(fewest_anomalies / share) if fewest_anomalies else 0)
+    min_normal = min(map(len, pools.normal.values()))
+    min_anomalies = min(map(len, pools.anomalies.values()))
+    size = min(rows, int(min_normal / (1 - share)), int(min_anomalies / share) if min_anomalies else 0)
     count = min(max(1, round(size * share)), size - 1)
     if count < 1:
         raise InvalidConfig("A test batch needs two rows, one of them normal: the classes held out have too few.")
@@ -98,15 +98,15 @@ def test_batches(config: ZeroShotConfig, pools: Pools, share: float, rows: int, 
     return batches, count
 
 
-def growing_batches(config: ZeroShotConfig, pools: Pools, most_share: float) -> tuple[np.ndarray, int]:
+def growing_batches(config: ZeroShotConfig, pools: Pools, max_share: float) -> tuple[np.ndarray, int]:
     """A batch a class held out to which anomalies are added, int64 [classes held out, n], and its normal rows N.
 
-    The normal rows come first; then the anomalies that are added one after another, up to most_share of
+    The normal rows come first; then the anomalies that are added one after another, up to max_share of
     the whole, or as many as there are. N is test_rows, or less where a class has too few of either.
     """
-    fewest_anomalies = min(map(len, pools.anomalies.values()))
-    normals = min(config.test_rows, fewest_anomalies, *map(len, pools.normal.values()))
-    added = min(fewest_anomalies, round(normals * most_share / (1 - most_share)))
+    min_anomalies = min(map(len, pools.anomalies.values()))
+    normals = min(config.test_rows, min_anomalies, *map(len, pools.normal.values()))
+    added = min(min_anomalies, round(normals * max_share / (1 - max_share)))
     batches = np.empty((len(pools.normal), normals + added), dtype=np.int64)
     for batch, name in zip(batches, pools.normal, strict=True):
         stream = numpy_stream(config.seed, f"growing batch {name}")

@@ -27,7 +27,7 @@ __all__ = ["Stack", "Trained", "run_zero_shot", "train_zero_shot"]
 
 KIND = "zero-shot"
 DRAWS = 10
-MOST_RUNS = 16  # in a stack
+MAX_RUNS = 16  # in a stack
 ROWS_AT_ONCE = 20_000
 
 Report = Callable[[int, int], None]
@@ -156,8 +156,8 @@ def _stacks(configs: dict[str, ZeroShotConfig]) -> Iterator[dict[str, ZeroShotCo
         grouped.setdefault(alike, {})[key] = config
     for own in grouped.values():
         keys = list(own)
-        for begin in range(0, len(keys), MOST_RUNS):
-            yield {key: own[key] for key in keys[begin : begin + MOST_RUNS]}
+        for begin in range(0, len(keys), MAX_RUNS):
+            yield {key: own[key] for key in keys[begin : begin + MAX_RUNS]}
 
 
 def _keep(store: Store | None, key: str, config: ZeroShotConfig, result: ZeroShotResult) -> None:

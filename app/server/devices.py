@@ -1,4 +1,4 @@
-"""Who trains the sweeps of this server: the one process that owns its graphics card, or as many as there are cores."""
+"""Who trains the sweeps of this server: the one process that owns its GPU, or as many as there are cores."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from anoonly_core.execution.job import Cancelled, start_trainer
-
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import LocalEngine
+from anoonly_core.execution.job import Cancelled, start_trainer
 from anoonly_core.execution.pool import Task, WorkerDied, Workers
 from app.server.jobs import Jobs
 from app.text.markdown import plain
@@ -28,46 +27,46 @@ class Machine:
         self._jobs = jobs
         self._lock = threading.RLock()
         self._on_cores: Workers | None = None
-        self._on_card: Workers | None = None
+        self._on_gpu: Workers | None = None
         self._asked: Task | None = None
 
-    def card(self, wait: bool = False) -> str | None:
-        """The graphics card that sweeps train on, "" where there is none; None while that is not known yet.
+    def gpu(self, wait: bool = False) -> str | None:
+        """The GPU that sweeps train on, "" where there is none; None while that is not known yet.
 
         A trainer is asked, since only it knows what PyTorch can use. wait: until it has answered.
         """
         with self._lock:
             if self._asked is None:
-                self._asked = self._jobs.trainers.schedule(tasks.card_name)
+                self._asked = self._jobs.trainers.schedule(tasks.gpu_name)
             asked = self._asked
         if not (wait or asked.done):
             return None
         try:
             return str(asked.result())
         except (WorkerDied, Cancelled, RuntimeError) as error:
-            log.warning("this machine's graphics card could not be looked for: %r", error)
+            log.warning("this machine's GPU could not be looked for: %r", error)
             with self._lock:
-                self._asked = None  # a trainer that died says nothing of the card: ask another one next time
+                self._asked = None  # a trainer that died says nothing of the GPU: ask another one next time
             return ""
 
     def device(self, wait: bool = False) -> str:
-        """What finished runs are looked for under: the card's keys as soon as it is known that there is one."""
-        return "cuda" if self.card(wait) else "cpu"
+        """What finished runs are looked for under: the GPU's keys as soon as it is known that there is one."""
+        return "cuda" if self.gpu(wait) else "cpu"
 
-    def card_in_words(self, configs: Iterable[RunConfig]) -> str:
-        """Its graphics card in a sentence, in Markdown; "" where none of these runs trains there, or none is known."""
-        card = self.card()
+    def gpu_in_words(self, configs: Iterable[RunConfig]) -> str:
+        """Its GPU in a sentence, in Markdown; "" where none of these runs trains there, or none is known."""
+        gpu = self.gpu()
         trains = any(BASELINES[config.baseline].network is not None for config in configs)
-        return f"this machine's {plain(card)}" if card and trains else ""
+        return f"this machine's {plain(gpu)}" if gpu and trains else ""
 
-    def planners(self, card: str) -> Workers:
+    def planners(self, gpu: str) -> Workers:
         """The processes that measure how long a sweep takes: on cores those of the pages, which are there already."""
-        return self._cards_process() if card else self._jobs.trainers
+        return self._gpus_process() if gpu else self._jobs.trainers
 
     def engine(self) -> LocalEngine:
-        """What trains a sweep here; waits until it is known whether there is a card."""
-        if card := self.card(wait=True):
-            return LocalEngine(self._cards_process(), card)
+        """What trains a sweep here; waits until it is known whether there is a GPU."""
+        if gpu := self.gpu(wait=True):
+            return LocalEngine(self._gpus_process(), gpu)
         with self._lock:
             if self._on_cores is None:
                 self._on_cores = Workers(self._jobs.cores, start_trainer)
@@ -76,18 +75,18 @@ class Machine:
         return LocalEngine(on_cores)
 
     def give_way(self, processes: int) -> None:
-        """Let as many processes wait as the pages' own runs keep busy: the cores are for both, the card is not."""
+        """Let as many processes wait as the pages' own runs keep busy: the cores are for both, the GPU is not."""
         if self._on_cores is not None:
             self._on_cores.give_way(processes)
 
     def close(self) -> None:
         """End all processes."""
-        for workers in (self._on_cores, self._on_card):
+        for workers in (self._on_cores, self._on_gpu):
             if workers is not None:
                 workers.close()
 
-    def _cards_process(self) -> Workers:
+    def _gpus_process(self) -> Workers:
         with self._lock:
-            if self._on_card is None:
-                self._on_card = Workers(1, start_trainer)
-            return self._on_card
+            if self._on_gpu is None:
+                self._on_gpu = Workers(1, start_trainer)
+            return self._on_gpu

@@ -64,7 +64,7 @@ def server_evidence(store: Store) -> Evidence:
 def _held(evidence: Evidence, store: Store) -> frozenset[str]:
     """Which runs of the experiments the store has."""
     planned = (run for name in EXPERIMENTS for run in evidence.planned(name))
-    return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.on_card)))
+    return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.on_gpu)))
 
 
 def read_ahead(store: Store) -> None:

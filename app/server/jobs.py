@@ -17,11 +17,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from anoonly_core.execution.job import Cancelled, start_projector, start_trainer
 
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 from anoonly_core.execution import tasks
+from anoonly_core.execution.job import Cancelled, start_projector, start_trainer
 from anoonly_core.execution.pool import Task, WorkerDied, Workers
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store

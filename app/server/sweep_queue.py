@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
 
-from anoonly_core.execution.job import Cancelled
-
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, StoreUnavailable
 from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import Engine, execute, kept_runs
+from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.plan import Plan
 from anoonly_core.execution.pool import Task, WorkerDied
 from anoonly_core.results.store import StoredRun
@@ -75,7 +74,7 @@ class _Entry:
 
 
 class Sweeps:
-    """All sweeps of a server: one at a time on its graphics card or its own cores, those of clusters beside it."""
+    """All sweeps of a server: one at a time on its GPU or its own cores, those of clusters beside it."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -141,10 +140,10 @@ class Sweeps:
     def estimate(self, sweep: Sweep, missing: dict[str, RunConfig]) -> float | None:
         """Seconds that the missing runs would take on this machine; None while that is being measured."""
         text = hashlib.sha256("".join(sorted(missing)).encode()).hexdigest()
-        card = self.machine.card()
-        if card is None:
+        gpu = self.machine.gpu()
+        if gpu is None:
             return None
-        workers, slots, device = self.machine.planners(card), 1 if card else self.jobs.cores, "cuda" if card else "cpu"
+        workers, slots, device = self.machine.planners(gpu), 1 if gpu else self.jobs.cores, "cuda" if gpu else "cpu"
         with self._lock:
             task = self._estimates.get(text)
             if task is None:

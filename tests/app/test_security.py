@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from app.text.markdown import plain
 from streamlit import net_util
 from streamlit.testing.v1.element_tree import Selectbox
 from streamlit.web.server import server_util
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from anoonly_core.data.tables.readers import MOST_BYTES
+from anoonly_core.data.tables.readers import MAX_BYTES
 from app.server import allowed_hosts
 from app.server.allowed_hosts import LOCAL, further_arguments, own_names
+from app.text.markdown import plain
 from app.views.sweep import controls as sweep_controls
 from tests.app.conftest import opened
 
@@ -27,7 +27,7 @@ CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
 def test_as_it_ships_the_page_listens_and_answers_here_alone() -> None:
     server = CONFIG["server"]
     assert server["address"] == "localhost" and tuple(server["allowedHosts"]) == LOCAL
-    assert server["enableXsrfProtection"] and server["enableCORS"] and server["maxUploadSize"] == MOST_BYTES >> 20
+    assert server["enableXsrfProtection"] and server["enableCORS"] and server["maxUploadSize"] == MAX_BYTES >> 20
     assert not server["enableStaticServing"] and not server["enableAgentApi"]
     assert CONFIG["client"] == {"toolbarMode": "viewer", "showErrorDetails": "none", "allowedOrigins": []}
     assert CONFIG["browser"]["gatherUsageStats"] is False

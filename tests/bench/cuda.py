@@ -1,10 +1,10 @@
-"""What a graphics card does, printed as tables and, with --out, written as JSON: python -m tests.bench.cuda.
+"""What a GPU does, printed as tables and, with --out, written as JSON: python -m tests.bench.cuda.
 
 --sizes: the heads at R = 1, 40 and 400 beside the floor. --table: 600 runs from files on disk to
 finished metrics, twice, whose bits must be equal and whose metrics scikit-learn's. --lockstep: each
-epoch from the same weights, on the card and on the cores, in float64. --agreement: the runs of the
+epoch from the same weights, on the GPU and on the cores, in float64. --agreement: the runs of the
 table on this machine's cores, and how far each file's mean AUCROC lies from theirs; --against FILE does
-that half for what --out wrote, also where there is no card, and keeps what it has trained in a store
+that half for what --out wrote, also where there is no GPU, and keeps what it has trained in a store
 beside FILE, so that it goes on where it was cut off. All of them where none is named. --heads and --seeds
 (the first and the last) choose the runs of the table; of FILE's, too.
 """
@@ -73,13 +73,13 @@ def main() -> None:
     warm_up()
     most = gpu.ceilings()
     found: dict[str, Any] = {
-        "card": torch.cuda.get_device_name(),
+        "gpu": torch.cuda.get_device_name(),
         "torch": torch.__version__,
         "cores": os.cpu_count(),
         "operations a second": most.operations,
         "bytes a second": most.bytes,
     }
-    print(f"{found['card']}, torch {found['torch']}, {found['cores']} cores of the host, float32 without TF32")
+    print(f"{found['gpu']}, torch {found['torch']}, {found['cores']} cores of the host, float32 without TF32")
     print(f"ceilings measured: {most.operations / 1e12:.1f} Tflop/s, {most.bytes / 1e12:.2f} TB/s")
 
     def save(part: str, what: object) -> None:
@@ -108,7 +108,7 @@ def main() -> None:
 
 
 def against(path: Path, configs: Mapping[str, RunConfig]) -> None:
-    """Train on this machine's cores what a card has trained elsewhere, and write into its file how far they agree."""
+    """Train on this machine's cores what a GPU has trained elsewhere, and write into its file how far they agree."""
     found = json.loads(path.read_text(encoding="utf-8"))
 
     def save(what: dict[str, Any]) -> None:
@@ -146,8 +146,8 @@ def whole_table(configs: dict[str, RunConfig]) -> dict[str, Any]:
 
 
 def in_lockstep() -> list[dict[str, Any]]:
-    """Print the largest difference that an epoch makes between card and cores, for each head with both λ_n."""
-    print("\nEach epoch from the same weights in float64, card against cores: largest difference of a test score,")
+    """Print the largest difference that an epoch makes between GPU and cores, for each head with both λ_n."""
+    print("\nEach epoch from the same weights in float64, GPU against cores: largest difference of a test score,")
     print("in standard deviations of the run's scores")
     print(f"{'head':8} {'λ_n':>4} {'file':18} {'pretraining':>12} {'training':>9}")
     torch.set_num_threads(os.cpu_count() or 1)
@@ -190,30 +190,30 @@ def _off(result: RunResult) -> float:
 
 def agreement(
     configs: Mapping[str, RunConfig],
-    on_card: Mapping[str, float],
+    on_gpu: Mapping[str, float],
     store: Store,
     save: Callable[[dict[str, Any]], None],
 ) -> None:
     """Train the same runs on the cores, and print how far each file's mean AUCROC lies off, in points.
 
-    on_card: their AUCROC there, by the CPU's keys. store: keeps the cores' runs, and what it has is not trained again.
+    on_gpu: their AUCROC there, by the CPU's keys. store: keeps the cores' runs, and what it has is not trained again.
     save: is given what has been found after each head.
     """
-    print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC over the seeds, card less CPU, points:")
+    print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC over the seeds, GPU less CPU, points:")
     print(f"{'head':8} {'λ_n':>4} {'seeds':>5} {'largest':>8} {'mean':>6} {'± s.e.':>6} {f'beyond {WITHIN}':>11}  at")
     by_key = {run_key(config): config for config in configs.values()}
     workers = Workers(os.cpu_count() or 1, start_trainer)
     rows: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
     for head in sorted(gpu.HEADS, key=lambda head: BASELINES[head].pretraining_epochs):
-        own = {key: config for key, config in by_key.items() if key in on_card and config.baseline == head}
+        own = {key: config for key, config in by_key.items() if key in on_gpu and config.baseline == head}
         if not own:
             continue
         kept = kept_runs(store, own, "cpu")
         begun = time.perf_counter()
         runs = kept | _on_cores({key: own[key] for key in own if key not in kept}, workers, store)
         seconds[head] = time.perf_counter() - begun
-        rows += _agreement_of(own, on_card, runs)
+        rows += _agreement_of(own, on_gpu, runs)
         print(f"{head:8} took {seconds[head]:.0f} s on the cores, {len(kept)} of {len(own)} runs were kept", flush=True)
         save({"seconds on the cores": seconds, "rows": rows})
     workers.close()
@@ -235,22 +235,22 @@ def _on_cores(configs: Mapping[str, RunConfig], workers: Workers, store: Store) 
 
 
 def _agreement_of(
-    configs: Mapping[str, RunConfig], on_card: Mapping[str, float], on_cores: Mapping[str, StoredRun]
+    configs: Mapping[str, RunConfig], on_gpu: Mapping[str, float], on_cores: Mapping[str, StoredRun]
 ) -> list[dict[str, Any]]:
     pairs: dict[tuple[str, str, float | None], list[tuple[float, float]]] = defaultdict(list)
     for key, config in configs.items():
         pairs[config.baseline, config.dataset, config.lambda_n].append(
-            (100 * on_card[key], 100 * on_cores[key].metrics["aucroc"])
+            (100 * on_gpu[key], 100 * on_cores[key].metrics["aucroc"])
         )
     rows = []
     for (head, name, weight), own in pairs.items():
         there, here = np.mean(own, axis=0)
         differences = [one - other for one, other in own]
-        row = {"head": head, "file": name, "lambda_n": weight, "card": there, "cpu": here}
+        row = {"head": head, "file": name, "lambda_n": weight, "gpu": there, "cpu": here}
         rows.append(row | {"differences": differences})
     for weight in (1.0, 0.0):
         own_rows = [row for row in rows if row["lambda_n"] == weight]
-        off = [row["card"] - row["cpu"] for row in own_rows]
+        off = [row["gpu"] - row["cpu"] for row in own_rows]
         each = np.concatenate([row["differences"] for row in own_rows])
         error = np.std(each, ddof=1) / np.sqrt(len(each))  # of the mean, were the runs' differences independent
         largest = int(np.argmax(np.abs(off)))

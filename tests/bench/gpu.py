@@ -1,4 +1,4 @@
-"""What a graphics card takes: the heads at R = 1, 40 and 400 beside the floor, and 600 runs from files to metrics."""
+"""What a GPU takes: the heads at R = 1, 40 and 400 beside the floor, and 600 runs from files to metrics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOMENTS = {"DeepSAD": 2, "DevNet": 1, "FEAWAD": 2, "PReNet": 1}  # that the opti
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What the card reaches here: float32 operations a second in a large product, bytes a second in a large copy."""
+    """What the GPU reaches here: float32 operations a second in a large product, bytes a second in a large copy."""
 
     operations: float
     bytes: float
@@ -99,7 +99,7 @@ def _of_step(parts: Any, chosen: Iterable[int], rows: int, rows_an_item: int) ->
 
 
 def seconds_of(dataset: Dataset, configs: list[RunConfig], splits: list[Split]) -> tuple[float, float]:
-    """Seconds of a training on the card: all of it, networks and rows made and graphs captured, and the steps alone."""
+    """Seconds of a training on the GPU: all of it, networks and rows made and graphs captured, and the steps alone."""
     torch.cuda.synchronize()
     begun = time.perf_counter()
     stack = Stack(dataset, configs, splits, "cuda")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from anoonly_core.execution.job import start_trainer
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
@@ -18,6 +17,7 @@ from anoonly_core.data.split import make_split
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import LocalEngine, execute
+from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.pool import Task, Workers
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run, warm_up

@@ -15,7 +15,7 @@ Open = Callable[..., ComparePage]
 
 WINDOW = (1280, 720)
 PATIENCE_MS = 60_000
-MOST_TABS = 40  # far more than the page has stops
+MAX_TABS = 40  # far more than the page has stops
 FOCUS = "document.activeElement"
 
 
@@ -31,7 +31,7 @@ def open_lesson(open_page: Open) -> Callable[[Place], ComparePage]:
 
 def tab_to(page: Page, selector: str) -> None:
     """Press Tab until the focus is in what the selector finds."""
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         if page.evaluate(f"selector => !!{FOCUS}.closest(selector)", selector):
             return
         page.keyboard.press("Tab")

@@ -29,8 +29,8 @@ __all__ = ["Commands", "Said", "judged", "set_out"]
 
 DEADLINE_S = 60.0
 LONGEST = 2000  # characters of a sentence: some name all that there is
-MOST_BYTES = 8 * 2**30
-MOST_A_CORE = 8
+MAX_BYTES = 8 * 2**30
+MAX_A_CORE = 8
 STUBBED = "Nothing is trained in this case."
 DEPTH = "a/b/c/d/e/f"  # so that a path of a few .. stays in the folder of the fuzzing
 # Sentences that a command says while it works, before it may still fail.
@@ -124,7 +124,7 @@ def _serve(connection: Any, folder: str) -> None:
     place = Path(folder, DEPTH)
     place.mkdir(parents=True, exist_ok=True)
     os.chdir(place)
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, MAX_BYTES))
     set_out(place)
     connection.send("ready")
     while True:
@@ -204,13 +204,13 @@ class _Idle:
     """Worker processes that are not there."""
 
     def __init__(self, count: int, initializer: Any) -> None:
-        if count > MOST_A_CORE * (os.cpu_count() or 1):  # more than a machine has memory for
+        if count > MAX_A_CORE * (os.cpu_count() or 1):  # more than a machine has memory for
             raise MemoryError(f"{count} processes")
         self.count = count
 
     def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
-        """What a process would say at once: that it has no graphics card."""
-        assert function is tasks.card_name
+        """What a process would say at once: that it has no GPU."""
+        assert function is tasks.gpu_name
         answered: Future[str] = Future()
         answered.set_result("")
         return Task(0, answered)

@@ -12,7 +12,6 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlencode
 
-from app.text.labels import PROJECTIONS, shown
 from hypothesis import strategies as st
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.runtime.state.query_params_proxy import QueryParamsProxy
@@ -27,6 +26,7 @@ from app.controls.link_parser import OF_PAGES
 from app.controls.registry import CONTROLS
 from app.server.jobs import Jobs
 from app.server.sweep_queue import Sweeps
+from app.text.labels import PROJECTIONS, shown
 from app.views.clean import page as clean
 from app.views.compare.results import VIEWS
 from app.views.compare.tabs import TABS

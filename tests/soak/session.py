@@ -24,7 +24,7 @@ from tests.soak.screen import Screen
 __all__ = ["Late", "Session"]
 
 PATIENCE_S = 120.0
-MOST_BYTES = 200 * 2**20
+MAX_BYTES = 200 * 2**20
 
 
 class Late(Exception):
@@ -86,7 +86,7 @@ class Session:
         socket = connect(
             self.url.replace("http", "ws", 1) + "/_stcore/stream",
             subprotocols=["streamlit"],
-            max_size=MOST_BYTES,
+            max_size=MAX_BYTES,
             open_timeout=60,
             additional_headers={"Cookie": self._cookie},
             legacy=True,

@@ -34,7 +34,7 @@ class Limits:
     read_s: float = 30.0
     window_s: float = 30.0
     least_bytes_per_s: float = 1024.0
-    most_bytes: int = 2 << 30
+    max_bytes: int = 2 << 30
     pauses_s: tuple[float, ...] = (1.0, 3.0)
 
 
@@ -113,7 +113,7 @@ def _transfer(source: Source, part: Path, limits: Limits, progress: Progress | N
 
 def _receive(source: Source, part: Path, limits: Limits) -> Generator[tuple[int, int | None], None, None]:
     """Write one try's body to `part`, yielding (bytes so far, whole size or None)."""
-    most = limits.most_bytes if source.bytes is None else source.bytes
+    most = limits.max_bytes if source.bytes is None else source.bytes
     done = 0
     with _writing(part.parent), part.open("wb") as file, closing(_pieces(source, limits)) as pieces:
         for piece, total in pieces:

@@ -11,7 +11,7 @@ from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 
 __all__ = ["fetch_all"]
 
-MOST_NAMES = 6
+MAX_NAMES = 6
 
 
 def fetch_all(entries: Sequence[ManifestEntry], progress: Progress | None = None) -> None:
@@ -98,6 +98,6 @@ def _sentence(failures: Mapping[str, AnoOnlyError], wanted: int) -> str:
         by_reason.setdefault(error.reason or f"could not be read ({str(error).rstrip('.')})", []).append(name)
     parts = []
     for reason, (first, *others) in by_reason.items():
-        names = others if len(others) <= MOST_NAMES else [*others[:MOST_NAMES], f"{len(others) - MOST_NAMES} more"]
+        names = others if len(others) <= MAX_NAMES else [*others[:MAX_NAMES], f"{len(others) - MAX_NAMES} more"]
         parts.append(f"{first} {reason}" + (f", likewise {', '.join(names)}" if names else ""))
     return f"{len(failures)} of {wanted} data sets could not be fetched and can be tried again: {'; '.join(parts)}."

@@ -13,12 +13,12 @@ import pandas as pd
 from anoonly_core.data.dataset import LARGEST
 from anoonly_core.data.tables.readers import one_line
 
-__all__ = ["CATEGORY", "MOST_WORDS", "NUMBER", "ColumnLook", "as_numbers", "as_words", "look_at", "named"]
+__all__ = ["CATEGORY", "MAX_WORDS", "NUMBER", "ColumnLook", "as_numbers", "as_words", "look_at", "named"]
 
 NUMBER, CATEGORY, TEXT, MIXED, DATE, EMPTY, INFINITE, OTHER = (
     *("number", "category", "text", "mixed", "date", "empty", "infinite", "other"),
 )
-MOST_WORDS = 50  # different words that a column may have and still be one of categories
+MAX_WORDS = 50  # different words that a column may have and still be one of categories
 MOSTLY = 0.5  # of a column's cells are numbers: then the others are mistakes
 DATES = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([T ].*)?")
 SHOWN = 5  # columns that a sentence names
@@ -66,7 +66,7 @@ class ColumnLook:
     def fault(self) -> str:
         """Why it cannot be used, as the end of a sentence that begins with its name."""
         return _FAULTS[self.kind].format(
-            words=self.count, most=MOST_WORDS, row=self.row, example=self.example, largest=LARGEST
+            words=self.count, most=MAX_WORDS, row=self.row, example=self.example, largest=LARGEST
         )
 
 
@@ -93,9 +93,9 @@ def look_at(name: str, values: pd.Series[Any]) -> ColumnLook:
     if all(map(DATES.fullmatch, words[there])):
         return ColumnLook(name, DATE, missing)
     distinct = np.unique(words[there])
-    kind = CATEGORY if len(distinct) <= MOST_WORDS else TEXT
+    kind = CATEGORY if len(distinct) <= MAX_WORDS else TEXT
     first = int(np.flatnonzero(there)[0])
-    seen = tuple(map(str, distinct[:MOST_WORDS]))
+    seen = tuple(map(str, distinct[:MAX_WORDS]))
     return ColumnLook(name, kind, missing, seen, len(distinct), _cell(words[first]), first)
 
 

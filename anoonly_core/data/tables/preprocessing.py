@@ -7,8 +7,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from anoonly_core.data.dataset import LARGEST
-from anoonly_core.data.tables.columns import MOST_WORDS, NUMBER, ColumnLook, as_numbers, as_words, look_at, named
-from anoonly_core.data.tables.readers import MOST_COLUMNS, one_line
+from anoonly_core.data.tables.columns import MAX_WORDS, NUMBER, ColumnLook, as_numbers, as_words, look_at, named
+from anoonly_core.data.tables.readers import MAX_COLUMNS, one_line
 from anoonly_core.errors import BadDataFile
 
 __all__ = ["Column", "Preparation", "fit_preparation"]
@@ -117,15 +117,15 @@ def fit_preparation(
     features = sum(1 if look.kind == NUMBER else look.count for look in looks)
     if not features:
         raise BadDataFile(f"{shown} has no column left to be a feature: it needs rows and columns of numbers.")
-    if features > MOST_COLUMNS:
-        raise BadDataFile(f"{shown} would have {features} features, and at most {MOST_COLUMNS} are taken.")
+    if features > MAX_COLUMNS:
+        raise BadDataFile(f"{shown} would have {features} features, and at most {MAX_COLUMNS} are taken.")
     lacking = [look for look in looks if look.missing]
     if lacking and impute is None:
         raise BadDataFile(
             f"{shown}: values are missing in {named([look.name for look in lacking])}; say missing=impute to have the "
             "column's median stand in, or missing=drop to leave those rows out."
         )
-    assert all(look.count <= MOST_WORDS for look in looks)
+    assert all(look.count <= MAX_WORDS for look in looks)
     return Preparation(
         columns=tuple(
             Column(name=look.name, fill=float(np.nanmedian(as_numbers(table[look.name]))) if impute else None)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.tables.columns import ColumnLook, as_words, look_at
-from anoonly_core.data.tables.schema import LABEL_COLUMNS, MOST_CLASSES, NO_LABEL, Reading
+from anoonly_core.data.tables.schema import LABEL_COLUMNS, MAX_CLASSES, NO_LABEL, Reading
 
 __all__ = ["TableLook", "look_at_table", "suggested", "suggested_anomalies"]
 
@@ -74,7 +74,7 @@ def suggested_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
 def _values(column: pd.Series) -> dict[str, int] | None:
     """How often each value stands there; None where there are too many to be a label."""
     try:
-        if column.nunique() > MOST_CLASSES:
+        if column.nunique() > MAX_CLASSES:
             return None
     except TypeError:  # of lists and the like
         return None

@@ -20,9 +20,9 @@ from anoonly_core.errors import BadDataFile, UnknownDataset
 
 __all__ = [
     "FILE_SUFFIXES",
-    "MOST_BYTES",
-    "MOST_CELLS",
-    "MOST_COLUMNS",
+    "MAX_BYTES",
+    "MAX_CELLS",
+    "MAX_COLUMNS",
     "check_file",
     "check_size",
     "file_fingerprint",
@@ -32,10 +32,10 @@ __all__ = [
 ]
 
 FILE_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".npz")
-MOST_BYTES = 200 * 2**20
-MOST_UNPACKED = 2**30  # bytes, however small the file is
-MOST_COLUMNS = 10_000
-MOST_CELLS = 50_000_000  # rows × columns, 200 MB of float32
+MAX_BYTES = 200 * 2**20
+MAX_UNPACKED = 2**30  # bytes, however small the file is
+MAX_COLUMNS = 10_000
+MAX_CELLS = 50_000_000  # rows × columns, 200 MB of float32
 CHUNK = 1 << 20
 SAID = 200  # characters of a name or path in a sentence
 SEPARATORS = ",;\t|"
@@ -65,8 +65,8 @@ def check_file(path: Path) -> None:
 
 def check_size(shown: str, size: int) -> None:
     """Raise BadDataFile for a file of more bytes than are read."""
-    if size > MOST_BYTES:
-        raise BadDataFile(f"{shown} is too large: {size / 2**20:.0f} MB, and at most {MOST_BYTES >> 20} MB are read.")
+    if size > MAX_BYTES:
+        raise BadDataFile(f"{shown} is too large: {size / 2**20:.0f} MB, and at most {MAX_BYTES >> 20} MB are read.")
 
 
 def file_fingerprint(path: Path) -> str:
@@ -106,20 +106,18 @@ def read_table(path: Path, shown: str | None = None) -> pd.DataFrame:
 
 
 def _check_shape(shown: str, rows: int, columns: int) -> None:
-    if columns > MOST_COLUMNS:
-        raise BadDataFile(f"{shown} has {columns} columns, and at most {MOST_COLUMNS} are read.")
-    if rows * columns > MOST_CELLS:
+    if columns > MAX_COLUMNS:
+        raise BadDataFile(f"{shown} has {columns} columns, and at most {MAX_COLUMNS} are read.")
+    if rows * columns > MAX_CELLS:
         raise BadDataFile(
-            f"{shown} is too large: {rows} rows × {columns} columns, and at most {MOST_CELLS / 1e6:.0f} million values "
+            f"{shown} is too large: {rows} rows × {columns} columns, and at most {MAX_CELLS / 1e6:.0f} million values "
             "are read."
         )
 
 
 def _check_unpacked(shown: str, size: int) -> None:
-    if size > MOST_UNPACKED:
-        raise BadDataFile(
-            f"{shown} is too large: unpacked it has more than the {MOST_UNPACKED >> 20} MB that are read."
-        )
+    if size > MAX_UNPACKED:
+        raise BadDataFile(f"{shown} is too large: unpacked it has more than the {MAX_UNPACKED >> 20} MB that are read.")
 
 
 def _read_text(path: Path, shown: str) -> pd.DataFrame:

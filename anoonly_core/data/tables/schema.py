@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 LABEL_COLUMNS = ("y", "label", "anomaly", "target")
-MOST_CLASSES = 1000
+MAX_CLASSES = 1000
 NO_LABEL = ""
 UNLABELED = -1
 # Values that say by themselves which rows are anomalies.
@@ -186,8 +186,8 @@ def _sides(labels: np.ndarray, reading: Reading, label: str, shown: str) -> np.n
     """1, 0 or UNLABELED for each row, int8 [rows]."""
     values = sorted(set(labels) - {""})
     column = f"{shown}: the label column {one_line(label[:60])}"
-    if len(values) > MOST_CLASSES:
-        raise BadDataFile(f"{column} has {len(values)} different values, and a label has at most {MOST_CLASSES}.")
+    if len(values) > MAX_CLASSES:
+        raise BadDataFile(f"{column} has {len(values)} different values, and a label has at most {MAX_CLASSES}.")
     chosen = set(reading.anomaly or reading.normal)
     if not chosen:
         if len(values) < 2 and not any(set(values) <= plain for plain in PLAIN):

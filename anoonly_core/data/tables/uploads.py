@@ -52,7 +52,7 @@ NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
 ABOUT, TABLE, SOURCE = "about.json", "table.npz", "source"
 MARKS = "marks.json"
 SHOWN_LENGTH = 80
-MOST_TABLES = 10  # of one owner, so that nobody fills the disk
+MAX_TABLES = 10  # of one owner, so that nobody fills the disk
 REMEMBERED_CELLS = 5_000_000
 PIECE = 1 << 20
 
@@ -117,8 +117,8 @@ def bring(shown: str, source: BinaryIO, owner: str, server: str) -> OwnTable:
     suffix, seen = suffix_of(shown), one_line(shown[-SHOWN_LENGTH:])
     if not suffix:
         raise BadDataFile(f"{seen} is no {', '.join(FILE_SUFFIXES)} file.")
-    if sum(table.owner == owner for table in own_tables()) >= MOST_TABLES:
-        raise BadDataFile(f"{MOST_TABLES} tables of yours are here already: remove one before you bring {seen}.")
+    if sum(table.owner == owner for table in own_tables()) >= MAX_TABLES:
+        raise BadDataFile(f"{MAX_TABLES} tables of yours are here already: remove one before you bring {seen}.")
     stem = re.sub(r"[^a-z0-9]+", "-", Path(shown).name[: -len(suffix)].lower()).strip("-")[:24].strip("-")
     table = OwnTable(f"own_{stem or 'table'}_{secrets.token_hex(4)}", seen, suffix, owner, server)
     try:

@@ -14,7 +14,7 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
-from anoonly_core.purify.config import KEEP_20, MOST_PARTS, SCORERS, PurifyConfig, make_purify_config
+from anoonly_core.purify.config import KEEP_20, MAX_PARTS, SCORERS, PurifyConfig, make_purify_config
 from anoonly_core.purify.keys import purified_key, suspicion_key
 from anoonly_core.purify.result import GUESSED_SHARE, Purified, Suspicion, suspicion_table
 from anoonly_core.snippets import file_name
@@ -60,7 +60,7 @@ SCORER = _CleanControl(
 PARTS = _CleanControl(
     "parts",
     "K, parts of the pool",
-    tuple(range(1, MOST_PARTS + 1)),
+    tuple(range(1, MAX_PARTS + 1)),
     3,
     "A model is trained on each part and judges all rows, also those that it has not seen. With K = 1 the one model "
     "judges the rows that it was trained on.",

@@ -226,7 +226,7 @@ def _look(name: str) -> Look:
 def _draw_cache() -> None:
     """What lies in the cache folder, by kind."""
     store = default_store()
-    used, most = megabytes(store.size()), megabytes(store.most_bytes)
+    used, most = megabytes(store.size()), megabytes(store.max_bytes)
     bounds = {"finished runs": f"results of at most {most}, of which {used} are used; see Runs"}
     shares = cache_contents()
     lines = [

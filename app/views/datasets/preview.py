@@ -14,10 +14,10 @@ from anoonly_core.results.result import Role
 from app.charts.pictures import picture
 from app.charts.runs import Panel, points_figure
 
-__all__ = ["MOST_ROWS", "Look", "look_at", "map_figure"]
+__all__ = ["MAX_ROWS", "Look", "look_at", "map_figure"]
 
-MOST_ROWS = 1500
-FEWEST_ANOMALIES = 10  # so that a very rare class is seen at all
+MAX_ROWS = 1500
+MIN_ANOMALIES = 10  # so that a very rare class is seen at all
 LISTED_ROWS = 2  # of each class
 LISTED_COLUMNS = 30
 PICTURES = 9  # of each class
@@ -61,7 +61,7 @@ class Look:
 
 
 def look_at(dataset: Dataset) -> Look:
-    """Draw a sample of at most MOST_ROWS rows, the same ones every time, and look at it."""
+    """Draw a sample of at most MAX_ROWS rows, the same ones every time, and look at it."""
     places = _sample(dataset.y)
     minimum = dataset.X.min(axis=0)
     spread = dataset.X.max(axis=0) - minimum
@@ -102,11 +102,11 @@ def map_figure(look: Look) -> go.Figure:
 def _sample(y: np.ndarray) -> np.ndarray:
     """Places of rows in random order: each class with its share, and a rare one with a few at least."""
     order = np.random.default_rng(SEED).permutation(len(y))
-    if len(y) <= MOST_ROWS:
+    if len(y) <= MAX_ROWS:
         return order
     anomalies = order[y[order] == 1]
-    wanted = min(len(anomalies), max(round(MOST_ROWS * len(anomalies) / len(y)), FEWEST_ANOMALIES))
-    normal = order[y[order] == 0][: MOST_ROWS - wanted]
+    wanted = min(len(anomalies), max(round(MAX_ROWS * len(anomalies) / len(y)), MIN_ANOMALIES))
+    normal = order[y[order] == 0][: MAX_ROWS - wanted]
     return np.concatenate([normal, anomalies[:wanted]])
 
 

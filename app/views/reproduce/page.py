@@ -181,8 +181,8 @@ def _draw_again(runs: CellRuns, here: int, sweeps: Sweeps) -> None:
         args=(runs,),
         key="again",
     )
-    if missing and (card := sweeps.machine.card_in_words(runs.configs.values())):  # a phone would cut a button off
-        st.caption(f"It trains on {card}.")
+    if missing and (gpu := sweeps.machine.gpu_in_words(runs.configs.values())):  # a phone would cut a button off
+        st.caption(f"It trains on {gpu}.")
     for complaint in sorted({view.problem, *view.failures.values()} - {""}):
         notices.warning(complaint)
 

@@ -90,7 +90,7 @@ def _draw(store: Store) -> None:
     table = runs_table(stored.values())
     sentence = st.empty()
     listed = _filters(table)
-    sentence.markdown(f"##### {lead(table, len(listed), store.size(), store.most_bytes)}")
+    sentence.markdown(f"##### {lead(table, len(listed), store.size(), store.max_bytes)}")
     selected = sorted((stored[key] for key in _draw_table(listed)), key=lambda run: run.created)
     chosen = [_chosen(run) for run in selected] if len(selected) <= 2 else []
     parameters, said = _comparison(selected, chosen)
@@ -163,7 +163,7 @@ def _chosen(run: StoredRun) -> Chosen:
     if run.key == now["cpu"]:
         return Chosen(run, config, True)
     if run.key == now["cuda"]:
-        origin = "was trained on a CUDA card"
+        origin = "was trained on a CUDA GPU"
     else:
         origin = "is of an earlier version of the code or of its data"
     anew = "Compare trains it anew, so that its figures may differ."

@@ -75,14 +75,14 @@ def filtered(
     return table[keep]
 
 
-def lead(table: pd.DataFrame, listed: int, bytes_: int, most_bytes: int) -> str:
+def lead(table: pd.DataFrame, listed: int, bytes_: int, max_bytes: int) -> str:
     """The sentence over the page, from its figures."""
     runs = _count(len(table), "run")
     sets = _count(table["dataset"].nunique(), "data set")
     size = bytes_ / MEGABYTE
     of_these = "" if listed == len(table) else f" {listed} of them {'is' if listed == 1 else 'are'} listed."
     return (
-        f"{runs} of {sets}, {size:.{0 if size >= 10 else 1}f} MB of at most {most_bytes / MEGABYTE:.0f} MB; "
+        f"{runs} of {sets}, {size:.{0 if size >= 10 else 1}f} MB of at most {max_bytes / MEGABYTE:.0f} MB; "
         f"the oldest that are not pinned go first.{of_these}"
     )
 

@@ -142,7 +142,7 @@ def _draw_buttons(asked: Asked, sweeps: Sweeps, view: SweepView) -> None:
         "idle": _expected(asked, sweeps, view),
         "waiting": f"{counted}. Waiting: another sweep comes first",
         "planning": f"{counted}. Timing a few steps of each shape",
-        "running": f"{counted}, about {duration(view.seconds_left or 0)} left{_on_card(asked, sweeps)}",
+        "running": f"{counted}, about {duration(view.seconds_left or 0)} left{_on_gpu(asked, sweeps)}",
         "stopping": f"{counted}. Stopping at the next epoch",
     }[view.state]
     right.progress(share, words)
@@ -164,13 +164,13 @@ def _expected(asked: Asked, sweeps: Sweeps, view: SweepView) -> str:
         return f"{kept}; measuring how long that takes"
     if math.isnan(seconds):
         return kept
-    where = sweeps.machine.card_in_words(sweep.configs.values()) or "this machine"
+    where = sweeps.machine.gpu_in_words(sweep.configs.values()) or "this machine"
     return f"{kept}, about {duration(seconds)} on {where}"
 
 
-def _on_card(asked: Asked, sweeps: Sweeps) -> str:
-    card = "" if asked.cluster else sweeps.machine.card_in_words(asked.sweep.configs.values())
-    return f" on {card}" if card else ""
+def _on_gpu(asked: Asked, sweeps: Sweeps) -> str:
+    gpu = "" if asked.cluster else sweeps.machine.gpu_in_words(asked.sweep.configs.values())
+    return f" on {gpu}" if gpu else ""
 
 
 @st.fragment(run_every=FOLLOW_S)

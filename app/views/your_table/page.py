@@ -8,7 +8,7 @@ import streamlit as st
 
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.profile import TableLook
-from anoonly_core.data.tables.readers import MOST_BYTES
+from anoonly_core.data.tables.readers import MAX_BYTES
 from anoonly_core.data.tables.uploads import OwnTable
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
@@ -63,7 +63,7 @@ def _choose() -> OwnTable | None:
             "CSV (also .gz), Parquet or NPZ with an array X; rows with or without labels",
             type=["csv", "gz", "parquet", "npz"],
             key=f"own_upload_{number}",
-            max_upload_size=MOST_BYTES >> 20,
+            max_upload_size=MAX_BYTES >> 20,
         )
         st.caption(PRIVACY)
         if complaint := st.session_state.get("own_complaint"):

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from app.text.labels import shown
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anoonly_core.config import make_config
 from app.controls.link_parser import OF_PAGES, read_link
 from app.controls.registry import CONTROLS
+from app.text.labels import shown
 from tests.app.conftest import assert_one_line
 
 BAD = {

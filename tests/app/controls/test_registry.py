@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from app.text.labels import shown
 
 from anoonly_core.config import RunConfig
 from app.controls.choice import choose, default_choice
 from app.controls.registry import CONTROLS, Control
+from app.text.labels import shown
 
 each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
 

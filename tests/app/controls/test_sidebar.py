@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from app.text.labels import shown
 
 from anoonly_core.baselines import BASELINES
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
 from app.controls.sidebar import _with_stop, help_text
+from app.text.labels import shown
 
 each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
 each_baseline = pytest.mark.parametrize("baseline", BASELINES)

@@ -1,4 +1,4 @@
-"""Who trains this server's sweeps: its card, where a trainer says that there is one, else its cores."""
+"""Who trains this server's sweeps: its GPU, where a trainer says that there is one, else its cores."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from anoonly_core.execution.job import Cancelled
 
 from anoonly_core.config import make_config
 from anoonly_core.execution import tasks
+from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.pool import Task, WorkerDied
 from app.server import devices as module
 from app.server.devices import Machine
@@ -50,18 +50,18 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_trainer_is_asked_once_and_until_then_nothing_is_known(jobs: Any) -> None:
     machine = Machine(jobs)
-    assert machine.card() is None and machine.card() is None and machine.device() == "cpu"
-    assert machine.card_in_words([make_config()]) == ""
-    assert jobs.trainers.asked == [(tasks.card_name, ())]
+    assert machine.gpu() is None and machine.gpu() is None and machine.device() == "cpu"
+    assert machine.gpu_in_words([make_config()]) == ""
+    assert jobs.trainers.asked == [(tasks.gpu_name, ())]
     jobs.trainers.future.set_result("NVIDIA Paper")
-    assert (machine.card(), machine.card(wait=True), machine.device()) == ("NVIDIA Paper", "NVIDIA Paper", "cuda")
+    assert (machine.gpu(), machine.gpu(wait=True), machine.device()) == ("NVIDIA Paper", "NVIDIA Paper", "cuda")
     assert len(jobs.trainers.asked) == 1
     one, other = make_config(), make_config(baseline="XGBOD")
-    assert machine.card_in_words([other, one]) == "this machine's NVIDIA Paper"
-    assert machine.card_in_words([other]) == "", "which a card does not train"
+    assert machine.gpu_in_words([other, one]) == "this machine's NVIDIA Paper"
+    assert machine.gpu_in_words([other]) == "", "which a GPU does not train"
 
 
-def test_one_process_owns_the_card_plans_and_trains_and_waits_for_nobody(jobs: Any) -> None:
+def test_one_process_owns_the_gpu_plans_and_trains_and_waits_for_nobody(jobs: Any) -> None:
     jobs.trainers.future.set_result("NVIDIA Paper")
     machine = Machine(jobs)
     engine = machine.engine()
@@ -73,7 +73,7 @@ def test_one_process_owns_the_card_plans_and_trains_and_waits_for_nobody(jobs: A
     assert engine.workers.closed  # type: ignore[attr-defined]
 
 
-def test_without_a_card_there_is_a_process_a_core_which_gives_way(jobs: Any) -> None:
+def test_without_a_gpu_there_is_a_process_a_core_which_gives_way(jobs: Any) -> None:
     jobs.trainers.future.set_result("")
     machine = Machine(jobs)
     assert machine.planners("") is jobs.trainers
@@ -85,10 +85,10 @@ def test_without_a_card_there_is_a_process_a_core_which_gives_way(jobs: Any) -> 
 
 
 @pytest.mark.parametrize("error", [WorkerDied(), Cancelled(), RuntimeError("CUDA driver")])
-def test_a_card_that_cannot_be_asked_for_is_none(jobs: Any, error: Exception) -> None:
+def test_a_gpu_that_cannot_be_asked_for_is_none(jobs: Any, error: Exception) -> None:
     jobs.trainers.future.set_exception(error)
     machine = Machine(jobs)
-    assert machine.card() == "" and machine.engine().device == "cpu"
+    assert machine.gpu() == "" and machine.engine().device == "cpu"
     jobs.trainers.future = Future()
     jobs.trainers.future.set_result("NVIDIA Paper")
-    assert machine.card() == "NVIDIA Paper", "another trainer was asked"
+    assert machine.gpu() == "NVIDIA Paper", "another trainer was asked"

@@ -125,7 +125,7 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
     assert_refused(code, *capsys.readouterr(), words)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA card")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
 def test_cuda_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert_refused(main(["run", "--epochs", "1", "--device", "cuda"]), *capsys.readouterr(), "CUDA", "device cpu")
 

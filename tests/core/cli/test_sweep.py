@@ -77,8 +77,8 @@ def test_a_question_is_narrowed_down_by_what_is_given() -> None:
         (["--workers", "some"], "workers must be"),
         (["--device", "tpu"], "device must be one of auto, cpu, cuda, not 'tpu'"),
         pytest.param(
-            *(["--device", "cuda", "--workers", "1"], "PyTorch finds no CUDA card"),
-            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA card"),
+            *(["--device", "cuda", "--workers", "1"], "PyTorch finds no CUDA GPU"),
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU"),
         ),
         (["--cluster", "tcp://127.0.0.1:9"], "No Dask scheduler answers"),
         (["--baseline", "PReNet", "--batch-size", "1,2"], "batch_size must be 4 or more"),
@@ -96,7 +96,7 @@ def test_bad_input_is_one_sentence(
 
 
 class NoProcesses:
-    """Workers that have no card and train nothing."""
+    """Workers that have no GPU and train nothing."""
 
     def __init__(self, count: int, initializer: Any) -> None:
         self.count = count

@@ -62,8 +62,8 @@ def collect(states: Iterator[State]) -> tuple[set[str], dict[str, str]]:
 # -- with real processes
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA card")
-def test_a_sweep_for_a_card_that_fails_is_trained_on_the_cpu_and_says_so(workers: Workers, store: Store) -> None:
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
+def test_a_sweep_for_a_gpu_that_fails_is_trained_on_the_cpu_and_says_so(workers: Workers, store: Store) -> None:
     """To the end, in a process that was forked; the bits are the CPU's, and so are the keys in the store."""
     configs = keyed(*(quick(seed=seed, lambda_n=value) for seed in range(2) for value in (1, 0)))
     states = list(execute(configs, LocalEngine(workers, "NVIDIA Paper"), store))
@@ -75,13 +75,13 @@ def test_a_sweep_for_a_card_that_fails_is_trained_on_the_cpu_and_says_so(workers
         assert found is not None and np.array_equal(found.scores, expected.scores) and found.device == "cpu"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
-def test_a_forked_process_trains_on_the_card(store: Store) -> None:
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_forked_process_trains_on_the_gpu(store: Store) -> None:
     one = Workers(1, start_trainer)
     try:
-        card = one.schedule(tasks.card_name).result()
+        gpu = one.schedule(tasks.gpu_name).result()
         configs = keyed(*(quick(seed=seed, lambda_n=value) for seed in range(2) for value in (1, 0)))
-        runs, failures = collect(execute(configs, LocalEngine(one, card), store))
+        runs, failures = collect(execute(configs, LocalEngine(one, gpu), store))
     finally:
         one.close()
     assert runs == configs.keys() and failures == {}
@@ -89,15 +89,15 @@ def test_a_forked_process_trains_on_the_card(store: Store) -> None:
     assert kept_runs(store, configs, "cuda").keys() == configs.keys()
 
 
-def test_where_there_is_no_card_a_worker_says_so(workers: Workers) -> None:
-    assert bool(workers.schedule(tasks.card_name).result()) == torch.cuda.is_available()
+def test_where_there_is_no_gpu_a_worker_says_so(workers: Workers) -> None:
+    assert bool(workers.schedule(tasks.gpu_name).result()) == torch.cuda.is_available()
 
 
-def test_the_cards_runs_are_found_before_the_cpus_and_on_the_cpu_not_at_all(store: Store) -> None:
+def test_the_gpus_runs_are_found_before_the_cpus_and_on_the_cpu_not_at_all(store: Store) -> None:
     first, second = quick(), quick(seed=1)
     on_cpu = run_many([first, second], "cpu")
-    on_card = replace(on_cpu[0], key=run_key(first, "cuda"), device="cuda")
-    for result in (*on_cpu[1:], on_card):
+    on_gpu = replace(on_cpu[0], key=run_key(first, "cuda"), device="cuda")
+    for result in (*on_cpu[1:], on_gpu):
         store.put(result)
     configs = keyed(first, second)
     assert {key: run.device for key, run in kept_runs(store, configs, "cpu").items()} == {run_key(second): "cpu"}

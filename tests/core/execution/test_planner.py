@@ -150,7 +150,7 @@ def test_planning_can_be_stopped() -> None:
         make_plan(grid(), 2, table, check=stop)
 
 
-def test_a_cards_worker_gets_shapes_together_until_they_are_work_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpus_worker_gets_shapes_together_until_they_are_work_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     cost_of(monkeypatch, fixed=1.0, each=0.2)
     configs = grid() | grid(baseline="DevNet") | grid(batch_size=32) | grid(batch_size=64)
     plan = make_plan(configs, 1, table, device="cuda")
@@ -159,24 +159,24 @@ def test_a_cards_worker_gets_shapes_together_until_they_are_work_for_a_while(mon
     assert plan.seconds(1) == pytest.approx(21.0), "DevNet's runs have another norm at λ_n = 1, another shape"
 
 
-def test_runs_that_a_card_trains_in_several_stacks_cost_their_fixed_part_several_times(
+def test_runs_that_a_gpu_trains_in_several_stacks_cost_their_fixed_part_several_times(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cost_of(monkeypatch, fixed=1.0, each=0.1)
-    monkeypatch.setattr(module, "most_on_card", lambda card: lambda planned, columns: 8)
+    monkeypatch.setattr(module, "max_on_gpu", lambda gpu: lambda planned, columns: 8)
     (stack,) = make_plan(grid(), 1, table, device="cuda").stacks
     assert stack.seconds == pytest.approx(3 * 1.0 + 20 * 0.1)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA card")
-def test_where_the_card_fails_the_cpu_is_timed(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
+def test_where_the_gpu_fails_the_cpu_is_timed(caplog: pytest.LogCaptureFixture) -> None:
     (stack,) = make_plan({"key": make_config(epochs=2)}, 1, table, device="cuda").stacks
     assert list(stack.configs) == ["key"] and 0 < stack.seconds < 60
     assert "failed while its steps were timed" in caplog.text
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("baseline", ["DeepSAD", "FEAWAD", "PReNet"])
-def test_steps_are_timed_on_the_card(baseline: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_steps_are_timed_on_the_gpu(baseline: str, caplog: pytest.LogCaptureFixture) -> None:
     (stack,) = make_plan(grid(baseline=baseline), 1, table, device="cuda").stacks
     assert 0 < stack.seconds < 60 and caplog.text == ""

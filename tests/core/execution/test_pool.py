@@ -18,8 +18,8 @@ from pathlib import Path
 from pickle import PicklingError
 
 import pytest
-from anoonly_core.execution.job import Cancelled
 
+from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.pool import Task, WorkerDied, Workers
 
 PATIENCE_S = 90.0

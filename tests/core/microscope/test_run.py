@@ -162,9 +162,9 @@ def test_what_does_not_apply_is_not_a_number() -> None:
 
 
 def test_a_long_training_is_looked_at_as_far_as_a_page_can_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(microscope, "MOST_STEPS", 5)
+    monkeypatch.setattr(microscope, "MAX_STEPS", 5)
     assert len(observed()[0].epoch) == 5
-    monkeypatch.setattr(microscope, "MOST_ROWS", 50)
+    monkeypatch.setattr(microscope, "MAX_ROWS", 50)
     assert len(observed()[0].epoch) == 3  # of 16 rows each
     rows = len(make_split(load_cached("digits_3"), config(dataset="digits_3")).train)
     assert observed()[0].all_steps == 2 * (rows // 16)

@@ -192,23 +192,23 @@ def test_batch_norm_follows_torch_through_training_and_eval_mode(name: str, runs
 
 @pytest.mark.parametrize("name", ["batch", "batch_no_affine"])
 @pytest.mark.parametrize("runs", [1, 4])
-def test_a_cards_batch_norm_is_the_same_in_few_kernels(name: str, runs: int) -> None:
-    ours, cards = (NORMS[name](runs, FEATURES, EPS, 0.3).double() for _ in range(2))
-    assert isinstance(ours, BatchNorm) and isinstance(cards, BatchNorm)
-    for norm in (ours, cards):
+def test_a_gpus_batch_norm_is_the_same_in_few_kernels(name: str, runs: int) -> None:
+    ours, gpus = (NORMS[name](runs, FEATURES, EPS, 0.3).double() for _ in range(2))
+    assert isinstance(ours, BatchNorm) and isinstance(gpus, BatchNorm)
+    for norm in (ours, gpus):
         for number, parameter in enumerate(norm.parameters()):
             parameter.data.copy_(double(runs, 1, FEATURES, seed=number))
     for step in range(3):
         upstream = double(runs, ROWS, FEATURES, seed=30 + step)
         h, same = (double(runs, ROWS, FEATURES, seed=20 + step).requires_grad_() for _ in range(2))
-        output, found = ours(h), cards._in_few_kernels(same)
+        output, found = ours(h), gpus._in_few_kernels(same)
         output.backward(upstream)
         found.backward(upstream)
         torch.testing.assert_close(found, output, **EXACT)
         torch.testing.assert_close(same.grad, h.grad, **EXACT)
-    for one, other in zip(cards.state_dict().values(), ours.state_dict().values(), strict=True):
+    for one, other in zip(gpus.state_dict().values(), ours.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other, **EXACT)
-    for own, another in zip(cards.parameters(), ours.parameters(), strict=True):
+    for own, another in zip(gpus.parameters(), ours.parameters(), strict=True):
         torch.testing.assert_close(own.grad, another.grad, **EXACT)
 
 
@@ -297,10 +297,10 @@ def test_stacked_linear_has_the_gradients_of_a_linear_layer(runs: int, bias: boo
 
 
 @pytest.mark.parametrize("trainable", [True, False])
-def test_a_cards_bias_has_the_gradient_of_a_sum(trainable: bool) -> None:
+def test_a_gpus_bias_has_the_gradient_of_a_sum(trainable: bool) -> None:
     upstream = double(3, 7, 4, seed=1)
     gradients = []
-    for add in (torch.add, layers._PlusOnCard.apply):
+    for add in (torch.add, layers._PlusOnGpu.apply):
         product, bias = double(3, 7, 4).requires_grad_(), double(3, 1, 4, seed=2).requires_grad_(trainable)
         add(product, bias).backward(upstream)
         gradients.append((product.grad, bias.grad))

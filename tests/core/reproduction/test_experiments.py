@@ -31,7 +31,7 @@ def test_families_are_adbench_s_files() -> None:
 def test_every_experiment_can_be_trained_and_laid_out(name: str) -> None:
     experiment, layout = EXPERIMENTS[name], LAYOUTS[name]
     planned = planned_runs(experiment, ["MVTec-AD_bottle", "6_cardio"], seeds=2)
-    keys = [{run.key, run.on_card} for run in planned]
+    keys = [{run.key, run.on_gpu} for run in planned]
     assert planned and len(set.union(*keys)) == sum(map(len, keys)), "no two runs share a key"
     assert all((len(own) == 1) == (run.config.baseline == "XGBOD") for own, run in zip(keys, planned, strict=True))
     assert {run.config.seed for run in planned} == {0, 1}
@@ -84,7 +84,7 @@ def test_results_ship_for_every_run_of_the_files_that_were_at_hand() -> None:
     missing = [
         run.config.canonical()
         for run in wanted.values()
-        if run.key[:KEY_LETTERS] not in known and run.on_card[:KEY_LETTERS] not in known
+        if run.key[:KEY_LETTERS] not in known and run.on_gpu[:KEY_LETTERS] not in known
     ]
     assert not missing, f"{len(missing)} of {len(wanted)} runs do not ship, such as {missing[0]}"
     assert len(known) == len(wanted)

@@ -130,7 +130,7 @@ def test_what_an_earlier_version_kept_is_listed_without_a_hash(store: Store) -> 
 
 
 def test_an_index_that_lies_drops_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "runs.sqlite", most_bytes=200_000)
+    store = Store(tmp_path / "runs.sqlite", max_bytes=200_000)
     for number in range(3):
         store.put_sweep(f"sweep {number}", "x" * 5003)
     content = store.path.read_bytes()
@@ -139,7 +139,7 @@ def test_an_index_that_lies_drops_nothing(tmp_path: Path) -> None:
     store.path.write_bytes(
         content[: 3 * PAGE] + index.replace((5005).to_bytes(2), b"\x7f\xff", 1) + content[4 * PAGE :]
     )
-    Store(store.path, most_bytes=30_000).put_sweep("sweep 3", "")
+    Store(store.path, max_bytes=30_000).put_sweep("sweep 3", "")
     assert store.keys() == {f"sweep {number}" for number in range(4)}
 
 
@@ -164,7 +164,7 @@ def test_a_clock_that_is_set_back_does_not_make_the_latest_the_oldest(
 ) -> None:
     size = Store(tmp_path / "one.sqlite")
     size.put(a_result())
-    store = Store(tmp_path / "runs.sqlite", most_bytes=4 * size.size())
+    store = Store(tmp_path / "runs.sqlite", max_bytes=4 * size.size())
     times = iter([2e9, 2e9 + 1, 1e9, 1e9 + 1, 1e9 + 2])
     monkeypatch.setattr(store_module.time, "time", lambda: next(times))
     for number in range(5):

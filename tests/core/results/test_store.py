@@ -136,7 +136,7 @@ def test_a_damaged_summary_is_left_out_of_the_list(store: Store, column: str, te
 
 def test_the_oldest_go_first_and_the_pinned_stay(tmp_path: Path) -> None:
     one = len(to_bytes(a_result())) + 2000
-    store = Store(tmp_path / "runs.sqlite", most_bytes=6 * one)
+    store = Store(tmp_path / "runs.sqlite", max_bytes=6 * one)
     for seed in range(5):
         store.put(a_result(f"key {seed}", seed))
     store.pin(["key 0", "key 1"])
@@ -154,7 +154,7 @@ def test_the_oldest_go_first_and_the_pinned_stay(tmp_path: Path) -> None:
 
 
 def test_the_newest_stays_even_where_it_alone_is_too_large(tmp_path: Path) -> None:
-    store = Store(tmp_path / "runs.sqlite", most_bytes=1)
+    store = Store(tmp_path / "runs.sqlite", max_bytes=1)
     for key in ("one", "two"):
         store.put(a_result(key))
     assert list(store.runs()) == ["two"]
@@ -193,4 +193,4 @@ def test_sweeps_are_listed_latest_first(store: Store) -> None:
 @pytest.mark.parametrize(("said", "bytes_"), [("5", 5 * 2**20), ("", 2**31), ("none", 2**31), ("0", 2**31)])
 def test_the_bound_can_be_set(monkeypatch: pytest.MonkeyPatch, said: str, bytes_: int) -> None:
     monkeypatch.setenv("ANOONLY_STORE_MB", said)
-    assert default_store().most_bytes == bytes_
+    assert default_store().max_bytes == bytes_

@@ -1,4 +1,4 @@
-"""Runs on a card, by one of paper: stacks as large as its memory, halves where it is short, the CPU where it fails."""
+"""Runs on a GPU, by one of paper: stacks as large as its memory, halves where it is short, the CPU where it fails."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.runs import gpu as module
 from anoonly_core.runs import run as run_module
-from anoonly_core.runs.gpu import FAILED, FULL, SHORT, Card, run_on_card
+from anoonly_core.runs.gpu import FAILED, FULL, SHORT, Gpu, run_on_gpu
 from anoonly_core.runs.run import run, run_many
 from anoonly_core.runs.stacking import Planned
 from tests.core.training.stacks import made_table
 
-needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 GIB = 2**30
 MINE = module._need(Planned("", make_config(), make_split(made_table(300), make_config())), 7)
 
 
-class PaperCard(Card):
-    """A card with so many bytes free, on which nothing is computed."""
+class PaperGpu(Gpu):
+    """A GPU with so many bytes free, on which nothing is computed."""
 
     def __init__(self, free: int = GIB) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class PaperCard(Card):
 
 
 class Trainer:
-    """In place of run._run_stack: notes what it is given; fails on the card as it is told."""
+    """In place of run._run_stack: notes what it is given; fails on the GPU as it is told."""
 
     def __init__(self, fails: Callable[[Sequence[Planned]], BaseException | None] = lambda part: None) -> None:
         self.fails = fails
@@ -79,16 +79,16 @@ def asked(count: int = 8, **settings: Any) -> dict[str, RunConfig]:
 def done(
     configs: Mapping[str, RunConfig],
     trainer: Trainer,
-    card: Card | None = None,
+    gpu: Gpu | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, RunResult]:
-    outcomes = dict(run_on_card(configs, trainer, report, lambda name: made_table(300), card or PaperCard()))
+    outcomes = dict(run_on_gpu(configs, trainer, report, lambda name: made_table(300), gpu or PaperGpu()))
     assert outcomes.keys() == configs.keys()
     assert all(isinstance(outcome, RunResult) for outcome in outcomes.values()), outcomes
     return outcomes  # type: ignore[return-value]
 
 
-def test_what_fits_trains_as_one_stack_under_the_cards_key() -> None:
+def test_what_fits_trains_as_one_stack_under_the_gpus_key() -> None:
     trainer, configs = Trainer(), asked()
     results = done(configs, trainer)
     assert trainer.sizes() == [8] and trainer.sizes("cpu") == []
@@ -98,7 +98,7 @@ def test_what_fits_trains_as_one_stack_under_the_cards_key() -> None:
 
 def test_stacks_are_as_large_as_the_free_memory_and_it_says_so() -> None:
     trainer = Trainer()
-    results = done(asked(), trainer, PaperCard(free=int(3.5 * MINE / module.TAKEN_SHARE)))
+    results = done(asked(), trainer, PaperGpu(free=int(3.5 * MINE / module.TAKEN_SHARE)))
     assert trainer.sizes() == [2, 3, 3]
     assert {result.note for result in results.values()} == {SHORT}
 
@@ -123,7 +123,7 @@ def test_stacks_that_train_at_once_share_the_memory() -> None:
                 with lock:
                     at_work -= 1
 
-    room_for_one = PaperCard(free=int(8.5 * MINE / module.TAKEN_SHARE))
+    room_for_one = PaperGpu(free=int(8.5 * MINE / module.TAKEN_SHARE))
     two_shapes = asked() | {f"other {key}": own for key, own in asked(batch_size=64).items()}
     done(two_shapes, Counting(), room_for_one)
     assert most == 1
@@ -157,14 +157,14 @@ def test_a_run_that_does_not_fit_alone_goes_on_with_the_cpu() -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA error: operation failed due to a previous error during capture")])
-def test_a_card_that_fails_leaves_the_work_to_the_cpu(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_gpu_that_fails_leaves_the_work_to_the_cpu(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     results = done(asked(), Trainer(lambda part: error))
     assert {(result.device, result.note) for result in results.values()} == {("cpu", FAILED)}
     assert "previous error during capture" in caplog.text
 
 
-def test_a_card_that_cannot_be_asked_leaves_the_work_to_the_cpu() -> None:
-    class Dead(PaperCard):
+def test_a_gpu_that_cannot_be_asked_leaves_the_work_to_the_cpu() -> None:
+    class Dead(PaperGpu):
         def free_bytes(self) -> int:
             raise RuntimeError("CUDA error: no CUDA-capable device is detected")
 
@@ -174,8 +174,8 @@ def test_a_card_that_cannot_be_asked_leaves_the_work_to_the_cpu() -> None:
     assert {result.note for result in results.values()} == {FAILED}
 
 
-def test_what_a_card_leaves_to_the_cpu_takes_the_memory_of_one_of_its_stacks() -> None:
-    """As large as there, and one after the other: a card's are larger, and several train at once."""
+def test_what_a_gpu_leaves_to_the_cpu_takes_the_memory_of_one_of_its_stacks() -> None:
+    """As large as there, and one after the other: a GPU's are larger, and several train at once."""
     at_work, most, lock = 0, 0, threading.Lock()
 
     class Counting(Trainer):
@@ -211,7 +211,7 @@ def test_what_is_no_network_trains_on_the_cpu_and_is_known_there() -> None:
 def test_what_is_wrong_with_a_run_is_its_own_affair() -> None:
     configs = asked(3) | {"impossible": make_config(labeled_ratio=1.0, contamination=0.2)}
     diverged = Trainer(lambda part: TrainingDiverged())
-    outcomes = dict(run_on_card(configs, diverged, lambda *_: None, lambda name: made_table(300), PaperCard()))
+    outcomes = dict(run_on_gpu(configs, diverged, lambda *_: None, lambda name: made_table(300), PaperGpu()))
     assert isinstance(outcomes.pop("impossible"), SplitImpossible)
     assert {type(outcome) for outcome in outcomes.values()} == {TrainingDiverged}
     assert diverged.sizes("cpu") == [], "no reason to try another device"
@@ -231,9 +231,7 @@ def test_progress_counts_what_is_tried_again_once() -> None:
     trainer = Trainer(lambda part: torch.OutOfMemoryError("CUDA out of memory") if len(part) > 3 else None)
     impossible = {"impossible": make_config(labeled_ratio=1.0, contamination=0.2)}
     dict(
-        run_on_card(
-            asked() | impossible, trainer, lambda *at: seen.append(at), lambda name: made_table(300), PaperCard()
-        )
+        run_on_gpu(asked() | impossible, trainer, lambda *at: seen.append(at), lambda name: made_table(300), PaperGpu())
     )
     assert seen[-1] == (8 * 50, 8 * 50)
 
@@ -251,18 +249,18 @@ def test_what_the_report_raises_stops_every_stack() -> None:
     assert len(trainer.stacks) < 58, "those that had not begun never do"
 
 
-def test_the_same_loop_runs_on_a_card_that_fails_as_on_the_cpu(
+def test_the_same_loop_runs_on_a_gpu_that_fails_as_on_the_cpu(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """To the end, with this machine's own trainer: the bits are the CPU's, and one sentence says what happened."""
 
-    class Failing(PaperCard):
+    class Failing(PaperGpu):
         @contextmanager
         def lane(self) -> Iterator[None]:
             raise RuntimeError("CUDA error")
             yield
 
-    monkeypatch.setattr(run_module, "Card", Failing)
+    monkeypatch.setattr(run_module, "Gpu", Failing)
     monkeypatch.setattr(run_module, "resolve_device", lambda device: "cuda")
     configs = [make_config(epochs=2, seed=seed) for seed in range(3)]
     found = run_many(configs, "cuda")
@@ -278,8 +276,8 @@ def on_cpu(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> RunResult:
     return run(config, "cpu")
 
 
-@needs_card
-def test_two_sweeps_on_a_card_are_equal_to_the_bit() -> None:
+@needs_gpu
+def test_two_sweeps_on_a_gpu_are_equal_to_the_bit() -> None:
     configs = [make_config(epochs=3, seed=seed, lambda_n=value) for seed in range(3) for value in (1, 0)]
     configs += [make_config(baseline="PReNet", epochs=3, seed=seed) for seed in range(3)]
     for one, other in zip(run_many(configs, "cuda"), run_many(configs, "cuda"), strict=True):
@@ -287,9 +285,9 @@ def test_two_sweeps_on_a_card_are_equal_to_the_bit() -> None:
         assert np.array_equal(one.scores, other.scores) and one.metrics == other.metrics
 
 
-@needs_card
+@needs_gpu
 @pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD"])
-def test_a_run_on_a_card_is_about_the_run_on_the_cpu(baseline: str) -> None:
+def test_a_run_on_a_gpu_is_about_the_run_on_the_cpu(baseline: str) -> None:
     config = make_config(baseline=baseline, epochs=3)
     here, there = run(config, "cpu"), run(config, "cuda")
     assert np.array_equal(here.test_rows, there.test_rows) and here.counts == there.counts

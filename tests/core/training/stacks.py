@@ -32,7 +32,7 @@ def heads_and_norms() -> list[tuple[str, str | None]]:
     return [(name, norm) for name in METHODS for norm in (NORMS if BASELINES[name].has("norm") else (None,))]
 
 
-# With their preset. PReNet's rate as published falls from epoch to epoch: on a card it stands in a tensor.
+# With their preset. PReNet's rate as published falls from epoch to epoch: on a GPU it stands in a tensor.
 HEADS_NORMS_AND_A_RATE_THAT_FALLS = [
     *((name, norm, "paper") for name, norm in heads_and_norms()),
     ("PReNet", "batch", "published_code"),

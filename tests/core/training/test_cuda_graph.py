@@ -113,7 +113,7 @@ def test_without_a_way_to_capture_a_step_is_called() -> None:
 def test_a_trained_stack_is_freed_at_once(
     baseline: str, norm: str | None, capture: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by whatever collection of garbage comes next: a card's memory is wanted for the next stack."""
+    """Not by whatever collection of garbage comes next: a GPU's memory is wanted for the next stack."""
     monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 2)
     if capture is not None:
         monkeypatch.setitem(CAPTURES, "cpu", capture)
@@ -150,12 +150,12 @@ def test_batches_come_one_after_the_other_and_an_epoch_replaces_the_last() -> No
     assert batches.indices.data_ptr() == place
 
 
-needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
 
-@needs_card
+@needs_gpu
 @pytest.mark.parametrize(("baseline", "norm", "preset"), HEADS_NORMS_AND_A_RATE_THAT_FALLS)
-def test_on_a_card_a_graph_trains_to_the_same_bits_as_calls(
+def test_on_a_gpu_a_graph_trains_to_the_same_bits_as_calls(
     baseline: str, norm: str | None, preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 2)
@@ -206,5 +206,5 @@ def test_what_goes_wrong_within_a_capture_is_what_is_raised(monkeypatch: pytest.
     assert gc.isenabled()
 
 
-def test_captures_are_of_cards_alone() -> None:
+def test_captures_are_of_gpus_alone() -> None:
     assert list(cuda_graph.CAPTURES) == ["cuda"]

@@ -1,4 +1,4 @@
-"""A data set's rows on a card: scaled there to the same bits, scored in blocks, and measured all runs at once."""
+"""A data set's rows on a GPU: scaled there to the same bits, scored in blocks, and measured all runs at once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from anoonly_core.data.split import make_split
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.models import METHODS
 from anoonly_core.training import gpu_rows as module
-from anoonly_core.training.evaluation import _OnCard, _RunByRun
-from anoonly_core.training.gpu_rows import CardRows
+from anoonly_core.training.evaluation import _OnGpu, _RunByRun
+from anoonly_core.training.gpu_rows import GpuRows
 from anoonly_core.training.stack import Stack
 from anoonly_core.training.thread_pool import LEAST, share_out
 from tests.core.training.stacks import configs_of, made_split, made_table, trained
 
 DEVICES = [
     "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")),
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")),
 ]
 
 
@@ -28,7 +28,7 @@ DEVICES = [
 def test_rows_are_scaled_to_the_bits_of_the_cpu(device: str) -> None:
     dataset = load_cached("breast_cancer")
     splits = [make_split(dataset, make_config(dataset="breast_cancer", seed=seed)) for seed in range(2)]
-    rows = CardRows(dataset, [splits[1], splits[0], splits[1]], torch.device(device))
+    rows = GpuRows(dataset, [splits[1], splits[0], splits[1]], torch.device(device))
     for split in splits:
         out = torch.empty(len(split.train), dataset.columns, device=device)
         rows.scaled_into(out, split, split.train)
@@ -44,7 +44,7 @@ def test_each_run_sees_its_own_rows(device: str, block: int, monkeypatch: pytest
     shared, other = made_split(dataset), make_split(dataset, make_config())
     splits = [shared, shared, other, shared, other]
     rows = [shared.test, shared.test, other.test, shared.test[:4], other.test]
-    found = CardRows(dataset, splits, torch.device(device)).in_blocks(lambda x: x * 2, splits, rows)
+    found = GpuRows(dataset, splits, torch.device(device)).in_blocks(lambda x: x * 2, splits, rows)
     assert found.shape == (5, max(map(len, rows)), dataset.columns)
     for run, (split, own) in enumerate(zip(splits, rows, strict=True)):
         assert np.array_equal(found[run, : len(own)].cpu().numpy(), 2 * split.scaled(dataset, own))
@@ -56,9 +56,9 @@ def test_a_stack_measured_at_once_has_the_metrics_of_its_runs(baseline: str, mon
     dataset = made_table(200)
     configs = configs_of(3, baseline=baseline)
     stack = trained(Stack(dataset, configs, [made_split(dataset), made_split(dataset, 4), made_split(dataset)]))
-    apart, together = _RunByRun(stack), _OnCard(stack)
+    apart, together = _RunByRun(stack), _OnGpu(stack)
     with monkeypatch.context() as patched:
-        patched.setattr(stack, "_card", CardRows(dataset, stack.splits, stack.device))
+        patched.setattr(stack, "_gpu", GpuRows(dataset, stack.splits, stack.device))
         together.measure()
     apart.measure()
     for one, other in zip(apart.found(), together.found(), strict=True):
@@ -70,10 +70,10 @@ def test_a_stack_measured_at_once_has_the_metrics_of_its_runs(baseline: str, mon
 def test_a_run_that_diverges_has_no_metrics_and_spares_the_others() -> None:
     dataset = made_table()
     stack = Stack(dataset, configs_of(3), [made_split(dataset)] * 3)
-    stack._card = CardRows(dataset, stack.splits, stack.device)
+    stack._gpu = GpuRows(dataset, stack.splits, stack.device)
     with torch.no_grad():
         next(stack.head.parameters())[1] = torch.nan
-    measuring = _OnCard(stack)
+    measuring = _OnGpu(stack)
     measuring.measure()
     assert [own is None for own in measuring.found()] == [False, True, False]
 
@@ -85,7 +85,7 @@ def test_the_center_of_all_runs_at_once_is_that_of_each() -> None:
     rows = stack.rows
     one_by_one = stack.head._mean_code([rows.of_run(run)[0] for run in range(3)])
     with torch.no_grad():
-        at_once = stack.head._mean_on_card(rows)
+        at_once = stack.head._mean_on_gpu(rows)
     np.testing.assert_allclose(at_once.numpy(), one_by_one.numpy(), rtol=0, atol=1e-6)
 
 

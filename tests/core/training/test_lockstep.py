@@ -1,4 +1,4 @@
-"""A card trains as a CPU does: each epoch from the same weights, in float64, to what roundings grow to in one."""
+"""A GPU trains as a CPU does: each epoch from the same weights, in float64, to what roundings grow to in one."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 3)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize(("baseline", "norm", "preset"), HEADS_NORMS_AND_A_RATE_THAT_FALLS)
-def test_an_epoch_on_a_card_does_what_it_does_on_a_cpu(baseline: str, norm: str | None, preset: str) -> None:
+def test_an_epoch_on_a_gpu_does_what_it_does_on_a_cpu(baseline: str, norm: str | None, preset: str) -> None:
     settings = {"baseline": baseline, "norm": norm, "preset": preset}
     for epoch in apart(stack_on("cpu", **settings), stack_on("cuda", **settings)):
         assert epoch.difference < ROUNDINGS, epoch

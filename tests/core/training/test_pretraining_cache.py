@@ -169,7 +169,7 @@ def test_what_is_kept_is_a_copy() -> None:
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretraining_cache, "MOST_BYTES", 100)
+    monkeypatch.setattr(pretraining_cache, "MAX_BYTES", 100)
     for name in "abc":
         pretraining_cache.keep(name, [torch.zeros(10)], 0.0)  # 40 bytes
     assert pretraining_cache.recall(["a"]) is None

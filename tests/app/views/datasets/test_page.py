@@ -18,7 +18,7 @@ from anoonly_core.data.catalogue import DATASETS, load
 from anoonly_core.data.dataset import Provenance, make_dataset
 from app.server import jobs as jobs_module
 from app.server.jobs import Jobs, dataset_key
-from app.views.datasets.preview import MOST_ROWS, look_at, map_figure
+from app.views.datasets.preview import MAX_ROWS, look_at, map_figure
 from app.views.datasets.table import (
     ABSENT,
     BUNDLED,
@@ -157,7 +157,7 @@ def test_sizes_are_said_as_far_as_they_are_known() -> None:
 def test_a_look_shows_each_class_and_is_the_same_every_time() -> None:
     dataset = load("digits_3")
     look = look_at(dataset)
-    assert look.points.shape == (MOST_ROWS, 2) and look.anomalous.sum() == 75
+    assert look.points.shape == (MAX_ROWS, 2) and look.anomalous.sum() == 75
     np.testing.assert_array_equal(look_at(dataset).points, look.points)
     assert set(look.row_ids[look.anomalous]) <= set(dataset.row_ids[dataset.y == 1])
     assert "1425 of the 1614 normal rows and 75 of the 85 anomalies" in look.caption and 0 < look.variance < 1
@@ -172,7 +172,7 @@ def test_of_a_rare_class_a_few_rows_are_seen_and_lie_on_top() -> None:
     y[::1000] = 1
     X = np.c_[np.arange(20_000.0), np.zeros(20_000)]
     look = look_at(make_dataset("made", X, y, Provenance("here", "none")))
-    assert look.anomalous.sum() == 10 and len(look.points) == MOST_ROWS and look.pictures == {}
+    assert look.anomalous.sum() == 10 and len(look.points) == MAX_ROWS and look.pictures == {}
     assert look.variance == pytest.approx(1.0), "one column alone moves"
     assert [trace.name for trace in map_figure(look).data] == ["normal", "anomaly"]
     flipped = look_at(make_dataset("made", X, 1 - y, Provenance("here", "none")))

@@ -55,7 +55,7 @@ def test_the_address_says_what_is_shown_and_a_wrong_one_is_said(server: None) ->
 
 
 @pytest.mark.parametrize(
-    ("card", "row", "words"),
+    ("gpu", "row", "words"),
     [
         ("", "DeepSAD", []),
         ("NVIDIA _Paper", "DeepSAD", ["It trains on this machine's NVIDIA \\_Paper."]),
@@ -63,9 +63,9 @@ def test_the_address_says_what_is_shown_and_a_wrong_one_is_said(server: None) ->
     ],
 )
 def test_a_cell_says_what_will_train_it(
-    server: None, monkeypatch: pytest.MonkeyPatch, card: str, row: str, words: list[str]
+    server: None, monkeypatch: pytest.MonkeyPatch, gpu: str, row: str, words: list[str]
 ) -> None:
-    monkeypatch.setattr(Machine, "card", lambda machine, wait=False: card)
+    monkeypatch.setattr(Machine, "gpu", lambda machine, wait=False: gpu)
     monkeypatch.setattr(views_reproduce, "draw_cells", lambda table, reference, key: (row, "20news"))
     monkeypatch.setattr(views_reproduce, "DATASETS", {"20news_3": SimpleNamespace(at_hand=lambda: True)})
     page = shown("table1")

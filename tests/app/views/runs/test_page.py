@@ -223,7 +223,7 @@ def test_a_run_of_an_earlier_version_is_said_to_be_one(open_page: Open, store: S
     page = select(open_page(), 1)
     assert "The run of DeepSAD is of an earlier version of the code or of its data" in said(page)
     assert not button(page, "Compare, trained anew").disabled
-    assert "was trained on a CUDA card" in said(select(page, 0))
+    assert "was trained on a CUDA GPU" in said(select(page, 0))
     assert "trained" not in said(select(page, 3))
 
 

@@ -41,7 +41,7 @@ class Silent(Sweeps):
 @pytest.fixture
 def sweeps(make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch) -> Silent:
     monkeypatch.setattr("app.server.jobs.Workers", lambda *arguments, **named: None)
-    monkeypatch.setattr(Machine, "card", lambda machine, wait=False: "")
+    monkeypatch.setattr(Machine, "gpu", lambda machine, wait=False: "")
     jobs = jobs_module.Jobs()
     made = Silent(jobs)
     made.started = []
@@ -164,9 +164,9 @@ def test_the_command_is_that_of_the_sweep(open_page: Open, sweeps: Silent) -> No
     assert sweep_cli.sweep_of(options).configs.keys() == sweep.configs.keys()
 
 
-@pytest.mark.parametrize(("card", "words"), [("", "this machine"), ("NVIDIA _Paper", "machine's NVIDIA \\_Paper")])
-def test_it_says_what_will_train(open_page: Open, monkeypatch: pytest.MonkeyPatch, card: str, words: str) -> None:
-    monkeypatch.setattr(Machine, "card", lambda machine, wait=False: card)
+@pytest.mark.parametrize(("gpu", "words"), [("", "this machine"), ("NVIDIA _Paper", "machine's NVIDIA \\_Paper")])
+def test_it_says_what_will_train(open_page: Open, monkeypatch: pytest.MonkeyPatch, gpu: str, words: str) -> None:
+    monkeypatch.setattr(Machine, "gpu", lambda machine, wait=False: gpu)
     (progress,) = open_page().get("progress")
     assert "about 2 min on this machine" in progress.proto.text and words in progress.proto.text
 

@@ -29,7 +29,7 @@ from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, DownloadFailed
 
 PATIENCE_S = 20.0
 QUICK = Limits(connect_s=5.0, read_s=10.0, pauses_s=(0.01, 0.02))
-IMPATIENT = replace(QUICK, read_s=0.3, window_s=0.2, least_bytes_per_s=5000.0, most_bytes=10**6)
+IMPATIENT = replace(QUICK, read_s=0.3, window_s=0.2, least_bytes_per_s=5000.0, max_bytes=10**6)
 BODY = np.random.default_rng(0).bytes(130_000)
 
 

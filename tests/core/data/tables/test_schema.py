@@ -20,7 +20,7 @@ from anoonly_core.data.split import make_split
 from anoonly_core.data.tables import readers
 from anoonly_core.data.tables.columns import as_words, look_at
 from anoonly_core.data.tables.preprocessing import Preparation
-from anoonly_core.data.tables.readers import MOST_COLUMNS, read_table
+from anoonly_core.data.tables.readers import MAX_COLUMNS, read_table
 from anoonly_core.data.tables.schema import UNLABELED, Reading, ReadTable, make_reading, read_as
 from anoonly_core.data.tables.uri import address_of, load_address, parse_address, read_address
 from anoonly_core.errors import BadDataFile, InvalidConfig, SplitImpossible
@@ -273,14 +273,14 @@ def test_files_beyond_the_limits_are_refused_before_they_are_held(
 ) -> None:
     wide = tmp_path / "wide.csv"
     wide.write_text(",".join(f"c{place}" for place in range(100_000)) + "\n")
-    with pytest.raises(BadDataFile, match=f"100000 columns, and at most {MOST_COLUMNS}"):
+    with pytest.raises(BadDataFile, match=f"100000 columns, and at most {MAX_COLUMNS}"):
         read_table(wide)
     huge = tmp_path / "huge.csv"
     with huge.open("wb") as file:
         file.truncate(2 << 30)  # sparse
     with pytest.raises(BadDataFile, match="2048 MB, and at most 200 MB"):
         read_table(huge)
-    monkeypatch.setattr(readers, "MOST_UNPACKED", 2**24)
+    monkeypatch.setattr(readers, "MAX_UNPACKED", 2**24)
     bomb = tmp_path / "bomb.csv.gz"
     with gzip.open(bomb, "wb", compresslevel=1) as packed:
         packed.write(b"a,y\n")
@@ -292,7 +292,7 @@ def test_files_beyond_the_limits_are_refused_before_they_are_held(
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "MOST_UNPACKED", 2**24)
+    monkeypatch.setattr(readers, "MAX_UNPACKED", 2**24)
 
     path = tmp_path / "bomb.npz"
     head = io.BytesIO()

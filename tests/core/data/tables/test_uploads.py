@@ -19,7 +19,7 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import check_name, identity, load, load_cached
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.profile import look_at_table, suggested
-from anoonly_core.data.tables.readers import MOST_BYTES, read_table
+from anoonly_core.data.tables.readers import MAX_BYTES, read_table
 from anoonly_core.data.tables.schema import Reading, make_reading
 from anoonly_core.data.tables.uri import load_address
 from anoonly_core.detector.estimator import AnoOnlyDetector
@@ -93,7 +93,7 @@ def test_a_file_of_no_known_kind_or_too_large_leaves_nothing(cache: Path) -> Non
         def read(self, size: int = -1) -> bytes:
             return b"0" * size
 
-    with pytest.raises(BadDataFile, match=f"at most {MOST_BYTES >> 20} MB"):
+    with pytest.raises(BadDataFile, match=f"at most {MAX_BYTES >> 20} MB"):
         uploads.bring("huge.csv", Endless(), "me", "here")  # type: ignore[arg-type]
     with pytest.raises(BadDataFile, match="is no "):
         uploads.bring("setup.exe", io.BytesIO(b"MZ"), "me", "here")
@@ -254,7 +254,7 @@ def test_next_to_no_rows_are_ranked_or_refused_in_a_sentence(rows: int) -> None:
 
 
 def test_nobody_brings_more_tables_than_the_disk_has_room_for() -> None:
-    for _ in range(uploads.MOST_TABLES):
+    for _ in range(uploads.MAX_TABLES):
         brought()
     with pytest.raises(BadDataFile, match="10 tables of yours are here already"):
         brought()
