@@ -69,7 +69,7 @@ def _label(table: OwnTable) -> str:
     said = f"**Label column {plain(table.label)}**: {_names(values)} means {side}; "
     said += f"{counts['anomalies_in_file']:,} anomalies, {counts['normals']:,} normal rows"
     if counts["unlabelled"]:
-        said += f", {counts['unlabeled']:,} without a label, which train in the pool and are never tested on"
+        said += f", {counts['unlabelled']:,} without a label, which train in the pool and are never tested on"
     if counts["anomalies_in_file"] > counts["anomalies"]:
         said += f". {counts['anomalies']:,} of the anomalies are drawn, always the same ones"
     return f"{said}."

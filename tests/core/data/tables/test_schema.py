@@ -198,7 +198,7 @@ def test_odd_names_go_through_an_address(tmp_path: Path, odd: str) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("colour=red", "not read by 'color'"),
+        ("color=red", "not read by 'color'"),
         ("missing=guess", "missing must be impute or drop, not 'guess'"),
         ("share=2", "share must be a number above 0"),
         ("categories=", "categories must be"),
