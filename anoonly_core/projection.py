@@ -12,7 +12,7 @@ from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-__all__ = ["FOLLOWERS", "PROJECTORS", "follow", "in_one_plane", "project", "scaled_inputs"]
+__all__ = ["PROJECTORS", "SEQUENCE_PROJECTORS", "project", "project_jointly", "project_sequence", "scaled_inputs"]
 
 SEED = 0
 
@@ -33,7 +33,7 @@ def scaled_inputs(X: np.ndarray, minimum: np.ndarray, scale: np.ndarray) -> np.n
     return np.asarray((X - minimum) / scale)
 
 
-def in_one_plane(films: Sequence[np.ndarray]) -> list[np.ndarray]:
+def project_jointly(films: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Points [moments, rows, 2] of each film's features [moments, rows, columns] in one plane for all: PCA fitted once.
 
     It is the plane in which all moments of all films together spread the most.
@@ -45,7 +45,7 @@ def in_one_plane(films: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.pad(points, [(0, 0), (0, 0), (0, 2 - len(axes))]) for points in found]
 
 
-def follow(film: np.ndarray, projector: str) -> Iterator[np.ndarray]:
+def project_sequence(film: np.ndarray, projector: str) -> Iterator[np.ndarray]:
     """Points [rows, 2] of each moment of a film's features [moments, rows, columns], by one of FOLLOWERS.
 
     Each begins from the points of the moment before and is turned and moved to lie upon them, so that
@@ -57,7 +57,7 @@ def follow(film: np.ndarray, projector: str) -> Iterator[np.ndarray]:
     for features in film[1:]:
         exact = features.astype(np.float64)
         if not (exact == exact[0]).all():
-            moved = FOLLOWERS[projector](_without_unit(exact - exact.mean(axis=0)), points)
+            moved = SEQUENCE_PROJECTORS[projector](_without_unit(exact - exact.mean(axis=0)), points)
             moved -= moved.mean(axis=0)
             points = moved @ orthogonal_procrustes(moved, points)[0]
         yield points.astype(np.float32)
@@ -111,4 +111,7 @@ def _without_unit(features: np.ndarray) -> np.ndarray:
 
 PROJECTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"pca": _pca, "tsne": _tsne, "umap": _umap}
 
-FOLLOWERS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"tsne": _tsne_from, "umap": _umap_from}
+SEQUENCE_PROJECTORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "tsne": _tsne_from,
+    "umap": _umap_from,
+}

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-__all__ = ["derived_seed", "numpy_stream"]
+__all__ = ["derived_seed", "numpy_generator"]
 
 
 def derived_seed(seed: int, purpose: str) -> int:
@@ -19,6 +19,6 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def numpy_stream(seed: int, purpose: str) -> np.random.Generator:
+def numpy_generator(seed: int, purpose: str) -> np.random.Generator:
     """NumPy's generator for one purpose of the run with this seed."""
     return np.random.default_rng(derived_seed(seed, purpose))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anoonly_core.baselines.network import Network
+from anoonly_core.baselines.network import NetworkBuilder
 
 __all__ = ["NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
 
@@ -46,7 +46,7 @@ class Baseline:
     revision: int
     settings: dict[str, TrainingSettings]
     norms: dict[str, tuple[str, str]] | None = None
-    network: Network | None = None
+    network: NetworkBuilder | None = None
     epoch: str = ""
     steps: int = 0
     pretraining_epochs: int = 0

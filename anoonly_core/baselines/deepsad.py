@@ -1,7 +1,7 @@
 """DeepSAD (Ruff et al., ICLR 2020) as the paper uses it: P appendix B."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["DEEPSAD"]
 
@@ -9,13 +9,13 @@ __all__ = ["DEEPSAD"]
 _WIDTHS = {"paper": (128, 64, 32), "published_code": (100, 20, 10)}
 
 
-def _network(columns: int, preset: str) -> dict[str, Part]:
+def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
     """No biases: with one, the network could place every row on the center and ignore its input."""
     first, second, code = (Linear(width, bias=False) for width in _WIDTHS[preset])
-    features = (first, Step.NORM, Step.LEAKY_RELU, second, Step.NORM, Step.LEAKY_RELU)
+    features = (first, Operation.NORM, Operation.LEAKY_RELU, second, Operation.NORM, Operation.LEAKY_RELU)
     return {
-        "features": Part("row x", columns, features, "features"),
-        "code": Part(
+        "features": Subnetwork("row x", columns, features, "features"),
+        "code": Subnetwork(
             "features", second.outputs, (code,), "code f(x), scored by its squared distance to a fixed center"
         ),
     }

@@ -1,16 +1,16 @@
 """DevNet (Pang et al., KDD 2019) as the paper uses it: P appendix B."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["DEVNET"]
 
 
-def _network(columns: int, preset: str) -> dict[str, Part]:
+def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
     """One hidden layer, the same under both presets."""
     return {
-        "features": Part("row x", columns, (Linear(20), Step.RELU, Step.NORM), "features"),
-        "score": Part("features", 20, (Linear(1),), "score F(x)"),
+        "features": Subnetwork("row x", columns, (Linear(20), Operation.RELU, Operation.NORM), "features"),
+        "score": Subnetwork("features", 20, (Linear(1),), "score F(x)"),
     }
 
 

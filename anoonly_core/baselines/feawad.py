@@ -1,21 +1,23 @@
 """FEAWAD (Zhou et al., TNNLS 2021) as the paper uses it: P appendix B, eq. 20 and 21."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["FEAWAD"]
 
 
-def _network(columns: int, preset: str) -> dict[str, Part]:
+def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
     """An autoencoder, and a scorer that sees the code, the residual's direction and, at each layer, its length."""
-    encoder = (Linear(columns), Step.RELU, Linear(128), Step.RELU, Linear(64), Step.RELU)
-    decoder = (Linear(128), Step.RELU, Linear(columns), Step.RELU)
-    features = (Linear(256), Step.RELU, Step.JOIN, Linear(32), Step.RELU, Step.JOIN, Step.NORM)
+    encoder = (Linear(columns), Operation.RELU, Linear(128), Operation.RELU, Linear(64), Operation.RELU)
+    decoder = (Linear(128), Operation.RELU, Linear(columns), Operation.RELU)
+    features = (Linear(256), Operation.RELU, Operation.JOIN, Linear(32), Operation.RELU, Operation.JOIN, Operation.NORM)
     return {
-        "encoder": Part("row x", columns, encoder, "code h"),
-        "decoder": Part("code h", 64, decoder, "reconstruction; residual r = x − reconstruction"),
-        "features": Part("h, r/‖r‖ and ‖r‖", 64 + columns + 1, features, "features", joined=1, joins="‖r‖"),
-        "score": Part("features", 33, (Linear(1),), "score F(x)"),
+        "encoder": Subnetwork("row x", columns, encoder, "code h"),
+        "decoder": Subnetwork("code h", 64, decoder, "reconstruction; residual r = x − reconstruction"),
+        "features": Subnetwork(
+            "h, r/‖r‖ and ‖r‖", 64 + columns + 1, features, "features", joined_width=1, joined_label="‖r‖"
+        ),
+        "score": Subnetwork("features", 33, (Linear(1),), "score F(x)"),
     }
 
 

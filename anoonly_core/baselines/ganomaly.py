@@ -1,21 +1,23 @@
 """GANomaly (Akcay et al., ACCV 2018) on feature vectors, a comparator of the paper's tables."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["GANOMALY"]
 
 
-def _network(columns: int, preset: str) -> dict[str, Part]:
+def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
     """The fully connected form of it that ADBench runs."""
     code = max(1, columns // (2 if columns < 8 else 4))
-    judged = (Linear(100), Step.TANH, Linear(20), Step.TANH)
+    judged = (Linear(100), Operation.TANH, Linear(20), Operation.TANH)
     return {
-        "encoder": Part("row x", columns, (Linear(code), Step.TANH), "code z"),
-        "decoder": Part("code z", code, (Linear(columns),), "reconstruction"),
-        "second encoder": Part("reconstruction", columns, (Linear(code), Step.TANH), "second code, scored against z"),
-        "judge's features": Part("row or reconstruction", columns, judged, "features"),
-        "judge": Part("features", 20, (Linear(1),), "real or made?"),
+        "encoder": Subnetwork("row x", columns, (Linear(code), Operation.TANH), "code z"),
+        "decoder": Subnetwork("code z", code, (Linear(columns),), "reconstruction"),
+        "second encoder": Subnetwork(
+            "reconstruction", columns, (Linear(code), Operation.TANH), "second code, scored against z"
+        ),
+        "judge's features": Subnetwork("row or reconstruction", columns, judged, "features"),
+        "judge": Subnetwork("features", 20, (Linear(1),), "real or made?"),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Linear", "Network", "Part", "Step"]
+__all__ = ["Linear", "NetworkBuilder", "Operation", "Subnetwork"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Linear:
     bias: bool = True
 
 
-class Step(Enum):
+class Operation(Enum):
     """What stands between linear layers; JOIN puts the part's extra input beside the features once more."""
 
     NORM = "norm"
@@ -31,30 +31,30 @@ class Step(Enum):
 
 
 @dataclass(frozen=True)
-class Part:
+class Subnetwork:
     """A chain of steps.
 
     given: in words, what goes in. inputs: how many features that is. joined: how many features each
     JOIN adds, and joins: what they are. gives: in words, what comes out.
     """
 
-    given: str
-    inputs: int
-    steps: tuple[Linear | Step, ...]
-    gives: str
-    joined: int = 0
-    joins: str = ""
+    input_label: str
+    input_width: int
+    steps: tuple[Linear | Operation, ...]
+    output_label: str
+    joined_width: int = 0
+    joined_label: str = ""
 
     def widths(self) -> tuple[int, ...]:
         """How many features go into each step, and how many come out of the last."""
-        found = [self.inputs]
+        found = [self.input_width]
         for step in self.steps:
             if isinstance(step, Linear):
                 found.append(step.outputs)
             else:
-                found.append(found[-1] + (self.joined if step is Step.JOIN else 0))
+                found.append(found[-1] + (self.joined_width if step is Operation.JOIN else 0))
         return tuple(found)
 
 
 # columns, preset -> the parts by name, in the order in which a row meets them.
-Network = Callable[[int, str], dict[str, Part]]
+NetworkBuilder = Callable[[int, str], dict[str, Subnetwork]]

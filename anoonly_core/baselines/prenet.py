@@ -1,16 +1,16 @@
 """PReNet (Pang et al., KDD 2023) as the paper uses it: P appendix B."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["PRENET"]
 
 
-def _network(columns: int, preset: str) -> dict[str, Part]:
+def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
     """One feature layer that both rows of a pair go through, and one linear layer over the two."""
     return {
-        "features": Part("each row of a pair", columns, (Linear(20), Step.RELU, Step.NORM), "features"),
-        "score": Part("both rows' features", 40, (Linear(1),), "score of the pair, averaged over partners"),
+        "features": Subnetwork("each row of a pair", columns, (Linear(20), Operation.RELU, Operation.NORM), "features"),
+        "score": Subnetwork("both rows' features", 40, (Linear(1),), "score of the pair, averaged over partners"),
     }
 
 

@@ -1,15 +1,17 @@
 """REPEN (Pang et al., KDD 2018), a comparator of the paper's tables."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["REPEN"]
 
 
-def _network(columns: int, preset: str) -> dict[str, Part]:
+def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
     """One layer: the representation in which distances are taken."""
     return {
-        "features": Part("row x", columns, (Linear(20), Step.RELU), "representation, scored by nearest neighbors"),
+        "features": Subnetwork(
+            "row x", columns, (Linear(20), Operation.RELU), "representation, scored by nearest neighbors"
+        ),
     }
 
 

@@ -41,13 +41,13 @@ def _run(options: argparse.Namespace) -> None:
     # Torch takes seconds to load, and bad input needs none of it.
     import torch
 
-    from anoonly_core.runs.run import Progress, run_many, warm_up
+    from anoonly_core.runs.run import RunProgress, run_many, warm_up
 
     torch.set_num_threads(1)  # as the page's workers, whose stored runs have the same keys
     warm_up()
     bar = tqdm(unit="epoch", disable=None, leave=False)
 
-    def show(progress: Progress) -> None:
+    def show(progress: RunProgress) -> None:
         if progress.epoch < bar.n:  # another stack has begun
             bar.reset()
         bar.total = progress.epochs

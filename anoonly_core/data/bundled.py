@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
-from anoonly_core.rng import numpy_stream
+from anoonly_core.rng import numpy_generator
 
 __all__ = ["ABOUT", "ANOMALY_SHARE", "About", "breast_cancer", "digit_against_rest", "digit_alone", "digits_low"]
 
@@ -86,6 +86,6 @@ def breast_cancer(name: str) -> Dataset:
 def _rare(name: str, X: np.ndarray, anomalous: np.ndarray, image: tuple[int, int] | None = None) -> Dataset:
     """Keep all normal rows and as many anomalies as make up 5 %: always the same ones."""
     normal = np.flatnonzero(~anomalous)
-    drawn = numpy_stream(0, f"bundled {name}").choice(np.flatnonzero(anomalous), _drawn(len(normal)), replace=False)
+    drawn = numpy_generator(0, f"bundled {name}").choice(np.flatnonzero(anomalous), _drawn(len(normal)), replace=False)
     rows = np.sort(np.concatenate([normal, drawn]))
     return make_dataset(name, X[rows], anomalous[rows].astype(np.int64), ABOUT[name].provenance, rows, image)

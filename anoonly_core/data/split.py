@@ -15,7 +15,7 @@ import numpy as np
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import BLOCK_ROWS, Dataset
 from anoonly_core.errors import SplitImpossible
-from anoonly_core.rng import derived_seed, numpy_stream
+from anoonly_core.rng import derived_seed, numpy_generator
 
 __all__ = ["RESAMPLED_ROWS", "SPLIT_FIELDS", "TEST_SHARE", "Split", "make_split", "min_max"]
 
@@ -128,7 +128,7 @@ def _published_parts(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarra
     """ADBench's way: small sets are resampled before the split, so copies land on both sides."""
     rows = np.arange(dataset.rows)
     if dataset.rows < RESAMPLED_ROWS:
-        rows = numpy_stream(seed, "resample").choice(rows, RESAMPLED_ROWS, replace=True)
+        rows = numpy_generator(seed, "resample").choice(rows, RESAMPLED_ROWS, replace=True)
     in_train = _stratified(dataset.y[rows], seed, dataset.name)
     return rows[in_train], rows[~in_train]
 
@@ -190,15 +190,15 @@ def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
     wanted = round(RESAMPLED_ROWS * (1 - TEST_SHARE))
     if rows < RESAMPLED_ROWS and training_part < wanted:
         copies *= wanted // training_part
-        extra = numpy_stream(seed, "resample").permutation(training_part)[: wanted % training_part]
+        extra = numpy_generator(seed, "resample").permutation(training_part)[: wanted % training_part]
         copies[extra] += 1
     return copies
 
 
 def _select(y: np.ndarray, known: np.ndarray, config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
     """Positions in the training part of the labeled anomalies and of the pool, where all unlabeled rows stay."""
-    anomalies = numpy_stream(config.seed, "labels").permutation(np.flatnonzero(y == 1))
-    normals = numpy_stream(config.seed, "normals").permutation(np.flatnonzero((y == 0) & known))
+    anomalies = numpy_generator(config.seed, "labels").permutation(np.flatnonzero(y == 1))
+    normals = numpy_generator(config.seed, "normals").permutation(np.flatnonzero((y == 0) & known))
     labels = max(1, math.ceil(round(config.labeled_ratio * len(anomalies), 9)))
     labeled, unlabeled = anomalies[:labels], anomalies[labels:]
     normals = normals[: max(1, round(config.normal_ratio * len(normals)))]

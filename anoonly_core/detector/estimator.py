@@ -127,7 +127,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         everything = np.arange(dataset.rows)
         split = Split(everything, labels == 1, np.arange(0), *min_max(dataset.X, everything), {})
         # Nothing that is learned from the rows stays in the process.
-        self._keep(fit_network(dataset, split, config, device, remember=False))
+        self._keep(fit_network(dataset, split, config, device, use_cache=False))
         return self
 
     def fit_split(self, dataset: Dataset, split: Split, report: Report = lambda done, total: None) -> Self:

@@ -58,7 +58,7 @@ class FittedNetwork:
     def _row_by_row(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = torch.from_numpy((X - self.minimum) / self.scale)
-        (found,) = self.head.row_by_row(function, [scaled.to(self.head.lambda_n.device)])
+        (found,) = self.head.map_rows(function, [scaled.to(self.head.lambda_n.device)])
         return np.asarray(found.cpu().numpy())
 
     def on_cpu(self) -> FittedNetwork:
@@ -81,7 +81,7 @@ def fit_network(
     config: RunConfig,
     device: str = "cpu",
     report: Report = lambda done, total: None,
-    remember: bool = True,
+    use_cache: bool = True,
 ) -> FittedNetwork:
     """Train one run's network on its split, as run.run does.
 
@@ -91,8 +91,8 @@ def fit_network(
     """
     assert config.epochs is not None
     stack = Stack(dataset, [config], [split], device)
-    before = stack.pretraining_epochs if remember else stack.pretraining.epochs if stack.pretraining else 0
-    for epoch in pretrain(stack, remember):
+    before = stack.pretraining_epochs if use_cache else stack.pretraining.epochs if stack.pretraining else 0
+    for epoch in pretrain(stack, use_cache):
         report(epoch, before + config.epochs)
     for snapshot in train(stack):
         report(before + snapshot.epoch, before + config.epochs)

@@ -15,11 +15,11 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.models import METHODS
-from anoonly_core.runs.gpu import GPU_ERRORS, Gpu, max_on_gpu
-from anoonly_core.runs.run import epochs_measured
-from anoonly_core.runs.stacking import Group, Loader, Planned, groups_of
-from anoonly_core.training.evaluation import measuring_of
-from anoonly_core.training.loop import seconds_an_epoch
+from anoonly_core.runs.gpu import GPU_ERRORS, Gpu, max_runs_on_gpu
+from anoonly_core.runs.run import evaluated_epochs
+from anoonly_core.runs.stacking import LoadDataset, PlannedRun, RunGroup, group_runs
+from anoonly_core.training.evaluation import make_evaluator
+from anoonly_core.training.loop import seconds_per_epoch
 from anoonly_core.training.stack import Stack
 
 __all__ = ["make_plan"]
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 def make_plan(
     configs: Mapping[str, RunConfig],
     workers: int,
-    load: Loader = load_cached,
+    load: LoadDataset = load_cached,
     check: Callable[[], None] = lambda: None,
     device: str = "cpu",
 ) -> Plan:
@@ -46,7 +46,7 @@ def make_plan(
     check is called between the timings; what it raises stops the planning. For a GPU, whose one
     worker trains several stacks at once, they are put together until there is work for a while.
     """
-    groups, errors = groups_of(configs, load, max_on_gpu(Gpu()) if device == "cuda" else None)
+    groups, errors = group_runs(configs, load, max_runs_on_gpu(Gpu()) if device == "cuda" else None)
     known: dict[object, _Cost] = {}
     costs = []
     for group in groups:
@@ -83,9 +83,9 @@ class _Cost:
 
     def each(self, config: RunConfig) -> float:
         """What a run adds that shares its pretraining."""
-        return self.epoch[1] * _epochs(config) + self.test * len(epochs_measured(_epochs(config)))
+        return self.epoch[1] * _epochs(config) + self.test * len(evaluated_epochs(_epochs(config)))
 
-    def seconds(self, runs: Sequence[Planned]) -> float:
+    def seconds(self, runs: Sequence[PlannedRun]) -> float:
         """What these runs take as one stack."""
         config = runs[0].config
         pretrained = len({_unit(one.config) for one in runs})
@@ -101,7 +101,7 @@ def _pretraining_epochs(config: RunConfig) -> int:
     return BASELINES[config.baseline].pretraining_epochs
 
 
-def _cost_on_gpu(group: Group) -> _Cost:
+def _cost_on_gpu(group: RunGroup) -> _Cost:
     """On the CPU where the GPU fails: there its runs will train."""
     try:
         return _cost(group, "cuda")
@@ -110,11 +110,11 @@ def _cost_on_gpu(group: Group) -> _Cost:
         return _cost(group, "cpu")
 
 
-def _cost(group: Group, device: str) -> _Cost:
+def _cost(group: RunGroup, device: str) -> _Cost:
     """Time a few steps of one run and of several; what has no epochs, XGBOD, is not timed."""
     if group.runs[0].config.baseline not in METHODS:
         return _Cost((0.0, 0.0), (0.0, 0.0), 0.0)
-    several = min(PROBED_RUNS[device], len(group.runs), group.most)
+    several = min(PROBED_RUNS[device], len(group.runs), group.max_stack_runs)
     one, test = _probe(group, 1, device)
     many, test = _probe(group, several, device) if several > 1 else (one, test)
     lines = []
@@ -125,24 +125,25 @@ def _cost(group: Group, device: str) -> _Cost:
     return _Cost(epoch=lines[1], pretraining_epoch=lines[0], test=test)
 
 
-def _probe(group: Group, runs: int, device: str) -> tuple[tuple[float, float], float]:
+def _probe(group: RunGroup, runs: int, device: str) -> tuple[tuple[float, float], float]:
     chosen = sorted(group.runs, key=_by_unit)[:runs]  # as they stand in a stack, sharing what they can
     stack = Stack(group.dataset, [one.config for one in chosen], [one.split for one in chosen], device)
-    seconds = seconds_an_epoch(stack)
-    measuring = measuring_of(stack)
+    seconds = seconds_per_epoch(stack)
+    measuring = make_evaluator(stack)
     begun = time.perf_counter()
     measuring.measure()
     measuring.found()
     return seconds, (time.perf_counter() - begun) / runs
 
 
-def _put_together(groups: Sequence[Group], costs: Sequence[_Cost]) -> Iterator[PlannedStack]:
+def _put_together(groups: Sequence[RunGroup], costs: Sequence[_Cost]) -> Iterator[PlannedStack]:
     """Whole groups, one after the other, in as many parts as each takes about WANTED_S."""
     together: dict[str, RunConfig] = {}
     seconds = 0.0
     for group, cost in zip(groups, costs, strict=True):
         own = sum(
-            cost.seconds(group.runs[begin : begin + group.most]) for begin in range(0, len(group.runs), group.most)
+            cost.seconds(group.runs[begin : begin + group.max_stack_runs])
+            for begin in range(0, len(group.runs), group.max_stack_runs)
         )
         if together and seconds + own > WANTED_S:
             yield PlannedStack(together, seconds)
@@ -153,7 +154,7 @@ def _put_together(groups: Sequence[Group], costs: Sequence[_Cost]) -> Iterator[P
         yield PlannedStack(together, seconds)
 
 
-def _cut(group: Group, cost: _Cost, share: float, workers: int) -> Iterator[tuple[Planned, ...]]:
+def _cut(group: RunGroup, cost: _Cost, share: float, workers: int) -> Iterator[tuple[PlannedRun, ...]]:
     """Cut a group's runs into stacks: none wastefully small, runs of one split together.
 
     share: seconds of each worker's share of all work, which no stack exceeds. workers: those who have
@@ -169,7 +170,7 @@ def _cut(group: Group, cost: _Cost, share: float, workers: int) -> Iterator[tupl
         size = max(1, round(min(max((WANTED_S - fixed) / each, efficient), most) / largest)) * largest
     else:
         size = math.ceil(min(max((WANTED_S - fixed) / each, efficient, 1), most))
-    size = min(size, group.most)
+    size = min(size, group.max_stack_runs)
     ordered = [one for unit in units for one in unit]
     cuts = list(range(0, len(ordered), size))
     if not cost.pretraining_epoch[1] and (
@@ -186,7 +187,7 @@ def _unit(config: RunConfig) -> tuple[object, ...]:
     return tuple(getattr(config, name) for name in SPLIT_FIELDS)
 
 
-def _by_unit(one: Planned) -> tuple[int, str]:
+def _by_unit(one: PlannedRun) -> tuple[int, str]:
     return (one.config.seed, repr(_unit(one.config)))
 
 

@@ -51,11 +51,11 @@ __all__ = [
 def train_runs(job: int, configs: Sequence[RunConfig]) -> Kept:
     """Train and test the configs on the CPU, through the default store, as RunResults; raises Cancelled."""
     from anoonly_core.results.store import default_store
-    from anoonly_core.runs.run import Progress, run_many
+    from anoonly_core.runs.run import RunProgress, run_many
 
     check(job)
 
-    def report(progress: Progress) -> None:
+    def report(progress: RunProgress) -> None:
         report_progress(job, progress.epoch, progress.epochs)
 
     store = default_store()

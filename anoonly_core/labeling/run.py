@@ -21,8 +21,8 @@ from anoonly_core.detector.scoring import detector_on
 from anoonly_core.errors import InvalidInput
 from anoonly_core.labeling.scorers import UNSUPERVISED
 from anoonly_core.purify.config import SCORERS
-from anoonly_core.rng import derived_seed, numpy_stream
-from anoonly_core.runs.train_and_score import WAYS, Training, trained_scores
+from anoonly_core.rng import derived_seed, numpy_generator
+from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, train_and_score
 
 __all__ = ["Ranked", "marked_problem", "rank_marked", "score_unlabeled"]
 
@@ -63,7 +63,9 @@ def score_unlabeled(config: RunConfig, scorer: str, report: Report = lambda done
         raise InvalidInput(f"{known.label} takes at most {known.max_rows} rows, and this table has {dataset.rows}.")
     if known.trained:
         system = SCORERS[scorer].system(config)
-        (scores,) = trained_scores([Training(dataset, system, split, split.train, WAYS[scorer])], report)
+        (scores,) = train_and_score(
+            [TrainingTask(dataset, system, split, split.train, SCORING_METHODS[scorer])], report
+        )
     else:
         scores = _CLASSICAL[scorer](split.scaled(dataset, split.train), config.seed).astype(np.float32)
     rows = _drawn(scores, np.zeros(dataset.rows, dtype=bool), config.seed)
@@ -100,7 +102,7 @@ def _drawn(scores: np.ndarray, marked: np.ndarray, seed: int) -> np.ndarray:
     """The rows that are drawn, in order."""
     chosen = marked.copy()
     chosen[np.argsort(-scores, kind="stable")[:TOP_ROWS]] = True
-    chosen[numpy_stream(seed, "sample").permutation(len(scores))[:SAMPLE_ROWS]] = True
+    chosen[numpy_generator(seed, "sample").permutation(len(scores))[:SAMPLE_ROWS]] = True
     return np.flatnonzero(chosen)
 
 

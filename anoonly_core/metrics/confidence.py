@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-__all__ = ["CONFIDENCE", "margin", "quantile"]
+__all__ = ["CONFIDENCE", "margin_of_error", "t_quantile"]
 
 CONFIDENCE = 0.95
 
 
-def quantile(values: int) -> float:
+def t_quantile(values: int) -> float:
     """How many standard errors the interval of so many values' mean reaches to either side; two values at least."""
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, values - 1))
 
 
-def margin(values: Sequence[float]) -> float | None:
+def margin_of_error(values: Sequence[float]) -> float | None:
     """Half of the interval of the values' mean; None for one value."""
     if len(values) < 2:
         return None
-    return float(quantile(len(values)) * np.std(values, ddof=1) / len(values) ** 0.5)
+    return float(t_quantile(len(values)) * np.std(values, ddof=1) / len(values) ** 0.5)

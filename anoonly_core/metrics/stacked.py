@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["PADDING", "joined_labels", "stacked_metrics"]
+__all__ = ["PADDING", "padded_labels", "stacked_metrics"]
 
 PADDING = -1  # in place of a label: a run has fewer rows than another
 
 
-def joined_labels(y: Sequence[np.ndarray], device: torch.device) -> Tensor:
+def padded_labels(y: Sequence[np.ndarray], device: torch.device) -> Tensor:
     """Each run's labels (1 = anomaly) as one tensor int8 [R, most rows], filled up with PADDING."""
     labels = np.full((len(y), max(map(len, y))), PADDING, dtype=np.int8)
     for run, own in enumerate(y):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.baselines.network import Step
+from anoonly_core.baselines.network import Operation
 
 __all__ = ["PART_NAMES", "Kind", "Observation", "places"]
 
@@ -69,7 +69,7 @@ def places(baseline: str, columns: int, preset: str, passes: int) -> list[str]:
         width
         for part in network(columns, preset).values()
         for step, width in zip(part.steps, part.widths(), strict=False)
-        if step is Step.NORM
+        if step is Operation.NORM
     ]
     if passes == 2 * len(widths):
         return [f"{width} features, {side} of a pair" for width in widths for side in ("first rows", "second rows")]

@@ -133,7 +133,7 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
 
 
 def _seen(stack: Stack, passes: list[_Pass], indices: Tensor) -> list[Look]:
-    penalty = stack.head.rows_an_item / len(indices)
+    penalty = stack.head.rows_per_item / len(indices)
     # A norm that a batch passes several times sees the first rows of all its items first.
     times = len(passes) // sum(1 for _ in stack.head.norms())
     sides = indices.chunk(times)

@@ -6,10 +6,10 @@ from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.models.ganomaly import GANomaly
 from anoonly_core.models.model import Head, Pretraining, TrainingRows
 from anoonly_core.models.prenet import PReNet
-from anoonly_core.models.protocol import Trained
+from anoonly_core.models.protocol import TrainedRuns
 from anoonly_core.models.repen import REPEN
 from anoonly_core.models.xgbod import XGBOD
 
-__all__ = ["METHODS", "XGBOD", "Head", "Pretraining", "Trained", "TrainingRows"]
+__all__ = ["METHODS", "XGBOD", "Head", "Pretraining", "TrainedRuns", "TrainingRows"]
 
 METHODS: dict[str, type[Head]] = {head.name: head for head in (DeepSAD, DevNet, FEAWAD, PReNet, REPEN, GANomaly)}

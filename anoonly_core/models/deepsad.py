@@ -52,9 +52,9 @@ class DeepSAD(Head):
         """
         width = self.center.shape[2]
         if width % COLUMNS_AT_ONCE:
-            return torch.stack([output.mean(dim=0, keepdim=True) for output in self.row_by_row(self.code, rows)])
+            return torch.stack([output.mean(dim=0, keepdim=True) for output in self.map_rows(self.code, rows)])
         spans, blocks, rest = self.center.new_zeros(3, len(rows), 1, width)
-        for number, outputs in enumerate(self.block_by_block(self.code, rows)):
+        for number, outputs in enumerate(self.map_blocks(self.code, rows)):
             for run, x in enumerate(rows):
                 own = outputs[run, : max(0, len(x) - number * BLOCK_ROWS)].sum(dim=0)
                 if len(x) < (number + 1) * BLOCK_ROWS:

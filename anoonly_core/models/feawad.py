@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.models.model import Head, Pretraining
-from anoonly_core.models.samplers import balanced_batches, drawn
+from anoonly_core.models.samplers import balanced_batches, draw_rows
 
 __all__ = ["FEAWAD"]
 
@@ -51,7 +51,9 @@ class FEAWAD(Head):
         )
 
     def _draw_pool(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        return self._as_published(drawn(torch.nonzero(~labeled)[:, 0], self.steps, batch_size, generator), generator)
+        return self._as_published(
+            draw_rows(torch.nonzero(~labeled)[:, 0], self.steps, batch_size, generator), generator
+        )
 
     def _reconstruction_loss(self, x: Tensor) -> Tensor:
         return self._squares(x).mean(dim=(1, 2))

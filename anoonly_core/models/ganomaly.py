@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anoonly_core.models.layers import run_by_run
+from anoonly_core.models.layers import map_runs
 from anoonly_core.models.model import Head
 from anoonly_core.models.samplers import full_batches, shuffled_batches
 
@@ -57,7 +57,7 @@ class GANomaly(Head):
     def _called_made(self, rows: Tensor, made: bool) -> Tensor:
         """The judge's cross-entropy over rows that are, or are not, reconstructions [R]."""
         said: Tensor = self.parts["judge"](self.parts["judge's features"](rows)).squeeze(2)
-        return run_by_run(functional.softplus, -said if made else said).mean(dim=1)
+        return map_runs(functional.softplus, -said if made else said).mean(dim=1)
 
     def hidden(self, x: Tensor) -> Tensor:
         code: Tensor = self.parts["encoder"](x)

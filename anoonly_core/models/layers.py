@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 from anoonly_core.models.norms import NORMS
 
-__all__ = ["ACTIVATIONS", "FIRST_WEIGHTS", "Chain", "StackedLinear", "run_by_run"]
+__all__ = ["ACTIVATIONS", "FIRST_WEIGHTS", "Chain", "StackedLinear", "map_runs"]
 
 # MKL otherwise chooses a kernel by where a run's slice lies in memory, that is by the runs before it.
 # Read by MKL at its first product, so it may be set after torch is imported.
@@ -102,7 +102,7 @@ class _PlusOnGpu(torch.autograd.Function):
         return upstream, torch.bmm(ones, upstream)
 
 
-def run_by_run(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def map_runs(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """`function` of each run's own x [R, ...], such that its bits do not depend on R.
 
     For transcendental functions: on a CPU they round a tensor's last few values otherwise.
@@ -179,31 +179,31 @@ FIRST_WEIGHTS: dict[str, Callable[[Tensor, Tensor | None, torch.Generator], None
 
 class _Tanh(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return run_by_run(torch.tanh, x)
+        return map_runs(torch.tanh, x)
 
 
 class _Join(nn.Module):
     """Marks the place where a chain's extra input is put beside the features."""
 
 
-ACTIVATIONS: dict[Step, Callable[[], nn.Module]] = {
-    Step.RELU: nn.ReLU,
-    Step.LEAKY_RELU: nn.LeakyReLU,
-    Step.TANH: _Tanh,
-    Step.JOIN: _Join,
+ACTIVATIONS: dict[Operation, Callable[[], nn.Module]] = {
+    Operation.RELU: nn.ReLU,
+    Operation.LEAKY_RELU: nn.LeakyReLU,
+    Operation.TANH: _Tanh,
+    Operation.JOIN: _Join,
 }
 
 
 class Chain(nn.Module):
     """One part of a network, built as it is described, for R runs: [R, rows, inputs] -> [R, rows, outputs]."""
 
-    def __init__(self, runs: int, part: Part, norm: str, eps: float, momentum: float) -> None:
+    def __init__(self, runs: int, part: Subnetwork, norm: str, eps: float, momentum: float) -> None:
         super().__init__()
         self.steps = nn.ModuleList()
         for step, width in zip(part.steps, part.widths(), strict=False):
             if isinstance(step, Linear):
                 self.steps.append(StackedLinear(runs, width, step.outputs, step.bias))
-            elif step is Step.NORM:
+            elif step is Operation.NORM:
                 self.steps.append(NORMS[norm](runs, width, eps, momentum))
             else:
                 self.steps.append(ACTIVATIONS[step]())

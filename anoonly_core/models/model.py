@@ -69,7 +69,7 @@ class Head(nn.Module, ABC):
 
     name: ClassVar[str]
     steps: ClassVar[int] = 0
-    rows_an_item: ClassVar[int] = 1
+    rows_per_item: ClassVar[int] = 1
     shares_rows: ClassVar[bool] = False
     first_weights: ClassVar[str] = "uniform"
     norm_eps: ClassVar[float] = 1e-5
@@ -114,7 +114,7 @@ class Head(nn.Module, ABC):
     @classmethod
     def batch_shape(cls, rows: int, labeled: int, batch_size: int) -> tuple[int, int]:
         """Steps an epoch and rows a batch, for so many training rows of which so many are labeled."""
-        return (cls.steps, cls.rows_an_item * batch_size) if cls.steps else full_batches(rows, batch_size)
+        return (cls.steps, cls.rows_per_item * batch_size) if cls.steps else full_batches(rows, batch_size)
 
     @abstractmethod
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
@@ -139,14 +139,14 @@ class Head(nn.Module, ABC):
     def score(self, x: Tensor) -> Tensor:
         """Anomaly scores [R, rows], higher is more anomalous."""
 
-    def row_by_row(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> list[Tensor]:
+    def map_rows(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> list[Tensor]:
         """`function` (such as self.score) of each run's own rows [n_r, columns], see `block_by_block`.
 
         Returns one tensor [n_r, ...] a run.
         """
         most = max(len(x) for x in rows)
         joined: Tensor | None = None
-        for number, results in enumerate(self.block_by_block(function, rows)):
+        for number, results in enumerate(self.map_blocks(function, rows)):
             if joined is None:
                 joined = results.new_empty(len(rows), most, *results.shape[2:])
             here = joined[:, number * BLOCK_ROWS :][:, :BLOCK_ROWS]
@@ -155,7 +155,7 @@ class Head(nn.Module, ABC):
         return [joined[run, : len(x)] for run, x in enumerate(rows)]
 
     @torch.no_grad()
-    def block_by_block(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> Iterator[Tensor]:
+    def map_blocks(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> Iterator[Tensor]:
         """`function` of each run's own rows [n_r, columns], in eval mode: [R, BLOCK_ROWS, ...] at a time.
 
         Rows go through in blocks of one fixed shape, so that a row's result does not depend on how

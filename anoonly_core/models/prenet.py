@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.models.model import Head, TrainingRows
-from anoonly_core.models.samplers import drawn
+from anoonly_core.models.samplers import draw_rows
 
 __all__ = ["PReNet"]
 
@@ -26,7 +26,7 @@ class PReNet(Head):
 
     name: ClassVar[str] = "PReNet"
     shares_rows: ClassVar[bool] = True
-    rows_an_item: ClassVar[int] = 2
+    rows_per_item: ClassVar[int] = 2
     steps: ClassVar[int] = BASELINES["PReNet"].steps
     weight_decay = 1e-2
     last_learning_rate = 1e-5
@@ -46,7 +46,7 @@ class PReNet(Head):
             X, labeled = rows.of_run(run)
             marks = labeled.cpu()
             for partners, kind in ((self.partners_anomaly, marks), (self.partners_pool, ~marks)):
-                chosen = drawn(torch.nonzero(kind)[:, 0], 1, self.partner_count, generator)[0]
+                chosen = draw_rows(torch.nonzero(kind)[:, 0], 1, self.partner_count, generator)[0]
                 partners[run] = X[chosen.to(X.device)]
 
     def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
@@ -66,7 +66,7 @@ class PReNet(Head):
         rest = batch_size - 2 * quarter
         left = [(anomalies, quarter), (anomalies, quarter), (pool, rest)]
         right = [(anomalies, quarter), (pool, quarter), (pool, rest)]
-        return torch.cat([drawn(kind, self.steps, count, generator) for kind, count in left + right], dim=1)
+        return torch.cat([draw_rows(kind, self.steps, count, generator) for kind, count in left + right], dim=1)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """P appendix B: absolute errors, L_N of the pairs of two pool rows, L_A of all others."""

@@ -11,10 +11,10 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 
-__all__ = ["Trained"]
+__all__ = ["TrainedRuns"]
 
 
-class Trained(Protocol):
+class TrainedRuns(Protocol):
     """R runs on one data set that can score rows of it and show what they see in them."""
 
     @property

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.models.model import Head, TrainingRows
-from anoonly_core.models.samplers import drawn
+from anoonly_core.models.samplers import draw_rows
 
 __all__ = ["REPEN"]
 
@@ -29,7 +29,7 @@ class REPEN(Head):
     """
 
     name: ClassVar[str] = "REPEN"
-    rows_an_item: ClassVar[int] = 3
+    rows_per_item: ClassVar[int] = 3
     first_weights: ClassVar[str] = "glorot_uniform"  # the original is written in Keras
     steps: ClassVar[int] = BASELINES["REPEN"].steps
     margin = 1000.0
@@ -60,7 +60,7 @@ class REPEN(Head):
         """Triplets of two pool rows and a labeled anomaly, uniformly."""
         anomalies, pool = torch.nonzero(labeled)[:, 0], torch.nonzero(~labeled)[:, 0]
         kinds = (pool, pool, anomalies)
-        return torch.cat([drawn(kind, self.steps, batch_size, generator) for kind in kinds], dim=1)
+        return torch.cat([draw_rows(kind, self.steps, batch_size, generator) for kind in kinds], dim=1)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Triplet ranking: the anomaly should lie farther, in squared distance, than the pool row by 1000."""

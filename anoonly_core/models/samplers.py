@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["balanced_batches", "drawn", "full_batches", "shuffled_batches"]
+__all__ = ["balanced_batches", "draw_rows", "full_batches", "shuffled_batches"]
 
 
 def full_batches(rows: int, batch_size: int) -> tuple[int, int]:
@@ -24,7 +24,7 @@ def shuffled_batches(rows: int, batch_size: int, generator: torch.Generator) -> 
     return torch.randperm(rows, generator=generator)[: steps * size].view(steps, size)
 
 
-def drawn(rows: Tensor, steps: int, count: int, generator: torch.Generator) -> Tensor:
+def draw_rows(rows: Tensor, steps: int, count: int, generator: torch.Generator) -> Tensor:
     """`count` of these rows for each step, with replacement [steps, count]."""
     return rows[torch.randint(len(rows), (steps, count), generator=generator)]
 
@@ -32,5 +32,5 @@ def drawn(rows: Tensor, steps: int, count: int, generator: torch.Generator) -> T
 def balanced_batches(labeled: Tensor, batch_size: int, steps: int, generator: torch.Generator) -> Tensor:
     """Pool rows first, then as many labeled anomalies (one less where the size is odd), with replacement."""
     anomalies = batch_size // 2
-    pool = drawn(torch.nonzero(~labeled)[:, 0], steps, batch_size - anomalies, generator)
-    return torch.cat([pool, drawn(torch.nonzero(labeled)[:, 0], steps, anomalies, generator)], dim=1)
+    pool = draw_rows(torch.nonzero(~labeled)[:, 0], steps, batch_size - anomalies, generator)
+    return torch.cat([pool, draw_rows(torch.nonzero(labeled)[:, 0], steps, anomalies, generator)], dim=1)

@@ -23,8 +23,8 @@ from anoonly_core.purify.config import SCORERS, PurifyConfig
 from anoonly_core.purify.keys import purified_key, suspicion_key
 from anoonly_core.purify.result import Purified, Suspicion
 from anoonly_core.results.store import Store
-from anoonly_core.rng import derived_seed, numpy_stream
-from anoonly_core.runs.train_and_score import WAYS, Training, trained_scores
+from anoonly_core.rng import derived_seed, numpy_generator
+from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, train_and_score
 
 __all__ = ["partition", "pool_rows", "purify_many", "suspect_many", "without"]
 
@@ -49,10 +49,10 @@ class _Pool:
             return np.zeros(len(self.rows), dtype=bool)
         return np.asarray(self.dataset.y[self.rows] == 1)
 
-    def final(self, taken: np.ndarray) -> Training:
+    def final(self, taken: np.ndarray) -> TrainingTask:
         """The final head without the rows at these places of the pool, on the same test rows."""
         split = without(self.split, self.rows[taken])
-        return Training(self.dataset, self.config.run, split, self.split.test)
+        return TrainingTask(self.dataset, self.config.run, split, self.split.test)
 
     def metrics(self, scores: np.ndarray) -> Metrics:
         """Of the test rows."""
@@ -81,7 +81,7 @@ def purify_many(
     for pool, suspicion in missing.values():
         taken = suspicion.suspects(pool.config.remove)
         trainings += [pool.final(taken), pool.final(_blindly(pool, len(taken)))]
-    scores = iter(trained_scores(trainings, report))
+    scores = iter(train_and_score(trainings, report))
     for key, (pool, suspicion) in missing.items():
         after, random = pool.metrics(next(scores)), pool.metrics(next(scores))
         found[key] = Purified(pool.config, suspicion, after, random)
@@ -107,7 +107,7 @@ def suspect_many(
     models = {key: _models(pool) for key, pool in missing.items()}
     finals = {key: _without_suspicion(pool) for key, pool in missing.items()}
     trainings = [one for own in (models, finals) for those in own.values() for one in those]
-    scores = iter(trained_scores(trainings, report))
+    scores = iter(train_and_score(trainings, report))
     judged = {key: [next(scores) for _ in own] for key, own in models.items()}
     for key, pool in missing.items():
         mean = np.stack(judged[key]).mean(axis=0, dtype=np.float64)
@@ -135,7 +135,7 @@ def partition(identical: np.ndarray, parts: int, seed: int) -> np.ndarray:
     if groups < parts:
         raise InvalidConfig(f"The pool's distinct rows are too few for {parts} parts, only {groups}: take fewer parts.")
     part = np.empty(groups, dtype=np.int64)
-    part[numpy_stream(seed, "purify parts").permutation(groups)] = np.arange(groups) % parts
+    part[numpy_generator(seed, "purify parts").permutation(groups)] = np.arange(groups) % parts
     return part[group]
 
 
@@ -151,7 +151,7 @@ def _pool(config: PurifyConfig) -> _Pool:
     return _Pool(config, dataset, split, pool_rows(split))
 
 
-def _models(pool: _Pool) -> list[Training]:
+def _models(pool: _Pool) -> list[TrainingTask]:
     """The K models of the first stage: each on its own part of the pool, with weights and batches of its own."""
     config, scorer = pool.config, SCORERS[pool.config.scorer]
     system = scorer.system(config.run)
@@ -162,11 +162,13 @@ def _models(pool: _Pool) -> list[Training]:
         if not scorer.sees_labels:
             split = replace(split, train=split.train[~split.labeled], labeled=np.zeros((~split.labeled).sum(), bool))
         seed = derived_seed(config.run.seed, f"purify part {number}") % 2**31
-        models.append(Training(pool.dataset, system.with_(seed=seed), split, pool.rows, WAYS[config.scorer]))
+        models.append(
+            TrainingTask(pool.dataset, system.with_(seed=seed), split, pool.rows, SCORING_METHODS[config.scorer])
+        )
     return models
 
 
-def _without_suspicion(pool: _Pool) -> list[Training]:
+def _without_suspicion(pool: _Pool) -> list[TrainingTask]:
     """The plain run, and the one without exactly the contaminants where there are any, and other rows too."""
     contaminants = np.flatnonzero(pool.contaminates)
     taken = [np.zeros(0, dtype=np.int64)]
@@ -177,7 +179,7 @@ def _without_suspicion(pool: _Pool) -> list[Training]:
 
 def _blindly(pool: _Pool, count: int) -> np.ndarray:
     """Places of so many of the pool's rows, drawn without looking at them; more of them hold the fewer."""
-    return numpy_stream(pool.config.run.seed, "purify random").permutation(len(pool.rows))[:count]
+    return numpy_generator(pool.config.run.seed, "purify random").permutation(len(pool.rows))[:count]
 
 
 def _keep(store: Store | None, key: str, kind: str, arrays: dict[str, np.ndarray], config: PurifyConfig) -> None:

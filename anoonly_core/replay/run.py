@@ -13,7 +13,7 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig, TrainingDiverged
 from anoonly_core.metrics.ranking import metrics
-from anoonly_core.projection import FOLLOWERS, follow, in_one_plane
+from anoonly_core.projection import SEQUENCE_PROJECTORS, project_jointly, project_sequence
 from anoonly_core.replay.result import Reel, Replay
 from anoonly_core.results.result import HISTORY_METRICS
 from anoonly_core.runs.run import sample_rows
@@ -43,7 +43,7 @@ class _Footage:
 
 def moments(epochs: int, projector: str) -> list[int]:
     """The epochs that are recorded: 0, before the first step, and all of few, or evenly spread over many."""
-    most = FOLLOWED_MOMENTS if projector in FOLLOWERS else MOMENTS
+    most = FOLLOWED_MOMENTS if projector in SEQUENCE_PROJECTORS else MOMENTS
     return sorted({int(epoch) for epoch in np.linspace(0, epochs, min(epochs + 1, most)).round()})
 
 
@@ -59,7 +59,7 @@ def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda
     lengths = [_epochs(config) for config in configs]
     at = moments(max(lengths), projector)
     stacks = [_stack(config) for config in configs]
-    followed = len(at) * len(configs) if projector in FOLLOWERS else 0
+    followed = len(at) * len(configs) if projector in SEQUENCE_PROJECTORS else 0
     total = sum(stack.pretraining_epochs for stack in stacks) + sum(lengths) + followed
     count = itertools.count(1)
 
@@ -73,7 +73,7 @@ def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda
     if followed:
         points = [_followed(film, projector, step) for film in films]
     else:
-        points = in_one_plane(films) if alike else [in_one_plane([film])[0] for film in films]
+        points = project_jointly(films) if alike else [project_jointly([film])[0] for film in films]
     return Replay(
         epochs=np.array(at),
         reels=tuple(
@@ -146,7 +146,7 @@ def _some_of_each(role: np.ndarray) -> np.ndarray:
 
 def _followed(film: np.ndarray, projector: str, step: Callable[[], None]) -> np.ndarray:
     found = []
-    for points in follow(film, projector):
+    for points in project_sequence(film, projector):
         found.append(points)
         step()
     return np.stack(found)

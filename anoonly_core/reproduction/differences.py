@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from anoonly_core.metrics.confidence import quantile
+from anoonly_core.metrics.confidence import t_quantile
 from anoonly_core.reproduction.cells import by_file, by_seed, equals, signed
 from anoonly_core.reproduction.evidence import Evidence
 from anoonly_core.reproduction.experiments import ANOONLY, COMPARATORS, HEADS
@@ -72,7 +72,7 @@ def to_the_authors_code(evidence: Evidence, metric: str = "aucroc") -> list[Diff
         theirs = by_seed(by_file(runs[same & runs["dataset"].isin(files)], metric))
         if len(ours) < 2 or not theirs:
             continue
-        doubt = quantile(len(ours)) * float(np.std(ours, ddof=1)) * (1 / len(ours) + 1 / len(theirs)) ** 0.5
+        doubt = t_quantile(len(ours)) * float(np.std(ours, ddof=1)) * (1 / len(ours) + 1 / len(theirs)) ** 0.5
         mean, published = float(np.mean(ours)), float(np.mean(theirs))
         name = "clean" if pool == 0.0 else "natural"
         verdict, why = ("agrees", "") if abs(mean - published) <= doubt else ("unexplained", "")
@@ -117,13 +117,13 @@ def to_the_paper(evidence: Evidence, metric: str) -> list[Difference]:
 def _mean_and_doubt(values: dict[tuple[str, str], dict[int, float]], of: int) -> tuple[float, float | None]:
     """The mean over files and seeds, and how far one more split of all `of` files may lie from it."""
     means = by_seed(values)
-    by_split = quantile(len(means)) * float(np.std(means, ddof=1)) * (1 / len(means) + 1) ** 0.5
+    by_split = t_quantile(len(means)) * float(np.std(means, ddof=1)) * (1 / len(means) + 1) ** 0.5
     if len(values) == of:
         return float(np.mean(means)), by_split
     if len(values) < MIN_FILES:
         return float(np.mean(means)), None
     apart = float(np.std([np.mean(list(seeds.values())) for seeds in values.values()], ddof=1))
-    by_files = quantile(len(values)) * apart * (1 / len(values) - 1 / of) ** 0.5
+    by_files = t_quantile(len(values)) * apart * (1 / len(values) - 1 / of) ** 0.5
     return float(np.mean(means)), float(np.hypot(by_split, by_files))
 
 

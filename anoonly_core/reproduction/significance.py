@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from anoonly_core.metrics.confidence import margin
+from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.reproduction.cells import by_file, by_seed, paired, signed
 from anoonly_core.reproduction.experiments import ANOONLY, HEADS
 from anoonly_core.reproduction.families import FAMILIES, PAPER_FAMILIES, files_of
@@ -71,7 +71,7 @@ def gain(runs: pd.DataFrame, head: str, metric: str, families: Sequence[str], pl
         head=head,
         place=place,
         mean=float(np.mean(over_seeds)) if over_seeds else float(files.mean()),
-        margin=margin(over_seeds),
+        margin=margin_of_error(over_seeds),
         pairs=len(pairs),
         files=len(files),
         of=sum(len(files_of(family)) for family in families),

@@ -18,9 +18,9 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
-from anoonly_core.runs.stacking import Group, Loader, Planned, groups_of, max_runs, values_a_run
+from anoonly_core.runs.stacking import LoadDataset, PlannedRun, RunGroup, group_runs, max_runs_on_cpu, values_per_run
 
-__all__ = ["FAILED", "FULL", "GPU_ERRORS", "SHORT", "Gpu", "gpu_name", "max_on_gpu", "run_on_gpu"]
+__all__ = ["FAILED", "FULL", "GPU_ERRORS", "SHORT", "Gpu", "gpu_name", "max_runs_on_gpu", "run_on_gpu"]
 
 LANES = 6  # stacks at once: a small net does not fill a GPU
 MAX_RUNS = 2048
@@ -34,7 +34,7 @@ SHORT = "The GPU's memory does not hold all runs at once, so they trained in mor
 FULL = "The GPU's memory does not hold even one such run, so it was trained on the CPU."
 FAILED = "The GPU failed, so the CPU trained instead; the log tells why."
 
-RunStack = Callable[[Dataset, Sequence[Planned], str, Callable[[int, int], None]], list[RunResult | AnoOnlyError]]
+RunStack = Callable[[Dataset, Sequence[PlannedRun], str, Callable[[int, int], None]], list[RunResult | AnoOnlyError]]
 Outcomes = list[tuple[str, RunResult | AnoOnlyError]]
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class _Progress:
         self._done: dict[str, float] = {}
         self.stopping = False
 
-    def of(self, part: Sequence[Planned], done: int, epochs: int) -> None:
+    def of(self, part: Sequence[PlannedRun], done: int, epochs: int) -> None:
         """So many of its epochs this stack has done; its first half, if it is tried again, counts in its place."""
         if self.stopping:
             raise _Stopped
@@ -115,7 +115,7 @@ class _Stopped(Exception):
     """Another stack of the same call has ended in an error, or nobody listens any more."""
 
 
-def max_on_gpu(gpu: Gpu) -> Callable[[Planned, int], int]:
+def max_runs_on_gpu(gpu: Gpu) -> Callable[[PlannedRun, int], int]:
     """How many runs like one, on so many columns, the GPU's free memory holds as one stack, see groups_of."""
     budget = _budget_of(gpu)
     return lambda planned, columns: _most(planned, columns, budget)
@@ -125,7 +125,7 @@ def run_on_gpu(
     configs: Mapping[str, RunConfig],
     run_stack: RunStack,
     report: Callable[[int, int], None],
-    load: Loader,
+    load: LoadDataset,
     gpu: Gpu,
 ) -> Iterator[tuple[str, RunResult | AnoOnlyError]]:
     """Train and test runs by key with run_stack, see run.run_each; a data set is prepared while others train.
@@ -138,21 +138,21 @@ def run_on_gpu(
     for key, config in configs.items():
         by_dataset.setdefault(config.dataset, {})[key] = config
 
-    def work(group: Group, part: Sequence[Planned], note: str) -> Outcomes:
+    def work(group: RunGroup, part: Sequence[PlannedRun], note: str) -> Outcomes:
         return list(_Stack(run_stack, gpu, budget, progress).run(group, part, note))
 
     lanes = ThreadPoolExecutor(LANES, thread_name_prefix="lane")
     under_way: list[Future[Outcomes]] = []
     try:
         for own in by_dataset.values():
-            groups, errors = groups_of(own, load, lambda planned, columns: _most(planned, columns, budget))
+            groups, errors = group_runs(own, load, lambda planned, columns: _most(planned, columns, budget))
             for key, error in errors.items():
                 progress.leave_out(own[key])
                 yield key, error
             for group in sorted(groups, key=lambda group: _epochs(one.config for one in group.runs), reverse=True):
-                note = SHORT if group.most < min(len(group.runs), MAX_RUNS) else ""
-                for begin in range(0, len(group.runs), group.most):
-                    part = group.runs[begin : begin + group.most]
+                note = SHORT if group.max_stack_runs < min(len(group.runs), MAX_RUNS) else ""
+                for begin in range(0, len(group.runs), group.max_stack_runs):
+                    part = group.runs[begin : begin + group.max_stack_runs]
                     under_way.append(lanes.submit(work, group, part, note))
         for future in as_completed(under_way):
             yield from future.result()
@@ -167,7 +167,9 @@ class _Stack:
     def __init__(self, run_stack: RunStack, gpu: Gpu, budget: _Budget | None, progress: _Progress) -> None:
         self._run_stack, self._gpu, self._budget, self._progress = run_stack, gpu, budget, progress
 
-    def run(self, group: Group, part: Sequence[Planned], note: str) -> Iterator[tuple[str, RunResult | AnoOnlyError]]:
+    def run(
+        self, group: RunGroup, part: Sequence[PlannedRun], note: str
+    ) -> Iterator[tuple[str, RunResult | AnoOnlyError]]:
         if not _need(part[0], group.dataset.columns):
             yield from self._taken_down(part, self._guarded(group, part, "cpu"), note="")
             return
@@ -179,14 +181,16 @@ class _Stack:
         if outcomes is not None:
             yield from self._taken_down(part, outcomes, note)
             return
-        most = max_runs(part[0], group.dataset.columns)
+        most = max_runs_on_cpu(part[0], group.dataset.columns)
         for begin in range(0, len(part), most):
             own = part[begin : begin + most]
             with _on_the_cpu:
                 outcomes = self._guarded(group, own, "cpu")
             yield from self._taken_down(own, outcomes, FULL if problem == SHORT else problem)
 
-    def _taken_down(self, part: Sequence[Planned], outcomes: Sequence[RunResult | AnoOnlyError], note: str) -> Outcomes:
+    def _taken_down(
+        self, part: Sequence[PlannedRun], outcomes: Sequence[RunResult | AnoOnlyError], note: str
+    ) -> Outcomes:
         """The outcomes by key, a result under the key of its device."""
         return [
             (
@@ -198,7 +202,7 @@ class _Stack:
             for one, outcome in zip(part, outcomes, strict=True)
         ]
 
-    def _try(self, group: Group, part: Sequence[Planned]) -> tuple[list[RunResult | AnoOnlyError] | None, str]:
+    def _try(self, group: RunGroup, part: Sequence[PlannedRun]) -> tuple[list[RunResult | AnoOnlyError] | None, str]:
         """The outcomes; or None, and what is the matter. What failed is freed before anything is tried again."""
         assert self._budget is not None
         need = _need(part[0], group.dataset.columns) * len(part)
@@ -212,7 +216,7 @@ class _Stack:
             log.warning("a stack failed on the GPU", exc_info=True)
             return None, FAILED
 
-    def _guarded(self, group: Group, part: Sequence[Planned], device: str) -> list[RunResult | AnoOnlyError]:
+    def _guarded(self, group: RunGroup, part: Sequence[PlannedRun], device: str) -> list[RunResult | AnoOnlyError]:
         try:
             return self._run_stack(group.dataset, part, device, partial(self._progress.of, part))
         except AnoOnlyError as error:
@@ -232,16 +236,16 @@ def _budget_of(gpu: Gpu) -> _Budget | None:
         return None
 
 
-def _most(planned: Planned, columns: int, budget: _Budget | None) -> int:
+def _most(planned: PlannedRun, columns: int, budget: _Budget | None) -> int:
     if budget is None:
         return MAX_RUNS
     need = _need(planned, columns)
     return max(1, min(MAX_RUNS, budget.total // need)) if need else 1
 
 
-def _need(planned: Planned, columns: int) -> int:
+def _need(planned: PlannedRun, columns: int) -> int:
     """About how many bytes such a run takes on the GPU; 0 where it does not train there."""
-    return BYTES_A_VALUE * (values_a_run(planned, columns) or 0)
+    return BYTES_A_VALUE * (values_per_run(planned, columns) or 0)
 
 
 def _epochs(configs: Iterable[RunConfig]) -> int:

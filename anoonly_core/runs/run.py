@@ -16,23 +16,23 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.errors import AnoOnlyError, DeviceUnavailable, StoreUnavailable, TrainingDiverged
 from anoonly_core.metrics.ranking import Metrics, metrics
-from anoonly_core.models import METHODS, XGBOD, Trained
+from anoonly_core.models import METHODS, XGBOD, TrainedRuns
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import HISTORY_METRICS, NO_HISTORY, History, Role, RunResult, Sample
 from anoonly_core.results.store import Store
-from anoonly_core.rng import numpy_stream
+from anoonly_core.rng import numpy_generator
 from anoonly_core.runs.device import NO_GPU, check_device
 from anoonly_core.runs.gpu import Gpu, run_on_gpu
-from anoonly_core.runs.stacking import Loader, Planned, groups_of
-from anoonly_core.training.evaluation import is_finite, measuring_of, test_scores
+from anoonly_core.runs.stacking import LoadDataset, PlannedRun, group_runs
+from anoonly_core.training.evaluation import is_finite, make_evaluator, score_test_rows
 from anoonly_core.training.loop import Snapshot, pretrain, train
-from anoonly_core.training.pretraining_cache import claimed
+from anoonly_core.training.pretraining_cache import reserve
 from anoonly_core.training.stack import Stack
 
 __all__ = [
     "Outcome",
-    "Progress",
-    "epochs_measured",
+    "RunProgress",
+    "evaluated_epochs",
     "resolve_device",
     "run",
     "run_each",
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 SAMPLE_ROWS = 1500
-MEASURED_EPOCHS = 25
+MAX_EVALUATED_EPOCHS = 25
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ _Course = tuple[History, Metrics | None] | None
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a call of run_many has come: this stack's epoch, pretraining counted in, and the runs finished in all."""
 
     epoch: int
@@ -82,7 +82,7 @@ def run_many(
     configs: Sequence[RunConfig],
     device: str = "auto",
     store: Store | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[RunProgress], None] | None = None,
 ) -> list[RunResult]:
     """Runs in the order of their configs; those that share shapes train as one stack.
 
@@ -100,7 +100,7 @@ def run_many(
 
     def report(epoch: int, epochs: int) -> None:
         if on_progress is not None:
-            on_progress(Progress(epoch, epochs, len(results), len(set(keys))))
+            on_progress(RunProgress(epoch, epochs, len(results), len(set(keys))))
 
     errors: list[AnoOnlyError] = []
     notes = {""}
@@ -122,7 +122,7 @@ def run_each(
     configs: Mapping[str, RunConfig],
     device: str = "cpu",
     report: Report = lambda epoch, epochs: None,
-    load: Loader = load_cached,
+    load: LoadDataset = load_cached,
 ) -> Iterator[tuple[str, Outcome]]:
     """Train and test runs by key, those of one shape as one stack; each stack's outcomes as soon as it is done.
 
@@ -133,11 +133,11 @@ def run_each(
     if device == "cuda":
         yield from run_on_gpu(configs, _run_stack, report, load, Gpu())
         return
-    groups, errors = groups_of(configs, load)
+    groups, errors = group_runs(configs, load)
     yield from errors.items()
     for group in groups:
-        for begin in range(0, len(group.runs), group.most):
-            planned = group.runs[begin : begin + group.most]
+        for begin in range(0, len(group.runs), group.max_stack_runs):
+            planned = group.runs[begin : begin + group.max_stack_runs]
             try:
                 outcomes = _run_stack(group.dataset, planned, device, report)
             except AnoOnlyError as error:
@@ -150,18 +150,18 @@ def warm_up() -> None:
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 
 
-def _run_stack(dataset: Dataset, planned: Sequence[Planned], device: str, report: Report) -> list[Outcome]:
+def _run_stack(dataset: Dataset, planned: Sequence[PlannedRun], device: str, report: Report) -> list[Outcome]:
     """Train one stack, test it, and take down all that is kept of its runs."""
     configs, splits = [one.config for one in planned], [one.split for one in planned]
     begun = time.perf_counter()
     if configs[0].baseline in METHODS:
         stack = Stack(dataset, configs, splits, device)
         trained, courses, measuring = _train_stack(stack, report)
-        measuring -= stack.spared_seconds
+        measuring -= stack.cached_pretraining_seconds
     else:
         trained, courses, measuring = XGBOD(dataset, configs, splits), [(NO_HISTORY, None)] * len(configs), 0.0
     done = time.perf_counter()
-    scores = test_scores(trained)
+    scores = score_test_rows(trained)
     scored = time.perf_counter()
     samples = _samples(trained)
     share = 1 / len(planned)
@@ -185,14 +185,14 @@ def _run_stack(dataset: Dataset, planned: Sequence[Planned], device: str, report
     ]
 
 
-def _train_stack(stack: Stack, report: Report) -> tuple[Trained, list[_Course], float]:
+def _train_stack(stack: Stack, report: Report) -> tuple[TrainedRuns, list[_Course], float]:
     """The stack trained, its runs' courses, and the seconds of measuring them, of which a GPU's go to training."""
     epochs = stack.configs[0].epochs
     assert epochs is not None
-    measured = epochs_measured(epochs)
+    measured = evaluated_epochs(epochs)
     snapshots: list[Snapshot] = []
-    measuring, seconds = measuring_of(stack), 0.0
-    with claimed(stack.pretraining_keys if stack.pretraining else ()):
+    measuring, seconds = make_evaluator(stack), 0.0
+    with reserve(stack.pretraining_keys if stack.pretraining else ()):
         before = stack.pretraining_epochs
         for epoch in pretrain(stack):
             report(epoch, before + epochs)
@@ -210,12 +210,12 @@ def _train_stack(stack: Stack, report: Report) -> tuple[Trained, list[_Course], 
     return stack, courses, seconds
 
 
-def epochs_measured(epochs: int) -> list[int]:
+def evaluated_epochs(epochs: int) -> list[int]:
     """The epochs at which the test rows are scored: all of few, evenly spread over many, always the last."""
-    return sorted({int(epoch) for epoch in np.linspace(1, epochs, min(epochs, MEASURED_EPOCHS)).round()})
+    return sorted({int(epoch) for epoch in np.linspace(1, epochs, min(epochs, MAX_EVALUATED_EPOCHS)).round()})
 
 
-def _samples(trained: Trained) -> list[Sample]:
+def _samples(trained: TrainedRuns) -> list[Sample]:
     """What each run sees in its rows that are drawn."""
     pairs = zip(trained.configs, trained.splits, strict=True)
     chosen = [sample_rows(trained.dataset, split, config.seed) for config, split in pairs]
@@ -234,7 +234,7 @@ def sample_rows(dataset: Dataset, split: Split, seed: int) -> tuple[np.ndarray, 
     labeled = np.unique(split.train[split.labeled])
     anomalies = np.unique(split.test[dataset.y[split.test] == 1])
     normals = np.unique(split.test[dataset.y[split.test] == 0])
-    stream = numpy_stream(seed, "sample")
+    stream = numpy_generator(seed, "sample")
     labeled, anomalies = _some(stream, labeled, SAMPLE_ROWS // 3), _some(stream, anomalies, SAMPLE_ROWS // 3)
     normals = _some(stream, normals, SAMPLE_ROWS - len(labeled) - len(anomalies))
     role = np.repeat(

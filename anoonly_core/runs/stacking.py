@@ -15,16 +15,16 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.models import METHODS
 from anoonly_core.training.stack import shape_key
 
-__all__ = ["Group", "Loader", "Planned", "groups_of", "max_runs", "values_a_run"]
+__all__ = ["LoadDataset", "PlannedRun", "RunGroup", "group_runs", "max_runs_on_cpu", "values_per_run"]
 
 STACK_RUNS = 64
 STACK_VALUES = 2**29  # about 2 GB of float32
 
-Loader = Callable[[str], Dataset]
+LoadDataset = Callable[[str], Dataset]
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A run with its key and its split."""
 
     key: str
@@ -33,24 +33,26 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """Runs of equal shapes on one data set; most: how many of them one stack may hold."""
 
     dataset: Dataset
-    runs: tuple[Planned, ...]
-    most: int
+    runs: tuple[PlannedRun, ...]
+    max_stack_runs: int
 
 
-def groups_of(
-    configs: Mapping[str, RunConfig], load: Loader = load_cached, most: Callable[[Planned, int], int] | None = None
-) -> tuple[list[Group], dict[str, AnoOnlyError]]:
+def group_runs(
+    configs: Mapping[str, RunConfig],
+    load: LoadDataset = load_cached,
+    most: Callable[[PlannedRun, int], int] | None = None,
+) -> tuple[list[RunGroup], dict[str, AnoOnlyError]]:
     """Runs by their shapes; and by key, why a run cannot be had.
 
     Runs that differ in nothing about the data share one Split object. most: how many runs like one, on
     so many columns, a stack may hold; max_runs unless given.
     """
     splits: dict[object, Split] = {}
-    grouped: dict[object, tuple[Dataset, list[Planned]]] = {}
+    grouped: dict[object, tuple[Dataset, list[PlannedRun]]] = {}
     errors: dict[str, AnoOnlyError] = {}
     for key, config in configs.items():
         about_data = tuple(getattr(config, name) for name in SPLIT_FIELDS)
@@ -64,21 +66,21 @@ def groups_of(
         split = splits[about_data]
         shape = shape_key(config, split) if config.baseline in METHODS else (key,)
         _, planned = grouped.setdefault(shape, (dataset, []))
-        planned.append(Planned(key, config, split))
+        planned.append(PlannedRun(key, config, split))
     groups = [
-        Group(dataset, tuple(planned), (most or max_runs)(planned[0], dataset.columns))
+        RunGroup(dataset, tuple(planned), (most or max_runs_on_cpu)(planned[0], dataset.columns))
         for dataset, planned in grouped.values()
     ]
     return groups, errors
 
 
-def max_runs(planned: Planned, columns: int) -> int:
+def max_runs_on_cpu(planned: PlannedRun, columns: int) -> int:
     """How many such runs train as one stack on a CPU, so that its memory stays bounded too."""
-    values = values_a_run(planned, columns)
+    values = values_per_run(planned, columns)
     return 1 if values is None else max(1, min(STACK_RUNS, STACK_VALUES // values))
 
 
-def values_a_run(planned: Planned, columns: int) -> int | None:
+def values_per_run(planned: PlannedRun, columns: int) -> int | None:
     """About how many numbers such a run holds in memory while it trains; None where it is none of our networks."""
     config = planned.config
     network = BASELINES[config.baseline].network

@@ -13,14 +13,14 @@ from contextlib import contextmanager, suppress
 import torch
 from torch import Tensor
 
-__all__ = ["CAPTURES", "Batches", "Repeat", "repeating"]
+__all__ = ["CAPTURES", "BatchBuffer", "RepeatStep", "step_repeater"]
 
 Step = Callable[[], None]
-Repeat = Callable[[Step], None]
+RepeatStep = Callable[[Step], None]
 _capturing = threading.Lock()
 
 
-class Batches:
+class BatchBuffer:
     """An epoch's batches at one place in memory, and which of them comes next: all that a step need be told.
 
     indices: int64 [steps, R, rows]; place: int64 [1].
@@ -41,7 +41,7 @@ class Batches:
 
 
 @contextmanager
-def repeating(device: torch.device) -> Iterator[Repeat]:
+def step_repeater(device: torch.device) -> Iterator[RepeatStep]:
     """What takes a step many times, always the same one; it must read and write tensors alone, always the same ones.
 
     Whatever else the step does in Python happens on a GPU at its first two calls only. Raises RuntimeError

@@ -9,14 +9,14 @@ import torch
 
 from anoonly_core.errors import TrainingDiverged
 from anoonly_core.metrics.ranking import Metrics, metrics
-from anoonly_core.metrics.stacked import joined_labels, stacked_metrics
-from anoonly_core.models import Trained
+from anoonly_core.metrics.stacked import padded_labels, stacked_metrics
+from anoonly_core.models import TrainedRuns
 from anoonly_core.training.stack import Stack
 
-__all__ = ["Measuring", "is_finite", "measuring_of", "test_scores"]
+__all__ = ["StackEvaluator", "is_finite", "make_evaluator", "score_test_rows"]
 
 
-class Measuring(Protocol):
+class StackEvaluator(Protocol):
     """The metrics of each run's test rows, one after the other."""
 
     def measure(self) -> None:
@@ -26,12 +26,12 @@ class Measuring(Protocol):
         """What each run's measurements gave; None where one of its scores was not a finite number."""
 
 
-def measuring_of(stack: Stack) -> Measuring:
+def make_evaluator(stack: Stack) -> StackEvaluator:
     """The way for the device that the stack is on."""
     return _OnGpu(stack) if stack.device.type == "cuda" else _RunByRun(stack)
 
 
-def test_scores(trained: Trained) -> list[np.ndarray]:
+def score_test_rows(trained: TrainedRuns) -> list[np.ndarray]:
     """Each run's scores of its test rows."""
     return trained.scores([split.test for split in trained.splits])
 
@@ -47,7 +47,7 @@ class _RunByRun:
         self._found: list[list[Metrics] | None] = [[] for _ in stack.configs]
 
     def measure(self) -> None:
-        for run, score in enumerate(test_scores(self._stack)):
+        for run, score in enumerate(score_test_rows(self._stack)):
             own = self._found[run]
             if own is not None and is_finite(score):
                 own.append(metrics(self._stack.dataset.y[self._stack.splits[run].test], score))
@@ -66,7 +66,7 @@ class _OnGpu:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._rows = [split.test for split in stack.splits]
-        self._labels = joined_labels([stack.dataset.y[rows] for rows in self._rows], stack.device)
+        self._labels = padded_labels([stack.dataset.y[rows] for rows in self._rows], stack.device)
         self._taken: list[torch.Tensor] = []
 
     def measure(self) -> None:

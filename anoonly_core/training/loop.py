@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from anoonly_core.models import Pretraining
-from anoonly_core.training.cuda_graph import Batches, Repeat, repeating
-from anoonly_core.training.optimizer import laid_out, set_learning_rate, take_step
-from anoonly_core.training.pretraining_cache import keep, recall
+from anoonly_core.training.cuda_graph import BatchBuffer, RepeatStep, step_repeater
+from anoonly_core.training.optimizer import prepared_optimizer, set_learning_rate, take_step
+from anoonly_core.training.pretraining_cache import add_to_cache, find_cached
 from anoonly_core.training.stack import Stack
 
-__all__ = ["Snapshot", "pretrain", "seconds_an_epoch", "train", "train_step_by_step"]
+__all__ = ["Snapshot", "pretrain", "seconds_per_epoch", "train", "train_step_by_step"]
 
 UNTIMED_STEPS, TIMED_STEPS = 2, 5  # the first ones make what the others need
 Steps = Generator[torch.Tensor, None, "Snapshot"]
@@ -69,7 +69,7 @@ class Snapshot:
         return self.labeled.cpu().numpy()
 
 
-def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
+def pretrain(stack: Stack, use_cache: bool = True) -> Iterator[int]:
     """Whatever the head learns before `train`: yields the number of each epoch, from 1, after it.
 
     What this process has pretrained before is taken from there, and nothing is yielded; remember:
@@ -79,16 +79,16 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
     if pretraining is None:
         return
     parameters: list[torch.Tensor] = [p for group in pretraining.optimizer.param_groups for p in group["params"]]
-    if remember and (known := recall(stack.pretraining_keys)) is not None:
+    if use_cache and (known := find_cached(stack.pretraining_keys)) is not None:
         for run, kept in enumerate(known):
-            stack.spared_seconds += kept.seconds
+            stack.cached_pretraining_seconds += kept.seconds
             _take_over(parameters, run, kept.parameters)
         if stack.device.type == "cuda":
             torch.cuda.current_stream().synchronize()  # else another stack may drop them before they were read
         return
     keys = stack.pretraining_keys
     distinct = list(dict.fromkeys(keys))
-    if remember and len(distinct) < len(keys):  # runs that differ in λ_n alone begin with the same: learn it once
+    if use_cache and len(distinct) < len(keys):  # runs that differ in λ_n alone begin with the same: learn it once
         part = stack.part([keys.index(key) for key in distinct])
         yield from pretrain(part)
         assert part.pretraining is not None
@@ -98,7 +98,7 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
         return
     begun = time.perf_counter()
     draws = stack.draw_epochs(pretraining)
-    with repeating(stack.device) as repeat, laid_out(pretraining.optimizer):
+    with step_repeater(stack.device) as repeat, prepared_optimizer(pretraining.optimizer):
         step: _Step | None = None
         for epoch in range(1, pretraining.epochs + 1):
             stack.head.train()
@@ -110,10 +110,10 @@ def pretrain(stack: Stack, remember: bool = True) -> Iterator[int]:
             yield epoch
         # Within, at whose end a GPU is waited for: another stack's queue of work there may read them at once.
         learned_by = [[parameter.detach()[run].clone() for parameter in parameters] for run in range(len(keys))]
-    if remember:
+    if use_cache:
         share = (time.perf_counter() - begun) / len(keys)
         for key, own in zip(keys, learned_by, strict=True):
-            keep(key, own, share)
+            add_to_cache(key, own, share)
 
 
 def _take_over(parameters: Sequence[torch.Tensor], run: int, values: Sequence[torch.Tensor]) -> None:
@@ -121,15 +121,15 @@ def _take_over(parameters: Sequence[torch.Tensor], run: int, values: Sequence[to
         parameter.data[run] = value
 
 
-def seconds_an_epoch(stack: Stack) -> tuple[float, float]:
+def seconds_per_epoch(stack: Stack) -> tuple[float, float]:
     """What an epoch of pretraining, if any, and one of training take here, measured over a few steps of a new stack."""
     seconds = [0.0]
     if (pretraining := stack.pretraining) is not None:
-        with repeating(stack.device) as repeat, laid_out(pretraining.optimizer):
+        with step_repeater(stack.device) as repeat, prepared_optimizer(pretraining.optimizer):
             batches = next(stack.draw_epochs(pretraining))
             seconds[0] = _timed(_PretrainingStep(stack, repeat, pretraining, batches), batches)
     optimizer = stack.head.train().optimizer(1e-9)
-    with repeating(stack.device) as repeat, laid_out(optimizer):
+    with step_repeater(stack.device) as repeat, prepared_optimizer(optimizer):
         batches = next(stack.draw_epochs())
         seconds.append(_timed(_TrainingStep(stack, repeat, optimizer, batches), batches))
     return seconds[0], seconds[1]
@@ -176,7 +176,7 @@ def _epochs(stack: Stack) -> Iterator[Steps]:
     draws = stack.draw_epochs()
     for norm in head.norms():
         norm.take_penalty()  # of whatever was computed before
-    with repeating(stack.device) as repeat, laid_out(optimizer, varies=len(set(rates)) > 1):
+    with step_repeater(stack.device) as repeat, prepared_optimizer(optimizer, varies=len(set(rates)) > 1):
         step: _TrainingStep | None = None
         for epoch, rate in enumerate(rates, start=1):
             set_learning_rate(optimizer, rate)
@@ -208,9 +208,11 @@ def _train_epoch(stack: Stack, step: _TrainingStep, epoch: int, drawn: torch.Ten
 class _Step:
     """One step of an optimizer as a function of tensors that stay where they are, see `captured`."""
 
-    def __init__(self, stack: Stack, repeat: Repeat, optimizer: torch.optim.Optimizer, batches: torch.Tensor) -> None:
+    def __init__(
+        self, stack: Stack, repeat: RepeatStep, optimizer: torch.optim.Optimizer, batches: torch.Tensor
+    ) -> None:
         self.stack, self.optimizer = stack, optimizer
-        self.batches = Batches(batches)
+        self.batches = BatchBuffer(batches)
         self.ones = torch.ones_like(stack.head.lambda_n)
         self._repeat = repeat
 
@@ -232,7 +234,7 @@ class _Step:
 
 
 class _PretrainingStep(_Step):
-    def __init__(self, stack: Stack, repeat: Repeat, pretraining: Pretraining, batches: torch.Tensor) -> None:
+    def __init__(self, stack: Stack, repeat: RepeatStep, pretraining: Pretraining, batches: torch.Tensor) -> None:
         super().__init__(stack, repeat, pretraining.optimizer, batches)
         self.loss = pretraining.loss
 
@@ -243,12 +245,14 @@ class _PretrainingStep(_Step):
 class _TrainingStep(_Step):
     """labeled: the labeled anomalies in the epoch's batches, bool [steps, R, rows]; losses: [2, steps, R]."""
 
-    def __init__(self, stack: Stack, repeat: Repeat, optimizer: torch.optim.Optimizer, batches: torch.Tensor) -> None:
+    def __init__(
+        self, stack: Stack, repeat: RepeatStep, optimizer: torch.optim.Optimizer, batches: torch.Tensor
+    ) -> None:
         super().__init__(stack, repeat, optimizer, batches)
         self.labeled = torch.empty_like(batches, dtype=torch.bool)
         self.losses = self.ones.new_empty(2, len(batches), len(self.ones))
         self.norms = list(stack.head.norms())
-        self.by_batch = self.ones * (stack.head.rows_an_item / batches.shape[2])
+        self.by_batch = self.ones * (stack.head.rows_per_item / batches.shape[2])
 
     def begin(self, drawn: torch.Tensor) -> None:
         super().begin(drawn)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["laid_out", "set_learning_rate", "take_step"]
+__all__ = ["prepared_optimizer", "set_learning_rate", "take_step"]
 
 VECTOR = 64  # values, more than any CPU takes at once
 
@@ -36,7 +36,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 @contextmanager
-def laid_out(optimizer: torch.optim.Optimizer, varies: bool = False) -> Iterator[None]:
+def prepared_optimizer(optimizer: torch.optim.Optimizer, varies: bool = False) -> Iterator[None]:
     """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
 
     It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which

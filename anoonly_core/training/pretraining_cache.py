@@ -19,21 +19,21 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 
-__all__ = ["Kept", "claimed", "keep", "pretraining_key", "recall"]
+__all__ = ["CachedPretraining", "add_to_cache", "find_cached", "pretraining_key", "reserve"]
 
 MAX_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class CachedPretraining:
     """One run's pretrained parameters, and the seconds that they took."""
 
     parameters: list[Tensor]
     seconds: float
 
 
-_kept: OrderedDict[str, Kept] = OrderedDict()
-_claimed: set[str] = set()
+_cache: OrderedDict[str, CachedPretraining] = OrderedDict()
+_reserved: set[str] = set()
 _lock = threading.Condition()
 
 
@@ -49,39 +49,39 @@ def pretraining_key(
 
 
 @contextmanager
-def claimed(keys: Sequence[str]) -> Iterator[None]:
+def reserve(keys: Sequence[str]) -> Iterator[None]:
     """Let no other thread claim any of these keys meanwhile: it waits, and may then recall what was kept.
 
     On a GPU the stacks of one sweep train beside each other, and those that differ in their norm begin alike.
     """
     own = set(keys)
     with _lock:
-        _lock.wait_for(lambda: own.isdisjoint(_claimed))
-        _claimed.update(own)
+        _lock.wait_for(lambda: own.isdisjoint(_reserved))
+        _reserved.update(own)
     try:
         yield
     finally:
         with _lock:
-            _claimed.difference_update(own)
+            _reserved.difference_update(own)
             _lock.notify_all()
 
 
-def recall(keys: Sequence[str]) -> list[Kept] | None:
+def find_cached(keys: Sequence[str]) -> list[CachedPretraining] | None:
     """What was kept under each key, or None where one of them is not there."""
     with _lock:
-        if not all(key in _kept for key in keys):
+        if not all(key in _cache for key in keys):
             return None
         for key in keys:
-            _kept.move_to_end(key)
-        return [_kept[key] for key in keys]
+            _cache.move_to_end(key)
+        return [_cache[key] for key in keys]
 
 
-def keep(key: str, parameters: list[Tensor], seconds: float) -> None:
+def add_to_cache(key: str, parameters: list[Tensor], seconds: float) -> None:
     """Keep one run's parameters, and drop those that were used longest ago once there are too many."""
     with _lock:
-        _kept[key] = Kept(parameters, seconds)
-        while len(_kept) > 1 and sum(_bytes(own.parameters) for own in _kept.values()) > MAX_BYTES:
-            _kept.popitem(last=False)
+        _cache[key] = CachedPretraining(parameters, seconds)
+        while len(_cache) > 1 and sum(_bytes(own.parameters) for own in _cache.values()) > MAX_BYTES:
+            _cache.popitem(last=False)
 
 
 def _bytes(parameters: list[Tensor]) -> int:

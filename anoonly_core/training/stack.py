@@ -17,8 +17,8 @@ from anoonly_core.models import METHODS, Head, Pretraining, TrainingRows
 from anoonly_core.models.model import BLOCK_ROWS
 from anoonly_core.rng import derived_seed
 from anoonly_core.training.gpu_rows import GpuRows
-from anoonly_core.training.pretraining_cache import pretraining_key, recall
-from anoonly_core.training.thread_pool import share_out
+from anoonly_core.training.pretraining_cache import find_cached, pretraining_key
+from anoonly_core.training.thread_pool import run_in_threads
 
 __all__ = ["Stack", "shape_key"]
 
@@ -41,7 +41,7 @@ class Stack:
     spared_seconds: what pretrainings took that were kept from earlier stacks.
     """
 
-    spared_seconds = 0.0
+    cached_pretraining_seconds = 0.0
 
     def __init__(
         self, dataset: Dataset, configs: Sequence[RunConfig], splits: Sequence[Split], device: str = "cpu"
@@ -80,7 +80,7 @@ class Stack:
     @property
     def pretraining_epochs(self) -> int:
         """How many epochs `pretrain` will take: none where there is nothing to learn or it was learned before."""
-        if self.pretraining is None or recall(self.pretraining_keys) is not None:
+        if self.pretraining is None or find_cached(self.pretraining_keys) is not None:
             return 0
         return self.pretraining.epochs
 
@@ -97,13 +97,13 @@ class Stack:
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's anomaly scores of its own rows of the data set, float32 [len(rows[r])]."""
-        return self.row_by_row(self.head.score, rows)
+        return self.map_rows(self.head.score, rows)
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Each run's features before the last layer for its own rows, float32 [len(rows[r]), features]."""
-        return self.row_by_row(self.head.hidden, rows)
+        return self.map_rows(self.head.hidden, rows)
 
-    def row_by_row(
+    def map_rows(
         self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
         """`function` of x [R, rows, columns] for each run's own rows of the data set, scaled a part at a time."""
@@ -113,7 +113,7 @@ class Stack:
         parts = []
         for begin in range(0, max(len(own) for own in rows), SCALED_ROWS):
             scaled = self._scaled(rows, slice(begin, begin + SCALED_ROWS))
-            parts.append([part.cpu().numpy() for part in self.head.row_by_row(function, scaled)])
+            parts.append([part.cpu().numpy() for part in self.head.map_rows(function, scaled)])
         return [np.concatenate(own) for own in zip(*parts, strict=True)]
 
     def on_gpu(self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]) -> torch.Tensor:
@@ -180,7 +180,7 @@ class Stack:
                     torch.add(drawn, self.rows.first[run], out=batches[:, place])
 
             others = range(1, len(runs))
-            share_out(fill, others) if on_gpu else fill(others)
+            run_in_threads(fill, others) if on_gpu else fill(others)
             each = batches.to(self.device, non_blocking=on_gpu)[:, :, None].expand(-1, -1, self._alike, -1)
             return each.reshape(len(batches), len(self.configs), -1)
 

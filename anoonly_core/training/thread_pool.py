@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-__all__ = ["share_out"]
+__all__ = ["run_in_threads"]
 
 LEAST = 16  # fewer draws than these are done before a thread has begun with them
 MAX_THREADS = 8
 
 
-def share_out(function: Callable[[Sequence[int]], None], items: Sequence[int]) -> None:
+def run_in_threads(function: Callable[[Sequence[int]], None], items: Sequence[int]) -> None:
     """`function` of parts that make up items, several at once where there are many; raises what it raises."""
     parts = min(MAX_THREADS, os.cpu_count() or 1, len(items) // LEAST)
     if parts < 2:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.rng import numpy_stream
+from anoonly_core.rng import numpy_generator
 from anoonly_core.zero_shot.class_table import ClassTable
 from anoonly_core.zero_shot.config import ZeroShotConfig
 
@@ -45,7 +45,7 @@ def pools_of(config: ZeroShotConfig, table: ClassTable) -> Pools:
     else:
         aside = np.zeros(len(table.X), dtype=bool)
         for name in table.names:
-            rows = numpy_stream(config.seed, f"put aside {name}").permutation(table.rows_of(name))
+            rows = numpy_generator(config.seed, f"put aside {name}").permutation(table.rows_of(name))
             aside[rows[: max(1, round(PUT_ASIDE * len(rows)))]] = True
         train = {name: rows[~aside[rows]] for name, rows in train.items()}
         others = np.flatnonzero(aside)
@@ -64,7 +64,7 @@ def training_tasks(config: ZeroShotConfig, pools: Pools) -> Iterator[np.ndarray]
 
     A task: one class trained on is normal, rows of the other such classes are its pseudo-anomalies.
     """
-    stream = numpy_stream(config.seed, "tasks")
+    stream = numpy_generator(config.seed, "tasks")
     names = list(pools.train)
     others = {name: np.concatenate([own for other, own in pools.train.items() if other != name]) for name in names}
     strange = config.rows - config.normal_rows
@@ -92,7 +92,7 @@ def test_batches(config: ZeroShotConfig, pools: Pools, share: float, rows: int, 
     batches = np.empty((len(pools.normal), draws, size), dtype=np.int64)
     for own, name in zip(batches, pools.normal, strict=True):
         for draw, batch in enumerate(own):
-            stream = numpy_stream(config.seed, f"test batch {name} {share:g} {rows} {draw}")
+            stream = numpy_generator(config.seed, f"test batch {name} {share:g} {rows} {draw}")
             batch[:count] = stream.choice(pools.anomalies[name], count, replace=False)
             batch[count:] = stream.choice(pools.normal[name], size - count, replace=False)
     return batches, count
@@ -109,7 +109,7 @@ def growing_batches(config: ZeroShotConfig, pools: Pools, max_share: float) -> t
     added = min(min_anomalies, round(normals * max_share / (1 - max_share)))
     batches = np.empty((len(pools.normal), normals + added), dtype=np.int64)
     for batch, name in zip(batches, pools.normal, strict=True):
-        stream = numpy_stream(config.seed, f"growing batch {name}")
+        stream = numpy_generator(config.seed, f"growing batch {name}")
         batch[:normals] = stream.choice(pools.normal[name], normals, replace=False)
         batch[normals:] = stream.choice(pools.anomalies[name], added, replace=False)
     return batches, normals

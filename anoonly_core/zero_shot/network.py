@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anoonly_core.models.layers import StackedLinear, run_by_run
+from anoonly_core.models.layers import StackedLinear, map_runs
 from anoonly_core.models.norms import BatchNorm, normalize
 
 __all__ = ["TaskBatchNorm", "TaskNetwork"]
@@ -115,6 +115,6 @@ class TaskNetwork(nn.Module):
             cost = torch.where(anomalous, (score + SCORE_EPS).reciprocal(), score)
         else:
             signed = torch.where(anomalous, -score, score)
-            cost = run_by_run(functional.softplus, signed)
+            cost = map_runs(functional.softplus, signed)
         mean: Tensor = cost.flatten(1).mean(dim=1)
         return mean

@@ -15,7 +15,7 @@ from anoonly_core.data.split import min_max
 from anoonly_core.errors import InvalidConfig, StoreUnavailable, TrainingDiverged
 from anoonly_core.results.store import Store
 from anoonly_core.rng import derived_seed
-from anoonly_core.training.optimizer import laid_out, take_step
+from anoonly_core.training.optimizer import prepared_optimizer, take_step
 from anoonly_core.zero_shot.class_table import ClassTable, load_class_table
 from anoonly_core.zero_shot.config import ZeroShotConfig, check_classes, zero_shot_key
 from anoonly_core.zero_shot.episodes import Pools, growing_batches, pools_of, test_batches, training_tasks
@@ -204,7 +204,7 @@ def _train(stack: Stack, network: TaskNetwork, report: Callable[[int], None]) ->
     losses = torch.empty(len(stack.configs), first.steps)
     ones = torch.ones(len(stack.configs))
     network.train()
-    with laid_out(optimizer):
+    with prepared_optimizer(optimizer):
         for step in range(first.steps):
             loss = network.loss(stack.gather([next(own) for own in tasks]), anomalous)
             take_step(optimizer, [(loss, ones)])

@@ -9,7 +9,7 @@ from html import escape
 from itertools import pairwise
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["NORM", "network_dot"]
 
@@ -56,21 +56,23 @@ def network_dot(baseline: str, columns: int, preset: str, norm: str | None) -> s
     )
 
 
-def _box(name: str, parts: dict[str, Part], norm: str | None) -> str:
+def _box(name: str, parts: dict[str, Subnetwork], norm: str | None) -> str:
     """A part of the network, a cell for each step; or words alone, in a rounded box."""
     if name not in parts:
         return _table(_lines(name), "STYLE='rounded'")
     part = parts[name]
     steps = [_step(step, width, part, norm) for step, width in zip(part.steps, part.widths()[1:], strict=True)]
-    return _table([_line(f"<B>{escape(name)}</B>"), *_lines(f"{part.given}, {part.inputs}{NBSP}in"), *steps], "")
+    return _table(
+        [_line(f"<B>{escape(name)}</B>"), *_lines(f"{part.input_label}, {part.input_width}{NBSP}in"), *steps], ""
+    )
 
 
-def _step(step: Linear | Step, width: int, part: Part, norm: str | None) -> str:
+def _step(step: Linear | Operation, width: int, part: Subnetwork, norm: str | None) -> str:
     if isinstance(step, Linear):
         return _cell(f"linear, {width}" + ("" if step.bias else ", no bias"), f"BGCOLOR='{LAYER}'")
-    if step is Step.JOIN:
-        return _cell(f"{escape(part.joins)} beside it, {width}", f"BGCOLOR='{LAYER}'")
-    if step is Step.NORM:
+    if step is Operation.JOIN:
+        return _cell(f"{escape(part.joined_label)} beside it, {width}", f"BGCOLOR='{LAYER}'")
+    if step is Operation.NORM:
         return _norm(norm or "none")
     return _cell(step.value, "")
 
@@ -102,13 +104,13 @@ def _line(words: str) -> str:
     return _cell(words, "BORDER='0' CELLPADDING='0'")
 
 
-def _chain(parts: dict[str, Part], columns: str) -> list[Wire]:
+def _chain(parts: dict[str, Subnetwork], columns: str) -> list[Wire]:
     """Part after part, and what the last one gives."""
-    boxes = [f"row x, {columns}", *parts, list(parts.values())[-1].gives]
+    boxes = [f"row x, {columns}", *parts, list(parts.values())[-1].output_label]
     return [Wire(start, end) for start, end in pairwise(boxes)]
 
 
-def _feawad(parts: dict[str, Part], columns: str) -> list[Wire]:
+def _feawad(parts: dict[str, Subnetwork], columns: str) -> list[Wire]:
     row, residual = f"row x, {columns}", f"residual r = x{NBSP}−{NBSP}reconstruction"
     return [
         Wire(row, "encoder"),
@@ -118,21 +120,21 @@ def _feawad(parts: dict[str, Part], columns: str) -> list[Wire]:
         Wire("encoder", "features", "h"),
         Wire(residual, "features", "r/‖r‖, ‖r‖"),
         Wire("features", "score"),
-        Wire("score", parts["score"].gives),
+        Wire("score", parts["score"].output_label),
     ]
 
 
-def _prenet(parts: dict[str, Part], columns: str) -> list[Wire]:
+def _prenet(parts: dict[str, Subnetwork], columns: str) -> list[Wire]:
     rows = [f"one row of a pair, {columns}", f"the other row, {columns}"]
     return [
         *(Wire(row, "features") for row in rows),
         *(Wire("features", "score", label) for label in ("one row's", "the other's")),
-        Wire("score", parts["score"].gives),
+        Wire("score", parts["score"].output_label),
     ]
 
 
-def _ganomaly(parts: dict[str, Part], columns: str) -> list[Wire]:
-    row, scored = f"row x, {columns}", parts["second encoder"].gives
+def _ganomaly(parts: dict[str, Subnetwork], columns: str) -> list[Wire]:
+    row, scored = f"row x, {columns}", parts["second encoder"].output_label
     return [
         Wire(row, "encoder"),
         Wire("encoder", "decoder", "z"),
@@ -142,12 +144,12 @@ def _ganomaly(parts: dict[str, Part], columns: str) -> list[Wire]:
         Wire(row, "judge's features"),
         Wire("decoder", "judge's features", "reconstruction"),
         Wire("judge's features", "judge"),
-        Wire("judge", parts["judge"].gives),
+        Wire("judge", parts["judge"].output_label),
     ]
 
 
 # How the parts hang together where they are no chain.
-_WIRES: dict[str, Callable[[dict[str, Part], str], list[Wire]]] = {
+_WIRES: dict[str, Callable[[dict[str, Subnetwork], str], list[Wire]]] = {
     "FEAWAD": _feawad,
     "PReNet": _prenet,
     "GANomaly": _ganomaly,

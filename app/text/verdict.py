@@ -10,7 +10,7 @@ import numpy as np
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig
-from anoonly_core.metrics.confidence import margin
+from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.results.result import RunResult
 
 __all__ = ["METRICS", "Difference", "describe", "difference", "differences", "signed", "verdict"]
@@ -40,7 +40,7 @@ class Difference:
 def difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     """The paired comparison of one metric over seeds, a[s] and b[s] from the same split."""
     deltas = np.asarray(b, dtype=float) - np.asarray(a, dtype=float)
-    return Difference(float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin(deltas.tolist()))
+    return Difference(float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin_of_error(deltas.tolist()))
 
 
 def differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[str, Difference]:

@@ -75,7 +75,7 @@ def floor(config: RunConfig, split: Split, columns: int, runs: int, seeds: int, 
     assert config.batch_size is not None and config.epochs is not None
     steps, rows = head.batch_shape(len(split.train), int(split.labeled.sum()), config.batch_size)
     parts = BASELINES[config.baseline].network(columns, config.preset)  # type: ignore[misc]
-    operations, values = _of_step(parts, range(len(parts)), rows, head.rows_an_item)
+    operations, values = _of_step(parts, range(len(parts)), rows, head.rows_per_item)
     moved = 4 * (runs * 2 * values * (1 + MOMENTS[config.baseline]) + seeds * rows * columns)
     times = config.epochs * steps
     arithmetic, memory = runs * operations * times, moved * times
@@ -86,11 +86,11 @@ def floor(config: RunConfig, split: Split, columns: int, runs: int, seeds: int, 
     return arithmetic / most.operations, memory / most.bytes
 
 
-def _of_step(parts: Any, chosen: Iterable[int], rows: int, rows_an_item: int) -> tuple[float, int]:
+def _of_step(parts: Any, chosen: Iterable[int], rows: int, rows_per_item: int) -> tuple[float, int]:
     operations, values = 0.0, 0
     for place in chosen:
         part = list(parts.values())[place]
-        taken = rows if place == 0 else rows // rows_an_item
+        taken = rows if place == 0 else rows // rows_per_item
         for step, width in zip(part.steps, part.widths(), strict=False):
             if isinstance(step, Linear):
                 operations += 2 * taken * width * step.outputs * (3 if values else 2)
@@ -105,7 +105,7 @@ def seconds_of(dataset: Dataset, configs: list[RunConfig], splits: list[Split]) 
     stack = Stack(dataset, configs, splits, "cuda")
     torch.cuda.synchronize()
     built = time.perf_counter()
-    for _ in pretrain(stack, remember=len(configs) > 1):
+    for _ in pretrain(stack, use_cache=len(configs) > 1):
         pass
     for _ in train(stack):
         pass
@@ -141,7 +141,7 @@ def of_sizes(baseline: str, sizes: Iterable[int], most: Ceilings, repeats: int =
 def _forget_pretrained() -> None:
     from anoonly_core.training import pretraining_cache
 
-    pretraining_cache._kept.clear()
+    pretraining_cache._cache.clear()
 
 
 def table_files() -> list[str]:

@@ -40,7 +40,7 @@ def in_double(stack: Stack) -> Stack:
 def lockstep(one: Stack, other: Stack) -> Iterator[Apart]:
     """Train both, see in_double; after each epoch compare them, and set the other to the weights of the one."""
     _follow(one, other)  # what was prepared in float32, DeepSAD's center, is the same to its roundings alone
-    for epoch, _ in zip(pretrain(one, remember=False), pretrain(other, remember=False), strict=True):
+    for epoch, _ in zip(pretrain(one, use_cache=False), pretrain(other, use_cache=False), strict=True):
         yield Apart(True, epoch, _difference(one, other, "reconstruction_error"))
         _follow(one, other)
     for snapshot, _ in zip(train(one), train(other), strict=True):

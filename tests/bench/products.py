@@ -25,7 +25,7 @@ def matrix_products(config: RunConfig, split: Split, columns: int, runs: int) ->
     steps, rows = head.batch_shape(len(split.train), int(split.labeled.sum()), config.batch_size)
     shapes = []
     for place, part in enumerate(network(columns, config.preset).values()):
-        taken = rows if place == 0 else rows // head.rows_an_item  # features of both rows of a pair, one score
+        taken = rows if place == 0 else rows // head.rows_per_item  # features of both rows of a pair, one score
         widths = zip(part.steps, part.widths(), strict=False)
         shapes += [(taken, width, step.outputs) for step, width in widths if isinstance(step, Linear)]
     inputs = [torch.rand(runs, n, a) for n, a, _ in shapes]

@@ -17,7 +17,7 @@ import torch
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.errors import AnoOnlyError
-from anoonly_core.runs.run import Progress, run, run_many
+from anoonly_core.runs.run import RunProgress, run, run_many
 from tests.bench.processes import forget_peak, peak_bytes
 
 DATASET = "10_cover"
@@ -67,7 +67,7 @@ def measure(name: str) -> dict[str, float]:
     idle = peak_bytes()
     ended: list[float] = []
 
-    def note(progress: Progress) -> None:
+    def note(progress: RunProgress) -> None:
         ended.append(time.perf_counter())
 
     (result,) = run_many([make_config(dataset=name, lambda_n=0, epochs=EPOCHS)], "cpu", on_progress=note)

@@ -8,7 +8,14 @@ import sys
 import numpy as np
 import pytest
 
-from anoonly_core.projection import FOLLOWERS, PROJECTORS, follow, in_one_plane, project, scaled_inputs
+from anoonly_core.projection import (
+    PROJECTORS,
+    SEQUENCE_PROJECTORS,
+    project,
+    project_jointly,
+    project_sequence,
+    scaled_inputs,
+)
 
 
 @pytest.mark.parametrize("projector", PROJECTORS)
@@ -83,24 +90,24 @@ def test_scaled_inputs_are_what_the_network_saw() -> None:
 def test_one_plane_is_that_of_all_moments_of_all_films() -> None:
     random = np.random.default_rng(3)
     films = [random.normal(size=(4, 30, 6)) * np.array([5, 3, 1, 1, 1, 1]) for _ in range(2)]
-    points = in_one_plane(films)
+    points = project_jointly(films)
     pooled = np.concatenate([film.reshape(-1, 6) for film in films])
     _, _, axes = np.linalg.svd(pooled - pooled.mean(axis=0), full_matrices=False)
     for film, found in zip(films, points, strict=True):
         assert found.shape == (4, 30, 2)
         expected = (film - pooled.mean(axis=0)) @ axes[:2].T
         np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-4)
-    assert in_one_plane([films[0][..., :1]])[0].shape == (4, 30, 2)
+    assert project_jointly([films[0][..., :1]])[0].shape == (4, 30, 2)
 
 
-@pytest.mark.parametrize("projector", FOLLOWERS)
+@pytest.mark.parametrize("projector", SEQUENCE_PROJECTORS)
 def test_a_film_in_which_nothing_moves_is_nearly_a_still(projector: str) -> None:
     """Turned features are the same neighbors: the map stays where it is, whatever way t-SNE or UMAP turns it."""
     random = np.random.default_rng(4)
     features = random.normal(size=(60, 5))
     features[30:] += 40
     turned = features @ np.linalg.qr(random.normal(size=(5, 5)))[0]
-    first, *others = follow(np.stack([features, turned, features, np.zeros_like(features)]), projector)
+    first, *others = project_sequence(np.stack([features, turned, features, np.zeros_like(features)]), projector)
     size = np.linalg.norm(first, axis=1).mean()
     for points in others:
         assert np.linalg.norm(points - first, axis=1).mean() < 0.4 * size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anoonly_core.rng import derived_seed, numpy_stream
+from anoonly_core.rng import derived_seed, numpy_generator
 
 
 def test_streams_differ_by_seed_and_purpose_and_repeat() -> None:
@@ -11,6 +11,6 @@ def test_streams_differ_by_seed_and_purpose_and_repeat() -> None:
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert derived_seed(3, "split") == derived_seed(3, "split")
     assert (
-        numpy_stream(3, "split").integers(0, 2**60, 4).tolist()
-        == numpy_stream(3, "split").integers(0, 2**60, 4).tolist()
+        numpy_generator(3, "split").integers(0, 2**60, 4).tolist()
+        == numpy_generator(3, "split").integers(0, 2**60, 4).tolist()
     )

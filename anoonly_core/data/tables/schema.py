@@ -18,7 +18,7 @@ from anoonly_core.data.tables.columns import ColumnLook, as_words, look_at, name
 from anoonly_core.data.tables.preprocessing import Preparation, fit_preparation
 from anoonly_core.data.tables.readers import one_line
 from anoonly_core.errors import BadDataFile, InvalidConfig
-from anoonly_core.rng import numpy_stream
+from anoonly_core.rng import numpy_generator
 
 __all__ = [
     "LABEL_COLUMNS",
@@ -215,5 +215,5 @@ def _drawn(y: np.ndarray, share: float | None, shown: str) -> np.ndarray:
     if wanted > len(anomalies):
         most = len(anomalies) / max(normals + len(anomalies), 1)
         raise BadDataFile(f"{shown} has anomalies for a share of {most:.3g} at most, not of {share:g}.")
-    stays[numpy_stream(0, "own table").permutation(anomalies)[wanted:]] = False
+    stays[numpy_generator(0, "own table").permutation(anomalies)[wanted:]] = False
     return stays

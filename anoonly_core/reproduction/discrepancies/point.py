@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from anoonly_core.metrics.confidence import margin
+from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.reproduction.cells import by_file, by_seed, equals, paired, signed
 from anoonly_core.reproduction.evidence import Evidence
 from anoonly_core.reproduction.experiments import ANOONLY
@@ -136,7 +136,7 @@ def change_words(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[s
     means = by_seed(found) if {family for family, _ in found} == set(families) else []
     if not means:
         return NOT_MEASURED
-    half = margin(means)
+    half = margin_of_error(means)
     return signed(float(np.mean(means))) + ("" if half is None else f" ± {half:.1f}")
 
 

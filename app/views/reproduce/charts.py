@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from anoonly_core.metrics.confidence import margin
+from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.reproduction.experiments import ANOONLY
 from anoonly_core.reproduction.tables import METRIC_WORDS, Table
 from app.charts.style import PALETTE, SYMBOLS
@@ -29,8 +29,10 @@ def table_figure(table: Table, x_title: str) -> go.Figure:
         figure.add_scatter(
             x=[place + shift for place, _ in cells],
             y=[cell.mean for _, cell in cells],
-            error_y={"array": [margin(cell.values) or 0 for _, cell in cells], "thickness": 1.3, "width": 3},
-            customdata=[[table.columns[place], len(cell.values), margin(cell.values) or 0] for place, cell in cells],
+            error_y={"array": [margin_of_error(cell.values) or 0 for _, cell in cells], "thickness": 1.3, "width": 3},
+            customdata=[
+                [table.columns[place], len(cell.values), margin_of_error(cell.values) or 0] for place, cell in cells
+            ],
             mode="lines+markers",
             name=row,
             line={"color": PALETTE[head], "dash": dash, "width": 2.2},

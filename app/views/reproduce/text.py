@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from anoonly_core.baselines import NORM_LABELS
-from anoonly_core.metrics.confidence import margin
+from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.reproduction.cells import Cell, signed
 from anoonly_core.reproduction.differences import VERDICTS, Difference
 from anoonly_core.reproduction.experiments import ANOONLY, READINGS
@@ -78,7 +78,7 @@ def _difference(before: Cell, after: Cell) -> tuple[str, bool, float]:
     points = after.mean - before.mean
     if len(before.values) != len(after.values):
         return signed(points), False, points
-    half = margin([own - other for own, other in zip(after.values, before.values, strict=True)])
+    half = margin_of_error([own - other for own, other in zip(after.values, before.values, strict=True)])
     if half is None:
         return signed(points), False, points
     return f"{signed(points)} ± {half:.1f}", abs(points) > half, points

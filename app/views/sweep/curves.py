@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from anoonly_core.metrics.confidence import margin
+from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.results.store import StoredRun
 from anoonly_core.sweeps.sweep import Point, Sweep
 from app.controls.registry import CONTROLS
@@ -37,7 +37,7 @@ class CurvePoint:
     @property
     def margin(self) -> float:
         """Half of the mean's 95 % interval (Student's t); 0 with one seed."""
-        return margin(list(self.values.values())) or 0.0
+        return margin_of_error(list(self.values.values())) or 0.0
 
 
 @dataclass(frozen=True)

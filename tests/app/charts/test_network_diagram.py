@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 from app.charts.network_diagram import NORM, network_dot
 
 NETWORKS = [
@@ -25,7 +25,7 @@ COLUMNS = 37
 each_network = pytest.mark.parametrize(("name", "preset", "norm"), NETWORKS)
 
 
-def drawn(name: str, preset: str, norm: str | None) -> tuple[str, dict[str, Part]]:
+def drawn(name: str, preset: str, norm: str | None) -> tuple[str, dict[str, Subnetwork]]:
     network = BASELINES[name].network
     assert network is not None
     dot = network_dot(name, COLUMNS, preset, norm)
@@ -60,14 +60,14 @@ def test_every_step_of_every_part_is_there(name: str, preset: str, norm: str | N
     dot, parts = drawn(name, preset, norm)
     for title, part in parts.items():
         head, steps = head_and_steps(dot, title)
-        assert head.replace("\N{NO-BREAK SPACE}", " ") == f"{title} {part.given}, {part.inputs} in"
+        assert head.replace("\N{NO-BREAK SPACE}", " ") == f"{title} {part.input_label}, {part.input_width} in"
         for cell, step, width in zip(steps, part.steps, part.widths()[1:], strict=True):
             if isinstance(step, Linear):
                 assert f"linear, {width}" in said(cell)
                 assert ("no bias" in said(cell)) == (not step.bias)
-            elif step is Step.JOIN:
-                assert said(cell) == f"{part.joins} beside it, {width}"
-            elif step is not Step.NORM:
+            elif step is Operation.JOIN:
+                assert said(cell) == f"{part.joined_label} beside it, {width}"
+            elif step is not Operation.NORM:
                 assert said(cell) == step.value
 
 
@@ -78,9 +78,9 @@ def test_the_norm_stands_at_its_place(name: str, preset: str, norm: str | None) 
         cell
         for title, part in parts.items()
         for cell, step in zip(head_and_steps(dot, title)[1], part.steps, strict=True)
-        if step is Step.NORM
+        if step is Operation.NORM
     ]
-    assert len(places) == sum(step is Step.NORM for part in parts.values() for step in part.steps)
+    assert len(places) == sum(step is Operation.NORM for part in parts.values() for step in part.steps)
     assert bool(places) == (norm is not None), "a comparator has no norm to choose"
     for cell in places:
         if norm in ("none", "bn_loss"):
@@ -106,14 +106,14 @@ def test_the_parts_hang_together(name: str, preset: str, norm: str | None) -> No
     sources = starts - ends
     assert all(unescape(source).endswith(f"{COLUMNS}\N{NO-BREAK SPACE}columns") for source in sources)
     sinks = ends - starts
-    assert sinks <= {part.gives for part in parts.values()}
+    assert sinks <= {part.output_label for part in parts.values()}
     assert sinks
 
 
 def test_a_chain_is_a_chain() -> None:
     dot, parts = drawn("DeepSAD", "paper", "batch")
     row = f"row x, {COLUMNS}\N{NO-BREAK SPACE}columns"
-    assert arrows(dot) == [(row, "features"), ("features", "code"), ("code", parts["code"].gives)]
+    assert arrows(dot) == [(row, "features"), ("features", "code"), ("code", parts["code"].output_label)]
 
 
 def test_feawads_scorer_sees_code_and_residual() -> None:
@@ -137,7 +137,10 @@ def test_ganomalys_judge_sees_rows_and_reconstructions() -> None:
     found = arrows(dot)
     assert len([1 for _, end in found if end == "judge's features"]) == 2
     assert ("decoder", "judge's features") in found
-    assert {start for start, end in found if end == parts["second encoder"].gives} == {"encoder", "second encoder"}
+    assert {start for start, end in found if end == parts["second encoder"].output_label} == {
+        "encoder",
+        "second encoder",
+    }
 
 
 def test_no_network_no_diagram() -> None:

@@ -19,7 +19,7 @@ from anoonly_core.execution.planner import make_plan
 from anoonly_core.models import METHODS
 from anoonly_core.results.keys import run_key
 from anoonly_core.runs.run import run
-from anoonly_core.runs.stacking import Group, groups_of
+from anoonly_core.runs.stacking import RunGroup, group_runs
 from tests.core.training.stacks import made_table
 
 LAMBDAS = (1.0, 0.1, 1e-3, 0.0)
@@ -56,7 +56,7 @@ def test_every_run_stands_in_one_stack(
     planned = [key for stack in plan.stacks for key in stack.configs]
     assert sorted(planned) == sorted(configs) and plan.failures == {}
     for stack in plan.stacks:
-        assert len(groups_of(stack.configs, table)[0]) == 1, "runs of one stack have one shape"
+        assert len(group_runs(stack.configs, table)[0]) == 1, "runs of one stack have one shape"
         assert stack.seconds == pytest.approx(fixed + each * len(stack.configs))
 
 
@@ -92,8 +92,8 @@ def test_long_stacks_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_stack_is_never_larger_than_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     cost_of(monkeypatch, fixed=100.0, each=0.1)
-    group = groups_of(grid(), table)[0][0]
-    monkeypatch.setattr(module, "groups_of", lambda *_: ([Group(group.dataset, group.runs, 3)], {}))
+    group = group_runs(grid(), table)[0][0]
+    monkeypatch.setattr(module, "group_runs", lambda *_: ([RunGroup(group.dataset, group.runs, 3)], {}))
     assert max(sizes(make_plan(grid(), 1, table))) == 3
 
 
@@ -163,7 +163,7 @@ def test_runs_that_a_gpu_trains_in_several_stacks_cost_their_fixed_part_several_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cost_of(monkeypatch, fixed=1.0, each=0.1)
-    monkeypatch.setattr(module, "max_on_gpu", lambda gpu: lambda planned, columns: 8)
+    monkeypatch.setattr(module, "max_runs_on_gpu", lambda gpu: lambda planned, columns: 8)
     (stack,) = make_plan(grid(), 1, table, device="cuda").stacks
     assert stack.seconds == pytest.approx(3 * 1.0 + 20 * 0.1)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anoonly_core.metrics.ranking import METRICS, metrics
-from anoonly_core.metrics.stacked import joined_labels, stacked_metrics
+from anoonly_core.metrics.stacked import padded_labels, stacked_metrics
 
 DEVICES = [
     "cpu",
@@ -29,7 +29,7 @@ def expected(y: np.ndarray, score: np.ndarray) -> list[float]:
 
 def measured(runs: list[tuple[np.ndarray, np.ndarray]], device: str) -> np.ndarray:
     """The metrics of runs of unequal length, whose rows are filled up with what must not matter."""
-    labels = joined_labels([y for y, _ in runs], torch.device(device))
+    labels = padded_labels([y for y, _ in runs], torch.device(device))
     scores = torch.full(labels.shape, torch.nan)
     for run, (_, own) in enumerate(runs):
         scores[run, : len(own)] = torch.from_numpy(own)

@@ -78,5 +78,5 @@ def assert_agrees(stack: Stack, score: Callable[[int, Tensor], Tensor], rtol: fl
     test = stack.splits[0].test
     rows = [stack.scale(run, test).double() for run in range(len(stack.configs))]
     with torch.no_grad():
-        for run, found in enumerate(stack.head.row_by_row(stack.head.score, rows)):
+        for run, found in enumerate(stack.head.map_rows(stack.head.score, rows)):
             torch.testing.assert_close(found, score(run, rows[run]), rtol=rtol, atol=1e-12)

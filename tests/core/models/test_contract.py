@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from anoonly_core.baselines import BASELINES, PRESETS
-from anoonly_core.baselines.network import Linear, Step
+from anoonly_core.baselines.network import Linear, Operation
 from anoonly_core.config import make_config
 from anoonly_core.models import METHODS, XGBOD
 from anoonly_core.models.layers import StackedLinear
@@ -64,7 +64,7 @@ def test_a_head_is_the_network_that_its_baseline_describes(baseline: str, norm: 
         for step, width in zip(part.steps, part.widths(), strict=False):
             if isinstance(step, Linear):
                 described.append((width, step.outputs, step.bias))
-            elif step is Step.NORM:
+            elif step is Operation.NORM:
                 described.append(type(NORMS[norm or "none"](1, 1, 1e-5, 0.1)))
     assert built == described
     # The features that the page shows are those of the part before the last, or of the only one.

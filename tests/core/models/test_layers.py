@@ -8,9 +8,9 @@ from scipy import stats
 from torch import Tensor, nn
 
 from anoonly_core.baselines import NORM_LABELS
-from anoonly_core.baselines.network import Linear, Part, Step
+from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 from anoonly_core.models import layers
-from anoonly_core.models.layers import Chain, StackedLinear, run_by_run
+from anoonly_core.models.layers import Chain, StackedLinear, map_runs
 from anoonly_core.models.norms import NORMS, BatchNorm, normalize
 
 ROWS, FEATURES, EPS = 24, 6, 1e-4
@@ -407,8 +407,12 @@ def test_the_running_statistics_follow_at_the_momentum_that_is_asked_for() -> No
 
 
 def test_a_chain_is_its_steps_in_order_and_joins_where_it_says() -> None:
-    part = Part(
-        "rows", 5, (Linear(4), Step.TANH, Step.JOIN, Linear(3, bias=False), Step.NORM, Step.RELU), "features", 2
+    part = Subnetwork(
+        "rows",
+        5,
+        (Linear(4), Operation.TANH, Operation.JOIN, Linear(3, bias=False), Operation.NORM, Operation.RELU),
+        "features",
+        2,
     )
     assert part.widths() == (5, 4, 4, 6, 3, 3, 3)
     chain = Chain(2, part, "batch_no_affine", EPS, 0.1)
@@ -427,6 +431,6 @@ def test_a_chain_is_its_steps_in_order_and_joins_where_it_says() -> None:
 def test_run_by_run_gives_a_run_the_same_bits_in_any_stack() -> None:
     """Tables of an odd size: tanh of the whole stack rounds the last few values otherwise (measured)."""
     x = random(7, 5, 13)
-    together = run_by_run(torch.tanh, x)
+    together = map_runs(torch.tanh, x)
     for run in range(7):
-        assert torch.equal(together[run], run_by_run(torch.tanh, x[run : run + 1])[0])
+        assert torch.equal(together[run], map_runs(torch.tanh, x[run : run + 1])[0])

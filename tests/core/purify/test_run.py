@@ -25,7 +25,7 @@ from anoonly_core.purify.result import GUESSED_SHARE, Purified, removal, suspici
 from anoonly_core.purify.run import partition, pool_rows, purify_many, suspect_many, without
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run
-from anoonly_core.runs.train_and_score import WAYS, Training, _stacks, trained_scores
+from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, _stacks, train_and_score
 from anoonly_core.training.stack import Stack
 
 
@@ -113,7 +113,7 @@ def test_s_stands_in_the_rows_order_as_planted_rows_show(scorer: str, monkeypatc
 
 def test_s_is_the_mean_of_models_that_can_be_trained_one_by_one() -> None:
     pool = purify._pool(config_of())
-    alone = [trained_scores([model])[0] for model in purify._models(pool)]
+    alone = [train_and_score([model])[0] for model in purify._models(pool)]
     (found,) = suspect_many([config_of()])
     assert np.array_equal(found.score, np.mean(alone, axis=0, dtype=np.float64))
 
@@ -139,7 +139,7 @@ def test_the_same_head_is_the_published_baseline_unless_a_norm_was_chosen(settin
 
 
 def test_every_scorer_has_its_way() -> None:
-    assert set(WAYS) == set(SCORERS)
+    assert set(SCORING_METHODS) == set(SCORERS)
     assert all(own.label and own.summary for own in SCORERS.values())
 
 
@@ -151,7 +151,7 @@ def test_nothing_removed_is_the_plain_run_to_the_bit() -> None:
     plain = run(found.config.run, "cpu")
     assert found.after == found.random == found.suspicion.before == plain.metrics
     pool = purify._pool(found.config)
-    (scores,) = trained_scores([pool.final(np.zeros(0, dtype=np.int64))])
+    (scores,) = train_and_score([pool.final(np.zeros(0, dtype=np.int64))])
     assert np.array_equal(scores, plain.scores)
 
 
@@ -177,8 +177,11 @@ def test_the_oracle_is_the_clean_pool_and_the_figures_are_those_of_training_on_w
     split = make_split(dataset, config)
     oracle = without(split, suspicion.rows[suspicion.contaminates])
     assert (dataset.y[oracle.train[~oracle.labeled]] == 0).all() and len(oracle.train) == len(split.train) - 32
-    scores = trained_scores(
-        [Training(dataset, config, own, split.test) for own in (oracle, without(split, suspicion.rows[found.removed]))]
+    scores = train_and_score(
+        [
+            TrainingTask(dataset, config, own, split.test)
+            for own in (oracle, without(split, suspicion.rows[found.removed]))
+        ]
     )
     assert [suspicion.oracle, found.after] == [metrics(dataset.y[split.test], own) for own in scores]
     assert list(found.variants) == ["before", "after", "random", "oracle"]
@@ -235,9 +238,9 @@ def test_the_store_is_asked_first_and_moving_q_trains_only_what_it_changes(
 
     def counting(trainings: Any, report: Any) -> list[np.ndarray]:
         trained.append(len(trainings))
-        return trained_scores(trainings, report)
+        return train_and_score(trainings, report)
 
-    monkeypatch.setattr(purify, "trained_scores", counting)
+    monkeypatch.setattr(purify, "train_and_score", counting)
     configs = [config_of(seed) for seed in (0, 1)]
     first, again = purify_many(configs, store), purify_many(configs, store)
     moved = purify_many([config_of(0, remove=0.4), config_of(1)], store)
@@ -290,7 +293,7 @@ def test_it_says_how_far_it_has_come_and_can_be_stopped() -> None:
 
 def test_a_training_that_diverges_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     nan = [np.full(1, np.nan)]
-    monkeypatch.setattr(Stack, "row_by_row", lambda stack, function, rows: nan * len(rows))
+    monkeypatch.setattr(Stack, "map_rows", lambda stack, function, rows: nan * len(rows))
     with pytest.raises(TrainingDiverged):
         suspect_many([config_of(epochs=1)])
 
@@ -331,7 +334,7 @@ def test_the_autoencoders_score_is_its_error_of_each_row() -> None:
     head = stack.head
     assert isinstance(head, FEAWAD)
     (x,) = [stack.scale(0, model.rows)]
-    (found,) = stack.row_by_row(head.reconstruction_error, [model.rows])
+    (found,) = stack.map_rows(head.reconstruction_error, [model.rows])
     with torch.no_grad():
         rebuilt = head.parts["decoder"](head.parts["encoder"](x[None]))[0]
     np.testing.assert_allclose(found, (x - rebuilt).square().mean(dim=1).numpy(), rtol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from anoonly_core.reproduction.experiments import Planned
-from anoonly_core.reproduction.significance import gain, gains, gains_grid, margin
+from anoonly_core.reproduction.significance import gain, gains, gains_grid, margin_of_error
 from anoonly_core.reproduction.tables import ALL
 from tests.core.reproduction.made import at, runs_of
 
@@ -47,7 +47,7 @@ def test_what_cannot_be_tested_has_no_p() -> None:
         False,
     )
     assert gain(runs.iloc[:0], "DevNet", "aucroc", ["SVHN"], "SVHN") is None
-    assert margin([1.0]) is None
+    assert margin_of_error([1.0]) is None
 
 
 def test_every_head_has_a_gain_on_every_family_and_on_all() -> None:

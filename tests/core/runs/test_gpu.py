@@ -22,12 +22,12 @@ from anoonly_core.runs import gpu as module
 from anoonly_core.runs import run as run_module
 from anoonly_core.runs.gpu import FAILED, FULL, SHORT, Gpu, run_on_gpu
 from anoonly_core.runs.run import run, run_many
-from anoonly_core.runs.stacking import Planned
+from anoonly_core.runs.stacking import PlannedRun
 from tests.core.training.stacks import made_table
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 GIB = 2**30
-MINE = module._need(Planned("", make_config(), make_split(made_table(300), make_config())), 7)
+MINE = module._need(PlannedRun("", make_config(), make_split(made_table(300), make_config())), 7)
 
 
 class PaperGpu(Gpu):
@@ -48,13 +48,13 @@ class PaperGpu(Gpu):
 class Trainer:
     """In place of run._run_stack: notes what it is given; fails on the GPU as it is told."""
 
-    def __init__(self, fails: Callable[[Sequence[Planned]], BaseException | None] = lambda part: None) -> None:
+    def __init__(self, fails: Callable[[Sequence[PlannedRun]], BaseException | None] = lambda part: None) -> None:
         self.fails = fails
         self.stacks: list[tuple[str, list[str]]] = []
         self._lock = threading.Lock()
 
     def __call__(
-        self, dataset: Dataset, part: Sequence[Planned], device: str, report: Callable[[int, int], None]
+        self, dataset: Dataset, part: Sequence[PlannedRun], device: str, report: Callable[[int, int], None]
     ) -> list[RunResult | AnoOnlyError]:
         with self._lock:
             self.stacks.append((device, [one.key for one in part]))
@@ -147,7 +147,7 @@ def test_a_stack_that_does_not_fit_after_all_is_halved(error: Exception) -> None
 
 
 def test_a_run_that_does_not_fit_alone_goes_on_with_the_cpu() -> None:
-    def fails(part: Sequence[Planned]) -> BaseException | None:
+    def fails(part: Sequence[PlannedRun]) -> BaseException | None:
         return torch.OutOfMemoryError("CUDA out of memory") if any(one.key == "5" for one in part) else None
 
     configs = asked()

@@ -23,7 +23,7 @@ from anoonly_core.results.result import HISTORY_METRICS, Role, RunResult
 from anoonly_core.results.store import Store
 from anoonly_core.runs import run as module
 from anoonly_core.runs import stacking
-from anoonly_core.runs.run import Progress, resolve_device, run, run_each, run_many
+from anoonly_core.runs.run import RunProgress, resolve_device, run, run_each, run_many
 from anoonly_core.training.stack import Stack
 from tests.core.training.stacks import made_table
 
@@ -87,9 +87,9 @@ def test_large_stacks_are_cut_and_the_finished_part_is_kept(
 ) -> None:
     monkeypatch.setattr(stacking, "STACK_RUNS", 2)
     configs = [quick(seed=seed) for seed in range(5)]
-    seen: list[Progress] = []
+    seen: list[RunProgress] = []
 
-    def stop_in_the_second_stack(progress: Progress) -> None:
+    def stop_in_the_second_stack(progress: RunProgress) -> None:
         seen.append(progress)
         if progress.finished == 2:
             raise KeyboardInterrupt
@@ -127,14 +127,14 @@ def assert_same(one: np.ndarray, two: np.ndarray) -> None:
 
 
 def test_progress_is_reported_for_every_epoch_and_what_it_raises_stops_the_run(tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[RunProgress] = []
     run_many([quick(epochs=3), quick(epochs=3, seed=1)], on_progress=seen.append)
     assert [(p.epoch, p.epochs, p.finished, p.runs) for p in seen] == [(n, 3, 0, 2) for n in (1, 2, 3)]
 
     class Stop(Exception):
         pass
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: RunProgress) -> None:
         if progress.epoch == 2:
             raise Stop
 
@@ -269,8 +269,8 @@ def test_a_stack_is_bounded_in_its_memory() -> None:
 
     def most(columns: int, rows: int = 90, **settings: Any) -> int:
         table = made_table(rows, columns)
-        groups, _ = stacking.groups_of({"key": make_config(dataset="made", **settings)}, lambda name: table)
-        return groups[0].most
+        groups, _ = stacking.group_runs({"key": make_config(dataset="made", **settings)}, lambda name: table)
+        return groups[0].max_stack_runs
 
     assert most(64, epochs=1) == 64
     assert 5 <= most(1555, baseline="FEAWAD") <= 30

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from anoonly_core.models import METHODS
 from anoonly_core.runs.run import warm_up
 from anoonly_core.training import cuda_graph
-from anoonly_core.training.cuda_graph import CAPTURES, Batches, repeating
+from anoonly_core.training.cuda_graph import CAPTURES, BatchBuffer, step_repeater
 from anoonly_core.training.optimizer import set_learning_rate
 from anoonly_core.training.stack import Stack
 from tests.core.training.stacks import (
@@ -94,7 +94,7 @@ def test_the_recorder_would_notice_a_number_that_python_changes(monkeypatch: pyt
         total.add_(len(calls))
 
     monkeypatch.setitem(CAPTURES, "cpu", recorded)
-    with repeating(CPU) as repeat:
+    with step_repeater(CPU) as repeat:
         for _ in range(4):
             repeat(step)
     assert (len(calls), total.item()) == (2, 1 + 2 + 2 + 2)
@@ -102,7 +102,7 @@ def test_the_recorder_would_notice_a_number_that_python_changes(monkeypatch: pyt
 
 def test_without_a_way_to_capture_a_step_is_called() -> None:
     calls: list[int] = []
-    with repeating(CPU) as repeat:
+    with step_repeater(CPU) as repeat:
         for _ in range(4):
             repeat(lambda: calls.append(1))
     assert len(calls) == 4
@@ -140,7 +140,7 @@ def test_a_rate_that_stands_in_a_tensor_changes_where_it_stands() -> None:
 
 def test_batches_come_one_after_the_other_and_an_epoch_replaces_the_last() -> None:
     first = torch.arange(12).view(3, 2, 2)
-    batches = Batches(first)
+    batches = BatchBuffer(first)
     place = batches.indices.data_ptr()
     for epoch in (first, first + 100):
         batches.fill(epoch)

@@ -15,7 +15,7 @@ from anoonly_core.training import gpu_rows as module
 from anoonly_core.training.evaluation import _OnGpu, _RunByRun
 from anoonly_core.training.gpu_rows import GpuRows
 from anoonly_core.training.stack import Stack
-from anoonly_core.training.thread_pool import LEAST, share_out
+from anoonly_core.training.thread_pool import LEAST, run_in_threads
 from tests.core.training.stacks import configs_of, made_split, made_table, trained
 
 DEVICES = [
@@ -97,7 +97,7 @@ def test_work_that_is_shared_out_is_done_once(count: int) -> None:
         for item in items:
             taken[item] += 1
 
-    share_out(work, range(count))  # type: ignore[arg-type]
+    run_in_threads(work, range(count))  # type: ignore[arg-type]
     assert (taken == 1).all()
 
 
@@ -107,4 +107,4 @@ def test_what_a_share_raises_is_raised() -> None:
             raise KeyError(40)
 
     with pytest.raises(KeyError):
-        share_out(work, range(100))  # type: ignore[arg-type]
+        run_in_threads(work, range(100))  # type: ignore[arg-type]

@@ -25,8 +25,8 @@ from tests.core.training.stacks import made_split, made_table, stack_of, trained
 
 @pytest.fixture(autouse=True)
 def _keeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anoonly_core.training.loop.keep", pretraining_cache.keep)
-    monkeypatch.setattr(pretraining_cache, "_kept", OrderedDict())
+    monkeypatch.setattr("anoonly_core.training.loop.add_to_cache", pretraining_cache.add_to_cache)
+    monkeypatch.setattr(pretraining_cache, "_cache", OrderedDict())
     monkeypatch.setattr(FEAWAD, "pretraining_epochs", 3)
 
 
@@ -42,7 +42,7 @@ def scores(*configs: RunConfig) -> list[np.ndarray]:
 def test_moving_lambda_n_and_norm_takes_the_pretraining_and_the_same_bits_as_doing_it_again() -> None:
     moved = feawad(lambda_n=0, norm="layer")
     alone = scores(moved)[0]
-    pretraining_cache._kept.clear()
+    pretraining_cache._cache.clear()
     scores(feawad(lambda_n=1))
     stack = stack_of(made_table(), [moved])
     assert stack.pretraining_epochs == 0
@@ -70,24 +70,24 @@ def test_stacks_that_train_beside_each_other_pretrain_once_what_they_share(monke
     with ThreadPoolExecutor(2) as lanes:
         beside = list(lanes.map(train, norms))
     assert len(set(learned)) == 1 and len(learned) == 3 * FEAWAD.steps, "one of them learns it and the other waits"
-    assert not pretraining_cache._claimed
+    assert not pretraining_cache._reserved
     both_there = threading.Barrier(1)
     for norm, found in zip(norms, beside, strict=True):
-        pretraining_cache._kept.clear()
+        pretraining_cache._cache.clear()
         assert np.array_equal(found, train(norm))
 
 
 def test_a_claim_ends_with_whoever_made_it() -> None:
-    with pytest.raises(ZeroDivisionError), pretraining_cache.claimed(["a", "b"]):
+    with pytest.raises(ZeroDivisionError), pretraining_cache.reserve(["a", "b"]):
         raise ZeroDivisionError
     came = threading.Event()
 
     def come() -> None:
-        with pretraining_cache.claimed(["c"]):
+        with pretraining_cache.reserve(["c"]):
             came.set()
 
     waiting = threading.Thread(target=come, daemon=True)
-    with pretraining_cache.claimed(["b", "c"]), pretraining_cache.claimed(["a"]):
+    with pretraining_cache.reserve(["b", "c"]), pretraining_cache.reserve(["a"]):
         waiting.start()
         assert not came.wait(0.2)
     assert came.wait(60)
@@ -107,9 +107,9 @@ def test_runs_of_one_seed_are_pretrained_once_in_their_stack(monkeypatch: pytest
     configs = [feawad(lambda_n=value, seed=seed, norm="batch") for seed in (0, 1) for value in (0, 0.1, 1)]
     alone = []
     for config in configs:
-        pretraining_cache._kept.clear()
+        pretraining_cache._cache.clear()
         alone.append(scores(config)[0])
-    pretraining_cache._kept.clear()
+    pretraining_cache._cache.clear()
     learned: list[int] = []
     original = FEAWAD._reconstruction_loss
 
@@ -171,12 +171,12 @@ def test_what_is_kept_is_a_copy() -> None:
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretraining_cache, "MAX_BYTES", 100)
     for name in "abc":
-        pretraining_cache.keep(name, [torch.zeros(10)], 0.0)  # 40 bytes
-    assert pretraining_cache.recall(["a"]) is None
-    assert pretraining_cache.recall(["b", "c"]) is not None
-    pretraining_cache.keep("large", [torch.zeros(1000)], 0.0)
-    assert pretraining_cache.recall(["large"]) is not None  # the one in use, however large
-    assert pretraining_cache.recall(["c"]) is None
+        pretraining_cache.add_to_cache(name, [torch.zeros(10)], 0.0)  # 40 bytes
+    assert pretraining_cache.find_cached(["a"]) is None
+    assert pretraining_cache.find_cached(["b", "c"]) is not None
+    pretraining_cache.add_to_cache("large", [torch.zeros(1000)], 0.0)
+    assert pretraining_cache.find_cached(["large"]) is not None  # the one in use, however large
+    assert pretraining_cache.find_cached(["c"]) is None
 
 
 def test_what_was_spared_counts_what_it_took() -> None:
@@ -184,14 +184,14 @@ def test_what_was_spared_counts_what_it_took() -> None:
     list(pretrain(first))
     second = stack_of(made_table(), [feawad(lambda_n=0)])
     list(pretrain(second))
-    assert first.spared_seconds == 0 < second.spared_seconds
+    assert first.cached_pretraining_seconds == 0 < second.cached_pretraining_seconds
 
 
 def test_a_detector_leaves_nothing_of_its_rows_in_the_process() -> None:
     random = np.random.default_rng(0)
     y = (np.arange(60) % 6 == 0).astype(int)
     AnoOnlyDetector("FEAWAD", epochs=1, batch_size=16, random_state=0).fit(random.normal(size=(60, 3)), y)
-    assert not pretraining_cache._kept
+    assert not pretraining_cache._cache
 
 
 def test_a_float64_stack_does_not_take_float32_parameters() -> None:

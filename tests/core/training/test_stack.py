@@ -59,7 +59,7 @@ def test_deepsads_centers_are_the_bits_of_the_mean_of_all_outputs_at_once(sizes:
     head = DeepSAD(len(sizes), 7, "batch", preset)
     head.initialize(generators)
     own = [rows.of_run(run)[0] for run in range(len(sizes))]
-    expected = [outputs.mean(dim=0, keepdim=True) for outputs in head.row_by_row(head.code, own)]
+    expected = [outputs.mean(dim=0, keepdim=True) for outputs in head.map_rows(head.code, own)]
     assert torch.equal(head._mean_code(own), torch.stack(expected))
 
 
