@@ -13,9 +13,9 @@ def main() -> None:
     from streamlit.web import cli
 
     from app.server import allowed_hosts
-    from app.server.evidence_cache import read_ahead
+    from app.server.evidence_cache import preload_evidence
     from app.server.jobs import server_jobs
-    from app.server.media_files import keep_files
+    from app.server.media_files import delay_file_deletion
     from app.views.sweep import page as sweep  # noqa: F401 - what the first page would otherwise wait for
 
     # With many pages drawn at once, what answers browsers waits its turn among them for each message it sends.
@@ -27,15 +27,15 @@ def main() -> None:
         gc.freeze()
 
     def read() -> None:
-        read_ahead(server_jobs().store)
+        preload_evidence(server_jobs().store)
         settle()
 
     settle()
 
     threading.Thread(target=read, daemon=True, name="evidence").start()
-    keep_files()
-    allowed_hosts.ask_nobody_outside()
-    arguments = allowed_hosts.further_arguments(sys.argv[1:])
+    delay_file_deletion()
+    allowed_hosts.disable_external_ip_lookup()
+    arguments = allowed_hosts.server_arguments(sys.argv[1:])
     if added := arguments[len(sys.argv) - 1 :]:
         names = ", ".join(argument.partition("=")[2] for argument in added)
         print(f"Open to a network, under these names alone: {names}. Others: --server.allowedHosts NAME, for each.")

@@ -19,7 +19,7 @@ def main() -> None:
     from app.views.sweep.page import page as sweep
     from app.views.your_table.page import page as your_table
     from app.views.zero_shot.page import page as zero_shot
-    from app.widgets.session import leave
+    from app.widgets.session import finish_page
 
     st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
     st.html(ASSETS / "page.css")
@@ -40,7 +40,7 @@ def main() -> None:
     )
     arrive(chosen.title)
     chosen.run()
-    leave()
+    finish_page()
 
 
 if __name__ == "__main__":  # the worker processes import this file too

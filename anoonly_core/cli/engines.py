@@ -17,7 +17,7 @@ from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import Engine, LocalEngine, execute
 from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.plan import duration
-from anoonly_core.execution.pool import Workers
+from anoonly_core.execution.pool import WorkerPool
 from anoonly_core.results.store import Store, StoredRun
 from anoonly_core.runs.device import NO_GPU
 
@@ -40,9 +40,9 @@ def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
     InvalidConfig, DeviceUnavailable or EngineUnavailable.
     """
     if options.cluster is not None:
-        from anoonly_core.execution.dask_cluster import Cluster
+        from anoonly_core.execution.dask_cluster import DaskCluster
 
-        with Cluster(options.cluster) as cluster:
+        with DaskCluster(options.cluster) as cluster:
             yield cluster
         return
     count = (os.cpu_count() or 1) if options.workers is None else whole("workers", options.workers)
@@ -64,8 +64,8 @@ def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
 
 
 @contextmanager
-def _workers(count: int) -> Iterator[Workers]:
-    workers = Workers(count, start_trainer)
+def _workers(count: int) -> Iterator[WorkerPool]:
+    workers = WorkerPool(count, start_trainer)
     try:
         yield workers
     finally:
@@ -109,8 +109,8 @@ def train(
                     said = ""
                 runs |= state.runs
                 failures |= state.failures
-                if state.unkept:
-                    print(state.unkept, file=sys.stderr)
+                if state.store_problem:
+                    print(state.store_problem, file=sys.stderr)
                 if state.note not in notes:
                     notes.add(state.note)
                     print(state.note, file=sys.stderr)

@@ -15,7 +15,7 @@ from anoonly_core.cli.options import checked_out, write_table
 from anoonly_core.config import RULES
 from anoonly_core.data.catalogue import DATASETS, check_name, load
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.execution.executor import kept_runs
+from anoonly_core.execution.executor import stored_runs
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import default_store
 from anoonly_core.runs.device import check_device
@@ -60,7 +60,7 @@ def _sweep(options: argparse.Namespace) -> None:
     store = default_store()
     failures = dict[str, str]()
     with engine_of(options) as engine:
-        runs = kept_runs(store, sweep.configs, engine.device)
+        runs = stored_runs(store, sweep.configs, engine.device)
         train(sweep.configs, engine, store, runs, failures)
     table = sweep_table(sweep, runs, failures)
     if out is not None:

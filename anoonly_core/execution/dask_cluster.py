@@ -29,7 +29,7 @@ from anoonly_core.results.keys import ENGINE_REVISION
 if TYPE_CHECKING:
     from anoonly_core.execution.executor import Work
 
-__all__ = ["Cluster", "check_address"]
+__all__ = ["DaskCluster", "check_address"]
 
 CONNECT_S = 10
 COUNT_EVERY_S = 1.0
@@ -52,7 +52,7 @@ def check_address(address: str) -> None:
         raise EngineUnavailable(f"{address[:60]!r} is no scheduler's address, such as tcp://10.0.0.5:8786.")
 
 
-class Cluster:
+class DaskCluster:
     """The workers of a running Dask scheduler; raises EngineUnavailable with one sentence where it cannot be used."""
 
     def __init__(self, address: str) -> None:
@@ -80,7 +80,7 @@ class Cluster:
             self.close()
             raise
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> DaskCluster:
         return self
 
     def __exit__(
@@ -197,7 +197,7 @@ class _ClusterWork:
 
     progress: JobProgress | None = None  # a worker elsewhere does not tell its epochs
 
-    def __init__(self, cluster: Cluster, future: Any, stopped: Any, names: set[str]) -> None:
+    def __init__(self, cluster: DaskCluster, future: Any, stopped: Any, names: set[str]) -> None:
         self.cluster, self.future, self.stopped, self.names = cluster, future, stopped, names
 
     @property

@@ -14,12 +14,12 @@ from anoonly_core.errors import AnoOnlyError, EngineUnavailable, StoreUnavailabl
 from anoonly_core.execution import tasks
 from anoonly_core.execution.job import Cancelled, JobProgress
 from anoonly_core.execution.plan import Plan, PlannedStack
-from anoonly_core.execution.pool import Task, WorkerDied, Workers
+from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import Store, StoredRun
 
-__all__ = ["Engine", "LocalEngine", "State", "Work", "execute", "kept_runs"]
+__all__ = ["Engine", "ExecutionState", "LocalEngine", "Work", "execute", "stored_runs"]
 
 POLL_S = 0.1
 MAX_DEATHS = 2
@@ -71,7 +71,7 @@ class Engine(Protocol):
 class LocalEngine:
     """Worker processes of this machine, one a core; or one that owns its GPU, whose name is then given."""
 
-    def __init__(self, workers: Workers, gpu: str = "") -> None:
+    def __init__(self, workers: WorkerPool, gpu: str = "") -> None:
         self.workers = workers
         self.device = "cuda" if gpu else "cpu"
         self.name = gpu or f"{workers.count} workers"
@@ -96,7 +96,7 @@ class LocalEngine:
 
 
 @dataclass(frozen=True)
-class State:
+class ExecutionState:
     """How far an execution has come.
 
     runs, failures: those that have ended since the state before, by key. seconds_left: None while
@@ -107,11 +107,11 @@ class State:
     runs: dict[str, StoredRun] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     seconds_left: float | None = None
-    unkept: str = ""
+    store_problem: str = ""
     note: str = ""
 
 
-def kept_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> dict[str, StoredRun]:
+def stored_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> dict[str, StoredRun]:
     """Which of these runs the store has, by the keys that they have on the CPU: the device's own, else the CPU's."""
     kept = store.runs(configs)
     if device != "cpu":
@@ -120,7 +120,7 @@ def kept_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> di
     return kept
 
 
-def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> Iterator[State]:
+def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> Iterator[ExecutionState]:
     """Plan, train and store runs by key, yielding a state ten times a second; stop iterating and it has stopped.
 
     What the store has already is left out by the caller, see kept_runs. A worker that dies costs its unfinished
@@ -128,7 +128,7 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
     EngineUnavailable where there is nobody left to train.
     """
     plan = yield from _planned(configs, engine)
-    yield State(failures=plan.failures, seconds_left=plan.seconds(engine.slots))
+    yield ExecutionState(failures=plan.failures, seconds_left=plan.seconds(engine.slots))
     queue, clock = deque(plan.stacks), _Clock()
     under_way: dict[Work, PlannedStack] = {}
     deaths: Counter[str] = Counter()
@@ -140,7 +140,7 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
                 under_way[work] = stack
                 clock.start(work)
             time.sleep(POLL_S)
-            state = State(seconds_left=clock.left(under_way, queue, engine.slots))
+            state = ExecutionState(seconds_left=clock.left(under_way, queue, engine.slots))
             for work in [work for work in under_way if work.done]:
                 stack = under_way.pop(work)
                 try:
@@ -156,13 +156,13 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
             engine.stop(work)
 
 
-def _planned(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[State, None, Plan]:
+def _planned(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[ExecutionState, None, Plan]:
     """The engine's plan for the runs, while which states without a time are yielded."""
     for _ in range(MAX_DEATHS):
         work = engine.plan(dict(configs))
         try:
             while not work.done:
-                yield State()
+                yield ExecutionState()
                 time.sleep(POLL_S)
             plan: Plan = work.result()
             return plan
@@ -205,20 +205,20 @@ def _again(stack: PlannedStack, deaths: Counter[str], failures: dict[str, str]) 
     return [PlannedStack({key: stack.configs[key] for key in half}, share * len(half)) for half in halves]
 
 
-def _take_in(outcomes: list[tuple[str, Any]], store: Store, state: State) -> State:
+def _take_in(outcomes: list[tuple[str, Any]], store: Store, state: ExecutionState) -> ExecutionState:
     """The state with these outcomes, each result being stored."""
-    runs, failures, unkept, note = dict(state.runs), dict(state.failures), state.unkept, state.note
+    runs, failures, store_problem, note = dict(state.runs), dict(state.failures), state.store_problem, state.note
     for key, outcome in outcomes:
         if isinstance(outcome, RunResult):
             try:
                 store.put(outcome)
             except StoreUnavailable as error:
-                unkept = str(error)  # the figures are fine and go on to their reader
+                store_problem = str(error)  # the figures are fine and go on to their reader
             runs[key] = StoredRun.of(outcome)
             note = outcome.note or note
         else:
             failures[key] = str(outcome)
-    return replace(state, runs=runs, failures=failures, unkept=unkept, note=note)
+    return replace(state, runs=runs, failures=failures, store_problem=store_problem, note=note)
 
 
 class _Clock:

@@ -15,7 +15,7 @@ __all__ = [
     "WAIT",
     "Cancelled",
     "JobProgress",
-    "Kept",
+    "StoredOutcome",
     "check",
     "report_progress",
     "send_progress",
@@ -42,11 +42,11 @@ class JobProgress:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredOutcome:
     """What came of work that goes through the store; unkept: why it could not be kept there, "" where it was."""
 
     outcome: Any
-    unkept: str = ""
+    store_problem: str = ""
 
 
 _send: Any = None  # the way back, set once when the process starts

@@ -17,7 +17,7 @@ from typing import Any
 from anoonly_core.execution.job import RUN, STOP, WAIT, Cancelled, JobProgress
 from anoonly_core.execution.process import WorkerDied, WorkerProcess, context
 
-__all__ = ["Task", "WorkerDied", "Workers"]
+__all__ = ["Task", "WorkerDied", "WorkerPool"]
 
 FLAGS = 1024
 STOP_PATIENCE_S = 2.0
@@ -61,7 +61,7 @@ class _Call:
     arguments: tuple[Any, ...]
 
 
-class Workers:
+class WorkerPool:
     """So many processes that run functions of `worker`; they start at once, and a killed one is replaced.
 
     initializer: the function of `worker` that each process begins with. warm: another that each runs once,
@@ -110,7 +110,7 @@ class Workers:
             timer.daemon = True
             timer.start()
 
-    def give_way(self, processes: int) -> None:
+    def pause_processes(self, processes: int) -> None:
         """Let the tasks in so many of the processes wait at their next epoch, for the sake of other work."""
         with self._lock:
             self._giving_way = processes

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from anoonly_core.config import RunConfig
-from anoonly_core.execution.job import Kept, check, report_progress, send_progress
+from anoonly_core.execution.job import StoredOutcome, check, report_progress, send_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     from anoonly_core.zero_shot.config import ZeroShotConfig
 
 __all__ = [
-    "fetch_datasets",
+    "apply_schema",
+    "download_datasets",
     "fit_detector",
     "gpu_name",
-    "look_at_own",
-    "observe_run",
+    "meta_train",
+    "observe_gradients",
     "plan_runs",
+    "profile_upload",
     "project_features",
-    "purify_runs",
-    "rank_own",
-    "record_runs",
-    "score_own",
-    "settle_own",
-    "suspect_runs",
+    "purify_pools",
+    "rank_upload",
+    "record_replay",
+    "score_pools",
+    "score_unlabeled_upload",
     "train_each",
     "train_runs",
     "warm_umap",
-    "zero_shot_runs",
 ]
 
 
-def train_runs(job: int, configs: Sequence[RunConfig]) -> Kept:
+def train_runs(job: int, configs: Sequence[RunConfig]) -> StoredOutcome:
     """Train and test the configs on the CPU, through the default store, as RunResults; raises Cancelled."""
     from anoonly_core.results.store import default_store
     from anoonly_core.runs.run import RunProgress, run_many
@@ -59,7 +59,7 @@ def train_runs(job: int, configs: Sequence[RunConfig]) -> Kept:
         report_progress(job, progress.epoch, progress.epochs)
 
     store = default_store()
-    return Kept(run_many(configs, "cpu", store, report), store.unkept)
+    return StoredOutcome(run_many(configs, "cpu", store, report), store.problem)
 
 
 def gpu_name(job: int) -> str:
@@ -84,7 +84,7 @@ def plan_runs(job: int, configs: dict[str, RunConfig], workers: int, device: str
     return make_plan(configs, workers, check=lambda: check(job), device=device)
 
 
-def observe_run(job: int, config: RunConfig) -> list[Observation]:
+def observe_gradients(job: int, config: RunConfig) -> list[Observation]:
     """Look at a run through the microscope, see microscope.observe; raises Cancelled when told to stop."""
     from anoonly_core.microscope.run import observe
 
@@ -92,7 +92,7 @@ def observe_run(job: int, config: RunConfig) -> list[Observation]:
     return observe(config, lambda done, total: report_progress(job, done, total))
 
 
-def record_runs(job: int, configs: Sequence[RunConfig], projector: str) -> Replay:
+def record_replay(job: int, configs: Sequence[RunConfig], projector: str) -> Replay:
     """Record runs for a replay, see record.record; raises Cancelled when told to stop."""
     from anoonly_core.replay.run import record
 
@@ -108,37 +108,43 @@ def fit_detector(job: int, config: RunConfig) -> FittedRun:
     return fit_run(config, lambda done, total: report_progress(job, done, total))
 
 
-def zero_shot_runs(job: int, configs: Sequence[ZeroShotConfig]) -> Kept:
+def meta_train(job: int, configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
     """Meta-train and test through the default store, see zero_shot.run, as ZeroShotResults; raises Cancelled."""
     from anoonly_core.results.store import default_store
     from anoonly_core.zero_shot.run import run_zero_shot
 
     check(job)
     store = default_store()
-    return Kept(run_zero_shot(configs, store, lambda done, total: report_progress(job, done, total)), store.unkept)
+    return StoredOutcome(
+        run_zero_shot(configs, store, lambda done, total: report_progress(job, done, total)), store.problem
+    )
 
 
-def suspect_runs(job: int, configs: Sequence[PurifyConfig]) -> Kept:
+def score_pools(job: int, configs: Sequence[PurifyConfig]) -> StoredOutcome:
     """Judge each pool's rows through the default store, see purify.suspect_many, as Suspicions; raises Cancelled."""
     from anoonly_core.purify.run import suspect_many
     from anoonly_core.results.store import default_store
 
     check(job)
     store = default_store()
-    return Kept(suspect_many(configs, store, lambda done, total: report_progress(job, done, total)), store.unkept)
+    return StoredOutcome(
+        suspect_many(configs, store, lambda done, total: report_progress(job, done, total)), store.problem
+    )
 
 
-def purify_runs(job: int, configs: Sequence[PurifyConfig]) -> Kept:
+def purify_pools(job: int, configs: Sequence[PurifyConfig]) -> StoredOutcome:
     """Clean pools and train the final heads through the default store, see purify.purify_many; raises Cancelled."""
     from anoonly_core.purify.run import purify_many
     from anoonly_core.results.store import default_store
 
     check(job)
     store = default_store()
-    return Kept(purify_many(configs, store, lambda done, total: report_progress(job, done, total)), store.unkept)
+    return StoredOutcome(
+        purify_many(configs, store, lambda done, total: report_progress(job, done, total)), store.problem
+    )
 
 
-def fetch_datasets(job: int, names: Sequence[str]) -> None:
+def download_datasets(job: int, names: Sequence[str]) -> None:
     """Bring data sets into the cache, see fetching.fetch_all; raises Cancelled when told to stop."""
     from anoonly_core.data.adbench.download_many import fetch_all
     from anoonly_core.data.catalogue import DATASETS
@@ -153,7 +159,7 @@ def fetch_datasets(job: int, names: Sequence[str]) -> None:
     fetch_all(files, report)
 
 
-def look_at_own(job: int, name: str) -> TableLook:
+def profile_upload(job: int, name: str) -> TableLook:
     """What a table that was brought holds, see data.look; raises Cancelled."""
     from anoonly_core.data.tables import uploads
     from anoonly_core.data.tables.profile import look_at_table
@@ -162,7 +168,7 @@ def look_at_own(job: int, name: str) -> TableLook:
     return look_at_table(uploads.read_source(uploads.get(name)))
 
 
-def settle_own(job: int, name: str, reading: Reading) -> OwnTable:
+def apply_schema(job: int, name: str, reading: Reading) -> OwnTable:
     """Read a table that was brought as it is meant, see data.own.settle; raises Cancelled."""
     from anoonly_core.data.tables import uploads
 
@@ -170,7 +176,7 @@ def settle_own(job: int, name: str, reading: Reading) -> OwnTable:
     return uploads.settle(uploads.get(name), reading)[0]
 
 
-def score_own(job: int, config: RunConfig, scorer: str) -> Ranked:
+def score_unlabeled_upload(job: int, config: RunConfig, scorer: str) -> Ranked:
     """Score a table that nobody has labeled, see marked.score_unlabeled; raises Cancelled."""
     from anoonly_core.labeling.run import score_unlabeled
 
@@ -178,7 +184,7 @@ def score_own(job: int, config: RunConfig, scorer: str) -> Ranked:
     return score_unlabeled(config, scorer, lambda done, total: report_progress(job, done, total))
 
 
-def rank_own(job: int, config: RunConfig, anomalies: Sequence[int]) -> Ranked:
+def rank_upload(job: int, config: RunConfig, anomalies: Sequence[int]) -> Ranked:
     """Train on a table's marks, see marked.rank_marked; raises Cancelled."""
     from anoonly_core.labeling.run import rank_marked
 

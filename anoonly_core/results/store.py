@@ -78,13 +78,13 @@ class Store:
     """Results by key. Each call opens its own connection, so any thread or process may share a store.
 
     max_bytes: where all bodies together would exceed it, the oldest entries that are not pinned go.
-    unkept: why the latest result could not be kept, "" where it was.
+    problem: why the latest result could not be kept, "" where it was.
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_MB * 2**20) -> None:
         self.path = path
         self.max_bytes = max_bytes
-        self.unkept = ""
+        self.problem = ""
 
     def get(self, key: str) -> RunResult | None:
         """The stored run with this key, or None if there is none that can be used."""
@@ -192,13 +192,13 @@ class Store:
         try:
             if not (self._insert(entry) or self._mend_and_insert(entry)):
                 raise sqlite3.DatabaseError("a fresh file was damaged at once")
-            self.unkept = ""
+            self.problem = ""
         except (sqlite3.Error, OSError) as error:
-            self.unkept = (
+            self.problem = (
                 f"The run could not be kept in {self.path} ({error}): "
                 "make room or give access there, or set ANOONLY_CACHE to another folder."
             )
-            raise StoreUnavailable(self.unkept) from error
+            raise StoreUnavailable(self.problem) from error
 
     def _insert(self, entry: _Entry) -> bool:
         """Whether the entry could be written; False where the file is not a sound database."""

@@ -13,7 +13,7 @@ from anoonly_core.config import check_field
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.uploads import is_own_name
 from anoonly_core.errors import InvalidConfig
-from app.server.table_owners import of_mine
+from app.server.table_owners import visible_uploads
 
 __all__ = ["CONTROLS", "CONTROL_OF", "PUBLISHED", "Control"]
 
@@ -51,7 +51,7 @@ class Control:
 
 class _DatasetControl(Control):
     def offered(self) -> tuple[Any, ...]:
-        return (*(table.name for table in of_mine() if table.can_be_tested), *self.options)
+        return (*(table.name for table in visible_uploads() if table.can_be_tested), *self.options)
 
     def parse(self, text: str) -> Any:
         if text in self.offered():

@@ -11,7 +11,7 @@ from contextlib import suppress
 import streamlit as st
 from streamlit import net_util
 
-__all__ = ["LOCAL", "ask_nobody_outside", "further_arguments", "only_here", "own_names"]
+__all__ = ["LOCAL", "disable_external_ip_lookup", "host_names", "is_local_only", "server_arguments"]
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 EVERYWHERE = ("", "0.0.0.0", "::")
@@ -20,7 +20,7 @@ ELSEWHERE = ("192.0.2.1", "10.255.255.254", "172.31.255.254", "192.168.255.254")
 FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
 
-def further_arguments(given: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+def server_arguments(given: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
     """The arguments for `streamlit run`: those given, and where they open the page to a network the names it has there.
 
     Whoever names the allowed hosts is taken at their word.
@@ -33,11 +33,11 @@ def further_arguments(given: Sequence[str], environment: Mapping[str, str] = os.
     said, _ = parser.parse_known_args(list(given))
     if said.address is None or said.address in LOCAL or said.hosts is not None:
         return list(given)
-    names = own_names() if said.address in EVERYWHERE else [said.address]
+    names = host_names() if said.address in EVERYWHERE else [said.address]
     return [*given, *(f"--server.allowedHosts={name}" for name in dict.fromkeys([*LOCAL, *names]))]
 
 
-def own_names() -> list[str]:
+def host_names() -> list[str]:
     """What this machine is called on the networks that it is in: its names, its addresses."""
     name = socket.gethostname().lower()
     names = [name, f"{name.partition('.')[0]}.local", socket.getfqdn().lower()]
@@ -50,12 +50,12 @@ def own_names() -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def ask_nobody_outside() -> None:
+def disable_external_ip_lookup() -> None:
     """Keep Streamlit from asking a host on the internet for this machine's address when a foreign page knocks."""
     net_util.get_external_ip = lambda: None
 
 
-def only_here() -> bool:
+def is_local_only() -> bool:
     """Whether the page can be reached from this machine alone, not even through a proxy."""
     hosts, origins = st.get_option("server.allowedHosts"), st.get_option("server.corsAllowedOrigins")
     local = st.get_option("server.address") in LOCAL and bool(hosts) and set(hosts) <= set(LOCAL) and not origins

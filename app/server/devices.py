@@ -11,23 +11,23 @@ from anoonly_core.config import RunConfig
 from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import LocalEngine
 from anoonly_core.execution.job import Cancelled, start_trainer
-from anoonly_core.execution.pool import Task, WorkerDied, Workers
+from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
 from app.server.jobs import Jobs
 from app.text.markdown import plain
 
-__all__ = ["Machine"]
+__all__ = ["Devices"]
 
 log = logging.getLogger(__name__)
 
 
-class Machine:
+class Devices:
     """Its processes start when they are first needed: most servers never sweep."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self._lock = threading.RLock()
-        self._on_cores: Workers | None = None
-        self._on_gpu: Workers | None = None
+        self._on_cores: WorkerPool | None = None
+        self._on_gpu: WorkerPool | None = None
         self._asked: Task | None = None
 
     def gpu(self, wait: bool = False) -> str | None:
@@ -53,13 +53,13 @@ class Machine:
         """What finished runs are looked for under: the GPU's keys as soon as it is known that there is one."""
         return "cuda" if self.gpu(wait) else "cpu"
 
-    def gpu_in_words(self, configs: Iterable[RunConfig]) -> str:
+    def gpu_phrase(self, configs: Iterable[RunConfig]) -> str:
         """Its GPU in a sentence, in Markdown; "" where none of these runs trains there, or none is known."""
         gpu = self.gpu()
         trains = any(BASELINES[config.baseline].network is not None for config in configs)
         return f"this machine's {plain(gpu)}" if gpu and trains else ""
 
-    def planners(self, gpu: str) -> Workers:
+    def planning_pool(self, gpu: str) -> WorkerPool:
         """The processes that measure how long a sweep takes: on cores those of the pages, which are there already."""
         return self._gpus_process() if gpu else self._jobs.trainers
 
@@ -69,15 +69,15 @@ class Machine:
             return LocalEngine(self._gpus_process(), gpu)
         with self._lock:
             if self._on_cores is None:
-                self._on_cores = Workers(self._jobs.cores, start_trainer)
+                self._on_cores = WorkerPool(self._jobs.cores, start_trainer)
             on_cores = self._on_cores
-        self.give_way(self._jobs.busy())
+        self.pause_processes(self._jobs.busy())
         return LocalEngine(on_cores)
 
-    def give_way(self, processes: int) -> None:
+    def pause_processes(self, processes: int) -> None:
         """Let as many processes wait as the pages' own runs keep busy: the cores are for both, the GPU is not."""
         if self._on_cores is not None:
-            self._on_cores.give_way(processes)
+            self._on_cores.pause_processes(processes)
 
     def close(self) -> None:
         """End all processes."""
@@ -85,8 +85,8 @@ class Machine:
             if workers is not None:
                 workers.close()
 
-    def _gpus_process(self) -> Workers:
+    def _gpus_process(self) -> WorkerPool:
         with self._lock:
             if self._on_gpu is None:
-                self._on_gpu = Workers(1, start_trainer)
+                self._on_gpu = WorkerPool(1, start_trainer)
             return self._on_gpu

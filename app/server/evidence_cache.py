@@ -15,7 +15,7 @@ from anoonly_core.reproduction.evidence import Evidence, evidence_here
 from anoonly_core.reproduction.experiments import EXPERIMENTS
 from anoonly_core.results.store import Store
 
-__all__ = ["CellRuns", "findings_of", "read_ahead", "runs_of_cell", "server_evidence"]
+__all__ = ["CellRuns", "cell_runs", "preload_evidence", "read_findings", "server_evidence"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class CellRuns:
         return " ".join(sorted(self.configs))
 
 
-def runs_of_cell(name: str, cell: Cell, evidence: Evidence) -> CellRuns:
+def cell_runs(name: str, cell: Cell, evidence: Evidence) -> CellRuns:
     """The runs of a cell of an experiment."""
     wanted = set(cell.keys)
     return CellRuns({run.key: run.config for run in evidence.planned(name) if run.key in wanted})
@@ -67,7 +67,7 @@ def _held(evidence: Evidence, store: Store) -> frozenset[str]:
     return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.on_gpu)))
 
 
-def read_ahead(store: Store) -> None:
+def preload_evidence(store: Store) -> None:
     """Read what the page shows first and what takes longest, so that no page waits for it.
 
     In pieces, with rests: whoever comes in the server's first seconds is not to wait for this either.
@@ -85,7 +85,7 @@ def _unhurried(work: Callable[[], object]) -> None:
     time.sleep(3 * (time.perf_counter() - begun))
 
 
-def findings_of(evidence: Evidence) -> dict[str, Finding | None]:
+def read_findings(evidence: Evidence) -> dict[str, Finding | None]:
     """What the runs say about each point that does not add up."""
     return {name: _finding(evidence, name) for name in POINTS}
 

@@ -22,10 +22,10 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 from anoonly_core.execution import tasks
 from anoonly_core.execution.job import Cancelled, start_projector, start_trainer
-from anoonly_core.execution.pool import Task, WorkerDied, Workers
+from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
-from app.server.result_cache import Finished
+from app.server.result_cache import ResultCache
 
 __all__ = ["Job", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
@@ -68,7 +68,7 @@ class JobView:
     total: int
 
 
-class Jobs(Finished):
+class Jobs(ResultCache):
     """The server's worker processes, what they are at and what they have finished.
 
     is_here: whether a session still lives. on_busy: told how many trainers are at work, at each change.
@@ -76,18 +76,18 @@ class Jobs(Finished):
 
     def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
         super().__init__(store)
-        self.is_here: Callable[[str], bool] = lambda session: True
-        self.on_busy: Callable[[int], None] = lambda processes: None
+        self.is_session_active: Callable[[str], bool] = lambda session: True
+        self.on_busy_change: Callable[[int], None] = lambda processes: None
         self.cores = cores or os.cpu_count() or 1
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._active: dict[str, Job] = {}
-        self.trainers = Workers(self.cores, start_trainer)
-        self.projectors = Workers(PROJECTORS, start_projector, warm=tasks.warm_umap)
+        self.trainers = WorkerPool(self.cores, start_trainer)
+        self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
 
     # -- what a session asks for
 
-    def want(self, session: str, groups: Iterable[Sequence[RunConfig]]) -> None:
+    def request_runs(self, session: str, groups: Iterable[Sequence[RunConfig]]) -> None:
         """See to it that these runs are finished, running or queued; each group trains as one stack.
 
         Work that the session wanted before and no longer wants is given up.
@@ -103,7 +103,7 @@ class Jobs(Finished):
                     self._submit(session, "runs", tuple(missing), tasks.train_runs, list(missing.values()))
             self._leave(session, "runs", keep=wanted)
 
-    def want_points(
+    def request_points(
         self, session: str, projector: str, features: Mapping[str, np.ndarray], stored: bool = True
     ) -> None:
         """See to it that these projections, features by key, are finished, running or queued.
@@ -118,7 +118,7 @@ class Jobs(Finished):
                     self._submit(session, "points", (key,), tasks.project_features, table, projector, stored=stored)
             self._leave(session, "points", keep=set(features))
 
-    def want_film(self, session: str, key: str, function: Callable[..., Any], *arguments: Any) -> None:
+    def request_worker_result(self, session: str, key: str, function: Callable[..., Any], *arguments: Any) -> None:
         """See to it that what this function of `worker` makes is finished, running or queued.
 
         It is kept in memory only, for it is made again in seconds. Another film that the session wanted
@@ -126,20 +126,20 @@ class Jobs(Finished):
         """
         with self._lock:
             self._join(session, (key,))
-            if self._is_missing(key, self.film):
-                self._submit(session, "films", (key,), function, *arguments)
-            self._leave(session, "films", keep={key})
+            if self._is_missing(key, self.worker_result):
+                self._submit(session, "worker results", (key,), function, *arguments)
+            self._leave(session, "worker results", keep={key})
 
-    def want_datasets(self, session: str, names: Sequence[str]) -> None:
+    def request_downloads(self, session: str, names: Sequence[str]) -> None:
         """See to it that these data sets are being downloaded, one job for all that are not yet; see dataset_key."""
         keys = {dataset_key(name): name for name in names}
         with self._lock:
             self.forget_failures(keys)
             self._join(session, keys)
             if missing := {key: name for key, name in keys.items() if key not in self._active}:
-                self._submit(session, "data", tuple(missing), tasks.fetch_datasets, list(missing.values()))
+                self._submit(session, "data", tuple(missing), tasks.download_datasets, list(missing.values()))
 
-    def release(self, session: str, kinds: Iterable[str] = ("runs", "films", "points")) -> None:
+    def release(self, session: str, kinds: Iterable[str] = ("runs", "worker results", "points")) -> None:
         """The session waits for nothing of these kinds any more; what no other session waits for is stopped.
 
         Downloads, "data", must be named: they outlive the page that asked for them.
@@ -148,7 +148,7 @@ class Jobs(Finished):
             for kind in kinds:
                 self._leave(session, kind, keep=set())
 
-    def give_up(self, key: str, sentence: str) -> None:
+    def abort(self, key: str, sentence: str) -> None:
         """Stop the work with this key for all who wait for it, as one that failed for this reason."""
         with self._lock:
             self._failures.put(key, sentence)
@@ -169,7 +169,9 @@ class Jobs(Finished):
                 return JobView(ahead=0, done=slowest.done, total=slowest.total)
             first = min(jobs, key=lambda job: job.number)
             pool, workers = (
-                (("points",), PROJECTORS) if first.kind == "points" else (("runs", "films", "data"), self.cores)
+                (("points",), PROJECTORS)
+                if first.kind == "points"
+                else (("runs", "worker results", "data"), self.cores)
             )
             earlier = {job for job in self._active.values() if job.kind in pool and job.number < first.number}
             return JobView(ahead=max(0, len(earlier) - workers + 1), done=0, total=0)
@@ -187,13 +189,15 @@ class Jobs(Finished):
         """Let this session wait for downloads whose sessions are all gone, so that somebody can cancel them."""
         with self._lock:
             for job in self._active.values():
-                if job.kind == "data" and not any(self.is_here(other) for other in job.sessions):
+                if job.kind == "data" and not any(self.is_session_active(other) for other in job.sessions):
                     job.sessions.add(session)
 
     def busy(self) -> int:
         """How many trainers are at work."""
         with self._lock:
-            return min(self.cores, len({job for job in self._active.values() if job.kind in ("runs", "films")}))
+            return min(
+                self.cores, len({job for job in self._active.values() if job.kind in ("runs", "worker results")})
+            )
 
     def close(self) -> None:
         """Stop all worker processes."""
@@ -202,7 +206,7 @@ class Jobs(Finished):
 
     # -- inside
 
-    def is_under_way(self, key: str) -> bool:
+    def is_pending(self, key: str) -> bool:
         """Whether a worker is at it, or will be."""
         return key in self._active
 
@@ -217,7 +221,7 @@ class Jobs(Finished):
     def _leave(self, session: str, kind: str, keep: set[str]) -> None:
         for job in set(self._active.values()):
             if job.kind == kind and session in job.sessions and not keep.intersection(job.keys):
-                job.sessions = {other for other in job.sessions if other != session and self.is_here(other)}
+                job.sessions = {other for other in job.sessions if other != session and self.is_session_active(other)}
                 if not job.sessions:
                     self._stop(job)
 
@@ -225,7 +229,7 @@ class Jobs(Finished):
         """Give up the work of sessions that are gone, for whoever waits behind it; downloads outlive their pages."""
         now = time.monotonic()
         for job in set(self._active.values()):
-            if job.kind == "data" or any(self.is_here(session) for session in job.sessions):
+            if job.kind == "data" or any(self.is_session_active(session) for session in job.sessions):
                 job.abandoned = None
             elif job.abandoned is None:
                 job.abandoned = now
@@ -241,7 +245,7 @@ class Jobs(Finished):
             return
         for key in job.keys:
             self._active.pop(key, None)
-        self.on_busy(self.busy())
+        self.on_busy_change(self.busy())
         workers = self.projectors if job.kind == "points" else self.trainers
         workers.stop(job.task, insist=job.kind != "points")
 
@@ -259,7 +263,7 @@ class Jobs(Finished):
         job = Job(next(self._numbers), kind, keys, workers.schedule(function, *arguments), {session}, stored)
         for key in keys:
             self._active[key] = job
-        self.on_busy(self.busy())
+        self.on_busy_change(self.busy())
         job.task.future.add_done_callback(lambda future: self._done(job))
 
     def _done(self, job: Job) -> None:
@@ -283,7 +287,7 @@ class Jobs(Finished):
                     del self._active[key]
                 if sentence is not None and key in failed:
                     self._failures.put(key, sentence)
-        self.on_busy(self.busy())
+        self.on_busy_change(self.busy())
 
 
 def server_jobs() -> Jobs:

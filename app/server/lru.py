@@ -6,10 +6,10 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
-__all__ = ["Memory"]
+__all__ = ["LRU"]
 
 
-class Memory:
+class LRU:
     """At most so many values by key."""
 
     def __init__(self, most: int) -> None:

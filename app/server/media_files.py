@@ -10,12 +10,12 @@ import time
 
 from streamlit.runtime.media_file_manager import MediaFileMetadata
 
-__all__ = ["KEPT_S", "keep_files"]
+__all__ = ["DELETION_DELAY_S", "delay_file_deletion"]
 
-KEPT_S = 60.0
+DELETION_DELAY_S = 60.0
 
 
-def keep_files(seconds: float = KEPT_S) -> None:
+def delay_file_deletion(seconds: float = DELETION_DELAY_S) -> None:
     """Let each file stay for so many seconds after it was first found that nobody refers to it."""
 
     def mark(file: MediaFileMetadata) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from anoonly_core.errors import StoreUnavailable
-from anoonly_core.execution.job import Kept
+from anoonly_core.execution.job import StoredOutcome
 from anoonly_core.paths import ASSETS
 from anoonly_core.projection import project
 from anoonly_core.results.result import RunResult, from_bytes
 from anoonly_core.results.store import Store, default_store
-from app.server.lru import Memory
+from app.server.lru import LRU
 
-__all__ = ["SHIPPED", "Finished"]
+__all__ = ["SHIPPED", "ResultCache"]
 
 REMEMBERED = 160  # of about 0.15 MB each, and in the store for longer
 REMEMBERED_FILMS = 16  # of up to a few MB each
@@ -25,7 +25,7 @@ SHIPPED = ASSETS / "first_light"
 log = logging.getLogger(__name__)
 
 
-class Finished:
+class ResultCache:
     """Runs, projections and films that are finished, and why others failed; all sessions and workers share it.
 
     unkept: why the latest result could not be kept in the store, "" where it was.
@@ -33,12 +33,10 @@ class Finished:
 
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or default_store()
-        self.unkept = ""
-        self._finished, self._films, self._failures = (
-            Memory(most) for most in (REMEMBERED, REMEMBERED_FILMS, REMEMBERED)
-        )
+        self.store_problem = ""
+        self._finished, self._films, self._failures = (LRU(most) for most in (REMEMBERED, REMEMBERED_FILMS, REMEMBERED))
 
-    def is_under_way(self, key: str) -> bool:
+    def is_pending(self, key: str) -> bool:
         """Whether this is being made, so that it is not looked for in the store."""
         return False
 
@@ -60,7 +58,7 @@ class Finished:
             self._finished.put(key, found)
         return found
 
-    def film(self, key: str) -> Any:
+    def worker_result(self, key: str) -> Any:
         """What was made for `want_film`, None where it is not there."""
         return self._films.get(key)
 
@@ -69,7 +67,7 @@ class Finished:
         sentence: str | None = self._failures.get(key)
         return sentence
 
-    def forget_film(self, key: str) -> None:
+    def forget_worker_result(self, key: str) -> None:
         """Let what was made under this key be made again."""
         self._films.forget(key)
 
@@ -80,9 +78,9 @@ class Finished:
 
     def _take_in(self, kind: str, key: str, outcome: Any, stored: bool) -> None:
         """Remember what a worker hands back for its first key; a projection goes into the store here, not there."""
-        if isinstance(outcome, Kept):
-            outcome, self.unkept = outcome.outcome, outcome.unkept
-        if kind == "films":
+        if isinstance(outcome, StoredOutcome):
+            outcome, self.store_problem = outcome.outcome, outcome.store_problem
+        if kind == "worker results":
             self._films.put(key, outcome)
         elif isinstance(outcome, list):
             for result in outcome:
@@ -97,11 +95,11 @@ class Finished:
             self.store.put_arrays(key, "points", {"points": points})
         except StoreUnavailable as error:
             log.warning("%s", error)
-        self.unkept = self.store.unkept
+        self.store_problem = self.store.problem
 
     def _recall(self, key: str, read: Callable[[str], Any]) -> Any:
         known = self._finished.get(key)
-        if known is not None or self.is_under_way(key):
+        if known is not None or self.is_pending(key):
             return known
         found = read(key)
         if found is not None:

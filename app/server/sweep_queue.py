@@ -16,23 +16,23 @@ from typing import Any, Protocol
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, StoreUnavailable
 from anoonly_core.execution import tasks
-from anoonly_core.execution.executor import Engine, execute, kept_runs
+from anoonly_core.execution.executor import Engine, execute, stored_runs
 from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.plan import Plan
 from anoonly_core.execution.pool import Task, WorkerDied
 from anoonly_core.results.store import StoredRun
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
-from app.server.devices import Machine
+from app.server.devices import Devices
 from app.server.jobs import Jobs, server_jobs
 
-__all__ = ["Batch", "SweepView", "Sweeps", "server_sweeps"]
+__all__ = ["RunBatch", "SweepQueue", "SweepView", "server_sweeps"]
 
 REMEMBERED = 50
 
 log = logging.getLogger(__name__)
 
 
-class Batch(Protocol):
+class RunBatch(Protocol):
     """Runs that are trained together: a sweep, or a cell of a table."""
 
     @property
@@ -63,7 +63,7 @@ class SweepView:
 class _Entry:
     """A sweep that somebody has started on this server."""
 
-    sweep: Batch
+    sweep: RunBatch
     cluster: str
     state: str = "waiting"
     runs: dict[str, StoredRun] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class _Entry:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-class Sweeps:
+class SweepQueue:
     """All sweeps of a server: one at a time on its GPU or its own cores, those of clusters beside it."""
 
     def __init__(self, jobs: Jobs) -> None:
@@ -82,13 +82,13 @@ class Sweeps:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._queue: deque[_Entry] = deque()
         self._working = False
-        self.machine = Machine(jobs)
+        self.devices = Devices(jobs)
         self._estimates: OrderedDict[str, Task] = OrderedDict()
-        jobs.on_busy = self.machine.give_way
+        jobs.on_busy_change = self.devices.pause_processes
 
     # -- what a page asks for
 
-    def start(self, sweep: Batch, cluster: str = "") -> None:
+    def start(self, sweep: RunBatch, cluster: str = "") -> None:
         """Train what is missing of a sweep, here or on the cluster at an address; failed runs are tried again."""
         with self._lock:
             entry = self._entries.get(_key(sweep))
@@ -108,7 +108,7 @@ class Sweeps:
                     self._working = True
                     self._begin(self._work_through)
 
-    def stop(self, sweep: Batch) -> None:
+    def stop(self, sweep: RunBatch) -> None:
         """Give a sweep's unfinished stacks up; what is finished is kept, and `start` goes on from there."""
         with self._lock:
             entry = self._entries.get(_key(sweep))
@@ -116,7 +116,7 @@ class Sweeps:
                 entry.stop.set()
                 entry.state = "stopping"
 
-    def forget(self, sweep: Batch) -> None:
+    def forget(self, sweep: RunBatch) -> None:
         """Stop a sweep and take it off the list of earlier ones."""
         self.stop(sweep)
         try:
@@ -126,9 +126,9 @@ class Sweeps:
 
     # -- what a page sees
 
-    def view(self, sweep: Batch) -> SweepView:
+    def view(self, sweep: RunBatch) -> SweepView:
         """How far a sweep has come, whether somebody trains it or not."""
-        kept = kept_runs(self.jobs.store, sweep.configs, self.machine.device())
+        kept = stored_runs(self.jobs.store, sweep.configs, self.devices.device())
         with self._lock:
             entry = self._entries.get(_key(sweep))
             if entry is None:
@@ -140,10 +140,14 @@ class Sweeps:
     def estimate(self, sweep: Sweep, missing: dict[str, RunConfig]) -> float | None:
         """Seconds that the missing runs would take on this machine; None while that is being measured."""
         text = hashlib.sha256("".join(sorted(missing)).encode()).hexdigest()
-        gpu = self.machine.gpu()
+        gpu = self.devices.gpu()
         if gpu is None:
             return None
-        workers, slots, device = self.machine.planners(gpu), 1 if gpu else self.jobs.cores, "cuda" if gpu else "cpu"
+        workers, slots, device = (
+            self.devices.planning_pool(gpu),
+            1 if gpu else self.jobs.cores,
+            "cuda" if gpu else "cpu",
+        )
         with self._lock:
             task = self._estimates.get(text)
             if task is None:
@@ -167,7 +171,7 @@ class Sweeps:
             return float("nan")
         return plan.seconds(slots)
 
-    def earlier(self) -> list[Sweep]:
+    def previous_sweeps(self) -> list[Sweep]:
         """The sweeps that were started here, the latest first, as far as they can still be."""
         found = []
         for text in self.jobs.store.sweeps():
@@ -184,7 +188,7 @@ class Sweeps:
         with self._lock:
             for entry in self._entries.values():
                 entry.stop.set()
-            self.machine.close()
+            self.devices.close()
 
     # -- inside
 
@@ -210,8 +214,8 @@ class Sweeps:
 
     def _train(self, entry: _Entry) -> None:
         try:
-            device = "cpu" if entry.cluster else self.machine.device(wait=True)
-            kept = kept_runs(self.jobs.store, entry.sweep.configs, device)
+            device = "cpu" if entry.cluster else self.devices.device(wait=True)
+            kept = stored_runs(self.jobs.store, entry.sweep.configs, device)
             missing = {key: config for key, config in entry.sweep.configs.items() if key not in kept}
             if missing and not entry.stop.is_set():
                 with self._engine(entry.cluster) as engine:
@@ -236,27 +240,27 @@ class Sweeps:
                     entry.seconds_left = state.seconds_left
                     entry.runs |= state.runs
                     entry.failures |= state.failures
-                    entry.problem = state.unkept or state.note or entry.problem
+                    entry.problem = state.store_problem or state.note or entry.problem
         finally:
             states.close()  # type: ignore[attr-defined]
 
     @contextmanager
     def _engine(self, cluster: str) -> Any:
         if cluster:
-            from anoonly_core.execution.dask_cluster import Cluster
+            from anoonly_core.execution.dask_cluster import DaskCluster
 
-            with Cluster(cluster) as there:
+            with DaskCluster(cluster) as there:
                 yield there
             return
-        yield self.machine.engine()
+        yield self.devices.engine()
 
 
-def _key(sweep: Batch) -> str:
+def _key(sweep: RunBatch) -> str:
     """What a sweep is known by, here and in the store."""
     return "sweep " + hashlib.sha256(sweep.canonical().encode()).hexdigest()
 
 
 @cache
-def server_sweeps() -> Sweeps:
+def server_sweeps() -> SweepQueue:
     """The sweeps of this server, for all sessions."""
-    return Sweeps(server_jobs())
+    return SweepQueue(server_jobs())

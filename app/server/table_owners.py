@@ -25,7 +25,7 @@ from anoonly_core.data.tables.uploads import OwnTable
 from anoonly_core.errors import StoreUnavailable
 from app.server.jobs import Jobs, server_jobs
 
-__all__ = ["Custody", "of_mine", "owner", "sees", "server_custody"]
+__all__ = ["TableOwners", "can_see", "owner", "server_table_owners", "visible_uploads"]
 
 COOKIE = "_streamlit_xsrf"
 GRACE_S = 120.0  # so that a page that is loaded anew, or a network that fails for a moment, loses nothing
@@ -55,17 +55,17 @@ def _token(cookie: str) -> bytes:
     return b""
 
 
-def of_mine() -> list[OwnTable]:
+def visible_uploads() -> list[OwnTable]:
     """The tables that whoever looks at this page sees: brought by the same browser, or kept."""
     return uploads.own_tables(owner())
 
 
-def sees(name: str) -> bool:
+def can_see(name: str) -> bool:
     """Whether whoever looks at this page may see what was made of this data set."""
-    return not uploads.is_own_name(name) or any(table.name == name for table in of_mine())
+    return not uploads.is_own_name(name) or any(table.name == name for table in visible_uploads())
 
 
-class Custody:
+class TableOwners:
     """Lets tables go with their owners.
 
     server: what this server is called in its tables. While the server lives it holds a lock under that
@@ -83,7 +83,7 @@ class Custody:
         self._stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="tables").start()
 
-    def present(self, owner: str, session: str) -> None:
+    def note_presence(self, owner: str, session: str) -> None:
         """Note that this owner looks at a page in this session."""
         with self._lock:
             self._sessions[owner].add(session)
@@ -96,7 +96,7 @@ class Custody:
             self._removed[table.name] = time.monotonic()
         self._forget()
 
-    def tidy(self) -> None:
+    def remove_orphans(self) -> None:
         """Delete the tables whose owners are gone, of this server and of servers that are."""
         for table in uploads.own_tables():
             if not table.kept and not (self._is_here(table.owner) if table.server == self.server else _lives(table)):
@@ -114,7 +114,7 @@ class Custody:
     def _watch(self) -> None:
         while True:
             try:
-                self.tidy()
+                self.remove_orphans()
             except Exception:
                 log.exception("tables could not be tidied")
             if self._stopped.wait(TICK_S):
@@ -122,7 +122,9 @@ class Custody:
 
     def _is_here(self, owner: str) -> bool:
         with self._lock:
-            self._sessions[owner] = {session for session in self._sessions[owner] if self.jobs.is_here(session)}
+            self._sessions[owner] = {
+                session for session in self._sessions[owner] if self.jobs.is_session_active(session)
+            }
             if self._sessions[owner]:
                 self._seen[owner] = time.monotonic()
             return time.monotonic() - self._seen.get(owner, 0.0) < GRACE_S
@@ -181,12 +183,12 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def server_custody() -> Custody:
+def server_table_owners() -> TableOwners:
     """The custody of this server's tables, one for all its sessions."""
     with _starting:  # two first sessions may come at once
-        return _custody(server_jobs())
+        return _table_owners(server_jobs())
 
 
 @cache
-def _custody(jobs: Jobs) -> Custody:
-    return Custody(jobs)
+def _table_owners(jobs: Jobs) -> TableOwners:
+    return TableOwners(jobs)

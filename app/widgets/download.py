@@ -13,10 +13,10 @@ from app.text.labels import MEGABYTE
 from app.widgets import notices
 from app.widgets.progress import POLL_S, progress_row
 
-__all__ = ["draw_failures", "follow", "is_at_hand", "size_of"]
+__all__ = ["download_size", "draw_failures", "ensure_downloaded", "follow_downloads"]
 
 
-def is_at_hand(name: str, jobs: Jobs, session: str) -> bool:
+def ensure_downloaded(name: str, jobs: Jobs, session: str) -> bool:
     """Whether the data set can be read; if not, offer to download it and show how far that has come."""
     entry = find(name)
     if entry is None or entry.at_hand():
@@ -26,12 +26,12 @@ def is_at_hand(name: str, jobs: Jobs, session: str) -> bool:
         st.info(f"{name} is not on this machine yet. It can be downloaded from ADBench and is verified.")
         if not st.button(f"Download {name}", type="primary"):
             return False
-        jobs.want_datasets(session, [name])
-    follow([name], jobs, session)
+        jobs.request_downloads(session, [name])
+    follow_downloads([name], jobs, session)
     return False  # never: the page begins anew
 
 
-def follow(names: Sequence[str], jobs: Jobs, session: str) -> None:
+def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
     """Show how far the download of these data sets has come until it ends or a further one is here; then begin anew.
 
     Whoever waits for it may cancel; it goes on while another session waits too.
@@ -49,7 +49,7 @@ def follow(names: Sequence[str], jobs: Jobs, session: str) -> None:
     st.rerun()
 
 
-def size_of(name: str) -> int | None:
+def download_size(name: str) -> int | None:
     """The bytes of a data set's file as the manifest has them; None where it does not know them."""
     file = DATASETS[name].file
     return file.bytes if file is not None else None
@@ -71,7 +71,7 @@ def _progress(names: Sequence[str], here: int, view: JobView) -> tuple[float, st
     if view.ahead:
         return 0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first"
     megabytes = f"{view.done / MEGABYTE:.1f}"
-    if all(size_of(name) for name in names) and view.total:
+    if all(download_size(name) for name in names) and view.total:
         share = view.done / view.total
         megabytes += f" of {view.total / MEGABYTE:.1f}"
     else:  # the sizes that are known say little of the whole

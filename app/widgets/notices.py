@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.text.markdown import plain
 
-__all__ = ["complain", "complaint", "error", "warning"]
+__all__ = ["error", "queue_error", "queued_error", "warning"]
 
 
 def warning(text: str) -> None:
@@ -19,11 +19,11 @@ def error(text: str) -> None:
     st.error(plain(text))
 
 
-def complain(text: str) -> None:
+def queue_error(text: str) -> None:
     """Leave a sentence for the page that is drawn next; a button's callback comes before it."""
-    st.session_state.complaint = text
+    st.session_state.queued_error = text
 
 
-def complaint() -> str:
+def queued_error() -> str:
     """The sentence that was left, once."""
-    return str(st.session_state.pop("complaint", ""))
+    return str(st.session_state.pop("queued_error", ""))

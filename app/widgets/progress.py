@@ -15,13 +15,13 @@ from anoonly_core.results.result import RunResult
 from app.server.jobs import Jobs, JobView
 from app.widgets import notices
 
-__all__ = ["POLL_S", "Bar", "Plan", "draw_failures", "draw_progress", "draw_view", "progress_row"]
+__all__ = ["POLL_S", "Bar", "ComparisonRuns", "draw_failures", "draw_job_progress", "draw_run_progress", "progress_row"]
 
 POLL_S = 0.1
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonRuns:
     """The runs of one comparison, seed by seed."""
 
     a: list[RunConfig]
@@ -77,16 +77,16 @@ def progress_row() -> tuple[Bar, DeltaGenerator]:
     return bar, left
 
 
-def draw_progress(bar: Bar, what: str, plan: Plan, keys: list[str], jobs: Jobs) -> None:
+def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str], jobs: Jobs) -> None:
     """Move the bar to where the work with these keys is: queued, or at an epoch."""
     uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
     pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
     counted_in = " (pretraining counted in)" if pretrained else ""
     begun = f"{what}: {uncounted[0]} has no epochs to count" if uncounted else "Starting"
-    draw_view(bar, jobs.view(keys), f"{what}: epoch", counted_in, begun)
+    draw_job_progress(bar, jobs.view(keys), f"{what}: epoch", counted_in, begun)
 
 
-def draw_view(bar: Bar, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
+def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
     """Move the bar to what a session sees of its work; what, after: the words around "3 of 50"; begun: before that."""
     if view is not None and view.ahead:
         bar.show(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")

@@ -12,26 +12,26 @@ from app.server import table_owners
 from app.server.jobs import Jobs, server_jobs
 from app.widgets import notices
 
-__all__ = ["leave", "visit"]
+__all__ = ["begin_page", "finish_page"]
 
 
-def visit() -> tuple[Jobs, str]:
+def begin_page() -> tuple[Jobs, str]:
     """The server's jobs and this session's name for them; each page begins with it."""
     context = get_script_run_ctx()
     session = st.session_state.session = context.session_id if context else uuid.uuid4().hex
     jobs = server_jobs()
     if runtime.exists():
-        jobs.is_here = runtime.get_instance().is_active_session
-    table_owners.server_custody().present(table_owners.owner(), session)
-    if complaint := notices.complaint():
+        jobs.is_session_active = runtime.get_instance().is_active_session
+    table_owners.server_table_owners().note_presence(table_owners.owner(), session)
+    if complaint := notices.queued_error():
         notices.error(complaint)
-    st.session_state.unkept = jobs.unkept
-    if jobs.unkept:
-        notices.warning(jobs.unkept)
+    st.session_state.store_problem = jobs.store_problem
+    if jobs.store_problem:
+        notices.warning(jobs.store_problem)
     return jobs, session
 
 
-def leave() -> None:
+def finish_page() -> None:
     """Begin the page anew where results could not be kept, or can be again, since it began: it says so on top."""
-    if st.session_state.get("unkept", server_jobs().unkept) != server_jobs().unkept:
+    if st.session_state.get("store_problem", server_jobs().store_problem) != server_jobs().store_problem:
         st.rerun()

@@ -10,20 +10,20 @@ from typing import Any
 import streamlit as st
 
 from app.server.jobs import Jobs
-from app.widgets.progress import POLL_S, draw_failures, draw_view, progress_row
+from app.widgets.progress import POLL_S, draw_failures, draw_job_progress, progress_row
 
-__all__ = ["Limit", "film_of"]
+__all__ = ["TimeLimit", "await_worker_result"]
 
 
 @dataclass(frozen=True)
-class Limit:
+class TimeLimit:
     """How many seconds a worker may take, and what is said where it takes longer."""
 
     seconds: float
     sentence: str
 
 
-def film_of(
+def await_worker_result(
     jobs: Jobs,
     session: str,
     key: str,
@@ -31,7 +31,7 @@ def film_of(
     function: Callable[..., Any],
     *arguments: Any,
     name: str = "film",
-    limit: Limit | None = None,
+    limit: TimeLimit | None = None,
 ) -> Any:
     """What `function` of `worker` makes, once it is there; None where it failed or was cancelled, which is said.
 
@@ -40,29 +40,31 @@ def film_of(
     """
     status = st.empty()  # always there, so that what follows keeps its place and stays in sight, grayed
     if st.session_state.get("cancelled_film") == key:
-        jobs.release(session, ["films"])
+        jobs.release(session, ["worker results"])
         with status.container(horizontal=True, vertical_alignment="center"):
             st.warning("Cancelled.")
             st.button("Begin again", key=f"{name}_again", on_click=st.session_state.pop, args=("cancelled_film",))
         return None
-    jobs.want_film(session, key, function, *arguments)
-    if (found := jobs.film(key)) is not None:
+    jobs.request_worker_result(session, key, function, *arguments)
+    if (found := jobs.worker_result(key)) is not None:
         return found
     with status.container():
         bar, cancel = progress_row()
         cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"cancelled_film": key})
     waiting_since = time.monotonic()
-    while (found := jobs.film(key)) is None:
+    while (found := jobs.worker_result(key)) is None:
         view = jobs.view([key])
         if view is not None and view.ahead:
             waiting_since = time.monotonic()
         if limit is not None and time.monotonic() - waiting_since > limit.seconds:
-            jobs.give_up(key, limit.sentence)
+            jobs.abort(key, limit.sentence)
         if draw_failures([key], jobs, status):
             return None
-        draw_view(bar, view, what)
+        draw_job_progress(bar, view, what)
         if jobs.view([key]) is None:
-            jobs.want_film(session, key, function, *arguments)  # its worker was stopped beneath us: ask again
+            jobs.request_worker_result(
+                session, key, function, *arguments
+            )  # its worker was stopped beneath us: ask again
         time.sleep(POLL_S)
     status.empty()
     return found

@@ -84,8 +84,8 @@ def server(cache: Path) -> Iterator[None]:
         jobs_module._jobs.cache_clear()
         sweep_queue.server_sweeps.cache_clear()
         yield
-        table_owners.server_custody().close()
-        table_owners._custody.cache_clear()
+        table_owners.server_table_owners().close()
+        table_owners._table_owners.cache_clear()
         jobs_module.server_jobs().close()
         jobs_module._jobs.cache_clear()
         sweep_queue.server_sweeps.cache_clear()

@@ -14,7 +14,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from anoonly_core.data.tables.readers import MAX_BYTES
 from app.server import allowed_hosts
-from app.server.allowed_hosts import LOCAL, further_arguments, own_names
+from app.server.allowed_hosts import LOCAL, host_names, server_arguments
 from app.text.markdown import plain
 from app.views.sweep import controls as sweep_controls
 from tests.app.conftest import opened
@@ -35,7 +35,7 @@ def test_as_it_ships_the_page_listens_and_answers_here_alone() -> None:
 
 @pytest.mark.parametrize("given", [[], ["--server.port", "1"], ["--server.address=localhost"]])
 def test_a_page_for_this_machine_is_started_as_it_is_asked_for(given: list[str]) -> None:
-    assert further_arguments(given, {}) == given
+    assert server_arguments(given, {}) == given
 
 
 def test_an_open_page_answers_to_this_machines_names_and_no_others() -> None:
@@ -44,19 +44,19 @@ def test_an_open_page_answers_to_this_machines_names_and_no_others() -> None:
         (["--server.address=::"], {}),
         ([], {"STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}),
     ):
-        added = further_arguments(given, environment)[len(given) :]
-        assert {*LOCAL, *own_names()} == {name.removeprefix(HOST) for name in added}
-    assert further_arguments(["--server.address", "10.1.2.3"], {})[2:] == [f"{HOST}{n}" for n in (*LOCAL, "10.1.2.3")]
+        added = server_arguments(given, environment)[len(given) :]
+        assert {*LOCAL, *host_names()} == {name.removeprefix(HOST) for name in added}
+    assert server_arguments(["--server.address", "10.1.2.3"], {})[2:] == [f"{HOST}{n}" for n in (*LOCAL, "10.1.2.3")]
     named = ["--server.address", "0.0.0.0", f"{HOST}page.example.org"]
-    assert further_arguments(named, {}) == named
+    assert server_arguments(named, {}) == named
     elsewhere = {"STREAMLIT_SERVER_ADDRESS": "0.0.0.0", "STREAMLIT_SERVER_ALLOWED_HOSTS": "page.example.org"}
-    assert further_arguments([], elsewhere) == []
+    assert server_arguments([], elsewhere) == []
 
 
 def test_streamlit_asks_no_other_host_who_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)  # put back at the end
     monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda *_, **__: pytest.fail("asks a host outside"))
-    allowed_hosts.ask_nobody_outside()
+    allowed_hosts.disable_external_ip_lookup()
     assert not server_util.is_url_from_allowed_origins("http://elsewhere.example")
 
 
@@ -86,9 +86,9 @@ def test_whoever_comes_over_a_network_or_a_proxy_names_no_cluster(
     """A scheduler runs code in whoever connects to it, so that its address is the server's owner's to give."""
     headers: dict[str, object] = {}
     monkeypatch.setattr("streamlit.context", type("Context", (), {"headers": headers}))
-    assert allowed_hosts.only_here()
+    assert allowed_hosts.is_local_only()
     (options if name in options else headers)[name] = value
-    assert not allowed_hosts.only_here()
+    assert not allowed_hosts.is_local_only()
     monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://ours:1")
     monkeypatch.setattr(sweep_controls.st, "selectbox", lambda *_, **__: "tcp://theirs:1")  # a browser sends anything
     assert sweep_controls._cluster_field() == ""

@@ -33,9 +33,9 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS, load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.execution import tasks
-from anoonly_core.execution.executor import kept_runs
+from anoonly_core.execution.executor import stored_runs
 from anoonly_core.execution.job import start_trainer
-from anoonly_core.execution.pool import Workers
+from anoonly_core.execution.pool import WorkerPool
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
@@ -202,14 +202,14 @@ def agreement(
     print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC over the seeds, GPU less CPU, points:")
     print(f"{'head':8} {'λ_n':>4} {'seeds':>5} {'largest':>8} {'mean':>6} {'± s.e.':>6} {f'beyond {WITHIN}':>11}  at")
     by_key = {run_key(config): config for config in configs.values()}
-    workers = Workers(os.cpu_count() or 1, start_trainer)
+    workers = WorkerPool(os.cpu_count() or 1, start_trainer)
     rows: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
     for head in sorted(gpu.HEADS, key=lambda head: BASELINES[head].pretraining_epochs):
         own = {key: config for key, config in by_key.items() if key in on_gpu and config.baseline == head}
         if not own:
             continue
-        kept = kept_runs(store, own, "cpu")
+        kept = stored_runs(store, own, "cpu")
         begun = time.perf_counter()
         runs = kept | _on_cores({key: own[key] for key in own if key not in kept}, workers, store)
         seconds[head] = time.perf_counter() - begun
@@ -219,7 +219,7 @@ def agreement(
     workers.close()
 
 
-def _on_cores(configs: Mapping[str, RunConfig], workers: Workers, store: Store) -> dict[str, StoredRun]:
+def _on_cores(configs: Mapping[str, RunConfig], workers: WorkerPool, store: Store) -> dict[str, StoredRun]:
     """Train and store runs by key, those of one file and seed together: their pretraining is the same."""
     together: dict[tuple[int, str], dict[str, RunConfig]] = defaultdict(dict)
     for key, config in configs.items():

@@ -18,7 +18,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import LocalEngine, execute
 from anoonly_core.execution.job import start_trainer
-from anoonly_core.execution.pool import Task, Workers
+from anoonly_core.execution.pool import Task, WorkerPool
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run, warm_up
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
@@ -55,7 +55,7 @@ def sweeps_against_single_runs(whole: bool) -> None:
     )
     print(HEAD)
     warm_up()
-    workers = Workers(PROCESSES, start_trainer)
+    workers = WorkerPool(PROCESSES, start_trainer)
     try:
         _idle(workers)
         for baseline in BASELINES:
@@ -68,7 +68,7 @@ def sweeps_against_single_runs(whole: bool) -> None:
 class _Noting(LocalEngine):
     """Notes how many runs each stack has."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: WorkerPool) -> None:
         super().__init__(workers)
         self.stacks: list[int] = []
 
@@ -92,7 +92,7 @@ class _Swept:
     over_idle: int
 
 
-def _row(sweep: Sweep, workers: Workers, whole: bool) -> None:
+def _row(sweep: Sweep, workers: WorkerPool, whole: bool) -> None:
     keys = list(sweep.configs)
     chosen = keys if whole else [keys[round(place)] for place in np.linspace(0, len(keys) - 1, TIMED)]
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +127,7 @@ def _singly(sweep: Sweep, keys: list[str], store: Store) -> list[tuple[float, fl
     return seconds
 
 
-def _sweep(sweep: Sweep, workers: Workers, store: Store) -> _Swept:
+def _sweep(sweep: Sweep, workers: WorkerPool, store: Store) -> _Swept:
     engine = _Noting(workers)
     processes = [os.getpid(), *workers.processes()]
     for process in processes:
@@ -136,20 +136,20 @@ def _sweep(sweep: Sweep, workers: Workers, store: Store) -> _Swept:
     used = sum(map(processor_seconds, processes))
     begun = time.perf_counter()
     for state in execute(sweep.configs, engine, store):
-        assert not state.failures and not state.unkept, state
+        assert not state.failures and not state.store_problem, state
     seconds, used = time.perf_counter() - begun, sum(map(processor_seconds, processes)) - used
     peaks = {process: peak_bytes(process) for process in processes}
     return _Swept(seconds, used, engine.stacks, sum(peaks.values()), max(peaks[p] - idle[p] for p in processes[1:]))
 
 
-def _products(config: RunConfig, workers: Workers, runs: int) -> float:
+def _products(config: RunConfig, workers: WorkerPool, runs: int) -> float:
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
     tasks = [workers.schedule(products_in_worker, config, split, dataset.columns, runs) for _ in range(workers.count)]
     return statistics.mean(task.result() for task in tasks)
 
 
-def _idle(workers: Workers) -> None:
+def _idle(workers: WorkerPool) -> None:
     """Wait until every process has started and loaded what it needs."""
     config = make_sweep({"dataset": DATASET, "epochs": 1}, [], 1).configs
     for task in [workers.schedule(tasks.train_each, config) for _ in range(2 * workers.count)]:

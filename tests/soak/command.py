@@ -191,7 +191,7 @@ def _still() -> Iterator[None]:
         "anoonly_core.zero_shot.run.train_zero_shot": stop,
         "anoonly_core.cli.sweep.train": nothing,
         "anoonly_core.cli.reproduce.train": nothing,
-        "anoonly_core.cli.engines.Workers": _Idle,
+        "anoonly_core.cli.engines.WorkerPool": _Idle,
         "anoonly_core.execution.dask_cluster.CONNECT_S": 1,
     }
     with ExitStack() as stack:

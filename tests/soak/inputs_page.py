@@ -25,7 +25,7 @@ from app.charts.style import THRESHOLDS
 from app.controls.link_parser import OF_PAGES
 from app.controls.registry import CONTROLS
 from app.server.jobs import Jobs
-from app.server.sweep_queue import Sweeps
+from app.server.sweep_queue import SweepQueue
 from app.text.labels import PROJECTIONS, shown
 from app.views.clean import page as clean
 from app.views.compare.results import VIEWS
@@ -224,7 +224,7 @@ def still() -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(Jobs, "_submit", give_up))
-        stack.enter_context(patch.object(Sweeps, "estimate", lambda *arguments: float("nan")))
+        stack.enter_context(patch.object(SweepQueue, "estimate", lambda *arguments: float("nan")))
         stack.enter_context(quick())
         yield
 

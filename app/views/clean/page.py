@@ -27,9 +27,9 @@ from app.server.jobs import Jobs
 from app.views.clean.charts import outcome_figure, suspicion_figure
 from app.views.clean.text import WHERE_IT_HELPS, clean_sentence, suspicion_sentence
 from app.widgets import notices
-from app.widgets.download import is_at_hand
-from app.widgets.session import visit
-from app.widgets.worker_result import film_of
+from app.widgets.download import ensure_downloaded
+from app.widgets.session import begin_page
+from app.widgets.worker_result import await_worker_result
 
 __all__ = ["page"]
 
@@ -80,7 +80,7 @@ OWN = (SCORER, PARTS, REMOVE)
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    jobs, session = visit()
+    jobs, session = begin_page()
     links.take_in_link("clean", OWN, DEFAULTS)
     links.remember("clean")
     try:
@@ -94,7 +94,7 @@ def page() -> None:
                 chosen[control.name] = draw_control(control, baseline, choice.b.preset)
         chosen["remove"] = None if chosen["remove"] == KNOWN else chosen["remove"]
         configs = [make_purify_config(run, **chosen) for run in choice.seeded(choice.b)]
-        if is_at_hand(choice.b.dataset, jobs, session):
+        if ensure_downloaded(choice.b.dataset, jobs, session):
             with sentence:
                 place = st.empty()
             _draw(configs, place, jobs, session)
@@ -106,8 +106,8 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
     """What S says, which needs no more than the first stage; then what comes of it, as soon as it is trained."""
     remove = configs[0].remove
     key = " ".join(suspicion_key(config) for config in configs)
-    suspicions: list[Suspicion] | None = jobs.film(key) or film_of(
-        jobs, session, key, "Judging the pool, epoch", tasks.suspect_runs, configs, name="suspicion"
+    suspicions: list[Suspicion] | None = jobs.worker_result(key) or await_worker_result(
+        jobs, session, key, "Judging the pool, epoch", tasks.score_pools, configs, name="suspicion"
     )
     if suspicions is None:
         return
@@ -125,8 +125,8 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
         st.markdown(WHERE_IT_HELPS)
     with right:  # last, for it may take long
         key = " ".join(purified_key(config) for config in configs)
-        found: list[Purified] | None = film_of(
-            jobs, session, key, "Training without them, epoch", tasks.purify_runs, configs
+        found: list[Purified] | None = await_worker_result(
+            jobs, session, key, "Training without them, epoch", tasks.purify_pools, configs
         )
         if found is None:
             return

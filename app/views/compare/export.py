@@ -19,7 +19,7 @@ from app.charts.pair import Pair
 from app.server.jobs import Jobs
 from app.text.verdict import describe
 from app.views.compare.report import Findings, report_html
-from app.widgets.worker_result import film_of
+from app.widgets.worker_result import await_worker_result
 
 __all__ = ["draw_take_away", "scores_table"]
 
@@ -42,7 +42,7 @@ def draw_take_away(findings: Findings, jobs: Jobs, session: str) -> None:
             st.caption(describe(run.config, other.config))
         config = run.config
         if config.baseline == "XGBOD":
-            jobs.release(session, ["films"])
+            jobs.release(session, ["worker results"])
             st.info(NO_DETECTOR)
             return
         place = st.empty()
@@ -101,8 +101,8 @@ def _fitted(
 ) -> FittedRun | None:
     """The run's detector once it was asked for and is fitted; place: for its button, waiting: for how far it is."""
     key = detector_key(run.config)
-    if st.session_state.get("detector_asked") != key and jobs.film(key) is None:
-        jobs.release(session, ["films"])
+    if st.session_state.get("detector_asked") != key and jobs.worker_result(key) is None:
+        jobs.release(session, ["worker results"])
         with place.container(horizontal=True, vertical_alignment="center"):
             ask = {"detector_asked": key}
             st.button("Fit the detector", on_click=st.session_state.update, kwargs=ask, type="primary")
@@ -110,7 +110,7 @@ def _fitted(
         return None
     place.caption(ABOUT_FITTING)
     with waiting:
-        found: FittedRun | None = film_of(
+        found: FittedRun | None = await_worker_result(
             jobs, session, key, "Fitting, epoch", tasks.fit_detector, run.config, name="detector"
         )
     return found

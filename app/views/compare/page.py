@@ -16,9 +16,9 @@ from app.server.jobs import Jobs, server_jobs
 from app.text.verdict import describe
 from app.views.compare.results import FIGURE_CONTROLS, draw_comparison, draw_figures
 from app.widgets import notices
-from app.widgets.download import is_at_hand
-from app.widgets.progress import POLL_S, Plan, draw_failures, draw_progress, progress_row
-from app.widgets.session import visit
+from app.widgets.download import ensure_downloaded
+from app.widgets.progress import POLL_S, ComparisonRuns, draw_failures, draw_run_progress, progress_row
+from app.widgets.session import begin_page
 
 __all__ = ["page"]
 
@@ -27,18 +27,18 @@ FOLLOW_S = 0.5
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    jobs, session = visit()
+    jobs, session = begin_page()
     links.take_in_link(own=FIGURE_CONTROLS)
     links.remember()
     try:
         choice = draw_sidebar()
         a, complaint = _pinned(choice)
-        plan = Plan(choice.seeded(a), choice.seeded(choice.b))
+        plan = ComparisonRuns(choice.seeded(a), choice.seeded(choice.b))
         _pin_buttons(choice)
         links.draw_notices(plan)
         if complaint is not None:
             notices.warning(complaint)
-        if is_at_hand(choice.b.dataset, jobs, session):
+        if ensure_downloaded(choice.b.dataset, jobs, session):
             _compare(plan, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
@@ -72,7 +72,7 @@ def _pin_buttons(choice: Choice) -> None:
             st.rerun()
 
 
-def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
+def _compare(plan: ComparisonRuns, jobs: Jobs, session: str) -> None:
     """Ask for the runs, draw what is finished, and come back for the rest.
 
     While the first seed trains, the figures of the settings before stay in the browser, grayed by
@@ -83,7 +83,7 @@ def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
         jobs.release(session)
         _draw_cancelled(status, jobs)
         return
-    jobs.want(session, plan.groups())
+    jobs.request_runs(session, plan.groups())
     first = [plan.keys[0], plan.keys[len(plan.a)]]
     if plan.finished(jobs) is None and not _wait(plan, first, jobs, session, status):
         return
@@ -97,7 +97,7 @@ def _compare(plan: Plan, jobs: Jobs, session: str) -> None:
             _follow(plan, jobs, session)
 
 
-def _wait(plan: Plan, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
+def _wait(plan: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
     """Show progress until the first seed is finished; False where a run failed."""
     with status.container():
         bar, cancel = progress_row()
@@ -105,16 +105,16 @@ def _wait(plan: Plan, keys: list[str], jobs: Jobs, session: str, status: DeltaGe
     while plan.finished(jobs) is None:
         if draw_failures(keys, jobs, status):
             return False
-        draw_progress(bar, "Training", plan, keys, jobs)
+        draw_run_progress(bar, "Training", plan, keys, jobs)
         if jobs.view(keys) is None:
-            jobs.want(session, plan.groups())  # its worker was stopped beneath us: ask again
+            jobs.request_runs(session, plan.groups())  # its worker was stopped beneath us: ask again
         time.sleep(POLL_S)
     status.empty()
     return True
 
 
 @st.fragment(run_every=FOLLOW_S)
-def _follow(plan: Plan, jobs: Jobs, session: str) -> None:
+def _follow(plan: ComparisonRuns, jobs: Jobs, session: str) -> None:
     """Show the other seeds' progress beside the figures of the first, which can be used meanwhile."""
     found = plan.finished(jobs)
     if st.session_state.get("cancelled") == plan.keys or (found is not None and len(found[0]) == len(plan.a)):
@@ -125,9 +125,9 @@ def _follow(plan: Plan, jobs: Jobs, session: str) -> None:
     with place:
         bar, cancel = progress_row()
     cancel.button("Cancel", key="cancel_rest", on_click=_cancel, args=(plan.keys, session))
-    draw_progress(bar, f"Training {len(plan.a)} seeds for the spread", plan, plan.keys, jobs)
+    draw_run_progress(bar, f"Training {len(plan.a)} seeds for the spread", plan, plan.keys, jobs)
     if jobs.view(plan.keys) is None:
-        jobs.want(session, plan.groups())
+        jobs.request_runs(session, plan.groups())
 
 
 def _cancel(keys: list[str], session: str) -> None:
@@ -136,7 +136,7 @@ def _cancel(keys: list[str], session: str) -> None:
 
 
 def _draw_cancelled(status: DeltaGenerator, jobs: Jobs) -> None:
-    shown: Plan | None = st.session_state.get("shown")
+    shown: ComparisonRuns | None = st.session_state.get("shown")
     with status.container(horizontal=True, vertical_alignment="center"):
         st.warning("Cancelled. The figures below, if any, are those of the settings that finished before.")
         st.button("Train", on_click=st.session_state.pop, args=("cancelled",))

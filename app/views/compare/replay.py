@@ -18,7 +18,7 @@ from app.charts.style import MODEBAR, Side
 from app.server.jobs import Jobs
 from app.views.compare.replay_chart import replay_film
 from app.widgets.player import draw_player
-from app.widgets.worker_result import film_of
+from app.widgets.worker_result import await_worker_result
 
 __all__ = ["draw_replay"]
 
@@ -38,7 +38,9 @@ def draw_replay(
     """Record both runs, unless they are recorded, and show them at any epoch; beside: where they are taken away."""
     configs = [a.config, b.config]
     key = replay_key(configs, projector)
-    found: Replay | None = film_of(jobs, session, key, "Recording, step", tasks.record_runs, configs, projector)
+    found: Replay | None = await_worker_result(
+        jobs, session, key, "Recording, step", tasks.record_replay, configs, projector
+    )
     if found is None:
         return
     moving = replay_film(found, [side.name for side in sides], [dataset.row_ids[reel.rows] for reel in found.reels])

@@ -179,7 +179,7 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
     jobs = maps.jobs
     if projector != "pca":
         tables = {key: table for _, key, table, _ in maps.wanted(projector)}
-        jobs.want_points(session, projector, tables, stored=not is_own_name(maps.pair.b.config.dataset))
+        jobs.request_points(session, projector, tables, stored=not is_own_name(maps.pair.b.config.dataset))
     panels = maps.panels(projector)
     failures = [sentence for key in panels if (sentence := jobs.failure(key))]
     event = st.plotly_chart(

@@ -20,13 +20,13 @@ from app.controls.choice import default_choice
 from app.controls.links import compare_parameters
 from app.navigation import open_page
 from app.server.jobs import Jobs
-from app.server.lru import Memory
+from app.server.lru import LRU
 from app.text.markdown import plain
 from app.views.datasets.preview import LISTED_COLUMNS, Look, look_at, map_figure
 from app.views.datasets.table import about, datasets_table, filtered, how_large, lead, megabytes, to_fetch
 from app.widgets import download, notices
 from app.widgets.selection import keep_selection
-from app.widgets.session import visit
+from app.widgets.session import begin_page
 
 __all__ = ["page"]
 
@@ -49,12 +49,12 @@ COLUMNS = {
     "source": _text("Source", width=92),
 }
 
-_looks = Memory(REMEMBERED)
+_looks = LRU(REMEMBERED)
 
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
-    jobs, session = visit()
+    jobs, session = begin_page()
     links.draw_unknown()
     try:
         _draw(jobs, session)
@@ -85,7 +85,7 @@ def _draw(jobs: Jobs, session: str) -> None:
     _draw_cache()
     if under_way:
         with status:  # last, for it takes until they are here
-            download.follow(under_way, jobs, session)
+            download.follow_downloads(under_way, jobs, session)
 
 
 def _filters(table: pd.DataFrame) -> pd.DataFrame:
@@ -99,8 +99,8 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
     words = places[1].text_input(
         "With these words in the name", key="datasets_words", placeholder="MVTec", persist_state="session"
     )
-    only_here = places[2].toggle("On this machine", key="datasets_here", persist_state="session")
-    return filtered(table, family, only_here, words or "")
+    is_local_only = places[2].toggle("On this machine", key="datasets_here", persist_state="session")
+    return filtered(table, family, is_local_only, words or "")
 
 
 def _draw_table(listed: pd.DataFrame) -> str | None:
@@ -154,7 +154,7 @@ def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs
 
 def _fetch(names: Sequence[str], jobs: Jobs, session: str) -> None:
     st.session_state.datasets_asked = list(names)
-    jobs.want_datasets(session, names)
+    jobs.request_downloads(session, names)
 
 
 @st.dialog("Remove from the cache")

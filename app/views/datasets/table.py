@@ -11,7 +11,7 @@ from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.cache import Share
 from anoonly_core.data.catalogue import DATASETS, Entry
 from app.text.labels import MEGABYTE
-from app.widgets.download import size_of
+from app.widgets.download import download_size
 
 __all__ = [
     "ABSENT",
@@ -56,9 +56,9 @@ def datasets_table() -> pd.DataFrame:
     return table
 
 
-def filtered(table: pd.DataFrame, family: str | None, only_here: bool, words: str) -> pd.DataFrame:
+def filtered(table: pd.DataFrame, family: str | None, is_local_only: bool, words: str) -> pd.DataFrame:
     """The rows of this family, of sets that are on this machine, with each of the words in the name."""
-    keep = (table["state"] != ABSENT) | (not only_here)
+    keep = (table["state"] != ABSENT) | (not is_local_only)
     if family is not None:
         keep &= table["family"] == family
     for word in words.casefold().split():
@@ -104,7 +104,7 @@ def to_fetch(names: Sequence[str]) -> list[str]:
 
 def how_large(names: Sequence[str]) -> str:
     """How much there is to download for these data sets, as far as anybody knows."""
-    sizes = [size_of(name) for name in names]
+    sizes = [download_size(name) for name in names]
     known = [size for size in sizes if size is not None]
     if not known:
         return "of unknown size"

@@ -24,12 +24,12 @@ from app.controls import links
 from app.controls.registry import Control
 from app.controls.sidebar import draw_control, draw_sidebar
 from app.server.jobs import Jobs
-from app.server.table_owners import of_mine, sees
+from app.server.table_owners import can_see, visible_uploads
 from app.views.label.charts import marks_figure
 from app.views.label.text import label_sentence
 from app.widgets import notices
-from app.widgets.session import visit
-from app.widgets.worker_result import film_of
+from app.widgets.session import begin_page
+from app.widgets.worker_result import await_worker_result
 
 if TYPE_CHECKING:
     from anoonly_core.labeling.run import Ranked
@@ -48,7 +48,7 @@ NOTHING = "No table of yours is here. Bring one on the page Your table, with lab
 
 class _TableControl(Control):
     def offered(self) -> tuple[Any, ...]:
-        return tuple(table.name for table in of_mine() if table.counts is not None)
+        return tuple(table.name for table in visible_uploads() if table.counts is not None)
 
     def parse(self, text: str) -> Any:
         if text in self.offered():
@@ -67,7 +67,7 @@ RANK_WORDS = {**{name: one.label for name, one in UNSUPERVISED.items()}, MARKS: 
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control, and after each mark."""
-    jobs, session = visit()
+    jobs, session = begin_page()
     links.take_in_link("label", (TABLE,), DEFAULTS)
     links.remember("label")
     try:
@@ -84,7 +84,7 @@ def page() -> None:
         left, right = st.columns([1, 2.6], vertical_alignment="bottom")
         with left:
             table = uploads.get(draw_control(TABLE, baseline, choice.b.preset, default=tables[0]))
-        if not sees(table.name):
+        if not can_see(table.name):
             raise InvalidConfig("This table is another browser's.")
         read, marks = uploads.load(table), uploads.marks(table)
         judged = _judged(read, marks)
@@ -132,10 +132,10 @@ def _draw(
     """The ranking, as soon as it is there: as a map and as a list, from both of which rows can be marked."""
     anomalies = sorted(row for row, anomalous in judged.items() if anomalous)
     of = anomalies if rank == MARKS else rank
-    work: Any = tasks.rank_own if rank == MARKS else tasks.score_own
+    work: Any = tasks.rank_upload if rank == MARKS else tasks.score_unlabeled_upload
     what = f"Training on {len(anomalies)} marked rows, epoch" if rank == MARKS else "Scoring, epoch"
     key = ranked_key(config, of)
-    ranked: Ranked | None = film_of(jobs, session, key, what, work, config, of)
+    ranked: Ranked | None = await_worker_result(jobs, session, key, what, work, config, of)
     if ranked is None:
         return
     order = np.argsort(-ranked.scores, kind="stable")
@@ -228,7 +228,7 @@ def _mark(table: OwnTable, rows: set[int], mark: bool | None) -> None:
     try:
         uploads.put_marks(table, marks)
     except AnoOnlyError as error:
-        notices.complain(str(error))
+        notices.queue_error(str(error))
         return
     st.session_state.label_round = st.session_state.get("label_round", 0) + 1
     if mark:

@@ -20,8 +20,8 @@ from app.views.lessons.figures import draw_answer, draw_settings
 from app.views.lessons.lessons import LESSONS, Lesson, Outcome, Place, Step, read_place
 from app.views.lessons.measures import MEASURES
 from app.widgets import notices
-from app.widgets.progress import POLL_S, Bar, Plan, draw_failures, draw_progress, progress_row
-from app.widgets.session import visit
+from app.widgets.progress import POLL_S, Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row
+from app.widgets.session import begin_page
 
 __all__ = ["page"]
 
@@ -31,7 +31,7 @@ PATHS = {"compare": "", "sweep": "sweep", "microscope": "microscope", "runs": "r
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every step of the reader."""
-    jobs, session = visit()
+    jobs, session = begin_page()
     place = _place()
     _draw_list(place)
     lesson = LESSONS[place.lesson]
@@ -170,8 +170,8 @@ def _results(
     place: Place, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
 ) -> tuple[list[RunResult], list[RunResult], dict[str, np.ndarray] | None] | None:
     """The runs of all seeds and the maps that the step needs, once they are there; None where one failed."""
-    plan = Plan(*step.runs())
-    jobs.want(session, plan.groups())
+    plan = ComparisonRuns(*step.runs())
+    jobs.request_runs(session, plan.groups())
     found = plan.finished(jobs)
     if found is None or len(found[0]) < len(plan.a):
         with status.container():
@@ -180,9 +180,9 @@ def _results(
     while found is None or len(found[0]) < len(plan.a):
         if draw_failures(plan.keys, jobs, status):
             return None
-        draw_progress(bar, f"Training {len(plan.a)} seeds of A and of B", plan, plan.keys, jobs)
+        draw_run_progress(bar, f"Training {len(plan.a)} seeds of A and of B", plan, plan.keys, jobs)
         if jobs.view(plan.keys) is None:
-            jobs.want(session, plan.groups())
+            jobs.request_runs(session, plan.groups())
         time.sleep(POLL_S)
         found = plan.finished(jobs)
     points = None
@@ -198,7 +198,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
     """Each run's map by its key, once they are all there; None where one failed."""
     keys = {run.key: hidden_points_key(run.key, MAP) for run in runs}
     tables = {keys[run.key]: run.sample.hidden for run in runs}
-    jobs.want_points(session, MAP, tables)
+    jobs.request_points(session, MAP, tables)
     found = {run: points for run, key in keys.items() if (points := jobs.points(key)) is not None}
     bar = Bar(status)
     while len(found) < len(keys):
@@ -206,7 +206,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
             return None
         bar.show(len(found) / len(keys), f"Drawing maps by t-SNE: {len(found)} of {len(keys)}")
         if jobs.view(tables) is None:
-            jobs.want_points(session, MAP, tables)
+            jobs.request_points(session, MAP, tables)
         time.sleep(POLL_S)
         found = {run: points for run, key in keys.items() if (points := jobs.points(key)) is not None}
     return found

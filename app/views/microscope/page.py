@@ -19,10 +19,10 @@ from app.server.jobs import Jobs
 from app.views.microscope.charts import observation_film
 from app.views.microscope.text import gradient_sentence, place_note
 from app.widgets import notices
-from app.widgets.download import is_at_hand
+from app.widgets.download import ensure_downloaded
 from app.widgets.player import draw_player
-from app.widgets.session import visit
-from app.widgets.worker_result import film_of
+from app.widgets.session import begin_page
+from app.widgets.worker_result import await_worker_result
 
 __all__ = ["page"]
 
@@ -32,7 +32,7 @@ ALL_FEATURES = "all (root mean square)"
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    jobs, session = visit()
+    jobs, session = begin_page()
     links.take_in_link()
     links.remember()
     try:
@@ -40,7 +40,7 @@ def page() -> None:
         links.draw_notices(config)
         if not BASELINES[config.baseline].has("norm"):
             raise InvalidConfig(f"{config.baseline} has no norm to look at: choose another baseline.")
-        if is_at_hand(config.dataset, jobs, session):
+        if ensure_downloaded(config.dataset, jobs, session):
             _draw(config, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
@@ -48,7 +48,9 @@ def page() -> None:
 
 def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     key = observation_key(config)
-    seen: list[Observation] | None = film_of(jobs, session, key, "Training, epoch", tasks.observe_run, config)
+    seen: list[Observation] | None = await_worker_result(
+        jobs, session, key, "Training, epoch", tasks.observe_gradients, config
+    )
     if seen is None:
         return
     sentence, playing, picture = st.container(), st.container(), st.container()

@@ -17,8 +17,8 @@ from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_WORDS, Table, 
 from app.charts.style import MODEBAR
 from app.controls.links import compare_parameters, draw_unknown
 from app.navigation import open_page
-from app.server.evidence_cache import CellRuns, findings_of, runs_of_cell, server_evidence
-from app.server.sweep_queue import Sweeps, server_sweeps
+from app.server.evidence_cache import CellRuns, cell_runs, read_findings, server_evidence
+from app.server.sweep_queue import SweepQueue, server_sweeps
 from app.text.labels import NOUNS
 from app.views.reproduce.charts import table_figure
 from app.views.reproduce.controls import PARAMETERS, begin, complaints, draw_choice, draw_segments
@@ -26,7 +26,7 @@ from app.views.reproduce.grid import draw_grid, draw_take_away, markdown
 from app.views.reproduce.table import LEGEND, cell_words, draw_cells, file_table
 from app.views.reproduce.text import differences_sentence, figure_sentence, gains_sentence, norms_sentence, nothing_yet
 from app.widgets import notices
-from app.widgets.session import visit
+from app.widgets.session import begin_page
 
 __all__ = ["page"]
 
@@ -49,7 +49,7 @@ HOW_TO_READ = (
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    jobs, _ = visit()
+    jobs, _ = begin_page()
     sweeps = server_sweeps()
     draw_unknown(PARAMETERS)
     begin()
@@ -71,7 +71,7 @@ def page() -> None:
             notices.warning(complaint)
 
 
-def _draw_experiment(name: str, evidence: Evidence, sweeps: Sweeps) -> None:
+def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     """A table or a figure with its sentence, its controls, and what can be done with it."""
     sentence, controls = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
     frame = evidence.frame(name)
@@ -118,7 +118,7 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: Sweeps) -> None:
     draw_take_away(name, table, reference)
 
 
-def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: Sweeps) -> None:
+def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     """The cells, what each column stands on, and the selected cell."""
     chosen = draw_cells(table, reference, f"cells {name} {table.reading} {table.place} {table.metric}")
     note = f"{METRIC_WORDS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
@@ -135,11 +135,11 @@ def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, swe
             _draw_cell(name, table, *chosen, evidence, sweeps)
 
 
-def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidence, sweeps: Sweeps) -> None:
+def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     """What a cell stands on; its runs again, on this machine; and in Compare."""
     cell = table.cells[row, column]
     frame = evidence.frame(name)
-    runs = runs_of_cell(name, cell, evidence)
+    runs = cell_runs(name, cell, evidence)
     here = int(frame[frame["key"].isin(set(cell.keys))]["here"].sum())
     with st.container(border=True):
         shipped = _shipped(name, table, row, column) if here else None
@@ -162,7 +162,7 @@ def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
     return make_table(name, frame, table.reading, table.place, table.metric).cells.get((row, column))
 
 
-def _draw_again(runs: CellRuns, here: int, sweeps: Sweeps) -> None:
+def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
     """The button that trains a cell's runs on this machine, and how far that has come."""
     absent = sorted({own.dataset for own in runs.configs.values() if not DATASETS[own.dataset].at_hand()})
     if absent:
@@ -181,13 +181,13 @@ def _draw_again(runs: CellRuns, here: int, sweeps: Sweeps) -> None:
         args=(runs,),
         key="again",
     )
-    if missing and (gpu := sweeps.machine.gpu_in_words(runs.configs.values())):  # a phone would cut a button off
+    if missing and (gpu := sweeps.devices.gpu_phrase(runs.configs.values())):  # a phone would cut a button off
         st.caption(f"It trains on {gpu}.")
     for complaint in sorted({view.problem, *view.failures.values()} - {""}):
         notices.warning(complaint)
 
 
-def _follow(runs: CellRuns, sweeps: Sweeps) -> None:
+def _follow(runs: CellRuns, sweeps: SweepQueue) -> None:
     """How far a cell's runs have come; the whole page anew when they are done."""
     view = sweeps.view(runs)
     st.progress(len(view.runs) / len(runs.configs), f"{len(view.runs)} of {len(runs.configs)} runs, {view.state}")
@@ -198,7 +198,7 @@ def _follow(runs: CellRuns, sweeps: Sweeps) -> None:
 
 def _draw_points(evidence: Evidence) -> None:
     """Each thing that does not add up, with its effect, its figures and its command."""
-    found = findings_of(evidence)
+    found = read_findings(evidence)
     measured = sum(own is not None for own in found.values())
     st.markdown(
         f"##### {measured} places where the paper, its code and the measurements do not agree at first sight: each "

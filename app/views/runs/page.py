@@ -17,7 +17,7 @@ from anoonly_core.snippets import command_line, python_script
 from app.controls.choice import baseline_of
 from app.controls.links import address, compare_parameters, draw_unknown
 from app.navigation import PAGES, open_page
-from app.server.table_owners import sees
+from app.server.table_owners import can_see
 from app.text.labels import shown
 from app.text.markdown import plain
 from app.text.verdict import describe
@@ -83,7 +83,7 @@ def page() -> None:
 def _draw(store: Store) -> None:
     if complaint := st.session_state.pop("runs_complaint", None):
         notices.error(complaint)
-    stored = {key: run for key, run in store.runs().items() if sees(str(run.config["dataset"]))}
+    stored = {key: run for key, run in store.runs().items() if can_see(str(run.config["dataset"]))}
     if not stored:
         st.markdown(f"##### {EMPTY}")
         return

@@ -184,7 +184,7 @@ def _draw_cluster() -> str:
 def _cluster_field() -> str:
     offered = [address for address in os.environ.get("ANOONLY_CLUSTERS", "").split(",") if address.strip()]
     here = "this machine"
-    if allowed_hosts.only_here():
+    if allowed_hosts.is_local_only():
         typed: str = st.text_input(
             "Dask scheduler",
             key="cluster",

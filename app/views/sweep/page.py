@@ -16,8 +16,8 @@ from app.charts.style import MODEBAR
 from app.controls import links
 from app.controls.links import compare_parameters
 from app.navigation import open_page
-from app.server.sweep_queue import Sweeps, SweepView, server_sweeps
-from app.server.table_owners import sees
+from app.server.sweep_queue import SweepQueue, SweepView, server_sweeps
+from app.server.table_owners import can_see
 from app.text.labels import METRIC_WORDS, value_words
 from app.text.markdown import plain
 from app.views.sweep.charts import MARK, sweep_figure
@@ -25,8 +25,8 @@ from app.views.sweep.controls import Asked, draw_sidebar, metric_control
 from app.views.sweep.curves import axis_title, curves_of, sweep_verdict, x_values
 from app.views.sweep.url import open_sweep, take_in_link, write_link
 from app.widgets import notices
-from app.widgets.download import is_at_hand
-from app.widgets.session import visit
+from app.widgets.download import ensure_downloaded
+from app.widgets.session import begin_page
 
 __all__ = ["page"]
 
@@ -37,12 +37,12 @@ COMPARED_SEEDS = 10  # as many as the Compare page shows
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    (jobs, session), sweeps = visit(), server_sweeps()
+    (jobs, session), sweeps = begin_page(), server_sweeps()
     take_in_link()
     try:
         asked = draw_sidebar()
         links.draw_notices(asked.sweep.canonical())
-        if is_at_hand(asked.sweep.settings["dataset"], jobs, session):
+        if ensure_downloaded(asked.sweep.settings["dataset"], jobs, session):
             _draw(asked, sweeps)
     except AnoOnlyError as error:
         notices.error(str(error))
@@ -50,7 +50,7 @@ def page() -> None:
     _draw_earlier(sweeps)
 
 
-def _draw(asked: Asked, sweeps: Sweeps) -> None:
+def _draw(asked: Asked, sweeps: SweepQueue) -> None:
     """What does not change while runs finish, and within it what does."""
     sweep = asked.sweep
     view = sweeps.view(sweep)
@@ -64,7 +64,7 @@ def _draw(asked: Asked, sweeps: Sweeps) -> None:
             _draw_live(asked, sweeps)
 
 
-def _draw_live(asked: Asked, sweeps: Sweeps) -> None:
+def _draw_live(asked: Asked, sweeps: SweepQueue) -> None:
     """The sentence, the buttons with progress, the curves: all that a finished run changes."""
     sweep = asked.sweep
     view = sweeps.view(sweep)
@@ -109,7 +109,7 @@ def _draw_live(asked: Asked, sweeps: Sweeps) -> None:
         st.rerun()  # the page as a whole: following begins or ends
 
 
-def _draw_buttons(asked: Asked, sweeps: Sweeps, view: SweepView) -> None:
+def _draw_buttons(asked: Asked, sweeps: SweepQueue, view: SweepView) -> None:
     """Start, pause, cancel; and how long it will take, or how far it has come."""
     sweep = asked.sweep
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)
@@ -148,7 +148,7 @@ def _draw_buttons(asked: Asked, sweeps: Sweeps, view: SweepView) -> None:
     right.progress(share, words)
 
 
-def _expected(asked: Asked, sweeps: Sweeps, view: SweepView) -> str:
+def _expected(asked: Asked, sweeps: SweepQueue, view: SweepView) -> str:
     """How many runs are to be trained, and how long that will take."""
     sweep = asked.sweep
     missing = {key: config for key, config in sweep.configs.items() if key not in view.runs}
@@ -164,17 +164,17 @@ def _expected(asked: Asked, sweeps: Sweeps, view: SweepView) -> str:
         return f"{kept}; measuring how long that takes"
     if math.isnan(seconds):
         return kept
-    where = sweeps.machine.gpu_in_words(sweep.configs.values()) or "this machine"
+    where = sweeps.devices.gpu_phrase(sweep.configs.values()) or "this machine"
     return f"{kept}, about {duration(seconds)} on {where}"
 
 
-def _on_gpu(asked: Asked, sweeps: Sweeps) -> str:
-    gpu = "" if asked.cluster else sweeps.machine.gpu_in_words(asked.sweep.configs.values())
+def _on_gpu(asked: Asked, sweeps: SweepQueue) -> str:
+    gpu = "" if asked.cluster else sweeps.devices.gpu_phrase(asked.sweep.configs.values())
     return f" on {gpu}" if gpu else ""
 
 
 @st.fragment(run_every=FOLLOW_S)
-def _await_estimate(sweep: Sweep, sweeps: Sweeps, missing: dict[str, Any]) -> None:
+def _await_estimate(sweep: Sweep, sweeps: SweepQueue, missing: dict[str, Any]) -> None:
     """Draw the page again once it is known how long the sweep takes."""
     if not st.session_state.estimated and sweeps.estimate(sweep, missing) is not None:
         st.rerun()
@@ -212,8 +212,8 @@ def _draw_take_away(sweep: Sweep, view: SweepView) -> None:
             st.download_button("Parquet", lambda: to_parquet(table), "sweep.parquet", on_click="ignore")
 
 
-def _draw_earlier(sweeps: Sweeps) -> None:
-    earlier = [sweep for sweep in sweeps.earlier() if sees(str(sweep.settings.get("dataset", "")))]
+def _draw_earlier(sweeps: SweepQueue) -> None:
+    earlier = [sweep for sweep in sweeps.previous_sweeps() if can_see(str(sweep.settings.get("dataset", "")))]
     if not earlier:
         return
     with st.sidebar.expander(f"Earlier sweeps ({len(earlier)})"):

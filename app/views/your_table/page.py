@@ -20,13 +20,13 @@ from app.text.markdown import plain
 from app.views.your_table.controls import draw_reading
 from app.views.your_table.text import EMPTY, lead, report
 from app.widgets import notices
-from app.widgets.session import visit
-from app.widgets.worker_result import Limit, film_of
+from app.widgets.session import begin_page
+from app.widgets.worker_result import TimeLimit, await_worker_result
 
 __all__ = ["page"]
 
 READING_S = 60.0
-TOO_LONG = Limit(
+TOO_LONG = TimeLimit(
     READING_S,
     f"Reading the table took more than {READING_S:.0f} s and was stopped: bring a smaller one, or part of it.",
 )
@@ -39,7 +39,7 @@ KEPT = "Everybody who uses this server now sees it. It is no longer deleted when
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a choice."""
-    jobs, session = visit()
+    jobs, session = begin_page()
     links.draw_unknown()
     try:
         sentence = st.empty()
@@ -55,7 +55,7 @@ def page() -> None:
 
 def _choose() -> OwnTable | None:
     """The table that is looked at: the one just brought, or one of those that are here."""
-    tables = {table.name: table for table in table_owners.of_mine()}
+    tables = {table.name: table for table in table_owners.visible_uploads()}
     number = st.session_state.setdefault("own_uploads", 0)
     title = "Bring another table" if tables else "Bring a table"
     with st.expander(title, expanded=not tables, key=f"own_bring_{number}"):
@@ -90,7 +90,7 @@ def _bring(file: Any) -> None:
     """Take in an uploaded file, and empty the uploader, which else holds it in memory."""
     st.session_state.own_uploads += 1
     try:
-        table = uploads.bring(file.name, file, table_owners.owner(), table_owners.server_custody().server)
+        table = uploads.bring(file.name, file, table_owners.owner(), table_owners.server_table_owners().server)
         st.session_state.own_table = table.name
         st.session_state.own_complaint = None
     except AnoOnlyError as error:
@@ -99,8 +99,8 @@ def _bring(file: Any) -> None:
 
 
 def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
-    look: TableLook | None = film_of(
-        *(jobs, session, f"look {table.name}", "Reading", tasks.look_at_own, table.name), name="look", limit=TOO_LONG
+    look: TableLook | None = await_worker_result(
+        *(jobs, session, f"look {table.name}", "Reading", tasks.profile_upload, table.name), name="look", limit=TOO_LONG
     )
     if look is None:
         _draw_removal(table)
@@ -112,8 +112,8 @@ def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
         settled = table
         if table.counts is None or table.read_as() != reading:
             key = f"settle {table.name} {reading.model_dump_json()}"
-            found: OwnTable | None = film_of(
-                *(jobs, session, key, "Reading", tasks.settle_own, table.name, reading), name="settle", limit=TOO_LONG
+            found: OwnTable | None = await_worker_result(
+                *(jobs, session, key, "Reading", tasks.apply_schema, table.name, reading), name="settle", limit=TOO_LONG
             )
             if found is None:
                 jobs.forget_failures([key])  # a fault was said; another choice, or the same one again, starts anew
@@ -122,7 +122,7 @@ def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
                 return
             settled = uploads.get(table.name)
             if settled.read_as() != reading:  # made before, and read otherwise since
-                jobs.forget_film(key)
+                jobs.forget_worker_result(key)
                 st.rerun()
         sentence.markdown(f"##### {lead(settled)}")
         st.markdown("\n".join(f"- {said}" for said in report(settled)))
@@ -163,14 +163,14 @@ def _keep(table: OwnTable) -> None:
     try:
         uploads.keep(table)
     except AnoOnlyError as error:
-        notices.complain(str(error))
+        notices.queue_error(str(error))
 
 
 def _draw_removal(table: OwnTable) -> None:
     if st.button("Remove it", key=f"remove {table.name}", help="The table, and all that was made of it."):
-        table_owners.server_custody().remove(table)
+        table_owners.server_table_owners().remove(table)
         if uploads.find(table.name) is not None:
-            notices.complain(f"{table.shown} cannot be removed from {table.folder}: give access there.")
+            notices.queue_error(f"{table.shown} cannot be removed from {table.folder}: give access there.")
         st.session_state.pop("own_table", None)
         st.rerun()
 

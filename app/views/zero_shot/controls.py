@@ -12,8 +12,8 @@ from anoonly_core.errors import InvalidConfig
 from anoonly_core.zero_shot.class_table import CLASS_TABLES, ClassTable, class_table_identity, load_class_table
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config
 from app.controls.link_parser import OF_PAGES, not_known
-from app.server.lru import Memory
-from app.server.table_owners import of_mine
+from app.server.lru import LRU
+from app.server.table_owners import visible_uploads
 from app.text.labels import shown
 
 __all__ = ["Asked", "draw_sidebar", "read_link", "take_in_link", "write_link"]
@@ -165,12 +165,12 @@ def _table(name: str) -> ClassTable:
     return found
 
 
-_read = Memory(4)
+_read = LRU(4)
 
 
 def _tables() -> list[str]:
     """What is offered: the catalogue's, and the tables of one's own whose label column has three values or more."""
-    return [*CLASS_TABLES, *(table.name for table in of_mine() if table.labels)]
+    return [*CLASS_TABLES, *(table.name for table in visible_uploads() if table.labels)]
 
 
 def _forget_classes() -> None:

@@ -17,8 +17,8 @@ from app.server.jobs import Jobs
 from app.views.zero_shot import charts
 from app.views.zero_shot.controls import Asked, draw_sidebar, take_in_link, write_link
 from app.widgets import notices
-from app.widgets.session import visit
-from app.widgets.worker_result import film_of
+from app.widgets.session import begin_page
+from app.widgets.worker_result import await_worker_result
 
 __all__ = ["page"]
 
@@ -27,7 +27,7 @@ ACROSS = 30
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
-    jobs, session = visit()
+    jobs, session = begin_page()
     take_in_link()
     try:
         asked = draw_sidebar()
@@ -48,8 +48,8 @@ def _key(asked: Asked, what: str) -> str:
 def _draw(asked: Asked, jobs: Jobs, session: str) -> None:
     key, configs = _key(asked, "runs"), list(asked.configs)
     # What is there already is not asked for again, which would give up the trainings with fewer classes.
-    results: list[ZeroShotResult] | None = jobs.film(key) or film_of(
-        jobs, session, key, "Meta-training, step", tasks.zero_shot_runs, configs
+    results: list[ZeroShotResult] | None = jobs.worker_result(key) or await_worker_result(
+        jobs, session, key, "Meta-training, step", tasks.meta_train, configs
     )
     if results is None:
         return
@@ -128,9 +128,9 @@ def _draw_class_counts(asked: Asked, jobs: Jobs, session: str) -> None:
         ):
             return
         configs = [config for group in groups for config in group]
-        results: list[ZeroShotResult] | None = film_of(
+        results: list[ZeroShotResult] | None = await_worker_result(
             *(jobs, session, _key(asked, "counts"), "Meta-training, step"),
-            *(tasks.zero_shot_runs, configs),
+            *(tasks.meta_train, configs),
             name="counts",
         )
         if results is None:

@@ -39,13 +39,13 @@ class Idle:
 def idle(cache: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
-        patch.setattr(jobs_module, "Workers", Idle)
+        patch.setattr(jobs_module, "WorkerPool", Idle)
         jobs_module._jobs.cache_clear()
         sweep_queue.server_sweeps.cache_clear()
         with still():
             yield
-        table_owners.server_custody().close()
-        table_owners._custody.cache_clear()
+        table_owners.server_table_owners().close()
+        table_owners._table_owners.cache_clear()
         jobs_module._jobs.cache_clear()
         sweep_queue.server_sweeps.cache_clear()
 

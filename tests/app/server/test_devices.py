@@ -12,7 +12,7 @@ from anoonly_core.execution import tasks
 from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.pool import Task, WorkerDied
 from app.server import devices as module
-from app.server.devices import Machine
+from app.server.devices import Devices
 
 
 class Pool:
@@ -27,7 +27,7 @@ class Pool:
         self.asked.append((function, arguments))
         return Task(1, self.future)
 
-    def give_way(self, processes: int) -> None:
+    def pause_processes(self, processes: int) -> None:
         self.giving_way = processes
 
     def close(self) -> None:
@@ -44,30 +44,30 @@ class JobsOfPaper:
 
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(module, "Workers", Pool)
+    monkeypatch.setattr(module, "WorkerPool", Pool)
     return JobsOfPaper()
 
 
 def test_a_trainer_is_asked_once_and_until_then_nothing_is_known(jobs: Any) -> None:
-    machine = Machine(jobs)
+    machine = Devices(jobs)
     assert machine.gpu() is None and machine.gpu() is None and machine.device() == "cpu"
-    assert machine.gpu_in_words([make_config()]) == ""
+    assert machine.gpu_phrase([make_config()]) == ""
     assert jobs.trainers.asked == [(tasks.gpu_name, ())]
     jobs.trainers.future.set_result("NVIDIA Paper")
     assert (machine.gpu(), machine.gpu(wait=True), machine.device()) == ("NVIDIA Paper", "NVIDIA Paper", "cuda")
     assert len(jobs.trainers.asked) == 1
     one, other = make_config(), make_config(baseline="XGBOD")
-    assert machine.gpu_in_words([other, one]) == "this machine's NVIDIA Paper"
-    assert machine.gpu_in_words([other]) == "", "which a GPU does not train"
+    assert machine.gpu_phrase([other, one]) == "this machine's NVIDIA Paper"
+    assert machine.gpu_phrase([other]) == "", "which a GPU does not train"
 
 
 def test_one_process_owns_the_gpu_plans_and_trains_and_waits_for_nobody(jobs: Any) -> None:
     jobs.trainers.future.set_result("NVIDIA Paper")
-    machine = Machine(jobs)
+    machine = Devices(jobs)
     engine = machine.engine()
     assert (engine.device, engine.slots, engine.name) == ("cuda", 1, "NVIDIA Paper")
-    assert machine.planners("NVIDIA Paper") is engine.workers is machine.engine().workers
-    machine.give_way(2)
+    assert machine.planning_pool("NVIDIA Paper") is engine.workers is machine.engine().workers
+    machine.pause_processes(2)
     assert engine.workers.giving_way == 0  # type: ignore[attr-defined]
     machine.close()
     assert engine.workers.closed  # type: ignore[attr-defined]
@@ -75,8 +75,8 @@ def test_one_process_owns_the_gpu_plans_and_trains_and_waits_for_nobody(jobs: An
 
 def test_without_a_gpu_there_is_a_process_a_core_which_gives_way(jobs: Any) -> None:
     jobs.trainers.future.set_result("")
-    machine = Machine(jobs)
-    assert machine.planners("") is jobs.trainers
+    machine = Devices(jobs)
+    assert machine.planning_pool("") is jobs.trainers
     engine = machine.engine()
     assert (engine.device, engine.slots, engine.name) == ("cpu", 4, "4 workers")
     assert engine.workers is not jobs.trainers and engine.workers.giving_way == 3  # type: ignore[attr-defined]
@@ -87,7 +87,7 @@ def test_without_a_gpu_there_is_a_process_a_core_which_gives_way(jobs: Any) -> N
 @pytest.mark.parametrize("error", [WorkerDied(), Cancelled(), RuntimeError("CUDA driver")])
 def test_a_gpu_that_cannot_be_asked_for_is_none(jobs: Any, error: Exception) -> None:
     jobs.trainers.future.set_exception(error)
-    machine = Machine(jobs)
+    machine = Devices(jobs)
     assert machine.gpu() == "" and machine.engine().device == "cpu"
     jobs.trainers.future = Future()
     jobs.trainers.future.set_result("NVIDIA Paper")

@@ -55,7 +55,7 @@ def jobs(one_core: Jobs) -> Iterator[Jobs]:
 
 
 def train(jobs: Jobs, config: RunConfig, session: str = "one") -> None:
-    jobs.want(session, [[config]])
+    jobs.request_runs(session, [[config]])
     wait_for(lambda: jobs.result(run_key(config)), f"{config} ({jobs.failure(run_key(config))})")
 
 
@@ -65,12 +65,12 @@ def epoch(jobs: Jobs, config: RunConfig) -> int:
 
 
 def begin(jobs: Jobs, session: str, config: RunConfig) -> None:
-    jobs.want(session, [[config]])
+    jobs.request_runs(session, [[config]])
     wait_for(lambda: epoch(jobs, config) > 0, "the run to begin")
 
 
 def test_a_run_finishes_and_is_stored(jobs: Jobs) -> None:
-    jobs.unkept = "The one before could not be kept."
+    jobs.store_problem = "The one before could not be kept."
     config = short()
     key = run_key(config)
     assert jobs.result(key) is None
@@ -80,15 +80,15 @@ def test_a_run_finishes_and_is_stored(jobs: Jobs) -> None:
     assert (found.config, found.key) == (config, key)
     assert (jobs.view([key]), jobs.failure(key)) == (None, None)
     stored = default_store().get(key)
-    assert stored is not None and jobs.unkept == ""
+    assert stored is not None and jobs.store_problem == ""
     np.testing.assert_array_equal(stored.scores, found.scores)
 
 
 def test_what_is_finished_is_not_trained_again(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
     config = short()
     train(jobs, config)
-    jobs.want("two", [[config], [config]])
-    jobs.want("two", [default_choice().seeded(default_choice().b)])  # shipped with the product
+    jobs.request_runs("two", [[config], [config]])
+    jobs.request_runs("two", [default_choice().seeded(default_choice().b)])  # shipped with the product
     assert len(scheduled) == 1
     assert jobs.view([run_key(config)]) is None
 
@@ -109,7 +109,7 @@ def scheduled(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ..
 
 def test_a_group_is_one_job_and_its_runs_arrive_together(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
     group = [short(), short(), short()]
-    jobs.want("one", [group[:1], group[1:]])
+    jobs.request_runs("one", [group[:1], group[1:]])
     wait_for(lambda: all(jobs.result(run_key(config)) for config in group), "all of the group")
     assert len(scheduled) == 2
 
@@ -118,7 +118,7 @@ def test_two_sessions_share_one_job(jobs: Jobs, scheduled: list[tuple[Any, ...]]
     config = long()
     begin(jobs, "one", config)
     before = epoch(jobs, config)
-    jobs.want("two", [[config]])
+    jobs.request_runs("two", [[config]])
     assert len(scheduled) == 1
     assert epoch(jobs, config) >= before
 
@@ -138,7 +138,7 @@ def test_the_only_session_leaves_and_the_worker_is_free_again(jobs: Jobs) -> Non
 def test_with_a_second_session_waiting_it_goes_on(jobs: Jobs) -> None:
     config = long()
     begin(jobs, "one", config)
-    jobs.want("two", [[config]])
+    jobs.request_runs("two", [[config]])
     jobs.release("one")
     before = epoch(jobs, config)
     assert before > 0
@@ -151,7 +151,7 @@ def test_a_session_that_moves_on_gives_up_what_it_wanted(jobs: Jobs) -> None:
     left, last = [long(), long(), long()], short()
     begin(jobs, "one", left[0])
     for config in (*left[1:], last):
-        jobs.want("one", [[config]])
+        jobs.request_runs("one", [[config]])
     wait_for(lambda: jobs.result(run_key(last)), "the last settings")
     assert jobs.view([run_key(config) for config in left]) is None
 
@@ -166,17 +166,17 @@ def test_a_stopped_run_can_be_asked_for_again(jobs: Jobs) -> None:
 def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
     config = short(labeled_ratio=1.0, contamination=0.2)
     key = run_key(config)
-    jobs.want("one", [[config]])
+    jobs.request_runs("one", [[config]])
     wait_for(lambda: jobs.failure(key), "the failure")
     sentence = jobs.failure(key)
     assert sentence is not None
     assert sentence.startswith("Every training anomaly is labeled")
     assert jobs.view([key]) is None
-    jobs.want("one", [[config]])
+    jobs.request_runs("one", [[config]])
     assert len(scheduled) == 1, "it is not tried again unasked"
     jobs.forget_failures([key])
     assert jobs.failure(key) is None
-    jobs.want("one", [[config]])
+    jobs.request_runs("one", [[config]])
     wait_for(lambda: jobs.failure(key), "the second failure")
     assert len(scheduled) == 2
     train(jobs, short())
@@ -194,9 +194,9 @@ def test_of_several_jobs_the_slowest_is_shown(jobs: Jobs) -> None:
 
 def test_a_data_set_that_cannot_be_had_is_one_sentence(jobs: Jobs) -> None:
     config = short(dataset="CIFAR10_0")
-    jobs.want("one", [[config]])
+    jobs.request_runs("one", [[config]])
     key = dataset_key("CIFAR10_1")
-    jobs.want_datasets("one", ["CIFAR10_1"])
+    jobs.request_downloads("one", ["CIFAR10_1"])
     wait_for(lambda: jobs.failure(run_key(config)) and jobs.failure(key), "the failures")
     for sentence in (jobs.failure(run_key(config)), jobs.failure(key)):
         assert sentence is not None
@@ -207,8 +207,8 @@ def test_a_data_set_that_cannot_be_had_is_one_sentence(jobs: Jobs) -> None:
 
 def test_of_several_data_sets_only_those_that_failed_have_a_failure(jobs: Jobs) -> None:
     names = ["CIFAR10_1", "CIFAR10_2", "digits_3"]
-    jobs.want_datasets("one", names)
-    jobs.want_datasets("two", names[:1])
+    jobs.request_downloads("one", names)
+    jobs.request_downloads("two", names[:1])
     wait_for(lambda: not jobs.downloads(), "the end of the downloads")
     failures = [jobs.failure(dataset_key(name)) for name in names]
     assert failures[0] == failures[1] and failures[2] is None
@@ -219,8 +219,8 @@ def test_of_several_data_sets_only_those_that_failed_have_a_failure(jobs: Jobs) 
 def test_what_waits_says_how_many_come_first(jobs: Jobs) -> None:
     running, second, third = long(), short(), short()
     begin(jobs, "one", running)
-    jobs.want("two", [[second]])
-    jobs.want("three", [[third]])
+    jobs.request_runs("two", [[second]])
+    jobs.request_runs("three", [[third]])
     views = [jobs.view([run_key(config)]) for config in (running, second, third)]
     assert all(view is not None for view in views)
     assert [view.ahead for view in views if view] == [0, 1, 2]
@@ -232,15 +232,15 @@ def test_whoever_waits_need_not_wait_for_those_who_have_gone(jobs: Jobs, monkeyp
     monkeypatch.setattr(jobs_module, "GRACE_S", 0.3)
     running, queued, last = long(), long(), short()
     begin(jobs, "one", running)
-    jobs.want("two", [[queued]])
-    jobs.want("three", [[last]])
-    monkeypatch.setattr(jobs, "is_here", lambda session: session != "one")
+    jobs.request_runs("two", [[queued]])
+    jobs.request_runs("three", [[last]])
+    monkeypatch.setattr(jobs, "is_session_active", lambda session: session != "one")
     assert jobs.view([run_key(last)]) == JobView(ahead=2, done=0, total=0)
-    monkeypatch.setattr(jobs, "is_here", lambda session: True)  # the page was only loaded anew
+    monkeypatch.setattr(jobs, "is_session_active", lambda session: True)  # the page was only loaded anew
     time.sleep(0.5)
     before = epoch(jobs, running)
     wait_for(lambda: epoch(jobs, running) > before + 2, "further epochs")
-    monkeypatch.setattr(jobs, "is_here", lambda session: session == "three")
+    monkeypatch.setattr(jobs, "is_session_active", lambda session: session == "three")
     wait_for(lambda: jobs.view([run_key(last)]) is None, "the last in the queue")
     assert jobs.result(run_key(last)) is not None
     assert jobs.view([run_key(running), run_key(queued)]) is None
@@ -250,9 +250,9 @@ def test_whoever_waits_need_not_wait_for_those_who_have_gone(jobs: Jobs, monkeyp
 def test_projections_do_not_stand_before_a_run(jobs: Jobs) -> None:
     tables = {f"elsewhere {number}": np.zeros((20, 3)) + np.arange(20)[:, None] for number in range(6)}
     begin(jobs, "one", long())
-    jobs.want_points("two", "tsne", tables)
+    jobs.request_points("two", "tsne", tables)
     config = short()
-    jobs.want("three", [[config]])
+    jobs.request_runs("three", [[config]])
     view = jobs.view([run_key(config)])
     assert view is not None
     assert view.ahead <= 1
@@ -288,14 +288,14 @@ def features(rows: int = 60) -> np.ndarray:
 
 def test_a_projection_finishes_and_the_next_server_finds_it(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     key, table = hidden_points_key("a run", "tsne"), features()
-    jobs.want_points("one", "tsne", {key: table})
+    jobs.request_points("one", "tsne", {key: table})
     wait_for(lambda: jobs.points(key) is not None, "t-SNE")
     points = jobs.points(key)
     assert points is not None
     assert points.shape == (60, 2)
     assert np.isfinite(points).all()
     wait_for(lambda: default_store().get_arrays(key, "points") is not None, "the store")
-    monkeypatch.setattr(jobs_module, "Workers", lambda *arguments, **named: None)  # it needs no processes
+    monkeypatch.setattr(jobs_module, "WorkerPool", lambda *arguments, **named: None)  # it needs no processes
     np.testing.assert_array_equal(Jobs(store=default_store(), cores=1).points(key), points)
 
 
@@ -315,11 +315,11 @@ def test_pca_is_there_at_once(jobs: Jobs) -> None:
 
 def test_projections_given_up_leave_the_projectors_warm(jobs: Jobs) -> None:
     tables = {f"given up {number}": features(400 if number < 2 else 60) for number in range(5)}  # two run, three wait
-    jobs.want_points("one", "tsne", {"warm": features()})
+    jobs.request_points("one", "tsne", {"warm": features()})
     wait_for(lambda: jobs.points("warm") is not None, "the projectors")
     projectors = jobs.projectors.processes()
-    jobs.want_points("one", "tsne", tables)
-    jobs.want_points("one", "tsne", {"the last": features()})
+    jobs.request_points("one", "tsne", tables)
+    jobs.request_points("one", "tsne", {"the last": features()})
     wait_for(lambda: jobs.points("the last") is not None, "the last projection")
     assert jobs.projectors.processes() == projectors, "a queued projection that is given up ends a warm process"
 
@@ -339,10 +339,10 @@ def homeless(make_jobs: MakeJobs, tmp_path_factory: pytest.TempPathFactory) -> J
 def test_results_arrive_where_the_store_cannot_be_written(homeless: Jobs) -> None:
     assert not homeless.store.path.exists()
     train(homeless, short())
-    assert homeless.unkept.startswith(f"The run could not be kept in {homeless.store.path}")
-    homeless.unkept = ""
-    homeless.want_points("one", "tsne", {"unkept": features()})
-    wait_for(lambda: homeless.points("unkept") is not None and homeless.unkept, "t-SNE")
+    assert homeless.store_problem.startswith(f"The run could not be kept in {homeless.store.path}")
+    homeless.store_problem = ""
+    homeless.request_points("one", "tsne", {"store_problem": features()})
+    wait_for(lambda: homeless.points("store_problem") is not None and homeless.store_problem, "t-SNE")
     assert not homeless.store.path.exists()
 
 
@@ -359,20 +359,23 @@ def test_a_film_is_made_once_for_all_and_given_up_with_its_last_session(
 ) -> None:
     config = short(epochs=3)
     for session in ("one", "two"):
-        jobs.want_film(session, "film", tasks.observe_run, config)
-    wait_for(lambda: jobs.film("film"), "the film")
-    assert [one.place for one in jobs.film("film")] == ["norm 1 of 2, 128 features", "norm 2 of 2, 64 features"]
-    jobs.want_film("one", "film", tasks.observe_run, config)
+        jobs.request_worker_result(session, "film", tasks.observe_gradients, config)
+    wait_for(lambda: jobs.worker_result("film"), "the film")
+    assert [one.place for one in jobs.worker_result("film")] == [
+        "norm 1 of 2, 128 features",
+        "norm 2 of 2, 64 features",
+    ]
+    jobs.request_worker_result("one", "film", tasks.observe_gradients, config)
     assert len(scheduled) == 1
-    jobs.want_film("one", "long", tasks.record_runs, [long()], "pca")
+    jobs.request_worker_result("one", "long", tasks.record_replay, [long()], "pca")
     wait_for(lambda: (view := jobs.view(["long"])) is not None and view.done > 0, "the recording to begin")
     assert jobs.busy() == 1
-    jobs.want_film("one", "film", tasks.observe_run, config)  # another one is wanted now
+    jobs.request_worker_result("one", "film", tasks.observe_gradients, config)  # another one is wanted now
     wait_for(lambda: jobs.view(["long"]) is None and jobs.busy() == 0, "the recording to stop")
-    assert jobs.film("long") is None and jobs.failure("long") is None
+    assert jobs.worker_result("long") is None and jobs.failure("long") is None
 
 
 def test_why_a_film_failed_is_one_sentence(jobs: Jobs) -> None:
-    jobs.want_film("one", "refused", tasks.observe_run, make_config(baseline="REPEN"))
+    jobs.request_worker_result("one", "refused", tasks.observe_gradients, make_config(baseline="REPEN"))
     wait_for(lambda: jobs.failure("refused"), "the sentence")
     assert jobs.failure("refused") == "REPEN has no norm to look at."

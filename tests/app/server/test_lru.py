@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from app.server.lru import Memory
+from app.server.lru import LRU
 
 
 def test_it_keeps_so_many_and_forgets_what_was_used_longest_ago() -> None:
-    memory = Memory(2)
+    memory = LRU(2)
     memory.put("a", 1)
     memory.put("b", 2)
     assert memory.get("a") == 1

@@ -8,7 +8,7 @@ from streamlit.runtime.media_file_storage import MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
 from app.server import media_files
-from app.server.media_files import keep_files
+from app.server.media_files import delay_file_deletion
 
 CONTENT = b"row,score\n"
 
@@ -31,7 +31,7 @@ def test_it_is_there_after_many_drawings_of_others_and_gone_in_the_end(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr(media_files.time, "monotonic", lambda: now[0])
-    keep_files(60.0)
+    delay_file_deletion(60.0)
     files, name = made_on_a_click(storage)
     for _ in range(20):
         files.remove_orphaned_files()

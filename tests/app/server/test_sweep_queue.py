@@ -13,7 +13,7 @@ from anoonly_core.results.keys import run_key
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.server.evidence_cache import CellRuns
 from app.server.jobs import Jobs
-from app.server.sweep_queue import Sweeps
+from app.server.sweep_queue import SweepQueue
 from tests.app.conftest import MakeJobs, wait_for
 
 seeds = itertools.count(10**6)
@@ -25,14 +25,14 @@ def jobs(make_jobs: MakeJobs) -> Jobs:
 
 
 @pytest.fixture(scope="module")
-def shared(jobs: Jobs) -> Iterator[Sweeps]:
-    made = Sweeps(jobs)
+def shared(jobs: Jobs) -> Iterator[SweepQueue]:
+    made = SweepQueue(jobs)
     yield made
     made.close()
 
 
 @pytest.fixture
-def sweeps(shared: Sweeps) -> Iterator[Sweeps]:
+def sweeps(shared: SweepQueue) -> Iterator[SweepQueue]:
     yield shared
     for entry in list(shared._entries.values()):
         shared.stop(entry.sweep)
@@ -45,11 +45,11 @@ def a_sweep(number: int = 2, **settings: Any) -> Sweep:
     return make_sweep({"epochs": 2, "seed": seed, **settings}, [("lambda_n", [1, 0])], number)
 
 
-def wait_until(sweeps: Sweeps, sweep: Sweep, state: str) -> None:
+def wait_until(sweeps: SweepQueue, sweep: Sweep, state: str) -> None:
     wait_for(lambda: sweeps.view(sweep).state == state, f"{state}: {sweeps.view(sweep)}")
 
 
-def test_a_sweep_is_trained_kept_and_listed(sweeps: Sweeps) -> None:
+def test_a_sweep_is_trained_kept_and_listed(sweeps: SweepQueue) -> None:
     sweep = a_sweep()
     view = sweeps.view(sweep)
     assert (view.state, view.runs) == ("idle", {})
@@ -61,16 +61,16 @@ def test_a_sweep_is_trained_kept_and_listed(sweeps: Sweeps) -> None:
     wait_until(sweeps, sweep, "idle")
     view = sweeps.view(sweep)
     assert set(view.runs) == set(sweep.configs) and view.failures == {} and view.problem == ""
-    assert sweeps.earlier()[0] == sweep
-    after_a_restart = Sweeps(sweeps.jobs)
+    assert sweeps.previous_sweeps()[0] == sweep
+    after_a_restart = SweepQueue(sweeps.jobs)
     assert set(after_a_restart.view(sweep).runs) == set(sweep.configs)
-    sweeps.jobs.on_busy = sweeps.machine.give_way
+    sweeps.jobs.on_busy_change = sweeps.devices.pause_processes
 
 
-def test_stopped_it_keeps_what_is_finished_and_goes_on_from_there(sweeps: Sweeps) -> None:
+def test_stopped_it_keeps_what_is_finished_and_goes_on_from_there(sweeps: SweepQueue) -> None:
     sweep = a_sweep(3, epochs=60)
     first = dict(itertools.islice(sweep.configs.items(), 1))
-    sweeps.jobs.want("one", [list(first.values())])
+    sweeps.jobs.request_runs("one", [list(first.values())])
     wait_for(lambda: sweeps.view(sweep).runs, "the first run")
     created = sweeps.view(sweep).runs[next(iter(first))].created
     sweeps.start(sweep)
@@ -84,7 +84,7 @@ def test_stopped_it_keeps_what_is_finished_and_goes_on_from_there(sweeps: Sweeps
     assert sweeps.view(sweep).runs[next(iter(first))].created == created, "what is kept is not trained again"
 
 
-def test_sweeps_wait_for_each_other(sweeps: Sweeps) -> None:
+def test_sweeps_wait_for_each_other(sweeps: SweepQueue) -> None:
     long, short = a_sweep(epochs=5000), a_sweep()
     sweeps.start(long)
     wait_until(sweeps, long, "running")
@@ -93,19 +93,19 @@ def test_sweeps_wait_for_each_other(sweeps: Sweeps) -> None:
     sweeps.forget(long)
     assert sweeps.view(long).state == "stopping"
     wait_for(lambda: len(sweeps.view(short).runs) == 4, "the one that waited")
-    assert long not in sweeps.earlier() and short in sweeps.earlier()
+    assert long not in sweeps.previous_sweeps() and short in sweeps.previous_sweeps()
 
 
-def test_a_sweep_gives_way_to_what_a_page_waits_for(sweeps: Sweeps, jobs: Jobs) -> None:
+def test_a_sweep_gives_way_to_what_a_page_waits_for(sweeps: SweepQueue, jobs: Jobs) -> None:
     """One core: while a page's run trains, the sweep stands still, and then it goes on."""
     sweep = a_sweep(1, epochs=5000)
     sweeps.start(sweep)
     wait_until(sweeps, sweep, "running")
-    workers = sweeps.machine._on_cores
+    workers = sweeps.devices._on_cores
     assert workers is not None
     wait_for(lambda: any(task.progress for task in list(workers._tasks.values())), "its first epoch")
     config = make_config(epochs=300, seed=next(seeds))
-    jobs.want("one", [[config]])
+    jobs.request_runs("one", [[config]])
     assert workers._giving_way == 1
     (task,) = workers._tasks.values()
     wait_for(lambda: jobs.view([run_key(config)]) and jobs.view([run_key(config)]).total, "the page's run")  # type: ignore[union-attr]
@@ -116,7 +116,7 @@ def test_a_sweep_gives_way_to_what_a_page_waits_for(sweeps: Sweeps, jobs: Jobs) 
     wait_for(lambda: task.progress.done > stood.done + 3, "the sweep to go on")  # type: ignore[union-attr]
 
 
-def test_what_cannot_be_trained_is_a_sentence(sweeps: Sweeps) -> None:
+def test_what_cannot_be_trained_is_a_sentence(sweeps: SweepQueue) -> None:
     sweep = make_sweep(
         {"epochs": 2, "labeled_ratio": 1.0, "seed": next(seeds)}, [("contamination", [0, 0.2]), ("lambda_n", [0])], 1
     )
@@ -126,7 +126,7 @@ def test_what_cannot_be_trained_is_a_sentence(sweeps: Sweeps) -> None:
     assert sentence.startswith("Every training anomaly is labeled")
 
 
-def test_a_cluster_that_is_not_there_is_a_sentence(sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_is_not_there_is_a_sentence(sweeps: SweepQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anoonly_core.execution.dask_cluster.CONNECT_S", 1)
     sweep = a_sweep()
     sweeps.start(sweep, "tcp://127.0.0.1:9")
@@ -135,17 +135,17 @@ def test_a_cluster_that_is_not_there_is_a_sentence(sweeps: Sweeps, monkeypatch: 
     wait_until(sweeps, sweep, "idle")
 
 
-def test_what_is_no_sweep_in_the_store_is_not_listed(sweeps: Sweeps) -> None:
-    before = sweeps.earlier()
+def test_what_is_no_sweep_in_the_store_is_not_listed(sweeps: SweepQueue) -> None:
+    before = sweeps.previous_sweeps()
     for number, text in enumerate(("", "[]", "{}", '{"settings": {"dataset": "none"}, "axes": [], "seeds": 1}')):
         sweeps.jobs.store.put_sweep(f"broken {number}", text)
     sweeps.jobs.store.put_sweep("old", '{"settings": {}, "axes": [{"name": "color", "values": [1]}], "seeds": 1}')
-    assert sweeps.earlier()[-len(before) :] == before
+    assert sweeps.previous_sweeps()[-len(before) :] == before
 
 
-def test_a_cell_of_a_table_is_trained_as_a_sweep_is_but_not_listed_as_one(sweeps: Sweeps) -> None:
-    known = len(sweeps.earlier())
+def test_a_cell_of_a_table_is_trained_as_a_sweep_is_but_not_listed_as_one(sweeps: SweepQueue) -> None:
+    known = len(sweeps.previous_sweeps())
     cell = CellRuns(a_sweep(1).configs)
     sweeps.start(cell)
     wait_for(lambda: sweeps.view(cell).state == "idle", "the end of a cell's runs")
-    assert sweeps.view(cell).runs.keys() == cell.configs.keys() and len(sweeps.earlier()) == known
+    assert sweeps.view(cell).runs.keys() == cell.configs.keys() and len(sweeps.previous_sweeps()) == known

@@ -14,7 +14,7 @@ import pytest
 from anoonly_core.data.tables import uploads
 from app.server import table_owners
 from app.server.jobs import server_jobs
-from app.server.table_owners import Custody, server_custody
+from app.server.table_owners import TableOwners, server_table_owners
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -31,23 +31,23 @@ def test_a_server_that_begins_while_another_tidies_is_not_taken_for_a_dead_one(m
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", connect_and_be_tidied)
-    custody = Custody(server_jobs())
+    custody = TableOwners(server_jobs())
     try:
         assert tidied and table_owners._is_held(tidied[0])
-        custody.present("me", "session")  # as a page is before it brings anything
+        custody.note_presence("me", "session")  # as a page is before it brings anything
         table = uploads.bring("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", custody.server)
-        custody.tidy()
-        server_custody().tidy()
+        custody.remove_orphans()
+        server_table_owners().remove_orphans()
         assert uploads.find(table.name) == table
     finally:
         custody.close()
 
 
 def test_sessions_that_come_at_once_share_one_custody(monkeypatch: pytest.MonkeyPatch) -> None:
-    table_owners.server_custody().close()
-    table_owners._custody.cache_clear()
-    begin = Custody.__init__
-    monkeypatch.setattr(Custody, "__init__", lambda self, jobs: (time.sleep(0.05), begin(self, jobs))[1])
+    table_owners.server_table_owners().close()
+    table_owners._table_owners.cache_clear()
+    begin = TableOwners.__init__
+    monkeypatch.setattr(TableOwners, "__init__", lambda self, jobs: (time.sleep(0.05), begin(self, jobs))[1])
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: server_custody(), range(8)))
+        found = list(pool.map(lambda _: server_table_owners(), range(8)))
     assert all(custody is found[0] for custody in found)

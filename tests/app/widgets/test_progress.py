@@ -7,7 +7,7 @@ from typing import Any, cast
 from streamlit.delta_generator import DeltaGenerator
 
 from app.server.jobs import JobView
-from app.widgets.progress import Bar, draw_view
+from app.widgets.progress import Bar, draw_job_progress
 
 
 class Place:
@@ -28,7 +28,7 @@ def test_a_bar_speaks_only_when_it_has_moved() -> None:
     place = Place()
     bar = bar_at(place)
     for ahead, done in ((3, 0), (3, 0), (1, 0), (0, 2), (0, 2), (0, 3)):
-        draw_view(bar, JobView(ahead=ahead, done=done, total=0 if ahead else 10), "Training: epoch")
+        draw_job_progress(bar, JobView(ahead=ahead, done=done, total=0 if ahead else 10), "Training: epoch")
     assert place.told == [
         (0.0, "Waiting: 3 jobs of others come first"),
         (0.0, "Waiting: 1 job of others come first"),

@@ -115,7 +115,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("nothing is left to train")
 
     monkeypatch.setattr(engines.LocalEngine, "plan", refuse)
-    monkeypatch.setattr(engines, "Workers", NoProcesses)
+    monkeypatch.setattr(engines, "WorkerPool", NoProcesses)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

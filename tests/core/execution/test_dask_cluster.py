@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from anoonly_core.errors import EngineUnavailable
-from anoonly_core.execution.dask_cluster import Cluster
+from anoonly_core.execution.dask_cluster import DaskCluster
 from anoonly_core.execution.executor import execute
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import FILE_NAME, Store, StoredRun
@@ -180,13 +180,13 @@ def start_worker(scheduler: str, tmp_path: Path) -> Iterator[Callable[[], subpro
         worker.wait()
 
 
-def connected(address: str, workers: int) -> Cluster:
+def connected(address: str, workers: int) -> DaskCluster:
     """The cluster, once so many workers are there."""
     deadline = time.monotonic() + PATIENCE_S
     while True:
         assert time.monotonic() < deadline, "waited in vain for the workers"
         try:
-            cluster = Cluster(address)
+            cluster = DaskCluster(address)
         except EngineUnavailable as error:
             assert "no workers" in str(error)
             continue
@@ -250,15 +250,15 @@ def test_a_cluster_that_cannot_be_used_is_one_sentence(
     scheduler: str, start_worker: Callable[[], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(EngineUnavailable, match="has no workers"):
-        Cluster(scheduler)
+        DaskCluster(scheduler)
     start_worker()
     connected(scheduler, 1).close()
     monkeypatch.setattr("anoonly_core.execution.dask_cluster.__version__", "9.9")
     with pytest.raises(EngineUnavailable, match=r"has AnoOnly 0\.1\.0, here it is 9\.9"):
-        Cluster(scheduler)
+        DaskCluster(scheduler)
     monkeypatch.setattr("anoonly_core.execution.dask_cluster.CONNECT_S", 1)
     with pytest.raises(EngineUnavailable, match="No Dask scheduler answers"):
-        Cluster("tcp://127.0.0.1:9")
+        DaskCluster("tcp://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_what_is_no_address_is_refused_before_a_client_is_made_of_it(
     """A client that raises while it is made prints a traceback, after twenty seconds, when it goes."""
     monkeypatch.setattr("distributed.Client", lambda *arguments, **named: pytest.fail("it was asked"))
     with pytest.raises(EngineUnavailable, match="is no scheduler's address"):
-        Cluster(address)
+        DaskCluster(address)
 
 
 def test_keys_are_those_of_the_client() -> None:

@@ -18,10 +18,10 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import EngineUnavailable, SplitImpossible
 from anoonly_core.execution import executor as module
 from anoonly_core.execution import tasks
-from anoonly_core.execution.executor import LocalEngine, State, execute, kept_runs
+from anoonly_core.execution.executor import ExecutionState, LocalEngine, execute, stored_runs
 from anoonly_core.execution.job import JobProgress, start_trainer
 from anoonly_core.execution.plan import Plan, PlannedStack
-from anoonly_core.execution.pool import WorkerDied, Workers
+from anoonly_core.execution.pool import WorkerDied, WorkerPool
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
 from anoonly_core.runs.gpu import FAILED
@@ -39,8 +39,8 @@ def quick(**settings: Any) -> RunConfig:
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    started = Workers(2, start_trainer)
+def workers() -> Iterator[WorkerPool]:
+    started = WorkerPool(2, start_trainer)
     yield started
     started.close()
 
@@ -50,7 +50,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "runs.sqlite")
 
 
-def collect(states: Iterator[State]) -> tuple[set[str], dict[str, str]]:
+def collect(states: Iterator[ExecutionState]) -> tuple[set[str], dict[str, str]]:
     runs: set[str] = set()
     failures: dict[str, str] = {}
     for state in states:
@@ -63,7 +63,7 @@ def collect(states: Iterator[State]) -> tuple[set[str], dict[str, str]]:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
-def test_a_sweep_for_a_gpu_that_fails_is_trained_on_the_cpu_and_says_so(workers: Workers, store: Store) -> None:
+def test_a_sweep_for_a_gpu_that_fails_is_trained_on_the_cpu_and_says_so(workers: WorkerPool, store: Store) -> None:
     """To the end, in a process that was forked; the bits are the CPU's, and so are the keys in the store."""
     configs = keyed(*(quick(seed=seed, lambda_n=value) for seed in range(2) for value in (1, 0)))
     states = list(execute(configs, LocalEngine(workers, "NVIDIA Paper"), store))
@@ -77,7 +77,7 @@ def test_a_sweep_for_a_gpu_that_fails_is_trained_on_the_cpu_and_says_so(workers:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_a_forked_process_trains_on_the_gpu(store: Store) -> None:
-    one = Workers(1, start_trainer)
+    one = WorkerPool(1, start_trainer)
     try:
         gpu = one.schedule(tasks.gpu_name).result()
         configs = keyed(*(quick(seed=seed, lambda_n=value) for seed in range(2) for value in (1, 0)))
@@ -86,10 +86,10 @@ def test_a_forked_process_trains_on_the_gpu(store: Store) -> None:
         one.close()
     assert runs == configs.keys() and failures == {}
     assert {run.device for run in store.runs().values()} == {"cuda"}
-    assert kept_runs(store, configs, "cuda").keys() == configs.keys()
+    assert stored_runs(store, configs, "cuda").keys() == configs.keys()
 
 
-def test_where_there_is_no_gpu_a_worker_says_so(workers: Workers) -> None:
+def test_where_there_is_no_gpu_a_worker_says_so(workers: WorkerPool) -> None:
     assert bool(workers.schedule(tasks.gpu_name).result()) == torch.cuda.is_available()
 
 
@@ -100,14 +100,14 @@ def test_the_gpus_runs_are_found_before_the_cpus_and_on_the_cpu_not_at_all(store
     for result in (*on_cpu[1:], on_gpu):
         store.put(result)
     configs = keyed(first, second)
-    assert {key: run.device for key, run in kept_runs(store, configs, "cpu").items()} == {run_key(second): "cpu"}
-    found = {key: run.device for key, run in kept_runs(store, configs, "cuda").items()}
+    assert {key: run.device for key, run in stored_runs(store, configs, "cpu").items()} == {run_key(second): "cpu"}
+    found = {key: run.device for key, run in stored_runs(store, configs, "cuda").items()}
     assert found == {run_key(first): "cuda", run_key(second): "cpu"}
     store.put(on_cpu[0])
-    assert kept_runs(store, configs, "cuda")[run_key(first)].device == "cuda"
+    assert stored_runs(store, configs, "cuda")[run_key(first)].device == "cuda"
 
 
-def test_runs_are_those_of_one_process_to_the_bit(workers: Workers, store: Store) -> None:
+def test_runs_are_those_of_one_process_to_the_bit(workers: WorkerPool, store: Store) -> None:
     configs = [quick(seed=seed, lambda_n=value) for seed in range(3) for value in (1, 0)]
     configs += [quick(baseline="PReNet", seed=seed) for seed in range(2)]
     runs, failures = collect(execute(keyed(*configs), LocalEngine(workers), store))
@@ -118,7 +118,7 @@ def test_runs_are_those_of_one_process_to_the_bit(workers: Workers, store: Store
         assert found.metrics == expected.metrics
 
 
-def test_a_run_that_cannot_be_is_a_sentence_and_the_others_finish(workers: Workers, store: Store) -> None:
+def test_a_run_that_cannot_be_is_a_sentence_and_the_others_finish(workers: WorkerPool, store: Store) -> None:
     good, bad, diverging = quick(), quick(labeled_ratio=1.0, contamination=0.2), quick(learning_rate=1.0, epochs=30)
     bad_key = run_key(bad)
     runs, failures = collect(execute(keyed(good, bad, diverging), LocalEngine(workers), store))
@@ -127,7 +127,7 @@ def test_a_run_that_cannot_be_is_a_sentence_and_the_others_finish(workers: Worke
     assert len(runs) + len(failures) == 3
 
 
-def wait_for_epoch(states: Iterator[State], workers: Workers) -> None:
+def wait_for_epoch(states: Iterator[ExecutionState], workers: WorkerPool) -> None:
     """Let an execution go on until a stack is in its first epochs."""
     deadline = time.monotonic() + PATIENCE_S
     for _ in states:
@@ -137,7 +137,7 @@ def wait_for_epoch(states: Iterator[State], workers: Workers) -> None:
             return
 
 
-def test_a_killed_worker_costs_only_its_unfinished_stack(workers: Workers, store: Store) -> None:
+def test_a_killed_worker_costs_only_its_unfinished_stack(workers: WorkerPool, store: Store) -> None:
     configs = keyed(*(make_config(seed=seed, epochs=60, lambda_n=value) for seed in range(2) for value in (1, 0)))
     states = execute(configs, LocalEngine(workers), store)
     wait_for_epoch(states, workers)
@@ -151,7 +151,7 @@ def test_a_killed_worker_costs_only_its_unfinished_stack(workers: Workers, store
         assert found is not None and np.array_equal(found.scores, expected.scores)
 
 
-def test_who_stops_listening_stops_the_training(workers: Workers, store: Store) -> None:
+def test_who_stops_listening_stops_the_training(workers: WorkerPool, store: Store) -> None:
     before = workers.processes()
     states = execute(keyed(*(make_config(seed=seed, epochs=5000) for seed in range(4))), LocalEngine(workers), store)
     wait_for_epoch(states, workers)
@@ -164,10 +164,10 @@ def test_who_stops_listening_stops_the_training(workers: Workers, store: Store) 
     assert store.runs() == {}
 
 
-def test_work_that_gives_way_waits_and_goes_on(workers: Workers, store: Store) -> None:
+def test_work_that_gives_way_waits_and_goes_on(workers: WorkerPool, store: Store) -> None:
     states = execute(keyed(make_config(epochs=100), make_config(epochs=101)), LocalEngine(workers), store)
     wait_for_epoch(states, workers)
-    workers.give_way(workers.count)
+    workers.pause_processes(workers.count)
     try:
         time.sleep(0.5)  # an epoch and more: whoever is in one ends it
         tasks = list(workers._tasks.values())
@@ -175,7 +175,7 @@ def test_work_that_gives_way_waits_and_goes_on(workers: Workers, store: Store) -
         time.sleep(1.0)
         assert [task.progress for task in tasks] == held, "it trains on where it should wait"
     finally:
-        workers.give_way(0)
+        workers.pause_processes(0)
     runs, _ = collect(states)
     assert len(runs) == 2
 
@@ -268,7 +268,7 @@ def test_a_store_that_cannot_be_written_loses_no_figures(tmp_path: Path) -> None
         execute(keyed(quick()), Engine(lambda configs: [(result.key, result)]), Store(tmp_path / "runs.sqlite"))
     )
     assert states[-1].runs[result.key].metrics == result.metrics.as_dict()
-    assert "could not be kept" in states[-1].unkept
+    assert "could not be kept" in states[-1].store_problem
 
 
 def test_the_time_left_follows_how_long_stacks_really_take(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from pickle import PicklingError
 import pytest
 
 from anoonly_core.execution.job import Cancelled
-from anoonly_core.execution.pool import Task, WorkerDied, Workers
+from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
 
 PATIENCE_S = 90.0
 
@@ -41,13 +41,13 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 @pytest.fixture
-def make_workers() -> Iterator[Callable[..., Workers]]:
-    made: list[Workers] = []
+def make_workers() -> Iterator[Callable[..., WorkerPool]]:
+    made: list[WorkerPool] = []
 
     def make(
         count: int, initializer: Callable[..., None] = start_lightly, warm: Callable[[], object] | None = None
-    ) -> Workers:
-        made.append(Workers(count, initializer, warm))
+    ) -> WorkerPool:
+        made.append(WorkerPool(count, initializer, warm))
         return made[-1]
 
     yield make
@@ -55,14 +55,14 @@ def make_workers() -> Iterator[Callable[..., Workers]]:
         workers.close()
 
 
-def kill_one(workers: Workers, choose: random.Random) -> None:
+def kill_one(workers: WorkerPool, choose: random.Random) -> None:
     if processes := sorted(workers.processes()):
         os.kill(choose.choice(processes), signal.SIGKILL)
 
 
 # What each call returns grows to some megabytes: a pipe holds 64 KiB of it, so that many die while they send.
 @pytest.mark.parametrize("size", [10, 20_000])
-def test_every_call_ends_whoever_is_killed_when(make_workers: Callable[..., Workers], size: int) -> None:
+def test_every_call_ends_whoever_is_killed_when(make_workers: Callable[..., WorkerPool], size: int) -> None:
     workers, choose = make_workers(2), random.Random(size)
     tasks: list[Task] = []
     for _ in range(40):
@@ -78,7 +78,7 @@ def test_every_call_ends_whoever_is_killed_when(make_workers: Callable[..., Work
     assert workers.schedule(operator.add, 1).result() == len(tasks) + 2
 
 
-def test_a_process_that_died_before_its_call_costs_nothing(make_workers: Callable[..., Workers]) -> None:
+def test_a_process_that_died_before_its_call_costs_nothing(make_workers: Callable[..., WorkerPool]) -> None:
     workers = make_workers(1)
     for _ in range(20):
         workers.schedule(operator.add, 1).result()
@@ -93,7 +93,7 @@ def write_and_die(number: int, path: Path) -> None:
     os._exit(0)
 
 
-def test_a_call_that_was_begun_is_not_made_again(make_workers: Callable[..., Workers], tmp_path: Path) -> None:
+def test_a_call_that_was_begun_is_not_made_again(make_workers: Callable[..., WorkerPool], tmp_path: Path) -> None:
     workers = make_workers(1)
     first, second = workers.schedule(write_and_die, tmp_path / "made"), workers.schedule(operator.add, 1)
     with pytest.raises(WorkerDied):
@@ -102,12 +102,12 @@ def test_a_call_that_was_begun_is_not_made_again(make_workers: Callable[..., Wor
     assert (tmp_path / "made").read_text() == "made\n"
 
 
-def test_processes_that_cannot_begin_are_said_to_have_died(make_workers: Callable[..., Workers]) -> None:
+def test_processes_that_cannot_begin_are_said_to_have_died(make_workers: Callable[..., WorkerPool]) -> None:
     with pytest.raises(WorkerDied, match="end before they begin"):
         make_workers(1, start_never).schedule(operator.add, 1).result()
 
 
-def test_a_stopped_call_that_does_not_listen_loses_its_process(make_workers: Callable[..., Workers]) -> None:
+def test_a_stopped_call_that_does_not_listen_loses_its_process(make_workers: Callable[..., WorkerPool]) -> None:
     workers = make_workers(1)
     workers.schedule(operator.add, 1).result()
     before = workers.processes()
@@ -127,7 +127,7 @@ def sleep(number: int, seconds: float) -> None:
     time.sleep(seconds)
 
 
-def test_what_a_call_raises_comes_back_with_where_it_was_raised(make_workers: Callable[..., Workers]) -> None:
+def test_what_a_call_raises_comes_back_with_where_it_was_raised(make_workers: Callable[..., WorkerPool]) -> None:
     workers = make_workers(1)
     workers.schedule(operator.add, 1).result()
     before = workers.processes()
@@ -154,7 +154,7 @@ def make_lock(number: int) -> object:
     return threading.Lock()
 
 
-def test_close_ends_what_is_under_way_and_what_waits(make_workers: Callable[..., Workers]) -> None:
+def test_close_ends_what_is_under_way_and_what_waits(make_workers: Callable[..., WorkerPool]) -> None:
     workers = make_workers(1)
     tasks = [workers.schedule(sleep, 600.0) for _ in range(3)]
     wait_for(lambda: tasks[0].running, "its beginning")
@@ -168,7 +168,7 @@ def test_close_ends_what_is_under_way_and_what_waits(make_workers: Callable[...,
 
 
 def test_a_process_that_is_killed_while_idle_is_replaced_though_nobody_asks(
-    make_workers: Callable[..., Workers], caplog: pytest.LogCaptureFixture
+    make_workers: Callable[..., WorkerPool], caplog: pytest.LogCaptureFixture
 ) -> None:
     workers = make_workers(2)
     wait_for(lambda: len(workers.processes()) == 2, "both")
@@ -180,7 +180,7 @@ def test_a_process_that_is_killed_while_idle_is_replaced_though_nobody_asks(
 
 
 def test_each_process_warms_itself_once_when_it_has_nothing_to_do(
-    make_workers: Callable[..., Workers], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_workers: Callable[..., WorkerPool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("anoonly_core.execution.pool.WARM_AFTER_S", 0.1)
     workers = make_workers(2, warm=partial(write_when, tmp_path))
@@ -201,7 +201,7 @@ def write_when(folder: Path) -> None:
 
 
 def test_a_process_that_cannot_warm_itself_goes_on(
-    make_workers: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_workers: Callable[..., WorkerPool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("anoonly_core.execution.pool.WARM_AFTER_S", 0.1)
     workers = make_workers(1, warm=partial(operator.truediv, 1, 0))
@@ -212,7 +212,7 @@ def test_a_process_that_cannot_warm_itself_goes_on(
 
 
 def test_a_process_that_cannot_be_started_is_said_and_tried_again(
-    make_workers: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_workers: Callable[..., WorkerPool], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
         broken.setattr("anoonly_core.execution.process.WorkerProcess.start", partialmethod(fail))
@@ -228,7 +228,7 @@ def fail(process: object) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only on Linux are the processes forked from one that has torch")
-def test_a_collection_of_garbage_leaves_the_loaded_memory_shared(make_workers: Callable[..., Workers]) -> None:
+def test_a_collection_of_garbage_leaves_the_loaded_memory_shared(make_workers: Callable[..., WorkerPool]) -> None:
     shared, own_then = make_workers(1).schedule(collect_garbage).result()
     assert shared > 50, "what was loaded before the fork"
     assert own_then < shared / 4

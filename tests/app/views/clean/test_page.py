@@ -174,18 +174,18 @@ def test_moving_q_keeps_the_suspicion_and_trains_the_final_heads(
     page = open_page()
     asked: list[str] = []
     jobs = jobs_module.server_jobs()
-    want = jobs.want_film
+    want = jobs.request_worker_result
     monkeypatch.setattr(
         jobs,
-        "want_film",
+        "request_worker_result",
         lambda session, key, function, *rest: (asked.append(function.__name__), want(session, key, function, *rest)),
     )
     page.select_slider(key="remove").set_value(0.5).run()
-    assert asked == ["purify_runs"] and len(page.dataframe[0].value) == 80
+    assert asked == ["purify_pools"] and len(page.dataframe[0].value) == 80
     assert any("With 50% of the pool go" in text.value for text in page.markdown)
     asked.clear()
     page.select_slider(key="parts").set_value(1).run()
-    assert asked == ["suspect_runs", "purify_runs"] and not page.exception
+    assert asked == ["score_pools", "purify_pools"] and not page.exception
     page.selectbox(key="scorer").set_value("svdd").run()
     assert "AUCROC" in sentence(page) and not page.exception and not page.error
 

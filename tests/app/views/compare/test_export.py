@@ -59,7 +59,7 @@ def test_the_detector_that_it_fits_is_the_run_on_show(open_page: Callable[..., A
     assert [caught.value for caught in page.exception] == []
     assert offered(page) == ["Report as HTML", "Scores as CSV", "Detector", "Scores of all rows as CSV", "Script"]
     jobs = jobs_module.server_jobs()
-    found, result = jobs.film(detector_key(B)), jobs.result(run_key(B))
+    found, result = jobs.worker_result(detector_key(B)), jobs.result(run_key(B))
     assert isinstance(found, FittedRun) and result is not None
     dataset = load_cached("digits_3")
     assert np.array_equal(found.scores[result.test_rows].astype(np.float32), result.scores)
@@ -90,15 +90,15 @@ def test_a_fit_tells_how_far_it_is_and_can_be_stopped(make_jobs: MakeJobs) -> No
     jobs: Jobs = make_jobs()
     config = make_config(epochs=3000)
     key = detector_key(config)
-    jobs.want_film("me", key, tasks.fit_detector, config)
+    jobs.request_worker_result("me", key, tasks.fit_detector, config)
     wait_for(lambda: (view := jobs.view([key])) is not None and view.done > 1, "the second epoch")
     view = jobs.view([key])
     assert view is not None and view.total == 3000
-    jobs.release("me", ["films"])
+    jobs.release("me", ["worker results"])
     assert jobs.view([key]) is None and jobs.failure(key) is None
-    jobs.want_film("me", detector_key(B), tasks.fit_detector, B)
-    wait_for(lambda: jobs.film(detector_key(B)), "the next fit")
-    assert jobs.film(key) is None
+    jobs.request_worker_result("me", detector_key(B), tasks.fit_detector, B)
+    wait_for(lambda: jobs.worker_result(detector_key(B)), "the next fit")
+    assert jobs.worker_result(key) is None
 
 
 def test_the_scores_are_the_runs(shipped: Shipped) -> None:

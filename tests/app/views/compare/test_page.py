@@ -18,7 +18,7 @@ from app.controls.choice import baseline_of
 from app.server import jobs as jobs_module
 from app.server.jobs import JobView
 from app.text.verdict import difference
-from app.widgets.progress import Bar, Plan, draw_progress
+from app.widgets.progress import Bar, ComparisonRuns, draw_run_progress
 from tests.app.views.compare.compare_read import (
     FIGURES,
     QUICK,
@@ -257,7 +257,7 @@ def test_progress_says_what_it_counts(b: str, view: JobView | None, said: str) -
     shown = []
     bar: Any = SimpleNamespace(progress=lambda share, text: shown.append(text))
     jobs: Any = SimpleNamespace(view=lambda keys: view)
-    draw_progress(Bar(bar), "Training", Plan([baseline_of(config)], [config]), [], jobs)
+    draw_run_progress(Bar(bar), "Training", ComparisonRuns([baseline_of(config)], [config]), [], jobs)
     assert shown == [said]
 
 
@@ -267,9 +267,9 @@ def test_what_could_not_be_kept_is_said_on_top_as_long_as_it_is_so(
     jobs, sentence = jobs_module.server_jobs(), "The run could not be kept."
 
     def want(session: str, groups: Any) -> None:
-        jobs.unkept = next(states)
+        jobs.store_problem = next(states)
 
-    monkeypatch.setattr(jobs, "want", want)
+    monkeypatch.setattr(jobs, "request_runs", want)
     states = iter([sentence, sentence, "", ""])
     assert [warning.value for warning in open_page().warning] == [sentence.replace(".", "\\.")]
     page = open_page()

@@ -285,8 +285,8 @@ def test_of_several_all_failures_are_said_at_the_end(mirror: Server) -> None:
 def test_a_download_outlives_the_page_and_a_cancel_keeps_what_is_here(mirror: Server, jobs: Jobs) -> None:
     mirror.plan, mirror.body = ["404", "stalled"], bytes(100_000)
     names = ["CIFAR10_1", "CIFAR10_2", "CIFAR10_3"]
-    jobs.want_datasets("one", names)
-    jobs.want_datasets("two", names[1:])
+    jobs.request_downloads("one", names)
+    jobs.request_downloads("two", names[1:])
     wait_for(lambda: (view := jobs.view([dataset_key(names[1])])) is not None and view.done > 0, "bytes")
     view = jobs.view([dataset_key(names[2])])
     assert view is not None and (view.done, view.total) == (50_000, 100_000)
@@ -304,10 +304,10 @@ def test_a_download_that_was_left_behind_can_be_cancelled(
     mirror: Server, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirror.plan, mirror.body = ["stalled"], bytes(100_000)
-    jobs.want_datasets("one", ["CIFAR10_1"])
+    jobs.request_downloads("one", ["CIFAR10_1"])
     jobs.adopt_downloads("two")
     assert jobs.downloads("two") == [], "somebody waits for it"
-    monkeypatch.setattr(jobs, "is_here", lambda session: session != "one")
+    monkeypatch.setattr(jobs, "is_session_active", lambda session: session != "one")
     jobs.adopt_downloads("two")
     jobs.release("two", ["data"])
     assert jobs.downloads() == []
@@ -316,8 +316,8 @@ def test_a_download_that_was_left_behind_can_be_cancelled(
 def test_whoever_comes_back_sees_how_far_it_is(mirror: Server, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page that is opened while others' files come shows them; here it is told that they have come."""
     told: list[list[str]] = []
-    monkeypatch.setattr("app.widgets.download.follow", lambda names, jobs, session: told.append(list(names)))
+    monkeypatch.setattr("app.widgets.download.follow_downloads", lambda names, jobs, session: told.append(list(names)))
     mirror.plan, mirror.body = ["stalled"], bytes(100_000)
-    jobs.want_datasets("one", ["CIFAR10_1", "CIFAR10_2"])
+    jobs.request_downloads("one", ["CIFAR10_1", "CIFAR10_2"])
     page()
     assert told == [["CIFAR10_1", "CIFAR10_2"]]

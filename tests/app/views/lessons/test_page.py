@@ -108,7 +108,7 @@ def test_it_begins_with_the_first_question(open_page: Open) -> None:
 
 def test_nothing_runs_before_a_prediction(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted: list[object] = []
-    monkeypatch.setattr(Jobs, "want", lambda self, session, groups: wanted.append(groups))
+    monkeypatch.setattr(Jobs, "request_runs", lambda self, session, groups: wanted.append(groups))
     page = open_page(**SHIPPED_STEP)
     assert prediction(page).value is None and page.button(key="commit").disabled
     assert "**A** DeepSAD :gray-badge[λₙ = 1]" in said(page)
@@ -166,7 +166,7 @@ def test_a_measure_of_maps_has_its_maps_drawn(open_page: Open, jobs: Jobs, monke
         assert projector == "tsne"
         drawn.update({key: project(table, "pca") for key, table in features.items()})  # which is quicker
 
-    monkeypatch.setattr(jobs, "want_points", want)
+    monkeypatch.setattr(jobs, "request_points", want)
     monkeypatch.setattr(jobs, "points", drawn.get)
     with_step(monkeypatch, metric="tsne_gap", shows="map", also=())
     page = predict(open_page(**SHIPPED_STEP), "better")
@@ -181,7 +181,7 @@ def test_a_failure_is_one_sentence_and_can_be_tried_again(
 ) -> None:
     monkeypatch.setattr(jobs, "result", lambda key: None)
     monkeypatch.setattr(jobs, "failure", lambda key: "There is no room.")
-    monkeypatch.setattr(jobs, "want", lambda session, groups: None)
+    monkeypatch.setattr(jobs, "request_runs", lambda session, groups: None)
     page = predict(open_page(**SHIPPED_STEP), "better")
     assert [error.value for error in page.error] == ["There is no room\\."]
     monkeypatch.undo()
@@ -221,7 +221,7 @@ def test_progress_counts_the_seeds(open_page: Open, jobs: Jobs, monkeypatch: pyt
 
     bars: list[str] = []
     monkeypatch.setattr(jobs, "result", late)
-    monkeypatch.setattr(jobs, "want", lambda session, groups: None)
+    monkeypatch.setattr(jobs, "request_runs", lambda session, groups: None)
     monkeypatch.setattr(jobs, "view", lambda keys: JobView(ahead=0, done=3, total=50))
     monkeypatch.setattr("app.views.lessons.page.draw_progress", lambda bar, what, *rest: bars.append(what))
     page = predict(open_page(**SHIPPED_STEP), "better")

@@ -29,7 +29,7 @@ def observed(**settings: Any) -> tuple[RunConfig, list[Observation]]:
     return config, observe(config)
 
 
-def film_of(**settings: Any) -> tuple[Observation, Film]:
+def await_worker_result(**settings: Any) -> tuple[Observation, Film]:
     seen = observed(**settings)[1][-1]
     return seen, observation_film(seen)
 
@@ -41,7 +41,7 @@ def at(film: Film, trace: int, attribute: str, moment: int) -> Any:
 
 @pytest.mark.parametrize("norm", NORM_LABELS)
 def test_every_moment_shows_every_row_of_its_batch(norm: str) -> None:
-    seen, film = film_of(norm=norm)
+    seen, film = await_worker_result(norm=norm)
     assert len(film.captions) == len(film.times) == len(seen.epoch) == 27
     for moment in (0, 5, 26):
         rows = np.concatenate([at(film, trace, "customdata", moment) for trace in range(len(KINDS))])
@@ -50,7 +50,7 @@ def test_every_moment_shows_every_row_of_its_batch(norm: str) -> None:
 
 
 def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own() -> None:
-    seen, film = film_of()
+    seen, film = await_worker_result()
     moment = int(np.argmax((seen.kind == Kind.LABELED_ANOMALY).any(axis=1)))
     axis = film.figure.layout.yaxis
     assert axis.ticktext[0] == "nothing"
@@ -67,7 +67,7 @@ def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own
 
 
 def test_one_feature_can_be_looked_at_by_itself() -> None:
-    seen, film = film_of()
+    seen, film = await_worker_result()
     one = observation_film(seen, 5).figure
     drawn = next(trace for trace in one.data if trace.name == "batch μ")
     assert np.array_equal(drawn.y, seen.mean[:, 5])
@@ -77,14 +77,14 @@ def test_one_feature_can_be_looked_at_by_itself() -> None:
 
 def test_distances_are_told_apart_without_color() -> None:
     names = {name for name, *_ in KINDS.values()}
-    lines = [own for own in film_of()[1].figure.data if own.name in names and own.mode != "markers"]
+    lines = [own for own in await_worker_result()[1].figure.data if own.name in names and own.mode != "markers"]
     assert len(lines) == 3 == len({own.line.dash for own in lines})
 
 
 def test_without_running_statistics_none_are_drawn() -> None:
-    names = {trace.name for trace in film_of(norm="layer")[1].figure.data}
+    names = {trace.name for trace in await_worker_result(norm="layer")[1].figure.data}
     assert "batch μ" in names and "running μ" not in names
-    assert "running σ" in {trace.name for trace in film_of()[1].figure.data}
+    assert "running σ" in {trace.name for trace in await_worker_result()[1].figure.data}
 
 
 @pytest.mark.parametrize(

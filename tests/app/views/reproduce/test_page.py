@@ -18,8 +18,8 @@ from anoonly_core.reproduction.tables import ALL, Table, make_table
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import Store
 from app.server import evidence_cache
-from app.server.devices import Machine
-from app.server.evidence_cache import runs_of_cell, server_evidence
+from app.server.devices import Devices
+from app.server.evidence_cache import cell_runs, server_evidence
 from app.views.reproduce import page as views_reproduce
 from app.views.reproduce.charts import table_figure
 from app.views.reproduce.page import SHOWN
@@ -65,7 +65,7 @@ def test_the_address_says_what_is_shown_and_a_wrong_one_is_said(server: None) ->
 def test_a_cell_says_what_will_train_it(
     server: None, monkeypatch: pytest.MonkeyPatch, gpu: str, row: str, words: list[str]
 ) -> None:
-    monkeypatch.setattr(Machine, "gpu", lambda machine, wait=False: gpu)
+    monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: gpu)
     monkeypatch.setattr(views_reproduce, "draw_cells", lambda table, reference, key: (row, "20news"))
     monkeypatch.setattr(views_reproduce, "DATASETS", {"20news_3": SimpleNamespace(at_hand=lambda: True)})
     page = shown("table1")
@@ -150,16 +150,16 @@ def test_what_is_read_ahead_is_not_made_again_and_leaves_room_for_others(
     clock = SimpleNamespace(perf_counter=time.perf_counter, sleep=rests.append)
     monkeypatch.setattr(evidence_cache, "time", clock)
     store = Store(tmp_path / "store.sqlite")
-    evidence_cache.read_ahead(store)
+    evidence_cache.preload_evidence(store)
     assert len(rests) == 1 + len(POINTS) and all(rest > 0 for rest in rests)
     monkeypatch.setattr(evidence_cache, "POINTS", dict.fromkeys(POINTS))  # what would be asked again breaks
-    found = evidence_cache.findings_of(server_evidence(store))
+    found = evidence_cache.read_findings(server_evidence(store))
     assert set(found) == set(POINTS) and any(found.values())
 
 
 def test_a_cell_s_runs_are_those_of_its_data_sets_and_seeds() -> None:
     evidence = evidence_shipped()
     table = make_table("table1", evidence.frame("table1"), "text")
-    runs = runs_of_cell("table1", table.cells["DevNet", "20news"], evidence)
+    runs = cell_runs("table1", table.cells["DevNet", "20news"], evidence)
     assert {(own.dataset, own.seed) for own in runs.configs.values()} == {("20news_3", seed) for seed in range(5)}
     assert {own.baseline for own in runs.configs.values()} == {"DevNet"}

@@ -16,8 +16,8 @@ from anoonly_core.sweeps.presets import QUESTIONS
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.server import jobs as jobs_module
 from app.server import sweep_queue as sweeps_module
-from app.server.devices import Machine
-from app.server.sweep_queue import Sweeps
+from app.server.devices import Devices
+from app.server.sweep_queue import SweepQueue
 from app.views.sweep import controls as sweep_controls
 from tests.app.conftest import MakeJobs
 
@@ -25,7 +25,7 @@ MAIN = Path(__file__).parents[4] / "app" / "main.py"
 Open = Callable[..., AppTest]
 
 
-class Silent(Sweeps):
+class Silent(SweepQueue):
     """Sweeps that note what is started, and measure nothing."""
 
     started: list[tuple[Sweep, str]]
@@ -40,8 +40,8 @@ class Silent(Sweeps):
 
 @pytest.fixture
 def sweeps(make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch) -> Silent:
-    monkeypatch.setattr("app.server.jobs.Workers", lambda *arguments, **named: None)
-    monkeypatch.setattr(Machine, "gpu", lambda machine, wait=False: "")
+    monkeypatch.setattr("app.server.jobs.WorkerPool", lambda *arguments, **named: None)
+    monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: "")
     jobs = jobs_module.Jobs()
     made = Silent(jobs)
     made.started = []
@@ -166,7 +166,7 @@ def test_the_command_is_that_of_the_sweep(open_page: Open, sweeps: Silent) -> No
 
 @pytest.mark.parametrize(("gpu", "words"), [("", "this machine"), ("NVIDIA _Paper", "machine's NVIDIA \\_Paper")])
 def test_it_says_what_will_train(open_page: Open, monkeypatch: pytest.MonkeyPatch, gpu: str, words: str) -> None:
-    monkeypatch.setattr(Machine, "gpu", lambda machine, wait=False: gpu)
+    monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: gpu)
     (progress,) = open_page().get("progress")
     assert "about 2 min on this machine" in progress.proto.text and words in progress.proto.text
 
@@ -175,7 +175,7 @@ def test_it_says_what_will_train(open_page: Open, monkeypatch: pytest.MonkeyPatc
 def test_an_open_page_lets_nobody_name_a_cluster(
     open_page: Open, sweeps: Silent, monkeypatch: pytest.MonkeyPatch, offered: bool
 ) -> None:
-    monkeypatch.setattr(sweep_controls.allowed_hosts, "only_here", lambda: offered)
+    monkeypatch.setattr(sweep_controls.allowed_hosts, "is_local_only", lambda: offered)
     monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://ours:8786")
     page = open_page()
     assert bool(page.text_input) == offered

@@ -25,10 +25,10 @@ from app.controls.link_parser import read_link
 from app.controls.registry import CONTROLS
 from app.server import table_owners
 from app.server.jobs import server_jobs
-from app.server.table_owners import Custody, server_custody
+from app.server.table_owners import TableOwners, server_table_owners
 from app.views.your_table import page as your_table
 from app.views.your_table.text import lead, report
-from app.widgets.worker_result import Limit
+from app.widgets.worker_result import TimeLimit
 from tests.app.conftest import opened
 from tests.tables import cancer, digits, penguins
 
@@ -48,7 +48,7 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch, server: None) -> Iterator[None]
 
 def brought(content: bytes | None = None, shown: str = "cells.csv", owner: str = "me", server: str = "") -> OwnTable:
     body = TABLE.to_csv(index=False).encode() if content is None else content
-    return uploads.bring(shown, io.BytesIO(body), owner, server or server_custody().server)
+    return uploads.bring(shown, io.BytesIO(body), owner, server or server_table_owners().server)
 
 
 def settled(**changes: Any) -> OwnTable:
@@ -183,7 +183,7 @@ def test_a_column_that_cannot_be_a_feature_is_left_out_at_first_and_refused_afte
 
 
 def test_a_table_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(your_table, "TOO_LONG", Limit(0.0, "Reading the table took more than 0 s and was stopped."))
+    monkeypatch.setattr(your_table, "TOO_LONG", TimeLimit(0.0, "Reading the table took more than 0 s and was stopped."))
     page = upload(TABLE.to_csv(index=False).encode())
     assert errors(page) == ["Reading the table took more than 0 s and was stopped."]
     monkeypatch.undo()
@@ -241,48 +241,48 @@ def test_a_browser_is_known_however_its_cookie_is_masked() -> None:
 
 def test_a_table_goes_a_while_after_its_owner_with_all_that_was_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = server_jobs()
-    custody = Custody(jobs)
+    custody = TableOwners(jobs)
     here = {"session"}
-    monkeypatch.setattr(jobs, "is_here", here.__contains__)
-    custody.present("me", "session")
+    monkeypatch.setattr(jobs, "is_session_active", here.__contains__)
+    custody.note_presence("me", "session")
     table, kept = settled(server=custody.server), uploads.keep(settled(server=custody.server))
     config = make_config(dataset=table.name, epochs=1)
     key = run_key(config)
     from anoonly_core.runs.run import run
 
     run(config, store=jobs.store)
-    custody.tidy()
+    custody.remove_orphans()
     assert uploads.find(table.name) is not None
     here.clear()
-    custody.tidy()
+    custody.remove_orphans()
     assert uploads.find(table.name) is not None  # it may be a page that is loaded anew
     monkeypatch.setattr(table_owners, "GRACE_S", 0.0)
-    custody.tidy()
+    custody.remove_orphans()
     assert uploads.find(table.name) is None and jobs.store.get(key) is None
     assert uploads.find(kept.name) is not None
     custody.close()
 
 
 def test_the_tables_of_a_server_that_died_are_removed_and_of_a_living_one_are_not() -> None:
-    living, other = Custody(server_jobs()), Custody(server_jobs())
-    living.present("me", "session")
+    living, other = TableOwners(server_jobs()), TableOwners(server_jobs())
+    living.note_presence("me", "session")
     theirs, orphan, foreign = (settled(server=name) for name in (living.server, "0123456789abcdef", "../x"))
-    other.tidy()
+    other.remove_orphans()
     assert uploads.find(theirs.name) is not None
     assert uploads.find(orphan.name) is None and uploads.find(foreign.name) is None
     living.close()
-    other.tidy()
+    other.remove_orphans()
     assert uploads.find(theirs.name) is None
     assert not list(uploads.folder().glob(f"server-{living.server}*"))
     other.close()
 
 
 def test_what_is_removed_while_it_trains_is_forgotten_once_more() -> None:
-    custody = Custody(server_jobs())
+    custody = TableOwners(server_jobs())
     table = settled()
     custody.remove(table)
     custody.jobs.store.put_arrays("late", "points", {}, '{"dataset": "' + table.name + '"}')
-    custody.tidy()
+    custody.remove_orphans()
     assert custody.jobs.store.get_arrays("late", "points") is None
     custody.close()
 
