@@ -1,4 +1,12 @@
-"""Navigation, nothing else. `make run` starts it through `python -m app`."""
+"""The script that Streamlit runs: navigation, nothing else."""
+
+import sys
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parents[1])
+
+if ROOT not in sys.path:  # `streamlit run app/main.py` puts the folder of this file there instead
+    sys.path.insert(0, ROOT)
 
 
 def main() -> None:
@@ -8,6 +16,7 @@ def main() -> None:
     from anoonly_core.paths import ASSETS
     from app.controls.links import arrive
     from app.navigation import declare
+    from app.server.startup import prepare
     from app.views.clean.page import page as clean
     from app.views.compare.page import page as compare
     from app.views.datasets.page import page as datasets
@@ -21,6 +30,7 @@ def main() -> None:
     from app.views.zero_shot.page import page as zero_shot
     from app.widgets.session import finish_page
 
+    prepare()
     st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
     st.html(ASSETS / "page.css")
     chosen = declare(

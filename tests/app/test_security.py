@@ -21,7 +21,7 @@ from tests.app.conftest import opened
 
 ROOT = Path(__file__).parents[2]
 HOST = "--server.allowedHosts="
-CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+CONFIG = tomllib.loads((ROOT / "app" / ".streamlit" / "config.toml").read_text("utf-8"))
 
 
 def test_as_it_ships_the_page_listens_and_answers_here_alone() -> None:

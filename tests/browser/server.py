@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -43,10 +43,26 @@ def chromium() -> str:
 
 
 class Server:
-    """The page, served by `python -m app` in a process group of its own.
+    """The page, served in a process group of its own.
 
-    data: a folder of ADBench's files, if any. log: where its log goes, in the cache if not given. environment:
-    what else it is told.
+    Parameters
+    ----------
+    cache : Path
+        The cache folder of the server.
+    port : int
+        The port; 0 for a free one.
+    data : str, optional
+        A folder of ADBench's files.
+    log : Path, optional
+        The log file; by default it lies in the cache.
+    environment : mapping
+        Further environment variables.
+    command : sequence of str
+        The arguments of Python that start the server.
+    folder : Path
+        The working folder.
+    user : int, optional
+        The user ID to run as.
     """
 
     def __init__(
@@ -56,6 +72,9 @@ class Server:
         data: str | None = None,
         log: Path | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
+        command: Sequence[str] = ("-m", "app"),
+        folder: Path = ROOT,
+        user: int | None = None,
     ) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,8 +89,9 @@ class Server:
             told["ANOONLY_DATA"] = data
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "--server.port", str(port)],
-                cwd=ROOT,
+                [sys.executable, *command, "--server.port", str(port)],
+                cwd=folder,
+                user=user,
                 env={**told, **environment},
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -79,6 +79,7 @@ class Session:
         self._page = self._query = self._awaited = self.session = ""
         self._begun = False
         self.idle = True
+        self.gathers_usage: bool | None = None
 
     def _connect(self) -> None:
         """Begin a session in place of the one before."""
@@ -147,6 +148,7 @@ class Session:
             self.screen.begin()
             self.session = message.new_session.initialize.session_id or self.session
             self._page = message.new_session.page_script_hash
+            self.gathers_usage = message.new_session.config.gather_usage_stats
             self._begun = True
         elif kind == "navigation":
             self._page = message.navigation.page_script_hash

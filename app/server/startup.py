@@ -1,0 +1,39 @@
+"""One-time preparation of the server process, however the server was started."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from functools import cache
+
+from app.server import allowed_hosts
+from app.server.evidence_cache import preload_evidence
+from app.server.jobs import server_jobs
+from app.server.media_files import delay_file_deletion
+
+__all__ = ["prepare"]
+
+SWITCH_INTERVAL_S = 0.0005
+
+
+@cache
+def prepare() -> None:
+    """Start the workers and read the evidence ahead in the background; calls after the first do nothing."""
+    # With many pages drawn at once, the thread that answers browsers waits its turn for each message it sends.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    delay_file_deletion()
+    allowed_hosts.disable_external_ip_lookup()
+    _freeze()
+    threading.Thread(target=_read_evidence, daemon=True, name="evidence").start()
+
+
+def _freeze() -> None:
+    """Exempt the objects that stay from later garbage collections, which halt every page meanwhile."""
+    gc.collect()
+    gc.freeze()
+
+
+def _read_evidence() -> None:
+    preload_evidence(server_jobs().store)
+    _freeze()
