@@ -18,7 +18,7 @@ from anoonly_core.execution.executor import Engine, LocalEngine, execute
 from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.plan import duration
 from anoonly_core.execution.pool import WorkerPool
-from anoonly_core.results.store import Store, StoredRun
+from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.runs.device import NO_GPU
 
 __all__ = ["add_engine_options", "engine_of", "train", "whole"]
@@ -84,7 +84,7 @@ def train(
     configs: Mapping[str, RunConfig],
     engine: Engine,
     store: Store,
-    runs: dict[str, StoredRun],
+    runs: dict[str, RunSummary],
     failures: dict[str, str],
     name: str = "",
 ) -> None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from anoonly_core.cli.options import add_run_options, checked_out, configs_of, write_table
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.purify.config import PURIFY_RULES, PurifyConfig, make_purify_config
-from anoonly_core.purify.result import Purified, suspicion_table
+from anoonly_core.purify.result import PurifyResult, pool_table
 from anoonly_core.results.store import default_store
 
 __all__ = ["add_parser"]
@@ -50,7 +50,7 @@ def _purify(options: argparse.Namespace) -> None:
     print(json.dumps(report, indent=1) if options.json else _as_text(found[0].config, report))
 
 
-def _purified(configs: list[PurifyConfig]) -> list[Purified]:
+def _purified(configs: list[PurifyConfig]) -> list[PurifyResult]:
     import torch  # takes seconds to load, and bad input needs none of it
 
     from anoonly_core.purify.run import purify_many
@@ -69,10 +69,10 @@ def _purified(configs: list[PurifyConfig]) -> list[Purified]:
         return purify_many(configs, default_store(), show)
 
 
-def _table(found: list[Purified]) -> pd.DataFrame:
+def _table(found: list[PurifyResult]) -> pd.DataFrame:
     tables = []
     for one in found:
-        table = suspicion_table(one.suspicion, one.config.remove, load_cached(one.config.run.dataset))
+        table = pool_table(one.pool_scores, one.config.remove, load_cached(one.config.run.dataset))
         table.insert(0, "seed", one.config.run.seed)
         tables.append(table)
     return pd.concat(tables)

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from anoonly_core.cli.options import seeds_of
 from anoonly_core.results.store import default_store
 from anoonly_core.zero_shot.class_table import CLASS_TABLES, load_class_table
-from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, fewer_classes, make_zero_shot_config
-from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZES, ZeroShotResult
+from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config, smaller_class_sets
+from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZES, ZeroShotResult
 
 __all__ = ["add_parser"]
 
@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
 
 def _zero_shot(options: argparse.Namespace) -> None:
     seeded = _configs(options)
-    configs = [own for config in seeded for own in (fewer_classes(config) if options.class_counts else [config])]
+    configs = [own for config in seeded for own in (smaller_class_sets(config) if options.class_counts else [config])]
 
     # Torch takes seconds to load, and bad input needs none of it.
     import torch
@@ -98,7 +98,7 @@ def _report(results: list[ZeroShotResult]) -> dict[str, Any]:
         means, spreads = values.mean(axis=(0, 3)), values.std(axis=(0, 3))
         return {
             scorer: {"mean": means[place].tolist(), "std": spreads[place].tolist()}
-            for place, scorer in enumerate(SCORERS)
+            for place, scorer in enumerate(SCORER_LABELS)
         }
 
     first = results[0]
@@ -134,5 +134,8 @@ def _as_text(report: dict[str, Any]) -> str:
 
 def _block(report: dict[str, Any], title: str, points: list[str], name: str) -> list[str]:
     head = f"AUCROC by {title:20} " + " ".join(f"{point:>7}" for point in points)
-    rows = [f"{SCORERS[own]:30} " + " ".join(f"{mean:7.3f}" for mean in report[name][own]["mean"]) for own in SCORERS]
+    rows = [
+        f"{SCORER_LABELS[own]:30} " + " ".join(f"{mean:7.3f}" for mean in report[name][own]["mean"])
+        for own in SCORER_LABELS
+    ]
     return [head, *rows]

@@ -22,7 +22,7 @@ from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split, min_max
 from anoonly_core.data.tables.preprocessing import Preparation
 from anoonly_core.data.tables.readers import one_line
-from anoonly_core.detector.network import FittedNetwork, Report, fit_network, restored_network
+from anoonly_core.detector.network import DetectorNetwork, Report, network_from_tensors, train_network
 from anoonly_core.detector.serialization import model_bytes, read_model, write_model
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
 from anoonly_core.results.keys import revision_of
@@ -127,7 +127,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         everything = np.arange(dataset.rows)
         split = Split(everything, labels == 1, np.arange(0), *min_max(dataset.X, everything), {})
         # Nothing that is learned from the rows stays in the process.
-        self._keep(fit_network(dataset, split, config, device, use_cache=False))
+        self._keep(train_network(dataset, split, config, device, use_cache=False))
         return self
 
     def fit_split(self, dataset: Dataset, split: Split, report: Report = lambda done, total: None) -> Self:
@@ -140,7 +140,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self._forget()
         with _as_value_errors():
             config, device = self._config(), resolve_device(self.device)
-        network = fit_network(dataset, split, config, device, report)
+        network = train_network(dataset, split, config, device, report)
         self.n_features_in_ = dataset.columns
         self._keep(network)
         return self
@@ -216,7 +216,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 f"than that of anoonly {__version__}: fit it anew."
             )
         detector, config = cls(**document["params"]), make_config(dataset="X", **document["config_"])
-        network = restored_network(config, tensors)
+        network = network_from_tensors(config, tensors)
         threshold, names, prepared = (document[name] for name in ("threshold_", "feature_names_in_", "preparation_"))
         if not np.isfinite(float(threshold)):
             raise ValueError("a threshold that is no number")
@@ -238,7 +238,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 delattr(self, name)
 
     def _keep(
-        self, network: FittedNetwork, threshold: float | None = None, preparation: Preparation | None = None
+        self, network: DetectorNetwork, threshold: float | None = None, preparation: Preparation | None = None
     ) -> None:
         scores = network.training_scores
         self.config_ = {name: getattr(network.config, name) for name in SETTINGS}

@@ -18,7 +18,7 @@ from anoonly_core.models import METHODS, Head
 from anoonly_core.training.loop import pretrain, train
 from anoonly_core.training.stack import Stack
 
-__all__ = ["FittedNetwork", "Report", "fit_network", "restored_network"]
+__all__ = ["DetectorNetwork", "Report", "network_from_tensors", "train_network"]
 
 Report = Callable[[int, int], None]
 
@@ -28,7 +28,7 @@ FILE_NAMES = {"center": "centre"}
 
 
 @dataclass(frozen=True, eq=False)
-class FittedNetwork:
+class DetectorNetwork:
     """One run's network.
 
     minimum, scale: float32 [columns], how it sees a row. training_scores: float64 [rows], of the rows it was
@@ -61,7 +61,7 @@ class FittedNetwork:
         (found,) = self.head.map_rows(function, [scaled.to(self.head.lambda_n.device)])
         return np.asarray(found.cpu().numpy())
 
-    def on_cpu(self) -> FittedNetwork:
+    def on_cpu(self) -> DetectorNetwork:
         """The same where there is no GPU."""
         return replace(self, head=deepcopy(self.head).cpu()) if self.head.lambda_n.is_cuda else self
 
@@ -75,14 +75,14 @@ class FittedNetwork:
         return kept | {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
-def fit_network(
+def train_network(
     dataset: Dataset,
     split: Split,
     config: RunConfig,
     device: str = "cpu",
     report: Report = lambda done, total: None,
     use_cache: bool = True,
-) -> FittedNetwork:
+) -> DetectorNetwork:
     """Train one run's network on its split, as run.run does.
 
     report: called after each epoch with the epochs done and all of them, pretraining counted in; what it raises
@@ -99,10 +99,10 @@ def fit_network(
     scores = stack.scores([split.train])[0].astype(np.float64)
     if not np.isfinite(scores).all():
         raise TrainingDiverged
-    return FittedNetwork(config, stack.head.eval().requires_grad_(False), split.minimum, split.scale, scores)
+    return DetectorNetwork(config, stack.head.eval().requires_grad_(False), split.minimum, split.scale, scores)
 
 
-def restored_network(config: RunConfig, tensors: Mapping[str, Tensor]) -> FittedNetwork:
+def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> DetectorNetwork:
     """The network whose tensors these are; some exception where they are not those of such a network."""
     names = {in_file: name for name, in_file in FILE_NAMES.items()}
     stored = {name.removeprefix("head."): tensor for name, tensor in tensors.items() if name.startswith("head.")}
@@ -121,4 +121,4 @@ def restored_network(config: RunConfig, tensors: Mapping[str, Tensor]) -> Fitted
     if any(tensor.dtype != weights[name].dtype for name, tensor in head.state_dict().items()):
         raise ValueError("a weight of another type")
     head.load_state_dict(weights, assign=True)
-    return FittedNetwork(config, head.eval().requires_grad_(False), minimum, scale, scores)
+    return DetectorNetwork(config, head.eval().requires_grad_(False), minimum, scale, scores)

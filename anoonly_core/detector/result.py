@@ -10,15 +10,15 @@ import pandas as pd
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 
-__all__ = ["FittedRun", "parts_of"]
+__all__ = ["DetectorResult", "row_parts"]
 
 # What a row was to the run, bit by bit: the published protocol has copies of a row on both sides.
-PARTS = ("labeled anomaly", "pool", "tested")
+ROW_PARTS = ("labeled anomaly", "pool", "tested")
 NO_PART = "left out"
 
 
 @dataclass(frozen=True, eq=False)
-class FittedRun:
+class DetectorResult:
     """file: what AnoOnlyDetector.load reads. scores: float64 [rows of the data set]; parts: int8 [rows], see parts_of.
 
     threshold: above it a row is flagged.
@@ -33,8 +33,8 @@ class FittedRun:
         """A row for each row of the data set: its place in its source, score, flag, known label and part."""
         label = np.where(dataset.y == 1, "anomaly", "normal")
         words = [
-            " and ".join(word for bit, word in enumerate(PARTS) if code >> bit & 1) or NO_PART
-            for code in range(1 << len(PARTS))
+            " and ".join(word for bit, word in enumerate(ROW_PARTS) if code >> bit & 1) or NO_PART
+            for code in range(1 << len(ROW_PARTS))
         ]
         return pd.DataFrame(
             {
@@ -47,7 +47,7 @@ class FittedRun:
         )
 
 
-def parts_of(dataset: Dataset, split: Split) -> np.ndarray:
+def row_parts(dataset: Dataset, split: Split) -> np.ndarray:
     """What each row of the data set is to a run, int8 [rows]: a bit for each of PARTS."""
     parts = np.zeros(dataset.rows, dtype=np.int8)
     for bit, rows in enumerate((split.train[split.labeled], split.train[~split.labeled], split.test)):

@@ -18,26 +18,26 @@ from anoonly_core.data.tables.schema import Reading, label_of
 from anoonly_core.data.tables.uri import read_address
 from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
 from anoonly_core.detector.network import Report
-from anoonly_core.detector.result import FittedRun, parts_of
+from anoonly_core.detector.result import DetectorResult, row_parts
 from anoonly_core.errors import BadDataFile, InfiniteScore
 
-__all__ = ["ScoredTable", "detector_of", "detector_on", "fit_run", "score_table"]
+__all__ = ["ScoredTable", "detector_for_run", "detector_for_split", "detector_result", "score_table"]
 
 
-def detector_of(config: RunConfig, report: Report = lambda done, total: None) -> AnoOnlyDetector:
+def detector_for_run(config: RunConfig, report: Report = lambda done, total: None) -> AnoOnlyDetector:
     """The run's network as a detector, by fitting it on the run's own split: its test rows have the run's scores.
 
     report: as in AnoOnlyDetector.fit_split. Raises InvalidInput for XGBOD, which is no network of ours, and what
     loading, splitting and training raise.
     """
     dataset = load_cached(config.dataset)
-    return detector_on(config, dataset, make_split(dataset, config), report)
+    return detector_for_split(config, dataset, make_split(dataset, config), report)
 
 
-def detector_on(
+def detector_for_split(
     config: RunConfig, dataset: Dataset, split: Split, report: Report = lambda done, total: None
 ) -> AnoOnlyDetector:
-    """A detector with a run's settings, fitted on a split of the run's data set; errors as detector_of."""
+    """A detector with a run's settings, fitted on a split of the run's data set; errors as detector_for_run."""
     given = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
     detector = AnoOnlyDetector(**given, random_state=config.seed)
     detector.fit_split(dataset, split, report)
@@ -45,13 +45,13 @@ def detector_on(
     return detector
 
 
-def fit_run(config: RunConfig, report: Report = lambda done, total: None) -> FittedRun:
-    """The run's detector as a file, and its scores of all rows of the data set; errors as detector_of."""
-    detector = detector_of(config, report)
+def detector_result(config: RunConfig, report: Report = lambda done, total: None) -> DetectorResult:
+    """The run's detector as a file, and its scores of all rows of the data set; errors as detector_for_run."""
+    detector = detector_for_run(config, report)
     dataset = load_cached(config.dataset)
     scores = detector.decision_function(dataset.X)
-    parts = parts_of(dataset, make_split(dataset, config))
-    return FittedRun(detector.to_bytes(), scores, parts, detector.threshold_)
+    parts = row_parts(dataset, make_split(dataset, config))
+    return DetectorResult(detector.to_bytes(), scores, parts, detector.threshold_)
 
 
 def _preparation_of(name: str) -> Preparation | None:

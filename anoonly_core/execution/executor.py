@@ -17,7 +17,7 @@ from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
-from anoonly_core.results.store import Store, StoredRun
+from anoonly_core.results.store import RunSummary, Store
 
 __all__ = ["Engine", "ExecutionState", "LocalEngine", "Work", "execute", "stored_runs"]
 
@@ -104,14 +104,14 @@ class ExecutionState:
     were not trained as they were asked for.
     """
 
-    runs: dict[str, StoredRun] = field(default_factory=dict)
+    runs: dict[str, RunSummary] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     seconds_left: float | None = None
     store_problem: str = ""
     note: str = ""
 
 
-def stored_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> dict[str, StoredRun]:
+def stored_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> dict[str, RunSummary]:
     """Which of these runs the store has, by the keys that they have on the CPU: the device's own, else the CPU's."""
     kept = store.runs(configs)
     if device != "cpu":
@@ -214,7 +214,7 @@ def _take_in(outcomes: list[tuple[str, Any]], store: Store, state: ExecutionStat
                 store.put(outcome)
             except StoreUnavailable as error:
                 store_problem = str(error)  # the figures are fine and go on to their reader
-            runs[key] = StoredRun.of(outcome)
+            runs[key] = RunSummary.of(outcome)
             note = outcome.note or note
         else:
             failures[key] = str(outcome)

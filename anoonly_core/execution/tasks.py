@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from anoonly_core.data.tables.profile import TableLook
     from anoonly_core.data.tables.schema import Reading
     from anoonly_core.data.tables.uploads import OwnTable
-    from anoonly_core.detector.result import FittedRun
+    from anoonly_core.detector.result import DetectorResult
     from anoonly_core.execution.plan import Plan
-    from anoonly_core.labeling.run import Ranked
+    from anoonly_core.labeling.run import Ranking
     from anoonly_core.microscope.result import Observation
     from anoonly_core.purify.config import PurifyConfig
     from anoonly_core.replay.result import Replay
@@ -100,12 +100,12 @@ def record_replay(job: int, configs: Sequence[RunConfig], projector: str) -> Rep
     return record(configs, projector, lambda done, total: report_progress(job, done, total))
 
 
-def fit_detector(job: int, config: RunConfig) -> FittedRun:
-    """Fit a run's network as a detector and score all rows, see scoring.fit_run; raises Cancelled."""
-    from anoonly_core.detector.scoring import fit_run
+def fit_detector(job: int, config: RunConfig) -> DetectorResult:
+    """Fit a run's network as a detector and score all rows, see scoring.detector_result; raises Cancelled."""
+    from anoonly_core.detector.scoring import detector_result
 
     check(job)
-    return fit_run(config, lambda done, total: report_progress(job, done, total))
+    return detector_result(config, lambda done, total: report_progress(job, done, total))
 
 
 def meta_train(job: int, configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
@@ -121,14 +121,14 @@ def meta_train(job: int, configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
 
 
 def score_pools(job: int, configs: Sequence[PurifyConfig]) -> StoredOutcome:
-    """Judge each pool's rows through the default store, see purify.suspect_many, as Suspicions; raises Cancelled."""
-    from anoonly_core.purify.run import suspect_many
+    """Score the rows of each pool through the default store, see purify.compute_pool_scores; raises Cancelled."""
+    from anoonly_core.purify.run import compute_pool_scores
     from anoonly_core.results.store import default_store
 
     check(job)
     store = default_store()
     return StoredOutcome(
-        suspect_many(configs, store, lambda done, total: report_progress(job, done, total)), store.problem
+        compute_pool_scores(configs, store, lambda done, total: report_progress(job, done, total)), store.problem
     )
 
 
@@ -176,20 +176,20 @@ def apply_schema(job: int, name: str, reading: Reading) -> OwnTable:
     return uploads.settle(uploads.get(name), reading)[0]
 
 
-def score_unlabeled_upload(job: int, config: RunConfig, scorer: str) -> Ranked:
-    """Score a table that nobody has labeled, see marked.score_unlabeled; raises Cancelled."""
-    from anoonly_core.labeling.run import score_unlabeled
+def score_unlabeled_upload(job: int, config: RunConfig, scorer: str) -> Ranking:
+    """Score a table that nobody has labeled, see labeling.rank_without_labels; raises Cancelled."""
+    from anoonly_core.labeling.run import rank_without_labels
 
     check(job)
-    return score_unlabeled(config, scorer, lambda done, total: report_progress(job, done, total))
+    return rank_without_labels(config, scorer, lambda done, total: report_progress(job, done, total))
 
 
-def rank_upload(job: int, config: RunConfig, anomalies: Sequence[int]) -> Ranked:
-    """Train on a table's marks, see marked.rank_marked; raises Cancelled."""
-    from anoonly_core.labeling.run import rank_marked
+def rank_upload(job: int, config: RunConfig, anomalies: Sequence[int]) -> Ranking:
+    """Train on a table's marks, see labeling.rank_with_labels; raises Cancelled."""
+    from anoonly_core.labeling.run import rank_with_labels
 
     check(job)
-    return rank_marked(config, anomalies, lambda done, total: report_progress(job, done, total))
+    return rank_with_labels(config, anomalies, lambda done, total: report_progress(job, done, total))
 
 
 def project_features(job: int, features: np.ndarray, projector: str) -> np.ndarray:

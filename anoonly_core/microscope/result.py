@@ -9,12 +9,12 @@ import numpy as np
 from anoonly_core.baselines import BASELINES
 from anoonly_core.baselines.network import Operation
 
-__all__ = ["PART_NAMES", "Kind", "Observation", "places"]
+__all__ = ["PART_NAMES", "Observation", "RowKind", "norm_locations"]
 
 PART_NAMES = ("direct", "through the variance", "through the mean")
 
 
-class Kind:
+class RowKind:
     """What a training row really is, as stored in Observation.kind; training knows of the labeled ones alone."""
 
     NORMAL = 0
@@ -26,7 +26,7 @@ class Kind:
 class Observation:
     """One place of a norm over the first S steps of a run, b rows a step.
 
-    place: see `places`. epoch: int32 [S], from 1; steps_an_epoch and all_steps: of the whole training.
+    location: see `places`. epoch: int32 [S], from 1; steps_an_epoch and all_steps: of the whole training.
     row_ids: int64 [S, b]. kind: int8 [S, b], see Kind. lengths: float32 [S, 3, b], how long each
     row's parts of the gradient are, in the order of PART_NAMES. distance: float32 [S, b], from the
     center of the batch's pool behind the norm, a feature. mean, deviation: float32 [S, features], the
@@ -37,7 +37,7 @@ class Observation:
     not apply.
     """
 
-    place: str
+    location: str
     epoch: np.ndarray
     steps_an_epoch: int
     all_steps: int
@@ -61,7 +61,7 @@ class Observation:
         return summed / summed.sum() if summed.sum() > 0 else None
 
 
-def places(baseline: str, columns: int, preset: str, passes: int) -> list[str]:
+def norm_locations(baseline: str, columns: int, preset: str, passes: int) -> list[str]:
     """In words, the passes of a batch through a system's norms, input side first."""
     network = BASELINES[baseline].network
     assert network is not None

@@ -18,20 +18,20 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.microscope.gradients import PARTS, Parts, batch_norm_loss
-from anoonly_core.microscope.result import Kind, Observation, places
+from anoonly_core.microscope.gradients import SPLITS, GradientParts, batch_norm_loss
+from anoonly_core.microscope.result import Observation, RowKind, norm_locations
 from anoonly_core.models.norms import Norm
 from anoonly_core.training.loop import pretrain, train_step_by_step
 from anoonly_core.training.stack import Stack
 
-__all__ = ["Look", "looks", "observe"]
+__all__ = ["NormPass", "observe", "watch_norms"]
 
 MAX_STEPS = 400
 MAX_ROWS = 100_000  # steps times rows a step
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class NormPass:
     """One pass of a batch through a norm.
 
     rows: int64 [b], places among the run's training rows; labeled: bool [b]. before, after: float64
@@ -45,7 +45,7 @@ class Look:
     before: np.ndarray
     after: np.ndarray
     gradient: np.ndarray
-    parts: Parts
+    parts: GradientParts
     running_mean: np.ndarray | None
     running_variance: np.ndarray | None
 
@@ -60,7 +60,7 @@ class _Pass:
     gamma: Tensor | None
 
 
-def looks(stack: Stack) -> Iterator[list[Look]]:
+def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
     """Train a stack of one run and see each of its batches: one Look for each pass through a norm, input side first.
 
     The training is the one loop's own, and its bits are as if nobody looked. PReNet's one norm sees
@@ -103,7 +103,7 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
     stack = Stack(dataset, [config], [split])
-    kind = np.where(split.labeled, Kind.LABELED_ANOMALY, dataset.y[split.train]).astype(np.int8)
+    kind = np.where(split.labeled, RowKind.LABELED_ANOMALY, dataset.y[split.train]).astype(np.int8)
     assert config.epochs is not None and config.batch_size is not None
     an_epoch, size = stack.head.batch_shape(len(split.train), int(split.labeled.sum()), config.batch_size)
     steps = min(an_epoch * config.epochs, MAX_STEPS, max(1, MAX_ROWS // size))
@@ -111,16 +111,16 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
     for epoch in pretrain(stack):
         report(epoch, before + epochs)
     seen: list[list[dict[str, np.ndarray]]] = []
-    for number, found in enumerate(looks(stack)):
+    for number, found in enumerate(watch_norms(stack)):
         seen.append([_taken(look) for look in found])
         if (number + 1) % an_epoch == 0:
             report(before + len(seen) // an_epoch, before + epochs)
         if len(seen) == steps:
             break
-    names = places(config.baseline, dataset.columns, config.preset, len(seen[0]))
+    names = norm_locations(config.baseline, dataset.columns, config.preset, len(seen[0]))
     return [
         Observation(
-            place=name,
+            location=name,
             epoch=np.arange(steps, dtype=np.int32) // an_epoch + 1,
             steps_an_epoch=an_epoch,
             all_steps=an_epoch * config.epochs,
@@ -132,7 +132,7 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
     ]
 
 
-def _seen(stack: Stack, passes: list[_Pass], indices: Tensor) -> list[Look]:
+def _seen(stack: Stack, passes: list[_Pass], indices: Tensor) -> list[NormPass]:
     penalty = stack.head.rows_per_item / len(indices)
     # A norm that a batch passes several times sees the first rows of all its items first.
     times = len(passes) // sum(1 for _ in stack.head.norms())
@@ -140,13 +140,13 @@ def _seen(stack: Stack, passes: list[_Pass], indices: Tensor) -> list[Look]:
     return [_look(stack, one, sides[number % times], penalty) for number, one in enumerate(passes)]
 
 
-def _look(stack: Stack, one: _Pass, rows: Tensor, penalty: float) -> Look:
+def _look(stack: Stack, one: _Pass, rows: Tensor, penalty: float) -> NormPass:
     before, after = _exact(one.before), _exact(one.after)
     upstream = _gradient(one.after) * (1.0 if one.gamma is None else _exact(one.gamma))
-    split_as = PARTS[stack.configs[0].norm or "none"]
+    split_as = SPLITS[stack.configs[0].norm or "none"]
     running = (getattr(one.norm, name, None) for name in ("running_mean", "running_variance"))
     mean, variance = (None if own is None else _exact(own)[0] for own in running)
-    return Look(
+    return NormPass(
         rows=rows.cpu().numpy(),
         labeled=stack.rows.labeled[rows].cpu().numpy(),
         before=before,
@@ -168,7 +168,7 @@ def _gradient(features: Tensor) -> np.ndarray:
     return np.zeros(features.shape[1:]) if features.grad is None else _exact(features.grad)
 
 
-def _taken(look: Look) -> dict[str, np.ndarray]:
+def _taken(look: NormPass) -> dict[str, np.ndarray]:
     """What is kept of a look: its rows, and what an Observation holds of each step."""
     parts = look.parts
     split = (parts.direct, parts.through_variance, parts.through_mean)

@@ -15,7 +15,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import InvalidConfig
 
-__all__ = ["KEEP_20", "MAX_PARTS", "PURIFY_RULES", "SCORERS", "PurifyConfig", "Scorer", "make_purify_config"]
+__all__ = ["KEEP_20", "MAX_PARTS", "POOL_SCORERS", "PURIFY_RULES", "PoolScorer", "PurifyConfig", "make_purify_config"]
 
 MAX_PARTS = 20
 MAX_REMOVED = 0.95
@@ -23,7 +23,7 @@ KEEP_20 = 0.8  # the paper's preset: only the least suspicious fifth of the pool
 
 
 @dataclass(frozen=True)
-class Scorer:
+class PoolScorer:
     """What a model of the first stage is.
 
     label, summary: for the page. system: the run that such a model trains as, for the final head's
@@ -48,21 +48,21 @@ def _as_published(baseline: str) -> Callable[[RunConfig], RunConfig]:
     return lambda run: run.with_(baseline=baseline, lambda_n=1.0, preset="paper", **published)
 
 
-SCORERS: Mapping[str, Scorer] = MappingProxyType(
+POOL_SCORERS: Mapping[str, PoolScorer] = MappingProxyType(
     {
-        "same": Scorer(
+        "same": PoolScorer(
             "the same head at λₙ = 1",
             "Each part's model is the final head, trained as the published baseline with all labeled anomalies.",
             _at_one,
             sees_labels=True,
         ),
-        "svdd": Scorer(
+        "svdd": PoolScorer(
             "SVDD (DeepSAD without labels)",
             "Each part's model is DeepSAD's network without any label: the distance to its center.",
             _as_published("DeepSAD"),
             sees_labels=False,
         ),
-        "autoencoder": Scorer(
+        "autoencoder": PoolScorer(
             "autoencoder (FEAWAD's)",
             "Each part's model is FEAWAD's autoencoder, trained on the part alone: its reconstruction error.",
             _as_published("FEAWAD"),
@@ -72,7 +72,7 @@ SCORERS: Mapping[str, Scorer] = MappingProxyType(
 )
 
 PURIFY_RULES = {
-    "scorer": f"one of {', '.join(SCORERS)}",
+    "scorer": f"one of {', '.join(POOL_SCORERS)}",
     "parts": f"a whole number from 1 to {MAX_PARTS}",
     "remove": f"a number from 0 to {MAX_REMOVED}, the share of the pool's rows that is taken away",
 }
@@ -97,7 +97,7 @@ class PurifyConfig(BaseModel):
     @field_validator("scorer")
     @classmethod
     def _known_scorer(cls, name: str) -> str:
-        if name not in SCORERS:
+        if name not in POOL_SCORERS:
             raise ValueError("unknown scorer")
         return name
 

@@ -19,14 +19,14 @@ from anoonly_core.data.split import Split, make_split
 from anoonly_core.errors import InvalidConfig, StoreUnavailable
 from anoonly_core.metrics.ranking import Metrics, metrics
 from anoonly_core.progress import Report
-from anoonly_core.purify.config import SCORERS, PurifyConfig
-from anoonly_core.purify.keys import purified_key, suspicion_key
-from anoonly_core.purify.result import Purified, Suspicion
+from anoonly_core.purify.config import POOL_SCORERS, PurifyConfig
+from anoonly_core.purify.keys import pool_scores_key, purify_key
+from anoonly_core.purify.result import PoolScores, PurifyResult
 from anoonly_core.results.store import Store
 from anoonly_core.rng import derived_seed, numpy_generator
 from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, train_and_score
 
-__all__ = ["partition", "pool_rows", "purify_many", "suspect_many", "without"]
+__all__ = ["compute_pool_scores", "partition", "pool_rows", "purify_many", "without"]
 
 SUSPICION, PURIFIED = "suspicion", "purified"  # the store's kinds
 
@@ -43,7 +43,7 @@ class _Pool:
     rows: np.ndarray
 
     @property
-    def contaminates(self) -> np.ndarray:
+    def is_contaminant(self) -> np.ndarray:
         """Which of its rows are anomalies, bool [n]: none where rows lack labels, for then nobody knows them all."""
         if self.dataset.unlabeled is not None:
             return np.zeros(len(self.rows), dtype=bool)
@@ -61,47 +61,47 @@ class _Pool:
 
 def purify_many(
     configs: Sequence[PurifyConfig], store: Store | None = None, report: Report = lambda done, total: None
-) -> list[Purified]:
+) -> list[PurifyResult]:
     """Clean each config's pool and train its final head; both stages of all configs in as few stacks as may be.
 
     What the store has is not trained again. report: called after every epoch with the epochs done and
     all of them, once for each stage; what it raises stops the training. Raises InvalidConfig where the
     pool has fewer distinct rows than parts, TrainingDiverged, and what loading and splitting raise.
     """
-    suspicions = suspect_many(configs, store, report)
-    found: dict[str, Purified] = {}
-    missing: dict[str, tuple[_Pool, Suspicion]] = {}
+    suspicions = compute_pool_scores(configs, store, report)
+    found: dict[str, PurifyResult] = {}
+    missing: dict[str, tuple[_Pool, PoolScores]] = {}
     for config, suspicion in zip(configs, suspicions, strict=True):
-        key = purified_key(config)
+        key = purify_key(config)
         if store is not None and (arrays := store.get_arrays(key, PURIFIED)) is not None:
-            found[key] = Purified.from_arrays(config, suspicion, arrays)
+            found[key] = PurifyResult.from_arrays(config, suspicion, arrays)
         else:
             missing[key] = _pool(config), suspicion
     trainings = []
     for pool, suspicion in missing.values():
-        taken = suspicion.suspects(pool.config.remove)
+        taken = suspicion.rows_to_remove(pool.config.remove)
         trainings += [pool.final(taken), pool.final(_blindly(pool, len(taken)))]
     scores = iter(train_and_score(trainings, report))
     for key, (pool, suspicion) in missing.items():
         after, random = pool.metrics(next(scores)), pool.metrics(next(scores))
-        found[key] = Purified(pool.config, suspicion, after, random)
+        found[key] = PurifyResult(pool.config, suspicion, after, random)
         _keep(store, key, PURIFIED, found[key].arrays(), pool.config)
-    return [found[purified_key(config)] for config in configs]
+    return [found[purify_key(config)] for config in configs]
 
 
-def suspect_many(
+def compute_pool_scores(
     configs: Sequence[PurifyConfig], store: Store | None = None, report: Report = lambda done, total: None
-) -> list[Suspicion]:
+) -> list[PoolScores]:
     """The first stage of each config, whatever it removes: S of the pool's rows, and the two runs that need no S.
 
     store, report and errors as in `purify_many`.
     """
-    found: dict[str, Suspicion] = {}
+    found: dict[str, PoolScores] = {}
     missing: dict[str, _Pool] = {}
     for config in configs:
-        key = suspicion_key(config)
+        key = pool_scores_key(config)
         if store is not None and (arrays := store.get_arrays(key, SUSPICION)) is not None:
-            found[key] = Suspicion.from_arrays(config, arrays)
+            found[key] = PoolScores.from_arrays(config, arrays)
         else:
             missing[key] = _pool(config)
     models = {key: _models(pool) for key, pool in missing.items()}
@@ -112,10 +112,10 @@ def suspect_many(
     for key, pool in missing.items():
         mean = np.stack(judged[key]).mean(axis=0, dtype=np.float64)
         before, *oracle = (pool.metrics(next(scores)) for _ in finals[key])
-        contaminates = pool.contaminates
-        found[key] = Suspicion(pool.config, pool.rows, contaminates, mean, before, oracle[0] if oracle else None)
+        is_contaminant = pool.is_contaminant
+        found[key] = PoolScores(pool.config, pool.rows, is_contaminant, mean, before, oracle[0] if oracle else None)
         _keep(store, key, SUSPICION, found[key].arrays(), pool.config)
-    return [replace(found[suspicion_key(config)], config=config) for config in configs]
+    return [replace(found[pool_scores_key(config)], config=config) for config in configs]
 
 
 def pool_rows(split: Split) -> np.ndarray:
@@ -153,7 +153,7 @@ def _pool(config: PurifyConfig) -> _Pool:
 
 def _models(pool: _Pool) -> list[TrainingTask]:
     """The K models of the first stage: each on its own part of the pool, with weights and batches of its own."""
-    config, scorer = pool.config, SCORERS[pool.config.scorer]
+    config, scorer = pool.config, POOL_SCORERS[pool.config.scorer]
     system = scorer.system(config.run)
     part = partition(pool.dataset.identical[pool.rows], config.parts, config.run.seed)
     models = []
@@ -170,7 +170,7 @@ def _models(pool: _Pool) -> list[TrainingTask]:
 
 def _without_suspicion(pool: _Pool) -> list[TrainingTask]:
     """The plain run, and the one without exactly the contaminants where there are any, and other rows too."""
-    contaminants = np.flatnonzero(pool.contaminates)
+    contaminants = np.flatnonzero(pool.is_contaminant)
     taken = [np.zeros(0, dtype=np.int64)]
     if 0 < len(contaminants) < len(pool.rows):
         taken.append(contaminants)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Reel", "Replay"]
+__all__ = ["Replay", "RunReplay"]
 
 
 @dataclass(frozen=True, eq=False)
-class Reel:
+class RunReplay:
     """One run at K moments of its training, m of its rows.
 
     rows: int64 [m], positions in the Dataset; role: int8 [m], see result.Role. scores: float32
-    [K, m]. points: float32 [K, p, 2], the hidden features of the rows `drawn` (int64 [p], places in
+    [K, m]. points: float32 [K, p, 2], the hidden features of the rows `plotted` (int64 [p], places in
     rows), in one plane for all K. metrics: by name, of all test rows, float64 [K]. losses: by name,
     the means of each epoch, float32 [epochs].
     """
@@ -22,7 +22,7 @@ class Reel:
     rows: np.ndarray
     role: np.ndarray
     scores: np.ndarray
-    drawn: np.ndarray
+    plotted: np.ndarray
     points: np.ndarray
     metrics: dict[str, np.ndarray]
     losses: dict[str, np.ndarray]
@@ -32,10 +32,10 @@ class Reel:
 class Replay:
     """Runs side by side at the same moments.
 
-    epochs: int64 [K], 0 before the first step. one_plane: whether all maps show the same plane.
+    epochs: int64 [K], 0 before the first step. shared_plane: whether all maps show the same plane.
     """
 
     epochs: np.ndarray
-    reels: tuple[Reel, ...]
+    runs: tuple[RunReplay, ...]
     projector: str
-    one_plane: bool
+    shared_plane: bool

@@ -14,13 +14,13 @@ from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig, TrainingDiverged
 from anoonly_core.metrics.ranking import metrics
 from anoonly_core.projection import SEQUENCE_PROJECTORS, project_jointly, project_sequence
-from anoonly_core.replay.result import Reel, Replay
+from anoonly_core.replay.result import Replay, RunReplay
 from anoonly_core.results.result import HISTORY_METRICS
 from anoonly_core.runs.run import sample_rows
 from anoonly_core.training.loop import pretrain, train
 from anoonly_core.training.stack import Stack
 
-__all__ = ["moments", "record"]
+__all__ = ["record", "recorded_epochs"]
 
 MOMENTS = 51
 FOLLOWED_MOMENTS = 21  # of t-SNE and UMAP, which take about a second each
@@ -41,7 +41,7 @@ class _Footage:
     losses: np.ndarray
 
 
-def moments(epochs: int, projector: str) -> list[int]:
+def recorded_epochs(epochs: int, projector: str) -> list[int]:
     """The epochs that are recorded: 0, before the first step, and all of few, or evenly spread over many."""
     most = FOLLOWED_MOMENTS if projector in SEQUENCE_PROJECTORS else MOMENTS
     return sorted({int(epoch) for epoch in np.linspace(0, epochs, min(epochs + 1, most)).round()})
@@ -57,7 +57,7 @@ def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda
     splitting raise.
     """
     lengths = [_epochs(config) for config in configs]
-    at = moments(max(lengths), projector)
+    at = recorded_epochs(max(lengths), projector)
     stacks = [_stack(config) for config in configs]
     followed = len(at) * len(configs) if projector in SEQUENCE_PROJECTORS else 0
     total = sum(stack.pretraining_epochs for stack in stacks) + sum(lengths) + followed
@@ -76,12 +76,12 @@ def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda
         points = project_jointly(films) if alike else [project_jointly([film])[0] for film in films]
     return Replay(
         epochs=np.array(at),
-        reels=tuple(
-            Reel(
+        runs=tuple(
+            RunReplay(
                 rows=own.rows,
                 role=own.role,
                 scores=own.scores,
-                drawn=kept,
+                plotted=kept,
                 points=places,
                 metrics=dict(zip(HISTORY_METRICS, own.metrics.T, strict=True)),
                 losses=dict(zip(("loss_normal", "loss_anomaly"), own.losses.T, strict=True)),
@@ -89,7 +89,7 @@ def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda
             for own, kept, places in zip(footage, drawn, points, strict=True)
         ),
         projector=projector,
-        one_plane=alike,
+        shared_plane=alike,
     )
 
 

@@ -19,7 +19,7 @@ from anoonly_core.reproduction.experiments import EXPERIMENTS, SEEDS, Planned, p
 from anoonly_core.reproduction.families import FAMILIES, family_of, files_of
 from anoonly_core.reproduction.published import ASSETS
 from anoonly_core.results.result import BATCH_SHARES, RunResult
-from anoonly_core.results.store import Store, StoredRun
+from anoonly_core.results.store import RunSummary, Store
 
 __all__ = [
     *("COLUMNS", "SHIPPED", "Measured"),
@@ -88,7 +88,7 @@ def gathered_here(planned: Sequence[Planned], store: Store) -> dict[str, Measure
     return gpus | {key: _of(run) for key, run in kept.items() if key not in on_gpu}
 
 
-def _of(run: StoredRun) -> Measured:
+def _of(run: RunSummary) -> Measured:
     metrics = {name: round(run.metrics[name], DIGITS) for name in METRICS}
     counts = {name: run.counts[name] for name in COUNTS}
     batches = {name: round(share, SHARE_DIGITS) for name, share in run.batches.items()}

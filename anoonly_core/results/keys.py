@@ -17,7 +17,7 @@ __all__ = [
     "hidden_points_key",
     "input_points_key",
     "observation_key",
-    "ranked_key",
+    "ranking_key",
     "replay_key",
     "revision_of",
     "run_key",
@@ -68,7 +68,7 @@ def replay_key(configs: Sequence[RunConfig], projector: str) -> str:
     return digest({"replayed": [run_key(config) for config in configs], "projector": projector})
 
 
-def ranked_key(config: RunConfig, of: str | Sequence[int]) -> str:
+def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:
     """The key of a table's ranking: by an unsupervised scorer's name, or by training on these marked rows."""
     return digest({"ranked": run_key(config), "of": of if isinstance(of, str) else sorted(map(int, of))})
 

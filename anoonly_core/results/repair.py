@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["carry_over", "exchange", "rows_one_by_one", "sound_text"]
+__all__ = ["copy_sound_entries", "decode_leniently", "query_key_by_key", "swap_files"]
 
 ENTRY = "SELECT key, kind, config, summary, created, pinned, bytes, digest, body FROM entries WHERE key = ?"
 # Each way through the keys gets as far as the first bad page on it: the index and the table, from either end.
@@ -31,12 +31,12 @@ LAYOUT = (slice(0, 24), slice(44, 48), slice(56, 60))
 PAGES, FREE = slice(28, 32), slice(32, 40)
 
 
-def sound_text(raw: bytes) -> str:
+def decode_leniently(raw: bytes) -> str:
     """A text as it is stored; one that a flipped byte has made undecodable must not end the whole query."""
     return raw.decode(errors="replace")
 
 
-def rows_one_by_one(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
+def query_key_by_key(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
     """What a query for one key, its only `?`, finds for each key that can be found; without those on bad pages."""
     found = []
     for key in _keys(connection):
@@ -45,7 +45,7 @@ def rows_one_by_one(connection: sqlite3.Connection, query: str) -> list[tuple[An
     return found
 
 
-def carry_over(damaged: Path, fresh: Path) -> int:
+def copy_sound_entries(damaged: Path, fresh: Path) -> int:
     """Copy each entry whose body is as it was written from a damaged store into a fresh one; returns how many.
 
     Raises sqlite3.Error or OSError where the fresh one, or a copy of the damaged one, cannot be written.
@@ -60,7 +60,7 @@ def carry_over(damaged: Path, fresh: Path) -> int:
     return carried
 
 
-def exchange(path: Path, fresh: Path, aside: Path) -> None:
+def swap_files(path: Path, fresh: Path, aside: Path) -> None:
     """Put a fresh file in a path's place and the one that was there aside, without a moment at which there is none.
 
     In such a moment another process would begin a file of its own there, which the fresh one would then replace.
@@ -132,5 +132,5 @@ def _tables(path: Path) -> list[tuple[Any, ...]]:
 @contextmanager
 def _lenient(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path)) as connection:
-        connection.text_factory = sound_text
+        connection.text_factory = decode_leniently
         yield connection

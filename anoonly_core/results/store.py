@@ -24,11 +24,11 @@ import numpy as np
 
 from anoonly_core.errors import StoreUnavailable
 from anoonly_core.paths import cache_folder
-from anoonly_core.results.repair import carry_over, exchange, rows_one_by_one, sound_text
+from anoonly_core.results.repair import copy_sound_entries, decode_leniently, query_key_by_key, swap_files
 from anoonly_core.results.result import RunResult, from_bytes, to_bytes
-from anoonly_core.results.summary import LATEST, UNREADABLE, StoredRun, described, stored_run
+from anoonly_core.results.summary import LATEST, UNREADABLE, RunSummary, decode_summary, encode_summary
 
-__all__ = ["Store", "StoredRun", "default_store"]
+__all__ = ["RunSummary", "Store", "default_store"]
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class Store:
 
     def put(self, result: RunResult) -> None:
         """Keep a run; raises StoreUnavailable where the file cannot be written."""
-        self._write(result.key, "run", *described(result), to_bytes(result))
+        self._write(result.key, "run", *encode_summary(result), to_bytes(result))
 
     def get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
         """Stored arrays of this kind by name, or None: a projection, or what another experiment came to."""
@@ -114,7 +114,7 @@ class Store:
         rows = self._query("SELECT config FROM entries WHERE kind = 'sweep' ORDER BY created DESC", ())
         return [row[0] for row in rows if isinstance(row[0], str)]
 
-    def runs(self, keys: Collection[str] | None = None) -> dict[str, StoredRun]:
+    def runs(self, keys: Collection[str] | None = None) -> dict[str, RunSummary]:
         """What is known of the stored runs with these keys, or of all, by key; the latest first."""
         columns = "SELECT key, config, summary, created, pinned, bytes FROM entries WHERE kind = 'run'"
         if keys is None:
@@ -125,7 +125,7 @@ class Store:
                 for some, part in _in_parts(keys)
                 for row in self._query(f"{columns} AND key IN ({some})", part, f"{columns} AND key = ?")
             ]
-        found = {run.key: run for row in rows if (run := stored_run(row)) is not None}
+        found = {run.key: run for row in rows if (run := decode_summary(row)) is not None}
         wanted = found.keys() if keys is None else set(keys)
         return {key: run for key, run in found.items() if key in wanted}
 
@@ -137,7 +137,7 @@ class Store:
         """Drop these entries, pinned or not; raises StoreUnavailable."""
         self._change("DELETE FROM entries WHERE key IN ({})", keys)
 
-    def forget(self, dataset: str) -> None:
+    def delete_dataset(self, dataset: str) -> None:
         """Drop all that was made of a data set, pinned or not; raises StoreUnavailable."""
         self._change("DELETE FROM entries WHERE instr(config, {}) > 0", [json.dumps(dataset)])
 
@@ -159,7 +159,7 @@ class Store:
                 except sqlite3.OperationalError:
                     raise
                 except sqlite3.DatabaseError:
-                    return rows_one_by_one(connection, for_one) if for_one else []
+                    return query_key_by_key(connection, for_one) if for_one else []
         except (sqlite3.Error, OSError):
             return []
 
@@ -258,11 +258,11 @@ class Store:
         try:
             fresh.path.unlink(missing_ok=True)
             with fresh._connection():
-                carried = carry_over(self.path, fresh.path)
+                carried = copy_sound_entries(self.path, fresh.path)
             log.warning(
                 "%s was damaged; %d entries of it are good, and %s is left as it was", *(self.path, carried, aside)
             )
-            exchange(self.path, fresh.path, aside)
+            swap_files(self.path, fresh.path, aside)
         finally:
             fresh.path.unlink(missing_ok=True)
 
@@ -270,7 +270,7 @@ class Store:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as connection:
-            connection.text_factory = sound_text
+            connection.text_factory = decode_leniently
             if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,):
                 connection.execute("PRAGMA auto_vacuum = FULL")  # what is dropped makes the file smaller
                 for statement in SCHEMA:

@@ -14,7 +14,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.result import RunResult
 
-__all__ = ["UNREADABLE", "StoredRun", "described", "stored_run"]
+__all__ = ["UNREADABLE", "RunSummary", "decode_summary", "encode_summary"]
 
 PARTS = ("metrics", "seconds", "counts", "batches")  # of what is known; an earlier version kept no batches
 CHECK = "check"  # nor a hash of its settings and of all else that is known
@@ -33,7 +33,7 @@ UNREADABLE = (
 
 
 @dataclass(frozen=True)
-class StoredRun:
+class RunSummary:
     """What can be known of a stored run without reading its scores.
 
     config: its settings by name, as they were when it was stored. metrics, seconds, counts, batches: see
@@ -52,14 +52,14 @@ class StoredRun:
     batches: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, result: RunResult) -> StoredRun:
+    def of(cls, result: RunResult) -> RunSummary:
         """The same of a run that has just finished, stored or not."""
         known = {**result.summary(), "batches": result.batches()}
         parts = {name: known[name] for name in PARTS}
         return cls(result.key, known["config"], result.device, **parts, created=time.time(), pinned=False, bytes=0)
 
 
-def described(result: RunResult) -> tuple[str, str]:
+def encode_summary(result: RunResult) -> tuple[str, str]:
     """A run's settings, and all else that is known of it, with a hash over both, as the store keeps them: JSON."""
     config = result.config.canonical()
     known = {name: value for name, value in result.summary().items() if name != "config"}
@@ -67,8 +67,8 @@ def described(result: RunResult) -> tuple[str, str]:
     return config, json.dumps({**known, CHECK: _check(config, known)})
 
 
-def stored_run(row: tuple[Any, ...]) -> StoredRun | None:
-    """A row (key, config, summary, created, pinned, bytes) as a StoredRun, or None where it is none or damaged."""
+def decode_summary(row: tuple[Any, ...]) -> RunSummary | None:
+    """A row (key, config, summary, created, pinned, bytes) as a RunSummary, or None where it is none or damaged."""
     key, config, summary, created, pinned, size = row
     try:
         settings, known = dict(json.loads(config)), dict(json.loads(summary))
@@ -79,7 +79,7 @@ def stored_run(row: tuple[Any, ...]) -> StoredRun | None:
             return None
         known.setdefault("batches", {})
         parts, device = {name: dict(known[name]) for name in PARTS}, str(known["device"])
-        return StoredRun(key, settings, device, **parts, created=created, pinned=bool(pinned), bytes=size)
+        return RunSummary(key, settings, device, **parts, created=created, pinned=bool(pinned), bytes=size)
     except UNREADABLE:
         return None
 

@@ -19,7 +19,7 @@ from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.keys import run_key
-from anoonly_core.results.store import StoredRun
+from anoonly_core.results.store import RunSummary
 
 __all__ = [
     "AXES",
@@ -155,7 +155,7 @@ def _has(baseline: Any, setting: str) -> bool:
     return baseline not in BASELINES or BASELINES[baseline].has(setting)
 
 
-def sweep_table(sweep: Sweep, runs: Mapping[str, StoredRun], failures: Mapping[str, str]) -> pd.DataFrame:
+def sweep_table(sweep: Sweep, runs: Mapping[str, RunSummary], failures: Mapping[str, str]) -> pd.DataFrame:
     """One row a point and seed, finished or not: its settings, its metrics, what it took, why it failed."""
     rows = []
     for number, point in enumerate(sweep.points):

@@ -46,7 +46,7 @@ class ClassTable:
         return np.flatnonzero((self.classes == self.names.index(name)) & (self.anomalous == anomalous))
 
     @property
-    def has_own_anomalies(self) -> bool:
+    def has_class_anomalies(self) -> bool:
         """Whether every class brings anomalies of its own."""
         return bool(np.isin(np.arange(len(self.names)), self.classes[self.anomalous]).all())
 

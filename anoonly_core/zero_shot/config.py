@@ -18,8 +18,8 @@ __all__ = [
     "SMALL_BATCH",
     "ZeroShotConfig",
     "check_classes",
-    "fewer_classes",
     "make_zero_shot_config",
+    "smaller_class_sets",
     "zero_shot_key",
 ]
 
@@ -88,7 +88,7 @@ def make_zero_shot_config(**values: Any) -> ZeroShotConfig:
         raise InvalidConfig(f"{name} must be {RULES.get(name, 'left out')}, not {shown}.") from error
 
 
-def fewer_classes(config: ZeroShotConfig) -> list[ZeroShotConfig]:
+def smaller_class_sets(config: ZeroShotConfig) -> list[ZeroShotConfig]:
     """The same run trained on the first 2, 3, … of its classes, up to all of them, itself."""
     return [config.with_(meta=config.meta[:count]) for count in range(2, len(config.meta) + 1)]
 
@@ -105,7 +105,7 @@ def check_classes(config: ZeroShotConfig, table: ClassTable) -> None:
         raise InvalidConfig(f"The class {both[0]!r} is held out and cannot be trained on too.")
     _check_sizes(table, config.meta, config.normal_rows, "a task draws {} of a class it trains on; take fewer rows")
     _check_sizes(table, config.held_out, 1, "a class that is tested needs {}")
-    if table.has_own_anomalies:
+    if table.has_class_anomalies:
         _check_sizes(table, config.held_out, 1, "a class that is tested needs {} anomaly of its own", anomalous=True)
 
 

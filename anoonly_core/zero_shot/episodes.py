@@ -12,13 +12,13 @@ from anoonly_core.rng import numpy_generator
 from anoonly_core.zero_shot.class_table import ClassTable
 from anoonly_core.zero_shot.config import ZeroShotConfig
 
-__all__ = ["Pools", "growing_batches", "pools_of", "test_batches", "training_tasks"]
+__all__ = ["EpisodeRows", "episode_rows", "growing_batches", "test_batches", "training_tasks"]
 
 PUT_ASIDE = 0.3  # of the classes trained on, where their rows must be the anomalies
 
 
 @dataclass(frozen=True, eq=False)
-class Pools:
+class EpisodeRows:
     """Rows of a ClassTable by what they are for, each int64 in order.
 
     train: of each class trained on. normal, anomalies: of each class held out, what its test batches
@@ -30,7 +30,7 @@ class Pools:
     anomalies: dict[str, np.ndarray]
 
 
-def pools_of(config: ZeroShotConfig, table: ClassTable) -> Pools:
+def episode_rows(config: ZeroShotConfig, table: ClassTable) -> EpisodeRows:
     """Training never sees a row of a class held out, nor any row that a test batch holds.
 
     A held-out class's anomalies are its own where the table has such; else the other classes held
@@ -38,7 +38,7 @@ def pools_of(config: ZeroShotConfig, table: ClassTable) -> Pools:
     """
     train = {name: table.rows_of(name) for name in config.meta}
     normal = {name: table.rows_of(name) for name in config.held_out}
-    if table.has_own_anomalies:
+    if table.has_class_anomalies:
         anomalies = {name: table.rows_of(name, anomalous=True) for name in config.held_out}
     elif len(config.held_out) > 1:
         anomalies = {name: np.concatenate([own for other, own in normal.items() if other != name]) for name in normal}
@@ -56,10 +56,10 @@ def pools_of(config: ZeroShotConfig, table: ClassTable) -> Pools:
             f"A task draws {config.normal_rows} rows of a class it trains on, and the class {scarce[:40]!r} has "
             f"{len(train[scarce])} for that: take fewer rows a task."
         )
-    return Pools(train, normal, anomalies)
+    return EpisodeRows(train, normal, anomalies)
 
 
-def training_tasks(config: ZeroShotConfig, pools: Pools) -> Iterator[np.ndarray]:
+def training_tasks(config: ZeroShotConfig, pools: EpisodeRows) -> Iterator[np.ndarray]:
     """The rows of each step's tasks, int64 [tasks, rows], those of the task's own class first.
 
     A task: one class trained on is normal, rows of the other such classes are its pseudo-anomalies.
@@ -77,7 +77,9 @@ def training_tasks(config: ZeroShotConfig, pools: Pools) -> Iterator[np.ndarray]
         yield tasks
 
 
-def test_batches(config: ZeroShotConfig, pools: Pools, share: float, rows: int, draws: int) -> tuple[np.ndarray, int]:
+def test_batches(
+    config: ZeroShotConfig, pools: EpisodeRows, share: float, rows: int, draws: int
+) -> tuple[np.ndarray, int]:
     """Test batches int64 [classes held out, draws, n], their anomalies first, and how many these are.
 
     share: of a batch that is anomalous, at least one row and not all. n is `rows`, or less where a
@@ -98,7 +100,7 @@ def test_batches(config: ZeroShotConfig, pools: Pools, share: float, rows: int, 
     return batches, count
 
 
-def growing_batches(config: ZeroShotConfig, pools: Pools, max_share: float) -> tuple[np.ndarray, int]:
+def growing_batches(config: ZeroShotConfig, pools: EpisodeRows, max_share: float) -> tuple[np.ndarray, int]:
     """A batch a class held out to which anomalies are added, int64 [classes held out, n], and its normal rows N.
 
     The normal rows come first; then the anomalies that are added one after another, up to max_share of

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 
-__all__ = ["aucrocs", "distance_to_mean", "distance_to_neighbors"]
+__all__ = ["batch_aucrocs", "distance_to_mean", "distance_to_neighbors"]
 
 NEIGHBORS = 5
 
@@ -24,7 +24,7 @@ def distance_to_mean(X: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.norm(X - X.mean(axis=0), axis=1))
 
 
-def aucrocs(scores: np.ndarray, anomalies: int) -> np.ndarray:
+def batch_aucrocs(scores: np.ndarray, anomalies: int) -> np.ndarray:
     """AUCROC of each batch [...], of scores [..., n] whose first `anomalies` are the anomalies'; ties count half."""
     normals = scores.shape[-1] - anomalies
     ranks = rankdata(scores, axis=-1)[..., :anomalies].sum(axis=-1)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-__all__ = ["RATIOS", "SCORERS", "SHIFT_SHARES", "SIZES", "SIZE_SHARE", "ZeroShotResult"]
+__all__ = ["RATIOS", "SCORER_LABELS", "SHIFT_SHARES", "SIZES", "SIZE_SHARE", "ZeroShotResult"]
 
 # Who scores a test batch, by name, as the page and the command line call them.
-SCORERS = {
+SCORER_LABELS = {
     "batch": "batch statistics",
     "running": "running statistics",
     "none": "no batch norm",
@@ -54,9 +54,9 @@ class ZeroShotResult:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, np.ndarray] | None) -> ZeroShotResult | None:
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray] | None) -> ZeroShotResult | None:
         """The result that `arrays` gave, None where these are not one."""
         if arrays is None or set(arrays) != {field.name for field in fields(cls)}:
             return None
-        known = arrays["by_ratio"].shape[:2] == (len(SCORERS), len(RATIOS))
+        known = arrays["by_ratio"].shape[:2] == (len(SCORER_LABELS), len(RATIOS))
         return cls(**arrays) if known else None

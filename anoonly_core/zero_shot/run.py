@@ -18,12 +18,12 @@ from anoonly_core.rng import derived_seed
 from anoonly_core.training.optimizer import prepared_optimizer, take_step
 from anoonly_core.zero_shot.class_table import ClassTable, load_class_table
 from anoonly_core.zero_shot.config import ZeroShotConfig, check_classes, zero_shot_key
-from anoonly_core.zero_shot.episodes import Pools, growing_batches, pools_of, test_batches, training_tasks
+from anoonly_core.zero_shot.episodes import EpisodeRows, episode_rows, growing_batches, test_batches, training_tasks
 from anoonly_core.zero_shot.network import TaskNetwork
-from anoonly_core.zero_shot.references import aucrocs, distance_to_mean, distance_to_neighbors
-from anoonly_core.zero_shot.result import RATIOS, SCORERS, SHIFT_SHARES, SIZE_SHARE, SIZES, ZeroShotResult
+from anoonly_core.zero_shot.references import batch_aucrocs, distance_to_mean, distance_to_neighbors
+from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SHIFT_SHARES, SIZE_SHARE, SIZES, ZeroShotResult
 
-__all__ = ["Stack", "Trained", "run_zero_shot", "train_zero_shot"]
+__all__ = ["TrainedStack", "ZeroShotStack", "run_zero_shot", "train_zero_shot"]
 
 KIND = "zero-shot"
 DRAWS = 10
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class ZeroShotStack:
     """R runs that train as one: they differ in seed and classes trained on alone.
 
     minimum, scale: float32 [R, columns], how each run brings what it trains on into 0 to 1.
@@ -43,16 +43,16 @@ class Stack:
 
     table: ClassTable
     configs: tuple[ZeroShotConfig, ...]
-    pools: tuple[Pools, ...]
+    pools: tuple[EpisodeRows, ...]
     minimum: Tensor
     scale: Tensor
 
     @classmethod
-    def of(cls, table: ClassTable, configs: Sequence[ZeroShotConfig]) -> Stack:
+    def of(cls, table: ClassTable, configs: Sequence[ZeroShotConfig]) -> ZeroShotStack:
         """Draw what each run trains and tests on; raises InvalidConfig where its classes do not fit the table."""
         for config in configs:
             check_classes(config, table)
-        pools = tuple(pools_of(config, table) for config in configs)
+        pools = tuple(episode_rows(config, table) for config in configs)
         ranges = [min_max(table.X, np.concatenate(list(own.train.values()))) for own in pools]
         minimum, scale = (torch.from_numpy(np.stack(own)) for own in zip(*ranges, strict=True))
         return cls(table, tuple(configs), pools, minimum, scale)
@@ -72,13 +72,13 @@ class Stack:
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedStack:
     """The networks of a stack, meta-trained with and without batch norm, and one that is not trained.
 
     losses: float32 [R, steps], of the one with batch norm.
     """
 
-    stack: Stack
+    stack: ZeroShotStack
     with_norm: TaskNetwork
     without_norm: TaskNetwork
     untrained: TaskNetwork
@@ -107,7 +107,7 @@ class Trained:
             found = {name: own.numpy() for name, own in by_network.items()}
             found["neighbors"] = _batch_by_batch(distance_to_neighbors, x.numpy())
             found["mean"] = _batch_by_batch(distance_to_mean, x.numpy())
-            parts.append(np.stack([found[name] for name in SCORERS]).astype(np.float32))
+            parts.append(np.stack([found[name] for name in SCORER_LABELS]).astype(np.float32))
         return np.concatenate(parts, axis=2)
 
 
@@ -127,7 +127,7 @@ def run_zero_shot(
     keys = [zero_shot_key(config) for config in configs]
     found: dict[str, ZeroShotResult] = {}
     if store is not None:
-        kept = {key: ZeroShotResult.of_arrays(store.get_arrays(key, KIND)) for key in dict.fromkeys(keys)}
+        kept = {key: ZeroShotResult.from_arrays(store.get_arrays(key, KIND)) for key in dict.fromkeys(keys)}
         found = {key: result for key, result in kept.items() if result is not None}
     missing = {key: config for key, config in zip(keys, configs, strict=True) if key not in found}
     stacks = list(_stacks(missing))
@@ -135,7 +135,7 @@ def run_zero_shot(
     done = 0
     for own in stacks:
         first = next(iter(own.values()))
-        stack = Stack.of(load_class_table(first.table, first.column), list(own.values()))
+        stack = ZeroShotStack.of(load_class_table(first.table, first.column), list(own.values()))
         results = _run(stack, functools.partial(_report_from, report, done, total))
         for (key, config), result in zip(own.items(), results, strict=True):
             found[key] = result
@@ -168,7 +168,7 @@ def _keep(store: Store | None, key: str, config: ZeroShotConfig, result: ZeroSho
             log.warning("%s", error)  # the run itself is fine and goes on to its reader
 
 
-def _run(stack: Stack, report: Callable[[int], None]) -> list[ZeroShotResult]:
+def _run(stack: ZeroShotStack, report: Callable[[int], None]) -> list[ZeroShotResult]:
     trained = train_zero_shot(stack, report)
     by_ratio, ratio_rows = _tested(trained, [(share, stack.configs[0].test_rows) for share in RATIOS])
     by_size, size_rows = _tested(trained, [(SIZE_SHARE, rows) for rows in SIZES])
@@ -186,16 +186,16 @@ def _run(stack: Stack, report: Callable[[int], None]) -> list[ZeroShotResult]:
     ]
 
 
-def train_zero_shot(stack: Stack, report: Callable[[int], None] = lambda step: None) -> Trained:
+def train_zero_shot(stack: ZeroShotStack, report: Callable[[int], None] = lambda step: None) -> TrainedStack:
     """Meta-train a stack's networks, with and without batch norm, on the same tasks (METHODS § 6)."""
     steps = stack.configs[0].steps
     with_norm, without_norm = stack.network(with_norm=True), stack.network(with_norm=False)
     losses = _train(stack, with_norm, report)
     _train(stack, without_norm, lambda step: report(steps + step))
-    return Trained(stack, with_norm, without_norm, stack.network(with_norm=True).eval(), losses)
+    return TrainedStack(stack, with_norm, without_norm, stack.network(with_norm=True).eval(), losses)
 
 
-def _train(stack: Stack, network: TaskNetwork, report: Callable[[int], None]) -> np.ndarray:
+def _train(stack: ZeroShotStack, network: TaskNetwork, report: Callable[[int], None]) -> np.ndarray:
     """Each run's loss in each step, float32 [R, steps]."""
     first = stack.configs[0]
     tasks = [training_tasks(config, own) for config, own in zip(stack.configs, stack.pools, strict=True)]
@@ -216,7 +216,7 @@ def _train(stack: Stack, network: TaskNetwork, report: Callable[[int], None]) ->
     return losses.numpy()
 
 
-def _tested(trained: Trained, asked: Sequence[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
+def _tested(trained: TrainedStack, asked: Sequence[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
     """AUCROC float32 [S, points, R, H, D] at each asked share of anomalies and rows a batch, and their true rows."""
     stack, found, rows = trained.stack, [], []
     for share, wanted in asked:
@@ -226,12 +226,12 @@ def _tested(trained: Trained, asked: Sequence[tuple[float, int]]) -> tuple[np.nd
         ]
         anomalies, size = drawn[0][1], drawn[0][0].shape[2]
         scores = trained.scores([batches.reshape(-1, size) for batches, _ in drawn])
-        found.append(aucrocs(scores, anomalies).reshape(*scores.shape[:2], -1, DRAWS))
+        found.append(batch_aucrocs(scores, anomalies).reshape(*scores.shape[:2], -1, DRAWS))
         rows.append(size)
     return np.stack(found, axis=1).astype(np.float32), np.array(rows)
 
 
-def _shifts(trained: Trained) -> list[dict[str, np.ndarray]]:
+def _shifts(trained: TrainedStack) -> list[dict[str, np.ndarray]]:
     """For each run, one batch a class held out, to which anomalies are added: what its statistics and scores do."""
     stack = trained.stack
     pairs = zip(stack.configs, stack.pools, strict=True)

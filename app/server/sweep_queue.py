@@ -20,7 +20,7 @@ from anoonly_core.execution.executor import Engine, execute, stored_runs
 from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.plan import Plan
 from anoonly_core.execution.pool import Task, WorkerDied
-from anoonly_core.results.store import StoredRun
+from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.server.devices import Devices
 from app.server.jobs import Jobs, server_jobs
@@ -53,7 +53,7 @@ class SweepView:
     """
 
     state: str
-    runs: dict[str, StoredRun]
+    runs: dict[str, RunSummary]
     failures: dict[str, str]
     seconds_left: float | None
     problem: str
@@ -66,7 +66,7 @@ class _Entry:
     sweep: RunBatch
     cluster: str
     state: str = "waiting"
-    runs: dict[str, StoredRun] = field(default_factory=dict)
+    runs: dict[str, RunSummary] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     seconds_left: float | None = None
     problem: str = ""

@@ -137,7 +137,7 @@ class TableOwners:
             names = list(self._removed)
         for name in names:
             try:
-                self.jobs.store.forget(name)
+                self.jobs.store.delete_dataset(name)
             except StoreUnavailable as error:
                 log.warning("%s", error)
 

@@ -39,7 +39,7 @@ from anoonly_core.execution.pool import WorkerPool
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
-from anoonly_core.results.store import Store, StoredRun
+from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.runs.run import warm_up
 from anoonly_core.training.stack import Stack
 from tests.bench import gpu
@@ -219,23 +219,23 @@ def agreement(
     workers.close()
 
 
-def _on_cores(configs: Mapping[str, RunConfig], workers: WorkerPool, store: Store) -> dict[str, StoredRun]:
+def _on_cores(configs: Mapping[str, RunConfig], workers: WorkerPool, store: Store) -> dict[str, RunSummary]:
     """Train and store runs by key, those of one file and seed together: their pretraining is the same."""
     together: dict[tuple[int, str], dict[str, RunConfig]] = defaultdict(dict)
     for key, config in configs.items():
         together[config.seed, config.dataset][key] = config
     scheduled = [workers.schedule(tasks.train_each, own) for _, own in sorted(together.items())]
-    runs: dict[str, StoredRun] = {}
+    runs: dict[str, RunSummary] = {}
     for task in scheduled:
         for key, outcome in task.result():
             assert isinstance(outcome, RunResult), outcome
             store.put(outcome)
-            runs[key] = StoredRun.of(outcome)
+            runs[key] = RunSummary.of(outcome)
     return runs
 
 
 def _agreement_of(
-    configs: Mapping[str, RunConfig], on_gpu: Mapping[str, float], on_cores: Mapping[str, StoredRun]
+    configs: Mapping[str, RunConfig], on_gpu: Mapping[str, float], on_cores: Mapping[str, RunSummary]
 ) -> list[dict[str, Any]]:
     pairs: dict[tuple[str, str, float | None], list[tuple[float, float]]] = defaultdict(list)
     for key, config in configs.items():

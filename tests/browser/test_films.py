@@ -146,8 +146,8 @@ def test_a_replay_is_scrubbed_through_50_epochs_without_the_server(open_page: Op
     wait_for_moment(page, "replay", "g.data.at(-1).x[0]", 3)
     assert sent == [], "scrubbing asks nothing of the server"
     configs = [make_config(lambda_n=1.0), make_config(lambda_n=0.0)]
-    reels = record([config.with_(epochs=50) for config in configs], "pca").reels
-    expected = [reel.points[3, reel.role == role, 0] for reel in reels for role in range(3)]
+    runs = record([config.with_(epochs=50) for config in configs], "pca").runs
+    expected = [reel.points[3, reel.role == role, 0] for reel in runs for role in range(3)]
     for found, wanted in zip(chart(page, "replay", markers), expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
     button(page, "Play").click()
@@ -159,7 +159,7 @@ def test_a_replay_that_was_taken_away_plays_from_its_file(browser: Browser, tmp_
     b = make_config(epochs=10, lambda_n=0.0)
     replay = record([b.with_(lambda_n=1.0), b], "pca")
     file = tmp_path / "replay.html"
-    file.write_bytes(html(replay_film(replay, ["A", "B"], [reel.rows for reel in replay.reels])))
+    file.write_bytes(html(replay_film(replay, ["A", "B"], [reel.rows for reel in replay.runs])))
     page = browser.new_page(viewport={"width": 1280, "height": 720})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.cli import main as cli
-from anoonly_core.purify.config import SCORERS
+from anoonly_core.purify.config import POOL_SCORERS
 from anoonly_core.reproduction.experiments import SYSTEMS
 from anoonly_core.sweeps.presets import QUESTIONS
 from tests.soak.command import Commands
@@ -48,7 +48,7 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "names": ("table1", "fig9", "leak", "differences", "all", "CIFAR10_0", "6_cardio", "digits_3", "CV_by_ResNet18"),
     "datasets": ("CIFAR10_0", "MVTec-AD_bottle,SVHN_0", "6_cardio"),
     "baselines": (*SYSTEMS, ",".join(SYSTEMS)),
-    "scorer": tuple(SCORERS),
+    "scorer": tuple(POOL_SCORERS),
     "parts": ("1", "3", "20"),
     "remove": ("0", "0.2", "0.95"),
     "table": ("digits", "MVTec-AD", *TABLES),

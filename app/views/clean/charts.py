@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from anoonly_core.purify.result import Purified, Suspicion, removal
+from anoonly_core.purify.result import PoolScores, PurifyResult, removal_curve
 from app.charts.panels import Panels
 from app.charts.style import ANOMALY, BINS, NEUTRAL, NORMAL, ScoreScale, laid_out
 from app.text.verdict import difference
@@ -29,7 +29,7 @@ GRID = np.linspace(0, 1, 201)
 TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000)
 
 
-def suspicion_figure(suspicions: Sequence[Suspicion], remove: float | None) -> go.Figure:
+def suspicion_figure(suspicions: Sequence[PoolScores], remove: float | None) -> go.Figure:
     """The first seed's S as a histogram with the cut; and recall and precision over q, means over the seeds.
 
     Where a pool has no known contaminant, the histogram stands alone.
@@ -43,13 +43,13 @@ def suspicion_figure(suspicions: Sequence[Suspicion], remove: float | None) -> g
     return laid_out(figure, HEIGHT, legend, top=TOP)
 
 
-def _draw_histogram(figure: Panels, first: Suspicion, remove: float | None, known: bool) -> None:
+def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, known: bool) -> None:
     axis = np.arcsinh(ScoreScale.of(first.score).units(first.score))
     low, high = float(axis.min()) - 0.1, float(axis.max()) + 0.1
     edges = np.linspace(low, high, BINS + 1)
     kinds = (
-        (~first.contaminates, "normal" if known else "all rows of the pool", NORMAL, ""),
-        (first.contaminates, "contaminant", ANOMALY, "/"),
+        (~first.is_contaminant, "normal" if known else "all rows of the pool", NORMAL, ""),
+        (first.is_contaminant, "contaminant", ANOMALY, "/"),
     )
     for mine, name, color, pattern in kinds[: 2 if known else 1]:
         counts, _ = np.histogram(axis[mine] if known else axis, edges)
@@ -64,7 +64,7 @@ def _draw_histogram(figure: Panels, first: Suspicion, remove: float | None, know
             row=1,
             col=1,
         )
-    taken = first.suspects(remove)
+    taken = first.rows_to_remove(remove)
     if len(taken):
         left = np.delete(axis, taken)
         cut = (axis[taken].min() + left.max()) / 2
@@ -78,10 +78,10 @@ def _draw_histogram(figure: Panels, first: Suspicion, remove: float | None, know
     figure.add_title(f"<b>Suspicion</b>, seed {first.config.run.seed}: {gone}", 1, 1)
 
 
-def _draw_removal(figure: Panels, suspicions: Sequence[Suspicion], remove: float | None) -> None:
+def _draw_removal(figure: Panels, suspicions: Sequence[PoolScores], remove: float | None) -> None:
     """Means over the seeds of what a share of the pool holds, and the chosen share."""
     here = {"row": 1, "col": 2}
-    found = [removal(own.contaminates, own.score) for own in suspicions]
+    found = [removal_curve(own.is_contaminant, own.score) for own in suspicions]
     chosen = float(np.mean([own.share(remove) for own in suspicions]))
     dots = {"color": NEUTRAL, "width": 1, "dash": "dot"}
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=dots, name="recall at random", hoverinfo="skip", **here)
@@ -119,7 +119,7 @@ def _draw_removal(figure: Panels, suspicions: Sequence[Suspicion], remove: float
     figure.add_title(f"<b>What goes</b>, mean of {len(suspicions)} seeds", 1, 2)
 
 
-def outcome_figure(found: Sequence[Purified]) -> go.Figure:
+def outcome_figure(found: Sequence[PurifyResult]) -> go.Figure:
     """AUCROC on the test rows by what was taken from the pool: a dot a seed, joined, and means with intervals."""
     figure = Panels()
     names = [name for name in VARIANTS if all(name in own.variants for own in found)]

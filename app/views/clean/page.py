@@ -14,9 +14,9 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
-from anoonly_core.purify.config import KEEP_20, MAX_PARTS, SCORERS, PurifyConfig, make_purify_config
-from anoonly_core.purify.keys import purified_key, suspicion_key
-from anoonly_core.purify.result import GUESSED_SHARE, Purified, Suspicion, suspicion_table
+from anoonly_core.purify.config import KEEP_20, MAX_PARTS, POOL_SCORERS, PurifyConfig, make_purify_config
+from anoonly_core.purify.keys import pool_scores_key, purify_key
+from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PoolScores, PurifyResult, pool_table
 from anoonly_core.snippets import file_name
 from app.charts.pictures import PICTURED_ROWS, picture
 from app.charts.style import MODEBAR
@@ -53,9 +53,9 @@ class _CleanControl(Control):
 SCORER = _CleanControl(
     "scorer",
     "Who judges the pool",
-    tuple(SCORERS),
+    tuple(POOL_SCORERS),
     "same",
-    " ".join(f"**{name}**: {own.summary}" for name, own in SCORERS.items()),
+    " ".join(f"**{name}**: {own.summary}" for name, own in POOL_SCORERS.items()),
 )
 PARTS = _CleanControl(
     "parts",
@@ -71,7 +71,7 @@ REMOVE = _CleanControl(
     "q, share of the pool that goes",
     (KNOWN, 0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, KEEP_20, 0.9, 0.95),
     KNOWN,
-    f"known: as large as the contamination, or {GUESSED_SHARE:.0%} where no contaminant is known. "
+    f"known: as large as the contamination, or {DEFAULT_REMOVED_SHARE:.0%} where no contaminant is known. "
     f"{KEEP_20:g}: only the least suspicious 20 % stay, the paper's preset.",
     slider=True,
 )
@@ -105,8 +105,8 @@ def page() -> None:
 def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: str) -> None:
     """What S says, which needs no more than the first stage; then what comes of it, as soon as it is trained."""
     remove = configs[0].remove
-    key = " ".join(suspicion_key(config) for config in configs)
-    suspicions: list[Suspicion] | None = jobs.worker_result(key) or await_worker_result(
+    key = " ".join(pool_scores_key(config) for config in configs)
+    suspicions: list[PoolScores] | None = jobs.worker_result(key) or await_worker_result(
         jobs, session, key, "Judging the pool, epoch", tasks.score_pools, configs, name="suspicion"
     )
     if suspicions is None:
@@ -124,8 +124,8 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
     with st.expander("Where it helps, and where not"):
         st.markdown(WHERE_IT_HELPS)
     with right:  # last, for it may take long
-        key = " ".join(purified_key(config) for config in configs)
-        found: list[Purified] | None = await_worker_result(
+        key = " ".join(purify_key(config) for config in configs)
+        found: list[PurifyResult] | None = await_worker_result(
             jobs, session, key, "Training without them, epoch", tasks.purify_pools, configs
         )
         if found is None:
@@ -139,11 +139,11 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
         )
 
 
-def _draw_rows(first: Suspicion, remove: float | None) -> None:
+def _draw_rows(first: PoolScores, remove: float | None) -> None:
     """The first seed's rows that go, and all of its pool to take away."""
     config = first.config.run
     dataset = load_cached(config.dataset)
-    table = suspicion_table(first, remove, dataset)
+    table = pool_table(first, remove, dataset)
     left, right = st.columns([1, 3], vertical_alignment="center")
     left.download_button(
         "Suspicious rows as CSV",
@@ -159,8 +159,8 @@ def _draw_rows(first: Suspicion, remove: float | None) -> None:
     gone = table[table["removed"]]
     shown = pd.DataFrame({"row": gone["row"], "suspicion S": gone["suspicion"]})
     if first.aucroc is not None:
-        contaminates = gone["labelled_in_file"] == "anomaly"
-        shown["really"] = np.where(contaminates, "✕ contaminant", "normal")
+        is_contaminant = gone["labelled_in_file"] == "anomaly"
+        shown["really"] = np.where(is_contaminant, "✕ contaminant", "normal")
     if dataset.image_shape is not None:
         pictures = [picture(dataset, row) for row in gone["row"].head(PICTURED_ROWS)]
         shown.insert(1, "picture", pictures + [None] * (len(gone) - len(pictures)))

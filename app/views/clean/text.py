@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anoonly_core.purify.result import Purified, Suspicion
+from anoonly_core.purify.result import PoolScores, PurifyResult
 from app.text.verdict import Difference, describe, difference, signed
 
 __all__ = ["WHERE_IT_HELPS", "clean_sentence", "suspicion_sentence"]
@@ -32,7 +32,7 @@ that of removing as many rows at random.
 """
 
 
-def clean_sentence(found: Sequence[Purified]) -> str:
+def clean_sentence(found: Sequence[PurifyResult]) -> str:
     """The sentence over the page: whether the final head gains by the cleaning, and more than by chance."""
     by_name = {name: [own.variants[name].aucroc for own in found] for name in ("before", "after", "random")}
     gain = difference(by_name["before"], by_name["after"])
@@ -59,11 +59,11 @@ def _beyond_chance(beyond: Difference, chance: str) -> str:
     return chance if beyond.is_clear and beyond.delta > 0 else f"but {chance}, no clear difference"
 
 
-def suspicion_sentence(suspicions: Sequence[Suspicion], remove: float | None) -> str:
+def suspicion_sentence(suspicions: Sequence[PoolScores], remove: float | None) -> str:
     """What S knows of the pool, and what goes with the chosen share: needs no training of the final head."""
     config = suspicions[0].config
     models = f"{config.parts} models" if config.parts > 1 else "One model, which judges the rows it was trained on"
-    taken = [own.suspects(remove) for own in suspicions]
+    taken = [own.rows_to_remove(remove) for own in suspicions]
     if any(own.aucroc is None for own in suspicions):
         return (
             f"{models}. No contaminant of this pool is known, so nobody can say which of the {len(taken[0])} rows that "
@@ -73,8 +73,8 @@ def suspicion_sentence(suspicions: Sequence[Suspicion], remove: float | None) ->
     words = f"{models}: S ranks the contaminants above the other rows with AUCROC **{ranked:.2f}**"
     if not len(taken[0]):
         return f"{words}. No row goes."
-    caught = [own.contaminates[places] for own, places in zip(suspicions, taken, strict=True)]
-    recall = np.mean([own.sum() / one.contaminates.sum() for own, one in zip(caught, suspicions, strict=True)])
+    caught = [own.is_contaminant[places] for own, places in zip(suspicions, taken, strict=True)]
+    recall = np.mean([own.sum() / one.is_contaminant.sum() for own, one in zip(caught, suspicions, strict=True)])
     precision = np.mean([own.mean() for own in caught])
     share = len(taken[0]) / len(suspicions[0].rows)
     found = f"**{recall:.0%}** of its contaminants; {precision:.0%} of what goes is a contaminant"

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.detector.result import FittedRun
+from anoonly_core.detector.result import DetectorResult
 from anoonly_core.execution import tasks
 from anoonly_core.results.keys import detector_key
 from anoonly_core.results.result import RunResult
@@ -98,7 +98,7 @@ def _draw_page(findings: Findings) -> None:
 
 def _fitted(
     run: RunResult, jobs: Jobs, session: str, place: DeltaGenerator, waiting: DeltaGenerator
-) -> FittedRun | None:
+) -> DetectorResult | None:
     """The run's detector once it was asked for and is fitted; place: for its button, waiting: for how far it is."""
     key = detector_key(run.config)
     if st.session_state.get("detector_asked") != key and jobs.worker_result(key) is None:
@@ -110,13 +110,13 @@ def _fitted(
         return None
     place.caption(ABOUT_FITTING)
     with waiting:
-        found: FittedRun | None = await_worker_result(
+        found: DetectorResult | None = await_worker_result(
             jobs, session, key, "Fitting, epoch", tasks.fit_detector, run.config, name="detector"
         )
     return found
 
 
-def _draw_detector(run: RunResult, found: FittedRun, dataset: Dataset) -> None:
+def _draw_detector(run: RunResult, found: DetectorResult, dataset: Dataset) -> None:
     """Give the detector away, with its scores of all rows."""
     with st.container(horizontal=True):
         st.download_button(

@@ -43,7 +43,7 @@ def draw_replay(
     )
     if found is None:
         return
-    moving = replay_film(found, [side.name for side in sides], [dataset.row_ids[reel.rows] for reel in found.reels])
+    moving = replay_film(found, [side.name for side in sides], [dataset.row_ids[reel.rows] for reel in found.runs])
     draw_player(moving, key=key, chart=CHART, label="epoch")
     st.plotly_chart(
         moving.figure,
@@ -51,8 +51,8 @@ def draw_replay(
         config=MODEBAR,
         alt="Score distributions and hidden features of A and B at the same epoch; metrics and losses over all epochs.",
     )
-    drawn = len(found.reels[0].drawn)
-    shortened = f" {drawn} of the {len(found.reels[0].rows)} rows are in the maps." if projector != "pca" else ""
+    drawn = len(found.runs[0].plotted)
+    shortened = f" {drawn} of the {len(found.runs[0].rows)} rows are in the maps." if projector != "pca" else ""
     little = "" if projector == "pca" else " Distances between clusters mean little here."
     st.caption(
         "The first seed. A and B begin with the same split, and where they differ in λₙ or norm alone with the same "

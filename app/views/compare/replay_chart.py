@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anoonly_core.replay.result import Reel, Replay
+from anoonly_core.replay.result import Replay, RunReplay
 from anoonly_core.results.result import Role
 from app.charts.animation import Change, Film
 from app.charts.panels import Panels
@@ -51,26 +51,26 @@ def _caption(replay: Replay, moment: int) -> str:
     epoch = int(replay.epochs[moment])
     figures = " · ".join(
         f"{label} {a.metrics[name][moment]:.2f} → {b.metrics[name][moment]:.2f}"
-        for a, b in [replay.reels]
+        for a, b in [replay.runs]
         for name, label in CURVES.items()
     )
     ended = [
         f" · {letter} ended at epoch {len(reel.losses['loss_normal'])}"
-        for letter, reel in zip("AB", replay.reels, strict=True)
+        for letter, reel in zip("AB", replay.runs, strict=True)
         if epoch > len(reel.losses["loss_normal"])
     ]
     when = "Before the first step" if epoch == 0 else f"Epoch {epoch} of {replay.epochs[-1]}"
     return f"{when} · A → B: {figures}{''.join(ended)}"
 
 
-def _tested(reel: Reel, role: int) -> np.ndarray:
+def _tested(reel: RunReplay, role: int) -> np.ndarray:
     return np.flatnonzero(reel.role == role)
 
 
 def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change]:
     """Each class as a share of itself, on each moment's own scale: what counts is the order."""
     axes = []
-    for reel in replay.reels:
+    for reel in replay.runs:
         tested = reel.role != Role.LABELED_ANOMALY
         axes.append(np.stack([np.arcsinh(ScoreScale.of(own[tested]).units(own)) for own in reel.scores]))
     low, high = min(float(own.min()) for own in axes), max(float(own.max()) for own in axes)
@@ -78,7 +78,7 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change
     outline = np.repeat(edges, 2)
     changes = []
     tallest = 0.0
-    for column, (reel, places, name) in enumerate(zip(replay.reels, axes, names, strict=True), start=1):
+    for column, (reel, places, name) in enumerate(zip(replay.runs, axes, names, strict=True), start=1):
         for role, label, color in ((Role.TEST_NORMAL, "normal", NORMAL), (Role.TEST_ANOMALY, "anomaly", ANOMALY)):
             mine = _tested(reel, role)
             heights = []
@@ -118,11 +118,11 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change
 
 def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[Change]:
     changes = []
-    spans = [_span(reel.points) for reel in replay.reels]
-    if replay.one_plane:
+    spans = [_span(reel.points) for reel in replay.runs]
+    if replay.shared_plane:
         spans = [(np.minimum(spans[0][0], spans[1][0]), np.maximum(spans[0][1], spans[1][1]))] * 2
-    for column, (reel, ids, (low, high)) in enumerate(zip(replay.reels, row_ids, spans, strict=True), start=1):
-        role = reel.role[reel.drawn]
+    for column, (reel, ids, (low, high)) in enumerate(zip(replay.runs, row_ids, spans, strict=True), start=1):
+        role = reel.role[reel.plotted]
         for kind, (name, color, symbol, size, opacity) in ROLES.items():
             mine = np.flatnonzero(role == kind)
             xs, ys = ([own[mine, axis] for own in reel.points] for axis in (0, 1))
@@ -133,7 +133,7 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
                 name=name,
                 legendgroup=name,
                 showlegend=column == 1,
-                customdata=ids[reel.drawn][mine],
+                customdata=ids[reel.plotted][mine],
                 marker={
                     "color": color,
                     "symbol": symbol,
@@ -149,7 +149,7 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
         hidden = {"showticklabels": False, "zeroline": False, "ticks": ""}
         figure.update_xaxes(range=[low[0], high[0]], **hidden, row=2, col=column)
         figure.update_yaxes(range=[low[1], high[1]], **hidden, row=2, col=column)
-        plane = "one plane for A and B" if replay.one_plane else "its own plane"
+        plane = "one plane for A and B" if replay.shared_plane else "its own plane"
         how = f"PCA, {plane}" if replay.projector == "pca" else {"tsne": "t-SNE", "umap": "UMAP"}[replay.projector]
         figure.add_title(f"hidden features, <b>{'AB'[column - 1]}</b>  ({how})", 2, column, SMALL)
     return changes
@@ -164,7 +164,7 @@ def _span(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _metrics(figure: Panels, replay: Replay) -> None:
-    for letter, reel in zip("AB", replay.reels, strict=True):
+    for letter, reel in zip("AB", replay.runs, strict=True):
         for name, label in CURVES.items():
             look = (ANOMALY, "diamond") if name == "aucpr_anomaly" else (NEUTRAL, "square")
             _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", *look, LINES[letter][0])
@@ -173,7 +173,7 @@ def _metrics(figure: Panels, replay: Replay) -> None:
 
 
 def _losses(figure: Panels, replay: Replay) -> None:
-    for letter, reel in zip("AB", replay.reels, strict=True):
+    for letter, reel in zip("AB", replay.runs, strict=True):
         for name, color, symbol, label in (
             ("loss_normal", NORMAL, "circle", "L_N, pool (before λₙ)"),
             ("loss_anomaly", ANOMALY, "star", "L_A, labeled anomalies"),
@@ -183,7 +183,7 @@ def _losses(figure: Panels, replay: Replay) -> None:
                 shown = np.where(values > 0, values, np.nan)
                 epochs = np.arange(1, len(values) + 1)
                 _line(figure, 2, epochs, shown, f"{letter}  {label}", color, symbol, LINES[letter][0])
-    above_zero = [own for reel in replay.reels for values in reel.losses.values() for own in values[values > 0]]
+    above_zero = [own for reel in replay.runs for values in reel.losses.values() for own in values[values > 0]]
     decades = float(np.log10(max(above_zero, default=1.0) / min(above_zero, default=1.0)))
     # So many decades apart that the ticks' words do not run into each other.
     figure.update_yaxes(type="log", exponentformat="power", dtick=1 + decades // 4, row=2, col=3)
@@ -212,7 +212,7 @@ def _clock(figure: Panels, replay: Replay) -> list[Change]:
     """A line through the curves at the epoch on show."""
     changes = []
     times = [np.array([epoch, epoch], dtype=np.float32) for epoch in replay.epochs]
-    losses = [own for reel in replay.reels for values in reel.losses.values() for own in values[values > 0]]
+    losses = [own for reel in replay.runs for values in reel.losses.values() for own in values[values > 0]]
     for row, span in ((1, [0, 1.03]), (2, [min(losses, default=0.1), max(losses, default=1.0)])):
         figure.add_scatter(
             x=times[-1],

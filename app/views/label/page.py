@@ -16,8 +16,8 @@ from anoonly_core.data.tables.schema import ReadTable
 from anoonly_core.data.tables.uploads import OwnTable
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks
-from anoonly_core.labeling.scorers import UNSUPERVISED
-from anoonly_core.results.keys import hidden_points_key, ranked_key
+from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
+from anoonly_core.results.keys import hidden_points_key, ranking_key
 from anoonly_core.snippets import file_name, marked_script, score_command
 from app.charts.style import MODEBAR
 from app.controls import links
@@ -32,7 +32,7 @@ from app.widgets.session import begin_page
 from app.widgets.worker_result import await_worker_result
 
 if TYPE_CHECKING:
-    from anoonly_core.labeling.run import Ranked
+    from anoonly_core.labeling.run import Ranking
 
 __all__ = ["page"]
 
@@ -59,10 +59,10 @@ class _TableControl(Control):
 TABLE = _TableControl("table", "Table", (), "", "A table that you brought on the page Your table.")
 RANK_KEY = "label_rank"
 RANK_HELP = (
-    " ".join(f"**{one.label}**: {one.summary}" for one in UNSUPERVISED.values())
+    " ".join(f"**{one.label}**: {one.summary}" for one in UNSUPERVISED_SCORERS.values())
     + " **what is marked**: the system in the sidebar, trained on the marked anomalies with all other rows as its pool."
 )
-RANK_WORDS = {**{name: one.label for name, one in UNSUPERVISED.items()}, MARKS: "what is marked"}
+RANK_WORDS = {**{name: one.label for name, one in UNSUPERVISED_SCORERS.items()}, MARKS: "what is marked"}
 
 
 def page() -> None:
@@ -97,7 +97,7 @@ def page() -> None:
 
 def _draw_rank(has_marks: bool) -> str:
     """By what the rows are ranked: marks can only be trained on where there are some."""
-    options = [*UNSUPERVISED, *([MARKS] if has_marks else [])]
+    options = [*UNSUPERVISED_SCORERS, *([MARKS] if has_marks else [])]
     if st.session_state.get(RANK_KEY) not in options:
         st.session_state[RANK_KEY] = options[-1] if has_marks else options[0]
     chosen: str | None = st.segmented_control(
@@ -134,14 +134,14 @@ def _draw(
     of = anomalies if rank == MARKS else rank
     work: Any = tasks.rank_upload if rank == MARKS else tasks.score_unlabeled_upload
     what = f"Training on {len(anomalies)} marked rows, epoch" if rank == MARKS else "Scoring, epoch"
-    key = ranked_key(config, of)
-    ranked: Ranked | None = await_worker_result(jobs, session, key, what, work, config, of)
+    key = ranking_key(config, of)
+    ranked: Ranking | None = await_worker_result(jobs, session, key, what, work, config, of)
     if ranked is None:
         return
     order = np.argsort(-ranked.scores, kind="stable")
     ranks = np.empty(len(order))
     ranks[order] = np.arange(len(order)) / len(order)
-    name = config.baseline if rank == MARKS else UNSUPERVISED[rank].label
+    name = config.baseline if rank == MARKS else UNSUPERVISED_SCORERS[rank].label
     on_top = [int(row) for row in read.places[order[:TOP]]]
     sentence.markdown(f"##### {label_sentence(name, rank == MARKS, len(order), anomalies, judged, on_top)}")
     left, right = st.columns([1, 1.15])
@@ -154,7 +154,7 @@ def _draw(
 
 
 def _draw_map(
-    ranked: Ranked, key: str, trained: bool, read: ReadTable, ranks: np.ndarray, judged: dict[int, bool], jobs: Jobs
+    ranked: Ranking, key: str, trained: bool, read: ReadTable, ranks: np.ndarray, judged: dict[int, bool], jobs: Jobs
 ) -> set[int]:
     """The rows as points; returns those that are selected."""
     points = jobs.points_now(hidden_points_key(key, "pca"), ranked.hidden, "pca")
@@ -170,7 +170,7 @@ def _draw_map(
     return {int(point["customdata"][0]) for point in event["selection"]["points"] if "customdata" in point}
 
 
-def _draw_list(read: ReadTable, ranked: Ranked, order: np.ndarray, judged: dict[int, bool]) -> set[int]:
+def _draw_list(read: ReadTable, ranked: Ranking, order: np.ndarray, judged: dict[int, bool]) -> set[int]:
     """The rows at the top of the ranking; returns those that are selected."""
     everything = st.toggle("List also what is marked or labeled already", key="label_all", persist_state="session")
     known = np.isin(read.places[order], list(judged))
@@ -236,7 +236,7 @@ def _mark(table: OwnTable, rows: set[int], mark: bool | None) -> None:
 
 
 def _draw_taking_away(
-    config: RunConfig, read: ReadTable, ranked: Ranked, judged: dict[int, bool], anomalies: list[int] | None
+    config: RunConfig, read: ReadTable, ranked: Ranking, judged: dict[int, bool], anomalies: list[int] | None
 ) -> None:
     """The scores of all rows; and of marks the detector that was trained on them, its command and its script."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anoonly_core.microscope.result import PART_NAMES, Kind, Observation
+from anoonly_core.microscope.result import PART_NAMES, Observation, RowKind
 from app.charts.animation import Change, Film
 from app.charts.panels import Panels
 from app.charts.style import ANOMALY, NEUTRAL, NORMAL
@@ -13,11 +13,11 @@ __all__ = ["KINDS", "observation_film"]
 
 BATCH, STEADY = "#CC79A7", "#009E73"
 KINDS = {
-    Kind.NORMAL: ("normal, in the pool", NORMAL, "circle", 6),
-    Kind.HIDDEN_ANOMALY: ("anomaly, hidden in the pool", ANOMALY, "diamond", 8),
-    Kind.LABELED_ANOMALY: ("labeled anomaly", ANOMALY, "star", 10),
+    RowKind.NORMAL: ("normal, in the pool", NORMAL, "circle", 6),
+    RowKind.HIDDEN_ANOMALY: ("anomaly, hidden in the pool", ANOMALY, "diamond", 8),
+    RowKind.LABELED_ANOMALY: ("labeled anomaly", ANOMALY, "star", 10),
 }
-DASHES = {Kind.NORMAL: "solid", Kind.HIDDEN_ANOMALY: "dash", Kind.LABELED_ANOMALY: "dot"}
+DASHES = {RowKind.NORMAL: "solid", RowKind.HIDDEN_ANOMALY: "dash", RowKind.LABELED_ANOMALY: "dot"}
 SPREAD = 0.09  # how far dots of one column lie apart
 COLUMN = 0.27
 SMALL = 12
@@ -132,7 +132,7 @@ def _shares(figure: Panels, seen: Observation, y: float) -> Change:
     """Above each part, what it makes up of all that the normal rows of the batch get."""
     words = []
     for step in range(len(seen.epoch)):
-        lengths = seen.lengths[step][:, seen.kind[step] == Kind.NORMAL].sum(axis=1, dtype=np.float64)
+        lengths = seen.lengths[step][:, seen.kind[step] == RowKind.NORMAL].sum(axis=1, dtype=np.float64)
         total = lengths.sum()
         words.append(["normal rows: nothing"] * 3 if total == 0 else [f"normal rows: {s:.0%}" for s in lengths / total])
     figure.add_scatter(

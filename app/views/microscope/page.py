@@ -86,7 +86,7 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
 def _draw_choices(seen: list[Observation]) -> tuple[int, int | None]:
     """Which norm is looked at, from the last one on, and which feature's mean and deviation are drawn."""
     left, right = st.columns(2)
-    names = [one.place for one in seen]
+    names = [one.location for one in seen]
     place = left.selectbox(
         "At which norm",
         names,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig
-from anoonly_core.microscope.result import Kind, Observation
+from anoonly_core.microscope.result import Observation, RowKind
 from app.text.labels import shown
 
 __all__ = ["gradient_sentence", "place_note"]
@@ -23,12 +23,12 @@ CARRIERS = {
 def gradient_sentence(config: RunConfig, seen: Observation) -> str:
     """Where the gradient of the normal rows comes from, at one place, over all the steps that were seen."""
     assert config.norm is not None and config.lambda_n is not None
-    shares = seen.shares(Kind.NORMAL)
+    shares = seen.shares(RowKind.NORMAL)
     setting = f"λₙ = {shown(config.lambda_n)}, {NORM_LABELS[config.norm]}"
     steps = f"Over {len(seen.epoch)} steps"
     if seen.kind.shape[1] == 1 and config.norm.startswith("batch"):
         return f"{setting}: **nothing moves.** A row alone is its own mean, and batch norm makes it 0 whatever it was."
-    if not (seen.kind == Kind.LABELED_ANOMALY).any() and shares is None:
+    if not (seen.kind == RowKind.LABELED_ANOMALY).any() and shares is None:
         return f"{setting}: **nothing moves**, for none of these batches holds a labeled anomaly."
     if shares is None:
         return f"{setting}: **no gradient reaches the normal rows.** Only the labeled anomalies move the network."
@@ -54,8 +54,8 @@ def place_note(config: RunConfig, seen: Sequence[Observation], place: int) -> st
     one = seen[place]
     if len(one.epoch) < one.all_steps:
         notes.append(f"These are the first {len(one.epoch)} of the {one.all_steps} steps of this training.")
-    labeled = float((one.kind == Kind.LABELED_ANOMALY).mean())
-    without = float((one.kind != Kind.LABELED_ANOMALY).all(axis=1).mean())
+    labeled = float((one.kind == RowKind.LABELED_ANOMALY).mean())
+    without = float((one.kind != RowKind.LABELED_ANOMALY).all(axis=1).mean())
     if without:
         digits = 1 if 0.99 < without < 1 else 0
         notes.append(f"{without:.{digits}%} of these batches hold no labeled anomaly.")

@@ -12,7 +12,7 @@ import streamlit as st
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
 from anoonly_core.results.keys import run_key
-from anoonly_core.results.store import Store, StoredRun, default_store
+from anoonly_core.results.store import RunSummary, Store, default_store
 from anoonly_core.snippets import command_line, python_script
 from app.controls.choice import baseline_of
 from app.controls.links import address, compare_parameters, draw_unknown
@@ -65,7 +65,7 @@ COLUMNS: dict[str, Any] = {
 class Chosen:
     """A selected run. config: None where its settings are none today. as_stored: whether Compare finds its result."""
 
-    run: StoredRun
+    run: RunSummary
     config: RunConfig | None
     as_stored: bool
     notice: str = ""
@@ -151,7 +151,7 @@ def _draw_table(listed: pd.DataFrame) -> list[str]:
     return [keys[row] for row in event["selection"]["rows"] if row < len(keys)]
 
 
-def _chosen(run: StoredRun) -> Chosen:
+def _chosen(run: RunSummary) -> Chosen:
     try:
         config = make_config(**run.config)
     except InvalidConfig as error:
@@ -170,7 +170,7 @@ def _chosen(run: StoredRun) -> Chosen:
     return Chosen(run, config, False, f"The run of {describe(config)} {origin}: {anew}")
 
 
-def _comparison(selected: Sequence[StoredRun], chosen: Sequence[Chosen]) -> tuple[dict[str, str] | None, str]:
+def _comparison(selected: Sequence[RunSummary], chosen: Sequence[Chosen]) -> tuple[dict[str, str] | None, str]:
     """The link that Compare opens the selected runs with, None where it cannot, and what to know of it."""
     configs = [one.config for one in chosen if one.config is not None]
     if not selected:
@@ -194,7 +194,7 @@ def _comparison(selected: Sequence[StoredRun], chosen: Sequence[Chosen]) -> tupl
 
 def _draw_buttons(
     store: Store,
-    selected: Sequence[StoredRun],
+    selected: Sequence[RunSummary],
     parameters: dict[str, str] | None,
     as_stored: bool,
     listed: pd.DataFrame,
@@ -216,7 +216,7 @@ def _draw_buttons(
 
 
 @st.dialog("Delete runs")
-def _confirm_deletion(store: Store, selected: Sequence[StoredRun]) -> None:
+def _confirm_deletion(store: Store, selected: Sequence[RunSummary]) -> None:
     count = "this run" if len(selected) == 1 else f"these {len(selected)} runs"
     pinned = sum(run.pinned for run in selected)
     st.markdown(f"Delete {count}{f', of which {pinned} pinned' if pinned else ''}? This cannot be undone.")

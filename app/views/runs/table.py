@@ -10,7 +10,7 @@ import pandas as pd
 
 from anoonly_core.config import RunConfig
 from anoonly_core.metrics.ranking import METRICS
-from anoonly_core.results.store import StoredRun
+from anoonly_core.results.store import RunSummary
 from app.text.labels import MEGABYTE, shown
 
 __all__ = ["filtered", "lead", "runs_table", "to_parquet"]
@@ -20,7 +20,7 @@ WORDS = ("dataset", "baseline", "norm", "contamination", "preset", "protocol")
 WHOLE = ("batch_size", "epochs", "seed")  # of the settings; the others are fractions
 
 
-def runs_table(runs: Iterable[StoredRun]) -> pd.DataFrame:
+def runs_table(runs: Iterable[RunSummary]) -> pd.DataFrame:
     """One row a run, in the order given, indexed by key; what a run lacks, such as a comparator's λₙ, is missing.
 
     Columns: pinned, the settings by their names in a config (contamination as words), the metrics,

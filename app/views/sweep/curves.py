@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from anoonly_core.metrics.confidence import margin_of_error
-from anoonly_core.results.store import StoredRun
+from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Point, Sweep
 from app.controls.registry import CONTROLS
 from app.text.labels import METRIC_WORDS, NOUNS, value_words
@@ -67,7 +67,7 @@ def x_values(sweep: Sweep) -> list[Any]:
     return list(dict.fromkeys(point.at[name] for point in sweep.points))
 
 
-def curves_of(sweep: Sweep, runs: Mapping[str, StoredRun], metric: str) -> list[Curve]:
+def curves_of(sweep: Sweep, runs: Mapping[str, RunSummary], metric: str) -> list[Curve]:
     """A curve for each combination of values on the axes but the first; places without a finished run are left out."""
     first, *others = [axis.name for axis in sweep.axes]
     places = {repr(value): place for place, value in enumerate(x_values(sweep))}

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from anoonly_core.zero_shot.class_table import ClassTable
-from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZE_SHARE, SIZES, ZeroShotResult
+from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZE_SHARE, SIZES, ZeroShotResult
 from app.charts.panels import Panels
 from app.charts.style import ANOMALY, NEUTRAL, NORMAL, ScoreScale
 from app.text.verdict import Difference, difference, signed
@@ -47,14 +47,14 @@ def _stacked(results: Sequence[ZeroShotResult], name: str) -> np.ndarray:
 def sentence(results: Sequence[ZeroShotResult]) -> str:
     """What the figures say at 5 % anomalies, with their doubt: 95 % intervals over seeds and classes."""
     pairs = _stacked(results, "by_ratio")[:, :, RATIOS.index(SAID_AT)].mean(axis=3)
-    of = {name: pairs[:, place].ravel() for place, name in enumerate(SCORERS)}
+    of = {name: pairs[:, place].ravel() for place, name in enumerate(SCORER_LABELS)}
     running, untrained = difference(of["running"], of["batch"]), difference(of["untrained"], of["batch"])
     best = max(("neighbors", "mean"), key=lambda name: float(of[name].mean()))
     rival = difference(of[best], of["batch"])
     batch_against_running = _against(running, "batch statistics", "running ones")
     return (
         f"At {SAID_AT:.0%} anomalies among classes never seen, {batch_against_running}. Meta-training "
-        f"{_adds(untrained)}; {SCORERS[best]} {_rival(rival, many=best == 'neighbors')}."
+        f"{_adds(untrained)}; {SCORER_LABELS[best]} {_rival(rival, many=best == 'neighbors')}."
     )
 
 
@@ -107,12 +107,12 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
                 y=mean,
                 customdata=spread,
                 mode="lines+markers",
-                name=SCORERS[scorer],
+                name=SCORER_LABELS[scorer],
                 legendgroup=scorer,
                 showlegend=column == 1,
                 line={"color": color, "dash": dash, "width": width},
                 marker={"symbol": symbol, "size": 7, "color": color},
-                hovertemplate=f"{SCORERS[scorer]}: %{{y:.3f}} ± %{{customdata:.3f}} at %{{x:.0f}}<extra></extra>",
+                hovertemplate=f"{SCORER_LABELS[scorer]}: %{{y:.3f}} ± %{{customdata:.3f}} at %{{x:.0f}}<extra></extra>",
                 row=1,
                 col=column,
             )
@@ -147,7 +147,7 @@ def scorers_table(results: Sequence[ZeroShotResult]) -> pd.DataFrame:
     for name, points, sizes in (("by_ratio", RATIOS, "ratio_rows"), ("by_size", SIZES, "size_rows")):
         values = _stacked(results, name)
         of_classes = values.mean(axis=4)
-        for place, scorer in enumerate(SCORERS.values()):
+        for place, scorer in enumerate(SCORER_LABELS.values()):
             for number, point in enumerate(points):
                 rows.append(
                     {
@@ -242,7 +242,7 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
     point = RATIOS.index(SAID_AT)
     for scorer in ("batch", "running"):
         color, dash, symbol, width = LOOKS[scorer]
-        place = list(SCORERS).index(scorer)
+        place = list(SCORER_LABELS).index(scorer)
         values = {n: _stacked(results, "by_ratio")[:, place, point].mean(axis=2) for n, results in by_count.items()}
         xs = np.concatenate([np.full(own.size, n) for n, own in values.items()])
         figure.add_scatter(
@@ -257,7 +257,7 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
             x=list(values),
             y=[own.mean() for own in values.values()],
             mode="lines+markers",
-            name=SCORERS[scorer],
+            name=SCORER_LABELS[scorer],
             line={"color": color, "dash": dash, "width": width},
             marker={"symbol": symbol, "size": 9, "color": color},
         )

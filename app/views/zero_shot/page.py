@@ -10,8 +10,8 @@ import streamlit as st
 
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
-from anoonly_core.zero_shot.config import SMALL_BATCH, check_classes, fewer_classes, zero_shot_key
-from anoonly_core.zero_shot.result import SCORERS, ZeroShotResult
+from anoonly_core.zero_shot.config import SMALL_BATCH, check_classes, smaller_class_sets, zero_shot_key
+from anoonly_core.zero_shot.result import SCORER_LABELS, ZeroShotResult
 from app.charts.style import MODEBAR
 from app.server.jobs import Jobs
 from app.views.zero_shot import charts
@@ -116,7 +116,7 @@ def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
 
 def _draw_class_counts(asked: Asked, jobs: Jobs, session: str) -> None:
     """AUCROC over the number of classes trained on, once it is asked for."""
-    groups = [fewer_classes(config) for config in asked.configs]
+    groups = [smaller_class_sets(config) for config in asked.configs]
     with st.expander("How many classes to meta-train on", expanded=st.session_state.get("zero_shot_counts", False)):
         if len(groups[0]) < 2:
             st.caption("Choose three classes or more to train on, to see what fewer of them would do.")
@@ -156,7 +156,7 @@ def _draw_table(results: Sequence[ZeroShotResult]) -> None:
 
 def _explain(asked: Asked, results: Sequence[ZeroShotResult]) -> None:
     draws = results[0].by_ratio.shape[3]
-    own = asked.table.has_own_anomalies
+    own = asked.table.has_class_anomalies
     anomalies = (
         "a product's own defects"
         if own
@@ -169,12 +169,13 @@ def _explain(asked: Asked, results: Sequence[ZeroShotResult]) -> None:
             f"ACR (arXiv 2302.07849) meta-trains one small network over many tasks, each normalized by its own rows; "
             f"at test time nothing is trained: a batch's own statistics adapt the network. Here each class held out is "
             f"normal in {draws} batches a point and seed; the anomalies are {anomalies}. Lines are means over seeds, "
-            f"classes and draws; the band is the deviation of {SCORERS['batch']} over seeds and classes; ± in the "
-            "sentence is a 95 % interval of paired differences over these.\n\n"
-            f"- **{SCORERS['running'].capitalize()}**: the same network, scored as usual at test time. "
-            f"**{SCORERS['none'].capitalize()}**: one trained without it.\n"
-            f"- **{SCORERS['untrained'].capitalize()}**: no training at all, only batch norm; the distance to 0.\n"
-            f"- **{SCORERS['neighbors'].capitalize()}** (5) and **{SCORERS['mean']}** look at the same batch's "
-            "features and learn nothing.\n"
+            f"classes and draws; the band is the deviation of {SCORER_LABELS['batch']} over seeds and classes; ± in "
+            "the sentence is a 95 % interval of paired differences over these.\n\n"
+            f"- **{SCORER_LABELS['running'].capitalize()}**: the same network, scored as usual at test time. "
+            f"**{SCORER_LABELS['none'].capitalize()}**: one trained without it.\n"
+            f"- **{SCORER_LABELS['untrained'].capitalize()}**: no training at all, only batch norm; "
+            "the distance to 0.\n"
+            f"- **{SCORER_LABELS['neighbors'].capitalize()}** (5) and **{SCORER_LABELS['mean']}** look at the same "
+            "batch's features and learn nothing.\n"
             "- A score depends on the batch that it was taken in: never compare it, nor a threshold, across batches."
         )

@@ -361,7 +361,7 @@ def test_a_film_is_made_once_for_all_and_given_up_with_its_last_session(
     for session in ("one", "two"):
         jobs.request_worker_result(session, "film", tasks.observe_gradients, config)
     wait_for(lambda: jobs.worker_result("film"), "the film")
-    assert [one.place for one in jobs.worker_result("film")] == [
+    assert [one.location for one in jobs.worker_result("film")] == [
         "norm 1 of 2, 128 features",
         "norm 2 of 2, 64 features",
     ]

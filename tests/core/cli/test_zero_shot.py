@@ -13,7 +13,7 @@ from sklearn.datasets import load_wine
 from anoonly_core.cli import main as cli
 from anoonly_core.cli import zero_shot
 from anoonly_core.zero_shot.config import ZeroShotConfig
-from anoonly_core.zero_shot.result import RATIOS, SCORERS
+from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS
 
 QUICK = ["--steps", "2", "--tasks", "2", "--test-rows", "20"]
 
@@ -33,7 +33,7 @@ def test_half_of_the_classes_are_held_out_unless_said() -> None:
 def test_json_holds_every_scorer_at_every_point(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["zero-shot", "--seeds", "1", "--json", "--class-counts", "--meta", "0,1,2", *QUICK]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert set(report["aucroc_by_ratio"]) == set(SCORERS) and report["seeds"] == 1
+    assert set(report["aucroc_by_ratio"]) == set(SCORER_LABELS) and report["seeds"] == 1
     assert all(len(own["mean"]) == len(own["std"]) == len(RATIOS) for own in report["aucroc_by_ratio"].values())
     assert set(report["by_class_count"]) == {"2", "3"}
     np.testing.assert_allclose(report["by_class_count"]["3"], report["aucroc_by_ratio"]["batch"]["mean"], rtol=1e-6)

@@ -19,8 +19,8 @@ from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import make_reading
 from anoonly_core.detector.estimator import AnoOnlyDetector
-from anoonly_core.detector.result import FittedRun
-from anoonly_core.detector.scoring import detector_of, fit_run, score_table
+from anoonly_core.detector.result import DetectorResult
+from anoonly_core.detector.scoring import detector_for_run, detector_result, score_table
 from anoonly_core.detector.serialization import read_model, write_model
 from anoonly_core.errors import BadDataFile, BadModelFile, InvalidInput
 from anoonly_core.models import METHODS
@@ -82,7 +82,7 @@ def test_a_detectors_scores_are_to_the_bit_those_of_the_run(settings: dict[str, 
     config = make_config(**{"lambda_n": lambda_n, "seed": 7, "epochs": 1, **settings})
     result = run(config, "cpu")
     told: list[tuple[int, int]] = []
-    fitted = detector_of(config, lambda done, total: told.append((done, total)))
+    fitted = detector_for_run(config, lambda done, total: told.append((done, total)))
     assert np.array_equal(
         fitted.decision_function(load_cached(config.dataset).X[result.test_rows]).astype(np.float32), result.scores
     )
@@ -98,7 +98,7 @@ def test_the_published_protocol_scales_by_more_rows_than_are_trained_on() -> Non
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
     alone = AnoOnlyDetector(lambda_n=1.0, epochs=1, random_state=0).fit(dataset.X[split.train], split.labeled)
-    scores = [one.decision_function(dataset.X[split.test]) for one in (alone, detector_of(config))]
+    scores = [one.decision_function(dataset.X[split.test]) for one in (alone, detector_for_run(config))]
     assert not np.array_equal(*scores)
 
 
@@ -111,17 +111,17 @@ def test_a_fit_is_stopped_by_its_report() -> None:
             raise Stop
 
     with pytest.raises(Stop):
-        detector_of(make_config(epochs=5), report)
+        detector_for_run(make_config(epochs=5), report)
 
 
 def test_xgbod_has_no_detector() -> None:
     with pytest.raises(InvalidInput, match=r"^XGBOD does not train in this engine: use PyOD's own, .*\.$"):
-        detector_of(make_config(baseline="XGBOD"))
+        detector_for_run(make_config(baseline="XGBOD"))
 
 
 def test_a_bundled_set_has_no_preparation_and_a_file_has_its_own(cars: str) -> None:
-    assert detector_of(make_config(epochs=1)).preparation_ is None
-    prepared = detector_of(make_config(dataset=cars, epochs=1)).preparation_
+    assert detector_for_run(make_config(epochs=1)).preparation_ is None
+    prepared = detector_for_run(make_config(dataset=cars, epochs=1)).preparation_
     assert prepared is not None
     assert prepared.features == ("weight", "kind = coupé", "kind = estate", "kind = saloon", "power")
 
@@ -129,8 +129,8 @@ def test_a_bundled_set_has_no_preparation_and_a_file_has_its_own(cars: str) -> N
 # What a run takes away
 
 
-def taken(config: Any, folder: Path) -> tuple[FittedRun, Path]:
-    found = fit_run(config)
+def taken(config: Any, folder: Path) -> tuple[DetectorResult, Path]:
+    found = detector_result(config)
     path = folder / "detector.safetensors"
     path.write_bytes(found.file)
     return found, path
@@ -155,13 +155,13 @@ def test_all_rows_are_scored_and_each_says_what_it_was(cars: str, tmp_path: Path
 
 def test_a_copy_on_both_sides_is_said_to_be_on_both(tmp_path: Path) -> None:
     config = make_config(dataset="breast_cancer", protocol="published", epochs=1)
-    parts = set(fit_run(config).table(load_cached(config.dataset))["part"])
+    parts = set(detector_result(config).table(load_cached(config.dataset))["part"])
     assert "pool and tested" in parts
 
 
 def test_page_and_command_line_give_a_file_the_same_scores_to_the_bit(cars: str, tmp_path: Path) -> None:
     """The page's own table, the address, and the command in a new process."""
-    address_scores = fit_run(make_config(dataset=cars, epochs=2)).scores
+    address_scores = detector_result(make_config(dataset=cars, epochs=2)).scores
     with Path("cars.csv").open("rb") as source:
         table = uploads.bring("cars.csv", source, "me", "here")
     said = {"label": "state", "anomaly": ("faulty",), "without": ("id",)}
@@ -180,7 +180,7 @@ def test_page_and_command_line_give_a_file_the_same_scores_to_the_bit(cars: str,
 @pytest.mark.parametrize("baseline", METHODS)
 def test_a_loaded_detector_scores_a_table_as_the_one_that_was_saved(baseline: str, cars: str, tmp_path: Path) -> None:
     lambda_n = 0.0 if BASELINES[baseline].has("lambda_n") else None
-    fitted = detector_of(make_config(dataset=cars, baseline=baseline, lambda_n=lambda_n, epochs=1))
+    fitted = detector_for_run(make_config(dataset=cars, baseline=baseline, lambda_n=lambda_n, epochs=1))
     fitted.save(tmp_path / "model")
     loaded = AnoOnlyDetector.load(tmp_path / "model")
     table = read_table(Path("cars.csv"))
@@ -189,21 +189,21 @@ def test_a_loaded_detector_scores_a_table_as_the_one_that_was_saved(baseline: st
 
 
 def test_columns_may_come_in_another_order_with_others_and_without_labels(cars: str) -> None:
-    fitted, table = detector_of(make_config(dataset=cars, epochs=1)), read_table(Path("cars.csv"))
+    fitted, table = detector_for_run(make_config(dataset=cars, epochs=1)), read_table(Path("cars.csv"))
     scores = score_table(fitted, table, "cars").scores
     other = table.drop(columns=["state", "id"]).assign(more="x")[["power", "more", "kind", "weight"]]
     assert np.array_equal(score_table(fitted, other, "cars").scores, scores)
 
 
 def test_what_nobody_knew_at_the_fit_is_counted(cars: str) -> None:
-    fitted, table = detector_of(make_config(dataset=cars, epochs=1)), read_table(Path("cars.csv"))
+    fitted, table = detector_for_run(make_config(dataset=cars, epochs=1)), read_table(Path("cars.csv"))
     table.loc[[3, 5], "kind"] = ["rocket", np.nan]
     found = score_table(fitted, table, "cars")
     assert found.unknown == {"kind": 1} and found.left_out == 0 and len(found.scores) == 240
 
 
 def test_rows_that_lack_a_value_are_left_out_where_they_were_at_the_fit(cars: str) -> None:
-    fitted = detector_of(make_config(dataset=cars.replace("impute", "drop"), epochs=1))
+    fitted = detector_for_run(make_config(dataset=cars.replace("impute", "drop"), epochs=1))
     table = read_table(Path("cars.csv"))
     table.loc[0, "weight"] = np.nan
     found = score_table(fitted, table, "cars")
@@ -222,7 +222,7 @@ def test_rows_that_lack_a_value_are_left_out_where_they_were_at_the_fit(cars: st
     ],
 )
 def test_a_cell_that_gives_no_score_is_named(cars: str, column: str, value: object, words: str) -> None:
-    fitted = detector_of(make_config(dataset=cars, epochs=1))
+    fitted = detector_for_run(make_config(dataset=cars, epochs=1))
     table = read_table(Path("cars.csv"))
     table[column] = table[column].astype(object)
     table.loc[4, column] = value
@@ -232,7 +232,7 @@ def test_a_cell_that_gives_no_score_is_named(cars: str, column: str, value: obje
 
 
 def test_a_row_without_a_finite_score_is_named_by_its_place_in_the_file(cars: str) -> None:
-    fitted = detector_of(make_config(dataset=cars.replace("impute", "drop"), epochs=1))
+    fitted = detector_for_run(make_config(dataset=cars.replace("impute", "drop"), epochs=1))
     table = read_table(Path("cars.csv"))
     table.loc[9, "weight"] = 9e37  # row 7 is left out, so that this is the ninth that is scored
     fitted.network_.scale[0] = 1e-3
@@ -241,7 +241,7 @@ def test_a_row_without_a_finite_score_is_named_by_its_place_in_the_file(cars: st
 
 
 def test_numbers_are_taken_in_order_where_nothing_else_is_known() -> None:
-    fitted, dataset = detector_of(make_config(epochs=1)), load_cached("digits_3")
+    fitted, dataset = detector_for_run(make_config(epochs=1)), load_cached("digits_3")
     table = pd.DataFrame(dataset.X[:50]).rename(columns=str)
     scores = fitted.decision_function(dataset.X[:50])
     named = table.assign(name="a digit", Label=1)

@@ -19,7 +19,7 @@ from anoonly_core.errors import EngineUnavailable
 from anoonly_core.execution.dask_cluster import DaskCluster
 from anoonly_core.execution.executor import execute
 from anoonly_core.results.keys import run_key
-from anoonly_core.results.store import FILE_NAME, Store, StoredRun
+from anoonly_core.results.store import FILE_NAME, RunSummary, Store
 from anoonly_core.runs.run import run_many
 from anoonly_core.sweeps.sweep import make_sweep, sweep_table
 
@@ -41,14 +41,14 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 def undisturbed() -> pd.DataFrame:
     """The table of the sweep, trained run by run in this process."""
     results = [run_many([config])[0] for config in SWEEP.configs.values()]
-    return without_times(sweep_table(SWEEP, {result.key: StoredRun.of(result) for result in results}, {}))
+    return without_times(sweep_table(SWEEP, {result.key: RunSummary.of(result) for result in results}, {}))
 
 
 def without_times(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="train_seconds")
 
 
-def assert_whole(store: Store, before: dict[str, StoredRun], undisturbed: pd.DataFrame) -> None:
+def assert_whole(store: Store, before: dict[str, RunSummary], undisturbed: pd.DataFrame) -> None:
     """All 40 rows are there, those of before as they were, all as undisturbed."""
     after = store.runs()
     assert set(after) == set(SWEEP.configs) and len(after) == 40

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from anoonly_core.microscope.gradients import PARTS, batch_norm_loss
+from anoonly_core.microscope.gradients import SPLITS, batch_norm_loss
 from anoonly_core.models.norms import NORMS
 
 EPS = 1e-3
@@ -34,11 +34,11 @@ def penalty(norm: str, h: Tensor) -> Tensor:
 
 
 def test_there_are_parts_for_every_norm() -> None:
-    assert set(PARTS) == set(NORMS)
+    assert set(SPLITS) == set(NORMS)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 12])
-@pytest.mark.parametrize("norm", PARTS)
+@pytest.mark.parametrize("norm", SPLITS)
 def test_the_parts_add_up_to_autograds_gradient(norm: str, rows: int) -> None:
     values, upstream = batch(rows)
     h = torch.tensor(values, requires_grad=True)
@@ -48,7 +48,7 @@ def test_the_parts_add_up_to_autograds_gradient(norm: str, rows: int) -> None:
         ((behind(norm, h) * torch.tensor(upstream)).sum() + penalty(norm, h)).backward()
         assert h.grad is not None
         expected = h.grad.numpy()
-    parts = PARTS[norm](values, upstream, EPS, PENALTY)
+    parts = SPLITS[norm](values, upstream, EPS, PENALTY)
     np.testing.assert_allclose(parts.total, expected, atol=1e-12)
 
 
@@ -57,7 +57,7 @@ def test_the_parts_are_what_passes_through_mean_and_variance(norm: str) -> None:
     """Each part is autograd's own when the other statistics are held fast."""
     values, upstream = batch()
     axis = 1 if norm == "layer" else 0
-    found = PARTS[norm](values, upstream, EPS, PENALTY)
+    found = SPLITS[norm](values, upstream, EPS, PENALTY)
     held = torch.tensor(values)
     for name, free in (("direct", "h"), ("through_mean", "mean"), ("through_variance", "variance")):
         h = torch.tensor(values, requires_grad=True)
@@ -78,27 +78,27 @@ def test_the_parts_are_what_passes_through_mean_and_variance(norm: str) -> None:
 
 def test_the_printed_equation_13_is_another_one() -> None:
     values, upstream = batch()
-    parts = PARTS["batch"](values, upstream, EPS, 0.0)
-    assert parts.mean_as_printed is not None and parts.total_as_printed is not None
+    parts = SPLITS["batch"](values, upstream, EPS, 0.0)
+    assert parts.printed_mean is not None and parts.total_as_printed is not None
     root = np.sqrt(values.var(0) + EPS)
-    np.testing.assert_allclose(parts.mean_as_printed * root, parts.through_mean, atol=1e-12)
+    np.testing.assert_allclose(parts.printed_mean * root, parts.through_mean, atol=1e-12)
     assert np.abs(parts.total_as_printed - parts.total).max() > 0.05
-    alike = PARTS["batch"](values / values.std(0), upstream, 0.0, 0.0)  # where the variance is 1 nobody can tell
+    alike = SPLITS["batch"](values / values.std(0), upstream, 0.0, 0.0)  # where the variance is 1 nobody can tell
     assert alike.total_as_printed is not None
     np.testing.assert_allclose(alike.total_as_printed, alike.total, atol=1e-12)
 
 
 @pytest.mark.parametrize("norm", ["layer", "none", "bn_loss"])
 def test_the_printed_equation_is_about_batch_norm_alone(norm: str) -> None:
-    parts = PARTS[norm](*batch(), EPS, PENALTY)
-    assert parts.mean_as_printed is None and parts.total_as_printed is None
+    parts = SPLITS[norm](*batch(), EPS, PENALTY)
+    assert parts.printed_mean is None and parts.total_as_printed is None
 
 
 @pytest.mark.parametrize(("norm", "moved"), [("batch", True), ("layer", False), ("none", False)])
 def test_only_with_batch_norm_is_a_row_without_a_loss_moved_by_the_others(norm: str, moved: bool) -> None:
     values, upstream = batch()
     upstream[:10] = 0
-    parts = PARTS[norm](values, upstream, EPS, 0.0)
+    parts = SPLITS[norm](values, upstream, EPS, 0.0)
     assert not parts.direct[:10].any()
     assert bool(parts.total[:10].any()) is moved
 

@@ -15,8 +15,8 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.microscope import run as microscope
-from anoonly_core.microscope.result import Kind, Observation, places
-from anoonly_core.microscope.run import looks, observe
+from anoonly_core.microscope.result import Observation, RowKind, norm_locations
+from anoonly_core.microscope.run import observe, watch_norms
 from anoonly_core.models import METHODS
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.models.norms import NORMS, BatchNorm
@@ -50,7 +50,7 @@ def stack(**settings: Any) -> Stack:
 def test_the_three_parts_add_up_to_autograds_gradient(baseline: str, norm: str, lambda_n: float) -> None:
     """Within 1e-5 of the largest number among them, in every step of a float32 training."""
     steps = 0
-    for passes in looks(stack(baseline=baseline, norm=norm, lambda_n=lambda_n)):
+    for passes in watch_norms(stack(baseline=baseline, norm=norm, lambda_n=lambda_n)):
         for look in passes:
             split = look.parts
             compared = (split.direct, split.through_variance, split.through_mean, look.gradient)
@@ -64,7 +64,7 @@ def test_the_three_parts_add_up_to_autograds_gradient(baseline: str, norm: str, 
 @pytest.mark.parametrize("baseline", HEADS)
 def test_looking_changes_no_bit(baseline: str, norm: str) -> None:
     looked, plain = stack(baseline=baseline, norm=norm), stack(baseline=baseline, norm=norm)
-    assert sum(1 for _ in looks(looked)) > 1
+    assert sum(1 for _ in watch_norms(looked)) > 1
     for _ in train(plain):
         pass
     test = [plain.splits[0].test]
@@ -79,7 +79,7 @@ def test_at_lambda_0_the_pools_gradient_comes_through_the_batchs_statistics_or_n
     baseline: str, norm: str
 ) -> None:
     moved = 0
-    for *_, last in looks(stack(baseline=baseline, norm=norm)):
+    for *_, last in watch_norms(stack(baseline=baseline, norm=norm)):
         pool = ~last.labeled
         assert not last.parts.direct[pool].any()
         moved += bool(last.gradient[pool].any())
@@ -87,7 +87,7 @@ def test_at_lambda_0_the_pools_gradient_comes_through_the_batchs_statistics_or_n
 
 
 def test_prenets_pool_rows_have_a_loss_of_their_own_beside_an_anomaly() -> None:
-    for one, other in looks(stack(baseline="PReNet", norm="none")):
+    for one, other in watch_norms(stack(baseline="PReNet", norm="none")):
         assert not one.parts.direct[~one.labeled].any()  # a first row that is not labeled is paired with the pool
         beside = one.labeled & ~other.labeled
         assert beside.any() and other.parts.direct[beside].any()
@@ -97,7 +97,7 @@ def test_the_rows_are_those_of_the_batch_and_the_features_those_of_the_network()
     made = stack(baseline="DeepSAD", norm="none", epochs=1)
     network = [step for step in made.head.parts["features"].steps if hasattr(step, "weight")]
     weights = [step.weight.detach().clone() for step in network]
-    first = next(looks(made))[0]
+    first = next(watch_norms(made))[0]
     x = made.rows.X[torch.from_numpy(first.rows)]
     np.testing.assert_allclose(first.before, (x @ weights[0][0]).numpy(), rtol=1e-5, atol=1e-6)
     assert np.array_equal(first.labeled, made.splits[0].labeled[first.rows])
@@ -106,7 +106,7 @@ def test_the_rows_are_those_of_the_batch_and_the_features_those_of_the_network()
 
 def test_the_running_statistics_are_the_networks_own() -> None:
     made = stack(baseline="DevNet", norm="batch")
-    for (look,) in looks(made):
+    for (look,) in watch_norms(made):
         last = look
     (norm,) = made.head.norms()
     assert isinstance(norm, BatchNorm) and last.running_mean is not None and last.running_variance is not None
@@ -117,7 +117,7 @@ def test_the_running_statistics_are_the_networks_own() -> None:
 def test_no_step_is_taken_before_it_is_asked_for() -> None:
     made = stack(baseline="DeepSAD", norm="batch")
     weights = made.head.parts["code"].steps[0].weight
-    seeing, values = looks(made), [weights.detach().clone()]
+    seeing, values = watch_norms(made), [weights.detach().clone()]
     for _ in range(3):
         next(seeing)
         values.append(weights.detach().clone())
@@ -128,7 +128,7 @@ def test_no_step_is_taken_before_it_is_asked_for() -> None:
 
 def test_it_looks_at_one_run_only() -> None:
     with pytest.raises(ValueError, match="one run"):
-        next(looks(stack_of(made_table(), [config(), config(seed=1)])))
+        next(watch_norms(stack_of(made_table(), [config(), config(seed=1)])))
 
 
 def observed(**settings: Any) -> list[Observation]:
@@ -141,15 +141,15 @@ def test_an_observation_tells_what_each_row_is_and_how_its_gradient_is_made() ->
     split = make_split(dataset, config(dataset="digits_3"))
     labeled = set(dataset.row_ids[split.train[split.labeled]].tolist())
     first, second = seen
-    assert [one.place for one in seen] == ["norm 1 of 2, 128 features", "norm 2 of 2, 64 features"]
+    assert [one.location for one in seen] == ["norm 1 of 2, 128 features", "norm 2 of 2, 64 features"]
     assert first.lengths.shape == (18, 3, 128) and first.mean.shape == (18, 128) and second.mean.shape == (18, 64)
     assert first.epoch.tolist() == [1] * 9 + [2] * 9
     assert (first.steps_an_epoch, first.all_steps) == (9, 18)
     position = {int(row): place for place, row in enumerate(dataset.row_ids)}
     for row, kind in zip(first.row_ids.ravel(), first.kind.ravel(), strict=True):
-        assert (kind != Kind.NORMAL) == dataset.y[position[int(row)]]
-        assert (kind == Kind.LABELED_ANOMALY) == (int(row) in labeled)
-    normal = second.shares(Kind.NORMAL)
+        assert (kind != RowKind.NORMAL) == dataset.y[position[int(row)]]
+        assert (kind == RowKind.LABELED_ANOMALY) == (int(row) in labeled)
+    normal = second.shares(RowKind.NORMAL)
     assert normal is not None
     assert normal[0] == 0 and normal.sum() == pytest.approx(1)
     assert second.error.max() < 1e-5 < second.error_printed.min(where=second.lengths.any(axis=(1, 2)), initial=1)
@@ -158,7 +158,7 @@ def test_an_observation_tells_what_each_row_is_and_how_its_gradient_is_made() ->
 def test_what_does_not_apply_is_not_a_number() -> None:
     for seen in observed(norm="layer"):
         assert np.isnan(seen.running_mean).all() and np.isnan(seen.error_printed).all()
-        assert seen.shares(Kind.NORMAL) is None
+        assert seen.shares(RowKind.NORMAL) is None
 
 
 def test_a_long_training_is_looked_at_as_far_as_a_page_can_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,9 +189,12 @@ def test_a_system_without_a_norm_is_refused(baseline: str) -> None:
 
 
 def test_places_are_named_after_the_network() -> None:
-    assert places("DevNet", 7, "paper", 1) == ["20 features"]
-    assert places("PReNet", 7, "paper", 2) == [
+    assert norm_locations("DevNet", 7, "paper", 1) == ["20 features"]
+    assert norm_locations("PReNet", 7, "paper", 2) == [
         "20 features, first rows of a pair",
         "20 features, second rows of a pair",
     ]
-    assert places("DeepSAD", 7, "published_code", 2) == ["norm 1 of 2, 100 features", "norm 2 of 2, 20 features"]
+    assert norm_locations("DeepSAD", 7, "published_code", 2) == [
+        "norm 1 of 2, 100 features",
+        "norm 2 of 2, 20 features",
+    ]

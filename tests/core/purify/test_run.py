@@ -19,10 +19,10 @@ from anoonly_core.metrics.ranking import metrics
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.purify import keys as purify_keys
 from anoonly_core.purify import run as purify
-from anoonly_core.purify.config import KEEP_20, SCORERS, PurifyConfig, make_purify_config
-from anoonly_core.purify.keys import purified_key, suspicion_key
-from anoonly_core.purify.result import GUESSED_SHARE, Purified, removal, suspicion_table
-from anoonly_core.purify.run import partition, pool_rows, purify_many, suspect_many, without
+from anoonly_core.purify.config import KEEP_20, POOL_SCORERS, PurifyConfig, make_purify_config
+from anoonly_core.purify.keys import pool_scores_key, purify_key
+from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PurifyResult, pool_table, removal_curve
+from anoonly_core.purify.run import compute_pool_scores, partition, pool_rows, purify_many, without
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run
 from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, _stacks, train_and_score
@@ -42,7 +42,7 @@ def config_of(
 
 
 @lru_cache
-def purified(**settings: Any) -> Purified:
+def purified(**settings: Any) -> PurifyResult:
     return purify_many([config_of(**settings)])[0]
 
 
@@ -93,7 +93,7 @@ def test_scorers_that_see_no_label_train_on_the_pool_alone(scorer: str) -> None:
 # S
 
 
-@pytest.mark.parametrize("scorer", SCORERS)
+@pytest.mark.parametrize("scorer", POOL_SCORERS)
 def test_s_stands_in_the_rows_order_as_planted_rows_show(scorer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of a pixel pattern that no digit has, put at places of the pool that are known."""
     dataset, config = load_cached("digits_only_3"), config_of(scorer=scorer)
@@ -105,23 +105,26 @@ def test_s_stands_in_the_rows_order_as_planted_rows_show(scorer: str, monkeypatc
     odd = replace(dataset, name=f"odd {scorer}", X=X)
     monkeypatch.setattr(purify, "load_cached", lambda name: odd)
     monkeypatch.setattr(purify, "make_split", lambda dataset, config: split)
-    (found,) = suspect_many([config])
+    (found,) = compute_pool_scores([config])
     assert np.array_equal(found.rows, rows)
-    assert np.array_equal(found.contaminates, dataset.y[rows] == 1)
-    assert set(found.suspects(len(planted) / len(rows))) == set(planted)
+    assert np.array_equal(found.is_contaminant, dataset.y[rows] == 1)
+    assert set(found.rows_to_remove(len(planted) / len(rows))) == set(planted)
 
 
 def test_s_is_the_mean_of_models_that_can_be_trained_one_by_one() -> None:
     pool = purify._pool(config_of())
     alone = [train_and_score([model])[0] for model in purify._models(pool)]
-    (found,) = suspect_many([config_of()])
+    (found,) = compute_pool_scores([config_of()])
     assert np.array_equal(found.score, np.mean(alone, axis=0, dtype=np.float64))
 
 
 def test_a_model_judges_the_other_parts_too() -> None:
-    (thirds,), (whole,) = suspect_many([config_of(epochs=30)]), suspect_many([config_of(epochs=30, parts=1)])
+    (thirds,), (whole,) = (
+        compute_pool_scores([config_of(epochs=30)]),
+        compute_pool_scores([config_of(epochs=30, parts=1)]),
+    )
     assert thirds.aucroc is not None and whole.aucroc is not None and thirds.aucroc > whole.aucroc + 0.05
-    assert whole.aucroc == metrics(whole.contaminates.astype(np.int8), whole.score).aucroc
+    assert whole.aucroc == metrics(whole.is_contaminant.astype(np.int8), whole.score).aucroc
 
 
 @pytest.mark.parametrize(
@@ -135,12 +138,12 @@ def test_a_model_judges_the_other_parts_too() -> None:
 )
 def test_the_same_head_is_the_published_baseline_unless_a_norm_was_chosen(settings: dict[str, Any], norm: str) -> None:
     run = config_of(**settings).run
-    assert SCORERS["same"].system(run) == run.with_(lambda_n=1.0, norm=norm)
+    assert POOL_SCORERS["same"].system(run) == run.with_(lambda_n=1.0, norm=norm)
 
 
 def test_every_scorer_has_its_way() -> None:
-    assert set(SCORING_METHODS) == set(SCORERS)
-    assert all(own.label and own.summary for own in SCORERS.values())
+    assert set(SCORING_METHODS) == set(POOL_SCORERS)
+    assert all(own.label and own.summary for own in POOL_SCORERS.values())
 
 
 # What is removed
@@ -149,7 +152,7 @@ def test_every_scorer_has_its_way() -> None:
 def test_nothing_removed_is_the_plain_run_to_the_bit() -> None:
     found = purified(remove=0.0)
     plain = run(found.config.run, "cpu")
-    assert found.after == found.random == found.suspicion.before == plain.metrics
+    assert found.after == found.random == found.pool_scores.before == plain.metrics
     pool = purify._pool(found.config)
     (scores,) = train_and_score([pool.final(np.zeros(0, dtype=np.int64))])
     assert np.array_equal(scores, plain.scores)
@@ -157,8 +160,8 @@ def test_nothing_removed_is_the_plain_run_to_the_bit() -> None:
 
 @pytest.mark.parametrize("remove", [0.1, KEEP_20, None])
 def test_the_most_suspicious_go_and_as_many_at_random(remove: float | None) -> None:
-    pool, (suspicion,) = purify._pool(config_of()), suspect_many([config_of()])
-    taken = suspicion.suspects(remove)
+    pool, (suspicion,) = purify._pool(config_of()), compute_pool_scores([config_of()])
+    taken = suspicion.rows_to_remove(remove)
     left = np.delete(np.arange(len(pool.rows)), taken)
     assert len(taken) == round((0.2 if remove is None else remove) * 160)
     assert suspicion.score[taken].min() >= suspicion.score[left].max()
@@ -172,10 +175,10 @@ def test_the_most_suspicious_go_and_as_many_at_random(remove: float | None) -> N
 
 def test_the_oracle_is_the_clean_pool_and_the_figures_are_those_of_training_on_what_is_left() -> None:
     found = purified()
-    config, suspicion = found.config.run, found.suspicion
+    config, suspicion = found.config.run, found.pool_scores
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
-    oracle = without(split, suspicion.rows[suspicion.contaminates])
+    oracle = without(split, suspicion.rows[suspicion.is_contaminant])
     assert (dataset.y[oracle.train[~oracle.labeled]] == 0).all() and len(oracle.train) == len(split.train) - 32
     scores = train_and_score(
         [
@@ -188,8 +191,8 @@ def test_the_oracle_is_the_clean_pool_and_the_figures_are_those_of_training_on_w
 
 
 def test_recall_and_precision_need_no_training() -> None:
-    contaminates = np.array([False, True, False, True])
-    found = removal(contaminates, np.array([1.0, 4.0, 2.0, 2.0]))
+    is_contaminant = np.array([False, True, False, True])
+    found = removal_curve(is_contaminant, np.array([1.0, 4.0, 2.0, 2.0]))
     assert found.share.tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert found.recall.tolist() == [0, 0.5, 0.5, 1, 1], "equals stand in their old order"
     assert np.isnan(found.precision[0]) and found.precision[1:].tolist() == [1, 0.5, 2 / 3, 0.5]
@@ -197,20 +200,20 @@ def test_recall_and_precision_need_no_training() -> None:
 
 def test_without_a_known_contaminant_there_is_neither_oracle_nor_recall() -> None:
     found = purified(contamination=0.0)
-    assert found.suspicion.aucroc is None and found.suspicion.oracle is None
+    assert found.pool_scores.aucroc is None and found.pool_scores.oracle is None
     assert list(found.variants) == ["before", "after", "random"]
-    assert len(found.removed) == round(GUESSED_SHARE * len(found.suspicion.rows))
+    assert len(found.removed) == round(DEFAULT_REMOVED_SHARE * len(found.pool_scores.rows))
     summary = found.summary()
     assert summary["recall"] is summary["precision"] is summary["s_aucroc"] is None
-    table = suspicion_table(found.suspicion, None, load_cached("digits_only_3"))
+    table = pool_table(found.pool_scores, None, load_cached("digits_only_3"))
     assert table["removed"].sum() == len(found.removed) and table["removed"][: len(found.removed)].all()
-    assert (np.diff(table["suspicion"]) <= 0).all() and set(table["row"]) == set(found.suspicion.rows)
+    assert (np.diff(table["suspicion"]) <= 0).all() and set(table["row"]) == set(found.pool_scores.rows)
 
 
 def test_a_row_always_stays() -> None:
-    suspicion = replace(purified().suspicion, score=np.arange(2.0), contaminates=np.array([True, True]))
-    assert len(replace(suspicion, rows=np.arange(2)).suspects(0.95)) == 1
-    assert len(replace(suspicion, rows=np.arange(2)).suspects(None)) == 1
+    suspicion = replace(purified().pool_scores, score=np.arange(2.0), is_contaminant=np.array([True, True]))
+    assert len(replace(suspicion, rows=np.arange(2)).rows_to_remove(0.95)) == 1
+    assert len(replace(suspicion, rows=np.arange(2)).rows_to_remove(None)) == 1
 
 
 # Stacks, store, stopping
@@ -221,9 +224,9 @@ def test_the_bits_are_the_same_in_any_stack(settings: dict[str, Any]) -> None:
     together = purify_many([config_of(seed, **settings) for seed in (3, 0, 0)])
     (alone,) = purify_many([config_of(**settings)])
     for found in together[1:]:
-        assert np.array_equal(found.suspicion.score, alone.suspicion.score)
+        assert np.array_equal(found.pool_scores.score, alone.pool_scores.score)
         assert found.variants == alone.variants
-    assert not np.array_equal(together[0].suspicion.score, alone.suspicion.score)
+    assert not np.array_equal(together[0].pool_scores.score, alone.pool_scores.score)
 
 
 def test_several_seeds_parts_share_a_stack() -> None:
@@ -248,8 +251,8 @@ def test_the_store_is_asked_first_and_moving_q_trains_only_what_it_changes(
     assert len(moved[0].removed) == 64 and moved[1].after == first[1].after
     for one, other in zip(first, again, strict=True):
         assert one.variants == other.variants and one.config == other.config
-        for name in ("rows", "contaminates", "score"):
-            np.testing.assert_array_equal(getattr(one.suspicion, name), getattr(other.suspicion, name), strict=True)
+        for name in ("rows", "is_contaminant", "score"):
+            np.testing.assert_array_equal(getattr(one.pool_scores, name), getattr(other.pool_scores, name), strict=True)
 
 
 def test_without_a_known_contaminant_the_store_gives_back_the_same(tmp_path: Path) -> None:
@@ -271,17 +274,17 @@ def test_a_store_that_cannot_be_written_costs_nothing_else(
 
 def test_keys_tell_apart_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     others = [config_of(1), config_of(scorer="svdd"), config_of(parts=4), config_of(epochs=4)]
-    assert len({suspicion_key(one) for one in [config_of(), *others]}) == 5
-    assert suspicion_key(config_of(remove=0.3)) == suspicion_key(config_of())
-    assert len({purified_key(one) for one in [config_of(), config_of(remove=0.3), *others]}) == 6
-    before = suspicion_key(config_of())
+    assert len({pool_scores_key(one) for one in [config_of(), *others]}) == 5
+    assert pool_scores_key(config_of(remove=0.3)) == pool_scores_key(config_of())
+    assert len({purify_key(one) for one in [config_of(), config_of(remove=0.3), *others]}) == 6
+    before = pool_scores_key(config_of())
     monkeypatch.setattr(purify_keys, "PURIFY_REVISION", 99)
-    assert suspicion_key(config_of()) != before
+    assert pool_scores_key(config_of()) != before
 
 
 def test_it_says_how_far_it_has_come_and_can_be_stopped() -> None:
     told: list[tuple[int, int]] = []
-    suspect_many([config_of(baseline="FEAWAD")], report=lambda done, total: told.append((done, total)))
+    compute_pool_scores([config_of(baseline="FEAWAD")], report=lambda done, total: told.append((done, total)))
     assert [done for done, _ in told] == sorted(done for done, _ in told) and told[-1][0] == told[-1][1]
 
     def stop(done: int, total: int) -> None:
@@ -295,7 +298,7 @@ def test_a_training_that_diverges_is_said_so(monkeypatch: pytest.MonkeyPatch) ->
     nan = [np.full(1, np.nan)]
     monkeypatch.setattr(Stack, "map_rows", lambda stack, function, rows: nan * len(rows))
     with pytest.raises(TrainingDiverged):
-        suspect_many([config_of(epochs=1)])
+        compute_pool_scores([config_of(epochs=1)])
 
 
 @pytest.mark.parametrize(

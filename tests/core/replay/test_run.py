@@ -13,7 +13,7 @@ from anoonly_core.errors import InvalidConfig
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.replay import run as recording
 from anoonly_core.replay.result import Replay
-from anoonly_core.replay.run import moments, record
+from anoonly_core.replay.run import record, recorded_epochs
 from anoonly_core.results.result import HISTORY_METRICS, Role
 from anoonly_core.runs.run import run
 
@@ -35,18 +35,18 @@ def replay() -> Replay:
 
 
 def test_moments_are_all_epochs_of_few_and_evenly_spread_over_many() -> None:
-    assert moments(3, "pca") == [0, 1, 2, 3]
-    assert moments(50, "pca") == list(range(51))
-    many = moments(500, "pca")
+    assert recorded_epochs(3, "pca") == [0, 1, 2, 3]
+    assert recorded_epochs(50, "pca") == list(range(51))
+    many = recorded_epochs(500, "pca")
     assert len(many) == 51 and many[0] == 0 and many[-1] == 500 and set(np.diff(many)) == {10}
-    assert len(moments(500, "tsne")) == 21
+    assert len(recorded_epochs(500, "tsne")) == 21
 
 
 @pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet", "REPEN", "GANomaly"])
 def test_the_last_moment_is_the_run_itself_to_the_bit(baseline: str) -> None:
     config = make_config(dataset="digits_3", baseline=baseline, epochs=2)
     result = run(config)
-    (reel,) = record([config], "pca").reels
+    (reel,) = record([config], "pca").runs
     score_of = dict(zip(result.test_rows.tolist(), result.scores.tolist(), strict=True))
     tested = reel.role != Role.LABELED_ANOMALY
     assert reel.scores[-1][tested].tolist() == [score_of[row] for row in reel.rows[tested].tolist()]
@@ -58,8 +58,8 @@ def test_the_last_moment_is_the_run_itself_to_the_bit(baseline: str) -> None:
 
 
 def test_runs_that_differ_in_lambda_alone_begin_as_one_in_one_plane(replay: Replay) -> None:
-    a, b = replay.reels
-    assert replay.epochs.tolist() == list(range(7)) and replay.one_plane
+    a, b = replay.runs
+    assert replay.epochs.tolist() == list(range(7)) and replay.shared_plane
     assert np.array_equal(a.points[0], b.points[0]) and np.array_equal(a.scores[0], b.scores[0])
     assert not np.allclose(a.points[-1], b.points[-1])
     assert a.points.shape == (7, len(a.rows), 2)
@@ -67,7 +67,7 @@ def test_runs_that_differ_in_lambda_alone_begin_as_one_in_one_plane(replay: Repl
 
 def test_the_plane_is_the_one_of_the_hidden_features(replay: Replay) -> None:
     """One linear map takes the hidden features of the run's end to the points, whatever the moment."""
-    _, b = replay.reels
+    _, b = replay.runs
     hidden = run(pair()[1]).sample.hidden.astype(np.float64)
     with_one = np.hstack([hidden, np.ones((len(hidden), 1))])
     solved, *_ = np.linalg.lstsq(with_one, b.points[-1], rcond=None)
@@ -76,20 +76,20 @@ def test_the_plane_is_the_one_of_the_hidden_features(replay: Replay) -> None:
 
 def test_runs_with_another_norm_have_planes_of_their_own() -> None:
     a, b = pair(epochs=1)
-    assert not record([a, b.with_(norm="none")], "pca").one_plane
+    assert not record([a, b.with_(norm="none")], "pca").shared_plane
 
 
 @pytest.mark.parametrize("baseline", ["REPEN", "GANomaly"])
 def test_a_comparator_beside_anoonly_has_a_plane_of_its_own(baseline: str) -> None:
     _, b = pair(epochs=1)
     replay = record([b, make_config(dataset="digits_3", baseline=baseline, epochs=1)], "pca")
-    assert not replay.one_plane and len(replay.reels) == 2
+    assert not replay.shared_plane and len(replay.runs) == 2
 
 
 def test_a_shorter_run_stands_still_at_its_end() -> None:
     a, b = pair()
     replay = record([a.with_(epochs=2), b], "pca")
-    short = replay.reels[0]
+    short = replay.runs[0]
     assert len(replay.epochs) == 7 and len(short.losses["loss_normal"]) == 2
     assert all(np.array_equal(short.scores[2], own) for own in short.scores[2:])
     assert not np.array_equal(short.scores[1], short.scores[2])
@@ -102,10 +102,10 @@ def test_neighbor_maps_follow_from_moment_to_moment(monkeypatch: pytest.MonkeyPa
     told: list[tuple[int, int]] = []
     replay = record(pair(epochs=8), "tsne", lambda done, total: told.append((done, total)))
     assert told == [(done, 26) for done in range(1, 27)]  # twice 8 epochs and 5 maps
-    assert replay.epochs.tolist() == [0, 2, 4, 6, 8] and not replay.one_plane
-    for reel in replay.reels:
+    assert replay.epochs.tolist() == [0, 2, 4, 6, 8] and not replay.shared_plane
+    for reel in replay.runs:
         assert reel.points.shape == (5, 120, 2)
-        role = reel.role[reel.drawn]
+        role = reel.role[reel.plotted]
         assert (role == Role.LABELED_ANOMALY).sum() == (reel.role == Role.LABELED_ANOMALY).sum()
         before, after = reel.points[:-1], reel.points[1:]
         moved = np.linalg.norm(after - before, axis=2).mean()
@@ -133,5 +133,5 @@ def test_a_system_without_epochs_is_refused() -> None:
 
 def test_the_rows_are_the_sample_of_the_data_set(replay: Replay) -> None:
     y = load_cached("digits_3").y
-    for reel in replay.reels:
+    for reel in replay.runs:
         assert np.array_equal(y[reel.rows], (reel.role != Role.TEST_NORMAL).astype(y.dtype))

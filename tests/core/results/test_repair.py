@@ -149,7 +149,7 @@ def test_where_there_is_no_room_to_mend_nothing_changes(store: Store, monkeypatc
     def full(damaged: Path, fresh: Path) -> int:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(store_module, "carry_over", full)
+    monkeypatch.setattr(store_module, "copy_sound_entries", full)
     with pytest.raises(StoreUnavailable, match="disk is full"):
         store.put(a_result("more"))
     assert store.path.read_bytes() == damaged and not set_aside(store)

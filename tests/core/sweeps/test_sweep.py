@@ -13,15 +13,15 @@ from anoonly_core.config import make_config
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.keys import run_key
-from anoonly_core.results.store import StoredRun
+from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.presets import QUESTIONS
 from anoonly_core.sweeps.sweep import AXES, Sweep, make_sweep, sweep_table
 
 
-def stored(sweep: Sweep, value: float = 0.5) -> dict[str, StoredRun]:
+def stored(sweep: Sweep, value: float = 0.5) -> dict[str, RunSummary]:
     """A made-up stored run for every run of a sweep; its metrics tell the runs apart."""
     return {
-        key: StoredRun(
+        key: RunSummary(
             key,
             config.model_dump(mode="json"),
             "cpu",

@@ -28,7 +28,7 @@ def test_every_table_is_whole(name: str, real_data: Path) -> None:
 
 def test_products_bring_their_own_defects_and_digits_do_not(real_data: Path) -> None:
     products, digits = load_class_table("MVTec-AD"), load_class_table("digits")
-    assert products.has_own_anomalies and not digits.has_own_anomalies
+    assert products.has_class_anomalies and not digits.has_class_anomalies
     assert len(products.names) == 10 and "10 products at hand" in products.provenance.note
     assert len(products.rows_of("bottle")) == 229 and len(products.rows_of("bottle", anomalous=True)) == 63
 

@@ -19,14 +19,14 @@ from anoonly_core.zero_shot.class_table import ClassTable, load_class_table
 from anoonly_core.zero_shot.config import (
     ZeroShotConfig,
     check_classes,
-    fewer_classes,
     make_zero_shot_config,
+    smaller_class_sets,
     zero_shot_key,
 )
-from anoonly_core.zero_shot.episodes import growing_batches, pools_of, test_batches, training_tasks
-from anoonly_core.zero_shot.references import aucrocs, distance_to_neighbors
-from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZES, ZeroShotResult
-from anoonly_core.zero_shot.run import Stack, run_zero_shot, train_zero_shot
+from anoonly_core.zero_shot.episodes import episode_rows, growing_batches, test_batches, training_tasks
+from anoonly_core.zero_shot.references import batch_aucrocs, distance_to_neighbors
+from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZES, ZeroShotResult
+from anoonly_core.zero_shot.run import ZeroShotStack, run_zero_shot, train_zero_shot
 
 DIGITS = tuple("0123456789")
 LOW, HIGH = DIGITS[:5], DIGITS[5:]
@@ -61,7 +61,7 @@ def found() -> list[ZeroShotResult]:
 
 def test_half_of_the_digits_find_anomalies_among_the_others(found: list[ZeroShotResult]) -> None:
     means = np.stack([result.by_ratio for result in found]).mean(axis=(0, 3, 4))
-    at = dict(zip(SCORERS, means[:, RATIOS.index(0.05)], strict=True))
+    at = dict(zip(SCORER_LABELS, means[:, RATIOS.index(0.05)], strict=True))
     assert at["batch"] >= 0.88
     assert at["batch"] >= at["running"] + 0.25 and at["batch"] >= at["none"] + 0.25
     assert at["neighbors"] > at["batch"], "what the page says of its rivals"
@@ -88,17 +88,17 @@ def test_statistics_move_as_anomalies_come_in(found: list[ZeroShotResult]) -> No
 def test_its_rows_come_back_to_the_bit(found: list[ZeroShotResult]) -> None:
     store = default_store()
     store.put_arrays("z", "zero-shot", found[0].arrays())
-    again = ZeroShotResult.of_arrays(store.get_arrays("z", "zero-shot"))
+    again = ZeroShotResult.from_arrays(store.get_arrays("z", "zero-shot"))
     assert again is not None
     for name, own in found[0].arrays().items():
         np.testing.assert_array_equal(getattr(again, name), own, strict=True)
-    assert ZeroShotResult.of_arrays({"by_ratio": np.zeros(3)}) is None and ZeroShotResult.of_arrays(None) is None
+    assert ZeroShotResult.from_arrays({"by_ratio": np.zeros(3)}) is None and ZeroShotResult.from_arrays(None) is None
 
 
 @pytest.mark.parametrize("objective", ["svdd", "bce"])
 def test_a_run_is_the_same_in_any_stack(objective: str) -> None:
     own = short(objective=objective, meta=LOW[:3])
-    configs = [own.with_(seed=1), *fewer_classes(own)]
+    configs = [own.with_(seed=1), *smaller_class_sets(own)]
     together = run_zero_shot(configs)
     for config, result in zip(configs, together, strict=True):
         (alone,) = run_zero_shot([config])
@@ -111,7 +111,7 @@ def test_a_run_is_the_same_in_any_stack(objective: str) -> None:
 
 def test_training_never_sees_a_class_held_out() -> None:
     table, config = load_class_table("digits"), half(meta=("2", "0", "7"), held_out=("1", "5"))
-    for tasks in islice(training_tasks(config, pools_of(config, table)), 50):
+    for tasks in islice(training_tasks(config, episode_rows(config, table)), 50):
         assert tasks.shape == (16, 60)
         digits = table.classes[tasks]
         assert set(digits.ravel()) <= {0, 2, 7}
@@ -123,7 +123,7 @@ def test_training_never_sees_a_class_held_out() -> None:
 def test_no_row_is_trained_on_and_tested(held_out: tuple[str, ...]) -> None:
     table = load_class_table("digits")
     config = half(held_out=held_out, meta=[digit for digit in DIGITS if digit not in held_out])
-    pools = pools_of(config, table)
+    pools = episode_rows(config, table)
     trained = set(np.concatenate(list(pools.train.values())))
     batches, anomalies = batches_of(config, pools, 0.2, 100, 10)
     grown, normals = growing_batches(config, pools, 0.8)
@@ -140,7 +140,7 @@ def test_no_row_is_trained_on_and_tested(held_out: tuple[str, ...]) -> None:
 def test_a_product_is_tested_on_its_own_defects() -> None:
     table = products()
     config = half(table="products", meta=table.names[:2], held_out=table.names[2:], rows=20)
-    pools = pools_of(config, table)
+    pools = episode_rows(config, table)
     assert not table.anomalous[np.concatenate(list(pools.train.values()))].any(), "nor trained on any"
     batches, anomalies = batches_of(config, pools, 0.5, 100, 3)
     assert batches.shape[2] == 20 and anomalies == 10, "as many as there are, at the share asked for"
@@ -153,7 +153,7 @@ def test_a_product_is_tested_on_its_own_defects() -> None:
 def test_every_batch_holds_an_anomaly_and_a_normal_row(rows: int) -> None:
     table, config = load_class_table("digits"), half()
     for share in RATIOS:
-        batches, anomalies = batches_of(config, pools_of(config, table), share, rows, 1)
+        batches, anomalies = batches_of(config, episode_rows(config, table), share, rows, 1)
         assert 1 <= anomalies < batches.shape[2] <= rows
 
 
@@ -164,7 +164,7 @@ def test_aucroc_agrees_with_scikit_learn_ties_too() -> None:
     scores = np.random.default_rng(0).integers(0, 6, size=(4, 5, 30)).astype(float)
     y = np.arange(30) < 7
     wanted = [[roc_auc_score(y, own) for own in some] for some in scores]
-    np.testing.assert_allclose(aucrocs(scores, 7), wanted)
+    np.testing.assert_allclose(batch_aucrocs(scores, 7), wanted)
 
 
 @pytest.mark.parametrize("rows", [2, 4, 6, 40])
@@ -178,7 +178,7 @@ def test_neighbors_agree_with_scikit_learn(rows: int) -> None:
 
 
 def test_a_batch_of_one_row_is_refused() -> None:
-    stack = Stack.of(load_class_table("digits"), [short()])
+    stack = ZeroShotStack.of(load_class_table("digits"), [short()])
     trained = train_zero_shot(stack)
     with pytest.raises(InvalidConfig, match="one row has no statistics"):
         trained.scores([np.zeros((3, 1), dtype=np.int64)])
@@ -218,7 +218,7 @@ def test_classes_that_do_not_fit_are_refused(changes: dict[str, Any], words: str
 def test_few_rows_left_beside_those_put_aside_are_refused() -> None:
     config = half(held_out=("5",), meta=("8", "1"), rows=180, normal_share=0.9)
     with pytest.raises(InvalidConfig, match=r"A task draws 162 rows .* take fewer rows a task"):
-        pools_of(config, load_class_table("digits"))
+        episode_rows(config, load_class_table("digits"))
 
 
 def test_what_the_store_has_is_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:

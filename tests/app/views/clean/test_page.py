@@ -15,7 +15,7 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.metrics.ranking import Metrics
 from anoonly_core.purify.config import make_purify_config
-from anoonly_core.purify.result import Purified, Suspicion, removal
+from anoonly_core.purify.result import PoolScores, PurifyResult, removal_curve
 from anoonly_core.purify.run import purify_many
 from app.server import jobs as jobs_module
 from app.views.clean import page as clean
@@ -28,17 +28,17 @@ Open = Callable[..., AppTest]
 
 
 @lru_cache
-def purified(seeds: int = 2, parts: int = 3, remove: float | None = None, **run: Any) -> list[Purified]:
+def purified(seeds: int = 2, parts: int = 3, remove: float | None = None, **run: Any) -> list[PurifyResult]:
     settings = {**DEFAULTS, "epochs": 3, **run}
     runs = [make_config(seed=seed, **settings) for seed in range(seeds)]
     return purify_many([make_purify_config(run, parts=parts, remove=remove) for run in runs])
 
 
-def suspected(**settings: Any) -> list[Suspicion]:
-    return [own.suspicion for own in purified(**settings)]
+def suspected(**settings: Any) -> list[PoolScores]:
+    return [own.pool_scores for own in purified(**settings)]
 
 
-def outcomes(before: Sequence[float], after: Sequence[float], random: Sequence[float]) -> list[Purified]:
+def outcomes(before: Sequence[float], after: Sequence[float], random: Sequence[float]) -> list[PurifyResult]:
     """Results with these AUCROCs over the seeds."""
 
     def of(value: float) -> Metrics:
@@ -48,9 +48,9 @@ def outcomes(before: Sequence[float], after: Sequence[float], random: Sequence[f
     found = []
     for triple in zip(before, after, random, strict=True):
         start, end, blind = map(of, triple)
-        own = model.suspicion
-        suspicion = Suspicion(own.config, own.rows, own.contaminates, own.score, start, None)
-        found.append(Purified(model.config, suspicion, end, blind))
+        own = model.pool_scores
+        suspicion = PoolScores(own.config, own.rows, own.is_contaminant, own.score, start, None)
+        found.append(PurifyResult(model.config, suspicion, end, blind))
     return found
 
 
@@ -65,7 +65,7 @@ def test_the_histogram_holds_every_row_and_the_line_parts_those_that_go() -> Non
     assert contaminants.marker.pattern.shape and not normal.marker.pattern.shape
     cut, *_ = (shape.x0 for shape in figure.layout.shapes)
     right = sum(y for trace in (normal, contaminants) for x, y in zip(trace.x, trace.y, strict=True) if x > cut)
-    assert abs(right - len(first.suspects(0.3))) <= max(*normal.y, *contaminants.y)
+    assert abs(right - len(first.rows_to_remove(0.3))) <= max(*normal.y, *contaminants.y)
     assert figure.layout.annotations[0].text == "<b>Suspicion</b>, seed 0: 48 of 160 rows go"
 
 
@@ -73,7 +73,7 @@ def test_recall_and_precision_are_the_seeds_means_with_the_chosen_share_marked()
     found = suspected()
     figure = suspicion_figure(found, 0.3)
     marks = [trace for trace in figure.data[2:] if trace.mode == "markers+text"]
-    curves = [removal(own.contaminates, own.score) for own in found]
+    curves = [removal_curve(own.is_contaminant, own.score) for own in found]
     for mark, name in zip(marks, ("recall", "precision"), strict=True):
         assert list(mark.x) == [0.3]
         assert mark.y[0] == pytest.approx(np.mean([getattr(curve, name)[48] for curve in curves]))
@@ -132,7 +132,7 @@ def test_nothing_removed_is_said_so() -> None:
 
 def test_what_goes_is_said_with_its_counts() -> None:
     found = suspected()
-    caught = np.mean([own.contaminates[own.suspects(None)].sum() / 32 for own in found])
+    caught = np.mean([own.is_contaminant[own.rows_to_remove(None)].sum() / 32 for own in found])
     assert f"With 20% of the pool go **{caught:.0%}** of its contaminants" in suspicion_sentence(found, None)
     assert "judges the rows it was trained on" in suspicion_sentence(suspected(parts=1), None)
     assert "No contaminant of this pool is known" in suspicion_sentence(suspected(contamination=0.0), None)

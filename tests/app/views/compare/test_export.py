@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.detector.estimator import AnoOnlyDetector
-from anoonly_core.detector.result import FittedRun
+from anoonly_core.detector.result import DetectorResult
 from anoonly_core.results.keys import detector_key, run_key
 from anoonly_core.snippets import detector_script, score_command
 from app.charts.pair import Pair
@@ -60,7 +60,7 @@ def test_the_detector_that_it_fits_is_the_run_on_show(open_page: Callable[..., A
     assert offered(page) == ["Report as HTML", "Scores as CSV", "Detector", "Scores of all rows as CSV", "Script"]
     jobs = jobs_module.server_jobs()
     found, result = jobs.worker_result(detector_key(B)), jobs.result(run_key(B))
-    assert isinstance(found, FittedRun) and result is not None
+    assert isinstance(found, DetectorResult) and result is not None
     dataset = load_cached("digits_3")
     assert np.array_equal(found.scores[result.test_rows].astype(np.float32), result.scores)
     flagged = int((found.scores > found.threshold).sum())

@@ -30,7 +30,7 @@ def replay() -> Replay:
 
 @pytest.fixture(scope="module")
 def film(replay: Replay) -> Film:
-    return replay_film(replay, ["plain", "AnoOnly"], [reel.rows + 1000 for reel in replay.reels])
+    return replay_film(replay, ["plain", "AnoOnly"], [reel.rows + 1000 for reel in replay.runs])
 
 
 def at(film: Film, trace: int, attribute: str, moment: int) -> Any:
@@ -49,7 +49,7 @@ def traces(film: Film, **wanted: Any) -> list[int]:
 def test_it_begins_before_the_first_step_and_shows_the_end(film: Film, replay: Replay) -> None:
     assert film.times == (0, 1, 2, 3, 4) and film.start == 4
     assert film.captions[0].startswith("Before the first step")
-    a, b = (reel.metrics["aucpr_anomaly"][-1] for reel in replay.reels)
+    a, b = (reel.metrics["aucpr_anomaly"][-1] for reel in replay.runs)
     assert film.captions[4].startswith(f"Epoch 4 of 4 · A → B: AUCPR anomaly {a:.2f} → {b:.2f} · AUCROC")
     assert at(film, film.clock, "x", 3).tolist() == [3, 3]
 
@@ -63,7 +63,7 @@ def test_the_figure_is_its_own_last_moment(film: Film) -> None:
 
 
 def test_maps_move_each_kind_of_row_and_scores_each_class(film: Film, replay: Replay) -> None:
-    reel = replay.reels[1]
+    reel = replay.runs[1]
     normal = reel.role == Role.TEST_NORMAL
     points = traces(film, mode="markers", name="normal", xaxis="x5")
     assert len(points) == 1
@@ -93,7 +93,7 @@ def test_curves_are_told_apart_without_color(film: Film) -> None:
 def test_the_caption_says_where_the_shorter_run_has_ended() -> None:
     b = make_config(dataset="digits_3", epochs=1, lambda_n=0.0)
     made = record([b.with_(lambda_n=1.0, epochs=2), b], "pca")
-    film = replay_film(made, ["plain", "AnoOnly"], [reel.rows for reel in made.reels])
+    film = replay_film(made, ["plain", "AnoOnly"], [reel.rows for reel in made.runs])
     assert [text.endswith("· B ended at epoch 1") for text in film.captions] == [False, False, True]
     (single,) = (trace for trace in film.figure.data if trace.name and trace.name.startswith("B  L_A"))
     assert single.mode == "markers"  # a line of one point would not be seen

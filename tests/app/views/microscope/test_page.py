@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.config import RunConfig, make_config
-from anoonly_core.microscope.result import Kind, Observation
+from anoonly_core.microscope.result import Observation, RowKind
 from anoonly_core.microscope.run import observe
 from app.charts.animation import Film
 from app.views.microscope.charts import KINDS, observation_film
@@ -51,7 +51,7 @@ def test_every_moment_shows_every_row_of_its_batch(norm: str) -> None:
 
 def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own() -> None:
     seen, film = await_worker_result()
-    moment = int(np.argmax((seen.kind == Kind.LABELED_ANOMALY).any(axis=1)))
+    moment = int(np.argmax((seen.kind == RowKind.LABELED_ANOMALY).any(axis=1)))
     axis = film.figure.layout.yaxis
     assert axis.ticktext[0] == "nothing"
     for trace, kind in enumerate(KINDS):
@@ -61,7 +61,7 @@ def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own
         np.testing.assert_allclose(10.0 ** heights[lengths > 0], lengths[lengths > 0], rtol=1e-3)
         np.testing.assert_allclose(heights[lengths == 0], axis.tickvals[0], rtol=1e-5)
     assert at(film, 3, "text", moment)[0] == "normal rows: 0%"
-    empty = int(np.argmin((seen.kind == Kind.LABELED_ANOMALY).any(axis=1)))
+    empty = int(np.argmin((seen.kind == RowKind.LABELED_ANOMALY).any(axis=1)))
     assert at(film, 3, "text", empty) == ["normal rows: nothing"] * 3
     assert "0 labeled anomalies" in film.captions[empty] and "epoch 1, batch" in film.captions[empty]
 
@@ -120,7 +120,7 @@ def test_the_sentence_says_where_the_gradient_comes_from(settings: dict[str, Any
 
 def test_the_sentences_shares_are_those_of_the_lengths() -> None:
     config, (_, last) = observed()
-    normal = last.kind == Kind.NORMAL
+    normal = last.kind == RowKind.NORMAL
     sums = [float(last.lengths[:, part][normal].sum(dtype=np.float64)) for part in range(3)]
     variance, mean = (f"{100 * own / sum(sums):.0f} %" for own in sums[1:])
     assert sums[0] == 0

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from anoonly_core.config import make_config
-from anoonly_core.results.store import StoredRun
+from anoonly_core.results.store import RunSummary
 from app.views.runs.table import filtered, lead, runs_table, to_parquet
 
 
-def a_run(key: str, created: float = 0.0, pinned: bool = False, **settings: Any) -> StoredRun:
+def a_run(key: str, created: float = 0.0, pinned: bool = False, **settings: Any) -> RunSummary:
     metrics = {"aucroc": 0.9, "aucpr_anomaly": 0.5, "aucpr_normal": 0.99, "aucpr_normal_published": 0.8}
     config = make_config(**settings).model_dump(mode="json")
-    return StoredRun(key, config, "cpu", metrics, {"train": 0.5, "score": 0.1}, {}, created, pinned, 2**20)
+    return RunSummary(key, config, "cpu", metrics, {"train": 0.5, "score": 0.1}, {}, created, pinned, 2**20)
 
 
 RUNS = [

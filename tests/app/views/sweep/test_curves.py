@@ -10,17 +10,17 @@ from scipy import stats
 
 from anoonly_core.config import RunConfig
 from anoonly_core.metrics.ranking import METRICS
-from anoonly_core.results.store import StoredRun
+from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.text.labels import value_words
 from app.views.sweep.charts import MARK, sweep_figure
 from app.views.sweep.curves import curves_of, sweep_verdict, x_values
 
 
-def finished(sweep: Sweep, score: Any, seeds: int = 99) -> dict[str, StoredRun]:
+def finished(sweep: Sweep, score: Any, seeds: int = 99) -> dict[str, RunSummary]:
     """Stored runs whose metrics are score(config), of the first seeds."""
     return {
-        key: StoredRun(key, {}, "cpu", dict.fromkeys(METRICS, score(config)), {}, {}, 0.0, False, 0)
+        key: RunSummary(key, {}, "cpu", dict.fromkeys(METRICS, score(config)), {}, {}, 0.0, False, 0)
         for key, config in sweep.configs.items()
         if config.seed < seeds
     }

@@ -9,8 +9,8 @@ import pytest
 
 from anoonly_core.zero_shot.class_table import load_class_table
 from anoonly_core.zero_shot.config import make_zero_shot_config
-from anoonly_core.zero_shot.references import aucrocs
-from anoonly_core.zero_shot.result import RATIOS, SCORERS, SIZES, ZeroShotResult
+from anoonly_core.zero_shot.references import batch_aucrocs
+from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZES, ZeroShotResult
 from app.views.zero_shot import charts
 from app.views.zero_shot.controls import CONTROLS, read_link
 from tests.app.conftest import opened
@@ -21,9 +21,11 @@ SEEDS, CLASSES, DRAWS, NORMALS, ADDED = 2, 3, 4, 10, 40
 def a_result(seed: int = 0, **at_5_percent: float) -> ZeroShotResult:
     """A result whose scorers reach these areas at 5 %, up to a little noise."""
     rng = np.random.default_rng(seed)
-    by_ratio = rng.uniform(0.4, 1, size=(len(SCORERS), len(RATIOS), CLASSES, DRAWS)).astype(np.float32)
+    by_ratio = rng.uniform(0.4, 1, size=(len(SCORER_LABELS), len(RATIOS), CLASSES, DRAWS)).astype(np.float32)
     for name, area in at_5_percent.items():
-        by_ratio[list(SCORERS).index(name), RATIOS.index(0.05)] = area + rng.normal(0, 0.002, size=(CLASSES, DRAWS))
+        by_ratio[list(SCORER_LABELS).index(name), RATIOS.index(0.05)] = area + rng.normal(
+            0, 0.002, size=(CLASSES, DRAWS)
+        )
     counts = np.array([0, 1, 5, 10, 40])
     scores = rng.normal(size=(len(counts), CLASSES, NORMALS + ADDED)).astype(np.float32)
     for moment, count in enumerate(counts):
@@ -31,7 +33,7 @@ def a_result(seed: int = 0, **at_5_percent: float) -> ZeroShotResult:
     return ZeroShotResult(
         by_ratio=by_ratio,
         ratio_rows=np.full(len(RATIOS), 100),
-        by_size=rng.uniform(0.4, 1, size=(len(SCORERS), len(SIZES), CLASSES, DRAWS)).astype(np.float32),
+        by_size=rng.uniform(0.4, 1, size=(len(SCORER_LABELS), len(SIZES), CLASSES, DRAWS)).astype(np.float32),
         size_rows=np.array(SIZES),
         losses=np.ones(5, dtype=np.float32),
         shift_rows=np.arange(CLASSES * (NORMALS + ADDED)).reshape(CLASSES, -1),
@@ -64,16 +66,18 @@ def test_no_clear_difference_is_said() -> None:
 def test_lines_are_the_means_of_what_was_measured() -> None:
     results = [a_result(seed) for seed in range(SEEDS)]
     figure = charts.scorers_figure(results)
-    for name, words in SCORERS.items():
+    for name, words in SCORER_LABELS.items():
         lines = [trace for trace in figure.data if trace.name == words]
         assert len(lines) == 2 and lines[0].showlegend and not lines[1].showlegend
-        place = list(SCORERS).index(name)
+        place = list(SCORER_LABELS).index(name)
         for line, kept in zip(lines, ("by_ratio", "by_size"), strict=True):
             values = np.stack([getattr(result, kept)[place] for result in results])
             np.testing.assert_allclose(line.y, values.mean(axis=(0, 2, 3)), rtol=1e-6)
-    assert len({(t.line.dash, t.marker.symbol) for t in figure.data if t.name}) == len(SCORERS), "not by color alone"
+    assert len({(t.line.dash, t.marker.symbol) for t in figure.data if t.name}) == len(SCORER_LABELS), (
+        "not by color alone"
+    )
     table = charts.scorers_table(results)
-    assert len(table) == len(SCORERS) * (len(RATIOS) + len(SIZES)) and table.notna().all(axis=None)
+    assert len(table) == len(SCORER_LABELS) * (len(RATIOS) + len(SIZES)) and table.notna().all(axis=None)
 
 
 @pytest.mark.parametrize("moment", range(5))
@@ -89,7 +93,7 @@ def test_a_moment_shows_the_rows_that_are_in_the_batch(moment: int) -> None:
         own = result.shift_scores[moment, 1]
         count = int(result.shift_counts[moment])
         anomalies_first = np.concatenate([own[NORMALS : NORMALS + count], own[:NORMALS]])
-        assert area == pytest.approx(float(aucrocs(anomalies_first, count)))
+        assert area == pytest.approx(float(batch_aucrocs(anomalies_first, count)))
 
 
 def test_pictures_stand_in_order_and_anomalies_are_framed() -> None:

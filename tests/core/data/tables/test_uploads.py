@@ -25,8 +25,8 @@ from anoonly_core.data.tables.uri import load_address
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.scoring import score_table
 from anoonly_core.errors import AnoOnlyError, BadDataFile, CacheUnavailable, UnknownDataset
-from anoonly_core.labeling.run import marked_problem, rank_marked, score_unlabeled
-from anoonly_core.labeling.scorers import UNSUPERVISED
+from anoonly_core.labeling.run import labeled_table, rank_with_labels, rank_without_labels
+from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run
@@ -199,7 +199,7 @@ def test_all_that_the_store_has_of_a_table_can_be_forgotten() -> None:
     run(make_config(dataset=table.name, epochs=1), store=store)
     run(make_config(dataset="digits_3", epochs=1), store=store)
     store.put_arrays("p", "points", {"points": np.zeros(2)}, json.dumps({"run": {"dataset": table.name}}))
-    store.forget(table.name)
+    store.delete_dataset(table.name)
     assert [one.config["dataset"] for one in store.runs().values()] == ["digits_3"]
     assert store.get_arrays("p", "points") is None
 
@@ -229,24 +229,24 @@ def unlabeled() -> uploads.OwnTable:
     return uploads.settle(brought(pd.DataFrame(RARE.X).add_prefix("x")), Reading(label=""))[0]
 
 
-@pytest.mark.parametrize("scorer", UNSUPERVISED)
+@pytest.mark.parametrize("scorer", UNSUPERVISED_SCORERS)
 def test_each_scorer_without_labels_ranks_the_whole_table(scorer: str) -> None:
     table = unlabeled()
     with pytest.raises(AnoOnlyError, match="label column"):
         load(table.name)
-    found = score_unlabeled(make_config(dataset=table.name), scorer)
+    found = rank_without_labels(make_config(dataset=table.name), scorer)
     assert found.scores.shape == (RARE.rows,) and len(found.rows) == len(found.hidden) == RARE.rows
     assert roc_auc_score(RARE.y, found.scores) > 0.75
     if scorer != "autoencoder":  # whose training takes seconds
-        np.testing.assert_array_equal(found.scores, score_unlabeled(make_config(dataset=table.name), scorer).scores)
+        np.testing.assert_array_equal(found.scores, rank_without_labels(make_config(dataset=table.name), scorer).scores)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4])
 def test_next_to_no_rows_are_ranked_or_refused_in_a_sentence(rows: int) -> None:
     table = uploads.settle(brought(pd.DataFrame({"a": [1.0, 1.0, 5.0, 2.0][:rows], "b": 0.0})), Reading(label=""))[0]
     config = make_config(dataset=table.name, epochs=2)
-    works = [partial(score_unlabeled, config, scorer) for scorer in UNSUPERVISED if scorer != "autoencoder"]
-    for work in (*works, partial(rank_marked, config, [0])):
+    works = [partial(rank_without_labels, config, scorer) for scorer in UNSUPERVISED_SCORERS if scorer != "autoencoder"]
+    for work in (*works, partial(rank_with_labels, config, [0])):
         try:
             assert np.isfinite(work().scores).all()
         except AnoOnlyError as error:
@@ -265,12 +265,14 @@ def test_marks_train_and_more_of_them_find_more() -> None:
     table, anomalies = unlabeled(), np.flatnonzero(RARE.y)
     config = make_config(dataset=table.name, lambda_n=1.0)
     others = np.setdiff1d(np.arange(RARE.rows), anomalies[:8])
-    found = [roc_auc_score(RARE.y[others], rank_marked(config, anomalies[:count]).scores[others]) for count in (1, 8)]
+    found = [
+        roc_auc_score(RARE.y[others], rank_with_labels(config, anomalies[:count]).scores[others]) for count in (1, 8)
+    ]
     assert 0.9 < found[0] < found[1]
-    dataset, split = marked_problem(table.name, [3, 5])
+    dataset, split = labeled_table(table.name, [3, 5])
     assert split.labeled.sum() == 2 and dataset.row_ids[split.labeled].tolist() == [3, 5]
     with pytest.raises(AnoOnlyError, match="at least one row"):
-        rank_marked(config, [])
+        rank_with_labels(config, [])
 
 
 def test_marks_stay_with_the_table() -> None:
@@ -286,7 +288,7 @@ def test_what_was_marked_goes_on_elsewhere_to_the_bit(tmp_path: Path) -> None:
     """The detector's file, and the script in a process of its own, score as the page does."""
     table, marked = unlabeled(), np.flatnonzero(RARE.y)[:4].tolist()
     config = make_config(dataset=table.name, baseline="DevNet", lambda_n=1.0, epochs=3, seed=2)
-    ranked = rank_marked(config, marked)
+    ranked = rank_with_labels(config, marked)
     assert ranked.file is not None
     (tmp_path / "d.safetensors").write_bytes(ranked.file)
     pd.DataFrame(RARE.X).add_prefix("x").to_csv(tmp_path / "cells.csv", index=False)
