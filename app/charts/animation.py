@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-__all__ = ["Change", "Film", "html", "packed"]
+__all__ = ["Animation", "TraceChange", "export_html", "pack_changes"]
 
 NOWHERE = [None]  # Plotly leaves the marks of a trace where they are that has none any more
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class TraceChange:
     """One attribute ("x", "y", "text" …) of one trace at each moment: numbers, or words."""
 
     trace: int
@@ -25,14 +25,14 @@ class Change:
 
 
 @dataclass(frozen=True, eq=False)
-class Film:
+class Animation:
     """figure shows moment `start`; changes make it show the others, and captions says a line about each.
 
     clock: the trace whose first x tells which moment the figure shows; times: what it is at each.
     """
 
     figure: go.Figure
-    changes: tuple[Change, ...]
+    changes: tuple[TraceChange, ...]
     captions: tuple[str, ...]
     clock: int
     times: tuple[float, ...]
@@ -48,7 +48,7 @@ class Film:
         return {"name": str(moment), "data": list(traces.values()), "traces": list(traces)}
 
 
-def packed(film: Film) -> list[dict[str, Any]]:
+def pack_changes(film: Animation) -> list[dict[str, Any]]:
     """The changes as the player takes them: all moments of an attribute in one piece, as text."""
     found: list[dict[str, Any]] = []
     for change in film.changes:
@@ -68,7 +68,7 @@ def _coded(values: np.ndarray, kind: str) -> dict[str, str]:
     return {"dtype": kind, "base64": base64.b64encode(values.astype(f"<{kind}").tobytes()).decode()}
 
 
-def html(film: Film) -> bytes:
+def export_html(film: Animation) -> bytes:
     """The film as one file for any browser, offline: the figure with Plotly's own slider and buttons."""
     figure = go.Figure(film.figure)
     figure.frames = [film.frame(moment) for moment in range(len(film.captions))]

@@ -12,12 +12,20 @@ from anoonly_core.metrics.ranking import Confusion, Curves, chance_levels, confu
 from anoonly_core.results.result import RunResult
 from app.charts import runs as charts
 from app.charts.style import ScoreScale, Side
-from app.text.verdict import describe
+from app.text.verdict import describe_run
 
-__all__ = ["LITTLE", "SAID", "Pair", "about_the_sign", "about_the_split", "about_training", "sides_of"]
+__all__ = [
+    "FIGURE_DESCRIPTIONS",
+    "PROJECTION_CAVEAT",
+    "Pair",
+    "make_sides",
+    "published_sign_sentence",
+    "split_sentence",
+    "training_sentences",
+]
 
 # What each figure shows, in one sentence.
-SAID = {
+FIGURE_DESCRIPTIONS = {
     "scores": "Score distributions of normal rows and anomalies for A and B on one axis, with the threshold.",
     "points": "The same test rows in three maps: input features, what A sees in them, what B sees.",
     "curves": "ROC and precision-recall curves of A and B with the threshold's marks.",
@@ -25,13 +33,13 @@ SAID = {
     "history": "Losses and test metrics over the epochs for A and B.",
     "split": "Training and test rows of {letters} by kind, as two bars.",
 }
-LITTLE = "Distances between clusters, and their sizes, mean little in t-SNE and UMAP."
+PROJECTION_CAVEAT = "Distances between clusters, and their sizes, mean little in t-SNE and UMAP."
 
 
-def sides_of(a: RunResult, b: RunResult) -> list[Side]:
+def make_sides(a: RunResult, b: RunResult) -> list[Side]:
     """The two runs as the charts need them, each named by what sets it apart from the other."""
     return [
-        Side(letter, describe(r.config, other.config), r.y_test, r.scores, ScoreScale.of(r.scores))
+        Side(letter, describe_run(r.config, other.config), r.y_test, r.scores, ScoreScale.of(r.scores))
         for letter, r, other in (("A", a, b), ("B", b, a))
     ]
 
@@ -46,7 +54,7 @@ class Pair:
 
     @cached_property
     def sides(self) -> list[Side]:
-        return sides_of(self.a, self.b)
+        return make_sides(self.a, self.b)
 
     @cached_property
     def cuts(self) -> list[float]:
@@ -94,7 +102,7 @@ def _last_flagged(curve: Curves, cut: float) -> int:
     return int((curve.threshold >= cut).sum()) - 1
 
 
-def about_the_sign(a: RunResult, b: RunResult) -> str:
+def published_sign_sentence(a: RunResult, b: RunResult) -> str:
     """What became of the paper's third curve."""
     return (
         "The third curve treats the normal rows as the class to find, ranked by minus the score. The paper's "
@@ -104,7 +112,7 @@ def about_the_sign(a: RunResult, b: RunResult) -> str:
     )
 
 
-def about_training(a: RunResult, b: RunResult) -> list[str]:
+def training_sentences(a: RunResult, b: RunResult) -> list[str]:
     """What epochs and batches are, in B and, where it is another system, in A; in Markdown."""
     runs = {"B": b} if a.config.baseline == b.config.baseline else {"A": a, "B": b}
     return [_about_epochs(letter, run) for letter, run in runs.items()]
@@ -126,7 +134,7 @@ def _about_epochs(letter: str, result: RunResult) -> str:
     )
 
 
-def about_the_split(letters: str, run: RunResult, name: str) -> str:
+def split_sentence(letters: str, run: RunResult, name: str) -> str:
     """Who trains and who tests, in Markdown; name: what the data set is called there."""
     counts = run.counts
     unlabeled = counts.get("pool_unlabelled", 0)

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 __all__ = ["Panels"]
 
-Place = tuple[int, int]
+PanelPosition = tuple[int, int]
 
 
 class Panels:
@@ -32,11 +32,11 @@ class Panels:
         spacing: tuple[float, float] = (0.0, 0.0),
         widths: Sequence[float] | None = None,
         heights: Sequence[float] | None = None,
-        spans: Mapping[Place, int] | None = None,
+        spans: Mapping[PanelPosition, int] | None = None,
     ) -> None:
         self.data: list[dict[str, Any]] = []
         self.layout: dict[str, Any] = {}
-        self._axes: dict[Place, str] = {}
+        self._axes: dict[PanelPosition, str] = {}
         across = _stretches(widths or [1.0] * columns, spacing[0])
         down = _stretches((heights or [1.0] * rows)[::-1], spacing[1])[::-1]  # Plotly counts from below
         for row in range(1, rows + 1):
@@ -78,7 +78,7 @@ class Panels:
         ends = {"xref": f"x{number} domain", "x0": 0, "x1": 1, "yref": f"y{number}", "y0": y, "y1": y}
         self.layout.setdefault("shapes", []).append({"type": "line", **ends, "line": line})
 
-    def add_words(self, text: str, row: int = 1, col: int = 1, **where: Any) -> None:
+    def add_text(self, text: str, row: int = 1, col: int = 1, **where: Any) -> None:
         """Write into a panel, x and y from 0 to 1; where: as Plotly's annotations have it."""
         number = self._axes[row, col]
         refs = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
@@ -87,7 +87,7 @@ class Panels:
     def add_title(self, text: str, row: int = 1, col: int = 1, size: int = 13) -> None:
         """Write a title over a panel, at its left edge."""
         corner = {"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "align": "left"}
-        self.add_words(text, row, col, **corner, font={"size": size})
+        self.add_text(text, row, col, **corner, font={"size": size})
 
     def update_xaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
         """Set up the x axes of a panel, of a row or column of them, or of all; settings: as Plotly has them."""

@@ -6,13 +6,13 @@ import numpy as np
 
 from anoonly_core.data.dataset import Dataset
 
-__all__ = ["PICTURED_ROWS", "picture"]
+__all__ = ["MAX_ROW_IMAGES", "row_image"]
 
 
-PICTURED_ROWS = 100
+MAX_ROW_IMAGES = 100
 
 
-def picture(dataset: Dataset, row_id: int) -> str:
+def row_image(dataset: Dataset, row_id: int) -> str:
     """A digit as a small PNG in a data URL."""
     import base64
     import io

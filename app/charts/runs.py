@@ -11,10 +11,21 @@ import plotly.graph_objects as go
 from anoonly_core.metrics.ranking import Confusion, Curves
 from anoonly_core.results.result import History
 from app.charts.panels import Panels
-from app.charts.style import ANOMALY, BINS, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, Side, above, laid_out
+from app.charts.style import (
+    ANOMALY,
+    HISTOGRAM_BINS,
+    MAX_LINE_MARKERS,
+    NEUTRAL,
+    NORMAL,
+    ROLE_MARKS,
+    SIDE_LINES,
+    Side,
+    apply_layout,
+    horizontal_legend,
+)
 
 __all__ = [
-    "Panel",
+    "RowMap",
     "confusion_figure",
     "curves_figure",
     "history_figure",
@@ -29,7 +40,7 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     axis = [np.arcsinh(side.scale.units(side.scores)) for side in sides]
     low, high = min(a.min() for a in axis), max(a.max() for a in axis)
     low, high = min(low, float(np.arcsinh(threshold))), max(high, float(np.arcsinh(threshold))) + 0.1
-    edges = np.linspace(low - 0.1, high, BINS + 1)
+    edges = np.linspace(low - 0.1, high, HISTOGRAM_BINS + 1)
     figure = Panels(1, 2, spacing=(0.05, 0))
     tallest = 0.0
     for column, (side, place, found) in enumerate(zip(sides, axis, confusions, strict=True), start=1):
@@ -75,11 +86,11 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     figure.update_yaxes(range=[0, tallest * 1.05])
     figure.update_yaxes(title={"text": "% of its class"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return laid_out(figure, 200, above(1.26), top=44)  # beside the titles' second line
+    return apply_layout(figure, 200, horizontal_legend(1.26), top=44)  # beside the titles' second line
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class RowMap:
     """One map of rows: points [rows, 2] or None where there are none yet, and each row's Role and id."""
 
     title: str
@@ -88,7 +99,7 @@ class Panel:
     row_ids: np.ndarray
 
 
-def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting: str = "") -> go.Figure:
+def points_figure(panels: Sequence[RowMap], selected: Sequence[int] = (), waiting: str = "") -> go.Figure:
     """One scatter a panel; one without points yet says `waiting`. A row has the same id in each."""
     figure = Panels(1, len(panels), spacing=(0.02, 0))
     first = next((column for column, panel in enumerate(panels, start=1) if panel.points is not None), 1)
@@ -98,7 +109,7 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
         if points is None:
             figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
             continue
-        for kind, (name, color, symbol, size, opacity) in ROLES.items():
+        for kind, (name, color, symbol, size, opacity) in ROLE_MARKS.items():
             mine = np.flatnonzero(panel.role == kind)
             chosen = np.flatnonzero(np.isin(row_ids[mine], list(selected))).tolist()  # no array: Plotly reads a list
             figure.add_scatter(
@@ -126,7 +137,7 @@ def points_figure(panels: Sequence[Panel], selected: Sequence[int] = (), waiting
     figure.update_xaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_yaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_layout(dragmode="lasso")
-    return laid_out(figure, 272, above(-0.02), top=24)
+    return apply_layout(figure, 272, horizontal_legend(-0.02), top=24)
 
 
 def curves_figure(
@@ -153,7 +164,7 @@ def curves_figure(
             x, y = getattr(curve, x_name), getattr(curve, y_name)
             # The point above every score: nothing is flagged.
             start = {1: (0.0, 0.0), 2: (0.0, y[0]), 3: (1.0, chance["aucpr_normal"])}[column]
-            dash, color = LINES[side.letter]
+            dash, color = SIDE_LINES[side.letter]
             figure.add_scatter(
                 x=np.append(start[0], x),
                 y=np.append(start[1], y),
@@ -178,7 +189,7 @@ def curves_figure(
         figure.update_xaxes(title={"text": x_title}, range=[-0.02, 1.02], col=column)
         figure.update_yaxes(title={"text": y_title}, range=[-0.02, 1.04], col=column)
         figure.add_title(title, 1, column)
-    return laid_out(figure, 320, above(1.24))
+    return apply_layout(figure, 320, horizontal_legend(1.24))
 
 
 def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ()) -> go.Figure:
@@ -210,7 +221,7 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
                 mode="lines+markers",
                 name=f"{letter}  {name}",
                 line={"color": color, "dash": dash, "width": 2},
-                marker={"symbol": symbol, "size": 8, "maxdisplayed": MARKS_ON_A_LINE},
+                marker={"symbol": symbol, "size": 8, "maxdisplayed": MAX_LINE_MARKERS},
                 hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{letter}  {name}</extra>",
                 row=1,
                 col=column,
@@ -221,7 +232,7 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
     figure.add_title("Losses", 1, 1)
     figure.add_title("Metrics on the test rows", 1, 2)
     beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
-    return laid_out(figure, 330, beside, top=30)
+    return apply_layout(figure, 330, beside, top=30)
 
 
 def split_figure(counts: Mapping[str, int]) -> go.Figure:
@@ -253,7 +264,7 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     # Beneath: beside the bars it would cover them on a phone.
     beneath = {"orientation": "h", "x": 0, "y": -0.45, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
-    return laid_out(figure, 320, beneath, top=16)
+    return apply_layout(figure, 320, beneath, top=16)
 
 
 def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
@@ -282,4 +293,4 @@ def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> 
         )
         figure.add_title(side.title, 1, column)
     figure.update_yaxes(autorange="reversed")
-    return laid_out(figure, 230, above(1.0), top=30)
+    return apply_layout(figure, 230, horizontal_legend(1.0), top=30)

@@ -14,34 +14,34 @@ from app.charts.panels import Panels
 
 __all__ = [
     "ANOMALY",
-    "BINS",
     "DEFAULT_THRESHOLD",
-    "LINES",
-    "MARKS_ON_A_LINE",
+    "HISTOGRAM_BINS",
+    "MAX_LINE_MARKERS",
     "MODEBAR",
     "NEUTRAL",
     "NORMAL",
     "PALETTE",
-    "ROLES",
+    "ROLE_MARKS",
+    "SIDE_LINES",
     "SYMBOLS",
     "THRESHOLDS",
     "ScoreScale",
     "Side",
-    "above",
-    "laid_out",
+    "apply_layout",
+    "horizontal_legend",
 ]
 
 NORMAL = "#0072B2"
 ANOMALY = "#D55E00"
 NEUTRAL = "#808080"
-LINES = {"A": ("dash", NEUTRAL), "B": ("solid", "#009E73")}
-ROLES = {
+SIDE_LINES = {"A": ("dash", NEUTRAL), "B": ("solid", "#009E73")}
+ROLE_MARKS = {
     Role.TEST_NORMAL: ("normal", NORMAL, "circle", 5, 0.55),
     Role.TEST_ANOMALY: ("anomaly", ANOMALY, "diamond", 8, 0.9),
     Role.LABELED_ANOMALY: ("labeled anomaly (training)", ANOMALY, "star", 12, 1.0),
 }
-BINS = 48
-MARKS_ON_A_LINE = 6  # so that lines of one dash can be told apart without color
+HISTOGRAM_BINS = 48
+MAX_LINE_MARKERS = 6  # so that lines of one dash can be told apart without color
 MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 
 
@@ -85,7 +85,7 @@ class Side:
         return f"<b>{self.letter}</b>  {self.name}"
 
 
-def laid_out(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 62) -> go.Figure:
+def apply_layout(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 62) -> go.Figure:
     """The figure with the margins and the behavior that those of Compare and Clean have."""
     figure.update_layout(
         height=height,
@@ -99,7 +99,7 @@ def laid_out(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 
     return figure.figure()
 
 
-def above(y: float) -> dict[str, Any]:
+def horizontal_legend(y: float) -> dict[str, Any]:
     """A legend in one line at the right, at this height."""
     return {"orientation": "h", "x": 1, "xanchor": "right", "y": y, "yanchor": "top"}
 

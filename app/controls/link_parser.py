@@ -9,7 +9,7 @@ from typing import Any
 from anoonly_core.errors import InvalidConfig
 from app.controls import locked_links
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
-from app.text.labels import shown
+from app.text.labels import format_value
 
 __all__ = ["BESIDE_CONTROLS", "NO_DEFAULTS", "OF_PAGES", "not_known", "read_link"]
 
@@ -52,7 +52,7 @@ def read_link(
         try:
             values[name] = known[name].parse(text)
         except InvalidConfig as error:
-            default = shown(defaults.get(name, known[name].default))
+            default = format_value(defaults.get(name, known[name].default))
             notices.append(f"The link's {error} The default, {default}, stands instead.")
     return values, notices
 

@@ -15,7 +15,7 @@ from anoonly_core.errors import InvalidConfig
 from app.controls.choice import baseline_of, pin_text
 from app.controls.link_parser import BESIDE_CONTROLS, NO_DEFAULTS, OF_PAGES, not_known, read_link
 from app.controls.registry import CONTROLS, PUBLISHED, Control
-from app.text.labels import shown
+from app.text.labels import format_value
 from app.widgets import notices
 
 __all__ = [
@@ -49,7 +49,7 @@ def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[st
         # Of a setting that the baseline lacks or that is as published, the control is left alone.
         as_published = control.default == PUBLISHED and b.with_(**{control.name: None}) == b
         if value is not None and value != control.default and not as_published:
-            parameters[control.name] = shown(value)
+            parameters[control.name] = format_value(value)
             control.parse(parameters[control.name])
     if a is not None and a.with_(seed=b.seed) != baseline_of(b):
         parameters["a"] = pin_text(a)
@@ -99,7 +99,7 @@ def take_in_link(page: str = "compare", own: Sequence[Control] = (), defaults: M
     st.session_state.link_values = {**defaults, **values}
     st.session_state.notices = complaints if given else []
     # A control drops what it would write otherwise, such as 1e-3: let the link say it the control's way.
-    wanted = left | {name: shown(value) for name, value in values.items()}
+    wanted = left | {name: format_value(value) for name, value in values.items()}
     if any(given.get(name) != text for name, text in wanted.items()):
         st.query_params.from_dict(given | wanted)  # at once: each change is a step of the browser's Back
         st.rerun()

@@ -12,7 +12,7 @@ from app.controls import locked_links
 from app.controls.choice import Choice, choose
 from app.controls.link_parser import NO_DEFAULTS
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
-from app.text.labels import shown
+from app.text.labels import format_value
 
 __all__ = ["at_present", "draw_control", "draw_sidebar", "help_text"]
 
@@ -59,7 +59,7 @@ def help_text(control: Control, baseline: Baseline, preset: str) -> str:
     published = getattr(baseline.settings[preset if baseline.has("preset") else "paper"], control.name, None)
     if published is None:
         return help
-    return f"{help} Published for {baseline.name}: {shown(published)}."
+    return f"{help} Published for {baseline.name}: {format_value(published)}."
 
 
 def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool = True, default: Any = None) -> Any:
@@ -81,7 +81,7 @@ def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool =
         del st.session_state[control.name]
     keyed: dict[str, Any] = {
         "options": options,
-        "format_func": shown,
+        "format_func": format_value,
         "key": control.name,
         "help": help_text(control, baseline, preset),
         "disabled": not baseline.has(control.name) or (bind and control.name in locked_links.locked(locked_links.FIX)),

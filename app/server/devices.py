@@ -13,7 +13,7 @@ from anoonly_core.execution.executor import LocalEngine
 from anoonly_core.execution.job import Cancelled, start_trainer
 from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
 from app.server.jobs import Jobs
-from app.text.markdown import plain
+from app.text.markdown import escape_markdown
 
 __all__ = ["Devices"]
 
@@ -57,7 +57,7 @@ class Devices:
         """Its GPU in a sentence, in Markdown; "" where none of these runs trains there, or none is known."""
         gpu = self.gpu()
         trains = any(BASELINES[config.baseline].network is not None for config in configs)
-        return f"this machine's {plain(gpu)}" if gpu and trains else ""
+        return f"this machine's {escape_markdown(gpu)}" if gpu and trains else ""
 
     def planning_pool(self, gpu: str) -> WorkerPool:
         """The processes that measure how long a sweep takes: on cores those of the pages, which are there already."""

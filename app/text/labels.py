@@ -6,13 +6,13 @@ from typing import Any
 
 from anoonly_core.baselines import NORM_LABELS
 
-__all__ = ["MEGABYTE", "METRIC_WORDS", "NOUNS", "PROJECTIONS", "shown", "value_words"]
+__all__ = ["MEGABYTE", "METRIC_LABELS", "PROJECTION_LABELS", "SETTING_LABELS", "format_axis_value", "format_value"]
 
 
-PROJECTIONS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+PROJECTION_LABELS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as its control and the URL write it."""
     if not isinstance(value, float):
         return str(value)
@@ -23,8 +23,8 @@ def shown(value: Any) -> str:
 MEGABYTE = 2**20
 
 
-METRIC_WORDS = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC", "aucpr_normal": "AUCPR normal"}
-NOUNS = {
+METRIC_LABELS = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC", "aucpr_normal": "AUCPR normal"}
+SETTING_LABELS = {
     "lambda_n": "λₙ",
     "norm": "norm",
     "batch_size": "batch size",
@@ -39,7 +39,7 @@ NOUNS = {
 }
 
 
-def value_words(name: str, value: Any) -> str:
+def format_axis_value(name: str, value: Any) -> str:
     """A value of an axis as a chart writes it."""
     if value is None:
         return "none"
@@ -47,4 +47,4 @@ def value_words(name: str, value: Any) -> str:
         return NORM_LABELS.get(value, str(value))
     if name in ("labeled_ratio", "normal_ratio", "contamination") and isinstance(value, float):
         return f"{100 * value:.3g} %"
-    return shown(value)
+    return format_value(value)

@@ -13,13 +13,21 @@ from anoonly_core.config import RunConfig
 from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.results.result import RunResult
 
-__all__ = ["METRICS", "Difference", "describe", "difference", "differences", "signed", "verdict"]
+__all__ = [
+    "COMPARED_METRICS",
+    "PairedDifference",
+    "describe_run",
+    "format_difference",
+    "paired_difference",
+    "paired_differences",
+    "verdict",
+]
 
-METRICS = {"aucroc": "AUCROC", "aucpr_anomaly": "AUCPR anomaly", "aucpr_normal": "AUCPR normal"}
+COMPARED_METRICS = ("aucroc", "aucpr_anomaly", "aucpr_normal")
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """B against A over paired seeds.
 
     a, b: means over the seeds. delta: mean of the paired differences; margin: half of its 95 %
@@ -37,27 +45,29 @@ class Difference:
         return self.margin is not None and abs(self.delta) > self.margin
 
 
-def difference(a: Sequence[float], b: Sequence[float]) -> Difference:
+def paired_difference(a: Sequence[float], b: Sequence[float]) -> PairedDifference:
     """The paired comparison of one metric over seeds, a[s] and b[s] from the same split."""
     deltas = np.asarray(b, dtype=float) - np.asarray(a, dtype=float)
-    return Difference(float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin_of_error(deltas.tolist()))
+    return PairedDifference(
+        float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin_of_error(deltas.tolist())
+    )
 
 
-def differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[str, Difference]:
-    """The paired comparison of each of METRICS, over seeds."""
+def paired_differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[str, PairedDifference]:
+    """The paired comparison of each of COMPARED_METRICS, over seeds."""
     return {
-        name: difference([getattr(r.metrics, name) for r in a], [getattr(r.metrics, name) for r in b])
-        for name in METRICS
+        name: paired_difference([getattr(r.metrics, name) for r in a], [getattr(r.metrics, name) for r in b])
+        for name in COMPARED_METRICS
     }
 
 
-def signed(found: Difference, digits: int = 2) -> str:
+def format_difference(found: PairedDifference, digits: int = 2) -> str:
     """ "+0.28 ± 0.10", or "+0.28" with one seed."""
     margin = "" if found.margin is None else f" ± {found.margin:.{digits}f}"
     return f"{found.delta:+.{digits}f}{margin}".replace("-", "\u2212")
 
 
-def describe(config: RunConfig, other: RunConfig | None = None) -> str:
+def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
     """A run's name: baseline and λ_n, and whatever else sets it apart from the published or the other run."""
     if config.lambda_n is None or config.lambda_n == 1:
         name = config.baseline
@@ -107,12 +117,12 @@ _APART = {
 }
 
 
-def verdict(a: RunConfig, b: RunConfig, found: Difference, seeds: int) -> str:
+def verdict(a: RunConfig, b: RunConfig, found: PairedDifference, seeds: int) -> str:
     """The sentence over the Compare page, about AUCPR of the anomalies."""
     if a == b:
         return "A and B are the same run: move a control to see what it changes."
-    name_a, name_b = describe(a, b), describe(b, a)
-    figures = f"AUCPR {found.b:.2f} against {found.a:.2f} ({signed(found)})"
+    name_a, name_b = describe_run(a, b), describe_run(b, a)
+    figures = f"AUCPR {found.b:.2f} against {found.a:.2f} ({format_difference(found)})"
     if seeds == 1:
         direction = "more" if found.delta > 0 else "no more" if found.delta == 0 else "less"
         return (

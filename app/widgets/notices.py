@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.text.markdown import plain
+from app.text.markdown import escape_markdown
 
 __all__ = ["error", "queue_error", "queued_error", "warning"]
 
 
 def warning(text: str) -> None:
     """Show a warning that may quote what a user wrote."""
-    st.warning(plain(text))
+    st.warning(escape_markdown(text))
 
 
 def error(text: str) -> None:
     """Show an error that may quote what a user wrote."""
-    st.error(plain(text))
+    st.error(escape_markdown(text))
 
 
 def queue_error(text: str) -> None:

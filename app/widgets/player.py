@@ -7,7 +7,7 @@ from functools import cache
 import streamlit as st
 
 from anoonly_core.paths import ASSETS
-from app.charts.animation import Film, packed
+from app.charts.animation import Animation, pack_changes
 
 __all__ = ["draw_player"]
 
@@ -19,7 +19,7 @@ def _asset(kind: str) -> str:
     return (PLAYER / f"player.{kind}").read_text(encoding="utf-8")
 
 
-def draw_player(film: Film, key: str, chart: str, label: str, jump: int = 1, jump_label: str = "") -> None:
+def draw_player(film: Animation, key: str, chart: str, label: str, jump: int = 1, jump_label: str = "") -> None:
     """The controls of the film on show as the chart with the key `chart`.
 
     key: names the film, so that another one is taken for another. label: what the slider is called.
@@ -33,7 +33,7 @@ def draw_player(film: Film, key: str, chart: str, label: str, jump: int = 1, jum
             "key": key,
             "chart": chart,
             "captions": list(film.captions),
-            "changes": packed(film),
+            "changes": pack_changes(film),
             "clock": film.clock,
             "times": list(film.times),
             "start": film.start,

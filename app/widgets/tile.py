@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.text.verdict import Difference, signed
+from app.text.verdict import PairedDifference, format_difference
 
 __all__ = ["TILE_HELP", "tile"]
 
@@ -13,12 +13,12 @@ TILE_HELP = (
 )
 
 
-def tile(label: str, found: Difference, chance: float | None, more_is_better: bool = True) -> str:
+def tile(label: str, found: PairedDifference, chance: float | None, more_is_better: bool = True) -> str:
     """One figure: A, B, their difference with its doubt, and the chance level where there is one."""
     mark, color = ("", "gray") if not found.is_clear else ("▲ ", "green") if found.delta > 0 else ("▼ ", "red")
     if found.is_clear and not more_is_better:
         color = "blue"
     return (
         f":small[{label}, A → B{'' if chance is None else f' · chance {chance:.2f}'}]  \n"
-        f"**{found.a:.3f} → {found.b:.3f}** :{color}-badge[{mark}{signed(found, 3)}]"
+        f"**{found.a:.3f} → {found.b:.3f}** :{color}-badge[{mark}{format_difference(found, 3)}]"
     )

@@ -15,7 +15,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 from anoonly_core.data.tables.readers import MAX_BYTES
 from app.server import allowed_hosts
 from app.server.allowed_hosts import LOCAL, host_names, server_arguments
-from app.text.markdown import plain
+from app.text.markdown import escape_markdown
 from app.views.sweep import controls as sweep_controls
 from tests.app.conftest import opened
 
@@ -130,8 +130,8 @@ def test_a_file_of_the_servers_is_no_data_set_whatever_a_browser_sends(
 
 
 def test_what_a_user_wrote_is_no_markup_once_it_is_escaped() -> None:
-    assert plain("[a](b)") == r"\[a\]\(b\)"
+    assert escape_markdown("[a](b)") == r"\[a\]\(b\)"
     for text in ("http://a.example", "HTTPS://a.example", "www.a.example", "me@a.example", ":material/home:", ":cat:"):
-        assert text not in plain(text).replace("\\", ""), "Streamlit looks for these in the unescaped text"
-        assert plain(text).replace("\\", "").replace("\u2060", "") == text
-    assert plain("a: b, 13:25") == r"a\: b, 13\:25"
+        assert text not in escape_markdown(text).replace("\\", ""), "Streamlit looks for these in the unescaped text"
+        assert escape_markdown(text).replace("\\", "").replace("\u2060", "") == text
+    assert escape_markdown("a: b, 13:25") == r"a\: b, 13\:25"

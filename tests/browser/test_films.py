@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 from anoonly_core.config import make_config
 from anoonly_core.microscope.run import observe
 from anoonly_core.replay.run import record
-from app.charts.animation import html
+from app.charts.animation import export_html
 from app.controls.choice import default_choice
-from app.views.compare.replay_chart import replay_film
+from app.views.compare.replay_chart import replay_animation
 from tests.browser.compare_page import ComparePage
 
 PATIENCE_MS = 60_000
@@ -159,7 +159,7 @@ def test_a_replay_that_was_taken_away_plays_from_its_file(browser: Browser, tmp_
     b = make_config(epochs=10, lambda_n=0.0)
     replay = record([b.with_(lambda_n=1.0), b], "pca")
     file = tmp_path / "replay.html"
-    file.write_bytes(html(replay_film(replay, ["A", "B"], [reel.rows for reel in replay.runs])))
+    file.write_bytes(export_html(replay_animation(replay, ["A", "B"], [reel.rows for reel in replay.runs])))
     page = browser.new_page(viewport={"width": 1280, "height": 720})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

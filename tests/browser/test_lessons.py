@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from app.views.lessons.lessons import LESSONS, Place
+from app.views.lessons.lessons import LESSONS, Position
 from tests.browser.compare_page import ComparePage
 
 Open = Callable[..., ComparePage]
@@ -20,8 +20,8 @@ FOCUS = "document.activeElement"
 
 
 @pytest.fixture
-def open_lesson(open_page: Open) -> Callable[[Place], ComparePage]:
-    def opened(place: Place) -> ComparePage:
+def open_lesson(open_page: Open) -> Callable[[Position], ComparePage]:
+    def opened(place: Position) -> ComparePage:
         compare = open_page("lessons", **place.parameters())
         compare.page.get_by_text(f"Question {place.step} of").wait_for()
         return compare
@@ -98,9 +98,9 @@ def test_the_first_lesson_from_start_to_end_by_keyboard_alone(open_page: Open) -
     page.wait_for_url(re.compile(r"lesson=norms&step=1"))
 
 
-def test_the_fullest_answers_fit_a_projector(open_lesson: Callable[[Place], ComparePage]) -> None:
+def test_the_fullest_answers_fit_a_projector(open_lesson: Callable[[Position], ComparePage]) -> None:
     name = "the_other_aucpr"
-    compare = open_lesson(Place(name))
+    compare = open_lesson(Position(name))
     page = compare.page
     for _ in LESSONS[name].steps:
         page.locator("[data-testid=stMain] [role=radiogroup] label").first.click()
@@ -113,8 +113,8 @@ def test_the_fullest_answers_fit_a_projector(open_lesson: Callable[[Place], Comp
         sentence(page).wait_for(state="detached")
 
 
-def test_cancel_frees_the_question_and_a_reload_keeps_the_place(open_lesson: Callable[[Place], ComparePage]) -> None:
-    compare = open_lesson(Place("small_batches", 2))  # batches of one row take their time
+def test_cancel_frees_the_question_and_a_reload_keeps_the_place(open_lesson: Callable[[Position], ComparePage]) -> None:
+    compare = open_lesson(Position("small_batches", 2))  # batches of one row take their time
     page = compare.page
     page.locator("[data-testid=stMain] [role=radiogroup] label").nth(1).click()
     page.locator(".st-key-commit button:not([disabled])").click()
@@ -132,8 +132,8 @@ def test_cancel_frees_the_question_and_a_reload_keeps_the_place(open_lesson: Cal
     assert compare.parameters == {"lesson": "small_batches", "step": "2"}
 
 
-def test_what_to_try_next_opens_where_it_says(open_lesson: Callable[[Place], ComparePage]) -> None:
-    compare = open_lesson(Place("a_fair_rival", 3))
+def test_what_to_try_next_opens_where_it_says(open_lesson: Callable[[Position], ComparePage]) -> None:
+    compare = open_lesson(Position("a_fair_rival", 3))
     page = compare.page
     page.goto(f"{compare.url}/lessons?lesson=a_fair_rival&step=4")
     with page.context.expect_page() as opened:

@@ -120,7 +120,7 @@ def test_a_tables_words_stay_words_on_every_page(open_page: Open, dialogs: list[
         expect(page.locator("[data-testid=stTooltipContent]").first).to_be_visible()
         assert page.evaluate(MADE) == []
     page.get_by_role("button", name="Keep it on this machine …").click()
-    looks_harmless(opened, dialogs, "then stays on this machine")
+    looks_harmless(opened, dialogs, "stays on this machine")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Label by hand").click()
     page.wait_for_url("**/label*")

@@ -26,11 +26,11 @@ from app.controls.link_parser import OF_PAGES
 from app.controls.registry import CONTROLS
 from app.server.jobs import Jobs
 from app.server.sweep_queue import SweepQueue
-from app.text.labels import PROJECTIONS, shown
+from app.text.labels import PROJECTION_LABELS, format_value
 from app.views.clean import page as clean
 from app.views.compare.results import VIEWS
 from app.views.compare.tabs import TABS
-from app.views.lessons.lessons import LESSONS, Place
+from app.views.lessons.lessons import LESSONS, Position
 from app.views.reproduce import page as reproduce
 from app.views.sweep import url as sweep_url
 from app.views.zero_shot import controls as zero_shot_controls
@@ -51,12 +51,12 @@ MARKUP = re.compile(
 STILL = "Nothing is trained in this case."
 Address = tuple[str, Mapping[str, list[str]]]
 
-_MAIN = {control.name: tuple(map(shown, control.options)) for control in CONTROLS}
+_MAIN = {control.name: tuple(map(format_value, control.options)) for control in CONTROLS}
 _IN_BETWEEN = {"lambda_n": ("0.03",), "batch_size": ("7",), "labeled_ratio": ("0.07", "1e-9"), "seed": ("77",)}
 _FIGURES = {
     "threshold": tuple(map(str, THRESHOLDS[::10])),
     "view": (*VIEWS, *VIEWS.values()),
-    "projection": (*PROJECTIONS, *PROJECTIONS.values()),
+    "projection": (*PROJECTION_LABELS, *PROJECTION_LABELS.values()),
     "tab": TABS,
 }
 _CLASS = {kind: (",".join(list(_MAIN)[:3]), "pin", "seeds") for kind in ("fix", "hide")}
@@ -64,7 +64,7 @@ _SHARED = _MAIN | _CLASS
 # What each page takes from its address, with what may well stand there.
 PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
     "": {**_SHARED, **_FIGURES, "a": ("lambda_n=1.0", "baseline=DevNet,lambda_n=0.5,epochs=3", "norm=layer")},
-    "lessons": {name: (*LESSONS, "1", "2", "4") for name in Place("").parameters()},
+    "lessons": {name: (*LESSONS, "1", "2", "4") for name in Position("").parameters()},
     "microscope": {**_SHARED, "place": ("norm 1",), "feature": ("feature 1", "feature 500")},
     "sweep": {
         **{control.name: _MAIN[control.name] for control in CONTROLS},
@@ -72,7 +72,7 @@ PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
         **{name: _MAIN[name.removeprefix("values_")] for name in sweep_url.VALUES},
     },
     "zero-shot": {
-        **{name: tuple(map(shown, own.options)) for name, own in zero_shot_controls.CONTROLS.items()},
+        **{name: tuple(map(format_value, own.options)) for name, own in zero_shot_controls.CONTROLS.items()},
         **{name: ("1,2", "5,6,7,8,9", "0", "0,0,1") for name in zero_shot_controls.CLASSES},
         "table": ("digits", "MVTec-AD"),
     },

@@ -9,17 +9,17 @@ import plotly.graph_objects as go
 
 from anoonly_core.purify.result import PoolScores, PurifyResult, removal_curve
 from app.charts.panels import Panels
-from app.charts.style import ANOMALY, BINS, NEUTRAL, NORMAL, ScoreScale, laid_out
-from app.text.verdict import difference
+from app.charts.style import ANOMALY, HISTOGRAM_BINS, NEUTRAL, NORMAL, ScoreScale, apply_layout
+from app.text.verdict import paired_difference
 
-__all__ = ["VARIANTS", "outcome_figure", "suspicion_figure"]
+__all__ = ["VARIANT_MARKS", "outcome_figure", "suspicion_figure"]
 
 HEIGHT, TOP = 330, 28
 # Color, dash, mark, its size and where its number stands: the two marks may lie upon each other.
 RECALL = ("#009E73", "solid", "circle", 15, "bottom right")
 PRECISION = ("#CC79A7", "dash", "square", 9, "top right")
 # By what was taken from the pool: its name under the chart, color and mark.
-VARIANTS = {
+VARIANT_MARKS = {
     "before": ("before", NEUTRAL, "square"),
     "after": ("after", "#009E73", "circle"),
     "random": ("random", "#E69F00", "triangle-up"),
@@ -40,13 +40,13 @@ def suspicion_figure(suspicions: Sequence[PoolScores], remove: float | None) -> 
     if known:
         _draw_removal(figure, suspicions, remove)
     legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}
-    return laid_out(figure, HEIGHT, legend, top=TOP)
+    return apply_layout(figure, HEIGHT, legend, top=TOP)
 
 
 def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, known: bool) -> None:
     axis = np.arcsinh(ScoreScale.of(first.score).units(first.score))
     low, high = float(axis.min()) - 0.1, float(axis.max()) + 0.1
-    edges = np.linspace(low, high, BINS + 1)
+    edges = np.linspace(low, high, HISTOGRAM_BINS + 1)
     kinds = (
         (~first.is_contaminant, "normal" if known else "all rows of the pool", NORMAL, ""),
         (first.is_contaminant, "contaminant", ANOMALY, "/"),
@@ -122,7 +122,7 @@ def _draw_removal(figure: Panels, suspicions: Sequence[PoolScores], remove: floa
 def outcome_figure(found: Sequence[PurifyResult]) -> go.Figure:
     """AUCROC on the test rows by what was taken from the pool: a dot a seed, joined, and means with intervals."""
     figure = Panels()
-    names = [name for name in VARIANTS if all(name in own.variants for own in found)]
+    names = [name for name in VARIANT_MARKS if all(name in own.variants for own in found)]
     values = {name: [own.variants[name].aucroc for own in found] for name in names}
     for place, own in enumerate(found):
         figure.add_scatter(
@@ -136,8 +136,8 @@ def outcome_figure(found: Sequence[PurifyResult]) -> go.Figure:
             name=f"seed {own.config.run.seed}",
         )
     for x, name in enumerate(names):
-        label, color, symbol = VARIANTS[name]
-        mean = difference([0.0] * len(found), values[name])
+        label, color, symbol = VARIANT_MARKS[name]
+        mean = paired_difference([0.0] * len(found), values[name])
         figure.add_scatter(
             x=[x] * len(found),
             y=values[name],
@@ -160,11 +160,11 @@ def outcome_figure(found: Sequence[PurifyResult]) -> go.Figure:
         )
     figure.update_xaxes(
         tickvals=list(range(len(names))),
-        ticktext=[VARIANTS[name][0] for name in names],
+        ticktext=[VARIANT_MARKS[name][0] for name in names],
         range=[-0.3, len(names) - 0.25],
         zeroline=False,
     )
     figure.update_yaxes(title={"text": "AUCROC on the test rows"}, tickformat=".2f")
     figure.add_title("<b>The final head</b>: seeds, mean ± 95 %", 1, 1)
     figure.update_layout(showlegend=False)
-    return laid_out(figure, HEIGHT, {}, top=TOP)
+    return apply_layout(figure, HEIGHT, {}, top=TOP)

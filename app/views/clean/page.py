@@ -18,7 +18,7 @@ from anoonly_core.purify.config import KEEP_20, MAX_PARTS, POOL_SCORERS, PurifyC
 from anoonly_core.purify.keys import pool_scores_key, purify_key
 from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PoolScores, PurifyResult, pool_table
 from anoonly_core.snippets import file_name
-from app.charts.pictures import PICTURED_ROWS, picture
+from app.charts.pictures import MAX_ROW_IMAGES, row_image
 from app.charts.style import MODEBAR
 from app.controls import links
 from app.controls.registry import Control
@@ -162,8 +162,8 @@ def _draw_rows(first: PoolScores, remove: float | None) -> None:
         is_contaminant = gone["labelled_in_file"] == "anomaly"
         shown["really"] = np.where(is_contaminant, "✕ contaminant", "normal")
     if dataset.image_shape is not None:
-        pictures = [picture(dataset, row) for row in gone["row"].head(PICTURED_ROWS)]
-        shown.insert(1, "picture", pictures + [None] * (len(gone) - len(pictures)))
+        images = [row_image(dataset, row) for row in gone["row"].head(MAX_ROW_IMAGES)]
+        shown.insert(1, "picture", images + [None] * (len(gone) - len(images)))
     st.dataframe(
         shown,
         hide_index=True,

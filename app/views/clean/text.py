@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from anoonly_core.purify.result import PoolScores, PurifyResult
-from app.text.verdict import Difference, describe, difference, signed
+from app.text.verdict import PairedDifference, describe_run, format_difference, paired_difference
 
 __all__ = ["WHERE_IT_HELPS", "clean_sentence", "suspicion_sentence"]
 
@@ -35,11 +35,11 @@ that of removing as many rows at random.
 def clean_sentence(found: Sequence[PurifyResult]) -> str:
     """The sentence over the page: whether the final head gains by the cleaning, and more than by chance."""
     by_name = {name: [own.variants[name].aucroc for own in found] for name in ("before", "after", "random")}
-    gain = difference(by_name["before"], by_name["after"])
-    beyond = difference(by_name["random"], by_name["after"])
-    head = f"**{describe(found[0].config.run)}**"
-    figures = f"AUCROC {gain.a:.3f} → {gain.b:.3f} ({signed(gain, 3)})"
-    chance = f"against as many rows removed at random {signed(beyond, 3)}"
+    gain = paired_difference(by_name["before"], by_name["after"])
+    beyond = paired_difference(by_name["random"], by_name["after"])
+    head = f"**{describe_run(found[0].config.run)}**"
+    figures = f"AUCROC {gain.a:.3f} → {gain.b:.3f} ({format_difference(gain, 3)})"
+    chance = f"against as many rows removed at random {format_difference(beyond, 3)}"
     if not any(len(own.removed) for own in found):
         return f"No row is removed, so that {head} is the plain run: AUCROC {gain.a:.3f}."
     if len(found) == 1:
@@ -55,7 +55,7 @@ def clean_sentence(found: Sequence[PurifyResult]) -> str:
     return f"{over}, {head} is better without the suspicious rows: {figures}; {_beyond_chance(beyond, chance)}."
 
 
-def _beyond_chance(beyond: Difference, chance: str) -> str:
+def _beyond_chance(beyond: PairedDifference, chance: str) -> str:
     return chance if beyond.is_clear and beyond.delta > 0 else f"but {chance}, no clear difference"
 
 

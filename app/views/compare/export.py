@@ -17,18 +17,18 @@ from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import detector_script, file_name, score_command
 from app.charts.pair import Pair
 from app.server.jobs import Jobs
-from app.text.verdict import describe
-from app.views.compare.report import Findings, report_html
+from app.text.verdict import describe_run
+from app.views.compare.report import ReportInput, report_html
 from app.widgets.worker_result import await_worker_result
 
-__all__ = ["draw_take_away", "scores_table"]
+__all__ = ["draw_export", "scores_table"]
 
 SCRIPT_HEIGHT = 330
 ABOUT_FITTING = "Trains the first seed's run once more and keeps its network."
 NO_DETECTOR = "XGBOD is PyOD's own and has no detector here: use pyod.models.xgbod.XGBOD."
 
 
-def draw_take_away(findings: Findings, jobs: Jobs, session: str) -> None:
+def draw_export(findings: ReportInput, jobs: Jobs, session: str) -> None:
     """What the page found, and what finds it again elsewhere."""
     pair = findings.pair
     waiting = st.container()  # over both columns, for a bar and a button that one alone would cut off
@@ -39,7 +39,7 @@ def draw_take_away(findings: Findings, jobs: Jobs, session: str) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             letter = st.segmented_control("The detector of", ["A", "B"], default="B", required=True, key="taken_run")
             run, other = (pair.b, pair.a) if letter == "B" else (pair.a, pair.b)
-            st.caption(describe(run.config, other.config))
+            st.caption(describe_run(run.config, other.config))
         config = run.config
         if config.baseline == "XGBOD":
             jobs.release(session, ["worker results"])
@@ -75,7 +75,7 @@ def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
     )
 
 
-def _draw_page(findings: Findings) -> None:
+def _draw_page(findings: ReportInput) -> None:
     pair, config = findings.pair, findings.pair.b.config
     with st.container(horizontal=True):
         st.download_button(

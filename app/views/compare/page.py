@@ -13,7 +13,7 @@ from app.controls import links, locked_links
 from app.controls.choice import Choice, baseline_of, from_pin, pin_text
 from app.controls.sidebar import draw_sidebar
 from app.server.jobs import Jobs, server_jobs
-from app.text.verdict import describe
+from app.text.verdict import describe_run
 from app.views.compare.results import FIGURE_CONTROLS, draw_comparison, draw_figures
 from app.widgets import notices
 from app.widgets.download import ensure_downloaded
@@ -53,7 +53,7 @@ def _pinned(choice: Choice) -> tuple[RunConfig, str | None]:
     try:
         return from_pin(text, choice.b), None
     except InvalidConfig as error:
-        instead = f"The published {describe(published)} stands instead."
+        instead = f"The published {describe_run(published)} stands instead."
         return published, f"The link's pinned run cannot be used: {error} {instead}"
 
 
@@ -66,7 +66,7 @@ def _pin_buttons(choice: Choice) -> None:
         if left.button("Pin B as A", help="Keep B's settings as A, then move B on.", width="stretch"):
             st.query_params["a"] = pin_text(choice.b)
             st.rerun()
-        unpinned = f"A is the published {describe(baseline_of(choice.b))} again."
+        unpinned = f"A is the published {describe_run(baseline_of(choice.b))} again."
         if right.button("Unpin A", disabled=not pinned, help=unpinned, width="stretch"):
             del st.query_params["a"]
             st.rerun()

@@ -16,7 +16,7 @@ from anoonly_core.snippets import file_name
 from app.charts import animation
 from app.charts.style import MODEBAR, Side
 from app.server.jobs import Jobs
-from app.views.compare.replay_chart import replay_film
+from app.views.compare.replay_chart import replay_animation
 from app.widgets.player import draw_player
 from app.widgets.worker_result import await_worker_result
 
@@ -43,7 +43,7 @@ def draw_replay(
     )
     if found is None:
         return
-    moving = replay_film(found, [side.name for side in sides], [dataset.row_ids[reel.rows] for reel in found.runs])
+    moving = replay_animation(found, [side.name for side in sides], [dataset.row_ids[reel.rows] for reel in found.runs])
     draw_player(moving, key=key, chart=CHART, label="epoch")
     st.plotly_chart(
         moving.figure,
@@ -60,7 +60,7 @@ def draw_replay(
     )
     beside.download_button(
         "Take the replay away, as HTML",
-        lambda: animation.html(moving),
+        lambda: animation.export_html(moving),
         file_name(b.config, "replay.html"),
         "text/html",
         on_click="ignore",

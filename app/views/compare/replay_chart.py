@@ -8,19 +8,19 @@ import numpy as np
 
 from anoonly_core.replay.result import Replay, RunReplay
 from anoonly_core.results.result import Role
-from app.charts.animation import Change, Film
+from app.charts.animation import Animation, TraceChange
 from app.charts.panels import Panels
-from app.charts.style import ANOMALY, LINES, MARKS_ON_A_LINE, NEUTRAL, NORMAL, ROLES, ScoreScale
+from app.charts.style import ANOMALY, MAX_LINE_MARKERS, NEUTRAL, NORMAL, ROLE_MARKS, SIDE_LINES, ScoreScale
 
-__all__ = ["replay_film"]
+__all__ = ["replay_animation"]
 
-BINS = 48
+HISTOGRAM_BINS = 48
 SMALL = 12
 HEIGHT = 432
 CURVES = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC"}
 
 
-def replay_film(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarray]) -> Film:
+def replay_animation(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarray]) -> Animation:
     """The film of A and B, a moment a recorded epoch; names: theirs; row_ids: of each reel's rows."""
     figure = Panels(2, 3, spacing=(0.05, 0.19), widths=[0.37, 0.37, 0.26], heights=[0.42, 0.58])
     changes = [*_scores(figure, replay, names), *_maps(figure, replay, row_ids)]
@@ -37,7 +37,7 @@ def replay_film(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarr
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
-    return Film(
+    return Animation(
         figure=figure.figure(),
         changes=tuple(changes),
         captions=tuple(_caption(replay, moment) for moment in range(len(replay.epochs))),
@@ -67,14 +67,14 @@ def _tested(reel: RunReplay, role: int) -> np.ndarray:
     return np.flatnonzero(reel.role == role)
 
 
-def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change]:
+def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceChange]:
     """Each class as a share of itself, on each moment's own scale: what counts is the order."""
     axes = []
     for reel in replay.runs:
         tested = reel.role != Role.LABELED_ANOMALY
         axes.append(np.stack([np.arcsinh(ScoreScale.of(own[tested]).units(own)) for own in reel.scores]))
     low, high = min(float(own.min()) for own in axes), max(float(own.max()) for own in axes)
-    edges = np.linspace(low - 0.1, high + 0.1, BINS + 1)
+    edges = np.linspace(low - 0.1, high + 0.1, HISTOGRAM_BINS + 1)
     outline = np.repeat(edges, 2)
     changes = []
     tallest = 0.0
@@ -99,7 +99,7 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change
                 row=1,
                 col=column,
             )
-            changes.append(Change(len(figure.data) - 1, "y", heights))
+            changes.append(TraceChange(len(figure.data) - 1, "y", heights))
         figure.add_title(f"<b>{'AB'[column - 1]}</b>  {name}", 1, column, SMALL)
     ticks = [t for t in (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
     figure.update_xaxes(
@@ -116,14 +116,14 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[Change
     return changes
 
 
-def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[Change]:
+def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[TraceChange]:
     changes = []
     spans = [_span(reel.points) for reel in replay.runs]
     if replay.shared_plane:
         spans = [(np.minimum(spans[0][0], spans[1][0]), np.maximum(spans[0][1], spans[1][1]))] * 2
     for column, (reel, ids, (low, high)) in enumerate(zip(replay.runs, row_ids, spans, strict=True), start=1):
         role = reel.role[reel.plotted]
-        for kind, (name, color, symbol, size, opacity) in ROLES.items():
+        for kind, (name, color, symbol, size, opacity) in ROLE_MARKS.items():
             mine = np.flatnonzero(role == kind)
             xs, ys = ([own[mine, axis] for own in reel.points] for axis in (0, 1))
             figure.add_scatter(
@@ -145,7 +145,7 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
                 row=2,
                 col=column,
             )
-            changes += [Change(len(figure.data) - 1, "x", xs), Change(len(figure.data) - 1, "y", ys)]
+            changes += [TraceChange(len(figure.data) - 1, "x", xs), TraceChange(len(figure.data) - 1, "y", ys)]
         hidden = {"showticklabels": False, "zeroline": False, "ticks": ""}
         figure.update_xaxes(range=[low[0], high[0]], **hidden, row=2, col=column)
         figure.update_yaxes(range=[low[1], high[1]], **hidden, row=2, col=column)
@@ -167,7 +167,7 @@ def _metrics(figure: Panels, replay: Replay) -> None:
     for letter, reel in zip("AB", replay.runs, strict=True):
         for name, label in CURVES.items():
             look = (ANOMALY, "diamond") if name == "aucpr_anomaly" else (NEUTRAL, "square")
-            _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", *look, LINES[letter][0])
+            _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", *look, SIDE_LINES[letter][0])
     figure.update_yaxes(range=[0, 1.03], row=1, col=3)
     figure.add_title("AUCPR ◆, AUCROC ■; A --, B —", 1, 3, SMALL)
 
@@ -182,7 +182,7 @@ def _losses(figure: Panels, replay: Replay) -> None:
             if (values > 0).any():
                 shown = np.where(values > 0, values, np.nan)
                 epochs = np.arange(1, len(values) + 1)
-                _line(figure, 2, epochs, shown, f"{letter}  {label}", color, symbol, LINES[letter][0])
+                _line(figure, 2, epochs, shown, f"{letter}  {label}", color, symbol, SIDE_LINES[letter][0])
     above_zero = [own for reel in replay.runs for values in reel.losses.values() for own in values[values > 0]]
     decades = float(np.log10(max(above_zero, default=1.0) / min(above_zero, default=1.0)))
     # So many decades apart that the ticks' words do not run into each other.
@@ -199,7 +199,7 @@ def _line(
         y=y,
         mode="lines+markers" if len(y) > 1 else "markers",
         name=name,
-        marker={"color": color, "symbol": symbol, "size": 7, "maxdisplayed": MARKS_ON_A_LINE},
+        marker={"color": color, "symbol": symbol, "size": 7, "maxdisplayed": MAX_LINE_MARKERS},
         line={"color": color, "dash": dash, "width": 2},
         showlegend=False,
         hovertemplate=f"epoch %{{x}}: %{{y:.3g}}<extra>{name}</extra>",
@@ -208,7 +208,7 @@ def _line(
     )
 
 
-def _clock(figure: Panels, replay: Replay) -> list[Change]:
+def _clock(figure: Panels, replay: Replay) -> list[TraceChange]:
     """A line through the curves at the epoch on show."""
     changes = []
     times = [np.array([epoch, epoch], dtype=np.float32) for epoch in replay.epochs]
@@ -224,6 +224,6 @@ def _clock(figure: Panels, replay: Replay) -> list[Change]:
             row=row,
             col=3,
         )
-        changes.append(Change(len(figure.data) - 1, "x", times))
+        changes.append(TraceChange(len(figure.data) - 1, "x", times))
         figure.update_xaxes(range=[0, float(replay.epochs[-1]) * 1.02], row=row, col=3)
     return changes

@@ -21,11 +21,19 @@ from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import command_line, own_file
 from app.charts import runs as charts
-from app.charts.pair import LITTLE, SAID, Pair, about_the_sign, about_the_split, about_training
+from app.charts.pair import (
+    FIGURE_DESCRIPTIONS,
+    PROJECTION_CAVEAT,
+    Pair,
+    published_sign_sentence,
+    split_sentence,
+    training_sentences,
+)
 from app.charts.style import MODEBAR
-from app.text.verdict import METRICS, describe, differences, signed, verdict
+from app.text.labels import METRIC_LABELS
+from app.text.verdict import describe_run, format_difference, paired_differences, verdict
 
-__all__ = ["Findings", "report_html"]
+__all__ = ["ReportInput", "report_html"]
 
 WIDTH = 1000  # of a figure: a landscape page's
 # The file may ask nothing of anybody, whatever stands in it.
@@ -47,7 +55,7 @@ figure { margin: 16px 0 24px; break-inside: avoid } table, pre { break-inside: a
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
+class ReportInput:
     """What the Compare page shows.
 
     a, b: the runs, seed by seed. pair: the first seed's, at the threshold. maps: what the projection is called, and
@@ -58,13 +66,13 @@ class Findings:
     b: Sequence[RunResult]
     dataset: Dataset
     pair: Pair
-    maps: Callable[[], tuple[str, list[charts.Panel]]]
+    maps: Callable[[], tuple[str, list[charts.RowMap]]]
 
 
-def report_html(findings: Findings, made: datetime) -> str:
+def report_html(findings: ReportInput, made: datetime) -> str:
     """The report. Every word in it that a user could have written is escaped."""
     a, b = findings.a[0].config, findings.b[0].config
-    found = differences(findings.a, findings.b)
+    found = paired_differences(findings.a, findings.b)
     seeds = [run.config.seed for run in findings.b]
     parts = [
         f'<p class="lead">{_marked(verdict(a, b, found["aucpr_anomaly"], len(seeds)))}</p>',
@@ -85,7 +93,7 @@ def report_html(findings: Findings, made: datetime) -> str:
         *(_command(letter, config, len(seeds)) for letter, config in (("A", a), ("B", b))),
         _small(f"Made by anoonly {__version__} on {made:%Y-%m-%d %H:%M %Z}."),
     ]
-    title = f"{describe(b, a)} beside {describe(a, b)}"
+    title = f"{describe_run(b, a)} beside {describe_run(a, b)}"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -94,33 +102,36 @@ def report_html(findings: Findings, made: datetime) -> str:
     )
 
 
-def _metrics(findings: Findings) -> str:
+def _metrics(findings: ReportInput) -> str:
     chance = chance_levels(findings.pair.b.y_test)
     rows = [
-        [METRICS[name], f"{own.a:.3f}", f"{own.b:.3f}", signed(own, 3), f"{chance[name]:.2f}"]
-        for name, own in differences(findings.a, findings.b).items()
+        [METRIC_LABELS[name], f"{own.a:.3f}", f"{own.b:.3f}", format_difference(own, 3), f"{chance[name]:.2f}"]
+        for name, own in paired_differences(findings.a, findings.b).items()
     ]
     return _table(["", "A", "B", "B − A", "chance"], rows, numbers=True)
 
 
-def _figures(findings: Findings) -> Iterable[str]:
+def _figures(findings: ReportInput) -> Iterable[str]:
     """Each figure with its sentence; the first one brings Plotly along for all."""
     pair = findings.pair
     # A file's own name stands below, in the table of the data, where nothing reads it as Markdown.
     name = pair.b.config.dataset if own_file(pair.b.config.dataset) is None else "the table"
     projection, panels = findings.maps()
-    little = "" if projection == "PCA" else f" {LITTLE}"
+    little = "" if projection == "PCA" else f" {PROJECTION_CAVEAT}"
     drawn: list[tuple[go.Figure, str]] = [
-        (pair.scores(), f"{SAID['scores']} It stands {pair.threshold:g} interquartile ranges above the median."),
-        (charts.points_figure(panels), f"{SAID['points']} By {projection}.{little}"),
-        (pair.curves(), f"{SAID['curves']} {about_the_sign(pair.a, pair.b)}"),
-        (pair.confusion(), SAID["confusion"]),
+        (
+            pair.scores(),
+            f"{FIGURE_DESCRIPTIONS['scores']} It stands {pair.threshold:g} interquartile ranges above the median.",
+        ),
+        (charts.points_figure(panels), f"{FIGURE_DESCRIPTIONS['points']} By {projection}.{little}"),
+        (pair.curves(), f"{FIGURE_DESCRIPTIONS['curves']} {published_sign_sentence(pair.a, pair.b)}"),
+        (pair.confusion(), FIGURE_DESCRIPTIONS["confusion"]),
     ]
-    trained = " ".join(about_training(pair.a, pair.b))
+    trained = " ".join(training_sentences(pair.a, pair.b))
     if pair.has_history:
-        drawn.append((pair.history(), f"{SAID['history']} {trained}"))
+        drawn.append((pair.history(), f"{FIGURE_DESCRIPTIONS['history']} {trained}"))
     for letters, run in pair.splits.items():
-        sentence = f"{SAID['split'].format(letters=letters)} {about_the_split(letters, run, name)}"
+        sentence = f"{FIGURE_DESCRIPTIONS['split'].format(letters=letters)} {split_sentence(letters, run, name)}"
         drawn.append((charts.split_figure(run.counts), sentence))
     for number, (figure, sentence) in enumerate(drawn):
         figure.update_layout(template="plotly_white", width=WIDTH, dragmode=False)

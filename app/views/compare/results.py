@@ -19,15 +19,15 @@ from anoonly_core.projection import scaled_inputs
 from anoonly_core.results.keys import hidden_points_key, input_points_key
 from anoonly_core.results.result import RunResult, Sample
 from app.charts import runs as charts
-from app.charts.pair import LITTLE, SAID, Pair, sides_of
+from app.charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
 from app.charts.style import DEFAULT_THRESHOLD, MODEBAR, THRESHOLDS, Side
 from app.controls import links
 from app.controls.registry import Control
 from app.server.jobs import Jobs
-from app.text.labels import PROJECTIONS
-from app.text.verdict import METRICS, differences, verdict
+from app.text.labels import METRIC_LABELS, PROJECTION_LABELS
+from app.text.verdict import COMPARED_METRICS, paired_differences, verdict
 from app.views.compare.replay import draw_replay
-from app.views.compare.report import Findings
+from app.views.compare.report import ReportInput
 from app.views.compare.tabs import TABS, draw_tabs
 from app.widgets.tile import TILE_HELP, tile
 
@@ -52,20 +52,20 @@ class _FigureControl(Control):
 FIGURE_CONTROLS = (
     _FigureControl("threshold", "Threshold", tuple(map(str, THRESHOLDS)), str(DEFAULT_THRESHOLD), "", slider=True),
     _FigureControl("view", "View", tuple(VIEWS.values()), VIEWS["trained"], ""),
-    _FigureControl("projection", "Projection", tuple(PROJECTIONS.values()), PROJECTIONS["pca"], ""),
+    _FigureControl("projection", "Projection", tuple(PROJECTION_LABELS.values()), PROJECTION_LABELS["pca"], ""),
     _FigureControl("tab", "Tab", TABS, TABS[0], ""),
 )
 
 
 def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted: int) -> None:
     """The sentence and the three metrics, over the seeds that are finished."""
-    found = differences(a, b)
+    found = paired_differences(a, b)
     more = f" *({seeds_wanted - len(a)} more seeds are training.)*" if len(a) < seeds_wanted else ""
     st.markdown(f"##### {verdict(a[0].config, b[0].config, found['aucpr_anomaly'], len(a))}{more}")
     chance = chance_levels(b[0].y_test)
-    for column, (name, label) in zip(st.columns(3), METRICS.items(), strict=True):
+    for column, name in zip(st.columns(3), COMPARED_METRICS, strict=True):
         with column.container(border=True):
-            st.markdown(tile(label, found[name], chance[name]), help=TILE_HELP.format(seeds=len(a)))
+            st.markdown(tile(METRIC_LABELS[name], found[name], chance[name]), help=TILE_HELP.format(seeds=len(a)))
 
 
 @st.fragment
@@ -87,7 +87,7 @@ def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs:
     with projection_place:
         projector = _draw_projection_control()
     if view == "learn":
-        draw_replay(a, b, dataset, sides_of(a, b), projector, jobs, session, beside=threshold_place)
+        draw_replay(a, b, dataset, make_sides(a, b), projector, jobs, session, beside=threshold_place)
         return
     threshold = threshold_place.select_slider(
         "Threshold: score, in interquartile ranges above the median of the test rows",
@@ -97,12 +97,12 @@ def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs:
         bind="query-params",
     )
     pair = Pair(a, b, threshold)
-    scores_place.plotly_chart(pair.scores(), key="scores", config=MODEBAR, alt=SAID["scores"])
+    scores_place.plotly_chart(pair.scores(), key="scores", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["scores"])
     maps = _Maps(pair, dataset, jobs)
     selected, waiting = _draw_points(maps, projector, session)
     if waiting:
         _follow_points(jobs, waiting)
-    findings = Findings(runs_a, runs_b, dataset, pair, lambda: maps.finished(projector))
+    findings = ReportInput(runs_a, runs_b, dataset, pair, lambda: maps.finished(projector))
     draw_tabs(pair, dataset, selected, findings, jobs, session)
 
 
@@ -125,10 +125,10 @@ def _draw_view_control(disabled: bool) -> str:
 def _draw_projection_control() -> str:
     chosen: str = st.segmented_control(
         "Projection of the features",
-        list(PROJECTIONS),
+        list(PROJECTION_LABELS),
         default="pca",
         required=True,
-        format_func=PROJECTIONS.__getitem__,
+        format_func=PROJECTION_LABELS.__getitem__,
         key="projection",
         bind="query-params",
         help="PCA is drawn at once; t-SNE and UMAP are computed in a worker.",
@@ -157,21 +157,21 @@ class _Maps:
             ),
         ]
 
-    def panels(self, projector: str) -> dict[str, charts.Panel]:
+    def panels(self, projector: str) -> dict[str, charts.RowMap]:
         """The maps by their keys, without points where they are not there yet."""
         found = {}
         for title, key, table, sample in self.wanted(projector):
             quick = projector == "pca"
             points = self.jobs.points_now(key, table, projector) if quick else self.jobs.points(key)
-            found[key] = charts.Panel(title, points, sample.role, self.dataset.row_ids[sample.rows])
+            found[key] = charts.RowMap(title, points, sample.role, self.dataset.row_ids[sample.rows])
         return found
 
-    def finished(self, projector: str) -> tuple[str, list[charts.Panel]]:
+    def finished(self, projector: str) -> tuple[str, list[charts.RowMap]]:
         """What the maps are called, and the maps: by PCA where the projection on show is not there yet."""
         panels = list(self.panels(projector).values())
         if any(panel.points is None for panel in panels):
             return self.finished("pca")
-        return PROJECTIONS[projector], panels
+        return PROJECTION_LABELS[projector], panels
 
 
 def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], list[str]]:
@@ -186,15 +186,15 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
         charts.points_figure(
             list(panels.values()),
             selected=st.session_state.get("selected_rows", ()),
-            waiting=failures[0] if failures else f"{PROJECTIONS[projector]} is being computed …",
+            waiting=failures[0] if failures else f"{PROJECTION_LABELS[projector]} is being computed …",
         ),
         key="points",
         config=MODEBAR,
         on_select="rerun",
-        alt=SAID["points"],
+        alt=FIGURE_DESCRIPTIONS["points"],
     )
     if projector != "pca":
-        st.caption(LITTLE)
+        st.caption(PROJECTION_CAVEAT)
     selected = sorted({int(point["customdata"]) for point in event["selection"]["points"] if "customdata" in point})
     # Marking redraws the chart, upon which the browser drops its own selection: an empty one says nothing.
     selected = selected or st.session_state.get("selected_rows", [])

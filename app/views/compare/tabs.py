@@ -11,13 +11,13 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.results.result import RunResult
 from app.charts import runs as charts
 from app.charts.network_diagram import network_dot
-from app.charts.pair import SAID, Pair, about_the_sign, about_the_split, about_training
-from app.charts.pictures import PICTURED_ROWS, picture
+from app.charts.pair import FIGURE_DESCRIPTIONS, Pair, published_sign_sentence, split_sentence, training_sentences
+from app.charts.pictures import MAX_ROW_IMAGES, row_image
 from app.charts.style import MODEBAR
 from app.server.jobs import Jobs
-from app.text.verdict import describe
-from app.views.compare.export import draw_take_away, scores_table
-from app.views.compare.report import Findings
+from app.text.verdict import describe_run
+from app.views.compare.export import draw_export, scores_table
+from app.views.compare.report import ReportInput
 
 __all__ = ["TABS", "draw_tabs"]
 
@@ -25,14 +25,16 @@ TABS = ("Curves", "Confusion and rows", "Training", "The split", "Take away", "T
 NORM_PLACE = " The norm stands in a pink box; a dashed box is its place where the features pass unchanged."
 
 
-def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], findings: Findings, jobs: Jobs, session: str) -> None:
+def draw_tabs(
+    pair: Pair, dataset: Dataset, selected: list[int], findings: ReportInput, jobs: Jobs, session: str
+) -> None:
     """The tabs, for the first seed."""
     drawers: tuple[Callable[[], None], ...] = (
         lambda: _draw_curves(pair),
         lambda: _draw_confusion_and_rows(pair, dataset, selected),
         lambda: _draw_training(pair),
         lambda: _draw_splits(pair),
-        lambda: draw_take_away(findings, jobs, session),
+        lambda: draw_export(findings, jobs, session),
         lambda: _draw_method(pair.a, pair.b, dataset.columns),
     )
     # Only the open tab is drawn: all of them together take as long as the rest of the page.
@@ -44,12 +46,12 @@ def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], findings: Findi
 
 
 def _draw_curves(pair: Pair) -> None:
-    st.plotly_chart(pair.curves(), key="curves", config=MODEBAR, alt=SAID["curves"])
-    st.caption(about_the_sign(pair.a, pair.b))
+    st.plotly_chart(pair.curves(), key="curves", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["curves"])
+    st.caption(published_sign_sentence(pair.a, pair.b))
 
 
 def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
-    st.plotly_chart(pair.confusion(), key="confusion", config=MODEBAR, alt=SAID["confusion"])
+    st.plotly_chart(pair.confusion(), key="confusion", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["confusion"])
     _draw_rows(pair, dataset, selected)
 
 
@@ -63,8 +65,8 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
         table.insert(
             1,
             "picture",
-            [picture(dataset, row) for row in table["row"].head(PICTURED_ROWS)]
-            + [None] * max(0, len(table) - PICTURED_ROWS),
+            [row_image(dataset, row) for row in table["row"].head(MAX_ROW_IMAGES)]
+            + [None] * max(0, len(table) - MAX_ROW_IMAGES),
         )
     st.dataframe(
         table,
@@ -78,19 +80,19 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
 
 def _draw_training(pair: Pair) -> None:
     if pair.has_history:
-        st.plotly_chart(pair.history(), key="history", config=MODEBAR, alt=SAID["history"])
-    st.caption("  \n".join(about_training(pair.a, pair.b)))
+        st.plotly_chart(pair.history(), key="history", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["history"])
+    st.caption("  \n".join(training_sentences(pair.a, pair.b)))
 
 
 def _draw_splits(pair: Pair) -> None:
     """What B trains and is tested on, and A where its rows are others."""
     for letters, run in pair.splits.items():
-        st.markdown(about_the_split(letters, run, run.config.dataset))
+        st.markdown(split_sentence(letters, run, run.config.dataset))
         st.plotly_chart(
             charts.split_figure(run.counts),
             key=f"split {letters}",
             config=MODEBAR,
-            alt=SAID["split"].format(letters=letters),
+            alt=FIGURE_DESCRIPTIONS["split"].format(letters=letters),
         )
     st.caption("Unlabeled is not normal: the pool holds whatever nobody has looked at.")
 
@@ -103,10 +105,10 @@ def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
     if same_system and network_a == network_b:
         _draw_system("A and B", b.config.baseline, summary, network_b)
     else:
-        _draw_system("B", describe(b.config, a.config), summary, network_b)
+        _draw_system("B", describe_run(b.config, a.config), summary, network_b)
         _draw_system(
             "A",
-            describe(a.config, b.config),
+            describe_run(a.config, b.config),
             "" if same_system else BASELINES[a.config.baseline].summary,
             network_a,
         )

@@ -21,9 +21,17 @@ from app.controls.links import compare_parameters
 from app.navigation import open_page
 from app.server.jobs import Jobs
 from app.server.lru import LRU
-from app.text.markdown import plain
-from app.views.datasets.preview import LISTED_COLUMNS, Look, look_at, map_figure
-from app.views.datasets.table import about, datasets_table, filtered, how_large, lead, megabytes, to_fetch
+from app.text.markdown import escape_markdown
+from app.views.datasets.preview import LISTED_COLUMNS, Preview, make_preview, preview_figure
+from app.views.datasets.table import (
+    catalogue_sentence,
+    datasets_table,
+    describe_dataset,
+    filter_datasets,
+    format_download_size,
+    format_megabytes,
+    missing_datasets,
+)
 from app.widgets import download, notices
 from app.widgets.selection import keep_selection
 from app.widgets.session import begin_page
@@ -68,12 +76,12 @@ def _draw(jobs: Jobs, session: str) -> None:
     sentence = st.empty()
     listed = _filters(table)
     cache = cache_contents()
-    said = lead(table, len(listed), cache, cache_folder())
-    sentence.markdown(f"##### {plain(said)}")
+    said = catalogue_sentence(table, len(listed), cache, cache_folder())
+    sentence.markdown(f"##### {escape_markdown(said)}")
     name = _draw_table(listed)
     narrowed = len(listed) < len(table)
     family = [] if name is None else [other for other in DATASETS if DATASETS[other].family == DATASETS[name].family]
-    _draw_buttons(name, to_fetch(list(listed.index) if narrowed else family), narrowed, jobs, session)
+    _draw_buttons(name, missing_datasets(list(listed.index) if narrowed else family), narrowed, jobs, session)
     status = st.container()
     if complaint := st.session_state.pop("datasets_complaint", None):
         notices.error(complaint)
@@ -100,7 +108,7 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
         "With these words in the name", key="datasets_words", placeholder="MVTec", persist_state="session"
     )
     is_local_only = places[2].toggle("On this machine", key="datasets_here", persist_state="session")
-    return filtered(table, family, is_local_only, words or "")
+    return filter_datasets(table, family, is_local_only, words or "")
 
 
 def _draw_table(listed: pd.DataFrame) -> str | None:
@@ -132,9 +140,9 @@ def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs
         if st.button("Open in Compare", type="primary", disabled=name is None) and name is not None:
             choice = default_choice()
             open_page("compare", compare_parameters(choice.b.with_(dataset=name), None, choice.seeds))
-        if name is not None and (missing := to_fetch([name])):
+        if name is not None and (missing := missing_datasets([name])):
             st.button(
-                f"Fetch {plain(name)}, {how_large(missing)}",
+                f"Fetch {escape_markdown(name)}, {format_download_size(missing)}",
                 key="fetch_one",
                 on_click=_fetch,
                 args=(missing, jobs, session),
@@ -145,7 +153,7 @@ def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs
         if len(several) > 1:
             which = f"all {len(several)} listed that are missing" if narrowed else f"the family, {len(several)} sets"
             st.button(
-                f"Fetch {which}, {how_large(several)}",
+                f"Fetch {which}, {format_download_size(several)}",
                 key="fetch_several",
                 on_click=_fetch,
                 args=(several, jobs, session),
@@ -160,7 +168,7 @@ def _fetch(names: Sequence[str], jobs: Jobs, session: str) -> None:
 @st.dialog("Remove from the cache")
 def _confirm_removal(file: adbench.ManifestEntry) -> None:
     st.markdown(
-        f"Remove {plain(file.catalogue_name)} from the cache folder? It can be fetched again; "
+        f"Remove {escape_markdown(file.catalogue_name)} from the cache folder? It can be fetched again; "
         "runs that are kept stay, and a file in your ANOONLY_DATA folder is never touched."
     )
     if st.button("Remove", type="primary", key="remove_for_good", on_click=_remove, args=(file,)):
@@ -176,9 +184,9 @@ def _remove(file: adbench.ManifestEntry) -> None:
 
 def _draw_about(name: str) -> None:
     """What is known of a data set, and a look at it where it is on this machine."""
-    facts, origin = about(DATASETS[name])
-    st.markdown(f"**{plain(name)}**: {plain(facts)}")
-    st.caption(plain(origin))
+    facts, origin = describe_dataset(DATASETS[name])
+    st.markdown(f"**{escape_markdown(name)}**: {escape_markdown(facts)}")
+    st.caption(escape_markdown(origin))
     try:
         file = DATASETS[name].file
         if not DATASETS[name].at_hand():
@@ -191,11 +199,11 @@ def _draw_about(name: str) -> None:
         notices.error(str(error))
 
 
-def _draw_look(name: str, look: Look) -> None:
+def _draw_look(name: str, look: Preview) -> None:
     """A map, a few pictures and a few rows."""
     left, right = st.columns([1, 1.15])
     with left:
-        st.plotly_chart(map_figure(look), key="look", config=MODEBAR, alt=f"{name}: {look.caption}")
+        st.plotly_chart(preview_figure(look), key="look", config=MODEBAR, alt=f"{name}: {look.caption}")
         st.caption(look.caption)
     with right:
         for label, pictures in look.pictures.items():
@@ -212,13 +220,13 @@ def _draw_look(name: str, look: Look) -> None:
         st.caption(f"A few rows of each class{first}, as they are in the data.")
 
 
-def _look(name: str) -> Look:
+def _look(name: str) -> Preview:
     """The look at a data set on this machine, made once for all sessions of the server."""
     key = identity(name)
-    look: Look | None = _looks.get(key)
+    look: Preview | None = _looks.get(key)
     if look is None:
         with st.spinner(f"Reading {name}"):
-            look = look_at(load(name))
+            look = make_preview(load(name))
         _looks.put(key, look)
     return look
 
@@ -226,12 +234,12 @@ def _look(name: str) -> Look:
 def _draw_cache() -> None:
     """What lies in the cache folder, by kind."""
     store = default_store()
-    used, most = megabytes(store.size()), megabytes(store.max_bytes)
+    used, most = format_megabytes(store.size()), format_megabytes(store.max_bytes)
     bounds = {"finished runs": f"results of at most {most}, of which {used} are used; see Runs"}
     shares = cache_contents()
     lines = [
-        f"| {share.kind} | {share.files} | {megabytes(share.bytes)} | {bounds.get(share.kind, 'none')} |"
+        f"| {share.kind} | {share.files} | {format_megabytes(share.bytes)} | {bounds.get(share.kind, 'none')} |"
         for share in shares
     ]
-    head = f"| In the cache folder {plain(str(cache_folder()))} | Files | Size | Bound |"
+    head = f"| In the cache folder {escape_markdown(str(cache_folder()))} | Files | Size | Bound |"
     st.markdown("\n".join([head, "|---|--:|--:|---|", *lines]))

@@ -11,10 +11,10 @@ import plotly.graph_objects as go
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.projection import project, scaled_inputs
 from anoonly_core.results.result import Role
-from app.charts.pictures import picture
-from app.charts.runs import Panel, points_figure
+from app.charts.pictures import row_image
+from app.charts.runs import RowMap, points_figure
 
-__all__ = ["MAX_ROWS", "Look", "look_at", "map_figure"]
+__all__ = ["MAX_ROWS", "Preview", "make_preview", "preview_figure"]
 
 MAX_ROWS = 1500
 MIN_ANOMALIES = 10  # so that a very rare class is seen at all
@@ -25,7 +25,7 @@ SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Preview:
     """What is shown of a data set, so that its rows need not stay in memory.
 
     points: float32 [sample, 2], the sample's rows by PCA. anomalous: bool [sample]. row_ids: int64 [sample].
@@ -60,7 +60,7 @@ class Look:
         return f"PCA of {which}, each column scaled from 0 to 1; the plane holds {self.variance:.0%} of their variance."
 
 
-def look_at(dataset: Dataset) -> Look:
+def make_preview(dataset: Dataset) -> Preview:
     """Draw a sample of at most MAX_ROWS rows, the same ones every time, and look at it."""
     places = _sample(dataset.y)
     minimum = dataset.X.min(axis=0)
@@ -71,7 +71,7 @@ def look_at(dataset: Dataset) -> Look:
     anomalous = dataset.y[places] == 1
     classes = {"normal": places[~anomalous], "anomaly": places[anomalous]}
     shape = dataset.image_shape
-    return Look(
+    return Preview(
         points=points,
         anomalous=anomalous,
         row_ids=dataset.row_ids[places],
@@ -81,17 +81,17 @@ def look_at(dataset: Dataset) -> Look:
         columns=dataset.columns,
         rows=_listed(dataset, classes),
         pictures={
-            name: [(int(row), picture(dataset, row)) for row in dataset.row_ids[mine[:PICTURES]]]
+            name: [(int(row), row_image(dataset, row)) for row in dataset.row_ids[mine[:PICTURES]]]
             for name, mine in classes.items()
             if shape is not None
         },
     )
 
 
-def map_figure(look: Look) -> go.Figure:
+def preview_figure(look: Preview) -> go.Figure:
     """The sample's rows as a map, each class in its color and mark; the rarer one lies on top."""
     role = np.where(look.anomalous, Role.TEST_ANOMALY, Role.TEST_NORMAL)
-    figure = points_figure([Panel("", look.points, role, look.row_ids)])
+    figure = points_figure([RowMap("", look.points, role, look.row_ids)])
     figure.data = tuple(sorted((t for t in figure.data if len(t.x)), key=lambda trace: -len(trace.x)))
     figure.update_layout(dragmode="zoom", height=216, margin={"t": 4}, legend={"itemsizing": "constant"})
     figure.update_xaxes(showgrid=False)

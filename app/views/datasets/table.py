@@ -18,13 +18,13 @@ __all__ = [
     "BUNDLED",
     "CACHED",
     "GIVEN",
-    "about",
+    "catalogue_sentence",
     "datasets_table",
-    "filtered",
-    "how_large",
-    "lead",
-    "megabytes",
-    "to_fetch",
+    "describe_dataset",
+    "filter_datasets",
+    "format_download_size",
+    "format_megabytes",
+    "missing_datasets",
 ]
 
 # Where a data set is.
@@ -56,7 +56,7 @@ def datasets_table() -> pd.DataFrame:
     return table
 
 
-def filtered(table: pd.DataFrame, family: str | None, is_local_only: bool, words: str) -> pd.DataFrame:
+def filter_datasets(table: pd.DataFrame, family: str | None, is_local_only: bool, words: str) -> pd.DataFrame:
     """The rows of this family, of sets that are on this machine, with each of the words in the name."""
     keep = (table["state"] != ABSENT) | (not is_local_only)
     if family is not None:
@@ -66,7 +66,7 @@ def filtered(table: pd.DataFrame, family: str | None, is_local_only: bool, words
     return table[keep]
 
 
-def lead(table: pd.DataFrame, listed: int, cache: Sequence[Share], folder: Path) -> str:
+def catalogue_sentence(table: pd.DataFrame, listed: int, cache: Sequence[Share], folder: Path) -> str:
     """The sentence over the page, from its figures."""
     counts = table["state"].value_counts()
     absent = int(counts.get(ABSENT, 0))
@@ -78,11 +78,11 @@ def lead(table: pd.DataFrame, listed: int, cache: Sequence[Share], folder: Path)
     of_these = "" if listed == len(table) else f" {listed} of them {'is' if listed == 1 else 'are'} listed."
     return (
         f"{len(table)} data sets, {len(table) - absent} on this machine ({', '.join(parts)}), {absent} to fetch; "
-        f"the cache in {folder} takes {megabytes(sum(share.bytes for share in cache))}.{of_these}"
+        f"the cache in {folder} takes {format_megabytes(sum(share.bytes for share in cache))}.{of_these}"
     )
 
 
-def about(entry: Entry) -> tuple[str, str]:
+def describe_dataset(entry: Entry) -> tuple[str, str]:
     """What is known of a data set: how large it is and what is anomalous; where it comes from."""
     known, provenance = entry.known_facts(), entry.provenance
     size = "how large it is will be known once it is here"
@@ -97,22 +97,22 @@ def about(entry: Entry) -> tuple[str, str]:
     return f"{size}.", f"{origin}, {provenance.note}; {checked}."
 
 
-def to_fetch(names: Sequence[str]) -> list[str]:
+def missing_datasets(names: Sequence[str]) -> list[str]:
     """Those of the data sets that are not on this machine."""
     return [name for name in names if not DATASETS[name].at_hand()]
 
 
-def how_large(names: Sequence[str]) -> str:
+def format_download_size(names: Sequence[str]) -> str:
     """How much there is to download for these data sets, as far as anybody knows."""
     sizes = [download_size(name) for name in names]
     known = [size for size in sizes if size is not None]
     if not known:
         return "of unknown size"
     least = "at least " if len(known) < len(sizes) else ""
-    return least + megabytes(sum(known))
+    return least + format_megabytes(sum(known))
 
 
-def megabytes(size: float) -> str:
+def format_megabytes(size: float) -> str:
     """Bytes in MB, with a digit behind the point where it is few."""
     size /= MEGABYTE
     return f"{size:.{0 if size >= 10 or not size else 1 if size >= 0.1 else 2}f} MB"

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from app.charts.style import ANOMALY, NORMAL
 
-__all__ = ["marks_figure"]
+__all__ = ["label_map_figure"]
 
 # From gray to strong, and larger, so that it reads without color too, on white and on black.
 SCALE = [[0, "#C51B8A"], [0.5, "#C994C7"], [1, "#A8A8A8"]]
@@ -15,7 +15,7 @@ SMALLEST, LARGEST = 5.0, 12.0
 LOWEST = 0.001
 
 
-def marks_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, marks: dict[int, bool]) -> go.Figure:
+def label_map_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, marks: dict[int, bool]) -> go.Figure:
     """Rows as points [m, 2]; ranks: 0 for the most anomalous row of the table up to 1 for the least [m]."""
     figure = go.Figure()
     kinds = np.array([marks.get(int(row)) for row in row_ids], dtype=object)

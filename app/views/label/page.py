@@ -25,7 +25,7 @@ from app.controls.registry import Control
 from app.controls.sidebar import draw_control, draw_sidebar
 from app.server.jobs import Jobs
 from app.server.table_owners import can_see, visible_uploads
-from app.views.label.charts import marks_figure
+from app.views.label.charts import label_map_figure
 from app.views.label.text import label_sentence
 from app.widgets import notices
 from app.widgets.session import begin_page
@@ -159,7 +159,7 @@ def _draw_map(
     """The rows as points; returns those that are selected."""
     points = jobs.points_now(hidden_points_key(key, "pca"), ranked.hidden, "pca")
     event = st.plotly_chart(
-        marks_figure(points, read.places[ranked.rows], ranks[ranked.rows], judged),
+        label_map_figure(points, read.places[ranked.rows], ranks[ranked.rows], judged),
         key=f"label_map_{st.session_state.get('label_round', 0)}",
         config=MODEBAR,
         on_select="rerun",

@@ -14,15 +14,15 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.metrics.ranking import chance_levels, confusion
 from anoonly_core.results.result import RunResult
 from app.charts import runs as charts
-from app.charts.pair import sides_of
+from app.charts.pair import make_sides
 from app.charts.style import DEFAULT_THRESHOLD, MODEBAR
-from app.text.labels import PROJECTIONS, value_words
-from app.text.verdict import METRICS, Difference, describe, signed, verdict
-from app.views.lessons.lessons import Outcome, Step, measured, outcome
+from app.text.labels import PROJECTION_LABELS, format_axis_value
+from app.text.verdict import COMPARED_METRICS, PairedDifference, describe_run, format_difference, verdict
+from app.views.lessons.lessons import Outcome, Step, classify_outcome, measure_difference
 from app.views.lessons.measures import MEASURES
 from app.widgets.tile import TILE_HELP, tile
 
-__all__ = ["answer", "draw_answer", "draw_settings", "set_apart", "setting_words"]
+__all__ = ["answer_sentence", "differing_settings", "draw_answer", "draw_settings", "setting_text"]
 
 MAP_HEIGHT = 232
 TILES = 3
@@ -38,7 +38,7 @@ WORDS = {
 }
 
 
-def setting_words(name: str, value: Any) -> str:
+def setting_text(name: str, value: Any) -> str:
     """One setting of a run as a step says it."""
     if name == "norm":
         return NORM_LABELS[value]
@@ -46,10 +46,10 @@ def setting_words(name: str, value: Any) -> str:
         return "dirty pool (natural)"
     if name == "contamination" and value == 0:
         return "clean pool"
-    return WORDS[name].format(value_words(name, value))
+    return WORDS[name].format(format_axis_value(name, value))
 
 
-def set_apart(a: RunConfig, b: RunConfig) -> list[str]:
+def differing_settings(a: RunConfig, b: RunConfig) -> list[str]:
     """The settings in which two runs differ."""
     return [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
 
@@ -57,13 +57,13 @@ def set_apart(a: RunConfig, b: RunConfig) -> list[str]:
 def draw_settings(step: Step) -> None:
     """What is set: what sets A and B apart, large, and what both share, small."""
     (a, *_), (b, *_) = runs = step.runs()
-    apart = set_apart(a, b)
+    apart = differing_settings(a, b)
     with st.container(border=True):
         left, right = st.columns(2)
         for place, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
-            badges = " ".join(f":{color}-badge[{setting_words(name, getattr(config, name))}]" for name in apart)
+            badges = " ".join(f":{color}-badge[{setting_text(name, getattr(config, name))}]" for name in apart)
             place.markdown(f"**{letter}** {_name(config)} {badges}")
-        shared = [setting_words(name, getattr(a, name)) for name in WORDS if name not in apart]
+        shared = [setting_text(name, getattr(a, name)) for name in WORDS if name not in apart]
         st.markdown(f":small[Both: {' · '.join(shared)} · {len(runs[0])} seeds]")
 
 
@@ -71,17 +71,17 @@ def _name(config: RunConfig) -> str:
     return f"{config.baseline} + AnoOnly" if config.lambda_n == 0 else config.baseline
 
 
-def answer(step: Step, predicted: Outcome, found: Difference) -> str:
+def answer_sentence(step: Step, predicted: Outcome, found: PairedDifference) -> str:
     """The sentence that sets what came out against the prediction, with the figures and their doubt."""
-    came = outcome(found)
+    came = classify_outcome(found)
     (a, *_), (b, *_) = runs = step.runs()
     if step.metric == "aucpr_anomaly":
         # What is not clear has been said by then.
         figures = verdict(a, b, found, len(runs[0])).removeprefix("No clear difference. ")
     else:
         figures = (
-            f"Over {len(runs[0])} seeds, {MEASURES[step.metric].label}: {found.b:.3f} for **{describe(b, a)}** "
-            f"against {found.a:.3f} for **{describe(a, b)}** ({signed(found, 3)})."
+            f"Over {len(runs[0])} seeds, {MEASURES[step.metric].label}: {found.b:.3f} for **{describe_run(b, a)}** "
+            f"against {found.a:.3f} for **{describe_run(a, b)}** ({format_difference(found, 3)})."
         )
     if came == predicted:
         return f"You predicted {_as_said(step, predicted)}, and so it is. {figures}"
@@ -103,9 +103,9 @@ def draw_answer(
 
     points: where the step's picture or measure is of a map, each run's map by its key.
     """
-    found = measured(step.metric, a, b, points)
-    came = outcome(found)
-    st.markdown(f"##### {answer(step, predicted, found)}")
+    found = measure_difference(step.metric, a, b, points)
+    came = classify_outcome(found)
+    st.markdown(f"##### {answer_sentence(step, predicted, found)}")
     _draw_tiles(step, a, b, points)
     if step.shows == "map" and points is not None:
         _draw_map(a[0], b[0], points)
@@ -126,17 +126,17 @@ def _draw_tiles(
     """The step's own figure first, then what it claims besides; metrics fill the row, unless a map is asked about."""
     names = [step.metric, *(check.metric for check in step.also if (check.a, check.b) == (step.a, step.b))]
     if MEASURES[step.metric].is_metric:
-        names += METRICS
+        names += COMPARED_METRICS
     chance = chance_levels(b[0].y_test)
     for column, name in zip(st.columns(TILES), list(dict.fromkeys(names))[:TILES], strict=False):
         with column.container(border=True):
-            measure, found = MEASURES[name], measured(name, a, b, points)
+            measure, found = MEASURES[name], measure_difference(name, a, b, points)
             words = tile(measure.label, found, chance.get(name), measure.more_is_better)
             st.markdown(words, help=f"{TILE_HELP.format(seeds=len(a))} {measure.unit}".strip())
 
 
 def _draw_scores(a: RunResult, b: RunResult) -> None:
-    sides = sides_of(a, b)
+    sides = make_sides(a, b)
     cuts = [side.scale.score(DEFAULT_THRESHOLD) for side in sides]
     confusions = [confusion(side.y, side.scores, cut) for side, cut in zip(sides, cuts, strict=True)]
     st.plotly_chart(
@@ -150,13 +150,13 @@ def _draw_scores(a: RunResult, b: RunResult) -> None:
 def _draw_map(a: RunResult, b: RunResult, points: Mapping[str, np.ndarray]) -> None:
     row_ids = load_cached(b.config.dataset).row_ids
     panels = [
-        charts.Panel(
-            f"{side.title}, hidden features by {PROJECTIONS['tsne']}",
+        charts.RowMap(
+            f"{side.title}, hidden features by {PROJECTION_LABELS['tsne']}",
             points[run.key],
             run.sample.role,
             row_ids[run.sample.rows],
         )
-        for side, run in zip(sides_of(a, b), (a, b), strict=True)
+        for side, run in zip(make_sides(a, b), (a, b), strict=True)
     ]
     figure = charts.points_figure(panels)
     figure.update_layout(height=MAP_HEIGHT)
@@ -164,5 +164,5 @@ def _draw_map(a: RunResult, b: RunResult, points: Mapping[str, np.ndarray]) -> N
         figure,
         key="map",
         config=MODEBAR,
-        alt=f"{PROJECTIONS['tsne']} of the hidden features of the test rows, for A and B, of the first seed.",
+        alt=f"{PROJECTION_LABELS['tsne']} of the hidden features of the test rows, for A and B, of the first seed.",
     )

@@ -20,7 +20,7 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.paths import ASSETS
 from anoonly_core.results.result import RunResult
-from app.text.verdict import Difference, difference
+from app.text.verdict import PairedDifference, paired_difference
 from app.views.lessons.measures import MEASURES
 
 __all__ = [
@@ -28,18 +28,18 @@ __all__ = [
     "LESSONS",
     "SEEDS",
     "BadLesson",
-    "Check",
+    "Comparison",
     "Lesson",
-    "Next",
     "Outcome",
     "Page",
-    "Place",
+    "Position",
     "Step",
-    "measured",
-    "outcome",
+    "Suggestion",
+    "classify_outcome",
+    "measure_difference",
+    "parse_position",
     "read_lesson",
     "read_lessons",
-    "read_place",
 ]
 
 FOLDER = ASSETS / "lessons"
@@ -59,7 +59,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Check(_Frozen):
+class Comparison(_Frozen):
     """A claim: what a metric of B does against A. a, b: settings of a RunConfig, complete but for the seed."""
 
     a: Settings
@@ -88,7 +88,7 @@ class Check(_Frozen):
         return tuple([make_config(**own, seed=seed) for seed in range(seeds)] for own in (self.a, self.b))  # type: ignore[return-value]
 
 
-class Step(Check):
+class Step(Comparison):
     """One question of a lesson.
 
     predictions: what the reader can commit to, in words, in the order offered. claim: which of them
@@ -99,7 +99,7 @@ class Step(Check):
     question: Sentence
     predictions: Mapping[Outcome, Sentence]
     why: Sentence
-    also: tuple[Check, ...] = ()
+    also: tuple[Comparison, ...] = ()
     shows: Literal["scores", "map"] = "scores"
 
     @field_validator("predictions")
@@ -110,7 +110,7 @@ class Step(Check):
         return predictions
 
 
-class Next(_Frozen):
+class Suggestion(_Frozen):
     """One thing to try: a sentence, the page to try it on, and that page's URL parameters."""
 
     text: Sentence
@@ -125,26 +125,26 @@ class Lesson(_Frozen):
     minutes: int = Field(ge=5, le=10)
     question: Sentence
     steps: tuple[Step, ...] = Field(min_length=2, max_length=3)
-    next: tuple[Next, ...] = Field(min_length=2, max_length=3)
+    next: tuple[Suggestion, ...] = Field(min_length=2, max_length=3)
 
 
-def outcome(found: Difference) -> Outcome:
+def classify_outcome(found: PairedDifference) -> Outcome:
     """What came out: better or worse where the interval leaves zero out, else no clear difference."""
     if not found.is_clear:
         return "equal"
     return "better" if found.delta > 0 else "worse"
 
 
-def measured(
+def measure_difference(
     metric: str, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None = None
-) -> Difference:
+) -> PairedDifference:
     """One measure of B against A over their seeds. points: for a measure of a map, each run's map by its key."""
     measure = MEASURES[metric]
     sides = [
         [measure.of(run, points[run.key] if measure.projector and points else run.sample.hidden) for run in side]
         for side in (a, b)
     ]
-    return difference(*sides)
+    return paired_difference(*sides)
 
 
 def read_lesson(path: Path) -> Lesson:
@@ -185,7 +185,7 @@ LESSONS = read_lessons()
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where a reader is: a lesson's name, and a step from 1, or one beyond the last for what to try next."""
 
     lesson: str
@@ -196,7 +196,7 @@ class Place:
         return {"lesson": self.lesson, "step": str(self.step)}
 
 
-def read_place(parameters: Mapping[str, str]) -> tuple[Place, list[str]]:
+def parse_position(parameters: Mapping[str, str]) -> tuple[Position, list[str]]:
     """The place that a link means, and a sentence about each parameter that cannot be used."""
     notices = [
         f"The link sets {name[:40]!r}, which this page does not know."
@@ -207,9 +207,9 @@ def read_place(parameters: Mapping[str, str]) -> tuple[Place, list[str]]:
     name = parameters.get("lesson", first)
     if name not in LESSONS:
         notices.append(f"There is no lesson called {name[:40]!r}. The first one stands here instead.")
-        return Place(first), notices
+        return Position(first), notices
     text, last = parameters.get("step", "1"), len(LESSONS[name].steps) + 1
     if text not in map(str, range(1, last + 1)):
         notices.append(f"The link's step must be a whole number from 1 to {last}, not {text[:40]!r}.")
-        return Place(name), notices
-    return Place(name, int(text)), notices
+        return Position(name), notices
+    return Position(name, int(text)), notices

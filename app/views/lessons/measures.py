@@ -14,7 +14,7 @@ import numpy as np
 
 from anoonly_core.results.result import Role, RunResult
 
-__all__ = ["MEASURES", "Measure", "gap", "relative_spread"]
+__all__ = ["MEASURES", "Measure", "relative_gap", "relative_spread"]
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Measure:
     unit: str = ""
 
 
-SPREADS = "Counted in spreads of the normal rows, root mean square distances from their mean."
+SPREAD_UNIT = "Counted in spreads of the normal rows, root mean square distances from their mean."
 
 
-def gap(points: np.ndarray, role: np.ndarray) -> float:
+def relative_gap(points: np.ndarray, role: np.ndarray) -> float:
     """How far the anomalies' mean lies from the normal rows', in spreads of the normal rows."""
     normal, anomalies = _test_rows(points, role)
     return float(np.linalg.norm(anomalies.mean(axis=0) - normal.mean(axis=0)) / _spread(normal))
@@ -76,20 +76,20 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "aucpr_normal_published": _metric("aucpr_normal_published", "AUCPR normal, as published"),
         "tsne_gap": Measure(
             "gap to the normal rows, t‑SNE",
-            lambda run, points: gap(points, run.sample.role),
+            lambda run, points: relative_gap(points, run.sample.role),
             projector="tsne",
-            unit=SPREADS,
+            unit=SPREAD_UNIT,
         ),
         "tsne_spread": Measure(
             "spread of the anomalies, t‑SNE",
             lambda run, points: relative_spread(points, run.sample.role),
             projector="tsne",
-            unit=SPREADS,
+            unit=SPREAD_UNIT,
         ),
         "feature_spread": Measure(
             "spread of the anomalies, features",
             lambda run, points: relative_spread(points, run.sample.role),
-            unit=SPREADS,
+            unit=SPREAD_UNIT,
         ),
     }
 )

@@ -17,7 +17,7 @@ from app.controls.links import address
 from app.navigation import PAGES
 from app.server.jobs import Jobs, server_jobs
 from app.views.lessons.figures import draw_answer, draw_settings
-from app.views.lessons.lessons import LESSONS, Lesson, Outcome, Place, Step, read_place
+from app.views.lessons.lessons import LESSONS, Lesson, Outcome, Position, Step, parse_position
 from app.views.lessons.measures import MEASURES
 from app.widgets import notices
 from app.widgets.progress import POLL_S, Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row
@@ -50,11 +50,11 @@ def page() -> None:
 # -- where the reader is
 
 
-def _place() -> Place:
+def _place() -> Position:
     """The place in the address, else where the session left this page; the address then says it."""
-    of_others = OF_PAGES.difference(Place(next(iter(LESSONS))).parameters())
+    of_others = OF_PAGES.difference(Position(next(iter(LESSONS))).parameters())
     given = {name: text for name, text in st.query_params.to_dict().items() if name not in of_others}
-    place, complaints = read_place(given)
+    place, complaints = parse_position(given)
     if not given:
         place = st.session_state.get("lesson_place", place)
     st.session_state.lesson_place = place
@@ -66,32 +66,32 @@ def _place() -> Place:
     return place
 
 
-def _go(place: Place) -> None:
+def _go(place: Position) -> None:
     st.query_params.from_dict(place.parameters())
 
 
 def _go_to_lesson() -> None:
     name = st.session_state.lesson_choice
-    _go(Place(name, st.session_state.lesson_steps.get(name, 1)))
+    _go(Position(name, st.session_state.lesson_steps.get(name, 1)))
 
 
-def _committed() -> dict[Place, Outcome]:
+def _committed() -> dict[Position, Outcome]:
     """What the reader predicted in this session."""
-    found: dict[Place, Outcome] = st.session_state.setdefault("lesson_predictions", {})
+    found: dict[Position, Outcome] = st.session_state.setdefault("lesson_predictions", {})
     return found
 
 
-def _came_out() -> dict[Place, Outcome]:
+def _came_out() -> dict[Position, Outcome]:
     """What came out where the reader has seen it in this session."""
-    found: dict[Place, Outcome] = st.session_state.setdefault("lesson_outcomes", {})
+    found: dict[Position, Outcome] = st.session_state.setdefault("lesson_outcomes", {})
     return found
 
 
-def _steps(name: str) -> list[Place]:
-    return [Place(name, step + 1) for step in range(len(LESSONS[name].steps))]
+def _steps(name: str) -> list[Position]:
+    return [Position(name, step + 1) for step in range(len(LESSONS[name].steps))]
 
 
-def _draw_list(place: Place) -> None:
+def _draw_list(place: Position) -> None:
     """All lessons, with a tick where every question has been answered in this session."""
 
     def label(name: str) -> str:
@@ -117,7 +117,7 @@ def _draw_list(place: Place) -> None:
 # -- a question
 
 
-def _draw_step(place: Place, lesson: Lesson, jobs: Jobs, session: str) -> None:
+def _draw_step(place: Position, lesson: Lesson, jobs: Jobs, session: str) -> None:
     step = lesson.steps[place.step - 1]
     st.markdown(f":gray[Question {place.step} of {len(lesson.steps)}.] **{step.question}**")
     draw_settings(step)
@@ -135,7 +135,7 @@ def _draw_step(place: Place, lesson: Lesson, jobs: Jobs, session: str) -> None:
     _draw_buttons(place, lesson)
 
 
-def _ask(place: Place, step: Step) -> None:
+def _ask(place: Position, step: Step) -> None:
     chosen = st.radio(
         "What do you predict?",
         list(step.predictions),
@@ -154,20 +154,20 @@ def _ask(place: Place, step: Step) -> None:
             key="commit",
         )
         if place.step > 1:
-            st.button("Back", on_click=_go, args=(Place(place.lesson, place.step - 1),), key="back")
+            st.button("Back", on_click=_go, args=(Position(place.lesson, place.step - 1),), key="back")
 
 
-def _prediction_key(place: Place) -> str:
+def _prediction_key(place: Position) -> str:
     return f"predict {place.lesson} {place.step}"
 
 
-def _commit(place: Place) -> None:
+def _commit(place: Position) -> None:
     # What is chosen by now: a quick hand presses before the last arrow key has come back from the server.
     _committed()[place] = st.session_state[_prediction_key(place)]
 
 
 def _results(
-    place: Place, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
+    place: Position, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
 ) -> tuple[list[RunResult], list[RunResult], dict[str, np.ndarray] | None] | None:
     """The runs of all seeds and the maps that the step needs, once they are there; None where one failed."""
     plan = ComparisonRuns(*step.runs())
@@ -212,23 +212,23 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
     return found
 
 
-def _cancel(place: Place, session: str) -> None:
+def _cancel(place: Position, session: str) -> None:
     """Stop the training: the question is open again, with the prediction still chosen."""
     _committed().pop(place, None)
     server_jobs().release(session)
 
 
-def _draw_buttons(place: Place, lesson: Lesson) -> None:
+def _draw_buttons(place: Position, lesson: Lesson) -> None:
     is_last = place.step == len(lesson.steps)
     with st.container(horizontal=True):
         label = "What to try next" if is_last else "Next question"
-        st.button(label, type="primary", on_click=_go, args=(Place(place.lesson, place.step + 1),), key="next")
+        st.button(label, type="primary", on_click=_go, args=(Position(place.lesson, place.step + 1),), key="next")
         if place.step > 1:
-            st.button("Back", on_click=_go, args=(Place(place.lesson, place.step - 1),), key="back")
+            st.button("Back", on_click=_go, args=(Position(place.lesson, place.step - 1),), key="back")
         _draw_reset(place)
 
 
-def _draw_reset(place: Place) -> None:
+def _draw_reset(place: Position) -> None:
     st.button("Reset this lesson", on_click=_reset, args=(place.lesson,), key="reset", help="Predict anew.")
 
 
@@ -237,13 +237,13 @@ def _reset(name: str) -> None:
         _committed().pop(step, None)
         _came_out().pop(step, None)
         st.session_state.pop(_prediction_key(step), None)
-    _go(Place(name))
+    _go(Position(name))
 
 
 # -- the end
 
 
-def _draw_next(place: Place, lesson: Lesson) -> None:
+def _draw_next(place: Position, lesson: Lesson) -> None:
     """What came of the predictions, and what to try next."""
     seen = [step for step in _steps(place.lesson) if step in _came_out()]
     right = sum(_came_out()[step] == _committed().get(step) for step in seen)
@@ -267,6 +267,6 @@ def _draw_next(place: Place, lesson: Lesson) -> None:
     with st.container(horizontal=True):
         names = list(LESSONS)
         following = names[(names.index(place.lesson) + 1) % len(names)]
-        st.button("Next lesson", type="primary", on_click=_go, args=(Place(following),), key="next")
-        st.button("Back", on_click=_go, args=(Place(place.lesson, place.step - 1),), key="back")
+        st.button("Next lesson", type="primary", on_click=_go, args=(Position(following),), key="next")
+        st.button("Back", on_click=_go, args=(Position(place.lesson, place.step - 1),), key="back")
         _draw_reset(place)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from anoonly_core.microscope.result import PART_NAMES, Observation, RowKind
-from app.charts.animation import Change, Film
+from app.charts.animation import Animation, TraceChange
 from app.charts.panels import Panels
 from app.charts.style import ANOMALY, NEUTRAL, NORMAL
 
-__all__ = ["KINDS", "observation_film"]
+__all__ = ["KIND_MARKS", "observation_animation"]
 
 BATCH, STEADY = "#CC79A7", "#009E73"
-KINDS = {
+KIND_MARKS = {
     RowKind.NORMAL: ("normal, in the pool", NORMAL, "circle", 6),
     RowKind.HIDDEN_ANOMALY: ("anomaly, hidden in the pool", ANOMALY, "diamond", 8),
     RowKind.LABELED_ANOMALY: ("labeled anomaly", ANOMALY, "star", 10),
@@ -24,7 +24,7 @@ SMALL = 12
 HEIGHT = 470
 
 
-def observation_film(seen: Observation, feature: int | None = None) -> Film:
+def observation_animation(seen: Observation, feature: int | None = None) -> Animation:
     """The film of one place, a moment a step; feature: whose mean and deviation are drawn, None for all of them."""
     steps = len(seen.epoch)
     figure = Panels(2, 4, spacing=(0.055, 0.2), heights=[0.56, 0.44], spans={(1, 1): 3})
@@ -45,7 +45,7 @@ def observation_film(seen: Observation, feature: int | None = None) -> Film:
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
-    return Film(
+    return Animation(
         figure=figure.figure(),
         changes=tuple(changes),
         captions=tuple(_caption(seen, step) for step in range(steps)),
@@ -58,7 +58,7 @@ def observation_film(seen: Observation, feature: int | None = None) -> Film:
 def _caption(seen: Observation, step: int) -> str:
     within = step % seen.steps_an_epoch + 1
     kinds = seen.kind[step]
-    counts = [int((kinds == kind).sum()) for kind in KINDS]
+    counts = [int((kinds == kind).sum()) for kind in KIND_MARKS]
     labeled = "1 labeled anomaly" if counts[2] == 1 else f"{counts[2]} labeled anomalies"
     return (
         f"Step {step + 1} of {len(seen.epoch)} · epoch {seen.epoch[step]}, batch {within} of {seen.steps_an_epoch} · "
@@ -68,7 +68,7 @@ def _caption(seen: Observation, step: int) -> str:
     )
 
 
-def _gradients(figure: Panels, seen: Observation) -> list[Change]:
+def _gradients(figure: Panels, seen: Observation) -> list[TraceChange]:
     """A dot a row and part, on a logarithmic axis with a line of its own for nothing at all."""
     longest = float(seen.lengths.max()) or 1.0
     some = np.log10(seen.lengths[seen.lengths > longest * 1e-9])
@@ -81,7 +81,7 @@ def _gradients(figure: Panels, seen: Observation) -> list[Change]:
     height[seen.lengths <= longest * 1e-9] = nothing
     scatter = np.random.default_rng(0).uniform(-SPREAD, SPREAD, size=(seen.kind.shape[1],))
     changes = []
-    for number, (kind, (name, color, symbol, size)) in enumerate(KINDS.items()):
+    for number, (kind, (name, color, symbol, size)) in enumerate(KIND_MARKS.items()):
         xs, ys, rows = [], [], []
         for step in range(len(seen.epoch)):
             mine = np.flatnonzero(seen.kind[step] == kind)
@@ -101,7 +101,7 @@ def _gradients(figure: Panels, seen: Observation) -> list[Change]:
             row=1,
             col=1,
         )
-        changes += [Change(trace, "x", xs), Change(trace, "y", ys), Change(trace, "customdata", rows)]
+        changes += [TraceChange(trace, "x", xs), TraceChange(trace, "y", ys), TraceChange(trace, "customdata", rows)]
     changes.append(_shares(figure, seen, top + 0.14 * (top - nothing)))
     ticks = [power for power in range(int(np.ceil(low)), int(np.floor(top)) + 1)]
     ticks = ticks[:: max(1, len(ticks) // 4)]
@@ -128,7 +128,7 @@ def _gradients(figure: Panels, seen: Observation) -> list[Change]:
     return changes
 
 
-def _shares(figure: Panels, seen: Observation, y: float) -> Change:
+def _shares(figure: Panels, seen: Observation, y: float) -> TraceChange:
     """Above each part, what it makes up of all that the normal rows of the batch get."""
     words = []
     for step in range(len(seen.epoch)):
@@ -146,18 +146,18 @@ def _shares(figure: Panels, seen: Observation, y: float) -> Change:
         row=1,
         col=1,
     )
-    return Change(len(figure.data) - 1, "text", words)
+    return TraceChange(len(figure.data) - 1, "text", words)
 
 
-def _batch(figure: Panels, seen: Observation) -> list[Change]:
+def _batch(figure: Panels, seen: Observation) -> list[TraceChange]:
     """What the batch is made of."""
-    counts = [np.array([(own == kind).sum() for kind in KINDS]) for own in seen.kind]
+    counts = [np.array([(own == kind).sum() for kind in KIND_MARKS]) for own in seen.kind]
     shares = [(100 * own / own.sum()).astype(np.float32) for own in counts]
     figure.add_bar(
         x=["normal", "hidden", "labeled"],
         y=shares[0],
         marker={
-            "color": [color for _, color, _, _ in KINDS.values()],
+            "color": [color for _, color, _, _ in KIND_MARKS.values()],
             "opacity": 0.8,
             "pattern": {"shape": ["", "/", ""], "fillmode": "overlay", "fgcolor": "white", "solidity": 0.25},
         },
@@ -169,7 +169,7 @@ def _batch(figure: Panels, seen: Observation) -> list[Change]:
     trace = len(figure.data) - 1
     figure.update_yaxes(range=[0, 100], row=1, col=4)
     figure.add_title("the batch, %", 1, 4, SMALL)
-    return [Change(trace, "y", shares)]
+    return [TraceChange(trace, "y", shares)]
 
 
 def _statistics(figure: Panels, seen: Observation, feature: int | None) -> None:
@@ -189,7 +189,7 @@ def _statistics(figure: Panels, seen: Observation, feature: int | None) -> None:
 
 
 def _distances(figure: Panels, seen: Observation) -> None:
-    for kind, (name, color, _, _) in reversed(KINDS.items()):  # the normal rows on top
+    for kind, (name, color, _, _) in reversed(KIND_MARKS.items()):  # the normal rows on top
         chosen = np.where(seen.kind == kind, seen.distance, np.nan)
         some = (seen.kind == kind).any(axis=1)
         median = np.full(len(chosen), np.nan)
@@ -213,7 +213,7 @@ def _agreement(figure: Panels, seen: Observation) -> None:
     ):
         _line(figure, 4, name, np.where(values > 0, values, np.nan), color, dash, 1.8)
     if not seen.error.any() and not (seen.error_printed > 0).any():
-        figure.add_words("exactly 0", 2, 4, x=0.5, y=0.5)
+        figure.add_text("exactly 0", 2, 4, x=0.5, y=0.5)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=4)
     figure.add_title("off autograd: ours —, eq. 13 --", 2, 4, SMALL)
 
@@ -233,7 +233,7 @@ def _line(figure: Panels, col: int, name: str, y: np.ndarray, color: str, dash: 
     )
 
 
-def _clock(figure: Panels, steps: int) -> list[Change]:
+def _clock(figure: Panels, steps: int) -> list[TraceChange]:
     """A line through the charts below at the step on show."""
     changes = []
     times = [np.array([step, step], dtype=np.float32) for step in range(1, steps + 1)]
@@ -255,6 +255,6 @@ def _clock(figure: Panels, steps: int) -> list[Change]:
             row=2,
             col=col,
         )
-        changes.append(Change(len(figure.data) - 1, "x", times))
+        changes.append(TraceChange(len(figure.data) - 1, "x", times))
         figure.update_xaxes(range=[0, steps + 1], title={"text": "step", "standoff": 10}, row=2, col=col)
     return changes

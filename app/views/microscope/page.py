@@ -16,8 +16,8 @@ from app.charts.style import MODEBAR
 from app.controls import links
 from app.controls.sidebar import draw_sidebar
 from app.server.jobs import Jobs
-from app.views.microscope.charts import observation_film
-from app.views.microscope.text import gradient_sentence, place_note
+from app.views.microscope.charts import observation_animation
+from app.views.microscope.text import gradient_sentence, observation_note
 from app.widgets import notices
 from app.widgets.download import ensure_downloaded
 from app.widgets.player import draw_player
@@ -56,7 +56,7 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     sentence, playing, picture = st.container(), st.container(), st.container()
     place, feature = _draw_choices(seen)
     sentence.markdown(f"##### {gradient_sentence(config, seen[place])}")
-    film = observation_film(seen[place], feature)
+    film = observation_animation(seen[place], feature)
     with playing:
         draw_player(
             film,
@@ -73,7 +73,7 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
         alt="The gradient of each row of a batch in three parts; the batch's make-up; statistics, distances, L_BN and "
         "agreement with autograd over the steps.",
     )
-    if note := place_note(config, seen, place):
+    if note := observation_note(config, seen, place):
         st.caption(note)
     table = find(config.dataset)
     if table is not None and table.counts is not None and table.counts["unlabelled"]:

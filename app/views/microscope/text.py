@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig
 from anoonly_core.microscope.result import Observation, RowKind
-from app.text.labels import shown
+from app.text.labels import format_value
 
-__all__ = ["gradient_sentence", "place_note"]
+__all__ = ["gradient_sentence", "observation_note"]
 
 # Whose statistics they are that carry the gradient from row to row.
 CARRIERS = {
@@ -24,7 +24,7 @@ def gradient_sentence(config: RunConfig, seen: Observation) -> str:
     """Where the gradient of the normal rows comes from, at one place, over all the steps that were seen."""
     assert config.norm is not None and config.lambda_n is not None
     shares = seen.shares(RowKind.NORMAL)
-    setting = f"λₙ = {shown(config.lambda_n)}, {NORM_LABELS[config.norm]}"
+    setting = f"λₙ = {format_value(config.lambda_n)}, {NORM_LABELS[config.norm]}"
     steps = f"Over {len(seen.epoch)} steps"
     if seen.kind.shape[1] == 1 and config.norm.startswith("batch"):
         return f"{setting}: **nothing moves.** A row alone is its own mean, and batch norm makes it 0 whatever it was."
@@ -48,7 +48,7 @@ def _percent(share: float) -> str:
     return "less than 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
 
 
-def place_note(config: RunConfig, seen: Sequence[Observation], place: int) -> str:
+def observation_note(config: RunConfig, seen: Sequence[Observation], place: int) -> str:
     """What must be known to read this place; "" where nothing must."""
     notes = []
     one = seen[place]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from anoonly_core.reproduction.grid import FORMATS, Grid, to_markdown
 from anoonly_core.reproduction.tables import ALL, LAYOUTS, Table
-from app.text.labels import NOUNS
+from app.text.labels import SETTING_LABELS
 from app.views.reproduce.charts import table_figure
 
 __all__ = ["draw_grid", "draw_take_away", "markdown"]
@@ -33,7 +33,7 @@ def draw_take_away(name: str, table: Table, reference: str) -> None:
         stem = f"{name}-{table.reading}{at}"
         _downloads(table.grid(reference), stem, table.cells_grid())
         if name.startswith("fig"):
-            figure = table_figure(table, NOUNS[LAYOUTS[name].columns]).update_layout(title=table.caption)
+            figure = table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]).update_layout(title=table.caption)
             st.download_button(
                 "Figure as HTML",
                 lambda: figure.to_html(include_plotlyjs=True).encode(),

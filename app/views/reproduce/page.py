@@ -19,7 +19,7 @@ from app.controls.links import compare_parameters, draw_unknown
 from app.navigation import open_page
 from app.server.evidence_cache import CellRuns, cell_runs, read_findings, server_evidence
 from app.server.sweep_queue import SweepQueue, server_sweeps
-from app.text.labels import NOUNS
+from app.text.labels import SETTING_LABELS
 from app.views.reproduce.charts import table_figure
 from app.views.reproduce.controls import PARAMETERS, begin, complaints, draw_choice, draw_segments
 from app.views.reproduce.grid import draw_grid, draw_take_away, markdown
@@ -106,7 +106,7 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     sentence.markdown(f"##### {said}")
     if is_figure:
         st.plotly_chart(
-            table_figure(table, NOUNS[LAYOUTS[name].columns]),
+            table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]),
             key=f"figure {name}",
             config=MODEBAR,
             alt=f"{table.caption}: means with 95 % intervals over seeds; the table below has the same figures.",

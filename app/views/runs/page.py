@@ -18,10 +18,10 @@ from app.controls.choice import baseline_of
 from app.controls.links import address, compare_parameters, draw_unknown
 from app.navigation import PAGES, open_page
 from app.server.table_owners import can_see
-from app.text.labels import shown
-from app.text.markdown import plain
-from app.text.verdict import describe
-from app.views.runs.table import filtered, lead, runs_table, to_parquet
+from app.text.labels import format_value
+from app.text.markdown import escape_markdown
+from app.text.verdict import describe_run
+from app.views.runs.table import filter_runs, runs_sentence, runs_table, to_parquet
 from app.widgets import notices
 from app.widgets.selection import keep_selection
 
@@ -90,7 +90,7 @@ def _draw(store: Store) -> None:
     table = runs_table(stored.values())
     sentence = st.empty()
     listed = _filters(table)
-    sentence.markdown(f"##### {lead(table, len(listed), store.size(), store.max_bytes)}")
+    sentence.markdown(f"##### {runs_sentence(table, len(listed), store.size(), store.max_bytes)}")
     selected = sorted((stored[key] for key in _draw_table(listed)), key=lambda run: run.created)
     chosen = [_chosen(run) for run in selected] if len(selected) <= 2 else []
     parameters, said = _comparison(selected, chosen)
@@ -116,7 +116,7 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
             sorted(table[name].dropna().unique(), reverse=name == "lambda_n"),
             index=None,
             placeholder="all",
-            format_func=shown,
+            format_func=format_value,
             key=f"runs_{name}",
             persist_state="session",
         )
@@ -127,7 +127,7 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
         persist_state="session",
     )
     only_pinned = places[4].toggle("Only pinned", key="runs_pinned", persist_state="session")
-    return filtered(table, **picked, only_pinned=only_pinned, words=words or "")
+    return filter_runs(table, **picked, only_pinned=only_pinned, words=words or "")
 
 
 def _draw_table(listed: pd.DataFrame) -> list[str]:
@@ -159,7 +159,8 @@ def _chosen(run: RunSummary) -> Chosen:
     try:
         now = {device: run_key(config, device) for device in ("cpu", "cuda")}
     except AnoOnlyError as error:
-        return Chosen(run, config, False, f"The data of the run of {describe(config)} cannot be read any more: {error}")
+        notice = f"The data of the run of {describe_run(config)} cannot be read any more: {error}"
+        return Chosen(run, config, False, notice)
     if run.key == now["cpu"]:
         return Chosen(run, config, True)
     if run.key == now["cuda"]:
@@ -167,7 +168,7 @@ def _chosen(run: RunSummary) -> Chosen:
     else:
         origin = "is of an earlier version of the code or of its data"
     anew = "Compare trains it anew, so that its figures may differ."
-    return Chosen(run, config, False, f"The run of {describe(config)} {origin}: {anew}")
+    return Chosen(run, config, False, f"The run of {describe_run(config)} {origin}: {anew}")
 
 
 def _comparison(selected: Sequence[RunSummary], chosen: Sequence[Chosen]) -> tuple[dict[str, str] | None, str]:
@@ -184,12 +185,12 @@ def _comparison(selected: Sequence[RunSummary], chosen: Sequence[Chosen]) -> tup
     try:
         parameters = compare_parameters(b, a, seeds=1)
     except InvalidConfig as error:
-        return None, plain(str(error))
+        return None, escape_markdown(str(error))
     if a is None:
         same = ", which is the same run" if b == baseline_of(b) else ""
         return parameters, f"Compare shows it as B, beside what is published{same}."
     seeds = "" if a.seed == b.seed else f" Compare shows both on B's seed, {b.seed}."
-    return parameters, plain(f"A, the older: {describe(a, b)}. B: {describe(b, a)}.{seeds}")
+    return parameters, escape_markdown(f"A, the older: {describe_run(a, b)}. B: {describe_run(b, a)}.{seeds}")
 
 
 def _draw_buttons(

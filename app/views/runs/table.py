@@ -11,9 +11,9 @@ import pandas as pd
 from anoonly_core.config import RunConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import RunSummary
-from app.text.labels import MEGABYTE, shown
+from app.text.labels import MEGABYTE, format_value
 
-__all__ = ["filtered", "lead", "runs_table", "to_parquet"]
+__all__ = ["filter_runs", "runs_sentence", "runs_table", "to_parquet"]
 
 SETTINGS = tuple(RunConfig.model_fields)
 WORDS = ("dataset", "baseline", "norm", "contamination", "preset", "protocol")
@@ -32,7 +32,7 @@ def runs_table(runs: Iterable[RunSummary]) -> pd.DataFrame:
     for name in SETTINGS:
         values = [run.config[name] for run in listed]
         if name in WORDS:
-            table[name] = pd.array([None if value is None else shown(value) for value in values], dtype="str")
+            table[name] = pd.array([None if value is None else format_value(value) for value in values], dtype="str")
         else:
             table[name] = _numbers(values, name in WHOLE).array
     for name in METRICS:
@@ -51,7 +51,7 @@ def _numbers(values: list[object], whole: bool = False) -> pd.Series:
     return found.round().astype("Int64") if whole else found
 
 
-def filtered(
+def filter_runs(
     table: pd.DataFrame,
     dataset: str | None = None,
     baseline: str | None = None,
@@ -66,7 +66,7 @@ def filtered(
             keep &= (table[name] == value).fillna(False).astype(bool)
     if wanted := words.casefold().split():
         said = [
-            " ".join(["", *(f"{name}={shown(value)}" for name, value in row.items() if not pd.isna(value)), ""])
+            " ".join(["", *(f"{name}={format_value(value)}" for name, value in row.items() if not pd.isna(value)), ""])
             for row in table[list(SETTINGS)].to_dict("records")
         ]
         text = pd.Series(said, index=table.index, dtype="str").str.casefold()
@@ -75,7 +75,7 @@ def filtered(
     return table[keep]
 
 
-def lead(table: pd.DataFrame, listed: int, bytes_: int, max_bytes: int) -> str:
+def runs_sentence(table: pd.DataFrame, listed: int, bytes_: int, max_bytes: int) -> str:
     """The sentence over the page, from its figures."""
     runs = _count(len(table), "run")
     sets = _count(table["dataset"].nunique(), "data set")

@@ -16,7 +16,7 @@ from anoonly_core.sweeps.sweep import PUBLISHED, Sweep, make_sweep
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
 from app.controls.sidebar import at_present, draw_control
 from app.server import allowed_hosts
-from app.text.labels import METRIC_WORDS, shown
+from app.text.labels import METRIC_LABELS, format_value
 from app.views.sweep.url import NOTHING, OWN, SEEDS, VARIED, begin, linked_text
 
 __all__ = ["Asked", "draw_sidebar", "metric_control"]
@@ -65,9 +65,9 @@ def metric_control() -> str:
     """Which metric the curves show; drawn where the script stands."""
     chosen: str | None = st.segmented_control(
         "Metric",
-        list(METRIC_WORDS),
+        list(METRIC_LABELS),
         required=True,
-        format_func=METRIC_WORDS.__getitem__,
+        format_func=METRIC_LABELS.__getitem__,
         key=begin("metric", linked_text("metric")),
         label_visibility="collapsed",
     )
@@ -132,7 +132,7 @@ def _draw_values(name: str) -> list[Any]:
     chosen = st.multiselect(
         f"Values of {_label(name).lower()}",
         options,
-        format_func=shown,
+        format_func=format_value,
         key=begin(f"values_{name}", linked or list(asked or [own for own in options if own != PUBLISHED])),
         accept_new_options=name not in ("norm", "baseline", "preset"),
         label_visibility="collapsed",

@@ -12,8 +12,8 @@ from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Point, Sweep
 from app.controls.registry import CONTROLS
-from app.text.labels import METRIC_WORDS, NOUNS, value_words
-from app.text.verdict import Difference, difference, signed
+from app.text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
+from app.text.verdict import PairedDifference, format_difference, paired_difference
 
 __all__ = ["Curve", "CurvePoint", "axis_title", "curves_of", "sweep_verdict", "x_values"]
 
@@ -73,7 +73,7 @@ def curves_of(sweep: Sweep, runs: Mapping[str, RunSummary], metric: str) -> list
     places = {repr(value): place for place, value in enumerate(x_values(sweep))}
     grouped: dict[tuple[tuple[str, ...], float | None], list[CurvePoint]] = {}
     for point in sweep.points:
-        of = tuple(value_words(name, point.at[name]) for name in others if name != "lambda_n")
+        of = tuple(format_axis_value(name, point.at[name]) for name in others if name != "lambda_n")
         if not of:
             of = ("each system" if first == "baseline" else str(sweep.settings.get("baseline", "DeepSAD")),)
         lambda_n = point.at["lambda_n"] if "lambda_n" in others else None
@@ -98,18 +98,18 @@ def sweep_verdict(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
     ]
     if pairs:
         said = [_pair_words(sweep, a, b) for a, b in pairs]
-        return f"{METRIC_WORDS[metric]}: {'; '.join(said)}."
+        return f"{METRIC_LABELS[metric]}: {'; '.join(said)}."
     return " ".join(_ends_words(sweep, curve, metric) for curve in drawn[:3])
 
 
 def _pair_words(sweep: Sweep, a: Curve, b: Curve) -> str:
     """At how many places AnoOnly is better than its baseline, and where most."""
     name = sweep.axes[0].name
-    found: dict[int, Difference] = {}
+    found: dict[int, PairedDifference] = {}
     for mine in a.points:
         for theirs in b.points:
             if mine.x == theirs.x and (seeds := sorted(mine.values.keys() & theirs.values.keys())):
-                found[mine.x] = difference([mine.values[s] for s in seeds], [theirs.values[s] for s in seeds])
+                found[mine.x] = paired_difference([mine.values[s] for s in seeds], [theirs.values[s] for s in seeds])
     system = f"**{b.name}**"
     if not found:
         return f"{system} and its baseline have no finished seed in common yet"
@@ -117,27 +117,29 @@ def _pair_words(sweep: Sweep, a: Curve, b: Curve) -> str:
     worse = [x for x, own in found.items() if own.is_clear and own.delta < 0]
     values = x_values(sweep)
     largest = max(found, key=lambda x: abs(found[x].delta))
-    at = f"{NOUNS[name]} {value_words(name, values[largest])}"
-    counted = f"clearly better than its baseline at {len(better)} of {len(found)} values of {NOUNS[name]}"
+    at = f"{SETTING_LABELS[name]} {format_axis_value(name, values[largest])}"
+    counted = f"clearly better than its baseline at {len(better)} of {len(found)} values of {SETTING_LABELS[name]}"
     counted += f" and clearly worse at {len(worse)}" if worse else ""
-    return f"{system} is {counted}; the largest difference, {signed(found[largest])}, is at {at}"
+    return f"{system} is {counted}; the largest difference, {format_difference(found[largest])}, is at {at}"
 
 
 def _ends_words(sweep: Sweep, curve: Curve, metric: str) -> str:
     """From the first value to the last, over the seeds that both have."""
     name, values = sweep.axes[0].name, x_values(sweep)
     first, last = curve.points[0], curve.points[-1]
-    what = f"**{curve.name}**: {METRIC_WORDS[metric]}"
-    at = [f"{NOUNS[name]} {value_words(name, values[end.x])}" for end in (first, last)]
+    what = f"**{curve.name}**: {METRIC_LABELS[metric]}"
+    at = [f"{SETTING_LABELS[name]} {format_axis_value(name, values[end.x])}" for end in (first, last)]
     if first.x == last.x:
         return f"{what} is {first.mean:.2f} at {at[0]}."
     seeds = sorted(first.values.keys() & last.values.keys())
     if not seeds:
         return f"{what} is {first.mean:.2f} at {at[0]} and {last.mean:.2f} at {at[1]}, on different seeds."
-    found = difference([first.values[s] for s in seeds], [last.values[s] for s in seeds])
+    found = paired_difference([first.values[s] for s in seeds], [last.values[s] for s in seeds])
     doubt = "" if found.is_clear else ", no clear difference"
     over = f"over {len(seeds)} seeds" if len(seeds) > 1 else "on one seed"
-    return f"{what} {over} is {found.a:.2f} at {at[0]} and {found.b:.2f} at {at[1]} ({signed(found)}{doubt})."
+    return (
+        f"{what} {over} is {found.a:.2f} at {at[0]} and {found.b:.2f} at {at[1]} ({format_difference(found)}{doubt})."
+    )
 
 
 def axis_title(name: str) -> str:

@@ -18,8 +18,8 @@ from app.controls.links import compare_parameters
 from app.navigation import open_page
 from app.server.sweep_queue import SweepQueue, SweepView, server_sweeps
 from app.server.table_owners import can_see
-from app.text.labels import METRIC_WORDS, value_words
-from app.text.markdown import plain
+from app.text.labels import METRIC_LABELS, format_axis_value
+from app.text.markdown import escape_markdown
 from app.views.sweep.charts import MARK, sweep_figure
 from app.views.sweep.controls import Asked, draw_sidebar, metric_control
 from app.views.sweep.curves import axis_title, curves_of, sweep_verdict, x_values
@@ -86,16 +86,16 @@ def _draw_live(asked: Asked, sweeps: SweepQueue) -> None:
     event = st.plotly_chart(
         sweep_figure(
             [curve for curve in curves if curve.points],
-            [value_words(name, value) for value in x_values(sweep)],
+            [format_axis_value(name, value) for value in x_values(sweep)],
             axis_title(name),
-            f"{METRIC_WORDS[metric]} on the test rows",
+            f"{METRIC_LABELS[metric]} on the test rows",
             chance[metric] if shares else None,
         ),
         key="sweep",
         config=MODEBAR,
         on_select="rerun",
         selection_mode="points",
-        alt=f"{METRIC_WORDS[metric]} over {axis_title(name)}: means with intervals, and a dot for each seed.",
+        alt=f"{METRIC_LABELS[metric]} over {axis_title(name)}: means with intervals, and a dot for each seed.",
     )
     _open_clicked(sweep, event)
     st.caption(
@@ -156,7 +156,7 @@ def _expected(asked: Asked, sweeps: SweepQueue, view: SweepView) -> str:
         return f"All {len(sweep.configs)} runs are finished"
     kept = f"{len(missing)} of {len(sweep.configs)} runs to train" if view.runs else f"{len(missing)} runs"
     if asked.cluster:
-        return f"{kept}, on {plain(asked.cluster)}"
+        return f"{kept}, on {escape_markdown(asked.cluster)}"
     seconds = sweeps.estimate(sweep, missing)
     st.session_state.estimated = seconds is not None
     _await_estimate(sweep, sweeps, missing)
@@ -196,7 +196,7 @@ def _open_clicked(sweep: Sweep, event: Any) -> None:
 
 def _draw_left_out(sweep: Sweep) -> None:
     for sentence in sweep.grid[1]:
-        st.caption(f"Left out: {plain(sentence)}")
+        st.caption(f"Left out: {escape_markdown(sentence)}")
 
 
 def _draw_take_away(sweep: Sweep, view: SweepView) -> None:

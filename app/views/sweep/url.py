@@ -15,7 +15,7 @@ from anoonly_core.sweeps.presets import QUESTIONS, WITH_AND_WITHOUT
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
 from app.controls.link_parser import read_link
 from app.controls.registry import CONTROLS, Control
-from app.text.labels import METRIC_WORDS, shown
+from app.text.labels import METRIC_LABELS, format_value
 
 __all__ = [
     "NOTHING",
@@ -45,7 +45,7 @@ OWN_CONTROLS: dict[str, tuple[tuple[str, ...], str]] = {
     "also": ((NOTHING, *VARIED), ""),
     "both": (("true", "false"), "true"),
     "sweep_seeds": (tuple(map(str, SEEDS)), "5"),
-    "metric": (tuple(METRIC_WORDS), next(iter(METRIC_WORDS))),
+    "metric": (tuple(METRIC_LABELS), next(iter(METRIC_LABELS))),
 }
 VALUES = tuple(f"values_{name}" for name in VARIED)
 
@@ -110,11 +110,11 @@ def write_link() -> None:
             said[name] = text
     for name in VALUES:
         if (values := st.session_state.get(name)) is not None:
-            said[name] = [shown(value) for value in values]
+            said[name] = [format_value(value) for value in values]
     for control in CONTROLS:
         value = st.session_state.get(control.name, control.default)
         if value != control.default:
-            said[control.name] = shown(value)
+            said[control.name] = format_value(value)
     st.session_state.sweep_address = {name: [own] if isinstance(own, str) else own for name, own in said.items()}
     # Each time: the browser forgets what was written while it was still coming from another page.
     st.query_params.from_dict(said)
@@ -125,11 +125,11 @@ def open_sweep(sweep: Sweep) -> None:
     axes = {axis.name: axis.values for axis in sweep.axes}
     both = sweep.axes[0].name != "lambda_n" and axes.get("lambda_n") == WITH_AND_WITHOUT[1]
     names = [name for name in axes if not (both and name == "lambda_n")]
-    said = {name: [shown(value)] for name, value in sweep.settings.items()}
+    said = {name: [format_value(value)] for name, value in sweep.settings.items()}
     said |= {"question": [OWN], "sweep_seeds": [str(sweep.seeds)], "both": [str(both).lower()]}
     said |= {"vary": names[:1], "also": [*names[1:2], NOTHING][:1]}
     for name in names:
-        said[f"values_{name}"] = [PUBLISHED if value is None else shown(value) for value in axes[name]]
+        said[f"values_{name}"] = [PUBLISHED if value is None else format_value(value) for value in axes[name]]
     st.query_params.clear()
     st.session_state.sweep_address = said
     st.session_state.pop("link_values", None)

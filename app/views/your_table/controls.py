@@ -10,7 +10,7 @@ from anoonly_core.data.tables.columns import ColumnLook
 from anoonly_core.data.tables.profile import TableLook, suggested, suggested_anomalies
 from anoonly_core.data.tables.schema import NO_LABEL, Reading, make_reading
 from anoonly_core.data.tables.uploads import OwnTable
-from app.text.markdown import plain
+from app.text.markdown import escape_markdown
 
 __all__ = ["draw_reading"]
 
@@ -33,7 +33,9 @@ def draw_reading(table: OwnTable, look: TableLook) -> Reading:
         *(table, "without", "Columns that are no features", [column.name for column in used]),
         [name for name in begun.without if name != chosen],
         help="Numbers that name a row, dates, free text and the like. "
-        + " ".join(f"{plain(own.name)} {plain(own.fault)}." for own in used if not own.usable)[:600],
+        + " ".join(f"{escape_markdown(own.name)} {escape_markdown(own.fault)}." for own in used if not own.usable)[
+            :600
+        ],
     )
     said["without"] = tuple(left_out)
     features = [column for column in used if column.name not in left_out and column.usable]
@@ -140,8 +142,8 @@ def _key(table: OwnTable, what: str) -> str:
 
 def _example(columns: list[ColumnLook]) -> str:
     first = columns[0]
-    return plain(f"{first.name} holds {', '.join(first.words[:4])}{' …' if first.count > 4 else ''}")
+    return escape_markdown(f"{first.name} holds {', '.join(first.words[:4])}{' …' if first.count > 4 else ''}")
 
 
 def _counted(columns: list[ColumnLook]) -> list[str]:
-    return [plain(f"{column.name} ({column.missing})") for column in columns[:4]]
+    return [escape_markdown(f"{column.name} ({column.missing})") for column in columns[:4]]

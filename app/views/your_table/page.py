@@ -16,9 +16,9 @@ from app.controls import links
 from app.navigation import open_page
 from app.server import table_owners
 from app.server.jobs import Jobs
-from app.text.markdown import plain
+from app.text.markdown import escape_markdown
 from app.views.your_table.controls import draw_reading
-from app.views.your_table.text import EMPTY, lead, report
+from app.views.your_table.text import EMPTY, reading_sentences, table_sentence
 from app.widgets import notices
 from app.widgets.session import begin_page
 from app.widgets.worker_result import TimeLimit, await_worker_result
@@ -47,7 +47,7 @@ def page() -> None:
         if table is None:
             sentence.markdown(f"##### {EMPTY}")
             return
-        sentence.markdown(f"##### {plain(table.shown)}")
+        sentence.markdown(f"##### {escape_markdown(table.shown)}")
         _draw(table, sentence, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
@@ -78,7 +78,7 @@ def _choose() -> OwnTable | None:
         st.pills(
             "Your tables",
             list(tables),
-            format_func=lambda name: plain(tables[name].shown),
+            format_func=lambda name: escape_markdown(tables[name].shown),
             key="own_table",
             required=True,
             label_visibility="collapsed",
@@ -124,8 +124,8 @@ def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
             if settled.read_as() != reading:  # made before, and read otherwise since
                 jobs.forget_worker_result(key)
                 st.rerun()
-        sentence.markdown(f"##### {lead(settled)}")
-        st.markdown("\n".join(f"- {said}" for said in report(settled)))
+        sentence.markdown(f"##### {table_sentence(settled)}")
+        st.markdown("\n".join(f"- {said}" for said in reading_sentences(settled)))
         _draw_ways_on(settled)
     _draw_head(look)
 
@@ -152,8 +152,8 @@ def _draw_ways_on(table: OwnTable) -> None:
 @st.dialog("Keep a table")
 def _confirm_keeping(table: OwnTable) -> None:
     st.markdown(
-        f"{plain(table.shown)} then stays on this machine when you go, and **everybody who uses this server sees it** "
-        "and what is made of it, until somebody removes it."
+        f"{escape_markdown(table.shown)} stays on this machine when you leave. **Every user of this server sees it** "
+        "and its results until somebody removes it."
     )
     if st.button("Keep it", type="primary", on_click=_keep, args=(table,)):
         st.rerun()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from anoonly_core.data.split import TEST_SHARE
 from anoonly_core.data.tables.uploads import OwnTable
-from app.text.markdown import plain
+from app.text.markdown import escape_markdown
 
-__all__ = ["EMPTY", "lead", "report"]
+__all__ = ["EMPTY", "reading_sentences", "table_sentence"]
 
 EMPTY = (
     "Bring a table of your own: the page says what it holds before anything trains, then Compare, Clean and the "
@@ -16,25 +16,26 @@ FEW_ANOMALIES = 30
 LISTED = 5
 
 
-def lead(table: OwnTable) -> str:
+def table_sentence(table: OwnTable) -> str:
     """One sentence: what the table is, and what it is good for."""
     assert table.counts is not None
-    counts, rows = table.counts, f"{table.counts['rows']:,} rows of {table.counts['features']:,} features"
+    counts, name = table.counts, escape_markdown(table.shown)
+    rows = f"{counts['rows']:,} rows of {counts['features']:,} features"
     known = counts["anomalies"] + counts["normals"]
     if not known:
-        return f"{plain(table.shown)}: {rows} and no label. Mark a few anomalies by hand, and the others are searched."
+        return f"{name}: {rows} and no label. Mark a few anomalies by hand, and the others are searched."
     if not counts["normals"]:
         return (
-            f"{plain(table.shown)}: {rows}, {counts['anomalies']:,} of them known to be anomalies and none to be "
+            f"{name}: {rows}, {counts['anomalies']:,} of them known to be anomalies and none to be "
             "normal: it can be trained on and searched, but not tested."
         )
     if not counts["anomalies"]:
-        return f"{plain(table.shown)}: {rows}, none of them an anomaly: say which values mean anomaly, or mark some."
+        return f"{name}: {rows}, none of them an anomaly: say which values mean anomaly, or mark some."
     share = f"{counts['anomalies']:,} anomalies, {counts['anomalies'] / known:.1%} of the {known:,} labeled rows"
-    return f"{plain(table.shown)}: {rows}, {share}."
+    return f"{name}: {rows}, {share}."
 
 
-def report(table: OwnTable) -> list[str]:
+def reading_sentences(table: OwnTable) -> list[str]:
     """How it is read, a sentence each, in Markdown."""
     assert table.counts is not None
     read, counts = table.read_as(), table.counts
@@ -66,7 +67,7 @@ def _label(table: OwnTable) -> str:
         return "**No label column**: no row is known to be an anomaly or to be normal."
     values = read.anomaly or read.normal or ("1",)
     side = "anomaly" if read.anomaly or not read.normal else "normal, everything else anomaly"
-    said = f"**Label column {plain(table.label)}**: {_names(values)} means {side}; "
+    said = f"**Label column {escape_markdown(table.label)}**: {_names(values)} means {side}; "
     said += f"{counts['anomalies_in_file']:,} anomalies, {counts['normals']:,} normal rows"
     if counts["unlabelled"]:
         said += f", {counts['unlabelled']:,} without a label, which train in the pool and are never tested on"
@@ -95,10 +96,10 @@ def _about_the_test(anomalies: int) -> str:
 
 def _columns(table: OwnTable) -> str:
     filled = dict(sorted((table.filled or {}).items(), key=lambda own: -own[1]))
-    cells = [f"{plain(name)} ({count:,})" for name, count in list(filled.items())[:LISTED]]
+    cells = [f"{escape_markdown(name)} ({count:,})" for name, count in list(filled.items())[:LISTED]]
     return ", ".join(cells) + (f" and {len(filled) - LISTED} more columns" if len(filled) > LISTED else "")
 
 
 def _names(names: tuple[str, ...] | list[str]) -> str:
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(plain(name) for name in names[:LISTED]) + more
+    return ", ".join(escape_markdown(name) for name in names[:LISTED]) + more

@@ -12,7 +12,7 @@ from anoonly_core.zero_shot.class_table import ClassTable
 from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZE_SHARE, SIZES, ZeroShotResult
 from app.charts.panels import Panels
 from app.charts.style import ANOMALY, NEUTRAL, NORMAL, ScoreScale
-from app.text.verdict import Difference, difference, signed
+from app.text.verdict import PairedDifference, format_difference, paired_difference
 
 __all__ = [
     "auc_of_moment",
@@ -48,9 +48,9 @@ def sentence(results: Sequence[ZeroShotResult]) -> str:
     """What the figures say at 5 % anomalies, with their doubt: 95 % intervals over seeds and classes."""
     pairs = _stacked(results, "by_ratio")[:, :, RATIOS.index(SAID_AT)].mean(axis=3)
     of = {name: pairs[:, place].ravel() for place, name in enumerate(SCORER_LABELS)}
-    running, untrained = difference(of["running"], of["batch"]), difference(of["untrained"], of["batch"])
+    running, untrained = paired_difference(of["running"], of["batch"]), paired_difference(of["untrained"], of["batch"])
     best = max(("neighbors", "mean"), key=lambda name: float(of[name].mean()))
-    rival = difference(of[best], of["batch"])
+    rival = paired_difference(of[best], of["batch"])
     batch_against_running = _against(running, "batch statistics", "running ones")
     return (
         f"At {SAID_AT:.0%} anomalies among classes never seen, {batch_against_running}. Meta-training "
@@ -58,20 +58,20 @@ def sentence(results: Sequence[ZeroShotResult]) -> str:
     )
 
 
-def _against(found: Difference, ours: str, theirs: str) -> str:
-    figures = f"AUCROC {found.b:.2f} against {found.a:.2f} ({signed(found)})"
+def _against(found: PairedDifference, ours: str, theirs: str) -> str:
+    figures = f"AUCROC {found.b:.2f} against {found.a:.2f} ({format_difference(found)})"
     if found.margin is not None and not found.is_clear:
         return f"there is no clear difference between {ours} and {theirs}: {figures}"
     return f"{ours} {'beat' if found.delta > 0 else 'lose to'} {theirs}: {figures}"
 
 
-def _adds(found: Difference) -> str:
+def _adds(found: PairedDifference) -> str:
     if found.margin is not None and not found.is_clear:
-        return f"adds nothing clear to an untrained network ({signed(found)})"
-    return f"{'adds to' if found.delta > 0 else 'takes from'} an untrained network ({signed(found)})"
+        return f"adds nothing clear to an untrained network ({format_difference(found)})"
+    return f"{'adds to' if found.delta > 0 else 'takes from'} an untrained network ({format_difference(found)})"
 
 
-def _rival(found: Difference, many: bool) -> str:
+def _rival(found: PairedDifference, many: bool) -> str:
     do = "do" if many else "does"
     if found.margin is not None and not found.is_clear:
         return f"{do} about as well ({found.a:.2f})"

@@ -14,7 +14,7 @@ from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, ma
 from app.controls.link_parser import OF_PAGES, not_known
 from app.server.lru import LRU
 from app.server.table_owners import visible_uploads
-from app.text.labels import shown
+from app.text.labels import format_value
 
 __all__ = ["Asked", "draw_sidebar", "read_link", "take_in_link", "write_link"]
 
@@ -79,7 +79,7 @@ def read_link(parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]
                 f"three classes or more, not {text[:60]!r}."
             )
         elif name in CONTROLS:
-            by_text = {shown(option): option for option in CONTROLS[name].options}
+            by_text = {format_value(option): option for option in CONTROLS[name].options}
             if text in by_text:
                 values[name] = by_text[text]
             else:
@@ -104,7 +104,7 @@ def take_in_link() -> None:
 
 def write_link(asked: Asked) -> None:
     """Write what the controls say into the URL, as far as it is not what stands there at first."""
-    said = {name: shown(_said(name)) for name, control in CONTROLS.items() if _said(name) != control.default}
+    said = {name: format_value(_said(name)) for name, control in CONTROLS.items() if _said(name) != control.default}
     if asked.configs[0].table != next(iter(CLASS_TABLES)):
         said["table"] = asked.configs[0].table
     first = asked.configs[0]
@@ -205,4 +205,4 @@ def _draw(name: str, control: Control) -> Any:
     key = _begin(name, control.default)
     if len(control.options) == 2:
         return st.segmented_control(control.label, control.options, required=True, key=key, help=control.help)
-    return st.selectbox(control.label, control.options, format_func=shown, key=key, help=control.help)
+    return st.selectbox(control.label, control.options, format_func=format_value, key=key, help=control.help)

@@ -15,7 +15,7 @@ from anoonly_core.results.result import NO_HISTORY, History, Role, RunResult
 from app.charts import runs as charts
 from app.charts.pair import _last_flagged
 from app.charts.style import ANOMALY, DEFAULT_THRESHOLD, NEUTRAL, NORMAL, THRESHOLDS, ScoreScale, Side
-from app.text.verdict import describe
+from app.text.verdict import describe_run
 
 Pair = list[Side]
 
@@ -55,8 +55,8 @@ def pair(request: pytest.FixtureRequest, shipped: tuple[list[RunResult], list[Ru
         return found
     a, b = shipped[0][0], shipped[1][0]
     return [
-        side("A", a.y_test, a.scores, describe(a.config, b.config)),
-        side("B", b.y_test, b.scores, describe(b.config, a.config)),
+        side("A", a.y_test, a.scores, describe_run(a.config, b.config)),
+        side("B", b.y_test, b.scores, describe_run(b.config, a.config)),
     ]
 
 
@@ -253,15 +253,15 @@ def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rng.normal(size=(27, 2)).astype(np.float32), role, np.arange(100, 127)
 
 
-def panels(**points: np.ndarray | None) -> list[charts.Panel]:
+def panels(**points: np.ndarray | None) -> list[charts.RowMap]:
     _, role, row_ids = sample()
-    return [charts.Panel(title, own, role, row_ids) for title, own in points.items()]
+    return [charts.RowMap(title, own, role, row_ids) for title, own in points.items()]
 
 
 def test_a_panel_shows_its_own_rows_and_a_selection_marks_those_it_has() -> None:
     points, role, row_ids = sample()
-    fewer = charts.Panel("fewer", points[5:], role[5:], row_ids[5:])
-    figure = charts.points_figure([charts.Panel("all", points, role, row_ids), fewer], selected=[101, 110])
+    fewer = charts.RowMap("fewer", points[5:], role[5:], row_ids[5:])
+    figure = charts.points_figure([charts.RowMap("all", points, role, row_ids), fewer], selected=[101, 110])
     for column, ids, marked in ((1, row_ids, {101, 110}), (2, row_ids[5:], {110})):
         traces = [trace for trace in figure.data if column_of(trace) == column]
         assert sorted(int(row) for trace in traces for row in trace.customdata) == ids.tolist()
@@ -319,7 +319,7 @@ def test_the_legend_names_each_kind_once_even_while_a_panel_waits() -> None:
 
 def test_points_of_the_shipped_results(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
     kept = shipped[1][0].sample
-    figure = charts.points_figure([charts.Panel("hidden", kept.hidden[:, :2], kept.role, kept.rows)])
+    figure = charts.points_figure([charts.RowMap("hidden", kept.hidden[:, :2], kept.role, kept.rows)])
     assert_sound(figure)
     assert sum(len(trace.x) for trace in figure.data) == len(kept.rows)
 

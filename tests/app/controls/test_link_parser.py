@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from anoonly_core.config import make_config
 from app.controls.link_parser import OF_PAGES, read_link
 from app.controls.registry import CONTROLS
-from app.text.labels import shown
+from app.text.labels import format_value
 from tests.app.conftest import assert_one_line
 
 BAD = {
@@ -60,7 +60,7 @@ text_in_a_link = st.one_of(
     st.text(max_size=80),
     st.floats().map(repr),
     st.integers().map(str),
-    st.sampled_from([shown(option) for control in CONTROLS for option in control.options]),
+    st.sampled_from([format_value(option) for control in CONTROLS for option in control.options]),
 )
 
 

@@ -7,7 +7,7 @@ import pytest
 from anoonly_core.config import RunConfig
 from app.controls.choice import choose, default_choice
 from app.controls.registry import CONTROLS, Control
-from app.text.labels import shown
+from app.text.labels import format_value
 
 each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
 
@@ -15,20 +15,20 @@ each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: 
 @each_control
 def test_the_default_is_offered_and_survives_the_link(control: Control) -> None:
     assert control.default in control.options
-    assert control.parse(shown(control.default)) == control.default
+    assert control.parse(format_value(control.default)) == control.default
 
 
 @each_control
 def test_each_option_survives_the_link(control: Control) -> None:
     for option in control.options:
-        parsed = control.parse(shown(option))
+        parsed = control.parse(format_value(option))
         assert parsed == option
         assert type(parsed) is type(option)
 
 
 @each_control
 def test_no_two_options_look_the_same(control: Control) -> None:
-    assert len({shown(option) for option in control.options}) == len(control.options)
+    assert len({format_value(option) for option in control.options}) == len(control.options)
 
 
 @each_control

@@ -7,7 +7,7 @@ import pytest
 from anoonly_core.baselines import BASELINES
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
 from app.controls.sidebar import _with_stop, help_text
-from app.text.labels import shown
+from app.text.labels import format_value
 
 each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
 each_baseline = pytest.mark.parametrize("baseline", BASELINES)
@@ -47,7 +47,7 @@ def test_help_says_what_published_means(baseline: str, preset: str) -> None:
     for name in ("batch_size", "epochs", "learning_rate"):
         control = CONTROL_OF[name]
         if published.has(name):
-            words = f"Published for {baseline}: {shown(getattr(settings, name))}."
+            words = f"Published for {baseline}: {format_value(getattr(settings, name))}."
             assert help_text(control, published, preset).endswith(words)
 
 

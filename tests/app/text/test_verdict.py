@@ -12,7 +12,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from app.controls.choice import baseline_of
 from app.controls.registry import CONTROLS
-from app.text.verdict import Difference, describe, difference, signed, verdict
+from app.text.verdict import PairedDifference, describe_run, format_difference, paired_difference, verdict
 
 BASELINE = make_config(lambda_n=1.0)
 ANOONLY = make_config(lambda_n=0.0)
@@ -23,7 +23,7 @@ metric = st.floats(0, 1, allow_nan=False, width=32)
 @given(st.lists(st.tuples(metric, metric), min_size=2, max_size=10))
 def test_difference_is_the_paired_t_interval(pairs: list[tuple[float, float]]) -> None:
     a, b = (np.array(values) for values in zip(*pairs, strict=True))
-    found = difference(a, b)
+    found = paired_difference(a, b)
     assert (found.a, found.b) == (pytest.approx(a.mean()), pytest.approx(b.mean()))
     assert found.delta == pytest.approx(b.mean() - a.mean(), abs=1e-12)
     assert found.margin is not None
@@ -36,20 +36,20 @@ def test_difference_is_the_paired_t_interval(pairs: list[tuple[float, float]]) -
 
 
 def test_one_seed_has_no_margin_and_is_never_clear() -> None:
-    found = difference([0.2], [0.9])
+    found = paired_difference([0.2], [0.9])
     assert found.margin is None
     assert not found.is_clear
-    assert signed(found) == "+0.70"
+    assert format_difference(found) == "+0.70"
 
 
 def test_minus_is_a_minus_sign() -> None:
-    shown = signed(difference([0.9, 0.8], [0.4, 0.5]))
+    shown = format_difference(paired_difference([0.9, 0.8], [0.4, 0.5]))
     assert shown == f"{MINUS}0.40 ± 1.27"
     assert "-" not in shown
 
 
 def sentence(a: list[float], b: list[float], config_a: RunConfig = BASELINE, config_b: RunConfig = ANOONLY) -> str:
-    return verdict(config_a, config_b, difference(a, b), len(a))
+    return verdict(config_a, config_b, paired_difference(a, b), len(a))
 
 
 def test_better() -> None:
@@ -102,7 +102,7 @@ def test_one_seed_claims_little(b: float, word: str) -> None:
 
 
 def test_same_run() -> None:
-    said = verdict(BASELINE, BASELINE, Difference(0.5, 0.5, 0.0, 0.0), 5)
+    said = verdict(BASELINE, BASELINE, PairedDifference(0.5, 0.5, 0.0, 0.0), 5)
     assert said == "A and B are the same run: move a control to see what it changes."
 
 
@@ -123,7 +123,7 @@ def test_same_run() -> None:
     ],
 )
 def test_describe_names_what_sets_a_run_apart(changes: dict[str, object], words: str) -> None:
-    assert words in describe(ANOONLY.with_(**changes), ANOONLY)
+    assert words in describe_run(ANOONLY.with_(**changes), ANOONLY)
 
 
 @pytest.mark.parametrize("a", BASELINES)
@@ -134,7 +134,7 @@ def test_two_systems_as_published_have_short_names(a: str, b: str) -> None:
         if a != b:
             has = BASELINES[name].has("lambda_n")
             for lambda_n in (1.0, 0.0) if has else (None,):
-                found = describe(make_config(baseline=name, lambda_n=lambda_n), make_config(baseline=other))
+                found = describe_run(make_config(baseline=name, lambda_n=lambda_n), make_config(baseline=other))
                 assert found == (f"{name} + AnoOnly" if lambda_n == 0 else name)
 
 
@@ -152,13 +152,13 @@ def test_two_systems_as_published_have_short_names(a: str, b: str) -> None:
 )
 def test_beside_another_system_only_what_is_unpublished_is_said(changes: dict[str, object], words: str) -> None:
     """128 is DeepSAD's batch size, but not DevNet's."""
-    assert describe(make_config(baseline="DevNet", lambda_n=0.0, **changes), ANOONLY) == f"DevNet + AnoOnly{words}"
+    assert describe_run(make_config(baseline="DevNet", lambda_n=0.0, **changes), ANOONLY) == f"DevNet + AnoOnly{words}"
 
 
 def test_the_two_norms_of_a_published_pair_are_said() -> None:
     b = make_config(baseline="DevNet", lambda_n=0.0)
-    assert describe(b, baseline_of(b)) == "DevNet + AnoOnly, batch norm"
-    assert describe(baseline_of(b), b) == "DevNet, no norm"
+    assert describe_run(b, baseline_of(b)) == "DevNet + AnoOnly, batch norm"
+    assert describe_run(baseline_of(b), b) == "DevNet, no norm"
 
 
 _OFFERED = {c.name: [None if option == "published" else option for option in c.options] for c in CONTROLS}
@@ -176,4 +176,4 @@ def test_two_runs_that_differ_never_bear_the_same_name(data: st.DataObject) -> N
         return make_config(**own)
 
     a, b = draw(), draw()
-    assert (describe(a, b) == describe(b, a)) == (a == b)
+    assert (describe_run(a, b) == describe_run(b, a)) == (a == b)

@@ -17,7 +17,7 @@ from app.charts.style import THRESHOLDS
 from app.controls.choice import baseline_of
 from app.server import jobs as jobs_module
 from app.server.jobs import JobView
-from app.text.verdict import difference
+from app.text.verdict import paired_difference
 from app.widgets.progress import Bar, ComparisonRuns, draw_run_progress
 from tests.app.views.compare.compare_read import (
     FIGURES,
@@ -46,7 +46,7 @@ def test_the_first_page_says_what_its_figures_say(
     open_page: Open, shipped: tuple[list[RunResult], list[RunResult]]
 ) -> None:
     page = open_page()
-    found = difference(*([result.metrics.aucpr_anomaly for result in side] for side in shipped))
+    found = paired_difference(*([result.metrics.aucpr_anomaly for result in side] for side in shipped))
     assert sentence(page).startswith("Over 5 seeds **DeepSAD + AnoOnly** finds the anomalies better than **DeepSAD**")
     assert f"AUCPR {found.b:.2f} against {found.a:.2f} ({found.delta:+.2f} ± {found.margin:.2f})" in sentence(page)
     assert len(tiles(page)) == 3

@@ -14,9 +14,9 @@ from anoonly_core.config import make_config
 from anoonly_core.replay.result import Replay
 from anoonly_core.replay.run import record
 from anoonly_core.results.result import Role
-from app.charts.animation import Film
+from app.charts.animation import Animation
 from app.charts.style import ScoreScale
-from app.views.compare.replay_chart import replay_film
+from app.views.compare.replay_chart import replay_animation
 from tests.app.conftest import opened
 
 Open = Callable[..., AppTest]
@@ -29,16 +29,16 @@ def replay() -> Replay:
 
 
 @pytest.fixture(scope="module")
-def film(replay: Replay) -> Film:
-    return replay_film(replay, ["plain", "AnoOnly"], [reel.rows + 1000 for reel in replay.runs])
+def film(replay: Replay) -> Animation:
+    return replay_animation(replay, ["plain", "AnoOnly"], [reel.rows + 1000 for reel in replay.runs])
 
 
-def at(film: Film, trace: int, attribute: str, moment: int) -> Any:
+def at(film: Animation, trace: int, attribute: str, moment: int) -> Any:
     (change,) = (own for own in film.changes if (own.trace, own.attribute) == (trace, attribute))
     return change.values[moment]
 
 
-def traces(film: Film, **wanted: Any) -> list[int]:
+def traces(film: Animation, **wanted: Any) -> list[int]:
     return [
         number
         for number, trace in enumerate(film.figure.data)
@@ -46,7 +46,7 @@ def traces(film: Film, **wanted: Any) -> list[int]:
     ]
 
 
-def test_it_begins_before_the_first_step_and_shows_the_end(film: Film, replay: Replay) -> None:
+def test_it_begins_before_the_first_step_and_shows_the_end(film: Animation, replay: Replay) -> None:
     assert film.times == (0, 1, 2, 3, 4) and film.start == 4
     assert film.captions[0].startswith("Before the first step")
     a, b = (reel.metrics["aucpr_anomaly"][-1] for reel in replay.runs)
@@ -54,7 +54,7 @@ def test_it_begins_before_the_first_step_and_shows_the_end(film: Film, replay: R
     assert at(film, film.clock, "x", 3).tolist() == [3, 3]
 
 
-def test_the_figure_is_its_own_last_moment(film: Film) -> None:
+def test_the_figure_is_its_own_last_moment(film: Animation) -> None:
     for change in film.changes:
         shown = film.figure.data[change.trace][change.attribute]
         if isinstance(shown, dict):
@@ -62,7 +62,7 @@ def test_the_figure_is_its_own_last_moment(film: Film) -> None:
         np.testing.assert_array_equal(np.asarray(shown), change.values[film.start])
 
 
-def test_maps_move_each_kind_of_row_and_scores_each_class(film: Film, replay: Replay) -> None:
+def test_maps_move_each_kind_of_row_and_scores_each_class(film: Animation, replay: Replay) -> None:
     reel = replay.runs[1]
     normal = reel.role == Role.TEST_NORMAL
     points = traces(film, mode="markers", name="normal", xaxis="x5")
@@ -79,13 +79,13 @@ def test_maps_move_each_kind_of_row_and_scores_each_class(film: Film, replay: Re
     np.testing.assert_allclose(outline[1:-1:2], 100 * counts / len(scores), rtol=1e-5)
 
 
-def test_runs_in_one_plane_share_their_axes(film: Film) -> None:
+def test_runs_in_one_plane_share_their_axes(film: Animation) -> None:
     layout = film.figure.layout
     assert layout.xaxis4.range == layout.xaxis5.range and layout.yaxis4.range == layout.yaxis5.range
     assert any("one plane for A and B" in note.text for note in layout.annotations)
 
 
-def test_curves_are_told_apart_without_color(film: Film) -> None:
+def test_curves_are_told_apart_without_color(film: Animation) -> None:
     lines = [trace for trace in film.figure.data if trace.mode == "lines+markers"]
     assert len(lines) == 8 == len({(trace.xaxis, trace.line.dash, trace.marker.symbol) for trace in lines})
 
@@ -93,7 +93,7 @@ def test_curves_are_told_apart_without_color(film: Film) -> None:
 def test_the_caption_says_where_the_shorter_run_has_ended() -> None:
     b = make_config(dataset="digits_3", epochs=1, lambda_n=0.0)
     made = record([b.with_(lambda_n=1.0, epochs=2), b], "pca")
-    film = replay_film(made, ["plain", "AnoOnly"], [reel.rows for reel in made.runs])
+    film = replay_animation(made, ["plain", "AnoOnly"], [reel.rows for reel in made.runs])
     assert [text.endswith("· B ended at epoch 1") for text in film.captions] == [False, False, True]
     (single,) = (trace for trace in film.figure.data if trace.name and trace.name.startswith("B  L_A"))
     assert single.mode == "markers"  # a line of one point would not be seen

@@ -18,10 +18,10 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import Reading
 from anoonly_core.results.result import NO_HISTORY, RunResult
-from app.charts.pair import SAID, Pair
-from app.charts.runs import Panel
-from app.text.verdict import difference, signed
-from app.views.compare.report import Findings, report_html
+from app.charts.pair import FIGURE_DESCRIPTIONS, Pair
+from app.charts.runs import RowMap
+from app.text.verdict import format_difference, paired_difference
+from app.views.compare.report import ReportInput, report_html
 
 MADE = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 HARMFUL = "</script><script>alert(1)</script>\"'<img src=x onerror=alert(2)>**b**.csv"
@@ -30,11 +30,11 @@ FIGURES = 6
 Shipped = tuple[list[RunResult], list[RunResult]]
 
 
-def findings(a: Sequence[RunResult], b: Sequence[RunResult], title: str = "hidden") -> Findings:
+def findings(a: Sequence[RunResult], b: Sequence[RunResult], title: str = "hidden") -> ReportInput:
     sample = b[0].sample
     points = np.asarray(sample.hidden[:, :2], dtype=np.float64)
-    panel = Panel(title, points, sample.role, np.arange(len(sample.rows)))
-    return Findings(a, b, load_cached("digits_3"), Pair(a[0], b[0], 3.0), lambda: ("t-SNE", [panel] * 3))
+    panel = RowMap(title, points, sample.role, np.arange(len(sample.rows)))
+    return ReportInput(a, b, load_cached("digits_3"), Pair(a[0], b[0], 3.0), lambda: ("t-SNE", [panel] * 3))
 
 
 def on(dataset: str, runs: Sequence[RunResult]) -> list[RunResult]:
@@ -62,9 +62,9 @@ def test_it_says_what_the_page_says(shipped: Shipped) -> None:
     text = report_html(findings(a, b), MADE)
     assert "Over 5 seeds <strong>DeepSAD + AnoOnly</strong> finds the anomalies better than" in text
     for name, label in (("aucroc", "AUCROC"), ("aucpr_anomaly", "AUCPR anomaly"), ("aucpr_normal", "AUCPR normal")):
-        found = difference([getattr(run.metrics, name) for run in a], [getattr(run.metrics, name) for run in b])
+        found = paired_difference([getattr(run.metrics, name) for run in a], [getattr(run.metrics, name) for run in b])
         cells = "".join(f'<td class="number">{cell}</td>' for cell in (f"{found.a:.3f}", f"{found.b:.3f}"))
-        assert f'<tr><td>{label}</td>{cells}<td class="number">{signed(found, 3)}</td>' in text
+        assert f'<tr><td>{label}</td>{cells}<td class="number">{format_difference(found, 3)}</td>' in text
     assert '<tr class="apart"><td>lambda_n</td><td>1.0</td><td>0.0</td></tr>' in text
     assert "<tr><td>norm</td><td>batch_no_affine</td><td>batch_no_affine</td></tr>" in text
     assert "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD --lambda-n 0.0 --seeds 5" in text
@@ -76,7 +76,7 @@ def test_it_says_what_the_page_says(shipped: Shipped) -> None:
 def test_all_figures_are_there_each_with_its_sentence_and_plotly_once(shipped: Shipped) -> None:
     text = report_html(findings(*shipped), MADE)
     assert text.count("<figcaption>") == text.count('class="plotly-graph-div"') == FIGURES
-    for sentence in SAID.values():
+    for sentence in FIGURE_DESCRIPTIONS.values():
         assert sentence.split("{")[0].replace("'", "&#x27;") in text
     assert "mean little in t-SNE and UMAP" in text
     mine = without_plotly(text)

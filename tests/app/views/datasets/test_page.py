@@ -18,17 +18,17 @@ from anoonly_core.data.catalogue import DATASETS, load
 from anoonly_core.data.dataset import Provenance, make_dataset
 from app.server import jobs as jobs_module
 from app.server.jobs import Jobs, dataset_key
-from app.views.datasets.preview import MAX_ROWS, look_at, map_figure
+from app.views.datasets.preview import MAX_ROWS, make_preview, preview_figure
 from app.views.datasets.table import (
     ABSENT,
     BUNDLED,
     CACHED,
     GIVEN,
     datasets_table,
-    filtered,
-    how_large,
-    megabytes,
-    to_fetch,
+    filter_datasets,
+    format_download_size,
+    format_megabytes,
+    missing_datasets,
 )
 from tests.app.conftest import MakeJobs, opened, wait_for
 from tests.core.data.adbench.test_download import Server, serving
@@ -136,19 +136,19 @@ def test_each_data_set_is_a_row_with_what_is_known_of_it(monkeypatch: pytest.Mon
 def test_filters_leave_what_is_asked_for() -> None:
     put("MVTec-AD_tile")
     listed = datasets_table()
-    assert len(filtered(listed, "NLP_by_BERT", False, "")) == 13
-    assert list(filtered(listed, None, True, "mvtec")["name"]) == ["MVTec-AD_tile"]
-    assert list(filtered(listed, None, False, "ResNet CIFAR").index) == []
-    assert set(filtered(listed, None, False, "vit cifar")["family"]) == {"CV_by_ViT"}
+    assert len(filter_datasets(listed, "NLP_by_BERT", False, "")) == 13
+    assert list(filter_datasets(listed, None, True, "mvtec")["name"]) == ["MVTec-AD_tile"]
+    assert list(filter_datasets(listed, None, False, "ResNet CIFAR").index) == []
+    assert set(filter_datasets(listed, None, False, "vit cifar")["family"]) == {"CV_by_ViT"}
 
 
 def test_sizes_are_said_as_far_as_they_are_known() -> None:
-    assert how_large(["6_cardio"]) == "0.07 MB"
-    assert how_large(["CIFAR10_0", "CIFAR10_1"]) == "at least 3.9 MB"
-    assert how_large(["CIFAR10_1"]) == "of unknown size"
-    assert [megabytes(size * 2**20) for size in (0, 0.02, 0.5, 12.3)] == ["0 MB", "0.02 MB", "0.5 MB", "12 MB"]
+    assert format_download_size(["6_cardio"]) == "0.07 MB"
+    assert format_download_size(["CIFAR10_0", "CIFAR10_1"]) == "at least 3.9 MB"
+    assert format_download_size(["CIFAR10_1"]) == "of unknown size"
+    assert [format_megabytes(size * 2**20) for size in (0, 0.02, 0.5, 12.3)] == ["0 MB", "0.02 MB", "0.5 MB", "12 MB"]
     put("CIFAR10_1")
-    assert to_fetch(["digits_3", "CIFAR10_1", "CIFAR10_2"]) == ["CIFAR10_2"]
+    assert missing_datasets(["digits_3", "CIFAR10_1", "CIFAR10_2"]) == ["CIFAR10_2"]
 
 
 # The look
@@ -156,9 +156,9 @@ def test_sizes_are_said_as_far_as_they_are_known() -> None:
 
 def test_a_look_shows_each_class_and_is_the_same_every_time() -> None:
     dataset = load("digits_3")
-    look = look_at(dataset)
+    look = make_preview(dataset)
     assert look.points.shape == (MAX_ROWS, 2) and look.anomalous.sum() == 75
-    np.testing.assert_array_equal(look_at(dataset).points, look.points)
+    np.testing.assert_array_equal(make_preview(dataset).points, look.points)
     assert set(look.row_ids[look.anomalous]) <= set(dataset.row_ids[dataset.y == 1])
     assert "1425 of the 1614 normal rows and 75 of the 85 anomalies" in look.caption and 0 < look.variance < 1
     assert list(look.pictures) == ["normal", "anomaly"]
@@ -171,13 +171,13 @@ def test_of_a_rare_class_a_few_rows_are_seen_and_lie_on_top() -> None:
     y = np.zeros(20_000)
     y[::1000] = 1
     X = np.c_[np.arange(20_000.0), np.zeros(20_000)]
-    look = look_at(make_dataset("made", X, y, Provenance("here", "none")))
+    look = make_preview(make_dataset("made", X, y, Provenance("here", "none")))
     assert look.anomalous.sum() == 10 and len(look.points) == MAX_ROWS and look.pictures == {}
     assert look.variance == pytest.approx(1.0), "one column alone moves"
-    assert [trace.name for trace in map_figure(look).data] == ["normal", "anomaly"]
-    flipped = look_at(make_dataset("made", X, 1 - y, Provenance("here", "none")))
-    assert [trace.name for trace in map_figure(flipped).data] == ["anomaly", "normal"]
-    few = look_at(make_dataset("made", X[:40], np.arange(40) % 2, Provenance("here", "none")))
+    assert [trace.name for trace in preview_figure(look).data] == ["normal", "anomaly"]
+    flipped = make_preview(make_dataset("made", X, 1 - y, Provenance("here", "none")))
+    assert [trace.name for trace in preview_figure(flipped).data] == ["anomaly", "normal"]
+    few = make_preview(make_dataset("made", X[:40], np.arange(40) % 2, Provenance("here", "none")))
     assert few.caption.startswith("PCA of all 40 rows, ")
 
 

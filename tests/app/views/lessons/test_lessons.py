@@ -18,22 +18,22 @@ from anoonly_core.runs.run import run_many
 from app.controls.choice import from_pin
 from app.controls.link_parser import read_link
 from app.controls.registry import CONTROLS, PUBLISHED
-from app.text.verdict import Difference
+from app.text.verdict import PairedDifference
 from app.views.lessons.lessons import (
     FOLDER,
     LESSONS,
     BadLesson,
-    Check,
-    Next,
-    Place,
+    Comparison,
+    Position,
     Step,
-    measured,
-    outcome,
+    Suggestion,
+    classify_outcome,
+    measure_difference,
+    parse_position,
     read_lesson,
     read_lessons,
-    read_place,
 )
-from app.views.lessons.measures import MEASURES, gap, relative_spread
+from app.views.lessons.measures import MEASURES, relative_gap, relative_spread
 from app.views.sweep.url import OWN_CONTROLS, VALUES
 
 BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer"}
@@ -89,7 +89,7 @@ def test_what_to_try_next_opens_as_it_says(name: str) -> None:
     assert complaints(OFFERS[name]) == []
 
 
-def complaints(offer: Next) -> list[str]:
+def complaints(offer: Suggestion) -> list[str]:
     """What the page that an offer leads to would say about its link."""
     base = {key: text for key, text in offer.parameters.items() if isinstance(text, str)}
     if offer.page == "runs":
@@ -117,7 +117,7 @@ def test_a_wrong_offer_would_be_found() -> None:
         ("microscope", {"epochs": "3"}),
         ("runs", {"dataset": "digits_3"}),
     ):
-        assert complaints(Next(text="Try.", page=page, parameters=parameters)), page
+        assert complaints(Suggestion(text="Try.", page=page, parameters=parameters)), page
 
 
 def test_offers_stay_offline() -> None:
@@ -167,21 +167,21 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 def test_a_place_survives_its_link() -> None:
     for name, lesson in LESSONS.items():
         for step in range(1, len(lesson.steps) + 2):
-            assert read_place(Place(name, step).parameters()) == (Place(name, step), [])
-    assert read_place({}) == (Place("imbalance"), [])
+            assert parse_position(Position(name, step).parameters()) == (Position(name, step), [])
+    assert parse_position({}) == (Position("imbalance"), [])
 
 
 @pytest.mark.parametrize(
     ("parameters", "place"),
     [
-        ({"lesson": "magic", "step": "2"}, Place("imbalance")),
-        ({"lesson": "norms", "step": "5"}, Place("norms")),
-        ({"lesson": "norms", "step": "two"}, Place("norms")),
-        ({"lesson": "norms", "color": "red"}, Place("norms")),
+        ({"lesson": "magic", "step": "2"}, Position("imbalance")),
+        ({"lesson": "norms", "step": "5"}, Position("norms")),
+        ({"lesson": "norms", "step": "two"}, Position("norms")),
+        ({"lesson": "norms", "color": "red"}, Position("norms")),
     ],
 )
-def test_a_place_that_is_none_is_named(parameters: dict[str, str], place: Place) -> None:
-    found, (notice,) = read_place(parameters)
+def test_a_place_that_is_none_is_named(parameters: dict[str, str], place: Position) -> None:
+    found, (notice,) = parse_position(parameters)
     assert found == place
     assert any(text in notice for text in parameters.values()) or "color" in notice
 
@@ -190,18 +190,18 @@ def test_a_place_that_is_none_is_named(parameters: dict[str, str], place: Place)
 
 
 def test_the_outcome_is_what_the_interval_says() -> None:
-    assert outcome(Difference(0.5, 0.7, 0.2, 0.1)) == "better"
-    assert outcome(Difference(0.7, 0.5, -0.2, 0.1)) == "worse"
-    assert outcome(Difference(0.5, 0.7, 0.2, 0.3)) == "equal"
-    assert outcome(Difference(0.5, 0.7, 0.2, None)) == "equal"
+    assert classify_outcome(PairedDifference(0.5, 0.7, 0.2, 0.1)) == "better"
+    assert classify_outcome(PairedDifference(0.7, 0.5, -0.2, 0.1)) == "worse"
+    assert classify_outcome(PairedDifference(0.5, 0.7, 0.2, 0.3)) == "equal"
+    assert classify_outcome(PairedDifference(0.5, 0.7, 0.2, None)) == "equal"
 
 
 def test_gap_and_spread_are_in_spreads_of_the_normal_rows() -> None:
     role = np.array([0, 0, 1, 1, 2])
     points = np.array([[-2, 0], [2, 0], [0, 5], [0, 7], [99, 99]], dtype=np.float32)
-    assert gap(points, role) == pytest.approx(3.0)
+    assert relative_gap(points, role) == pytest.approx(3.0)
     assert relative_spread(points, role) == pytest.approx(0.5)
-    assert gap(points * 7 + 3, role) == pytest.approx(3.0)
+    assert relative_gap(points * 7 + 3, role) == pytest.approx(3.0)
 
 
 # What the lessons claim
@@ -224,21 +224,21 @@ def tsne(key: str) -> np.ndarray:
     return project(trained()[key].sample.hidden, "tsne")
 
 
-def found(check: Check) -> Difference:
+def found(check: Comparison) -> PairedDifference:
     a, b = (results(configs) for configs in check.runs())
     projector = MEASURES[check.metric].projector
     assert projector in (None, "tsne")
-    return measured(check.metric, a, b, {run.key: tsne(run.key) for run in (*a, *b)} if projector else None)
+    return measure_difference(check.metric, a, b, {run.key: tsne(run.key) for run in (*a, *b)} if projector else None)
 
 
-def assert_true(name: str, check: Check) -> None:
+def assert_true(name: str, check: Comparison) -> None:
     difference = found(check)
     assert difference.margin is not None
     print(
         f"{name}: {check.metric} {difference.a:.3f} -> {difference.b:.3f}, "
-        f"{difference.delta:+.3f} ± {difference.margin:.3f}: {outcome(difference)}"
+        f"{difference.delta:+.3f} ± {difference.margin:.3f}: {classify_outcome(difference)}"
     )
-    assert outcome(difference) == check.claim, f"{difference}"
+    assert classify_outcome(difference) == check.claim, f"{difference}"
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -16,7 +16,7 @@ from anoonly_core.projection import project
 from anoonly_core.results.result import RunResult
 from app.server import jobs as jobs_module
 from app.server.jobs import Jobs, JobView
-from app.text.verdict import difference, signed
+from app.text.verdict import format_difference, paired_difference
 from app.views.lessons.lessons import LESSONS, Lesson
 from tests.app.conftest import MakeJobs
 
@@ -120,11 +120,11 @@ def test_nothing_runs_before_a_prediction(open_page: Open, monkeypatch: pytest.M
 
 def test_a_wrong_prediction_is_said_plainly(open_page: Open, shipped: Shipped) -> None:
     page = predict(open_page(**SHIPPED_STEP), "worse")
-    found = difference(*([run.metrics.aucpr_anomaly for run in side] for side in shipped))
+    found = paired_difference(*([run.metrics.aucpr_anomaly for run in side] for side in shipped))
     assert headings(page)[1] == (
         f"You predicted “{STEP.predictions['worse']}”. What came out is “B finds them better”. Over 5 seeds "
         f"**DeepSAD + AnoOnly** finds the anomalies better than **DeepSAD**: AUCPR {found.b:.2f} against "
-        f"{found.a:.2f} ({signed(found)})."
+        f"{found.a:.2f} ({format_difference(found)})."
     )
     assert len(tiles(page)) == 3 and f"{found.a:.3f} → {found.b:.3f}" in tiles(page)[0]
     assert len(page.get("plotly_chart")) == 1 and STEP.why in said(page)

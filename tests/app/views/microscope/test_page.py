@@ -15,9 +15,9 @@ from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.microscope.result import Observation, RowKind
 from anoonly_core.microscope.run import observe
-from app.charts.animation import Film
-from app.views.microscope.charts import KINDS, observation_film
-from app.views.microscope.text import gradient_sentence, place_note
+from app.charts.animation import Animation
+from app.views.microscope.charts import KIND_MARKS, observation_animation
+from app.views.microscope.text import gradient_sentence, observation_note
 from tests.app.conftest import opened
 
 Open = Callable[..., AppTest]
@@ -29,32 +29,32 @@ def observed(**settings: Any) -> tuple[RunConfig, list[Observation]]:
     return config, observe(config)
 
 
-def await_worker_result(**settings: Any) -> tuple[Observation, Film]:
+def animated(**settings: Any) -> tuple[Observation, Animation]:
     seen = observed(**settings)[1][-1]
-    return seen, observation_film(seen)
+    return seen, observation_animation(seen)
 
 
-def at(film: Film, trace: int, attribute: str, moment: int) -> Any:
+def at(film: Animation, trace: int, attribute: str, moment: int) -> Any:
     (change,) = (own for own in film.changes if (own.trace, own.attribute) == (trace, attribute))
     return change.values[moment]
 
 
 @pytest.mark.parametrize("norm", NORM_LABELS)
 def test_every_moment_shows_every_row_of_its_batch(norm: str) -> None:
-    seen, film = await_worker_result(norm=norm)
+    seen, film = animated(norm=norm)
     assert len(film.captions) == len(film.times) == len(seen.epoch) == 27
     for moment in (0, 5, 26):
-        rows = np.concatenate([at(film, trace, "customdata", moment) for trace in range(len(KINDS))])
+        rows = np.concatenate([at(film, trace, "customdata", moment) for trace in range(len(KIND_MARKS))])
         assert sorted(rows.tolist()) == sorted(seen.row_ids[moment].tolist() * 3)
         assert at(film, film.clock, "x", moment).tolist() == [moment + 1] * 2
 
 
 def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own() -> None:
-    seen, film = await_worker_result()
+    seen, film = animated()
     moment = int(np.argmax((seen.kind == RowKind.LABELED_ANOMALY).any(axis=1)))
     axis = film.figure.layout.yaxis
     assert axis.ticktext[0] == "nothing"
-    for trace, kind in enumerate(KINDS):
+    for trace, kind in enumerate(KIND_MARKS):
         mine = seen.kind[moment] == kind
         heights = at(film, trace, "y", moment).reshape(3, -1)
         lengths = seen.lengths[moment][:, mine]
@@ -67,8 +67,8 @@ def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own
 
 
 def test_one_feature_can_be_looked_at_by_itself() -> None:
-    seen, film = await_worker_result()
-    one = observation_film(seen, 5).figure
+    seen, film = animated()
+    one = observation_animation(seen, 5).figure
     drawn = next(trace for trace in one.data if trace.name == "batch μ")
     assert np.array_equal(drawn.y, seen.mean[:, 5])
     assert any("feature 6" in note.text for note in one.layout.annotations)
@@ -76,15 +76,15 @@ def test_one_feature_can_be_looked_at_by_itself() -> None:
 
 
 def test_distances_are_told_apart_without_color() -> None:
-    names = {name for name, *_ in KINDS.values()}
-    lines = [own for own in await_worker_result()[1].figure.data if own.name in names and own.mode != "markers"]
+    names = {name for name, *_ in KIND_MARKS.values()}
+    lines = [own for own in animated()[1].figure.data if own.name in names and own.mode != "markers"]
     assert len(lines) == 3 == len({own.line.dash for own in lines})
 
 
 def test_without_running_statistics_none_are_drawn() -> None:
-    names = {trace.name for trace in await_worker_result(norm="layer")[1].figure.data}
+    names = {trace.name for trace in animated(norm="layer")[1].figure.data}
     assert "batch μ" in names and "running μ" not in names
-    assert "running σ" in {trace.name for trace in await_worker_result()[1].figure.data}
+    assert "running σ" in {trace.name for trace in animated()[1].figure.data}
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,15 @@ def test_the_sentences_shares_are_those_of_the_lengths() -> None:
 
 def test_notes_say_what_a_reader_must_know() -> None:
     config, seen = observed()
-    assert "% of these batches hold no labeled anomaly." in place_note(config, seen, 1)
-    assert "What is direct here has come through the statistics of the norm behind it." in place_note(config, seen, 0)
+    assert "% of these batches hold no labeled anomaly." in observation_note(config, seen, 1)
+    assert "What is direct here has come through the statistics of the norm behind it." in observation_note(
+        config, seen, 0
+    )
     config, seen = observed(baseline="PReNet")
-    assert "A pool row beside a labeled anomaly has a loss even at λₙ = 0" in place_note(config, seen, 1)
-    assert "the paper's § 3.3 takes it to be mostly normal" in place_note(config, seen, 1)
+    assert "A pool row beside a labeled anomaly has a loss even at λₙ = 0" in observation_note(config, seen, 1)
+    assert "the paper's § 3.3 takes it to be mostly normal" in observation_note(config, seen, 1)
     config, seen = observed(epochs=60)
-    assert "the first 400 of the 540 steps" in place_note(config, seen, 1)
+    assert "the first 400 of the 540 steps" in observation_note(config, seen, 1)
 
 
 # -- the page

@@ -10,7 +10,7 @@ import pytest
 
 from anoonly_core.config import make_config
 from anoonly_core.results.store import RunSummary
-from app.views.runs.table import filtered, lead, runs_table, to_parquet
+from app.views.runs.table import filter_runs, runs_sentence, runs_table, to_parquet
 
 
 def a_run(key: str, created: float = 0.0, pinned: bool = False, **settings: Any) -> RunSummary:
@@ -80,18 +80,18 @@ def test_damaged_values_are_missing() -> None:
     ],
 )
 def test_filters_leave_what_they_say(filters: dict[str, Any], left: str) -> None:
-    assert "".join(filtered(runs_table(RUNS), **filters).index) == left
+    assert "".join(filter_runs(runs_table(RUNS), **filters).index) == left
 
 
 def test_the_sentence_counts() -> None:
     table = runs_table(RUNS)
-    assert lead(table, 4, 57 * 2**20, 2**31) == (
+    assert runs_sentence(table, 4, 57 * 2**20, 2**31) == (
         "4 runs of 3 data sets, 57 MB of at most 2048 MB; the oldest that are not pinned go first."
     )
-    assert lead(table, 1, 2**19, 2**31).endswith(
+    assert runs_sentence(table, 1, 2**19, 2**31).endswith(
         " 0.5 MB of at most 2048 MB; the oldest that are not pinned go first. 1 of them is listed."
     )
-    assert lead(table[:1], 1, 0, 2**20).startswith("1 run of 1 data set, ")
+    assert runs_sentence(table[:1], 1, 0, 2**20).startswith("1 run of 1 data set, ")
 
 
 def test_exports_hold_every_column() -> None:

@@ -12,7 +12,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
-from app.text.labels import value_words
+from app.text.labels import format_axis_value
 from app.views.sweep.charts import MARK, sweep_figure
 from app.views.sweep.curves import curves_of, sweep_verdict, x_values
 
@@ -121,7 +121,7 @@ def test_the_figure_marks_every_run_with_its_key() -> None:
     sweep = dirty_pools()
     runs = finished(sweep, lambda c: noisy(c, 0.5))
     curves = curves_of(sweep, runs, "aucroc")
-    labels = [value_words("contamination", value) for value in x_values(sweep)]
+    labels = [format_axis_value("contamination", value) for value in x_values(sweep)]
     assert labels == ["natural", "0 %", "10 %"]
     figure = sweep_figure(curves, labels, "x", "y", 0.5)
     dots, marks = figure.data[0::2], figure.data[1::2]

@@ -27,7 +27,7 @@ from app.server import table_owners
 from app.server.jobs import server_jobs
 from app.server.table_owners import TableOwners, server_table_owners
 from app.views.your_table import page as your_table
-from app.views.your_table.text import lead, report
+from app.views.your_table.text import reading_sentences, table_sentence
 from app.widgets.worker_result import TimeLimit
 from tests.app.conftest import opened
 from tests.tables import cancer, digits, penguins
@@ -295,7 +295,7 @@ def test_the_report_says_what_becomes_of_each_column() -> None:
         {"label": "species", "anomaly": ("Chinstrap",), "share": 0.05, "categories": "one_hot", "missing": "impute"}
     )
     table, _ = uploads.settle(brought(penguins().read_bytes(), "pen*guins_.csv"), reading)
-    said = " ".join(report(table)).replace("\\", "")
+    said = " ".join(reading_sentences(table)).replace("\\", "")
     for words in (
         "Chinstrap means anomaly; 68 anomalies, 276 normal rows. 15 of the anomalies are drawn",
         "5 columns of numbers** as they are, 2 of words as 5 features of 0 and 1: island, sex",
@@ -303,7 +303,7 @@ def test_the_report_says_what_becomes_of_each_column() -> None:
         "about 4 anomalies. **That is few**",
     ):
         assert words in said, said
-    assert "pen\\*guins\\_" in lead(table)
+    assert "pen\\*guins\\_" in table_sentence(table)
 
 
 # Marked by hand
