@@ -1,5 +1,40 @@
-"""AnoOnly: semi-supervised anomaly detection with a loss on the labeled anomalies only (arXiv 2305.18798)."""
+"""AnoOnly: semi-supervised anomaly detection with a loss on the labeled anomalies only (arXiv 2305.18798).
 
-__version__ = "0.1.0"
+The public names are imported from their modules on first use, so that `import anoonly_core` loads no torch.
+"""
 
-__all__ = ["__version__"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from anoonly_core.version import __version__
+
+if TYPE_CHECKING:
+    from anoonly_core.config import make_config
+    from anoonly_core.detector.estimator import AnoOnlyDetector
+    from anoonly_core.runs.run import run, run_many
+    from anoonly_core.runs.sweep import sweep
+
+__all__ = ["AnoOnlyDetector", "__version__", "make_config", "run", "run_many", "sweep"]
+
+_MODULES = {
+    "AnoOnlyDetector": "anoonly_core.detector.estimator",
+    "make_config": "anoonly_core.config",
+    "run": "anoonly_core.runs.run",
+    "run_many": "anoonly_core.runs.run",
+    "sweep": "anoonly_core.runs.sweep",
+}
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of this package
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name from its module."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value = getattr(importlib.import_module(_MODULES[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -88,11 +88,10 @@ def _joined(command: str, settings: dict[str, Any]) -> str:
 
 
 def python_script(config: RunConfig) -> str:
-    """Six lines of Python that train this run and print its metrics."""
+    """Five lines of Python that train this run and print its metrics."""
     settings = ", ".join(f"{name}={value!r}" for name, value in _said(config).items())
     return (
-        "from anoonly_core.config import make_config\n"
-        "from anoonly_core.runs.run import run\n"
+        "from anoonly_core import make_config, run\n"
         "\n"
         f"config = make_config({settings})\n"
         "result = run(config)\n"
@@ -138,10 +137,9 @@ _SCRIPT = """\
 import pandas as pd
 import torch
 
-from anoonly_core.config import make_config
+from anoonly_core import AnoOnlyDetector, make_config
 from anoonly_core.data.catalogue import load
 from anoonly_core.data.split import make_split
-from anoonly_core.detector.estimator import AnoOnlyDetector
 
 # One thread, as on the page.
 torch.set_num_threads(1)
@@ -165,8 +163,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from anoonly_core import AnoOnlyDetector
 from anoonly_core.data.tables.uri import read_address
-from anoonly_core.detector.estimator import AnoOnlyDetector
 
 # One thread, as on the page.
 torch.set_num_threads(1)

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from anoonly_core import __version__
 from anoonly_core.cli import datasets, fetch, purify, reproduce, run, score, sweep, zero_shot
 from anoonly_core.errors import AnoOnlyError
+from anoonly_core.version import __version__
 
 __all__ = ["main"]
 

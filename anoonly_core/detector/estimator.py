@@ -15,7 +15,6 @@ from sklearn.utils import ClassifierTags, Tags, check_consistent_length, check_r
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from anoonly_core import __version__
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
@@ -27,6 +26,7 @@ from anoonly_core.detector.serialization import model_bytes, read_model, write_m
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
 from anoonly_core.results.keys import revision_of
 from anoonly_core.runs.run import resolve_device
+from anoonly_core.version import __version__
 
 __all__ = ["AnoOnlyDetector"]
 

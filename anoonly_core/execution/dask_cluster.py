@@ -16,7 +16,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from anoonly_core import __version__
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS, identity, load_cached
@@ -25,6 +24,7 @@ from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, EngineUnavaila
 from anoonly_core.execution.job import JobProgress
 from anoonly_core.execution.pool import WorkerDied
 from anoonly_core.results.keys import ENGINE_REVISION
+from anoonly_core.version import __version__
 
 if TYPE_CHECKING:
     from anoonly_core.execution.executor import Work

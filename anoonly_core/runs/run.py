@@ -37,6 +37,7 @@ __all__ = [
     "run",
     "run_each",
     "run_many",
+    "run_stored",
     "sample_rows",
     "warm_up",
 ]
@@ -94,28 +95,62 @@ def run_many(
     device = resolve_device(device)
     keys = [run_key(config, device) for config in configs]
     results: dict[str, RunResult] = {}
-    if store is not None:
-        results = {key: found for key in keys if (found := store.get(key)) is not None}
-    missing = {key: config for key, config in zip(keys, configs, strict=True) if key not in results}
-
-    def report(epoch: int, epochs: int) -> None:
-        if on_progress is not None:
-            on_progress(RunProgress(epoch, epochs, len(results), len(set(keys))))
-
     errors: list[AnoOnlyError] = []
-    notes = {""}
-    for key, outcome in run_each(missing, device, report):
+    for key, outcome in run_stored(dict(zip(keys, configs, strict=True)), device, store, on_progress):
         if isinstance(outcome, AnoOnlyError):
             errors.append(outcome)
         else:
             results[key] = outcome
+    if errors:
+        raise errors[0]
+    return [results[key] for key in keys]
+
+
+def run_stored(
+    configs: Mapping[str, RunConfig],
+    device: str,
+    store: Store | None = None,
+    on_progress: Callable[[RunProgress], None] | None = None,
+) -> Iterator[tuple[str, Outcome]]:
+    """Yield the key and outcome of each run: stored runs first, then each trained stack once it is stored.
+
+    Parameters
+    ----------
+    configs : mapping of str to RunConfig
+        Runs by `run_key` on the device.
+    device : str
+        "cpu" or "cuda".
+    store : Store or None
+        Where finished runs are read and written.
+    on_progress : callable, optional
+        Called after every epoch; an exception raised there stops the training.
+
+    Yields
+    ------
+    tuple of str and Outcome
+        The key, and the RunResult or the error of the run.
+    """
+    finished: set[str] = set()
+
+    def report(epoch: int, epochs: int) -> None:
+        if on_progress is not None:
+            on_progress(RunProgress(epoch, epochs, len(finished), len(configs)))
+
+    if store is not None:
+        for key in configs:
+            if (stored := store.get(key)) is not None:
+                finished.add(key)
+                yield key, stored
+    notes = {""}
+    missing = {key: config for key, config in configs.items() if key not in finished}
+    for key, outcome in run_each(missing, device, report):
+        if isinstance(outcome, RunResult):
+            finished.add(key)
             _keep(store, outcome)
             if outcome.note not in notes:
                 notes.add(outcome.note)
                 log.warning("%s", outcome.note)
-    if errors:
-        raise errors[0]
-    return [results[key] for key in keys]
+        yield key, outcome
 
 
 def run_each(

@@ -66,9 +66,9 @@ def from_command_line(text: str) -> RunConfig:
 
 def from_script(text: str) -> RunConfig:
     lines = text.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 5
     found: dict[str, Any] = {}
-    exec("\n".join(lines[:4]), found)
+    exec("\n".join(lines[:3]), found)
     config = found["config"]
     assert isinstance(config, RunConfig)
     return config

@@ -254,7 +254,7 @@ def test_a_cluster_that_cannot_be_used_is_one_sentence(
     start_worker()
     connected(scheduler, 1).close()
     monkeypatch.setattr("anoonly_core.execution.dask_cluster.__version__", "9.9")
-    with pytest.raises(EngineUnavailable, match=r"has AnoOnly 0\.1\.0, here it is 9\.9"):
+    with pytest.raises(EngineUnavailable, match=r"has AnoOnly 0\.2\.0, here it is 9\.9"):
         DaskCluster(scheduler)
     monkeypatch.setattr("anoonly_core.execution.dask_cluster.CONNECT_S", 1)
     with pytest.raises(EngineUnavailable, match="No Dask scheduler answers"):

@@ -70,7 +70,7 @@ def test_it_says_what_the_page_says(shipped: Shipped) -> None:
     assert "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD --lambda-n 0.0 --seeds 5" in text
     assert "scikit-learn&#x27;s digits" in text and "CC BY 4.0" in text
     assert "Training sees 6 labeled anomalies" in text
-    assert "Made by anoonly 0.1.0 on 2026-01-02 03:04 UTC." in text
+    assert "Made by anoonly 0.2.0 on 2026-01-02 03:04 UTC." in text
 
 
 def test_all_figures_are_there_each_with_its_sentence_and_plotly_once(shipped: Shipped) -> None:
