@@ -15,7 +15,8 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.errors import TrainingDiverged
 from anoonly_core.models import METHODS, Head
-from anoonly_core.training.loop import pretrain, train
+from anoonly_core.training.loop import train
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 
 __all__ = ["DetectorNetwork", "Report", "network_from_tensors", "train_network"]

@@ -19,8 +19,8 @@ from anoonly_core.runs.gpu import GPU_ERRORS, Gpu, max_runs_on_gpu
 from anoonly_core.runs.run import evaluated_epochs
 from anoonly_core.runs.stacking import LoadDataset, PlannedRun, RunGroup, group_runs
 from anoonly_core.training.evaluation import make_evaluator
-from anoonly_core.training.loop import seconds_per_epoch
 from anoonly_core.training.stack import Stack
+from anoonly_core.training.timing import seconds_per_epoch
 
 __all__ = ["make_plan"]
 

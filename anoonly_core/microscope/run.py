@@ -21,7 +21,8 @@ from anoonly_core.errors import InvalidConfig
 from anoonly_core.microscope.gradients import SPLITS, GradientParts, batch_norm_loss
 from anoonly_core.microscope.result import Observation, RowKind, norm_locations
 from anoonly_core.models.norms import Norm
-from anoonly_core.training.loop import pretrain, train_step_by_step
+from anoonly_core.training.loop import train_step_by_step
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 
 __all__ = ["NormPass", "observe", "watch_norms"]

@@ -25,7 +25,8 @@ from anoonly_core.runs.device import NO_GPU, check_device
 from anoonly_core.runs.gpu import Gpu, run_on_gpu
 from anoonly_core.runs.stacking import LoadDataset, PlannedRun, group_runs
 from anoonly_core.training.evaluation import is_finite, make_evaluator, score_test_rows
-from anoonly_core.training.loop import Snapshot, pretrain, train
+from anoonly_core.training.loop import Snapshot, train
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.pretraining_cache import reserve
 from anoonly_core.training.stack import Stack
 

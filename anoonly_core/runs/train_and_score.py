@@ -18,7 +18,8 @@ from anoonly_core.errors import TrainingDiverged
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.progress import Report
 from anoonly_core.runs.stacking import PlannedRun, max_runs_on_cpu
-from anoonly_core.training.loop import pretrain, train
+from anoonly_core.training.loop import train
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack, shape_key
 
 __all__ = ["SCORING_METHODS", "ScoringMethod", "TrainingTask", "train_and_score"]

@@ -1,6 +1,6 @@
-"""A step that is taken again and again: on a CPU called each time; on a GPU captured once as a graph and replayed.
+"""Repeat one step many times: by calling it on a CPU, by replaying a CUDA graph of it on a GPU.
 
-On a GPU most of a small step's time is the launching of its many kernels, which a replay does as one.
+A small step spends most of its time on a GPU launching many kernels; a replay launches them as one.
 """
 
 from __future__ import annotations
@@ -15,65 +15,83 @@ from torch import Tensor
 
 __all__ = ["CAPTURES", "BatchBuffer", "RepeatStep", "step_repeater"]
 
-Step = Callable[[], None]
-RepeatStep = Callable[[Step], None]
+StepFunction = Callable[[], None]
+RepeatStep = Callable[[StepFunction], None]
 _capturing = threading.Lock()
 
 
 class BatchBuffer:
-    """An epoch's batches at one place in memory, and which of them comes next: all that a step need be told.
+    """Fixed buffer of an epoch's batch indices, with a cursor to the next batch.
 
-    indices: int64 [steps, R, rows]; place: int64 [1].
+    A captured step reads its inputs at fixed addresses, so each epoch is copied into the same memory.
+
+    Parameters
+    ----------
+    epoch
+        Batches of an epoch, int64 [steps, R, rows]; it sets shape and device, its values are not copied.
+
+    Attributes
+    ----------
+    indices
+        Batches of the current epoch, int64 [steps, R, rows].
+    cursor
+        Number of the next batch, from 0, int64 [1].
     """
 
     def __init__(self, epoch: Tensor) -> None:
         self.indices = torch.empty_like(epoch)
-        self.place = torch.zeros(1, dtype=torch.int64, device=epoch.device)
+        self.cursor = torch.zeros(1, dtype=torch.int64, device=epoch.device)
 
     def fill(self, epoch: Tensor) -> None:
-        """Put an epoch's batches in the place of the one before."""
+        """Overwrite the batches with those of a new epoch and reset the cursor."""
         self.indices.copy_(epoch)
-        self.place.zero_()
+        self.cursor.zero_()
 
-    def of(self, epoch: Tensor) -> Tensor:
-        """What an epoch's tensor [steps, ...] says of the batch that comes next."""
-        return epoch.index_select(0, self.place)[0]
+    def current(self, epoch: Tensor) -> Tensor:
+        """Return the entry of a tensor [steps, ...] for the next batch."""
+        return epoch.index_select(0, self.cursor)[0]
 
 
 @contextmanager
 def step_repeater(device: torch.device) -> Iterator[RepeatStep]:
-    """What takes a step many times, always the same one; it must read and write tensors alone, always the same ones.
+    """Yield a function that repeats one step, replaying a CUDA graph on a GPU.
 
-    Whatever else the step does in Python happens on a GPU at its first two calls only. Raises RuntimeError
-    where the GPU fails. What was captured is freed at the end, when the GPU must be through with it.
+    On a GPU the first call runs the step, the second captures it, and later calls only replay it.
+    The step must therefore always be the same, and may read and write only tensors of fixed address.
+    The graph is freed when the context ends; the GPU must have finished its work by then.
+
+    Raises
+    ------
+    RuntimeError
+        If capturing or replaying fails on the GPU.
     """
     if (capture := CAPTURES.get(device.type)) is None:
-        yield _called
+        yield _call
         return
-    captured = _Captured(capture)
+    repeater = _GraphRepeater(capture)
     try:
-        yield captured
+        yield repeater
     finally:
-        with _capturing:  # not within another thread's capture
-            captured.end()
+        with _capturing:  # freeing a graph would break a capture in another thread
+            repeater.end()
 
 
-def _called(step: Step) -> None:
+def _call(step: StepFunction) -> None:
     step()
 
 
-class _Captured:
-    """Calls the step once as it is, so that everything it needs has been made; then captures it, and replays it.
+class _GraphRepeater:
+    """Call a step once, so that it allocates what it needs; then capture it and replay it.
 
-    The step itself is not kept: it holds whoever takes it, and neither would be freed at once.
+    The step is not stored: it refers to its owner, and a reference cycle would delay freeing both.
     """
 
-    def __init__(self, capture: Callable[[Step], Step]) -> None:
+    def __init__(self, capture: Callable[[StepFunction], StepFunction]) -> None:
         self._capture = capture
         self._was_called = False
-        self._replay: Step | None = None
+        self._replay: StepFunction | None = None
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: StepFunction) -> None:
         if self._replay is not None:
             self._replay()
         elif self._was_called:
@@ -84,38 +102,39 @@ class _Captured:
             step()
 
     def end(self) -> None:
-        """Keep nothing of it."""
+        """Free the graph."""
         self._replay = None
 
 
-def _as_graph(step: Step) -> Step:
-    """A CUDA graph of what the step does; nothing is computed yet."""
+def _capture_graph(step: StepFunction) -> StepFunction:
+    """Capture a step as a CUDA graph and return its replay; the step is not executed."""
     graph = torch.cuda.CUDAGraph()
-    here = torch.cuda.current_stream()
-    # What is collected within a capture may free what must not be freed then; the default stream cannot be captured.
+    current = torch.cuda.current_stream()
+    # Garbage collection during a capture could free memory, which a capture does not allow.
+    # The default stream cannot be captured.
     with _capturing:
-        stream = here
-        if here == torch.cuda.default_stream():
+        stream = current
+        if current == torch.cuda.default_stream():
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(here)
+        stream.wait_stream(current)
         collects = gc.isenabled()
         gc.disable()
         try:
             with torch.cuda.stream(stream):
-                graph.capture_begin(capture_error_mode="thread_local")  # other stacks' threads go on meanwhile
+                graph.capture_begin(capture_error_mode="thread_local")  # the threads of other stacks go on
                 try:
                     step()
                 except BaseException:
-                    with suppress(RuntimeError):  # which would stand in the place of what went wrong
+                    with suppress(RuntimeError):  # it would hide the first error
                         graph.capture_end()
                     raise
                 graph.capture_end()
         finally:
             if collects:
                 gc.enable()
-        here.wait_stream(stream)
+        current.wait_stream(stream)
     return graph.replay
 
 
-# By the type of the device: what makes a step into one that need not go through Python.
-CAPTURES: dict[str, Callable[[Step], Step]] = {"cuda": _as_graph}
+# By device type: a function that turns a step into one that replays it without Python.
+CAPTURES: dict[str, Callable[[StepFunction], StepFunction]] = {"cuda": _capture_graph}

@@ -1,4 +1,4 @@
-"""One step of an optimizer for a whole stack: all parameters in one tensor, each run's loss with its own weight."""
+"""Prepare an optimizer for a stack, and take a step in which each run's loss has a weight of its own."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ import torch
 
 __all__ = ["prepared_optimizer", "set_learning_rate", "take_step"]
 
-VECTOR = 64  # values, more than any CPU takes at once
+VECTOR = 64  # values; more than any CPU processes in one instruction
 
 
 def take_step(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """One step down the sum of the terms, each run's loss [R] times its weight [R]."""
+    """Backpropagate the weighted sum of losses and take one optimizer step.
+
+    Parameters
+    ----------
+    optimizer
+        Must be within `prepared_optimizer`, which allocates the gradients.
+    terms
+        Pairs of a loss [R] and its weight [R]; a loss without a gradient is left out.
+    """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if parameter.is_cuda:
-                parameter.grad = None  # the product itself becomes the gradient, in place of being added to zeros
+                parameter.grad = None  # the new gradient is stored directly, not added to zeros
             else:
                 parameter.grad.zero_()
     trainable = [(loss, weight) for loss, weight in terms if loss.requires_grad]
@@ -27,7 +35,7 @@ def take_step(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tens
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The rate of the steps to come."""
+    """Set the learning rate of all parameter groups; a rate in a tensor is changed in place."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(rate)
@@ -36,15 +44,21 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 @contextmanager
-def prepared_optimizer(optimizer: torch.optim.Optimizer, varies: bool = False) -> Iterator[None]:
-    """Lay each group's parameters, and their gradients, in one tensor: one update in place of many small ones.
+def prepared_optimizer(optimizer: torch.optim.Optimizer, rate_varies: bool = False) -> Iterator[None]:
+    """Prepare an optimizer for fast steps, and undo this when the context ends.
 
-    It is filled up to whole vectors: a CPU rounds a tensor's last few values otherwise, and which
-    ones those are would depend on R. Afterwards each parameter has memory of its own again. A GPU's
-    optimizers take many tensors at once, so there it is only made fit for being captured; varies:
-    whether the learning rate will change, which then stands in a tensor.
+    On a CPU the parameters of each group, and their gradients, become views of one tensor: one
+    update replaces many small ones. On a GPU, where optimizers update many tensors at once, the
+    optimizer is made capturable; the context then ends by synchronizing the current stream.
+
+    Parameters
+    ----------
+    optimizer
+        An optimizer that has taken no step.
+    rate_varies
+        The learning rate will change, so a CUDA graph must read it from a tensor.
     """
-    with _made_capturable(optimizer, varies) if _on_gpu(optimizer) else _in_one_tensor(optimizer):
+    with _capturable(optimizer, rate_varies) if _on_gpu(optimizer) else _flattened(optimizer):
         yield
 
 
@@ -53,11 +67,12 @@ def _on_gpu(optimizer: torch.optim.Optimizer) -> bool:
 
 
 @contextmanager
-def _made_capturable(optimizer: torch.optim.Optimizer, varies: bool) -> Iterator[None]:
+def _capturable(optimizer: torch.optim.Optimizer, rate_varies: bool) -> Iterator[None]:
+    """Set the options with which a CUDA graph can capture a step."""
     for group in optimizer.param_groups:
-        if "capturable" in group:  # SGD counts no steps
+        if "capturable" in group:  # SGD has no such option
             group["capturable"] = True
-        if varies:
+        if rate_varies:
             group["lr"] = group["params"][0].new_tensor(group["lr"])
     try:
         yield
@@ -65,28 +80,33 @@ def _made_capturable(optimizer: torch.optim.Optimizer, varies: bool) -> Iterator
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None
-        torch.cuda.current_stream().synchronize()  # what is freed now may be taken for other work
+        torch.cuda.current_stream().synchronize()  # other work may reuse the memory freed here
 
 
 @contextmanager
-def _in_one_tensor(optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    placed: list[tuple[torch.Tensor, torch.Tensor]] = []
+def _flattened(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Store each group's parameters in one tensor, padded to whole vectors.
+
+    A CPU rounds the last values of a tensor in another way if they do not fill a vector. Without
+    padding, which values those are would depend on R.
+    """
+    views: list[tuple[torch.Tensor, torch.Tensor]] = []
     groups = [(group, group["params"]) for group in optimizer.param_groups]
     for group, parameters in groups:
         sizes = [parameter.numel() for parameter in parameters]
-        filling = parameters[0].new_zeros(-sum(sizes) % VECTOR)
-        flat = torch.nn.Parameter(torch.cat([*(parameter.detach().reshape(-1) for parameter in parameters), filling]))
+        padding = parameters[0].new_zeros(-sum(sizes) % VECTOR)
+        flat = torch.nn.Parameter(torch.cat([*(parameter.detach().reshape(-1) for parameter in parameters), padding]))
         flat.grad = torch.zeros_like(flat)
-        values, gradients = (torch.split(own, [*sizes, len(filling)])[:-1] for own in (flat.detach(), flat.grad))
+        values, gradients = (torch.split(tensor, [*sizes, len(padding)])[:-1] for tensor in (flat.detach(), flat.grad))
         for parameter, value, gradient in zip(parameters, values, gradients, strict=True):
             parameter.data, parameter.grad = value.view_as(parameter), gradient.view_as(parameter)
-            placed.append((parameter, value))
+            views.append((parameter, value))
         group["params"] = [flat]
     try:
         yield
     finally:
         for group, parameters in groups:
             group["params"] = parameters
-        for parameter, value in placed:
-            if parameter.data_ptr() == value.data_ptr():  # else a later training has laid it out anew
+        for parameter, value in views:
+            if parameter.data_ptr() == value.data_ptr():  # else a later optimizer has already moved it
                 parameter.data, parameter.grad = parameter.detach().clone(), None

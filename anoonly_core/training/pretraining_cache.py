@@ -1,6 +1,6 @@
-"""What this process has pretrained, kept for the next run that begins with the very same.
+"""Cache of pretrained parameters in this process, by everything that a pretraining depends on.
 
-Of FEAWAD's 130 epochs, 100 depend on neither λ_n nor norm: moving one of those need not repeat them.
+Of FEAWAD's 130 epochs, 100 are pretraining and depend on neither λ_n nor norm.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class CachedPretraining:
-    """One run's pretrained parameters, and the seconds that they took."""
+    """Pretrained parameters of one run, and the seconds that pretraining took."""
 
     parameters: list[Tensor]
     seconds: float
@@ -40,34 +40,35 @@ _lock = threading.Condition()
 def pretraining_key(
     dataset: Dataset, config: RunConfig, split: Split, epochs: int, device: torch.device, dtype: torch.dtype
 ) -> str:
-    """The key of all that a run's pretraining depends on."""
+    """Return the SHA-256, in hex, of everything that a run's pretraining depends on."""
     digest = hashlib.sha256(repr((config.baseline, config.preset, config.batch_size, config.seed)).encode())
     digest.update(repr((dataset.fingerprint, epochs, device.type, str(dtype))).encode())
-    for part in (split.train, split.labeled, split.minimum, split.scale):
-        digest.update(part.tobytes())
+    for array in (split.train, split.labeled, split.minimum, split.scale):
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 
 @contextmanager
 def reserve(keys: Sequence[str]) -> Iterator[None]:
-    """Let no other thread claim any of these keys meanwhile: it waits, and may then recall what was kept.
+    """Reserve keys while they are pretrained; block while another thread holds one of them.
 
-    On a GPU the stacks of one sweep train beside each other, and those that differ in their norm begin alike.
+    On a GPU the stacks of a sweep train in parallel, and those that differ only in norm share a
+    pretraining. The thread that waited finds it in the cache.
     """
-    own = set(keys)
+    wanted = set(keys)
     with _lock:
-        _lock.wait_for(lambda: own.isdisjoint(_reserved))
-        _reserved.update(own)
+        _lock.wait_for(lambda: wanted.isdisjoint(_reserved))
+        _reserved.update(wanted)
     try:
         yield
     finally:
         with _lock:
-            _reserved.difference_update(own)
+            _reserved.difference_update(wanted)
             _lock.notify_all()
 
 
 def find_cached(keys: Sequence[str]) -> list[CachedPretraining] | None:
-    """What was kept under each key, or None where one of them is not there."""
+    """Return the cached pretraining of each key, or None if at least one is missing."""
     with _lock:
         if not all(key in _cache for key in keys):
             return None
@@ -77,10 +78,13 @@ def find_cached(keys: Sequence[str]) -> list[CachedPretraining] | None:
 
 
 def add_to_cache(key: str, parameters: list[Tensor], seconds: float) -> None:
-    """Keep one run's parameters, and drop those that were used longest ago once there are too many."""
+    """Cache one run's parameters, and evict the least recently used ones above 64 MiB.
+
+    The newest entry stays, even if it is larger than that. The tensors are not copied.
+    """
     with _lock:
         _cache[key] = CachedPretraining(parameters, seconds)
-        while len(_cache) > 1 and sum(_bytes(own.parameters) for own in _cache.values()) > MAX_BYTES:
+        while len(_cache) > 1 and sum(_bytes(cached.parameters) for cached in _cache.values()) > MAX_BYTES:
             _cache.popitem(last=False)
 
 

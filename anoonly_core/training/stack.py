@@ -84,7 +84,7 @@ class Stack:
             return 0
         return self.pretraining.epochs
 
-    def part(self, runs: Sequence[int]) -> Stack:
+    def subset(self, runs: Sequence[int]) -> Stack:
         """A stack of some of its runs, as they were before any training, in the same precision."""
         part = Stack(self.dataset, [self.configs[r] for r in runs], [self.splits[r] for r in runs], str(self.device))
         part.rows = replace(part.rows, X=part.rows.X.to(self.rows.X.dtype))

@@ -21,7 +21,8 @@ from anoonly_core.models import METHODS
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.runs.run import run_each
-from anoonly_core.training.loop import pretrain, train
+from anoonly_core.training.loop import train
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 
 DATASET = "CIFAR10_0"

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from anoonly_core.training.loop import pretrain, train
+from anoonly_core.training.loop import train
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 
 __all__ = ["Apart", "in_double", "lockstep"]

@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def _pretrain_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two trainings that are compared must not share a pretraining, which would then be compared with itself."""
-    monkeypatch.setattr("anoonly_core.training.loop.add_to_cache", lambda key, parameters, seconds: None)
+    monkeypatch.setattr("anoonly_core.training.pretraining.add_to_cache", lambda key, parameters, seconds: None)
 
 
 @pytest.fixture

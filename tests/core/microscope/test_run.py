@@ -20,7 +20,8 @@ from anoonly_core.microscope.run import observe, watch_norms
 from anoonly_core.models import METHODS
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.models.norms import NORMS, BatchNorm
-from anoonly_core.training.loop import pretrain, train
+from anoonly_core.training.loop import train
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 from tests.core.training.stacks import made_table, stack_of
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from anoonly_core.config import make_config
 from anoonly_core.models.layers import Chain, StackedLinear
 from anoonly_core.models.norms import BatchNorm, LayerNorm
-from anoonly_core.training.loop import pretrain, train
+from anoonly_core.training.loop import train
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 from tests.core.training.stacks import made_split, made_table, stack_of
 

@@ -12,7 +12,8 @@ from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split
 from anoonly_core.models import METHODS
 from anoonly_core.models.norms import NORMS
-from anoonly_core.training.loop import pretrain, train
+from anoonly_core.training.loop import train
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 
 __all__ = [

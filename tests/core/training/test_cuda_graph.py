@@ -141,13 +141,13 @@ def test_a_rate_that_stands_in_a_tensor_changes_where_it_stands() -> None:
 def test_batches_come_one_after_the_other_and_an_epoch_replaces_the_last() -> None:
     first = torch.arange(12).view(3, 2, 2)
     batches = BatchBuffer(first)
-    place = batches.indices.data_ptr()
+    address = batches.indices.data_ptr()
     for epoch in (first, first + 100):
         batches.fill(epoch)
         for number in range(3):
-            assert torch.equal(batches.of(batches.indices), epoch[number])
-            batches.place += 1
-    assert batches.indices.data_ptr() == place
+            assert torch.equal(batches.current(batches.indices), epoch[number])
+            batches.cursor += 1
+    assert batches.indices.data_ptr() == address
 
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -17,7 +17,7 @@ from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.results.result import RunResult
 from anoonly_core.runs.run import run_each
 from anoonly_core.training import pretraining_cache
-from anoonly_core.training.loop import pretrain
+from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 from tests.core.models.plain import in_double
 from tests.core.training.stacks import made_split, made_table, stack_of, trained
@@ -25,7 +25,7 @@ from tests.core.training.stacks import made_split, made_table, stack_of, trained
 
 @pytest.fixture(autouse=True)
 def _keeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anoonly_core.training.loop.add_to_cache", pretraining_cache.add_to_cache)
+    monkeypatch.setattr("anoonly_core.training.pretraining.add_to_cache", pretraining_cache.add_to_cache)
     monkeypatch.setattr(pretraining_cache, "_cache", OrderedDict())
     monkeypatch.setattr(FEAWAD, "pretraining_epochs", 3)
 
