@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from anoonly_core.execution.executor import Engine, LocalEngine, execute
 from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.plan import duration
 from anoonly_core.execution.pool import WorkerPool
+from anoonly_core.machine import cores
 from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.runs.device import NO_GPU
 
@@ -45,8 +45,8 @@ def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
         with DaskCluster(options.cluster) as cluster:
             yield cluster
         return
-    count = (os.cpu_count() or 1) if options.workers is None else whole("workers", options.workers)
-    most = WORKERS_A_CORE * (os.cpu_count() or 1)
+    count = cores() if options.workers is None else whole("workers", options.workers)
+    most = WORKERS_A_CORE * cores()
     if not 1 <= count <= most:
         rule = f"a whole number from 1 to {most}, {WORKERS_A_CORE} for each core of this machine"
         raise InvalidConfig(f"workers must be {rule}, not {str(count)[:20]}.")

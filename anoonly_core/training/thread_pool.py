@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+
+from anoonly_core.machine import cores
 
 __all__ = ["run_in_threads"]
 
@@ -15,11 +16,17 @@ MAX_THREADS = 8
 
 def run_in_threads(function: Callable[[Sequence[int]], None], items: Sequence[int]) -> None:
     """`function` of parts that make up items, several at once where there are many; raises what it raises."""
-    parts = min(MAX_THREADS, os.cpu_count() or 1, len(items) // LEAST)
+    parts = min(_threads(), len(items) // LEAST)
     if parts < 2:
         function(items)
     else:
         list(_pool().map(function, [items[begin::parts] for begin in range(parts)]))
+
+
+@cache
+def _threads() -> int:
+    """Count the threads that this process may use."""
+    return min(MAX_THREADS, cores())
 
 
 @cache

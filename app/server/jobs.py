@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from anoonly_core import machine
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 from anoonly_core.execution import tasks
@@ -78,7 +78,7 @@ class Jobs(ResultCache):
         super().__init__(store)
         self.is_session_active: Callable[[str], bool] = lambda session: True
         self.on_busy_change: Callable[[int], None] = lambda processes: None
-        self.cores = cores or os.cpu_count() or 1
+        self.cores = cores or machine.cores()
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._active: dict[str, Job] = {}

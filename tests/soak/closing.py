@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from dataclasses import dataclass
 
+from anoonly_core.machine import cores
 from tests.browser.server import Server
 from tests.soak.visitor import Visitor
 
@@ -37,7 +37,7 @@ def close_tabs(server: Server) -> Closed:
 
     left_s: how long the first of the others would have trained on, from how fast it went.
     """
-    others = [Visitor(server.port) for _ in range((os.cpu_count() or 1) + 1)]
+    others = [Visitor(server.port) for _ in range(cores() + 1)]
     last = Visitor(server.port)
     try:
         begun = time.monotonic()

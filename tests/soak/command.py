@@ -23,6 +23,7 @@ from unittest.mock import patch
 
 from anoonly_core.execution import tasks
 from anoonly_core.execution.pool import Task
+from anoonly_core.machine import cores
 from tests.soak.tally import Outcome
 
 __all__ = ["Commands", "Said", "judged", "set_out"]
@@ -204,7 +205,7 @@ class _Idle:
     """Worker processes that are not there."""
 
     def __init__(self, count: int, initializer: Any) -> None:
-        if count > MAX_A_CORE * (os.cpu_count() or 1):  # more than a machine has memory for
+        if count > MAX_A_CORE * cores():  # more than a machine has memory for
             raise MemoryError(f"{count} processes")
         self.count = count
 

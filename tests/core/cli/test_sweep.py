@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from anoonly_core.cli import engines, sweep
 from anoonly_core.cli import main as cli
 from anoonly_core.execution.pool import Task
+from anoonly_core.machine import cores
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import default_store
 from anoonly_core.runs.run import run_many
@@ -68,7 +68,7 @@ def test_a_question_is_narrowed_down_by_what_is_given() -> None:
         (["--out", "table.xls"], r"--out must end in \.csv or \.parquet"),
         (["--out", "/no/such/folder/table.csv"], "There is no folder"),
         (["--workers", "0"], "workers must be"),
-        (["--workers", str(4 * (os.cpu_count() or 1) + 1)], "workers must be a whole number from 1 to .* each core"),
+        (["--workers", str(4 * cores() + 1)], "workers must be a whole number from 1 to .* each core"),
         (["--workers", "9" * 4000], r"workers must be .*, not 9{20}\."),
         (["--out", "a\0.csv"], "--out must name a file"),
         (["--out", "\ud800.csv"], "--out must name a file"),

@@ -1,0 +1,81 @@
+"""The cores and the memory that this process may use, which in a container are fewer than the machine's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["cores", "memory_limit"]
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+PROCESS_CGROUPS = Path("/proc/self/cgroup")
+UNLIMITED_BYTES = 2**60  # cgroup v1 writes a number near 2**63 where no limit is set
+
+
+def cores() -> int:
+    """Count the cores that this process may use.
+
+    Returns
+    -------
+    int
+        The smallest of the machine's cores, the process's CPU affinity and the cgroup's CPU quota, rounded up;
+        at least 1.
+    """
+    available = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        available = min(available, len(os.sched_getaffinity(0)))
+    quotas = [quota for folder in _cgroup_folders("cpu") if (quota := _cpu_quota(folder)) is not None]
+    return max(1, min([available, *(int(-(-quota // 1)) for quota in quotas)]))
+
+
+def memory_limit() -> int | None:
+    """Read the memory limit of this process's cgroup.
+
+    Returns
+    -------
+    int or None
+        Bytes; None where no cgroup limits the memory.
+    """
+    limits = [
+        limit
+        for folder in _cgroup_folders("memory")
+        for name in ("memory.max", "memory.limit_in_bytes")
+        if (limit := _number(folder / name)) is not None and limit < UNLIMITED_BYTES
+    ]
+    return min(limits, default=None)
+
+
+def _cgroup_folders(controller: str) -> Iterator[Path]:
+    """Yield the cgroup folders that bound this process, from its own up to the root, for cgroup v2 and v1."""
+    try:
+        lines = PROCESS_CGROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        root = CGROUP_ROOT / controllers if controllers else CGROUP_ROOT
+        if not root.is_dir():
+            root = CGROUP_ROOT / controller
+        folder = root / path.lstrip("/")
+        yield from (parent for parent in (folder, *folder.parents) if parent.is_relative_to(root))
+
+
+def _cpu_quota(folder: Path) -> float | None:
+    """Read a cgroup's CPU quota in cores; None where it has none."""
+    try:
+        quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    quota_us, period_us = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+    return quota_us / period_us if quota_us is not None and quota_us > 0 and period_us else None
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # absent, or the word "max"
+        return None
