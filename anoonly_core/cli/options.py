@@ -13,7 +13,7 @@ from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.catalogue import check_name
 from anoonly_core.data.tables.readers import one_line
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.sweeps.sweep import to_parquet
+from anoonly_core.results.parquet import to_parquet
 
 __all__ = ["RUN_SETTINGS", "add_run_options", "checked_out", "checked_path", "configs_of", "seeds_of", "write_table"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +29,6 @@ __all__ = [
     "Sweep",
     "make_sweep",
     "sweep_table",
-    "to_parquet",
 ]
 
 # What can be varied. The data set is chosen, and the seeds are counted.
@@ -173,11 +171,3 @@ def sweep_table(sweep: Sweep, runs: Mapping[str, RunSummary], failures: Mapping[
                 }
             )
     return pd.DataFrame(rows)
-
-
-def to_parquet(table: pd.DataFrame) -> bytes:
-    """A sweep's table as a Parquet file; a column of both words and numbers, as contamination is, becomes words."""
-    mixed = {name: str for name in table if table[name].map(type).nunique() > 1}
-    buffer = io.BytesIO()
-    table.astype(mixed).to_parquet(buffer, index=False)
-    return buffer.getvalue()

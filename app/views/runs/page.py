@@ -12,6 +12,7 @@ import streamlit as st
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
 from anoonly_core.results.keys import run_key
+from anoonly_core.results.parquet import to_parquet
 from anoonly_core.results.store import RunSummary, Store, default_store
 from anoonly_core.snippets import command_line, python_script
 from app.controls.choice import baseline_of
@@ -21,7 +22,7 @@ from app.server.table_owners import can_see
 from app.text.labels import format_value
 from app.text.markdown import escape_markdown
 from app.text.verdict import describe_run
-from app.views.runs.table import filter_runs, runs_sentence, runs_table, to_parquet
+from app.views.runs.table import filter_runs, runs_sentence, runs_table
 from app.widgets import notices
 from app.widgets.selection import keep_selection
 

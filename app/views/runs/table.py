@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,7 +12,7 @@ from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import RunSummary
 from app.text.labels import MEGABYTE, format_value
 
-__all__ = ["filter_runs", "runs_sentence", "runs_table", "to_parquet"]
+__all__ = ["filter_runs", "runs_sentence", "runs_table"]
 
 SETTINGS = tuple(RunConfig.model_fields)
 WORDS = ("dataset", "baseline", "norm", "contamination", "preset", "protocol")
@@ -85,13 +84,6 @@ def runs_sentence(table: pd.DataFrame, listed: int, bytes_: int, max_bytes: int)
         f"{runs} of {sets}, {size:.{0 if size >= 10 else 1}f} MB of at most {max_bytes / MEGABYTE:.0f} MB; "
         f"the oldest that are not pinned go first.{of_these}"
     )
-
-
-def to_parquet(table: pd.DataFrame) -> bytes:
-    """The table as a Parquet file, its keys as a column."""
-    buffer = io.BytesIO()
-    table.reset_index().to_parquet(buffer, index=False)
-    return buffer.getvalue()
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,8 +10,9 @@ import streamlit as st
 
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution.plan import duration
+from anoonly_core.results.parquet import to_parquet
 from anoonly_core.snippets import sweep_command
-from anoonly_core.sweeps.sweep import Sweep, sweep_table, to_parquet
+from anoonly_core.sweeps.sweep import Sweep, sweep_table
 from app.charts.style import MODEBAR
 from app.controls import links
 from app.controls.links import compare_parameters

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from anoonly_core.config import make_config
+from anoonly_core.results.parquet import to_parquet
 from anoonly_core.results.store import RunSummary
-from app.views.runs.table import filter_runs, runs_sentence, runs_table, to_parquet
+from app.views.runs.table import filter_runs, runs_sentence, runs_table
 
 
 def a_run(key: str, created: float = 0.0, pinned: bool = False, **settings: Any) -> RunSummary:
