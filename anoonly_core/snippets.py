@@ -13,8 +13,8 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import find
 from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.readers import suffix_of
-from anoonly_core.data.tables.uri import address_of, is_file_address, parse_address
+from anoonly_core.data.tables.readers import file_suffix
+from anoonly_core.data.tables.uri import format_uri, is_file_uri, parse_uri
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
 
 __all__ = [
@@ -60,7 +60,7 @@ def score_command(config: RunConfig) -> str:
 def file_name(config: RunConfig, what: str) -> str:
     """What a file about a run is called, such as digits_3_DeepSAD_detector.safetensors, of harmless characters only."""
     source = own_file(config.dataset)
-    name = config.dataset if source is None else Path(source).name.removesuffix(suffix_of(source))
+    name = config.dataset if source is None else Path(source).name.removesuffix(file_suffix(source))
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:LONGEST_NAME] or "table"
     return f"{stem}_{config.baseline}_{what}"
 
@@ -68,14 +68,14 @@ def file_name(config: RunConfig, what: str) -> str:
 def own_file(name: str) -> str | None:
     """The file that a data set of a user's own is, as its user calls it; None for one of the catalogue."""
     if (table := uploads.find(name)) is not None:
-        return table.shown
-    return str(parse_address(name)[0]) if find(name) is None and is_file_address(name) else None
+        return table.file_name
+    return str(parse_uri(name)[0]) if find(name) is None and is_file_uri(name) else None
 
 
 def _elsewhere(name: str) -> str:
     """What a data set is called away from this server: a table that was brought to the page by its file."""
     table = uploads.find(name)
-    return name if table is None else address_of(table.shown, table.read_as())
+    return name if table is None else format_uri(table.file_name, table.get_schema())
 
 
 def _joined(command: str, settings: dict[str, Any]) -> str:
@@ -164,21 +164,21 @@ import pandas as pd
 import torch
 
 from anoonly_core import AnoOnlyDetector
-from anoonly_core.data.tables.uri import read_address
+from anoonly_core.data.tables.uri import read_uri
 
 # One thread, as on the page.
 torch.set_num_threads(1)
 
-{where}table = read_address({dataset})
+{where}table = read_uri({dataset})
 
 # 1 where a row is marked as an anomaly, 0 where nobody has looked.
 marked = [{rows}]
-y = np.isin(table.places, marked).astype(int)
+y = np.isin(table.file_rows, marked).astype(int)
 detector = AnoOnlyDetector({detector}).fit(table.X, y)
 
-scores = pd.DataFrame({{"row": table.places, "score": detector.decision_scores_}})
+scores = pd.DataFrame({{"row": table.file_rows, "score": detector.decision_scores_}})
 scores.sort_values("score", ascending=False).to_csv("scores.csv", index=False)
-detector.preparation_ = table.preparation
+detector.preparation_ = table.preprocessing
 detector.save({file})
 """
 

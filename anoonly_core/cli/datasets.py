@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
 
 def _datasets(options: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = [
-        {"name": entry.name, "family": entry.family, "bundled": entry.bundled, "at_hand": entry.at_hand()}
+        {"name": entry.name, "family": entry.family, "bundled": entry.bundled, "at_hand": entry.is_local()}
         | asdict(entry.known_facts())
         for entry in DATASETS.values()
     ]

@@ -7,9 +7,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from anoonly_core.data.adbench.files import ManifestEntry, fetch, find_entry, local_path, manifest
+from anoonly_core.data.adbench.files import ManifestEntry, fetch, find_entry, manifest, verified_path
 from anoonly_core.data.catalogue import check_name
-from anoonly_core.data.tables.readers import one_line
+from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import UnknownDataset
 
 __all__ = ["add_parser"]
@@ -31,9 +31,9 @@ def _fetch(options: argparse.Namespace) -> None:
             wanted += family
         else:
             check_name(name)
-            raise UnknownDataset(f"{one_line(name)} needs no download: it is bundled or a file of yours.")
+            raise UnknownDataset(f"{printable(name)} needs no download: it is bundled or a file of yours.")
     for entry in wanted:
-        if (path := local_path(entry)) is None:
+        if (path := verified_path(entry)) is None:
             name, size = entry.catalogue_name, entry.bytes
             with tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=None) as bar:
 

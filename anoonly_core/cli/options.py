@@ -11,7 +11,7 @@ import pandas as pd
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.catalogue import check_name
-from anoonly_core.data.tables.readers import one_line
+from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.results.parquet import to_parquet
 
@@ -77,9 +77,9 @@ def checked_path(option: str, text: str) -> Path:
         raise InvalidConfig(f"{option} must name a file of at most {MAX_NAME} characters, not {text[:60]!r}.")
     folder = path.absolute().parent
     if not os.path.isdir(folder):  # which is False, too, where the path is longer than any can be
-        raise InvalidConfig(f"There is no folder {one_line(folder)} for {option}.")
+        raise InvalidConfig(f"There is no folder {printable(folder)} for {option}.")
     if os.path.isdir(path):
-        raise InvalidConfig(f"{option} must name a file, and {one_line(path)} is a folder.")
+        raise InvalidConfig(f"{option} must name a file, and {printable(path)} is a folder.")
     return path
 
 
@@ -90,6 +90,6 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         part.write_bytes(table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table))
         part.replace(path)
     except OSError as error:
-        raise InvalidConfig(f"The table could not be written to {one_line(path)} ({error.strerror}).") from error
+        raise InvalidConfig(f"The table could not be written to {printable(path)} ({error.strerror}).") from error
     finally:
         part.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import Any
 from anoonly_core.cli.engines import add_engine_options, engine_of, train
 from anoonly_core.cli.options import checked_path, seeds_of
 from anoonly_core.config import RunConfig
-from anoonly_core.data.tables.readers import one_line
+from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution.plan import duration
 from anoonly_core.reproduction.evidence import Evidence, evidence_of_store, evidence_shipped
@@ -139,7 +139,7 @@ def _folder(text: str | None) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # a ValueError where a path has a character that none can have
         why = getattr(error, "strerror", error)
-        raise InvalidConfig(f"There can be no folder {one_line(folder)} for --out ({why}).") from error
+        raise InvalidConfig(f"There can be no folder {printable(folder)} for --out ({why}).") from error
     return folder
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anoonly_core.cli.options import checked_out, write_table
-from anoonly_core.data.tables.columns import named
-from anoonly_core.data.tables.readers import check_file, one_line, read_table
+from anoonly_core.data.tables.columns import list_names
+from anoonly_core.data.tables.readers import check_file, printable, read_table
 from anoonly_core.errors import BadModelFile, InvalidConfig
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
 def _score(options: argparse.Namespace) -> None:
     path, out = Path(options.file), checked_out(options.out)
     if not os.path.isfile(options.model):
-        raise BadModelFile(f"There is no file {one_line(options.model)}.")
+        raise BadModelFile(f"There is no file {printable(options.model)}.")
     check_file(path)
     if out is not None and any(os.path.realpath(out) == os.path.realpath(own) for own in (path, options.model)):
         raise InvalidConfig("--out must be another file than the model and the rows that it scores.")
@@ -48,7 +48,7 @@ def _score(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)  # as the page's workers, so that its scores are the same to the bit
     detector = AnoOnlyDetector.load(options.model)
-    found = score_table(detector, table, one_line(path))
+    found = score_table(detector, table, printable(path))
     _tell(found, len(table))
     if out is not None:
         write_table(found.table(), out)
@@ -66,7 +66,7 @@ def _tell(found: ScoredTable, rows: int) -> None:
     if found.unknown:
         count = sum(found.unknown.values())
         holds = "1 cell holds a word" if count == 1 else f"{count} cells hold words"
-        columns = named([*found.unknown])
+        columns = list_names([*found.unknown])
         print(f"{holds} that the detector was not fitted with, in {columns}: none of its words.", file=sys.stderr)
 
 

@@ -47,7 +47,7 @@ def _sweep(options: argparse.Namespace) -> None:
     check_device(options.device)
     out = checked_out(options.out)
     name = check_name(str(sweep.settings.get("dataset", "digits_3")))
-    if name in DATASETS and not DATASETS[name].at_hand():
+    if name in DATASETS and not DATASETS[name].is_local():
         with tqdm(unit="B", unit_scale=True, desc=name, disable=None) as bar:
 
             def show(done: int, total: int | None) -> None:

@@ -11,7 +11,15 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.rng import numpy_generator
 
-__all__ = ["ABOUT", "ANOMALY_SHARE", "About", "breast_cancer", "digit_against_rest", "digit_alone", "digits_low"]
+__all__ = [
+    "ANOMALY_SHARE",
+    "DESCRIPTIONS",
+    "Description",
+    "breast_cancer",
+    "digit_against_rest",
+    "digit_alone",
+    "digits_low",
+]
 
 ANOMALY_SHARE = 0.05  # the paper's § 4.1
 
@@ -25,7 +33,7 @@ _BENIGN_ROWS = 357
 
 
 @dataclass(frozen=True)
-class About:
+class Description:
     """What is known of a bundled set before it is loaded."""
 
     facts: Facts
@@ -37,21 +45,24 @@ def _drawn(normal: int) -> int:
     return round(normal * ANOMALY_SHARE / (1 - ANOMALY_SHARE))
 
 
-def _about(normal: int, columns: int, source: str, note: str, anomalies: int | None = None) -> About:
+def _describe(normal: int, columns: int, source: str, note: str, anomalies: int | None = None) -> Description:
     rare = _drawn(normal) if anomalies is None else anomalies
-    return About(Facts(normal + rare, columns, rare), Provenance(source, _LICENSE, note))
+    return Description(Facts(normal + rare, columns, rare), Provenance(source, _LICENSE, note))
 
 
 _ALL = sum(_DIGIT_ROWS)
-ABOUT = MappingProxyType(
+DESCRIPTIONS = MappingProxyType(
     {
-        **{f"digits_{d}": _about(_ALL - n, 64, _DIGITS, f"the {d} is the anomaly") for d, n in enumerate(_DIGIT_ROWS)},
         **{
-            f"digits_only_{d}": _about(n, 64, _DIGITS, f"the {d} is normal, all others are anomalies", _ALL - n)
+            f"digits_{d}": _describe(_ALL - n, 64, _DIGITS, f"the {d} is the anomaly")
             for d, n in enumerate(_DIGIT_ROWS)
         },
-        "digits_low": _about(sum(_DIGIT_ROWS[:5]), 64, _DIGITS, "5 to 9 are the anomalies"),
-        "breast_cancer": _about(_BENIGN_ROWS, 30, _CANCER, "malignant is the anomaly"),
+        **{
+            f"digits_only_{d}": _describe(n, 64, _DIGITS, f"the {d} is normal, all others are anomalies", _ALL - n)
+            for d, n in enumerate(_DIGIT_ROWS)
+        },
+        "digits_low": _describe(sum(_DIGIT_ROWS[:5]), 64, _DIGITS, "5 to 9 are the anomalies"),
+        "breast_cancer": _describe(_BENIGN_ROWS, 30, _CANCER, "malignant is the anomaly"),
     }
 )
 
@@ -65,7 +76,7 @@ def digit_against_rest(name: str, digit: int) -> Dataset:
 def digit_alone(name: str, digit: int) -> Dataset:
     """This digit is normal, all others are anomalies, nine rows in ten: enough for a pool of any contamination."""
     X, digits = load_digits(return_X_y=True)
-    return make_dataset(name, X, (digits != digit).astype(np.int64), ABOUT[name].provenance, image_shape=(8, 8))
+    return make_dataset(name, X, (digits != digit).astype(np.int64), DESCRIPTIONS[name].provenance, image_shape=(8, 8))
 
 
 def digits_low(name: str) -> Dataset:
@@ -88,4 +99,4 @@ def _rare(name: str, X: np.ndarray, anomalous: np.ndarray, image: tuple[int, int
     normal = np.flatnonzero(~anomalous)
     drawn = numpy_generator(0, f"bundled {name}").choice(np.flatnonzero(anomalous), _drawn(len(normal)), replace=False)
     rows = np.sort(np.concatenate([normal, drawn]))
-    return make_dataset(name, X[rows], anomalous[rows].astype(np.int64), ABOUT[name].provenance, rows, image)
+    return make_dataset(name, X[rows], anomalous[rows].astype(np.int64), DESCRIPTIONS[name].provenance, rows, image)

@@ -12,7 +12,7 @@ from anoonly_core.data.adbench.files import ManifestEntry
 from anoonly_core.errors import CacheUnavailable
 from anoonly_core.paths import cache_folder
 
-__all__ = ["KINDS", "OTHER", "Share", "cache_contents", "is_cached", "remove"]
+__all__ = ["KINDS", "OTHER", "CacheUsage", "cache_usage", "is_cached", "remove"]
 
 # What the cache keeps, by the beginning of its path there.
 KINDS = {
@@ -24,7 +24,7 @@ OTHER = "other files"
 
 
 @dataclass(frozen=True)
-class Share:
+class CacheUsage:
     """What one kind of content takes: how many files, and their bytes together."""
 
     kind: str
@@ -32,7 +32,7 @@ class Share:
     bytes: int
 
 
-def cache_contents() -> list[Share]:
+def cache_usage() -> list[CacheUsage]:
     """What lies in the cache folder by kind, those of KINDS first and always, then OTHER where there is any."""
     found = {kind: [0, 0] for kind in (*KINDS, OTHER)}
     folder = cache_folder()
@@ -41,7 +41,7 @@ def cache_contents() -> list[Share]:
         kind = next((kind for kind, beginning in KINDS.items() if inside.startswith(beginning)), OTHER)
         found[kind][0] += 1
         found[kind][1] += size
-    return [Share(kind, files, size) for kind, (files, size) in found.items() if kind in KINDS or files]
+    return [CacheUsage(kind, files, size) for kind, (files, size) in found.items() if kind in KINDS or files]
 
 
 def is_cached(entry: ManifestEntry) -> bool:

@@ -13,12 +13,12 @@ from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.readers import check_file
-from anoonly_core.data.tables.uri import address_identity, is_file_address, load_address, parse_address
+from anoonly_core.data.tables.uri import is_file_uri, load_uri, parse_uri, uri_identity
 from anoonly_core.errors import UnknownDataset
 
 __all__ = ["DATASETS", "Entry", "check_name", "find", "identity", "load", "load_cached"]
 
-Progress = Callable[[int, int | None], None]
+ByteProgress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class Entry:
     bundled: bool
     facts: Facts
     provenance: Provenance
-    load: Callable[[Progress | None], Dataset]
-    at_hand: Callable[[], bool]
+    load: Callable[[ByteProgress | None], Dataset]
+    is_local: Callable[[], bool]
     file: adbench.ManifestEntry | None = None
 
     def known_facts(self) -> Facts:
         """The facts, measured in the file where they are not known and it is on this machine."""
         if self.file is None or self.facts.anomalies is not None:
             return self.facts
-        return adbench.measured(self.file) or self.facts
+        return adbench.read_facts(self.file) or self.facts
 
 
 def _bundled(name: str, make: Callable[[str], Dataset], family: str) -> Entry:
-    about = bundled.ABOUT[name]
+    about = bundled.DESCRIPTIONS[name]
     identity = f"bundled:{name}:1"
     return Entry(name, family, identity, True, about.facts, about.provenance, lambda progress: make(name), lambda: True)
 
@@ -64,12 +64,12 @@ def _adbench(name: str, entry: adbench.ManifestEntry) -> Entry:
     note = f"{entry.qualified_name} at commit {adbench.COMMIT[:7]}"
     provenance = Provenance(adbench.SOURCE, "BSD 2-clause", note)
 
-    def load_entry(progress: Progress | None) -> Dataset:
+    def load_entry(progress: ByteProgress | None) -> Dataset:
         X, y = adbench.load_arrays(entry, progress)
         return make_dataset(name, X, y.ravel(), provenance)
 
     identity = f"adbench:{entry.git_blob_sha1}"
-    here = partial(adbench.is_at_hand, entry)
+    here = partial(adbench.is_local, entry)
     return Entry(name, entry.folder, identity, False, entry.facts, provenance, load_entry, here, entry)
 
 
@@ -84,7 +84,7 @@ DATASETS = MappingProxyType(
 )
 
 
-def _own(table: uploads.OwnTable) -> Entry:
+def _own(table: uploads.Upload) -> Entry:
     counts = table.counts or {}
     facts = Facts(counts.get("rows"), counts.get("features"), counts.get("anomalies"))
     return Entry(
@@ -107,10 +107,10 @@ def check_name(name: str) -> str:
     """The name itself if a data set or a file has it; raises UnknownDataset with a suggestion, or InvalidConfig."""
     if find(name) is not None:
         return name
-    if is_file_address(name):
-        check_file(parse_address(name)[0])
+    if is_file_uri(name):
+        check_file(parse_uri(name)[0])
         return name
-    if uploads.is_own_name(name):
+    if uploads.is_upload_name(name):
         uploads.get(name)  # which says that it is gone
     folded = {known.casefold(): known for known in DATASETS}
     near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
@@ -122,19 +122,19 @@ def check_name(name: str) -> str:
 def identity(name: str) -> str:
     """What the run's key knows a data set by; the content's hash for a file."""
     entry = find(check_name(name))
-    return entry.identity if entry else address_identity(name)
+    return entry.identity if entry else uri_identity(name)
 
 
-def load(name: str, progress: Progress | None = None) -> Dataset:
+def load(name: str, progress: ByteProgress | None = None) -> Dataset:
     """A data set by name or path, downloaded if need be; progress(bytes so far, bytes in all or None).
 
     Raises UnknownDataset, DatasetUnavailable, DownloadFailed, BadDataFile or InvalidConfig with one sentence.
     """
     entry = find(check_name(name))
-    return entry.load(progress) if entry else load_address(name)
+    return entry.load(progress) if entry else load_uri(name)
 
 
-def load_cached(name: str, progress: Progress | None = None) -> Dataset:
+def load_cached(name: str, progress: ByteProgress | None = None) -> Dataset:
     """The same, remembered while its identity stays the same."""
     key = identity(name)
     dataset = _recent.get(key)

@@ -14,7 +14,7 @@ from anoonly_core.errors import BadDataFile
 __all__ = ["Dataset", "Facts", "Provenance", "make_dataset"]
 
 BLOCK_ROWS = 4096
-LARGEST = 1e38  # so that the difference of two values is a float32 too
+MAX_ABS = 1e38  # so that the difference of two values is a float32 too
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Facts:
 class Dataset:
     """Rows, labels and row ids that stay with the rows through split, training and charts.
 
-    X: float32 [rows, columns], finite. y: int8 [rows], 1 = anomaly, 0 = normal. places: int64
+    X: float32 [rows, columns], finite. y: int8 [rows], 1 = anomaly, 0 = normal. source_rows: int64
     [rows], each row's place in its source, or None where that is its place here. image_shape:
     (height, width) where each row is a gray picture, else None. unlabeled: bool [rows], the rows whose
     label nobody knows, whose y is 0 and means nothing; None where every row has one.
@@ -53,7 +53,7 @@ class Dataset:
     name: str
     X: np.ndarray
     y: np.ndarray
-    places: np.ndarray | None
+    source_rows: np.ndarray | None
     provenance: Provenance
     image_shape: tuple[int, int] | None = None
     unlabeled: np.ndarray | None = None
@@ -71,7 +71,7 @@ class Dataset:
     @property
     def row_ids(self) -> np.ndarray:
         """Each row's place in its source, int64 [rows]."""
-        return np.arange(self.rows, dtype=np.int64) if self.places is None else self.places
+        return np.arange(self.rows, dtype=np.int64) if self.source_rows is None else self.source_rows
 
     @property
     def known(self) -> np.ndarray:
@@ -141,7 +141,7 @@ def make_dataset(
         raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
     with np.errstate(over="ignore"):
         features = np.ascontiguousarray(X, dtype=np.float32)
-    if not (features.min() >= -LARGEST and features.max() <= LARGEST):  # nor where one is NaN
-        raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {LARGEST:g}.")
-    places = None if row_ids is None else row_ids.astype(np.int64)
-    return Dataset(name, features, y.astype(np.int8), places, provenance, image_shape, unlabeled)
+    if not (features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # nor where one is NaN
+        raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
+    source_rows = None if row_ids is None else row_ids.astype(np.int64)
+    return Dataset(name, features, y.astype(np.int8), source_rows, provenance, image_shape, unlabeled)

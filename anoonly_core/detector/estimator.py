@@ -19,8 +19,8 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split, min_max
-from anoonly_core.data.tables.preprocessing import Preparation
-from anoonly_core.data.tables.readers import one_line
+from anoonly_core.data.tables.preprocessing import Preprocessing
+from anoonly_core.data.tables.readers import printable
 from anoonly_core.detector.network import DetectorNetwork, Report, network_from_tensors, train_network
 from anoonly_core.detector.serialization import model_bytes, read_model, write_model
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
@@ -198,7 +198,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Nothing in the file is executed. Raises BadModelFile with one sentence for a file that cannot
         be read, is damaged or not ours, or holds a network that this version would score otherwise.
         """
-        shown = one_line(os.fspath(path))
+        shown = printable(os.fspath(path))
         document, tensors = read_model(path)
         try:
             return cls._restored(document, tensors, shown)
@@ -212,7 +212,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         baseline = document["config_"]["baseline"]
         if document["revision"] != revision_of(baseline):
             raise BadModelFile(
-                f"{shown} was saved by {one_line(document['saved_by'])}, whose {baseline} scores otherwise "
+                f"{shown} was saved by {printable(document['saved_by'])}, whose {baseline} scores otherwise "
                 f"than that of anoonly {__version__}: fit it anew."
             )
         detector, config = cls(**document["params"]), make_config(dataset="X", **document["config_"])
@@ -224,7 +224,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             if len(names) != network.columns or not all(isinstance(name, str) for name in names):
                 raise ValueError("feature names that do not fit")
             detector.feature_names_in_ = np.array(names, dtype=object)
-        preparation = None if prepared is None else Preparation.model_validate(prepared)
+        preparation = None if prepared is None else Preprocessing.model_validate(prepared)
         if preparation is not None and len(preparation.features) != network.columns:
             raise ValueError("a preparation that makes other features")
         detector.n_features_in_ = network.columns
@@ -238,7 +238,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 delattr(self, name)
 
     def _keep(
-        self, network: DetectorNetwork, threshold: float | None = None, preparation: Preparation | None = None
+        self, network: DetectorNetwork, threshold: float | None = None, preparation: Preprocessing | None = None
     ) -> None:
         scores = network.training_scores
         self.config_ = {name: getattr(network.config, name) for name in SETTINGS}

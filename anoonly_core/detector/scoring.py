@@ -12,10 +12,10 @@ from anoonly_core.data.catalogue import find, load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, make_split
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.columns import look_at
-from anoonly_core.data.tables.preprocessing import Column, Preparation
-from anoonly_core.data.tables.schema import Reading, label_of
-from anoonly_core.data.tables.uri import read_address
+from anoonly_core.data.tables.columns import profile_column
+from anoonly_core.data.tables.preprocessing import Column, Preprocessing
+from anoonly_core.data.tables.schema import TableSchema, find_label_column
+from anoonly_core.data.tables.uri import read_uri
 from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
 from anoonly_core.detector.network import Report
 from anoonly_core.detector.result import DetectorResult, row_parts
@@ -54,11 +54,11 @@ def detector_result(config: RunConfig, report: Report = lambda done, total: None
     return DetectorResult(detector.to_bytes(), scores, parts, detector.threshold_)
 
 
-def _preparation_of(name: str) -> Preparation | None:
+def _preparation_of(name: str) -> Preprocessing | None:
     """How a file's columns become the features of the data set of this name; None where it is no file of a user's."""
     if (table := uploads.find(name)) is not None:
-        return table.prepared()
-    return None if find(name) is not None else read_address(name).preparation
+        return table.get_preprocessing()
+    return None if find(name) is not None else read_uri(name).preprocessing
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,16 +104,16 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
     return ScoredTable(places, scores, flagged, int((~kept).sum()), preparation.unknown_words(table.iloc[places]))
 
 
-def _as_they_are(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> Preparation:
+def _as_they_are(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> Preprocessing:
     """Columns that are the features: by the names that the detector was fitted with, else those that hold numbers."""
     names = getattr(detector, "feature_names_in_", None)
     if names is None:
-        label = label_of(table, Reading())
-        names = [name for name in table.columns if name != label and look_at(name, table[name]).holds_numbers]
+        label = find_label_column(table, TableSchema())
+        names = [name for name in table.columns if name != label and profile_column(name, table[name]).holds_numbers]
         if len(names) != detector.n_features_in_:
             aside = f", its label column {label} aside," if label else ""
             raise BadDataFile(
                 f"{shown}{aside} has {len(names)} columns of numbers, and the detector was fitted on "
                 f"{detector.n_features_in_} features."
             )
-    return Preparation(columns=tuple(Column(name=str(name)) for name in names))
+    return Preprocessing(columns=tuple(Column(name=str(name)) for name in names))

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from anoonly_core.data.tables.readers import one_line
+from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import BadModelFile
 
 __all__ = ["model_bytes", "read_model", "write_model"]
@@ -45,7 +45,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
 
     Raises BadModelFile with one sentence for a file that cannot be read, is damaged or not ours.
     """
-    shown = one_line(os.fspath(path))
+    shown = printable(os.fspath(path))
     try:
         with safe_open(os.fspath(path), framework="pt") as file:
             metadata = file.metadata() or {}
@@ -58,7 +58,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         raise BadModelFile(f"{shown} is no .safetensors file, or a damaged one.") from error
     if kind != FORMAT:
         ours = kind.startswith(FORMAT.split("/")[0])
-        what = f"has the format {one_line(kind)}, not {FORMAT}" if ours else "holds no AnoOnlyDetector"
+        what = f"has the format {printable(kind)}, not {FORMAT}" if ours else "holds no AnoOnlyDetector"
         raise BadModelFile(f"{shown} {what}.")
     text = metadata.get("detector", "")
     if metadata.get("sha256") != _digest(text, tensors):

@@ -241,7 +241,7 @@ def _versions() -> dict[str, str]:
 def _has(name: str, expected: str) -> bool:
     """Whether this machine has the very data set, bundled or in its cache."""
     try:
-        return identity(name) == expected and (name not in DATASETS or DATASETS[name].at_hand())
+        return identity(name) == expected and (name not in DATASETS or DATASETS[name].is_local())
     except AnoOnlyError:
         return False
 

@@ -15,9 +15,9 @@ from anoonly_core.execution.job import StoredOutcome, check, report_progress, se
 if TYPE_CHECKING:
     import numpy as np
 
-    from anoonly_core.data.tables.profile import TableLook
-    from anoonly_core.data.tables.schema import Reading
-    from anoonly_core.data.tables.uploads import OwnTable
+    from anoonly_core.data.tables.profile import TableProfile
+    from anoonly_core.data.tables.schema import TableSchema
+    from anoonly_core.data.tables.uploads import Upload
     from anoonly_core.detector.result import DetectorResult
     from anoonly_core.execution.plan import Plan
     from anoonly_core.labeling.run import Ranking
@@ -159,21 +159,21 @@ def download_datasets(job: int, names: Sequence[str]) -> None:
     fetch_all(files, report)
 
 
-def profile_upload(job: int, name: str) -> TableLook:
+def profile_upload(job: int, name: str) -> TableProfile:
     """What a table that was brought holds, see data.look; raises Cancelled."""
     from anoonly_core.data.tables import uploads
-    from anoonly_core.data.tables.profile import look_at_table
+    from anoonly_core.data.tables.profile import profile_table
 
     check(job)
-    return look_at_table(uploads.read_source(uploads.get(name)))
+    return profile_table(uploads.read_source(uploads.get(name)))
 
 
-def apply_schema(job: int, name: str, reading: Reading) -> OwnTable:
+def apply_schema(job: int, name: str, reading: TableSchema) -> Upload:
     """Read a table that was brought as it is meant, see data.own.settle; raises Cancelled."""
     from anoonly_core.data.tables import uploads
 
     check(job)
-    return uploads.settle(uploads.get(name), reading)[0]
+    return uploads.apply_schema(uploads.get(name), reading)[0]
 
 
 def score_unlabeled_upload(job: int, config: RunConfig, scorer: str) -> Ranking:

@@ -186,7 +186,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({experiment.name: exper
 
 def files_at_hand() -> list[str]:
     """The data sets of the tables' families that are on this machine."""
-    return [name for family in FAMILIES for name in files_of(family) if DATASETS[name].at_hand()]
+    return [name for family in FAMILIES for name in files_of(family) if DATASETS[name].is_local()]
 
 
 def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEEDS) -> list[Planned]:

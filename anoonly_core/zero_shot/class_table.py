@@ -10,12 +10,12 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from anoonly_core.data.adbench import files as adbench
-from anoonly_core.data.dataset import LARGEST, Provenance
+from anoonly_core.data.dataset import MAX_ABS, Provenance
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.columns import as_words, named
-from anoonly_core.data.tables.readers import check_file, one_line, read_table
-from anoonly_core.data.tables.schema import features_of, label_of
-from anoonly_core.data.tables.uri import address_identity, is_file_address, parse_address
+from anoonly_core.data.tables.columns import list_names, to_words
+from anoonly_core.data.tables.readers import check_file, printable, read_table
+from anoonly_core.data.tables.schema import build_features, find_label_column
+from anoonly_core.data.tables.uri import is_file_uri, parse_uri, uri_identity
 from anoonly_core.errors import BadDataFile, DatasetUnavailable, UnknownDataset
 
 __all__ = ["CLASS_TABLES", "ClassTable", "class_table_identity", "load_class_table"]
@@ -71,7 +71,7 @@ def _products_at_hand() -> list[adbench.ManifestEntry]:
         for entry in adbench.manifest().values()
         if entry.name.startswith(f"{PRODUCTS}_") and entry.folder == FOLDER
     ]
-    found = [entry for entry in entries if adbench.is_at_hand(entry)]
+    found = [entry for entry in entries if adbench.is_local(entry)]
     if len(found) < 3:
         raise DatasetUnavailable(
             f"{len(found)} of {PRODUCTS}'s {len(entries)} products are on this machine, and zero-shot detection needs "
@@ -111,7 +111,7 @@ def class_table_identity(name: str, column: str | None = None) -> str:
     if (table := uploads.find(name)) is not None:
         return table.identity
     _check_path(name)
-    return f"{address_identity(name)}:{column}"
+    return f"{uri_identity(name)}:{column}"
 
 
 def load_class_table(name: str, column: str | None = None) -> ClassTable:
@@ -125,16 +125,17 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
         read = uploads.load(table)
         return _of_words(table.name, read.X, read.labels, uploads.provenance(table))
     _check_path(name)
-    path, reading = parse_address(name)
+    path, reading = parse_uri(name)
     frame = read_table(path)
-    label = column or label_of(frame, reading)
+    label = column or find_label_column(frame, reading)
     if not label:
         raise BadDataFile(
-            f"{one_line(path)} has no column for the class yet: name one of {named(list(map(str, frame.columns)))}."
+            f"{printable(path)} has no column for the class yet: "
+            f"name one of {list_names(list(map(str, frame.columns)))}."
         )
-    X, kept, _, _ = features_of(frame, reading, label, one_line(path))
-    labels = as_words(frame[label])[kept]
-    return _of_words(one_line(path.name), X, labels, Provenance(f"the file {one_line(path)}", "yours"))
+    X, kept, _, _ = build_features(frame, reading, label, printable(path))
+    labels = to_words(frame[label])[kept]
+    return _of_words(printable(path.name), X, labels, Provenance(f"the file {printable(path)}", "yours"))
 
 
 def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance) -> ClassTable:
@@ -150,11 +151,11 @@ def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance)
 
 
 def _check_path(name: str) -> None:
-    if not is_file_address(name):
+    if not is_file_uri(name):
         raise UnknownDataset(
             f"There is no table of several classes called {name[:60]!r}: give {', '.join(CLASS_TABLES)} or a file."
         )
-    check_file(parse_address(name)[0])
+    check_file(parse_uri(name)[0])
 
 
 def _make(
@@ -172,6 +173,6 @@ def _make(
         raise BadDataFile(f"{name}: it has {len(X)} rows of features but {len(classes)} classes.")
     with np.errstate(over="ignore"):
         features = np.ascontiguousarray(X, dtype=np.float32)
-    if not (len(X) and features.min() >= -LARGEST and features.max() <= LARGEST):  # nor where one is NaN
-        raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {LARGEST:g}.")
+    if not (len(X) and features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # nor where one is NaN
+        raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     return ClassTable(name, features, classes.astype(np.int64), anomalous, names, provenance, image_shape)

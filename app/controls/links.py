@@ -10,7 +10,7 @@ import streamlit as st
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
-from anoonly_core.data.tables.uploads import is_own_name
+from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
 from app.controls.choice import baseline_of, pin_text
 from app.controls.link_parser import BESIDE_CONTROLS, NO_DEFAULTS, OF_PAGES, not_known, read_link
@@ -41,7 +41,7 @@ def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[st
         raise InvalidConfig("Compare shows two runs on the same rows, and these are of different data sets.")
     if a is not None and a.protocol != b.protocol:
         raise InvalidConfig("Compare shows two runs on the same rows, and these are split by different protocols.")
-    if b.dataset not in DATASETS and not is_own_name(b.dataset):
+    if b.dataset not in DATASETS and not is_upload_name(b.dataset):
         raise InvalidConfig(f"Compare knows the data sets of its list only, and not {b.dataset[:60]!r}.")
     parameters = {}
     for control in CONTROLS:

@@ -11,7 +11,7 @@ from typing import Any
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import check_field
 from anoonly_core.data.catalogue import DATASETS
-from anoonly_core.data.tables.uploads import is_own_name
+from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
 from app.server.table_owners import visible_uploads
 
@@ -56,7 +56,7 @@ class _DatasetControl(Control):
     def parse(self, text: str) -> Any:
         if text in self.offered():
             return text
-        if is_own_name(text):
+        if is_upload_name(text):
             raise InvalidConfig(
                 f"dataset is a table that is not here any more, is another browser's, or has no labels: {text}. "
                 "Bring its file on the page Your table."

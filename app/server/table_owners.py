@@ -21,7 +21,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.uploads import OwnTable
+from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import StoreUnavailable
 from app.server.jobs import Jobs, server_jobs
 
@@ -55,14 +55,14 @@ def _token(cookie: str) -> bytes:
     return b""
 
 
-def visible_uploads() -> list[OwnTable]:
+def visible_uploads() -> list[Upload]:
     """The tables that whoever looks at this page sees: brought by the same browser, or kept."""
-    return uploads.own_tables(owner())
+    return uploads.list_uploads(owner())
 
 
 def can_see(name: str) -> bool:
     """Whether whoever looks at this page may see what was made of this data set."""
-    return not uploads.is_own_name(name) or any(table.name == name for table in visible_uploads())
+    return not uploads.is_upload_name(name) or any(table.name == name for table in visible_uploads())
 
 
 class TableOwners:
@@ -89,7 +89,7 @@ class TableOwners:
             self._sessions[owner].add(session)
             self._seen[owner] = time.monotonic()
 
-    def remove(self, table: OwnTable) -> None:
+    def remove(self, table: Upload) -> None:
         """Delete a table, and all that the store has of it, also what a worker stores in the next minutes."""
         uploads.remove(table)
         with self._lock:
@@ -98,8 +98,10 @@ class TableOwners:
 
     def remove_orphans(self) -> None:
         """Delete the tables whose owners are gone, of this server and of servers that are."""
-        for table in uploads.own_tables():
-            if not table.kept and not (self._is_here(table.owner) if table.server == self.server else _lives(table)):
+        for table in uploads.list_uploads():
+            if not table.permanent and not (
+                self._is_here(table.owner) if table.server == self.server else _lives(table)
+            ):
                 self.remove(table)
         for path in uploads.folder().glob("server-*.lock"):
             _is_held(path)
@@ -163,7 +165,7 @@ def _lock_path(server: str) -> Path:
     return uploads.folder() / f"server-{server}.lock"
 
 
-def _lives(table: OwnTable) -> bool:
+def _lives(table: Upload) -> bool:
     """Whether the server that brought the table holds its lock still."""
     return table.server.isalnum() and _is_held(_lock_path(table.server))
 

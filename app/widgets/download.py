@@ -19,7 +19,7 @@ __all__ = ["download_size", "draw_failures", "ensure_downloaded", "follow_downlo
 def ensure_downloaded(name: str, jobs: Jobs, session: str) -> bool:
     """Whether the data set can be read; if not, offer to download it and show how far that has come."""
     entry = find(name)
-    if entry is None or entry.at_hand():
+    if entry is None or entry.is_local():
         return True  # of a table that is gone the run says so
     if name not in jobs.downloads():
         draw_failures([name], jobs)
@@ -63,7 +63,7 @@ def draw_failures(names: Sequence[str], jobs: Jobs) -> None:
 
 
 def _here(names: Sequence[str]) -> int:
-    return sum(DATASETS[name].at_hand() for name in names)
+    return sum(DATASETS[name].is_local() for name in names)
 
 
 def _progress(names: Sequence[str], here: int, view: JobView) -> tuple[float, str]:

@@ -147,7 +147,7 @@ def _forget_pretrained() -> None:
 
 def table_files() -> list[str]:
     """The ResNet-18 and BERT files that are at hand."""
-    return [name for name, entry in DATASETS.items() if entry.family in FAMILIES and entry.at_hand()]
+    return [name for name, entry in DATASETS.items() if entry.family in FAMILIES and entry.is_local()]
 
 
 def table_configs(heads: Iterable[str] = HEADS, seeds: Iterable[int] = range(5)) -> dict[str, RunConfig]:

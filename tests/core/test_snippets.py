@@ -25,7 +25,7 @@ from anoonly_core.cli.options import configs_of
 from anoonly_core.config import MAX_CONTAMINATION, RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.schema import Reading
+from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.runs.run import run
 from anoonly_core.snippets import command_line, detector_script, file_name, python_script, score_command, sweep_command
@@ -138,8 +138,8 @@ def brought(shown: str, folder: Path) -> str:
     table = pd.DataFrame({"weight": drawn.normal(size=120) + 3 * faulty, "size": drawn.normal(size=120)})
     table.assign(state=np.where(faulty, "faulty, by & by", "sound")).to_csv(folder / shown, index=False)
     with (folder / shown).open("rb") as source:
-        found = uploads.bring(shown, source, "me", "here")
-    uploads.settle(found, Reading(label="state", anomaly=("faulty, by & by",)))
+        found = uploads.add(shown, source, "me", "here")
+    uploads.apply_schema(found, TableSchema(label="state", anomaly=("faulty, by & by",)))
     return found.name
 
 

@@ -18,12 +18,12 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, DownloadFailed
 
-__all__ = ["Limits", "Progress", "Source", "download"]
+__all__ = ["ByteProgress", "Limits", "Source", "download"]
 
 CHUNK = 1 << 16
 STALE_PART_S = 24 * 3600.0
 
-Progress = Callable[[int, int | None], None]
+ByteProgress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def download(
     target: Path,
     is_genuine: Callable[[Path], bool],
     limits: Limits,
-    progress: Progress | None = None,
+    progress: ByteProgress | None = None,
 ) -> None:
     """Bring a file to `target`; whatever ends it early, only one that is_genuine ever gets that name.
 
@@ -94,7 +94,7 @@ def _sweep(folder: Path) -> None:
                 part.unlink()
 
 
-def _transfer(source: Source, part: Path, limits: Limits, progress: Progress | None) -> None:
+def _transfer(source: Source, part: Path, limits: Limits, progress: ByteProgress | None) -> None:
     """Write the whole body to `part`, with new tries after failures that may pass."""
     reported = 0
     for pause in (*limits.pauses_s, None):

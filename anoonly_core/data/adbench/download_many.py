@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from anoonly_core.data.adbench import files as adbench
-from anoonly_core.data.adbench.download import Progress
+from anoonly_core.data.adbench.download import ByteProgress
 from anoonly_core.data.adbench.files import ManifestEntry
 from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 
@@ -14,7 +14,7 @@ __all__ = ["fetch_all"]
 MAX_NAMES = 6
 
 
-def fetch_all(entries: Sequence[ManifestEntry], progress: Progress | None = None) -> None:
+def fetch_all(entries: Sequence[ManifestEntry], progress: ByteProgress | None = None) -> None:
     """Bring the files that are not on this machine, verified, into the cache.
 
     progress is called with (bytes so far, bytes of all that are missing), also between files; a file whose
@@ -41,7 +41,7 @@ def fetch_all(entries: Sequence[ManifestEntry], progress: Progress | None = None
 class _Count:
     """Adds up the bytes of several downloads."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: ByteProgress | None) -> None:
         self._progress = progress
         self.total = 0
         self._done = 0
@@ -83,7 +83,7 @@ def _missing(entries: Sequence[ManifestEntry], failures: dict[str, AnoOnlyError]
     for entry in entries:
         count.tell()  # large files take a moment to verify: it may be told to stop
         try:
-            if adbench.local_path(entry) is None:
+            if adbench.verified_path(entry) is None:
                 missing.append(entry)
         except AnoOnlyError as error:
             failures[entry.catalogue_name] = error

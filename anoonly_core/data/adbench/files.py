@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from anoonly_core.data.adbench.download import Limits, Progress, Source, download
+from anoonly_core.data.adbench.download import ByteProgress, Limits, Source, download
 from anoonly_core.data.dataset import Facts
 from anoonly_core.errors import BadDataFile
 from anoonly_core.paths import cache_folder
@@ -34,13 +34,13 @@ __all__ = [
     "cached_path",
     "fetch",
     "find_entry",
+    "find_file",
     "git_blob_sha1",
-    "is_at_hand",
+    "is_local",
     "load_arrays",
-    "local_path",
     "manifest",
-    "measured",
-    "where",
+    "read_facts",
+    "verified_path",
 ]
 
 COMMIT = "3dac8221081e190f157d78e93bfa8867f90d0965"
@@ -108,7 +108,7 @@ def git_blob_sha1(path: Path) -> str:
     return digest.hexdigest()
 
 
-def local_path(entry: ManifestEntry) -> Path | None:
+def verified_path(entry: ManifestEntry) -> Path | None:
     """The verified file on this machine, ANOONLY_DATA before the cache; None if there is none.
 
     Raises BadDataFile for another file of that name in ANOONLY_DATA. One in the cache counts as absent, so
@@ -122,28 +122,28 @@ def local_path(entry: ManifestEntry) -> Path | None:
     return cached if _is_genuine(cached, entry) else None
 
 
-def where(entry: ManifestEntry) -> Path | None:
+def find_file(entry: ManifestEntry) -> Path | None:
     """Where a file of that name lies on this machine, ANOONLY_DATA before the cache; for listings, unverified."""
     paths = (_given_path(entry), cached_path(entry))
     return next((path for path in paths if path is not None and os.path.isfile(path)), None)
 
 
-def is_at_hand(entry: ManifestEntry) -> bool:
+def is_local(entry: ManifestEntry) -> bool:
     """Whether a file of that name lies on this machine; for listings, it is not verified."""
-    return where(entry) is not None
+    return find_file(entry) is not None
 
 
-def measured(entry: ManifestEntry) -> Facts | None:
+def read_facts(entry: ManifestEntry) -> Facts | None:
     """What the file on this machine holds, from its header and its labels alone; None where that cannot be read."""
-    path = where(entry)
+    path = find_file(entry)
     try:
-        return _measured(path, path.stat().st_mtime_ns) if path is not None else None
+        return _read_facts(path, path.stat().st_mtime_ns) if path is not None else None
     except UNREADABLE:
         return None
 
 
 @cache
-def _measured(path: Path, mtime_ns: int) -> Facts:
+def _read_facts(path: Path, mtime_ns: int) -> Facts:
     """The facts of a file, read once a process for each state of it; raises one of UNREADABLE."""
     with zipfile.ZipFile(path) as archive, archive.open("X.npy") as features:
         old = np.lib.format.read_magic(features) == (1, 0)
@@ -153,14 +153,14 @@ def _measured(path: Path, mtime_ns: int) -> Facts:
         return Facts(rows, columns, int((archive["y"] == 1).sum()))
 
 
-def fetch(entry: ManifestEntry, progress: Progress | None = None) -> Path:
+def fetch(entry: ManifestEntry, progress: ByteProgress | None = None) -> Path:
     """The verified file on this machine, downloaded into the cache if need be.
 
     progress is called with (bytes so far, whole size or None), rising also over a new try; what it raises
     ends the download. Whatever ends it early, only a verified file ever gets the file's name. Raises
     DatasetUnavailable (no network, or the server has no such file), DownloadFailed or BadDataFile.
     """
-    if (found := local_path(entry)) is not None:
+    if (found := verified_path(entry)) is not None:
         return found
     target = cached_path(entry)
     source = Source(entry.catalogue_name, _url(entry), entry.bytes)
@@ -168,7 +168,7 @@ def fetch(entry: ManifestEntry, progress: Progress | None = None) -> Path:
     return target
 
 
-def load_arrays(entry: ManifestEntry, progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray]:
+def load_arrays(entry: ManifestEntry, progress: ByteProgress | None = None) -> tuple[np.ndarray, np.ndarray]:
     """X [rows, columns] and y [rows] as the file has them, fetched if need be.
 
     Raises BadDataFile if the file holds no such arrays, and what fetch raises.

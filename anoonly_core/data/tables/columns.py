@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from anoonly_core.data.dataset import LARGEST
-from anoonly_core.data.tables.readers import one_line
+from anoonly_core.data.dataset import MAX_ABS
+from anoonly_core.data.tables.readers import printable
 
-__all__ = ["CATEGORY", "MAX_WORDS", "NUMBER", "ColumnLook", "as_numbers", "as_words", "look_at", "named"]
+__all__ = ["CATEGORY", "MAX_WORDS", "NUMBER", "ColumnProfile", "list_names", "profile_column", "to_numbers", "to_words"]
 
 NUMBER, CATEGORY, TEXT, MIXED, DATE, EMPTY, INFINITE, OTHER = (
     *("number", "category", "text", "mixed", "date", "empty", "infinite", "other"),
@@ -38,7 +38,7 @@ _FAULTS = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class ColumnLook:
+class ColumnProfile:
     """One column: its kind, how many cells are missing, its words if it has categories, an example of what is wrong.
 
     kind: NUMBER and CATEGORY can be used, all others cannot. row: where the example stands, from 0.
@@ -66,47 +66,47 @@ class ColumnLook:
     def fault(self) -> str:
         """Why it cannot be used, as the end of a sentence that begins with its name."""
         return _FAULTS[self.kind].format(
-            words=self.count, most=MAX_WORDS, row=self.row, example=self.example, largest=LARGEST
+            words=self.count, most=MAX_WORDS, row=self.row, example=self.example, largest=MAX_ABS
         )
 
 
-def look_at(name: str, values: pd.Series[Any]) -> ColumnLook:
+def profile_column(name: str, values: pd.Series[Any]) -> ColumnProfile:
     """Say what a column is."""
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
-        return ColumnLook(name, DATE, int(values.isna().sum()))
+        return ColumnProfile(name, DATE, int(values.isna().sum()))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
-        return _numbers(name, as_numbers(values))
-    words = as_words(values)
+        return _numbers(name, to_numbers(values))
+    words = to_words(values)
     there = words != ""
     missing = int((~there).sum())
     if not there.any():
-        return ColumnLook(name, EMPTY, missing)
+        return ColumnProfile(name, EMPTY, missing)
     if (odd := _first(np.array([not isinstance(own, str | bool | int | float) for own in values]) & there)) is not None:
-        return ColumnLook(name, OTHER, missing, example=_cell(words[odd]), row=odd)
+        return ColumnProfile(name, OTHER, missing, example=_cell(words[odd]), row=odd)
     parsed = pd.to_numeric(pd.Series(words), errors="coerce").to_numpy(dtype=np.float64)
     wrong = there & np.isnan(parsed)
     if not wrong.any():
         return _numbers(name, parsed)
     if wrong.sum() < MOSTLY * there.sum():
         first = int(np.flatnonzero(wrong)[0])
-        return ColumnLook(name, MIXED, missing, example=_cell(words[first]), row=first)
+        return ColumnProfile(name, MIXED, missing, example=_cell(words[first]), row=first)
     if all(map(DATES.fullmatch, words[there])):
-        return ColumnLook(name, DATE, missing)
+        return ColumnProfile(name, DATE, missing)
     distinct = np.unique(words[there])
     kind = CATEGORY if len(distinct) <= MAX_WORDS else TEXT
     first = int(np.flatnonzero(there)[0])
     seen = tuple(map(str, distinct[:MAX_WORDS]))
-    return ColumnLook(name, kind, missing, seen, len(distinct), _cell(words[first]), first)
+    return ColumnProfile(name, kind, missing, seen, len(distinct), _cell(words[first]), first)
 
 
-def as_numbers(values: pd.Series[Any]) -> np.ndarray:
+def to_numbers(values: pd.Series[Any]) -> np.ndarray:
     """A column of numbers as float64 [rows], NaN where there is none; NaN too where a cell is no number."""
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return pd.to_numeric(pd.Series(as_words(values)), errors="coerce").to_numpy(dtype=np.float64)
+    return pd.to_numeric(pd.Series(to_words(values)), errors="coerce").to_numpy(dtype=np.float64)
 
 
-def as_words(values: pd.Series[Any]) -> np.ndarray:
+def to_words(values: pd.Series[Any]) -> np.ndarray:
     """Each cell as a word without blanks around it, str [rows], "" where it is missing; 1.0 is the word 1."""
     absent = values.isna().to_numpy(dtype=bool)
     if pd.api.types.is_float_dtype(values):
@@ -118,19 +118,19 @@ def as_words(values: pd.Series[Any]) -> np.ndarray:
     return np.where(absent, "", np.array(cells, dtype=object)).astype(object)
 
 
-def named(names: list[str]) -> str:
+def list_names(names: list[str]) -> str:
     """Columns as a sentence names them: the first few, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(one_line(name[:60]) for name in names[:SHOWN]) + more
+    return ", ".join(printable(name[:60]) for name in names[:SHOWN]) + more
 
 
-def _numbers(name: str, values: np.ndarray) -> ColumnLook:
+def _numbers(name: str, values: np.ndarray) -> ColumnProfile:
     missing = int(np.isnan(values).sum())
     if missing == len(values):
-        return ColumnLook(name, EMPTY, missing)
-    if (huge := _first(abs(values) > LARGEST)) is not None:
-        return ColumnLook(name, INFINITE, missing, row=huge)
-    return ColumnLook(name, NUMBER, missing)
+        return ColumnProfile(name, EMPTY, missing)
+    if (huge := _first(abs(values) > MAX_ABS)) is not None:
+        return ColumnProfile(name, INFINITE, missing, row=huge)
+    return ColumnProfile(name, NUMBER, missing)
 
 
 def _first(where: np.ndarray) -> int | None:

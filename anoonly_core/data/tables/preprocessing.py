@@ -6,12 +6,20 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from anoonly_core.data.dataset import LARGEST
-from anoonly_core.data.tables.columns import MAX_WORDS, NUMBER, ColumnLook, as_numbers, as_words, look_at, named
-from anoonly_core.data.tables.readers import MAX_COLUMNS, one_line
+from anoonly_core.data.dataset import MAX_ABS
+from anoonly_core.data.tables.columns import (
+    MAX_WORDS,
+    NUMBER,
+    ColumnProfile,
+    list_names,
+    profile_column,
+    to_numbers,
+    to_words,
+)
+from anoonly_core.data.tables.readers import MAX_COLUMNS, printable
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["Column", "Preparation", "fit_preparation"]
+__all__ = ["Column", "Preprocessing", "fit_preprocessing"]
 
 
 class Column(BaseModel):
@@ -32,7 +40,7 @@ class Column(BaseModel):
         return (self.name,) if self.words is None else tuple(f"{self.name} = {word}" for word in self.words)
 
 
-class Preparation(BaseModel):
+class Preprocessing(BaseModel):
     """The columns in order; drops: whether rows with a missing value are left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,7 +60,7 @@ class Preparation(BaseModel):
         not there, is no number any more, or lacks values that nothing stands in for.
         """
         if absent := [column.name for column in self.columns if column.name not in table.columns]:
-            raise BadDataFile(f"{shown} lacks columns that the features are made of: {named(absent)}.")
+            raise BadDataFile(f"{shown} lacks columns that the features are made of: {list_names(absent)}.")
         parts, missing = [], np.zeros(len(table), dtype=bool)
         for column in self.columns:
             values, absent_here = self._part(column, table[column.name], shown)
@@ -70,7 +78,7 @@ class Preparation(BaseModel):
     def unknown_words(self, table: pd.DataFrame) -> dict[str, int]:
         """How many cells hold a word that the preparation does not know, by column; columns with none are left out."""
         counts = {
-            column.name: int((~np.isin(as_words(table[column.name]).astype(str), ["", *column.words])).sum())
+            column.name: int((~np.isin(to_words(table[column.name]).astype(str), ["", *column.words])).sum())
             for column in self.columns
             if column.words is not None
         }
@@ -79,24 +87,24 @@ class Preparation(BaseModel):
     def _part(self, column: Column, values: pd.Series, shown: str) -> tuple[np.ndarray, np.ndarray]:
         """One column's features and which rows have no value that could stand there."""
         if column.words is not None:
-            words = as_words(values)
+            words = to_words(values)
             found = (words[:, None] == np.array(column.words, dtype=object)).astype(np.float64)
             return found, (words == "") & self.drops
-        numbers = as_numbers(values)
+        numbers = to_numbers(values)
         absent = np.isnan(numbers)
-        beyond = bool((abs(numbers) > LARGEST).any())
+        beyond = bool((abs(numbers) > MAX_ABS).any())
         if absent.any() or beyond:
-            look = look_at(column.name, values)
+            look = profile_column(column.name, values)
             if (look.kind != NUMBER and absent.sum() > look.missing) or beyond:
-                raise BadDataFile(f"{shown}: column {one_line(column.name[:60])} {look.fault}.")
+                raise BadDataFile(f"{shown}: column {printable(column.name[:60])} {look.fault}.")
         if column.fill is not None and not self.drops:
             numbers, absent = np.where(absent, column.fill, numbers), np.zeros_like(absent)
         return numbers, absent
 
 
-def fit_preparation(
-    table: pd.DataFrame, looks: list[ColumnLook], one_hot: bool | None, impute: bool | None, shown: str
-) -> Preparation:
+def fit_preprocessing(
+    table: pd.DataFrame, looks: list[ColumnProfile], one_hot: bool | None, impute: bool | None, shown: str
+) -> Preprocessing:
     """Make one for these columns of a table.
 
     one_hot: whether words become features (True) or are left out (False); impute: whether a column's median
@@ -106,11 +114,11 @@ def fit_preparation(
     if faults := [look for look in looks if not look.usable]:
         first = faults[0]
         more = f" ({len(faults) - 1} more columns cannot be used either)" if len(faults) > 1 else ""
-        raise BadDataFile(f"{shown}: column {one_line(first.name[:60])} {first.fault}: leave it out{more}.")
+        raise BadDataFile(f"{shown}: column {printable(first.name[:60])} {first.fault}: leave it out{more}.")
     words = [look for look in looks if look.kind != NUMBER]
     if words and one_hot is None:
         raise BadDataFile(
-            f"{shown}: these columns hold words, not numbers: {named([look.name for look in words])}; say "
+            f"{shown}: these columns hold words, not numbers: {list_names([look.name for look in words])}; say "
             "categories=one_hot to make each word a feature, or categories=leave_out."
         )
     looks = [look for look in looks if look.kind == NUMBER or one_hot]
@@ -122,13 +130,13 @@ def fit_preparation(
     lacking = [look for look in looks if look.missing]
     if lacking and impute is None:
         raise BadDataFile(
-            f"{shown}: values are missing in {named([look.name for look in lacking])}; say missing=impute to have the "
-            "column's median stand in, or missing=drop to leave those rows out."
+            f"{shown}: values are missing in {list_names([look.name for look in lacking])}; say missing=impute to have "
+            "the column's median stand in, or missing=drop to leave those rows out."
         )
     assert all(look.count <= MAX_WORDS for look in looks)
-    return Preparation(
+    return Preprocessing(
         columns=tuple(
-            Column(name=look.name, fill=float(np.nanmedian(as_numbers(table[look.name]))) if impute else None)
+            Column(name=look.name, fill=float(np.nanmedian(to_numbers(table[look.name]))) if impute else None)
             if look.kind == NUMBER
             else Column(name=look.name, words=look.words)
             for look in looks

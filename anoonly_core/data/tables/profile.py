@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from anoonly_core.data.tables.columns import ColumnLook, as_words, look_at
-from anoonly_core.data.tables.schema import LABEL_COLUMNS, MAX_CLASSES, NO_LABEL, Reading
+from anoonly_core.data.tables.columns import ColumnProfile, profile_column, to_words
+from anoonly_core.data.tables.schema import LABEL_COLUMNS, MAX_CLASSES, NO_LABEL, TableSchema
 
-__all__ = ["TableLook", "look_at_table", "suggested", "suggested_anomalies"]
+__all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
 
 HEAD_ROWS = 50
 # Names that often mean what a row is, beside those that the command line takes for the label without being asked.
@@ -22,7 +22,7 @@ IDENTIFIERS = ("id", "index", "row", "row_id", "rowid", "nr", "no", "unnamed: 0"
 
 
 @dataclass(frozen=True, eq=False)
-class TableLook:
+class TableProfile:
     """What a table holds before anything is decided.
 
     columns: each of them. values: how often each value stands in a column, "" for blank, for the columns that
@@ -30,37 +30,39 @@ class TableLook:
     """
 
     rows: int
-    columns: tuple[ColumnLook, ...]
+    columns: tuple[ColumnProfile, ...]
     values: Mapping[str, Mapping[str, int]]
     head: pd.DataFrame
     identifiers: tuple[str, ...]
 
 
-def look_at_table(table: pd.DataFrame) -> TableLook:
+def profile_table(table: pd.DataFrame) -> TableProfile:
     """Look at a table as it came from its file."""
     names = [str(name) for name in table.columns]
     values = {name: own for name in names if (own := _values(table[name])) is not None}
     identifiers = tuple(name for name in names if name.strip().lower() in IDENTIFIERS and table[name].is_unique)
-    return TableLook(len(table), tuple(look_at(n, table[n]) for n in names), values, table.head(HEAD_ROWS), identifiers)
+    return TableProfile(
+        len(table), tuple(profile_column(n, table[n]) for n in names), values, table.head(HEAD_ROWS), identifiers
+    )
 
 
-def suggested(look: TableLook) -> Reading:
+def suggest_schema(look: TableProfile) -> TableSchema:
     """How the table is probably meant: to begin with, and to be looked at by whoever brought it."""
     by_name = {name.strip().lower(): name for name in reversed(list(look.values))}
     label = next((by_name[name] for name in OFTEN_LABELS if name in by_name), NO_LABEL)
     used = [column for column in look.columns if column.name != label]
     without = [column.name for column in used if not column.usable or column.name in look.identifiers]
     left = [column for column in used if column.name not in without]
-    return Reading(
+    return TableSchema(
         label=label,
-        anomaly=suggested_anomalies(look.values[label]) if label else (),
+        anomaly=suggest_anomalies(look.values[label]) if label else (),
         without=tuple(without),
         categories="one_hot" if any(column.words for column in left) else None,
         missing="impute" if any(column.missing for column in left) else None,
     )
 
 
-def suggested_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
+def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
     """The values that say so by themselves, or else the rarest one."""
     there = {value: count for value, count in values.items() if value}
     if len(there) < 2:
@@ -78,5 +80,5 @@ def _values(column: pd.Series) -> dict[str, int] | None:
             return None
     except TypeError:  # of lists and the like
         return None
-    words, counts = np.unique(as_words(column).astype(str), return_counts=True)
+    words, counts = np.unique(to_words(column).astype(str), return_counts=True)
     return dict(zip(map(str, words), counts.tolist(), strict=True))

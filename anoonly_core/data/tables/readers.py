@@ -26,9 +26,9 @@ __all__ = [
     "check_file",
     "check_size",
     "file_fingerprint",
-    "one_line",
+    "file_suffix",
+    "printable",
     "read_table",
-    "suffix_of",
 ]
 
 FILE_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".npz")
@@ -42,7 +42,7 @@ SEPARATORS = ",;\t|"
 BLANKS = ["?"]  # beside what pandas takes for a missing value: the UCI repository's mark
 
 
-def one_line(name: str | Path) -> str:
+def printable(name: str | Path) -> str:
     """A name or path as a sentence can hold it: quoted and escaped if it has line breaks or the like, and cut."""
     text = str(name)
     if len(text) > SAID:
@@ -50,7 +50,7 @@ def one_line(name: str | Path) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def suffix_of(name: str | Path) -> str:
+def file_suffix(name: str | Path) -> str:
     """Which of FILE_SUFFIXES a name or path ends in, whatever its case; "" if in none."""
     return next((suffix for suffix in FILE_SUFFIXES if str(name).lower().endswith(suffix)), "")
 
@@ -58,9 +58,9 @@ def suffix_of(name: str | Path) -> str:
 def check_file(path: Path) -> None:
     """Raise UnknownDataset unless a file with one of FILE_SUFFIXES lies at this path."""
     if not os.path.isfile(path):
-        raise UnknownDataset(f"There is no file {one_line(path)}.")
-    if not suffix_of(path):
-        raise UnknownDataset(f"{one_line(path)} is neither a data set nor a {', '.join(FILE_SUFFIXES)} file.")
+        raise UnknownDataset(f"There is no file {printable(path)}.")
+    if not file_suffix(path):
+        raise UnknownDataset(f"{printable(path)} is neither a data set nor a {', '.join(FILE_SUFFIXES)} file.")
 
 
 def check_size(shown: str, size: int) -> None:
@@ -76,7 +76,7 @@ def file_fingerprint(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise BadDataFile(f"{one_line(path)} cannot be read: {error.strerror}.") from error
+        raise BadDataFile(f"{printable(path)} cannot be read: {error.strerror}.") from error
 
 
 def read_table(path: Path, shown: str | None = None) -> pd.DataFrame:
@@ -87,7 +87,7 @@ def read_table(path: Path, shown: str | None = None) -> pd.DataFrame:
     are missing values. Raises UnknownDataset, or BadDataFile where it cannot be read or is beyond the limits.
     """
     check_file(path)
-    shown, suffix = shown or one_line(path), suffix_of(path)
+    shown, suffix = shown or printable(path), file_suffix(path)
     try:
         check_size(shown, path.stat().st_size)
         table = _READERS[suffix](path, shown)
@@ -99,7 +99,7 @@ def read_table(path: Path, shown: str | None = None) -> pd.DataFrame:
     table.columns = pd.Index([str(name) for name in table.columns], dtype="str")
     if not table.columns.is_unique:
         twin = table.columns[table.columns.duplicated()][0]
-        raise BadDataFile(f"{shown} has two columns called {one_line(twin[:60])}.")
+        raise BadDataFile(f"{shown} has two columns called {printable(twin[:60])}.")
     if not len(table):
         raise BadDataFile(f"{shown} has no rows.")
     return table
@@ -121,7 +121,7 @@ def _check_unpacked(shown: str, size: int) -> None:
 
 
 def _read_text(path: Path, shown: str) -> pd.DataFrame:
-    opener = gzip.open if suffix_of(path) == ".csv.gz" else open
+    opener = gzip.open if file_suffix(path) == ".csv.gz" else open
     with cast(BinaryIO, opener(path, "rb")) as file:  # once through, so that nothing is held that is too large
         first, size, lines = file.readline(CHUNK), 0, 0
         separator = max(SEPARATORS, key=lambda own: first.count(own.encode()))

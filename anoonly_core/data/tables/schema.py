@@ -14,22 +14,22 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
-from anoonly_core.data.tables.columns import ColumnLook, as_words, look_at, named
-from anoonly_core.data.tables.preprocessing import Preparation, fit_preparation
-from anoonly_core.data.tables.readers import one_line
+from anoonly_core.data.tables.columns import ColumnProfile, list_names, profile_column, to_words
+from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
+from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import BadDataFile, InvalidConfig
 from anoonly_core.rng import numpy_generator
 
 __all__ = [
     "LABEL_COLUMNS",
-    "READING_RULES",
+    "SCHEMA_RULES",
     "UNLABELED",
-    "ReadTable",
-    "Reading",
-    "features_of",
-    "label_of",
-    "make_reading",
-    "read_as",
+    "ParsedTable",
+    "TableSchema",
+    "build_features",
+    "find_label_column",
+    "make_schema",
+    "parse_table",
 ]
 
 LABEL_COLUMNS = ("y", "label", "anomaly", "target")
@@ -39,7 +39,7 @@ UNLABELED = -1
 # Values that say by themselves which rows are anomalies.
 PLAIN = ({"0", "1"}, {"False", "True"})
 
-READING_RULES = {
+SCHEMA_RULES = {
     "label": f"the name of a column, or nothing for none; unless given {', '.join(LABEL_COLUMNS)}, the first there is",
     "anomaly": "the values of the label column that mean anomaly, with commas between",
     "normal": "the values of the label column that mean normal, all others anomaly",
@@ -52,7 +52,7 @@ READING_RULES = {
 Name = Annotated[str, StringConstraints(max_length=200)]
 
 
-class Reading(BaseModel):
+class TableSchema(BaseModel):
     """How a table is meant; None and () are what has not been said.
 
     label: the label column; NO_LABEL for a table without one. anomaly, normal: values of it, of which one is
@@ -72,46 +72,46 @@ class Reading(BaseModel):
     missing: Literal["impute", "drop"] | None = None
 
     @model_validator(mode="after")
-    def _one_side(self) -> Reading:
+    def _one_side(self) -> TableSchema:
         if self.anomaly and self.normal:
             raise ValueError("both sides")
         return self
 
 
-def make_reading(values: Mapping[str, object]) -> Reading:
+def make_schema(values: Mapping[str, object]) -> TableSchema:
     """A reading from what is said by name; raises InvalidConfig with one sentence."""
     try:
-        return Reading.model_validate(values)
+        return TableSchema.model_validate(values)
     except ValidationError as error:
         detail = error.errors()[0]
         name = str(detail["loc"][0]) if detail["loc"] else ""
         if not name:
             raise InvalidConfig("Say which values mean anomaly or which mean normal, not both.") from error
-        if name not in READING_RULES:
-            known = ", ".join(READING_RULES)
+        if name not in SCHEMA_RULES:
+            known = ", ".join(SCHEMA_RULES)
             raise InvalidConfig(f"A table is not read by {name[:60]!r}, only by {known}.") from error
-        raise InvalidConfig(f"{name} must be {READING_RULES[name]}, not {str(values[name])[:60]!r}.") from error
+        raise InvalidConfig(f"{name} must be {SCHEMA_RULES[name]}, not {str(values[name])[:60]!r}.") from error
 
 
 @dataclass(frozen=True, eq=False)
-class ReadTable:
+class ParsedTable:
     """A table as it is meant.
 
     X: float32 [rows, features]. y: int8 [rows], 1 anomaly, 0 normal, UNLABELED where the label is blank or there
-    is none. places: int64 [rows], each row's place in its file, from 0. drawn: bool [rows], the rows that stay where
+    is none. file_rows: int64 [rows], each row's place in its file, from 0. drawn: bool [rows], the rows that stay where
     anomalies are drawn to a share. labels: str [rows], what the label column says, "" where it is blank.
-    rows_in_file: before any were dropped. looks: its columns but for the label.
+    rows_in_file: before any were dropped. profiles: its columns but for the label.
     """
 
     X: np.ndarray
     y: np.ndarray
-    places: np.ndarray
+    file_rows: np.ndarray
     drawn: np.ndarray
     labels: np.ndarray
-    label: str
+    label_column: str
     rows_in_file: int
-    preparation: Preparation
-    looks: tuple[ColumnLook, ...]
+    preprocessing: Preprocessing
+    profiles: tuple[ColumnProfile, ...]
 
     @property
     def can_be_tested(self) -> bool:
@@ -122,11 +122,11 @@ class ReadTable:
         """All its rows as a data set in which nobody knows a label; no run can be tested on it."""
         nobody = np.ones(len(self.X), dtype=bool)
         y = np.zeros(len(self.X), dtype=np.int8)
-        return Dataset(name, self.X, y, self.places, Provenance(f"the file {name}", "yours"), unlabeled=nobody)
+        return Dataset(name, self.X, y, self.file_rows, Provenance(f"the file {name}", "yours"), unlabeled=nobody)
 
     def dataset(self, name: str, provenance: Provenance) -> Dataset:
         """The rows that stay as a data set of this name; raises BadDataFile where they cannot be tested on."""
-        if not self.label:
+        if not self.label_column:
             raise BadDataFile(
                 f"{name} needs a label column with one of the names {', '.join(LABEL_COLUMNS)}, or say which it is "
                 "with label=…."
@@ -138,12 +138,12 @@ class ReadTable:
             self.X[self.drawn],
             np.where(blank, 0, y),
             provenance,
-            self.places[self.drawn],
+            self.file_rows[self.drawn],
             unlabeled=blank if blank.any() else None,
         )
 
 
-def label_of(table: pd.DataFrame, reading: Reading) -> str:
+def find_label_column(table: pd.DataFrame, reading: TableSchema) -> str:
     """The label column that a reading means, NO_LABEL for none."""
     if reading.label is not None:
         return reading.label
@@ -151,55 +151,55 @@ def label_of(table: pd.DataFrame, reading: Reading) -> str:
     return next((named_so[name] for name in LABEL_COLUMNS if name in named_so), NO_LABEL)
 
 
-def read_as(table: pd.DataFrame, reading: Reading, shown: str) -> ReadTable:
+def parse_table(table: pd.DataFrame, reading: TableSchema, shown: str) -> ParsedTable:
     """A table's features and labels; shown: its name in sentences. Raises BadDataFile with what is wrong."""
-    label = label_of(table, reading)
-    X, kept, preparation, looks = features_of(table, reading, label, shown)
-    labels = as_words(table[label])[kept] if label else np.full(len(X), "", dtype=object)
+    label = find_label_column(table, reading)
+    X, kept, preprocessing, profiles = build_features(table, reading, label, shown)
+    labels = to_words(table[label])[kept] if label else np.full(len(X), "", dtype=object)
     y = _sides(labels, reading, label, shown) if label else np.full(len(X), UNLABELED, dtype=np.int8)
     drawn = _drawn(y, reading.share, shown)
-    places = np.flatnonzero(kept).astype(np.int64)
-    return ReadTable(X, y, places, drawn, labels, label, len(table), preparation, looks)
+    file_rows = np.flatnonzero(kept).astype(np.int64)
+    return ParsedTable(X, y, file_rows, drawn, labels, label, len(table), preprocessing, profiles)
 
 
-def features_of(
-    table: pd.DataFrame, reading: Reading, label: str, shown: str
-) -> tuple[np.ndarray, np.ndarray, Preparation, tuple[ColumnLook, ...]]:
+def build_features(
+    table: pd.DataFrame, reading: TableSchema, label: str, shown: str
+) -> tuple[np.ndarray, np.ndarray, Preprocessing, tuple[ColumnProfile, ...]]:
     """All columns but the label and what is left out as features, float32 [kept rows, features].
 
     Also which rows are kept, bool [rows], how it is done, and what the columns are. Raises BadDataFile.
     """
     if absent := [name for name in (*filter(None, [label]), *reading.without) if name not in table.columns]:
         raise BadDataFile(
-            f"{shown} has no column {named(absent)}: it has {named([str(own) for own in table.columns])}."
+            f"{shown} has no column {list_names(absent)}: it has {list_names([str(own) for own in table.columns])}."
         )
     features = [str(name) for name in table.columns if name != label and name not in reading.without]
-    looks = [look_at(name, table[name]) for name in features]
+    profiles = [profile_column(name, table[name]) for name in features]
     one_hot = None if reading.categories is None else reading.categories == "one_hot"
     impute = None if reading.missing is None else reading.missing == "impute"
-    preparation = fit_preparation(table, looks, one_hot, impute, shown)
-    X, kept = preparation.apply(table, shown)
-    return np.ascontiguousarray(X, dtype=np.float32), kept, preparation, tuple(looks)
+    preprocessing = fit_preprocessing(table, profiles, one_hot, impute, shown)
+    X, kept = preprocessing.apply(table, shown)
+    return np.ascontiguousarray(X, dtype=np.float32), kept, preprocessing, tuple(profiles)
 
 
-def _sides(labels: np.ndarray, reading: Reading, label: str, shown: str) -> np.ndarray:
+def _sides(labels: np.ndarray, reading: TableSchema, label: str, shown: str) -> np.ndarray:
     """1, 0 or UNLABELED for each row, int8 [rows]."""
     values = sorted(set(labels) - {""})
-    column = f"{shown}: the label column {one_line(label[:60])}"
+    column = f"{shown}: the label column {printable(label[:60])}"
     if len(values) > MAX_CLASSES:
         raise BadDataFile(f"{column} has {len(values)} different values, and a label has at most {MAX_CLASSES}.")
     chosen = set(reading.anomaly or reading.normal)
     if not chosen:
         if len(values) < 2 and not any(set(values) <= plain for plain in PLAIN):
-            raise BadDataFile(f"{column} holds nothing but {named(values)}, which tells no row from another.")
+            raise BadDataFile(f"{column} holds nothing but {list_names(values)}, which tells no row from another.")
         if not any(set(values) <= plain for plain in PLAIN):
             raise BadDataFile(
-                f"{column} holds {named(values)}, and its labels must be 0 and 1, or say which mean anomaly with "
+                f"{column} holds {list_names(values)}, and its labels must be 0 and 1, or say which mean anomaly with "
                 "anomaly=… or normal=…."
             )
         chosen = {"1", "True"}
     elif unknown := sorted(chosen - set(values)):
-        raise BadDataFile(f"{column} nowhere holds {named(unknown)}: it holds {named(values)}.")
+        raise BadDataFile(f"{column} nowhere holds {list_names(unknown)}: it holds {list_names(values)}.")
     is_chosen = np.isin(labels, sorted(chosen))
     anomalous = ~is_chosen if reading.normal else is_chosen
     return np.where(labels == "", UNLABELED, anomalous).astype(np.int8)

@@ -23,34 +23,45 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import Dataset, Provenance
-from anoonly_core.data.tables.preprocessing import Preparation
-from anoonly_core.data.tables.readers import FILE_SUFFIXES, check_size, one_line, read_table, suffix_of
-from anoonly_core.data.tables.schema import Reading, ReadTable, make_reading, read_as
+from anoonly_core.data.tables.preprocessing import Preprocessing
+from anoonly_core.data.tables.readers import FILE_SUFFIXES, check_size, file_suffix, printable, read_table
+from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.paths import cache_folder
 
 __all__ = [
-    "OwnTable",
-    "bring",
+    "Upload",
+    "add",
+    "apply_schema",
     "find",
     "folder",
     "get",
-    "is_own_name",
-    "keep",
+    "is_upload_name",
+    "list_uploads",
     "load",
     "load_dataset",
-    "marks",
-    "own_tables",
+    "load_marks",
     "provenance",
-    "put_marks",
     "read_source",
     "remove",
-    "settle",
+    "save_marks",
+    "set_permanent",
 ]
 
 NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
 ABOUT, TABLE, SOURCE = "about.json", "table.npz", "source"
 MARKS = "marks.json"
+# Keys of about.json that differ from the names of the fields.
+_STORED_KEYS = {
+    "file_name": "shown",
+    "permanent": "kept",
+    "schema": "reading",
+    "preprocessing": "preparation",
+    "label_column": "label",
+    "missing_counts": "filled",
+    "label_values": "labels",
+}
+_FIELD_NAMES = {key: name for name, key in _STORED_KEYS.items()}
 SHOWN_LENGTH = 80
 MAX_TABLES = 10  # of one owner, so that nobody fills the disk
 REMEMBERED_CELLS = 5_000_000
@@ -58,7 +69,7 @@ PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
-class OwnTable:
+class Upload:
     """What is known of a table without opening it.
 
     name: what a run's config calls it. shown: the file's name as the user gave it, on one line. owner: whose it
@@ -70,18 +81,18 @@ class OwnTable:
     """
 
     name: str
-    shown: str
+    file_name: str
     suffix: str
     owner: str
     server: str
-    kept: bool = False
+    permanent: bool = False
     identity: str = ""
-    reading: Mapping[str, Any] | None = None
-    preparation: Mapping[str, Any] | None = None
-    label: str = ""
+    schema: Mapping[str, Any] | None = None
+    preprocessing: Mapping[str, Any] | None = None
+    label_column: str = ""
     counts: Mapping[str, int] | None = None
-    filled: Mapping[str, int] | None = None
-    labels: tuple[str, ...] = ()
+    missing_counts: Mapping[str, int] | None = None
+    label_values: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -93,13 +104,13 @@ class OwnTable:
         """Whether a run can train and be tested on it."""
         return self.counts is not None and self.counts["anomalies"] > 0 and self.counts["normals"] > 0
 
-    def read_as(self) -> Reading:
+    def get_schema(self) -> TableSchema:
         """How it is meant."""
-        return make_reading(self.reading or {})
+        return make_schema(self.schema or {})
 
-    def prepared(self) -> Preparation:
+    def get_preprocessing(self) -> Preprocessing:
         """How its columns become features."""
-        return Preparation.model_validate(self.preparation)
+        return Preprocessing.model_validate(self.preprocessing)
 
 
 def folder() -> Path:
@@ -107,20 +118,20 @@ def folder() -> Path:
     return cache_folder() / "tables"
 
 
-def is_own_name(name: str) -> bool:
+def is_upload_name(name: str) -> bool:
     """Whether a table that was brought to the page could have this name."""
     return NAME.fullmatch(name) is not None
 
 
-def bring(shown: str, source: BinaryIO, owner: str, server: str) -> OwnTable:
+def add(shown: str, source: BinaryIO, owner: str, server: str) -> Upload:
     """Put a file into a folder of its own; raises BadDataFile where it is of no known kind, too large, one too many."""
-    suffix, seen = suffix_of(shown), one_line(shown[-SHOWN_LENGTH:])
+    suffix, seen = file_suffix(shown), printable(shown[-SHOWN_LENGTH:])
     if not suffix:
         raise BadDataFile(f"{seen} is no {', '.join(FILE_SUFFIXES)} file.")
-    if sum(table.owner == owner for table in own_tables()) >= MAX_TABLES:
+    if sum(table.owner == owner for table in list_uploads()) >= MAX_TABLES:
         raise BadDataFile(f"{MAX_TABLES} tables of yours are here already: remove one before you bring {seen}.")
     stem = re.sub(r"[^a-z0-9]+", "-", Path(shown).name[: -len(suffix)].lower()).strip("-")[:24].strip("-")
-    table = OwnTable(f"own_{stem or 'table'}_{secrets.token_hex(4)}", seen, suffix, owner, server)
+    table = Upload(f"own_{stem or 'table'}_{secrets.token_hex(4)}", seen, suffix, owner, server)
     try:
         table.folder.mkdir(parents=True, mode=0o700)
         with (table.folder / f"{SOURCE}{suffix}").open("wb") as file:
@@ -136,7 +147,7 @@ def bring(shown: str, source: BinaryIO, owner: str, server: str) -> OwnTable:
     return table
 
 
-def find(name: str) -> OwnTable | None:
+def find(name: str) -> Upload | None:
     """The table of this name; None if there is none."""
     if (parts := NAME.fullmatch(name)) is None:
         return None
@@ -144,31 +155,33 @@ def find(name: str) -> OwnTable | None:
     return table if table is not None and table.name == name else None
 
 
-def get(name: str) -> OwnTable:
+def get(name: str) -> Upload:
     """The same; raises UnknownDataset where there is none."""
     if (table := find(name)) is None:
         raise _gone(name)
     return table
 
 
-def own_tables(owner: str | None = None) -> list[OwnTable]:
+def list_uploads(owner: str | None = None) -> list[Upload]:
     """All tables, or those that this owner sees: its own and the kept ones; in order of their names."""
     try:
         found = [_noted(path) for path in folder().iterdir()]
     except OSError:
         return []
-    seen = [table for table in found if table is not None and (owner is None or table.kept or table.owner == owner)]
+    seen = [
+        table for table in found if table is not None and (owner is None or table.permanent or table.owner == owner)
+    ]
     return sorted(seen, key=lambda table: table.name)
 
 
-def read_source(table: OwnTable) -> pd.DataFrame:
+def read_source(table: Upload) -> pd.DataFrame:
     """Its file as it came, remembered while it is the last one and not large; raises BadDataFile."""
     if table.name not in _recent:
         _recent.clear()
         path = table.folder / f"{SOURCE}{table.suffix}"
         if not path.is_file():
-            raise _gone(table.shown)
-        source = read_table(path, table.shown)
+            raise _gone(table.file_name)
+        source = read_table(path, table.file_name)
         if source.size > REMEMBERED_CELLS:
             return source
         _recent[table.name] = source
@@ -178,11 +191,11 @@ def read_source(table: OwnTable) -> pd.DataFrame:
 _recent: dict[str, pd.DataFrame] = {}
 
 
-def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
+def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTable]:
     """Read a table as it is meant and keep it so, not as before; raises BadDataFile or CacheUnavailable."""
-    read = read_as(read_source(table), reading, table.shown)
+    read = parse_table(read_source(table), schema, table.file_name)
     names, codes = np.unique(read.labels.astype(str), return_inverse=True)
-    arrays = {"X": read.X, "y": read.y, "places": read.places, "drawn": read.drawn, "codes": codes, "names": names}
+    arrays = {"X": read.X, "y": read.y, "places": read.file_rows, "drawn": read.drawn, "codes": codes, "names": names}
     digest = hashlib.sha256()
     for array in arrays.values():
         digest.update(repr((array.shape, array.dtype.str)).encode())
@@ -198,18 +211,18 @@ def settle(table: OwnTable, reading: Reading) -> tuple[OwnTable, ReadTable]:
     settled = replace(
         get(table.name),  # as it is now: it may have been kept while a worker read it
         identity=f"own:{digest.hexdigest()}",
-        reading=reading.model_dump(mode="json", exclude_defaults=True),
-        preparation=read.preparation.model_dump(mode="json"),
-        label=read.label,
+        schema=schema.model_dump(mode="json", exclude_defaults=True),
+        preprocessing=read.preprocessing.model_dump(mode="json"),
+        label_column=read.label_column,
         counts={"rows": len(y), "features": read.X.shape[1], "rows_in_file": read.rows_in_file, **counts},
-        filled={look.name: look.missing for look in read.looks if look.missing},
-        labels=classes if len(classes) > 2 else (),
+        missing_counts={column.name: column.missing for column in read.profiles if column.missing},
+        label_values=classes if len(classes) > 2 else (),
     )
     _note(settled)
     return settled, read
 
 
-def load(table: OwnTable) -> ReadTable:
+def load(table: Upload) -> ParsedTable:
     """The table as it was settled, remembered while it is the last one; raises UnknownDataset where it is gone."""
     if table.identity in _loaded:
         return _loaded[table.identity]
@@ -217,32 +230,32 @@ def load(table: OwnTable) -> ReadTable:
         with np.load(table.folder / TABLE, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
     except Exception as error:
-        raise _gone(table.shown) from error
+        raise _gone(table.file_name) from error
     labels = arrays["names"].astype(object)[arrays["codes"]]
     assert table.counts is not None
-    read = ReadTable(
-        *(arrays["X"], arrays["y"], arrays["places"], arrays["drawn"], labels, table.label),
-        *(table.counts["rows_in_file"], table.prepared(), ()),
+    read = ParsedTable(
+        *(arrays["X"], arrays["y"], arrays["places"], arrays["drawn"], labels, table.label_column),
+        *(table.counts["rows_in_file"], table.get_preprocessing(), ()),
     )
     _loaded.clear()
     _loaded[table.identity] = read
     return read
 
 
-_loaded: dict[str, ReadTable] = {}
+_loaded: dict[str, ParsedTable] = {}
 
 
-def load_dataset(table: OwnTable) -> Dataset:
+def load_dataset(table: Upload) -> Dataset:
     """The same as a data set; raises BadDataFile where it has no rows to test on."""
     return load(table).dataset(table.name, provenance(table))
 
 
-def provenance(table: OwnTable) -> Provenance:
+def provenance(table: Upload) -> Provenance:
     """Where its rows come from."""
-    return Provenance(f"the file {table.shown}", "yours")
+    return Provenance(f"the file {table.file_name}", "yours")
 
 
-def marks(table: OwnTable) -> dict[int, bool]:
+def load_marks(table: Upload) -> dict[int, bool]:
     """What was marked by hand: rows by their place in the file, True for an anomaly, False for one that is none."""
     with suppress(OSError, ValueError, AttributeError):
         kept = json.loads((table.folder / MARKS).read_text(encoding="utf-8"))
@@ -250,19 +263,19 @@ def marks(table: OwnTable) -> dict[int, bool]:
     return {}
 
 
-def put_marks(table: OwnTable, marked: Mapping[int, bool]) -> None:
+def save_marks(table: Upload, marked: Mapping[int, bool]) -> None:
     """Keep the marks with the table, in place of those that were there; raises CacheUnavailable."""
     _replace(table.folder / MARKS, json.dumps({str(row): bool(own) for row, own in marked.items()}).encode())
 
 
-def keep(table: OwnTable, kept: bool = True) -> OwnTable:
+def set_permanent(table: Upload, permanent: bool = True) -> Upload:
     """Let a table stay when its owner goes, for all who use this server, or no longer so; raises CacheUnavailable."""
-    changed = replace(table, kept=kept)
+    changed = replace(table, permanent=permanent)
     _note(changed)
     return changed
 
 
-def remove(table: OwnTable) -> None:
+def remove(table: Upload) -> None:
     """Delete a table and all that lies with it, as far as the disk lets it: `find` tells."""
     shutil.rmtree(table.folder, ignore_errors=True)
 
@@ -271,8 +284,9 @@ def _gone(shown: str) -> UnknownDataset:
     return UnknownDataset(f"The table {shown} is not here any more: bring its file again.")
 
 
-def _note(table: OwnTable) -> None:
-    _replace(table.folder / ABOUT, json.dumps(asdict(table)).encode())
+def _note(table: Upload) -> None:
+    stored = {_STORED_KEYS.get(name, name): value for name, value in asdict(table).items()}
+    _replace(table.folder / ABOUT, json.dumps(stored).encode())
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -290,9 +304,10 @@ def _replace(path: Path, content: bytes) -> None:
         raise CacheUnavailable(f"{why}: make room or give access there.") from error
 
 
-def _noted(path: Path) -> OwnTable | None:
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        known = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-        table = OwnTable(**{**known, "labels": tuple(known["labels"])})
+def _noted(path: Path) -> Upload | None:
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        stored = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        values = {_FIELD_NAMES.get(key, key): value for key, value in stored.items()}
+        table = Upload(**{**values, "label_values": tuple(values["label_values"])})
         return table if NAME.fullmatch(table.name) and table.folder.name == path.name else None
     return None

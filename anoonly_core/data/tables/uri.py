@@ -7,22 +7,22 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from anoonly_core.data.dataset import Dataset, Provenance
-from anoonly_core.data.tables.readers import file_fingerprint, one_line, read_table, suffix_of
-from anoonly_core.data.tables.schema import Reading, ReadTable, make_reading, read_as
+from anoonly_core.data.tables.readers import file_fingerprint, file_suffix, printable, read_table
+from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
 
-__all__ = ["address_identity", "address_of", "is_file_address", "load_address", "parse_address", "read_address"]
+__all__ = ["format_uri", "is_file_uri", "load_uri", "parse_uri", "read_uri", "uri_identity"]
 
 _LISTS = ("anomaly", "normal", "without")
 _PLAIN = " ()[]{}'/:+*$@!~"  # characters that need no escape in a value; those of the address itself do
 
 
-def parse_address(address: str) -> tuple[Path, Reading]:
+def parse_uri(address: str) -> tuple[Path, TableSchema]:
     """The file and how it is meant; a file whose own name has a question mark is found too.
 
     Values are percent-encoded where they hold one of `%`, `&`, `,` or `=`. Raises InvalidConfig.
     """
     if "?" not in address or os.path.isfile(address):
-        return Path(address), Reading()
+        return Path(address), TableSchema()
     path, _, said = address.rpartition("?")
     values: dict[str, object] = {}
     for part in filter(None, said.split("&")):
@@ -31,10 +31,10 @@ def parse_address(address: str) -> tuple[Path, Reading]:
             values[name] = tuple(unquote(own).strip() for own in text.split(",") if own)
         else:
             values[name] = unquote(text)
-    return Path(path), make_reading(values)
+    return Path(path), make_schema(values)
 
 
-def address_of(path: str, reading: Reading) -> str:
+def format_uri(path: str, reading: TableSchema) -> str:
     """The address that means this file and reading; what has not been said is left out."""
     said = []
     for name, value in reading.model_dump(exclude_defaults=True).items():
@@ -43,25 +43,25 @@ def address_of(path: str, reading: Reading) -> str:
     return f"{path}?{'&'.join(said)}" if said else path
 
 
-def is_file_address(name: str) -> bool:
+def is_file_uri(name: str) -> bool:
     """Whether a name is meant as a file, by its ending or because one is there."""
-    return bool(suffix_of(name.rpartition("?")[0] if "?" in name else name)) or os.path.isfile(name)
+    return bool(file_suffix(name.rpartition("?")[0] if "?" in name else name)) or os.path.isfile(name)
 
 
-def address_identity(address: str) -> str:
+def uri_identity(address: str) -> str:
     """What a key knows a file by: its bytes and how they are read; raises as read_address does."""
-    path, reading = parse_address(address)
-    known = f"file:{suffix_of(path)}:{file_fingerprint(path)}"
-    return known if reading == Reading() else f"{known}:{reading.model_dump_json()}"
+    path, reading = parse_uri(address)
+    known = f"file:{file_suffix(path)}:{file_fingerprint(path)}"
+    return known if reading == TableSchema() else f"{known}:{reading.model_dump_json()}"
 
 
-def read_address(address: str) -> ReadTable:
+def read_uri(address: str) -> ParsedTable:
     """The file's table as it is meant; raises UnknownDataset, InvalidConfig or BadDataFile with one sentence."""
-    path, reading = parse_address(address)
-    return read_as(read_table(path), reading, one_line(path))
+    path, reading = parse_uri(address)
+    return parse_table(read_table(path), reading, printable(path))
 
 
-def load_address(address: str) -> Dataset:
+def load_uri(address: str) -> Dataset:
     """The same as a data set, which needs rows that are known to be anomalies and rows known to be normal."""
-    path, _ = parse_address(address)
-    return read_address(address).dataset(one_line(path.name), Provenance(f"the file {one_line(path)}", "yours"))
+    path, _ = parse_uri(address)
+    return read_uri(address).dataset(printable(path.name), Provenance(f"the file {printable(path)}", "yours"))

@@ -15,8 +15,8 @@ from anoonly_core.config import RULES, RunConfig
 from anoonly_core.data.catalogue import find
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.schema import Reading
-from anoonly_core.data.tables.uri import parse_address
+from anoonly_core.data.tables.schema import TableSchema
+from anoonly_core.data.tables.uri import parse_uri
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import command_line, own_file
@@ -152,12 +152,12 @@ def _settings(a: RunConfig, b: RunConfig) -> Iterable[list[str]]:
 
 def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
     """Where the rows come from; of a user's own file also how it was read."""
-    brought, reading = uploads.find(name), Reading()
+    brought, reading = uploads.find(name), TableSchema()
     if brought is not None:
-        yield ["file", brought.shown]
-        reading = brought.read_as()
+        yield ["file", brought.file_name]
+        reading = brought.get_schema()
     elif find(name) is None:
-        path, reading = parse_address(name)
+        path, reading = parse_uri(name)
         yield ["file", path.name]
     else:
         where = dataset.provenance

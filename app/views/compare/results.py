@@ -12,7 +12,7 @@ import streamlit as st
 from anoonly_core.baselines import BASELINES
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.tables.uploads import is_own_name
+from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.projection import scaled_inputs
@@ -179,7 +179,7 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
     jobs = maps.jobs
     if projector != "pca":
         tables = {key: table for _, key, table, _ in maps.wanted(projector)}
-        jobs.request_points(session, projector, tables, stored=not is_own_name(maps.pair.b.config.dataset))
+        jobs.request_points(session, projector, tables, stored=not is_upload_name(maps.pair.b.config.dataset))
     panels = maps.panels(projector)
     failures = [sentence for key in panels if (sentence := jobs.failure(key))]
     event = st.plotly_chart(

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from anoonly_core.data.adbench import files as adbench
-from anoonly_core.data.cache import cache_contents, is_cached, remove
+from anoonly_core.data.cache import cache_usage, is_cached, remove
 from anoonly_core.data.catalogue import DATASETS, identity, load
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.paths import cache_folder
@@ -75,7 +75,7 @@ def _draw(jobs: Jobs, session: str) -> None:
     table = datasets_table()
     sentence = st.empty()
     listed = _filters(table)
-    cache = cache_contents()
+    cache = cache_usage()
     said = catalogue_sentence(table, len(listed), cache, cache_folder())
     sentence.markdown(f"##### {escape_markdown(said)}")
     name = _draw_table(listed)
@@ -189,9 +189,9 @@ def _draw_about(name: str) -> None:
     st.caption(escape_markdown(origin))
     try:
         file = DATASETS[name].file
-        if not DATASETS[name].at_hand():
+        if not DATASETS[name].is_local():
             st.caption("It can be looked at once it is fetched.")
-        elif file is not None and adbench.local_path(file) is None:  # reading it would download it, here and now
+        elif file is not None and adbench.verified_path(file) is None:  # reading it would download it, here and now
             notices.error(f"The cache's file of {name} is damaged: remove it and fetch it again.")
         else:
             _draw_look(name, _look(name))
@@ -236,7 +236,7 @@ def _draw_cache() -> None:
     store = default_store()
     used, most = format_megabytes(store.size()), format_megabytes(store.max_bytes)
     bounds = {"finished runs": f"results of at most {most}, of which {used} are used; see Runs"}
-    shares = cache_contents()
+    shares = cache_usage()
     lines = [
         f"| {share.kind} | {share.files} | {format_megabytes(share.bytes)} | {bounds.get(share.kind, 'none')} |"
         for share in shares

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from anoonly_core.data.adbench import files as adbench
-from anoonly_core.data.cache import Share
+from anoonly_core.data.cache import CacheUsage
 from anoonly_core.data.catalogue import DATASETS, Entry
 from app.text.labels import MEGABYTE
 from app.widgets.download import download_size
@@ -66,7 +66,7 @@ def filter_datasets(table: pd.DataFrame, family: str | None, is_local_only: bool
     return table[keep]
 
 
-def catalogue_sentence(table: pd.DataFrame, listed: int, cache: Sequence[Share], folder: Path) -> str:
+def catalogue_sentence(table: pd.DataFrame, listed: int, cache: Sequence[CacheUsage], folder: Path) -> str:
     """The sentence over the page, from its figures."""
     counts = table["state"].value_counts()
     absent = int(counts.get(ABSENT, 0))
@@ -99,7 +99,7 @@ def describe_dataset(entry: Entry) -> tuple[str, str]:
 
 def missing_datasets(names: Sequence[str]) -> list[str]:
     """Those of the data sets that are not on this machine."""
-    return [name for name in names if not DATASETS[name].at_hand()]
+    return [name for name in names if not DATASETS[name].is_local()]
 
 
 def format_download_size(names: Sequence[str]) -> str:
@@ -121,7 +121,7 @@ def format_megabytes(size: float) -> str:
 def _state(entry: Entry) -> str:
     if entry.file is None:
         return BUNDLED
-    path = adbench.where(entry.file)
+    path = adbench.find_file(entry.file)
     if path is None:
         return ABSENT
     return CACHED if path == adbench.cached_path(entry.file) else GIVEN
@@ -130,7 +130,7 @@ def _state(entry: Entry) -> str:
 def _bytes(entry: Entry) -> int | None:
     if entry.file is None:
         return None
-    path = adbench.where(entry.file)
+    path = adbench.find_file(entry.file)
     try:
         return path.stat().st_size if path is not None else entry.file.bytes
     except OSError:  # it was removed just now

@@ -12,8 +12,8 @@ import streamlit as st
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.schema import ReadTable
-from anoonly_core.data.tables.uploads import OwnTable
+from anoonly_core.data.tables.schema import ParsedTable
+from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks
 from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
@@ -86,7 +86,7 @@ def page() -> None:
             table = uploads.get(draw_control(TABLE, baseline, choice.b.preset, default=tables[0]))
         if not can_see(table.name):
             raise InvalidConfig("This table is another browser's.")
-        read, marks = uploads.load(table), uploads.marks(table)
+        read, marks = uploads.load(table), uploads.load_marks(table)
         judged = _judged(read, marks)
         with right:
             rank = _draw_rank(any(judged.values()))
@@ -112,16 +112,16 @@ def _draw_rank(has_marks: bool) -> str:
     return chosen or options[0]  # while the browser has not answered yet
 
 
-def _judged(read: ReadTable, marks: Mapping[int, bool]) -> dict[int, bool]:
+def _judged(read: ParsedTable, marks: Mapping[int, bool]) -> dict[int, bool]:
     """What is known of rows, by their places in the file; a mark by hand counts more than the file."""
     known = read.y >= 0
-    from_file = dict(zip(read.places[known].tolist(), (read.y[known] == 1).tolist(), strict=True))
+    from_file = dict(zip(read.file_rows[known].tolist(), (read.y[known] == 1).tolist(), strict=True))
     return {**from_file, **marks}
 
 
 def _draw(
-    table: OwnTable,
-    read: ReadTable,
+    table: Upload,
+    read: ParsedTable,
     judged: dict[int, bool],
     config: RunConfig,
     rank: str,
@@ -142,7 +142,7 @@ def _draw(
     ranks = np.empty(len(order))
     ranks[order] = np.arange(len(order)) / len(order)
     name = config.baseline if rank == MARKS else UNSUPERVISED_SCORERS[rank].label
-    on_top = [int(row) for row in read.places[order[:TOP]]]
+    on_top = [int(row) for row in read.file_rows[order[:TOP]]]
     sentence.markdown(f"##### {label_sentence(name, rank == MARKS, len(order), anomalies, judged, on_top)}")
     left, right = st.columns([1, 1.15])
     with left:
@@ -154,12 +154,12 @@ def _draw(
 
 
 def _draw_map(
-    ranked: Ranking, key: str, trained: bool, read: ReadTable, ranks: np.ndarray, judged: dict[int, bool], jobs: Jobs
+    ranked: Ranking, key: str, trained: bool, read: ParsedTable, ranks: np.ndarray, judged: dict[int, bool], jobs: Jobs
 ) -> set[int]:
     """The rows as points; returns those that are selected."""
     points = jobs.points_now(hidden_points_key(key, "pca"), ranked.hidden, "pca")
     event = st.plotly_chart(
-        label_map_figure(points, read.places[ranked.rows], ranks[ranked.rows], judged),
+        label_map_figure(points, read.file_rows[ranked.rows], ranks[ranked.rows], judged),
         key=f"label_map_{st.session_state.get('label_round', 0)}",
         config=MODEBAR,
         on_select="rerun",
@@ -170,13 +170,13 @@ def _draw_map(
     return {int(point["customdata"][0]) for point in event["selection"]["points"] if "customdata" in point}
 
 
-def _draw_list(read: ReadTable, ranked: Ranking, order: np.ndarray, judged: dict[int, bool]) -> set[int]:
+def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, judged: dict[int, bool]) -> set[int]:
     """The rows at the top of the ranking; returns those that are selected."""
     everything = st.toggle("List also what is marked or labeled already", key="label_all", persist_state="session")
-    known = np.isin(read.places[order], list(judged))
+    known = np.isin(read.file_rows[order], list(judged))
     listed = (order if everything or known.all() else order[~known])[:LISTED]
-    names = read.preparation.features[:SHOWN_FEATURES]
-    rows = read.places[listed].tolist()
+    names = read.preprocessing.features[:SHOWN_FEATURES]
+    rows = read.file_rows[listed].tolist()
     table = pd.DataFrame(
         {
             "row": rows,
@@ -202,7 +202,7 @@ def _draw_list(read: ReadTable, ranked: Ranking, order: np.ndarray, judged: dict
     return {rows[place] for place in event["selection"]["rows"] if place < len(rows)}
 
 
-def _draw_buttons(table: OwnTable, chosen: set[int]) -> None:
+def _draw_buttons(table: Upload, chosen: set[int]) -> None:
     many = f" ({len(chosen)})" if chosen else ""
     with st.container(horizontal=True):
         for words, mark in (("Mark as anomaly", True), ("Not an anomaly", False), ("Take the mark back", None)):
@@ -217,16 +217,16 @@ def _draw_buttons(table: OwnTable, chosen: set[int]) -> None:
         st.caption("Select rows in the list or the map, then say what they are.")
 
 
-def _mark(table: OwnTable, rows: set[int], mark: bool | None) -> None:
+def _mark(table: Upload, rows: set[int], mark: bool | None) -> None:
     """Keep the mark, and begin a new round: what was selected was of the ranking before."""
-    marks = uploads.marks(table)
+    marks = uploads.load_marks(table)
     for row in rows:
         if mark is None:
             marks.pop(row, None)
         else:
             marks[row] = mark
     try:
-        uploads.put_marks(table, marks)
+        uploads.save_marks(table, marks)
     except AnoOnlyError as error:
         notices.queue_error(str(error))
         return
@@ -236,13 +236,13 @@ def _mark(table: OwnTable, rows: set[int], mark: bool | None) -> None:
 
 
 def _draw_taking_away(
-    config: RunConfig, read: ReadTable, ranked: Ranking, judged: dict[int, bool], anomalies: list[int] | None
+    config: RunConfig, read: ParsedTable, ranked: Ranking, judged: dict[int, bool], anomalies: list[int] | None
 ) -> None:
     """The scores of all rows; and of marks the detector that was trained on them, its command and its script."""
 
     def scores() -> bytes:
-        labels = [{True: "anomaly", False: "normal", None: ""}[judged.get(int(row))] for row in read.places]
-        found = pd.DataFrame({"row": read.places, "score": ranked.scores, "mark": labels})
+        labels = [{True: "anomaly", False: "normal", None: ""}[judged.get(int(row))] for row in read.file_rows]
+        found = pd.DataFrame({"row": read.file_rows, "score": ranked.scores, "mark": labels})
         return found.sort_values("score", ascending=False).to_csv(index=False).encode()
 
     with st.container(horizontal=True):

@@ -164,7 +164,7 @@ def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
 
 def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
     """The button that trains a cell's runs on this machine, and how far that has come."""
-    absent = sorted({own.dataset for own in runs.configs.values() if not DATASETS[own.dataset].at_hand()})
+    absent = sorted({own.dataset for own in runs.configs.values() if not DATASETS[own.dataset].is_local()})
     if absent:
         st.caption(f"To run it again, fetch {', '.join(absent)} on the page Datasets first.")
         return

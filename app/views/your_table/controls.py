@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from anoonly_core.data.tables.columns import ColumnLook
-from anoonly_core.data.tables.profile import TableLook, suggested, suggested_anomalies
-from anoonly_core.data.tables.schema import NO_LABEL, Reading, make_reading
-from anoonly_core.data.tables.uploads import OwnTable
+from anoonly_core.data.tables.columns import ColumnProfile
+from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, suggest_schema
+from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
+from anoonly_core.data.tables.uploads import Upload
 from app.text.markdown import escape_markdown
 
 __all__ = ["draw_reading"]
@@ -21,9 +21,9 @@ CATEGORIES = {"one_hot": "a feature for each word", "leave_out": "left out"}
 MISSING = {"impute": "the column's median", "drop": "drop the row"}
 
 
-def draw_reading(table: OwnTable, look: TableLook) -> Reading:
+def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
     """Draw the controls and read them; they begin with what the table was read as, or with what is likely."""
-    begun = table.read_as() if table.counts is not None else suggested(look)
+    begun = table.get_schema() if table.counts is not None else suggest_schema(look)
     chosen = _label(table, look, begun)
     said: dict[str, object] = {"label": chosen}
     if chosen:
@@ -58,10 +58,10 @@ def draw_reading(table: OwnTable, look: TableLook) -> Reading:
             begun.missing,
             "Most are missing in " + ", ".join(_counted(sorted(lacking, key=lambda own: -own.missing))) + ".",
         )
-    return make_reading(said)
+    return make_schema(said)
 
 
-def _label(table: OwnTable, look: TableLook, begun: Reading) -> str:
+def _label(table: Upload, look: TableProfile, begun: TableSchema) -> str:
     options = [NO_LABEL, *look.values]
     return str(
         st.selectbox(
@@ -75,10 +75,10 @@ def _label(table: OwnTable, look: TableLook, begun: Reading) -> str:
     )
 
 
-def _draw_sides(table: OwnTable, look: TableLook, column: str, begun: Reading) -> dict[str, object]:
+def _draw_sides(table: Upload, look: TableProfile, column: str, begun: TableSchema) -> dict[str, object]:
     """Which values of the label column mean anomaly, and how many of those rows stay."""
     values = {value: count for value, count in look.values[column].items() if value}
-    first = begun.anomaly if begun.label == column else suggested_anomalies(values)
+    first = begun.anomaly if begun.label == column else suggest_anomalies(values)
     anomalies = _multiselect(
         *(table, f"anomaly {column}", "Values that mean anomaly", list(values)),
         [value for value in first if value in values],
@@ -101,7 +101,7 @@ def _draw_sides(table: OwnTable, look: TableLook, column: str, begun: Reading) -
 
 
 def _multiselect(
-    table: OwnTable,
+    table: Upload,
     what: str,
     title: str,
     options: list[str],
@@ -122,7 +122,7 @@ def _multiselect(
 
 
 def _segmented(
-    table: OwnTable, what: str, title: str, options: dict[str, str], first: str | None, help: str
+    table: Upload, what: str, title: str, options: dict[str, str], first: str | None, help: str
 ) -> str | None:
     chosen: str | None = st.segmented_control(
         title,
@@ -136,14 +136,14 @@ def _segmented(
     return chosen
 
 
-def _key(table: OwnTable, what: str) -> str:
+def _key(table: Upload, what: str) -> str:
     return f"{table.name} {what}"
 
 
-def _example(columns: list[ColumnLook]) -> str:
+def _example(columns: list[ColumnProfile]) -> str:
     first = columns[0]
     return escape_markdown(f"{first.name} holds {', '.join(first.words[:4])}{' …' if first.count > 4 else ''}")
 
 
-def _counted(columns: list[ColumnLook]) -> list[str]:
+def _counted(columns: list[ColumnProfile]) -> list[str]:
     return [escape_markdown(f"{column.name} ({column.missing})") for column in columns[:4]]

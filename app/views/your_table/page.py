@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.profile import TableLook
+from anoonly_core.data.tables.profile import TableProfile
 from anoonly_core.data.tables.readers import MAX_BYTES
-from anoonly_core.data.tables.uploads import OwnTable
+from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
 from app.controls import links
@@ -47,13 +47,13 @@ def page() -> None:
         if table is None:
             sentence.markdown(f"##### {EMPTY}")
             return
-        sentence.markdown(f"##### {escape_markdown(table.shown)}")
+        sentence.markdown(f"##### {escape_markdown(table.file_name)}")
         _draw(table, sentence, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
 
 
-def _choose() -> OwnTable | None:
+def _choose() -> Upload | None:
     """The table that is looked at: the one just brought, or one of those that are here."""
     tables = {table.name: table for table in table_owners.visible_uploads()}
     number = st.session_state.setdefault("own_uploads", 0)
@@ -78,7 +78,7 @@ def _choose() -> OwnTable | None:
         st.pills(
             "Your tables",
             list(tables),
-            format_func=lambda name: escape_markdown(tables[name].shown),
+            format_func=lambda name: escape_markdown(tables[name].file_name),
             key="own_table",
             required=True,
             label_visibility="collapsed",
@@ -90,7 +90,7 @@ def _bring(file: Any) -> None:
     """Take in an uploaded file, and empty the uploader, which else holds it in memory."""
     st.session_state.own_uploads += 1
     try:
-        table = uploads.bring(file.name, file, table_owners.owner(), table_owners.server_table_owners().server)
+        table = uploads.add(file.name, file, table_owners.owner(), table_owners.server_table_owners().server)
         st.session_state.own_table = table.name
         st.session_state.own_complaint = None
     except AnoOnlyError as error:
@@ -98,9 +98,11 @@ def _bring(file: Any) -> None:
     st.rerun()
 
 
-def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
-    look: TableLook | None = await_worker_result(
-        *(jobs, session, f"look {table.name}", "Reading", tasks.profile_upload, table.name), name="look", limit=TOO_LONG
+def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
+    look: TableProfile | None = await_worker_result(
+        *(jobs, session, f"look {table.name}", "TableSchema", tasks.profile_upload, table.name),
+        name="look",
+        limit=TOO_LONG,
     )
     if look is None:
         _draw_removal(table)
@@ -110,10 +112,12 @@ def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
         reading = draw_reading(table, look)
     with right:
         settled = table
-        if table.counts is None or table.read_as() != reading:
+        if table.counts is None or table.get_schema() != reading:
             key = f"settle {table.name} {reading.model_dump_json()}"
-            found: OwnTable | None = await_worker_result(
-                *(jobs, session, key, "Reading", tasks.apply_schema, table.name, reading), name="settle", limit=TOO_LONG
+            found: Upload | None = await_worker_result(
+                *(jobs, session, key, "TableSchema", tasks.apply_schema, table.name, reading),
+                name="settle",
+                limit=TOO_LONG,
             )
             if found is None:
                 jobs.forget_failures([key])  # a fault was said; another choice, or the same one again, starts anew
@@ -121,7 +125,7 @@ def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
                 _draw_removal(table)
                 return
             settled = uploads.get(table.name)
-            if settled.read_as() != reading:  # made before, and read otherwise since
+            if settled.get_schema() != reading:  # made before, and read otherwise since
                 jobs.forget_worker_result(key)
                 st.rerun()
         sentence.markdown(f"##### {table_sentence(settled)}")
@@ -130,7 +134,7 @@ def _draw(table: OwnTable, sentence: Any, jobs: Jobs, session: str) -> None:
     _draw_head(look)
 
 
-def _draw_ways_on(table: OwnTable) -> None:
+def _draw_ways_on(table: Upload) -> None:
     """What to do with it now."""
     with st.container(horizontal=True):
         if st.button("Compare", type="primary", disabled=not table.can_be_tested):
@@ -139,10 +143,12 @@ def _draw_ways_on(table: OwnTable) -> None:
             open_page("clean", {"dataset": table.name})
         if st.button("Label by hand", type="secondary" if table.can_be_tested else "primary"):
             open_page("label", {"table": table.name})
-        if st.button("Zero-shot", disabled=not table.labels, help="Where its label column has three values or more."):
+        if st.button(
+            "Zero-shot", disabled=not table.label_values, help="Where its label column has three values or more."
+        ):
             open_page("zero_shot", {"table": table.name})
     with st.container(horizontal=True, vertical_alignment="center"):
-        if table.kept:
+        if table.permanent:
             st.caption(KEPT)
         elif st.button("Keep it on this machine …"):
             _confirm_keeping(table)
@@ -150,31 +156,31 @@ def _draw_ways_on(table: OwnTable) -> None:
 
 
 @st.dialog("Keep a table")
-def _confirm_keeping(table: OwnTable) -> None:
+def _confirm_keeping(table: Upload) -> None:
     st.markdown(
-        f"{escape_markdown(table.shown)} stays on this machine when you leave. **Every user of this server sees it** "
-        "and its results until somebody removes it."
+        f"{escape_markdown(table.file_name)} stays on this machine when you leave. **Every user of this server sees "
+        "it** and its results until somebody removes it."
     )
     if st.button("Keep it", type="primary", on_click=_keep, args=(table,)):
         st.rerun()
 
 
-def _keep(table: OwnTable) -> None:
+def _keep(table: Upload) -> None:
     try:
-        uploads.keep(table)
+        uploads.set_permanent(table)
     except AnoOnlyError as error:
         notices.queue_error(str(error))
 
 
-def _draw_removal(table: OwnTable) -> None:
+def _draw_removal(table: Upload) -> None:
     if st.button("Remove it", key=f"remove {table.name}", help="The table, and all that was made of it."):
         table_owners.server_table_owners().remove(table)
         if uploads.find(table.name) is not None:
-            notices.queue_error(f"{table.shown} cannot be removed from {table.folder}: give access there.")
+            notices.queue_error(f"{table.file_name} cannot be removed from {table.folder}: give access there.")
         st.session_state.pop("own_table", None)
         st.rerun()
 
 
-def _draw_head(look: TableLook) -> None:
+def _draw_head(look: TableProfile) -> None:
     st.caption(f"The first {len(look.head)} of {look.rows:,} rows, as they stand in the file")
     st.dataframe(look.head.astype(str).where(look.head.notna(), ""), height=213)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anoonly_core.data.split import TEST_SHARE
-from anoonly_core.data.tables.uploads import OwnTable
+from anoonly_core.data.tables.uploads import Upload
 from app.text.markdown import escape_markdown
 
 __all__ = ["EMPTY", "reading_sentences", "table_sentence"]
@@ -16,10 +16,10 @@ FEW_ANOMALIES = 30
 LISTED = 5
 
 
-def table_sentence(table: OwnTable) -> str:
+def table_sentence(table: Upload) -> str:
     """One sentence: what the table is, and what it is good for."""
     assert table.counts is not None
-    counts, name = table.counts, escape_markdown(table.shown)
+    counts, name = table.counts, escape_markdown(table.file_name)
     rows = f"{counts['rows']:,} rows of {counts['features']:,} features"
     known = counts["anomalies"] + counts["normals"]
     if not known:
@@ -35,15 +35,15 @@ def table_sentence(table: OwnTable) -> str:
     return f"{name}: {rows}, {share}."
 
 
-def reading_sentences(table: OwnTable) -> list[str]:
+def reading_sentences(table: Upload) -> list[str]:
     """How it is read, a sentence each, in Markdown."""
     assert table.counts is not None
-    read, counts = table.read_as(), table.counts
+    read, counts = table.get_schema(), table.counts
     parts = [_label(table), _features(table)]
-    if table.filled and read.missing == "drop":
+    if table.missing_counts and read.missing == "drop":
         dropped = counts["rows_in_file"] - counts["rows"] - (counts["anomalies_in_file"] - counts["anomalies"])
         parts.append(f"**{dropped:,} rows were dropped** because a value is missing in {_columns(table)}.")
-    elif table.filled:
+    elif table.missing_counts:
         parts.append(
             f"**Missing values** in {_columns(table)}: the column's median stands in for a number, taken over the "
             "whole table, rows to be tested on included, but never from a label; a missing word is none of its words."
@@ -60,14 +60,14 @@ def reading_sentences(table: OwnTable) -> list[str]:
     return parts
 
 
-def _label(table: OwnTable) -> str:
-    counts, read = table.counts, table.read_as()
+def _label(table: Upload) -> str:
+    counts, read = table.counts, table.get_schema()
     assert counts is not None
-    if not table.label:
+    if not table.label_column:
         return "**No label column**: no row is known to be an anomaly or to be normal."
     values = read.anomaly or read.normal or ("1",)
     side = "anomaly" if read.anomaly or not read.normal else "normal, everything else anomaly"
-    said = f"**Label column {escape_markdown(table.label)}**: {_names(values)} means {side}; "
+    said = f"**Label column {escape_markdown(table.label_column)}**: {_names(values)} means {side}; "
     said += f"{counts['anomalies_in_file']:,} anomalies, {counts['normals']:,} normal rows"
     if counts["unlabelled"]:
         said += f", {counts['unlabelled']:,} without a label, which train in the pool and are never tested on"
@@ -76,8 +76,8 @@ def _label(table: OwnTable) -> str:
     return f"{said}."
 
 
-def _features(table: OwnTable) -> str:
-    columns = table.prepared().columns
+def _features(table: Upload) -> str:
+    columns = table.get_preprocessing().columns
     words = [column for column in columns if column.words is not None]
     said = f"**{len(columns) - len(words):,} columns of numbers** as they are"
     if words:
@@ -94,8 +94,8 @@ def _about_the_test(anomalies: int) -> str:
     return said
 
 
-def _columns(table: OwnTable) -> str:
-    filled = dict(sorted((table.filled or {}).items(), key=lambda own: -own[1]))
+def _columns(table: Upload) -> str:
+    filled = dict(sorted((table.missing_counts or {}).items(), key=lambda own: -own[1]))
     cells = [f"{escape_markdown(name)} ({count:,})" for name, count in list(filled.items())[:LISTED]]
     return ", ".join(cells) + (f" and {len(filled) - LISTED} more columns" if len(filled) > LISTED else "")
 

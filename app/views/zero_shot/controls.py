@@ -170,7 +170,7 @@ _read = LRU(4)
 
 def _tables() -> list[str]:
     """What is offered: the catalogue's, and the tables of one's own whose label column has three values or more."""
-    return [*CLASS_TABLES, *(table.name for table in visible_uploads() if table.labels)]
+    return [*CLASS_TABLES, *(table.name for table in visible_uploads() if table.label_values)]
 
 
 def _forget_classes() -> None:

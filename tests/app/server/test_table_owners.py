@@ -35,7 +35,7 @@ def test_a_server_that_begins_while_another_tidies_is_not_taken_for_a_dead_one(m
     try:
         assert tidied and table_owners._is_held(tidied[0])
         custody.note_presence("me", "session")  # as a page is before it brings anything
-        table = uploads.bring("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", custody.server)
+        table = uploads.add("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", custody.server)
         custody.remove_orphans()
         server_table_owners().remove_orphans()
         assert uploads.find(table.name) == table

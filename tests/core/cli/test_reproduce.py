@@ -37,7 +37,7 @@ SMALL = "43_WDBC"  # 367 rows; one of the smallest of ADBench's files
 def test_what_cannot_be_asked_is_refused_in_one_sentence(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if "--workers" in arguments and not DATASETS[SMALL].at_hand():
+    if "--workers" in arguments and not DATASETS[SMALL].is_local():
         pytest.skip("ADBench's files are absent: set ANOONLY_DATA")
     assert cli.main(["reproduce", *arguments]) == 2
     error = capsys.readouterr().err
@@ -74,7 +74,7 @@ def test_what_ships_is_printed_and_written_without_training(
 def test_a_table_is_trained_kept_and_the_same_to_the_byte_the_second_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if not DATASETS[SMALL].at_hand():
+    if not DATASETS[SMALL].is_local():
         pytest.skip("ADBench's files are absent: set ANOONLY_DATA")
     monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path))
     asked = ["reproduce", "table1", "--datasets", SMALL, "--baselines", "DevNet", "--seeds", "2"]
@@ -112,7 +112,7 @@ def test_a_table_is_trained_kept_and_the_same_to_the_byte_the_second_time(
 
 def test_this_machine_s_runs_are_close_to_those_that_ship() -> None:
     """Processors round otherwise, so not to the bit; one run of a set with anomalies enough not to jump."""
-    if not DATASETS["6_cardio"].at_hand():
+    if not DATASETS["6_cardio"].is_local():
         pytest.skip("ADBench's files are absent: set ANOONLY_DATA")
     from anoonly_core.runs.run import run
 

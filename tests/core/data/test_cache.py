@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anoonly_core.data.adbench.files import cached_path, is_at_hand, manifest
-from anoonly_core.data.cache import KINDS, OTHER, Share, cache_contents, is_cached, remove
+from anoonly_core.data.adbench.files import cached_path, is_local, manifest
+from anoonly_core.data.cache import KINDS, OTHER, CacheUsage, cache_usage, is_cached, remove
 from anoonly_core.errors import CacheUnavailable
 from anoonly_core.results.store import FILE_NAME, default_store
 from tests.core.data.adbench.test_files import put
@@ -23,7 +23,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_a_folder_that_is_not_there_holds_nothing(folder: Path) -> None:
-    assert cache_contents() == [Share(kind, 0, 0) for kind in KINDS]
+    assert cache_usage() == [CacheUsage(kind, 0, 0) for kind in KINDS]
     assert not folder.exists()
 
 
@@ -36,11 +36,11 @@ def test_files_are_counted_by_kind(folder: Path) -> None:
     put(folder / "tables" / "00000000" / "source.csv", b"1,0")
     put(folder / "runs" / "elsewhere", b"1234")
     store = (folder / FILE_NAME).stat().st_size + 2
-    assert cache_contents() == [
-        Share("downloaded data sets", 2, 8),
-        Share("finished runs", 2, store),
-        Share("tables that were brought", 1, 3),
-        Share(OTHER, 2, 5),
+    assert cache_usage() == [
+        CacheUsage("downloaded data sets", 2, 8),
+        CacheUsage("finished runs", 2, store),
+        CacheUsage("tables that were brought", 1, 3),
+        CacheUsage(OTHER, 2, 5),
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_data_set_is_removed_from_the_cache_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ANOONLY_DATA", str(tmp_path / "data"))
     assert is_cached(ENTRY)
     remove(ENTRY)
-    assert not is_cached(ENTRY) and is_at_hand(ENTRY) and given.read_bytes() == b"given"
+    assert not is_cached(ENTRY) and is_local(ENTRY) and given.read_bytes() == b"given"
     remove(ENTRY)  # what is gone is gone
 
 

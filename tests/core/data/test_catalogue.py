@@ -61,7 +61,7 @@ def test_22_bundled_sets_and_195_of_adbench() -> None:
 def test_every_bundled_set_keeps_the_contract(name: str) -> None:
     dataset = load_cached(name)
     assert_keeps_the_contract(dataset, name)
-    assert DATASETS[name].at_hand()
+    assert DATASETS[name].is_local()
     assert load_cached(name) is load_cached(name)
 
 
@@ -69,7 +69,7 @@ def test_every_entry_is_described() -> None:
     for name, entry in DATASETS.items():
         assert entry.name == check_name(name) == name
         assert entry.identity == identity(name)
-        assert entry.family and entry.at_hand() == entry.bundled
+        assert entry.family and entry.is_local() == entry.bundled
 
 
 def test_what_is_known_of_a_set_needs_no_file() -> None:
@@ -118,7 +118,7 @@ def test_the_registry_cannot_be_changed() -> None:
 
 def test_real_files_keep_the_contract(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
-    present = [name for name in FOREIGN if DATASETS[name].at_hand()]
+    present = [name for name in FOREIGN if DATASETS[name].is_local()]
     if not present:
         pytest.skip("ANOONLY_DATA holds no file of ADBench: none was checked")
     for name in present:
@@ -131,7 +131,7 @@ def test_real_files_keep_the_contract(real_data: Path, monkeypatch: pytest.Monke
 
 def test_a_qualified_name_is_the_same_set(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
-    if not DATASETS["MVTec-AD_bottle"].at_hand():
+    if not DATASETS["MVTec-AD_bottle"].is_local():
         pytest.skip("ANOONLY_DATA has no MVTec-AD_bottle")
     qualified, plain = load("CV_by_ResNet18/MVTec-AD_bottle"), load("MVTec-AD_bottle")
     assert qualified.name == plain.name == "MVTec-AD_bottle"
@@ -215,7 +215,7 @@ def test_the_catalogue_opens_no_file_and_no_connection() -> None:
         "def watch(event, args):\n"
         "    if event in ('open', 'socket.connect'): raise SystemExit(f'{event} {args}')\n"
         "sys.addaudithook(watch)\n"
-        "print(sum(e.at_hand() for e in c.DATASETS.values()), len(c.identity('CIFAR10_0')))\n"
+        "print(sum(e.is_local() for e in c.DATASETS.values()), len(c.identity('CIFAR10_0')))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "22 48\n" and done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import make_reading
+from anoonly_core.data.tables.schema import make_schema
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.result import DetectorResult
 from anoonly_core.detector.scoring import detector_for_run, detector_result, score_table
@@ -163,9 +163,9 @@ def test_page_and_command_line_give_a_file_the_same_scores_to_the_bit(cars: str,
     """The page's own table, the address, and the command in a new process."""
     address_scores = detector_result(make_config(dataset=cars, epochs=2)).scores
     with Path("cars.csv").open("rb") as source:
-        table = uploads.bring("cars.csv", source, "me", "here")
+        table = uploads.add("cars.csv", source, "me", "here")
     said = {"label": "state", "anomaly": ("faulty",), "without": ("id",)}
-    uploads.settle(table, make_reading({**said, "categories": "one_hot", "missing": "impute"}))
+    uploads.apply_schema(table, make_schema({**said, "categories": "one_hot", "missing": "impute"}))
     found, path = taken(make_config(dataset=table.name, epochs=2), tmp_path)
     assert np.array_equal(found.scores, address_scores)
     command = [sys.executable, "-m", "anoonly_core", "score", str(path), str(tmp_path / "cars.csv")]

@@ -16,7 +16,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.schema import Reading
+from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.results.result import NO_HISTORY, RunResult
 from app.charts.pair import FIGURE_DESCRIPTIONS, Pair
 from app.charts.runs import RowMap
@@ -119,9 +119,9 @@ def told(name: str, kind: str, shipped: Shipped, folder: Path) -> str:
         path = folder / "any.csv"
         path.write_text("a,label\n" + "".join(f"{row},{int(row % 3 == 0)}\n" for row in range(30)))
         with path.open("rb") as source:
-            table = uploads.bring(name, source, "me", "here")
-        table, _ = uploads.settle(table, Reading(label="label", anomaly=("1",)))
-        uploads._note(replace(table, reading={"label": word, "anomaly": [word]}))
+            table = uploads.add(name, source, "me", "here")
+        table, _ = uploads.apply_schema(table, TableSchema(label="label", anomaly=("1",)))
+        uploads._note(replace(table, schema={"label": word, "anomaly": [word]}))
         address = table.name
     return report_html(findings(*(on(address, runs) for runs in shipped), title=name), MADE)
 

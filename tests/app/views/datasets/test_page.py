@@ -297,7 +297,7 @@ def test_a_download_outlives_the_page_and_a_cancel_keeps_what_is_here(mirror: Se
     put(names[0])
     jobs.release("two", ["data"])
     assert jobs.downloads() == [] and jobs.view([dataset_key(names[1])]) is None
-    assert jobs.failure(dataset_key(names[1])) is None and DATASETS[names[0]].at_hand()
+    assert jobs.failure(dataset_key(names[1])) is None and DATASETS[names[0]].is_local()
 
 
 def test_a_download_that_was_left_behind_can_be_cancelled(

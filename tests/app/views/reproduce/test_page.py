@@ -67,7 +67,7 @@ def test_a_cell_says_what_will_train_it(
 ) -> None:
     monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: gpu)
     monkeypatch.setattr(views_reproduce, "draw_cells", lambda table, reference, key: (row, "20news"))
-    monkeypatch.setattr(views_reproduce, "DATASETS", {"20news_3": SimpleNamespace(at_hand=lambda: True)})
+    monkeypatch.setattr(views_reproduce, "DATASETS", {"20news_3": SimpleNamespace(is_local=lambda: True)})
     page = shown("table1")
     assert page.button(key="again").label == "Run it on this machine, 5 runs" and not page.exception
     assert [own.value for own in page.caption if "It trains on" in own.value] == words

@@ -16,9 +16,9 @@ from streamlit.testing.v1 import AppTest
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.schema import Reading, make_reading
-from anoonly_core.data.tables.uploads import OwnTable
-from anoonly_core.data.tables.uri import load_address
+from anoonly_core.data.tables.schema import TableSchema, make_schema
+from anoonly_core.data.tables.uploads import Upload
+from anoonly_core.data.tables.uri import load_uri
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import default_store
 from app.controls.link_parser import read_link
@@ -42,17 +42,17 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch, server: None) -> Iterator[None]
     """Each test looks with the eyes of one browser, and leaves no table."""
     monkeypatch.setattr(table_owners, "owner", lambda: "me")
     yield
-    for table in uploads.own_tables():
+    for table in uploads.list_uploads():
         uploads.remove(table)
 
 
-def brought(content: bytes | None = None, shown: str = "cells.csv", owner: str = "me", server: str = "") -> OwnTable:
+def brought(content: bytes | None = None, shown: str = "cells.csv", owner: str = "me", server: str = "") -> Upload:
     body = TABLE.to_csv(index=False).encode() if content is None else content
-    return uploads.bring(shown, io.BytesIO(body), owner, server or server_table_owners().server)
+    return uploads.add(shown, io.BytesIO(body), owner, server or server_table_owners().server)
 
 
-def settled(**changes: Any) -> OwnTable:
-    return uploads.settle(brought(**changes), make_reading({"label": "target", "anomaly": ("malignant",)}))[0]
+def settled(**changes: Any) -> Upload:
+    return uploads.apply_schema(brought(**changes), make_schema({"label": "target", "anomaly": ("malignant",)}))[0]
 
 
 def upload(content: bytes, name: str = "cells.csv") -> AppTest:
@@ -70,7 +70,7 @@ def errors(page: AppTest) -> list[str]:
 def test_a_table_is_brought_understood_and_opened_in_compare() -> None:
     page = upload(TABLE.to_csv(index=False).encode())
     assert "cells\\.csv: 569 rows of 5 features, 212 anomalies, 37.3%" in page.markdown[0].value
-    (table,) = uploads.own_tables("me")
+    (table,) = uploads.list_uploads("me")
     compare = opened(dataset=table.name, epochs="1", seeds="1")
     assert errors(compare) == [] and compare.warning == []
     assert compare.selectbox(key="dataset").value == table.name
@@ -80,7 +80,7 @@ def test_a_table_is_brought_understood_and_opened_in_compare() -> None:
 
 def test_each_choice_changes_what_is_read() -> None:
     page = upload(penguins().read_bytes(), "penguins.csv")
-    (table,) = uploads.own_tables("me")
+    (table,) = uploads.list_uploads("me")
     assert table.label == "species" and table.counts is not None and table.counts["anomalies"] == 68
     assert "344 rows of 10 features" in page.markdown[0].value
     page.segmented_control(key=f"{table.name} missing").set_value("drop").run()
@@ -90,22 +90,22 @@ def test_each_choice_changes_what_is_read() -> None:
     page.multiselect(key=f"{table.name} without").set_value(["island", "year"]).run()
     assert "of 4 features" in page.markdown[0].value
     page.multiselect(key=f"{table.name} anomaly species").set_value(["Adelie"]).run()
-    assert uploads.get(table.name).read_as() == make_reading(
+    assert uploads.get(table.name).get_schema() == make_schema(
         {
             **{"label": "species", "anomaly": ("Adelie",), "without": ("island", "year")},
             **{"categories": "leave_out", "missing": "drop"},
         }
     )
     path = f"{penguins()}?label=species&anomaly=Adelie&without=island,year&categories=leave_out&missing=drop"
-    assert load(table.name).fingerprint == load_address(path).fingerprint
+    assert load(table.name).fingerprint == load_uri(path).fingerprint
     page.segmented_control(key=f"{table.name} missing").set_value("impute").run()
     page.segmented_control(key=f"{table.name} missing").set_value("drop").run()  # which was read before
-    assert load(table.name).fingerprint == load_address(path).fingerprint
+    assert load(table.name).fingerprint == load_uri(path).fingerprint
 
 
 def test_clean_and_zero_shot_take_it_like_any_other() -> None:
-    reading = make_reading({"label": "digit", "anomaly": ("3",), "share": 0.05})
-    table, _ = uploads.settle(brought(digits().to_csv(index=False).encode(), "digits.csv"), reading)
+    reading = make_schema({"label": "digit", "anomaly": ("3",), "share": 0.05})
+    table, _ = uploads.apply_schema(brought(digits().to_csv(index=False).encode(), "digits.csv"), reading)
     page = opened("zero-shot", table=table.name, seeds="1", steps="25", rows="20", tasks="4")
     assert page.selectbox(key="zero_shot_table").value == table.name and errors(page) == []
     assert "classes that" in page.markdown[0].value or "AUCROC" in page.markdown[0].value
@@ -173,13 +173,13 @@ def test_a_label_of_one_value_is_refused() -> None:
 def test_a_column_that_cannot_be_a_feature_is_left_out_at_first_and_refused_after() -> None:
     odd = TABLE.assign(remark=["3"] * 500 + ["see note"] * 69, far=[np.inf] + [1.0] * 568)
     page = upload(odd.to_csv(index=False).encode())
-    (table,) = uploads.own_tables("me")
-    assert set(table.read_as().without) == {"remark", "far"}
+    (table,) = uploads.list_uploads("me")
+    assert set(table.get_schema().without) == {"remark", "far"}
     page.multiselect(key=f"{table.name} without").set_value(["far"]).run()
     assert "column remark holds numbers, but in row 500 'see note'" in errors(page)[0]
     page.multiselect(key=f"{table.name} without").set_value(["remark"]).run()
     assert "column far holds an infinite value" in errors(page)[0]
-    assert uploads.get(table.name).read_as() == table.read_as()  # what was read before is still there
+    assert uploads.get(table.name).get_schema() == table.get_schema()  # what was read before is still there
 
 
 def test_a_table_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,7 @@ def test_nobody_else_sees_a_table_or_what_was_made_of_it(monkeypatch: pytest.Mon
     assert (
         opened("zero-shot", table=table.name, seeds="1", steps="25").selectbox(key="zero_shot_table").value == "digits"
     )
-    uploads.keep(table)
+    uploads.set_permanent(table)
     assert opened(dataset=table.name, epochs="1", seeds="1").selectbox(key="dataset").value == table.name
 
 
@@ -226,7 +226,7 @@ def test_a_table_of_another_browser_is_no_value_of_the_link(monkeypatch: pytest.
     assert values == {} and "Bring its file on the page Your table" in notices[0]
     monkeypatch.setattr(table_owners, "owner", lambda: "you")
     assert read_link({"dataset": table.name}) == ({"dataset": table.name}, [])
-    unlabeled = uploads.settle(brought(owner="you"), Reading(label="", without=("target",)))[0]
+    unlabeled = uploads.apply_schema(brought(owner="you"), TableSchema(label="", without=("target",)))[0]
     assert unlabeled.name not in CONTROLS[0].offered() and table.name in CONTROLS[0].offered()
 
 
@@ -245,7 +245,7 @@ def test_a_table_goes_a_while_after_its_owner_with_all_that_was_made_of_it(monke
     here = {"session"}
     monkeypatch.setattr(jobs, "is_session_active", here.__contains__)
     custody.note_presence("me", "session")
-    table, kept = settled(server=custody.server), uploads.keep(settled(server=custody.server))
+    table, kept = settled(server=custody.server), uploads.set_permanent(settled(server=custody.server))
     config = make_config(dataset=table.name, epochs=1)
     key = run_key(config)
     from anoonly_core.runs.run import run
@@ -291,10 +291,10 @@ def test_what_is_removed_while_it_trains_is_forgotten_once_more() -> None:
 
 
 def test_the_report_says_what_becomes_of_each_column() -> None:
-    reading = make_reading(
+    reading = make_schema(
         {"label": "species", "anomaly": ("Chinstrap",), "share": 0.05, "categories": "one_hot", "missing": "impute"}
     )
-    table, _ = uploads.settle(brought(penguins().read_bytes(), "pen*guins_.csv"), reading)
+    table, _ = uploads.apply_schema(brought(penguins().read_bytes(), "pen*guins_.csv"), reading)
     said = " ".join(reading_sentences(table)).replace("\\", "")
     for words in (
         "Chinstrap means anomaly; 68 anomalies, 276 normal rows. 15 of the anomalies are drawn",
@@ -310,12 +310,12 @@ def test_the_report_says_what_becomes_of_each_column() -> None:
 
 
 def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
-    table = uploads.settle(brought(), Reading(label="", without=("target",)))[0]
+    table = uploads.apply_schema(brought(), TableSchema(label="", without=("target",)))[0]
     page = opened("label", table=table.name, epochs="2")
     assert "Isolation forest puts the strangest of 569 rows on top" in page.markdown[0].value
     assert errors(page) == []
     first = int(page.dataframe[0].value["row"].iloc[0])
-    uploads.put_marks(table, {first: True, 5: False})
+    uploads.save_marks(table, {first: True, 5: False})
     page = opened("label", table=table.name)
     assert "Trained on 1 marked anomaly, DeepSAD puts" in page.markdown[0].value
     assert first not in page.dataframe[0].value["row"].tolist()
@@ -327,7 +327,7 @@ def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
 def test_a_label_column_counts_as_marks_and_its_blanks_are_searched() -> None:
     known = TABLE["target"].where((np.arange(569) < 60) & (TABLE["target"] == "malignant"))
     page = upload(TABLE.assign(target=known).to_csv(index=False).encode())
-    (table,) = uploads.own_tables("me")
+    (table,) = uploads.list_uploads("me")
     assert "known to be anomalies and none to be normal" in page.markdown[0].value
     page = opened("label", table=table.name, epochs="2")
     assert f"Trained on {known.notna().sum()} marked anomalies" in page.markdown[0].value
@@ -341,6 +341,6 @@ def test_without_a_table_the_page_says_where_to_bring_one() -> None:
 
 def test_a_column_of_the_file_never_stands_for_the_ranking() -> None:
     content = TABLE.assign(score=np.arange(len(TABLE)) + 1000.0).drop(columns="target").to_csv(index=False).encode()
-    table, _ = uploads.settle(brought(content), make_reading({}))
+    table, _ = uploads.apply_schema(brought(content), make_schema({}))
     (listed,) = opened("label", table=table.name).dataframe
     assert (listed.value["score"] < 1000).all() and (listed.value["score (in the file)"] >= 1000).all()

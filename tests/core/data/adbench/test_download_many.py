@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anoonly_core.data.adbench.download_many import fetch_all
-from anoonly_core.data.adbench.files import ManifestEntry, cached_path, is_at_hand
+from anoonly_core.data.adbench.files import ManifestEntry, cached_path, is_local
 from anoonly_core.errors import BadDataFile, DatasetUnavailable, FetchIncomplete
 from anoonly_core.execution.job import Cancelled
 from tests.core.data.adbench.test_download import Server, assert_one_sentence, serving_as_mirror
@@ -34,7 +34,7 @@ def told(entries: list[ManifestEntry]) -> list[tuple[int, int | None]]:
 
 def test_bytes_are_counted_over_all_files(server: Server) -> None:
     calls = told(ENTRIES)
-    assert all(is_at_hand(entry) for entry in ENTRIES)
+    assert all(is_local(entry) for entry in ENTRIES)
     begun = calls[len(ENTRIES) :]  # before that, what lies here is verified
     assert {total for _, total in begun} == {3 * SIZE}
     assert [done for done, _ in begun] == sorted(done for done, _ in begun) and begun[-1][0] == 3 * SIZE
@@ -65,7 +65,7 @@ def test_one_that_fails_does_not_stop_the_others(server: Server) -> None:
         "1 of 3 data sets could not be fetched and can be tried again: "
         "a is not on this machine and the server has no such file (404)."
     )
-    assert [is_at_hand(entry) for entry in ENTRIES] == [False, True, True]
+    assert [is_local(entry) for entry in ENTRIES] == [False, True, True]
     assert calls[-1] == (2 * SIZE, 2 * SIZE), "what failed is waited for no longer"
 
 
@@ -105,9 +105,9 @@ def test_a_cancel_leaves_what_is_there(after: int, whole: int) -> None:
 
     with pytest.raises(Cancelled):
         fetch_all(ENTRIES, stop)
-    assert [is_at_hand(entry) for entry in ENTRIES] == [number < whole for number in range(3)]
+    assert [is_local(entry) for entry in ENTRIES] == [number < whole for number in range(3)]
     fetch_all(ENTRIES)
-    assert all(is_at_hand(entry) for entry in ENTRIES)
+    assert all(is_local(entry) for entry in ENTRIES)
 
 
 def test_nothing_to_fetch_is_no_failure() -> None:

@@ -23,10 +23,10 @@ from anoonly_core.data.adbench.files import (
     fetch,
     find_entry,
     git_blob_sha1,
-    is_at_hand,
+    is_local,
     load_arrays,
-    local_path,
     manifest,
+    verified_path,
 )
 from anoonly_core.errors import BadDataFile, DatasetUnavailable, DownloadFailed
 from anoonly_core.paths import cache_folder
@@ -142,11 +142,11 @@ def test_cache_folder_is_the_users_unless_named(monkeypatch: pytest.MonkeyPatch,
 def test_given_folder_is_looked_into_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Server) -> None:
     put(cached(), BODY)
     given = put(tmp_path / "data" / "Classical" / "99_test.npz", BODY)
-    assert local_path(ENTRY) == cached()
+    assert verified_path(ENTRY) == cached()
     monkeypatch.setenv("ANOONLY_DATA", str(tmp_path / "data"))
-    assert local_path(ENTRY) == fetch(ENTRY) == given
+    assert verified_path(ENTRY) == fetch(ENTRY) == given
     given.unlink()
-    assert local_path(ENTRY) == fetch(ENTRY) == cached()
+    assert verified_path(ENTRY) == fetch(ENTRY) == cached()
     assert server.paths == []
 
 
@@ -154,7 +154,7 @@ def test_wrong_file_in_given_folder_is_refused(monkeypatch: pytest.MonkeyPatch, 
     put(cached(), BODY)
     given = put(tmp_path / "data" / "Classical" / "99_test.npz", BODY[:-1])
     monkeypatch.setenv("ANOONLY_DATA", str(tmp_path / "data"))
-    for use in (local_path, fetch, load_arrays):
+    for use in (verified_path, fetch, load_arrays):
         with pytest.raises(BadDataFile) as caught:
             use(ENTRY)
         assert str(given) in str(caught.value)
@@ -165,20 +165,20 @@ def test_wrong_file_in_given_folder_is_refused(monkeypatch: pytest.MonkeyPatch, 
 
 def test_damaged_cached_file_is_fetched_again(server: Server) -> None:
     put(cached(), BODY[:-1] + b"!")
-    assert local_path(ENTRY) is None
+    assert verified_path(ENTRY) is None
     assert fetch(ENTRY) == cached()
     assert cached().read_bytes() == BODY
     assert len(server.paths) == 1
 
 
 def test_is_at_hand_looks_but_does_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert not is_at_hand(ENTRY)
+    assert not is_local(ENTRY)
     put(cached(), b"damaged")
-    assert is_at_hand(ENTRY)
+    assert is_local(ENTRY)
     cached().unlink()
     put(tmp_path / "data" / "Classical" / "99_test.npz", BODY)
     monkeypatch.setenv("ANOONLY_DATA", str(tmp_path / "data"))
-    assert is_at_hand(ENTRY)
+    assert is_local(ENTRY)
 
 
 def test_a_file_is_hashed_again_only_when_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,22 +190,22 @@ def test_a_file_is_hashed_again_only_when_it_changed(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(adbench, "git_blob_sha1", counting)
     put(cached(), BODY)
-    assert [local_path(ENTRY) for _ in range(3)] == [cached()] * 3
+    assert [verified_path(ENTRY) for _ in range(3)] == [cached()] * 3
     assert hashed == [cached()]
     os.utime(cached(), ns=(1, 1))
-    assert local_path(ENTRY) == cached()
+    assert verified_path(ENTRY) == cached()
     assert hashed == [cached()] * 2
     put(cached(), BODY[:-1])
-    assert local_path(ENTRY) is None
+    assert verified_path(ENTRY) is None
 
 
 def test_real_files_are_those_of_the_manifest(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
-    present = [entry for entry in manifest().values() if is_at_hand(entry)]
+    present = [entry for entry in manifest().values() if is_local(entry)]
     if not present:
         pytest.skip("ANOONLY_DATA holds no file of ADBench: none was checked")
     for entry in present:
-        path = local_path(entry)
+        path = verified_path(entry)
         assert path == real_data / entry.folder / f"{entry.name}.npz"
         content = path.read_bytes()
         assert blob_sha1(content) == entry.git_blob_sha1
@@ -224,7 +224,7 @@ def test_fetch_keeps_the_verified_file(server: Server, entry: ManifestEntry) -> 
     calls: list[tuple[int, int | None]] = []
     assert fetch(entry, lambda done, total: calls.append((done, total))) == cached()
     assert calls[-1] == (len(BODY), len(BODY))
-    assert fetch(entry) == local_path(entry) == cached()
+    assert fetch(entry) == verified_path(entry) == cached()
     assert files_in_cache() == [cached()]
     assert cached().read_bytes() == BODY
     assert server.paths == ["/Classical/99_test.npz"]
@@ -250,7 +250,7 @@ def test_a_failed_fetch_leaves_nothing(server: Server, behavior: str, entry: Man
     assert_one_sentence(caught.value)
     assert str(caught.value).startswith("99_test ")
     assert files_in_cache() == []
-    assert not is_at_hand(entry)
+    assert not is_local(entry)
     server.plan = ["right"]
     assert fetch(entry).read_bytes() == BODY
 
@@ -266,7 +266,7 @@ def test_a_failed_fetch_leaves_the_damaged_file_unused(server: Server) -> None:
     server.plan = ["corrupt"]
     with pytest.raises(DownloadFailed):
         fetch(ENTRY)
-    assert local_path(ENTRY) is None
+    assert verified_path(ENTRY) is None
     assert files_in_cache() == [cached()]
 
 

@@ -19,9 +19,9 @@ import pytest
 
 from anoonly_core.data.catalogue import check_name, identity, load, load_cached
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.tables.readers import file_fingerprint, one_line
+from anoonly_core.data.tables.readers import file_fingerprint, printable
 from anoonly_core.data.tables.schema import LABEL_COLUMNS
-from anoonly_core.data.tables.uri import load_address
+from anoonly_core.data.tables.uri import load_uri
 from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
 
 ROWS = 30
@@ -31,7 +31,7 @@ TABLE = pd.DataFrame(X, columns=list("abcd")).assign(y=Y)
 
 
 def load_file(path: Path) -> Dataset:
-    return load_address(str(path))
+    return load_uri(str(path))
 
 
 def npz(**arrays: Any) -> bytes:
@@ -72,7 +72,7 @@ def assert_refused(path: Path, kind: type[AnoOnlyError] = BadDataFile, word: str
         text = str(caught.value)
         assert type(caught.value) is kind
         assert text.endswith(".") and ". " not in text and text.isprintable(), text
-        assert word in text and one_line(path.name).strip("'") in text, text
+        assert word in text and printable(path.name).strip("'") in text, text
 
 
 def assert_is_the_table(dataset: Dataset, columns: int = 4) -> None:
@@ -161,10 +161,10 @@ def test_a_name_that_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
 
 
 def test_a_plain_name_is_shown_as_it_is() -> None:
-    assert one_line("a folder/ü.csv") == "a folder/ü.csv"
-    long = one_line(f"/begins/here/{'x' * 5000}/ends.csv")
+    assert printable("a folder/ü.csv") == "a folder/ü.csv"
+    long = printable(f"/begins/here/{'x' * 5000}/ends.csv")
     assert long.startswith("/begins/here/xxx") and long.endswith("xxx/ends.csv") and len(long) < 220
-    assert one_line(Path("a\nb")) == r"'a\nb'"
+    assert printable(Path("a\nb")) == r"'a\nb'"
 
 
 # Wrong arrays
@@ -382,7 +382,7 @@ def test_absent_files_are_unknown(tmp_path: Path, name: str) -> None:
     for use in (load_file, file_fingerprint, lambda path: check_name(str(path)), lambda path: identity(str(path))):
         with pytest.raises(UnknownDataset) as caught:
             use(path)
-        assert str(caught.value) == f"There is no file {one_line(path)}."
+        assert str(caught.value) == f"There is no file {printable(path)}."
         assert str(caught.value).isprintable()
 
 

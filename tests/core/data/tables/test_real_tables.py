@@ -16,10 +16,10 @@ from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.catalogue import load
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import make_split
-from anoonly_core.data.tables.profile import look_at_table, suggested
+from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import Reading, read_as
-from anoonly_core.data.tables.uri import load_address, read_address
+from anoonly_core.data.tables.schema import TableSchema, parse_table
+from anoonly_core.data.tables.uri import load_uri, read_uri
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.runs.run import Outcome, run_each
 from tests.tables import cancer, digits, penguins
@@ -33,22 +33,22 @@ CLASSICAL = (
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_an_adbench_file_exported_as_text_and_parquet_is_the_same_data(name: str, tmp_path: Path) -> None:
     entry = adbench.find_entry(name)
-    if "ANOONLY_DATA" not in os.environ or entry is None or not adbench.is_at_hand(entry):
+    if "ANOONLY_DATA" not in os.environ or entry is None or not adbench.is_local(entry):
         pytest.skip(f"{name} is not in ANOONLY_DATA")
     dataset = load(name)
     table = pd.DataFrame(dataset.X).add_prefix("x").assign(label=dataset.y)
     table.to_csv(tmp_path / "t.csv", index=False)
     table.to_parquet(tmp_path / "t.parquet", index=False)
     for suffix in ("csv", "parquet"):
-        assert load_address(str(tmp_path / f"t.{suffix}")).fingerprint == dataset.fingerprint
+        assert load_uri(str(tmp_path / f"t.{suffix}")).fingerprint == dataset.fingerprint
 
 
 def test_digits_and_cancer_come_with_their_class_columns(tmp_path: Path) -> None:
     digits().to_csv(tmp_path / "digits.csv", index=False)
-    found = load_address(f"{tmp_path / 'digits.csv'}?label=digit&anomaly=3&share=0.05")
+    found = load_uri(f"{tmp_path / 'digits.csv'}?label=digit&anomaly=3&share=0.05")
     assert found.rows == load("digits_3").rows and found.anomaly_share == pytest.approx(0.05, abs=1e-3)
     cancer().to_parquet(tmp_path / "cells.parquet")
-    found = load_address(f"{tmp_path / 'cells.parquet'}?label=target&anomaly=malignant")
+    found = load_uri(f"{tmp_path / 'cells.parquet'}?label=target&anomaly=malignant")
     assert (found.rows, found.columns, int(found.y.sum())) == (569, 30, 212)
 
 
@@ -59,7 +59,7 @@ def test_penguins_have_missing_values_and_words() -> None:
         ("categories=leave_out&missing=impute", 344, 5),
         ("categories=one_hot&missing=drop", 333, 10),
     ):
-        found = load_address(f"{path}?label=species&anomaly=Chinstrap&{said}")
+        found = load_uri(f"{path}?label=species&anomaly=Chinstrap&{said}")
         assert (found.rows, found.columns, int(found.y.sum())) == (rows, features, 68)
         assert make_split(found, make_config()).counts["pool_unlabelled"] == 0
 
@@ -67,11 +67,11 @@ def test_penguins_have_missing_values_and_words() -> None:
 def test_penguins_as_they_were_noted_down_are_understood_at_once() -> None:
     """Names, dates and remarks are left out, and the rarest species is what is looked for."""
     table = read_table(penguins(raw=True))
-    reading = suggested(look_at_table(table))
+    reading = suggest_schema(profile_table(table))
     assert reading.label == "Species" and reading.anomaly == ("Chinstrap penguin (Pygoscelis antarctica)",)
     assert {"Individual ID", "Date Egg"} <= set(reading.without)
     assert (reading.categories, reading.missing) == ("one_hot", "impute")
-    found = read_as(table, reading, "penguins-raw.csv")
+    found = parse_table(table, reading, "penguins-raw.csv")
     assert len(found.X) == 344 and (found.y == 1).sum() == 68 and np.isfinite(found.X).all()
 
 
@@ -118,11 +118,11 @@ def test_any_small_table_is_read_or_refused_in_a_sentence(
     path.write_text(table.to_csv(index=False), encoding="utf-8")
     try:
         frame = read_table(path)
-        likely = suggested(look_at_table(frame))
-        for reading in (Reading(categories=categories, missing=missing), likely):
-            found = read_as(frame, reading, "t.csv")
+        likely = suggest_schema(profile_table(frame))
+        for reading in (TableSchema(categories=categories, missing=missing), likely):
+            found = parse_table(frame, reading, "t.csv")
             assert found.X.dtype == np.float32 and np.isfinite(found.X).all() and len(found.X) == len(found.y) >= 1
-            assert found.X.shape[1] == len(found.preparation.features) >= 1
+            assert found.X.shape[1] == len(found.preprocessing.features) >= 1
             dataset = found.dataset("t.csv", found.unlabeled_dataset("t.csv").provenance)
             config = make_config(seed=3, baseline=baseline, lambda_n=lambda_n, epochs=1)
             split = make_split(dataset, config)
@@ -142,6 +142,6 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(tmp_path: Path, content: by
     path = tmp_path / f"t.{suffix}"
     path.write_bytes(content)
     try:
-        read_address(str(path))
+        read_uri(str(path))
     except AnoOnlyError as error:
         assert str(error).endswith(".") and str(error).isprintable()

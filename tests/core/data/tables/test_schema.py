@@ -18,11 +18,11 @@ from anoonly_core.data.catalogue import check_name, identity, load
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.split import make_split
 from anoonly_core.data.tables import readers
-from anoonly_core.data.tables.columns import as_words, look_at
-from anoonly_core.data.tables.preprocessing import Preparation
+from anoonly_core.data.tables.columns import profile_column, to_words
+from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import MAX_COLUMNS, read_table
-from anoonly_core.data.tables.schema import UNLABELED, Reading, ReadTable, make_reading, read_as
-from anoonly_core.data.tables.uri import address_of, load_address, parse_address, read_address
+from anoonly_core.data.tables.schema import UNLABELED, ParsedTable, TableSchema, make_schema, parse_table
+from anoonly_core.data.tables.uri import format_uri, load_uri, parse_uri, read_uri
 from anoonly_core.errors import BadDataFile, InvalidConfig, SplitImpossible
 
 ROWS = 40
@@ -37,8 +37,8 @@ CARS = pd.DataFrame(
 SAID: dict[str, Any] = {"label": "kind", "anomaly": ("faulty",), "categories": "one_hot", "missing": "impute"}
 
 
-def read(table: pd.DataFrame = CARS, **changes: Any) -> ReadTable:
-    return read_as(table, make_reading(SAID | changes), "cars")
+def read(table: pd.DataFrame = CARS, **changes: Any) -> ParsedTable:
+    return parse_table(table, make_schema(SAID | changes), "cars")
 
 
 def refused(table: pd.DataFrame = CARS, **changes: Any) -> str:
@@ -51,27 +51,27 @@ def refused(table: pd.DataFrame = CARS, **changes: Any) -> str:
 
 def test_numbers_stay_words_become_features_and_the_median_stands_in() -> None:
     found = read()
-    assert found.preparation.features == ("weight", "origin = Europe", "origin = Japan", "origin = USA", "power")
+    assert found.preprocessing.features == ("weight", "origin = Europe", "origin = Japan", "origin = USA", "power")
     np.testing.assert_array_equal(found.X[:, 0], CARS["weight"].to_numpy(np.float32))
     np.testing.assert_array_equal(found.X[:, 1:4].sum(axis=1), 1)
     assert found.X[1, 2] == 1
     np.testing.assert_array_equal(found.X[3::10, 4], np.float32(np.nanmedian(CARS["power"])))
     np.testing.assert_array_equal(found.y, [-1, 0, 0, 1, 0] * (ROWS // 5))
-    np.testing.assert_array_equal(found.places, np.arange(ROWS))
+    np.testing.assert_array_equal(found.file_rows, np.arange(ROWS))
 
 
 def test_rows_with_a_missing_value_can_be_dropped_and_keep_their_numbers() -> None:
     found = read(missing="drop")
-    np.testing.assert_array_equal(found.places, [row for row in range(ROWS) if row % 10 != 3])
+    np.testing.assert_array_equal(found.file_rows, [row for row in range(ROWS) if row % 10 != 3])
     assert found.rows_in_file == ROWS and len(found.X) == len(found.y) == ROWS - 4
     with_blank_word = CARS.assign(origin=CARS["origin"].where(CARS.index != 0))
-    assert 0 not in read(with_blank_word, missing="drop").places
+    assert 0 not in read(with_blank_word, missing="drop").file_rows
     assert read(with_blank_word).X[0, 1:4].tolist() == [0, 0, 0]
 
 
 def test_columns_of_words_and_any_others_can_be_left_out() -> None:
-    assert read(categories="leave_out").preparation.features == ("weight", "power")
-    assert read(without=("power", "origin"), missing=None, categories=None).preparation.features == ("weight",)
+    assert read(categories="leave_out").preprocessing.features == ("weight", "power")
+    assert read(without=("power", "origin"), missing=None, categories=None).preprocessing.features == ("weight",)
 
 
 def test_what_is_not_said_is_asked() -> None:
@@ -84,7 +84,7 @@ def test_what_is_not_said_is_asked() -> None:
 def test_normal_values_can_be_said_in_place_of_the_anomalous_ones() -> None:
     np.testing.assert_array_equal(read(anomaly=(), normal=("sound",)).y, read().y)
     with pytest.raises(InvalidConfig, match="not both"):
-        make_reading({"anomaly": ("a",), "normal": ("b",)})
+        make_schema({"anomaly": ("a",), "normal": ("b",)})
     assert "nowhere holds broken: it holds faulty, sound" in refused(anomaly=("broken",))
 
 
@@ -98,7 +98,7 @@ def test_normal_values_can_be_said_in_place_of_the_anomalous_ones() -> None:
     ],
 )
 def test_cells_as_words(values: list[Any], words: list[str]) -> None:
-    assert as_words(pd.Series(values)).tolist() == words
+    assert to_words(pd.Series(values)).tolist() == words
 
 
 def test_anomalies_are_drawn_to_a_share_and_fewer_are_a_part_of_more() -> None:
@@ -130,7 +130,7 @@ def test_columns_that_cannot_be_used_are_named(column: Any, words: str) -> None:
 def test_too_many_words_are_no_categories() -> None:
     many = pd.DataFrame({"name": [f"person {row}" for row in range(60)], "a": 1.0, "y": [0, 1] * 30})
     assert "60 different words, too many" in refused(many, label="y", anomaly=("1",))
-    look = look_at("name", many["name"])
+    look = profile_column("name", many["name"])
     assert not look.usable and look.count == 60
 
 
@@ -144,8 +144,8 @@ def test_a_label_of_too_many_values_is_refused() -> None:
 
 def test_a_preparation_makes_the_same_features_of_other_rows_and_survives_json() -> None:
     found = read()
-    again = Preparation.model_validate_json(found.preparation.model_dump_json())
-    assert again == found.preparation
+    again = Preprocessing.model_validate_json(found.preprocessing.model_dump_json())
+    assert again == found.preprocessing
     rows = CARS.iloc[[5, 3, 8]].reset_index(drop=True)
     X, kept = again.apply(rows[["power", "origin", "weight"]], "more")
     np.testing.assert_array_equal(X.astype(np.float32), found.X[[5, 3, 8]])
@@ -163,11 +163,11 @@ def test_a_preparation_makes_the_same_features_of_other_rows_and_survives_json()
 )
 def test_other_rows_that_do_not_fit_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(BadDataFile, match=words):
-        read().preparation.apply(CARS.assign(**change), "more")
+        read().preprocessing.apply(CARS.assign(**change), "more")
     with pytest.raises(BadDataFile, match="lacks columns that the features are made of: power"):
-        read().preparation.apply(CARS.drop(columns="power"), "more")
+        read().preprocessing.apply(CARS.drop(columns="power"), "more")
     with pytest.raises(BadDataFile, match="row 3 has a missing value, and nothing stands in"):
-        read(CARS.fillna({"power": 1.0}), missing=None).preparation.apply(CARS, "more")
+        read(CARS.fillna({"power": 1.0}), missing=None).preprocessing.apply(CARS, "more")
 
 
 # Addresses
@@ -176,11 +176,11 @@ def test_other_rows_that_do_not_fit_are_refused(change: dict[str, Any], words: s
 def test_an_address_says_file_and_reading(tmp_path: Path) -> None:
     path = tmp_path / "cars, new.csv"
     CARS.to_csv(path, index=False)
-    reading = make_reading(SAID | {"without": ("weight",)})
-    address = address_of(str(path), reading)
+    reading = make_schema(SAID | {"without": ("weight",)})
+    address = format_uri(str(path), reading)
     assert address.endswith("?label=kind&anomaly=faulty&without=weight&categories=one_hot&missing=impute")
-    assert parse_address(address) == (path, reading)
-    np.testing.assert_array_equal(read_address(address).X, read(without=("weight",)).X)
+    assert parse_uri(address) == (path, reading)
+    np.testing.assert_array_equal(read_uri(address).X, read(without=("weight",)).X)
     assert check_name(address) == address
     assert identity(address) != identity(address.replace("impute", "drop"))
     assert make_config(dataset=address).dataset == address
@@ -191,8 +191,8 @@ def test_odd_names_go_through_an_address(tmp_path: Path, odd: str) -> None:
     path = tmp_path / f"{odd.replace('/', '')}.csv"
     table = CARS.rename(columns={"kind": odd}).replace({odd: {"faulty": f"not {odd}"}})
     table.to_csv(path, index=False)
-    address = address_of(str(path), make_reading(SAID | {"label": odd, "anomaly": (f"not {odd}",)}))
-    np.testing.assert_array_equal(read_address(address).y, read().y)
+    address = format_uri(str(path), make_schema(SAID | {"label": odd, "anomaly": (f"not {odd}",)}))
+    np.testing.assert_array_equal(read_uri(address).y, read().y)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def partly() -> Dataset:
     label = np.where(np.arange(400) % 10 == 0, "1", np.where(np.arange(400) % 3 == 0, "0", ""))
     table = pd.DataFrame(values, columns=list("abc")).assign(y=label)
     table.loc[len(table)] = [*values[0], ""]  # a copy of a labeled row that itself has no label
-    return read_as(table, Reading(), "part").dataset("part", Provenance("", ""))
+    return parse_table(table, TableSchema(), "part").dataset("part", Provenance("", ""))
 
 
 def test_unlabeled_rows_are_in_the_pool_and_never_tested_on() -> None:
@@ -259,7 +259,7 @@ def test_a_packed_text_is_read_as_the_text(tmp_path: Path) -> None:
     for name in ("cars.csv", "cars.csv.gz"):
         CARS.to_csv(tmp_path / name, index=False)
     said = "?label=kind&anomaly=faulty&without=origin&missing=drop"
-    plain, packed = (load_address(f"{tmp_path / name}{said}") for name in ("cars.csv", "cars.csv.gz"))
+    plain, packed = (load_uri(f"{tmp_path / name}{said}") for name in ("cars.csv", "cars.csv.gz"))
     assert plain.fingerprint == packed.fingerprint
     whole = (tmp_path / "cars.csv.gz").read_bytes()
     for length in range(0, len(whole), len(whole) // 20):

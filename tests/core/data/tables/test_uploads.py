@@ -18,10 +18,10 @@ from sklearn.metrics import roc_auc_score
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import check_name, identity, load, load_cached
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.profile import look_at_table, suggested
+from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import MAX_BYTES, read_table
-from anoonly_core.data.tables.schema import Reading, make_reading
-from anoonly_core.data.tables.uri import load_address
+from anoonly_core.data.tables.schema import TableSchema, make_schema
+from anoonly_core.data.tables.uri import load_uri
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.scoring import score_table
 from anoonly_core.errors import AnoOnlyError, BadDataFile, CacheUnavailable, UnknownDataset
@@ -41,19 +41,19 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def brought(table: pd.DataFrame | None = None, shown: str = "cells.csv", owner: str = "me") -> uploads.OwnTable:
+def brought(table: pd.DataFrame | None = None, shown: str = "cells.csv", owner: str = "me") -> uploads.Upload:
     text = (cancer() if table is None else table).to_csv(index=False)
-    return uploads.bring(shown, io.BytesIO(text.encode()), owner, "here")
+    return uploads.add(shown, io.BytesIO(text.encode()), owner, "here")
 
 
-MALIGNANT = make_reading({"label": "target", "anomaly": ("malignant",)})
+MALIGNANT = make_schema({"label": "target", "anomaly": ("malignant",)})
 
 
 def test_page_and_file_address_are_one_table_to_the_bit(tmp_path: Path) -> None:
-    table, _ = uploads.settle(brought(), MALIGNANT)
+    table, _ = uploads.apply_schema(brought(), MALIGNANT)
     cancer().to_csv(tmp_path / "cells.csv", index=False)
     address = f"{tmp_path / 'cells.csv'}?label=target&anomaly=malignant"
-    assert load(table.name).fingerprint == load_address(address).fingerprint
+    assert load(table.name).fingerprint == load_uri(address).fingerprint
     config = make_config(dataset=table.name, epochs=2)
     np.testing.assert_array_equal(run(config).scores, run(config.with_(dataset=address)).scores)
 
@@ -68,7 +68,7 @@ def test_a_table_has_a_name_of_ours_and_lies_in_a_folder_of_its_own(cache: Path)
         "." * 300 + "csv",
     ):
         table = brought(shown=shown)
-        assert uploads.is_own_name(table.name) and table.shown.isprintable()
+        assert uploads.is_upload_name(table.name) and table.file_name.isprintable()
         assert table.folder.parent == cache / "tables"
         assert {path.name for path in table.folder.iterdir()} == {"about.json", "source.csv"}
     assert {path.name for path in cache.iterdir()} == {"tables"}
@@ -94,107 +94,107 @@ def test_a_file_of_no_known_kind_or_too_large_leaves_nothing(cache: Path) -> Non
             return b"0" * size
 
     with pytest.raises(BadDataFile, match=f"at most {MAX_BYTES >> 20} MB"):
-        uploads.bring("huge.csv", Endless(), "me", "here")  # type: ignore[arg-type]
+        uploads.add("huge.csv", Endless(), "me", "here")  # type: ignore[arg-type]
     with pytest.raises(BadDataFile, match="is no "):
-        uploads.bring("setup.exe", io.BytesIO(b"MZ"), "me", "here")
+        uploads.add("setup.exe", io.BytesIO(b"MZ"), "me", "here")
     assert list((cache / "tables").iterdir()) == []
 
 
 def test_an_owner_sees_its_own_tables_and_the_kept_ones() -> None:
     mine, theirs = brought(), brought(owner="you")
-    assert uploads.own_tables("me") == [mine] and uploads.own_tables("you") == [theirs]
-    kept = uploads.keep(theirs)
-    assert uploads.own_tables("me") == sorted([mine, kept], key=lambda table: table.name)
+    assert uploads.list_uploads("me") == [mine] and uploads.list_uploads("you") == [theirs]
+    kept = uploads.set_permanent(theirs)
+    assert uploads.list_uploads("me") == sorted([mine, kept], key=lambda table: table.name)
     uploads.remove(kept)
-    assert uploads.own_tables() == [mine] and uploads.find(theirs.name) is None
+    assert uploads.list_uploads() == [mine] and uploads.find(theirs.name) is None
     with pytest.raises(UnknownDataset, match="not here any more"):
         load(theirs.name)
 
 
 def test_reading_it_otherwise_is_another_table_to_every_key() -> None:
-    table, _ = uploads.settle(brought(), MALIGNANT)
+    table, _ = uploads.apply_schema(brought(), MALIGNANT)
     config = make_config(dataset=table.name)
     before, first = run_key(config), load_cached(table.name)
-    again, _ = uploads.settle(table, make_reading({**MALIGNANT.model_dump(), "share": 0.05}))
+    again, _ = uploads.apply_schema(table, make_schema({**MALIGNANT.model_dump(), "share": 0.05}))
     assert again.name == table.name and run_key(config) != before
     assert load_cached(table.name).rows < first.rows
     assert again.counts is not None and again.counts["anomalies_in_file"] == 212
     assert again.counts["anomalies"] == round(357 * 0.05 / 0.95)
-    uploads.settle(again, MALIGNANT)
+    uploads.apply_schema(again, MALIGNANT)
     assert run_key(config) == before
 
 
 def test_what_it_was_read_as_comes_back() -> None:
-    table, read = uploads.settle(brought(), MALIGNANT)
+    table, read = uploads.apply_schema(brought(), MALIGNANT)
     found = uploads.find(table.name)
-    assert found == table and found is not None and found.read_as() == MALIGNANT
-    assert found.prepared() == read.preparation and found.can_be_tested
+    assert found == table and found is not None and found.get_schema() == MALIGNANT
+    assert found.get_preprocessing() == read.preprocessing and found.can_be_tested
     loaded = uploads.load(found)
-    for name in ("X", "y", "places", "drawn", "labels"):
+    for name in ("X", "y", "file_rows", "drawn", "labels"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(read, name))
 
 
 def test_a_table_that_is_kept_while_it_is_read_stays_kept() -> None:
     table = brought()
-    uploads.keep(table)
-    assert uploads.settle(table, MALIGNANT)[0].kept
+    uploads.set_permanent(table)
+    assert uploads.apply_schema(table, MALIGNANT)[0].permanent
     uploads.remove(table)
     with pytest.raises(UnknownDataset):
-        uploads.settle(table, MALIGNANT)
+        uploads.apply_schema(table, MALIGNANT)
     assert not table.folder.exists()
 
 
 def test_a_disk_that_refuses_is_one_sentence_and_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    table, _ = uploads.settle(brought(), MALIGNANT)
-    uploads.put_marks(table, {3: True})
+    table, _ = uploads.apply_schema(brought(), MALIGNANT)
+    uploads.save_marks(table, {3: True})
     there = sorted(path.name for path in table.folder.iterdir())
 
     def full(part: Path, path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     changes = (
-        partial(uploads.put_marks, table, {4: True}),
-        partial(uploads.keep, table),
-        partial(uploads.settle, table, MALIGNANT),
+        partial(uploads.save_marks, table, {4: True}),
+        partial(uploads.set_permanent, table),
+        partial(uploads.apply_schema, table, MALIGNANT),
     )
     with monkeypatch.context() as patch:
         patch.setattr(uploads.os, "replace", full)
         for change in changes:
             with pytest.raises(CacheUnavailable, match=r"^What is said of this table .*No space left.*there\.$"):
                 change()
-    assert uploads.find(table.name) == table and uploads.marks(table) == {3: True}
+    assert uploads.find(table.name) == table and uploads.load_marks(table) == {3: True}
     assert sorted(path.name for path in table.folder.iterdir()) == there
 
 
 def test_a_reading_that_fails_leaves_what_was_there() -> None:
-    table, _ = uploads.settle(brought(), MALIGNANT)
+    table, _ = uploads.apply_schema(brought(), MALIGNANT)
     with pytest.raises(BadDataFile):
-        uploads.settle(table, make_reading({"label": "target", "anomaly": ("green",)}))
+        uploads.apply_schema(table, make_schema({"label": "target", "anomaly": ("green",)}))
     assert uploads.find(table.name) == table and load(table.name).rows == 569
 
 
 def test_its_label_column_is_a_table_of_classes() -> None:
     sizes = cancer().assign(target=np.arange(569) % 4)
-    table, _ = uploads.settle(brought(sizes), make_reading({"label": "target", "anomaly": ("3",), "share": 0.05}))
+    table, _ = uploads.apply_schema(brought(sizes), make_schema({"label": "target", "anomaly": ("3",), "share": 0.05}))
     classes = load_class_table(table.name)
-    assert classes.names == ("0", "1", "2", "3") == table.labels and len(classes.X) == 569
+    assert classes.names == ("0", "1", "2", "3") == table.label_values and len(classes.X) == 569
     assert class_table_identity(table.name) == table.identity == identity(table.name)
 
 
 def test_a_damaged_or_foreign_folder_counts_as_none(cache: Path) -> None:
-    table, _ = uploads.settle(brought(), MALIGNANT)
+    table, _ = uploads.apply_schema(brought(), MALIGNANT)
     (table.folder / "table.npz").write_bytes(b"PK")
     with pytest.raises(UnknownDataset):
         load(table.name)
     for content in ("", "[]", "{}", json.dumps({"name": "own_x_12345678"})):
         (table.folder / "about.json").write_text(content)
-        assert uploads.find(table.name) is None and uploads.own_tables() == []
+        assert uploads.find(table.name) is None and uploads.list_uploads() == []
     (cache / "tables" / "stray.txt").write_text("")
-    assert uploads.own_tables() == []
+    assert uploads.list_uploads() == []
 
 
 def test_all_that_the_store_has_of_a_table_can_be_forgotten() -> None:
-    table, _ = uploads.settle(brought(), MALIGNANT)
+    table, _ = uploads.apply_schema(brought(), MALIGNANT)
     store = Store(uploads.folder() / "store.sqlite")
     run(make_config(dataset=table.name, epochs=1), store=store)
     run(make_config(dataset="digits_3", epochs=1), store=store)
@@ -208,13 +208,13 @@ def test_all_that_the_store_has_of_a_table_can_be_forgotten() -> None:
 
 
 def test_the_label_and_its_rarer_value_are_suggested() -> None:
-    look = look_at_table(cancer().assign(id=range(569), when=pd.Timestamp("2020")))
-    assert suggested(look) == Reading(label="target", anomaly=("malignant",), without=("id", "when"))
+    look = profile_table(cancer().assign(id=range(569), when=pd.Timestamp("2020")))
+    assert suggest_schema(look) == TableSchema(label="target", anomaly=("malignant",), without=("id", "when"))
     assert look.values["target"] == {"benign": 357, "malignant": 212}
-    digits = look_at_table(pd.DataFrame({"a": np.arange(30.0), "class": [1] * 20 + [0] * 6 + [7] * 4}))
-    assert suggested(digits).anomaly == ("7",)
-    assert suggested(look_at_table(cancer().drop(columns="target"))) == Reading(label="")
-    assert suggested(look_at_table(pd.DataFrame({"a": [1.0, None], "b": ["x", "y"], "y": [0, 1]}))) == Reading(
+    digits = profile_table(pd.DataFrame({"a": np.arange(30.0), "class": [1] * 20 + [0] * 6 + [7] * 4}))
+    assert suggest_schema(digits).anomaly == ("7",)
+    assert suggest_schema(profile_table(cancer().drop(columns="target"))) == TableSchema(label="")
+    assert suggest_schema(profile_table(pd.DataFrame({"a": [1.0, None], "b": ["x", "y"], "y": [0, 1]}))) == TableSchema(
         label="y", anomaly=("1",), categories="one_hot", missing="impute"
     )
 
@@ -225,8 +225,8 @@ def test_the_label_and_its_rarer_value_are_suggested() -> None:
 RARE = load("breast_cancer")  # 5 % of its rows are malignant
 
 
-def unlabeled() -> uploads.OwnTable:
-    return uploads.settle(brought(pd.DataFrame(RARE.X).add_prefix("x")), Reading(label=""))[0]
+def unlabeled() -> uploads.Upload:
+    return uploads.apply_schema(brought(pd.DataFrame(RARE.X).add_prefix("x")), TableSchema(label=""))[0]
 
 
 @pytest.mark.parametrize("scorer", UNSUPERVISED_SCORERS)
@@ -243,7 +243,9 @@ def test_each_scorer_without_labels_ranks_the_whole_table(scorer: str) -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4])
 def test_next_to_no_rows_are_ranked_or_refused_in_a_sentence(rows: int) -> None:
-    table = uploads.settle(brought(pd.DataFrame({"a": [1.0, 1.0, 5.0, 2.0][:rows], "b": 0.0})), Reading(label=""))[0]
+    table = uploads.apply_schema(
+        brought(pd.DataFrame({"a": [1.0, 1.0, 5.0, 2.0][:rows], "b": 0.0})), TableSchema(label="")
+    )[0]
     config = make_config(dataset=table.name, epochs=2)
     works = [partial(rank_without_labels, config, scorer) for scorer in UNSUPERVISED_SCORERS if scorer != "autoencoder"]
     for work in (*works, partial(rank_with_labels, config, [0])):
@@ -277,11 +279,11 @@ def test_marks_train_and_more_of_them_find_more() -> None:
 
 def test_marks_stay_with_the_table() -> None:
     table = unlabeled()
-    assert uploads.marks(table) == {}
-    uploads.put_marks(table, {3: True, 8: False})
-    assert uploads.marks(table) == {3: True, 8: False}
+    assert uploads.load_marks(table) == {}
+    uploads.save_marks(table, {3: True, 8: False})
+    assert uploads.load_marks(table) == {3: True, 8: False}
     (table.folder / "marks.json").write_text("?")
-    assert uploads.marks(table) == {}
+    assert uploads.load_marks(table) == {}
 
 
 def test_what_was_marked_goes_on_elsewhere_to_the_bit(tmp_path: Path) -> None:
