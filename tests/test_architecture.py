@@ -30,7 +30,7 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "projection", "results"),
     ("data",),
     ("config",),
-    ("baselines", "errors", "machine", "metrics", "paths", "progress", "rng", "version"),
+    ("baselines", "errors", "files", "lru", "machine", "metrics", "paths", "progress", "rng", "version"),
 )
 VIEWS = ("clean", "compare", "datasets", "label", "lessons", "microscope", "reproduce", "runs", "sweep", "your_table")
 APP_FLOORS: tuple[tuple[str, ...], ...] = (

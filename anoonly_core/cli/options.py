@@ -13,6 +13,7 @@ from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.catalogue import check_name
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.files import write_atomic
 from anoonly_core.results.parquet import to_parquet
 
 __all__ = ["RUN_SETTINGS", "add_run_options", "checked_out", "checked_path", "configs_of", "seeds_of", "write_table"]
@@ -84,12 +85,9 @@ def checked_path(option: str, text: str) -> Path:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table beside its place and then put it there, so that no half of it is found; raises InvalidConfig."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a table atomically as CSV or, for any suffix but .csv, as Parquet; raise InvalidConfig on failure."""
+    content = table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table)
     try:
-        part.write_bytes(table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table))
-        part.replace(path)
+        write_atomic(path, content)
     except OSError as error:
         raise InvalidConfig(f"The table could not be written to {printable(path)} ({error.strerror}).") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ import json
 import os
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import BadModelFile
+from anoonly_core.files import write_atomic
 
 __all__ = ["model_bytes", "read_model", "write_model"]
 
@@ -31,13 +31,7 @@ def model_bytes(document: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
 
 def write_model(path: str | os.PathLike[str], document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Write what `model_bytes` makes, whole or not at all; raises OSError where the file cannot be written."""
-    target = Path(path)
-    part = target.with_name(f"{target.name}.{uuid4().hex}.part")
-    try:
-        part.write_bytes(model_bytes(document, tensors))
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomic(Path(path), model_bytes(document, tensors))
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.files import write_atomic
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.reproduction.experiments import EXPERIMENTS, SEEDS, Planned, planned_runs
 from anoonly_core.reproduction.families import FAMILIES, family_of, files_of
@@ -140,7 +141,7 @@ def write_results(planned: Iterable[Planned], store: Store, path: Path) -> int:
     writer.writerow(COLUMNS)
     writer.writerows(rows[settings] for settings in sorted(rows))
     try:
-        path.write_text(out.getvalue(), encoding="utf-8")
+        write_atomic(path, out.getvalue().encode())
     except OSError as error:
         raise InvalidConfig(f"The results could not be written to {str(path)!r} ({error.strerror}).") from error
     return len(rows)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
+from anoonly_core.lru import LRU
 
 __all__ = ["CachedPretraining", "add_to_cache", "find_cached", "pretraining_key", "reserve"]
 
@@ -31,8 +31,13 @@ class CachedPretraining:
     parameters: list[Tensor]
     seconds: float
 
+    @property
+    def bytes(self) -> int:
+        """The memory that the parameters take."""
+        return sum(parameter.nbytes for parameter in self.parameters)
 
-_cache: OrderedDict[str, CachedPretraining] = OrderedDict()
+
+_cache = LRU[CachedPretraining](MAX_BYTES, lambda entry: entry.bytes)
 _reserved: set[str] = set()
 _lock = threading.Condition()
 
@@ -69,12 +74,8 @@ def reserve(keys: Sequence[str]) -> Iterator[None]:
 
 def find_cached(keys: Sequence[str]) -> list[CachedPretraining] | None:
     """Return the cached pretraining of each key, or None if at least one is missing."""
-    with _lock:
-        if not all(key in _cache for key in keys):
-            return None
-        for key in keys:
-            _cache.move_to_end(key)
-        return [_cache[key] for key in keys]
+    entries = [entry for key in keys if (entry := _cache.get(key)) is not None]
+    return entries if len(entries) == len(keys) else None
 
 
 def add_to_cache(key: str, parameters: list[Tensor], seconds: float) -> None:
@@ -82,11 +83,4 @@ def add_to_cache(key: str, parameters: list[Tensor], seconds: float) -> None:
 
     The newest entry stays, even if it is larger than that. The tensors are not copied.
     """
-    with _lock:
-        _cache[key] = CachedPretraining(parameters, seconds)
-        while len(_cache) > 1 and sum(_bytes(cached.parameters) for cached in _cache.values()) > MAX_BYTES:
-            _cache.popitem(last=False)
-
-
-def _bytes(parameters: list[Tensor]) -> int:
-    return sum(parameter.nbytes for parameter in parameters)
+    _cache.put(key, CachedPretraining(parameters, seconds))

@@ -10,11 +10,11 @@ import numpy as np
 
 from anoonly_core.errors import StoreUnavailable
 from anoonly_core.execution.job import StoredOutcome
+from anoonly_core.lru import LRU
 from anoonly_core.paths import ASSETS
 from anoonly_core.projection import project
 from anoonly_core.results.result import RunResult, from_bytes
 from anoonly_core.results.store import Store, default_store
-from app.server.lru import LRU
 
 __all__ = ["SHIPPED", "ResultCache"]
 
@@ -34,7 +34,9 @@ class ResultCache:
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or default_store()
         self.store_problem = ""
-        self._finished, self._films, self._failures = (LRU(most) for most in (REMEMBERED, REMEMBERED_FILMS, REMEMBERED))
+        self._finished = LRU[RunResult | np.ndarray](REMEMBERED)
+        self._films = LRU[Any](REMEMBERED_FILMS)
+        self._failures = LRU[str](REMEMBERED)
 
     def is_pending(self, key: str) -> bool:
         """Whether this is being made, so that it is not looked for in the store."""
@@ -64,17 +66,16 @@ class ResultCache:
 
     def failure(self, key: str) -> str | None:
         """Why work with this key failed, in one sentence."""
-        sentence: str | None = self._failures.get(key)
-        return sentence
+        return self._failures.get(key)
 
     def forget_worker_result(self, key: str) -> None:
         """Let what was made under this key be made again."""
-        self._films.forget(key)
+        self._films.remove(key)
 
     def forget_failures(self, keys: Iterable[str]) -> None:
         """Let failed work be tried again."""
         for key in keys:
-            self._failures.forget(key)
+            self._failures.remove(key)
 
     def _take_in(self, kind: str, key: str, outcome: Any, stored: bool) -> None:
         """Remember what a worker hands back for its first key; a projection goes into the store here, not there."""

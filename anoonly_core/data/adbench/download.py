@@ -11,12 +11,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import requests
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, DownloadFailed
+from anoonly_core.files import PART_SUFFIX, temporary_file
 
 __all__ = ["ByteProgress", "Limits", "Source", "download"]
 
@@ -71,24 +71,20 @@ def download(
     with _writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
-    # A name of its own: processes that fetch the same file at once cannot mix their bytes, and the last
-    # to finish replaces the file by an equal one. Unlike mkstemp's, its mode lets a group share the cache.
-    part = target.with_name(f"{target.name}.{uuid4().hex}.part")
-    try:
+    # Concurrent downloads of one file write separate parts; the last to finish replaces an equal file.
+    # The part's mode follows the umask, so a group can share the cache.
+    with temporary_file(target.parent) as part:
         _transfer(source, part, limits, progress)
         with _writing(target.parent):
             if not is_genuine(part):
                 what = "came as another file (its checksum differs; a proxy may have answered instead)"
                 raise _failure(source, what)
-            os.replace(part, target)
-    finally:
-        with suppress(OSError):  # the error that led here says more; _sweep comes back for the rest
-            part.unlink(missing_ok=True)
+            part.replace(target)
 
 
 def _sweep(folder: Path) -> None:
     """Remove the unfinished downloads of processes that were killed; a living one has written since."""
-    for part in folder.glob("*.part"):
+    for part in folder.glob(f"*{PART_SUFFIX}"):
         with suppress(OSError):  # another process may sweep too, or own it
             if time.time() - part.stat().st_mtime > STALE_PART_S:
                 part.unlink()

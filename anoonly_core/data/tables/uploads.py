@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import secrets
 import shutil
@@ -27,6 +26,7 @@ from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import FILE_SUFFIXES, check_size, file_suffix, printable, read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
+from anoonly_core.files import write_atomic
 from anoonly_core.paths import cache_folder
 
 __all__ = [
@@ -291,15 +291,11 @@ def _note(table: Upload) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; raises UnknownDataset where its table was removed, or CacheUnavailable."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        part.write_bytes(content)
-        os.replace(part, path)
+        write_atomic(path, content)
     except FileNotFoundError as error:
         raise _gone(path.parent.name) from error
     except OSError as error:
-        with suppress(OSError):  # the error that led here says more
-            part.unlink(missing_ok=True)
         why = f"What is said of this table cannot be kept in {path.parent} ({error.strerror})"
         raise CacheUnavailable(f"{why}: make room or give access there.") from error
 

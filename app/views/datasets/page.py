@@ -12,6 +12,7 @@ from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.cache import cache_usage, is_cached, remove
 from anoonly_core.data.catalogue import DATASETS, identity, load
 from anoonly_core.errors import AnoOnlyError
+from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
 from anoonly_core.results.store import default_store
 from app.charts.style import MODEBAR
@@ -20,7 +21,6 @@ from app.controls.choice import default_choice
 from app.controls.links import compare_parameters
 from app.navigation import open_page
 from app.server.jobs import Jobs
-from app.server.lru import LRU
 from app.text.markdown import escape_markdown
 from app.views.datasets.preview import LISTED_COLUMNS, Preview, make_preview, preview_figure
 from app.views.datasets.table import (
@@ -57,7 +57,7 @@ COLUMNS = {
     "source": _text("Source", width=92),
 }
 
-_looks = LRU(REMEMBERED)
+_looks = LRU[Preview](REMEMBERED)
 
 
 def page() -> None:
@@ -223,7 +223,7 @@ def _draw_look(name: str, look: Preview) -> None:
 def _look(name: str) -> Preview:
     """The look at a data set on this machine, made once for all sessions of the server."""
     key = identity(name)
-    look: Preview | None = _looks.get(key)
+    look = _looks.get(key)
     if look is None:
         with st.spinner(f"Reading {name}"):
             look = make_preview(load(name))

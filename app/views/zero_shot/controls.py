@@ -9,10 +9,10 @@ from typing import Any
 import streamlit as st
 
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.lru import LRU
 from anoonly_core.zero_shot.class_table import CLASS_TABLES, ClassTable, class_table_identity, load_class_table
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config
 from app.controls.link_parser import OF_PAGES, not_known
-from app.server.lru import LRU
 from app.server.table_owners import visible_uploads
 from app.text.labels import format_value
 
@@ -158,14 +158,14 @@ def draw_sidebar() -> Asked:
 def _table(name: str) -> ClassTable:
     """The table, remembered while its rows are the same: MVTec-AD's are many files."""
     key = class_table_identity(name)
-    found: ClassTable | None = _read.get(key)
+    found = _read.get(key)
     if found is None:
         found = load_class_table(name)
         _read.put(key, found)
     return found
 
 
-_read = LRU(4)
+_read = LRU[ClassTable](4)
 
 
 def _tables() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,10 +24,12 @@ from tests.core.training.stacks import made_split, made_table, stack_of, trained
 
 
 @pytest.fixture(autouse=True)
-def _keeping(monkeypatch: pytest.MonkeyPatch) -> None:
+def _keeping(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("anoonly_core.training.pretraining.add_to_cache", pretraining_cache.add_to_cache)
-    monkeypatch.setattr(pretraining_cache, "_cache", OrderedDict())
     monkeypatch.setattr(FEAWAD, "pretraining_epochs", 3)
+    pretraining_cache._cache.clear()
+    yield
+    pretraining_cache._cache.clear()
 
 
 def feawad(**settings: Any) -> RunConfig:
@@ -169,7 +171,7 @@ def test_what_is_kept_is_a_copy() -> None:
 
 
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretraining_cache, "MAX_BYTES", 100)
+    monkeypatch.setattr(pretraining_cache._cache, "limit", 100)
     for name in "abc":
         pretraining_cache.add_to_cache(name, [torch.zeros(10)], 0.0)  # 40 bytes
     assert pretraining_cache.find_cached(["a"]) is None
@@ -191,7 +193,7 @@ def test_a_detector_leaves_nothing_of_its_rows_in_the_process() -> None:
     random = np.random.default_rng(0)
     y = (np.arange(60) % 6 == 0).astype(int)
     AnoOnlyDetector("FEAWAD", epochs=1, batch_size=16, random_state=0).fit(random.normal(size=(60, 3)), y)
-    assert not pretraining_cache._cache
+    assert len(pretraining_cache._cache) == 0
 
 
 def test_a_float64_stack_does_not_take_float32_parameters() -> None:

@@ -158,7 +158,7 @@ def test_a_disk_that_refuses_is_one_sentence_and_leaves_what_was_there(monkeypat
         partial(uploads.apply_schema, table, MALIGNANT),
     )
     with monkeypatch.context() as patch:
-        patch.setattr(uploads.os, "replace", full)
+        patch.setattr(Path, "replace", full)
         for change in changes:
             with pytest.raises(CacheUnavailable, match=r"^What is said of this table .*No space left.*there\.$"):
                 change()

@@ -1,0 +1,49 @@
+"""Atomic file writes: a reader finds the old file or the new one, never a part."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["PART_SUFFIX", "temporary_file", "write_atomic"]
+
+PART_SUFFIX = ".part"
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a whole file, replacing an existing one; after an error the old file is unchanged.
+
+    The new file has the permissions that the umask gives, not those of the old file.
+
+    Parameters
+    ----------
+    path
+        The file to write. Its folder must exist. A symbolic link is replaced, not followed.
+    content
+        All bytes of the file.
+
+    Raises
+    ------
+    OSError
+        The folder does not exist or cannot be written, or the disk is full. No temporary file remains.
+    """
+    with temporary_file(path.parent) as part:
+        part.write_bytes(content)
+        part.replace(path)
+
+
+@contextmanager
+def temporary_file(folder: Path) -> Iterator[Path]:
+    """Yield an unused path in a folder, and delete its file on exit unless the caller has renamed it.
+
+    The name is random and 22 bytes long, whatever the final name is: concurrent writers never share a file,
+    and a final name at the limit of the file system still has room for its temporary file.
+    """
+    part = folder / f".{secrets.token_hex(8)}{PART_SUFFIX}"
+    try:
+        yield part
+    finally:
+        with suppress(OSError):  # an error of the caller says more
+            part.unlink(missing_ok=True)
