@@ -1,4 +1,4 @@
-"""A figure that moves: a picture, and what differs from moment to moment, drawn in the browser by the player."""
+"""Animated figures: a Plotly figure and its changes over time, which the player draws in the browser."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ import plotly.graph_objects as go
 
 __all__ = ["Animation", "TraceChange", "export_html", "pack_changes"]
 
-NOWHERE = [None]  # Plotly leaves the marks of a trace where they are that has none any more
+NO_POINTS = [None]  # Plotly ignores an empty list and would leave the old points in place
 
 
 @dataclass(frozen=True, eq=False)
 class TraceChange:
-    """One attribute ("x", "y", "text" …) of one trace at each moment: numbers, or words."""
+    """Values of one attribute of one trace at each moment.
+
+    Attributes
+    ----------
+    trace : int
+        Index of the trace in the figure.
+    attribute : str
+        Plotly name, such as "x", "y" or "text".
+    values : sequence
+        One numeric array or one list of strings a moment. Lengths may differ.
+    """
 
     trace: int
     attribute: str
@@ -26,9 +36,22 @@ class TraceChange:
 
 @dataclass(frozen=True, eq=False)
 class Animation:
-    """figure shows moment `start`; changes make it show the others, and captions says a line about each.
+    """A figure and its changes over a sequence of moments.
 
-    clock: the trace whose first x tells which moment the figure shows; times: what it is at each.
+    Attributes
+    ----------
+    figure : go.Figure
+        The figure at the moment `start`.
+    changes : tuple of TraceChange
+        The attributes that change, with one entry a moment.
+    captions : tuple of str
+        One line a moment.
+    clock : int
+        Index of the trace whose first x identifies the moment on show.
+    times : tuple of float
+        The value of that x at each moment, such as the epoch.
+    start : int
+        Index of the moment that `figure` shows.
     """
 
     figure: go.Figure
@@ -39,51 +62,58 @@ class Animation:
     start: int
 
     def frame(self, moment: int) -> dict[str, Any]:
-        """What Plotly changes to show this moment."""
+        """Return the Plotly frame that shows the moment with this index."""
         traces: dict[int, dict[str, Any]] = {}
         for change in self.changes:
-            own = change.values[moment]
+            values = change.values[moment]
             trace = traces.setdefault(change.trace, {"type": self.figure.data[change.trace].type})
-            trace[change.attribute] = own if len(own) else NOWHERE
+            trace[change.attribute] = values if len(values) else NO_POINTS
         return {"name": str(moment), "data": list(traces.values()), "traces": list(traces)}
 
 
-def pack_changes(film: Animation) -> list[dict[str, Any]]:
-    """The changes as the player takes them: all moments of an attribute in one piece, as text."""
-    found: list[dict[str, Any]] = []
-    for change in film.changes:
-        here: dict[str, Any] = {"trace": change.trace, "attribute": change.attribute}
+def pack_changes(animation: Animation) -> list[dict[str, Any]]:
+    """Serialize the changes for the player.
+
+    Returns
+    -------
+    list of dict
+        One JSON object a change: "trace", "attribute", and either "words" (strings a moment) or "values" and
+        "offsets" (base64 of the concatenated numbers, and where each moment begins).
+    """
+    packed: list[dict[str, Any]] = []
+    for change in animation.changes:
+        entry: dict[str, Any] = {"trace": change.trace, "attribute": change.attribute}
         first = change.values[0]
         if isinstance(first, np.ndarray):
             kind = "i4" if first.dtype.kind in "iu" else "f4"
-            here["values"] = _coded(np.concatenate(list(change.values)), kind)
-            here["offsets"] = _coded(np.cumsum([0, *map(len, change.values)]), "i4")
+            entry["values"] = _encode(np.concatenate(list(change.values)), kind)
+            entry["offsets"] = _encode(np.cumsum([0, *map(len, change.values)]), "i4")
         else:
-            here["words"] = [list(own) for own in change.values]
-        found.append(here)
-    return found
+            entry["words"] = [list(values) for values in change.values]
+        packed.append(entry)
+    return packed
 
 
-def _coded(values: np.ndarray, kind: str) -> dict[str, str]:
+def _encode(values: np.ndarray, kind: str) -> dict[str, str]:
     return {"dtype": kind, "base64": base64.b64encode(values.astype(f"<{kind}").tobytes()).decode()}
 
 
-def export_html(film: Animation) -> bytes:
-    """The film as one file for any browser, offline: the figure with Plotly's own slider and buttons."""
-    figure = go.Figure(film.figure)
-    figure.frames = [film.frame(moment) for moment in range(len(film.captions))]
+def export_html(animation: Animation) -> bytes:
+    """Return an HTML file that plays the animation offline, with the slider and buttons of Plotly."""
+    figure = go.Figure(animation.figure)
+    figure.frames = [animation.frame(moment) for moment in range(len(animation.captions))]
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}}
     steps = [
         {"method": "animate", "label": f"{time:g}", "args": [[str(moment)], at_once]}
-        for moment, time in enumerate(film.times)
+        for moment, time in enumerate(animation.times)
     ]
-    moving = at_once | {"frame": {"duration": 90, "redraw": False}}  # from the beginning
+    playing = at_once | {"frame": {"duration": 90, "redraw": False}}
     buttons = [
-        {"method": "animate", "label": "Play", "args": [None, moving]},
+        {"method": "animate", "label": "Play", "args": [None, playing]},
         {"method": "animate", "label": "Pause", "args": [[None], at_once]},
     ]
     figure.update_layout(
-        sliders=[{"active": film.start, "steps": steps, "pad": {"t": 40}}],
+        sliders=[{"active": animation.start, "steps": steps, "pad": {"t": 40}}],
         updatemenus=[{"type": "buttons", "buttons": buttons, "x": 0, "y": 0, "pad": {"t": 60}, "direction": "right"}],
         height=figure.layout.height + 140,
     )

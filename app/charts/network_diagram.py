@@ -1,4 +1,4 @@
-"""A network as a picture: the description that the core builds it from, as DOT for Graphviz."""
+"""Diagrams of the networks in DOT for Graphviz, made from the description that the core builds them from."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["NORM", "network_dot"]
 
-# Boxes are light sheets with dark words, in the light and the dark theme alike.
+# Boxes are light with dark text in both themes.
 NORM = "#CC79A7"
 SHEET, LAYER, INK, FAINT, LINE = "#FAFAFA", "#D9D9D9", "#1A1A1A", "#6B6B6B", "#808080"
 WRAP = 18
 NBSP = "\N{NO-BREAK SPACE}"
 
-# The norms that leave the features as they are, as their empty place is called.
-NOT_THERE = {"none": "no norm", "bn_loss": "batch-norm loss"}
+# Labels of the norms that leave the features unchanged.
+IDENTITY_NORMS = {"none": "no norm", "bn_loss": "batch-norm loss"}
 
 
 @dataclass(frozen=True)
 class Wire:
-    """What flows from one box to another; a box that is no part of the network shows its name."""
+    """An arrow between two boxes, by their names; a name that is no part of the network becomes a text box."""
 
     start: str
     end: str
@@ -33,9 +33,25 @@ class Wire:
 
 
 def network_dot(baseline: str, columns: int, preset: str, norm: str | None) -> str | None:
-    """The network of a baseline for rows of so many columns, in DOT; None where it has none.
+    """Draw the network of a baseline in DOT.
 
     Rows flow from left to right, and through each part from top to bottom.
+
+    Parameters
+    ----------
+    baseline : str
+        Name of the system.
+    columns : int
+        Number of input features.
+    preset : str
+        "paper" or "published_code".
+    norm : str or None
+        The norm of the run; None for a system without a choice of norm.
+
+    Returns
+    -------
+    str or None
+        None for a system without a network.
     """
     network = BASELINES[baseline].network
     if network is None:
@@ -57,7 +73,7 @@ def network_dot(baseline: str, columns: int, preset: str, norm: str | None) -> s
 
 
 def _box(name: str, parts: dict[str, Subnetwork], norm: str | None) -> str:
-    """A part of the network, a cell for each step; or words alone, in a rounded box."""
+    """Draw a part of the network with one cell a step, or a text box with rounded corners."""
     if name not in parts:
         return _table(_lines(name), "STYLE='rounded'")
     part = parts[name]
@@ -71,41 +87,42 @@ def _step(step: Linear | Operation, width: int, part: Subnetwork, norm: str | No
     if isinstance(step, Linear):
         return _cell(f"linear, {width}" + ("" if step.bias else ", no bias"), f"BGCOLOR='{LAYER}'")
     if step is Operation.JOIN:
-        return _cell(f"{escape(part.joined_label)} beside it, {width}", f"BGCOLOR='{LAYER}'")
+        return _cell(f"concat {escape(part.joined_label)}, {width}", f"BGCOLOR='{LAYER}'")
     if step is Operation.NORM:
         return _norm(norm or "none")
     return _cell(step.value, "")
 
 
 def _norm(norm: str) -> str:
-    """Where the norm stands, or would stand: dashed where nothing stands there."""
+    """Draw the norm; its cell is dashed if the features pass unchanged."""
     if norm == "none":
-        return _cell(f"<FONT COLOR='{FAINT}'>{NOT_THERE[norm]}</FONT>", f"STYLE='dashed' COLOR='{FAINT}'")
-    if norm in NOT_THERE:
-        return _cell(f"<B>{NOT_THERE[norm]}</B>", f"STYLE='dashed' COLOR='{NORM}' BORDER='2'")
-    words = NORM_LABELS[norm].replace(" without", "<BR/>without")
-    return _cell(f"<B>{words}</B>", f"BGCOLOR='{NORM}' COLOR='{INK}' BORDER='2'")
+        return _cell(f"<FONT COLOR='{FAINT}'>{IDENTITY_NORMS[norm]}</FONT>", f"STYLE='dashed' COLOR='{FAINT}'")
+    if norm in IDENTITY_NORMS:
+        return _cell(f"<B>{IDENTITY_NORMS[norm]}</B>", f"STYLE='dashed' COLOR='{NORM}' BORDER='2'")
+    text = NORM_LABELS[norm].replace(" without", "<BR/>without")
+    return _cell(f"<B>{text}</B>", f"BGCOLOR='{NORM}' COLOR='{INK}' BORDER='2'")
 
 
-def _table(cells: list[str], look: str) -> str:
-    return f"<TABLE {look} BGCOLOR='{SHEET}' COLOR='{LINE}' CELLSPACING='4' CELLPADDING='3'>{''.join(cells)}</TABLE>"
+def _table(cells: list[str], attributes: str) -> str:
+    rows = "".join(cells)
+    return f"<TABLE {attributes} BGCOLOR='{SHEET}' COLOR='{LINE}' CELLSPACING='4' CELLPADDING='3'>{rows}</TABLE>"
 
 
-def _cell(words: str, look: str) -> str:
-    return f"<TR><TD {look}>{words}</TD></TR>"
+def _cell(text: str, attributes: str) -> str:
+    return f"<TR><TD {attributes}>{text}</TD></TR>"
 
 
-def _lines(words: str) -> list[str]:
-    """Words without a border, a row for each line: within one row lines touch in the browser's letters."""
-    return [_line(escape(line)) for line in textwrap.wrap(words, WRAP)]
+def _lines(text: str) -> list[str]:
+    """Wrap text into one row a line; lines within one row overlap in the fonts of browsers."""
+    return [_line(escape(line)) for line in textwrap.wrap(text, WRAP)]
 
 
-def _line(words: str) -> str:
-    return _cell(words, "BORDER='0' CELLPADDING='0'")
+def _line(text: str) -> str:
+    return _cell(text, "BORDER='0' CELLPADDING='0'")
 
 
 def _chain(parts: dict[str, Subnetwork], columns: str) -> list[Wire]:
-    """Part after part, and what the last one gives."""
+    """Connect the parts in their order, and the last one with its output."""
     boxes = [f"row x, {columns}", *parts, list(parts.values())[-1].output_label]
     return [Wire(start, end) for start, end in pairwise(boxes)]
 
@@ -148,7 +165,7 @@ def _ganomaly(parts: dict[str, Subnetwork], columns: str) -> list[Wire]:
     ]
 
 
-# How the parts hang together where they are no chain.
+# The arrows of the networks whose parts are not a chain.
 _WIRES: dict[str, Callable[[dict[str, Subnetwork], str], list[Wire]]] = {
     "FEAWAD": _feawad,
     "PReNet": _prenet,

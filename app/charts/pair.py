@@ -1,4 +1,4 @@
-"""The figures of a comparison's first seed, each with its sentence: what the page and its report show alike."""
+"""Figures of the first seed of a comparison and their captions, shared by the Compare page and its report."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ __all__ = [
     "training_sentences",
 ]
 
-# What each figure shows, in one sentence.
+# One sentence a figure, also its alternative text.
 FIGURE_DESCRIPTIONS = {
     "scores": "Score distributions of normal rows and anomalies for A and B on one axis, with the threshold.",
-    "points": "The same test rows in three maps: input features, what A sees in them, what B sees.",
-    "curves": "ROC and precision-recall curves of A and B with the threshold's marks.",
+    "points": "The same test rows in three maps: input features, hidden features of A, hidden features of B.",
+    "curves": "ROC and precision-recall curves of A and B, with marks at the threshold.",
     "confusion": "Confusion matrices of A and B at the threshold.",
     "history": "Losses and test metrics over the epochs for A and B.",
     "split": "Training and test rows of {letters} by kind, as two bars.",
 }
-PROJECTION_CAVEAT = "Distances between clusters, and their sizes, mean little in t-SNE and UMAP."
+PROJECTION_CAVEAT = "t-SNE and UMAP do not preserve distances between clusters or their sizes."
 
 
 def make_sides(a: RunResult, b: RunResult) -> list[Side]:
-    """The two runs as the charts need them, each named by what sets it apart from the other."""
+    """Return A and B as the charts need them, each named by the settings that tell it from the other."""
     return [
         Side(letter, describe_run(r.config, other.config), r.y_test, r.scores, ScoreScale.of(r.scores))
         for letter, r, other in (("A", a, b), ("B", b, a))
@@ -46,7 +46,15 @@ def make_sides(a: RunResult, b: RunResult) -> list[Side]:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A and B at one threshold, in interquartile ranges above the median of each one's test scores."""
+    """A and B at one threshold, with the figures of the pair.
+
+    Attributes
+    ----------
+    a, b : RunResult
+        The runs of the first seed.
+    threshold : float
+        In interquartile ranges above the median of the test scores of each run.
+    """
 
     a: RunResult
     b: RunResult
@@ -54,88 +62,97 @@ class Pair:
 
     @cached_property
     def sides(self) -> list[Side]:
+        """A and B as the charts need them."""
         return make_sides(self.a, self.b)
 
     @cached_property
     def cuts(self) -> list[float]:
-        """The threshold as a score of each."""
+        """The threshold as a score of A and of B."""
         return [side.scale.score(self.threshold) for side in self.sides]
 
     @cached_property
     def confusions(self) -> list[Confusion]:
+        """Confusion matrices of A and of B at the threshold."""
         return [confusion(side.y, side.scores, cut) for side, cut in zip(self.sides, self.cuts, strict=True)]
 
     @property
     def splits(self) -> dict[str, RunResult]:
-        """Whose split is drawn, by the letters that share it."""
+        """The distinct splits: one run under "A and B" if both share the split, else one run a letter."""
         a, b = self.a.counts, self.b.counts
-        # A result that was kept before a count was first taken lacks it.
+        # Results stored by earlier versions lack some of the counts.
         same = all(a[name] == b[name] for name in a.keys() & b.keys())
         return {"A and B": self.b} if same else {"B": self.b, "A": self.a}
 
     @property
     def has_history(self) -> bool:
-        """Whether either has epochs."""
+        """True if A or B has trained for at least one epoch."""
         return any(len(run.history.loss_normal) for run in (self.a, self.b))
 
     def scores(self) -> go.Figure:
+        """Draw the score distributions."""
         return charts.scores_figure(self.sides, self.threshold, self.confusions)
 
     def curves(self) -> go.Figure:
-        drawn = [curves(side.y, side.scores) for side in self.sides]
-        at = [_last_flagged(curve, cut) for curve, cut in zip(drawn, self.cuts, strict=True)]
-        return charts.curves_figure(self.sides, drawn, at, chance_levels(self.b.y_test))
+        """Draw the ROC and precision-recall curves."""
+        run_curves = [curves(side.y, side.scores) for side in self.sides]
+        threshold_points = [_last_flagged(curve, cut) for curve, cut in zip(run_curves, self.cuts, strict=True)]
+        return charts.curves_figure(self.sides, run_curves, threshold_points, chance_levels(self.b.y_test))
 
     def confusion(self) -> go.Figure:
+        """Draw the confusion matrices."""
         return charts.confusion_figure(self.sides, self.confusions)
 
     def history(self) -> go.Figure:
+        """Draw the losses and metrics over the epochs."""
         runs = {"A": self.a, "B": self.b}
         return charts.history_figure(
             {letter: run.history for letter, run in runs.items()},
-            one_loss=[letter for letter, run in runs.items() if not BASELINES[run.config.baseline].has("lambda_n")],
+            single_loss=[letter for letter, run in runs.items() if not BASELINES[run.config.baseline].has("lambda_n")],
         )
 
 
 def _last_flagged(curve: Curves, cut: float) -> int:
-    """The curve's point at this threshold; -1 where nothing is flagged."""
+    """Return the index of the curve point at this score threshold; -1 if it flags no row."""
     return int((curve.threshold >= cut).sum()) - 1
 
 
 def published_sign_sentence(a: RunResult, b: RunResult) -> str:
-    """What became of the paper's third curve."""
+    """Explain the sign of the third curve, with the values of both signs.
+
+    Source: docs/methods.md § 4.
+    """
     return (
-        "The third curve treats the normal rows as the class to find, ranked by minus the score. The paper's "
-        "Table 4 left the sign as it was: "
+        "The third curve treats the normal rows as the positive class, ranked by the negative score. The paper's "
+        "Table 4 ranks them by the score itself: "
         f"that gives {a.metrics.aucpr_normal_published:.3f} → {b.metrics.aucpr_normal_published:.3f} here, "
-        f"in place of {a.metrics.aucpr_normal:.3f} → {b.metrics.aucpr_normal:.3f}."
+        f"instead of {a.metrics.aucpr_normal:.3f} → {b.metrics.aucpr_normal:.3f}."
     )
 
 
 def training_sentences(a: RunResult, b: RunResult) -> list[str]:
-    """What epochs and batches are, in B and, where it is another system, in A; in Markdown."""
+    """Describe the epochs and batches of B, and of A if it is another system, in one Markdown sentence a run."""
     runs = {"B": b} if a.config.baseline == b.config.baseline else {"A": a, "B": b}
-    return [_about_epochs(letter, run) for letter, run in runs.items()]
+    return [_epochs_sentence(letter, run) for letter, run in runs.items()]
 
 
-def _about_epochs(letter: str, result: RunResult) -> str:
-    """What a run's epochs and batches are, and how many labeled anomalies its batches held."""
+def _epochs_sentence(letter: str, result: RunResult) -> str:
+    """Describe an epoch of the system, and the share of labeled anomalies in the batches of the run."""
     name, history = result.config.baseline, result.history
     if not len(history.loss_normal):
         return f"**{letter}**: {name} has no epochs."
     share, empty = float(history.labelled_share.mean()), float(history.batches_without_anomaly.mean())
-    held = f"of the rows in a batch {share:.1%} are labeled anomalies on average; {empty:.0%} of the batches hold none"
-    before = ""
-    if before_it := BASELINES[name].pretraining_epochs:
-        before = f" {before_it} epochs come before, which train its autoencoder alone on the pool."
+    batches = f"of the rows in a batch {share:.1%} are labeled anomalies on average; {empty:.0%} of batches hold none"
+    pretraining = ""
+    if pretraining_epochs := BASELINES[name].pretraining_epochs:
+        pretraining = f" Before them, {pretraining_epochs} epochs pretrain its autoencoder on the pool."
     return (
-        f"**{letter}**: {held if share else 'no batch holds a labeled anomaly'}. "
-        f"An epoch of {name} is {BASELINES[name].epoch}.{before}"
+        f"**{letter}**: {batches if share else 'no batch holds a labeled anomaly'}. "
+        f"An epoch of {name} is {BASELINES[name].epoch}.{pretraining}"
     )
 
 
 def split_sentence(letters: str, run: RunResult, name: str) -> str:
-    """Who trains and who tests, in Markdown; name: what the data set is called there."""
+    """Describe the training and test rows of a run in Markdown; `name` is the label of the data set."""
     counts = run.counts
     unlabeled = counts.get("pool_unlabelled", 0)
     pool = counts["pool_normal"] + counts["pool_anomalies"] + unlabeled
@@ -150,7 +167,7 @@ def split_sentence(letters: str, run: RunResult, name: str) -> str:
         f"**{letters}**  {name}: {counts['rows']} rows. "
         f"Training sees {counts['labelled_anomalies']} labeled anomalies and a pool of {pool} unlabeled rows, "
         f"of which {counts['pool_anomalies']} "
-        f"({counts['pool_anomalies'] / max(pool, 1):.1%}) are anomalies that training does not know of{unknown}."
+        f"({counts['pool_anomalies'] / max(pool, 1):.1%}) are anomalies unknown to training{unknown}."
         f"{dropped}{copies} "
         f"Testing: {counts['test_normal']} normal rows and {counts['test_anomalies']} anomalies, "
         f"{counts['test_copies_of_training_part']} of them copies of training rows."

@@ -1,7 +1,7 @@
-"""A figure of panels, gathered as plain data and handed to Plotly once.
+"""A figure of panels that is collected as dictionaries and passed to Plotly once.
 
-Plotly checks a figure at each change of it, which takes five times as long as to check it whole at the end (`make
-bench`); and where many look at a server, its one interpreter has all their figures to build.
+Plotly validates a figure at every change, which takes five times as long as one validation at the end (`make bench`).
+One interpreter builds the figures of all sessions of a server, so the time counts.
 """
 
 from __future__ import annotations
@@ -18,11 +18,18 @@ PanelPosition = tuple[int, int]
 
 
 class Panels:
-    """Panels in rows and columns, counted from 1, the first at the upper left, each with axes of its own.
+    """Panels in rows and columns, numbered from 1 at the upper left, each with its own axes.
 
-    widths, heights: each column's and row's share, equal where they are not given. spacing: what lies between two
-    columns and two rows, as a share of the figure. spans: how many columns a panel takes, by its place; those it
-    takes beside its own hold none.
+    Parameters
+    ----------
+    rows, columns : int
+        Size of the grid.
+    spacing : tuple of float
+        Gap between two columns and between two rows, as shares of the figure.
+    widths, heights : sequence of float, optional
+        Relative size of each column and row; equal by default.
+    spans : mapping, optional
+        Number of columns that a panel covers, by its (row, column).
     """
 
     def __init__(
@@ -37,8 +44,8 @@ class Panels:
         self.data: list[dict[str, Any]] = []
         self.layout: dict[str, Any] = {}
         self._axes: dict[PanelPosition, str] = {}
-        across = _stretches(widths or [1.0] * columns, spacing[0])
-        down = _stretches((heights or [1.0] * rows)[::-1], spacing[1])[::-1]  # Plotly counts from below
+        across = _intervals(widths or [1.0] * columns, spacing[0])
+        down = _intervals((heights or [1.0] * rows)[::-1], spacing[1])[::-1]  # Plotly counts rows from the bottom
         for row in range(1, rows + 1):
             column = 1
             while column <= columns:
@@ -51,19 +58,19 @@ class Panels:
                 column += span
 
     def add_scatter(self, row: int = 1, col: int = 1, **trace: Any) -> None:
-        """Draw points or lines in a panel; trace: as Plotly has it."""
+        """Draw points or lines in a panel; `trace` holds the attributes of a Plotly scatter trace."""
         self._add("scatter", row, col, trace)
 
     def add_bar(self, row: int = 1, col: int = 1, **trace: Any) -> None:
-        """Draw bars in a panel; trace: as Plotly has it."""
+        """Draw bars in a panel; `trace` holds the attributes of a Plotly bar trace."""
         self._add("bar", row, col, trace)
 
     def add_heatmap(self, row: int = 1, col: int = 1, **trace: Any) -> None:
-        """Draw a heat map in a panel; trace: as Plotly has it."""
+        """Draw a heat map in a panel; `trace` holds the attributes of a Plotly heatmap trace."""
         self._add("heatmap", row, col, trace)
 
     def traces(self, row: int, col: int) -> list[dict[str, Any]]:
-        """What has been drawn in a panel."""
+        """Return the traces of a panel as dictionaries, in the order drawn."""
         return [trace for trace in self.data if trace["xaxis"] == f"x{self._axes[row, col]}"]
 
     def add_vline(self, x: float, line: Mapping[str, Any], row: int = 1, col: int = 1) -> None:
@@ -78,31 +85,31 @@ class Panels:
         ends = {"xref": f"x{number} domain", "x0": 0, "x1": 1, "yref": f"y{number}", "y0": y, "y1": y}
         self.layout.setdefault("shapes", []).append({"type": "line", **ends, "line": line})
 
-    def add_text(self, text: str, row: int = 1, col: int = 1, **where: Any) -> None:
-        """Write into a panel, x and y from 0 to 1; where: as Plotly's annotations have it."""
+    def add_text(self, text: str, row: int = 1, col: int = 1, **attributes: Any) -> None:
+        """Write text into a panel, x and y from 0 to 1; `attributes` are those of a Plotly annotation."""
         number = self._axes[row, col]
         refs = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
-        self.layout.setdefault("annotations", []).append({"text": text, "showarrow": False, **refs, **where})
+        self.layout.setdefault("annotations", []).append({"text": text, "showarrow": False, **refs, **attributes})
 
     def add_title(self, text: str, row: int = 1, col: int = 1, size: int = 13) -> None:
-        """Write a title over a panel, at its left edge."""
+        """Write a title above a panel, at its left edge."""
         corner = {"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "align": "left"}
         self.add_text(text, row, col, **corner, font={"size": size})
 
     def update_xaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
-        """Set up the x axes of a panel, of a row or column of them, or of all; settings: as Plotly has them."""
+        """Set attributes of the x axes in a row, in a column or in one panel; of all axes by default."""
         self._update("xaxis", row, col, settings)
 
     def update_yaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
-        """The same for the y axes."""
+        """Set attributes of the y axes in a row, in a column or in one panel; of all axes by default."""
         self._update("yaxis", row, col, settings)
 
     def update_layout(self, **settings: Any) -> None:
-        """Set up the whole; settings: as Plotly's layout has them."""
+        """Set attributes of the Plotly layout."""
         self.layout.update(settings)
 
     def figure(self) -> go.Figure:
-        """The figure, checked by Plotly."""
+        """Return the figure, validated by Plotly; raises ValueError for an unknown attribute."""
         return go.Figure({"data": self.data, "layout": self.layout})
 
     def _add(self, kind: str, row: int, col: int, trace: Mapping[str, Any]) -> None:
@@ -119,11 +126,11 @@ class Panels:
                 yield number
 
 
-def _stretches(shares: Sequence[float], spacing: float) -> list[tuple[float, float]]:
-    """Where each stretch begins and ends, from 0 to 1."""
-    room = (1 - spacing * (len(shares) - 1)) / sum(shares)
-    ends = list(accumulate(share * room for share in shares))
+def _intervals(shares: Sequence[float], spacing: float) -> list[tuple[float, float]]:
+    """Split 0 to 1 into intervals of these relative sizes, with `spacing` between two of them."""
+    unit = (1 - spacing * (len(shares) - 1)) / sum(shares)
+    ends = list(accumulate(share * unit for share in shares))
     return [
-        (end - share * room + place * spacing, end + place * spacing)
-        for place, (share, end) in enumerate(zip(shares, ends, strict=True))
+        (end - share * unit + index * spacing, end + index * spacing)
+        for index, (share, end) in enumerate(zip(shares, ends, strict=True))
     ]

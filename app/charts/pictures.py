@@ -1,4 +1,4 @@
-"""Rows that are images, as small pictures."""
+"""Rows of image data sets as small images."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from anoonly_core.data.dataset import Dataset
 
 __all__ = ["MAX_ROW_IMAGES", "row_image"]
 
-
-MAX_ROW_IMAGES = 100
+MAX_ROW_IMAGES = 100  # in one table
 
 
 def row_image(dataset: Dataset, row_id: int) -> str:
-    """A digit as a small PNG in a data URL."""
+    """Return the row with this id as a PNG of 32 × 32 pixels in a data URL; the data set must have an image shape."""
     import base64
     import io
 

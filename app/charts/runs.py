@@ -1,4 +1,4 @@
-"""The figures of Compare, as pure functions: data -> plotly Figure."""
+"""The figures of a comparison of runs A and B, as pure functions from data to a Plotly figure."""
 
 from __future__ import annotations
 
@@ -36,16 +36,31 @@ __all__ = [
 
 
 def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[Confusion]) -> go.Figure:
-    """Score distributions of A and B on one axis, each class as a share of itself, with the threshold."""
-    axis = [np.arcsinh(side.scale.units(side.scores)) for side in sides]
-    low, high = min(a.min() for a in axis), max(a.max() for a in axis)
+    """Draw the score distributions of A and B on one axis, with the threshold.
+
+    Parameters
+    ----------
+    sides : sequence of Side
+        A and B.
+    threshold : float
+        In interquartile ranges above the median of the scores of each run.
+    confusions : sequence of Confusion
+        Confusion matrices of A and B at that threshold.
+
+    Returns
+    -------
+    go.Figure
+        One histogram a run; bars are percentages of their class.
+    """
+    axis_units = [np.arcsinh(side.scale.units(side.scores)) for side in sides]
+    low, high = min(a.min() for a in axis_units), max(a.max() for a in axis_units)
     low, high = min(low, float(np.arcsinh(threshold))), max(high, float(np.arcsinh(threshold))) + 0.1
     edges = np.linspace(low - 0.1, high, HISTOGRAM_BINS + 1)
     figure = Panels(1, 2, spacing=(0.05, 0))
     tallest = 0.0
-    for column, (side, place, found) in enumerate(zip(sides, axis, confusions, strict=True), start=1):
+    for column, (side, units, matrix) in enumerate(zip(sides, axis_units, confusions, strict=True), start=1):
         for label, name, color, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
-            counts, _ = np.histogram(place[side.y == label], edges)
+            counts, _ = np.histogram(units[side.y == label], edges)
             figure.add_bar(
                 x=(edges[:-1] + edges[1:]) / 2,
                 y=100 * counts / max(counts.sum(), 1),
@@ -71,11 +86,11 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
                 col=column,
             )
         tallest = max(tallest, *(float(max(trace["y"])) for trace in figure.data))
-        cut = {"color": NEUTRAL, "width": 2, "dash": "dash"}
-        figure.add_vline(float(np.arcsinh(threshold)), cut, col=column)
+        line = {"color": NEUTRAL, "width": 2, "dash": "dash"}
+        figure.add_vline(float(np.arcsinh(threshold)), line, col=column)
         flagged = (
-            f"{side.title}<br>flags {found.anomalies_flagged} of {found.anomalies_flagged + found.anomalies_missed} "
-            f"anomalies, {found.normals_flagged} of {found.normals_flagged + found.normals_passed} normal"
+            f"{side.title}<br>flags {matrix.anomalies_flagged} of {matrix.anomalies_flagged + matrix.anomalies_missed} "
+            f"anomalies, {matrix.normals_flagged} of {matrix.normals_flagged + matrix.normals_passed} normal"
         )
         figure.add_title(flagged, 1, column)
     ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
@@ -86,12 +101,24 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     figure.update_yaxes(range=[0, tallest * 1.05])
     figure.update_yaxes(title={"text": "% of its class"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return apply_layout(figure, 200, horizontal_legend(1.26), top=44)  # beside the titles' second line
+    return apply_layout(figure, 200, horizontal_legend(1.26), top=44)  # next to the second line of the titles
 
 
 @dataclass(frozen=True, eq=False)
 class RowMap:
-    """One map of rows: points [rows, 2] or None where there are none yet, and each row's Role and id."""
+    """Map of rows in the plane.
+
+    Attributes
+    ----------
+    title : str
+        Title of the panel.
+    points : np.ndarray or None
+        float [rows, 2]; None while the projection is being computed.
+    role : np.ndarray
+        `Role` of each row, int8 [rows].
+    row_ids : np.ndarray
+        Row ids of the data set, int64 [rows].
+    """
 
     title: str
     points: np.ndarray | None
@@ -100,7 +127,17 @@ class RowMap:
 
 
 def points_figure(panels: Sequence[RowMap], selected: Sequence[int] = (), waiting: str = "") -> go.Figure:
-    """One scatter a panel; one without points yet says `waiting`. A row has the same id in each."""
+    """Draw one scatter plot a map.
+
+    Parameters
+    ----------
+    panels : sequence of RowMap
+        The maps; a row has the same id in each.
+    selected : sequence of int
+        Ids of the rows to highlight.
+    waiting : str
+        Text in place of a map without points.
+    """
     figure = Panels(1, len(panels), spacing=(0.02, 0))
     first = next((column for column, panel in enumerate(panels, start=1) if panel.points is not None), 1)
     for column, panel in enumerate(panels, start=1):
@@ -109,18 +146,18 @@ def points_figure(panels: Sequence[RowMap], selected: Sequence[int] = (), waitin
         if points is None:
             figure.add_scatter(x=[0], y=[0], mode="text", text=[waiting], showlegend=False, row=1, col=column)
             continue
-        for kind, (name, color, symbol, size, opacity) in ROLE_MARKS.items():
-            mine = np.flatnonzero(panel.role == kind)
-            chosen = np.flatnonzero(np.isin(row_ids[mine], list(selected))).tolist()  # no array: Plotly reads a list
+        for role, (name, color, symbol, size, opacity) in ROLE_MARKS.items():
+            rows = np.flatnonzero(panel.role == role)
+            selected_points = np.flatnonzero(np.isin(row_ids[rows], list(selected))).tolist()  # Plotly needs a list
             figure.add_scatter(
-                x=points[mine, 0],
-                y=points[mine, 1],
+                x=points[rows, 0],
+                y=points[rows, 1],
                 mode="markers",
                 name=name,
                 legendgroup=name,
                 showlegend=column == first,
-                customdata=row_ids[mine],
-                selectedpoints=chosen if len(selected) else None,
+                customdata=row_ids[rows],
+                selectedpoints=selected_points if len(selected) else None,
                 marker={
                     "color": color,
                     "symbol": symbol,
@@ -141,9 +178,21 @@ def points_figure(panels: Sequence[RowMap], selected: Sequence[int] = (), waitin
 
 
 def curves_figure(
-    sides: Sequence[Side], curves: Sequence[Curves], at: Sequence[int], chance: Mapping[str, float]
+    sides: Sequence[Side], curves: Sequence[Curves], threshold_points: Sequence[int], chance: Mapping[str, float]
 ) -> go.Figure:
-    """ROC and both precision-recall curves of A (dashed) and B, with the threshold's marks at index `at`."""
+    """Draw the ROC curve and both precision-recall curves of A (dashed) and B (solid).
+
+    Parameters
+    ----------
+    sides : sequence of Side
+        A and B.
+    curves : sequence of Curves
+        The curves of A and B.
+    threshold_points : sequence of int
+        Index of the curve point at the threshold for A and B; -1 if the threshold flags no row.
+    chance : mapping
+        Chance level of each metric by its name.
+    """
     figure = Panels(1, 3, spacing=(0.07, 0))
     rates = ("false_positive_rate", "true_positive_rate")
     # Drawn so that the area under each line is its metric: average precision is a sum of steps.
@@ -153,27 +202,27 @@ def curves_figure(
         ("PR of the normal rows", "recall", "precision", "recall_normal", "precision_normal", "aucpr_normal", "hv"),
     )
     for column, (title, x_title, y_title, x_name, y_name, chance_name, shape) in enumerate(panels, start=1):
-        here = {"row": 1, "col": column}
+        cell = {"row": 1, "col": column}
         first = column == 1
         level = [0, 1] if chance_name is None else [chance[chance_name]] * 2
         dots = {"color": NEUTRAL, "width": 1, "dash": "dot"}
         figure.add_scatter(
-            x=[0, 1], y=level, mode="lines", line=dots, name="chance", showlegend=first, hoverinfo="skip", **here
+            x=[0, 1], y=level, mode="lines", line=dots, name="chance", showlegend=first, hoverinfo="skip", **cell
         )
-        for side, curve, index in zip(sides, curves, at, strict=True):
+        for side, curve, index in zip(sides, curves, threshold_points, strict=True):
             x, y = getattr(curve, x_name), getattr(curve, y_name)
-            # The point above every score: nothing is flagged.
-            start = {1: (0.0, 0.0), 2: (0.0, y[0]), 3: (1.0, chance["aucpr_normal"])}[column]
+            # The point of a threshold above every score, which flags no row.
+            origin = {1: (0.0, 0.0), 2: (0.0, y[0]), 3: (1.0, chance["aucpr_normal"])}[column]
             dash, color = SIDE_LINES[side.letter]
             figure.add_scatter(
-                x=np.append(start[0], x),
-                y=np.append(start[1], y),
+                x=np.append(origin[0], x),
+                y=np.append(origin[1], y),
                 mode="lines",
                 line={"color": color, "width": 2.5, "dash": dash, "shape": shape},
                 name=f"{side.letter}  {side.name}",
                 showlegend=first,
                 hovertemplate=f"{x_title} %{{x:.2f}}, {y_title} %{{y:.2f}}<extra>{side.letter}</extra>",
-                **here,
+                **cell,
             )
             if index >= 0:
                 figure.add_scatter(
@@ -184,7 +233,7 @@ def curves_figure(
                     name="at the threshold",
                     showlegend=first and side.letter == "B",
                     hovertemplate=f"at the threshold: %{{x:.2f}}, %{{y:.2f}}<extra>{side.letter}</extra>",
-                    **here,
+                    **cell,
                 )
         figure.update_xaxes(title={"text": x_title}, range=[-0.02, 1.02], col=column)
         figure.update_yaxes(title={"text": y_title}, range=[-0.02, 1.04], col=column)
@@ -192,10 +241,15 @@ def curves_figure(
     return apply_layout(figure, 320, horizontal_legend(1.24))
 
 
-def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ()) -> go.Figure:
-    """The losses and the test metrics over the epochs, A dashed and B solid.
+def history_figure(sides: Mapping[str, History], single_loss: Collection[str] = ()) -> go.Figure:
+    """Draw the losses and the test metrics over the epochs, A dashed and B solid.
 
-    one_loss: the sides whose system has a single loss of its own. A history without epochs is left out.
+    Parameters
+    ----------
+    sides : mapping
+        History of each run by its letter; one without epochs is left out.
+    single_loss : collection of str
+        Letters of the runs whose system has one loss instead of L_N and L_A.
     """
     figure = Panels(1, 2, spacing=(0.09, 0))
     for letter, history in sides.items():
@@ -205,8 +259,8 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
             (1, epochs, history.loss_normal, "L_N, pool (before λₙ)", NORMAL, "circle"),
             (1, epochs, history.loss_anomaly, "L_A, labeled anomalies", ANOMALY, "star"),
         ]
-        if letter in one_loss:
-            losses = [(1, epochs, history.loss_normal, "its one loss", NEUTRAL, "square")]
+        if letter in single_loss:
+            losses = [(1, epochs, history.loss_normal, "single loss", NEUTRAL, "square")]
         lines = (
             *losses,
             (2, history.measured, history.aucroc, "AUCROC", NEUTRAL, "square"),
@@ -214,10 +268,10 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
             (2, history.measured, history.aucpr_normal, "AUCPR normal", NORMAL, "circle"),
         )
         for column, x, y, name, color, symbol in lines if len(epochs) else ():
-            shown = np.where(y > 0, y, np.nan) if column == 1 else y
+            positive = np.where(y > 0, y, np.nan) if column == 1 else y
             figure.add_scatter(
                 x=x,
-                y=shown,
+                y=positive,
                 mode="lines+markers",
                 name=f"{letter}  {name}",
                 line={"color": color, "dash": dash, "width": 2},
@@ -227,16 +281,16 @@ def history_figure(sides: Mapping[str, History], one_loss: Collection[str] = ())
                 col=column,
             )
     figure.update_xaxes(title={"text": "epoch"})
-    figure.update_yaxes(title={"text": "mean loss of a batch, log scale"}, type="log", exponentformat="power", col=1)
+    figure.update_yaxes(title={"text": "mean loss a batch, log scale"}, type="log", exponentformat="power", col=1)
     figure.update_yaxes(title={"text": "test metric"}, range=[0, 1.03], col=2)
     figure.add_title("Losses", 1, 1)
     figure.add_title("Metrics on the test rows", 1, 2)
-    beside = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
-    return apply_layout(figure, 330, beside, top=30)
+    legend = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
+    return apply_layout(figure, 330, legend, top=30)
 
 
 def split_figure(counts: Mapping[str, int]) -> go.Figure:
-    """Who trains and who tests, as two bars."""
+    """Draw the training rows and the test rows by kind, as two stacked bars; `counts` are those of a RunResult."""
     parts = [
         ("training", "pool, normal", counts["pool_normal"], NORMAL, ""),
         ("training", "pool, anomalous (unknown to training)", counts["pool_anomalies"], ANOMALY, "/"),
@@ -262,20 +316,20 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_xaxes(title={"text": "rows"})
     figure.update_yaxes(autorange="reversed")
-    # Beneath: beside the bars it would cover them on a phone.
-    beneath = {"orientation": "h", "x": 0, "y": -0.45, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
-    return apply_layout(figure, 320, beneath, top=16)
+    # Below the bars: next to them it would cover them on a phone.
+    legend = {"orientation": "h", "x": 0, "y": -0.45, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
+    return apply_layout(figure, 320, legend, top=16)
 
 
 def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
-    """The two confusion matrices at the threshold, each row as shares of its class."""
+    """Draw the confusion matrices of A and B; colors are shares of each class."""
     figure = Panels(1, 2, spacing=(0.12, 0))
-    for column, (side, found) in enumerate(zip(sides, confusions, strict=True), start=1):
+    for column, (side, matrix) in enumerate(zip(sides, confusions, strict=True), start=1):
         counts = np.array(
-            [[found.normals_passed, found.normals_flagged], [found.anomalies_missed, found.anomalies_flagged]]
+            [[matrix.normals_passed, matrix.normals_flagged], [matrix.anomalies_missed, matrix.anomalies_flagged]]
         )
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        words = [f"<b>{n}</b><br>{share:.0%}" for n, share in zip(counts.ravel(), shares.ravel(), strict=True)]
+        cells = [f"<b>{n}</b><br>{share:.0%}" for n, share in zip(counts.ravel(), shares.ravel(), strict=True)]
         figure.add_heatmap(
             z=shares,
             x=["passed", "flagged"],
@@ -284,7 +338,7 @@ def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> 
             zmax=1,
             showscale=False,
             colorscale=[[0, "#F2F2F2"], [1, "#A6A6A6"]],
-            text=np.array(words).reshape(2, 2),
+            text=np.array(cells).reshape(2, 2),
             texttemplate="%{text}",
             textfont={"size": 16, "color": "black"},
             hoverinfo="skip",

@@ -1,4 +1,4 @@
-"""Colors, marks, scales and layout: what means the same in every chart, and is drawn the same."""
+"""Colors, marks, scales and layout that all charts share."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ ROLE_MARKS = {
     Role.LABELED_ANOMALY: ("labeled anomaly (training)", ANOMALY, "star", 12, 1.0),
 }
 HISTOGRAM_BINS = 48
-MAX_LINE_MARKERS = 6  # so that lines of one dash can be told apart without color
+MAX_LINE_MARKERS = 6  # markers distinguish lines of one dash without color
 MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """Puts the scores of different runs on one axis: distance from the median, in interquartile ranges.
+    """Scale that puts the scores of different runs on one axis: interquartile ranges above the median.
 
-    Heads and λ_n give scores of very different size, and only their order counts. The axis is an
-    inverse hyperbolic sine: linear around the median, logarithmic far from it.
+    Scores of different heads and λ_n differ widely in size, and only their order matters. Charts plot the inverse
+    hyperbolic sine of these units: linear around the median, logarithmic far from it.
     """
 
     median: float
@@ -58,21 +58,22 @@ class ScoreScale:
 
     @classmethod
     def of(cls, scores: np.ndarray) -> ScoreScale:
+        """Fit the scale to an array of scores; a spread of 0 becomes 1."""
         low, median, high = np.percentile(scores.astype(np.float64), [25, 50, 75])
         return cls(float(median), float(high - low) or 1.0)
 
     def units(self, scores: np.ndarray) -> np.ndarray:
-        """Scores in interquartile ranges above the median."""
+        """Convert scores to interquartile ranges above the median."""
         return (scores - self.median) / self.spread
 
     def score(self, units: float) -> float:
-        """The score that lies this many interquartile ranges above the median."""
+        """Convert interquartile ranges above the median to a score."""
         return self.median + units * self.spread
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One run, A or B, as the charts need it; letter "A" or "B"."""
+    """Run A or run B as the charts need it: its letter, name, test labels, test scores and their scale."""
 
     letter: str
     name: str
@@ -82,11 +83,12 @@ class Side:
 
     @property
     def title(self) -> str:
+        """Title of a panel of this run, in Plotly HTML."""
         return f"<b>{self.letter}</b>  {self.name}"
 
 
 def apply_layout(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 62) -> go.Figure:
-    """The figure with the margins and the behavior that those of Compare and Clean have."""
+    """Set the shared margins and behavior, and return the figure; `height` and `top` (margin) are in pixels."""
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": top, "b": 8},
@@ -100,15 +102,14 @@ def apply_layout(figure: Panels, height: int, legend: Mapping[str, Any], top: in
 
 
 def horizontal_legend(y: float) -> dict[str, Any]:
-    """A legend in one line at the right, at this height."""
+    """Return the layout of a legend in one line at the right; `y` is its top edge, from 0 to 1 over the plot."""
     return {"orientation": "h", "x": 1, "xanchor": "right", "y": y, "yanchor": "top"}
 
 
-# Thresholds in interquartile ranges above the median, evenly spaced on the charts' axis.
+# Thresholds in interquartile ranges above the median, evenly spaced on the axis of the charts.
 THRESHOLDS = [float(f"{u:.2g}") for u in np.sinh(np.linspace(np.arcsinh(-3), np.arcsinh(1000), 120))]
 DEFAULT_THRESHOLD = min(THRESHOLDS, key=lambda u: abs(u - 3))
 
-
-# Told apart without red and green; a mark of its own for each, so never by color alone.
+# Distinguishable without red and green; each color has its own symbol.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999933", "#882255")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "pentagon", "x")

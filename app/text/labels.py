@@ -1,4 +1,4 @@
-"""Words for values, settings and metrics."""
+"""Labels of settings and metrics, and values as text."""
 
 from __future__ import annotations
 
@@ -8,21 +8,9 @@ from anoonly_core.baselines import NORM_LABELS
 
 __all__ = ["MEGABYTE", "METRIC_LABELS", "PROJECTION_LABELS", "SETTING_LABELS", "format_axis_value", "format_value"]
 
-
-PROJECTION_LABELS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-
-
-def format_value(value: Any) -> str:
-    """A value as its control and the URL write it."""
-    if not isinstance(value, float):
-        return str(value)
-    short = f"{value:.6g}"
-    return short if float(short) == value else repr(value)
-
-
 MEGABYTE = 2**20
 
-
+PROJECTION_LABELS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 METRIC_LABELS = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC", "aucpr_normal": "AUCPR normal"}
 SETTING_LABELS = {
     "lambda_n": "λₙ",
@@ -39,8 +27,16 @@ SETTING_LABELS = {
 }
 
 
+def format_value(value: Any) -> str:
+    """Format a setting as its control and the URL write it; a float keeps all digits that it needs to be read back."""
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:.6g}"
+    return short if float(short) == value else repr(value)
+
+
 def format_axis_value(name: str, value: Any) -> str:
-    """A value of an axis as a chart writes it."""
+    """Format the value of the setting `name` for a chart axis: norms by their labels, shares in percent."""
     if value is None:
         return "none"
     if name == "norm":

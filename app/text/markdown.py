@@ -1,4 +1,4 @@
-"""Text from a user as plain Markdown."""
+"""Escaping of text that a user may have written."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import re
 
 __all__ = ["escape_markdown"]
 
-
-# Addresses, icons and emoji are found in the text once the escapes are gone: a joiner without width breaks them up.
-_FOUND_LATER = re.compile(r"(?i)(?<=:)(?=//|[\w+-]+(?:/\w+)?:)|(?<=\bwww)(?=\.)|(?<=@)(?=\w)")
-_JOINER = "\u2060"
+# Streamlit looks for addresses, icons and emoji after it has removed the escapes: a word joiner breaks them up.
+_SHORTCUTS = re.compile(r"(?i)(?<=:)(?=//|[\w+-]+(?:/\w+)?:)|(?<=\bwww)(?=\.)|(?<=@)(?=\w)")
+_WORD_JOINER = "\u2060"
 
 
 def escape_markdown(text: str) -> str:
-    """The text with every character that Markdown could take for itself escaped, and no address a link."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~:$&])", r"\\\1", _FOUND_LATER.sub(_JOINER, text))
+    """Escape every character with a meaning in Markdown, and break up addresses so that none becomes a link."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~:$&])", r"\\\1", _SHORTCUTS.sub(_WORD_JOINER, text))

@@ -1,4 +1,4 @@
-"""The one sentence that a page leads with: what its figures say, made from them, with its doubt."""
+"""Paired differences between two runs, and the sentences that report them with their uncertainty."""
 
 from __future__ import annotations
 
@@ -23,15 +23,22 @@ __all__ = [
     "verdict",
 ]
 
+# The metrics of a comparison, in the order of the tiles.
 COMPARED_METRICS = ("aucroc", "aucpr_anomaly", "aucpr_normal")
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """B against A over paired seeds.
+    """Difference of a metric between B and A over paired seeds.
 
-    a, b: means over the seeds. delta: mean of the paired differences; margin: half of its 95 %
-    interval (Student's t), None with one seed.
+    Attributes
+    ----------
+    a, b : float
+        Means over the seeds.
+    delta : float
+        Mean of the paired differences, B - A.
+    margin : float or None
+        Half the width of the 95 % interval of `delta` (Student's t); None with one seed.
     """
 
     a: float
@@ -41,12 +48,12 @@ class PairedDifference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves zero out."""
+        """True if the 95 % interval excludes zero; always False with one seed."""
         return self.margin is not None and abs(self.delta) > self.margin
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> PairedDifference:
-    """The paired comparison of one metric over seeds, a[s] and b[s] from the same split."""
+    """Compare one metric of A and B over seeds; a[s] and b[s] come from the same split."""
     deltas = np.asarray(b, dtype=float) - np.asarray(a, dtype=float)
     return PairedDifference(
         float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin_of_error(deltas.tolist())
@@ -54,21 +61,34 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> PairedDifferenc
 
 
 def paired_differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[str, PairedDifference]:
-    """The paired comparison of each of COMPARED_METRICS, over seeds."""
+    """Compare A and B seed by seed in each metric of `COMPARED_METRICS`; keys are metric names."""
     return {
         name: paired_difference([getattr(r.metrics, name) for r in a], [getattr(r.metrics, name) for r in b])
         for name in COMPARED_METRICS
     }
 
 
-def format_difference(found: PairedDifference, digits: int = 2) -> str:
-    """ "+0.28 ± 0.10", or "+0.28" with one seed."""
-    margin = "" if found.margin is None else f" ± {found.margin:.{digits}f}"
-    return f"{found.delta:+.{digits}f}{margin}".replace("-", "\u2212")
+def format_difference(difference: PairedDifference, digits: int = 2) -> str:
+    """Format a difference as "+0.28 ± 0.10", or as "+0.28" with one seed."""
+    margin = "" if difference.margin is None else f" ± {difference.margin:.{digits}f}"
+    return f"{difference.delta:+.{digits}f}{margin}".replace("-", "\u2212")
 
 
 def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
-    """A run's name: baseline and λ_n, and whatever else sets it apart from the published or the other run."""
+    """Name a run by its baseline and λ_n, and by the settings that tell it from another run.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run to name.
+    other : RunConfig, optional
+        The run beside it. Without one, only a norm that differs from the published norm is named.
+
+    Returns
+    -------
+    str
+        For example "DeepSAD + AnoOnly, layer norm, batch 64".
+    """
     if config.lambda_n is None or config.lambda_n == 1:
         name = config.baseline
     elif config.lambda_n == 0:
@@ -77,26 +97,26 @@ def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
         name = f"{config.baseline}, λₙ = {config.lambda_n:g}"
     extras = []
     if config.norm is not None and (
-        config.norm != _published(config, "norm") or (other is not None and _sets_apart("norm", config, other))
+        config.norm != _published(config, "norm") or (other is not None and _is_distinctive("norm", config, other))
     ):
         extras.append(NORM_LABELS[config.norm])
-    for field, words in _APART.items():
-        if other is not None and _sets_apart(field, config, other):
+    for field, template in _SETTING_TEMPLATES.items():
+        if other is not None and _is_distinctive(field, config, other):
             value = getattr(config, field)
-            extras.append("1 epoch" if (field, value) == ("epochs", 1) else words.format(value))
+            extras.append("1 epoch" if (field, value) == ("epochs", 1) else template.format(value))
     return ", ".join([name, *extras])
 
 
-def _sets_apart(field: str, config: RunConfig, other: RunConfig) -> bool:
-    """Of two baselines each has its own published settings, which go without saying."""
-    mine = getattr(config, field)
-    if field in _OF_THE_BASELINE and config.baseline != other.baseline:
-        return bool(mine != _published(config, field))
-    return bool(mine != getattr(other, field))
+def _is_distinctive(field: str, config: RunConfig, other: RunConfig) -> bool:
+    """Return True if a setting must be named; two baselines differ in their published settings without mention."""
+    value = getattr(config, field)
+    if field in _BASELINE_SETTINGS and config.baseline != other.baseline:
+        return bool(value != _published(config, field))
+    return bool(value != getattr(other, field))
 
 
 def _published(config: RunConfig, field: str) -> Any:
-    """What is published for a run's baseline and preset; of the presets, the first."""
+    """Return the published value of a setting for the baseline and preset of a run; for "preset", the first one."""
     baseline = BASELINES[config.baseline]
     if field == "preset":
         return next(iter(baseline.settings))
@@ -105,8 +125,8 @@ def _published(config: RunConfig, field: str) -> Any:
     return getattr(baseline.settings[config.preset], field)
 
 
-_OF_THE_BASELINE = ("norm", "batch_size", "epochs", "learning_rate", "preset")
-_APART = {
+_BASELINE_SETTINGS = ("norm", "batch_size", "epochs", "learning_rate", "preset")
+_SETTING_TEMPLATES = {
     "batch_size": "batch {}",
     "epochs": "{} epochs",
     "learning_rate": "learning rate {:g}",
@@ -117,22 +137,32 @@ _APART = {
 }
 
 
-def verdict(a: RunConfig, b: RunConfig, found: PairedDifference, seeds: int) -> str:
-    """The sentence over the Compare page, about AUCPR of the anomalies."""
+def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int) -> str:
+    """Return the headline of a comparison of A and B, in Markdown.
+
+    Parameters
+    ----------
+    a, b : RunConfig
+        The two runs of the first seed.
+    difference : PairedDifference
+        AUCPR of the anomalies, B against A.
+    seeds : int
+        Number of seeds in `difference`.
+    """
     if a == b:
-        return "A and B are the same run: move a control to see what it changes."
+        return "A and B are the same run: change a setting to compare."
     name_a, name_b = describe_run(a, b), describe_run(b, a)
-    figures = f"AUCPR {found.b:.2f} against {found.a:.2f} ({format_difference(found)})"
+    figures = f"AUCPR {difference.b:.2f} against {difference.a:.2f} ({format_difference(difference)})"
     if seeds == 1:
-        direction = "more" if found.delta > 0 else "no more" if found.delta == 0 else "less"
+        direction = "more" if difference.delta > 0 else "no more" if difference.delta == 0 else "less"
         return (
             f"On one seed **{name_b}** finds {direction} of the anomalies than **{name_a}**: {figures}. "
-            "One seed shows no spread: take more before believing it."
+            "One seed shows no spread: use more seeds before you trust it."
         )
     over = f"Over {seeds} seeds"
-    if not found.is_clear:
+    if not difference.is_clear:
         return f"No clear difference. {over} **{name_b}** beside **{name_a}**: {figures}."
-    if found.delta > 0:
+    if difference.delta > 0:
         return f"{over} **{name_b}** finds the anomalies better than **{name_a}**: {figures}."
     same = a.baseline == b.baseline
     hurts = "AnoOnly hurts here. " if same and b.lambda_n == 0 and a.lambda_n == 1 else ""

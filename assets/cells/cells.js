@@ -1,4 +1,4 @@
-// A table whose cells are buttons: which one is chosen goes back to the page as "row<tab>column".
+// A table whose cells are buttons; the id of the chosen cell, "row<tab>column", is returned to the page.
 export default function ({ data, parentElement, setStateValue }) {
   const table = parentElement.querySelector("table");
   const make = (tag, text, attributes = {}) => {
@@ -13,9 +13,9 @@ export default function ({ data, parentElement, setStateValue }) {
     const line = make("tr", "");
     line.append(make("th", row.name, { scope: "row" }));
     for (const cell of row.cells) {
-      const place = make("td", "");
+      const field = make("td", "");
       if (cell) {
-        if (cell.ground) place.style.cssText = `background:${cell.ground};color:${cell.letters}`;
+        if (cell.ground) field.style.cssText = `background:${cell.ground};color:${cell.letters}`;
         const button = make("button", cell.text, {
           type: "button",
           "aria-pressed": String(cell.id === data.chosen),
@@ -23,16 +23,16 @@ export default function ({ data, parentElement, setStateValue }) {
         });
         if (cell.difference) button.append(" ", make("span", cell.difference, { class: "difference" }));
         button.onclick = () => {
-          table.querySelectorAll("button").forEach((own) => own.setAttribute("aria-pressed", String(own === button)));
+          table.querySelectorAll("button").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
           setStateValue("cell", cell.id);
         };
-        place.append(button);
+        field.append(button);
       }
-      line.append(place);
+      line.append(field);
     }
     return line;
   });
-  // Where the focus was, it is to stay when the page draws the same table anew.
+  // Keep the focus on its cell when the page redraws the table.
   const buttons = () => [...table.querySelectorAll("button")];
   const focused = buttons().indexOf(parentElement.activeElement ?? document.activeElement);
   const body = document.createElement("tbody");

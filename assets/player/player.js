@@ -1,34 +1,36 @@
-// Moves a Plotly chart of the page through the moments of a film, all in the browser.
+// Moves a Plotly chart of the page through the moments of an animation, without the server.
 //
-// data: key names the film; chart is the key of the st.plotly_chart that it moves; captions has a line
-// for each moment; changes says what differs from moment to moment (see app/film.py); clock is the
-// trace whose x[0] tells which moment the chart shows, times what it is then; start is the first
-// moment on show; jump is how many moments the fifth button leaps, jump_label its name.
+// data: key identifies the animation; chart is the key of the st.plotly_chart to move; captions has one line a moment;
+// changes are the packed changes of app/charts/animation.py; clock is the index of the trace whose x[0] identifies
+// the moment on show, times are its values; start is the first moment on show; jump is the number of moments that the
+// fifth button skips, jump_label its text.
 
 const FRAME_MS = 90;
 const FOLLOW_MS = 200;
-const LOST_MS = 1000; // Plotly never says that it is done with a chart that the page drew anew meanwhile
+const LOST_MS = 1000; // Plotly never resolves the animation of a chart that the page has replaced
 const AT_ONCE = { mode: "immediate", frame: { duration: 0, redraw: false }, transition: { duration: 0 } };
-const NOWHERE = [null]; // Plotly leaves the marks of a trace where they are that has none any more
-const KINDS = { f4: Float32Array, i4: Int32Array };
+const NO_POINTS = [null]; // Plotly ignores an empty list and would leave the old points in place
+const DTYPES = { f4: Float32Array, i4: Int32Array };
 
-function unpacked({ dtype, base64 }) {
+function decode({ dtype, base64 }) {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  return new KINDS[dtype](bytes.buffer);
+  return new DTYPES[dtype](bytes.buffer);
 }
 
-// One frame for each moment, as Plotly.animate takes it.
+// One frame a moment for Plotly.animate.
 function framesOf(data) {
   const traces = [...new Set(data.changes.map((change) => change.trace))];
   const frames = data.captions.map(() => ({ traces, data: traces.map(() => ({})) }));
   for (const { trace, attribute, values, offsets, words } of data.changes) {
-    const place = traces.indexOf(trace);
-    const all = words ? null : unpacked(values);
-    const begins = words ? null : unpacked(offsets);
+    const index = traces.indexOf(trace);
+    const numbers = words ? null : decode(values);
+    const begins = words ? null : decode(offsets);
     frames.forEach((frame, moment) => {
-      // A plain array: the page copies a chart as JSON when it draws it in another theme.
-      const own = words ? words[moment] : Array.from(all.subarray(begins[moment], begins[moment + 1]));
-      frame.data[place][attribute] = own.length ? own : NOWHERE;
+      // A plain array: the page copies a chart as JSON to draw it in another theme.
+      const momentValues = words
+        ? words[moment]
+        : Array.from(numbers.subarray(begins[moment], begins[moment + 1]));
+      frame.data[index][attribute] = momentValues.length ? momentValues : NO_POINTS;
     });
   }
   return frames;
@@ -59,7 +61,7 @@ class Player {
     };
   }
 
-  take(data) {
+  load(data) {
     this.following ??= setInterval(() => this.follow(), FOLLOW_MS);
     if (this.data && this.data.key === data.key) return;
     const moved = this.data && this.at !== this.data.start && data.captions.length === this.data.captions.length;
@@ -73,14 +75,14 @@ class Player {
     this.show(moved ? this.at : data.start);
   }
 
-  // The chart, once it is there; it may be another element after the page has drawn it anew.
+  // The chart, or null before the page has drawn it; a redraw may replace the element.
   chart() {
-    const found = document.querySelector(`.st-key-${this.data.chart} .js-plotly-plot`);
-    if (!window.Plotly || !found || !found._fullLayout || !found.data) return null;
-    return found;
+    const chart = document.querySelector(`.st-key-${this.data.chart} .js-plotly-plot`);
+    if (!window.Plotly || !chart || !chart._fullLayout || !chart.data) return null;
+    return chart;
   }
 
-  // A chart that the page has just drawn shows the film's first picture, whatever moment is due.
+  // A redrawn chart shows the start of the animation: bring it to the current moment.
   follow() {
     const shown = this.chart()?.data[this.data.clock]?.x[0];
     if (!this.drawing && shown !== this.data.times[this.at]) this.draw();
@@ -138,6 +140,6 @@ const players = new WeakMap();
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".player");
   if (!players.has(root)) players.set(root, new Player(root));
-  players.get(root).take(data);
+  players.get(root).load(data);
   return () => players.get(root).leave();
 }

@@ -134,7 +134,7 @@ def test_tsne_appears_and_the_link_keeps_it(open_page: Open) -> None:
     page.wait_for_figures()
     begun = time.perf_counter()
     page.page.locator(".st-key-projection").get_by_text("t-SNE").click()
-    page.wait_for_text("mean little in t-SNE and UMAP")
+    page.wait_for_text("do not preserve distances between clusters")
     page.wait_for_points()
     print(f"\nt-SNE of three panels: {time.perf_counter() - begun:.1f} s")
     assert page.parameters["projection"] == "t-SNE"

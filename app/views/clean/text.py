@@ -45,7 +45,7 @@ def clean_sentence(found: Sequence[PurifyResult]) -> str:
     if len(found) == 1:
         return (
             f"On one seed: {head} without the suspicious rows, {figures}; {chance}. "
-            "One seed shows no spread: take more before believing it."
+            "One seed shows no spread: use more seeds before you trust it."
         )
     over = f"Over {len(found)} seeds"
     if not gain.is_clear:

@@ -1,4 +1,4 @@
-"""A film: packed for the player, and as one file for any browser."""
+"""Tests of animations: serialized for the player, and exported as one HTML file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.charts.animation import Animation, TraceChange, export_html, pack_chang
 
 
 @pytest.fixture
-def film() -> Animation:
+def animation() -> Animation:
     figure = go.Figure([go.Scatter(x=[1.0], y=[2.0]), go.Scatter(x=[0, 0], y=[0, 1], text=["a", "b"])])
     figure.update_layout(height=300)
     return Animation(
@@ -31,29 +31,29 @@ def film() -> Animation:
     )
 
 
-def unpacked(coded: dict[str, str]) -> list[float]:
-    kinds = {"f4": "<f4", "i4": "<i4"}
-    return np.frombuffer(base64.b64decode(coded["base64"]), dtype=kinds[coded["dtype"]]).tolist()
+def decode(encoded: dict[str, str]) -> list[float]:
+    dtypes = {"f4": "<f4", "i4": "<i4"}
+    return np.frombuffer(base64.b64decode(encoded["base64"]), dtype=dtypes[encoded["dtype"]]).tolist()
 
 
-def test_packed_holds_every_moment(film: Animation) -> None:
-    x, rows, words = pack_changes(film)
-    assert (x["trace"], x["attribute"], unpacked(x["values"])) == (0, "x", [1.5, 2.5, 3.5])
-    assert unpacked(x["offsets"]) == [0, 1, 3, 3]
-    assert rows["values"]["dtype"] == "i4" and unpacked(rows["values"]) == [7, 8, 9]
+def test_packed_changes_hold_every_moment(animation: Animation) -> None:
+    x, rows, words = pack_changes(animation)
+    assert (x["trace"], x["attribute"], decode(x["values"])) == (0, "x", [1.5, 2.5, 3.5])
+    assert decode(x["offsets"]) == [0, 1, 3, 3]
+    assert rows["values"]["dtype"] == "i4" and decode(rows["values"]) == [7, 8, 9]
     assert words["words"] == [["a", "b"], ["c", "d"], ["e", "f"]]
-    json.dumps(pack_changes(film))
+    json.dumps(pack_changes(animation))
 
 
-def test_a_frame_is_what_plotly_changes(film: Animation) -> None:
-    frame = film.frame(1)
+def test_a_frame_holds_the_changes_of_its_moment(animation: Animation) -> None:
+    frame = animation.frame(1)
     assert frame["name"] == "1" and frame["traces"] == [0, 1]
-    assert film.frame(2)["data"][0]["x"] == [None]  # no marks: the old ones must go
+    assert animation.frame(2)["data"][0]["x"] == [None]  # no points: the old ones must disappear
     assert frame["data"][0]["x"].tolist() == [2.5, 3.5] and frame["data"][1] == {"type": "scatter", "text": ["c", "d"]}
 
 
-def test_as_a_file_it_moves_without_a_network(film: Animation) -> None:
-    page = export_html(film).decode()
+def test_an_exported_animation_needs_no_network(animation: Animation) -> None:
+    page = export_html(animation).decode()
     assert not re.search(r"<script[^>]+src=", page)
     assert '"label":"10"' in page.replace(" ", "") and page.count('"method":"animate"') == 5
-    assert film.figure.frames == ()  # the one on the page stays as it is
+    assert animation.figure.frames == ()  # the figure itself is unchanged

@@ -1,4 +1,4 @@
-"""Panels stand where Plotly's own subplots stand, and hold what was put into them."""
+"""Tests of app.charts.panels against the subplots of Plotly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINE = {"color": "#808080", "width": 2}
 
 
 @pytest.mark.parametrize(
-    ("made", "given"),
+    ("panels", "options"),
     [
         (Panels(), {}),
         (Panels(1, 3, spacing=(0.07, 0)), {"cols": 3, "horizontal_spacing": 0.07}),
@@ -35,16 +35,16 @@ LINE = {"color": "#808080", "width": 2}
         ),
     ],
 )
-def test_panels_stand_where_plotly_puts_them(made: Panels, given: dict[str, Any]) -> None:
-    here, there = (figure.to_plotly_json()["layout"] for figure in (made.figure(), make_subplots(**given)))
-    axes = [name for name in there if "axis" in name]
-    assert sorted(axes) == sorted(name for name in here if "axis" in name)
+def test_panels_have_the_domains_of_plotly_subplots(panels: Panels, options: dict[str, Any]) -> None:
+    actual, expected = (figure.to_plotly_json()["layout"] for figure in (panels.figure(), make_subplots(**options)))
+    axes = [name for name in expected if "axis" in name]
+    assert sorted(axes) == sorted(name for name in actual if "axis" in name)
     for axis in axes:
-        assert here[axis]["anchor"] == there[axis]["anchor"]
-        assert here[axis]["domain"] == pytest.approx(there[axis]["domain"])
+        assert actual[axis]["anchor"] == expected[axis]["anchor"]
+        assert actual[axis]["domain"] == pytest.approx(expected[axis]["domain"])
 
 
-def test_what_is_put_into_a_panel_stays_there() -> None:
+def test_each_trace_stays_in_its_panel() -> None:
     panels = Panels(2, 2)
     panels.add_bar(2, 1, x=[1], y=[2])
     panels.add_scatter(2, 2, x=[1], y=[3])
@@ -63,7 +63,7 @@ def test_what_is_put_into_a_panel_stays_there() -> None:
     assert (horizontal.y0, horizontal.y1, horizontal.xref, horizontal.yref) == (0.25, 0.25, "x4 domain", "y4")
 
 
-def test_axes_are_set_up_alone_by_row_by_column_and_all() -> None:
+def test_axes_are_set_for_one_panel_a_row_a_column_or_all() -> None:
     panels = Panels(2, 2)
     panels.update_xaxes(showgrid=False)
     panels.update_xaxes(row=1, ticks="")
@@ -77,14 +77,14 @@ def test_axes_are_set_up_alone_by_row_by_column_and_all() -> None:
     assert [layout[f"yaxis{n}"].range for n in axes] == [None, None, (0, 1), None]
 
 
-def test_settings_that_are_off_are_kept() -> None:
+def test_false_and_zero_settings_are_kept() -> None:
     panels = Panels()
     panels.update_layout(showlegend=False, bargap=0)
     assert panels.figure().layout.showlegend is False
     assert panels.figure().layout.bargap == 0
 
 
-def test_what_plotly_does_not_know_is_refused() -> None:
+def test_an_unknown_attribute_is_refused() -> None:
     panels = Panels()
     panels.add_scatter(x=[1], y=[1], colour="blue")
     with pytest.raises(ValueError, match="colour"):

@@ -1,4 +1,4 @@
-"""Every figure shows the numbers that it was given, in the colors that mean the same everywhere."""
+"""Tests of the figures of a comparison: numbers, marks and colors."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def one_anomaly() -> Pair:
 @pytest.fixture(params=["made_up", "with_ties", "constant", "one_anomaly", "shipped"])
 def pair(request: pytest.FixtureRequest, shipped: tuple[list[RunResult], list[RunResult]]) -> Pair:
     if request.param != "shipped":
-        found: Pair = globals()[request.param]()
-        return found
+        sides: Pair = globals()[request.param]()
+        return sides
     a, b = shipped[0][0], shipped[1][0]
     return [
         side("A", a.y_test, a.scores, describe_run(a.config, b.config)),
@@ -61,12 +61,12 @@ def pair(request: pytest.FixtureRequest, shipped: tuple[list[RunResult], list[Ru
 
 
 def at_threshold(pair: Pair, threshold: float) -> tuple[list[float], list[Confusion]]:
-    cuts = [one.scale.score(threshold) for one in pair]
-    return cuts, [confusion(one.y, one.scores, cut) for one, cut in zip(pair, cuts, strict=True)]
+    cuts = [run.scale.score(threshold) for run in pair]
+    return cuts, [confusion(run.y, run.scores, cut) for run, cut in zip(pair, cuts, strict=True)]
 
 
 def numbers(value: Any) -> Iterator[np.ndarray]:
-    """All arrays and lists of numbers within a figure."""
+    """Yield every number and array of numbers within a figure."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
         yield value
     elif isinstance(value, dict):
@@ -80,7 +80,7 @@ def numbers(value: Any) -> Iterator[np.ndarray]:
 
 
 def assert_sound(figure: go.Figure) -> None:
-    """Finite numbers only, and the browser can read it."""
+    """Assert that the figure holds finite numbers only and serializes to JSON."""
     parts = figure.to_dict()
     parts["layout"].pop("template", None)
     assert all(np.isfinite(array).all() for array in numbers(parts))
@@ -100,18 +100,18 @@ def texts(figure: go.Figure) -> list[str]:
 
 @pytest.mark.parametrize("threshold", [THRESHOLDS[0], 0.0, DEFAULT_THRESHOLD, THRESHOLDS[-1]])
 def test_scores_hold_every_row_and_the_threshold(pair: Pair, threshold: float) -> None:
-    _, found = at_threshold(pair, threshold)
-    figure = charts.scores_figure(pair, threshold, found)
+    _, confusions = at_threshold(pair, threshold)
+    figure = charts.scores_figure(pair, threshold, confusions)
     assert_sound(figure)
     bars = {(column_of(trace), trace.name): trace for trace in figure.data}
     assert len(bars) == 4
     low, high = figure.layout.xaxis.range
     assert (low, high) == figure.layout.xaxis2.range
     assert figure.layout.yaxis.range == figure.layout.yaxis2.range
-    for column, one in enumerate(pair, start=1):
+    for column, run in enumerate(pair, start=1):
         for label, name, color in ((0, "normal", NORMAL), (1, "anomaly", ANOMALY)):
             bar = bars[column, name]
-            assert sum(bar.customdata) == (one.y == label).sum()
+            assert sum(bar.customdata) == (run.y == label).sum()
             assert sum(bar.y) == pytest.approx(100)
             assert max(bar.y) <= figure.layout.yaxis.range[1]
             assert low <= min(bar.x) - bar.width / 2 + 1e-4
@@ -122,16 +122,16 @@ def test_scores_hold_every_row_and_the_threshold(pair: Pair, threshold: float) -
     assert lines.keys() == {"x", "x2"}
     assert len({line.x0 for line in lines.values()} | {line.x1 for line in lines.values()}) == 1
     assert lines["x"].x0 == pytest.approx(np.arcsinh(threshold))
-    assert low <= lines["x"].x0 <= high, "the line of this threshold is out of sight"
+    assert low <= lines["x"].x0 <= high, "the line of this threshold is outside the axis"
 
 
 def test_a_bar_right_of_the_line_is_flagged() -> None:
     pair = made_up()
-    _, found = at_threshold(pair, 1.0)
-    figure = charts.scores_figure(pair, 1.0, found)
-    for column, one in enumerate(found, start=1):
+    _, confusions = at_threshold(pair, 1.0)
+    figure = charts.scores_figure(pair, 1.0, confusions)
+    for column, matrix in enumerate(confusions, start=1):
         bars = {trace.name: trace for trace in figure.data if column_of(trace) == column}
-        for name, flagged in (("anomaly", one.anomalies_flagged), ("normal", one.normals_flagged)):
+        for name, flagged in (("anomaly", matrix.anomalies_flagged), ("normal", matrix.normals_flagged)):
             bar = bars[name]
             counts, x, half = np.asarray(bar.customdata), np.asarray(bar.x), bar.width / 2
             right = counts[x - half >= np.arcsinh(1.0)].sum()
@@ -139,27 +139,27 @@ def test_a_bar_right_of_the_line_is_flagged() -> None:
 
 
 def test_scores_titles_count_what_is_flagged(pair: Pair) -> None:
-    _, found = at_threshold(pair, DEFAULT_THRESHOLD)
-    titles = texts(charts.scores_figure(pair, DEFAULT_THRESHOLD, found))
-    for one, counted, title in zip(pair, found, titles, strict=True):
-        assert title.startswith(f"<b>{one.letter}</b>  {one.name}<br>")
-        assert f"flags {counted.anomalies_flagged} of {(one.y == 1).sum()} anomalies" in title
-        assert f"{counted.normals_flagged} of {(one.y == 0).sum()} normal" in title
+    _, confusions = at_threshold(pair, DEFAULT_THRESHOLD)
+    titles = texts(charts.scores_figure(pair, DEFAULT_THRESHOLD, confusions))
+    for run, matrix, title in zip(pair, confusions, titles, strict=True):
+        assert title.startswith(f"<b>{run.letter}</b>  {run.name}<br>")
+        assert f"flags {matrix.anomalies_flagged} of {(run.y == 1).sum()} anomalies" in title
+        assert f"{matrix.normals_flagged} of {(run.y == 0).sum()} normal" in title
 
 
-def test_score_scale_goes_there_and_back(pair: Pair) -> None:
-    for one in pair:
-        units = one.scale.units(one.scores.astype(np.float64))
+def test_score_scale_round_trips(pair: Pair) -> None:
+    for run in pair:
+        units = run.scale.units(run.scores.astype(np.float64))
         assert np.median(units) == pytest.approx(0, abs=1e-6)
-        assert [one.scale.score(u) for u in units] == pytest.approx(one.scores.tolist(), rel=1e-6, abs=1e-6)
+        assert [run.scale.score(u) for u in units] == pytest.approx(run.scores.tolist(), rel=1e-6, abs=1e-6)
 
 
-def test_the_same_scores_on_another_scale_give_the_same_picture() -> None:
+def test_rescaled_scores_give_the_same_figure() -> None:
     pair = made_up()
-    larger = [side(one.letter, one.y, one.scores * 1000 + 7, one.name) for one in pair]
-    drawn = [charts.scores_figure(p, 2.0, at_threshold(p, 2.0)[1]) for p in (pair, larger)]
-    assert texts(drawn[0]) == texts(drawn[1])
-    for small, large in zip(drawn[0].data, drawn[1].data, strict=True):
+    larger = [side(run.letter, run.y, run.scores * 1000 + 7, run.name) for run in pair]
+    figures = [charts.scores_figure(p, 2.0, at_threshold(p, 2.0)[1]) for p in (pair, larger)]
+    assert texts(figures[0]) == texts(figures[1])
+    for small, large in zip(figures[0].data, figures[1].data, strict=True):
         assert list(small.customdata) == list(large.customdata)
 
 
@@ -167,34 +167,34 @@ def test_the_same_scores_on_another_scale_give_the_same_picture() -> None:
 
 
 def drawn_curves(pair: Pair, threshold: float) -> tuple[go.Figure, list[Curves], list[Confusion]]:
-    cuts, found = at_threshold(pair, threshold)
-    drawn = [curves(one.y, one.scores) for one in pair]
-    at = [_last_flagged(curve, cut) for curve, cut in zip(drawn, cuts, strict=True)]
-    return charts.curves_figure(pair, drawn, at, chance_levels(pair[1].y)), drawn, found
+    cuts, confusions = at_threshold(pair, threshold)
+    run_curves = [curves(run.y, run.scores) for run in pair]
+    threshold_points = [_last_flagged(curve, cut) for curve, cut in zip(run_curves, cuts, strict=True)]
+    return charts.curves_figure(pair, run_curves, threshold_points, chance_levels(pair[1].y)), run_curves, confusions
 
 
 @pytest.mark.parametrize("threshold", [THRESHOLDS[0], 0.0, DEFAULT_THRESHOLD, 12.0, THRESHOLDS[-1]])
-def test_marks_lie_on_the_curves_at_the_confusions_rates(pair: Pair, threshold: float) -> None:
-    figure, _, found = drawn_curves(pair, threshold)
+def test_marks_lie_on_the_curves_at_the_rates_of_the_confusion_matrix(pair: Pair, threshold: float) -> None:
+    figure, _, confusions = drawn_curves(pair, threshold)
     assert_sound(figure)
     marks = [trace for trace in figure.data if trace.mode == "markers"]
     expected = []
-    for one in found:
-        flagged = one.anomalies_flagged + one.normals_flagged
+    for matrix in confusions:
+        flagged = matrix.anomalies_flagged + matrix.normals_flagged
         if flagged:
-            passed = one.anomalies_missed + one.normals_passed
-            recall = one.anomalies_flagged / (one.anomalies_flagged + one.anomalies_missed)
-            false_alarms = one.normals_flagged / (one.normals_flagged + one.normals_passed)
+            passed = matrix.anomalies_missed + matrix.normals_passed
+            recall = matrix.anomalies_flagged / (matrix.anomalies_flagged + matrix.anomalies_missed)
+            false_alarms = matrix.normals_flagged / (matrix.normals_flagged + matrix.normals_passed)
             expected.append((1, false_alarms, recall))
-            expected.append((2, recall, one.anomalies_flagged / flagged))
-            expected.append((3, 1 - false_alarms, one.normals_passed / passed if passed else 1.0))
+            expected.append((2, recall, matrix.anomalies_flagged / flagged))
+            expected.append((3, 1 - false_alarms, matrix.normals_passed / passed if passed else 1.0))
     assert sorted((column_of(mark), mark.x[0], mark.y[0]) for mark in marks) == [
         pytest.approx(point) for point in sorted(expected)
     ]
     lines = [trace for trace in figure.data if trace.mode == "lines" and trace.name != "chance"]
     for mark in marks:
-        mine = [line for line in lines if column_of(line) == column_of(mark) and line.line.color == mark.marker.color]
-        points = [point for line in mine for point in zip(line.x, line.y, strict=True)]
+        curve = [line for line in lines if column_of(line) == column_of(mark) and line.line.color == mark.marker.color]
+        points = [point for line in curve for point in zip(line.x, line.y, strict=True)]
         assert (mark.x[0], mark.y[0]) in points
 
 
@@ -209,11 +209,11 @@ def area(trace: Any) -> float:
 def test_the_area_under_each_drawn_curve_is_its_metric(pair: Pair) -> None:
     figure, _, _ = drawn_curves(pair, DEFAULT_THRESHOLD)
     lines = [trace for trace in figure.data if trace.mode == "lines" and trace.name != "chance"]
-    for one in pair:
-        found = metrics(one.y, one.scores)
-        wanted = {1: found.aucroc, 2: found.aucpr_anomaly, 3: found.aucpr_normal}
-        areas = {column_of(line): area(line) for line in lines if line.name.startswith(one.letter)}
-        assert areas == pytest.approx(wanted, abs=1e-6)
+    for run in pair:
+        expected = metrics(run.y, run.scores)
+        expected_areas = {1: expected.aucroc, 2: expected.aucpr_anomaly, 3: expected.aucpr_normal}
+        areas = {column_of(line): area(line) for line in lines if line.name.startswith(run.letter)}
+        assert areas == pytest.approx(expected_areas, abs=1e-6)
 
 
 def test_a_is_dashed_b_solid_and_chance_dotted(pair: Pair) -> None:
@@ -229,19 +229,19 @@ def test_a_is_dashed_b_solid_and_chance_dotted(pair: Pair) -> None:
 
 
 def test_confusion_shows_counts_and_shares(pair: Pair) -> None:
-    _, found = at_threshold(pair, 0.5)
-    figure = charts.confusion_figure(pair, found)
+    _, confusions = at_threshold(pair, 0.5)
+    figure = charts.confusion_figure(pair, confusions)
     assert_sound(figure)
-    for one, drawn in zip(found, figure.data, strict=True):
+    for matrix, trace in zip(confusions, figure.data, strict=True):
         counts = [
-            [one.normals_passed, one.normals_flagged],
-            [one.anomalies_missed, one.anomalies_flagged],
+            [matrix.normals_passed, matrix.normals_flagged],
+            [matrix.anomalies_missed, matrix.anomalies_flagged],
         ]
-        assert (list(drawn.x), list(drawn.y)) == (["passed", "flagged"], ["normal", "anomaly"])
-        for row, cells in zip(counts, drawn.text, strict=True):
+        assert (list(trace.x), list(trace.y)) == (["passed", "flagged"], ["normal", "anomaly"])
+        for row, cells in zip(counts, trace.text, strict=True):
             for count, text in zip(row, cells, strict=True):
                 assert text == f"<b>{count}</b><br>{count / sum(row):.0%}"
-    assert texts(figure) == [one.title for one in pair]
+    assert texts(figure) == [matrix.title for matrix in pair]
 
 
 # -- points
@@ -255,19 +255,19 @@ def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def panels(**points: np.ndarray | None) -> list[charts.RowMap]:
     _, role, row_ids = sample()
-    return [charts.RowMap(title, own, role, row_ids) for title, own in points.items()]
+    return [charts.RowMap(title, values, role, row_ids) for title, values in points.items()]
 
 
-def test_a_panel_shows_its_own_rows_and_a_selection_marks_those_it_has() -> None:
+def test_a_map_shows_its_rows_and_marks_the_selected_ones() -> None:
     points, role, row_ids = sample()
     fewer = charts.RowMap("fewer", points[5:], role[5:], row_ids[5:])
     figure = charts.points_figure([charts.RowMap("all", points, role, row_ids), fewer], selected=[101, 110])
     for column, ids, marked in ((1, row_ids, {101, 110}), (2, row_ids[5:], {110})):
         traces = [trace for trace in figure.data if column_of(trace) == column]
         assert sorted(int(row) for trace in traces for row in trace.customdata) == ids.tolist()
-        assert {int(trace.customdata[place]) for trace in traces for place in trace.selectedpoints} == marked
+        assert {int(trace.customdata[index]) for trace in traces for index in trace.selectedpoints} == marked
     sent = json.loads(figure.to_json())["data"]
-    assert all(isinstance(trace["selectedpoints"], list) for trace in sent), "the browser takes no packed array here"
+    assert all(isinstance(trace["selectedpoints"], list) for trace in sent), "Plotly needs lists here"
 
 
 def test_points_keep_their_row_ids_and_roles() -> None:
@@ -288,21 +288,21 @@ def test_points_keep_their_row_ids_and_roles() -> None:
             np.testing.assert_array_equal(np.column_stack([trace.x, trace.y]), factor * points[rows])
 
 
-def test_selected_rows_are_marked_in_every_panel() -> None:
+def test_selected_rows_are_marked_in_every_map() -> None:
     points, _, _ = sample()
     figure = charts.points_figure(panels(one=points, two=points), selected=[103, 121, 126, 999])
     for column in (1, 2):
         marked = {
-            int(trace.customdata[place])
+            int(trace.customdata[index])
             for trace in figure.data
             if column_of(trace) == column
-            for place in trace.selectedpoints
+            for index in trace.selectedpoints
         }
         assert marked == {103, 121, 126}
     assert all(trace.selectedpoints is None for trace in charts.points_figure(panels(one=points)).data)
 
 
-def test_a_waiting_panel_says_so_and_shows_nothing_else() -> None:
+def test_a_waiting_panel_shows_only_its_text() -> None:
     points, _, _ = sample()
     figure = charts.points_figure(panels(one=points, two=None), waiting="t-SNE is being computed …")
     assert_sound(figure)
@@ -313,15 +313,15 @@ def test_a_waiting_panel_says_so_and_shows_nothing_else() -> None:
 def test_the_legend_names_each_kind_once_even_while_a_panel_waits() -> None:
     points, _, _ = sample()
     for one, two in ((points, points), (points, None), (None, points)):
-        shown = [trace.name for trace in charts.points_figure(panels(one=one, two=two)).data if trace.showlegend]
-        assert shown == ["normal", "anomaly", "labeled anomaly (training)"]
+        names = [trace.name for trace in charts.points_figure(panels(one=one, two=two)).data if trace.showlegend]
+        assert names == ["normal", "anomaly", "labeled anomaly (training)"]
 
 
 def test_points_of_the_shipped_results(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
-    kept = shipped[1][0].sample
-    figure = charts.points_figure([charts.RowMap("hidden", kept.hidden[:, :2], kept.role, kept.rows)])
+    sample = shipped[1][0].sample
+    figure = charts.points_figure([charts.RowMap("hidden", sample.hidden[:, :2], sample.role, sample.rows)])
     assert_sound(figure)
-    assert sum(len(trace.x) for trace in figure.data) == len(kept.rows)
+    assert sum(len(trace.x) for trace in figure.data) == len(sample.rows)
 
 
 # -- training and split
@@ -341,18 +341,18 @@ def test_history_counts_epochs_from_one(epochs: int) -> None:
     for trace in figure.data:
         assert list(trace.x) == list(range(1, epochs + 1))
         assert trace.line.dash == ("dash" if trace.name.startswith("A") else "solid")
-    looks = {(column_of(trace), trace.line.dash, trace.marker.symbol) for trace in figure.data}
-    assert len(looks) == 10, "never by color alone"
+    styles = {(column_of(trace), trace.line.dash, trace.marker.symbol) for trace in figure.data}
+    assert len(styles) == 10, "never by color alone"
     assert figure.layout.yaxis.type == "log"
 
 
 @pytest.mark.parametrize("letter", ["A", "B"])
 def test_a_system_with_one_loss_shows_one(letter: str) -> None:
-    figure = charts.history_figure({"A": history(5), "B": history(5)}, one_loss=[letter])
+    figure = charts.history_figure({"A": history(5), "B": history(5)}, single_loss=[letter])
     losses = {trace.name: trace.line.color for trace in figure.data if column_of(trace) == 1}
     other = "B" if letter == "A" else "A"
     assert losses == {
-        f"{letter}  its one loss": NEUTRAL,
+        f"{letter}  single loss": NEUTRAL,
         f"{other}  L_N, pool (before λₙ)": NORMAL,
         f"{other}  L_A, labeled anomalies": ANOMALY,
     }
@@ -360,7 +360,7 @@ def test_a_system_with_one_loss_shows_one(letter: str) -> None:
 
 
 def test_a_system_without_epochs_draws_no_lines() -> None:
-    figure = charts.history_figure({"A": history(5), "B": NO_HISTORY}, one_loss=["B"])
+    figure = charts.history_figure({"A": history(5), "B": NO_HISTORY}, single_loss=["B"])
     json.loads(figure.to_json())
     assert {trace.name[0] for trace in figure.data} == {"A"}
     assert len(figure.data) == 5
@@ -384,12 +384,12 @@ def test_split_bars_hold_every_row(shipped: tuple[list[RunResult], list[RunResul
 
 
 @pytest.mark.parametrize("dropped", [0, 7])
-def test_split_names_dropped_rows_only_where_there_are_some(
+def test_split_names_dropped_rows_only_if_there_are_any(
     shipped: tuple[list[RunResult], list[RunResult]], dropped: int
 ) -> None:
     figure = charts.split_figure({**shipped[1][0].counts, "dropped": dropped})
     assert [trace.x[0] for trace in figure.data if "dropped" in trace.name] == [dropped] * (dropped > 0)
 
 
-def test_the_colors_are_the_projects() -> None:
+def test_the_class_colors_are_fixed() -> None:
     assert (NORMAL, ANOMALY) == ("#0072B2", "#D55E00")

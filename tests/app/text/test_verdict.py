@@ -1,4 +1,4 @@
-"""The sentence over the page says what its figures say, with their doubt."""
+"""Tests of app.text.verdict: paired differences and the headline of a comparison."""
 
 from __future__ import annotations
 
@@ -23,87 +23,87 @@ metric = st.floats(0, 1, allow_nan=False, width=32)
 @given(st.lists(st.tuples(metric, metric), min_size=2, max_size=10))
 def test_difference_is_the_paired_t_interval(pairs: list[tuple[float, float]]) -> None:
     a, b = (np.array(values) for values in zip(*pairs, strict=True))
-    found = paired_difference(a, b)
-    assert (found.a, found.b) == (pytest.approx(a.mean()), pytest.approx(b.mean()))
-    assert found.delta == pytest.approx(b.mean() - a.mean(), abs=1e-12)
-    assert found.margin is not None
+    difference = paired_difference(a, b)
+    assert (difference.a, difference.b) == (pytest.approx(a.mean()), pytest.approx(b.mean()))
+    assert difference.delta == pytest.approx(b.mean() - a.mean(), abs=1e-12)
+    assert difference.margin is not None
     spread = (b - a).std(ddof=1)
     if spread > 1e-9:
         interval = stats.ttest_rel(b, a).confidence_interval(0.95)
-        assert found.delta - found.margin == pytest.approx(interval.low, abs=1e-9)
-        assert found.delta + found.margin == pytest.approx(interval.high, abs=1e-9)
-        assert found.is_clear == (interval.low > 0 or interval.high < 0)
+        assert difference.delta - difference.margin == pytest.approx(interval.low, abs=1e-9)
+        assert difference.delta + difference.margin == pytest.approx(interval.high, abs=1e-9)
+        assert difference.is_clear == (interval.low > 0 or interval.high < 0)
 
 
 def test_one_seed_has_no_margin_and_is_never_clear() -> None:
-    found = paired_difference([0.2], [0.9])
-    assert found.margin is None
-    assert not found.is_clear
-    assert format_difference(found) == "+0.70"
+    difference = paired_difference([0.2], [0.9])
+    assert difference.margin is None
+    assert not difference.is_clear
+    assert format_difference(difference) == "+0.70"
 
 
-def test_minus_is_a_minus_sign() -> None:
-    shown = format_difference(paired_difference([0.9, 0.8], [0.4, 0.5]))
-    assert shown == f"{MINUS}0.40 ± 1.27"
-    assert "-" not in shown
+def test_a_negative_difference_has_a_minus_sign() -> None:
+    text = format_difference(paired_difference([0.9, 0.8], [0.4, 0.5]))
+    assert text == f"{MINUS}0.40 ± 1.27"
+    assert "-" not in text
 
 
 def sentence(a: list[float], b: list[float], config_a: RunConfig = BASELINE, config_b: RunConfig = ANOONLY) -> str:
     return verdict(config_a, config_b, paired_difference(a, b), len(a))
 
 
-def test_better() -> None:
-    said = sentence([0.45, 0.46, 0.47], [0.86, 0.87, 0.88])
-    assert said.startswith("Over 3 seeds **DeepSAD + AnoOnly** finds the anomalies better than **DeepSAD**: ")
-    assert "AUCPR 0.87 against 0.46 (+0.41 ± 0.00)" in said
+def test_a_clearly_better_b_is_called_better() -> None:
+    text = sentence([0.45, 0.46, 0.47], [0.86, 0.87, 0.88])
+    assert text.startswith("Over 3 seeds **DeepSAD + AnoOnly** finds the anomalies better than **DeepSAD**: ")
+    assert "AUCPR 0.87 against 0.46 (+0.41 ± 0.00)" in text
 
 
-def test_worse_says_that_anoonly_hurts() -> None:
-    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47])
-    assert said.startswith("AnoOnly hurts here. Over 3 seeds **DeepSAD + AnoOnly** finds the anomalies worse ")
-    assert f"({MINUS}0.41 ± 0.00)" in said
+def test_a_clearly_worse_anoonly_hurts() -> None:
+    text = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47])
+    assert text.startswith("AnoOnly hurts here. Over 3 seeds **DeepSAD + AnoOnly** finds the anomalies worse ")
+    assert f"({MINUS}0.41 ± 0.00)" in text
 
 
 @pytest.mark.parametrize("a", [{"baseline": "DevNet"}, {"baseline": "XGBOD"}, {"baseline": "DeepSAD", "lambda_n": 0.0}])
 def test_worse_than_another_system_does_not_blame_anoonly(a: dict[str, object]) -> None:
     b = make_config(baseline="FEAWAD", lambda_n=0.0)
-    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], make_config(**a), b)
-    assert "hurts" not in said
-    assert "**FEAWAD + AnoOnly** finds the anomalies worse than" in said
+    text = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], make_config(**a), b)
+    assert "hurts" not in text
+    assert "**FEAWAD + AnoOnly** finds the anomalies worse than" in text
 
 
 @pytest.mark.parametrize("baseline", [name for name in BASELINES if BASELINES[name].has("lambda_n")])
 def test_worse_than_its_own_baseline_blames_anoonly(baseline: str) -> None:
     b = make_config(baseline=baseline, lambda_n=0.0)
-    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], baseline_of(b), b)
-    assert said.startswith(f"AnoOnly hurts here. Over 3 seeds **{baseline} + AnoOnly")
+    text = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], baseline_of(b), b)
+    assert text.startswith(f"AnoOnly hurts here. Over 3 seeds **{baseline} + AnoOnly")
 
 
 def test_worse_by_another_setting_does_not_blame_anoonly() -> None:
-    said = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], ANOONLY, ANOONLY.with_(norm="none"))
-    assert "hurts" not in said
-    assert "worse" in said
-    assert "no norm" in said
+    text = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], ANOONLY, ANOONLY.with_(norm="none"))
+    assert "hurts" not in text
+    assert "worse" in text
+    assert "no norm" in text
 
 
 @pytest.mark.parametrize("b", [[0.1, 0.9, 0.8], [0.9, 0.1, 0.2], [0.4, 0.5, 0.6]])
 def test_within_the_spread_there_is_no_clear_difference(b: list[float]) -> None:
-    said = sentence([0.4, 0.5, 0.6], b)
-    assert said.startswith("No clear difference. Over 3 seeds ")
-    assert not any(word in said for word in ("better", "worse", "hurts"))
+    text = sentence([0.4, 0.5, 0.6], b)
+    assert text.startswith("No clear difference. Over 3 seeds ")
+    assert not any(word in text for word in ("better", "worse", "hurts"))
 
 
 @pytest.mark.parametrize(("b", "word"), [(0.9, "more"), (0.1, "less"), (0.5, "no more")])
 def test_one_seed_claims_little(b: float, word: str) -> None:
-    said = sentence([0.5], [b])
-    assert f"finds {word} of the anomalies" in said
-    assert "One seed shows no spread" in said
-    assert not any(claim in said for claim in ("better", "worse", "hurts", "±"))
+    text = sentence([0.5], [b])
+    assert f"finds {word} of the anomalies" in text
+    assert "One seed shows no spread" in text
+    assert not any(claim in text for claim in ("better", "worse", "hurts", "±"))
 
 
-def test_same_run() -> None:
-    said = verdict(BASELINE, BASELINE, PairedDifference(0.5, 0.5, 0.0, 0.0), 5)
-    assert said == "A and B are the same run: move a control to see what it changes."
+def test_two_equal_runs_are_called_the_same_run() -> None:
+    text = verdict(BASELINE, BASELINE, PairedDifference(0.5, 0.5, 0.0, 0.0), 5)
+    assert text == "A and B are the same run: change a setting to compare."
 
 
 @pytest.mark.parametrize(
@@ -122,20 +122,20 @@ def test_same_run() -> None:
         ({"preset": "published_code"}, "preset published_code"),
     ],
 )
-def test_describe_names_what_sets_a_run_apart(changes: dict[str, object], words: str) -> None:
+def test_describe_run_names_the_distinctive_setting(changes: dict[str, object], words: str) -> None:
     assert words in describe_run(ANOONLY.with_(**changes), ANOONLY)
 
 
 @pytest.mark.parametrize("a", BASELINES)
 @pytest.mark.parametrize("b", BASELINES)
 def test_two_systems_as_published_have_short_names(a: str, b: str) -> None:
-    """What is published for each goes without saying."""
+    """Published settings are not named."""
     for name, other in ((a, b), (b, a)):
         if a != b:
             has = BASELINES[name].has("lambda_n")
             for lambda_n in (1.0, 0.0) if has else (None,):
-                found = describe_run(make_config(baseline=name, lambda_n=lambda_n), make_config(baseline=other))
-                assert found == (f"{name} + AnoOnly" if lambda_n == 0 else name)
+                difference = describe_run(make_config(baseline=name, lambda_n=lambda_n), make_config(baseline=other))
+                assert difference == (f"{name} + AnoOnly" if lambda_n == 0 else name)
 
 
 @pytest.mark.parametrize(
@@ -150,30 +150,30 @@ def test_two_systems_as_published_have_short_names(a: str, b: str) -> None:
         ({"preset": "published_code"}, ", preset published_code"),
     ],
 )
-def test_beside_another_system_only_what_is_unpublished_is_said(changes: dict[str, object], words: str) -> None:
+def test_beside_another_system_only_unpublished_settings_are_named(changes: dict[str, object], words: str) -> None:
     """128 is DeepSAD's batch size, but not DevNet's."""
     assert describe_run(make_config(baseline="DevNet", lambda_n=0.0, **changes), ANOONLY) == f"DevNet + AnoOnly{words}"
 
 
-def test_the_two_norms_of_a_published_pair_are_said() -> None:
+def test_the_two_norms_of_a_published_pair_are_named() -> None:
     b = make_config(baseline="DevNet", lambda_n=0.0)
     assert describe_run(b, baseline_of(b)) == "DevNet + AnoOnly, batch norm"
     assert describe_run(baseline_of(b), b) == "DevNet, no norm"
 
 
-_OFFERED = {c.name: [None if option == "published" else option for option in c.options] for c in CONTROLS}
+_OPTIONS = {c.name: [None if option == "published" else option for option in c.options] for c in CONTROLS}
 _SHARED_BY_A_AND_B = ("dataset", "protocol", "seed", "seeds")
 
 
 @given(st.data())
-def test_two_runs_that_differ_never_bear_the_same_name(data: st.DataObject) -> None:
+def test_two_different_runs_never_have_the_same_name(data: st.DataObject) -> None:
     def draw() -> RunConfig:
-        names = [name for name in _OFFERED if name not in _SHARED_BY_A_AND_B]
-        values = {name: data.draw(st.sampled_from(_OFFERED[name]), name) for name in names}
+        names = [name for name in _OPTIONS if name not in _SHARED_BY_A_AND_B]
+        values = {name: data.draw(st.sampled_from(_OPTIONS[name]), name) for name in names}
         baseline = BASELINES[values["baseline"]]
-        own = {name: value for name, value in values.items() if baseline.has(name)}
-        assume((own.get("batch_size") or 512) >= baseline.smallest_batch)
-        return make_config(**own)
+        settings = {name: value for name, value in values.items() if baseline.has(name)}
+        assume((settings.get("batch_size") or 512) >= baseline.smallest_batch)
+        return make_config(**settings)
 
     a, b = draw(), draw()
     assert (describe_run(a, b) == describe_run(b, a)) == (a == b)

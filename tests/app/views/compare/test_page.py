@@ -179,7 +179,7 @@ def test_a_control_moves_the_figures(open_page: Open) -> None:
 def test_baseline_against_itself_is_the_same_run(open_page: Open) -> None:
     page = open_page()
     settled(page.select_slider(key="lambda_n").set_value(1.0).run())
-    assert sentence(page) == "A and B are the same run: move a control to see what it changes."
+    assert sentence(page) == "A and B are the same run: change a setting to compare."
 
 
 def test_the_published_protocol_says_that_it_leaks(open_page: Open) -> None:

@@ -78,7 +78,7 @@ def test_all_figures_are_there_each_with_its_sentence_and_plotly_once(shipped: S
     assert text.count("<figcaption>") == text.count('class="plotly-graph-div"') == FIGURES
     for sentence in FIGURE_DESCRIPTIONS.values():
         assert sentence.split("{")[0].replace("'", "&#x27;") in text
-    assert "mean little in t-SNE and UMAP" in text
+    assert "do not preserve distances between clusters" in text
     mine = without_plotly(text)
     assert len(mine) < 1_000_000 and "src=" not in mine and "<link" not in mine and "http://" not in mine
 

@@ -76,7 +76,7 @@ def test_each_baseline_fills_the_page(open_page: Open, baseline: str) -> None:
     assert f"than **{baseline}" in sentence(page) if has_lambda else "**DeepSAD + AnoOnly**" in sentence(page)
     at_tab(page, "Training")
     assert f"An epoch of {baseline} is " in captions(page)
-    assert ("100 epochs come before" in captions(page)) == (baseline == "FEAWAD")
+    assert ("100 epochs pretrain" in captions(page)) == (baseline == "FEAWAD")
     assert "nan" not in captions(page)
     told = "\n".join(text.value for text in at_tab(page, "The method").markdown)
     assert told.count(BASELINES[baseline].summary) == 1
