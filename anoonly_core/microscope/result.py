@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
@@ -14,8 +15,8 @@ __all__ = ["PART_NAMES", "Observation", "RowKind", "norm_locations"]
 PART_NAMES = ("direct", "through the variance", "through the mean")
 
 
-class RowKind:
-    """What a training row really is, as stored in Observation.kind; training knows of the labeled ones alone."""
+class RowKind(IntEnum):
+    """True kind of a training row, as stored in Observation.kind; training sees the label of LABELED_ANOMALY only."""
 
     NORMAL = 0
     HIDDEN_ANOMALY = 1

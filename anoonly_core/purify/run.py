@@ -7,7 +7,6 @@ is left without the most suspicious rows.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +15,7 @@ import numpy as np
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, make_split
-from anoonly_core.errors import InvalidConfig, StoreUnavailable
+from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import Metrics, metrics
 from anoonly_core.progress import Report
 from anoonly_core.purify.config import POOL_SCORERS, PurifyConfig
@@ -29,8 +28,6 @@ from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, tra
 __all__ = ["compute_pool_scores", "partition", "pool_rows", "purify_many", "without"]
 
 SUSPICION, PURIFIED = "suspicion", "purified"  # the store's kinds
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +82,8 @@ def purify_many(
     for key, (pool, suspicion) in missing.items():
         after, random = pool.metrics(next(scores)), pool.metrics(next(scores))
         found[key] = PurifyResult(pool.config, suspicion, after, random)
-        _keep(store, key, PURIFIED, found[key].arrays(), pool.config)
+        if store is not None:
+            store.try_put_arrays(key, PURIFIED, found[key].arrays(), pool.config.canonical())
     return [found[purify_key(config)] for config in configs]
 
 
@@ -114,7 +112,8 @@ def compute_pool_scores(
         before, *oracle = (pool.metrics(next(scores)) for _ in finals[key])
         is_contaminant = pool.is_contaminant
         found[key] = PoolScores(pool.config, pool.rows, is_contaminant, mean, before, oracle[0] if oracle else None)
-        _keep(store, key, SUSPICION, found[key].arrays(), pool.config)
+        if store is not None:
+            store.try_put_arrays(key, SUSPICION, found[key].arrays(), pool.config.canonical())
     return [replace(found[pool_scores_key(config)], config=config) for config in configs]
 
 
@@ -180,11 +179,3 @@ def _without_suspicion(pool: _Pool) -> list[TrainingTask]:
 def _blindly(pool: _Pool, count: int) -> np.ndarray:
     """Places of so many of the pool's rows, drawn without looking at them; more of them hold the fewer."""
     return numpy_generator(pool.config.run.seed, "purify random").permutation(len(pool.rows))[:count]
-
-
-def _keep(store: Store | None, key: str, kind: str, arrays: dict[str, np.ndarray], config: PurifyConfig) -> None:
-    if store is not None:
-        try:
-            store.put_arrays(key, kind, arrays, config.canonical())
-        except StoreUnavailable as error:
-            log.warning("%s", error)  # what was found is fine and goes on to its reader

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import asdict, dataclass, fields
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ BATCH_SHARES = ("labelled_share", "batches_without_anomaly")
 HISTORY_METRICS = ("aucroc", "aucpr_anomaly", "aucpr_normal")
 
 
-class Role:
-    """What a row of the sample is, as stored in Sample.role."""
+class Role(IntEnum):
+    """Role of a sampled row, as stored in Sample.role."""
 
     TEST_NORMAL = 0
     TEST_ANOMALY = 1

@@ -105,6 +105,14 @@ class Store:
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         self._write(key, kind, config, "{}", buffer.getvalue())
 
+    def try_put(self, result: RunResult) -> bool:
+        """Store a run as `put` does; where the file cannot be written, log one warning and return False."""
+        return _succeeds(lambda: self.put(result))
+
+    def try_put_arrays(self, key: str, kind: str, arrays: Mapping[str, np.ndarray], config: str = "{}") -> bool:
+        """Store arrays as `put_arrays` does; where the file cannot be written, log one warning and return False."""
+        return _succeeds(lambda: self.put_arrays(key, kind, arrays, config))
+
     def put_sweep(self, key: str, description: str) -> None:
         """Keep a sweep's description, JSON; raises StoreUnavailable where the file cannot be written."""
         self._write(key, "sweep", description, "{}", b"")
@@ -283,6 +291,15 @@ def default_store() -> Store:
     wanted = os.environ.get("ANOONLY_STORE_MB", "")
     most = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else MAX_MB
     return Store(cache_folder() / FILE_NAME, most * 2**20)
+
+
+def _succeeds(write: Callable[[], None]) -> bool:
+    try:
+        write()
+    except StoreUnavailable as error:
+        log.warning("%s", error)
+        return False
+    return True
 
 
 def _in_parts(keys: Collection[str]) -> Iterator[tuple[str, list[str]]]:

@@ -14,7 +14,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
-from anoonly_core.errors import AnoOnlyError, DeviceUnavailable, StoreUnavailable, TrainingDiverged
+from anoonly_core.errors import AnoOnlyError, DeviceUnavailable, TrainingDiverged
 from anoonly_core.metrics.ranking import Metrics, metrics
 from anoonly_core.models import METHODS, XGBOD, TrainedRuns
 from anoonly_core.results.keys import run_key
@@ -147,7 +147,8 @@ def run_stored(
     for key, outcome in run_each(missing, device, report):
         if isinstance(outcome, RunResult):
             finished.add(key)
-            _keep(store, outcome)
+            if store is not None:
+                store.try_put(outcome)
             if outcome.note not in notes:
                 notes.add(outcome.note)
                 log.warning("%s", outcome.note)
@@ -292,11 +293,3 @@ def _history(snapshots: Sequence[Snapshot], run: int, measured: list[int], measu
     }
     by_metric = {name: np.array([getattr(own, name) for own in measures]) for name in HISTORY_METRICS}
     return History(**per_epoch, **by_metric, measured=np.array(measured, dtype=np.int64))
-
-
-def _keep(store: Store | None, result: RunResult) -> None:
-    if store is not None:
-        try:
-            store.put(result)
-        except StoreUnavailable as error:
-            log.warning("%s", error)  # the run itself is fine and goes on to its reader

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from anoonly_core.data.split import min_max
-from anoonly_core.errors import InvalidConfig, StoreUnavailable, TrainingDiverged
+from anoonly_core.errors import InvalidConfig, TrainingDiverged
 from anoonly_core.results.store import Store
 from anoonly_core.rng import derived_seed
 from anoonly_core.training.optimizer import prepared_optimizer, take_step
@@ -31,7 +30,6 @@ MAX_RUNS = 16  # in a stack
 ROWS_AT_ONCE = 20_000
 
 Report = Callable[[int, int], None]
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +137,8 @@ def run_zero_shot(
         results = _run(stack, functools.partial(_report_from, report, done, total))
         for (key, config), result in zip(own.items(), results, strict=True):
             found[key] = result
-            _keep(store, key, config, result)
+            if store is not None:
+                store.try_put_arrays(key, KIND, result.arrays(), config.canonical())
         done += 2 * first.steps
     return [found[key] for key in keys]
 
@@ -158,14 +157,6 @@ def _stacks(configs: dict[str, ZeroShotConfig]) -> Iterator[dict[str, ZeroShotCo
         keys = list(own)
         for begin in range(0, len(keys), MAX_RUNS):
             yield {key: own[key] for key in keys[begin : begin + MAX_RUNS]}
-
-
-def _keep(store: Store | None, key: str, config: ZeroShotConfig, result: ZeroShotResult) -> None:
-    if store is not None:
-        try:
-            store.put_arrays(key, KIND, result.arrays(), config.canonical())
-        except StoreUnavailable as error:
-            log.warning("%s", error)  # the run itself is fine and goes on to its reader
 
 
 def _run(stack: ZeroShotStack, report: Callable[[int], None]) -> list[ZeroShotResult]:
