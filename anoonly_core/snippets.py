@@ -18,13 +18,13 @@ from anoonly_core.data.tables.uri import format_uri, is_file_uri, parse_uri
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
 
 __all__ = [
-    "command_line",
     "detector_script",
     "file_name",
-    "marked_script",
-    "own_file",
+    "labeled_script",
     "python_script",
+    "run_command",
     "score_command",
+    "source_file",
     "sweep_command",
 ]
 
@@ -33,7 +33,7 @@ ALWAYS_SAID = ("dataset", "baseline")
 LONGEST_NAME = 60
 
 
-def command_line(config: RunConfig) -> str:
+def run_command(config: RunConfig) -> str:
     """The command that trains this run, quoted for a POSIX shell; what is filled in anyway is left out."""
     return _joined("run", _said(config))
 
@@ -51,7 +51,7 @@ def sweep_command(sweep: Sweep) -> str:
 
 def score_command(config: RunConfig) -> str:
     """The command that scores a file with this run's detector: the user's own, if the run is about one."""
-    source = own_file(config.dataset)
+    source = source_file(config.dataset)
     rows = "rows.csv" if source is None else source
     words = [file_name(config, "detector.safetensors"), f"./{rows}" if rows.startswith("-") else rows]
     return shlex.join(["python", "-m", "anoonly_core", "score", *words, "--out", "scores.csv"])
@@ -59,13 +59,13 @@ def score_command(config: RunConfig) -> str:
 
 def file_name(config: RunConfig, what: str) -> str:
     """What a file about a run is called, such as digits_3_DeepSAD_detector.safetensors, of harmless characters only."""
-    source = own_file(config.dataset)
+    source = source_file(config.dataset)
     name = config.dataset if source is None else Path(source).name.removesuffix(file_suffix(source))
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:LONGEST_NAME] or "table"
     return f"{stem}_{config.baseline}_{what}"
 
 
-def own_file(name: str) -> str | None:
+def source_file(name: str) -> str | None:
     """The file that a data set of a user's own is, as its user calls it; None for one of the catalogue."""
     if (table := uploads.find(name)) is not None:
         return table.file_name
@@ -103,7 +103,7 @@ def detector_script(config: RunConfig) -> str:
     """A Python script that fits this run's detector, writes the run's scores of the test rows, and saves it."""
     said = _said(config)
     split_by = {name: said[name] for name in SPLIT_FIELDS if name in said}
-    at_hand = own_file(config.dataset) is None
+    at_hand = source_file(config.dataset) is None
     return _SCRIPT.format(
         where="" if at_hand else "# The path of your file goes here, before the question mark if there is one.\n",
         dataset=repr(said["dataset"]),
@@ -113,7 +113,7 @@ def detector_script(config: RunConfig) -> str:
     )
 
 
-def marked_script(config: RunConfig, anomalies: Sequence[int]) -> str:
+def labeled_script(config: RunConfig, anomalies: Sequence[int]) -> str:
     """A Python script that trains on these rows of a table that was brought, marked by hand, and scores all of it."""
     return _MARKED.format(
         where="# The path of your file goes here, before the question mark if there is one.\n",

@@ -21,7 +21,7 @@ from anoonly_core.machine import cores
 from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.runs.device import NO_GPU
 
-__all__ = ["add_engine_options", "engine_of", "train", "whole"]
+__all__ = ["add_engine_options", "open_engine", "parse_int", "train"]
 
 WORKERS_A_CORE = 4  # more of them take memory and no less time
 
@@ -33,7 +33,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
+def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
     """Processes of this machine, one with its GPU, or a cluster's.
 
     With the device auto a GPU is taken where there is one and --workers is not given. Raises
@@ -45,7 +45,7 @@ def engine_of(options: argparse.Namespace) -> Iterator[Engine]:
         with DaskCluster(options.cluster) as cluster:
             yield cluster
         return
-    count = cores() if options.workers is None else whole("workers", options.workers)
+    count = cores() if options.workers is None else parse_int("workers", options.workers)
     most = WORKERS_A_CORE * cores()
     if not 1 <= count <= most:
         rule = f"a whole number from 1 to {most}, {WORKERS_A_CORE} for each core of this machine"
@@ -72,7 +72,7 @@ def _workers(count: int) -> Iterator[WorkerPool]:
         workers.close()
 
 
-def whole(name: str, text: str) -> int:
+def parse_int(name: str, text: str) -> int:
     """An option as a whole number; raises InvalidConfig."""
     try:
         return int(text)

@@ -16,7 +16,15 @@ from anoonly_core.errors import InvalidConfig
 from anoonly_core.files import write_atomic
 from anoonly_core.results.parquet import to_parquet
 
-__all__ = ["RUN_SETTINGS", "add_run_options", "checked_out", "checked_path", "configs_of", "seeds_of", "write_table"]
+__all__ = [
+    "RUN_SETTINGS",
+    "add_run_options",
+    "check_path",
+    "check_table_path",
+    "parse_configs",
+    "parse_seeds",
+    "write_table",
+]
 
 MAX_SEEDS = 1000
 MAX_NAME = 200  # bytes of a file's name; what is written beside it first has a longer one
@@ -31,7 +39,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", metavar="N", help="run N seeds, counting up from --seed")
 
 
-def configs_of(options: argparse.Namespace) -> list[RunConfig]:
+def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
     """The configs that the options ask for, one a seed; raises InvalidConfig or UnknownDataset."""
     given = {name: getattr(options, name) for name in RUN_SETTINGS}
     if options.anomaly_only:
@@ -44,10 +52,10 @@ def configs_of(options: argparse.Namespace) -> list[RunConfig]:
     check_name(first.dataset)
     if options.seeds is None:
         return [first]
-    return [first.with_(seed=first.seed + number) for number in range(seeds_of(options.seeds))]
+    return [first.with_(seed=first.seed + number) for number in range(parse_seeds(options.seeds))]
 
 
-def seeds_of(text: str) -> int:
+def parse_seeds(text: str) -> int:
     """How many seeds an option asks for; raises InvalidConfig."""
     try:
         seeds = int(text)
@@ -58,16 +66,16 @@ def seeds_of(text: str) -> int:
     return seeds
 
 
-def checked_out(name: str | None) -> Path | None:
+def check_table_path(name: str | None) -> Path | None:
     """Where a table is to go, before any work is done for it; raises InvalidConfig where it cannot go there."""
     if name is None:
         return None
     if Path(name).suffix not in (".csv", ".parquet"):
         raise InvalidConfig(f"--out must end in .csv or .parquet, not {Path(name).name[-60:]!r}.")
-    return checked_path("--out", name)
+    return check_path("--out", name)
 
 
-def checked_path(option: str, text: str) -> Path:
+def check_path(option: str, text: str) -> Path:
     """Where an option says that a file is to go; raises InvalidConfig where none can lie."""
     path = Path(text)
     try:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from anoonly_core.cli.options import add_run_options, checked_out, configs_of, write_table
+from anoonly_core.cli.options import add_run_options, check_table_path, parse_configs, write_table
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.purify.config import PURIFY_RULES, PurifyConfig, make_purify_config
 from anoonly_core.purify.result import PurifyResult, pool_table
@@ -41,8 +41,8 @@ def add_parser(commands: Any) -> None:
 
 def _purify(options: argparse.Namespace) -> None:
     given = {name: getattr(options, name) for name in PURIFY_RULES}
-    configs = [make_purify_config(run, **given) for run in configs_of(options)]
-    out = checked_out(options.out)
+    configs = [make_purify_config(run, **given) for run in parse_configs(options)]
+    out = check_table_path(options.out)
     found = _purified(configs)
     if out is not None:
         write_table(_table(found), out)

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anoonly_core.cli.engines import add_engine_options, engine_of, train
-from anoonly_core.cli.options import checked_path, seeds_of
+from anoonly_core.cli.engines import add_engine_options, open_engine, train
+from anoonly_core.cli.options import check_path, parse_seeds
 from anoonly_core.config import RunConfig
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution.plan import duration
-from anoonly_core.reproduction.evidence import Evidence, evidence_of_store, evidence_shipped
-from anoonly_core.reproduction.experiments import EXPERIMENTS, SYSTEMS, Planned, files_at_hand, planned_runs
+from anoonly_core.reproduction.evidence import Evidence, shipped_evidence, stored_evidence
+from anoonly_core.reproduction.experiments import EXPERIMENTS, SYSTEMS, PlannedRun, files_at_hand, planned_runs
 from anoonly_core.reproduction.grid import FORMATS, Grid, to_markdown
 from anoonly_core.reproduction.reports import REPORTS, experiments_for, reports
-from anoonly_core.reproduction.results import rows_of, write_results
+from anoonly_core.reproduction.results import read_rows, write_results
 from anoonly_core.results.store import Store, default_store
 
 __all__ = ["add_parser"]
@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
 def _reproduce(options: argparse.Namespace) -> None:
     names = _chosen("NAME", options.names, [*REPORTS, "all"])
     names = list(REPORTS) if "all" in names else names
-    seeds = seeds_of(options.seeds)
+    seeds = parse_seeds(options.seeds)
     if options.device not in ("cpu", "cuda"):
         raise InvalidConfig(f"device must be cpu or cuda, not {options.device[:60]!r}.")
     folder, results = _folder(options.out), _results(options)
@@ -56,7 +56,7 @@ def _reproduce(options: argparse.Namespace) -> None:
         list(SYSTEMS) if options.baselines is None else _chosen("baselines", options.baselines.split(","), SYSTEMS)
     )
     if options.shipped:
-        evidence = evidence_shipped()
+        evidence = shipped_evidence()
     else:
         asked = list(dict.fromkeys(own for name in names for own in experiments_for(name)))
         if asked and not files:
@@ -70,11 +70,11 @@ def _reproduce(options: argparse.Namespace) -> None:
         _train(planned, store, options)
         if results is not None:
             print(f"{write_results(planned, store, results)} runs stand in {options.results}.", file=sys.stderr)
-        evidence = evidence_of_store(files, store, seeds, systems)
+        evidence = stored_evidence(files, store, seeds, systems)
     _report(names, evidence, folder)
 
 
-def _train(planned: Sequence[Planned], store: Store, options: argparse.Namespace) -> None:
+def _train(planned: Sequence[PlannedRun], store: Store, options: argparse.Namespace) -> None:
     """Train what is missing, a data set at a time, each stack kept as it is done."""
     failures: dict[str, str] = {}
     begun, trained = time.monotonic(), 0
@@ -89,7 +89,7 @@ def _train(planned: Sequence[Planned], store: Store, options: argparse.Namespace
     print(f"{len(keys)} runs, {len(kept)} of them kept from before.", file=sys.stderr)
     missing = {name: configs for name, configs in by_file.items() if configs.keys() - kept.keys()}
     if missing:
-        with engine_of(options) as engine:
+        with open_engine(options) as engine:
             for name, configs in missing.items():
                 runs = {key: kept[key] for key in configs.keys() & kept.keys()}
                 trained -= len(runs)
@@ -149,8 +149,8 @@ def _results(options: argparse.Namespace) -> Path | None:
         return None
     if options.shipped:
         raise InvalidConfig("--results writes what is trained, and --shipped trains nothing: leave one of them out.")
-    path = checked_path("--results", options.results)
-    rows_of(path)
+    path = check_path("--results", options.results)
+    read_rows(path)
     return path
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from anoonly_core.cli.options import add_run_options, configs_of
+from anoonly_core.cli.options import add_run_options, parse_configs
 from anoonly_core.results.store import default_store
 
 __all__ = ["add_parser"]
@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    configs = configs_of(options)
+    configs = parse_configs(options)
     seeded = options.seeds is not None
 
     # Torch takes seconds to load, and bad input needs none of it.

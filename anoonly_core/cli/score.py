@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anoonly_core.cli.options import checked_out, write_table
+from anoonly_core.cli.options import check_table_path, write_table
 from anoonly_core.data.tables.columns import list_names
 from anoonly_core.data.tables.readers import check_file, printable, read_table
 from anoonly_core.errors import BadModelFile, InvalidConfig
@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    path, out = Path(options.file), checked_out(options.out)
+    path, out = Path(options.file), check_table_path(options.out)
     if not os.path.isfile(options.model):
         raise BadModelFile(f"There is no file {printable(options.model)}.")
     check_file(path)

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from anoonly_core.cli.engines import add_engine_options, engine_of, train, whole
-from anoonly_core.cli.options import checked_out, write_table
+from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
+from anoonly_core.cli.options import check_table_path, write_table
 from anoonly_core.config import RULES
 from anoonly_core.data.catalogue import DATASETS, check_name, load
 from anoonly_core.errors import InvalidConfig
@@ -19,10 +19,10 @@ from anoonly_core.execution.executor import stored_runs
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import default_store
 from anoonly_core.runs.device import check_device
-from anoonly_core.sweeps.presets import QUESTIONS, WITH_AND_WITHOUT
+from anoonly_core.sweeps.presets import LAMBDA_N_AXIS, SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import AXES, PUBLISHED, Sweep, make_sweep, sweep_table
 
-__all__ = ["add_parser", "sweep_of"]
+__all__ = ["add_parser", "parse_sweep"]
 
 
 def add_parser(commands: Any) -> None:
@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     for name in AXES:
         rule = f"{RULES[name]}; several, with commas between, are varied"
         parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUES", help=rule)
-    parser.add_argument("--question", metavar="NAME", help=f"vary what the paper varied: {', '.join(QUESTIONS)}")
+    parser.add_argument("--question", metavar="NAME", help=f"vary what the paper varied: {', '.join(SWEEP_PRESETS)}")
     parser.add_argument("--seed", metavar="VALUE", help="the first seed")
     parser.add_argument("--seeds", metavar="N", default="5", help="seeds for each point of the grid; 5 if not given")
     parser.add_argument("--device", default="auto", help="auto, cpu, on all cores, or cuda")
@@ -43,9 +43,9 @@ def add_parser(commands: Any) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> None:
-    sweep = sweep_of(options)
+    sweep = parse_sweep(options)
     check_device(options.device)
-    out = checked_out(options.out)
+    out = check_table_path(options.out)
     name = check_name(str(sweep.settings.get("dataset", "digits_3")))
     if name in DATASETS and not DATASETS[name].is_local():
         with tqdm(unit="B", unit_scale=True, desc=name, disable=None) as bar:
@@ -55,11 +55,11 @@ def _sweep(options: argparse.Namespace) -> None:
                 bar.update(done - bar.n)
 
             load(name, show)
-    for sentence in sweep.grid[1]:
+    for sentence in sweep.left_out:
         print(f"Left out: {sentence}", file=sys.stderr)
     store = default_store()
     failures = dict[str, str]()
-    with engine_of(options) as engine:
+    with open_engine(options) as engine:
         runs = stored_runs(store, sweep.configs, engine.device)
         train(sweep.configs, engine, store, runs, failures)
     table = sweep_table(sweep, runs, failures)
@@ -68,20 +68,20 @@ def _sweep(options: argparse.Namespace) -> None:
     print(json.dumps(_report(sweep, table), indent=1) if options.json else _as_text(sweep, table))
 
 
-def sweep_of(options: argparse.Namespace) -> Sweep:
+def parse_sweep(options: argparse.Namespace) -> Sweep:
     """The sweep that the options ask for; raises InvalidConfig, UnknownDataset or BadDataFile."""
     given = {name: values.split(",") for name in AXES if (values := getattr(options, name)) is not None}
-    if options.question is not None and options.question not in QUESTIONS:
-        raise InvalidConfig(f"question must be one of {', '.join(QUESTIONS)}, not {options.question!r}.")
-    asked = dict(QUESTIONS[options.question].axes) if options.question else {}
+    if options.question is not None and options.question not in SWEEP_PRESETS:
+        raise InvalidConfig(f"question must be one of {', '.join(SWEEP_PRESETS)}, not {options.question!r}.")
+    asked = dict(SWEEP_PRESETS[options.question].axes) if options.question else {}
     values = {name: [_value(name, text) for text in texts] for name, texts in given.items()}
     axes = [(name, values.pop(name, asked.get(name))) for name in asked]  # what is given narrows the question down
     axes += [(name, own) for name, own in values.items() if len(own) > 1]
     settings = {name: own[0] for name, own in values.items() if len(own) == 1}
     if "lambda_n" not in given and "lambda_n" not in asked:
-        axes.append(WITH_AND_WITHOUT)
+        axes.append(LAMBDA_N_AXIS)
     settings |= {"dataset": options.dataset, "seed": options.seed}
-    return make_sweep(settings, [(name, list(own or ())) for name, own in axes], whole("seeds", options.seeds))
+    return make_sweep(settings, [(name, list(own or ())) for name, own in axes], parse_int("seeds", options.seeds))
 
 
 def _value(name: str, text: str) -> str | None:
@@ -96,14 +96,14 @@ def _report(sweep: Sweep, table: pd.DataFrame) -> dict[str, Any]:
         finished = own[own["failure"] == ""]
         points.append(
             {
-                "at": point.at,
+                "at": point.values,
                 "runs": len(finished),
                 "mean": {name: float(finished[name].mean()) for name in METRICS} if len(finished) else None,
                 "std": {name: float(finished[name].std(ddof=1)) for name in METRICS} if len(finished) > 1 else None,
                 "failures": sorted(set(own["failure"]) - {""}),
             }
         )
-    return {"settings": sweep.settings, "seeds": sweep.seeds, "points": points, "left_out": sweep.grid[1]}
+    return {"settings": sweep.settings, "seeds": sweep.seeds, "points": points, "left_out": sweep.left_out}
 
 
 def _as_text(sweep: Sweep, table: pd.DataFrame) -> str:

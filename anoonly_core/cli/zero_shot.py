@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from anoonly_core.cli.options import seeds_of
+from anoonly_core.cli.options import parse_seeds
 from anoonly_core.results.store import default_store
 from anoonly_core.zero_shot.class_table import CLASS_TABLES, load_class_table
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config, smaller_class_sets
@@ -83,7 +83,7 @@ def _configs(options: argparse.Namespace) -> list[ZeroShotConfig]:
         seed=options.seed,
         **{name: getattr(options, name) for name in SETTINGS},
     )
-    return [first.with_(seed=first.seed + number) for number in range(seeds_of(options.seeds))]
+    return [first.with_(seed=first.seed + number) for number in range(parse_seeds(options.seeds))]
 
 
 def _names(text: str) -> list[str]:

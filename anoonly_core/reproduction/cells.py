@@ -13,7 +13,16 @@ import pandas as pd
 from anoonly_core.reproduction.families import files_of
 from anoonly_core.reproduction.published import authors_runs, paper_norms, paper_tables
 
-__all__ = ["REFERENCES", "Cell", "by_file", "by_seed", "cell_of", "equals", "paired", "signed"]
+__all__ = [
+    "REFERENCES",
+    "Cell",
+    "is_value",
+    "make_cell",
+    "means_by_seed",
+    "paired_differences",
+    "signed",
+    "values_by_file",
+]
 
 REFERENCES = MappingProxyType({"paper": "the paper", "authors": "the authors' code"})
 
@@ -43,7 +52,7 @@ class Cell:
         """The standard deviation over the seeds of the mean over files; None with one seed."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
 
-    def beside(self, reference: str) -> float | None:
+    def published(self, reference: str) -> float | None:
         """What one of REFERENCES says here; None where it says nothing."""
         found: float | None = getattr(self, reference)
         return found
@@ -59,12 +68,12 @@ def signed(value: float) -> str:
     return text[1:] if float(f"{value:.1f}") == 0 else text
 
 
-def equals(column: pd.Series, wanted: Any) -> np.ndarray:
+def is_value(column: pd.Series, wanted: Any) -> np.ndarray:
     """Which values of a column of words and numbers are this one, bool [n]."""
     return np.array([value == wanted for value in column], dtype=bool)
 
 
-def by_file(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int, float]]:
+def values_by_file(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int, float]]:
     """A metric by family and data set, and there by seed."""
     found: dict[tuple[str, str], dict[int, float]] = {}
     columns = (runs[name].tolist() for name in ("family", "dataset", "seed", metric))
@@ -73,7 +82,7 @@ def by_file(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int, 
     return found
 
 
-def paired(
+def paired_differences(
     before: Mapping[tuple[str, str], Mapping[int, float]], after: Mapping[tuple[str, str], Mapping[int, float]]
 ) -> dict[tuple[str, str], dict[int, float]]:
     """After less before at each file and seed that both have; see by_file."""
@@ -85,7 +94,7 @@ def paired(
     return {place: own for place, own in found.items() if own}
 
 
-def by_seed(values: Mapping[tuple[str, str], Mapping[int, float]]) -> list[float]:
+def means_by_seed(values: Mapping[tuple[str, str], Mapping[int, float]]) -> list[float]:
     """The mean over files at each seed that all of them have, each family counting once; see by_file."""
     families = list(dict.fromkeys(family for family, _ in values))
     seeds = sorted(set.intersection(*(set(own) for own in values.values()))) if values else []
@@ -95,18 +104,18 @@ def by_seed(values: Mapping[tuple[str, str], Mapping[int, float]]) -> list[float
     ]
 
 
-def cell_of(runs: pd.DataFrame, metric: str, families: Sequence[str], at_hand: Sequence[str] = ()) -> Cell | None:
+def make_cell(runs: pd.DataFrame, metric: str, families: Sequence[str], at_hand: Sequence[str] = ()) -> Cell | None:
     """One cell over these families, each counting once.
 
     Files with fewer seeds than others, as of a run begun by hand, are left out; at_hand: the families that the
     table stands on, over which Table 2's figures are shown.
     """
-    values = by_file(runs[runs["family"].isin(families)], metric)
+    values = values_by_file(runs[runs["family"].isin(families)], metric)
     most = max(map(len, values.values()), default=0)
     values = {place: own for place, own in values.items() if len(own) == most}
     if not values or len({family for family, _ in values}) < len(families):
         return None
-    means = by_seed(values)
+    means = means_by_seed(values)
     if not means:
         return None
     files = tuple(name for _, name in values)
@@ -145,6 +154,6 @@ def _authors(about: pd.Series, metric: str, files: Sequence[str]) -> float | Non
     if _VARIED.intersection(about.index):
         return None
     own = authors_runs()
-    same = (own["system"] == about["system"]) & equals(own["contamination"], about.get("contamination", 0.0))
-    values = by_file(own[same & own["dataset"].isin(files)], metric)
-    return float(np.mean(by_seed(values))) if len(values) == len(files) else None
+    same = (own["system"] == about["system"]) & is_value(own["contamination"], about.get("contamination", 0.0))
+    values = values_by_file(own[same & own["dataset"].isin(files)], metric)
+    return float(np.mean(means_by_seed(values))) if len(values) == len(files) else None

@@ -16,7 +16,7 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.reproduction.families import FAMILIES, family_of, files_of
 from anoonly_core.results.keys import run_key
-from anoonly_core.sweeps.presets import QUESTIONS
+from anoonly_core.sweeps.presets import SWEEP_PRESETS
 
 __all__ = [
     "ANOONLY",
@@ -28,7 +28,7 @@ __all__ = [
     "SMALL_FAMILIES",
     "SYSTEMS",
     "Experiment",
-    "Planned",
+    "PlannedRun",
     "Variant",
     "files_at_hand",
     "planned_runs",
@@ -95,7 +95,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One run of an experiment; key: of a run on this machine's processor, on_gpu: on a GPU."""
 
     variant: Variant
@@ -139,12 +139,12 @@ def _systems() -> list[Variant]:
 
 def _asked(name: str) -> dict[str, Sequence[Any]]:
     """What a figure varies, as the Sweep page asks it, without baseline and AnoOnly."""
-    axes: dict[str, Sequence[Any]] = dict(QUESTIONS[name].axes)
+    axes: dict[str, Sequence[Any]] = dict(SWEEP_PRESETS[name].axes)
     return axes if name == "fig7" else {setting: values for setting, values in axes.items() if setting != "lambda_n"}
 
 
 def _figure(name: str, variants: Iterable[Variant]) -> Experiment:
-    return Experiment(name, QUESTIONS[name].title, tuple(variants))
+    return Experiment(name, SWEEP_PRESETS[name].title, tuple(variants))
 
 
 def _all() -> Iterator[Experiment]:
@@ -189,7 +189,7 @@ def files_at_hand() -> list[str]:
     return [name for family in FAMILIES for name in files_of(family) if DATASETS[name].is_local()]
 
 
-def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEEDS) -> list[Planned]:
+def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEEDS) -> list[PlannedRun]:
     """All runs of an experiment on these data sets, a file at a time; what has a place in no table is left out."""
     found = []
     for name in files:
@@ -199,5 +199,5 @@ def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEED
             if variant.takes(name):
                 for seed in range(seeds):
                     config = make_config(dataset=name, seed=seed, **variant.settings)
-                    found.append(Planned(variant, config, run_key(config), run_key(config, "cuda")))
+                    found.append(PlannedRun(variant, config, run_key(config), run_key(config, "cuda")))
     return found

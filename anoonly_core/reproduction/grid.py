@@ -7,9 +7,9 @@ import io
 import re
 from dataclasses import dataclass
 
-__all__ = ["FORMATS", "Entry", "Grid", "to_csv", "to_latex", "to_markdown"]
+__all__ = ["FORMATS", "Grid", "GridValue", "to_csv", "to_latex", "to_markdown"]
 
-Entry = str | float | int | None
+GridValue = str | float | int | None
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Grid:
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
+    rows: tuple[tuple[GridValue, ...], ...]
     notes: tuple[str, ...] = ()
 
 
@@ -74,13 +74,13 @@ def to_latex(grid: Grid) -> str:
 FORMATS = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
 
 
-def _text(entry: Entry, digits: int = 1) -> str:
+def _text(entry: GridValue, digits: int = 1) -> str:
     if entry is None:
         return ""
     return f"{entry:.{digits}f}" if isinstance(entry, float) else str(entry)
 
 
-def _is_words(entries: list[Entry]) -> bool:
+def _is_words(entries: list[GridValue]) -> bool:
     return any(isinstance(entry, str) and re.match(r"[^\W\d]", entry) for entry in entries)
 
 

@@ -18,7 +18,7 @@ __all__ = [
     "ASSETS",
     "AVERAGE",
     "authors_runs",
-    "on_their_splits",
+    "authors_splits",
     "paper_norms",
     "paper_tables",
     "readme",
@@ -85,7 +85,7 @@ def authors_runs() -> pd.DataFrame:
 
 
 @cache
-def on_their_splits() -> dict[tuple[str, str, str], tuple[float, float]]:
+def authors_splits() -> dict[tuple[str, str, str], tuple[float, float]]:
     """Ours and theirs on the authors' own splits: (system, family, "clean" or "natural") -> AUCROC in percent.
 
     Over the two files of CIFAR10 and SVHN and the ten of MVTec-AD that official_runs.csv has. Measured once on a

@@ -16,15 +16,23 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.files import write_atomic
 from anoonly_core.metrics.ranking import METRICS
-from anoonly_core.reproduction.experiments import EXPERIMENTS, SEEDS, Planned, planned_runs
+from anoonly_core.reproduction.experiments import EXPERIMENTS, SEEDS, PlannedRun, planned_runs
 from anoonly_core.reproduction.families import FAMILIES, family_of, files_of
 from anoonly_core.reproduction.published import ASSETS
 from anoonly_core.results.result import BATCH_SHARES, RunResult
 from anoonly_core.results.store import RunSummary, Store
 
 __all__ = [
-    *("COLUMNS", "SHIPPED", "Measured"),
-    *("frame", "gather", "gathered_here", "rows_of", "shipped", "shipped_datasets", "write_results"),
+    *("COLUMNS", "SHIPPED", "MeasuredRun"),
+    *(
+        "runs_frame",
+        "find_results",
+        "results_in_store",
+        "read_rows",
+        "shipped_results",
+        "shipped_datasets",
+        "write_results",
+    ),
 ]
 
 SHIPPED = ASSETS / "results" / "runs.csv"
@@ -35,7 +43,7 @@ COLUMNS = ("key", "device", *RunConfig.model_fields, *METRICS, *COUNTS, *BATCH_S
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRun:
     """What is known of one run.
 
     metrics: rounded, so that a table made from the store is the one made from the shipped file. counts: test rows,
@@ -50,13 +58,13 @@ class Measured:
 
 
 @cache
-def shipped(path: Path = SHIPPED) -> dict[str, Measured]:
+def shipped_results(path: Path = SHIPPED) -> dict[str, MeasuredRun]:
     """The results that ship, by the first letters of their keys; none where the file is absent."""
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
         return {
-            row["key"]: Measured(
+            row["key"]: MeasuredRun(
                 metrics={name: float(row[name]) for name in METRICS},
                 counts={name: int(row[name]) for name in COUNTS},
                 batches={name: float(row[name]) for name in BATCH_SHARES if row[name]},
@@ -66,22 +74,22 @@ def shipped(path: Path = SHIPPED) -> dict[str, Measured]:
         }
 
 
-def gather(planned: Iterable[Planned], store: Store | None, path: Path = SHIPPED) -> dict[str, Measured]:
+def find_results(planned: Iterable[PlannedRun], store: Store | None, path: Path = SHIPPED) -> dict[str, MeasuredRun]:
     """What is known of these runs, by key: what this machine has trained comes before what ships.
 
     A result of an earlier version of the code or of its file has another key, and counts as absent.
     """
     runs = list(planned)
-    known = shipped(path)
+    known = shipped_results(path)
     found = {}
     for run in runs if known else ():
         own = known.get(run.key[:KEY_LETTERS]) or known.get(run.on_gpu[:KEY_LETTERS])
         if own is not None:
             found[run.key] = own
-    return found | (gathered_here(runs, store) if store is not None else {})
+    return found | (results_in_store(runs, store) if store is not None else {})
 
 
-def gathered_here(planned: Sequence[Planned], store: Store) -> dict[str, Measured]:
+def results_in_store(planned: Sequence[PlannedRun], store: Store) -> dict[str, MeasuredRun]:
     """What this machine's store has of these runs, by key."""
     on_gpu = {run.on_gpu: run.key for run in planned}
     kept = store.runs(store.keys().intersection({*on_gpu, *on_gpu.values()}))
@@ -89,14 +97,14 @@ def gathered_here(planned: Sequence[Planned], store: Store) -> dict[str, Measure
     return gpus | {key: _of(run) for key, run in kept.items() if key not in on_gpu}
 
 
-def _of(run: RunSummary) -> Measured:
+def _of(run: RunSummary) -> MeasuredRun:
     metrics = {name: round(run.metrics[name], DIGITS) for name in METRICS}
     counts = {name: run.counts[name] for name in COUNTS}
     batches = {name: round(share, SHARE_DIGITS) for name, share in run.batches.items()}
-    return Measured(metrics, counts, batches, here=True)
+    return MeasuredRun(metrics, counts, batches, here=True)
 
 
-def frame(planned: Iterable[Planned], found: Mapping[str, Measured]) -> pd.DataFrame:
+def runs_frame(planned: Iterable[PlannedRun], found: Mapping[str, MeasuredRun]) -> pd.DataFrame:
     """One row for each run of which there is a result: where its cell stands, data set, family, seed, metrics in %."""
     rows: list[dict[str, Any]] = []
     for run in planned:
@@ -118,7 +126,7 @@ def shipped_datasets(path: Path = SHIPPED) -> list[str]:
     return [name for family in FAMILIES for name in files_of(family) if name in names]
 
 
-def write_results(planned: Iterable[Planned], store: Store, path: Path) -> int:
+def write_results(planned: Iterable[PlannedRun], store: Store, path: Path) -> int:
     """Write what the store has of these runs as the file that ships; how many runs stand in it then.
 
     Of each: the first letters of its key, its settings, its metrics, its test rows, how its batches were made up, what
@@ -131,7 +139,7 @@ def write_results(planned: Iterable[Planned], store: Store, path: Path) -> int:
     asked = [run for own in EXPERIMENTS.values() for run in planned_runs(own, datasets, max(seeds, SEEDS))]
     wanted = {key[:KEY_LETTERS] for run in asked for key in (run.key, run.on_gpu)}
     dataset, place = COLUMNS.index("dataset"), slice(COLUMNS.index("dataset"), COLUMNS.index("aucroc"))
-    rows = {tuple(row[place]): row for row in rows_of(path) if row[dataset] not in datasets or row[0] in wanted}
+    rows = {tuple(row[place]): row for row in read_rows(path) if row[dataset] not in datasets or row[0] in wanted}
     for run in runs.values():
         if (result := store.get(run.key) or store.get(run.on_gpu)) is not None:
             row = _row(result)
@@ -147,7 +155,7 @@ def write_results(planned: Iterable[Planned], store: Store, path: Path) -> int:
     return len(rows)
 
 
-def rows_of(path: Path) -> list[list[str]]:
+def read_rows(path: Path) -> list[list[str]]:
     """The rows of a file of results; none where it is absent. Raises InvalidConfig where it is something else."""
     try:
         if not path.exists() or not path.stat().st_size:

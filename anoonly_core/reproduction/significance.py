@@ -10,11 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from anoonly_core.metrics.confidence import margin_of_error
-from anoonly_core.reproduction.cells import by_file, by_seed, paired, signed
+from anoonly_core.reproduction.cells import means_by_seed, paired_differences, signed, values_by_file
 from anoonly_core.reproduction.experiments import ANOONLY, HEADS
 from anoonly_core.reproduction.families import FAMILIES, PAPER_FAMILIES, files_of
 from anoonly_core.reproduction.grid import Grid
-from anoonly_core.reproduction.tables import ALL, METRIC_WORDS
+from anoonly_core.reproduction.tables import ALL, METRIC_LABELS
 
 __all__ = ["Gain", "gain", "gains", "gains_grid"]
 
@@ -30,7 +30,7 @@ class Gain:
     """
 
     head: str
-    place: str
+    scope: str
     mean: float
     margin: float | None
     pairs: int
@@ -43,7 +43,7 @@ class Gain:
     @property
     def where(self) -> str:
         """The place with its files: "SVHN (2 of 10 files)"."""
-        return f"{self.place} ({self.files} of {self.of} files)"
+        return f"{self.scope} ({self.files} of {self.of} files)"
 
     @property
     def is_clear(self) -> bool:
@@ -55,21 +55,23 @@ class Gain:
         return signed(self.mean) + ("" if self.margin is None else f" ± {self.margin:.1f}")
 
 
-def gain(runs: pd.DataFrame, head: str, metric: str, families: Sequence[str], place: str) -> Gain | None:
+def gain(runs: pd.DataFrame, head: str, metric: str, families: Sequence[str], scope: str) -> Gain | None:
     """What AnoOnly changes for a head on these families; None where there is no pair in each of them.
 
     runs: of one reading, otherwise alike.
     """
     own = runs[runs["family"].isin(families)]
-    found = paired(*(by_file(own[own["system"] == system], metric) for system in (head, f"{head}{ANOONLY}")))
+    found = paired_differences(
+        *(values_by_file(own[own["system"] == system], metric) for system in (head, f"{head}{ANOONLY}"))
+    )
     if not found or len({family for family, _ in found}) < len(families):
         return None
-    over_seeds = by_seed(found)
+    over_seeds = means_by_seed(found)
     pairs = np.array([value for one in found.values() for value in one.values()])
     files = np.array([np.mean(list(one.values())) for one in found.values()])
     return Gain(
         head=head,
-        place=place,
+        scope=scope,
         mean=float(np.mean(over_seeds)) if over_seeds else float(files.mean()),
         margin=margin_of_error(over_seeds),
         pairs=len(pairs),
@@ -95,8 +97,8 @@ def gains(frame: pd.DataFrame, reading: str, metric: str) -> list[Gain]:
         own = runs[runs["baseline"] == head] if len(runs) else runs
         families = [family for family in FAMILIES if len(own) and (own["family"] == family).any()]
         in_paper = [family for family in families if family in PAPER_FAMILIES]
-        places = [*((family, [family]) for family in families), *([(ALL, in_paper)] if len(in_paper) > 1 else [])]
-        found += [one for place, where in places if (one := gain(own, head, metric, where, place)) is not None]
+        scopes = [*((family, [family]) for family in families), *([(ALL, in_paper)] if len(in_paper) > 1 else [])]
+        found += [one for scope, where in scopes if (one := gain(own, head, metric, where, scope)) is not None]
     return found
 
 
@@ -105,7 +107,7 @@ def gains_grid(found: Sequence[Gain], metric: str) -> Grid:
     rows = tuple(
         (
             f"{one.head}{ANOONLY}",
-            one.place,
+            one.scope,
             one.text(),
             f"{one.better} of {one.pairs}",
             _p(one.p_pairs),
@@ -115,7 +117,7 @@ def gains_grid(found: Sequence[Gain], metric: str) -> Grid:
         for one in found
     )
     return Grid(
-        f"What AnoOnly changes, {METRIC_WORDS[metric]} in points",
+        f"What AnoOnly changes, {METRIC_LABELS[metric]} in points",
         ("system", "where", "gain ± 95 %", "better", "p, files × seeds", "files", "p, files"),
         rows,
         (

@@ -10,18 +10,28 @@ from typing import Any
 import pandas as pd
 
 from anoonly_core.baselines import NORM_LABELS
-from anoonly_core.reproduction.cells import REFERENCES, Cell, cell_of, signed
+from anoonly_core.reproduction.cells import REFERENCES, Cell, make_cell, signed
 from anoonly_core.reproduction.experiments import EXPERIMENTS, HEADS, READINGS
 from anoonly_core.reproduction.families import FAMILIES, PAPER_FAMILIES
 from anoonly_core.reproduction.grid import Grid
 
-__all__ = ["ALL", "LAYOUTS", "METRIC_WORDS", "VALUE_WORDS", "Layout", "Table", "make_table", "places_of", "shown"]
+__all__ = [
+    "ALL",
+    "LAYOUTS",
+    "METRIC_LABELS",
+    "VALUE_LABELS",
+    "Table",
+    "TableLayout",
+    "make_table",
+    "scopes_of",
+    "value_label",
+]
 
 ALL = "mean of these"  # over the paper's data sets that are at hand, each counting once
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """How an experiment is laid out: the field of its rows and of its columns; "family" gives a column to each."""
 
     rows: str
@@ -29,25 +39,25 @@ class Layout:
     metric: str = "aucroc"
 
 
-_SYSTEMS = Layout("system", "family")
+_SYSTEMS = TableLayout("system", "family")
 LAYOUTS = MappingProxyType(
     {
         "table1": _SYSTEMS,
-        "table2": Layout("norm", "system"),
-        "table3": Layout("system", "family", "aucpr_anomaly"),
-        "table4": Layout("system", "family", "aucpr_normal_published"),
-        "fig5": Layout("system", "labeled_ratio"),
-        "fig6": Layout("system", "normal_ratio"),
-        "fig7": Layout("baseline", "lambda_n"),
-        "fig8": Layout("system", "contamination"),
-        "fig9": Layout("system", "batch_size"),
-        "learning-rate": Layout("system", "learning_rate"),
-        "leak": Layout("system", "protocol"),
-        "hinge": Layout("system", "preset"),
-        "tied-norm": Layout("system", "norm"),
+        "table2": TableLayout("norm", "system"),
+        "table3": TableLayout("system", "family", "aucpr_anomaly"),
+        "table4": TableLayout("system", "family", "aucpr_normal_published"),
+        "fig5": TableLayout("system", "labeled_ratio"),
+        "fig6": TableLayout("system", "normal_ratio"),
+        "fig7": TableLayout("baseline", "lambda_n"),
+        "fig8": TableLayout("system", "contamination"),
+        "fig9": TableLayout("system", "batch_size"),
+        "learning-rate": TableLayout("system", "learning_rate"),
+        "leak": TableLayout("system", "protocol"),
+        "hinge": TableLayout("system", "preset"),
+        "tied-norm": TableLayout("system", "norm"),
     }
 )
-METRIC_WORDS = {
+METRIC_LABELS = {
     "aucroc": "AUCROC",
     "aucpr_anomaly": "AUCPR of the anomalies",
     "aucpr_normal": "AUCPR of the normal rows",
@@ -55,7 +65,7 @@ METRIC_WORDS = {
 }
 
 
-VALUE_WORDS: Mapping[tuple[str, Any], str] = MappingProxyType(
+VALUE_LABELS: Mapping[tuple[str, Any], str] = MappingProxyType(
     {
         ("contamination", 0.0): "clean pool",
         ("contamination", "natural"): "anomalies left in",
@@ -76,7 +86,7 @@ class Table:
     title: str
     metric: str
     reading: str
-    place: str
+    scope: str
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: Mapping[tuple[str, str], Cell]
@@ -97,7 +107,7 @@ class Table:
 
     def heading(self, column: str) -> str:
         """What stands over a column."""
-        return column if self.place else f"{column} ({self.files_words(column).removesuffix(' files')})"
+        return column if self.scope else f"{column} ({self.files_words(column).removesuffix(' files')})"
 
     def grid(self, reference: str = "paper") -> Grid:
         """The table as text: ours, and the difference to one of REFERENCES where that has a figure."""
@@ -109,16 +119,16 @@ class Table:
                 texts.append(None if cell is None else self.cell_text(row, column) + _difference(cell, reference))
             rows.append(tuple(texts))
         note = "Mean ± standard deviation over seeds of the mean over files"
-        note += "" if self.place else ", of which a data set's name says how many of all are at hand"
-        if any(cell.beside(reference) is not None for cell in self.cells.values()):
+        note += "" if self.scope else ", of which a data set's name says how many of all are at hand"
+        if any(cell.published(reference) is not None for cell in self.cells.values()):
             note += f"; in brackets the difference to {REFERENCES[reference]}"
         return Grid(self.caption, ("", *map(self.heading, self.columns)), tuple(rows), (f"{note}.",))
 
     @property
     def caption(self) -> str:
         """What the table shows, where, and in which reading."""
-        where = f", {self.place} ({self.files_words(self.columns[0])})" if self.place else ""
-        return f"{self.title}; {METRIC_WORDS[self.metric]} in %{where}, {READINGS[self.reading]}"
+        where = f", {self.scope} ({self.files_words(self.columns[0])})" if self.scope else ""
+        return f"{self.title}; {METRIC_LABELS[self.metric]} in %{where}, {READINGS[self.reading]}"
 
     def cells_grid(self) -> Grid:
         """All that is known of each cell, one a row."""
@@ -127,7 +137,7 @@ class Table:
             (
                 *(row, column, cell.mean, cell.spread),
                 *(len(cell.values), len(cell.files), cell.of),
-                *(cell.beside(reference) for reference in REFERENCES),
+                *(cell.published(reference) for reference in REFERENCES),
                 " ".join(cell.files),
             )
             for (row, column), cell in self.cells.items()
@@ -136,11 +146,11 @@ class Table:
 
 
 def _difference(cell: Cell, reference: str) -> str:
-    published = cell.beside(reference)
+    published = cell.published(reference)
     return "" if published is None else f" ({signed(cell.mean - published)})"
 
 
-def places_of(name: str, frame: pd.DataFrame) -> list[str]:
+def scopes_of(name: str, frame: pd.DataFrame) -> list[str]:
     """The places that a table can be about: none where families are its columns."""
     if LAYOUTS[name].columns == "family" or frame.empty:
         return []
@@ -148,7 +158,7 @@ def places_of(name: str, frame: pd.DataFrame) -> list[str]:
     return [ALL, *at_hand] if len(at_hand) > 1 else at_hand
 
 
-def make_table(name: str, frame: pd.DataFrame, reading: str, place: str = "", metric: str | None = None) -> Table:
+def make_table(name: str, frame: pd.DataFrame, reading: str, scope: str = "", metric: str | None = None) -> Table:
     """The table of an experiment in one reading; place: as places_of has them."""
     layout = LAYOUTS[name]
     metric = metric or layout.metric
@@ -164,11 +174,11 @@ def make_table(name: str, frame: pd.DataFrame, reading: str, place: str = "", me
         for column in columns:
             for row in rows:
                 where = by_row[row]
-                if (cell := cell_of(where, metric, in_paper if column == ALL else [column])) is not None:
+                if (cell := make_cell(where, metric, in_paper if column == ALL else [column])) is not None:
                     cells[row, column] = cell
     else:
         at_hand = [family for family in PAPER_FAMILIES if len(own) and (own["family"] == family).any()]
-        families = at_hand if place == ALL else [place]
+        families = at_hand if scope == ALL else [scope]
         columns = list(dict.fromkeys(own[layout.columns])) if len(own) else []
         if layout.columns == "batch_size":  # the smallest are trained on the small sets alone, which come last
             columns.sort()
@@ -177,20 +187,20 @@ def make_table(name: str, frame: pd.DataFrame, reading: str, place: str = "", me
             for column in columns:
                 if (here := grouped.get((row, column))) is None:
                     continue
-                if (cell := cell_of(here, metric, families, at_hand)) is not None:
-                    cells[shown(layout.rows, row), shown(layout.columns, column)] = cell
+                if (cell := make_cell(here, metric, families, at_hand)) is not None:
+                    cells[value_label(layout.rows, row), value_label(layout.columns, column)] = cell
     found = (
         tuple(dict.fromkeys(row for row, _ in cells)),
-        tuple(dict.fromkeys(shown(layout.columns, column) for column in columns)),
+        tuple(dict.fromkeys(value_label(layout.columns, column) for column in columns)),
     )
     kept = tuple(column for column in found[1] if any((row, column) in cells for row in found[0]))
     title = EXPERIMENTS[name].title
-    return Table(name, title, metric, reading, place, found[0], kept, MappingProxyType(cells))
+    return Table(name, title, metric, reading, scope, found[0], kept, MappingProxyType(cells))
 
 
-def shown(field: str, value: Any) -> str:
+def value_label(field: str, value: Any) -> str:
     """A value of a field as it is called in a table."""
-    if (word := VALUE_WORDS.get((field, value))) is not None:
+    if (word := VALUE_LABELS.get((field, value))) is not None:
         return word
     return f"{value:g}" if isinstance(value, float) else str(value)
 

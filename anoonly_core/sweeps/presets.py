@@ -8,61 +8,61 @@ from typing import Any
 
 from anoonly_core.baselines import NORM_LABELS
 
-__all__ = ["QUESTIONS", "WITH_AND_WITHOUT", "Question"]
+__all__ = ["LAMBDA_N_AXIS", "SWEEP_PRESETS", "SweepPreset"]
 
 # The baseline and AnoOnly, which every question is asked of unless it varies λ_n itself.
-WITH_AND_WITHOUT = ("lambda_n", (1.0, 0.0))
+LAMBDA_N_AXIS = ("lambda_n", (1.0, 0.0))
 
 
 @dataclass(frozen=True)
-class Question:
+class SweepPreset:
     """What is asked, in words, and the settings that are varied for it: name and values."""
 
     title: str
-    asks: str
+    question: str
     axes: tuple[tuple[str, tuple[Any, ...]], ...]
 
 
-QUESTIONS = MappingProxyType(
+SWEEP_PRESETS = MappingProxyType(
     {
-        "fig5": Question(
+        "fig5": SweepPreset(
             "Fig. 5: labeled anomalies",
             "How many of the anomalies must be labeled?",
-            (("labeled_ratio", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0)), WITH_AND_WITHOUT),
+            (("labeled_ratio", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0)), LAMBDA_N_AXIS),
         ),
-        "fig6": Question(
+        "fig6": SweepPreset(
             "Fig. 6: normal rows",
             "How many normal rows must the pool hold?",
-            (("normal_ratio", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0)), WITH_AND_WITHOUT),
+            (("normal_ratio", (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.75, 1.0)), LAMBDA_N_AXIS),
         ),
-        "fig7": Question(
+        "fig7": SweepPreset(
             "Fig. 7: the weight λₙ",
             "How much loss on the pool is best, and is none better still?",
             (("lambda_n", (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 0.0)),),
         ),
-        "fig8": Question(
+        "fig8": SweepPreset(
             "Fig. 8: label noise",
             "What do the unlabeled anomalies in the pool cost each system, against a clean pool?",
             (
                 ("contamination", (0.0, "natural")),
                 ("baseline", ("DeepSAD", "DevNet", "FEAWAD", "PReNet")),
-                WITH_AND_WITHOUT,
+                LAMBDA_N_AXIS,
             ),
         ),
-        "fig9": Question(
+        "fig9": SweepPreset(
             "Fig. 9: batch size",
             "How large must the batches be that the norm takes its statistics from?",
-            (("batch_size", tuple(2**power for power in range(8))), WITH_AND_WITHOUT),
+            (("batch_size", tuple(2**power for power in range(8))), LAMBDA_N_AXIS),
         ),
-        "table2": Question(
+        "table2": SweepPreset(
             "Table 2: norms",
             "Does AnoOnly need batch norm, or would another norm do?",
-            (("norm", tuple(NORM_LABELS)), WITH_AND_WITHOUT),
+            (("norm", tuple(NORM_LABELS)), LAMBDA_N_AXIS),
         ),
-        "contamination": Question(
+        "contamination": SweepPreset(
             "Contamination 0 to 80 %",
             "How dirty may the pool be?",
-            (("contamination", (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)), WITH_AND_WITHOUT),
+            (("contamination", (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)), LAMBDA_N_AXIS),
         ),
     }
 )

@@ -25,7 +25,7 @@ __all__ = [
     "MAX_SEEDS",
     "PUBLISHED",
     "Axis",
-    "Point",
+    "GridPoint",
     "Sweep",
     "make_sweep",
     "sweep_table",
@@ -48,13 +48,13 @@ class Axis(BaseModel):
 
 
 @dataclass(frozen=True)
-class Point:
+class GridPoint:
     """One place in the grid: its value on each axis, and its runs, seed by seed, by key.
 
     A value is PUBLISHED where it is left to the baseline, and None where the baseline has no such setting.
     """
 
-    at: dict[str, Any]
+    values: dict[str, Any]
     configs: dict[str, RunConfig]
 
 
@@ -80,12 +80,12 @@ class Sweep(BaseModel):
         return axes
 
     @cached_property
-    def grid(self) -> tuple[list[Point], list[str]]:
+    def grid(self) -> tuple[list[GridPoint], list[str]]:
         """The points that can be, and a sentence about each that cannot.
 
         A baseline that lacks a varied setting has one point for all of its values.
         """
-        points: dict[str, Point] = {}
+        points: dict[str, GridPoint] = {}
         left_out: dict[str, None] = {}
         for values in itertools.product(*(axis.values for axis in self.axes)):
             at = dict(zip((axis.name for axis in self.axes), values, strict=True))
@@ -98,13 +98,18 @@ class Sweep(BaseModel):
                 continue
             configs = [first.with_(seed=first.seed + number) for number in range(self.seeds)]
             shown = {setting: _shown(value) if setting in given else None for setting, value in at.items()}
-            points.setdefault(f"{shown} {first.canonical()}", Point(shown, {run_key(own): own for own in configs}))
+            points.setdefault(f"{shown} {first.canonical()}", GridPoint(shown, {run_key(own): own for own in configs}))
         return list(points.values()), list(left_out)
 
     @property
-    def points(self) -> list[Point]:
+    def points(self) -> list[GridPoint]:
         """The points that can be, the last axis running fastest."""
         return self.grid[0]
+
+    @property
+    def left_out(self) -> list[str]:
+        """One sentence per combination that is invalid."""
+        return self.grid[1]
 
     @cached_property
     def configs(self) -> dict[str, RunConfig]:
@@ -140,7 +145,7 @@ def make_sweep(settings: Mapping[str, Any], axes: Iterable[tuple[str, Sequence[A
     except ValidationError as error:
         raise InvalidConfig("Each setting can be varied only once.") from error
     if not sweep.points:
-        raise InvalidConfig(sweep.grid[1][0])
+        raise InvalidConfig(sweep.left_out[0])
     return sweep
 
 

@@ -10,8 +10,8 @@ from functools import partial
 
 from anoonly_core.config import RunConfig
 from anoonly_core.reproduction.cells import Cell
-from anoonly_core.reproduction.discrepancies import POINTS, Finding
-from anoonly_core.reproduction.evidence import Evidence, evidence_here
+from anoonly_core.reproduction.discrepancies import DISCREPANCIES, Finding
+from anoonly_core.reproduction.evidence import Evidence, local_evidence
 from anoonly_core.reproduction.experiments import EXPERIMENTS
 from anoonly_core.results.store import Store
 
@@ -53,7 +53,7 @@ def server_evidence(store: Store) -> Evidence:
     with _lock:
         stamp, known = _stamp(store), _known.get(store)
         if known is None or known.stamp != stamp:
-            evidence = evidence_here(store)
+            evidence = local_evidence(store)
             held = _held(evidence, store)
             if known is not None and (known.evidence.files, known.held) == (evidence.files, held):
                 evidence = known.evidence  # other runs came or went
@@ -74,7 +74,7 @@ def preload_evidence(store: Store) -> None:
     """
     evidence = server_evidence(store)
     _unhurried(lambda: evidence.frame("table1"))
-    for name in POINTS:
+    for name in DISCREPANCIES:
         _unhurried(partial(_finding, evidence, name))
 
 
@@ -87,11 +87,11 @@ def _unhurried(work: Callable[[], object]) -> None:
 
 def read_findings(evidence: Evidence) -> dict[str, Finding | None]:
     """What the runs say about each point that does not add up."""
-    return {name: _finding(evidence, name) for name in POINTS}
+    return {name: _finding(evidence, name) for name in DISCREPANCIES}
 
 
 def _finding(evidence: Evidence, name: str) -> Finding | None:
-    return evidence.once(("point", name), lambda: POINTS[name].find(evidence))
+    return evidence.cached(("point", name), lambda: DISCREPANCIES[name].measure(evidence))
 
 
 def _stamp(store: Store) -> object:

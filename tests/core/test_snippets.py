@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.cli import main as cli
-from anoonly_core.cli.options import configs_of
+from anoonly_core.cli.options import parse_configs
 from anoonly_core.config import MAX_CONTAMINATION, RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.runs.run import run
-from anoonly_core.snippets import command_line, detector_script, file_name, python_script, score_command, sweep_command
+from anoonly_core.snippets import detector_script, file_name, python_script, run_command, score_command, sweep_command
 from anoonly_core.sweeps.sweep import make_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
 def from_command_line(text: str) -> RunConfig:
     words = shlex.split(text)
     assert words[:3] == ["python", "-m", "anoonly_core"]
-    (config,) = configs_of(cli._parser().parse_args(words[3:]))
+    (config,) = parse_configs(cli._parser().parse_args(words[3:]))
     return config
 
 
@@ -79,14 +79,14 @@ def from_script(text: str) -> RunConfig:
 @example(make_config(baseline="FEAWAD", lambda_n=0.0, preset="published_code", norm="none"))
 @example(make_config(baseline="XGBOD", seed=3))
 def test_both_recipes_give_the_run_they_were_made_of(config: RunConfig) -> None:
-    assert from_command_line(command_line(config)) == config
+    assert from_command_line(run_command(config)) == config
     assert from_script(python_script(config)) == config
 
 
 @settings(max_examples=30, deadline=None)
 @given(configs())
 def test_nothing_is_said_that_goes_without_saying(config: RunConfig) -> None:
-    said = [word[2:].replace("-", "_") for word in shlex.split(command_line(config)) if word.startswith("--")]
+    said = [word[2:].replace("-", "_") for word in shlex.split(run_command(config)) if word.startswith("--")]
     for name in set(said) - {"dataset", "baseline"}:
         assert config.with_(**{name: None}) != config, name
     for name in set(RunConfig.model_fields) - set(said):
@@ -94,9 +94,9 @@ def test_nothing_is_said_that_goes_without_saying(config: RunConfig) -> None:
 
 
 def test_what_is_published_is_left_out() -> None:
-    assert command_line(make_config()) == "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD"
+    assert run_command(make_config()) == "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD"
     config = make_config(dataset="digits_8", lambda_n=0.0, contamination=0.05, labeled_ratio=0.2, seed=4)
-    assert command_line(config) == (
+    assert run_command(config) == (
         "python -m anoonly_core run --dataset digits_8 --baseline DeepSAD --lambda-n 0.0 "
         "--labeled-ratio 0.2 --contamination 0.05 --seed 4"
     )
@@ -105,7 +105,7 @@ def test_what_is_published_is_left_out() -> None:
 
 @pytest.mark.parametrize("baseline", [name for name in BASELINES if BASELINES[name].norms is None])
 def test_what_a_comparator_lacks_is_not_said(baseline: str) -> None:
-    assert command_line(make_config(baseline=baseline)).endswith(f" --baseline {baseline}")
+    assert run_command(make_config(baseline=baseline)).endswith(f" --baseline {baseline}")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_any_file_can_be_named(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     Path(name).write_text("x,y\n1,0\n")
     config = make_config(dataset=name, contamination=0.0)
-    assert from_command_line(command_line(config)) == config
+    assert from_command_line(run_command(config)) == config
     assert from_script(python_script(config)) == config
 
 
@@ -205,11 +205,11 @@ def test_a_table_of_the_users_is_named_as_the_user_knows_it(own_cache: Path) -> 
     """A name such as own_cells_1a2b3c4d means nothing anywhere else."""
     config = make_config(dataset=brought(ODD, own_cache), epochs=2)
     address = f"{ODD}?label=state&anomaly=faulty%2C by %26 by"
-    assert shlex.split(command_line(config))[5] == address
+    assert shlex.split(run_command(config))[5] == address
     assert f"make_config(dataset={address!r}, " in python_script(config)
     sweep = make_sweep({"dataset": config.dataset}, [("lambda_n", [1.0, 0.0])], 2)
     assert shlex.split(sweep_command(sweep))[5] == address
-    for text in (command_line(config), python_script(config), detector_script(config), score_command(config)):
+    for text in (run_command(config), python_script(config), detector_script(config), score_command(config)):
         assert "own_" not in text
     assert shlex.split(score_command(config))[5] == ODD
 

@@ -15,7 +15,7 @@ from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.cli import main as cli
 from anoonly_core.purify.config import POOL_SCORERS
 from anoonly_core.reproduction.experiments import SYSTEMS
-from anoonly_core.sweeps.presets import QUESTIONS
+from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from tests.soak.command import Commands
 from tests.soak.odd import FOREIGN, each_of, odd_texts
 from tests.soak.tally import Tally
@@ -40,7 +40,7 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "seed": ("0", "1", "2147483647"),
     "seeds": ("1", "2", "1000"),
     "device": ("auto", "cpu", "cuda"),
-    "question": tuple(QUESTIONS),
+    "question": tuple(SWEEP_PRESETS),
     "workers": ("1", "2", "256"),
     "cluster": ("tcp://127.0.0.1:9", "127.0.0.1:9", "tcp://localhost:99999", "ftp://127.0.0.1:9"),
     "out": ("out.csv", "out.parquet", "out.txt", "absent/out.csv", "folder", "../../out.csv", "table.csv", "m/out.csv"),

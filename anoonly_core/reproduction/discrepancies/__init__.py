@@ -8,8 +8,10 @@ from types import MappingProxyType
 
 from anoonly_core.reproduction.discrepancies.claims import IN_THE_TEXT
 from anoonly_core.reproduction.discrepancies.code import IN_THE_CODE
-from anoonly_core.reproduction.discrepancies.point import Finding, Point
+from anoonly_core.reproduction.discrepancies.discrepancy import Discrepancy, Finding
 
-__all__ = ["POINTS", "Finding", "Point"]
+__all__ = ["DISCREPANCIES", "Discrepancy", "Finding"]
 
-POINTS: Mapping[str, Point] = MappingProxyType({point.name: point for point in (*IN_THE_CODE, *IN_THE_TEXT)})
+DISCREPANCIES: Mapping[str, Discrepancy] = MappingProxyType(
+    {point.name: point for point in (*IN_THE_CODE, *IN_THE_TEXT)}
+)

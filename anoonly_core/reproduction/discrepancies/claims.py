@@ -8,20 +8,20 @@ import pandas as pd
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.reproduction.cells import signed
 from anoonly_core.reproduction.differences import readme_grid
-from anoonly_core.reproduction.discrepancies.point import (
+from anoonly_core.reproduction.discrepancies.discrepancy import (
     NOT_MEASURED,
+    Discrepancy,
     Finding,
-    Point,
     Rows,
-    both,
-    change_words,
+    change_text,
     gain_of,
-    listed,
+    join_words,
     mean_of,
+    means_text,
     of_system,
-    pair,
-    places,
+    pair_text,
     runs_of,
+    scopes,
 )
 from anoonly_core.reproduction.evidence import Evidence
 from anoonly_core.reproduction.experiments import ANOONLY, HEADS, READINGS
@@ -29,7 +29,7 @@ from anoonly_core.reproduction.families import PAPER_FAMILIES, files_of
 from anoonly_core.reproduction.grid import Grid
 from anoonly_core.reproduction.published import AVERAGE, paper_norms, paper_tables, readme
 from anoonly_core.reproduction.significance import gains
-from anoonly_core.reproduction.tables import ALL, VALUE_WORDS
+from anoonly_core.reproduction.tables import ALL, VALUE_LABELS
 
 __all__ = ["IN_THE_TEXT"]
 
@@ -44,21 +44,21 @@ def _mvtec_baseline(evidence: Evidence) -> Finding | None:
     ):
         runs = _of_head(runs_of(evidence, name, **where), "DeepSAD", "MVTec-AD")
         if (change := gain_of(runs, "DeepSAD", ["MVTec-AD"])) is not None:
-            rows.append((words, both(runs, "DeepSAD", ["MVTec-AD"]), change.text()))
+            rows.append((words, means_text(runs, "DeepSAD", ["MVTec-AD"]), change.text()))
             found[words] = (mean_of(runs, ["MVTec-AD"], system="DeepSAD"), change)
     printed = [paper_tables()["aucroc", system, "MVTec-AD"] for system in ("DeepSAD", "DeepSAD + AnoOnly")]
     if "the code as published" not in found:
         return None
     mean, change = found["the code as published"]
     sentence = (
-        f"Table 1 prints {pair(*printed)} for DeepSAD and DeepSAD + AnoOnly on MVTec-AD. The published code gives "
+        f"Table 1 prints {pair_text(*printed)} for DeepSAD and DeepSAD + AnoOnly on MVTec-AD. The published code gives "
         f"**{mean:.1f}** for the first, over {change.files} of {change.of} files; AnoOnly changes it by "
         f"{change.text()}."
     )
     if (leak_free := found.get("as the text says, without the leak")) is not None:
         sentence += f" Without the leak, as the text says, it is {leak_free[0]:.1f}, and AnoOnly {leak_free[1].text()}."
     columns = ("", "DeepSAD → + AnoOnly", "change")
-    printed_row = ("printed in Table 1", pair(*printed), signed(printed[1] - printed[0]))
+    printed_row = ("printed in Table 1", pair_text(*printed), signed(printed[1] - printed[0]))
     return Finding(sentence, Grid("AUCROC in % on MVTec-AD", columns, (printed_row, *rows)))
 
 
@@ -70,14 +70,14 @@ def _first_column(evidence: Evidence) -> Finding | None:
     words: dict[str, list[str]] = {"text": [], "code": []}
     for reading, said in words.items():
         runs = of_system(runs_of(evidence, "table2", reading=reading), "DeepSAD")
-        for place, families in places(runs):
+        for scope, families in scopes(runs):
             means = [mean_of(_of_norm(runs, norm), families) for norm in _NORMS]
             if np.isnan(means).any():
                 continue
-            rows.append((READINGS[reading], place, *means))
+            rows.append((READINGS[reading], scope, *means))
             batch = _of_norm(runs, "batch")
-            none, layer = (change_words(_of_norm(runs, norm), batch, families) for norm in ("none", "layer"))
-            said.append(f"{place} {none} and {layer}")
+            none, layer = (change_text(_of_norm(runs, norm), batch, families) for norm in ("none", "layer"))
+            said.append(f"{scope} {none} and {layer}")
     if not words["text"] or not words["code"]:
         return None
     printed = [paper_norms()["DeepSAD", norm] for norm in _NORMS]
@@ -87,7 +87,7 @@ def _first_column(evidence: Evidence) -> Finding | None:
         f"without a norm, and {signed(printed[3] - printed[1])} better than with layer norm. Measured, as the text "
         f"says and without the leak: {'; '.join(words['text'])}. As the code does it: {'; '.join(words['code'])}."
     )
-    columns = ("DeepSAD, λₙ = 1", "where", *(VALUE_WORDS["norm", norm] for norm in _NORMS))
+    columns = ("DeepSAD, λₙ = 1", "where", *(VALUE_LABELS["norm", norm] for norm in _NORMS))
     return Finding(sentence, Grid("AUCROC in %", columns, tuple(rows)))
 
 
@@ -102,19 +102,19 @@ def _of_norm(runs: pd.DataFrame, norm: str) -> pd.DataFrame:
 def _layer(evidence: Evidence) -> Finding | None:
     runs = runs_of(evidence, "table2", reading="text")
     rows: Rows = []
-    for place, families in places(runs):
+    for scope, families in scopes(runs):
         rival = of_system(_of_norm(runs, "layer"), "DeepSAD")
         anoonly = of_system(_of_norm(runs, "batch_no_affine"), "DeepSAD + AnoOnly")
         plain = of_system(_of_norm(runs, "batch_no_affine"), "DeepSAD")
         means = [mean_of(own, families) for own in (plain, rival, anoonly)]
         if not np.isnan(means).any():
-            rows.append((place, *means, change_words(rival, anoonly, families)))
+            rows.append((scope, *means, change_text(rival, anoonly, families)))
     if not rows:
         return None
     sentence = (
         "DeepSAD with its full loss, and layer norm in place of batch norm, is a simpler rival of AnoOnly's; "
         f"Table 2 prints {paper_norms()['DeepSAD', 'layer']:.1f} for it. What AnoOnly with batch norm is "
-        f"ahead of it, in points of AUCROC: **{listed([f'{row[0]} {row[-1]}' for row in rows])}**."
+        f"ahead of it, in points of AUCROC: **{join_words([f'{row[0]} {row[-1]}' for row in rows])}**."
     )
     columns = (
         *("", "DeepSAD, batch norm", "DeepSAD, layer norm", "DeepSAD + AnoOnly, batch norm"),
@@ -129,13 +129,15 @@ def _robust(evidence: Evidence) -> Finding | None:
     for reading, said in words.items():
         clean, dirty = (runs_of(evidence, "fig8", reading=reading, contamination=pool) for pool in (0.0, "natural"))
         for head in HEADS if len(clean) and len(dirty) else ():
-            families = [family for _, of in places(clean[clean["baseline"] == head])[-1:] for family in of]
+            families = [family for _, of in scopes(clean[clean["baseline"] == head])[-1:] for family in of]
             systems = (head, f"{head}{ANOONLY}")
-            falls = [change_words(of_system(dirty, own), of_system(clean, own), families) for own in systems]
+            falls = [change_text(of_system(dirty, own), of_system(clean, own), families) for own in systems]
             if not families or NOT_MEASURED in falls:
                 continue
             falls = [fall.removeprefix("+") for fall in falls]
-            rows.append((head, READINGS[reading], *(both(runs, head, families) for runs in (clean, dirty)), *falls))
+            rows.append(
+                (head, READINGS[reading], *(means_text(runs, head, families) for runs in (clean, dirty)), *falls)
+            )
             said.append(f"{head} {falls[0]} alone, {falls[1]} with AnoOnly")
     if not words["text"] or not words["code"]:
         return None
@@ -199,7 +201,7 @@ def _one_seed(evidence: Evidence) -> Finding | None:
         assert isinstance(at, tuple)
         rows.append(
             (
-                places(own)[0][0],
+                scopes(own)[0][0],
                 float(per_file.std(ddof=1).mean()),
                 float(widest.mean()),
                 float(widest.max()),
@@ -208,13 +210,13 @@ def _one_seed(evidence: Evidence) -> Finding | None:
         )
     if not rows:
         return None
-    found = [one for one in gains(runs, "code", "aucroc") if one.place != ALL]
+    found = [one for one in gains(runs, "code", "aucroc") if one.scope != ALL]
     clear = sum(one.is_clear and one.mean > 0 for one in found)
     worse = sum(one.is_clear and one.mean < 0 for one in found)
     worst = max(rows, key=lambda row: row[3])
     sentence = (
         f"One seed (42) and no spread was published. Over {evidence.seeds} seeds one file's AUCROC moves by "
-        f"{listed([f'{row[2]:.1f} points on {row[0]}' for row in rows])} on average, at most by {worst[3]:.0f} "
+        f"{join_words([f'{row[2]:.1f} points on {row[0]}' for row in rows])} on average, at most by {worst[3]:.0f} "
         f"({worst[4]}). Of AnoOnly's {len(found)} gains by head and data set in the code as published, "
         f"**{clear}** are clear over the seeds, {worse} {'is a clear loss' if worse == 1 else 'are clear losses'}."
     )
@@ -223,29 +225,33 @@ def _one_seed(evidence: Evidence) -> Finding | None:
 
 
 IN_THE_TEXT = (
-    Point(
+    Discrepancy(
         "mvtec-baseline",
         "DeepSAD's baseline on MVTec-AD",
         "Table 1 has it well below what the code gives.",
         ("table1", "fig8"),
         _mvtec_baseline,
     ),
-    Point(
+    Discrepancy(
         "norms",
         "Table 2's first column",
         "Table 2: batch norm helps plain DeepSAD as well.",
         ("table2",),
         _first_column,
     ),
-    Point("layer-norm", "Layer norm, a rival left out", "Table 2 sets layer norm beside no norm.", ("table2",), _layer),
-    Point(
+    Discrepancy(
+        "layer-norm", "Layer norm, a rival left out", "Table 2 sets layer norm beside no norm.", ("table2",), _layer
+    ),
+    Discrepancy(
         "robustness",
         "Robustness, head by head",
         "§ 4.6 and Fig. 8: AnoOnly is natively robust to label noise.",
         ("fig8",),
         _robust,
     ),
-    Point("anomaly-share", "Not 5 % anomalies", "§ 4.1: 5 % of the rows are anomalies.", (), _share),
-    Point("one-seed", "One seed and no spread", "All figures are of seed 42.", ("table1",), _one_seed),
-    Point("readme", "The README against the paper", "Both print averages over the same ten data sets.", (), _readme),
+    Discrepancy("anomaly-share", "Not 5 % anomalies", "§ 4.1: 5 % of the rows are anomalies.", (), _share),
+    Discrepancy("one-seed", "One seed and no spread", "All figures are of seed 42.", ("table1",), _one_seed),
+    Discrepancy(
+        "readme", "The README against the paper", "Both print averages over the same ten data sets.", (), _readme
+    ),
 )

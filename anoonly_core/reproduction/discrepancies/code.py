@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from anoonly_core.reproduction.discrepancies.point import (
+from anoonly_core.reproduction.discrepancies.discrepancy import (
+    Discrepancy,
     Finding,
-    Point,
     Rows,
-    both,
-    change_words,
+    change_text,
     gain_of,
-    gain_words,
+    gain_text,
     is_all,
-    listed,
+    join_words,
     mean_of,
+    means_text,
     of_system,
-    pair,
-    places,
+    pair_text,
     runs_of,
+    scopes,
 )
 from anoonly_core.reproduction.evidence import Evidence
 from anoonly_core.reproduction.experiments import ANOONLY, HEADS, SMALL_FAMILIES
@@ -31,10 +31,10 @@ __all__ = ["IN_THE_CODE"]
 
 def _sign(evidence: Evidence) -> Finding | None:
     runs = runs_of(evidence, "table4", reading="code")
-    where = places(runs)
+    where = scopes(runs)
     if not where:
         return None
-    place, at_hand = where[-1]
+    scope, at_hand = where[-1]
     rows: Rows = []
     words, turned = [], []
     for head in HEADS:
@@ -45,9 +45,16 @@ def _sign(evidence: Evidence) -> Finding | None:
             float(np.mean([paper_tables()["aucpr_normal_published", system, family] for family in at_hand]))
             for system in (head, f"{head}{ANOONLY}")
         ]
-        as_coded = both(runs, head, at_hand, "aucpr_normal_published")
+        as_coded = means_text(runs, head, at_hand, "aucpr_normal_published")
         rows.append(
-            (head, as_coded, wrong.text(), both(runs, head, at_hand, "aucpr_normal"), right.text(), pair(*printed))
+            (
+                head,
+                as_coded,
+                wrong.text(),
+                means_text(runs, head, at_hand, "aucpr_normal"),
+                right.text(),
+                pair_text(*printed),
+            )
         )
         words.append(f"{head} {wrong.text()} and {right.text()}")
         turned.append(wrong.mean * right.mean < 0)
@@ -60,27 +67,29 @@ def _sign(evidence: Evidence) -> Finding | None:
         "scores would get 100 %."
     )
     columns = ("", "sign as published", "change", "right sign", "change", "the paper's Table 4")
-    return Finding(sentence, Grid(f"AUCPR of the normal rows in %, published code, {place}", columns, tuple(rows)))
+    return Finding(sentence, Grid(f"AUCPR of the normal rows in %, published code, {scope}", columns, tuple(rows)))
 
 
 def _learning_rate(evidence: Evidence) -> Finding | None:
     slow, stated = (runs_of(evidence, "learning-rate", learning_rate=rate) for rate in (1e-4, 1e-3))
     rows: Rows = []
     words = []
-    for place, families in places(slow):
+    for scope, families in scopes(slow):
         gains_here = [gain_of(runs, "DeepSAD", families) for runs in (slow, stated)]
         rows.append(
-            (place, *(both(runs, "DeepSAD", families) for runs in (slow, stated)), *map(gain_words, gains_here))
+            (scope, *(means_text(runs, "DeepSAD", families) for runs in (slow, stated)), *map(gain_text, gains_here))
         )
         if not is_all(families):
-            words.append(f"{place} {pair(*(mean_of(runs, families, system='DeepSAD') for runs in (slow, stated)))}")
+            words.append(
+                f"{scope} {pair_text(*(mean_of(runs, families, system='DeepSAD') for runs in (slow, stated)))}"
+            )
     if stated.empty or not rows:
         return None
-    changes = [gain_of(runs, "DeepSAD", places(runs)[-1][1]) for runs in (slow, stated)]
+    changes = [gain_of(runs, "DeepSAD", scopes(runs)[-1][1]) for runs in (slow, stated)]
     sentence = (
         f"DeepSAD by itself at 1e-4 and, all else as the code has it, at the stated 1e-3, AUCROC in %: "
-        f"{', '.join(words)}. AnoOnly's gain over these data sets goes from {gain_words(changes[0])} to "
-        f"{gain_words(changes[1])} points."
+        f"{', '.join(words)}. AnoOnly's gain over these data sets goes from {gain_text(changes[0])} to "
+        f"{gain_text(changes[1])} points."
     )
     columns = ("DeepSAD → + AnoOnly", "1e-4, as run", "1e-3, as stated", "gain at 1e-4", "gain at 1e-3")
     return Finding(sentence, Grid("AUCROC in %, published code", columns, tuple(rows)))
@@ -97,9 +106,11 @@ def _leak(evidence: Evidence) -> Finding | None:
             found = [gain_of(runs, head, [family]) for runs in (kept, free)]
             if found[0] is None or found[1] is None:
                 continue
-            rows.append((head, family, *(both(runs, head, [family]) for runs in (kept, free)), *map(gain_words, found)))
+            rows.append(
+                (head, family, *(means_text(runs, head, [family]) for runs in (kept, free)), *map(gain_text, found))
+            )
             if family == "MVTec-AD":
-                words.append(f"{head} {gain_words(found[0])} with them and {gain_words(found[1])} without")
+                words.append(f"{head} {gain_text(found[0])} with them and {gain_text(found[1])} without")
     mvtec = kept[kept["family"] == "MVTec-AD"]
     if not words:
         return None
@@ -115,13 +126,14 @@ def _leak(evidence: Evidence) -> Finding | None:
 def _hinge(evidence: Evidence) -> Finding | None:
     without, with_it = (runs_of(evidence, "hinge", preset=preset) for preset in ("published_code", "paper"))
     rows = [
-        (place, *(both(runs, "DevNet", families) for runs in (without, with_it))) for place, families in places(without)
+        (scope, *(means_text(runs, "DevNet", families) for runs in (without, with_it)))
+        for scope, families in scopes(without)
     ]
     if with_it.empty or not rows:
         return None
-    where = places(without)[-1][1]
+    where = scopes(without)[-1][1]
     before, after = (of_system(runs, "DevNet + AnoOnly") for runs in (without, with_it))
-    change = change_words(before, after, where)
+    change = change_text(before, after, where)
     sentence = (
         "Without its hinge the loss on the labeled anomalies has no lower bound: at λₙ = 0 nothing stops scores from "
         f"growing. With the hinge that the paper writes, DevNet + AnoOnly changes by **{change}** points of "
@@ -137,15 +149,15 @@ def _feawad(evidence: Evidence) -> Finding | None:
     large = [family for family in ("CIFAR10", "SVHN") if len(code) and (code["family"] == family).any()]
     if not large or text.empty:
         return None
-    rows = [(family, *(both(runs, "FEAWAD", [family]) for runs in (code, text))) for family in large]
+    rows = [(family, *(means_text(runs, "FEAWAD", [family]) for runs in (code, text))) for family in large]
     changes = [
-        change_words(of_system(code, system), of_system(text, system), large)
+        change_text(of_system(code, system), of_system(text, system), large)
         for system in ("FEAWAD", "FEAWAD + AnoOnly")
     ]
     sentence = (
         "The code's reconstruction terms are the norm of a vector of norm 1, which has no gradient, its batches are "
         "one batch of 512 rows again and again, and its baseline has batch norm too. Written as the paper writes "
-        f"it, on {listed(large)}: FEAWAD {changes[0]}, FEAWAD + AnoOnly {changes[1]} points of AUCROC."
+        f"it, on {join_words(large)}: FEAWAD {changes[0]}, FEAWAD + AnoOnly {changes[1]} points of AUCROC."
     )
     columns = ("FEAWAD → + AnoOnly", "as run", "as written")
     return Finding(sentence, Grid("AUCROC in %", columns, tuple(rows)))
@@ -155,7 +167,7 @@ def _tied(evidence: Evidence) -> Finding | None:
     runs = runs_of(evidence, "tied-norm")
     if runs.empty:
         return None
-    place, where = places(runs)[-1]
+    scope, where = scopes(runs)[-1]
     rows: Rows = []
     words = []
     for head in ("DevNet", "PReNet"):
@@ -168,9 +180,9 @@ def _tied(evidence: Evidence) -> Finding | None:
         without, with_norm = of_system(none, plain), of_system(batch, plain)
         published = of_system(batch, anoonly)
         words.append(
-            f"{head} {change_words(without, published, where)} together, of which the norm alone is "
-            f"{change_words(without, with_norm, where)} and λₙ, at batch norm, "
-            f"{change_words(with_norm, published, where)}"
+            f"{head} {change_text(without, published, where)} together, of which the norm alone is "
+            f"{change_text(without, with_norm, where)} and λₙ, at batch norm, "
+            f"{change_text(with_norm, published, where)}"
         )
     if not rows:
         return None
@@ -179,7 +191,7 @@ def _tied(evidence: Evidence) -> Finding | None:
         f"apart, in points of AUCROC: {'; '.join(words)}."
     )
     columns = ("", "λₙ = 1, no norm", "λₙ = 1, batch norm", "λₙ = 0, no norm", "λₙ = 0, batch norm")
-    return Finding(sentence, Grid(f"AUCROC in %, {place}", columns, tuple(rows)))
+    return Finding(sentence, Grid(f"AUCROC in %, {scope}", columns, tuple(rows)))
 
 
 def _batches(evidence: Evidence) -> Finding | None:
@@ -203,56 +215,56 @@ def _batches(evidence: Evidence) -> Finding | None:
         empty = f" On CIFAR10 and SVHN {share:.0%} of DeepSAD's batches hold none, from which AnoOnly learns nothing."
     sentence = (
         "§ 3.3 explains batch norm's part by batches that are mostly normal rows. Labeled anomalies are, of the "
-        f"rows of a batch: {listed([f'{share:.1%} with {head}' for head, share in shares.items()])}.{empty}"
+        f"rows of a batch: {join_words([f'{share:.1%} with {head}' for head, share in shares.items()])}.{empty}"
     )
     columns = ("with AnoOnly", "labeled anomalies in a batch", "batches without any")
     return Finding(sentence, Grid("How batches are made up, the paper's data sets at hand", columns, tuple(rows)))
 
 
 IN_THE_CODE = (
-    Point(
+    Discrepancy(
         "sign",
         "AUCPR of the normal rows has the wrong sign",
         "Table 4 ranks the normal rows by the score itself, and reads the fall with AnoOnly as less precision on them.",
         ("table4",),
         _sign,
     ),
-    Point(
+    Discrepancy(
         "leak",
         "Small sets leak from training into the test",
         "The loader resamples sets under 1000 rows to 1000 with replacement, and splits them afterwards.",
         ("leak",),
         _leak,
     ),
-    Point(
+    Discrepancy(
         "learning-rate",
         "The learning rate is 1e-4, not 1e-3",
         "Appendix B states 1e-3 for DeepSAD; the code's scheduler divides it by ten before the first step.",
         ("learning-rate",),
         _learning_rate,
     ),
-    Point(
+    Discrepancy(
         "tied-norm",
         "Norm and λₙ are switched together",
         "DevNet and PReNet are compared without a norm at λₙ = 1 and with batch norm at λₙ = 0.",
         ("tied-norm",),
         _tied,
     ),
-    Point(
+    Discrepancy(
         "hinge",
         "DevNet's hinge is missing",
         "Appendix B writes max(0, a − F); the code has |a − F|, and a − F with AnoOnly.",
         ("hinge",),
         _hinge,
     ),
-    Point(
+    Discrepancy(
         "feawad",
         "FEAWAD's dead terms and its one batch",
         "Eq. 20 and 21 have reconstruction terms, and batches are drawn at random.",
         ("table1",),
         _feawad,
     ),
-    Point(
+    Discrepancy(
         "batches",
         "Batches that are half anomalies",
         "§ 3.3: a batch is mostly normal rows, so that its statistics are theirs.",

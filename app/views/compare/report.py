@@ -19,7 +19,7 @@ from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.uri import parse_uri
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.results.result import RunResult
-from anoonly_core.snippets import command_line, own_file
+from anoonly_core.snippets import run_command, source_file
 from app.charts import runs as charts
 from app.charts.pair import (
     FIGURE_DESCRIPTIONS,
@@ -115,7 +115,7 @@ def _figures(findings: ReportInput) -> Iterable[str]:
     """Each figure with its sentence; the first one brings Plotly along for all."""
     pair = findings.pair
     # A file's own name stands below, in the table of the data, where nothing reads it as Markdown.
-    name = pair.b.config.dataset if own_file(pair.b.config.dataset) is None else "the table"
+    name = pair.b.config.dataset if source_file(pair.b.config.dataset) is None else "the table"
     projection, panels = findings.maps()
     little = "" if projection == "PCA" else f" {PROJECTION_CAVEAT}"
     drawn: list[tuple[go.Figure, str]] = [
@@ -177,7 +177,7 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
 
 def _command(letter: str, config: RunConfig, seeds: int) -> str:
     more = f" --seeds {seeds}" if seeds > 1 else ""
-    return f"<p><strong>{letter}</strong></p><pre>{html.escape(command_line(config) + more)}</pre>"
+    return f"<p><strong>{letter}</strong></p><pre>{html.escape(run_command(config) + more)}</pre>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = False) -> str:

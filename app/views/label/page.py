@@ -18,7 +18,7 @@ from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks
 from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
 from anoonly_core.results.keys import hidden_points_key, ranking_key
-from anoonly_core.snippets import file_name, marked_script, score_command
+from anoonly_core.snippets import file_name, labeled_script, score_command
 from app.charts.style import MODEBAR
 from app.controls import links
 from app.controls.registry import Control
@@ -256,4 +256,4 @@ def _draw_taking_away(
         st.caption("The detector's scores of any file's rows, on the command line")
         st.code(score_command(config), language="bash", wrap_lines=True)
         st.caption("In Python, from your file and the rows that are marked")
-        st.code(marked_script(config, anomalies), language="python", wrap_lines=True)
+        st.code(labeled_script(config, anomalies), language="python", wrap_lines=True)

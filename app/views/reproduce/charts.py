@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.reproduction.experiments import ANOONLY
-from anoonly_core.reproduction.tables import METRIC_WORDS, Table
+from anoonly_core.reproduction.tables import METRIC_LABELS, Table
 from app.charts.style import PALETTE, SYMBOLS
 
 __all__ = ["table_figure"]
@@ -48,7 +48,7 @@ def table_figure(table: Table, x_title: str) -> go.Figure:
         zeroline=False,
         automargin=True,
     )
-    figure.update_yaxes(title_text=f"{METRIC_WORDS[table.metric]} in %", automargin=True)
+    figure.update_yaxes(title_text=f"{METRIC_LABELS[table.metric]} in %", automargin=True)
     figure.update_layout(
         height=HEIGHT,
         margin={"l": 10, "r": 10, "t": 30, "b": 8},

@@ -29,7 +29,7 @@ def draw_take_away(name: str, table: Table, reference: str) -> None:
     """
     with st.expander("Take away"):
         st.markdown(f"`python -m anoonly_core reproduce {name}`")
-        at = "" if table.place in ("", ALL) else f"-{table.place}"
+        at = "" if table.scope in ("", ALL) else f"-{table.scope}"
         stem = f"{name}-{table.reading}{at}"
         _downloads(table.grid(reference), stem, table.cells_grid())
         if name.startswith("fig"):

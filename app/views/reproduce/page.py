@@ -7,13 +7,18 @@ import streamlit as st
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.reproduction.cells import REFERENCES, Cell
-from anoonly_core.reproduction.differences import authors_grid, paper_grid, to_the_authors_code, to_the_paper
-from anoonly_core.reproduction.discrepancies import POINTS
-from anoonly_core.reproduction.evidence import Evidence, evidence_shipped
+from anoonly_core.reproduction.differences import (
+    authors_grid,
+    compare_with_authors_code,
+    compare_with_paper,
+    paper_grid,
+)
+from anoonly_core.reproduction.discrepancies import DISCREPANCIES
+from anoonly_core.reproduction.evidence import Evidence, shipped_evidence
 from anoonly_core.reproduction.experiments import EXPERIMENTS, READINGS
 from anoonly_core.reproduction.reports import GAINED, PAPER_TABLES, RIGHT_SIGN
 from anoonly_core.reproduction.significance import gains, gains_grid
-from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_WORDS, Table, make_table, places_of
+from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_LABELS, Table, make_table, scopes_of
 from app.charts.style import MODEBAR
 from app.controls.links import compare_parameters, draw_unknown
 from app.navigation import open_page
@@ -81,26 +86,26 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
         return
     with controls:
         reading = draw_segments("Ours", readings, WHERE_FROM, "ours")
-        places = places_of(name, frame[frame["reading"] == reading])
+        places = scopes_of(name, frame[frame["reading"] == reading])
         names = {own: own for own in places}
         place = draw_choice(st.selectbox, "Where", places, names, "where", width=190) if places else ""
         metric = LAYOUTS[name].metric
         if name == "table4" and draw_segments("The sign", list(SIGNS), SIGNS, "sign") == "right":
             metric = RIGHT_SIGN
-        table = evidence.once(
+        table = evidence.cached(
             ("table", name, reading, place, metric), lambda: make_table(name, frame, reading, place, metric)
         )
-        beside = [own for own in REFERENCES if any(cell.beside(own) is not None for cell in table.cells.values())]
+        beside = [own for own in REFERENCES if any(cell.published(own) is not None for cell in table.cells.values())]
         reference = draw_segments("Beside", beside or ["paper"], REFERENCES, "beside")
     is_figure = name.startswith("fig")
-    found = evidence.once(
+    found = evidence.cached(
         ("gains", name, reading, metric), lambda: gains(frame, reading, metric) if name in GAINED else []
     )
     if not table.cells:
         sentence.markdown(f"##### {nothing_yet()}")
         return
     if found:
-        said = gains_sentence(found, METRIC_WORDS[metric], reading)
+        said = gains_sentence(found, METRIC_LABELS[metric], reading)
     else:
         said = norms_sentence(table) if name == "table2" else figure_sentence(name, table)
     sentence.markdown(f"##### {said}")
@@ -120,11 +125,11 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
 
 def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     """The cells, what each column stands on, and the selected cell."""
-    chosen = draw_cells(table, reference, f"cells {name} {table.reading} {table.place} {table.metric}")
-    note = f"{METRIC_WORDS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
-    if table.place:
-        note = f"{table.place}, {table.files_words(table.columns[0])}. {note}"
-    if name == "table2" and table.place == ALL:
+    chosen = draw_cells(table, reference, f"cells {name} {table.reading} {table.scope} {table.metric}")
+    note = f"{METRIC_LABELS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
+    if table.scope:
+        note = f"{table.scope}, {table.files_words(table.columns[0])}. {note}"
+    if name == "table2" and table.scope == ALL:
         note += " The paper's figures here are averages over ten data sets, ours over those at hand."
     if table.reading == "text" and reference == "authors":
         note += " The authors' code has the leak, which these figures have not."
@@ -158,8 +163,8 @@ def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidenc
 
 def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
     """The same cell from the results that ship alone."""
-    frame = evidence_shipped().frame(name)
-    return make_table(name, frame, table.reading, table.place, table.metric).cells.get((row, column))
+    frame = shipped_evidence().frame(name)
+    return make_table(name, frame, table.reading, table.scope, table.metric).cells.get((row, column))
 
 
 def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
@@ -204,7 +209,7 @@ def _draw_points(evidence: Evidence) -> None:
         f"##### {measured} places where the paper, its code and the measurements do not agree at first sight: each "
         "with what was measured, in a sentence made from the runs."
     )
-    for name, point in POINTS.items():
+    for name, point in DISCREPANCIES.items():
         finding = found[name]
         st.markdown(f"**{point.title}.** *{point.claim}*")
         st.markdown(finding.sentence if finding else nothing_yet())
@@ -216,8 +221,8 @@ def _draw_points(evidence: Evidence) -> None:
 
 def _draw_differences(evidence: Evidence) -> None:
     """Ours beside the authors' code and beside the paper's three tables."""
-    code = evidence.once("authors", lambda: to_the_authors_code(evidence))
-    papers = evidence.once("papers", lambda: [to_the_paper(evidence, metric) for metric in PAPER_TABLES])
+    code = evidence.cached("authors", lambda: compare_with_authors_code(evidence))
+    papers = evidence.cached("papers", lambda: [compare_with_paper(evidence, metric) for metric in PAPER_TABLES])
     paper = papers[0]
     st.markdown(f"##### {differences_sentence(code, paper)}")
     if code:

@@ -60,7 +60,7 @@ def _drawn(table: Table, row: str, column: str, reference: str) -> dict[str, str
     cell = table.cells.get((row, column))
     if cell is None:
         return None
-    text, published = table.cell_text(row, column), cell.beside(reference)
+    text, published = table.cell_text(row, column), cell.published(reference)
     found = {"id": f"{row}{BETWEEN}{column}", "text": text, "label": f"{row}, {column}: {text}"}
     if published is not None:
         points = cell.mean - published
@@ -82,7 +82,7 @@ def cell_words(table: Table, row: str, column: str, here: int, shipped: Cell | N
     cell = table.cells[row, column]
     said = [f"**{row}, {column}**: ours {cell.text()}"]
     for reference, words in REFERENCES.items():
-        if (published := cell.beside(reference)) is not None:
+        if (published := cell.published(reference)) is not None:
             said.append(f"{words} {published:.1f} ({signed(cell.mean - published)})")
     files = f"{len(cell.files)} of {cell.of} files" if cell.of > len(cell.files) else "all files"
     standing = f"It stands on {files} and {len(cell.values)} seeds, {len(cell.keys)} runs"

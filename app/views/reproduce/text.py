@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.reproduction.cells import Cell, signed
-from anoonly_core.reproduction.differences import VERDICTS, Difference
+from anoonly_core.reproduction.differences import VERDICTS, PublishedDifference
 from anoonly_core.reproduction.experiments import ANOONLY, READINGS
 from anoonly_core.reproduction.families import PAPER_FAMILIES
 from anoonly_core.reproduction.significance import Gain
@@ -24,7 +24,7 @@ def nothing_yet() -> str:
 
 def gains_sentence(found: Sequence[Gain], metric_words: str, reading: str) -> str:
     """How often AnoOnly helps and hurts, and where most, over heads and the paper's data sets."""
-    cells = [one for one in found if one.place in PAPER_FAMILIES]
+    cells = [one for one in found if one.scope in PAPER_FAMILIES]
     if not cells:
         return nothing_yet()
     helps = [one for one in cells if one.is_clear and one.mean > 0]
@@ -114,10 +114,10 @@ def _ahead(row: str, plain: Mapping[str, Cell], anoonly: Mapping[str, Cell]) -> 
     )
 
 
-def differences_sentence(code: Sequence[Difference], paper: Sequence[Difference]) -> str:
+def differences_sentence(code: Sequence[PublishedDifference], paper: Sequence[PublishedDifference]) -> str:
     """How many figures agree, and how many of the others are explained."""
 
-    def counted(found: Sequence[Difference]) -> str:
+    def counted(found: Sequence[PublishedDifference]) -> str:
         counts = Counter(one.verdict for one in found)
         return ", ".join(f"{counts[name]} {words}" for name, words in VERDICTS.items() if counts[name])
 

@@ -14,7 +14,7 @@ from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.results.store import RunSummary, Store, default_store
-from anoonly_core.snippets import command_line, python_script
+from anoonly_core.snippets import python_script, run_command
 from app.controls.choice import baseline_of
 from app.controls.links import address, compare_parameters, draw_unknown
 from app.navigation import PAGES, open_page
@@ -245,7 +245,7 @@ def _draw_recipes(config: RunConfig) -> None:
         except InvalidConfig:
             st.caption("Compare cannot show a file of yours, so there is no link.")
         st.caption("On the command line")
-        st.code(command_line(config), language="bash", wrap_lines=True)
+        st.code(run_command(config), language="bash", wrap_lines=True)
     with right:
         st.caption("In Python")
         st.code(python_script(config), language="python", wrap_lines=True)

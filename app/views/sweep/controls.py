@@ -11,7 +11,7 @@ import streamlit as st
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import check_field
-from anoonly_core.sweeps.presets import QUESTIONS, WITH_AND_WITHOUT
+from anoonly_core.sweeps.presets import LAMBDA_N_AXIS, SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep, make_sweep
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
 from app.controls.sidebar import at_present, draw_control
@@ -34,15 +34,15 @@ def draw_sidebar() -> Asked:
     """Draw the controls, each bound to its URL parameter, and read them; raises InvalidConfig and the like."""
     with st.sidebar:
         question = st.selectbox(
-            "Question",
-            [*QUESTIONS, OWN],
-            format_func=lambda name: QUESTIONS[name].title if name in QUESTIONS else "My own",
+            "SweepPreset",
+            [*SWEEP_PRESETS, OWN],
+            format_func=lambda name: SWEEP_PRESETS[name].title if name in SWEEP_PRESETS else "My own",
             key=begin("question", linked_text("question")),
             on_change=_ask,
             help="What a figure or table of the paper varied; everything below can be changed.",
         )
         _draw_base("dataset")
-        asked = dict(QUESTIONS[question].axes) if question in QUESTIONS else {}
+        asked = dict(SWEEP_PRESETS[question].axes) if question in SWEEP_PRESETS else {}
         axes = _draw_axes([name for name in asked if name != "lambda_n" or len(asked) == 1])
         varied = {name for name, _ in axes}
         if "baseline" not in varied:
@@ -77,7 +77,7 @@ def metric_control() -> str:
 def _ask() -> None:
     """A question was chosen: its values stand in the controls, as if set by hand."""
     st.session_state.sweep_link = {}
-    if (question := QUESTIONS.get(st.session_state.question)) is None:
+    if (question := SWEEP_PRESETS.get(st.session_state.question)) is None:
         return
     asked = [name for name, _ in question.axes if name != "lambda_n" or len(question.axes) == 1]
     st.session_state.vary, st.session_state.also = [*asked, NOTHING][:2]
@@ -115,13 +115,13 @@ def _draw_axes(asked: Sequence[str]) -> list[tuple[str, list[Any]]]:
             help="Train each point with λₙ = 1 and with λₙ = 0. Off: with the λₙ under “What is fixed”.",
         )
         if both:
-            axes.append((WITH_AND_WITHOUT[0], list(WITH_AND_WITHOUT[1])))
+            axes.append((LAMBDA_N_AXIS[0], list(LAMBDA_N_AXIS[1])))
     return axes
 
 
 def _draw_values(name: str) -> list[Any]:
     """The values of one quantity, in the order in which they are drawn."""
-    question, control = QUESTIONS.get(st.session_state.question), VARIED[name]
+    question, control = SWEEP_PRESETS.get(st.session_state.question), VARIED[name]
     may_be_published = PUBLISHED in control.options
     linked = [
         PUBLISHED if may_be_published and text == PUBLISHED else check_field(name, text)

@@ -10,7 +10,7 @@ import numpy as np
 
 from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.results.store import RunSummary
-from anoonly_core.sweeps.sweep import Point, Sweep
+from anoonly_core.sweeps.sweep import GridPoint, Sweep
 from app.controls.registry import CONTROLS
 from app.text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
 from app.text.verdict import PairedDifference, format_difference, paired_difference
@@ -25,7 +25,7 @@ class CurvePoint:
     """One place on a curve: x is its place among the values of the first axis; values and keys by seed."""
 
     x: int
-    point: Point
+    point: GridPoint
     values: dict[int, float]
     keys: dict[int, str]
 
@@ -64,7 +64,7 @@ class Curve:
 def x_values(sweep: Sweep) -> list[Any]:
     """The values of the first axis that any point has, in their order."""
     name = sweep.axes[0].name
-    return list(dict.fromkeys(point.at[name] for point in sweep.points))
+    return list(dict.fromkeys(point.values[name] for point in sweep.points))
 
 
 def curves_of(sweep: Sweep, runs: Mapping[str, RunSummary], metric: str) -> list[Curve]:
@@ -73,15 +73,15 @@ def curves_of(sweep: Sweep, runs: Mapping[str, RunSummary], metric: str) -> list
     places = {repr(value): place for place, value in enumerate(x_values(sweep))}
     grouped: dict[tuple[tuple[str, ...], float | None], list[CurvePoint]] = {}
     for point in sweep.points:
-        of = tuple(format_axis_value(name, point.at[name]) for name in others if name != "lambda_n")
+        of = tuple(format_axis_value(name, point.values[name]) for name in others if name != "lambda_n")
         if not of:
             of = ("each system" if first == "baseline" else str(sweep.settings.get("baseline", "DeepSAD")),)
-        lambda_n = point.at["lambda_n"] if "lambda_n" in others else None
+        lambda_n = point.values["lambda_n"] if "lambda_n" in others else None
         finished = {config.seed: key for key, config in point.configs.items() if key in runs}
         here = grouped.setdefault((of, lambda_n), [])
         if finished:
             values = {seed: runs[key].metrics[metric] for seed, key in finished.items()}
-            here.append(CurvePoint(places[repr(point.at[first])], point, values, finished))
+            here.append(CurvePoint(places[repr(point.values[first])], point, values, finished))
     return [Curve(of, lambda_n, tuple(points)) for (of, lambda_n), points in grouped.items()]
 
 

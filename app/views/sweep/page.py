@@ -196,7 +196,7 @@ def _open_clicked(sweep: Sweep, event: Any) -> None:
 
 
 def _draw_left_out(sweep: Sweep) -> None:
-    for sentence in sweep.grid[1]:
+    for sentence in sweep.left_out:
         st.caption(f"Left out: {escape_markdown(sentence)}")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.sweeps.presets import QUESTIONS, WITH_AND_WITHOUT
+from anoonly_core.sweeps.presets import LAMBDA_N_AXIS, SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
 from app.controls.link_parser import read_link
 from app.controls.registry import CONTROLS, Control
@@ -40,7 +40,7 @@ VARIED: dict[str, Control] = {
 }
 # The page's own controls by key, with what each may be in a link, and what stands there at first.
 OWN_CONTROLS: dict[str, tuple[tuple[str, ...], str]] = {
-    "question": ((*QUESTIONS, OWN), next(iter(QUESTIONS))),
+    "question": ((*SWEEP_PRESETS, OWN), next(iter(SWEEP_PRESETS))),
     "vary": (tuple(VARIED), ""),
     "also": ((NOTHING, *VARIED), ""),
     "both": (("true", "false"), "true"),
@@ -123,7 +123,7 @@ def write_link() -> None:
 def open_sweep(sweep: Sweep) -> None:
     """Set the controls to an earlier sweep."""
     axes = {axis.name: axis.values for axis in sweep.axes}
-    both = sweep.axes[0].name != "lambda_n" and axes.get("lambda_n") == WITH_AND_WITHOUT[1]
+    both = sweep.axes[0].name != "lambda_n" and axes.get("lambda_n") == LAMBDA_N_AXIS[1]
     names = [name for name in axes if not (both and name == "lambda_n")]
     said = {name: [format_value(value)] for name, value in sweep.settings.items()}
     said |= {"question": [OWN], "sweep_seeds": [str(sweep.seeds)], "both": [str(both).lower()]}

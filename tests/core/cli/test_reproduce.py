@@ -11,7 +11,7 @@ from anoonly_core.cli import main as cli
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.reproduction.experiments import EXPERIMENTS, planned_runs
 from anoonly_core.reproduction.reports import REPORTS
-from anoonly_core.reproduction.results import COLUMNS, KEY_LETTERS, gather, shipped, write_results
+from anoonly_core.reproduction.results import COLUMNS, KEY_LETTERS, find_results, shipped_results, write_results
 from anoonly_core.results.store import default_store
 
 SMALL = "43_WDBC"  # 367 rows; one of the smallest of ADBench's files
@@ -94,7 +94,7 @@ def test_a_table_is_trained_kept_and_the_same_to_the_byte_the_second_time(
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert tuple(rows[0]) == COLUMNS and {row[0] for row in rows[1:]} == {run.key[:KEY_LETTERS] for run in own}
-    from_file, from_store = gather(own, None, path), gather(own, store)
+    from_file, from_store = find_results(own, None, path), find_results(own, store)
     assert {key: found.metrics for key, found in from_file.items()} == {
         key: found.metrics for key, found in from_store.items()
     }
@@ -107,7 +107,7 @@ def test_a_table_is_trained_kept_and_the_same_to_the_byte_the_second_time(
     assert write_results(own, store, path) == 3, "what no experiment asks for any more goes"
     shares = next(iter(from_store.values())).batches
     assert shares == next(iter(from_file.values())).batches and shares["labelled_share"] == 0.5
-    shipped.cache_clear()
+    shipped_results.cache_clear()
 
 
 def test_this_machine_s_runs_are_close_to_those_that_ship() -> None:
@@ -119,4 +119,4 @@ def test_this_machine_s_runs_are_close_to_those_that_ship() -> None:
     planned = planned_runs(EXPERIMENTS["table1"], ["6_cardio"], seeds=1)
     own = next(one for one in planned if one.variant.at["system"] == "DeepSAD")
     metrics = run(own.config, "cpu").metrics.as_dict()
-    assert gather([own], None)[own.key].metrics["aucroc"] == pytest.approx(metrics["aucroc"], abs=0.02)
+    assert find_results([own], None)[own.key].metrics["aucroc"] == pytest.approx(metrics["aucroc"], abs=0.02)

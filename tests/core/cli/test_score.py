@@ -158,11 +158,11 @@ def test_bad_input_is_one_sentence(
 
 def test_a_model_with_any_byte_changed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     path = Path("model.safetensors")
-    whole = path.read_bytes()
-    for place in range(0, len(whole), max(1, len(whole) // 150)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    parse_int = path.read_bytes()
+    for place in range(0, len(parse_int), max(1, len(parse_int) // 150)):
+        path.write_bytes(parse_int[:place] + bytes([parse_int[place] ^ 1]) + parse_int[place + 1 :])
         refused(capsys, "model.safetensors", "rows.csv")
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(parse_int[: len(parse_int) // 2])
     refused(capsys, "model.safetensors", "rows.csv")
 
 

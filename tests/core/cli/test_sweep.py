@@ -22,16 +22,18 @@ from anoonly_core.runs.run import run_many
 from anoonly_core.sweeps.sweep import Sweep
 
 
-def sweep_of(*arguments: str) -> Sweep:
-    return sweep.sweep_of(cli._parser().parse_args(["sweep", *arguments]))
+def parse_sweep(*arguments: str) -> Sweep:
+    return sweep.parse_sweep(cli._parser().parse_args(["sweep", *arguments]))
 
 
 def axes(*arguments: str) -> dict[str, tuple[Any, ...]]:
-    return {axis.name: axis.values for axis in sweep_of(*arguments).axes}
+    return {axis.name: axis.values for axis in parse_sweep(*arguments).axes}
 
 
 def test_several_values_are_varied_and_one_is_fixed() -> None:
-    sweep = sweep_of("--dataset", "digits_8", "--lambda-n", "1, 1e-2,0", "--epochs", "3", "--seed", "4", "--seeds", "2")
+    sweep = parse_sweep(
+        "--dataset", "digits_8", "--lambda-n", "1, 1e-2,0", "--epochs", "3", "--seed", "4", "--seeds", "2"
+    )
     assert {axis.name: axis.values for axis in sweep.axes} == {"lambda_n": (1.0, 0.01, 0.0)}
     assert sweep.settings == {"dataset": "digits_8", "epochs": 3, "seed": 4} and sweep.seeds == 2
 
@@ -39,7 +41,7 @@ def test_several_values_are_varied_and_one_is_fixed() -> None:
 def test_without_a_lambda_the_baseline_and_anoonly_are_both_trained() -> None:
     assert axes("--labeled-ratio", "0.1,0.5") == {"labeled_ratio": (0.1, 0.5), "lambda_n": (1.0, 0.0)}
     assert axes("--labeled-ratio", "0.1,0.5", "--lambda-n", "0") == {"labeled_ratio": (0.1, 0.5)}
-    assert sweep_of().seeds == 5
+    assert parse_sweep().seeds == 5
 
 
 def test_as_published_is_a_value() -> None:
@@ -123,7 +125,7 @@ def test_the_table_holds_every_run(
     no_processes: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
     arguments = ["--epochs", "1", "--contamination", "natural,0", "--seeds", "2", "--json"]
-    sweep = sweep_of(*arguments)
+    sweep = parse_sweep(*arguments)
     results = run_many(list(sweep.configs.values()), store=default_store())
     path = tmp_path / f"table.{suffix}"
     assert cli.main(["sweep", *arguments, "--out", str(path)]) == 0
@@ -143,7 +145,7 @@ def test_the_table_holds_every_run(
 
 def test_the_text_has_a_line_a_point(no_processes: None, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--epochs", "1", "--batch-size", "1,64", "--baseline", "DevNet", "--seeds", "2", "--lambda-n", "0"]
-    run_many(list(sweep_of(*arguments).configs.values()), store=default_store())
+    run_many(list(parse_sweep(*arguments).configs.values()), store=default_store())
     assert cli.main(["sweep", *arguments]) == 0
     printed = capsys.readouterr()
     assert printed.err.startswith("Left out: batch_size must be 2 or more for DevNet")

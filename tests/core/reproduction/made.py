@@ -9,36 +9,38 @@ import pandas as pd
 
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.reproduction.evidence import Evidence
-from anoonly_core.reproduction.experiments import EXPERIMENTS, Planned, planned_runs
-from anoonly_core.reproduction.results import Measured, frame
+from anoonly_core.reproduction.experiments import EXPERIMENTS, PlannedRun, planned_runs
+from anoonly_core.reproduction.results import MeasuredRun, runs_frame
 
 FILES = ("CIFAR10_0", "CIFAR10_4", "MVTec-AD_bottle", "SVHN_0", "20news_3")
 
 
-def measured(value: float) -> Measured:
+def measured(value: float) -> MeasuredRun:
     """A result whose metrics are all this value, in 0 to 1."""
     counts = {"test": 300, "test_copies_of_training_part": 120}
     batches = {"labelled_share": 0.5, "batches_without_anomaly": 0.25}
-    return Measured(dict.fromkeys(METRICS, value), counts, batches, here=False)
+    return MeasuredRun(dict.fromkeys(METRICS, value), counts, batches, here=False)
 
 
-def evidence_of(value: Callable[[Planned], float | None], files: Iterable[str] = FILES, seeds: int = 5) -> Evidence:
+def evidence_of(value: Callable[[PlannedRun], float | None], files: Iterable[str] = FILES, seeds: int = 5) -> Evidence:
     """Evidence in which each run's metrics are what `value` says; None: there is no result."""
 
-    def results(planned: list[Planned]) -> dict[str, Measured]:
+    def results(planned: list[PlannedRun]) -> dict[str, MeasuredRun]:
         values = {run.key: value(run) for run in planned}
         return {key: measured(found) for key, found in values.items() if found is not None}
 
     return Evidence(list(files), results, seeds)
 
 
-def runs_of(name: str, value: Callable[[Planned], float], files: Iterable[str] = FILES, seeds: int = 5) -> pd.DataFrame:
+def runs_of(
+    name: str, value: Callable[[PlannedRun], float], files: Iterable[str] = FILES, seeds: int = 5
+) -> pd.DataFrame:
     """An experiment's frame with these values."""
     planned = planned_runs(EXPERIMENTS[name], files, seeds)
-    return frame(planned, {run.key: measured(value(run)) for run in planned})
+    return runs_frame(planned, {run.key: measured(value(run)) for run in planned})
 
 
-def at(run: Planned, **wanted: Any) -> bool:
+def at(run: PlannedRun, **wanted: Any) -> bool:
     """Whether a run stands there."""
     known = {**run.config.model_dump(), **run.variant.at}
     return all(known[name] == value for name, value in wanted.items())

@@ -8,11 +8,11 @@ import pytest
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.data.adbench.files import manifest
-from anoonly_core.reproduction.discrepancies import POINTS
+from anoonly_core.reproduction.discrepancies import DISCREPANCIES
 from anoonly_core.reproduction.experiments import EXPERIMENTS, SYSTEMS, TOO_LARGE, planned_runs
 from anoonly_core.reproduction.families import FAMILIES, PAPER_FAMILIES, family_of, files_of
 from anoonly_core.reproduction.reports import REPORTS, experiments_for
-from anoonly_core.reproduction.results import KEY_LETTERS, shipped, shipped_datasets
+from anoonly_core.reproduction.results import KEY_LETTERS, shipped_datasets, shipped_results
 from anoonly_core.reproduction.tables import LAYOUTS
 
 
@@ -69,14 +69,14 @@ def test_what_is_not_the_paper_s_is_trained_as_the_text_says_alone() -> None:
 
 
 def test_every_report_rests_on_experiments() -> None:
-    assert set(POINTS) | set(EXPERIMENTS) | {"differences"} == set(REPORTS)
+    assert set(DISCREPANCIES) | set(EXPERIMENTS) | {"differences"} == set(REPORTS)
     for name in REPORTS:
         assert set(experiments_for(name)) <= set(EXPERIMENTS)
 
 
 def test_results_ship_for_every_run_of_the_files_that_were_at_hand() -> None:
     """Of this version of the code: a raised revision leaves the shipped file stale, and this test says so."""
-    known, files = shipped(), shipped_datasets()
+    known, files = shipped_results(), shipped_datasets()
     assert len(files) == 23 and {family_of(name) for name in files} & set(PAPER_FAMILIES) == {
         *("CIFAR10", "MVTec-AD", "SVHN", "20news")
     }

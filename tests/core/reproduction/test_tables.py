@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anoonly_core.reproduction.cells import by_file, by_seed, signed
-from anoonly_core.reproduction.experiments import Planned
+from anoonly_core.reproduction.cells import means_by_seed, signed, values_by_file
+from anoonly_core.reproduction.experiments import PlannedRun
 from anoonly_core.reproduction.published import authors_runs, paper_tables
-from anoonly_core.reproduction.tables import ALL, make_table, places_of
+from anoonly_core.reproduction.tables import ALL, make_table, scopes_of
 from tests.core.reproduction.made import at, runs_of
 
 # By data set and seed: so far apart that no wrong mean comes out right.
 OF_FILE = {"CIFAR10_0": 0.50, "CIFAR10_4": 0.70, "MVTec-AD_bottle": 0.90, "SVHN_0": 0.30, "20news_3": 0.10}
 
 
-def value(run: Planned) -> float:
+def value(run: PlannedRun) -> float:
     return OF_FILE[run.config.dataset] + 0.01 * run.config.seed + (0.05 if at(run, lambda_n=0.0) else 0.0)
 
 
@@ -74,13 +74,13 @@ def test_files_with_fewer_seeds_are_left_out_and_fewer_files_are_said() -> None:
 
 def test_places_and_empty_frames() -> None:
     frame = runs_of("fig7", value)
-    assert places_of("fig7", frame) == [ALL, "CIFAR10", "MVTec-AD", "SVHN", "20news"]
-    assert places_of("table1", runs_of("table1", value, ["SVHN_0"])) == []
+    assert scopes_of("fig7", frame) == [ALL, "CIFAR10", "MVTec-AD", "SVHN", "20news"]
+    assert scopes_of("table1", runs_of("table1", value, ["SVHN_0"])) == []
     assert not make_table("fig7", frame.iloc[:0], "text", ALL).cells
 
 
 def test_numbers_in_words() -> None:
     assert (signed(5.06), signed(-5.06), signed(0.04), signed(-0.04)) == ("+5.1", "−5.1", "0.0", "0.0")
     own = runs_of("table1", value, ["SVHN_0"], seeds=2)
-    values = by_file(own[(own["system"] == "DeepSAD") & (own["reading"] == "text")], "aucroc")
-    assert values == {("SVHN", "SVHN_0"): pytest.approx({0: 30.0, 1: 31.0})} and by_seed({}) == []
+    values = values_by_file(own[(own["system"] == "DeepSAD") & (own["reading"] == "text")], "aucroc")
+    assert values == {("SVHN", "SVHN_0"): pytest.approx({0: 30.0, 1: 31.0})} and means_by_seed({}) == []

@@ -14,7 +14,7 @@ from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import RunSummary
-from anoonly_core.sweeps.presets import QUESTIONS
+from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import AXES, Sweep, make_sweep, sweep_table
 
 
@@ -40,7 +40,7 @@ def test_a_grid_is_the_product_of_its_axes_over_the_seeds() -> None:
     sweep = make_sweep(
         {"dataset": "digits_8", "epochs": 7}, [("lambda_n", [1, "0.01", 0]), ("batch_size", [32, 64])], 4
     )
-    assert [tuple(point.at.values()) for point in sweep.points] == [
+    assert [tuple(point.values.values()) for point in sweep.points] == [
         (value, size) for value in (1.0, 0.01, 0.0) for size in (32, 64)
     ]
     assert len(sweep.configs) == 24
@@ -60,19 +60,23 @@ def test_what_is_published_can_be_one_of_the_values() -> None:
     sweep = make_sweep({"baseline": "DevNet"}, [("norm", [None, "layer"]), ("lambda_n", [1, 0])], 1)
     norms = [next(iter(point.configs.values())).norm for point in sweep.points]
     assert norms == ["none", "batch", "layer", "layer"]
-    assert [point.at["norm"] for point in sweep.points] == ["published", "published", "layer", "layer"]
+    assert [point.values["norm"] for point in sweep.points] == ["published", "published", "layer", "layer"]
 
 
 def test_a_comparator_has_one_point_for_all_values_of_what_it_lacks() -> None:
     sweep = make_sweep({}, [("baseline", ["DevNet", "REPEN"]), ("lambda_n", [1, 0])], 2)
-    assert [tuple(point.at.values()) for point in sweep.points] == [("DevNet", 1.0), ("DevNet", 0.0), ("REPEN", None)]
+    assert [tuple(point.values.values()) for point in sweep.points] == [
+        ("DevNet", 1.0),
+        ("DevNet", 0.0),
+        ("REPEN", None),
+    ]
     assert len(sweep.configs) == 6
 
 
 def test_points_that_cannot_be_are_left_out_with_their_sentence() -> None:
     sweep = make_sweep({"baseline": "PReNet"}, [("batch_size", [1, 2, 4, 8])], 1)
-    assert [point.at["batch_size"] for point in sweep.points] == [4, 8]
-    assert [sentence.startswith("batch_size must be 4 or more") for sentence in sweep.grid[1]] == [True, True]
+    assert [point.values["batch_size"] for point in sweep.points] == [4, 8]
+    assert [sentence.startswith("batch_size must be 4 or more") for sentence in sweep.left_out] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -122,10 +126,10 @@ def test_the_table_has_a_row_for_every_run_finished_or_not() -> None:
     assert table.loc[6, "aucroc"] == 0.506
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", SWEEP_PRESETS)
 @pytest.mark.parametrize("baseline", [name for name in BASELINES if BASELINES[name].has("lambda_n")])
 def test_each_question_can_be_asked_of_each_system(name: str, baseline: str) -> None:
-    question = QUESTIONS[name]
+    question = SWEEP_PRESETS[name]
     axes = question.axes
     sweep = make_sweep({} if "baseline" in dict(axes) else {"baseline": baseline}, axes, 2)
     wanted = int(np.prod([len(values) for _, values in axes]))
@@ -133,11 +137,11 @@ def test_each_question_can_be_asked_of_each_system(name: str, baseline: str) -> 
     assert {axis.name for axis in sweep.axes} <= set(AXES)
     asked = dict(axes)["lambda_n"]
     assert asked[0] == 1 and asked[-1] == 0, "the baseline first, AnoOnly last"
-    assert question.title and question.asks.endswith("?")
+    assert question.title and question.question.endswith("?")
 
 
 def test_the_questions_are_the_papers() -> None:
-    varied = {name: question.axes[0][0] for name, question in QUESTIONS.items()}
+    varied = {name: question.axes[0][0] for name, question in SWEEP_PRESETS.items()}
     assert varied == {
         "fig5": "labeled_ratio",
         "fig6": "normal_ratio",
@@ -147,8 +151,8 @@ def test_the_questions_are_the_papers() -> None:
         "table2": "norm",
         "contamination": "contamination",
     }
-    assert QUESTIONS["fig5"].axes[0][1][-1] == 1.0 and QUESTIONS["fig5"].axes[0][1][0] == 0.01
-    assert QUESTIONS["fig7"].axes[0][1][-2:] == (1e-6, 0.0)
-    assert (QUESTIONS["fig9"].axes[0][1][0], QUESTIONS["fig9"].axes[0][1][-1]) == (1, 128)
-    assert QUESTIONS["table2"].axes[0][1] == tuple(NORM_LABELS)
-    assert QUESTIONS["contamination"].axes[0][1][-1] == 0.8
+    assert SWEEP_PRESETS["fig5"].axes[0][1][-1] == 1.0 and SWEEP_PRESETS["fig5"].axes[0][1][0] == 0.01
+    assert SWEEP_PRESETS["fig7"].axes[0][1][-2:] == (1e-6, 0.0)
+    assert (SWEEP_PRESETS["fig9"].axes[0][1][0], SWEEP_PRESETS["fig9"].axes[0][1][-1]) == (1, 128)
+    assert SWEEP_PRESETS["table2"].axes[0][1] == tuple(NORM_LABELS)
+    assert SWEEP_PRESETS["contamination"].axes[0][1][-1] == 0.8

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from anoonly_core.reproduction.discrepancies import POINTS
-from anoonly_core.reproduction.evidence import evidence_shipped
+from anoonly_core.reproduction.discrepancies import DISCREPANCIES
+from anoonly_core.reproduction.evidence import shipped_evidence
 from anoonly_core.reproduction.significance import Gain
 from anoonly_core.reproduction.tables import ALL, Table, make_table
 from anoonly_core.results.result import RunResult
@@ -41,8 +41,8 @@ def test_everything_is_there_on_first_opening(name: str, server: None) -> None:
     assert sentence.startswith("##### ") and re.search(r"\d", sentence) and "Nothing of this" not in sentence
     assert not re.search(r"\bnan\b", " ".join(own.value for own in page.markdown))
     if name == "points":
-        assert all(any(point.title in own.value for own in page.markdown) for point in POINTS.values())
-        assert all(any(point.command in own.value for own in page.markdown) for point in POINTS.values())
+        assert all(any(point.title in own.value for own in page.markdown) for point in DISCREPANCIES.values())
+        assert all(any(point.command in own.value for own in page.markdown) for point in DISCREPANCIES.values())
 
 
 def test_the_address_says_what_is_shown_and_a_wrong_one_is_said(server: None) -> None:
@@ -151,14 +151,16 @@ def test_what_is_read_ahead_is_not_made_again_and_leaves_room_for_others(
     monkeypatch.setattr(evidence_cache, "time", clock)
     store = Store(tmp_path / "store.sqlite")
     evidence_cache.preload_evidence(store)
-    assert len(rests) == 1 + len(POINTS) and all(rest > 0 for rest in rests)
-    monkeypatch.setattr(evidence_cache, "POINTS", dict.fromkeys(POINTS))  # what would be asked again breaks
+    assert len(rests) == 1 + len(DISCREPANCIES) and all(rest > 0 for rest in rests)
+    monkeypatch.setattr(
+        evidence_cache, "DISCREPANCIES", dict.fromkeys(DISCREPANCIES)
+    )  # what would be asked again breaks
     found = evidence_cache.read_findings(server_evidence(store))
-    assert set(found) == set(POINTS) and any(found.values())
+    assert set(found) == set(DISCREPANCIES) and any(found.values())
 
 
 def test_a_cell_s_runs_are_those_of_its_data_sets_and_seeds() -> None:
-    evidence = evidence_shipped()
+    evidence = shipped_evidence()
     table = make_table("table1", evidence.frame("table1"), "text")
     runs = cell_runs("table1", table.cells["DevNet", "20news"], evidence)
     assert {(own.dataset, own.seed) for own in runs.configs.values()} == {("20news_3", seed) for seed in range(5)}

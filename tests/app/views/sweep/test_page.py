@@ -12,7 +12,7 @@ from streamlit.util import calc_hash
 
 from anoonly_core.config import make_config
 from anoonly_core.snippets import sweep_command
-from anoonly_core.sweeps.presets import QUESTIONS
+from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.server import jobs as jobs_module
 from app.server import sweep_queue as sweeps_module
@@ -80,16 +80,16 @@ def test_it_begins_with_the_papers_first_question(open_page: Open, sweeps: Silen
     page = open_page()
     assert "Nothing of this has been trained yet" in page.markdown[0].value
     sweep = asked(page, sweeps)
-    assert list(axes(sweep).items()) == [(name, tuple(values)) for name, values in QUESTIONS["fig5"].axes]
+    assert list(axes(sweep).items()) == [(name, tuple(values)) for name, values in SWEEP_PRESETS["fig5"].axes]
     assert sweep.settings["dataset"] == "digits_3" and sweep.seeds == 5
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", SWEEP_PRESETS)
 def test_each_question_sets_the_controls(open_page: Open, sweeps: Silent, name: str) -> None:
     page = open_page()
     page.selectbox(key="question").set_value(name).run()
     found = axes(asked(page, sweeps))
-    for setting, values in QUESTIONS[name].axes:
+    for setting, values in SWEEP_PRESETS[name].axes:
         assert set(found[setting]) == set(values)
 
 
@@ -129,7 +129,7 @@ def test_a_broken_link_opens_a_sound_page(open_page: Open, parameters: dict[str,
     page = open_page(**parameters)
     said = [notice.value for notice in (*page.warning, *page.error)]
     assert all("Traceback" not in words and len(words.splitlines()) == 1 for words in said)
-    assert page.selectbox(key="question").value in QUESTIONS
+    assert page.selectbox(key="question").value in SWEEP_PRESETS
 
 
 def test_an_earlier_sweep_sets_the_controls(open_page: Open, sweeps: Silent) -> None:
@@ -161,7 +161,7 @@ def test_the_command_is_that_of_the_sweep(open_page: Open, sweeps: Silent) -> No
     sweep = asked(page, sweeps)
     assert command == sweep_command(sweep)
     options = cli._parser().parse_args(command.split()[3:])
-    assert sweep_cli.sweep_of(options).configs.keys() == sweep.configs.keys()
+    assert sweep_cli.parse_sweep(options).configs.keys() == sweep.configs.keys()
 
 
 @pytest.mark.parametrize(("gpu", "words"), [("", "this machine"), ("NVIDIA _Paper", "machine's NVIDIA \\_Paper")])

@@ -30,7 +30,7 @@ from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run
-from anoonly_core.snippets import marked_script
+from anoonly_core.snippets import labeled_script
 from anoonly_core.zero_shot.class_table import class_table_identity, load_class_table
 from tests.tables import cancer
 
@@ -296,7 +296,7 @@ def test_what_was_marked_goes_on_elsewhere_to_the_bit(tmp_path: Path) -> None:
     pd.DataFrame(RARE.X).add_prefix("x").to_csv(tmp_path / "cells.csv", index=False)
     scored = score_table(AnoOnlyDetector.load(tmp_path / "d.safetensors"), read_table(tmp_path / "cells.csv"), "cells")
     np.testing.assert_array_equal(scored.scores.astype(np.float32), ranked.scores)
-    script = marked_script(config, marked)
+    script = labeled_script(config, marked)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
     written = pd.read_csv(tmp_path / "scores.csv").sort_values("row")

@@ -9,33 +9,33 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.metrics.confidence import margin_of_error
-from anoonly_core.reproduction.cells import by_file, by_seed, equals, paired, signed
+from anoonly_core.reproduction.cells import is_value, means_by_seed, paired_differences, signed, values_by_file
 from anoonly_core.reproduction.evidence import Evidence
 from anoonly_core.reproduction.experiments import ANOONLY
 from anoonly_core.reproduction.families import PAPER_FAMILIES, files_of
-from anoonly_core.reproduction.grid import Entry, Grid
+from anoonly_core.reproduction.grid import Grid, GridValue
 from anoonly_core.reproduction.significance import Gain, gain
 from anoonly_core.reproduction.tables import ALL
 
 __all__ = [
     "NOT_MEASURED",
+    "Discrepancy",
     "Finding",
-    "Point",
     "Rows",
-    "both",
-    "change_words",
+    "change_text",
     "gain_of",
-    "gain_words",
+    "gain_text",
     "is_all",
-    "listed",
+    "join_words",
     "mean_of",
+    "means_text",
     "of_system",
-    "pair",
-    "places",
+    "pair_text",
     "runs_of",
+    "scopes",
 ]
 
-Rows = list[tuple[Entry, ...]]
+Rows = list[tuple[GridValue, ...]]
 NOT_MEASURED = "not measured"
 
 
@@ -48,7 +48,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Point:
+class Discrepancy:
     """One thing that does not add up.
 
     claim: what is published, with its place. asked: the experiments whose runs it rests on; none where published
@@ -58,8 +58,8 @@ class Point:
     name: str
     title: str
     claim: str
-    asked: tuple[str, ...]
-    find: Callable[[Evidence], Finding | None]
+    experiments: tuple[str, ...]
+    measure: Callable[[Evidence], Finding | None]
 
     @property
     def command(self) -> str:
@@ -73,11 +73,11 @@ def runs_of(evidence: Evidence, name: str, **where: object) -> pd.DataFrame:
     for field, wanted in where.items():
         if runs.empty:
             break
-        runs = runs[equals(runs[field], wanted)]
+        runs = runs[is_value(runs[field], wanted)]
     return runs
 
 
-def places(runs: pd.DataFrame) -> list[tuple[str, list[str]]]:
+def scopes(runs: pd.DataFrame) -> list[tuple[str, list[str]]]:
     """Each of the paper's families that has runs, with its files in words, and all of them together."""
     here = [family for family in PAPER_FAMILIES if len(runs) and (runs["family"] == family).any()]
     found = [(_with_files(family, runs, [family]), [family]) for family in here]
@@ -102,21 +102,21 @@ def mean_of(runs: pd.DataFrame, families: Sequence[str], metric: str = "aucroc",
     if own.empty or own["family"].nunique() < len(families):
         return float("nan")
     means: dict[str, list[float]] = {}
-    for (family, _), seeds in by_file(own, metric).items():
+    for (family, _), seeds in values_by_file(own, metric).items():
         means.setdefault(family, []).append(float(np.mean(list(seeds.values()))))
     return float(np.mean([np.mean(found) for found in means.values()]))
 
 
-def pair(baseline: float, anoonly: float) -> str:
+def pair_text(baseline: float, anoonly: float) -> str:
     """ "79.2 → 78.5"."""
     if np.isnan(baseline) or np.isnan(anoonly):
         return NOT_MEASURED
     return f"{baseline:.1f} → {anoonly:.1f}"
 
 
-def both(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> str:
+def means_text(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> str:
     """A head by itself and with AnoOnly: "79.2 → 78.5"."""
-    return pair(*(mean_of(runs, families, metric, system) for system in (head, f"{head}{ANOONLY}")))
+    return pair_text(*(mean_of(runs, families, metric, system) for system in (head, f"{head}{ANOONLY}")))
 
 
 def gain_of(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> Gain | None:
@@ -124,16 +124,18 @@ def gain_of(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str 
     return gain(runs, head, metric, families, "") if len(runs) else None
 
 
-def gain_words(found: Gain | None) -> str:
+def gain_text(found: Gain | None) -> str:
     """ "+5.1 ± 1.3"."""
     return NOT_MEASURED if found is None else found.text()
 
 
-def change_words(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc") -> str:
+def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc") -> str:
     """How far one cell's runs lie above another's, paired by file and seed, with its 95 % interval: "+3.2 ± 2.0"."""
-    sides = (by_file(runs[runs["family"].isin(families)], metric) if len(runs) else {} for runs in (before, after))
-    found = paired(*sides)
-    means = by_seed(found) if {family for family, _ in found} == set(families) else []
+    sides = (
+        values_by_file(runs[runs["family"].isin(families)], metric) if len(runs) else {} for runs in (before, after)
+    )
+    found = paired_differences(*sides)
+    means = means_by_seed(found) if {family for family, _ in found} == set(families) else []
     if not means:
         return NOT_MEASURED
     half = margin_of_error(means)
@@ -145,6 +147,6 @@ def of_system(runs: pd.DataFrame, system: str) -> pd.DataFrame:
     return runs[runs["system"] == system] if len(runs) else runs
 
 
-def listed(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     """ "a, b and c"."""
     return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
