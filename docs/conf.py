@@ -1,0 +1,34 @@
+"""Sphinx configuration of the documentation site; `make docs` builds it."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
+
+from anoonly_core import __version__  # noqa: E402
+
+project = "AnoOnly"
+author = "the AnoOnly project"
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions += ["plain_docstrings", "repository_links", "mathml", "offline"]  # docs/_ext
+exclude_patterns = ["_build"]
+default_role = "code"  # docstrings mark code with single backticks
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_default_options = {"members": True, "undoc-members": True, "member-order": "bysource"}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = False
+
+html_theme = "furo"
+html_title = f"AnoOnly {release}"
+html_favicon = "../assets/icon.svg"
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_show_copyright = False
