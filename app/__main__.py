@@ -1,21 +1,15 @@
-"""python -m app: start the server with its libraries loaded and its workers warm, so that the first page is quick."""
+"""python -m app: serve the page; arguments go to `streamlit run`."""
 
 import sys
-from importlib import import_module
 from pathlib import Path
 
 
 def main() -> None:
-    """Load the page's libraries, start the workers, then serve; further arguments go to `streamlit run`."""
+    """Start the server; if it is opened to a network, it answers to this machine's names there."""
     from streamlit.web import cli
 
-    from app.navigation import PAGES
     from app.server import allowed_hosts
-    from app.server.startup import prepare
 
-    for name in PAGES:  # loaded now, or the first page would wait for it
-        import_module(f"app.views.{name}.page")
-    prepare()
     arguments = allowed_hosts.server_arguments(sys.argv[1:])
     if added := arguments[len(sys.argv) - 1 :]:
         names = ", ".join(argument.partition("=")[2] for argument in added)

@@ -1,57 +1,33 @@
-"""The script that Streamlit runs: navigation, nothing else."""
+"""The server's application: `streamlit run app/main.py` and `python -m app` both serve it."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 
-ROOT = str(Path(__file__).resolve().parents[1])
+from starlette.middleware import Middleware
+from streamlit.starlette import App
 
-if ROOT not in sys.path:  # `streamlit run app/main.py` puts the folder of this file there instead
-    sys.path.insert(0, ROOT)
+FOLDER = Path(__file__).resolve().parent
+
+if str(FOLDER.parent) not in sys.path:  # `streamlit run app/main.py` puts the folder of this file there instead
+    sys.path.insert(0, str(FOLDER.parent))
+
+from app.navigation import PAGES  # noqa: E402 - the path is set above
+from app.server.message_limit import MessageLimit  # noqa: E402
+from app.server.startup import prepare  # noqa: E402
 
 
-def main() -> None:
-    """Declare the pages and run the one that the browser asks for."""
-    import streamlit as st
-
-    from anoonly_core.paths import ASSETS
-    from app.controls.links import arrive
-    from app.navigation import declare
-    from app.server.startup import prepare
-    from app.views.clean.page import page as clean
-    from app.views.compare.page import page as compare
-    from app.views.datasets.page import page as datasets
-    from app.views.label.page import page as label
-    from app.views.lessons.page import page as lessons
-    from app.views.microscope.page import page as microscope
-    from app.views.reproduce.page import page as reproduce
-    from app.views.runs.page import page as runs
-    from app.views.sweep.page import page as sweep
-    from app.views.your_table.page import page as your_table
-    from app.views.zero_shot.page import page as zero_shot
-    from app.widgets.session import finish_page
-
+@asynccontextmanager
+async def lifespan(app: App) -> AsyncIterator[None]:
+    """Load the pages and prepare the process before the server answers, so that the first page is quick."""
+    for name in PAGES:
+        import_module(f"app.views.{name}.page")
     prepare()
-    st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
-    st.html(ASSETS / "page.css")
-    chosen = declare(
-        {
-            "compare": compare,
-            "lessons": lessons,
-            "microscope": microscope,
-            "sweep": sweep,
-            "zero_shot": zero_shot,
-            "clean": clean,
-            "reproduce": reproduce,
-            "datasets": datasets,
-            "your_table": your_table,
-            "label": label,
-            "runs": runs,
-        }
-    )
-    arrive(chosen.title)
-    chosen.run()
-    finish_page()
+    yield
 
 
-if __name__ == "__main__":  # the worker processes import this file too
-    main()
+app = App(FOLDER / "script.py", lifespan=lifespan, middleware=[Middleware(MessageLimit)])

@@ -35,7 +35,7 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
 VIEWS = ("clean", "compare", "datasets", "label", "lessons", "microscope", "reproduce", "runs", "sweep", "your_table")
 APP_FLOORS: tuple[tuple[str, ...], ...] = (
     ("", "__main__", "bundled_results"),
-    ("main",),
+    ("main", "script"),
     (*(f"views.{view}" for view in VIEWS), "views.zero_shot"),
     ("controls",),
     ("navigation",),

@@ -25,7 +25,7 @@ from app.server.jobs import Jobs
 from app.server.result_cache import SHIPPED
 
 PATIENCE_S = 90.0
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
+MAIN = Path(__file__).parents[2] / "app" / "script.py"
 
 MakeJobs = Callable[..., Jobs]
 

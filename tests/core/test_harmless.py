@@ -18,7 +18,7 @@ MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml
 CALLS = {"os.system", "os.popen", "pd.read_pickle", "torch.load", "torch.save", "pd.eval", "importlib.import_module"}
 ARGUMENTS = {"unsafe_allow_html", "unsafe_allow_javascript", "shell", "unsafe_hash"}
 # Where markup of our own is drawn; what is put into it is escaped there.
-OWN_MARKUP = {"app/main.py": 1, "app/views/datasets/page.py": 1}
+OWN_MARKUP = {"app/script.py": 1, "app/views/datasets/page.py": 1}
 OF_DATA = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "srcdoc")
 OUTSIDE = re.compile(r"https?://(?!www\.w3\.org/)|//cdn|@import|fetch\(|XMLHttpRequest|WebSocket\(|sendBeacon")
 

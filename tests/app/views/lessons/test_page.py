@@ -20,7 +20,7 @@ from app.text.verdict import format_difference, paired_difference
 from app.views.lessons.lessons import LESSONS, Lesson
 from tests.app.conftest import MakeJobs
 
-MAIN = Path(__file__).parents[4] / "app" / "main.py"
+MAIN = Path(__file__).parents[4] / "app" / "script.py"
 # Its runs come with the product: nothing is trained for it.
 SHIPPED_STEP = {"lesson": "dirty_pool", "step": "2"}
 STEP = LESSONS["dirty_pool"].steps[1]

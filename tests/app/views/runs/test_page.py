@@ -26,7 +26,7 @@ from app.server.jobs import Jobs
 from app.views.runs.page import EMPTY, HINT
 from tests.app.conftest import MakeJobs
 
-MAIN = Path(__file__).parents[4] / "app" / "main.py"
+MAIN = Path(__file__).parents[4] / "app" / "script.py"
 FILE = "my folder/table.csv"
 
 Shipped = tuple[list[RunResult], list[RunResult]]
@@ -299,5 +299,5 @@ def test_a_run_opened_from_here_takes_nothing_from_before(
 
 
 def test_streamlit_does_not_take_our_pages_for_its_own() -> None:
-    """It would run each file of a folder `pages` beside main.py as a script at a first visit to its address."""
+    """It would run each file of a folder `pages` beside script.py as a script at a first visit to its address."""
     assert not PagesManager(str(MAIN)).uses_pages_directory

@@ -21,7 +21,7 @@ from app.server.sweep_queue import SweepQueue
 from app.views.sweep import controls as sweep_controls
 from tests.app.conftest import MakeJobs
 
-MAIN = Path(__file__).parents[4] / "app" / "main.py"
+MAIN = Path(__file__).parents[4] / "app" / "script.py"
 Open = Callable[..., AppTest]
 
 

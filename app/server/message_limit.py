@@ -1,0 +1,78 @@
+"""A limit on the messages of one WebSocket, so that one connection cannot keep the server from the others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["BURST", "MESSAGES_PER_S", "MessageLimit", "TokenBucket"]
+
+# A slider that is dragged sends some ten messages a second, a page that follows its runs two or three.
+MESSAGES_PER_S = 20.0
+BURST = 100.0
+
+
+class TokenBucket:
+    """A token bucket: it holds `burst` tokens at most and gains `rate` tokens a second.
+
+    Parameters
+    ----------
+    rate : float
+        Tokens gained per second.
+    burst : float
+        Tokens held at the start and at most.
+    clock : callable
+        Returns the time in seconds.
+    """
+
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._burst, self._clock = rate, burst, clock
+        self._tokens, self._counted = burst, clock()
+
+    def take(self) -> float:
+        """Take one token, now or in advance.
+
+        Returns
+        -------
+        float
+            Seconds to wait until the token is there; 0 if it is there now.
+        """
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._counted) * self._rate) - 1
+        self._counted = now
+        return max(0.0, -self._tokens / self._rate)
+
+
+class MessageLimit:
+    """ASGI middleware: read a WebSocket's messages no faster than its token bucket allows.
+
+    Messages above the limit are not lost. They wait in the socket, whose sender has to wait in turn.
+
+    Parameters
+    ----------
+    app : ASGI application
+        The application behind this middleware.
+    rate, burst : float
+        Messages per second, and messages that may come at once.
+    """
+
+    def __init__(self, app: ASGIApp, rate: float = MESSAGES_PER_S, burst: float = BURST) -> None:
+        self._app, self._rate, self._burst = app, rate, burst
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or one WebSocket."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        bucket = TokenBucket(self._rate, self._burst)
+
+        async def receive_slowly() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive" and (wait_s := bucket.take()) > 0:
+                await asyncio.sleep(wait_s)
+            return message
+
+        await self._app(scope, receive_slowly, send)
