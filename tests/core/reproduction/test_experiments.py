@@ -7,13 +7,22 @@ from collections import Counter
 import pytest
 
 from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.adbench.files import manifest
 from anoonly_core.reproduction.discrepancies import DISCREPANCIES
 from anoonly_core.reproduction.experiments import EXPERIMENTS, SYSTEMS, TOO_LARGE, planned_runs
 from anoonly_core.reproduction.families import FAMILIES, PAPER_FAMILIES, family_of, files_of
 from anoonly_core.reproduction.reports import REPORTS, experiments_for
-from anoonly_core.reproduction.results import KEY_LETTERS, shipped_datasets, shipped_results
+from anoonly_core.reproduction.results import (
+    COLUMNS,
+    KEY_LETTERS,
+    SHIPPED,
+    read_rows,
+    shipped_datasets,
+    shipped_results,
+)
 from anoonly_core.reproduction.tables import LAYOUTS
+from anoonly_core.results.keys import run_key
 
 
 def test_families_are_adbench_s_files() -> None:
@@ -91,3 +100,14 @@ def test_results_ship_for_every_run_of_the_files_that_were_at_hand() -> None:
     assert all(
         set(run.metrics) and 0 <= min(run.metrics.values()) <= max(run.metrics.values()) <= 1 for run in known.values()
     )
+
+
+def test_every_shipped_result_has_the_key_of_its_settings() -> None:
+    rows = read_rows(SHIPPED)
+    settings = [COLUMNS.index(name) for name in RunConfig.model_fields]
+    names = tuple(RunConfig.model_fields)
+    for row in rows:
+        values = zip(names, (row[column] for column in settings), strict=True)
+        config = make_config(**{name: value for name, value in values if value})
+        assert run_key(config, row[COLUMNS.index("device")]).startswith(row[COLUMNS.index("key")]), row
+    assert len(rows) == len({row[COLUMNS.index("key")] for row in rows}) == 12340
