@@ -10,11 +10,10 @@ from typing import Any
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
-from anoonly_core.data.catalogue import find
+from anoonly_core.data.catalogue import FileEntry, UploadEntry, find
 from anoonly_core.data.split import SPLIT_FIELDS
-from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.readers import file_suffix
-from anoonly_core.data.tables.uri import format_uri, is_file_uri, parse_uri
+from anoonly_core.data.tables.uri import format_uri
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
 
 __all__ = [
@@ -66,16 +65,21 @@ def file_name(config: RunConfig, what: str) -> str:
 
 
 def source_file(name: str) -> str | None:
-    """The file that a data set of a user's own is, as its user calls it; None for one of the catalogue."""
-    if (table := uploads.find(name)) is not None:
-        return table.file_name
-    return str(parse_uri(name)[0]) if find(name) is None and is_file_uri(name) else None
+    """Return the file name of an upload or the path of a table file; None for other data sets."""
+    match find(name):
+        case UploadEntry(upload=upload):
+            return upload.file_name
+        case FileEntry(path=path):
+            return str(path)
+    return None
 
 
 def _elsewhere(name: str) -> str:
-    """What a data set is called away from this server: a table that was brought to the page by its file."""
-    table = uploads.find(name)
-    return name if table is None else format_uri(table.file_name, table.get_schema())
+    """Return a name that works on another machine: an upload as the URI of its file, others unchanged."""
+    match find(name):
+        case UploadEntry(upload=upload):
+            return format_uri(upload.file_name, upload.get_schema())
+    return name
 
 
 def _joined(command: str, settings: dict[str, Any]) -> str:
@@ -138,14 +142,14 @@ import pandas as pd
 import torch
 
 from anoonly_core import AnoOnlyDetector, make_config
-from anoonly_core.data.catalogue import load
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.split import make_split
 
 # One thread, as on the page.
 torch.set_num_threads(1)
 
 {where}name = {dataset}
-dataset = load(name)
+dataset = resolve(name).load()
 split = make_split(dataset, make_config({split}))
 
 # Trains on dataset.X[split.train], of which split.labeled are the labeled anomalies.

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from anoonly_core.data.adbench.files import ManifestEntry, fetch, find_entry, manifest, verified_path
-from anoonly_core.data.catalogue import check_name
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import UnknownDataset
 
@@ -30,7 +30,7 @@ def _fetch(options: argparse.Namespace) -> None:
         elif family := [entry for entry in manifest().values() if entry.folder == name]:
             wanted += family
         else:
-            check_name(name)
+            resolve(name)
             raise UnknownDataset(f"{printable(name)} needs no download: it is bundled or a file of yours.")
     for entry in wanted:
         if (path := verified_path(entry)) is None:

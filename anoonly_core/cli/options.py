@@ -10,7 +10,7 @@ import pandas as pd
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RULES, RunConfig, make_config
-from anoonly_core.data.catalogue import check_name
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.files import write_atomic
@@ -49,7 +49,7 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
             raise InvalidConfig(f"{given['baseline']} has no λ_n, so leave --anomaly-only out.")
         given["lambda_n"] = 0.0
     first = make_config(**given)
-    check_name(first.dataset)
+    resolve(first.dataset)
     if options.seeds is None:
         return [first]
     return [first.with_(seed=first.seed + number) for number in range(parse_seeds(options.seeds))]

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
 from anoonly_core.cli.options import check_table_path, write_table
 from anoonly_core.config import RULES
-from anoonly_core.data.catalogue import DATASETS, check_name, load
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution.executor import stored_runs
 from anoonly_core.metrics.ranking import METRICS
@@ -46,15 +46,15 @@ def _sweep(options: argparse.Namespace) -> None:
     sweep = parse_sweep(options)
     check_device(options.device)
     out = check_table_path(options.out)
-    name = check_name(str(sweep.settings.get("dataset", "digits_3")))
-    if name in DATASETS and not DATASETS[name].is_local():
-        with tqdm(unit="B", unit_scale=True, desc=name, disable=None) as bar:
+    entry = resolve(str(sweep.settings.get("dataset", "digits_3")))
+    if not entry.is_local():
+        with tqdm(unit="B", unit_scale=True, desc=entry.name, disable=None) as bar:
 
             def show(done: int, total: int | None) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
 
-            load(name, show)
+            entry.load(show)
     for sentence in sweep.left_out:
         print(f"Left out: {sentence}", file=sys.stderr)
     store = default_store()

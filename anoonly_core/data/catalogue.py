@@ -1,149 +1,293 @@
-"""Every data set by name: the bundled ones, ADBench's 195 files, and files of the user's own."""
+"""The catalogue: every data set by name, from bundled sets and ADBench files to uploads and table files."""
 
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 
 from anoonly_core.data import bundled
 from anoonly_core.data.adbench import files as adbench
+from anoonly_core.data.adbench.download import ByteProgress
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import check_file
-from anoonly_core.data.tables.uri import is_file_uri, load_uri, parse_uri, uri_identity
+from anoonly_core.data.tables.schema import TableSchema
+from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, load_file, parse_file, parse_uri
 from anoonly_core.errors import UnknownDataset
 
-__all__ = ["DATASETS", "Entry", "check_name", "find", "identity", "load", "load_cached"]
+__all__ = ["DATASETS", "Entry", "FileEntry", "UploadEntry", "find", "load_cached", "resolve"]
 
-ByteProgress = Callable[[int, int | None], None]
+CACHED_DATASETS = 4
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One data set of the catalogue.
+class Entry(ABC):
+    """One data set that a name stands for, before its rows are loaded.
 
-    identity: changes whenever its rows would. bundled: needs neither a file nor the network. facts, provenance:
-    what is known of it without loading it. file: ADBench's, None where it is bundled.
+    Attributes
+    ----------
+    name
+        Name in the catalogue, of the upload, or the URI of a table file.
+    family
+        Group of data sets for listings, such as ``digits`` or an ADBench folder.
+    facts
+        Rows, columns and anomalies as far as known without reading a file.
+    provenance
+        Source and license.
     """
 
     name: str
     family: str
-    identity: str
-    bundled: bool
     facts: Facts
     provenance: Provenance
-    load: Callable[[ByteProgress | None], Dataset]
-    is_local: Callable[[], bool]
-    file: adbench.ManifestEntry | None = None
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """Text that changes whenever the rows change; run keys contain it.
+
+        Raises
+        ------
+        UnknownDataset, BadDataFile
+            If the data set is a file that cannot be read.
+        """
+
+    @abstractmethod
+    def load(self, progress: ByteProgress | None = None) -> Dataset:
+        """Load the rows, downloading the file first if it is missing.
+
+        Parameters
+        ----------
+        progress
+            Called with the bytes downloaded and the total bytes, None while unknown.
+
+        Raises
+        ------
+        UnknownDataset, DatasetUnavailable, DownloadFailed, BadDataFile, InvalidConfig
+        """
+
+    @property
+    def bundled(self) -> bool:
+        """True if the data set needs neither a file nor the network."""
+        return False
+
+    @property
+    def file(self) -> adbench.ManifestEntry | None:
+        """ADBench file that holds the rows, or None."""
+        return None
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """Steps from table columns to features, or None where the rows come as features."""
+        return None
+
+    def is_local(self) -> bool:
+        """Return True if loading needs no download; the file is not verified."""
+        return True
 
     def known_facts(self) -> Facts:
-        """The facts, measured in the file where they are not known and it is on this machine."""
-        if self.file is None or self.facts.anomalies is not None:
+        """Return the facts, read from a local file where the catalogue does not know them."""
+        return self.facts
+
+
+@dataclass(frozen=True)
+class _BundledEntry(Entry):
+    make: Callable[[str], Dataset]
+
+    @property
+    def identity(self) -> str:
+        return f"bundled:{self.name}:1"
+
+    @property
+    def bundled(self) -> bool:
+        return True
+
+    def load(self, progress: ByteProgress | None = None) -> Dataset:
+        return self.make(self.name)
+
+
+@dataclass(frozen=True)
+class _AdbenchEntry(Entry):
+    manifest_entry: adbench.ManifestEntry
+
+    @property
+    def identity(self) -> str:
+        return f"adbench:{self.manifest_entry.git_blob_sha1}"
+
+    @property
+    def file(self) -> adbench.ManifestEntry:
+        return self.manifest_entry
+
+    def load(self, progress: ByteProgress | None = None) -> Dataset:
+        X, y = adbench.load_arrays(self.manifest_entry, progress)
+        return make_dataset(self.name, X, y.ravel(), self.provenance)
+
+    def is_local(self) -> bool:
+        return adbench.is_local(self.manifest_entry)
+
+    def known_facts(self) -> Facts:
+        if self.facts.anomalies is not None:
             return self.facts
-        return adbench.read_facts(self.file) or self.facts
+        return adbench.read_facts(self.manifest_entry) or self.facts
 
 
-def _bundled(name: str, make: Callable[[str], Dataset], family: str) -> Entry:
-    about = bundled.DESCRIPTIONS[name]
-    identity = f"bundled:{name}:1"
-    return Entry(name, family, identity, True, about.facts, about.provenance, lambda progress: make(name), lambda: True)
+@dataclass(frozen=True)
+class UploadEntry(Entry):
+    """A table uploaded to this server."""
+
+    upload: uploads.Upload
+
+    @property
+    def identity(self) -> str:
+        """Hash of the parsed rows; empty before a schema was applied."""
+        return self.upload.identity
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Steps from table columns to features."""
+        return self.upload.get_preprocessing()
+
+    def load(self, progress: ByteProgress | None = None) -> Dataset:
+        """Load the parsed rows; raise BadDataFile unless both classes are present."""
+        return uploads.load_dataset(self.upload)
 
 
-def _digit(name: str) -> Dataset:
-    return bundled.digit_against_rest(name, int(name.removeprefix("digits_")))
+@dataclass(frozen=True)
+class FileEntry(Entry):
+    """A table file on this machine, addressed by path and schema."""
+
+    path: Path
+    schema: TableSchema
+
+    @property
+    def identity(self) -> str:
+        """Hash of the file, with the schema unless it is the default one; reads the whole file."""
+        return file_identity(self.path, self.schema)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Steps from table columns to features; reads the whole file."""
+        return parse_file(self.path, self.schema).preprocessing
+
+    def load(self, progress: ByteProgress | None = None) -> Dataset:
+        """Read the rows; raise BadDataFile unless both classes are present."""
+        return load_file(self.path, self.schema)
 
 
-def _digit_alone(name: str) -> Dataset:
-    return bundled.digit_alone(name, int(name.removeprefix("digits_only_")))
+def _bundled(name: str, family: str, make: Callable[[str], Dataset]) -> Entry:
+    description = bundled.DESCRIPTIONS[name]
+    return _BundledEntry(name, family, description.facts, description.provenance, make)
 
 
-def _adbench(name: str, entry: adbench.ManifestEntry) -> Entry:
-    note = f"{entry.qualified_name} at commit {adbench.COMMIT[:7]}"
-    provenance = Provenance(adbench.SOURCE, "BSD 2-clause", note)
-
-    def load_entry(progress: ByteProgress | None) -> Dataset:
-        X, y = adbench.load_arrays(entry, progress)
-        return make_dataset(name, X, y.ravel(), provenance)
-
-    identity = f"adbench:{entry.git_blob_sha1}"
-    here = partial(adbench.is_local, entry)
-    return Entry(name, entry.folder, identity, False, entry.facts, provenance, load_entry, here, entry)
+def _adbench(name: str, file: adbench.ManifestEntry) -> Entry:
+    note = f"{file.qualified_name} at commit {adbench.COMMIT[:7]}"
+    return _AdbenchEntry(name, file.folder, file.facts, Provenance(adbench.SOURCE, "BSD 2-clause", note), file)
 
 
+def _upload(upload: uploads.Upload) -> UploadEntry:
+    counts = upload.counts or {}
+    facts = Facts(counts.get("rows"), counts.get("features"), counts.get("anomalies"))
+    return UploadEntry(upload.name, "yours", facts, uploads.provenance(upload), upload)
+
+
+def _file(uri: str) -> FileEntry:
+    path, schema = parse_uri(uri)
+    return FileEntry(uri, "yours", Facts(), file_provenance(path), path, schema)
+
+
+# Names of the bundled sets and of the ADBench files, each with its entry.
 DATASETS = MappingProxyType(
     {
-        **{f"digits_{d}": _bundled(f"digits_{d}", _digit, "digits") for d in range(10)},
-        **{f"digits_only_{d}": _bundled(f"digits_only_{d}", _digit_alone, "digits") for d in range(10)},
-        "digits_low": _bundled("digits_low", bundled.digits_low, "digits"),
-        "breast_cancer": _bundled("breast_cancer", bundled.breast_cancer, "breast_cancer"),
-        **{name: _adbench(name, entry) for name, entry in adbench.manifest().items()},
+        **{
+            f"digits_{d}": _bundled(f"digits_{d}", "digits", partial(bundled.digit_against_rest, digit=d))
+            for d in range(10)
+        },
+        **{
+            f"digits_only_{d}": _bundled(f"digits_only_{d}", "digits", partial(bundled.digit_alone, digit=d))
+            for d in range(10)
+        },
+        "digits_low": _bundled("digits_low", "digits", bundled.digits_low),
+        "breast_cancer": _bundled("breast_cancer", "breast_cancer", bundled.breast_cancer),
+        **{name: _adbench(name, file) for name, file in adbench.manifest().items()},
     }
 )
 
 
-def _own(table: uploads.Upload) -> Entry:
-    counts = table.counts or {}
-    facts = Facts(counts.get("rows"), counts.get("features"), counts.get("anomalies"))
-    return Entry(
-        *(table.name, "yours", table.identity, False, facts, uploads.provenance(table)),
-        *(lambda progress: uploads.load_dataset(table), lambda: True),
-    )
-
-
 def find(name: str) -> Entry | None:
-    """The data set of this name, in the catalogue or among the tables that were brought to the page; None if none."""
+    """Return the entry of a name, or None if there is none; a table file need not exist.
+
+    Catalogue names come first, then uploads, then qualified ADBench names, then table files.
+
+    Raises
+    ------
+    InvalidConfig
+        If the name is a file URI with a malformed schema.
+    """
     if name in DATASETS:
         return DATASETS[name]
-    if (table := uploads.find(name)) is not None:
-        return _own(table)
-    twin = adbench.find_entry(name)
-    return DATASETS.get(twin.catalogue_name) if twin else None
+    if (upload := uploads.find(name)) is not None:
+        return _upload(upload)
+    if (file := adbench.find_entry(name)) is not None:
+        return DATASETS[file.catalogue_name]
+    return _file(name) if is_file_uri(name) else None
 
 
-def check_name(name: str) -> str:
-    """The name itself if a data set or a file has it; raises UnknownDataset with a suggestion, or InvalidConfig."""
-    if find(name) is not None:
-        return name
-    if is_file_uri(name):
-        check_file(parse_uri(name)[0])
-        return name
-    if uploads.is_upload_name(name):
-        uploads.get(name)  # which says that it is gone
+def resolve(name: str) -> Entry:
+    """Return the entry of a name.
+
+    Parameters
+    ----------
+    name
+        Catalogue name, FOLDER/NAME of an ADBench file, name of an upload, or file URI
+        such as ``cars.csv?label=state&anomaly=broken``.
+
+    Raises
+    ------
+    UnknownDataset
+        If nothing has this name, with up to three similar names.
+    InvalidConfig
+        If the name is a file URI with a malformed schema.
+    """
+    entry = find(name)
+    if entry is None and uploads.is_upload_name(name):
+        return _upload(uploads.get(name))  # raises: the upload was removed
+    if entry is None:
+        raise _unknown(name)
+    if isinstance(entry, FileEntry):
+        check_file(entry.path)
+    return entry
+
+
+def load_cached(name: str) -> Dataset:
+    """Load a data set by name, keeping the last four in memory by identity.
+
+    Raises
+    ------
+    UnknownDataset, DatasetUnavailable, DownloadFailed, BadDataFile, InvalidConfig
+    """
+    entry = resolve(name)
+    identity = entry.identity
+    dataset = _cache.get(identity)
+    if dataset is None:
+        dataset = entry.load()
+        while len(_cache) >= CACHED_DATASETS:
+            _cache.pop(next(iter(_cache)))
+        _cache[identity] = dataset
+    return dataset
+
+
+_cache: dict[str, Dataset] = {}
+
+
+def _unknown(name: str) -> UnknownDataset:
     folded = {known.casefold(): known for known in DATASETS}
     near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
     hint = f": did you mean {' or '.join(near)}?" if near else "; `datasets` lists them all."
     short = name if len(name) <= 60 else f"{name[:57]}..."
-    raise UnknownDataset(f"There is no data set called {short!r}{hint}")
-
-
-def identity(name: str) -> str:
-    """What the run's key knows a data set by; the content's hash for a file."""
-    entry = find(check_name(name))
-    return entry.identity if entry else uri_identity(name)
-
-
-def load(name: str, progress: ByteProgress | None = None) -> Dataset:
-    """A data set by name or path, downloaded if need be; progress(bytes so far, bytes in all or None).
-
-    Raises UnknownDataset, DatasetUnavailable, DownloadFailed, BadDataFile or InvalidConfig with one sentence.
-    """
-    entry = find(check_name(name))
-    return entry.load(progress) if entry else load_uri(name)
-
-
-def load_cached(name: str, progress: ByteProgress | None = None) -> Dataset:
-    """The same, remembered while its identity stays the same."""
-    key = identity(name)
-    dataset = _recent.get(key)
-    if dataset is None:
-        dataset = load(name, progress)
-        while len(_recent) >= 4:
-            _recent.pop(next(iter(_recent)))
-        _recent[key] = dataset
-    return dataset
-
-
-_recent: dict[str, Dataset] = {}
+    return UnknownDataset(f"There is no data set called {short!r}{hint}")

@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.config import RunConfig
-from anoonly_core.data.catalogue import find, load_cached
+from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, make_split
-from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.columns import profile_column
 from anoonly_core.data.tables.preprocessing import Column, Preprocessing
 from anoonly_core.data.tables.schema import TableSchema, find_label_column
-from anoonly_core.data.tables.uri import read_uri
 from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
 from anoonly_core.detector.network import Report
 from anoonly_core.detector.result import DetectorResult, row_parts
@@ -41,7 +39,7 @@ def detector_for_split(
     given = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
     detector = AnoOnlyDetector(**given, random_state=config.seed)
     detector.fit_split(dataset, split, report)
-    detector.preparation_ = _preparation_of(config.dataset)
+    detector.preparation_ = resolve(config.dataset).preprocessing
     return detector
 
 
@@ -52,13 +50,6 @@ def detector_result(config: RunConfig, report: Report = lambda done, total: None
     scores = detector.decision_function(dataset.X)
     parts = row_parts(dataset, make_split(dataset, config))
     return DetectorResult(detector.to_bytes(), scores, parts, detector.threshold_)
-
-
-def _preparation_of(name: str) -> Preprocessing | None:
-    """How a file's columns become the features of the data set of this name; None where it is no file of a user's."""
-    if (table := uploads.find(name)) is not None:
-        return table.get_preprocessing()
-    return None if find(name) is not None else read_uri(name).preprocessing
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
-from anoonly_core.data.catalogue import DATASETS, identity, load_cached
+from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, EngineUnavailable
 from anoonly_core.execution.job import JobProgress
@@ -139,7 +139,7 @@ class DaskCluster:
             lambda: self._client.submit(
                 function,
                 configs,
-                {name: identity(name) for name in names},
+                {name: resolve(name).identity for name in names},
                 tables,
                 stopped.name,
                 *arguments,
@@ -151,7 +151,7 @@ class DaskCluster:
     def _table(self, name: str) -> Any:
         """A data set for the workers: None where each has it itself, else a future that travels to each once."""
         if name not in self._sent and name not in self._own:
-            if all(self._asked(lambda: self._client.run(_has, name, identity(name))).values()):
+            if all(self._asked(lambda: self._client.run(_has, name, resolve(name).identity)).values()):
                 self._own.add(name)
             else:
                 self._send(name)
@@ -241,7 +241,8 @@ def _versions() -> dict[str, str]:
 def _has(name: str, expected: str) -> bool:
     """Whether this machine has the very data set, bundled or in its cache."""
     try:
-        return identity(name) == expected and (name not in DATASETS or DATASETS[name].is_local())
+        entry = resolve(name)
+        return entry.identity == expected and entry.is_local()
     except AnoOnlyError:
         return False
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
-from anoonly_core.data.catalogue import identity
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.split import SPLIT_FIELDS
 
 __all__ = [
@@ -37,7 +37,7 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
         {
             "config": config.canonical(),
             "revision": revision_of(config.baseline),
-            "data": identity(config.dataset),
+            "data": resolve(config.dataset).identity,
             "device": device if BASELINES[config.baseline].network is not None else "cpu",
         }
     )
@@ -77,7 +77,7 @@ def input_points_key(config: RunConfig, projector: str) -> str:
     """The key of a projection of a run's input rows: the same for all runs that share its split."""
     split = {name: getattr(config, name) for name in SPLIT_FIELDS}
     return digest(
-        {"split": split, "revision": ENGINE_REVISION, "data": identity(config.dataset), "projector": projector}
+        {"split": split, "revision": ENGINE_REVISION, "data": resolve(config.dataset).identity, "projector": projector}
     )
 
 

@@ -15,7 +15,7 @@ from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.columns import list_names, to_words
 from anoonly_core.data.tables.readers import check_file, printable, read_table
 from anoonly_core.data.tables.schema import build_features, find_label_column
-from anoonly_core.data.tables.uri import is_file_uri, parse_uri, uri_identity
+from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, parse_uri
 from anoonly_core.errors import BadDataFile, DatasetUnavailable, UnknownDataset
 
 __all__ = ["CLASS_TABLES", "ClassTable", "class_table_identity", "load_class_table"]
@@ -111,7 +111,7 @@ def class_table_identity(name: str, column: str | None = None) -> str:
     if (table := uploads.find(name)) is not None:
         return table.identity
     _check_path(name)
-    return f"{uri_identity(name)}:{column}"
+    return f"{file_identity(*parse_uri(name))}:{column}"
 
 
 def load_class_table(name: str, column: str | None = None) -> ClassTable:
@@ -135,7 +135,7 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
         )
     X, kept, _, _ = build_features(frame, reading, label, printable(path))
     labels = to_words(frame[label])[kept]
-    return _of_words(printable(path.name), X, labels, Provenance(f"the file {printable(path)}", "yours"))
+    return _of_words(printable(path.name), X, labels, file_provenance(path))
 
 
 def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance) -> ClassTable:

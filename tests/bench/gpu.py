@@ -14,7 +14,7 @@ import torch
 from anoonly_core.baselines import BASELINES
 from anoonly_core.baselines.network import Linear
 from anoonly_core.config import RunConfig, make_config
-from anoonly_core.data.catalogue import DATASETS, load, load_cached
+from anoonly_core.data.catalogue import DATASETS, load_cached, resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, make_split
 from anoonly_core.models import METHODS
@@ -167,7 +167,7 @@ def whole_table(configs: dict[str, RunConfig]) -> tuple[float, dict[str, RunResu
 
     def read(name: str) -> Dataset:  # within what is timed, each file once
         if name not in loaded:
-            loaded[name] = load(name)
+            loaded[name] = resolve(name).load()
         return loaded[name]
 
     begun = time.perf_counter()

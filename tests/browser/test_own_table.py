@@ -15,7 +15,7 @@ import pandas as pd
 from playwright.sync_api import Page, expect
 
 from anoonly_core.config import make_config
-from anoonly_core.data.catalogue import load
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.split import make_split
 from tests.browser.compare_page import ComparePage
 from tests.browser.server import ROOT
@@ -45,8 +45,8 @@ def test_from_a_file_to_the_scores_of_the_command_line_and_nobody_else_sees_it(o
     scores = pd.read_csv(io.BytesIO(taken.value.path().read_bytes())).set_index("row")
 
     address = f"{path}?{READ}"
-    split = make_split(load(address), make_config(dataset=address))
-    assert sorted(scores.index) == sorted(load(address).row_ids[split.test])
+    split = make_split(resolve(address).load(), make_config(dataset=address))
+    assert sorted(scores.index) == sorted(resolve(address).load().row_ids[split.test])
     command = [sys.executable, "-m", "anoonly_core", "run", "--dataset", address, "--lambda-n", "0"]
     environment = {**os.environ, "ANOONLY_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, "--json"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""A file of the user's with how it is meant, in one line: `file.csv?label=class&anomaly=4,5&missing=drop`."""
+"""Table files and their schema in one line: `file.csv?label=class&anomaly=4,5&missing=drop`."""
 
 from __future__ import annotations
 
@@ -10,58 +10,96 @@ from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.readers import file_fingerprint, file_suffix, printable, read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
 
-__all__ = ["format_uri", "is_file_uri", "load_uri", "parse_uri", "read_uri", "uri_identity"]
+__all__ = [
+    "file_identity",
+    "file_provenance",
+    "format_uri",
+    "is_file_uri",
+    "load_file",
+    "parse_file",
+    "parse_uri",
+    "read_uri",
+]
 
 _LISTS = ("anomaly", "normal", "without")
-_PLAIN = " ()[]{}'/:+*$@!~"  # characters that need no escape in a value; those of the address itself do
+_PLAIN = " ()[]{}'/:+*$@!~"  # characters that need no escape in a value
 
 
-def parse_uri(address: str) -> tuple[Path, TableSchema]:
-    """The file and how it is meant; a file whose own name has a question mark is found too.
+def parse_uri(uri: str) -> tuple[Path, TableSchema]:
+    """Split a file URI into its path and schema.
 
-    Values are percent-encoded where they hold one of `%`, `&`, `,` or `=`. Raises InvalidConfig.
+    Parameters
+    ----------
+    uri
+        Path, optionally followed by ``?key=value&…`` with the fields of `TableSchema`.
+        Values are percent-encoded where they contain ``%``, ``&``, ``,`` or ``=``.
+        An existing file with a question mark in its name is taken as a path.
+
+    Raises
+    ------
+    InvalidConfig
+        If a key or a value is not one of `TableSchema`.
     """
-    if "?" not in address or os.path.isfile(address):
-        return Path(address), TableSchema()
-    path, _, said = address.rpartition("?")
+    if "?" not in uri or os.path.isfile(uri):
+        return Path(uri), TableSchema()
+    path, _, query = uri.rpartition("?")
     values: dict[str, object] = {}
-    for part in filter(None, said.split("&")):
+    for part in filter(None, query.split("&")):
         name, _, text = part.partition("=")
         if name in _LISTS:
-            values[name] = tuple(unquote(own).strip() for own in text.split(",") if own)
+            values[name] = tuple(unquote(item).strip() for item in text.split(",") if item)
         else:
             values[name] = unquote(text)
     return Path(path), make_schema(values)
 
 
-def format_uri(path: str, reading: TableSchema) -> str:
-    """The address that means this file and reading; what has not been said is left out."""
-    said = []
-    for name, value in reading.model_dump(exclude_defaults=True).items():
+def format_uri(path: str, schema: TableSchema) -> str:
+    """Return the URI of a path and schema; default values are omitted. The inverse of `parse_uri`."""
+    query = []
+    for name, value in schema.model_dump(exclude_defaults=True).items():
         texts = value if isinstance(value, tuple) else [str(value)]
-        said.append(f"{name}={','.join(quote(str(text), safe=_PLAIN) for text in texts)}")
-    return f"{path}?{'&'.join(said)}" if said else path
+        query.append(f"{name}={','.join(quote(str(text), safe=_PLAIN) for text in texts)}")
+    return f"{path}?{'&'.join(query)}" if query else path
 
 
 def is_file_uri(name: str) -> bool:
-    """Whether a name is meant as a file, by its ending or because one is there."""
+    """Return True if the name ends in a table suffix (before any ``?``) or is an existing file."""
     return bool(file_suffix(name.rpartition("?")[0] if "?" in name else name)) or os.path.isfile(name)
 
 
-def uri_identity(address: str) -> str:
-    """What a key knows a file by: its bytes and how they are read; raises as read_address does."""
-    path, reading = parse_uri(address)
-    known = f"file:{file_suffix(path)}:{file_fingerprint(path)}"
-    return known if reading == TableSchema() else f"{known}:{reading.model_dump_json()}"
+def file_identity(path: Path, schema: TableSchema) -> str:
+    """Return a text that changes with the bytes of the file or the schema.
+
+    Raises
+    ------
+    UnknownDataset, BadDataFile
+        If the file is missing or cannot be read.
+    """
+    identity = f"file:{file_suffix(path)}:{file_fingerprint(path)}"
+    return identity if schema == TableSchema() else f"{identity}:{schema.model_dump_json()}"
 
 
-def read_uri(address: str) -> ParsedTable:
-    """The file's table as it is meant; raises UnknownDataset, InvalidConfig or BadDataFile with one sentence."""
-    path, reading = parse_uri(address)
-    return parse_table(read_table(path), reading, printable(path))
+def file_provenance(path: Path) -> Provenance:
+    """Return the provenance of a table file."""
+    return Provenance(f"the file {printable(path)}", "yours")
 
 
-def load_uri(address: str) -> Dataset:
-    """The same as a data set, which needs rows that are known to be anomalies and rows known to be normal."""
-    path, _ = parse_uri(address)
-    return read_uri(address).dataset(printable(path.name), Provenance(f"the file {printable(path)}", "yours"))
+def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
+    """Read a table file and apply a schema; raise UnknownDataset or BadDataFile."""
+    return parse_table(read_table(path), schema, printable(path))
+
+
+def load_file(path: Path, schema: TableSchema) -> Dataset:
+    """Read a table file as a data set.
+
+    Raises
+    ------
+    UnknownDataset, BadDataFile
+        If the file is missing or unreadable, or lacks labeled anomalies or normal rows.
+    """
+    return parse_file(path, schema).dataset(printable(path.name), file_provenance(path))
+
+
+def read_uri(uri: str) -> ParsedTable:
+    """Read the table that a URI names; raise UnknownDataset, InvalidConfig or BadDataFile."""
+    return parse_file(*parse_uri(uri))

@@ -12,11 +12,9 @@ import plotly.graph_objects as go
 
 from anoonly_core import __version__
 from anoonly_core.config import RULES, RunConfig
-from anoonly_core.data.catalogue import find
+from anoonly_core.data.catalogue import FileEntry, UploadEntry, find
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import TableSchema
-from anoonly_core.data.tables.uri import parse_uri
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import run_command, source_file
@@ -152,19 +150,19 @@ def _settings(a: RunConfig, b: RunConfig) -> Iterable[list[str]]:
 
 def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
     """Where the rows come from; of a user's own file also how it was read."""
-    brought, reading = uploads.find(name), TableSchema()
-    if brought is not None:
-        yield ["file", brought.file_name]
-        reading = brought.get_schema()
-    elif find(name) is None:
-        path, reading = parse_uri(name)
-        yield ["file", path.name]
+    entry, schema = find(name), TableSchema()
+    if isinstance(entry, UploadEntry):
+        yield ["file", entry.upload.file_name]
+        schema = entry.upload.get_schema()
+    elif isinstance(entry, FileEntry):
+        yield ["file", entry.path.name]
+        schema = entry.schema
     else:
         where = dataset.provenance
         yield ["data set", name]
         yield ["from", ", ".join(filter(None, (where.source, where.note)))]
         yield ["license", where.license]
-    for key, value in reading.model_dump(exclude_defaults=True).items():
+    for key, value in schema.model_dump(exclude_defaults=True).items():
         yield [f"read by {key}", ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     known = dataset.y[dataset.known]
     unlabeled = dataset.rows - len(known)

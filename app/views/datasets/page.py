@@ -10,7 +10,7 @@ import streamlit as st
 
 from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.cache import cache_usage, is_cached, remove
-from anoonly_core.data.catalogue import DATASETS, identity, load
+from anoonly_core.data.catalogue import DATASETS, resolve
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
@@ -222,12 +222,12 @@ def _draw_look(name: str, look: Preview) -> None:
 
 def _look(name: str) -> Preview:
     """The look at a data set on this machine, made once for all sessions of the server."""
-    key = identity(name)
-    look = _looks.get(key)
+    entry = resolve(name)
+    look = _looks.get(entry.identity)
     if look is None:
         with st.spinner(f"Reading {name}"):
-            look = make_preview(load(name))
-        _looks.put(key, look)
+            look = make_preview(entry.load())
+        _looks.put(entry.identity, look)
     return look
 
 

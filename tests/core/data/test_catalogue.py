@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from anoonly_core.data import catalogue
 from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.adbench.files import manifest
-from anoonly_core.data.catalogue import DATASETS, check_name, identity, load, load_cached
+from anoonly_core.data.catalogue import DATASETS, Entry, load_cached, resolve
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.errors import BadDataFile, UnknownDataset
 
@@ -67,8 +68,8 @@ def test_every_bundled_set_keeps_the_contract(name: str) -> None:
 
 def test_every_entry_is_described() -> None:
     for name, entry in DATASETS.items():
-        assert entry.name == check_name(name) == name
-        assert entry.identity == identity(name)
+        assert entry.name == name and resolve(name) is entry
+        assert entry.identity == (f"bundled:{name}:1" if entry.bundled else f"adbench:{manifest()[name].git_blob_sha1}")
         assert entry.family and entry.is_local() == entry.bundled
 
 
@@ -122,7 +123,7 @@ def test_real_files_keep_the_contract(real_data: Path, monkeypatch: pytest.Monke
     if not present:
         pytest.skip("ANOONLY_DATA holds no file of ADBench: none was checked")
     for name in present:
-        dataset = load(name)
+        dataset = resolve(name).load()
         assert_keeps_the_contract(dataset, name)
         known = DATASETS[name].facts
         for told, true in zip(astuple(known), astuple(facts_of(dataset)), strict=True):
@@ -133,7 +134,7 @@ def test_a_qualified_name_is_the_same_set(real_data: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
     if not DATASETS["MVTec-AD_bottle"].is_local():
         pytest.skip("ANOONLY_DATA has no MVTec-AD_bottle")
-    qualified, plain = load("CV_by_ResNet18/MVTec-AD_bottle"), load("MVTec-AD_bottle")
+    qualified, plain = resolve("CV_by_ResNet18/MVTec-AD_bottle").load(), resolve("MVTec-AD_bottle").load()
     assert qualified.name == plain.name == "MVTec-AD_bottle"
     assert qualified.fingerprint == plain.fingerprint
 
@@ -143,13 +144,14 @@ def test_a_qualified_name_is_the_same_set(real_data: Path, monkeypatch: pytest.M
 
 def test_every_qualified_name_is_known() -> None:
     for name, entry in manifest().items():
-        assert check_name(entry.qualified_name) == entry.qualified_name
-        assert identity(entry.qualified_name) == DATASETS[name].identity
+        assert resolve(entry.qualified_name) is DATASETS[name]
 
 
 def test_a_twin_is_another_set_than_the_one_that_the_paper_uses() -> None:
-    assert identity("CV_by_ViT/CIFAR10_0") != identity("CIFAR10_0") == identity("CV_by_ResNet18/CIFAR10_0")
-    assert identity("NLP_by_RoBERTa/20news_3") != identity("20news_3") == identity("NLP_by_BERT/20news_3")
+    for twin, name in [("CV_by_ViT", "CIFAR10_0"), ("NLP_by_RoBERTa", "20news_3")]:
+        assert resolve(f"{twin}/{name}").identity != resolve(name).identity
+    assert resolve("CV_by_ResNet18/CIFAR10_0") is resolve("CIFAR10_0")
+    assert resolve("NLP_by_BERT/20news_3") is resolve("20news_3")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_a_twin_is_another_set_than_the_one_that_the_paper_uses() -> None:
     ],
 )
 def test_a_near_name_is_suggested(name: str, meant: str) -> None:
-    for use in (check_name, identity, load, load_cached):
+    for use in (resolve, load_cached):
         with pytest.raises(UnknownDataset) as caught:
             use(name)
         found = re.fullmatch(r"There is no data set called (.+): did you mean (.+)\?", str(caught.value))
@@ -182,7 +184,7 @@ def test_a_near_name_is_suggested(name: str, meant: str) -> None:
 @pytest.mark.parametrize("name", ["", "qqqqqq", ".", "/", "~", "\0", "x" * 5000, "qqq\nqqq", "\udcff"])
 def test_a_strange_name_leads_to_the_list(name: str) -> None:
     with pytest.raises(UnknownDataset) as caught:
-        check_name(name)
+        resolve(name)
     text = str(caught.value)
     assert text.startswith("There is no data set called '") and text.endswith("; `datasets` lists them all.")
     assert text.isprintable() and len(text) < 200
@@ -191,21 +193,35 @@ def test_a_strange_name_leads_to_the_list(name: str) -> None:
 def test_a_set_goes_before_a_file_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("digits_3").write_text("mine")
-    assert identity("digits_3") == DATASETS["digits_3"].identity
+    assert resolve("digits_3").identity == DATASETS["digits_3"].identity
 
 
 # Memory
 
 
 def test_a_few_sets_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "_recent", {})
+    monkeypatch.setattr(catalogue, "_cache", {})
     first = load_cached("digits_0")
     assert [load_cached(f"digits_{d}").name for d in range(1, 4)] == ["digits_1", "digits_2", "digits_3"]
     assert load_cached("digits_0") is first
     load_cached("digits_4")
     assert load_cached("digits_0") is not first
     assert load_cached("digits_0").fingerprint == first.fingerprint
-    assert len(catalogue._recent) <= 4
+    assert len(catalogue._cache) <= 4
+
+
+def test_a_cached_load_looks_its_name_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def find(name: str, find: Callable[[str], Entry | None] = catalogue.find) -> Entry | None:
+        names.append(name)
+        return find(name)
+
+    monkeypatch.setattr(catalogue, "_cache", {})
+    monkeypatch.setattr(catalogue, "find", find)
+    first = load_cached("digits_0")
+    assert load_cached("digits_0") is first
+    assert names == ["digits_0"] * 2
 
 
 def test_the_catalogue_opens_no_file_and_no_connection() -> None:
@@ -215,7 +231,7 @@ def test_the_catalogue_opens_no_file_and_no_connection() -> None:
         "def watch(event, args):\n"
         "    if event in ('open', 'socket.connect'): raise SystemExit(f'{event} {args}')\n"
         "sys.addaudithook(watch)\n"
-        "print(sum(e.is_local() for e in c.DATASETS.values()), len(c.identity('CIFAR10_0')))\n"
+        "print(sum(e.is_local() for e in c.DATASETS.values()), len(c.resolve('CIFAR10_0').identity))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout == "22 48\n" and done.returncode == 0, done.stderr

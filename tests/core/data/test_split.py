@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from anoonly_core.config import make_config
-from anoonly_core.data.catalogue import load
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import TEST_SHARE, Split, _stratified, make_split
 from anoonly_core.errors import SplitImpossible
@@ -74,7 +74,7 @@ def dataset(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @cache
 def remembered(name: str) -> Dataset:
-    return MADE[name]() if name in MADE else load(name)
+    return MADE[name]() if name in MADE else resolve(name).load()
 
 
 def split(dataset: Dataset, **values: Any) -> Split:
@@ -213,7 +213,7 @@ def test_the_published_leak_on_mvtec(real_data: Path, monkeypatch: pytest.Monkey
     if not names:
         pytest.skip("ANOONLY_DATA holds no MVTec-AD file")
     for name in names:
-        data = load(name)
+        data = resolve(name).load()
         counts = [split(data, protocol="published", seed=seed).counts for seed in range(5)]
         share = np.mean([count["test_copies_of_training_part"] / count["test"] for count in counts])
         print(f"{name}: {data.rows} rows, {share:.1%} of the published test rows are copies of training rows")
@@ -443,7 +443,7 @@ def test_a_set_of_286048_rows(real_data: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
     if not (real_data / "Classical" / "10_cover.npz").is_file():
         pytest.skip("ANOONLY_DATA has no 10_cover")
-    data = load("10_cover")
+    data = resolve("10_cover").load()
     begun = time.perf_counter()
     found = split(data, protocol=protocol)
     seconds = time.perf_counter() - begun

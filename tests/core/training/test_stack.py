@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from anoonly_core.config import make_config
-from anoonly_core.data.catalogue import load
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import make_split
 from anoonly_core.metrics.ranking import metrics
@@ -42,7 +42,7 @@ def test_what_numpy_takes_grows_with_the_rows_by_less_than_twice_their_features(
 
 def test_no_row_of_a_large_set_is_left_out(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
-    counts = make_split(load("10_cover"), make_config()).counts
+    counts = make_split(resolve("10_cover").load(), make_config()).counts
     assert counts["rows"] == 286_048
     parts = ("labelled_anomalies", "pool_normal", "pool_anomalies", "test")
     assert sum(counts[part] for part in parts) == counts["rows"]

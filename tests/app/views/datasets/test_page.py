@@ -14,7 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from anoonly_core.data.adbench.files import cached_path, manifest
-from anoonly_core.data.catalogue import DATASETS, load
+from anoonly_core.data.catalogue import DATASETS, resolve
 from anoonly_core.data.dataset import Provenance, make_dataset
 from app.server import jobs as jobs_module
 from app.server.jobs import Jobs, dataset_key
@@ -155,7 +155,7 @@ def test_sizes_are_said_as_far_as_they_are_known() -> None:
 
 
 def test_a_look_shows_each_class_and_is_the_same_every_time() -> None:
-    dataset = load("digits_3")
+    dataset = resolve("digits_3").load()
     look = make_preview(dataset)
     assert look.points.shape == (MAX_ROWS, 2) and look.anomalous.sum() == 75
     np.testing.assert_array_equal(make_preview(dataset).points, look.points)

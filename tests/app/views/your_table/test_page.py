@@ -14,11 +14,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from anoonly_core.config import make_config
-from anoonly_core.data.catalogue import load
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import TableSchema, make_schema
 from anoonly_core.data.tables.uploads import Upload
-from anoonly_core.data.tables.uri import load_uri
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import default_store
 from app.controls.link_parser import read_link
@@ -74,7 +73,7 @@ def test_a_table_is_brought_understood_and_opened_in_compare() -> None:
     compare = opened(dataset=table.name, epochs="1", seeds="1")
     assert errors(compare) == [] and compare.warning == []
     assert compare.selectbox(key="dataset").value == table.name
-    address_free = load(table.name)
+    address_free = resolve(table.name).load()
     assert (address_free.rows, int(address_free.y.sum())) == (569, 212)
 
 
@@ -97,10 +96,10 @@ def test_each_choice_changes_what_is_read() -> None:
         }
     )
     path = f"{penguins()}?label=species&anomaly=Adelie&without=island,year&categories=leave_out&missing=drop"
-    assert load(table.name).fingerprint == load_uri(path).fingerprint
+    assert resolve(table.name).load().fingerprint == resolve(path).load().fingerprint
     page.segmented_control(key=f"{table.name} missing").set_value("impute").run()
     page.segmented_control(key=f"{table.name} missing").set_value("drop").run()  # which was read before
-    assert load(table.name).fingerprint == load_uri(path).fingerprint
+    assert resolve(table.name).load().fingerprint == resolve(path).load().fingerprint
 
 
 def test_clean_and_zero_shot_take_it_like_any_other() -> None:

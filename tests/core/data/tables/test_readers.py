@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from anoonly_core.data.catalogue import check_name, identity, load, load_cached
+from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.tables import uri
 from anoonly_core.data.tables.readers import file_fingerprint, printable
-from anoonly_core.data.tables.schema import LABEL_COLUMNS
-from anoonly_core.data.tables.uri import load_uri
+from anoonly_core.data.tables.schema import LABEL_COLUMNS, TableSchema
 from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
 
 ROWS = 30
@@ -31,7 +31,7 @@ TABLE = pd.DataFrame(X, columns=list("abcd")).assign(y=Y)
 
 
 def load_file(path: Path) -> Dataset:
-    return load_uri(str(path))
+    return uri.load_file(path, TableSchema())
 
 
 def npz(**arrays: Any) -> bytes:
@@ -66,7 +66,7 @@ def write(folder: Path, name: str, content: bytes) -> Path:
 
 
 def assert_refused(path: Path, kind: type[AnoOnlyError] = BadDataFile, word: str = "") -> None:
-    for use in (load_file, lambda path: load(str(path)), lambda path: load_cached(str(path))):
+    for use in (load_file, lambda path: resolve(str(path)).load(), lambda path: load_cached(str(path))):
         with pytest.raises(AnoOnlyError) as caught:
             use(path)
         text = str(caught.value)
@@ -144,7 +144,7 @@ def test_a_byte_order_mark_and_spaces_do_no_harm(tmp_path: Path) -> None:
 )
 def test_names_with_odd_characters(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name, csv(TABLE))
-    found = load(str(path))
+    found = resolve(str(path)).load()
     assert_is_the_table(found)
     assert found.name.isprintable() and found.provenance.source.isprintable()
     assert_refused(write(tmp_path, name, csv(TABLE.drop(columns="y"))))
@@ -379,7 +379,7 @@ def test_damaged_files_are_refused_or_read(tmp_path: Path, name: str) -> None:
 )
 def test_absent_files_are_unknown(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    for use in (load_file, file_fingerprint, lambda path: check_name(str(path)), lambda path: identity(str(path))):
+    for use in (load_file, file_fingerprint, lambda path: resolve(str(path)), lambda path: resolve(str(path)).identity):
         with pytest.raises(UnknownDataset) as caught:
             use(path)
         assert str(caught.value) == f"There is no file {printable(path)}."
@@ -394,7 +394,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_file_of_another_kind_is_unknown(tmp_path: Path) -> None:
     path = write(tmp_path, "t.xlsx", b"whatever")
     with pytest.raises(UnknownDataset) as caught:
-        load(str(path))
+        resolve(str(path)).load()
     assert str(caught.value) == f"{path} is neither a data set nor a .csv, .csv.gz, .parquet, .npz file."
 
 
@@ -416,9 +416,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, suffix: str) -> N
 @pytest.mark.parametrize("name", GOOD)
 def test_identity_follows_the_content(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name, GOOD[name])
-    before, dataset = identity(str(path)), load_cached(str(path))
+    before, dataset = resolve(str(path)).identity, load_cached(str(path))
     os.utime(path, ns=(1, 1))
-    assert identity(str(path)) == before
+    assert resolve(str(path)).identity == before
     assert load_cached(str(path)) is dataset
 
     changed = X.copy()
@@ -426,13 +426,13 @@ def test_identity_follows_the_content(tmp_path: Path, name: str) -> None:
     frame = pd.DataFrame(changed, columns=list("abcd")).assign(y=Y)
     write(tmp_path, name, {"t.npz": npz(X=changed, y=Y), "t.csv": csv(frame), "t.parquet": parquet(frame)}[name])
     os.utime(path, ns=(1, 1))
-    assert identity(str(path)) != before
+    assert resolve(str(path)).identity != before
     assert load_cached(str(path)).fingerprint != dataset.fingerprint
 
 
 def test_identity_does_not_follow_the_name(tmp_path: Path) -> None:
     paths = [write(tmp_path, name, GOOD["t.csv"]) for name in ("a.csv", "b.CSV")]
-    assert identity(str(paths[0])) == identity(str(paths[1]))
+    assert resolve(str(paths[0])).identity == resolve(str(paths[1])).identity
     assert file_fingerprint(paths[0]) == file_fingerprint(paths[1])
 
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.adbench import files as adbench
-from anoonly_core.data.catalogue import load
+from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import make_split
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import TableSchema, parse_table
-from anoonly_core.data.tables.uri import load_uri, read_uri
+from anoonly_core.data.tables.uri import read_uri
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.runs.run import Outcome, run_each
 from tests.tables import cancer, digits, penguins
@@ -35,20 +35,20 @@ def test_an_adbench_file_exported_as_text_and_parquet_is_the_same_data(name: str
     entry = adbench.find_entry(name)
     if "ANOONLY_DATA" not in os.environ or entry is None or not adbench.is_local(entry):
         pytest.skip(f"{name} is not in ANOONLY_DATA")
-    dataset = load(name)
+    dataset = resolve(name).load()
     table = pd.DataFrame(dataset.X).add_prefix("x").assign(label=dataset.y)
     table.to_csv(tmp_path / "t.csv", index=False)
     table.to_parquet(tmp_path / "t.parquet", index=False)
     for suffix in ("csv", "parquet"):
-        assert load_uri(str(tmp_path / f"t.{suffix}")).fingerprint == dataset.fingerprint
+        assert resolve(str(tmp_path / f"t.{suffix}")).load().fingerprint == dataset.fingerprint
 
 
 def test_digits_and_cancer_come_with_their_class_columns(tmp_path: Path) -> None:
     digits().to_csv(tmp_path / "digits.csv", index=False)
-    found = load_uri(f"{tmp_path / 'digits.csv'}?label=digit&anomaly=3&share=0.05")
-    assert found.rows == load("digits_3").rows and found.anomaly_share == pytest.approx(0.05, abs=1e-3)
+    found = resolve(f"{tmp_path / 'digits.csv'}?label=digit&anomaly=3&share=0.05").load()
+    assert found.rows == resolve("digits_3").load().rows and found.anomaly_share == pytest.approx(0.05, abs=1e-3)
     cancer().to_parquet(tmp_path / "cells.parquet")
-    found = load_uri(f"{tmp_path / 'cells.parquet'}?label=target&anomaly=malignant")
+    found = resolve(f"{tmp_path / 'cells.parquet'}?label=target&anomaly=malignant").load()
     assert (found.rows, found.columns, int(found.y.sum())) == (569, 30, 212)
 
 
@@ -59,7 +59,7 @@ def test_penguins_have_missing_values_and_words() -> None:
         ("categories=leave_out&missing=impute", 344, 5),
         ("categories=one_hot&missing=drop", 333, 10),
     ):
-        found = load_uri(f"{path}?label=species&anomaly=Chinstrap&{said}")
+        found = resolve(f"{path}?label=species&anomaly=Chinstrap&{said}").load()
         assert (found.rows, found.columns, int(found.y.sum())) == (rows, features, 68)
         assert make_split(found, make_config()).counts["pool_unlabelled"] == 0
 

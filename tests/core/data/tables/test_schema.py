@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from anoonly_core.config import make_config
-from anoonly_core.data.catalogue import check_name, identity, load
+from anoonly_core.data.catalogue import FileEntry, find, load_cached, resolve
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.split import make_split
 from anoonly_core.data.tables import readers
@@ -22,7 +22,7 @@ from anoonly_core.data.tables.columns import profile_column, to_words
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import MAX_COLUMNS, read_table
 from anoonly_core.data.tables.schema import UNLABELED, ParsedTable, TableSchema, make_schema, parse_table
-from anoonly_core.data.tables.uri import format_uri, load_uri, parse_uri, read_uri
+from anoonly_core.data.tables.uri import format_uri, parse_uri, read_uri
 from anoonly_core.errors import BadDataFile, InvalidConfig, SplitImpossible
 
 ROWS = 40
@@ -181,8 +181,10 @@ def test_an_address_says_file_and_reading(tmp_path: Path) -> None:
     assert address.endswith("?label=kind&anomaly=faulty&without=weight&categories=one_hot&missing=impute")
     assert parse_uri(address) == (path, reading)
     np.testing.assert_array_equal(read_uri(address).X, read(without=("weight",)).X)
-    assert check_name(address) == address
-    assert identity(address) != identity(address.replace("impute", "drop"))
+    entry = resolve(address)
+    assert isinstance(entry, FileEntry) and entry.name == address
+    assert (entry.path, entry.schema) == (path, reading)
+    assert resolve(address).identity != resolve(address.replace("impute", "drop")).identity
     assert make_config(dataset=address).dataset == address
 
 
@@ -206,7 +208,7 @@ def test_odd_names_go_through_an_address(tmp_path: Path, odd: str) -> None:
 )
 def test_an_address_that_says_what_cannot_be_is_refused(tmp_path: Path, said: str, words: str) -> None:
     CARS.to_csv(tmp_path / "cars.csv", index=False)
-    for use in (check_name, identity, load):
+    for use in (resolve, find, load_cached):
         with pytest.raises(InvalidConfig, match=words):
             use(f"{tmp_path / 'cars.csv'}?{said}")
 
@@ -259,7 +261,7 @@ def test_a_packed_text_is_read_as_the_text(tmp_path: Path) -> None:
     for name in ("cars.csv", "cars.csv.gz"):
         CARS.to_csv(tmp_path / name, index=False)
     said = "?label=kind&anomaly=faulty&without=origin&missing=drop"
-    plain, packed = (load_uri(f"{tmp_path / name}{said}") for name in ("cars.csv", "cars.csv.gz"))
+    plain, packed = (resolve(f"{tmp_path / name}{said}").load() for name in ("cars.csv", "cars.csv.gz"))
     assert plain.fingerprint == packed.fingerprint
     whole = (tmp_path / "cars.csv.gz").read_bytes()
     for length in range(0, len(whole), len(whole) // 20):

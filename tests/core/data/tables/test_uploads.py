@@ -16,12 +16,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from anoonly_core.config import make_config
-from anoonly_core.data.catalogue import check_name, identity, load, load_cached
+from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import MAX_BYTES, read_table
 from anoonly_core.data.tables.schema import TableSchema, make_schema
-from anoonly_core.data.tables.uri import load_uri
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.scoring import score_table
 from anoonly_core.errors import AnoOnlyError, BadDataFile, CacheUnavailable, UnknownDataset
@@ -53,7 +52,7 @@ def test_page_and_file_address_are_one_table_to_the_bit(tmp_path: Path) -> None:
     table, _ = uploads.apply_schema(brought(), MALIGNANT)
     cancer().to_csv(tmp_path / "cells.csv", index=False)
     address = f"{tmp_path / 'cells.csv'}?label=target&anomaly=malignant"
-    assert load(table.name).fingerprint == load_uri(address).fingerprint
+    assert resolve(table.name).load().fingerprint == resolve(address).load().fingerprint
     config = make_config(dataset=table.name, epochs=2)
     np.testing.assert_array_equal(run(config).scores, run(config.with_(dataset=address)).scores)
 
@@ -79,7 +78,7 @@ def test_no_other_name_finds_anything(name: str) -> None:
     brought()
     assert uploads.find(name) is None
     with pytest.raises(UnknownDataset):
-        check_name(name)
+        resolve(name)
 
 
 def test_the_name_must_be_whole() -> None:
@@ -108,7 +107,7 @@ def test_an_owner_sees_its_own_tables_and_the_kept_ones() -> None:
     uploads.remove(kept)
     assert uploads.list_uploads() == [mine] and uploads.find(theirs.name) is None
     with pytest.raises(UnknownDataset, match="not here any more"):
-        load(theirs.name)
+        resolve(theirs.name).load()
 
 
 def test_reading_it_otherwise_is_another_table_to_every_key() -> None:
@@ -170,7 +169,7 @@ def test_a_reading_that_fails_leaves_what_was_there() -> None:
     table, _ = uploads.apply_schema(brought(), MALIGNANT)
     with pytest.raises(BadDataFile):
         uploads.apply_schema(table, make_schema({"label": "target", "anomaly": ("green",)}))
-    assert uploads.find(table.name) == table and load(table.name).rows == 569
+    assert uploads.find(table.name) == table and resolve(table.name).load().rows == 569
 
 
 def test_its_label_column_is_a_table_of_classes() -> None:
@@ -178,14 +177,14 @@ def test_its_label_column_is_a_table_of_classes() -> None:
     table, _ = uploads.apply_schema(brought(sizes), make_schema({"label": "target", "anomaly": ("3",), "share": 0.05}))
     classes = load_class_table(table.name)
     assert classes.names == ("0", "1", "2", "3") == table.label_values and len(classes.X) == 569
-    assert class_table_identity(table.name) == table.identity == identity(table.name)
+    assert class_table_identity(table.name) == table.identity == resolve(table.name).identity
 
 
 def test_a_damaged_or_foreign_folder_counts_as_none(cache: Path) -> None:
     table, _ = uploads.apply_schema(brought(), MALIGNANT)
     (table.folder / "table.npz").write_bytes(b"PK")
     with pytest.raises(UnknownDataset):
-        load(table.name)
+        resolve(table.name).load()
     for content in ("", "[]", "{}", json.dumps({"name": "own_x_12345678"})):
         (table.folder / "about.json").write_text(content)
         assert uploads.find(table.name) is None and uploads.list_uploads() == []
@@ -222,7 +221,7 @@ def test_the_label_and_its_rarer_value_are_suggested() -> None:
 # Marked by hand
 
 
-RARE = load("breast_cancer")  # 5 % of its rows are malignant
+RARE = resolve("breast_cancer").load()  # 5 % of its rows are malignant
 
 
 def unlabeled() -> uploads.Upload:
@@ -233,7 +232,7 @@ def unlabeled() -> uploads.Upload:
 def test_each_scorer_without_labels_ranks_the_whole_table(scorer: str) -> None:
     table = unlabeled()
     with pytest.raises(AnoOnlyError, match="label column"):
-        load(table.name)
+        resolve(table.name).load()
     found = rank_without_labels(make_config(dataset=table.name), scorer)
     assert found.scores.shape == (RARE.rows,) and len(found.rows) == len(found.hidden) == RARE.rows
     assert roc_auc_score(RARE.y, found.scores) > 0.75
