@@ -15,9 +15,10 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.models import METHODS
-from anoonly_core.runs.gpu import GPU_ERRORS, Gpu, max_runs_on_gpu
-from anoonly_core.runs.run import evaluated_epochs
+from anoonly_core.runs.gpu_device import GPU_ERRORS, Gpu
+from anoonly_core.runs.gpu_memory import max_runs_on_gpu
 from anoonly_core.runs.stacking import LoadDataset, PlannedRun, RunGroup, group_runs
+from anoonly_core.runs.train_stack import evaluated_epochs
 from anoonly_core.training.evaluation import make_evaluator
 from anoonly_core.training.stack import Stack
 from anoonly_core.training.timing import seconds_per_epoch
@@ -129,10 +130,10 @@ def _probe(group: RunGroup, runs: int, device: str) -> tuple[tuple[float, float]
     chosen = sorted(group.runs, key=_by_unit)[:runs]  # as they stand in a stack, sharing what they can
     stack = Stack(group.dataset, [one.config for one in chosen], [one.split for one in chosen], device)
     seconds = seconds_per_epoch(stack)
-    measuring = make_evaluator(stack)
+    evaluator = make_evaluator(stack)
     begun = time.perf_counter()
-    measuring.measure()
-    measuring.found()
+    evaluator.evaluate()
+    evaluator.evaluations()
     return seconds, (time.perf_counter() - begun) / runs
 
 

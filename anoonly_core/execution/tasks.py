@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anoonly_core.microscope.result import Observation
     from anoonly_core.purify.config import PurifyConfig
     from anoonly_core.replay.result import Replay
-    from anoonly_core.runs.run import Outcome
+    from anoonly_core.runs.stacking import RunOutcome
     from anoonly_core.zero_shot.config import ZeroShotConfig
 
 __all__ = [
@@ -64,12 +64,12 @@ def train_runs(job: int, configs: Sequence[RunConfig]) -> StoredOutcome:
 
 def gpu_name(job: int) -> str:
     """The GPU of this machine that PyTorch can use, "" where there is none."""
-    from anoonly_core.runs.gpu import gpu_name
+    from anoonly_core.runs.gpu_device import gpu_name
 
     return gpu_name()
 
 
-def train_each(job: int, configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, Outcome]]:
+def train_each(job: int, configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, RunOutcome]]:
     """Train and test runs by key, each with its own outcome, and keep nothing; raises Cancelled."""
     from anoonly_core.runs.run import run_each
 

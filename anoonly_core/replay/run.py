@@ -16,7 +16,7 @@ from anoonly_core.metrics.ranking import metrics
 from anoonly_core.projection import SEQUENCE_PROJECTORS, project_jointly, project_sequence
 from anoonly_core.replay.result import Replay, RunReplay
 from anoonly_core.results.result import HISTORY_METRICS
-from anoonly_core.runs.run import sample_rows
+from anoonly_core.runs.samples import sample_rows
 from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack

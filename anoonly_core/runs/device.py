@@ -1,4 +1,4 @@
-"""What runs train on, by the names that options give it; without torch."""
+"""Names of the devices that runs train on; does not import torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NO_GPU = "PyTorch finds no CUDA GPU on this machine: use the device cpu or auto.
 
 
 def check_device(device: str) -> str:
-    """The device, which must be one of DEVICES; raises DeviceUnavailable."""
+    """Return the device name; raise DeviceUnavailable if it is not one of DEVICES."""
     if device not in DEVICES:
         raise DeviceUnavailable(f"device must be one of {', '.join(DEVICES)}, not {device[:60]!r}.")
     return device

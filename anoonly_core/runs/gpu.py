@@ -1,253 +1,181 @@
-"""Runs on a GPU: several stacks at once, as large as its memory holds, and on the CPU where it fails."""
+"""Train runs on a GPU: several stacks in parallel, in halves if memory is short, on the CPU if the GPU fails."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import replace
+from enum import Enum, auto
 from functools import partial
 
-import torch
-
-from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import AnoOnlyError
+from anoonly_core.progress import Report
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
-from anoonly_core.runs.stacking import LoadDataset, PlannedRun, RunGroup, group_runs, max_runs_on_cpu, values_per_run
+from anoonly_core.runs.gpu_device import GPU_ERRORS, Gpu, is_out_of_memory
+from anoonly_core.runs.gpu_memory import MAX_RUNS, MemoryBudget, bytes_per_run, max_runs_in, memory_budget
+from anoonly_core.runs.gpu_progress import JointProgress, count_epochs
+from anoonly_core.runs.stacking import LoadDataset, PlannedRun, RunGroup, RunOutcome, group_runs, max_runs_on_cpu
 
-__all__ = ["FAILED", "FULL", "GPU_ERRORS", "SHORT", "Gpu", "gpu_name", "max_runs_on_gpu", "run_on_gpu"]
+__all__ = ["NOTES", "Fallback", "RunStack", "run_on_gpu"]
 
-LANES = 6  # stacks at once: a small net does not fill a GPU
-MAX_RUNS = 2048
-TAKEN_SHARE = 0.7  # of what is free, for all stacks together: memory comes in pieces that do not fill up
-BYTES_A_VALUE = 8  # float32, and as much again for what a step computes between
+LANES = 6  # stacks in parallel: one small network does not fill a GPU
 
-GPU_ERRORS = (RuntimeError, AssertionError)  # the latter of a build without CUDA
-WANT_OF_MEMORY = ("out of memory", "ALLOC_FAILED")  # also of errors that are no OutOfMemoryError
-
-SHORT = "The GPU's memory does not hold all runs at once, so they trained in more, smaller stacks."
-FULL = "The GPU's memory does not hold even one such run, so it was trained on the CPU."
-FAILED = "The GPU failed, so the CPU trained instead; the log tells why."
-
-RunStack = Callable[[Dataset, Sequence[PlannedRun], str, Callable[[int, int], None]], list[RunResult | AnoOnlyError]]
-Outcomes = list[tuple[str, RunResult | AnoOnlyError]]
+RunStack = Callable[[Dataset, Sequence[PlannedRun], str, Report], list[RunOutcome]]
+Outcomes = list[tuple[str, RunOutcome]]
 
 log = logging.getLogger(__name__)
-_on_the_cpu = threading.Lock()  # what a GPU leaves to it trains one stack after the other, in the memory of one
+_cpu_lock = threading.Lock()  # CPU fallbacks train one after the other, in the memory of one stack
 
 
-def gpu_name() -> str:
-    """The GPU that this process can train on, "" where there is none."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+class Fallback(Enum):
+    """Deviation from training all runs of a shape as one stack on the GPU."""
+
+    NONE = auto()
+    SMALLER_STACKS = auto()
+    OUT_OF_MEMORY = auto()
+    FAILED = auto()
 
 
-class Gpu:
-    """This process's GPU; what is asked of it raises RuntimeError where it fails."""
-
-    def __init__(self) -> None:
-        self._own = threading.local()
-
-    def free_bytes(self) -> int:
-        """What is free, with what this process has taken and does not use."""
-        free, _ = torch.cuda.mem_get_info()
-        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-
-    @contextmanager
-    def lane(self) -> Iterator[None]:
-        """The calling thread's own queue of work on the GPU, beside the other threads'."""
-        if not hasattr(self._own, "stream"):
-            self._own.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        with torch.cuda.stream(self._own.stream):
-            yield
-
-
-class _Budget:
-    """Bytes that stacks may take, each waiting until its share is free."""
-
-    def __init__(self, total: int) -> None:
-        self.total = self._free = total
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def taken(self, count: int) -> Iterator[None]:
-        count = min(count, self.total)
-        with self._changed:
-            self._changed.wait_for(lambda: self._free >= count)
-            self._free -= count
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += count
-                self._changed.notify_all()
-
-
-class _Progress:
-    """The epochs of all runs, reported as one; asked to stop, each stack stops at its next epoch."""
-
-    def __init__(self, configs: Iterable[RunConfig], report: Callable[[int, int], None]) -> None:
-        self._report = report
-        self._lock = threading.Lock()
-        self._total = _epochs(configs)
-        self._done: dict[str, float] = {}
-        self.stopping = False
-
-    def of(self, part: Sequence[PlannedRun], done: int, epochs: int) -> None:
-        """So many of its epochs this stack has done; its first half, if it is tried again, counts in its place."""
-        if self.stopping:
-            raise _Stopped
-        with self._lock:
-            self._done[part[0].key] = done / epochs * _epochs(one.config for one in part)
-            self._report(round(sum(self._done.values())), self._total)
-
-    def leave_out(self, config: RunConfig) -> None:
-        """This run cannot be had."""
-        with self._lock:
-            self._total -= _epochs([config])
-
-
-class _Stopped(Exception):
-    """Another stack of the same call has ended in an error, or nobody listens any more."""
-
-
-def max_runs_on_gpu(gpu: Gpu) -> Callable[[PlannedRun, int], int]:
-    """How many runs like one, on so many columns, the GPU's free memory holds as one stack, see groups_of."""
-    budget = _budget_of(gpu)
-    return lambda planned, columns: _most(planned, columns, budget)
+# The note of a result that a fallback has produced.
+NOTES = {
+    Fallback.NONE: "",
+    Fallback.SMALLER_STACKS: "GPU memory was too small for all runs at once; trained them in smaller stacks.",
+    Fallback.OUT_OF_MEMORY: "GPU memory was too small for one run; trained it on the CPU instead.",
+    Fallback.FAILED: "GPU failed; trained on the CPU instead. See the log.",
+}
 
 
 def run_on_gpu(
-    configs: Mapping[str, RunConfig],
-    run_stack: RunStack,
-    report: Callable[[int, int], None],
-    load: LoadDataset,
-    gpu: Gpu,
-) -> Iterator[tuple[str, RunResult | AnoOnlyError]]:
-    """Train and test runs by key with run_stack, see run.run_each; a data set is prepared while others train.
+    configs: Mapping[str, RunConfig], run_stack: RunStack, report: Report, load: LoadDataset, gpu: Gpu
+) -> Iterator[tuple[str, RunOutcome]]:
+    """Train and test runs in up to six stacks at once, and yield the outcome of each run.
 
-    Each result has the key of its device, and a note where the GPU could not do what was asked of it.
+    The next data set is loaded and split while stacks of earlier ones train.
+
+    Parameters
+    ----------
+    configs
+        Runs by key.
+    run_stack
+        Trains one stack on a device ("cuda" or "cpu") and returns an outcome per run. It is called in
+        several threads.
+    report
+        Called after each epoch of a stack with the epochs done by all stacks and the total; what it
+        raises stops all stacks.
+    load
+        Returns the data set of a name.
+    gpu
+        The GPU to use.
+
+    Yields
+    ------
+    tuple of str and RunOutcome
+        Key as in `configs`, and the result or the error of the run. A result carries the key of the
+        device that trained it, and a note if that needed a fallback.
     """
-    progress = _Progress(configs.values(), report)
-    budget = _budget_of(gpu)
-    by_dataset: dict[str, dict[str, RunConfig]] = {}
-    for key, config in configs.items():
-        by_dataset.setdefault(config.dataset, {})[key] = config
-
-    def work(group: RunGroup, part: Sequence[PlannedRun], note: str) -> Outcomes:
-        return list(_Stack(run_stack, gpu, budget, progress).run(group, part, note))
-
+    progress = JointProgress(configs.values(), report)
+    trainer = _GpuTrainer(run_stack, gpu, memory_budget(gpu), progress)
     lanes = ThreadPoolExecutor(LANES, thread_name_prefix="lane")
-    under_way: list[Future[Outcomes]] = []
+    stacks: list[Future[Outcomes]] = []
     try:
-        for own in by_dataset.values():
-            groups, errors = group_runs(own, load, lambda planned, columns: _most(planned, columns, budget))
+        for configs_of_dataset in _by_dataset(configs):
+            groups, errors = group_runs(configs_of_dataset, load, trainer.max_runs)
             for key, error in errors.items():
-                progress.leave_out(own[key])
+                progress.exclude(configs_of_dataset[key])
                 yield key, error
-            for group in sorted(groups, key=lambda group: _epochs(one.config for one in group.runs), reverse=True):
-                note = SHORT if group.max_stack_runs < min(len(group.runs), MAX_RUNS) else ""
-                for begin in range(0, len(group.runs), group.max_stack_runs):
-                    part = group.runs[begin : begin + group.max_stack_runs]
-                    under_way.append(lanes.submit(work, group, part, note))
-        for future in as_completed(under_way):
-            yield from future.result()
+            for group in sorted(groups, key=_epochs_of, reverse=True):
+                cut = group.max_stack_runs < min(len(group.runs), MAX_RUNS)
+                fallback = Fallback.SMALLER_STACKS if cut else Fallback.NONE
+                stacks += [lanes.submit(trainer.train, group.dataset, runs, fallback) for runs in group.stacks()]
+        for stack in as_completed(stacks):
+            yield from stack.result()
     finally:
-        progress.stopping = True
+        progress.stop()
         lanes.shutdown(cancel_futures=True)
 
 
-class _Stack:
-    """One stack's way: on the GPU, in halves where memory is short, and on the CPU where nothing else is left."""
+class _GpuTrainer:
+    """Train stacks on the GPU, in halves where its memory is short, and on the CPU as the last resort.
 
-    def __init__(self, run_stack: RunStack, gpu: Gpu, budget: _Budget | None, progress: _Progress) -> None:
+    budget: None if the GPU cannot be used at all.
+    """
+
+    def __init__(self, run_stack: RunStack, gpu: Gpu, budget: MemoryBudget | None, progress: JointProgress) -> None:
         self._run_stack, self._gpu, self._budget, self._progress = run_stack, gpu, budget, progress
+        self.max_runs = max_runs_in(budget)
 
-    def run(
-        self, group: RunGroup, part: Sequence[PlannedRun], note: str
-    ) -> Iterator[tuple[str, RunResult | AnoOnlyError]]:
-        if not _need(part[0], group.dataset.columns):
-            yield from self._taken_down(part, self._guarded(group, part, "cpu"), note="")
-            return
-        outcomes, problem = self._try(group, part) if self._budget is not None else (None, FAILED)
-        if outcomes is None and problem == SHORT and len(part) > 1:
-            for half in (part[: len(part) // 2], part[len(part) // 2 :]):
-                yield from self.run(group, half, SHORT)
-            return
-        if outcomes is not None:
-            yield from self._taken_down(part, outcomes, note)
-            return
-        most = max_runs_on_cpu(part[0], group.dataset.columns)
-        for begin in range(0, len(part), most):
-            own = part[begin : begin + most]
-            with _on_the_cpu:
-                outcomes = self._guarded(group, own, "cpu")
-            yield from self._taken_down(own, outcomes, FULL if problem == SHORT else problem)
+    def train(self, dataset: Dataset, runs: Sequence[PlannedRun], fallback: Fallback) -> Outcomes:
+        """Train the runs as one stack, or as what it takes; fallback: what has already been resorted to."""
+        if not bytes_per_run(runs[0], dataset.columns):  # no network of ours: there is nothing for a GPU to do
+            return _with_device_keys(runs, self._run(dataset, runs, "cpu"), Fallback.NONE)
+        outcomes = self._try_on_gpu(dataset, runs)
+        if not isinstance(outcomes, Fallback):
+            return _with_device_keys(runs, outcomes, fallback)
+        if outcomes is Fallback.OUT_OF_MEMORY and len(runs) > 1:
+            half = len(runs) // 2
+            return [
+                *self.train(dataset, runs[:half], Fallback.SMALLER_STACKS),
+                *self.train(dataset, runs[half:], Fallback.SMALLER_STACKS),
+            ]
+        return self._train_on_cpu(dataset, runs, outcomes)
 
-    def _taken_down(
-        self, part: Sequence[PlannedRun], outcomes: Sequence[RunResult | AnoOnlyError], note: str
-    ) -> Outcomes:
-        """The outcomes by key, a result under the key of its device."""
-        return [
-            (
-                one.key,
-                replace(outcome, key=run_key(one.config, outcome.device), note=note)
-                if isinstance(outcome, RunResult)
-                else outcome,
-            )
-            for one, outcome in zip(part, outcomes, strict=True)
-        ]
-
-    def _try(self, group: RunGroup, part: Sequence[PlannedRun]) -> tuple[list[RunResult | AnoOnlyError] | None, str]:
-        """The outcomes; or None, and what is the matter. What failed is freed before anything is tried again."""
-        assert self._budget is not None
-        need = _need(part[0], group.dataset.columns) * len(part)
+    def _try_on_gpu(self, dataset: Dataset, runs: Sequence[PlannedRun]) -> list[RunOutcome] | Fallback:
+        """Return the outcomes, or the fallback to take: by then the memory of the failed stack is free."""
+        if self._budget is None:
+            return Fallback.FAILED
         try:
-            with self._budget.taken(need), self._gpu.lane():
-                return self._guarded(group, part, "cuda"), ""
+            with self._budget.reserved(bytes_per_run(runs[0], dataset.columns) * len(runs)), self._gpu.lane():
+                return self._run(dataset, runs, "cuda")
         except GPU_ERRORS as error:
-            if _is_want_of_memory(error):
-                log.info("%d runs do not fit on the GPU", len(part))
-                return None, SHORT
+            if is_out_of_memory(error):
+                log.info("%d runs do not fit on the GPU", len(runs))
+                return Fallback.OUT_OF_MEMORY
             log.warning("a stack failed on the GPU", exc_info=True)
-            return None, FAILED
+            return Fallback.FAILED
 
-    def _guarded(self, group: RunGroup, part: Sequence[PlannedRun], device: str) -> list[RunResult | AnoOnlyError]:
+    def _train_on_cpu(self, dataset: Dataset, runs: Sequence[PlannedRun], fallback: Fallback) -> Outcomes:
+        """Train the runs in stacks of the size that a CPU takes, one stack at a time in this process."""
+        outcomes: Outcomes = []
+        size = max_runs_on_cpu(runs[0], dataset.columns)
+        for begin in range(0, len(runs), size):
+            stack = runs[begin : begin + size]
+            with _cpu_lock:
+                outcomes += _with_device_keys(stack, self._run(dataset, stack, "cpu"), fallback)
+        return outcomes
+
+    def _run(self, dataset: Dataset, runs: Sequence[PlannedRun], device: str) -> list[RunOutcome]:
+        """Return an outcome per run; an AnoOnlyError is the outcome of all."""
         try:
-            return self._run_stack(group.dataset, part, device, partial(self._progress.of, part))
+            return self._run_stack(dataset, runs, device, partial(self._progress.update, runs))
         except AnoOnlyError as error:
-            return [error] * len(part)
+            return [error] * len(runs)
 
 
-def _is_want_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in WANT_OF_MEMORY)
+def _with_device_keys(runs: Sequence[PlannedRun], outcomes: Sequence[RunOutcome], fallback: Fallback) -> Outcomes:
+    """Pair each outcome with the key of its run; give results the key of their device, and the note."""
+    return [
+        (
+            planned.key,
+            replace(outcome, key=run_key(planned.config, outcome.device), note=NOTES[fallback])
+            if isinstance(outcome, RunResult)
+            else outcome,
+        )
+        for planned, outcome in zip(runs, outcomes, strict=True)
+    ]
 
 
-def _budget_of(gpu: Gpu) -> _Budget | None:
-    """What the stacks may take; None where the GPU cannot be used at all."""
-    try:
-        return _Budget(int(TAKEN_SHARE * gpu.free_bytes()))
-    except GPU_ERRORS:
-        log.warning("the GPU cannot be used", exc_info=True)
-        return None
+def _by_dataset(configs: Mapping[str, RunConfig]) -> list[dict[str, RunConfig]]:
+    by_dataset: dict[str, dict[str, RunConfig]] = {}
+    for key, config in configs.items():
+        by_dataset.setdefault(config.dataset, {})[key] = config
+    return list(by_dataset.values())
 
 
-def _most(planned: PlannedRun, columns: int, budget: _Budget | None) -> int:
-    if budget is None:
-        return MAX_RUNS
-    need = _need(planned, columns)
-    return max(1, min(MAX_RUNS, budget.total // need)) if need else 1
-
-
-def _need(planned: PlannedRun, columns: int) -> int:
-    """About how many bytes such a run takes on the GPU; 0 where it does not train there."""
-    return BYTES_A_VALUE * (values_per_run(planned, columns) or 0)
-
-
-def _epochs(configs: Iterable[RunConfig]) -> int:
-    """What runs take, in epochs: by that their progress is told, and the longest stacks are begun first."""
-    return sum(BASELINES[config.baseline].pretraining_epochs + (config.epochs or 0) for config in configs)
+def _epochs_of(group: RunGroup) -> int:
+    """Return the total epochs of a group: the longest groups begin first."""
+    return count_epochs(planned.config for planned in group.runs)

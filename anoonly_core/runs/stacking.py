@@ -1,8 +1,8 @@
-"""Which runs train together: stacks of equal shapes and bounded memory."""
+"""Group runs that can train together: stacks of equal shapes and bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from anoonly_core.baselines import BASELINES
@@ -13,14 +13,17 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import SPLIT_FIELDS, Split, make_split
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.models import METHODS
+from anoonly_core.results.result import RunResult
 from anoonly_core.training.stack import shape_key
 
-__all__ = ["LoadDataset", "PlannedRun", "RunGroup", "group_runs", "max_runs_on_cpu", "values_per_run"]
+__all__ = ["LoadDataset", "PlannedRun", "RunGroup", "RunOutcome", "group_runs", "max_runs_on_cpu", "values_per_run"]
 
 STACK_RUNS = 64
-STACK_VALUES = 2**29  # about 2 GB of float32
+STACK_VALUES = 2**29  # 2 GiB of float32
 
 LoadDataset = Callable[[str], Dataset]
+# The result of a run, or the reason why there is none.
+RunOutcome = RunResult | AnoOnlyError
 
 
 @dataclass(frozen=True)
@@ -34,54 +37,75 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs of equal shapes on one data set; most: how many of them one stack may hold."""
+    """Runs of equal shapes on one data set, and how many of them fit into one stack."""
 
     dataset: Dataset
     runs: tuple[PlannedRun, ...]
     max_stack_runs: int
 
+    def stacks(self) -> Iterator[tuple[PlannedRun, ...]]:
+        """Cut the runs, in order, into stacks of at most `max_stack_runs`."""
+        for begin in range(0, len(self.runs), self.max_stack_runs):
+            yield self.runs[begin : begin + self.max_stack_runs]
+
 
 def group_runs(
     configs: Mapping[str, RunConfig],
     load: LoadDataset = load_cached,
-    most: Callable[[PlannedRun, int], int] | None = None,
+    max_runs: Callable[[PlannedRun, int], int] | None = None,
 ) -> tuple[list[RunGroup], dict[str, AnoOnlyError]]:
-    """Runs by their shapes; and by key, why a run cannot be had.
+    """Load and split the data of runs, and group the runs by shape.
 
-    Runs that differ in nothing about the data share one Split object. most: how many runs like one, on
-    so many columns, a stack may hold; max_runs unless given.
+    Runs with equal data settings share one Split object.
+
+    Parameters
+    ----------
+    configs
+        Runs by key.
+    load
+        Returns the data set of a name.
+    max_runs
+        Takes a run and the number of columns, returns how many such runs fit into one stack.
+        The default is `max_runs_on_cpu`.
+
+    Returns
+    -------
+    list of RunGroup
+        Groups in the order of their first run.
+    dict of str to AnoOnlyError
+        Errors of runs whose data could not be loaded or split, by key.
     """
     splits: dict[object, Split] = {}
     grouped: dict[object, tuple[Dataset, list[PlannedRun]]] = {}
     errors: dict[str, AnoOnlyError] = {}
     for key, config in configs.items():
-        about_data = tuple(getattr(config, name) for name in SPLIT_FIELDS)
+        data_settings = tuple(getattr(config, name) for name in SPLIT_FIELDS)
         try:
             dataset = load(config.dataset)
-            if about_data not in splits:
-                splits[about_data] = make_split(dataset, config)
+            if data_settings not in splits:
+                splits[data_settings] = make_split(dataset, config)
         except AnoOnlyError as error:
             errors[key] = error
             continue
-        split = splits[about_data]
+        split = splits[data_settings]
         shape = shape_key(config, split) if config.baseline in METHODS else (key,)
         _, planned = grouped.setdefault(shape, (dataset, []))
         planned.append(PlannedRun(key, config, split))
     groups = [
-        RunGroup(dataset, tuple(planned), (most or max_runs_on_cpu)(planned[0], dataset.columns))
+        RunGroup(dataset, tuple(planned), (max_runs or max_runs_on_cpu)(planned[0], dataset.columns))
         for dataset, planned in grouped.values()
     ]
     return groups, errors
 
 
 def max_runs_on_cpu(planned: PlannedRun, columns: int) -> int:
-    """How many such runs train as one stack on a CPU, so that its memory stays bounded too."""
+    """Return how many such runs fit into one stack on a CPU: at most 64, in about 2 GiB."""
     values = values_per_run(planned, columns)
     return 1 if values is None else max(1, min(STACK_RUNS, STACK_VALUES // values))
 
 
 def values_per_run(planned: PlannedRun, columns: int) -> int | None:
-    """About how many numbers such a run holds in memory while it trains; None where it is none of our networks."""
+    """Estimate how many numbers a run holds in memory while it trains; None if it has no network of ours."""
     config = planned.config
     network = BASELINES[config.baseline].network
     if network is None or config.batch_size is None:

@@ -1,4 +1,4 @@
-"""Train many networks in stacks and score rows with each: the engine of cleaning and labeling."""
+"""Train many networks in stacks and score rows with each: the engine of purifying and labeling."""
 
 from __future__ import annotations
 
@@ -25,22 +25,27 @@ from anoonly_core.training.stack import Stack, shape_key
 __all__ = ["SCORING_METHODS", "ScoringMethod", "TrainingTask", "train_and_score"]
 
 
-Score = Callable[[Stack], Callable[[Tensor], Tensor]]
-
-
 @dataclass(frozen=True)
 class ScoringMethod:
-    """How a network comes to its scores: whether it trains beyond what comes before, and what it says of rows."""
+    """Way in which a network is trained and scores rows.
+
+    Attributes
+    ----------
+    trains
+        Train the network after its pretraining; if False, pretraining is all.
+    score_function
+        Takes a trained stack, returns its score function x [R, rows, columns] -> [R, rows].
+    """
 
     trains: bool
-    score: Score
+    score_function: Callable[[Stack], Callable[[Tensor], Tensor]]
 
 
-_FINAL = ScoringMethod(True, lambda stack: stack.head.score)
+_HEAD_SCORE = ScoringMethod(True, lambda stack: stack.head.score)
 SCORING_METHODS: Mapping[str, ScoringMethod] = MappingProxyType(
     {
-        "same": _FINAL,
-        "svdd": _FINAL,
+        "same": _HEAD_SCORE,
+        "svdd": _HEAD_SCORE,
         "autoencoder": ScoringMethod(False, lambda stack: cast(FEAWAD, stack.head).reconstruction_error),
     }
 )
@@ -48,57 +53,87 @@ SCORING_METHODS: Mapping[str, ScoringMethod] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False)
 class TrainingTask:
-    """One network to be trained on a split's training rows, and the rows of the data set that it then scores."""
+    """A network to train, and the rows that it scores afterwards.
+
+    Attributes
+    ----------
+    dataset, config, split
+        Data set, settings and training rows of the network.
+    rows
+        Positions in the data set of the rows to score, int64 [n].
+    method
+        Way of training and scoring.
+    """
 
     dataset: Dataset
     config: RunConfig
     split: Split
     rows: np.ndarray
-    way: ScoringMethod = _FINAL
+    method: ScoringMethod = _HEAD_SCORE
 
 
-def train_and_score(trainings: Sequence[TrainingTask], report: Report = lambda done, total: None) -> list[np.ndarray]:
-    """Train each network, those of one shape as one stack, and score its rows; float32 [len(rows)] each.
+def train_and_score(tasks: Sequence[TrainingTask], report: Report = lambda done, total: None) -> list[np.ndarray]:
+    """Train each network on the CPU, those of equal shapes as one stack, and score its rows.
 
-    report: called after every epoch with the epochs done and all of them. Raises TrainingDiverged.
+    Parameters
+    ----------
+    tasks
+        Networks to train, all on the same data set if their shapes are equal.
+    report
+        Called after every epoch with the epochs done and the total over all stacks.
+
+    Returns
+    -------
+    list of ndarray
+        Anomaly scores of each task's rows, float32 [len(rows)], in the order of the tasks.
+
+    Raises
+    ------
+    TrainingDiverged
+        If a score of any task is not finite.
     """
-    stacks = list(_stacks(trainings))
-    total = sum(_epochs(trainings[stack[0]]) for stack in stacks)
-    found: dict[int, np.ndarray] = {}
+    stacks = list(_stacks(tasks))
+    total = sum(_epochs(tasks[indices[0]]) for indices in stacks)
+    scores: dict[int, np.ndarray] = {}
     done = 0
-    for places in stacks:
-        for number in _fit(own := [trainings[place] for place in places], into := list[np.ndarray]()):
-            report(done + number, total)
-        done += _epochs(own[0])
-        found |= zip(places, into, strict=True)
-    if not all(np.isfinite(scores).all() for scores in found.values()):
+
+    def report_epoch(epoch: int) -> None:
+        report(done + epoch, total)
+
+    for indices in stacks:
+        stack_tasks = [tasks[index] for index in indices]
+        scores |= zip(indices, _scores(stack_tasks, report_epoch), strict=True)
+        done += _epochs(stack_tasks[0])
+    if not all(np.isfinite(of_task).all() for of_task in scores.values()):
         raise TrainingDiverged
-    return [found[place] for place in range(len(trainings))]
+    return [scores[index] for index in range(len(tasks))]
 
 
-def _fit(own: Sequence[TrainingTask], into: list[np.ndarray]) -> Iterator[int]:
-    """Train one stack, yielding the number of each epoch, pretraining counted in; its scores go `into` the list."""
-    way, before = own[0].way, BASELINES[own[0].config.baseline].pretraining_epochs
-    stack = Stack(own[0].dataset, [one.config for one in own], [one.split for one in own])
-    yield from pretrain(stack)
-    if way.trains:
+def _scores(tasks: Sequence[TrainingTask], report: Callable[[int], None]) -> list[np.ndarray]:
+    """Train the tasks as one stack and return the scores of each; report the number of each epoch."""
+    method = tasks[0].method
+    stack = Stack(tasks[0].dataset, [task.config for task in tasks], [task.split for task in tasks])
+    for epoch in pretrain(stack):
+        report(epoch)
+    if method.trains:
+        before = BASELINES[tasks[0].config.baseline].pretraining_epochs
         for snapshot in train(stack):
-            yield before + snapshot.epoch
-    into += stack.map_rows(way.score(stack), [one.rows for one in own])
+            report(before + snapshot.epoch)
+    return stack.map_rows(method.score_function(stack), [task.rows for task in tasks])
 
 
-def _epochs(training: TrainingTask) -> int:
-    epochs = training.config.epochs if training.way.trains else 0
+def _epochs(task: TrainingTask) -> int:
+    epochs = task.config.epochs if task.method.trains else 0
     assert epochs is not None
-    return BASELINES[training.config.baseline].pretraining_epochs + epochs
+    return BASELINES[task.config.baseline].pretraining_epochs + epochs
 
 
-def _stacks(trainings: Sequence[TrainingTask]) -> Iterator[list[int]]:
-    """Places of the trainings that go together: equal shapes, bounded memory."""
+def _stacks(tasks: Sequence[TrainingTask]) -> Iterator[list[int]]:
+    """Yield the indices of the tasks of each stack: equal methods and shapes, bounded memory."""
     grouped: dict[object, list[int]] = {}
-    for place, one in enumerate(trainings):
-        grouped.setdefault((one.way, shape_key(one.config, one.split)), []).append(place)
-    for places in grouped.values():
-        first = trainings[places[0]]
-        most = max_runs_on_cpu(PlannedRun("", first.config, first.split), first.dataset.columns)
-        yield from (places[begin : begin + most] for begin in range(0, len(places), most))
+    for index, task in enumerate(tasks):
+        grouped.setdefault((task.method, shape_key(task.config, task.split)), []).append(index)
+    for indices in grouped.values():
+        first = tasks[indices[0]]
+        size = max_runs_on_cpu(PlannedRun("", first.config, first.split), first.dataset.columns)
+        yield from (indices[begin : begin + size] for begin in range(0, len(indices), size))

@@ -1,4 +1,4 @@
-"""Measures a stack's test rows at some of its epochs: on a CPU run by run, on a GPU all runs at once."""
+"""Evaluate a stack on its test rows during training: run by run on a CPU, all runs at once on a GPU."""
 
 from __future__ import annotations
 
@@ -17,65 +17,75 @@ __all__ = ["StackEvaluator", "is_finite", "make_evaluator", "score_test_rows"]
 
 
 class StackEvaluator(Protocol):
-    """The metrics of each run's test rows, one after the other."""
+    """Metrics of each run's test rows at several moments of the training."""
 
-    def measure(self) -> None:
-        """Measure the stack as it is now; may raise TrainingDiverged once no run has finite scores."""
+    def evaluate(self) -> None:
+        """Score the test rows with the current weights and record the metrics.
 
-    def found(self) -> list[list[Metrics] | None]:
-        """What each run's measurements gave; None where one of its scores was not a finite number."""
+        Raises
+        ------
+        TrainingDiverged
+            If every run has had a score that is not finite; not checked on a GPU.
+        """
+
+    def evaluations(self) -> list[list[Metrics] | None]:
+        """Return the metrics of each run, one entry per evaluation; blocks until a GPU has computed them.
+
+        None stands for a run of which at least one score was not finite.
+        """
 
 
 def make_evaluator(stack: Stack) -> StackEvaluator:
-    """The way for the device that the stack is on."""
-    return _OnGpu(stack) if stack.device.type == "cuda" else _RunByRun(stack)
+    """Return the evaluator for the device of the stack."""
+    return _GpuEvaluator(stack) if stack.device.type == "cuda" else _CpuEvaluator(stack)
 
 
 def score_test_rows(trained: TrainedRuns) -> list[np.ndarray]:
-    """Each run's scores of its test rows."""
+    """Return each run's anomaly scores of its test rows, float32 [test rows]."""
     return trained.scores([split.test for split in trained.splits])
 
 
 def is_finite(scores: np.ndarray) -> bool:
-    """Whether a run has not diverged."""
+    """Return True if all scores are finite; otherwise the run has diverged."""
     return bool(np.isfinite(scores).all())
 
 
-class _RunByRun:
+class _CpuEvaluator:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._found: list[list[Metrics] | None] = [[] for _ in stack.configs]
+        self._evaluations: list[list[Metrics] | None] = [[] for _ in stack.configs]
 
-    def measure(self) -> None:
-        for run, score in enumerate(score_test_rows(self._stack)):
-            own = self._found[run]
-            if own is not None and is_finite(score):
-                own.append(metrics(self._stack.dataset.y[self._stack.splits[run].test], score))
+    def evaluate(self) -> None:
+        for run, scores in enumerate(score_test_rows(self._stack)):
+            evaluations = self._evaluations[run]
+            if evaluations is not None and is_finite(scores):
+                evaluations.append(metrics(self._stack.dataset.y[self._stack.splits[run].test], scores))
             else:
-                self._found[run] = None
-        if not any(own is not None for own in self._found):
+                self._evaluations[run] = None
+        if all(evaluations is None for evaluations in self._evaluations):
             raise TrainingDiverged
 
-    def found(self) -> list[list[Metrics] | None]:
-        return self._found
+    def evaluations(self) -> list[list[Metrics] | None]:
+        return self._evaluations
 
 
-class _OnGpu:
-    """Nothing is waited for before all is measured."""
+class _GpuEvaluator:
+    """Queue all evaluations on the GPU; only reading them waits for it."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._rows = [split.test for split in stack.splits]
         self._labels = padded_labels([stack.dataset.y[rows] for rows in self._rows], stack.device)
-        self._taken: list[torch.Tensor] = []
+        self._metrics: list[torch.Tensor] = []
 
-    def measure(self) -> None:
-        self._taken.append(stacked_metrics(self._labels, self._stack.on_gpu(self._stack.head.score, self._rows)))
+    def evaluate(self) -> None:
+        scores = self._stack.map_rows_on_gpu(self._stack.head.score, self._rows)
+        self._metrics.append(stacked_metrics(self._labels, scores))
 
-    def found(self) -> list[list[Metrics] | None]:
-        taken = torch.stack(self._taken).cpu().numpy()
-        finite = np.isfinite(taken).all(axis=(0, 2))
+    def evaluations(self) -> list[list[Metrics] | None]:
+        values = torch.stack(self._metrics).cpu().numpy()
+        finite = np.isfinite(values).all(axis=(0, 2))
         return [
-            [Metrics(*map(float, values)) for values in taken[:, run]] if finite[run] else None
-            for run in range(taken.shape[1])
+            [Metrics(*map(float, row)) for row in values[:, run]] if finite[run] else None
+            for run in range(values.shape[1])
         ]

@@ -1,4 +1,4 @@
-"""A data set's rows on a GPU, as each run of a stack sees them: moved there once, scaled there."""
+"""Rows of a data set on a GPU: copied once, scaled there for each run of a stack."""
 
 from __future__ import annotations
 
@@ -13,54 +13,75 @@ from anoonly_core.data.split import Split
 
 __all__ = ["GpuRows"]
 
-BLOCK_VALUES = 2**26  # of rows that are scored at once, 256 MB of float32
+BLOCK_VALUES = 2**26  # of rows that are scored at once: 256 MiB of float32
 
 
 class GpuRows:
-    """X: float32 [rows, columns], as it stands in the data set; minimum, scale: [D, columns] of the D distinct splits.
+    """Rows of a data set on a GPU, with the scaling of each distinct split.
 
-    Subtraction and division round as they do on a CPU, so that the scaled values are the same to the bit.
+    Subtraction and division round as on a CPU, so the scaled values are equal to the bit.
+
+    Attributes
+    ----------
+    X
+        Unscaled rows of the data set, float32 [rows, columns].
+    minimum, scale
+        Scaling of the D distinct splits, [D, columns]; scaled = (X - minimum) / scale.
     """
 
     def __init__(self, dataset: Dataset, splits: Sequence[Split], device: torch.device) -> None:
         distinct = {id(split): split for split in splits}
         self.X = torch.tensor(dataset.X, device=device)
-        self._place = {key: place for place, key in enumerate(distinct)}
+        self._index = {key: index for index, key in enumerate(distinct)}
         self.minimum, self.scale = (
             torch.from_numpy(np.stack([getattr(split, name) for split in distinct.values()])).to(device)
             for name in ("minimum", "scale")
         )
 
-    def scaled_into(self, out: Tensor, split: Split, rows: np.ndarray) -> None:
-        """Write rows of the data set as a run with this split sees them to out [len(rows), columns]."""
-        place = self._place[id(split)]
+    def scale_into(self, out: Tensor, split: Split, rows: np.ndarray) -> None:
+        """Write rows of the data set, given by position and scaled for this split, to out [len(rows), columns]."""
+        index = self._index[id(split)]
         torch.index_select(self.X, 0, torch.from_numpy(rows).to(out.device), out=out)
-        out.sub_(self.minimum[place]).div_(self.scale[place])
+        out.sub_(self.minimum[index]).div_(self.scale[index])
 
     @torch.no_grad()
-    def in_blocks(
+    def map_rows(
         self, function: Callable[[Tensor], Tensor], splits: Sequence[Split], rows: Sequence[np.ndarray]
     ) -> Tensor:
-        """`function` of x [R, b, columns] for each run's own rows of the data set, joined: [R, most rows, ...].
+        """Apply a function of x [R, b, columns] to each run's rows, without waiting for the GPU.
 
-        A run with fewer rows than another gets what the data set's first row gives, behind its own.
+        Parameters
+        ----------
+        function
+            Maps scaled rows [R, b, columns] to [R, b, ...], row by row.
+        splits
+            One per run.
+        rows
+            For each run r, positions in the data set, int64 [n_r].
+
+        Returns
+        -------
+        Tensor
+            Results [R, max n_r, ...]. Behind the results of a run with fewer rows stand results of
+            the first row of the data set.
         """
-        seen: dict[tuple[int, int], int] = {}
-        which = [seen.setdefault((id(split), id(own)), len(seen)) for split, own in zip(splits, rows, strict=True)]
-        firsts = [which.index(place) for place in range(len(seen))]
-        most = max(len(own) for own in rows)
-        places = np.zeros((len(firsts), most), dtype=np.int64)
-        for place, run in enumerate(firsts):
-            places[place, : len(rows[run])] = rows[run]
+        distinct: dict[tuple[int, int], int] = {}
+        pairs = [(id(split), id(positions)) for split, positions in zip(splits, rows, strict=True)]
+        index_of_run = [distinct.setdefault(pair, len(distinct)) for pair in pairs]
+        first_runs = [index_of_run.index(index) for index in range(len(distinct))]
+        longest = max(len(positions) for positions in rows)
+        padded = np.zeros((len(first_runs), longest), dtype=np.int64)
+        for index, run in enumerate(first_runs):
+            padded[index, : len(rows[run])] = rows[run]
         device = self.X.device
-        on_gpu = torch.from_numpy(places).to(device)
-        of_split = torch.tensor([self._place[id(splits[run])] for run in firsts], device=device)
-        minimum, scale = self.minimum[of_split][:, None], self.scale[of_split][:, None]
-        runs = torch.tensor(which, device=device)
+        positions = torch.from_numpy(padded).to(device)
+        split_index = torch.tensor([self._index[id(splits[run])] for run in first_runs], device=device)
+        minimum, scale = self.minimum[split_index][:, None], self.scale[split_index][:, None]
+        runs = torch.tensor(index_of_run, device=device)
         size = max(1, BLOCK_VALUES // (len(rows) * self.X.shape[1]))
         results = []
-        for begin in range(0, most, size):
-            x = (self.X[on_gpu[:, begin : begin + size]] - minimum).div_(scale)
+        for begin in range(0, longest, size):
+            x = (self.X[positions[:, begin : begin + size]] - minimum).div_(scale)
             x = x.expand(len(rows), -1, -1) if len(x) == 1 else x if len(x) == len(rows) else x[runs]
             results.append(function(x))
         return torch.cat(results, dim=1)

@@ -1,4 +1,4 @@
-"""R runs that train as one: their rows, their networks, their generators."""
+"""R runs that train as one: their training rows, networks and random generators."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from anoonly_core.training.thread_pool import run_in_threads
 
 __all__ = ["Stack", "shape_key"]
 
-SCALED_ROWS = 32 * BLOCK_ROWS  # whole blocks, so that cutting changes no result
+SCALED_ROWS = 32 * BLOCK_ROWS  # a multiple of the block size, so that results do not depend on it
 
 
 def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
-    """Runs with equal keys can train as one stack."""
+    """Return a key that is equal for runs that can train as one stack."""
     labeled = int(split.labeled.sum())
     assert config.batch_size is not None
     shape = METHODS[config.baseline].batch_shape(len(split.train), labeled, config.batch_size)
@@ -35,10 +35,35 @@ def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
 
 
 class Stack:
-    """R runs on one data set whose shapes agree: their rows, their networks, their generators.
+    """R runs on one data set whose shapes agree, as one network with a leading run axis.
 
-    Building it initializes and prepares the networks, each from its own run's streams.
-    spared_seconds: what pretrainings took that were kept from earlier stacks.
+    Construction scales the training rows, draws the first weights and prepares the head. Each run
+    uses random generators of its own, so its result does not depend on the other runs.
+
+    Parameters
+    ----------
+    dataset
+        Data set of all runs.
+    configs
+        One per run, with equal `shape_key`.
+    splits
+        One per run; runs that share a Split object share their rows.
+    device
+        "cpu" or "cuda".
+
+    Attributes
+    ----------
+    head
+        The R networks.
+    rows
+        Scaled training rows of all distinct splits.
+    cached_pretraining_seconds
+        Seconds that the pretrainings taken from the cache took when they were trained.
+
+    Raises
+    ------
+    ValueError
+        If the shapes of the runs differ.
     """
 
     cached_pretraining_seconds = 0.0
@@ -54,7 +79,7 @@ class Stack:
         self.device = torch.device(device)
         self._gpu = GpuRows(dataset, splits, self.device) if self.device.type == "cuda" else None
         self.rows = self._training_rows()
-        self._gathered = self.rows.X.new_empty(0)  # used again at each step: fresh memory costs as much as the copy
+        self._gathered = self.rows.X.new_empty(0)  # reused at each step: allocating costs as much as copying
         first = configs[0]
         head = METHODS[first.baseline](len(configs), dataset.columns, first.norm, first.preset)
         seeds = [config.seed for config in configs]
@@ -65,12 +90,12 @@ class Stack:
 
     @cached_property
     def pretraining(self) -> Pretraining | None:
-        """What its head learns before `train`, if anything."""
+        """Pretraining of the head, or None if it has none."""
         return self.head.pretraining()
 
     @cached_property
     def pretraining_keys(self) -> list[str]:
-        """What each run's pretraining is kept under."""
+        """Cache key of each run's pretraining."""
         epochs, dtype = self.pretraining.epochs if self.pretraining else 0, self.rows.X.dtype
         return [
             pretraining_key(self.dataset, config, split, epochs, self.device, dtype)
@@ -79,60 +104,89 @@ class Stack:
 
     @property
     def pretraining_epochs(self) -> int:
-        """How many epochs `pretrain` will take: none where there is nothing to learn or it was learned before."""
+        """Number of epochs that `pretrain` will take: 0 without a pretraining or if all runs are cached."""
         if self.pretraining is None or find_cached(self.pretraining_keys) is not None:
             return 0
         return self.pretraining.epochs
 
     def subset(self, runs: Sequence[int]) -> Stack:
-        """A stack of some of its runs, as they were before any training, in the same precision."""
+        """Return a new, untrained stack of some of the runs, in the same precision."""
         part = Stack(self.dataset, [self.configs[r] for r in runs], [self.splits[r] for r in runs], str(self.device))
         part.rows = replace(part.rows, X=part.rows.X.to(self.rows.X.dtype))
         part.head.to(self.rows.X.dtype)
         return part
 
     def scale(self, run: int, rows: np.ndarray) -> torch.Tensor:
-        """Rows of the data set as run `run` sees them, float32 [len(rows), columns]."""
+        """Return rows of the data set, given by position, scaled for run `run`: float32 [len(rows), columns]."""
         return torch.from_numpy(self.splits[run].scaled(self.dataset, rows)).to(self.device)
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each run's anomaly scores of its own rows of the data set, float32 [len(rows[r])]."""
+        """Score rows of the data set with each run; blocks until a GPU has finished.
+
+        Parameters
+        ----------
+        rows
+            For each run r, positions in the data set, int64 [n_r].
+
+        Returns
+        -------
+        list of ndarray
+            For each run, anomaly scores, float32 [n_r]; higher is more anomalous.
+        """
         return self.map_rows(self.head.score, rows)
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each run's features before the last layer for its own rows, float32 [len(rows[r]), features]."""
+        """Return each run's features before the last layer, float32 [n_r, features]; rows as in `scores`."""
         return self.map_rows(self.head.hidden, rows)
 
     def map_rows(
         self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """`function` of x [R, rows, columns] for each run's own rows of the data set, scaled a part at a time."""
-        if self._gpu is not None:
-            joined = self.on_gpu(function, rows).cpu().numpy()
-            return [found[: len(own)].copy() for found, own in zip(joined, rows, strict=True)]
-        parts = []
-        for begin in range(0, max(len(own) for own in rows), SCALED_ROWS):
-            scaled = self._scaled(rows, slice(begin, begin + SCALED_ROWS))
-            parts.append([part.cpu().numpy() for part in self.head.map_rows(function, scaled)])
-        return [np.concatenate(own) for own in zip(*parts, strict=True)]
+        """Apply a function of x [R, b, columns] to each run's rows, in eval mode and without gradients.
 
-    def on_gpu(self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]) -> torch.Tensor:
-        """The same of a stack on a GPU, left there: [R, most rows, ...], see CardRows.in_blocks."""
+        Parameters
+        ----------
+        function
+            Maps scaled rows [R, b, columns] to [R, b, ...], row by row.
+        rows
+            For each run r, positions in the data set, int64 [n_r].
+
+        Returns
+        -------
+        list of ndarray
+            For each run, the results [n_r, ...].
+        """
+        if self._gpu is not None:
+            padded = self.map_rows_on_gpu(function, rows).cpu().numpy()
+            return [results[: len(positions)].copy() for results, positions in zip(padded, rows, strict=True)]
+        parts = []
+        for begin in range(0, max(len(positions) for positions in rows), SCALED_ROWS):
+            scaled = self._scaled(rows, slice(begin, begin + SCALED_ROWS))
+            parts.append([results.cpu().numpy() for results in self.head.map_rows(function, scaled)])
+        return [np.concatenate(results) for results in zip(*parts, strict=True)]
+
+    def map_rows_on_gpu(
+        self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
+    ) -> torch.Tensor:
+        """Apply a function as `map_rows` does, and leave the results [R, max n_r, ...] on the GPU.
+
+        Does not wait for the GPU. Runs with fewer rows are padded, see `GpuRows.map_rows`.
+        """
         assert self._gpu is not None
         was_training = self.head.training
         self.head.eval()
         try:
-            return self._gpu.in_blocks(function, self.splits, rows)
+            return self._gpu.map_rows(function, self.splits, rows)
         finally:
             self.head.train(was_training)
 
     def _scaled(self, rows: Sequence[np.ndarray], part: slice) -> list[torch.Tensor]:
-        """A part of each run's own rows as it sees them; one tensor for runs that share split and rows."""
-        seen: dict[tuple[int, int], torch.Tensor] = {}
-        for run, (split, own) in enumerate(zip(self.splits, rows, strict=True)):
-            if (id(split), id(own)) not in seen:
-                seen[id(split), id(own)] = self.scale(run, own[part])
-        return [seen[id(split), id(own)] for split, own in zip(self.splits, rows, strict=True)]
+        """Scale a part of each run's rows; runs that share split and rows get the same tensor."""
+        scaled: dict[tuple[int, int], torch.Tensor] = {}
+        for run, (split, positions) in enumerate(zip(self.splits, rows, strict=True)):
+            if (id(split), id(positions)) not in scaled:
+                scaled[id(split), id(positions)] = self.scale(run, positions[part])
+        return [scaled[id(split), id(positions)] for split, positions in zip(self.splits, rows, strict=True)]
 
     def _training_rows(self) -> TrainingRows:
         distinct = list({id(split): split for split in self.splits}.values())
@@ -142,11 +196,11 @@ class Stack:
             total += len(split.train)
         X = torch.empty(total, self.dataset.columns, device=self.device)
         for split in distinct:
-            own = X[begins[id(split)] :][: len(split.train)]
+            out = X[begins[id(split)] :][: len(split.train)]
             if self._gpu is not None:
-                self._gpu.scaled_into(own, split, split.train)
+                self._gpu.scale_into(out, split, split.train)
             else:
-                split.scaled(self.dataset, split.train, out=own.numpy())
+                split.scaled(self.dataset, split.train, out=out.numpy())
         return TrainingRows(
             X=X,
             labeled=torch.from_numpy(np.concatenate([split.labeled for split in distinct])).to(self.device),
@@ -158,10 +212,23 @@ class Stack:
         return [torch.Generator().manual_seed(derived_seed(config.seed, purpose)) for config in self.configs]
 
     def draw_epochs(self, pretraining: Pretraining | None = None) -> Iterator[torch.Tensor]:
-        """The batches of each epoch, or of each one before: indices into self.rows.X, int64 [steps, R, rows]."""
+        """Yield the batches of one epoch after another, without end.
+
+        Each call begins with the first epoch again. On a GPU the copy to the device is asynchronous.
+
+        Parameters
+        ----------
+        pretraining
+            Draw the batches of this pretraining in place of those of the training.
+
+        Yields
+        ------
+        torch.Tensor
+            Indices into `rows.X`, int64 [steps, R, rows of a batch].
+        """
         draw = self.head.draw_epoch if pretraining is None else pretraining.draw
         generators = self._generators("batches" if pretraining is None else "pretraining")
-        runs = range(0, len(self.configs), self._alike)
+        runs = range(0, len(self.configs), self._sharing_runs)
         labeled = [torch.from_numpy(split.labeled) for split in self.splits]
         size = self.configs[0].batch_size
         assert size is not None
@@ -173,36 +240,44 @@ class Stack:
             batches = first.new_empty(len(first), len(runs), first.shape[1], pin_memory=on_gpu)
             torch.add(first, self.rows.first[0], out=batches[:, 0])
 
-            def fill(places: Sequence[int]) -> None:
-                for place in places:
-                    run = runs[place]
+            def fill(columns: Sequence[int]) -> None:
+                for column in columns:
+                    run = runs[column]
                     drawn = draw(labeled[run], size, generators[run])
-                    torch.add(drawn, self.rows.first[run], out=batches[:, place])
+                    torch.add(drawn, self.rows.first[run], out=batches[:, column])
 
             others = range(1, len(runs))
             run_in_threads(fill, others) if on_gpu else fill(others)
-            each = batches.to(self.device, non_blocking=on_gpu)[:, :, None].expand(-1, -1, self._alike, -1)
+            each = batches.to(self.device, non_blocking=on_gpu)[:, :, None].expand(-1, -1, self._sharing_runs, -1)
             return each.reshape(len(batches), len(self.configs), -1)
 
         while True:
             yield epoch()
 
     @cached_property
-    def _alike(self) -> int:
-        """How many neighboring runs have the same seed and split, and with them the same rows in each batch."""
+    def _sharing_runs(self) -> int:
+        """Number of neighboring runs with equal seed and split, and so equal batches; 1 if it varies."""
         streams = [(config.seed, id(split)) for config, split in zip(self.configs, self.splits, strict=True)]
-        lengths = {len(list(own)) for _, own in itertools.groupby(streams)}
+        lengths = {len(list(equal)) for _, equal in itertools.groupby(streams)}
         return lengths.pop() if len(lengths) == 1 else 1
 
     def gather(self, indices: torch.Tensor) -> torch.Tensor:
-        """One step's rows for its indices [R, rows]: [R, rows, columns]; valid until the next step.
+        """Copy the rows of one step's batch into a buffer that the next call overwrites.
 
-        Where neighboring runs see the same rows and the head allows for it, they are there once for
-        these: [D, rows, columns].
+        Parameters
+        ----------
+        indices
+            Indices into `rows.X`, int64 [R, b].
+
+        Returns
+        -------
+        torch.Tensor
+            Rows [R, b, columns]. If the head allows it on a CPU, neighboring runs with equal batches
+            share theirs: [D, b, columns] where D divides R.
         """
-        shares = self.head.shares_rows and self.device.type == "cpu"  # a GPU's batched product wants them side by side
-        once = self._alike if shares or self._alike == len(self.configs) else 1
-        indices = indices[::once]
+        shares = self.head.shares_rows and self.device.type == "cpu"  # batched products on a GPU need all R
+        stride = self._sharing_runs if shares or self._sharing_runs == len(self.configs) else 1
+        indices = indices[::stride]
         shape = (*indices.shape, self.dataset.columns)
         if self._gathered.shape != shape:
             self._gathered = self.rows.X.new_empty(shape)

@@ -1,4 +1,4 @@
-"""Threads that do a stack's small work on the host, such as drawing batches, while a GPU computes."""
+"""Run small host work of a stack, such as drawing batches, in several threads while a GPU computes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from anoonly_core.machine import cores
 
 __all__ = ["run_in_threads"]
 
-LEAST = 16  # fewer draws than these are done before a thread has begun with them
+MIN_ITEMS = 16  # per thread; fewer take less time than starting the thread
 MAX_THREADS = 8
 
 
 def run_in_threads(function: Callable[[Sequence[int]], None], items: Sequence[int]) -> None:
-    """`function` of parts that make up items, several at once where there are many; raises what it raises."""
-    parts = min(_threads(), len(items) // LEAST)
+    """Call a function with parts of the items, in up to eight threads; block until all parts are done.
+
+    Fewer than 32 items are passed at once, in the calling thread. An exception of the function is raised here.
+    """
+    parts = min(_threads(), len(items) // MIN_ITEMS)
     if parts < 2:
         function(items)
     else:

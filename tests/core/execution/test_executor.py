@@ -24,7 +24,7 @@ from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.execution.pool import WorkerDied, WorkerPool
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
-from anoonly_core.runs.gpu import FAILED
+from anoonly_core.runs.gpu import NOTES, Fallback
 from anoonly_core.runs.run import run_many
 
 PATIENCE_S = 90.0
@@ -69,7 +69,7 @@ def test_a_sweep_for_a_gpu_that_fails_is_trained_on_the_cpu_and_says_so(workers:
     states = list(execute(configs, LocalEngine(workers, "NVIDIA Paper"), store))
     runs = {key: run for state in states for key, run in state.runs.items()}
     assert runs.keys() == configs.keys() == store.runs().keys()
-    assert {state.note for state in states} == {"", FAILED}
+    assert {state.note for state in states} == {"", NOTES[Fallback.FAILED]}
     for expected in run_many(list(configs.values()), "cpu"):
         found = store.get(expected.key)
         assert found is not None and np.array_equal(found.scores, expected.scores) and found.device == "cpu"

@@ -21,8 +21,7 @@ from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import HISTORY_METRICS, Role, RunResult
 from anoonly_core.results.store import Store
-from anoonly_core.runs import run as module
-from anoonly_core.runs import stacking
+from anoonly_core.runs import samples, stacking, train_stack
 from anoonly_core.runs.run import RunProgress, resolve_device, run, run_each, run_many
 from anoonly_core.training.stack import Stack
 from tests.core.training.stacks import made_table
@@ -34,15 +33,15 @@ def quick(**settings: object) -> RunConfig:
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many runs each call of train got."""
+    """Sizes of the stacks that have been trained."""
     sizes: list[int] = []
-    original = module.train
+    original = train_stack.train
 
     def counted(stack):  # type: ignore[no-untyped-def]
         sizes.append(len(stack.configs))
         return original(stack)
 
-    monkeypatch.setattr(module, "train", counted)
+    monkeypatch.setattr(train_stack, "train", counted)
     return sizes
 
 
@@ -179,7 +178,7 @@ def test_a_long_run_is_measured_at_25_epochs_from_the_first_to_the_last() -> Non
 
 
 def test_runs_that_share_a_split_keep_the_same_rows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SAMPLE_ROWS", 60)
+    monkeypatch.setattr(samples, "SAMPLE_ROWS", 60)
     one, other = run_many([quick(lambda_n=1), quick(lambda_n=0)])
     assert_same(one.sample.rows, other.sample.rows)
     assert_same(one.sample.role, other.sample.role)
@@ -213,8 +212,8 @@ def test_one_sentence_for_what_cannot_be() -> None:
 
 
 def test_scores_that_are_no_numbers_are_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = module.Stack.scores
-    monkeypatch.setattr(module.Stack, "scores", lambda self, rows: [s * np.nan for s in broken(self, rows)])
+    original = Stack.scores
+    monkeypatch.setattr(Stack, "scores", lambda self, rows: [scores * np.nan for scores in original(self, rows)])
     with pytest.raises(TrainingDiverged, match="learning rate"):
         run(quick())
 

@@ -21,7 +21,8 @@ from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import TableSchema, parse_table
 from anoonly_core.data.tables.uri import read_uri
 from anoonly_core.errors import AnoOnlyError
-from anoonly_core.runs.run import Outcome, run_each
+from anoonly_core.runs.run import run_each
+from anoonly_core.runs.stacking import RunOutcome
 from tests.tables import cancer, digits, penguins
 
 # Those of ../shared/data.
@@ -96,7 +97,7 @@ def tables(draw: st.DrawFn) -> pd.DataFrame:
     return frame
 
 
-def trained(dataset: Dataset, config: RunConfig) -> Outcome:
+def trained(dataset: Dataset, config: RunConfig) -> RunOutcome:
     ((_, outcome),) = run_each({"one": config}, load=lambda name: dataset)
     return outcome
 
