@@ -5,7 +5,6 @@ The public names are imported from their modules on first use, so that `import a
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from anoonly_core.version import __version__
@@ -18,21 +17,24 @@ if TYPE_CHECKING:
 
 __all__ = ["AnoOnlyDetector", "__version__", "make_config", "run", "run_many", "sweep"]
 
-_MODULES = {
-    "AnoOnlyDetector": "anoonly_core.detector.estimator",
-    "make_config": "anoonly_core.config",
-    "run": "anoonly_core.runs.run",
-    "run_many": "anoonly_core.runs.run",
-    "sweep": "anoonly_core.runs.sweep",
-}
-
 if not TYPE_CHECKING:  # a type checker would take every name for one of this package
 
     def __getattr__(name: str) -> Any:
         """Import a public name from its module."""
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = value = getattr(importlib.import_module(_MODULES[name]), name)
+        match name:
+            case "AnoOnlyDetector":
+                from anoonly_core.detector.estimator import AnoOnlyDetector as value
+            case "make_config":
+                from anoonly_core.config import make_config as value
+            case "run":
+                from anoonly_core.runs.run import run as value
+            case "run_many":
+                from anoonly_core.runs.run import run_many as value
+            case "sweep":
+                from anoonly_core.runs.sweep import sweep as value
+            case _:
+                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
         return value
 
 
