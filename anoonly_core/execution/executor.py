@@ -1,4 +1,4 @@
-"""Runs on an engine, local processes or a cluster: stack by stack, stored as they finish, resumable."""
+"""Execution of runs on an engine, which is local processes or a cluster; each stack is stored as it finishes."""
 
 from __future__ import annotations
 
@@ -22,86 +22,111 @@ from anoonly_core.results.store import RunSummary, Store
 __all__ = ["Engine", "ExecutionState", "LocalEngine", "Work", "execute", "stored_runs"]
 
 POLL_S = 0.1
-MAX_DEATHS = 2
-DIED = "The worker process ended unexpectedly each time that it was tried, perhaps for want of memory."
+MAX_ATTEMPTS = 2
+CRASHED = "The worker crashed on every attempt, possibly out of memory."
 
 log = logging.getLogger(__name__)
 
 
 class Work(Protocol):
-    """What an engine is doing for a stack or a plan."""
+    """A call that an engine has begun: planning, or the training of one stack."""
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether the call has ended: returned, failed or been stopped."""
 
     @property
     def progress(self) -> JobProgress | None:
-        """How far it has come, if that is known."""
+        """The latest progress in epochs; None if the engine reports none."""
 
     def result(self) -> Any:
-        """What came of it; raises WorkerDied where it is worth another try, an AnoOnlyError where none is."""
+        """Block until the call has ended, and return its value.
+
+        Raises
+        ------
+        WorkerDied
+            A worker was lost; another attempt may succeed.
+        AnoOnlyError
+            Another attempt would fail too.
+        """
 
 
 class Engine(Protocol):
-    """Who trains: processes of this machine, its GPU, or a cluster's."""
+    """A place to train: worker processes of this machine, its GPU, or a Dask cluster."""
 
     @property
     def device(self) -> str:
-        """What a run's key names: "cpu" or "cuda"."""
+        """The device that run keys name: "cpu" or "cuda"."""
 
     @property
     def name(self) -> str:
-        """Who that is, after "on"."""
+        """The name in sentences, such as "trained on 4 workers"."""
 
     @property
     def slots(self) -> int:
-        """How many stacks it works on at once."""
+        """The number of stacks that train at once."""
 
     def plan(self, configs: dict[str, RunConfig]) -> Work:
-        """Cut runs by key into stacks; its result is a Plan."""
+        """Begin to cut runs by key into stacks, and return at once; the work's value is a Plan."""
 
     def train(self, configs: dict[str, RunConfig]) -> Work:
-        """Train runs by key; its result is a list of keys with their outcomes."""
+        """Begin to train runs by key, and return at once; the work's value is a list of (key, result or error)."""
 
     def stop(self, work: Work) -> None:
-        """Give work up."""
+        """Cancel work of this engine, and return at once."""
 
 
 class LocalEngine:
-    """Worker processes of this machine, one a core; or one that owns its GPU, whose name is then given."""
+    """Worker processes of this machine: one per core, or a single one that owns the GPU.
 
-    def __init__(self, workers: WorkerPool, gpu: str = "") -> None:
-        self.workers = workers
+    Parameters
+    ----------
+    pool
+        The processes. The caller closes them.
+    gpu
+        The name of the GPU that the single process owns; "" for training on the CPU.
+    """
+
+    def __init__(self, pool: WorkerPool, gpu: str = "") -> None:
+        self.pool = pool
         self.device = "cuda" if gpu else "cpu"
-        self.name = gpu or f"{workers.count} workers"
+        self.name = gpu or f"{pool.count} workers"
 
     @property
     def slots(self) -> int:
-        """One stack a process; what a GPU's process is given it cuts into stacks itself."""
-        return self.workers.count
+        """One stack per process. On a GPU a planned stack may hold several shapes, which train beside each other."""
+        return self.pool.count
 
     def plan(self, configs: dict[str, RunConfig]) -> Task:
-        """Cut runs by key into stacks, in one of the processes."""
-        return self.workers.schedule(tasks.plan_runs, configs, self.slots, self.device)
+        """Begin to cut runs by key into stacks in a worker process, and return at once."""
+        return self.pool.schedule(tasks.plan_runs, configs, self.slots, self.device)
 
     def train(self, configs: dict[str, RunConfig]) -> Task:
-        """Train runs by key in one of the processes."""
-        return self.workers.schedule(tasks.train_each, configs, self.device)
+        """Begin to train runs by key in a worker process, and return at once."""
+        return self.pool.schedule(tasks.train_each, configs, self.device)
 
     def stop(self, work: Work) -> None:
-        """Have a process stop at its next epoch, or end it."""
+        """Stop work at its next epoch, or kill its process after 2 s."""
         assert isinstance(work, Task)
-        self.workers.stop(work)
+        self.pool.stop(work)
 
 
 @dataclass(frozen=True)
 class ExecutionState:
-    """How far an execution has come.
+    """Progress of an execution since the previous state.
 
-    runs, failures: those that have ended since the state before, by key. seconds_left: None while
-    it is being planned. unkept: why finished runs could not be stored, if so. note: a sentence where runs
-    were not trained as they were asked for.
+    Parameters
+    ----------
+    runs
+        The newly finished runs by key.
+    failures
+        One sentence for each run that newly failed, by key.
+    seconds_left
+        The expected time until the end; None during planning.
+    store_problem
+        Why a finished run could not be stored; "" if none failed.
+    note
+        A sentence if runs were trained in another way than asked, as on the CPU after a GPU error; else "".
     """
 
     runs: dict[str, RunSummary] = field(default_factory=dict)
@@ -112,53 +137,86 @@ class ExecutionState:
 
 
 def stored_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> dict[str, RunSummary]:
-    """Which of these runs the store has, by the keys that they have on the CPU: the device's own, else the CPU's."""
-    kept = store.runs(configs)
+    """Find the runs that the store has already.
+
+    Parameters
+    ----------
+    store
+        The store to search.
+    configs
+        The runs by their CPU key.
+    device
+        "cpu", or "cuda" to prefer a run trained on a GPU to the same run trained on the CPU.
+
+    Returns
+    -------
+    dict
+        The runs found, by their CPU key whatever device trained them.
+    """
+    runs = store.runs(configs)
     if device != "cpu":
-        own = {run_key(config, device): key for key, config in configs.items()}
-        kept |= {own[key]: run for key, run in store.runs(own).items()}
-    return kept
+        cpu_keys = {run_key(config, device): key for key, config in configs.items()}
+        runs |= {cpu_keys[key]: run for key, run in store.runs(cpu_keys).items()}
+    return runs
 
 
 def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> Iterator[ExecutionState]:
-    """Plan, train and store runs by key, yielding a state ten times a second; stop iterating and it has stopped.
+    """Plan, train and store runs, and yield a state ten times a second.
 
-    What the store has already is left out by the caller, see kept_runs. A worker that dies costs its unfinished
-    stack, which is cut in half, for it may have been too large, and tried again. Raises
-    EngineUnavailable where there is nobody left to train.
+    A stack whose worker dies is cut in half and tried again, since it may have been too large. A single run fails
+    after two deaths. Closing the iterator stops the training.
+
+    Parameters
+    ----------
+    configs
+        The runs by key. All of them are trained, so leave out what `stored_runs` finds.
+    engine
+        The engine that trains. The caller closes it.
+    store
+        The store that gets each result as soon as its stack is done.
+
+    Yields
+    ------
+    ExecutionState
+        First states without a time during planning, then states with the time left.
+
+    Raises
+    ------
+    EngineUnavailable
+        The engine has no workers, or lost each worker that planned.
     """
-    plan = yield from _planned(configs, engine)
+    plan = yield from _plan(configs, engine)
     yield ExecutionState(failures=plan.failures, seconds_left=plan.seconds(engine.slots))
     queue, clock = deque(plan.stacks), _Clock()
-    under_way: dict[Work, PlannedStack] = {}
+    active: dict[Work, PlannedStack] = {}
     deaths: Counter[str] = Counter()
     try:
-        while queue or under_way:
-            while queue and len(under_way) < engine.slots:
+        while queue or active:
+            while queue and len(active) < engine.slots:
                 stack = queue.popleft()
                 work = engine.train(stack.configs)
-                under_way[work] = stack
+                active[work] = stack
                 clock.start(work)
             time.sleep(POLL_S)
-            state = ExecutionState(seconds_left=clock.left(under_way, queue, engine.slots))
-            for work in [work for work in under_way if work.done]:
-                stack = under_way.pop(work)
+            state = ExecutionState(seconds_left=clock.seconds_left(active, queue, engine.slots))
+            for work in [work for work in active if work.done]:
+                stack = active.pop(work)
                 try:
                     outcomes = _outcomes(work, stack)
                 except WorkerDied:
-                    queue.extendleft(_again(stack, deaths, state.failures))
+                    queue.extendleft(_retries(stack, deaths, state.failures))
                     continue
                 clock.stop(work, stack)
-                state = _take_in(outcomes, store, state)
+                state = _add_outcomes(outcomes, store, state)
             yield state
     finally:
-        for work in under_way:
+        for work in active:
             engine.stop(work)
 
 
-def _planned(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[ExecutionState, None, Plan]:
-    """The engine's plan for the runs, while which states without a time are yielded."""
-    for _ in range(MAX_DEATHS):
+def _plan(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[ExecutionState, None, Plan]:
+    """Yield states without a time until the engine has planned, and return the plan; raise EngineUnavailable."""
+    for _ in range(MAX_ATTEMPTS):
         work = engine.plan(dict(configs))
         try:
             while not work.done:
@@ -171,14 +229,14 @@ def _planned(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[Exec
         finally:
             if not work.done:
                 engine.stop(work)
-    raise EngineUnavailable(DIED)
+    raise EngineUnavailable(CRASHED)
 
 
 def _outcomes(work: Work, stack: PlannedStack) -> list[tuple[str, Any]]:
-    """Each run's result or error; raises WorkerDied, or EngineUnavailable."""
+    """Return each key with its result or error; raise WorkerDied, Cancelled or EngineUnavailable."""
     try:
-        found: list[tuple[str, Any]] = work.result()
-        return found
+        outcomes: list[tuple[str, Any]] = work.result()
+        return outcomes
     except EngineUnavailable:
         raise
     except AnoOnlyError as error:
@@ -187,33 +245,36 @@ def _outcomes(work: Work, stack: PlannedStack) -> list[tuple[str, Any]]:
         raise
     except Exception as error:
         log.exception("a stack failed")
-        failed = AnoOnlyError(f"This run failed for a reason that the log tells ({type(error).__name__}).")
-        return [(key, failed) for key in stack.configs]
+        failure = AnoOnlyError(f"The run failed ({type(error).__name__}); see the log.")
+        return [(key, failure) for key in stack.configs]
 
 
-def _again(stack: PlannedStack, deaths: Counter[str], failures: dict[str, str]) -> list[PlannedStack]:
-    """What is tried again of a stack whose worker died: its halves; a run that died alone too often is a failure."""
+def _retries(stack: PlannedStack, deaths: Counter[str], failures: dict[str, str]) -> list[PlannedStack]:
+    """Return the stacks to try again after the death of a stack's worker.
+
+    Two halves, or the same single run. A run that has failed twice alone goes to `failures` instead.
+    """
     keys = list(stack.configs)
     if len(keys) == 1:
         deaths.update(keys)
-        if deaths[keys[0]] < MAX_DEATHS:
+        if deaths[keys[0]] < MAX_ATTEMPTS:
             return [stack]
-        failures[keys[0]] = DIED
+        failures[keys[0]] = CRASHED
         return []
     halves = (keys[: len(keys) // 2], keys[len(keys) // 2 :])
-    share = stack.seconds / len(keys)
-    return [PlannedStack({key: stack.configs[key] for key in half}, share * len(half)) for half in halves]
+    seconds_per_run = stack.seconds / len(keys)
+    return [PlannedStack({key: stack.configs[key] for key in half}, seconds_per_run * len(half)) for half in halves]
 
 
-def _take_in(outcomes: list[tuple[str, Any]], store: Store, state: ExecutionState) -> ExecutionState:
-    """The state with these outcomes, each result being stored."""
+def _add_outcomes(outcomes: list[tuple[str, Any]], store: Store, state: ExecutionState) -> ExecutionState:
+    """Store the results, and return the state with all outcomes added."""
     runs, failures, store_problem, note = dict(state.runs), dict(state.failures), state.store_problem, state.note
     for key, outcome in outcomes:
         if isinstance(outcome, RunResult):
             try:
                 store.put(outcome)
             except StoreUnavailable as error:
-                store_problem = str(error)  # the figures are fine and go on to their reader
+                store_problem = str(error)  # the result itself is fine
             runs[key] = RunSummary.of(outcome)
             note = outcome.note or note
         else:
@@ -222,28 +283,28 @@ def _take_in(outcomes: list[tuple[str, Any]], store: Store, state: ExecutionStat
 
 
 class _Clock:
-    """Tells the time left from the planned seconds, and from how long finished stacks have really taken."""
+    """An estimate of the time left, from the planned seconds and the pace of the finished stacks."""
 
     def __init__(self) -> None:
-        self.begun: dict[Work, float] = {}
-        self.planned = self.taken = 0.0
+        self.begun_s: dict[Work, float] = {}
+        self.planned_s = self.taken_s = 0.0  # of all finished stacks
 
     def start(self, work: Work) -> None:
-        self.begun[work] = time.monotonic()
+        self.begun_s[work] = time.monotonic()
 
     def stop(self, work: Work, stack: PlannedStack) -> None:
-        self.taken += time.monotonic() - self.begun.pop(work)
-        self.planned += stack.seconds
+        self.taken_s += time.monotonic() - self.begun_s.pop(work)
+        self.planned_s += stack.seconds
 
-    def left(self, under_way: Mapping[Work, PlannedStack], queue: Iterable[PlannedStack], slots: int) -> float:
-        pace = self.taken / self.planned if self.planned else 1.0
-        remaining = [stack.seconds * (1 - self._share(work, stack, pace)) for work, stack in under_way.items()]
-        rest = Plan(tuple(PlannedStack({}, seconds) for seconds in remaining) + tuple(queue), {})
-        return pace * rest.seconds(slots)
+    def seconds_left(self, active: Mapping[Work, PlannedStack], queue: Iterable[PlannedStack], slots: int) -> float:
+        pace = self.taken_s / self.planned_s if self.planned_s else 1.0
+        unfinished = [stack.seconds * (1 - self._share(work, stack, pace)) for work, stack in active.items()]
+        remaining = Plan(tuple(PlannedStack({}, seconds) for seconds in unfinished) + tuple(queue), {})
+        return pace * remaining.seconds(slots)
 
     def _share(self, work: Work, stack: PlannedStack, pace: float) -> float:
-        """How much of a stack is done: its epochs where they are told, else the time that it has had."""
+        """Return the finished share of a stack: by its epochs if it reports them, else by its time, up to 0.95."""
         if (progress := work.progress) is not None and progress.total:
             return progress.done / progress.total
-        expected = max(stack.seconds * pace, 1e-3)
-        return min((time.monotonic() - self.begun[work]) / expected, 0.95)
+        expected_s = max(stack.seconds * pace, 1e-3)
+        return min((time.monotonic() - self.begun_s[work]) / expected_s, 0.95)

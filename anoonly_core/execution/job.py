@@ -1,41 +1,48 @@
-"""A job in a worker process: its flag, its progress, and the initializers of the processes."""
+"""The worker's side of a job: signals from the pool, progress to the pool, and the set-up of a worker process."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 __all__ = [
-    "RUN",
-    "STOP",
-    "WAIT",
     "Cancelled",
     "JobProgress",
+    "Signal",
     "StoredOutcome",
+    "attach",
     "check",
     "report_progress",
+    "run_job",
     "send_progress",
     "start_projector",
     "start_trainer",
 ]
 
-# What a task's flag tells it: to go on, to stop, or to wait at its next epoch until it may go on.
-RUN, STOP, WAIT = 0, 1, 2
-WAIT_S = 0.02
-TELL_S = 0.05
+PAUSE_POLL_S = 0.02
+PROGRESS_INTERVAL_S = 0.05
+
+
+class Signal(IntEnum):
+    """An order from the pool to a job, in memory that the pool shares with its processes."""
+
+    RUN = 0
+    STOP = 1
+    PAUSE = 2
 
 
 class Cancelled(Exception):
-    """Nobody waits for this job any more."""
+    """The job was canceled: no session waits for its result."""
 
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job has come: `done` of `total` epochs or bytes; a total of 0 is not known."""
+    """Progress of a job: `done` of `total` epochs, steps or bytes; a total of 0 is unknown."""
 
     done: int
     total: int
@@ -43,40 +50,49 @@ class JobProgress:
 
 @dataclass(frozen=True)
 class StoredOutcome:
-    """What came of work that goes through the store; unkept: why it could not be kept there, "" where it was."""
+    """Results of a job that writes to the run store; store_problem says why a write failed, "" if none did."""
 
     outcome: Any
     store_problem: str = ""
 
 
-_send: Any = None  # the way back, set once when the process starts
-_flags: Any = None  # one a job
-_told: tuple[int, float] = (0, 0.0)  # the last job whose progress was told, and when
+_send: Callable[[JobProgress], None] | None = None  # sends to the pool, set once when the process starts
+_signals: Sequence[int] = (Signal.RUN,)  # shared with the pool; a job's number modulo the length is its index
+_number = 0  # of the current job
+_last_sent_s = float("-inf")  # when the current job last sent its progress, by the monotonic clock
 
 
-def _start(send: Callable[[JobProgress], None], flags: Any, environment: Mapping[str, str]) -> None:
-    global _send, _flags
-    _send, _flags = send, flags
-    # It may come from a process that was started earlier, in another environment.
+def attach(send: Callable[[JobProgress], None], signals: Sequence[int], environment: Mapping[str, str]) -> None:
+    """Connect this new process to its pool and give it the pool's environment variables.
+
+    Parameters
+    ----------
+    send
+        A function that sends progress to the pool.
+    signals
+        One `Signal` per job, at the job's number modulo the length.
+    environment
+        All environment variables. The process may descend from one that was started earlier, with others.
+    """
+    global _send, _signals
+    _send, _signals = send, signals
     os.environ.clear()
     os.environ.update(environment)
 
 
-def start_trainer(send: Callable[[JobProgress], None], flags: Any, environment: Mapping[str, str]) -> None:
-    """Make this process a trainer with one thread: there is one a core, and each lets the page answer first."""
-    _start(send, flags, environment)
+def start_trainer() -> None:
+    """Prepare this process for training: import PyTorch, limit it to one thread, and lower the process's priority."""
     os.nice(5)
     import torch
 
-    from anoonly_core.runs.run import warm_up  # loaded now, so that the first job does not wait for it
+    from anoonly_core.runs.run import warm_up  # now, so that the first job does not wait for it
 
     torch.set_num_threads(1)
     warm_up()
 
 
-def start_projector(send: Callable[[JobProgress], None], flags: Any, environment: Mapping[str, str]) -> None:
-    """Make this process a projector: one thread, and last in line for the processor."""
-    _start(send, flags, environment)
+def start_projector() -> None:
+    """Prepare this process for projections: limit it to one thread, and give it the lowest priority of all workers."""
     os.environ["NUMBA_NUM_THREADS"] = "1"
     os.nice(10)
     from threadpoolctl import threadpool_limits
@@ -84,31 +100,40 @@ def start_projector(send: Callable[[JobProgress], None], flags: Any, environment
     threadpool_limits(1)
 
 
-def check(job: int) -> None:
-    """Raise Cancelled if the job is to stop, wait while it is to wait, and end with a server that was killed."""
-    while (flag := _flags[job % len(_flags)]) == WAIT:
-        _end_with_parent()
-        time.sleep(WAIT_S)
-    if flag == STOP:
+def run_job(number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """Call a task as the job with this number, and return its value; raise Cancelled if the job is to stop."""
+    global _number, _last_sent_s
+    _number, _last_sent_s = number, float("-inf")
+    check()
+    return function(*arguments)
+
+
+def check() -> None:
+    """Raise Cancelled if the current job is to stop; block while it is paused; exit if the server has died."""
+    while (signal := _signals[_number % len(_signals)]) == Signal.PAUSE:
+        _exit_without_parent()
+        time.sleep(PAUSE_POLL_S)
+    if signal == Signal.STOP:
         raise Cancelled
-    _end_with_parent()
+    _exit_without_parent()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():
-        os._exit(1)  # nobody is left to take the result
+def report_progress(done: int, total: int) -> None:
+    """Check the current job, then send its progress unless that was sent within the last 0.05 s."""
+    global _last_sent_s
+    check()
+    if time.monotonic() - _last_sent_s >= PROGRESS_INTERVAL_S:
+        _last_sent_s = time.monotonic()
+        send_progress(done, total)
 
 
 def send_progress(done: int, total: int) -> None:
-    """Send the progress of the process's job now."""
-    _send(JobProgress(done, total))
-
-
-def report_progress(job: int, done: int, total: int) -> None:
-    """Tell how many epochs a job has behind it, no more often than anybody looks."""
-    global _told
-    check(job)
-    if _told[0] != job or time.monotonic() - _told[1] >= TELL_S:
-        _told = job, time.monotonic()
+    """Send the progress of the current job to the pool now."""
+    if _send is not None:
         _send(JobProgress(done, total))
+
+
+def _exit_without_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(1)

@@ -1,4 +1,4 @@
-"""Worker processes: schedule a function of `worker`, follow its progress, let it wait, stop it."""
+"""A pool of worker processes: schedule tasks, follow their progress, pause and stop them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from anoonly_core.execution.job import RUN, STOP, WAIT, Cancelled, JobProgress
+from anoonly_core.execution.job import Cancelled, JobProgress, Signal
 from anoonly_core.execution.process import WorkerDied, WorkerProcess, context
 
 __all__ = ["Task", "WorkerDied", "WorkerPool"]
 
-FLAGS = 1024
-STOP_PATIENCE_S = 2.0
+SIGNALS = 1024  # jobs share signals modulo this number, which exceeds the jobs that are ever under way
+STOP_TIMEOUT_S = 2.0
 WARM_AFTER_S = 15.0
-LOOK_S = 1.0  # how often one that has nothing to do is looked after
+IDLE_CHECK_S = 1.0  # how often an idle process is checked, and replaced if it has died
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class Task:
-    """One call in a worker process."""
+    """One scheduled call of a task function, and its latest progress."""
 
     number: int
     future: Future[Any] = field(default_factory=Future)
@@ -37,20 +37,30 @@ class Task:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether the call has returned, raised, died or been canceled."""
         return self.future.done()
 
     @property
     def running(self) -> bool:
-        """Whether a process has begun with it."""
+        """Whether a process has begun the call and not ended it."""
         return self.future.running()
 
     def result(self) -> Any:
-        """What it returned; raises what it raised, worker.Cancelled where it was stopped, or WorkerDied."""
+        """Block until the call has ended, and return its value.
+
+        Raises
+        ------
+        Cancelled
+            The task was stopped.
+        WorkerDied
+            The process ended during the call.
+        BaseException
+            The error of the call itself.
+        """
         return self.future.result()
 
-    def follow(self, progress: JobProgress) -> None:
-        """Take in how far it has come."""
+    def note_progress(self, progress: JobProgress) -> None:
+        """Set the latest progress."""
         self.progress = progress
 
 
@@ -62,70 +72,93 @@ class _Call:
 
 
 class WorkerPool:
-    """So many processes that run functions of `worker`; they start at once, and a killed one is replaced.
+    """A fixed number of worker processes that run tasks in the order of scheduling.
 
-    initializer: the function of `worker` that each process begins with. warm: another that each runs once,
-    one after the other, when it has had nothing to do for a while.
+    The processes start at once in the background, and one that dies is replaced. All methods may be called from
+    any thread. Only `close` blocks.
+
+    Parameters
+    ----------
+    count
+        The number of processes.
+    initializer
+        A function without arguments that each process calls first, such as `job.start_trainer`.
+    warm
+        A function without arguments that each process calls once after 15 s without a task; one process at a time.
     """
 
-    def __init__(self, count: int, initializer: Callable[..., None], warm: Callable[[], object] | None = None) -> None:
+    def __init__(self, count: int, initializer: Callable[[], None], warm: Callable[[], object] | None = None) -> None:
         self.count = count
-        self._flags = context().Array("b", FLAGS, lock=False)
+        self._signals = context().Array("b", SIGNALS, lock=False)
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._tasks: dict[int, Task] = {}
-        self._giving_way = 0
+        self._tasks: dict[int, Task] = {}  # scheduled or running, by number
+        self._paused = 0
         self._closed = False
         self._warm, self._warming = warm, threading.Lock()
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        self._at: dict[WorkerProcess, Task | None] = {
-            WorkerProcess(initializer, self._flags, os.environ): None for _ in range(count)
+        self._running: dict[WorkerProcess, Task | None] = {
+            WorkerProcess(initializer, self._signals, os.environ): None for _ in range(count)
         }
         self._threads = [
-            threading.Thread(target=self._tend, args=[process], daemon=True, name=f"worker {place}")
-            for place, process in enumerate(self._at)
+            threading.Thread(target=self._tend, args=[process], daemon=True, name=f"worker {index}")
+            for index, process in enumerate(self._running)
         ]
         for thread in self._threads:
             thread.start()
-        atexit.register(self.close)  # before multiprocessing ends them, which would be taken for their death
+        atexit.register(self.close)  # before multiprocessing kills the processes, which would look like deaths
 
     def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
-        """Have a function of `worker` called with its task's number, which it reports and checks with, and these."""
+        """Queue a call of a task function and return at once.
+
+        Raises
+        ------
+        RuntimeError
+            The pool is closed.
+        """
         with self._lock:
             if self._closed:
                 raise RuntimeError("the worker processes were closed")
             task = Task(next(self._numbers))
-            self._flags[task.number % FLAGS] = RUN
+            self._signals[task.number % SIGNALS] = Signal.RUN
             self._tasks[task.number] = task
-            self._calls.put(_Call(task, function, (task.number, *arguments)))
-            self._share_out()
+            self._calls.put(_Call(task, function, arguments))
+            self._update_signals()
         return task
 
     def stop(self, task: Task, insist: bool = True) -> None:
-        """Ask a task to stop before it begins or at its next epoch; insist: end its process if it does not."""
-        with self._lock:  # else whoever shares out just now may write over it
-            self._flags[task.number % FLAGS] = STOP
+        """Signal a task to stop, before it begins or at its next check.
+
+        Parameters
+        ----------
+        task
+            A task of this pool; one that has ended is not affected.
+        insist
+            Kill the process if the task is still running after 2 s.
+        """
+        with self._lock:  # else _update_signals could overwrite it
+            self._signals[task.number % SIGNALS] = Signal.STOP
         if insist and task.running:
-            timer = threading.Timer(STOP_PATIENCE_S, self._end, [task])
+            timer = threading.Timer(STOP_TIMEOUT_S, self._kill, [task])
             timer.daemon = True
             timer.start()
 
-    def pause_processes(self, processes: int) -> None:
-        """Let the tasks in so many of the processes wait at their next epoch, for the sake of other work."""
+    def pause_processes(self, count: int) -> None:
+        """Pause this number of processes at their next check, and resume all others; 0 resumes all."""
         with self._lock:
-            self._giving_way = processes
-            self._share_out()
+            self._paused = count
+            self._update_signals()
 
     def processes(self) -> set[int]:
-        """The ids of the living processes."""
-        return {number for process in self._at if (number := process.id) is not None}
+        """Return the ids of the running processes, which may be fewer than `count` while some start."""
+        return {process_id for process in self._running if (process_id := process.id) is not None}
 
     def close(self) -> None:
-        """End all processes; what they were at, and what waited, was stopped."""
+        """Kill all processes and wait for their end; running and queued tasks raise Cancelled."""
         atexit.unregister(self.close)
         with self._lock:
             self._closed = True
-        for process in self._at:
+        for process in self._running:
             process.close()
             self._calls.put(None)
         for thread in self._threads:
@@ -137,46 +170,47 @@ class WorkerPool:
     # -- inside
 
     def _is_stopped(self, task: Task) -> bool:
-        return self._closed or self._flags[task.number % FLAGS] == STOP
+        return self._closed or self._signals[task.number % SIGNALS] == Signal.STOP
 
-    def _share_out(self) -> None:
-        """Flag which of the tasks under way wait: the latest ones."""
-        under_way = [task for task in self._tasks.values() if self._flags[task.number % FLAGS] != STOP]
-        going_on = max(0, self.count - self._giving_way)
-        for place, task in enumerate(under_way):
-            self._flags[task.number % FLAGS] = RUN if place < going_on else WAIT
+    def _update_signals(self) -> None:
+        """Pause the latest of the scheduled and running tasks, and let the others run."""
+        active = [task for task in self._tasks.values() if self._signals[task.number % SIGNALS] != Signal.STOP]
+        allowed = max(0, self.count - self._paused)
+        for index, task in enumerate(active):
+            self._signals[task.number % SIGNALS] = Signal.RUN if index < allowed else Signal.PAUSE
 
-    def _end(self, task: Task) -> None:
-        """End the process that is still at this task."""
+    def _kill(self, task: Task) -> None:
+        """Kill the process that still runs this task, if any."""
         with self._lock:
-            for process, at in self._at.items():
-                if at is task:
+            for process, running in self._running.items():
+                if running is task:
                     process.kill()
 
     def _tend(self, process: WorkerProcess) -> None:
-        """Keep one process alive and have it make one call after the other, until all is closed."""
-        warmed, idle_since = None, time.monotonic()
+        """Run queued calls in one process, restarting it if it dies, until the pool is closed."""
+        warmed_id, idle_since_s = None, time.monotonic()
         while not self._closed:
             try:
                 process.start()
-            except Exception as error:  # whoever calls is told so; this thread must live
+            except Exception as error:  # the next caller gets it too, and this thread must survive
                 self._warn(error)
             try:
-                self._make_next(process)
-                idle_since = time.monotonic()
+                self._run_next(process)
+                idle_since_s = time.monotonic()
             except queue.Empty:
-                if warmed != process.id and time.monotonic() - idle_since > WARM_AFTER_S and self._warm_up(process):
-                    warmed = process.id
+                is_idle = warmed_id != process.id and time.monotonic() - idle_since_s > WARM_AFTER_S
+                if is_idle and self._try_warm(process):
+                    warmed_id = process.id
         process.end()
 
-    def _warm_up(self, process: WorkerProcess) -> bool:
-        """Whether it was this process's turn."""
+    def _try_warm(self, process: WorkerProcess) -> bool:
+        """Warm a process; return False at once if another process is being warmed."""
         if not self._warming.acquire(blocking=False):
             return False
         try:
             if self._warm is not None:
-                process.call(self._warm, (), lambda progress: None)
-        except Exception as error:  # it may do without, and says so itself to whoever asks for the like
+                process.call(None, self._warm, (), lambda progress: None)
+        except Exception as error:  # warming is optional, and a real task would raise the same error
             self._warn(error)
         finally:
             self._warming.release()
@@ -184,30 +218,31 @@ class WorkerPool:
 
     def _warn(self, error: Exception) -> None:
         if not self._closed:
-            log.warning("a worker process that nobody waits for: %r", error)
+            log.warning("an idle worker process failed: %r", error)
 
-    def _make_next(self, process: WorkerProcess) -> None:
-        call = self._calls.get(timeout=LOOK_S)
+    def _run_next(self, process: WorkerProcess) -> None:
+        """Wait up to 1 s for a queued call and run it in the process; raise queue.Empty if none comes."""
+        call = self._calls.get(timeout=IDLE_CHECK_S)
         if call is None:
             return
         task = call.task
         with self._lock:
-            self._at[process] = task
+            self._running[process] = task
         task.future.set_running_or_notify_cancel()
         value: Any = None
         error: BaseException | None = None
         try:
             if self._is_stopped(task):
                 raise Cancelled
-            value = process.call(call.function, call.arguments, task.follow)
+            value = process.call(task.number, call.function, call.arguments, task.note_progress)
         except WorkerDied as died:
             error = Cancelled() if self._is_stopped(task) else died
         except BaseException as raised:
             error = raised
         with self._lock:
-            self._at[process] = None
+            self._running[process] = None
             self._tasks.pop(task.number, None)
-            self._share_out()
+            self._update_signals()
         if error is None:
             task.future.set_result(value)
         else:

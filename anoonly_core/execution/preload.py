@@ -1,4 +1,4 @@
-"""What each worker process needs, loaded once in the process that they are forked from; nothing is computed there."""
+"""Imports of the fork server, which all worker processes inherit; it computes nothing itself."""
 
 import gc
 
@@ -10,4 +10,4 @@ __all__: list[str] = []
 
 warm_up()
 gc.collect()
-gc.freeze()  # a collection marks each object, whereby each worker would come to hold a copy of all of these pages
+gc.freeze()  # else a collection in a worker would write to every inherited page, and so copy it

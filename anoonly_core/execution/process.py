@@ -1,4 +1,4 @@
-"""One worker process at the other end of a pipe of its own: what dies with it is its own task, and no other's."""
+"""One worker process behind its own pipe: if it dies, only its current call is lost."""
 
 from __future__ import annotations
 
@@ -12,22 +12,30 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from anoonly_core.execution import job
 from anoonly_core.execution.job import JobProgress
 
 __all__ = ["WorkerDied", "WorkerProcess", "context"]
 
 MAX_STARTS = 3
-END_S = 5.0
+JOIN_TIMEOUT_S = 5.0
 
-_starting = threading.Lock()  # multiprocessing keeps its books of one start at a time
+_starting = threading.Lock()  # multiprocessing supports one start at a time
 
 
 class WorkerDied(Exception):
-    """The process that did the work ended before it was done."""
+    """The worker process ended before its call was finished."""
 
 
 class _NotBegun(WorkerDied):
-    """The process ended before it took the call, which another may make."""
+    """The process ended before it took the call, so another process may make it."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    number: int | None  # of the job; None for a call that is not a job
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,11 @@ class _Raised:
 
 @cache
 def context() -> Any:
-    """How processes are started: on Linux from one that has loaded torch already; macOS forks no loaded libraries."""
+    """Return the multiprocessing context of all workers.
+
+    Linux forks them from a server process that has imported PyTorch already. Elsewhere each worker starts afresh:
+    macOS cannot fork a process with such libraries.
+    """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     forking = multiprocessing.get_context("forkserver")
@@ -56,26 +68,34 @@ def context() -> Any:
 
 
 class WorkerProcess:
-    """A process that makes one call at a time, started when it is needed and again where it has ended.
+    """A process that makes one call at a time; it starts on demand, and starts again if it has ended.
 
-    Its calls come from one thread; kill and close may come from any. initializer: what each process begins with,
-    called with a function that sends progress here, the flags and the environment.
+    `start`, `call` and `end` belong to one thread. `kill`, `close` and `id` may be used from any.
+
+    Parameters
+    ----------
+    initializer
+        A function without arguments that each new process calls first.
+    signals
+        Shared memory with one `Signal` per job.
+    environment
+        The environment variables of the process.
     """
 
-    def __init__(self, initializer: Callable[..., None], flags: Any, environment: Mapping[str, str]) -> None:
-        self._beginning = (initializer, flags, dict(environment))
+    def __init__(self, initializer: Callable[[], None], signals: Any, environment: Mapping[str, str]) -> None:
+        self._setup = (initializer, signals, dict(environment))
         self._process: Any = None
         self._pipe: Any = None
         self._closed = False
 
     @property
     def id(self) -> int | None:
-        """The process's number while it lives."""
+        """The process id; None if the process does not run."""
         process = self._process
         return process.pid if process is not None and process.is_alive() else None
 
     def start(self) -> None:
-        """See to it that the process lives; raises WorkerDied where none can be started."""
+        """Start the process unless it runs, without waiting until it is ready; raise WorkerDied if that fails."""
         if self.id is not None:
             return
         self.end()
@@ -84,24 +104,44 @@ class WorkerProcess:
                 if self._closed:
                     raise WorkerDied("the worker processes were closed")
                 self._pipe, far_end = context().Pipe()
-                process = context().Process(target=_serve, args=(far_end, *self._beginning), daemon=True)
+                process = context().Process(target=_serve, args=(far_end, *self._setup), daemon=True)
                 process.start()
                 self._process = process
-                far_end.close()  # or the end of the process would not be the end of the pipe
+                far_end.close()  # else the pipe would stay open when the process ends
         except (OSError, EOFError) as error:
             raise WorkerDied(f"no worker process could be started: {error}") from error
 
     def call(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], follow: Callable[[JobProgress], None]
+        self,
+        number: int | None,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        on_progress: Callable[[JobProgress], None],
     ) -> Any:
-        """What the function returns there; raises what it raises, or WorkerDied; follow is told of its progress.
+        """Call a function in the process and block until it returns.
 
-        A process that had died before it took the call is replaced: the call was not begun.
+        A process that ended before it took the call is replaced, up to three times.
+
+        Parameters
+        ----------
+        number
+            The number of the job; None for a call that takes no signals.
+        function, arguments
+            Both must pickle, and so must the value.
+        on_progress
+            Called in this thread with each progress message of the process.
+
+        Raises
+        ------
+        WorkerDied
+            The process ended during the call.
+        BaseException
+            The error of the function, with the traceback of the process as a note.
         """
         for _ in range(MAX_STARTS):
             self.start()
             try:
-                answer = self._exchange((function, arguments), follow)
+                answer = self._exchange(_Call(number, function, arguments), on_progress)
             except _NotBegun:
                 continue
             if isinstance(answer, _Raised):
@@ -110,29 +150,30 @@ class WorkerProcess:
         raise WorkerDied("the worker processes end before they begin")
 
     def kill(self) -> None:
-        """End the process; its call under way raises WorkerDied, and the next has a new one."""
+        """Kill the process: its current call raises WorkerDied, and the next call starts a new process."""
         process = self._process
         if process is not None and process.is_alive():
             process.kill()
 
     def close(self) -> None:
-        """End the process for good."""
+        """Kill the process and never start another one."""
         with _starting:
             self._closed = True
         self.kill()
 
     def end(self) -> None:
-        """End the process and see it gone, in the thread of its calls."""
+        """Kill the process and wait up to 5 s until it is gone."""
         self.kill()
         if self._process is not None:
-            self._process.join(END_S)
+            self._process.join(JOIN_TIMEOUT_S)
         if self._pipe is not None:
             self._pipe.close()
         self._process = self._pipe = None
 
-    def _exchange(self, call: tuple[Any, ...], follow: Callable[[JobProgress], None]) -> _Returned | _Raised:
+    def _exchange(self, call: _Call, on_progress: Callable[[JobProgress], None]) -> _Returned | _Raised:
+        """Send one call and receive messages up to its answer; raise WorkerDied or _NotBegun."""
         try:
-            self._pipe.send(call)  # what cannot be sent is not begun to be, and the process goes on
+            self._pipe.send(call)  # a call that does not pickle raises here, and the process is unaffected
         except OSError as death:
             self.end()
             raise _NotBegun("the worker process ended before its call came") from death
@@ -141,7 +182,7 @@ class WorkerProcess:
             while True:
                 message = self._pipe.recv()
                 if isinstance(message, JobProgress):
-                    follow(message)
+                    on_progress(message)
                 elif isinstance(message, _Begun):
                     begun = True
                 else:
@@ -151,15 +192,16 @@ class WorkerProcess:
             self.end()
             raise (WorkerDied if begun else _NotBegun)("the worker process ended before it was done") from death
         except BaseException:
-            self.end()  # it was not understood, and the next call's answer must not be taken for this one's
+            self.end()  # a message could not be read: a later call must not take this call's answer for its own
             raise
 
 
-def _serve(pipe: Any, initializer: Callable[..., None], flags: Any, environment: Mapping[str, str]) -> None:
-    """What the process does: one call after the other, until nobody is at the other end."""
+def _serve(pipe: Any, initializer: Callable[[], None], signals: Any, environment: Mapping[str, str]) -> None:
+    """Answer calls in the worker process, one at a time, until the pool closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        initializer(pipe.send, flags, environment)
+        job.attach(pipe.send, signals, environment)
+        initializer()
         while True:
             _answer(pipe)
     except (EOFError, OSError):
@@ -167,29 +209,36 @@ def _serve(pipe: Any, initializer: Callable[..., None], flags: Any, environment:
 
 
 def _answer(pipe: Any) -> None:
+    """Receive one call, make it, and send its value or its error."""
     answer: _Returned | _Raised
     try:
-        function, arguments = pipe.recv()
+        call: _Call = pipe.recv()
     except (EOFError, OSError):
         raise
     except Exception as error:
-        answer = _Raised(_traced(error))
+        answer = _Raised(_with_traceback(error))
         pipe.send(_Begun())
     else:
         pipe.send(_Begun())
         try:
-            answer = _Returned(function(*arguments))
+            answer = _Returned(_make(call))
         except BaseException as error:
-            answer = _Raised(_traced(error))
+            answer = _Raised(_with_traceback(error))
     try:
         pipe.send(answer)
     except OSError:
         raise
     except Exception as error:
-        pipe.send(_Raised(RuntimeError(f"what came of a call cannot be sent: {error}")))
+        pipe.send(_Raised(RuntimeError(f"the value of a call cannot be sent: {error}")))
 
 
-def _traced(error: BaseException) -> BaseException:
-    """The error with its traceback as a note, for the log of who asked."""
+def _make(call: _Call) -> Any:
+    if call.number is None:
+        return call.function(*call.arguments)
+    return job.run_job(call.number, call.function, call.arguments)
+
+
+def _with_traceback(error: BaseException) -> BaseException:
+    """Add the traceback of this process to an error as a note, for the caller's log."""
     error.add_note("".join(traceback.format_exception(error)))
     return error

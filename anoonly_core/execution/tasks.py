@@ -1,7 +1,7 @@
-"""What a worker process runs: training and planning with progress and cancel, downloads, projections.
+"""The tasks that worker processes run: training, planning, downloads, tables and projections.
 
-The page starts these processes and must not load torch or UMAP itself, so they are loaded here,
-once a process, when it starts. Each function's first argument is its task's number.
+A task is a plain function: its arguments and its value must pickle, and it may import heavy libraries, which the
+server must not. It reports progress through `job`, and raises Cancelled at its next check once it is to stop.
 """
 
 from __future__ import annotations
@@ -48,160 +48,145 @@ __all__ = [
 ]
 
 
-def train_runs(job: int, configs: Sequence[RunConfig]) -> StoredOutcome:
-    """Train and test the configs on the CPU, through the default store, as RunResults; raises Cancelled."""
+def train_runs(configs: Sequence[RunConfig]) -> StoredOutcome:
+    """Train and test runs on the CPU as one stack per group of equal shape, and store the results.
+
+    Returns
+    -------
+    StoredOutcome
+        Of a list of RunResult in the order of the configs. Runs that the store already has are read from it.
+    """
     from anoonly_core.results.store import default_store
     from anoonly_core.runs.run import RunProgress, run_many
 
-    check(job)
-
     def report(progress: RunProgress) -> None:
-        report_progress(job, progress.epoch, progress.epochs)
+        report_progress(progress.epoch, progress.epochs)
 
     store = default_store()
     return StoredOutcome(run_many(configs, "cpu", store, report), store.problem)
 
 
-def gpu_name(job: int) -> str:
-    """The GPU of this machine that PyTorch can use, "" where there is none."""
+def gpu_name() -> str:
+    """Return the name of the GPU that PyTorch can use, "" if there is none."""
     from anoonly_core.runs.gpu_device import gpu_name
 
     return gpu_name()
 
 
-def train_each(job: int, configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, RunOutcome]]:
-    """Train and test runs by key, each with its own outcome, and keep nothing; raises Cancelled."""
+def train_each(configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, RunOutcome]]:
+    """Train and test runs by key without storing them; return each key with its result or its error."""
     from anoonly_core.runs.run import run_each
 
-    check(job)
-    return list(run_each(configs, device, lambda epoch, epochs: report_progress(job, epoch, epochs)))
+    return list(run_each(configs, device, report_progress))
 
 
-def plan_runs(job: int, configs: dict[str, RunConfig], workers: int, device: str = "cpu") -> Plan:
-    """Cut runs by key into stacks for so many workers, see planner.make_plan; raises Cancelled."""
+def plan_runs(configs: dict[str, RunConfig], workers: int, device: str = "cpu") -> Plan:
+    """Cut runs by key into stacks for this number of workers; see `planner.make_plan`."""
     from anoonly_core.execution.planner import make_plan
 
-    return make_plan(configs, workers, check=lambda: check(job), device=device)
+    return make_plan(configs, workers, check=check, device=device)
 
 
-def observe_gradients(job: int, config: RunConfig) -> list[Observation]:
-    """Look at a run through the microscope, see microscope.observe; raises Cancelled when told to stop."""
+def observe_gradients(config: RunConfig) -> list[Observation]:
+    """Train a run and observe the gradients at each norm; see `microscope.run.observe`."""
     from anoonly_core.microscope.run import observe
 
-    check(job)
-    return observe(config, lambda done, total: report_progress(job, done, total))
+    return observe(config, report_progress)
 
 
-def record_replay(job: int, configs: Sequence[RunConfig], projector: str) -> Replay:
-    """Record runs for a replay, see record.record; raises Cancelled when told to stop."""
+def record_replay(configs: Sequence[RunConfig], projector: str) -> Replay:
+    """Train runs again and record scores and projections per epoch; see `replay.run.record`."""
     from anoonly_core.replay.run import record
 
-    check(job)
-    return record(configs, projector, lambda done, total: report_progress(job, done, total))
+    return record(configs, projector, report_progress)
 
 
-def fit_detector(job: int, config: RunConfig) -> DetectorResult:
-    """Fit a run's network as a detector and score all rows, see scoring.detector_result; raises Cancelled."""
+def fit_detector(config: RunConfig) -> DetectorResult:
+    """Train the network of a run as a detector and score all rows; see `detector.scoring.detector_result`."""
     from anoonly_core.detector.scoring import detector_result
 
-    check(job)
-    return detector_result(config, lambda done, total: report_progress(job, done, total))
+    return detector_result(config, report_progress)
 
 
-def meta_train(job: int, configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
-    """Meta-train and test through the default store, see zero_shot.run, as ZeroShotResults; raises Cancelled."""
+def meta_train(configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
+    """Meta-train and test zero-shot networks, and store the results; see `zero_shot.run.run_zero_shot`."""
     from anoonly_core.results.store import default_store
     from anoonly_core.zero_shot.run import run_zero_shot
 
-    check(job)
     store = default_store()
-    return StoredOutcome(
-        run_zero_shot(configs, store, lambda done, total: report_progress(job, done, total)), store.problem
-    )
+    return StoredOutcome(run_zero_shot(configs, store, report_progress), store.problem)
 
 
-def score_pools(job: int, configs: Sequence[PurifyConfig]) -> StoredOutcome:
-    """Score the rows of each pool through the default store, see purify.compute_pool_scores; raises Cancelled."""
+def score_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
+    """Score how suspicious each pool's rows are, and store the scores; see `purify.run.compute_pool_scores`."""
     from anoonly_core.purify.run import compute_pool_scores
     from anoonly_core.results.store import default_store
 
-    check(job)
     store = default_store()
-    return StoredOutcome(
-        compute_pool_scores(configs, store, lambda done, total: report_progress(job, done, total)), store.problem
-    )
+    return StoredOutcome(compute_pool_scores(configs, store, report_progress), store.problem)
 
 
-def purify_pools(job: int, configs: Sequence[PurifyConfig]) -> StoredOutcome:
-    """Clean pools and train the final heads through the default store, see purify.purify_many; raises Cancelled."""
+def purify_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
+    """Clean pools, train on the cleaned rows, and store the results; see `purify.run.purify_many`."""
     from anoonly_core.purify.run import purify_many
     from anoonly_core.results.store import default_store
 
-    check(job)
     store = default_store()
-    return StoredOutcome(
-        purify_many(configs, store, lambda done, total: report_progress(job, done, total)), store.problem
-    )
+    return StoredOutcome(purify_many(configs, store, report_progress), store.problem)
 
 
-def download_datasets(job: int, names: Sequence[str]) -> None:
-    """Bring data sets into the cache, see fetching.fetch_all; raises Cancelled when told to stop."""
+def download_datasets(names: Sequence[str]) -> None:
+    """Download data sets of the catalogue into the cache; see `data.adbench.download_many.fetch_all`."""
     from anoonly_core.data.adbench.download_many import fetch_all
     from anoonly_core.data.catalogue import DATASETS
 
-    check(job)
     files = [file for name in names if (file := DATASETS[name].file) is not None]
 
     def report(done: int, total: int | None) -> None:
-        check(job)
-        send_progress(done, total or 0)  # of each piece, for none may follow it
+        check()
+        send_progress(done, total or 0)  # every piece: the next one may be long in coming
 
     fetch_all(files, report)
 
 
-def profile_upload(job: int, name: str) -> TableProfile:
-    """What a table that was brought holds, see data.look; raises Cancelled."""
+def profile_upload(name: str) -> TableProfile:
+    """Profile the columns of an uploaded table; see `data.tables.profile`."""
     from anoonly_core.data.tables import uploads
     from anoonly_core.data.tables.profile import profile_table
 
-    check(job)
     return profile_table(uploads.read_source(uploads.get(name)))
 
 
-def apply_schema(job: int, name: str, reading: TableSchema) -> Upload:
-    """Read a table that was brought as it is meant, see data.own.settle; raises Cancelled."""
+def apply_schema(name: str, schema: TableSchema) -> Upload:
+    """Read an uploaded table by a schema, and store it as a data set; see `data.tables.uploads.apply_schema`."""
     from anoonly_core.data.tables import uploads
 
-    check(job)
-    return uploads.apply_schema(uploads.get(name), reading)[0]
+    return uploads.apply_schema(uploads.get(name), schema)[0]
 
 
-def score_unlabeled_upload(job: int, config: RunConfig, scorer: str) -> Ranking:
-    """Score a table that nobody has labeled, see labeling.rank_without_labels; raises Cancelled."""
+def score_unlabeled_upload(config: RunConfig, scorer: str) -> Ranking:
+    """Rank the rows of an unlabeled table by an unsupervised scorer; see `labeling.run.rank_without_labels`."""
     from anoonly_core.labeling.run import rank_without_labels
 
-    check(job)
-    return rank_without_labels(config, scorer, lambda done, total: report_progress(job, done, total))
+    return rank_without_labels(config, scorer, report_progress)
 
 
-def rank_upload(job: int, config: RunConfig, anomalies: Sequence[int]) -> Ranking:
-    """Train on a table's marks, see labeling.rank_with_labels; raises Cancelled."""
+def rank_upload(config: RunConfig, anomalies: Sequence[int]) -> Ranking:
+    """Train on the rows that a user labeled as anomalies, and rank all; see `labeling.run.rank_with_labels`."""
     from anoonly_core.labeling.run import rank_with_labels
 
-    check(job)
-    return rank_with_labels(config, anomalies, lambda done, total: report_progress(job, done, total))
+    return rank_with_labels(config, anomalies, report_progress)
 
 
-def project_features(job: int, features: np.ndarray, projector: str) -> np.ndarray:
-    """Points of features, see project.project; raises Cancelled where nobody waits for them any more."""
+def project_features(features: np.ndarray, projector: str) -> np.ndarray:
+    """Project features, float [rows, columns], to points, float32 [rows, 2]; see `projection.project`."""
     from anoonly_core.projection import project
 
-    check(job)
     return project(features, projector)
 
 
 def warm_umap() -> None:
-    """Let UMAP compile itself before somebody waits for it."""
+    """Make UMAP compile its code, so that the first projection need not wait for that."""
     import numpy as np
 
     from anoonly_core.projection import project

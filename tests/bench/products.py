@@ -43,7 +43,7 @@ def matrix_products(config: RunConfig, split: Split, columns: int, runs: int) ->
     return once
 
 
-def products_in_worker(job: int, config: RunConfig, split: Split, columns: int, runs: int) -> float:
+def products_in_worker(config: RunConfig, split: Split, columns: int, runs: int) -> float:
     """Seconds a run of the bare products, in a worker process."""
     once = matrix_products(config, split, columns, runs)
     begun = time.perf_counter()

@@ -66,11 +66,11 @@ def test_one_process_owns_the_gpu_plans_and_trains_and_waits_for_nobody(jobs: An
     machine = Devices(jobs)
     engine = machine.engine()
     assert (engine.device, engine.slots, engine.name) == ("cuda", 1, "NVIDIA Paper")
-    assert machine.planning_pool("NVIDIA Paper") is engine.workers is machine.engine().workers
+    assert machine.planning_pool("NVIDIA Paper") is engine.pool is machine.engine().pool
     machine.pause_processes(2)
-    assert engine.workers.giving_way == 0  # type: ignore[attr-defined]
+    assert engine.pool.giving_way == 0  # type: ignore[attr-defined]
     machine.close()
-    assert engine.workers.closed  # type: ignore[attr-defined]
+    assert engine.pool.closed  # type: ignore[attr-defined]
 
 
 def test_without_a_gpu_there_is_a_process_a_core_which_gives_way(jobs: Any) -> None:
@@ -79,9 +79,9 @@ def test_without_a_gpu_there_is_a_process_a_core_which_gives_way(jobs: Any) -> N
     assert machine.planning_pool("") is jobs.trainers
     engine = machine.engine()
     assert (engine.device, engine.slots, engine.name) == ("cpu", 4, "4 workers")
-    assert engine.workers is not jobs.trainers and engine.workers.giving_way == 3  # type: ignore[attr-defined]
+    assert engine.pool is not jobs.trainers and engine.pool.giving_way == 3  # type: ignore[attr-defined]
     machine.close()
-    assert engine.workers.closed  # type: ignore[attr-defined]
+    assert engine.pool.closed  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("error", [WorkerDied(), Cancelled(), RuntimeError("CUDA driver")])
