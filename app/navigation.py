@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-__all__ = ["PAGES", "PageEntry", "declare", "open_page"]
+__all__ = ["PAGES", "PageEntry", "declare", "open_page", "page_url"]
 
 STATE = "declared_pages"
 
@@ -72,3 +73,22 @@ def open_page(name: str, parameters: Mapping[str, str]) -> None:
     for key in ("page", f"{name}_address", *PAGES[name].forget):
         st.session_state.pop(key, None)
     st.switch_page(st.session_state[STATE][name], query_params=dict(parameters))
+
+
+def page_url(name: str, parameters: Mapping[str, str | list[str]], here: str | None, current: str) -> str:
+    """Return the full address of a page.
+
+    Parameters
+    ----------
+    name : str
+        The page to open.
+    parameters : mapping
+        Its URL parameters.
+    here : str or None
+        The address of the current page, without parameters.
+    current : str
+        The name of the current page.
+    """
+    root = (here or "").removesuffix(f"/{PAGES[current].url_path}").rstrip("/")
+    query = f"?{urlencode(parameters, doseq=True)}" if parameters else ""
+    return f"{root}/{PAGES[name].url_path}{query}"

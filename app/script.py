@@ -6,7 +6,7 @@ def main() -> None:
     import streamlit as st
 
     from anoonly_core.paths import ASSETS
-    from app.controls.links import arrive
+    from app.controls.page_address import enter_page
     from app.navigation import declare
     from app.views.clean.page import page as clean
     from app.views.compare.page import page as compare
@@ -38,7 +38,7 @@ def main() -> None:
             "runs": runs,
         }
     )
-    arrive(chosen.title)
+    enter_page(chosen.title)
     chosen.run()
     finish_page()
 

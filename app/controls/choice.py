@@ -1,4 +1,4 @@
-"""What the controls say: run B with its seeds, and A beside it, published or pinned in the address."""
+"""The runs that the controls choose: B with its seeds, A beside it, and the URL parameters that choose them."""
 
 from __future__ import annotations
 
@@ -8,33 +8,64 @@ from typing import Any
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
+from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
 from app.controls.registry import CONTROLS, PUBLISHED
 
-__all__ = ["PINNED_FIELDS", "Choice", "baseline_of", "choose", "default_choice", "from_pin", "pin_text"]
+__all__ = [
+    "PINNED_FIELDS",
+    "Choice",
+    "baseline_of",
+    "choose",
+    "compare_parameters",
+    "default_choice",
+    "from_pin",
+    "pin_text",
+]
 
-# What a pinned A holds on to; data set, protocol and seeds always follow B, so that the test rows are the same.
+# Settings of a pinned A; data set, protocol and seed always follow B, so that the test rows are the same.
 PINNED_FIELDS = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "protocol", "seed"))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the controls say: run B for its first seed, and how many seeds."""
+    """The run that the controls choose.
+
+    Parameters
+    ----------
+    b : RunConfig
+        Run B for its first seed.
+    seeds : int
+        Number of consecutive seeds.
+    """
 
     b: RunConfig
     seeds: int
 
     def seeded(self, config: RunConfig) -> list[RunConfig]:
-        """A config for each seed, the first one first."""
+        """Return a copy of a config for each seed of the choice, in ascending order."""
         return [config.with_(seed=self.b.seed + number) for number in range(self.seeds)]
 
 
 def choose(values: Mapping[str, Any]) -> Choice:
-    """What these values of all controls say; raises InvalidConfig where they do not fit together."""
-    left = {control.name for control in CONTROLS if control.default == PUBLISHED}  # the protocol's own is not meant
+    """Return the choice that the values of all controls make.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        A value for each control of CONTROLS, by name.
+
+    Raises
+    ------
+    InvalidConfig
+        If the settings do not fit together.
+    """
+    # "published" of the control protocol is a value like others.
+    may_be_left = {control.name for control in CONTROLS if control.default == PUBLISHED}
     has = BASELINES[values["baseline"]].has
     settings = {
-        name: None if not has(name) or (name in left and value == PUBLISHED) else value
+        name: None if not has(name) or (name in may_be_left and value == PUBLISHED) else value
         for name, value in values.items()
         if name != "seeds"
     }
@@ -42,12 +73,12 @@ def choose(values: Mapping[str, Any]) -> Choice:
 
 
 def default_choice() -> Choice:
-    """What the controls say before anybody has touched them."""
+    """Return the choice of all controls' defaults, with which Compare begins."""
     return choose({control.name: control.default for control in CONTROLS})
 
 
 def baseline_of(b: RunConfig) -> RunConfig:
-    """A where nothing is pinned, as published and on the same data: B's baseline, or beside a comparator AnoOnly."""
+    """Return A where nothing is pinned: B's baseline with published settings, or AnoOnly if B is a comparator."""
     published: dict[str, Any] = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate"))
     if BASELINES[b.baseline].has("lambda_n"):
         return b.with_(lambda_n=1.0, **published)
@@ -55,14 +86,56 @@ def baseline_of(b: RunConfig) -> RunConfig:
 
 
 def pin_text(config: RunConfig) -> str:
-    """A pinned run as the URL's parameter `a`; what its baseline has no setting of is left out."""
+    """Return the URL parameter `a` of a pinned run; settings that its baseline lacks are left out."""
     settings = {name: getattr(config, name) for name in PINNED_FIELDS}
     return ",".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 
 
 def from_pin(text: str, b: RunConfig) -> RunConfig:
-    """The pinned run of a URL's parameter `a`, on B's data set; raises InvalidConfig."""
+    """Return the pinned run of a URL parameter `a`, on B's data set, protocol and seed; raise InvalidConfig."""
     pairs = dict(part.partition("=")[::2] for part in text.split(","))
     if unknown := set(pairs) - set(PINNED_FIELDS):
         raise InvalidConfig(f"the pinned run has no setting called {sorted(unknown)[0][:40]!r}.")
     return make_config(dataset=b.dataset, protocol=b.protocol, seed=b.seed, **pairs)
+
+
+def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[str, str]:
+    """Return the URL parameters that open Compare with these runs.
+
+    Parameters
+    ----------
+    b : RunConfig
+        Run B for its first seed; A follows this seed.
+    a : RunConfig or None
+        The pinned run A; None for the published one (see `baseline_of`).
+    seeds : int
+        Number of consecutive seeds.
+
+    Returns
+    -------
+    dict of str to str
+        The parameters, without those that are as by default.
+
+    Raises
+    ------
+    InvalidConfig
+        If Compare cannot show the runs, or not side by side.
+    """
+    if a is not None and a.dataset != b.dataset:
+        raise InvalidConfig("Compare shows two runs on the same rows, and these are of different data sets.")
+    if a is not None and a.protocol != b.protocol:
+        raise InvalidConfig("Compare shows two runs on the same rows, and these are split by different protocols.")
+    if b.dataset not in DATASETS and not is_upload_name(b.dataset):
+        raise InvalidConfig(f"Compare offers only data sets of its list, not {b.dataset[:60]!r}.")
+    parameters = {}
+    for control in CONTROLS:
+        value = seeds if control.name == "seeds" else getattr(b, control.name)
+        # A setting that the baseline lacks, or that is as published, needs no parameter.
+        as_published = control.default == PUBLISHED and b.with_(**{control.name: None}) == b
+        if value is not None and value != control.default and not as_published:
+            (text,) = control.texts(value)
+            control.parse(text)
+            parameters[control.name] = text
+    if a is not None and a.with_(seed=b.seed) != baseline_of(b):
+        parameters["a"] = pin_text(a)
+    return parameters

@@ -2,45 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import streamlit as st
 
-__all__ = ["FIX", "HIDE", "PIN", "complaints", "draw_link_maker", "locked"]
+from app.controls.parameters import Parameter
+from app.controls.registry import CONTROLS, Control
 
-FIX, HIDE = "fix", "hide"
+__all__ = ["FIX", "HIDE", "LOCKS", "PIN", "draw_link_maker", "locked"]
+
 PIN = "pin"  # the buttons that pin a run, which can be hidden too
+_names = (*(control.name for control in CONTROLS), PIN)
+FIX, HIDE = (Parameter(name, _names, many="commas", rule="a control of the sidebar") for name in ("fix", "hide"))
+LOCKS = (FIX, HIDE)
 
 
-def locked(kind: str) -> frozenset[str]:
-    """The names of the controls that this page's link fixes (FIX) or hides (HIDE)."""
-    return frozenset(st.query_params.get(kind, "").split(",")) - {""}
+def locked(lock: Parameter) -> frozenset[str]:
+    """Return the names of the controls that the current link fixes (FIX) or hides (HIDE)."""
+    return frozenset(st.query_params.get(lock.name, "").split(",")) - {""}
 
 
-def complaints(parameters: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
-    """A sentence about each control that a link fixes or hides and that is not known."""
-    return [
-        f"The link is to {kind} {name[:40]!r}, which is not among the controls that can be."
-        for kind in (FIX, HIDE)
-        for name in parameters.get(kind, "").split(",")
-        if name and name not in known and name != PIN
-    ]
+def draw_link_maker(controls: Sequence[Control], here: str | None) -> None:
+    """Draw the expander that makes such a link to the current page; nothing if the page was opened by one.
 
-
-def draw_link_maker(labels: Mapping[str, str], here: str | None) -> None:
-    """Make such a link to the page as it stands; labels: its controls by name. Not shown on a link that locks."""
+    Parameters
+    ----------
+    controls : sequence of Control
+        The controls that can be fixed or hidden.
+    here : str or None
+        The address of the current page.
+    """
     if locked(FIX) or locked(HIDE):
         return
+    labels = {control.name: control.label for control in controls}
     with st.expander("A link for your class"):
         fixed = st.multiselect(
-            "Fix", list(labels), format_func=labels.__getitem__, key="class_fix", help="Shown, not movable."
+            "Fix", list(labels), format_func=labels.__getitem__, key="class_fix", help="Shown, but cannot be moved."
         )
         others = {**{name: label for name, label in labels.items() if name not in fixed}, PIN: "Pin buttons"}
         hidden = st.multiselect(
             "Hide", list(others), format_func=others.__getitem__, key="class_hide", help="Not shown."
         )
         parameters = st.query_params.to_dict()
-        parameters |= {kind: ",".join(names) for kind, names in ((FIX, fixed), (HIDE, hidden)) if names}
-        st.caption("Opens this page as it stands. A link keeps nobody from writing another one.")
+        parameters |= {lock.name: lock.texts(names)[0] for lock, names in ((FIX, fixed), (HIDE, hidden)) if names}
+        st.caption("Opens this page as it is now. A class can still open other links.")
         st.code(f"{(here or '').split('?')[0]}?{urlencode(parameters, safe=',')}", language=None, wrap_lines=True)

@@ -1,8 +1,8 @@
-"""The controls in the sidebar: drawn, bound to the page's URL, and read."""
+"""The controls in the sidebar: drawn, bound to the address, and read."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,43 +10,52 @@ import streamlit as st
 from anoonly_core.baselines import BASELINES, Baseline
 from app.controls import locked_links
 from app.controls.choice import Choice, choose
-from app.controls.link_parser import NO_DEFAULTS
-from app.controls.registry import CONTROL_OF, CONTROLS, Control
+from app.controls.page_address import current_link
+from app.controls.registry import CONTROLS, Control
 from app.text.labels import format_value
 
-__all__ = ["at_present", "draw_control", "draw_sidebar", "help_text"]
+__all__ = ["draw_control", "draw_sidebar", "help_text", "value_of"]
 
 
-def draw_sidebar(without: Collection[str] = (), defaults: Mapping[str, Any] = NO_DEFAULTS) -> Choice:
-    """Draw the controls in the sidebar but for some, each bound to its URL parameter, and read them.
+def draw_sidebar(controls: Sequence[Control] = CONTROLS, without: Collection[str] = ()) -> Choice:
+    """Draw the controls in the sidebar, each bound to its URL parameter, and return what they choose.
 
-    What the link hides has the link's value, or its default; defaults: those that are the page's own.
-    Raises InvalidConfig where the settings do not fit together.
+    Parameters
+    ----------
+    controls : sequence of Control
+        All controls of CONTROLS, possibly with other defaults.
+    without : collection of str
+        Names of controls that the page does not draw. These, and those that the link hides, keep the link's value.
+
+    Raises
+    ------
+    InvalidConfig
+        If the settings do not fit together.
     """
-    baseline, preset = BASELINES[at_present("baseline")], at_present("preset")
+    named = {control.name: control for control in controls}
+    baseline, preset = BASELINES[value_of(named["baseline"])], value_of(named["preset"])
     with st.sidebar:
         left_out = locked_links.locked(locked_links.HIDE).union(without)
-        values = {control.name: at_present(control.name) for control in CONTROLS if control.name in left_out}
-        drawn = [control for control in CONTROLS if control.name not in left_out]
-        first = {control.name: defaults.get(control.name) for control in drawn}
-        values |= {c.name: draw_control(c, baseline, preset, default=first[c.name]) for c in drawn if not c.more}
+        values = {name: value_of(control) for name, control in named.items() if name in left_out}
+        drawn = [control for control in controls if control.name not in left_out]
+        values |= {control.name: draw_control(control, baseline, preset) for control in drawn if not control.more}
         if more := [control for control in drawn if control.more]:
             with st.expander("More"):
-                values |= {c.name: draw_control(c, baseline, preset, default=first[c.name]) for c in more}
-        locked_links.draw_link_maker({control.name: control.label for control in drawn}, st.context.url)
+                values |= {control.name: draw_control(control, baseline, preset) for control in more}
+        locked_links.draw_link_maker(drawn, st.context.url)
     return choose(values)
 
 
-def at_present(name: str) -> Any:
-    """What a control says, before it is drawn; a word that it does not offer, such as a file's path, is not heard."""
-    control = CONTROL_OF[name]
-    linked = st.session_state.get("link_values", {}).get(name, control.default)
-    value = st.session_state.get(name, linked)
+def value_of(control: Control) -> Any:
+    """Return the value of a control before it is drawn: that of its widget, of the link, or the default."""
+    linked = current_link().values.get(control.name, control.default)
+    value = st.session_state.get(control.name, linked)
+    # A text that is no option, such as a file's path, may come from a tampered browser.
     return value if not isinstance(value, str) or value in control.offered() else linked
 
 
 def help_text(control: Control, baseline: Baseline, preset: str) -> str:
-    """What a control says of itself beside this baseline: why it lies idle, or what "published" means there."""
+    """Return a control's help beside a baseline: what "published" means there, or that the baseline lacks it."""
     if not baseline.has(control.name):
         return f"{baseline.name} has no {control.noun}."
     if control.name == "baseline":
@@ -62,21 +71,28 @@ def help_text(control: Control, baseline: Baseline, preset: str) -> str:
     return f"{help} Published for {baseline.name}: {format_value(published)}."
 
 
-def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool = True, default: Any = None) -> Any:
-    """One control where the script stands; returns its value.
+def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool = True) -> Any:
+    """Draw a control at the current position and return its value.
 
-    bind: to its URL parameter, and to what a link for a class fixes. A page with bound controls cannot be left by the
-    server, only by a link.
-    default: the page's own, if it has one.
+    Parameters
+    ----------
+    control : Control
+        The control; it is disabled if the baseline lacks the setting.
+    baseline : Baseline
+        The baseline that the page has chosen.
+    preset : str
+        The preset that the page has chosen.
+    bind : bool
+        True to bind the widget to its URL parameter, and to disable it if the link fixes it. The server cannot leave
+        a page with bound widgets; a link can.
     """
-    default = control.default if default is None else default
     # A link may hold a value between the control's own stops: it becomes a stop of this session.
-    extra = st.session_state.get("link_values", {}).get(control.name, default)
+    linked = current_link().values.get(control.name, control.default)
     options = list(control.offered())
-    if isinstance(extra, str) and extra not in options:
-        extra = default  # a table that went meanwhile
-    if extra not in options:
-        options = _with_stop(options, extra)
+    if isinstance(linked, str) and linked not in options:
+        linked = control.default  # an uploaded table that was deleted meanwhile
+    if linked not in options:
+        options = _with_stop(options, linked)
     if isinstance(st.session_state.get(control.name), str) and st.session_state[control.name] not in options:
         del st.session_state[control.name]
     keyed: dict[str, Any] = {
@@ -87,14 +103,15 @@ def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool =
         "disabled": not baseline.has(control.name) or (bind and control.name in locked_links.locked(locked_links.FIX)),
         "bind": "query-params" if bind else None,
     }
-    first = default if bind else extra
+    first = control.default if bind else linked
     if control.slider:
         return st.select_slider(control.label, value=first, **keyed)
     return st.selectbox(control.label, index=options.index(first), **keyed)
 
 
-def _with_stop(options: list[Any], extra: Any) -> list[Any]:
+def _with_stop(options: Sequence[Any], value: float) -> list[Any]:
+    """Return the options with one more number in its order; words stay in front."""
     words = [option for option in options if isinstance(option, str)]
     numbers = [option for option in options if option not in words]
     descending = numbers[0] > numbers[-1]
-    return words + sorted([*numbers, extra], reverse=descending)
+    return words + sorted([*numbers, value], reverse=descending)

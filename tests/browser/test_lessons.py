@@ -22,7 +22,7 @@ FOCUS = "document.activeElement"
 @pytest.fixture
 def open_lesson(open_page: Open) -> Callable[[Position], ComparePage]:
     def opened(place: Position) -> ComparePage:
-        compare = open_page("lessons", **place.parameters())
+        compare = open_page("lessons", lesson=place.lesson, step=str(place.step))
         compare.page.get_by_text(f"Question {place.step} of").wait_for()
         return compare
 

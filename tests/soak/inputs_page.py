@@ -19,21 +19,25 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Block
 from streamlit.util import calc_hash
 
-from anoonly_core.reproduction.cells import REFERENCES
-from anoonly_core.reproduction.experiments import READINGS
-from app.charts.style import THRESHOLDS
-from app.controls.link_parser import OF_PAGES
-from app.controls.registry import CONTROLS
+from app import navigation
+from app.controls.page_address import names_of_all_pages
+from app.controls.parameters import Parameter
 from app.server.jobs import Jobs
 from app.server.sweep_queue import SweepQueue
-from app.text.labels import PROJECTION_LABELS, format_value
+from app.text.labels import PROJECTION_LABELS
 from app.views.clean import page as clean
-from app.views.compare.results import VIEWS
-from app.views.compare.tabs import TABS
-from app.views.lessons.lessons import LESSONS, Position
-from app.views.reproduce import page as reproduce
-from app.views.sweep import url as sweep_url
-from app.views.zero_shot import controls as zero_shot_controls
+from app.views.compare import address as compare
+from app.views.compare.address import VIEWS
+from app.views.datasets import page as datasets
+from app.views.label import page as label
+from app.views.lessons import lessons
+from app.views.lessons.lessons import LESSONS
+from app.views.microscope import page as microscope
+from app.views.reproduce import controls as reproduce
+from app.views.runs import page as runs
+from app.views.sweep import url as sweep
+from app.views.your_table import page as your_table
+from app.views.zero_shot import controls as zero_shot
 from tests.app.conftest import MAIN
 from tests.soak.odd import MARK, WRONG, each_of, odd_texts, texts
 from tests.soak.tally import Outcome, Tally
@@ -51,43 +55,36 @@ MARKUP = re.compile(
 STILL = "Nothing is trained in this case."
 Address = tuple[str, Mapping[str, list[str]]]
 
-_MAIN = {control.name: tuple(map(format_value, control.options)) for control in CONTROLS}
-_IN_BETWEEN = {"lambda_n": ("0.03",), "batch_size": ("7",), "labeled_ratio": ("0.07", "1e-9"), "seed": ("77",)}
-_FIGURES = {
-    "threshold": tuple(map(str, THRESHOLDS[::10])),
-    "view": (*VIEWS, *VIEWS.values()),
-    "projection": (*PROJECTION_LABELS, *PROJECTION_LABELS.values()),
-    "tab": TABS,
+# Texts that may well stand there where the page's declaration lists none, or where it accepts others.
+_FURTHER = {
+    "a": ("lambda_n=1.0", "baseline=DevNet,lambda_n=0.5,epochs=3", "norm=layer"),
+    "view": tuple(VIEWS),
+    "projection": tuple(PROJECTION_LABELS),
+    "fix": ("dataset,baseline,lambda_n", "pin", "seeds"),
+    "hide": ("dataset,baseline,lambda_n", "pin", "seeds"),
+    "lesson": ("1", "2", "4"),
+    "step": ("1", "2", "4", *LESSONS),
+    "place": ("norm 1", "norm 1 of 2, 128 features"),
+    "feature": ("feature 1", "feature 500"),
+    "held_out": ("1,2", "5,6,7,8,9", "0", "0,0,1"),
+    "meta": ("1,2", "5,6,7,8,9", "0", "0,0,1"),
+    "where": ("", "all", "CIFAR10"),
+    "table": ("own_table_00000000",),
 }
-_CLASS = {kind: (",".join(list(_MAIN)[:3]), "pin", "seeds") for kind in ("fix", "hide")}
-_SHARED = _MAIN | _CLASS
+_IN_BETWEEN = {"lambda_n": ("0.03",), "batch_size": ("7",), "labeled_ratio": ("0.07", "1e-9"), "seed": ("77",)}
+
+
+def _texts(parameter: Parameter) -> tuple[str, ...]:
+    listed = [parameter.texts([option] if parameter.many else option)[0] for option in parameter.options]
+    return (*listed, *_FURTHER.get(parameter.name, ()))
+
+
+_VIEWS = (clean, compare, datasets, label, lessons, microscope, reproduce, runs, sweep, your_table, zero_shot)
+_ADDRESSES = {view.ADDRESS.page: view.ADDRESS for view in _VIEWS}
 # What each page takes from its address, with what may well stand there.
 PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
-    "": {**_SHARED, **_FIGURES, "a": ("lambda_n=1.0", "baseline=DevNet,lambda_n=0.5,epochs=3", "norm=layer")},
-    "lessons": {name: (*LESSONS, "1", "2", "4") for name in Position("").parameters()},
-    "microscope": {**_SHARED, "place": ("norm 1",), "feature": ("feature 1", "feature 500")},
-    "sweep": {
-        **{control.name: _MAIN[control.name] for control in CONTROLS},
-        **{name: possible for name, (possible, _) in sweep_url.OWN_CONTROLS.items()},
-        **{name: _MAIN[name.removeprefix("values_")] for name in sweep_url.VALUES},
-    },
-    "zero-shot": {
-        **{name: tuple(map(format_value, own.options)) for name, own in zero_shot_controls.CONTROLS.items()},
-        **{name: ("1,2", "5,6,7,8,9", "0", "0,0,1") for name in zero_shot_controls.CLASSES},
-        "table": ("digits", "MVTec-AD"),
-    },
-    "clean": {**_SHARED, **{control.name: tuple(map(str, control.options)) for control in clean.OWN}},
-    "reproduce": {
-        "show": tuple(reproduce.SHOWN),
-        "ours": tuple(READINGS),
-        "where": ("", "all", "CIFAR10"),
-        "sign": tuple(reproduce.SIGNS),
-        "beside": tuple(REFERENCES),
-    },
-    "datasets": {},
-    "your-table": {},
-    "label": {**_SHARED, "table": ("own_table_00000000",)},
-    "runs": {},
+    entry.url_path: {parameter.name: _texts(parameter) for parameter in _ADDRESSES[name].parameters}
+    for name, entry in navigation.PAGES.items()
 }
 PAGES = tuple(PARAMETERS)
 
@@ -99,7 +96,7 @@ PAGES = tuple(PARAMETERS)
 def addresses(draw: st.DrawFn, page: str) -> Address:
     """An address of a page: a parameter of its own, or up to four, any of them twice, some another's or nobody's."""
     own = PARAMETERS[page]
-    others = st.one_of(st.sampled_from(sorted(OF_PAGES)), st.sampled_from(WRONG), texts())
+    others = st.one_of(st.sampled_from(sorted(names_of_all_pages())), st.sampled_from(WRONG), texts())
     names = st.sampled_from([*own]) if own else others
     several = st.lists(st.one_of(names, names, names, others), min_size=1, max_size=4)
     chosen = [draw(names)] if draw(st.booleans()) else draw(several)
@@ -112,7 +109,7 @@ def addresses(draw: st.DrawFn, page: str) -> Address:
 
 def known_to(page: str) -> frozenset[str]:
     """The parameters that a page may take in, and those that it may pass over, for another page's they are."""
-    return frozenset(PARAMETERS[page]) | OF_PAGES
+    return frozenset(PARAMETERS[page]) | names_of_all_pages()
 
 
 # -- what comes of it

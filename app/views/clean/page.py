@@ -20,8 +20,10 @@ from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PoolScores, Purify
 from anoonly_core.snippets import file_name
 from app.charts.pictures import MAX_ROW_IMAGES, row_image
 from app.charts.style import MODEBAR
-from app.controls import links
-from app.controls.registry import Control
+from app.controls.locked_links import LOCKS
+from app.controls.page_address import PageAddress, register
+from app.controls.parameters import Parameter
+from app.controls.registry import Control, controls_with
 from app.controls.sidebar import draw_control, draw_sidebar
 from app.server.jobs import Jobs
 from app.views.clean.charts import outcome_figure, suspicion_figure
@@ -43,49 +45,54 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-class _CleanControl(Control):
-    def parse(self, text: str) -> Any:
-        if text in self.options:
-            return text
-        return getattr(make_purify_config(make_config(), **{self.name: text}), self.name)
+def _purify_setting(control: Parameter, text: str) -> Any:
+    """Return a field of the cleaning's configuration."""
+    if text in control.options:
+        return text
+    return getattr(make_purify_config(make_config(), **{control.name: text}), control.name)
 
 
-SCORER = _CleanControl(
+SCORER = Control(
     "scorer",
-    "Who judges the pool",
     tuple(POOL_SCORERS),
     "same",
-    " ".join(f"**{name}**: {own.summary}" for name, own in POOL_SCORERS.items()),
+    parser=_purify_setting,
+    label="Who judges the pool",
+    help=" ".join(f"**{name}**: {own.summary}" for name, own in POOL_SCORERS.items()),
 )
-PARTS = _CleanControl(
+PARTS = Control(
     "parts",
-    "K, parts of the pool",
     tuple(range(1, MAX_PARTS + 1)),
     3,
-    "A model is trained on each part and judges all rows, also those that it has not seen. With K = 1 the one model "
-    "judges the rows that it was trained on.",
+    parser=_purify_setting,
+    label="K, parts of the pool",
+    help="A model is trained on each part and judges all rows, also those that it has not seen. With K = 1 the one "
+    "model judges the rows that it was trained on.",
     slider=True,
 )
-REMOVE = _CleanControl(
+REMOVE = Control(
     "remove",
-    "q, share of the pool that goes",
     (KNOWN, 0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, KEEP_20, 0.9, 0.95),
     KNOWN,
-    f"known: as large as the contamination, or {DEFAULT_REMOVED_SHARE:.0%} where no contaminant is known. "
+    parser=_purify_setting,
+    label="q, share of the pool that goes",
+    help=f"known: as large as the contamination, or {DEFAULT_REMOVED_SHARE:.0%} where no contaminant is known. "
     f"{KEEP_20:g}: only the least suspicious 20 % stay, the paper's preset.",
     slider=True,
 )
 OWN = (SCORER, PARTS, REMOVE)
+RUN_CONTROLS = controls_with(DEFAULTS)
+ADDRESS = register(PageAddress("clean", (*RUN_CONTROLS, *OWN, *LOCKS)))
 
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     jobs, session = begin_page()
-    links.take_in_link("clean", OWN, DEFAULTS)
-    links.remember("clean")
+    ADDRESS.arrive()
+    ADDRESS.remember()
     try:
-        choice = draw_sidebar(defaults=DEFAULTS)
-        links.draw_notices(choice)
+        choice = draw_sidebar(RUN_CONTROLS)
+        ADDRESS.draw_notices(choice)
         sentence, row = st.container(), st.columns([1.2, 1, 1.5, 0.05])[:3]  # the menu stands in the corner
         baseline = BASELINES[choice.b.baseline]
         chosen = {}

@@ -9,12 +9,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
-from app.controls import links, locked_links
+from app.controls import locked_links
 from app.controls.choice import Choice, baseline_of, from_pin, pin_text
 from app.controls.sidebar import draw_sidebar
 from app.server.jobs import Jobs, server_jobs
 from app.text.verdict import describe_run
-from app.views.compare.results import FIGURE_CONTROLS, draw_comparison, draw_figures
+from app.views.compare.address import ADDRESS
+from app.views.compare.results import draw_comparison, draw_figures
 from app.widgets import notices
 from app.widgets.download import ensure_downloaded
 from app.widgets.progress import POLL_S, ComparisonRuns, draw_failures, draw_run_progress, progress_row
@@ -28,14 +29,14 @@ FOLLOW_S = 0.5
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     jobs, session = begin_page()
-    links.take_in_link(own=FIGURE_CONTROLS)
-    links.remember()
+    ADDRESS.arrive()
+    ADDRESS.remember()
     try:
         choice = draw_sidebar()
         a, complaint = _pinned(choice)
         plan = ComparisonRuns(choice.seeded(a), choice.seeded(choice.b))
         _pin_buttons(choice)
-        links.draw_notices(plan)
+        ADDRESS.draw_notices(plan)
         if complaint is not None:
             notices.warning(complaint)
         if ensure_downloaded(choice.b.dataset, jobs, session):

@@ -13,7 +13,6 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.tables.uploads import is_upload_name
-from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.projection import scaled_inputs
 from anoonly_core.results.keys import hidden_points_key, input_points_key
@@ -21,40 +20,19 @@ from anoonly_core.results.result import RunResult, Sample
 from app.charts import runs as charts
 from app.charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
 from app.charts.style import DEFAULT_THRESHOLD, MODEBAR, THRESHOLDS, Side
-from app.controls import links
-from app.controls.registry import Control
 from app.server.jobs import Jobs
 from app.text.labels import METRIC_LABELS, PROJECTION_LABELS
 from app.text.verdict import COMPARED_METRICS, paired_differences, verdict
+from app.views.compare.address import ADDRESS, VIEWS
 from app.views.compare.replay import draw_replay
 from app.views.compare.report import ReportInput
-from app.views.compare.tabs import TABS, draw_tabs
+from app.views.compare.tabs import draw_tabs
 from app.widgets.tile import TILE_HELP, tile
 
-__all__ = ["FIGURE_CONTROLS", "draw_comparison", "draw_figures"]
+__all__ = ["draw_comparison", "draw_figures"]
 
-VIEWS = {"trained": "when trained", "learn": "watch it learn"}
 FOLLOW_S = 0.5
 PANEL_NAME = 30  # letters that fit over a third of a projector
-
-
-class _FigureControl(Control):
-    """What the address says of how figures are drawn, in the words of its control."""
-
-    def parse(self, text: str) -> str:
-        if text in self.options:
-            return text
-        ends = (self.options[0], self.options[-1])
-        rule = f"one of {', '.join(self.options)}" if not self.slider else f"a stop of its slider, {' to '.join(ends)}"
-        raise InvalidConfig(f"{self.name} must be {rule}, not {text[:60]!r}.")
-
-
-FIGURE_CONTROLS = (
-    _FigureControl("threshold", "Threshold", tuple(map(str, THRESHOLDS)), str(DEFAULT_THRESHOLD), "", slider=True),
-    _FigureControl("view", "View", tuple(VIEWS.values()), VIEWS["trained"], ""),
-    _FigureControl("projection", "Projection", tuple(PROJECTION_LABELS.values()), PROJECTION_LABELS["pca"], ""),
-    _FigureControl("tab", "Tab", TABS, TABS[0], ""),
-)
 
 
 def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted: int) -> None:
@@ -71,7 +49,7 @@ def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted
 @st.fragment
 def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs: Jobs, session: str) -> None:
     """The charts of the first seed: one threshold and one selection run through all of them."""
-    links.remember()  # threshold and projection move here, without the rest of the page
+    ADDRESS.remember()  # threshold and projection move here, without the rest of the page
     a, b = runs_a[0], runs_b[0]
     dataset = load_cached(b.config.dataset)
     if b.counts["test_copies_of_training_part"]:

@@ -16,9 +16,8 @@ from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
 from anoonly_core.results.store import default_store
 from app.charts.style import MODEBAR
-from app.controls import links
-from app.controls.choice import default_choice
-from app.controls.links import compare_parameters
+from app.controls.choice import compare_parameters, default_choice
+from app.controls.page_address import PageAddress, register
 from app.navigation import open_page
 from app.server.jobs import Jobs
 from app.text.markdown import escape_markdown
@@ -38,6 +37,7 @@ from app.widgets.session import begin_page
 
 __all__ = ["page"]
 
+ADDRESS = register(PageAddress("datasets"))
 FIRST = "digits_3"
 HEADER_HEIGHT, ROW_HEIGHT = 38, 30
 ROWS_SHOWN = 5  # so that the look below fits on a projector
@@ -63,7 +63,8 @@ _looks = LRU[Preview](REMEMBERED)
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
     jobs, session = begin_page()
-    links.draw_unknown()
+    ADDRESS.arrive()
+    ADDRESS.draw_notices()
     try:
         _draw(jobs, session)
     except AnoOnlyError as error:

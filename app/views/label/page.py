@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
 from anoonly_core.results.keys import hidden_points_key, ranking_key
 from anoonly_core.snippets import file_name, labeled_script, score_command
 from app.charts.style import MODEBAR
-from app.controls import links
-from app.controls.registry import Control
+from app.controls.locked_links import LOCKS
+from app.controls.page_address import PageAddress, register
+from app.controls.registry import Control, controls_with
 from app.controls.sidebar import draw_control, draw_sidebar
 from app.server.jobs import Jobs
 from app.server.table_owners import can_see, visible_uploads
@@ -46,17 +48,19 @@ WITHOUT = ("dataset", "labeled_ratio", "normal_ratio", "contamination", "seeds",
 NOTHING = "No table of yours is here. Bring one on the page Your table, with labels or without."
 
 
-class _TableControl(Control):
-    def offered(self) -> tuple[Any, ...]:
-        return tuple(table.name for table in visible_uploads() if table.counts is not None)
-
-    def parse(self, text: str) -> Any:
-        if text in self.offered():
-            return text
-        raise InvalidConfig(f"table must be one that your browser brought, not {text[:60]!r}.")
+def _tables() -> tuple[str, ...]:
+    return tuple(table.name for table in visible_uploads() if table.counts is not None)
 
 
-TABLE = _TableControl("table", "Table", (), "", "A table that you brought on the page Your table.")
+TABLE = Control(
+    "table",
+    offers=_tables,
+    rule="one that your browser uploaded",
+    label="Table",
+    help="A table that you uploaded on the page Your table.",
+)
+RUN_CONTROLS = controls_with(DEFAULTS)
+ADDRESS = register(PageAddress("label", (*RUN_CONTROLS, TABLE, *LOCKS)))
 RANK_KEY = "label_rank"
 RANK_HELP = (
     " ".join(f"**{one.label}**: {one.summary}" for one in UNSUPERVISED_SCORERS.values())
@@ -68,22 +72,22 @@ RANK_WORDS = {**{name: one.label for name, one in UNSUPERVISED_SCORERS.items()},
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control, and after each mark."""
     jobs, session = begin_page()
-    links.take_in_link("label", (TABLE,), DEFAULTS)
-    links.remember("label")
+    ADDRESS.arrive()
+    ADDRESS.remember()
     try:
         if not (tables := TABLE.offered()):
             st.markdown(f"##### {NOTHING}")
-            links.draw_notices(NOTHING)
+            ADDRESS.draw_notices(NOTHING)
             return
         sentence = st.container()
-        choice = draw_sidebar(without=WITHOUT, defaults=DEFAULTS)
-        links.draw_notices(choice)
+        choice = draw_sidebar(RUN_CONTROLS, without=WITHOUT)
+        ADDRESS.draw_notices(choice)
         baseline = BASELINES[choice.b.baseline]
         if not baseline.has("epochs"):
             raise InvalidConfig(f"{baseline.name} cannot be trained on marks: choose another baseline.")
         left, right = st.columns([1, 2.6], vertical_alignment="bottom")
         with left:
-            table = uploads.get(draw_control(TABLE, baseline, choice.b.preset, default=tables[0]))
+            table = uploads.get(draw_control(replace(TABLE, default=tables[0]), baseline, choice.b.preset))
         if not can_see(table.name):
             raise InvalidConfig("This table is another browser's.")
         read, marks = uploads.load(table), uploads.load_marks(table)

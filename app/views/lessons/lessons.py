@@ -20,10 +20,13 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.paths import ASSETS
 from anoonly_core.results.result import RunResult
+from app.controls.page_address import PageAddress, register
+from app.controls.parameters import Parameter, any_text
 from app.text.verdict import PairedDifference, paired_difference
 from app.views.lessons.measures import MEASURES
 
 __all__ = [
+    "ADDRESS",
     "FOLDER",
     "LESSONS",
     "SEEDS",
@@ -191,25 +194,24 @@ class Position:
     lesson: str
     step: int = 1
 
-    def parameters(self) -> dict[str, str]:
-        """The place as URL parameters."""
-        return {"lesson": self.lesson, "step": str(self.step)}
+
+LESSON = Parameter("lesson", tuple(LESSONS))
+STEP = Parameter("step", parser=any_text)
+ADDRESS = register(PageAddress("lessons", (LESSON, STEP), bound=False))
 
 
-def parse_position(parameters: Mapping[str, str]) -> tuple[Position, list[str]]:
-    """The place that a link means, and a sentence about each parameter that cannot be used."""
-    notices = [
-        f"The link sets {name[:40]!r}, which this page does not know."
-        for name in parameters
-        if name not in ("lesson", "step")
-    ]
-    first = next(iter(LESSONS))
-    name = parameters.get("lesson", first)
-    if name not in LESSONS:
-        notices.append(f"There is no lesson called {name[:40]!r}. The first one stands here instead.")
-        return Position(first), notices
-    text, last = parameters.get("step", "1"), len(LESSONS[name].steps) + 1
-    if text not in map(str, range(1, last + 1)):
-        notices.append(f"The link's step must be a whole number from 1 to {last}, not {text[:40]!r}.")
-        return Position(name), notices
-    return Position(name, int(text)), notices
+def parse_position(texts: Mapping[str, list[str]]) -> tuple[Position, list[str]]:
+    """Return the place that a link means, and a sentence about each parameter that cannot be used.
+
+    Parameters
+    ----------
+    texts : mapping of str to list of str
+        All texts under each name of the address.
+    """
+    values, notices = ADDRESS.read(texts)
+    place = Position(values.get("lesson", next(iter(LESSONS))))
+    if "step" not in values or ("lesson" in texts and "lesson" not in values):
+        return place, notices
+    last = len(LESSONS[place.lesson].steps) + 1
+    step, complaints = STEP.among(range(1, last + 1)).read([values["step"]])
+    return Position(place.lesson, step or 1), notices + complaints

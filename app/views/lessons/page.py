@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import urlencode
+from dataclasses import asdict
 
 import numpy as np
 import streamlit as st
@@ -12,12 +12,10 @@ from streamlit.delta_generator import DeltaGenerator
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.keys import hidden_points_key
 from anoonly_core.results.result import RunResult
-from app.controls.link_parser import OF_PAGES
-from app.controls.links import address
-from app.navigation import PAGES
+from app.navigation import page_url
 from app.server.jobs import Jobs, server_jobs
 from app.views.lessons.figures import draw_answer, draw_settings
-from app.views.lessons.lessons import LESSONS, Lesson, Outcome, Position, Step, parse_position
+from app.views.lessons.lessons import ADDRESS, LESSONS, Lesson, Outcome, Position, Step, parse_position
 from app.views.lessons.measures import MEASURES
 from app.widgets import notices
 from app.widgets.progress import POLL_S, Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row
@@ -26,7 +24,6 @@ from app.widgets.session import begin_page
 __all__ = ["page"]
 
 MAP = "tsne"
-PATHS = {"compare": "", "sweep": "sweep", "microscope": "microscope", "runs": "runs"}
 
 
 def page() -> None:
@@ -52,22 +49,21 @@ def page() -> None:
 
 def _place() -> Position:
     """The place in the address, else where the session left this page; the address then says it."""
-    of_others = OF_PAGES.difference(Position(next(iter(LESSONS))).parameters())
-    given = {name: text for name, text in st.query_params.to_dict().items() if name not in of_others}
+    given = {name: st.query_params.get_all(name) for name in st.query_params}
     place, complaints = parse_position(given)
-    if not given:
+    if not ADDRESS.names & given.keys() and not complaints:
         place = st.session_state.get("lesson_place", place)
     st.session_state.lesson_place = place
     st.session_state.setdefault("lesson_steps", {})[place.lesson] = place.step
     for complaint in complaints:
         notices.warning(complaint)
     if not complaints:  # else the address stays as it is, and the notice with it, until the reader moves on
-        st.query_params.from_dict(place.parameters())
+        _go(place)
     return place
 
 
 def _go(place: Position) -> None:
-    st.query_params.from_dict(place.parameters())
+    ADDRESS.write(asdict(place))
 
 
 def _go_to_lesson() -> None:
@@ -260,9 +256,8 @@ def _draw_next(place: Position, lesson: Lesson) -> None:
     st.markdown("**What to try next** :gray[(each opens in a tab of its own)]")
     for number, offer in enumerate(lesson.next):
         with st.container(horizontal=True, vertical_alignment="center"):
-            root = address({}, st.context.url, PAGES["lessons"].url_path)
-            query = f"?{urlencode(offer.parameters, doseq=True)}" if offer.parameters else ""
-            st.link_button(f"Open {offer.page.title()}", f"{root}{PATHS[offer.page]}{query}", key=f"offer {number}")
+            url = page_url(offer.page, offer.parameters, st.context.url, "lessons")
+            st.link_button(f"Open {offer.page.title()}", url, key=f"offer {number}")
             st.markdown(offer.text)
     with st.container(horizontal=True):
         names = list(LESSONS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import streamlit as st
 
@@ -13,7 +15,10 @@ from anoonly_core.execution import tasks
 from anoonly_core.microscope.result import Observation
 from anoonly_core.results.keys import observation_key
 from app.charts.style import MODEBAR
-from app.controls import links
+from app.controls.locked_links import LOCKS
+from app.controls.page_address import PageAddress, register
+from app.controls.parameters import Parameter
+from app.controls.registry import CONTROLS
 from app.controls.sidebar import draw_sidebar
 from app.server.jobs import Jobs
 from app.views.microscope.charts import observation_animation
@@ -28,16 +33,39 @@ __all__ = ["page"]
 
 CHART = "microscope"
 ALL_FEATURES = "all (root mean square)"
+# Forms of the options that the trained network has.
+FORMS = {
+    "place": (r"(norm \d+ of \d+, )?\d+ features", "norm 1 of 2, 128 features"),
+    "feature": (rf"{re.escape(ALL_FEATURES)}|feature \d+", "feature 1"),
+}
+
+
+def _option(parameter: Parameter, text: str) -> str:
+    """Return the text if it has the form of an option; the page checks it once the network is trained."""
+    form, example = FORMS[parameter.name]
+    if re.fullmatch(form, text):
+        return text
+    raise InvalidConfig(f"{parameter.name} must be one that the page offers, such as {example}, not {text[:60]!r}.")
+
+
+# The controls are those of Compare, and both pages share what a session comes back to.
+ADDRESS = register(
+    PageAddress(
+        "microscope",
+        (*CONTROLS, *(Parameter(name, parser=_option) for name in FORMS), *LOCKS),
+        memory="compare",
+    )
+)
 
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     jobs, session = begin_page()
-    links.take_in_link()
-    links.remember()
+    ADDRESS.arrive()
+    ADDRESS.remember()
     try:
         config = draw_sidebar(without=("seeds",)).b
-        links.draw_notices(config)
+        ADDRESS.draw_notices(config)
         if not BASELINES[config.baseline].has("norm"):
             raise InvalidConfig(f"{config.baseline} has no norm to look at: choose another baseline.")
         if ensure_downloaded(config.dataset, jobs, session):
@@ -95,11 +123,11 @@ def _draw_choices(seen: list[Observation]) -> tuple[int, int | None]:
         bind="query-params",
         help="The hidden features are those of the last norm: behind it there is only the layer that scores.",
     )
-    links.draw_refused("place", names)
+    ADDRESS.draw_refused("place", names)
     looked_at = seen[names.index(place)]
     features = [ALL_FEATURES, *(f"feature {number}" for number in range(1, looked_at.mean.shape[1] + 1))]
     feature = right.selectbox("Mean and deviation of", features, key="feature", bind="query-params")
-    links.draw_refused("feature", features)
+    ADDRESS.draw_refused("feature", features)
     return names.index(place), None if feature == ALL_FEATURES else features.index(feature) - 1
 
 

@@ -1,4 +1,4 @@
-"""The Reproduce page's choices, which stand in its address and which the session keeps while it is elsewhere."""
+"""The choices of Reproduce and their URL parameters. Most options are known only while the page is drawn."""
 
 from __future__ import annotations
 
@@ -7,56 +7,89 @@ from typing import Any
 
 import streamlit as st
 
-__all__ = ["PARAMETERS", "begin", "complaints", "draw_choice", "draw_segments"]
+from anoonly_core.reproduction.cells import REFERENCES
+from anoonly_core.reproduction.experiments import EXPERIMENTS, READINGS
+from app.controls.page_address import PageAddress, current_link, register
+from app.controls.parameters import Parameter, any_text
 
-PARAMETERS = ("show", "ours", "where", "sign", "beside")  # of the address
-KEPT = "reproduce_{}"
+__all__ = [
+    "ADDRESS",
+    "DIFFERENCES_VIEW",
+    "POINTS_VIEW",
+    "SHOWN",
+    "SIGNS",
+    "draw_choice",
+    "draw_segments",
+    "write_address",
+]
+
+POINTS_VIEW, DIFFERENCES_VIEW = "points", "differences"
+# The experiments that the paper prints; the others are behind the points.
+PRINTED = ("table1", "table2", "table3", "table4", "fig5", "fig6", "fig7", "fig8", "fig9")
+SHOWN = {
+    **{name: EXPERIMENTS[name].title for name in PRINTED},
+    POINTS_VIEW: "What does not add up",
+    DIFFERENCES_VIEW: "Differences",
+}
+SIGNS = {"published": "as published", "right": "the right one"}
+# Without a default: it is the first option that the view has.
+ADDRESS = register(
+    PageAddress(
+        "reproduce",
+        (
+            Parameter("show", tuple(SHOWN), next(iter(SHOWN))),
+            Parameter("ours", tuple(READINGS)),
+            Parameter("where", parser=any_text),
+            Parameter("sign", tuple(SIGNS)),
+            Parameter("beside", tuple(REFERENCES)),
+        ),
+        bound=False,
+    )
+)
 
 
-def begin() -> None:
-    """Note that the page is drawn anew, and none of its choices is drawn yet."""
-    st.session_state.reproduce_drawn = set()
+def draw_choice(widget: Any, label: str, options: list[str], words: Mapping[str, str], name: str, **more: Any) -> str:
+    """Draw a choice that is kept in the address and return it.
+
+    Parameters
+    ----------
+    widget : callable
+        The Streamlit widget, such as `st.selectbox`.
+    label : str
+        The widget's label.
+    options : list of str
+        The options of the current view; the first one is the default.
+    words : mapping of str to str
+        The text of each option.
+    name : str
+        The URL parameter.
+    **more
+        Further arguments of the widget.
+    """
+    link, key = current_link(), ADDRESS.key(name)
+    ADDRESS.among(name, options)
+    if st.session_state.get(key) not in options:
+        st.session_state.pop(key, None)
+    chosen: str = widget(label, options, format_func=words.__getitem__, key=ADDRESS.begin(name, options[0]), **more)
+    link.values.pop(name, None)
+    if chosen != options[0]:
+        link.values[name] = chosen  # kept while other views are shown that do not have it
+    return chosen
 
 
-def draw_choice(widget: Any, label: str, options: list[str], words: Mapping[str, str], key: str, **more: Any) -> str:
-    """A choice that stands in the address, and that the session keeps while it is on other pages."""
-    state, kept = st.session_state, KEPT.format(key)
-    state.reproduce_drawn.add(key)
-    if key not in state:
-        asked = st.query_params.get(key)
-        if asked is not None and asked not in options and asked != state.get(kept):
-            sentence = (
-                f"The link asks for {key}={asked[:60]!r}, which there is not: {words[options[0]]} stands instead."
-            )
-            state.setdefault("reproduce_complaints", []).append(sentence)
-        state[key] = asked if asked in options else state.get(kept)
-    if state[key] not in options:
-        state[key] = options[0]
-    found: str = widget(label, options, format_func=lambda own: words[own], key=key, **more)
-    state[kept] = found
-    if st.query_params.get(key) != found and (found != options[0] or key in st.query_params):
-        st.query_params[key] = found
-    return found
-
-
-def draw_segments(label: str, options: list[str], words: Mapping[str, str], key: str) -> str:
-    """A choice beside others, left out where there is none."""
+def draw_segments(label: str, options: list[str], words: Mapping[str, str], name: str) -> str:
+    """Draw a segmented choice as `draw_choice` does; draw nothing if there is only one option, and return it."""
     if len(options) < 2:
         return options[0]
-    return draw_choice(st.segmented_control, label, options, words, key, required=True)
+    return draw_choice(st.segmented_control, label, options, words, name, required=True)
 
 
-def complaints() -> list[str]:
-    """A sentence about each choice of the address that there is not; said once everything is drawn.
-
-    What this view does not have is passed over where it was chosen on another one.
-    """
-    state, asked = st.session_state, st.query_params.to_dict()
-    return [
-        *state.pop("reproduce_complaints", []),
-        *(
-            f"The link asks for {name}={asked[name][:60]!r}, and there is no such choice here."
-            for name in PARAMETERS
-            if name in asked and name not in state.reproduce_drawn and asked[name] != state.get(KEPT.format(name))
-        ),
-    ]
+def write_address() -> None:
+    """Write all choices into the address once the page is drawn; note what the link chose and the view lacks."""
+    link = current_link()
+    for name in sorted(link.unchecked):
+        link.notices.append(
+            f"The link sets {name} to {str(link.values.get(name))[:60]!r}; this view has no such choice."
+        )
+    link.unchecked.clear()
+    ADDRESS.write(link.values)

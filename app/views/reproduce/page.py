@@ -15,18 +15,28 @@ from anoonly_core.reproduction.differences import (
 )
 from anoonly_core.reproduction.discrepancies import DISCREPANCIES
 from anoonly_core.reproduction.evidence import Evidence, shipped_evidence
-from anoonly_core.reproduction.experiments import EXPERIMENTS, READINGS
+from anoonly_core.reproduction.experiments import READINGS
 from anoonly_core.reproduction.reports import GAINED, PAPER_TABLES, RIGHT_SIGN
 from anoonly_core.reproduction.significance import gains, gains_grid
 from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_LABELS, Table, make_table, scopes_of
 from app.charts.style import MODEBAR
-from app.controls.links import compare_parameters, draw_unknown
+from app.controls.choice import compare_parameters
+from app.controls.page_address import current_link
 from app.navigation import open_page
 from app.server.evidence_cache import CellRuns, cell_runs, read_findings, server_evidence
 from app.server.sweep_queue import SweepQueue, server_sweeps
 from app.text.labels import SETTING_LABELS
 from app.views.reproduce.charts import table_figure
-from app.views.reproduce.controls import PARAMETERS, begin, complaints, draw_choice, draw_segments
+from app.views.reproduce.controls import (
+    ADDRESS,
+    DIFFERENCES_VIEW,
+    POINTS_VIEW,
+    SHOWN,
+    SIGNS,
+    draw_choice,
+    draw_segments,
+    write_address,
+)
 from app.views.reproduce.grid import draw_grid, draw_take_away, markdown
 from app.views.reproduce.table import LEGEND, cell_words, draw_cells, file_table
 from app.views.reproduce.text import differences_sentence, figure_sentence, gains_sentence, norms_sentence, nothing_yet
@@ -36,16 +46,7 @@ from app.widgets.session import begin_page
 __all__ = ["page"]
 
 FOLLOW_S = 0.5
-POINTS_PAGE, DIFFERENCES_PAGE = "points", "differences"
-# Of the experiments, those that the paper prints; the others stand behind the points.
-PRINTED = ("table1", "table2", "table3", "table4", "fig5", "fig6", "fig7", "fig8", "fig9")
-SHOWN = {
-    **{name: EXPERIMENTS[name].title for name in PRINTED},
-    POINTS_PAGE: "What does not add up",
-    DIFFERENCES_PAGE: "Differences",
-}
 WHERE_FROM = {"text": "The paper's text, no leak", "code": "The published code"}
-SIGNS = {"published": "as published", "right": "the right one"}
 HOW_TO_READ = (
     "Mean ± standard deviation over the seeds of the mean over files; in brackets the difference to {reference}. "
     f"{LEGEND} Choose a cell to see what it stands on and to run it again."
@@ -56,24 +57,23 @@ def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     jobs, _ = begin_page()
     sweeps = server_sweeps()
-    draw_unknown(PARAMETERS)
-    begin()
+    ADDRESS.arrive()
     with st.sidebar:
         name = draw_choice(st.radio, "Show", list(SHOWN), SHOWN, "show")
-    place = st.container()
+    top = st.container()
     try:
         evidence = server_evidence(jobs.store)
-        if name == POINTS_PAGE:
+        if name == POINTS_VIEW:
             _draw_points(evidence)
-        elif name == DIFFERENCES_PAGE:
+        elif name == DIFFERENCES_VIEW:
             _draw_differences(evidence)
         else:
             _draw_experiment(name, evidence, sweeps)
     except AnoOnlyError as error:
         notices.error(str(error))
-    with place:
-        for complaint in complaints():
-            notices.warning(complaint)
+    write_address()
+    with top:
+        ADDRESS.draw_notices(dict(current_link().values))
 
 
 def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:

@@ -15,9 +15,9 @@ from anoonly_core.results.keys import run_key
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.results.store import RunSummary, Store, default_store
 from anoonly_core.snippets import python_script, run_command
-from app.controls.choice import baseline_of
-from app.controls.links import address, compare_parameters, draw_unknown
-from app.navigation import PAGES, open_page
+from app.controls.choice import baseline_of, compare_parameters
+from app.controls.page_address import PageAddress, register
+from app.navigation import open_page, page_url
 from app.server.table_owners import can_see
 from app.text.labels import format_value
 from app.text.markdown import escape_markdown
@@ -28,6 +28,7 @@ from app.widgets.selection import keep_selection
 
 __all__ = ["page"]
 
+ADDRESS = register(PageAddress("runs"))
 TABLE_HEIGHT = 283  # seven rows, so that what is selected below fits on a projector
 ROW_HEIGHT = 35
 EMPTY = (
@@ -74,7 +75,8 @@ class Chosen:
 
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
-    draw_unknown()
+    ADDRESS.arrive()
+    ADDRESS.draw_notices()
     try:
         _draw(default_store())
     except AnoOnlyError as error:
@@ -239,7 +241,7 @@ def _draw_recipes(config: RunConfig) -> None:
     left, right = st.columns(2)
     with left:
         try:
-            link = address(compare_parameters(config, None, seeds=1), st.context.url, PAGES["runs"].url_path)
+            link = page_url("compare", compare_parameters(config, None, seeds=1), st.context.url, "runs")
             st.caption("Its link")
             st.code(link, language=None, wrap_lines=True)
         except InvalidConfig:

@@ -13,11 +13,12 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import check_field
 from anoonly_core.sweeps.presets import LAMBDA_N_AXIS, SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep, make_sweep
+from app.controls.page_address import current_link
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
-from app.controls.sidebar import at_present, draw_control
+from app.controls.sidebar import draw_control, value_of
 from app.server import allowed_hosts
 from app.text.labels import METRIC_LABELS, format_value
-from app.views.sweep.url import NOTHING, OWN, SEEDS, VARIED, begin, linked_text
+from app.views.sweep.url import ADDRESS, NOTHING, OWN, OWN_PARAMETERS, SEEDS, VARIED
 
 __all__ = ["Asked", "draw_sidebar", "metric_control"]
 
@@ -34,10 +35,10 @@ def draw_sidebar() -> Asked:
     """Draw the controls, each bound to its URL parameter, and read them; raises InvalidConfig and the like."""
     with st.sidebar:
         question = st.selectbox(
-            "SweepPreset",
+            "Question",
             [*SWEEP_PRESETS, OWN],
             format_func=lambda name: SWEEP_PRESETS[name].title if name in SWEEP_PRESETS else "My own",
-            key=begin("question", linked_text("question")),
+            key=ADDRESS.begin("question"),
             on_change=_ask,
             help="What a figure or table of the paper varied; everything below can be changed.",
         )
@@ -50,7 +51,7 @@ def draw_sidebar() -> Asked:
         seeds = st.selectbox(
             "Seeds for each point",
             SEEDS,
-            key=begin("sweep_seeds", int(linked_text("sweep_seeds"))),
+            key=ADDRESS.begin("sweep_seeds"),
             help="How many runs each point of a curve stands on; seed by seed all points share the rows drawn.",
         )
         with st.expander("What is fixed"):
@@ -68,15 +69,16 @@ def metric_control() -> str:
         list(METRIC_LABELS),
         required=True,
         format_func=METRIC_LABELS.__getitem__,
-        key=begin("metric", linked_text("metric")),
+        key=ADDRESS.begin("metric"),
         label_visibility="collapsed",
     )
-    return chosen or linked_text("metric")  # while the browser has not answered yet
+    return chosen or str(ADDRESS.linked("metric"))  # the browser has not answered yet
 
 
 def _ask() -> None:
     """A question was chosen: its values stand in the controls, as if set by hand."""
-    st.session_state.sweep_link = {}
+    for parameter in OWN_PARAMETERS:
+        current_link().values.pop(parameter.name, None)
     if (question := SWEEP_PRESETS.get(st.session_state.question)) is None:
         return
     asked = [name for name, _ in question.axes if name != "lambda_n" or len(question.axes) == 1]
@@ -93,25 +95,26 @@ def _draw_axes(asked: Sequence[str]) -> list[tuple[str, list[Any]]]:
         "Vary",
         names,
         format_func=_label,
-        key=begin("vary", linked_text("vary") or (asked[0] if asked else "lambda_n")),
+        key=ADDRESS.begin("vary", asked[0] if asked else "lambda_n"),
     )
     axes = [(first, _draw_values(first))]
     others = [NOTHING, *(name for name in names if name != first)]
-    linked = linked_text("also") or (asked[1] if len(asked) > 1 else NOTHING)
+    ADDRESS.among("also", others)
+    default = asked[1] if len(asked) > 1 and asked[1] in others else NOTHING
     if st.session_state.get("also", NOTHING) not in others:
         del st.session_state["also"]
     second = st.selectbox(
         "Also vary",
         others,
         format_func=lambda name: NOTHING if name == NOTHING else _label(name),
-        key=begin("also", linked if linked in others else NOTHING),
+        key=ADDRESS.begin("also", default),
     )
     if second != NOTHING:
         axes.append((second, _draw_values(second)))
     if "lambda_n" not in (first, second):
         both = st.toggle(
             "Baseline and AnoOnly",
-            key=begin("both", linked_text("both") == "true"),
+            key=ADDRESS.begin("both"),
             help="Train each point with λₙ = 1 and with λₙ = 0. Off: with the λₙ under “What is fixed”.",
         )
         if both:
@@ -123,17 +126,14 @@ def _draw_values(name: str) -> list[Any]:
     """The values of one quantity, in the order in which they are drawn."""
     question, control = SWEEP_PRESETS.get(st.session_state.question), VARIED[name]
     may_be_published = PUBLISHED in control.options
-    linked = [
-        PUBLISHED if may_be_published and text == PUBLISHED else check_field(name, text)
-        for text in st.session_state.sweep_link.get(f"values_{name}", [])
-    ]
+    linked = current_link().values.get(f"values_{name}", [])
     asked = dict(question.axes).get(name) if question else None
     options = list(dict.fromkeys([*control.options, *(asked or ()), *linked]))
     chosen = st.multiselect(
         f"Values of {_label(name).lower()}",
         options,
         format_func=format_value,
-        key=begin(f"values_{name}", linked or list(asked or [own for own in options if own != PUBLISHED])),
+        key=ADDRESS.begin(f"values_{name}", list(asked or [own for own in options if own != PUBLISHED])),
         accept_new_options=name not in ("norm", "baseline", "preset"),
         label_visibility="collapsed",
         placeholder="Choose or type values",
@@ -153,19 +153,19 @@ def _rank(control: Control, value: Any) -> tuple[int, float]:
 
 def _draw_base(name: str) -> None:
     control = CONTROL_OF[name]
-    baseline = BASELINES[at_present("baseline")]
-    draw_control(control, baseline, at_present("preset"), bind=False)
+    baseline = BASELINES[value_of(CONTROL_OF["baseline"])]
+    draw_control(control, baseline, value_of(CONTROL_OF["preset"]), bind=False)
 
 
 def _settings(varied: set[str]) -> dict[str, Any]:
     """What is fixed, as the controls say; what is published, or varied, or not there at all, is left out."""
-    baseline = BASELINES[at_present("baseline")]
+    baseline = BASELINES[value_of(CONTROL_OF["baseline"])]
     settings = {}
     for control in CONTROLS:
         lacking = "baseline" not in varied and not baseline.has(control.name)
         if control.name == "seeds" or control.name in varied or lacking:
             continue
-        value = at_present(control.name)
+        value = value_of(control)
         if value != PUBLISHED or control.default != PUBLISHED:
             settings[control.name] = value
     return settings

@@ -14,8 +14,7 @@ from anoonly_core.results.parquet import to_parquet
 from anoonly_core.snippets import sweep_command
 from anoonly_core.sweeps.sweep import Sweep, sweep_table
 from app.charts.style import MODEBAR
-from app.controls import links
-from app.controls.links import compare_parameters
+from app.controls.choice import compare_parameters
 from app.navigation import open_page
 from app.server.sweep_queue import SweepQueue, SweepView, server_sweeps
 from app.server.table_owners import can_see
@@ -24,7 +23,7 @@ from app.text.markdown import escape_markdown
 from app.views.sweep.charts import MARK, sweep_figure
 from app.views.sweep.controls import Asked, draw_sidebar, metric_control
 from app.views.sweep.curves import axis_title, curves_of, sweep_verdict, x_values
-from app.views.sweep.url import open_sweep, take_in_link, write_link
+from app.views.sweep.url import ADDRESS, open_sweep
 from app.widgets import notices
 from app.widgets.download import ensure_downloaded
 from app.widgets.session import begin_page
@@ -39,15 +38,15 @@ COMPARED_SEEDS = 10  # as many as the Compare page shows
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     (jobs, session), sweeps = begin_page(), server_sweeps()
-    take_in_link()
+    ADDRESS.arrive()
     try:
         asked = draw_sidebar()
-        links.draw_notices(asked.sweep.canonical())
+        ADDRESS.draw_notices(asked.sweep.canonical())
         if ensure_downloaded(asked.sweep.settings["dataset"], jobs, session):
             _draw(asked, sweeps)
     except AnoOnlyError as error:
         notices.error(str(error))
-    write_link()
+    ADDRESS.write(ADDRESS.drawn())
     _draw_earlier(sweeps)
 
 

@@ -12,7 +12,7 @@ from anoonly_core.data.tables.readers import MAX_BYTES
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
-from app.controls import links
+from app.controls.page_address import PageAddress, register
 from app.navigation import open_page
 from app.server import table_owners
 from app.server.jobs import Jobs
@@ -25,6 +25,7 @@ from app.widgets.worker_result import TimeLimit, await_worker_result
 
 __all__ = ["page"]
 
+ADDRESS = register(PageAddress("your_table"))
 READING_S = 60.0
 TOO_LONG = TimeLimit(
     READING_S,
@@ -40,7 +41,8 @@ KEPT = "Everybody who uses this server now sees it. It is no longer deleted when
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a choice."""
     jobs, session = begin_page()
-    links.draw_unknown()
+    ADDRESS.arrive()
+    ADDRESS.draw_notices()
     try:
         sentence = st.empty()
         table = _choose()

@@ -15,7 +15,7 @@ from anoonly_core.zero_shot.result import SCORER_LABELS, ZeroShotResult
 from app.charts.style import MODEBAR
 from app.server.jobs import Jobs
 from app.views.zero_shot import charts
-from app.views.zero_shot.controls import Asked, draw_sidebar, take_in_link, write_link
+from app.views.zero_shot.controls import ADDRESS, Asked, draw_sidebar, write_address
 from app.widgets import notices
 from app.widgets.session import begin_page
 from app.widgets.worker_result import await_worker_result
@@ -28,12 +28,11 @@ ACROSS = 30
 def page() -> None:
     """Draw the page once; Streamlit calls this on every change of a control."""
     jobs, session = begin_page()
-    take_in_link()
+    ADDRESS.arrive()
     try:
         asked = draw_sidebar()
-        write_link(asked)
-        for notice in st.session_state.pop("notices", []):
-            notices.warning(notice)
+        write_address(asked)
+        ADDRESS.draw_notices(asked.configs)
         for config in asked.configs:
             check_classes(config, asked.table)
         _draw(asked, jobs, session)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anoonly_core.execution.pool import Task
-from app.controls.link_parser import OF_PAGES
+from app.controls.page_address import names_of_all_pages
 from app.server import jobs as jobs_module
 from app.server import sweep_queue, table_owners
 from tests.soak.inputs_page import MARKUP, PAGES, PARAMETERS, addresses, asked_for, looked, still
@@ -19,7 +19,6 @@ from tests.soak.odd import MARK, WRONG, each_of
 from tests.soak.tally import Tally
 
 CASES = 5  # of each page
-ONLY_WITH_A_FILM = {"place", "feature"}  # choices that are drawn of what was trained
 
 
 class Idle:
@@ -63,12 +62,12 @@ def test_every_parameter_that_a_page_knows_is_fuzzed(page: str) -> None:
         outcome, seen = looked((page, {}))
     assert outcome.kind == "as asked"
     assert names | seen.bound <= PARAMETERS[page].keys()
-    assert PARAMETERS[page].keys() <= OF_PAGES, "or another page, to which Back brings it, calls it unknown"
+    assert PARAMETERS[page].keys() <= names_of_all_pages(), "or another page, to which Back brings it, calls it unknown"
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_parameter_that_is_wrong_is_said(page: str) -> None:
-    names = [*PARAMETERS[page].keys() - ONLY_WITH_A_FILM, MARK]
+    names = [*PARAMETERS[page].keys(), MARK]
     outcome, seen = looked((page, {name: [WRONG[6]] for name in names}))
     assert outcome.kind == "notice", outcome
     said = " ".join(seen.notices).replace("\\", "")

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.controls.locked_links import complaints
 from app.controls.registry import CONTROLS
 from tests.app.conftest import opened
 
@@ -60,8 +59,6 @@ def test_the_page_makes_such_links(open_page: Open) -> None:
 
 
 def test_what_is_no_control_is_said(open_page: Open) -> None:
-    assert complaints({"fix": "norm,nonsense", "hide": "pin"}, LABELS) == [
-        "The link is to fix 'nonsense', which is not among the controls that can be."
-    ]
-    page = open_page(hide="<b>x</b>")
-    assert "which is not among the controls that can be" in page.warning[0].value
+    page = open_page(hide="<b>x</b>,epochs,pin")
+    (warning,) = page.warning
+    assert "hide must be a control of the sidebar" in warning.value and "epochs" not in drawn(page)

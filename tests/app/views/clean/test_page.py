@@ -198,7 +198,7 @@ def test_a_link_opens_it_and_what_cannot_be_is_said(open_page: Open) -> None:
     page = open_page(parts="99", remove="7", scorer="magic", labeled_ratio="5")
     said = [warning.value for warning in page.warning]
     assert len(said) == 4 and any(r"scorer must be one of same, svdd, autoencoder" in text for text in said)
-    assert any(r"The default, 0\.01, stands instead" in text for text in said)
+    assert any(r"The default, 0\.01, is used instead" in text for text in said)
     assert page.select_slider(key="parts").value == 3 and "AUCROC" in sentence(page)
 
 

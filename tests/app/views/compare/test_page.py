@@ -213,7 +213,7 @@ def test_seeds_beyond_the_last_one_are_one_sentence(open_page: Open) -> None:
 def test_a_link_may_name_the_projection(open_page: Open, projection: str) -> None:
     page = open_page(projection=projection, **QUICK)
     assert len(all_charts(page)) == FIGURES
-    said = "The link's projection must be one of PCA, t-SNE, UMAP, not 'nonsense'. The default, PCA, stands instead."
+    said = "The link's projection must be one of PCA, t-SNE, UMAP, not 'nonsense'. The default, PCA, is used instead."
     wanted = [] if projection == "t-SNE" else [said]
     assert [own.value.replace("\\", "") for own in page.warning] == wanted
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anoonly_core.config import RunConfig, check_field, make_config
+from anoonly_core.config import RunConfig, make_config
 from anoonly_core.projection import project
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.runs.run import run_many
 from app.controls.choice import from_pin
-from app.controls.link_parser import read_link
-from app.controls.registry import CONTROLS, PUBLISHED
+from app.controls.registry import CONTROLS
 from app.text.verdict import PairedDifference
+from app.views.compare.address import ADDRESS as COMPARE
 from app.views.lessons.lessons import (
     FOLDER,
     LESSONS,
@@ -34,7 +34,9 @@ from app.views.lessons.lessons import (
     read_lessons,
 )
 from app.views.lessons.measures import MEASURES, relative_gap, relative_spread
-from app.views.sweep.url import OWN_CONTROLS, VALUES
+from app.views.microscope.page import ADDRESS as MICROSCOPE_ADDRESS
+from app.views.runs.page import ADDRESS as RUNS
+from app.views.sweep.url import ADDRESS as SWEEP
 
 BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer"}
 MICROSCOPE = ("dataset", "baseline", "lambda_n", "norm", "batch_size", "labeled_ratio", "contamination")
@@ -90,24 +92,15 @@ def test_what_to_try_next_opens_as_it_says(name: str) -> None:
 
 
 def complaints(offer: Suggestion) -> list[str]:
-    """What the page that an offer leads to would say about its link."""
-    base = {key: text for key, text in offer.parameters.items() if isinstance(text, str)}
-    if offer.page == "runs":
-        return list(offer.parameters)
-    if offer.page == "microscope":
-        return [key for key in base if key not in MICROSCOPE] + read_link(base)[1]
-    if offer.page == "compare":
-        values, found = read_link(base)
-        if "a" in base:
-            from_pin(base["a"], RunConfig(dataset=values.get("dataset", "digits_3")))
-        return found
-    own = {key: base.pop(key) for key in list(base) if key in OWN_CONTROLS}
-    found = [f"{key}={text}" for key, text in own.items() if text not in OWN_CONTROLS[key][0]]
-    for key in VALUES:
-        for text in offer.parameters.get(key, ()):
-            if text != PUBLISHED:
-                check_field(key.removeprefix("values_"), text)
-    return found + read_link({key: text for key, text in base.items() if key not in VALUES})[1]
+    """Return what is wrong with an offer's link, as the page that it leads to would say."""
+    address = {own.page: own for own in (COMPARE, MICROSCOPE_ADDRESS, RUNS, SWEEP)}[offer.page]
+    values, notices = address.read(
+        {name: [own] if isinstance(own, str) else own for name, own in offer.parameters.items()}
+    )
+    used = MICROSCOPE if offer.page == "microscope" else address.names
+    if "a" in values:
+        from_pin(values["a"], RunConfig(dataset=values.get("dataset", "digits_3")))
+    return notices + [name for name in offer.parameters if name not in used]
 
 
 def test_a_wrong_offer_would_be_found() -> None:
@@ -167,7 +160,7 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 def test_a_place_survives_its_link() -> None:
     for name, lesson in LESSONS.items():
         for step in range(1, len(lesson.steps) + 2):
-            assert parse_position(Position(name, step).parameters()) == (Position(name, step), [])
+            assert parse_position({"lesson": [name], "step": [str(step)]}) == (Position(name, step), [])
     assert parse_position({}) == (Position("imbalance"), [])
 
 
@@ -181,7 +174,7 @@ def test_a_place_survives_its_link() -> None:
     ],
 )
 def test_a_place_that_is_none_is_named(parameters: dict[str, str], place: Position) -> None:
-    found, (notice,) = parse_position(parameters)
+    found, (notice,) = parse_position({name: [text] for name, text in parameters.items()})
     assert found == place
     assert any(text in notice for text in parameters.values()) or "color" in notice
 

@@ -282,8 +282,8 @@ def test_the_end_without_answers_says_so(open_page: Open) -> None:
 @pytest.mark.parametrize(
     ("parameters", "words", "first"),
     [
-        ({"lesson": "magic"}, "There is no lesson called 'magic'", "1. Supervision imbalance"),
-        ({"lesson": "norms", "step": "9"}, "whole number from 1 to 4, not '9'", "2. Without batch norm"),
+        ({"lesson": "magic"}, "The link's lesson must be one of imbalance, norms", "1. Supervision imbalance"),
+        ({"lesson": "norms", "step": "9"}, "step must be one of 1, 2, 3, 4, not '9'", "2. Without batch norm"),
         ({"lesson": "norms", "color": "<b>red</b>"}, "'color'", "2. Without batch norm"),
     ],
 )

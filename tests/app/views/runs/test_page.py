@@ -200,7 +200,7 @@ def test_one_run_can_be_taken_away(open_page: Open, filled: list[RunResult]) -> 
 def test_a_file_of_the_users_has_no_link(open_page: Open, filled: list[RunResult]) -> None:
     page = select(open_page(), 0)
     assert button(page, "Compare, trained anew").disabled
-    assert "Compare knows the data sets of its list only" in said(page)
+    assert "Compare offers only data sets of its list" in said(page)
     assert "cannot be read any more" in said(page), "the file is gone"
     command, _ = (code.value for code in page.code)
     assert FILE in shlex.split(command)

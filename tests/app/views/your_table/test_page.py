@@ -20,11 +20,11 @@ from anoonly_core.data.tables.schema import TableSchema, make_schema
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import default_store
-from app.controls.link_parser import read_link
 from app.controls.registry import CONTROLS
 from app.server import table_owners
 from app.server.jobs import server_jobs
 from app.server.table_owners import TableOwners, server_table_owners
+from app.views.compare.address import ADDRESS as COMPARE
 from app.views.your_table import page as your_table
 from app.views.your_table.text import reading_sentences, table_sentence
 from app.widgets.worker_result import TimeLimit
@@ -207,7 +207,7 @@ def test_nobody_else_sees_a_table_or_what_was_made_of_it(monkeypatch: pytest.Mon
     monkeypatch.setattr(table_owners, "owner", lambda: "somebody else")
     theirs = opened(dataset=table.name, epochs="1", seeds="1")
     assert theirs.selectbox(key="dataset").value == "digits_3"
-    assert "not here any more, is another browser's" in theirs.warning[0].value.replace("\\", "")
+    assert "was deleted, belongs to another browser" in theirs.warning[0].value.replace("\\", "")
     assert not listed(opened("runs"))
     for path, parameters in (("clean", {"dataset": table.name}), ("label", {"table": table.name})):
         page = opened(path, **parameters)
@@ -221,10 +221,10 @@ def test_nobody_else_sees_a_table_or_what_was_made_of_it(monkeypatch: pytest.Mon
 
 def test_a_table_of_another_browser_is_no_value_of_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
     table = settled(owner="you")
-    values, notices = read_link({"dataset": table.name})
-    assert values == {} and "Bring its file on the page Your table" in notices[0]
+    values, notices = COMPARE.read({"dataset": [table.name]})
+    assert values == {} and "Upload its file on the page Your table" in notices[0]
     monkeypatch.setattr(table_owners, "owner", lambda: "you")
-    assert read_link({"dataset": table.name}) == ({"dataset": table.name}, [])
+    assert COMPARE.read({"dataset": [table.name]}) == ({"dataset": table.name}, [])
     unlabeled = uploads.apply_schema(brought(owner="you"), TableSchema(label="", without=("target",)))[0]
     assert unlabeled.name not in CONTROLS[0].offered() and table.name in CONTROLS[0].offered()
 

@@ -12,7 +12,7 @@ from anoonly_core.zero_shot.config import make_zero_shot_config
 from anoonly_core.zero_shot.references import batch_aucrocs
 from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZES, ZeroShotResult
 from app.views.zero_shot import charts
-from app.views.zero_shot.controls import CONTROLS, read_link
+from app.views.zero_shot.controls import ADDRESS, CONTROLS
 from tests.app.conftest import opened
 
 SEEDS, CLASSES, DRAWS, NORMALS, ADDED = 2, 3, 4, 10, 40
@@ -113,10 +113,10 @@ def test_more_classes_are_a_point_each() -> None:
 
 
 def test_every_option_can_be_trained() -> None:
-    for name, control in CONTROLS.items():
+    for control in CONTROLS:
         assert control.default in control.options
-        for option in control.options if name != "seeds" else ():
-            make_zero_shot_config(meta=("0", "1"), held_out=("2",), **{name: option})
+        for option in control.options if control.name != "seeds" else ():
+            make_zero_shot_config(meta=("0", "1"), held_out=("2",), **{control.name: option})
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_every_option_can_be_trained() -> None:
 def test_a_link_is_read_as_far_as_it_can_be(
     parameters: dict[str, str], values: dict[str, Any], words: list[str]
 ) -> None:
-    read, notices = read_link(parameters)
+    read, notices = ADDRESS.read({name: [text] for name, text in parameters.items()})
     assert read == values and len(notices) == len(words)
     assert all(notice.startswith(word) for notice, word in zip(notices, words, strict=True))
 
@@ -167,5 +167,9 @@ class TestPage:
     def test_a_bad_link_is_said_and_the_page_is_there(self) -> None:
         page = opened("zero-shot", **{**self.quick, "seeds": "99"}, held_out="eleven", meta="0,1,2,3")
         said = [own.value.replace("\\", "") for own in page.warning]
-        assert "seeds must be one of 1, 2" in said[0] and "held_out names 'eleven', no class of digits" in said[1]
+        assert (
+            "seeds must be one of 1, 2" in said[0]
+            and "held_out must be one of 0, 1, 2" in said[1]
+            and "eleven" in said[1]
+        )
         assert page.multiselect[0].value == list("56789")

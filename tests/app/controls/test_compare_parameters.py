@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import assume, given, settings
@@ -12,10 +11,9 @@ from hypothesis import strategies as st
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import InvalidConfig
-from app.controls.choice import Choice, baseline_of, choose, from_pin
-from app.controls.link_parser import read_link
-from app.controls.links import address, compare_parameters
+from app.controls.choice import Choice, baseline_of, choose, compare_parameters, from_pin
 from app.controls.registry import CONTROLS
+from app.views.compare.address import ADDRESS
 
 DEFAULTS = {control.name: control.default for control in CONTROLS}
 
@@ -43,8 +41,9 @@ def configs(draw: st.DrawFn) -> RunConfig:
 def opened(parameters: dict[str, str]) -> tuple[RunConfig, Choice]:
     """A and what the controls say, once the Compare page has read this link."""
     pinned = parameters.get("a")
-    values, notices = read_link(parameters)
+    values, notices = ADDRESS.read({name: [text] for name, text in parameters.items()})
     assert notices == []
+    values.pop("a", None)
     choice = choose({**DEFAULTS, **values})
     return from_pin(pinned, choice.b) if pinned else baseline_of(choice.b), choice
 
@@ -101,20 +100,3 @@ def test_what_compare_cannot_show_is_one_sentence(b: RunConfig, a: RunConfig | N
 def test_more_seeds_than_the_page_has_are_refused() -> None:
     with pytest.raises(InvalidConfig, match="seeds must be"):
         compare_parameters(make_config(), None, 11)
-
-
-@pytest.mark.parametrize(
-    ("here", "root"),
-    [
-        ("http://localhost:8501/runs", "http://localhost:8501/"),
-        ("https://example.org/lab/runs", "https://example.org/lab/"),
-        ("http://localhost:8501", "http://localhost:8501/"),
-        (None, "/"),
-    ],
-)
-def test_an_address_is_that_of_compare(here: str | None, root: str) -> None:
-    parameters = compare_parameters(make_config(norm="layer"), make_config(lambda_n=0.1), 2)
-    assert address({}, here, "runs") == root
-    found = address(parameters, here, "runs")
-    assert found.startswith(f"{root}?")
-    assert dict(parse_qsl(urlsplit(found).query)) == parameters

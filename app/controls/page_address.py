@@ -1,0 +1,258 @@
+"""The address of a page: its parameters, read when a session comes to the page, and written back.
+
+Each page declares its parameters once and registers them. A page passes over the parameters of other pages, which the
+browser's Back may bring along, and gives a notice of a parameter that no page has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from app.controls.parameters import Parameter
+from app.widgets import notices
+
+__all__ = ["Link", "PageAddress", "address_of", "current_link", "enter_page", "names_of_all_pages", "register"]
+
+LINK = "link"
+Texts = Mapping[str, list[str]]
+
+_registered: dict[str, PageAddress] = {}
+
+
+@dataclass
+class Link:
+    """Parameters that a session read when it came to the current page.
+
+    Parameters
+    ----------
+    values : dict
+        The values by parameter; a parameter without a usable value is missing.
+    notices : list of str
+        A sentence about each text that cannot be used.
+    unchecked : set of str
+        Parameters of the link that the page has not yet drawn (see `PageAddress.among`).
+    state : tuple
+        The page's state when the notices were first drawn, as the only item; empty before.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    unchecked: set[str] = field(default_factory=set)
+    state: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class PageAddress:
+    """The declared parameters of a page, and the rules by which they are read and written.
+
+    Parameters
+    ----------
+    page : str
+        The page's name in `app.navigation.PAGES`.
+    parameters : tuple of Parameter
+        All URL parameters of the page.
+    bound : bool
+        True if widgets are bound to their parameters, so that Streamlit writes the address; else `write` does.
+    memory : str
+        The page with which this one shares what a session comes back to; by default none.
+    prefix : str
+        What stands before the parameter's name in the key of its widget.
+    """
+
+    page: str
+    parameters: tuple[Parameter, ...] = ()
+    bound: bool = True
+    memory: str = ""
+    prefix: str = ""
+
+    def __getitem__(self, name: str) -> Parameter:
+        return next(parameter for parameter in self.parameters if parameter.name == name)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the page's parameters."""
+        return frozenset(parameter.name for parameter in self.parameters)
+
+    def key(self, name: str) -> str:
+        """Return the session-state key of a parameter's widget."""
+        return f"{self.prefix}{name}"
+
+    # Reading
+
+    def read(self, texts: Texts) -> tuple[dict[str, Any], list[str]]:
+        """Parse the texts of an address.
+
+        Parameters
+        ----------
+        texts : mapping of str to list of str
+            All texts under each name.
+
+        Returns
+        -------
+        values : dict
+            The value of each parameter that can be used.
+        notices : list of str
+            A sentence about each text that cannot be used, and about each name that no page has.
+        """
+        values: dict[str, Any] = {}
+        complaints: list[str] = []
+        for name, given in texts.items():
+            if name in self.names:
+                value, wrong = self[name].read(given)
+                complaints += wrong
+                if value is not None:
+                    values[name] = value
+            elif name not in names_of_all_pages():
+                complaints.append(f"The link sets {name[:40]!r}, which this page does not know.")
+        return values, complaints
+
+    def arrive(self) -> None:
+        """Read the address, or else what the session left the page with; do nothing if the session is already here.
+
+        A bound page then begins anew with the texts as its controls write them.
+        """
+        if LINK in st.session_state:
+            return
+        given = {name: st.query_params.get_all(name) for name in st.query_params}
+        left = {} if given else self.remembered()
+        values, complaints = self.read(given or left)
+        for name in self.names:
+            st.session_state.pop(self.key(name), None)  # a value that Streamlit kept would outdo the link
+        st.session_state[LINK] = Link(values, complaints if given else [], set(values) if given else set())
+        if self.bound:
+            self._write_as_controls_do(left, values)
+
+    def _write_as_controls_do(self, left: Texts, values: Mapping[str, Any]) -> None:
+        # A bound control drops a text that it would write otherwise, such as 1e-3.
+        given = st.query_params.to_dict()
+        wanted = {name: texts[-1] for name, texts in left.items()}
+        wanted |= {name: self[name].texts(value)[-1] for name, value in values.items()}
+        if any(given.get(name) != text for name, text in wanted.items()):
+            st.query_params.from_dict(given | wanted)  # in one go: each change is a step of the browser's Back
+            st.rerun()
+
+    def among(self, name: str, options: Sequence[Any]) -> Any:
+        """Return the link's value of a parameter whose options are known only while the page is drawn.
+
+        A value that is not among the options is dropped, and noted if the link brought it. None: there is no value.
+        """
+        link = current_link()
+        if name not in link.values:
+            return None
+        parameter = self[name].among(options)
+        value, complaints = parameter.read(self[name].texts(link.values.pop(name)))
+        if value is not None:
+            link.values[name] = value
+        if name in link.unchecked:
+            link.notices += complaints
+            link.unchecked.discard(name)
+        return value
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop the link's values of these parameters, and those of their widgets."""
+        for name in names:
+            current_link().values.pop(name, None)
+            st.session_state.pop(self.key(name), None)
+
+    # Widgets that are not bound
+
+    def linked(self, name: str, default: Any = None) -> Any:
+        """Return the link's value of a parameter, or else the default."""
+        return current_link().values.get(name, self[name].default if default is None else default)
+
+    def begin(self, name: str, default: Any = None) -> str:
+        """Return the key of a parameter's widget; the widget begins with the link's value, or else the default."""
+        key = self.key(name)
+        # Set each time: a browser that was too slow to show the first drawing learns it from the next.
+        st.session_state[key] = st.session_state.get(key, self.linked(name, default))
+        return key
+
+    def drawn(self) -> dict[str, Any]:
+        """Return the values of the page's widgets, without those that are not drawn."""
+        state = st.session_state
+        return {name: state[self.key(name)] for name in self.names if state.get(self.key(name)) is not None}
+
+    # Writing
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Write these values into the address, without those that are as by default, and remember them."""
+        self.remember(values)
+        # Each time: the browser forgets what was written while it was still coming from another page.
+        texts = self.remembered()
+        st.query_params.from_dict({name: those[0] if len(those) == 1 else those for name, those in texts.items()})
+
+    def remember(self, values: Mapping[str, Any] | None = None) -> None:
+        """Note these values, or else the present address, for when the session comes back from another page."""
+        if values is None:
+            texts = {name: st.query_params.get_all(name) for name in st.query_params}
+        else:
+            wanted = ((own, values.get(own.name)) for own in self.parameters)
+            texts = {own.name: own.texts(value) for own, value in wanted if value is not None and value != own.default}
+        st.session_state[self._memory_key] = texts
+
+    def remembered(self) -> dict[str, list[str]]:
+        """Return the texts that the session left the page with."""
+        shared = [own for own in _registered.values() if own._memory_key == self._memory_key]
+        known = self.names.union(*(own.names for own in shared))
+        noted: Texts = st.session_state.get(self._memory_key, {})
+        return {name: texts for name, texts in noted.items() if name in known}
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Have the page begin anew with these values at its next run."""
+        self.remember(values)
+        st.query_params.clear()
+        st.session_state.pop(LINK, None)
+
+    @property
+    def _memory_key(self) -> str:
+        return f"{self.memory or self.page}_address"
+
+    # Notices
+
+    def draw_notices(self, state: object = None) -> None:
+        """Show what the link got wrong, until the page's state differs from that of the first drawing."""
+        link = current_link()
+        link.state = link.state or (state,)
+        if link.state == (state,):
+            for notice in link.notices:
+                notices.warning(notice)
+
+    def draw_refused(self, name: str, options: Sequence[Any]) -> None:
+        """Check a parameter as `among` does, and show its notice here: the page's notices are drawn already."""
+        before = len(current_link().notices)
+        self.among(name, options)
+        for notice in current_link().notices[before:]:
+            notices.warning(notice)
+
+
+def current_link() -> Link:
+    """Return what the session read when it came to the current page; an empty link if it read nothing."""
+    link: Link = st.session_state.get(LINK) or Link()
+    return link
+
+
+def enter_page(title: str) -> None:
+    """Have a page that the session comes to from another one read its address anew."""
+    if st.session_state.get("page") != title:
+        st.session_state.page = title
+        st.session_state.pop(LINK, None)
+
+
+def register(address: PageAddress) -> PageAddress:
+    """Make the names of a page's parameters known to all pages, and return the address."""
+    _registered[address.page] = address
+    return address
+
+
+def address_of(page: str) -> PageAddress:
+    """Return the registered address of a page; its view must be imported."""
+    return _registered[page]
+
+
+def names_of_all_pages() -> frozenset[str]:
+    """Return the names of all parameters of all registered pages."""
+    return frozenset().union(*(address.names for address in _registered.values()))

@@ -1,0 +1,111 @@
+"""URL parameters as data: each has a name, a default, options and a parser, and is read and written by one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+from anoonly_core.errors import InvalidConfig
+from app.text.labels import format_value
+
+__all__ = ["QUOTED", "Parameter", "any_text", "one_of"]
+
+QUOTED = 60  # characters of a bad value that a sentence quotes
+LISTED = 16  # options that a sentence lists; of more it gives one as an example
+
+
+def one_of(parameter: Parameter, text: str) -> Any:
+    """Return the option that this text stands for; raise InvalidConfig if there is none."""
+    texts = {_text(option): option for option in parameter.offered()}
+    if text in texts:
+        return texts[text]
+    example = f", such as {next(iter(texts))}" if texts else ""
+    listed = f"one of {', '.join(texts)}" if 0 < len(texts) <= LISTED else f"one that the page offers{example}"
+    raise InvalidConfig(f"{parameter.name} must be {parameter.rule or listed}, not {text[:QUOTED]!r}.")
+
+
+def any_text(parameter: Parameter, text: str) -> str:
+    """Return the text itself: it can only be checked once the page knows its options."""
+    return text
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A URL parameter of a page.
+
+    Parameters
+    ----------
+    name : str
+        The name in the address.
+    options : tuple
+        Values that the page offers; the parser may accept others.
+    default : object
+        The value without the parameter. None: it depends on what else the page shows.
+    parser : callable
+        Takes the parameter and a text, and returns the value; raises InvalidConfig whose message begins with the name.
+    many : str
+        For a list of values: "repeated" if the name is given once a value, "commas" if one text holds them all.
+    rule : str
+        Words after "must be" in the message of `one_of`, in place of a list of the options.
+    offers : callable, optional
+        Returns the current options where they depend on the browser, such as uploaded tables.
+    """
+
+    name: str
+    options: tuple[Any, ...] = ()
+    default: Any = None
+    parser: Callable[[Parameter, str], Any] = one_of
+    many: Literal["", "repeated", "commas"] = ""
+    rule: str = ""
+    offers: Callable[[], tuple[Any, ...]] | None = None
+
+    def offered(self) -> tuple[Any, ...]:
+        """Return the options for the current browser."""
+        return self.options if self.offers is None else self.offers()
+
+    def among(self, options: Iterable[Any]) -> Self:
+        """Return the parameter with these options and no other values."""
+        return replace(self, options=tuple(options), parser=one_of, offers=None)
+
+    def parse(self, text: str) -> Any:
+        """Return the value of one text; raise InvalidConfig with one sentence."""
+        return self.parser(self, text)
+
+    def read(self, texts: list[str]) -> tuple[Any, list[str]]:
+        """Parse the texts that an address holds under the name.
+
+        Returns
+        -------
+        value : object
+            The value of the last text, or a list for a parameter with `many`; None if no text can be used.
+        notices : list of str
+            A sentence about each text that cannot be used.
+        """
+        if self.many == "commas":
+            texts = [part for part in texts[-1].split(",") if part]
+        elif not self.many:
+            texts = texts[-1:]
+        values, notices = [], []
+        for text in dict.fromkeys(texts):
+            try:
+                values.append(self.parse(text))
+            except InvalidConfig as error:
+                notices.append(f"The link's {error} {self._instead()}")
+        return ((values or None) if self.many else next(iter(values), None)), notices
+
+    def texts(self, value: Any) -> list[str]:
+        """Return the texts that stand for a value in an address; the inverse of `read`."""
+        if not self.many:
+            return [_text(value)]
+        parts = [_text(part) for part in value]
+        return [",".join(parts)] if self.many == "commas" else parts
+
+    def _instead(self) -> str:
+        if self.many:
+            return "It is left out."
+        return f"The default{'' if self.default is None else f', {_text(self.default)},'} is used instead."
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else format_value(value)

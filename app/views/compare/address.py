@@ -1,0 +1,30 @@
+"""The URL parameters of Compare."""
+
+from __future__ import annotations
+
+from app.charts.style import DEFAULT_THRESHOLD, THRESHOLDS
+from app.controls.locked_links import LOCKS
+from app.controls.page_address import PageAddress, register
+from app.controls.parameters import Parameter, any_text
+from app.controls.registry import CONTROLS
+from app.text.labels import PROJECTION_LABELS
+from app.views.compare.tabs import TABS
+
+__all__ = ["ADDRESS", "VIEWS"]
+
+VIEWS = {"trained": "when trained", "learn": "watch it learn"}
+
+PINNED_RUN = Parameter("a", parser=any_text)
+# Texts as Streamlit writes the widgets' options.
+FIGURES = (
+    Parameter(
+        "threshold",
+        tuple(map(str, THRESHOLDS)),
+        str(DEFAULT_THRESHOLD),
+        rule=f"a stop of its slider, {THRESHOLDS[0]} to {THRESHOLDS[-1]}",
+    ),
+    Parameter("view", tuple(VIEWS.values()), VIEWS["trained"]),
+    Parameter("projection", tuple(PROJECTION_LABELS.values()), PROJECTION_LABELS["pca"]),
+    Parameter("tab", TABS, TABS[0]),
+)
+ADDRESS = register(PageAddress("compare", (*CONTROLS, PINNED_RUN, *FIGURES, *LOCKS)))
