@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
-from anoonly_core.data.tables.readers import MAX_BYTES, read_table
+from anoonly_core.data.tables.readers import MAX_BYTES
 from anoonly_core.data.tables.schema import TableSchema, make_schema
-from anoonly_core.detector.estimator import AnoOnlyDetector
-from anoonly_core.detector.scoring import score_table
-from anoonly_core.errors import AnoOnlyError, BadDataFile, CacheUnavailable, UnknownDataset
-from anoonly_core.labeling.run import labeled_table, rank_with_labels, rank_without_labels
-from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
+from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run
-from anoonly_core.snippets import labeled_script
 from anoonly_core.zero_shot.class_table import class_table_identity, load_class_table
 from tests.tables import cancer
 
@@ -218,42 +209,6 @@ def test_the_label_and_its_rarer_value_are_suggested() -> None:
     )
 
 
-# Marked by hand
-
-
-RARE = resolve("breast_cancer").load()  # 5 % of its rows are malignant
-
-
-def unlabeled() -> uploads.Upload:
-    return uploads.apply_schema(brought(pd.DataFrame(RARE.X).add_prefix("x")), TableSchema(label=""))[0]
-
-
-@pytest.mark.parametrize("scorer", UNSUPERVISED_SCORERS)
-def test_each_scorer_without_labels_ranks_the_whole_table(scorer: str) -> None:
-    table = unlabeled()
-    with pytest.raises(AnoOnlyError, match="label column"):
-        resolve(table.name).load()
-    found = rank_without_labels(make_config(dataset=table.name), scorer)
-    assert found.scores.shape == (RARE.rows,) and len(found.rows) == len(found.hidden) == RARE.rows
-    assert roc_auc_score(RARE.y, found.scores) > 0.75
-    if scorer != "autoencoder":  # whose training takes seconds
-        np.testing.assert_array_equal(found.scores, rank_without_labels(make_config(dataset=table.name), scorer).scores)
-
-
-@pytest.mark.parametrize("rows", [1, 2, 3, 4])
-def test_next_to_no_rows_are_ranked_or_refused_in_a_sentence(rows: int) -> None:
-    table = uploads.apply_schema(
-        brought(pd.DataFrame({"a": [1.0, 1.0, 5.0, 2.0][:rows], "b": 0.0})), TableSchema(label="")
-    )[0]
-    config = make_config(dataset=table.name, epochs=2)
-    works = [partial(rank_without_labels, config, scorer) for scorer in UNSUPERVISED_SCORERS if scorer != "autoencoder"]
-    for work in (*works, partial(rank_with_labels, config, [0])):
-        try:
-            assert np.isfinite(work().scores).all()
-        except AnoOnlyError as error:
-            assert str(error).endswith(".") and rows < 3
-
-
 def test_nobody_brings_more_tables_than_the_disk_has_room_for() -> None:
     for _ in range(uploads.MAX_TABLES):
         brought()
@@ -262,42 +217,10 @@ def test_nobody_brings_more_tables_than_the_disk_has_room_for() -> None:
     brought(owner="you")
 
 
-def test_marks_train_and_more_of_them_find_more() -> None:
-    table, anomalies = unlabeled(), np.flatnonzero(RARE.y)
-    config = make_config(dataset=table.name, lambda_n=1.0)
-    others = np.setdiff1d(np.arange(RARE.rows), anomalies[:8])
-    found = [
-        roc_auc_score(RARE.y[others], rank_with_labels(config, anomalies[:count]).scores[others]) for count in (1, 8)
-    ]
-    assert 0.9 < found[0] < found[1]
-    dataset, split = labeled_table(table.name, [3, 5])
-    assert split.labeled.sum() == 2 and dataset.row_ids[split.labeled].tolist() == [3, 5]
-    with pytest.raises(AnoOnlyError, match="at least one row"):
-        rank_with_labels(config, [])
-
-
 def test_marks_stay_with_the_table() -> None:
-    table = unlabeled()
+    table = brought()
     assert uploads.load_marks(table) == {}
     uploads.save_marks(table, {3: True, 8: False})
     assert uploads.load_marks(table) == {3: True, 8: False}
     (table.folder / "marks.json").write_text("?")
     assert uploads.load_marks(table) == {}
-
-
-def test_what_was_marked_goes_on_elsewhere_to_the_bit(tmp_path: Path) -> None:
-    """The detector's file, and the script in a process of its own, score as the page does."""
-    table, marked = unlabeled(), np.flatnonzero(RARE.y)[:4].tolist()
-    config = make_config(dataset=table.name, baseline="DevNet", lambda_n=1.0, epochs=3, seed=2)
-    ranked = rank_with_labels(config, marked)
-    assert ranked.file is not None
-    (tmp_path / "d.safetensors").write_bytes(ranked.file)
-    pd.DataFrame(RARE.X).add_prefix("x").to_csv(tmp_path / "cells.csv", index=False)
-    scored = score_table(AnoOnlyDetector.load(tmp_path / "d.safetensors"), read_table(tmp_path / "cells.csv"), "cells")
-    np.testing.assert_array_equal(scored.scores.astype(np.float32), ranked.scores)
-    script = labeled_script(config, marked)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
-    written = pd.read_csv(tmp_path / "scores.csv").sort_values("row")
-    np.testing.assert_array_equal(written["score"].to_numpy(np.float32), ranked.scores)
-    assert (tmp_path / "cells_DevNet_detector.safetensors").is_file()
