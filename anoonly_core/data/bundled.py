@@ -1,4 +1,4 @@
-"""The data sets that come with scikit-learn: offline, small, and known to every reader."""
+"""Data sets made from the tables that scikit-learn ships."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ __all__ = [
     "digits_low",
 ]
 
-ANOMALY_SHARE = 0.05  # the paper's § 4.1
+ANOMALY_SHARE = 0.05  # paper § 4.1
 
 _DIGITS = "scikit-learn's digits: 1797 scanned digits of 8 × 8 pixels, from the UCI repository"
 _CANCER = "scikit-learn's breast_cancer: Wisconsin Diagnostic, from the UCI repository"
 _LICENSE = "CC BY 4.0"
 
-# scikit-learn's rows of each digit, 0 to 9, and of benign tumours: what is said of a set before it is loaded.
+# Rows of each digit, 0 to 9, and of benign tumors in scikit-learn's tables.
 _DIGIT_ROWS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
 _BENIGN_ROWS = 357
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a bundled set before it is loaded."""
+    """Size and provenance of a bundled set, known before it is loaded."""
 
     facts: Facts
     provenance: Provenance
 
 
-def _drawn(normal: int) -> int:
-    """How many anomalies make up 5 % beside so many normal rows."""
+def _rare_count(normal: int) -> int:
+    """Return the number of anomalies that make up 5 % with a number of normal rows."""
     return round(normal * ANOMALY_SHARE / (1 - ANOMALY_SHARE))
 
 
 def _describe(normal: int, columns: int, source: str, note: str, anomalies: int | None = None) -> Description:
-    rare = _drawn(normal) if anomalies is None else anomalies
+    """Describe a set of some normal rows; without a number of anomalies, they make up 5 %."""
+    rare = _rare_count(normal) if anomalies is None else anomalies
     return Description(Facts(normal + rare, columns, rare), Provenance(source, _LICENSE, note))
 
 
@@ -68,35 +69,42 @@ DESCRIPTIONS = MappingProxyType(
 
 
 def digit_against_rest(name: str, digit: int) -> Dataset:
-    """All other digits are normal; this one is the anomaly, drawn to 5 % of the rows."""
+    """Load digits where one digit is the anomaly, drawn to 5 % of the rows; all others are normal."""
     X, digits = load_digits(return_X_y=True)
     return _rare(name, X, digits == digit, (8, 8))
 
 
 def digit_alone(name: str, digit: int) -> Dataset:
-    """This digit is normal, all others are anomalies, nine rows in ten: enough for a pool of any contamination."""
+    """Load digits where one digit is normal and all others are anomalies, about 90 % of the rows.
+
+    That is enough for a pool of any contamination.
+    """
     X, digits = load_digits(return_X_y=True)
     return make_dataset(name, X, (digits != digit).astype(np.int64), DESCRIPTIONS[name].provenance, image_shape=(8, 8))
 
 
 def digits_low(name: str) -> Dataset:
-    """Digits 0 to 4 are normal, 5 to 9 the anomalies, drawn to 5 %.
+    """Load digits where 0 to 4 are normal and 5 to 9 are anomalies, drawn to 5 % of the rows.
 
-    A case where AnoOnly costs AUCROC: 0.95 → 0.90 (DeepSAD, natural pool, mean over seeds 0 to 4).
+    AnoOnly lowers AUCROC here: 0.95 → 0.90 (DeepSAD, natural pool, mean over seeds 0 to 4).
     """
     X, digits = load_digits(return_X_y=True)
     return _rare(name, X, digits >= 5, (8, 8))
 
 
 def breast_cancer(name: str) -> Dataset:
-    """Benign tumours are normal, malignant ones the anomalies, drawn to 5 %."""
+    """Load breast_cancer where benign tumors are normal and malignant ones anomalies, drawn to 5 % of the rows."""
     X, target = load_breast_cancer(return_X_y=True)
     return _rare(name, X, target == 0)
 
 
-def _rare(name: str, X: np.ndarray, anomalous: np.ndarray, image: tuple[int, int] | None = None) -> Dataset:
-    """Keep all normal rows and as many anomalies as make up 5 %: always the same ones."""
+def _rare(name: str, X: np.ndarray, anomalous: np.ndarray, image_shape: tuple[int, int] | None = None) -> Dataset:
+    """Keep all normal rows and draw anomalies up to 5 %; each name always draws the same rows."""
     normal = np.flatnonzero(~anomalous)
-    drawn = numpy_generator(0, f"bundled {name}").choice(np.flatnonzero(anomalous), _drawn(len(normal)), replace=False)
+    drawn = numpy_generator(0, f"bundled {name}").choice(
+        np.flatnonzero(anomalous), _rare_count(len(normal)), replace=False
+    )
     rows = np.sort(np.concatenate([normal, drawn]))
-    return make_dataset(name, X[rows], anomalous[rows].astype(np.int64), DESCRIPTIONS[name].provenance, rows, image)
+    return make_dataset(
+        name, X[rows], anomalous[rows].astype(np.int64), DESCRIPTIONS[name].provenance, rows, image_shape
+    )

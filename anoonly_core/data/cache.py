@@ -1,4 +1,4 @@
-"""What lies in the cache folder, how large it is, and how a data set leaves it again."""
+"""Disk usage of the cache folder, and removal of downloaded data sets."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from anoonly_core.paths import cache_folder
 
 __all__ = ["KINDS", "OTHER", "CacheUsage", "cache_usage", "is_cached", "remove"]
 
-# What the cache keeps, by the beginning of its path there.
+# Kinds of cached files, each with the prefix of their paths in the cache folder.
 KINDS = {
     "downloaded data sets": "adbench/",
     "finished runs": "runs-",
-    "tables that were brought": "tables/",
+    "uploaded tables": "tables/",
 }
 OTHER = "other files"
 
 
 @dataclass(frozen=True)
 class CacheUsage:
-    """What one kind of content takes: how many files, and their bytes together."""
+    """Number of files of one kind in the cache folder, and their total bytes."""
 
     kind: str
     files: int
@@ -33,26 +33,31 @@ class CacheUsage:
 
 
 def cache_usage() -> list[CacheUsage]:
-    """What lies in the cache folder by kind, those of KINDS first and always, then OTHER where there is any."""
-    found = {kind: [0, 0] for kind in (*KINDS, OTHER)}
+    """Return the usage of the cache folder by kind: all of `KINDS`, then `OTHER` if there are other files."""
+    totals = {kind: [0, 0] for kind in (*KINDS, OTHER)}
     folder = cache_folder()
     for path, size in _files(folder):
-        inside = path.relative_to(folder).as_posix()
-        kind = next((kind for kind, beginning in KINDS.items() if inside.startswith(beginning)), OTHER)
-        found[kind][0] += 1
-        found[kind][1] += size
-    return [CacheUsage(kind, files, size) for kind, (files, size) in found.items() if kind in KINDS or files]
+        relative = path.relative_to(folder).as_posix()
+        kind = next((kind for kind, prefix in KINDS.items() if relative.startswith(prefix)), OTHER)
+        totals[kind][0] += 1
+        totals[kind][1] += size
+    return [CacheUsage(kind, files, size) for kind, (files, size) in totals.items() if kind in KINDS or files]
 
 
 def is_cached(entry: ManifestEntry) -> bool:
-    """Whether the cache holds a file of that name, which could be removed; ANOONLY_DATA is not looked into."""
+    """Return True if the cache folder holds the file; ANOONLY_DATA is ignored."""
     return os.path.isfile(adbench.cached_path(entry))
 
 
 def remove(entry: ManifestEntry) -> None:
-    """Take a downloaded file out of the cache, where it is there; raises CacheUnavailable.
+    """Delete a downloaded file from the cache folder; do nothing if there is none.
 
-    Nothing in ANOONLY_DATA is ever removed.
+    Files in ANOONLY_DATA are never deleted.
+
+    Raises
+    ------
+    CacheUnavailable
+        If the file cannot be deleted.
     """
     path = adbench.cached_path(entry)
     try:
@@ -64,7 +69,7 @@ def remove(entry: ManifestEntry) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
-    """All files below a folder with their bytes; one that goes away meanwhile is left out."""
+    """Yield all files below a folder with their bytes; skip files deleted meanwhile."""
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent) / name

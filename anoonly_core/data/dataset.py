@@ -1,4 +1,4 @@
-"""A table of features with labels, and where it came from."""
+"""Feature table with labels and provenance."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from anoonly_core.errors import BadDataFile
 __all__ = ["Dataset", "Facts", "Provenance", "make_dataset"]
 
 BLOCK_ROWS = 4096
-MAX_ABS = 1e38  # so that the difference of two values is a float32 too
+MAX_ABS = 1e38  # the difference of two such values still fits in a float32
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a data set comes from, for the page and the README."""
+    """Source and license of a data set, as the pages and the README show them."""
 
     source: str
     license: str
@@ -28,7 +28,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Facts:
-    """How large a table is, as far as that is known without loading it: None where it is not."""
+    """Size of a data set as known without loading it; unknown numbers are None."""
 
     rows: int | None = None
     columns: int | None = None
@@ -36,18 +36,30 @@ class Facts:
 
     @property
     def anomaly_share(self) -> float | None:
-        """The share of the rows that are anomalies; None where that is not known."""
+        """Share of the rows that are anomalies, or None if unknown."""
         return self.anomalies / self.rows if self.rows and self.anomalies is not None else None
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows, labels and row ids that stay with the rows through split, training and charts.
+    """Features, labels and row ids of one table; `make_dataset` checks them.
 
-    X: float32 [rows, columns], finite. y: int8 [rows], 1 = anomaly, 0 = normal. source_rows: int64
-    [rows], each row's place in its source, or None where that is its place here. image_shape:
-    (height, width) where each row is a gray picture, else None. unlabeled: bool [rows], the rows whose
-    label nobody knows, whose y is 0 and means nothing; None where every row has one.
+    Attributes
+    ----------
+    name
+        Name in messages and results.
+    X
+        Features, finite float32 [rows, columns].
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row.
+    source_rows
+        Index of each row in its source, int64 [rows]; None if that is the index here.
+    provenance
+        Source and license.
+    image_shape
+        (height, width) if each row is a gray image, else None.
+    unlabeled
+        Rows without a known label, bool [rows]; their y is 0. None if every row is labeled.
     """
 
     name: str
@@ -60,32 +72,32 @@ class Dataset:
 
     @property
     def rows(self) -> int:
-        """How many rows the table has."""
+        """Number of rows."""
         return len(self.X)
 
     @property
     def columns(self) -> int:
-        """How many features a row has."""
+        """Number of features."""
         return int(self.X.shape[1])
 
     @property
     def row_ids(self) -> np.ndarray:
-        """Each row's place in its source, int64 [rows]."""
+        """Index of each row in its source, int64 [rows]."""
         return np.arange(self.rows, dtype=np.int64) if self.source_rows is None else self.source_rows
 
     @property
     def known(self) -> np.ndarray:
-        """The rows whose label is known, bool [rows]."""
+        """Rows with a known label, bool [rows]."""
         return np.ones(self.rows, dtype=bool) if self.unlabeled is None else ~self.unlabeled
 
     @property
     def anomaly_share(self) -> float:
-        """The share of the rows with a known label that are anomalies."""
+        """Share of anomalies among the rows with a known label."""
         return float(self.y[self.known].mean())
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of features and labels: two tables with the same one give the same runs."""
+        """SHA-256 of features and labels; equal fingerprints give equal runs."""
         digest = hashlib.sha256()
         digest.update(repr((self.X.shape, self.X.dtype.str)).encode())
         digest.update(np.ascontiguousarray(self.X).tobytes())
@@ -96,15 +108,18 @@ class Dataset:
 
     @cached_property
     def identical(self) -> np.ndarray:
-        """For each row the number of its group of identical rows, int32 [rows]; in order of the rows' bytes."""
+        """Group number of each row, int32 [rows]; rows share a number if all features are equal.
+
+        Numbers count from 0 in the byte order of the rows.
+        """
         rows = self.X
         if any((np.signbit(block) & (block == 0)).any() for block in _blocks(rows)):
             rows = rows + np.float32(0)  # -0.0 equals 0.0
         order = np.argsort(rows.view(np.dtype((np.void, rows.itemsize * self.columns))).ravel())
         begins = np.zeros(self.rows, dtype=bool)
         for first in range(1, self.rows, BLOCK_ROWS):
-            here = slice(first, first + BLOCK_ROWS)
-            begins[here] = (rows[order[here]] != rows[order[first - 1 : -1][: len(order[here])]]).any(axis=1)
+            block = slice(first, first + BLOCK_ROWS)
+            begins[block] = (rows[order[block]] != rows[order[first - 1 : -1][: len(order[block])]]).any(axis=1)
         groups = np.empty(self.rows, dtype=np.int32)
         groups[order] = np.cumsum(begins, dtype=np.int32)
         return groups
@@ -123,10 +138,30 @@ def make_dataset(
     image_shape: tuple[int, int] | None = None,
     unlabeled: np.ndarray | None = None,
 ) -> Dataset:
-    """Check a table and give it the types that the core relies on.
+    """Check a table and convert it to a `Dataset`.
 
-    X [rows, columns] numbers, y [rows] of 0 and 1; unlabeled bool [rows], or None where no row is.
-    Raises BadDataFile with what is wrong.
+    Parameters
+    ----------
+    name
+        Name in messages and results.
+    X
+        Numbers [rows, columns] of any numeric dtype, with at least one column.
+    y
+        Labels [rows], each 0 (normal) or 1 (anomaly).
+    provenance
+        Source and license.
+    row_ids
+        Index of each row in its source, [rows]; None if that is the index here.
+    image_shape
+        (height, width) if each row is a gray image.
+    unlabeled
+        Rows without a known label, bool [rows]; None if there are none.
+
+    Raises
+    ------
+    BadDataFile
+        If shapes or types do not fit, a label is neither 0 nor 1, a class has no labeled row,
+        or a feature is missing, infinite or above `MAX_ABS`.
     """
     if X.ndim != 2 or X.shape[1] < 1:
         raise BadDataFile(f"{name}: the features must be a table of rows and columns.")
@@ -141,7 +176,7 @@ def make_dataset(
         raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
     with np.errstate(over="ignore"):
         features = np.ascontiguousarray(X, dtype=np.float32)
-    if not (features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # nor where one is NaN
+    if not (features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # false for NaN too
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     source_rows = None if row_ids is None else row_ids.astype(np.int64)
     return Dataset(name, features, y.astype(np.int8), source_rows, provenance, image_shape, unlabeled)

@@ -1,8 +1,10 @@
-"""Which rows a run trains on, which of them are labeled, and which rows test it.
+"""Split of a data set into training rows, labeled anomalies and test rows.
 
-METHODS: 70/30, stratified by label; a share of the training anomalies is labeled; all other
-training rows are the pool, whose anomalous share is the contamination. (Elsewhere that word also
-means a score threshold, in PyOD, or flipped labels, in ADBench.)
+The split is 70/30, stratified by label. A share of the training anomalies is labeled. All other
+training rows are the pool; the share of anomalies in the pool is the contamination. (PyOD calls a
+score threshold contamination, ADBench flipped labels.)
+
+Source: paper § 4.1 and § 4.6; docs/methods.md § 3.
 """
 
 from __future__ import annotations
@@ -20,19 +22,27 @@ from anoonly_core.rng import derived_seed, numpy_generator
 __all__ = ["RESAMPLED_ROWS", "SPLIT_FIELDS", "TEST_SHARE", "Split", "make_split", "min_max"]
 
 TEST_SHARE = 0.3
-# What of a config decides its split, and with it the rows that are kept of a run to be drawn.
+# Fields of a RunConfig that determine its split.
 SPLIT_FIELDS = ("dataset", "seed", "labeled_ratio", "normal_ratio", "contamination", "protocol")
-RESAMPLED_ROWS = 1000  # ADBench's loader brings smaller sets to this many rows
+RESAMPLED_ROWS = 1000  # ADBench's loader resamples smaller sets to this many rows
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The rows of one run, as indices into its Dataset.
+    """Rows of one run, as indices into its `Dataset`.
 
-    train: int64 [n], the rows trained on, repeated where the training part was resampled.
-    labeled: bool [n], the anomalies whose label the training sees; the others are the pool.
-    test: int64 [m]. minimum, scale: float32 [columns], the min-max scaling into about 0 to 1.
-    counts: what the split holds, by name, as the page and the command line report it.
+    Attributes
+    ----------
+    train
+        Training rows, int64 [n]; a row may repeat where the training part was resampled.
+    labeled
+        Training rows that are labeled anomalies, bool [n]; the others are the pool.
+    test
+        Test rows, int64 [m].
+    minimum, scale
+        Min-max scaling to about 0 to 1, float32 [columns]: (x - minimum) / scale.
+    counts
+        Number of rows of each kind, as the pages and the command line report them.
     """
 
     train: np.ndarray
@@ -43,18 +53,31 @@ class Split:
     counts: dict[str, int]
 
     def scaled(self, dataset: Dataset, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Rows of the data set as the run sees them, float32 [len(rows), columns]; written to `out` where given."""
-        seen = np.take(dataset.X, rows, axis=0, out=out, mode="clip")  # any other mode would copy once more
-        seen -= self.minimum
-        seen /= self.scale
-        return seen
+        """Return scaled rows of the data set, float32 [len(rows), columns]; written to `out` if given."""
+        X = np.take(dataset.X, rows, axis=0, out=out, mode="clip")  # other modes make another copy
+        X -= self.minimum
+        X /= self.scale
+        return X
 
 
 def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Minimum and scale [columns] that bring each column of X's rows into 0 to 1; a constant one goes to 0."""
+    """Return the min-max scaling of some rows of X.
+
+    Parameters
+    ----------
+    X
+        Features [all rows, columns].
+    rows
+        Indices of the rows that determine the scaling.
+
+    Returns
+    -------
+    minimum, scale
+        Arrays [columns]; (x - minimum) / scale is in 0 to 1, and 0 for a constant column.
+    """
     minimum = np.full(X.shape[1], np.inf, dtype=X.dtype)
     maximum = -minimum
-    for begin in range(0, len(rows), BLOCK_ROWS):  # all of them at once would be a second table
+    for begin in range(0, len(rows), BLOCK_ROWS):  # all at once would copy the table
         block = X[rows[begin : begin + BLOCK_ROWS]]
         np.minimum(minimum, block.min(axis=0), out=minimum)
         np.maximum(maximum, block.max(axis=0), out=maximum)
@@ -63,18 +86,30 @@ def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_split(dataset: Dataset, config: RunConfig) -> Split:
-    """Draw the split that the config describes from the run's own streams.
+    """Draw the split of a run from the random streams of its seed.
 
-    Rows without a label are all in the pool; the labeled, normal and contamination shares are of the others.
+    Rows without a label are all in the pool. The labeled, normal and contamination shares refer
+    to the other rows. Draws are nested: fewer labels, fewer normal rows or less contamination
+    give a subset of the same rows.
 
-    The draws are nested: fewer labels, fewer normals or less contamination keep a subset of the
-    same rows. Raises SplitImpossible when a class has too few rows.
+    Parameters
+    ----------
+    dataset
+        Data set of the run.
+    config
+        Settings; only `SPLIT_FIELDS` matter.
+
+    Raises
+    ------
+    SplitImpossible
+        If a class has no distinct row for one of the parts, no anomaly is left for the pool,
+        or the published protocol meets unlabeled rows.
     """
     groups, known = dataset.identical, dataset.known
     if config.protocol == "published":
         if dataset.unlabeled is not None:
             raise SplitImpossible(
-                f"{dataset.name} has rows without a label, which the published protocol does not know: take leak_free."
+                f"{dataset.name} has rows without a label, and the published protocol allows none: take leak_free."
             )
         train_part, test = _published_parts(dataset, config.seed)
         copies = np.ones(len(train_part), dtype=np.int16)
@@ -114,7 +149,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split the distinct rows; copies of a row stay on its side, and rows that nobody has labeled train."""
+    """Split the distinct rows 70/30; copies of a row stay together, and unlabeled rows all train."""
     group_label = np.zeros(groups.max() + 1, dtype=np.int8)
     group_label[groups[dataset.y == 1]] = 1
     trains = np.ones(len(group_label), dtype=bool)
@@ -125,7 +160,7 @@ def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[n
 
 
 def _published_parts(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """ADBench's way: small sets are resampled before the split, so copies land on both sides."""
+    """Split 70/30 as ADBench does: small sets are resampled first, so both parts may share copies."""
     rows = np.arange(dataset.rows)
     if dataset.rows < RESAMPLED_ROWS:
         rows = numpy_generator(seed, "resample").choice(rows, RESAMPLED_ROWS, replace=True)
@@ -134,10 +169,10 @@ def _published_parts(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _stratified(y: np.ndarray, seed: int, name: str) -> np.ndarray:
-    """Which of labels y are in the training part, bool [n]; the rest is the test part, both classes on both sides.
+    """Draw the training part of rows with labels y, bool [n], stratified by class.
 
-    The rows are those that scikit-learn's train_test_split draws with stratify=y, which takes twenty
-    times the memory of y.
+    Draws the same rows as scikit-learn's train_test_split with stratify=y, which needs 20 times
+    the memory of y. Both parts get both classes.
     """
     classes = [rows for label in (0, 1) if len(rows := np.flatnonzero(y == label))]
     counts = np.array([len(rows) for rows in classes])
@@ -149,7 +184,7 @@ def _stratified(y: np.ndarray, seed: int, name: str) -> np.ndarray:
         )
     random = np.random.RandomState(derived_seed(seed, "split") % 2**32)
     trained = _shares(counts, len(y) - tests, random)
-    _shares(counts - trained, tests, random)  # all that are left; a tie is drawn all the same
+    _shares(counts - trained, tests, random)  # consumes the random numbers that scikit-learn draws for ties
     in_train = np.zeros(len(y), dtype=bool)
     for rows, share in zip(classes, trained, strict=True):
         in_train[rows[random.permutation(len(rows))[:share]]] = True
@@ -162,7 +197,7 @@ def _stratified(y: np.ndarray, seed: int, name: str) -> np.ndarray:
 
 
 def _shares(counts: np.ndarray, rows: int, random: np.random.RandomState) -> np.ndarray:
-    """How many of so many rows each class gets, in proportion to its count; ties are drawn, as scikit-learn does."""
+    """Divide a number of rows among classes in proportion to their counts; draw ties as scikit-learn does."""
     wanted = counts / counts.sum() * rows
     shares = np.floor(wanted)
     left = wanted - shares
@@ -175,16 +210,17 @@ def _shares(counts: np.ndarray, rows: int, random: np.random.RandomState) -> np.
 
 
 def _mask(rows: np.ndarray, count: int) -> np.ndarray:
-    """Which of `count` rows are among these, bool [count]."""
+    """Turn row indices into a mask, bool [count]."""
     mask = np.zeros(count, dtype=bool)
     mask[rows] = True
     return mask
 
 
 def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
-    """How often each row of the training part is repeated [training_part]: once in sets that are large enough.
+    """Return the number of copies of each training row, int16 [training_part].
 
-    Every row stays in at least once; the rest is drawn, up to the number that ADBench trains on.
+    Sets below `RESAMPLED_ROWS` are repeated up to the 700 rows that ADBench trains on. Every row
+    is kept at least once; the rows with one more copy are drawn.
     """
     copies = np.ones(training_part, dtype=np.int16)
     wanted = round(RESAMPLED_ROWS * (1 - TEST_SHARE))
@@ -196,7 +232,7 @@ def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
 
 
 def _select(y: np.ndarray, known: np.ndarray, config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in the training part of the labeled anomalies and of the pool, where all unlabeled rows stay."""
+    """Return the positions in the training part of the labeled anomalies and of the pool."""
     anomalies = numpy_generator(config.seed, "labels").permutation(np.flatnonzero(y == 1))
     normals = numpy_generator(config.seed, "normals").permutation(np.flatnonzero((y == 0) & known))
     labels = max(1, math.ceil(round(config.labeled_ratio * len(anomalies), 9)))
@@ -208,7 +244,7 @@ def _select(y: np.ndarray, known: np.ndarray, config: RunConfig) -> tuple[np.nda
 
 
 def _contaminate(unlabeled: np.ndarray, normals: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bring the pool to an anomalous share; where anomalies are too few, by dropping normals."""
+    """Drop anomalies, or normal rows if anomalies are too few, until the pool has the anomalous share."""
     if share == 0:
         return unlabeled[:0], normals
     wanted = round(len(normals) * share / (1 - share))

@@ -1,1 +1,1 @@
-"""ADBench's files: the manifest, the cache and the download."""
+"""Files of ADBench: manifest, cache and download."""

@@ -1,6 +1,6 @@
-"""One file from one address: it arrives whole and verified, or not at all, and a failure is one sentence.
+"""Download of one file: complete and verified, or an error that says how to fix it.
 
-Knows of ADBench only what its sentences advise: the environment variables that adbench.py explains.
+The error messages name the environment variables of adbench/files.py.
 """
 
 from __future__ import annotations
@@ -20,15 +20,28 @@ from anoonly_core.files import PART_SUFFIX, temporary_file
 
 __all__ = ["ByteProgress", "Limits", "Source", "download"]
 
-CHUNK = 1 << 16
+CHUNK = 1 << 16  # bytes
 STALE_PART_S = 24 * 3600.0
 
+# Called with the bytes so far and the total bytes, None while unknown.
 ByteProgress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long and how much a download may take: seconds (_s) and bytes, one pause before each new try."""
+    """Limits of a download, in seconds (_s) and bytes.
+
+    Attributes
+    ----------
+    connect_s, read_s
+        Timeouts of a connection attempt and of one read.
+    window_s, least_bytes_per_s
+        A download fails if it is slower than this rate over such a window.
+    max_bytes
+        Largest file of unknown size.
+    pauses_s
+        Pause before each retry.
+    """
 
     connect_s: float = 10.0
     read_s: float = 30.0
@@ -40,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Source:
-    """What is downloaded: its name in sentences, its address, and its size in bytes where that is known."""
+    """File to download: name in messages, URL, and size in bytes if known."""
 
     name: str
     url: str
@@ -48,7 +61,7 @@ class Source:
 
 
 class _Retry(Exception):
-    """A transfer failed in a way that may pass; `final` is the error to raise once the tries are spent."""
+    """A temporary failure of a transfer; `final` is the error to raise after the last retry."""
 
     def __init__(self, final: AnoOnlyError) -> None:
         super().__init__(str(final))
@@ -62,15 +75,35 @@ def download(
     limits: Limits,
     progress: ByteProgress | None = None,
 ) -> None:
-    """Bring a file to `target`; whatever ends it early, only one that is_genuine ever gets that name.
+    """Download a file to `target`, verify it, then move it into place.
 
-    progress is called with (bytes so far, whole size or None), rising also over a new try; what it raises
-    ends the download. Raises DatasetUnavailable (no network, or the server has no such file) or
-    DownloadFailed.
+    Blocks until the download ends, retrying temporary failures. An interrupted or wrong download
+    never replaces `target`.
+
+    Parameters
+    ----------
+    source
+        File to download.
+    target
+        Path of the file; missing folders are created.
+    is_genuine
+        Returns True if the downloaded file is the right one.
+    limits
+        Timeouts, size limit and retries.
+    progress
+        Called with the bytes so far and the total bytes or None. The bytes never decrease, even
+        after a retry. An exception that it raises ends the download.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If there is no network or the server lacks the file.
+    DownloadFailed
+        If the download fails otherwise, or the folder cannot be written.
     """
     with _writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
+        _delete_stale_parts(target.parent)
     # Concurrent downloads of one file write separate parts; the last to finish replaces an equal file.
     # The part's mode follows the umask, so a group can share the cache.
     with temporary_file(target.parent) as part:
@@ -82,21 +115,21 @@ def download(
             part.replace(target)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove the unfinished downloads of processes that were killed; a living one has written since."""
+def _delete_stale_parts(folder: Path) -> None:
+    """Delete unfinished downloads that nobody has written to for `STALE_PART_S`."""
     for part in folder.glob(f"*{PART_SUFFIX}"):
-        with suppress(OSError):  # another process may sweep too, or own it
+        with suppress(OSError):  # another process may delete or own it
             if time.time() - part.stat().st_mtime > STALE_PART_S:
                 part.unlink()
 
 
 def _transfer(source: Source, part: Path, limits: Limits, progress: ByteProgress | None) -> None:
-    """Write the whole body to `part`, with new tries after failures that may pass."""
+    """Write the whole body to `part`, retrying temporary failures."""
     reported = 0
     for pause in (*limits.pauses_s, None):
         try:
-            with closing(_receive(source, part, limits)) as steps:
-                for done, total in steps:
+            with closing(_receive(source, part, limits)) as chunks:
+                for done, total in chunks:
                     if progress is not None and done > reported:
                         reported = done
                         progress(done, total)
@@ -108,24 +141,24 @@ def _transfer(source: Source, part: Path, limits: Limits, progress: ByteProgress
 
 
 def _receive(source: Source, part: Path, limits: Limits) -> Generator[tuple[int, int | None], None, None]:
-    """Write one try's body to `part`, yielding (bytes so far, whole size or None)."""
+    """Write the body of one attempt to `part`; yield the bytes so far and the total bytes or None."""
     most = limits.max_bytes if source.bytes is None else source.bytes
     done = 0
-    with _writing(part.parent), part.open("wb") as file, closing(_pieces(source, limits)) as pieces:
-        for piece, total in pieces:
-            done += len(piece)
+    with _writing(part.parent), part.open("wb") as file, closing(_chunks(source, limits)) as chunks:
+        for chunk, total in chunks:
+            done += len(chunk)
             if done > most:
                 raise _failure(source, f"came with more than the {most} bytes that it may have")
-            file.write(piece)
+            file.write(chunk)
             yield done, total
         file.flush()
         os.fsync(file.fileno())
 
 
-def _pieces(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None], None, None]:
-    """Yield the body of the source's address as (bytes, whole size or None).
+def _chunks(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None], None, None]:
+    """Yield the chunks of the body, each with the total bytes or None.
 
-    Raises only AnoOnlyError and _Retry, so that an OSError further out is the disk's.
+    Raises only AnoOnlyError and _Retry, so an OSError in the caller comes from the disk.
     """
     try:
         with requests.get(
@@ -140,20 +173,20 @@ def _pieces(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None
             plain = response.headers.get("Content-Encoding", "identity") == "identity"
             total = source.bytes if source.bytes is not None else announced if plain else None
             started, before = time.monotonic(), 0
-            # read1 returns what has come; read would wait for a whole chunk, however slowly it drips in.
-            while piece := body.read1(CHUNK, decode_content=True):
-                yield piece, total
+            # read1 returns the bytes received so far; read would wait for a whole chunk.
+            while chunk := body.read1(CHUNK, decode_content=True):
+                yield chunk, total
                 elapsed = time.monotonic() - started
                 if elapsed >= limits.window_s:
                     if body.tell() - before < limits.least_bytes_per_s * elapsed:
                         raise _interrupted(source, "the data came too slowly")
                     started, before = time.monotonic(), body.tell()
-            # tell counts bytes on the wire, as Content-Length does, also where the server compressed them.
+            # tell counts the transferred bytes, as Content-Length does, even if they are compressed.
             expected = announced if announced is not None else source.bytes if plain else None
             if expected is not None and body.tell() < expected:
                 raise _interrupted(source, "the connection broke off")
     except (requests.RequestException, HTTPError) as error:
-        raise _verdict(source, limits, error) from error
+        raise _network_error(source, limits, error) from error
 
 
 def _check_status(source: Source, status: int) -> None:
@@ -166,8 +199,8 @@ def _check_status(source: Source, status: int) -> None:
         raise _Retry(failure) if status in (408, 429) or status >= 500 else failure
 
 
-def _verdict(source: Source, limits: Limits, error: Exception) -> Exception:
-    """What a network error means for the user: a _Retry if it may pass."""
+def _network_error(source: Source, limits: Limits, error: Exception) -> Exception:
+    """Return the error to raise for a network error: a _Retry if it may be temporary."""
     offline = _failure(
         source,
         "is not on this machine and the network cannot be reached",
@@ -198,7 +231,7 @@ def _failure(
     remedy: str = "try again later",
     kind: type[AnoOnlyError] = DownloadFailed,
 ) -> AnoOnlyError:
-    """The one sentence: the file's name, what happened to it, and the ways out."""
+    """Return an error with the name of the file, the failure, and the remedies."""
     error = kind(
         f"{source.name} {what}: {remedy}, set ANOONLY_DATA to a folder that holds it, "
         "or use a bundled data set such as digits_3."
@@ -209,7 +242,7 @@ def _failure(
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turn the disk's refusals into one sentence."""
+    """Turn an OSError of the disk into DownloadFailed."""
     try:
         yield
     except OSError as error:

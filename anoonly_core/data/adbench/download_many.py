@@ -1,4 +1,4 @@
-"""Several of ADBench's files, one after the other: what is there stays, and one that fails does not stop the others."""
+"""Download of several ADBench files; one failure does not stop the rest."""
 
 from __future__ import annotations
 
@@ -11,88 +11,104 @@ from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 
 __all__ = ["fetch_all"]
 
-MAX_NAMES = 6
+MAX_NAMES = 6  # names that a message lists per reason
 
 
 def fetch_all(entries: Sequence[ManifestEntry], progress: ByteProgress | None = None) -> None:
-    """Bring the files that are not on this machine, verified, into the cache.
+    """Download the missing files, one after another, verified, into the cache folder.
 
-    progress is called with (bytes so far, bytes of all that are missing), also between files; a file whose
-    size nobody knows counts once its server has told it. What progress raises ends it; the files that are
-    there by then stay. Raises the error of an only file, or at the end FetchIncomplete about all that failed.
+    Files already downloaded are kept; one failure does not stop the rest. Blocks until all ended.
+
+    Parameters
+    ----------
+    entries
+        Files to fetch.
+    progress
+        Called with the bytes so far and the total bytes of all missing files, also between files.
+        A file of unknown size counts from its first chunk on. An exception that it raises ends
+        the downloads.
+
+    Raises
+    ------
+    FetchIncomplete
+        After the last file, if several files were asked for and some failed.
+    AnoOnlyError
+        The error of `adbench.files.fetch`, if only one file was asked for.
     """
     failures: dict[str, AnoOnlyError] = {}
-    count = _Count(progress)
-    for entry in _missing(entries, failures, count):
-        count.begin(entry)
+    counter = _ByteCounter(progress)
+    for entry in _missing(entries, failures, counter):
+        counter.begin(entry)
         try:
-            adbench.fetch(entry, count.arrived)
+            adbench.fetch(entry, counter.update)
         except AnoOnlyError as error:
             failures[entry.catalogue_name] = error
-            count.leave_out()
+            counter.discard()
         else:
-            count.finish()
+            counter.finish()
     if failures and len(entries) == 1:
         raise next(iter(failures.values()))
     if failures:
-        raise FetchIncomplete(_sentence(failures, len(entries)), tuple(failures))
+        raise FetchIncomplete(_message(failures, len(entries)), tuple(failures))
 
 
-class _Count:
-    """Adds up the bytes of several downloads."""
+class _ByteCounter:
+    """Sum of the bytes of several downloads."""
 
     def __init__(self, progress: ByteProgress | None) -> None:
         self._progress = progress
         self.total = 0
-        self._done = 0
-        self._now = 0
+        self._finished = 0
+        self._current = 0
         self._size: int | None = None
 
-    def tell(self) -> None:
+    def report(self) -> None:
         if self._progress is not None:
-            self._progress(self._done + self._now, self.total or None)
+            self._progress(self._finished + self._current, self.total or None)
 
     def begin(self, entry: ManifestEntry) -> None:
-        self._now, self._size = 0, entry.bytes
-        self.tell()
+        self._current, self._size = 0, entry.bytes
+        self.report()
 
-    def arrived(self, done: int, size: int | None) -> None:
+    def update(self, done: int, size: int | None) -> None:
         if self._size is None and size is not None:
             self._size = size
             self.total += size
-        self._now = done
-        self.tell()
+        self._current = done
+        self.report()
 
     def finish(self) -> None:
-        if self._size is None:  # it was never told
-            self.total += self._now
-        self._done += self._now
-        self._now = 0
-        self.tell()
+        if self._size is None:  # never reported
+            self.total += self._current
+        self._finished += self._current
+        self._current = 0
+        self.report()
 
-    def leave_out(self) -> None:
-        """What failed is waited for no longer; what came of it counts for nothing."""
+    def discard(self) -> None:
+        """Take a failed file out of the bytes so far and the total."""
         self.total -= self._size or 0
-        self._now = 0
-        self.tell()
+        self._current = 0
+        self.report()
 
 
-def _missing(entries: Sequence[ManifestEntry], failures: dict[str, AnoOnlyError], count: _Count) -> list[ManifestEntry]:
-    """The files that must be fetched; a foreign file under the name of one in ANOONLY_DATA is a failure."""
+def _missing(
+    entries: Sequence[ManifestEntry], failures: dict[str, AnoOnlyError], counter: _ByteCounter
+) -> list[ManifestEntry]:
+    """Return the files to download; note a failure for each wrong file in ANOONLY_DATA."""
     missing = []
     for entry in entries:
-        count.tell()  # large files take a moment to verify: it may be told to stop
+        counter.report()  # verifying large files takes a while; progress may raise to stop
         try:
             if adbench.verified_path(entry) is None:
                 missing.append(entry)
         except AnoOnlyError as error:
             failures[entry.catalogue_name] = error
-    count.total = sum(entry.bytes or 0 for entry in missing)
+    counter.total = sum(entry.bytes or 0 for entry in missing)
     return missing
 
 
-def _sentence(failures: Mapping[str, AnoOnlyError], wanted: int) -> str:
-    """All failures in one sentence; data sets that failed for the same reason stand together."""
+def _message(failures: Mapping[str, AnoOnlyError], wanted: int) -> str:
+    """Return one message about all failures, grouped by reason."""
     by_reason: dict[str, list[str]] = {}
     for name, error in failures.items():
         by_reason.setdefault(error.reason or f"could not be read ({str(error).rstrip('.')})", []).append(name)

@@ -1,10 +1,13 @@
-"""ADBench's 195 files: found on this machine or downloaded, and never used unverified.
+"""The 195 files of ADBench: found on this machine or downloaded, and verified before use.
 
-Source: github.com/Minqi824/ADBench (BSD 2-clause) at COMMIT, adbench/datasets/FOLDER/NAME.npz. Each file is
-known by its git blob SHA-1, which adbench_manifest.csv lists. Its rows, columns and anomalies stand there too
-where they are known: measured in the file, or from ADBench's own table where that speaks of this one file; and
-columns alone where the table names an embedding's width. Environment: ANOONLY_DATA is a folder that is looked
-into first, ANOONLY_CACHE replaces the user's cache folder, ANOONLY_MIRROR the address of the datasets.
+Source: github.com/Minqi824/ADBench (BSD 2-clause) at COMMIT, adbench/datasets/FOLDER/NAME.npz.
+
+manifest.csv lists the git blob SHA-1 of each file. It also lists rows, columns and anomalies
+where they are known, from the file or from ADBench's table. Of an embedding whose rows are
+unknown it lists the columns alone.
+
+Environment variables: ANOONLY_DATA is a folder that is searched first. ANOONLY_CACHE replaces the
+cache folder of the user. ANOONLY_MIRROR replaces the download address.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ COMMIT = "3dac8221081e190f157d78e93bfa8867f90d0965"
 SOURCE = "github.com/Minqi824/ADBench"
 BASE_URL = f"https://raw.githubusercontent.com/Minqi824/ADBench/{COMMIT}/adbench/datasets"
 
-# Their names also stand in CV_by_ResNet18 and NLP_by_BERT, the embeddings that the paper uses.
+# Their file names also occur in CV_by_ResNet18 and NLP_by_BERT, the embeddings that the paper uses.
 TWIN_FOLDERS = frozenset({"CV_by_ViT", "NLP_by_RoBERTa"})
 
 CHUNK = 1 << 16
@@ -59,7 +62,7 @@ UNKNOWN = Facts()
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """One file of ADBench; bytes, sha256 and facts are None where the manifest does not know them."""
+    """One file of ADBench; bytes and sha256 are None, and facts hold None, where the manifest lacks them."""
 
     folder: str
     name: str
@@ -70,18 +73,18 @@ class ManifestEntry:
 
     @property
     def qualified_name(self) -> str:
-        """FOLDER/NAME, which no other file has."""
+        """FOLDER/NAME, which is unique."""
         return f"{self.folder}/{self.name}"
 
     @property
     def catalogue_name(self) -> str:
-        """The plain name, or FOLDER/NAME for the twin of a file that the paper uses."""
+        """NAME, or FOLDER/NAME if a file that the paper uses has the same name."""
         return self.qualified_name if self.folder in TWIN_FOLDERS else self.name
 
 
 @cache
 def manifest() -> dict[str, ManifestEntry]:
-    """All 195 files by catalogue name, in the order of the manifest."""
+    """Return all 195 files by catalogue name, in the order of the manifest."""
     with Path(__file__).with_name("manifest.csv").open(newline="", encoding="utf-8") as file:
         entries = [
             ManifestEntry(folder, name, sha1, _number(size), sha256 or None, Facts(*map(_number, facts)))
@@ -95,12 +98,12 @@ def _number(text: str) -> int | None:
 
 
 def find_entry(name: str) -> ManifestEntry | None:
-    """The file of this catalogue name or FOLDER/NAME; None if ADBench has no such file."""
+    """Return the file with a catalogue name or FOLDER/NAME, or None."""
     return manifest().get(name) or next((e for e in manifest().values() if e.qualified_name == name), None)
 
 
 def git_blob_sha1(path: Path) -> str:
-    """The hexadecimal SHA-1 under which git stores this file's content; OSError if it cannot be read."""
+    """Return the hexadecimal SHA-1 that git gives the content of a file; raise OSError if unreadable."""
     with path.open("rb") as file:
         digest = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size, usedforsecurity=False)
         while chunk := file.read(CHUNK):
@@ -109,10 +112,14 @@ def git_blob_sha1(path: Path) -> str:
 
 
 def verified_path(entry: ManifestEntry) -> Path | None:
-    """The verified file on this machine, ANOONLY_DATA before the cache; None if there is none.
+    """Return the path of the verified file, in ANOONLY_DATA or else the cache folder, or None.
 
-    Raises BadDataFile for another file of that name in ANOONLY_DATA. One in the cache counts as absent, so
-    that it is fetched again.
+    A file with a wrong checksum in the cache folder counts as missing, so it is downloaded again.
+
+    Raises
+    ------
+    BadDataFile
+        If the file in ANOONLY_DATA has a wrong checksum.
     """
     given, cached = _given_path(entry), cached_path(entry)
     if given is not None and os.path.isfile(given):
@@ -123,18 +130,18 @@ def verified_path(entry: ManifestEntry) -> Path | None:
 
 
 def find_file(entry: ManifestEntry) -> Path | None:
-    """Where a file of that name lies on this machine, ANOONLY_DATA before the cache; for listings, unverified."""
+    """Return the path of the file, in ANOONLY_DATA or else the cache folder, or None; not verified."""
     paths = (_given_path(entry), cached_path(entry))
     return next((path for path in paths if path is not None and os.path.isfile(path)), None)
 
 
 def is_local(entry: ManifestEntry) -> bool:
-    """Whether a file of that name lies on this machine; for listings, it is not verified."""
+    """Return True if the file is on this machine; not verified."""
     return find_file(entry) is not None
 
 
 def read_facts(entry: ManifestEntry) -> Facts | None:
-    """What the file on this machine holds, from its header and its labels alone; None where that cannot be read."""
+    """Return the size of the local file from its header and labels; None if missing or unreadable."""
     path = find_file(entry)
     try:
         return _read_facts(path, path.stat().st_mtime_ns) if path is not None else None
@@ -144,24 +151,39 @@ def read_facts(entry: ManifestEntry) -> Facts | None:
 
 @cache
 def _read_facts(path: Path, mtime_ns: int) -> Facts:
-    """The facts of a file, read once a process for each state of it; raises one of UNREADABLE."""
+    """Read the size of a file, once per process and modification time; raise one of UNREADABLE."""
     with zipfile.ZipFile(path) as archive, archive.open("X.npy") as features:
-        old = np.lib.format.read_magic(features) == (1, 0)
-        read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-        rows, columns = read(features)[0]
+        is_version_1 = np.lib.format.read_magic(features) == (1, 0)
+        read_header = np.lib.format.read_array_header_1_0 if is_version_1 else np.lib.format.read_array_header_2_0
+        rows, columns = read_header(features)[0]
     with np.load(path, allow_pickle=False) as archive:
         return Facts(rows, columns, int((archive["y"] == 1).sum()))
 
 
 def fetch(entry: ManifestEntry, progress: ByteProgress | None = None) -> Path:
-    """The verified file on this machine, downloaded into the cache if need be.
+    """Return the path of the verified file, after downloading it to the cache folder if missing.
 
-    progress is called with (bytes so far, whole size or None), rising also over a new try; what it raises
-    ends the download. Whatever ends it early, only a verified file ever gets the file's name. Raises
-    DatasetUnavailable (no network, or the server has no such file), DownloadFailed or BadDataFile.
+    Blocks until the download ends. An interrupted download leaves no file under this name.
+
+    Parameters
+    ----------
+    entry
+        File to fetch.
+    progress
+        Called with the bytes so far and the total bytes or None. The bytes never decrease, even
+        after a retry. An exception that it raises ends the download.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If there is no network or the server lacks the file.
+    DownloadFailed
+        If the download fails otherwise, or the cache folder cannot be written.
+    BadDataFile
+        If the file in ANOONLY_DATA has a wrong checksum.
     """
-    if (found := verified_path(entry)) is not None:
-        return found
+    if (path := verified_path(entry)) is not None:
+        return path
     target = cached_path(entry)
     source = Source(entry.catalogue_name, _url(entry), entry.bytes)
     download(source, target, lambda part: _matches_manifest(part, entry), LIMITS, progress)
@@ -169,9 +191,21 @@ def fetch(entry: ManifestEntry, progress: ByteProgress | None = None) -> Path:
 
 
 def load_arrays(entry: ManifestEntry, progress: ByteProgress | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """X [rows, columns] and y [rows] as the file has them, fetched if need be.
+    """Read X [rows, columns] and y as stored, fetching the file if missing.
 
-    Raises BadDataFile if the file holds no such arrays, and what fetch raises.
+    Parameters
+    ----------
+    entry
+        File to read.
+    progress
+        As in `fetch`.
+
+    Raises
+    ------
+    BadDataFile
+        If the file lacks these arrays.
+    DatasetUnavailable, DownloadFailed
+        As in `fetch`.
     """
     path = fetch(entry, progress)
     try:
@@ -187,7 +221,7 @@ def _given_path(entry: ManifestEntry) -> Path | None:
 
 
 def cached_path(entry: ManifestEntry) -> Path:
-    """Where the cache keeps this file, whether or not it lies there."""
+    """Return the path of the file in the cache folder; the file need not exist."""
     return cache_folder() / "adbench" / entry.folder / f"{entry.name}.npz"
 
 
@@ -197,22 +231,22 @@ def _url(entry: ManifestEntry) -> str:
 
 
 def _is_genuine(path: Path, entry: ManifestEntry) -> bool:
-    """Whether a readable file with the entry's git blob SHA-1 lies at this path."""
+    """Return True if the path is a readable file with the git blob SHA-1 of the entry."""
     try:
-        state = path.stat()
-        return _known_sha1(path, state.st_size, state.st_mtime_ns) == entry.git_blob_sha1
+        status = path.stat()
+        return _cached_sha1(path, status.st_size, status.st_mtime_ns) == entry.git_blob_sha1
     except OSError:
         return False
 
 
 @cache
-def _known_sha1(path: Path, size: int, mtime_ns: int) -> str:
-    """git_blob_sha1, computed once a process for each state of a file."""
+def _cached_sha1(path: Path, size: int, mtime_ns: int) -> str:
+    """Compute git_blob_sha1 once per process, size and modification time."""
     return git_blob_sha1(path)
 
 
 def _matches_manifest(part: Path, entry: ManifestEntry) -> bool:
-    """Whether a finished download is the entry's file; read back from disk, as it will be used."""
+    """Return True if a finished download has the checksums of the entry; reads it back from disk."""
     if git_blob_sha1(part) != entry.git_blob_sha1:
         return False
     with part.open("rb") as file:

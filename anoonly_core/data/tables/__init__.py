@@ -1,1 +1,1 @@
-"""Tables of the user's own: formats, column types, labels and preprocessing."""
+"""Tables from users: formats, column types, labels and preprocessing."""

@@ -39,7 +39,7 @@ def test_files_are_counted_by_kind(folder: Path) -> None:
     assert cache_usage() == [
         CacheUsage("downloaded data sets", 2, 8),
         CacheUsage("finished runs", 2, store),
-        CacheUsage("tables that were brought", 1, 3),
+        CacheUsage("uploaded tables", 1, 3),
         CacheUsage(OTHER, 2, 5),
     ]
 
