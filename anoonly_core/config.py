@@ -1,4 +1,4 @@
-"""RunConfig: the one frozen, validated description of a run."""
+"""Settings of a run: a frozen, validated `RunConfig`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["MAX_CONTAMINATION", "RULES", "RunConfig", "check_field", "make_confi
 
 MAX_CONTAMINATION = 0.8
 
-# What each setting may be, in words: for messages, help texts and the command line alike.
+# Allowed values of each setting, for error messages, help texts and the command line.
 RULES = {
     "dataset": "the name of a data set, or the path of a .csv, .parquet or .npz file and how it is read, such as "
     "file.csv?label=class&anomaly=4,5",
@@ -46,12 +46,37 @@ Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
 class RunConfig(BaseModel):
-    """Everything that decides a run's scores, apart from the data itself.
+    """All settings that decide the scores of a run; build it with `make_config`.
 
-    norm, batch_size, epochs and learning_rate that are not given are filled in from what is
-    published for the baseline and preset, so that a config always says what will really run. What a
-    comparator does not have, such as λ_n, is None, and giving it is an error.
-    Build it with `make_config`, which turns pydantic's report into one sentence.
+    Settings that are not given are filled in with the published values, so that a config states what is trained.
+    A setting that the baseline lacks is None; giving it is an error.
+
+    Attributes
+    ----------
+    dataset : str
+        A data set of the catalogue, or the path of a table with its schema (`file.csv?label=class&anomaly=4`).
+    baseline : str
+        The system: a head (such as "DeepSAD") or a comparator (such as "XGBOD").
+    lambda_n : float or None
+        Weight of the loss on the pool, 0 to 1; 1 is the baseline, 0 is AnoOnly. Source: paper eq. 7.
+    norm : str or None
+        Normalization layer; filled in with the one that is published for lambda_n.
+    batch_size, epochs : int or None
+        Rows per mini-batch, and passes or rounds of training.
+    learning_rate : float or None
+        Step size of the optimizer, above 0 and at most 1.
+    labeled_ratio : float
+        Share of the training anomalies that are labeled, above 0 and at most 1.
+    normal_ratio : float
+        Share of the normal pool rows that are kept, above 0 and at most 1.
+    contamination : float or "natural"
+        Share of anomalies in the pool, 0 to 0.8; "natural" keeps the unlabeled anomalies of the data set.
+    preset : str
+        "paper" or "published_code": which published losses and values are used.
+    protocol : str
+        "leak_free" or "published": how the data set is split; the published split leaks copies into the test.
+    seed : int
+        Seed of split, initialization and batches, 0 to 2**31 - 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -72,11 +97,11 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in_what_is_published(cls, values: Any) -> Any:
+    def _fill_in_published_values(cls, values: Any) -> Any:
         if not isinstance(values, Mapping):
             return values
         filled = {name: value for name, value in values.items() if value is not None}
-        # A wrong name is reported by its own field; filling in goes on, so that it is the one reported.
+        # An unknown name is reported by its field validator; default values let validation get that far.
         name, preset = filled.get("baseline"), filled.get("preset")
         baseline = BASELINES[name if isinstance(name, str) and name in BASELINES else "DeepSAD"]
         settings = baseline.settings[preset if isinstance(preset, str) and preset in baseline.settings else "paper"]
@@ -97,39 +122,39 @@ class RunConfig(BaseModel):
 
     @field_validator("lambda_n", "contamination")
     @classmethod
-    def _one_zero(cls, value: float | str | None) -> float | str | None:
-        return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0 are one setting, one key
+    def _drop_sign_of_zero(cls, value: float | str | None) -> float | str | None:
+        return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0 must have one key
 
     @model_validator(mode="after")
-    def _fits_the_baseline(self) -> RunConfig:
+    def _check_baseline(self) -> RunConfig:
         baseline = BASELINES[self.baseline]
-        for setting in _SOME_LACK:
+        for setting in _OPTIONAL_SETTINGS:
             if getattr(self, setting) is not None and not baseline.has(setting):
                 raise _misfit(f"{self.baseline} has no {setting}: leave it out.")
         if self.preset not in baseline.settings:
             raise _misfit(f"{self.baseline} has no preset {self.preset!r}, only {' and '.join(baseline.settings)}.")
         if self.batch_size is not None and self.batch_size < baseline.smallest_batch:
             raise _misfit(
-                f"batch_size must be {baseline.smallest_batch} or more for {self.baseline}, whose batches hold a fixed "
-                f"share of labeled anomalies, not {self.batch_size}."
+                f"batch_size must be {baseline.smallest_batch} or more for {self.baseline}, which draws a fixed share of "
+                f"labeled anomalies, not {self.batch_size}."
             )
         return self
 
     def with_(self, **changes: Any) -> RunConfig:
-        """A copy with some settings changed, validated again."""
+        """Return a validated copy with some settings changed."""
         return make_config(**{**self.model_dump(), **changes})
 
     def canonical(self) -> str:
-        """The config as one line of JSON, equal for equal configs."""
+        """Serialize to one line of JSON; equal configs give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
 
-_SOME_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate")
+_OPTIONAL_SETTINGS = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate")
 _MISFIT = "misfit"
 
 
 def _misfit(sentence: str) -> PydanticCustomError:
-    # The sentence is a value, so that braces in it stay as they are.
+    # Passed as a value, since pydantic would format braces in a template.
     return PydanticCustomError(_MISFIT, "{sentence}", {"sentence": sentence})
 
 
@@ -141,9 +166,22 @@ def _number(value: Any) -> float:
 
 
 def make_config(**values: Any) -> RunConfig:
-    """A RunConfig from settings by name; None means "as published".
+    """Validate settings and fill in the published values.
 
-    Raises InvalidConfig with one sentence about the first setting that cannot be.
+    Parameters
+    ----------
+    **values
+        Fields of `RunConfig` by name. None means "as published".
+
+    Returns
+    -------
+    RunConfig
+        The complete settings.
+
+    Raises
+    ------
+    InvalidConfig
+        With one sentence about the first invalid setting.
     """
     try:
         return RunConfig.model_validate(values)
@@ -158,11 +196,17 @@ def make_config(**values: Any) -> RunConfig:
 
 
 def check_field(name: str, value: Any) -> Any:
-    """One setting's value as a config would hold it; raises InvalidConfig as make_config does."""
+    """Validate the value of one setting and return it as a RunConfig stores it.
+
+    Raises
+    ------
+    InvalidConfig
+        If the value is invalid.
+    """
     return getattr(make_config(**{name: value}), name)
 
 
 def _sentence(name: str, value: Any) -> str:
-    shown = " ".join(repr(value).splitlines())
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    return f"{name} must be {RULES.get(name, 'another value')}, not {shown}."
+    text = " ".join(repr(value).splitlines())
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return f"{name} must be {RULES.get(name, 'another value')}, not {text}."

@@ -1,4 +1,4 @@
-"""The errors that a user can cause or mend: each carries one sentence to print as it is."""
+"""Errors that a user can cause or fix; each carries one sentence to print unchanged."""
 
 __all__ = [
     "AnoOnlyError",
@@ -22,32 +22,41 @@ __all__ = [
 
 
 class AnoOnlyError(Exception):
-    """What went wrong and what to do about it, in one sentence; base of every error raised on purpose.
+    """Base of all deliberate errors; the message is one sentence: what happened, and what to do.
 
-    reason: of a download, what happened without the file's name and without advice, for a sentence about several.
+    Attributes
+    ----------
+    reason : str
+        For a download: what happened, without file name and advice, for a sentence about several files.
     """
 
     reason = ""
 
 
 class InvalidConfig(AnoOnlyError):
-    """A setting has a value that no run can have."""
+    """A setting has an invalid value."""
 
 
 class UnknownDataset(AnoOnlyError):
-    """No data set has this name and no file lies at this path."""
+    """No data set and no file has this name."""
 
 
 class DatasetUnavailable(AnoOnlyError):
-    """The data set is known but neither at hand nor downloadable now."""
+    """The data set is known, but it is not on this machine and cannot be downloaded now."""
 
 
 class DownloadFailed(AnoOnlyError):
-    """A download ended without the verified file."""
+    """A download did not produce the verified file."""
 
 
 class FetchIncomplete(DownloadFailed):
-    """Of several data sets that were to be fetched some could not be: `names`, as the catalogue has them."""
+    """Some of several data sets could not be downloaded.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Catalogue names of the data sets that failed.
+    """
 
     def __init__(self, sentence: str, names: tuple[str, ...] = ()) -> None:
         super().__init__(sentence)
@@ -55,15 +64,15 @@ class FetchIncomplete(DownloadFailed):
 
 
 class CacheUnavailable(AnoOnlyError):
-    """What lies in the cache folder cannot be changed or removed."""
+    """A file in the cache folder cannot be changed or removed."""
 
 
 class BadDataFile(AnoOnlyError):
-    """A file does not hold a usable table."""
+    """A file does not contain a usable table."""
 
 
 class SplitImpossible(AnoOnlyError):
-    """The table has too few rows of a class for the split that was asked for."""
+    """The table has too few rows of a class for the requested split."""
 
 
 class ComparatorMissing(AnoOnlyError):
@@ -75,30 +84,35 @@ class StoreUnavailable(AnoOnlyError):
 
 
 class EngineUnavailable(AnoOnlyError):
-    """Nobody can train: the worker processes die, or the cluster cannot be reached or used."""
+    """No worker can train: the worker processes crash, or the cluster is unreachable or unsuitable."""
 
 
 class DeviceUnavailable(AnoOnlyError):
-    """The device that was asked for is not in this machine."""
+    """The requested device is not available on this machine."""
 
 
 class TrainingDiverged(AnoOnlyError):
-    """The network's scores stopped being finite numbers."""
+    """Training produced scores that are not finite."""
 
     def __init__(
         self,
-        sentence: str = "Training diverged, so that the scores are no longer finite numbers: "
-        "try a smaller learning rate.",
+        sentence: str = "Training diverged and the scores are not finite: try a smaller learning rate.",
     ) -> None:
         super().__init__(sentence)
 
 
 class InvalidInput(AnoOnlyError, ValueError):
-    """A setting, a table or labels that a detector cannot use; a ValueError too, as scikit-learn expects."""
+    """A detector cannot use a setting, a table or labels; also a ValueError, as scikit-learn expects."""
 
 
 class InfiniteScore(InvalidInput):
-    """A row is so unlike those of the training that its score is no finite number; row: its place among them."""
+    """A row is so far from the training rows that its score is not finite.
+
+    Attributes
+    ----------
+    row : int
+        Index of the row in the scored table.
+    """
 
     def __init__(self, sentence: str, row: int = 0) -> None:
         super().__init__(sentence)
@@ -106,4 +120,4 @@ class InfiniteScore(InvalidInput):
 
 
 class BadModelFile(AnoOnlyError):
-    """A file does not hold a detector that can be used."""
+    """A file does not contain a usable detector."""

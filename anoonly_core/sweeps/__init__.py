@@ -1,1 +1,1 @@
-"""Sweeps: grids of runs, and the paper's questions as presets."""
+"""Grids of runs, and the experiments of the paper as presets."""

@@ -1,4 +1,4 @@
-"""The paper's questions as sweeps: what each of its figures and tables varies (arXiv 2305.18798)."""
+"""Presets of the Sweep page: the settings that each figure and table of the paper varies (arXiv 2305.18798)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from anoonly_core.baselines import NORM_LABELS
 
 __all__ = ["LAMBDA_N_AXIS", "SWEEP_PRESETS", "SweepPreset"]
 
-# The baseline and AnoOnly, which every question is asked of unless it varies λ_n itself.
+# The axis of every preset that does not vary λ_n otherwise: the baseline (1) and AnoOnly (0).
 LAMBDA_N_AXIS = ("lambda_n", (1.0, 0.0))
 
 
 @dataclass(frozen=True)
 class SweepPreset:
-    """What is asked, in words, and the settings that are varied for it: name and values."""
+    """A title, the question that the sweep answers, and its axes as pairs of setting name and values."""
 
     title: str
     question: str

@@ -1,4 +1,4 @@
-"""A sweep: a grid of runs over one or more settings and several seeds, and the table that comes of it."""
+"""A sweep: a grid of runs over settings and seeds, and the table of its results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
     "sweep_table",
 ]
 
-# What can be varied. The data set is chosen, and the seeds are counted.
+# All settings but the data set, which is fixed, and the seed, which counts up.
 AXES = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "seed"))
 PUBLISHED = "published"
 MAX_RUNS = 20_000
@@ -39,7 +39,7 @@ MAX_SEEDS = 1000
 
 
 class Axis(BaseModel):
-    """A setting that is varied, and the values that it takes in turn; None is what is published."""
+    """A varied setting and its values; the value None means "as published"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,9 +49,14 @@ class Axis(BaseModel):
 
 @dataclass(frozen=True)
 class GridPoint:
-    """One place in the grid: its value on each axis, and its runs, seed by seed, by key.
+    """One combination of axis values, with one run per seed.
 
-    A value is PUBLISHED where it is left to the baseline, and None where the baseline has no such setting.
+    Attributes
+    ----------
+    values : dict of str to Any
+        The value on each axis: PUBLISHED if the baseline decides, None if the baseline lacks the setting.
+    configs : dict of str to RunConfig
+        Runs by `run_key`, in the order of their seeds.
     """
 
     values: dict[str, Any]
@@ -59,10 +64,16 @@ class GridPoint:
 
 
 class Sweep(BaseModel):
-    """What is varied, what is fixed, and how many seeds each point gets; build it with `make_sweep`.
+    """A grid of runs; build it with `make_sweep`.
 
-    settings: what is fixed, by name, as given; what is not given is as published. seeds count up
-    from settings' own seed, else from 0.
+    Attributes
+    ----------
+    settings : dict of str to Any
+        Fixed settings by name. Settings that are not given are as published.
+    axes : tuple of Axis
+        Varied settings; the last axis varies fastest.
+    seeds : int
+        Runs per grid point, with seeds counting up from the setting `seed` (0 if not given).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,37 +84,38 @@ class Sweep(BaseModel):
 
     @field_validator("axes")
     @classmethod
-    def _each_once(cls, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    def _check_unique(cls, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
         names = [axis.name for axis in axes]
         if len(set(names)) < len(names):
-            raise ValueError("twice the same axis")
+            raise ValueError("duplicate axis")
         return axes
 
     @cached_property
     def grid(self) -> tuple[list[GridPoint], list[str]]:
-        """The points that can be, and a sentence about each that cannot.
+        """Valid grid points, and one sentence per invalid combination.
 
-        A baseline that lacks a varied setting has one point for all of its values.
+        A baseline that lacks a varied setting has one point for all values of that setting.
         """
         points: dict[str, GridPoint] = {}
         left_out: dict[str, None] = {}
-        for values in itertools.product(*(axis.values for axis in self.axes)):
-            at = dict(zip((axis.name for axis in self.axes), values, strict=True))
-            name = at.get("baseline") or self.settings.get("baseline") or "DeepSAD"
-            given = {setting: value for setting, value in at.items() if _has(name, setting)}
+        for combination in itertools.product(*(axis.values for axis in self.axes)):
+            varied = dict(zip((axis.name for axis in self.axes), combination, strict=True))
+            baseline = varied.get("baseline") or self.settings.get("baseline") or "DeepSAD"
+            given = {setting: value for setting, value in varied.items() if _has(baseline, setting)}
             try:
                 first = make_config(**{**self.settings, **given})
             except InvalidConfig as error:
                 left_out[str(error)] = None
                 continue
             configs = [first.with_(seed=first.seed + number) for number in range(self.seeds)]
-            shown = {setting: _shown(value) if setting in given else None for setting, value in at.items()}
-            points.setdefault(f"{shown} {first.canonical()}", GridPoint(shown, {run_key(own): own for own in configs}))
+            values = {setting: _or_published(value) if setting in given else None for setting, value in varied.items()}
+            by_key = {run_key(config): config for config in configs}
+            points.setdefault(f"{values} {first.canonical()}", GridPoint(values, by_key))
         return list(points.values()), list(left_out)
 
     @property
     def points(self) -> list[GridPoint]:
-        """The points that can be, the last axis running fastest."""
+        """Valid grid points; the last axis varies fastest."""
         return self.grid[0]
 
     @property
@@ -113,19 +125,38 @@ class Sweep(BaseModel):
 
     @cached_property
     def configs(self) -> dict[str, RunConfig]:
-        """All runs by key, each once."""
+        """All runs by `run_key`, without duplicates."""
         return {key: config for point in self.points for key, config in point.configs.items()}
 
     def canonical(self) -> str:
-        """The sweep as one line of JSON, equal for equal sweeps."""
+        """Serialize to one line of JSON; equal sweeps give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
 
 def make_sweep(settings: Mapping[str, Any], axes: Iterable[tuple[str, Sequence[Any]]], seeds: Any = 5) -> Sweep:
-    """A checked Sweep; raises InvalidConfig with one sentence, UnknownDataset or BadDataFile.
+    """Validate a sweep.
 
-    Each value is checked by itself; combinations that cannot be are left out of the grid, but one
-    at least must be possible.
+    Each value is validated separately. Invalid combinations are left out of the grid; at least one must be valid.
+
+    Parameters
+    ----------
+    settings : mapping of str to Any
+        Fixed settings by name; None means "as published".
+    axes : iterable of (str, sequence)
+        Varied settings, one of AXES each, with their values; duplicate values are dropped.
+    seeds : int
+        Runs per grid point, 1 to MAX_SEEDS.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    InvalidConfig
+        With one sentence, if a value or all combinations are invalid, or if there are more than MAX_RUNS runs.
+    UnknownDataset, BadDataFile
+        If the data set does not exist or cannot be read.
     """
     checked = []
     for name, values in axes:
@@ -133,33 +164,48 @@ def make_sweep(settings: Mapping[str, Any], axes: Iterable[tuple[str, Sequence[A
             raise InvalidConfig(f"{name} cannot be varied in a sweep, only {', '.join(AXES)}.")
         if not values:
             raise InvalidConfig(f"Give {name} at least one value.")
-        own = [None if value is None else check_field(name, value) for value in values]
-        checked.append(Axis(name=name, values=tuple(dict.fromkeys(own))))
+        valid = [None if value is None else check_field(name, value) for value in values]
+        checked.append(Axis(name=name, values=tuple(dict.fromkeys(valid))))
     if not isinstance(seeds, int) or not 1 <= seeds <= MAX_SEEDS:
         raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {seeds!r}.")
     fixed = {name: check_field(name, value) for name, value in settings.items() if value is not None}
     if (runs := seeds * int(np.prod([len(axis.values) for axis in checked], dtype=float))) > MAX_RUNS:
-        raise InvalidConfig(f"That would be {runs} runs; a sweep has at most {MAX_RUNS}.")
+        raise InvalidConfig(f"The sweep would have {runs} runs; reduce it to at most {MAX_RUNS}.")
     try:
         sweep = Sweep(settings=fixed, axes=tuple(checked), seeds=seeds)
     except ValidationError as error:
-        raise InvalidConfig("Each setting can be varied only once.") from error
+        raise InvalidConfig("Each setting can be varied only once: remove the duplicate.") from error
     if not sweep.points:
         raise InvalidConfig(sweep.left_out[0])
     return sweep
 
 
-def _shown(value: Any) -> Any:
+def _or_published(value: Any) -> Any:
     return PUBLISHED if value is None else value
 
 
 def _has(baseline: Any, setting: str) -> bool:
-    """Whether a baseline has this setting; of an unknown one the config will say that it is unknown."""
+    """Tell whether a baseline has this setting; an unknown baseline passes, since make_config rejects it."""
     return baseline not in BASELINES or BASELINES[baseline].has(setting)
 
 
 def sweep_table(sweep: Sweep, runs: Mapping[str, RunSummary], failures: Mapping[str, str]) -> pd.DataFrame:
-    """One row a point and seed, finished or not: its settings, its metrics, what it took, why it failed."""
+    """Tabulate the results of a sweep.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    runs : mapping of str to RunSummary
+        Finished runs by `run_key` on the CPU.
+    failures : mapping of str to str
+        One sentence per failed run, by the same key.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per run, finished or not: "point" (index of the grid point), all settings, all metrics (NaN if not
+        finished), "train_seconds", "failure" ("" if there is none) and "key".
+    """
     rows = []
     for number, point in enumerate(sweep.points):
         for key, config in point.configs.items():

@@ -103,7 +103,7 @@ def test_what_a_comparator_lacks_waits_in_the_link(open_page: Open) -> None:
 def test_a_batch_too_small_is_one_sentence_and_the_controls_stay(open_page: Open) -> None:
     page = open_page(baseline="PReNet", batch_size="2", **QUICK)
     assert errors(page) == [
-        "batch_size must be 4 or more for PReNet, whose batches hold a fixed share of labeled anomalies, not 2."
+        "batch_size must be 4 or more for PReNet, which draws a fixed share of labeled anomalies, not 2."
     ]
     settled(page.selectbox(key="batch_size").set_value(4).run())
     assert errors(page) == []
