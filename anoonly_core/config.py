@@ -135,8 +135,8 @@ class RunConfig(BaseModel):
             raise _misfit(f"{self.baseline} has no preset {self.preset!r}, only {' and '.join(baseline.settings)}.")
         if self.batch_size is not None and self.batch_size < baseline.smallest_batch:
             raise _misfit(
-                f"batch_size must be {baseline.smallest_batch} or more for {self.baseline}, which draws a fixed share of "
-                f"labeled anomalies, not {self.batch_size}."
+                f"batch_size must be {baseline.smallest_batch} or more for {self.baseline}, which draws a fixed share "
+                f"of labeled anomalies, not {self.batch_size}."
             )
         return self
 

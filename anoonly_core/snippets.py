@@ -1,4 +1,4 @@
-"""A run or a sweep as something to take away: a command line, a Python script, and the names of its files."""
+"""Commands, Python scripts and file names that reproduce a run or a sweep outside the page."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ __all__ = [
     "sweep_command",
 ]
 
-# Said even where they are the defaults, so that a recipe names what it is about.
-ALWAYS_SAID = ("dataset", "baseline")
+# Written even where they are the defaults, so that a snippet names its data set and system.
+ALWAYS_WRITTEN = ("dataset", "baseline")
 LONGEST_NAME = 60
 
 
 def run_command(config: RunConfig) -> str:
-    """The command that trains this run, quoted for a POSIX shell; what is filled in anyway is left out."""
-    return _joined("run", _said(config))
+    """Return the command that trains a run, quoted for a POSIX shell; default settings are left out."""
+    return _format_command("run", _written_settings(config))
 
 
 def sweep_command(sweep: Sweep) -> str:
-    """The command that trains this sweep, quoted for a POSIX shell."""
-    said = {"dataset": "digits_3", **{name: value for name, value in sweep.settings.items() if value is not None}}
-    said["dataset"] = _elsewhere(str(said["dataset"]))
+    """Return the command that trains a sweep, quoted for a POSIX shell."""
+    settings = {"dataset": "digits_3", **{name: value for name, value in sweep.settings.items() if value is not None}}
+    settings["dataset"] = _portable_name(str(settings["dataset"]))
     for axis in sweep.axes:
-        said[axis.name] = ",".join(PUBLISHED if value is None else str(value) for value in axis.values)
-    if "lambda_n" not in said and any(BASELINES[own.baseline].has("lambda_n") for own in sweep.configs.values()):
-        said["lambda_n"] = 1.0  # the command would else train with and without
-    return _joined("sweep", {**said, "seeds": sweep.seeds})
+        settings[axis.name] = ",".join(PUBLISHED if value is None else str(value) for value in axis.values)
+    if "lambda_n" not in settings and any(BASELINES[run.baseline].has("lambda_n") for run in sweep.configs.values()):
+        settings["lambda_n"] = 1.0  # without it the command varies λ_n
+    return _format_command("sweep", {**settings, "seeds": sweep.seeds})
 
 
 def score_command(config: RunConfig) -> str:
-    """The command that scores a file with this run's detector: the user's own, if the run is about one."""
+    """Return the command that scores a file with the detector of a run: the file of the run, or else rows.csv."""
     source = source_file(config.dataset)
     rows = "rows.csv" if source is None else source
     words = [file_name(config, "detector.safetensors"), f"./{rows}" if rows.startswith("-") else rows]
     return shlex.join(["python", "-m", "anoonly_core", "score", *words, "--out", "scores.csv"])
 
 
-def file_name(config: RunConfig, what: str) -> str:
-    """What a file about a run is called, such as digits_3_DeepSAD_detector.safetensors, of harmless characters only."""
+def file_name(config: RunConfig, suffix: str) -> str:
+    """Return a file name of letters, digits, "_" and "-", such as digits_3_DeepSAD_detector.safetensors."""
     source = source_file(config.dataset)
     name = config.dataset if source is None else Path(source).name.removesuffix(file_suffix(source))
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:LONGEST_NAME] or "table"
-    return f"{stem}_{config.baseline}_{what}"
+    return f"{stem}_{config.baseline}_{suffix}"
 
 
 def source_file(name: str) -> str | None:
@@ -74,7 +74,7 @@ def source_file(name: str) -> str | None:
     return None
 
 
-def _elsewhere(name: str) -> str:
+def _portable_name(name: str) -> str:
     """Return a name that works on another machine: an upload as the URI of its file, others unchanged."""
     match find(name):
         case UploadEntry(upload=upload):
@@ -82,18 +82,18 @@ def _elsewhere(name: str) -> str:
     return name
 
 
-def _joined(command: str, settings: dict[str, Any]) -> str:
+def _format_command(command: str, settings: dict[str, Any]) -> str:
     words = ["python", "-m", "anoonly_core", command]
     for name, value in settings.items():
         option, text = f"--{name.replace('_', '-')}", str(value)
-        # A file called -x.csv would be taken for an option of its own.
+        # argparse takes a value such as -x.csv for an option.
         words += [f"{option}={text}"] if text.startswith("-") else [option, text]
     return shlex.join(words)
 
 
 def python_script(config: RunConfig) -> str:
-    """Five lines of Python that train this run and print its metrics."""
-    settings = ", ".join(f"{name}={value!r}" for name, value in _said(config).items())
+    """Return five lines of Python that train a run and print its metrics."""
+    settings = ", ".join(f"{name}={value!r}" for name, value in _written_settings(config).items())
     return (
         "from anoonly_core import make_config, run\n"
         "\n"
@@ -104,13 +104,12 @@ def python_script(config: RunConfig) -> str:
 
 
 def detector_script(config: RunConfig) -> str:
-    """A Python script that fits this run's detector, writes the run's scores of the test rows, and saves it."""
-    said = _said(config)
-    split_by = {name: said[name] for name in SPLIT_FIELDS if name in said}
-    at_hand = source_file(config.dataset) is None
+    """Return a Python script that trains the detector of a run, scores the test rows and saves the detector."""
+    settings = _written_settings(config)
+    split_by = {name: settings[name] for name in SPLIT_FIELDS if name in settings}
     return _SCRIPT.format(
-        where="" if at_hand else "# The path of your file goes here, before the question mark if there is one.\n",
-        dataset=repr(said["dataset"]),
+        hint="" if source_file(config.dataset) is None else _PATH_HINT,
+        dataset=repr(settings["dataset"]),
         split=", ".join(["dataset=name", *(f"{key}={value!r}" for key, value in split_by.items() if key != "dataset")]),
         detector=_detector(config),
         file=repr(file_name(config, "detector.safetensors")),
@@ -118,10 +117,18 @@ def detector_script(config: RunConfig) -> str:
 
 
 def labeled_script(config: RunConfig, anomalies: Sequence[int]) -> str:
-    """A Python script that trains on these rows of a table that was brought, marked by hand, and scores all of it."""
-    return _MARKED.format(
-        where="# The path of your file goes here, before the question mark if there is one.\n",
-        dataset=repr(_elsewhere(config.dataset)),
+    """Return a Python script that trains on labeled rows of an uploaded table and scores all rows.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The data set (an upload) and the settings of the detector.
+    anomalies : sequence of int
+        Row numbers in the file, from 0, that are labeled as anomalies.
+    """
+    return _LABELED_SCRIPT.format(
+        hint=_PATH_HINT,
+        dataset=repr(_portable_name(config.dataset)),
         rows=", ".join(map(str, anomalies)),
         detector=_detector(config),
         file=repr(file_name(config, "detector.safetensors")),
@@ -129,14 +136,15 @@ def labeled_script(config: RunConfig, anomalies: Sequence[int]) -> str:
 
 
 def _detector(config: RunConfig) -> str:
-    """The arguments of AnoOnlyDetector."""
-    said = _said(config)
-    given = {"lambda_n": config.lambda_n, **{name: said[name] for name in _FITTED if name in said}}
-    settings = (f"{key}={value!r}" for key, value in given.items())
-    return ", ".join([repr(config.baseline), *settings, f"random_state={config.seed}"])
+    """Return the arguments of AnoOnlyDetector as Python source."""
+    settings = _written_settings(config)
+    given = {"lambda_n": config.lambda_n, **{name: settings[name] for name in _DETECTOR_SETTINGS if name in settings}}
+    arguments = (f"{key}={value!r}" for key, value in given.items())
+    return ", ".join([repr(config.baseline), *arguments, f"random_state={config.seed}"])
 
 
-_FITTED = ("norm", "batch_size", "epochs", "learning_rate", "preset")
+_DETECTOR_SETTINGS = ("norm", "batch_size", "epochs", "learning_rate", "preset")
+_PATH_HINT = "# Replace the file name by the path of your file; keep what follows a question mark.\n"
 _SCRIPT = """\
 import pandas as pd
 import torch
@@ -145,14 +153,14 @@ from anoonly_core import AnoOnlyDetector, make_config
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.split import make_split
 
-# One thread, as on the page.
+# Use one thread, as the page does.
 torch.set_num_threads(1)
 
-{where}name = {dataset}
+{hint}name = {dataset}
 dataset = resolve(name).load()
 split = make_split(dataset, make_config({split}))
 
-# Trains on dataset.X[split.train], of which split.labeled are the labeled anomalies.
+# Train on dataset.X[split.train]; split.labeled marks the labeled anomalies.
 detector = AnoOnlyDetector({detector})
 detector.fit_split(dataset, split)
 
@@ -162,7 +170,7 @@ table.to_csv("scores.csv", index=False)
 detector.save({file})
 """
 
-_MARKED = """\
+_LABELED_SCRIPT = """\
 import numpy as np
 import pandas as pd
 import torch
@@ -170,14 +178,14 @@ import torch
 from anoonly_core import AnoOnlyDetector
 from anoonly_core.data.tables.uri import read_uri
 
-# One thread, as on the page.
+# Use one thread, as the page does.
 torch.set_num_threads(1)
 
-{where}table = read_uri({dataset})
+{hint}table = read_uri({dataset})
 
-# 1 where a row is marked as an anomaly, 0 where nobody has looked.
-marked = [{rows}]
-y = np.isin(table.file_rows, marked).astype(int)
+# 1 for a row that is labeled as an anomaly, 0 for an unlabeled row.
+anomalies = [{rows}]
+y = np.isin(table.file_rows, anomalies).astype(int)
 detector = AnoOnlyDetector({detector}).fit(table.X, y)
 
 scores = pd.DataFrame({{"row": table.file_rows, "score": detector.decision_scores_}})
@@ -187,10 +195,10 @@ detector.save({file})
 """
 
 
-def _said(config: RunConfig) -> dict[str, Any]:
-    """The settings that make_config would not fill in by itself, and ALWAYS_SAID, as they are said elsewhere."""
+def _written_settings(config: RunConfig) -> dict[str, Any]:
+    """Return ALWAYS_WRITTEN and the settings that differ from their defaults, with a portable data set name."""
     return {
-        name: _elsewhere(value) if name == "dataset" else value
+        name: _portable_name(value) if name == "dataset" else value
         for name, value in config.model_dump().items()
-        if name in ALWAYS_SAID or (value is not None and config.with_(**{name: None}) != config)
+        if name in ALWAYS_WRITTEN or (value is not None and config.with_(**{name: None}) != config)
     }
