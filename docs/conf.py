@@ -15,6 +15,7 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 extensions += ["plain_docstrings", "repository_links", "mathml", "offline"]  # docs/_ext
 exclude_patterns = ["_build"]
+smartquotes = False
 default_role = "code"  # docstrings mark code with single backticks
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -22,11 +23,15 @@ myst_heading_anchors = 3
 autodoc_default_options = {"members": True, "undoc-members": True, "member-order": "bysource"}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+add_module_names = False
+python_maximum_signature_line_length = 90
 napoleon_google_docstring = False
 
 html_theme = "furo"
 html_title = f"AnoOnly {release}"
 html_favicon = "../assets/icon.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False

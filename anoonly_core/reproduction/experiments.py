@@ -120,13 +120,13 @@ def _variant(reading: str, baseline: str, lambda_n: float | None, varied: Mappin
 
 def _crossed(readings: Iterable[str], baselines: Iterable[str], axes: Mapping[str, Sequence[Any]]) -> list[Variant]:
     """Baseline and AnoOnly of each head at each place of a grid; λ_n itself may be one of the axes."""
-    found = []
+    found: list[Variant] = []
     for reading, baseline, *values in itertools.product(readings, baselines, *axes.values()):
         varied = dict(zip(axes, values, strict=True))
         if "batch_size" in varied and varied["batch_size"] < BASELINES[baseline].smallest_batch:
             continue
-        for lambda_n in (1.0, 0.0) if "lambda_n" not in axes else (None,):
-            found.append(_variant(reading, baseline, lambda_n, varied))
+        weights = (1.0, 0.0) if "lambda_n" not in axes else (None,)
+        found.extend(_variant(reading, baseline, lambda_n, varied) for lambda_n in weights)
     return found
 
 

@@ -157,7 +157,7 @@ def test_variables_named_are_read() -> None:
     sources = "".join(
         path.read_text("utf-8") for folder in ("app", "anoonly_core") for path in ROOT.glob(f"{folder}/**/*.py")
     )
-    read = {name for name in re.findall(r"\"(ANOONLY_[A-Z_]+)\"", sources)}
+    read = set(re.findall(r"\"(ANOONLY_[A-Z_]+)\"", sources))
     for text in TEXTS.values():
         assert set(re.findall(r"ANOONLY_[A-Z_]+", text)) <= read
     documented = set(re.findall(r"^\| `(ANOONLY_[A-Z_]+)`", TEXTS["docs/deployment.md"], re.MULTILINE))

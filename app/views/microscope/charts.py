@@ -103,7 +103,7 @@ def _gradients(figure: Panels, seen: Observation) -> list[TraceChange]:
         )
         changes += [TraceChange(trace, "x", xs), TraceChange(trace, "y", ys), TraceChange(trace, "customdata", rows)]
     changes.append(_shares(figure, seen, top + 0.14 * (top - nothing)))
-    ticks = [power for power in range(int(np.ceil(low)), int(np.floor(top)) + 1)]
+    ticks = list(range(int(np.ceil(low)), int(np.floor(top)) + 1))
     ticks = ticks[:: max(1, len(ticks) // 4)]
     figure.update_yaxes(
         tickvals=[nothing, *ticks],

@@ -28,8 +28,17 @@ from anoonly_core.results.keys import run_key
 def test_families_are_adbench_s_files() -> None:
     counts = {name: len(files_of(name)) for name in FAMILIES}
     assert counts == {
-        **{"CIFAR10": 10, "FashionMNIST": 10, "MNIST-C": 16, "MVTec-AD": 15, "SVHN": 10},
-        **{"20news": 6, "agnews": 4, "amazon": 1, "imdb": 1, "yelp": 1, "Classical": 47},
+        "CIFAR10": 10,
+        "FashionMNIST": 10,
+        "MNIST-C": 16,
+        "MVTec-AD": 15,
+        "SVHN": 10,
+        "20news": 6,
+        "agnews": 4,
+        "amazon": 1,
+        "imdb": 1,
+        "yelp": 1,
+        "Classical": 47,
     }
     named = [name for family in FAMILIES for name in files_of(family)]
     assert len(named) == len(set(named)) and set(named) <= set(manifest())

@@ -116,7 +116,7 @@ def test_the_keys_are_not_walked_through_for_every_run(store: Store) -> None:
     for key in list(keys):
         store.put(a_result(key))
     before = keys.walks
-    assert store.runs(keys).keys() == set(list(keys))
+    assert store.runs(keys).keys() == set(keys)
     assert keys.walks - before < 5
 
 

@@ -91,8 +91,11 @@ def test_each_choice_changes_what_is_read() -> None:
     page.multiselect(key=f"{table.name} anomaly species").set_value(["Adelie"]).run()
     assert uploads.get(table.name).get_schema() == make_schema(
         {
-            **{"label": "species", "anomaly": ("Adelie",), "without": ("island", "year")},
-            **{"categories": "leave_out", "missing": "drop"},
+            "label": "species",
+            "anomaly": ("Adelie",),
+            "without": ("island", "year"),
+            "categories": "leave_out",
+            "missing": "drop",
         }
     )
     path = f"{penguins()}?label=species&anomaly=Adelie&without=island,year&categories=leave_out&missing=drop"
