@@ -17,6 +17,7 @@ from app.text.verdict import describe_run
 __all__ = [
     "FIGURE_DESCRIPTIONS",
     "PROJECTION_CAVEAT",
+    "UNLABELED_NOTE",
     "Pair",
     "make_sides",
     "published_sign_sentence",
@@ -33,6 +34,7 @@ FIGURE_DESCRIPTIONS = {
     "history": "Losses and test metrics over the epochs for A and B.",
     "split": "Training and test rows of {letters} by kind, as two bars.",
 }
+UNLABELED_NOTE = "Unlabeled is not normal: the pool may contain anomalies."
 PROJECTION_CAVEAT = "t-SNE and UMAP do not preserve distances between clusters or their sizes."
 
 

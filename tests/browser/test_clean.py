@@ -29,7 +29,7 @@ def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
     for key in ("suspicion", "outcome"):
         page.wait_for_function(IN_VIEW, arg=key)
     with page.expect_download() as taken:
-        page.get_by_role("button", name="Suspicious rows as CSV").click()
+        page.get_by_role("button", name="Download suspicious rows").click()
     table = pd.read_csv(io.BytesIO(taken.value.path().read_bytes()))
     split = make_split(load_cached(str(DEFAULTS["dataset"])), make_config(**DEFAULTS))
     assert set(table["row"]) == set(split.train[~split.labeled]) and table["removed"].sum() == 32

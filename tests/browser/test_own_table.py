@@ -41,7 +41,7 @@ def test_from_a_file_to_the_scores_of_the_command_line_and_nobody_else_sees_it(o
     expect(page.locator("h5").first).to_contain_text("On one seed")
     page.get_by_role("tab", name="Take away").click()
     with page.expect_download() as taken:
-        page.get_by_role("button", name="Scores as CSV").click()
+        page.get_by_role("button", name="Download scores").click()
     scores = pd.read_csv(io.BytesIO(taken.value.path().read_bytes())).set_index("row")
 
     address = f"{path}?{READ}"
@@ -80,7 +80,7 @@ def test_marks_by_hand_find_more_of_their_kind(open_page: Open, tmp_path: Path) 
     page.get_by_role("button", name="Mark as anomaly (3)").click()
     expect(page.locator("h5").first).to_contain_text("Trained on 3 marked anomalies, DeepSAD puts")
     with page.expect_download() as taken:
-        page.get_by_role("button", name="All scores as CSV").click()
+        page.get_by_role("button", name="Download all scores").click()
     scores = pd.read_csv(io.BytesIO(taken.value.path().read_bytes()))
     assert len(scores) == 569 and (scores["mark"] == "anomaly").sum() == 3
 

@@ -124,7 +124,7 @@ def test_a_tables_words_stay_words_on_every_page(open_page: Open, dialogs: list[
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Label by hand").click()
     page.wait_for_url("**/label*")
-    looks_harmless(opened, dialogs, "All scores as CSV")
+    looks_harmless(opened, dialogs, "Download all scores")
     table = page.locator(".st-key-table [role=combobox]").input_value()
     opened.open("zero-shot", table=table, seeds="1", steps="25", tasks="4", rows="20")
     looks_harmless(opened, dialogs, "All figures", "Normal in this batch")

@@ -26,7 +26,7 @@ __all__ = ["LoadReport", "put_under_load", "warm_up"]
 
 LOOK_S = 0.25
 FEWEST = 3  # things that each session does, however slow the machine: among them are runs to train
-PROJECTING = "Projecting in a worker"
+PROJECTING = "Computing the projection"
 WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
 # Half of the controls' movements are among few settings, which soon are all cached; the others are new each time.
 SHARED = {"lambda_n": ("1", "0.1", "0"), "batch_size": ("published", "128"), "baseline": ("DeepSAD", "DevNet")}
@@ -193,7 +193,7 @@ class _Person:
         """A file that is made on the click, as a browser asks for it."""
         self._and_watch(lambda: self.visitor.open("", {"seeds": "2", "tab": "Take away"}))
         try:
-            table = self.visitor.take("Scores as CSV")
+            table = self.visitor.take("Download scores")
         except OSError as error:
             self.errors.append(f"session {self.number}: a download was lost: {error}")
         else:

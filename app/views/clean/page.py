@@ -153,7 +153,7 @@ def _draw_rows(first: PoolScores, remove: float | None) -> None:
     table = pool_table(first, remove, dataset)
     left, right = st.columns([1, 3], vertical_alignment="center")
     left.download_button(
-        "Suspicious rows as CSV",
+        "Download suspicious rows",
         lambda: table.to_csv(index=False).encode(),
         file_name=file_name(config, "suspicious.csv"),
         mime="text/csv",

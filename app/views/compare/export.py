@@ -1,4 +1,4 @@
-"""Take away: scores, the fitted detector, a script and a report, as files and as lines to copy."""
+"""The tab Take away: downloads of scores, report and detector, and the commands that reproduce them."""
 
 from __future__ import annotations
 
@@ -24,45 +24,56 @@ from app.widgets.worker_result import await_worker_result
 __all__ = ["draw_export", "scores_table"]
 
 SCRIPT_HEIGHT = 330
-ABOUT_FITTING = "Trains the first seed's run once more and keeps its network."
-NO_DETECTOR = "XGBOD is PyOD's own and has no detector here: use pyod.models.xgbod.XGBOD."
+FIT_NOTE = "Trains the run of the first seed again and saves its network."
+NO_DETECTOR = "XGBOD is part of PyOD and has no detector here. Use pyod.models.xgbod.XGBOD."
 
 
-def draw_export(findings: ReportInput, jobs: Jobs, session: str) -> None:
-    """What the page found, and what finds it again elsewhere."""
-    pair = findings.pair
-    waiting = st.container()  # over both columns, for a bar and a button that one alone would cut off
+def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
+    """Draw the tab: report, scores and detector to download, and the command and script that reproduce them.
+
+    Parameters
+    ----------
+    report : ReportInput
+        What the page shows.
+    jobs : Jobs
+        Queue that trains the detector when the user asks for it.
+    session : str
+        Session that owns the job.
+    """
+    pair = report.pair
+    progress_slot = st.container()  # one column is too narrow for the bar and its button
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
-        st.markdown("**What is on this page**")
-        _draw_page(findings)
+        st.markdown("**This page**")
+        _draw_downloads(report)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            letter = st.segmented_control("The detector of", ["A", "B"], default="B", required=True, key="taken_run")
-            run, other = (pair.b, pair.a) if letter == "B" else (pair.a, pair.b)
-            st.caption(describe_run(run.config, other.config))
+            letter = st.segmented_control("Detector of run", ["A", "B"], default="B", required=True, key="taken_run")
+            run, other_run = (pair.b, pair.a) if letter == "B" else (pair.a, pair.b)
+            st.caption(describe_run(run.config, other_run.config))
         config = run.config
         if config.baseline == "XGBOD":
             jobs.release(session, ["worker results"])
             st.info(NO_DETECTOR)
             return
-        place = st.empty()
-        st.caption("Its scores of any file's rows, on the command line")
+        button_slot = st.empty()
+        st.caption("Score the rows of any file on the command line")
         st.code(score_command(config), language="bash", wrap_lines=True)
     with right:
         script = detector_script(config)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**The same in Python**")
             st.space("stretch")
-            st.download_button("Script", script, file_name(config, "detector.py"), "text/x-python", on_click="ignore")
+            name = file_name(config, "detector.py")
+            st.download_button("Download script", script, name, "text/x-python", on_click="ignore")
         st.code(script, language="python", height=SCRIPT_HEIGHT, wrap_lines=True)
-    found = _fitted(run, jobs, session, place, waiting)
-    if found is not None:
-        with place.container():
-            _draw_detector(run, found, findings.dataset)
+    detector = _fit_detector(run, jobs, session, button_slot, progress_slot)
+    if detector is not None:
+        with button_slot.container():
+            _draw_detector(run, detector, report.dataset)
 
 
 def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
-    """The test rows of the first seed, with both scores and what the threshold flags."""
+    """Return the test rows of the first seed with their label, both scores and whether the threshold flags them."""
     return pd.DataFrame(
         {
             "row": dataset.row_ids[pair.b.test_rows],
@@ -75,68 +86,79 @@ def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
     )
 
 
-def _draw_page(findings: ReportInput) -> None:
-    pair, config = findings.pair, findings.pair.b.config
+def _draw_downloads(report: ReportInput) -> None:
+    pair, config = report.pair, report.pair.b.config
     with st.container(horizontal=True):
         st.download_button(
-            "Report as HTML",
-            lambda: report_html(findings, datetime.now(UTC)).encode(),
+            "Download report",
+            lambda: report_html(report, datetime.now(UTC)).encode(),
             file_name(config, "report.html"),
             "text/html",
             on_click="ignore",
-            help="All figures and settings in one file, which works offline and prints.",
+            help="All figures and settings in one HTML file that works offline and prints.",
         )
         st.download_button(
-            "Scores as CSV",
-            lambda: scores_table(pair, findings.dataset).to_csv(index=False).encode(),
+            "Download scores",
+            lambda: scores_table(pair, report.dataset).to_csv(index=False).encode(),
             file_name(config, "scores.csv"),
             "text/csv",
             on_click="ignore",
-            help="The test rows of the first seed, with both scores and what the threshold flags.",
+            help="CSV of the test rows of the first seed, with both scores and what the threshold flags.",
         )
 
 
-def _fitted(
-    run: RunResult, jobs: Jobs, session: str, place: DeltaGenerator, waiting: DeltaGenerator
+def _fit_detector(
+    run: RunResult, jobs: Jobs, session: str, button_slot: DeltaGenerator, progress_slot: DeltaGenerator
 ) -> DetectorResult | None:
-    """The run's detector once it was asked for and is fitted; place: for its button, waiting: for how far it is."""
+    """Fit the detector of a run in a worker after the user asks for it.
+
+    Parameters
+    ----------
+    button_slot, progress_slot : DeltaGenerator
+        Where the button and the progress bar are drawn.
+
+    Returns
+    -------
+    DetectorResult or None
+        None until the button is pressed, and if the job fails or is canceled. Waits while the job runs.
+    """
     key = detector_key(run.config)
     if st.session_state.get("detector_asked") != key and jobs.worker_result(key) is None:
         jobs.release(session, ["worker results"])
-        with place.container(horizontal=True, vertical_alignment="center"):
-            ask = {"detector_asked": key}
-            st.button("Fit the detector", on_click=st.session_state.update, kwargs=ask, type="primary")
-            st.caption(ABOUT_FITTING)
+        with button_slot.container(horizontal=True, vertical_alignment="center"):
+            request = {"detector_asked": key}
+            st.button("Fit detector", on_click=st.session_state.update, kwargs=request, type="primary")
+            st.caption(FIT_NOTE)
         return None
-    place.caption(ABOUT_FITTING)
-    with waiting:
-        found: DetectorResult | None = await_worker_result(
+    button_slot.caption(FIT_NOTE)
+    with progress_slot:
+        detector: DetectorResult | None = await_worker_result(
             jobs, session, key, "Fitting, epoch", tasks.fit_detector, run.config, name="detector"
         )
-    return found
+    return detector
 
 
-def _draw_detector(run: RunResult, found: DetectorResult, dataset: Dataset) -> None:
-    """Give the detector away, with its scores of all rows."""
+def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset) -> None:
+    """Draw the downloads of the detector and of its scores of all rows."""
     with st.container(horizontal=True):
         st.download_button(
-            "Detector",
-            found.file,
+            "Download detector",
+            detector.file,
             file_name(run.config, "detector.safetensors"),
             "application/octet-stream",
             on_click="ignore",
-            help="One file of tensors and JSON, which AnoOnlyDetector.load and the command below read.",
+            help="One file of tensors and JSON for AnoOnlyDetector.load and the command below.",
         )
         st.download_button(
-            "Scores of all rows as CSV",
-            lambda: found.table(dataset).to_csv(index=False).encode(),
+            "Download all scores",
+            lambda: detector.table(dataset).to_csv(index=False).encode(),
             file_name(run.config, "all_scores.csv"),
             "text/csv",
             on_click="ignore",
-            help="Each row's score, whether it is flagged, its known label, and what it was to the run.",
+            help="CSV of all rows: score, flag, known label and role in the run.",
         )
-    flagged = int((found.scores > found.threshold).sum())
+    flagged = int((detector.scores > detector.threshold).sum())
     st.caption(
-        f"It flags {flagged} of {dataset.rows} rows: those above its own threshold, {found.threshold:.4g}, which a "
-        "tenth of its training rows exceed."
+        f"It flags {flagged} of {dataset.rows} rows: those above its threshold of {detector.threshold:.4g}. "
+        "A tenth of its training rows exceed this threshold."
     )

@@ -1,4 +1,4 @@
-"""Compare: A, pinned, beside B, the controls."""
+"""Compare: run B from the controls beside run A, the published baseline or a pinned run."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ FOLLOW_S = 0.5
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a control."""
+    """Draw the page; Streamlit calls this on every change of a control."""
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()
     try:
         choice = draw_sidebar()
-        a, complaint = _pinned(choice)
-        plan = ComparisonRuns(choice.seeded(a), choice.seeded(choice.b))
+        a, pin_error = _pinned(choice)
+        runs = ComparisonRuns(choice.seeded(a), choice.seeded(choice.b))
         _pin_buttons(choice)
-        ADDRESS.draw_notices(plan)
-        if complaint is not None:
-            notices.warning(complaint)
+        ADDRESS.draw_notices(runs)
+        if pin_error is not None:
+            notices.warning(pin_error)
         if ensure_downloaded(choice.b.dataset, jobs, session):
-            _compare(plan, jobs, session)
+            _compare(runs, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
 
 
 def _pinned(choice: Choice) -> tuple[RunConfig, str | None]:
-    """A: the run pinned in the URL, else what is published, on B's data; and what is wrong with a pin."""
+    """Return run A, pinned in the URL or else the published baseline on the data of B, and the error of a bad pin."""
     published = baseline_of(choice.b)
     text = st.query_params.get("a")
     if not text:
@@ -54,8 +54,8 @@ def _pinned(choice: Choice) -> tuple[RunConfig, str | None]:
     try:
         return from_pin(text, choice.b), None
     except InvalidConfig as error:
-        instead = f"The published {describe_run(published)} stands instead."
-        return published, f"The link's pinned run cannot be used: {error} {instead}"
+        fallback = f"The published {describe_run(published)} is used instead."
+        return published, f"The link's pinned run cannot be used: {error} {fallback}"
 
 
 def _pin_buttons(choice: Choice) -> None:
@@ -64,71 +64,70 @@ def _pin_buttons(choice: Choice) -> None:
     with st.sidebar:
         pinned = bool(st.query_params.get("a"))
         left, right = st.columns(2)
-        if left.button("Pin B as A", help="Keep B's settings as A, then move B on.", width="stretch"):
+        if left.button("Pin B as A", help="Use the settings of B as A, then change B.", width="stretch"):
             st.query_params["a"] = pin_text(choice.b)
             st.rerun()
-        unpinned = f"A is the published {describe_run(baseline_of(choice.b))} again."
-        if right.button("Unpin A", disabled=not pinned, help=unpinned, width="stretch"):
+        unpin_help = f"Set A back to the published {describe_run(baseline_of(choice.b))}."
+        if right.button("Unpin A", disabled=not pinned, help=unpin_help, width="stretch"):
             del st.query_params["a"]
             st.rerun()
 
 
-def _compare(plan: ComparisonRuns, jobs: Jobs, session: str) -> None:
-    """Ask for the runs, draw what is finished, and come back for the rest.
+def _compare(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
+    """Request the runs, draw the finished seeds and follow the others.
 
-    While the first seed trains, the figures of the settings before stay in the browser, grayed by
-    Streamlit as out of date; nothing is drawn that is not these settings' own.
+    While the first seed trains, the browser keeps the figures of the previous settings, grayed out by Streamlit.
     """
     status = st.empty()
-    if st.session_state.get("cancelled") == plan.keys:
+    if st.session_state.get("cancelled") == runs.keys:
         jobs.release(session)
         _draw_cancelled(status, jobs)
         return
-    jobs.request_runs(session, plan.groups())
-    first = [plan.keys[0], plan.keys[len(plan.a)]]
-    if plan.finished(jobs) is None and not _wait(plan, first, jobs, session, status):
+    jobs.request_runs(session, runs.groups())
+    first = [runs.keys[0], runs.keys[len(runs.a)]]
+    if runs.finished(jobs) is None and not _wait(runs, first, jobs, session, status):
         return
-    found = plan.finished(jobs)
-    assert found is not None
-    st.session_state.shown = plan
-    draw_comparison(*found, seeds_wanted=len(plan.a))
-    draw_figures(*found, jobs, session)
-    if len(found[0]) < len(plan.a):
+    results = runs.finished(jobs)
+    assert results is not None
+    st.session_state.shown = runs
+    draw_comparison(*results, seeds_wanted=len(runs.a))
+    draw_figures(*results, jobs, session)
+    if len(results[0]) < len(runs.a):
         with status.container():
-            _follow(plan, jobs, session)
+            _follow(runs, jobs, session)
 
 
-def _wait(plan: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
-    """Show progress until the first seed is finished; False where a run failed."""
+def _wait(runs: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
+    """Show progress until the first seed of A and B is finished; return False if a run failed."""
     with status.container():
         bar, cancel = progress_row()
-    cancel.button("Cancel", key="cancel", on_click=_cancel, args=(plan.keys, session))
-    while plan.finished(jobs) is None:
+    cancel.button("Cancel", key="cancel", on_click=_cancel, args=(runs.keys, session))
+    while runs.finished(jobs) is None:
         if draw_failures(keys, jobs, status):
             return False
-        draw_run_progress(bar, "Training", plan, keys, jobs)
+        draw_run_progress(bar, "Training", runs, keys, jobs)
         if jobs.view(keys) is None:
-            jobs.request_runs(session, plan.groups())  # its worker was stopped beneath us: ask again
+            jobs.request_runs(session, runs.groups())  # another session stopped the worker: request again
         time.sleep(POLL_S)
     status.empty()
     return True
 
 
 @st.fragment(run_every=FOLLOW_S)
-def _follow(plan: ComparisonRuns, jobs: Jobs, session: str) -> None:
-    """Show the other seeds' progress beside the figures of the first, which can be used meanwhile."""
-    found = plan.finished(jobs)
-    if st.session_state.get("cancelled") == plan.keys or (found is not None and len(found[0]) == len(plan.a)):
+def _follow(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
+    """Show the progress of the remaining seeds, while the figures of the first can be used."""
+    results = runs.finished(jobs)
+    if st.session_state.get("cancelled") == runs.keys or (results is not None and len(results[0]) == len(runs.a)):
         st.rerun()
-    place = st.container()
-    if draw_failures(plan.keys, jobs, place):
+    slot = st.container()
+    if draw_failures(runs.keys, jobs, slot):
         return
-    with place:
+    with slot:
         bar, cancel = progress_row()
-    cancel.button("Cancel", key="cancel_rest", on_click=_cancel, args=(plan.keys, session))
-    draw_run_progress(bar, f"Training {len(plan.a)} seeds for the spread", plan, plan.keys, jobs)
-    if jobs.view(plan.keys) is None:
-        jobs.request_runs(session, plan.groups())
+    cancel.button("Cancel", key="cancel_rest", on_click=_cancel, args=(runs.keys, session))
+    draw_run_progress(bar, f"Training {len(runs.a)} seeds for the spread", runs, runs.keys, jobs)
+    if jobs.view(runs.keys) is None:
+        jobs.request_runs(session, runs.groups())
 
 
 def _cancel(keys: list[str], session: str) -> None:
@@ -137,11 +136,11 @@ def _cancel(keys: list[str], session: str) -> None:
 
 
 def _draw_cancelled(status: DeltaGenerator, jobs: Jobs) -> None:
-    shown: ComparisonRuns | None = st.session_state.get("shown")
+    last_runs: ComparisonRuns | None = st.session_state.get("shown")
     with status.container(horizontal=True, vertical_alignment="center"):
-        st.warning("Cancelled. The figures below, if any, are those of the settings that finished before.")
+        st.warning("Canceled. Any figures below belong to the settings that finished before.")
         st.button("Train", on_click=st.session_state.pop, args=("cancelled",))
-    found = shown.finished(jobs) if shown else None
-    if found is not None:
-        draw_comparison(*found, seeds_wanted=len(found[0]))
-        draw_figures(*found, jobs, st.session_state.session)
+    results = last_runs.finished(jobs) if last_runs else None
+    if results is not None:
+        draw_comparison(*results, seeds_wanted=len(results[0]))
+        draw_figures(*results, jobs, st.session_state.session)

@@ -1,4 +1,4 @@
-"""Watch it learn: both runs of a comparison again, epoch by epoch, moved in the browser."""
+"""The view "watch it learn": both runs of a comparison as an animation over the epochs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from anoonly_core.results.keys import replay_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import file_name
 from app.charts import animation
+from app.charts.pair import PROJECTION_CAVEAT
 from app.charts.style import MODEBAR, Side
 from app.server.jobs import Jobs
 from app.views.compare.replay_chart import replay_animation
@@ -33,35 +34,55 @@ def draw_replay(
     projector: str,
     jobs: Jobs,
     session: str,
-    beside: DeltaGenerator,
+    export_slot: DeltaGenerator,
 ) -> None:
-    """Record both runs, unless they are recorded, and show them at any epoch; beside: where they are taken away."""
+    """Draw the animation of A and B over the epochs; train and record both runs first unless this is done.
+
+    Parameters
+    ----------
+    a, b : RunResult
+        The runs of the first seed.
+    dataset : Dataset
+        Their data set.
+    sides : sequence of Side
+        A and B as the charts need them.
+    projector : str
+        "pca", "tsne" or "umap", for the maps.
+    jobs : Jobs
+        Queue that records the runs. Waits until it is done.
+    session : str
+        Session that owns the job.
+    export_slot : DeltaGenerator
+        Where the download button is drawn.
+    """
     configs = [a.config, b.config]
     key = replay_key(configs, projector)
-    found: Replay | None = await_worker_result(
+    replay: Replay | None = await_worker_result(
         jobs, session, key, "Recording, step", tasks.record_replay, configs, projector
     )
-    if found is None:
+    if replay is None:
         return
-    moving = replay_animation(found, [side.name for side in sides], [dataset.row_ids[reel.rows] for reel in found.runs])
-    draw_player(moving, key=key, chart=CHART, label="epoch")
+    row_ids = [dataset.row_ids[run.rows] for run in replay.runs]
+    replay_figure = replay_animation(replay, [side.name for side in sides], row_ids)
+    draw_player(replay_figure, key=key, chart=CHART, label="epoch")
     st.plotly_chart(
-        moving.figure,
+        replay_figure.figure,
         key=CHART,
         config=MODEBAR,
         alt="Score distributions and hidden features of A and B at the same epoch; metrics and losses over all epochs.",
     )
-    drawn = len(found.runs[0].plotted)
-    shortened = f" {drawn} of the {len(found.runs[0].rows)} rows are in the maps." if projector != "pca" else ""
-    little = "" if projector == "pca" else " Distances between clusters mean little here."
+    plotted = len(replay.runs[0].plotted)
+    subset = f" {plotted} of the {len(replay.runs[0].rows)} rows are in the maps." if projector != "pca" else ""
+    caveat = "" if projector == "pca" else f" {PROJECTION_CAVEAT}"
     st.caption(
-        "The first seed. A and B begin with the same split, and where they differ in λₙ or norm alone with the same "
-        f"weights and batches.{shortened}{little}"
+        "The first seed. A and B start from the same split, and from the same weights and batches if only λₙ or the "
+        f"norm differs.{subset}{caveat}"
     )
-    beside.download_button(
-        "Take the replay away, as HTML",
-        lambda: animation.export_html(moving),
+    export_slot.download_button(
+        "Download replay",
+        lambda: animation.export_html(replay_figure),
         file_name(b.config, "replay.html"),
         "text/html",
         on_click="ignore",
+        help="The animation in one HTML file that works offline.",
     )

@@ -1,4 +1,4 @@
-"""The film of two runs that learn: score distributions, hidden features and curves, all at the same epoch."""
+"""Animation of two runs over the epochs: score distributions, hidden features, metrics and losses."""
 
 from __future__ import annotations
 
@@ -6,22 +6,41 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from anoonly_core.replay.result import Replay, RunReplay
+from anoonly_core.replay.result import Replay
 from anoonly_core.results.result import Role
 from app.charts.animation import Animation, TraceChange
 from app.charts.panels import Panels
-from app.charts.style import ANOMALY, MAX_LINE_MARKERS, NEUTRAL, NORMAL, ROLE_MARKS, SIDE_LINES, ScoreScale
+from app.charts.style import (
+    ANOMALY,
+    HISTOGRAM_BINS,
+    MAX_LINE_MARKERS,
+    NEUTRAL,
+    NORMAL,
+    ROLE_MARKS,
+    SIDE_LINES,
+    ScoreScale,
+)
+from app.text.labels import METRIC_LABELS, PROJECTION_LABELS
 
 __all__ = ["replay_animation"]
 
-HISTOGRAM_BINS = 48
 SMALL = 12
 HEIGHT = 432
-CURVES = {"aucpr_anomaly": "AUCPR anomaly", "aucroc": "AUCROC"}
+CURVES = {name: METRIC_LABELS[name] for name in ("aucpr_anomaly", "aucroc")}
 
 
 def replay_animation(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarray]) -> Animation:
-    """The film of A and B, a moment a recorded epoch; names: theirs; row_ids: of each reel's rows."""
+    """Draw the animation of A and B with one moment a recorded epoch.
+
+    Parameters
+    ----------
+    replay : Replay
+        The recorded runs A and B.
+    names : sequence of str
+        Names of A and B.
+    row_ids : sequence of np.ndarray
+        Row ids of the data set for the rows of each recorded run, int64 [m].
+    """
     figure = Panels(2, 3, spacing=(0.05, 0.19), widths=[0.37, 0.37, 0.26], heights=[0.42, 0.58])
     changes = [*_scores(figure, replay, names), *_maps(figure, replay, row_ids)]
     _metrics(figure, replay)
@@ -55,38 +74,34 @@ def _caption(replay: Replay, moment: int) -> str:
         for name, label in CURVES.items()
     )
     ended = [
-        f" · {letter} ended at epoch {len(reel.losses['loss_normal'])}"
-        for letter, reel in zip("AB", replay.runs, strict=True)
-        if epoch > len(reel.losses["loss_normal"])
+        f" · {letter} ended at epoch {len(run.losses['loss_normal'])}"
+        for letter, run in zip("AB", replay.runs, strict=True)
+        if epoch > len(run.losses["loss_normal"])
     ]
     when = "Before the first step" if epoch == 0 else f"Epoch {epoch} of {replay.epochs[-1]}"
     return f"{when} · A → B: {figures}{''.join(ended)}"
 
 
-def _tested(reel: RunReplay, role: int) -> np.ndarray:
-    return np.flatnonzero(reel.role == role)
-
-
 def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceChange]:
-    """Each class as a share of itself, on each moment's own scale: what counts is the order."""
-    axes = []
-    for reel in replay.runs:
-        tested = reel.role != Role.LABELED_ANOMALY
-        axes.append(np.stack([np.arcsinh(ScoreScale.of(own[tested]).units(own)) for own in reel.scores]))
-    low, high = min(float(own.min()) for own in axes), max(float(own.max()) for own in axes)
+    """Draw each class in percent of its rows; each moment has its own scale, as only the order of scores matters."""
+    positions = []
+    for run in replay.runs:
+        is_test = run.role != Role.LABELED_ANOMALY
+        positions.append(np.stack([np.arcsinh(ScoreScale.of(scores[is_test]).units(scores)) for scores in run.scores]))
+    low, high = min(float(array.min()) for array in positions), max(float(array.max()) for array in positions)
     edges = np.linspace(low - 0.1, high + 0.1, HISTOGRAM_BINS + 1)
     outline = np.repeat(edges, 2)
     changes = []
     tallest = 0.0
-    for column, (reel, places, name) in enumerate(zip(replay.runs, axes, names, strict=True), start=1):
+    for column, (run, run_positions, name) in enumerate(zip(replay.runs, positions, names, strict=True), start=1):
         for role, label, color in ((Role.TEST_NORMAL, "normal", NORMAL), (Role.TEST_ANOMALY, "anomaly", ANOMALY)):
-            mine = _tested(reel, role)
+            rows = np.flatnonzero(run.role == role)
             heights = []
-            for own in places:
-                counts, _ = np.histogram(own[mine], edges)
-                shares = np.repeat(100 * counts / max(len(mine), 1), 2)
+            for epoch_positions in run_positions:
+                counts, _ = np.histogram(epoch_positions[rows], edges)
+                shares = np.repeat(100 * counts / max(len(rows), 1), 2)
                 heights.append(np.concatenate([[0], shares, [0]]).astype(np.float32))
-            tallest = max(tallest, *(float(own.max()) for own in heights))
+            tallest = max(tallest, *(float(array.max()) for array in heights))
             figure.add_scatter(
                 x=outline,
                 y=heights[-1],
@@ -118,14 +133,14 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceC
 
 def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[TraceChange]:
     changes = []
-    spans = [_span(reel.points) for reel in replay.runs]
+    spans = [_span(run.points) for run in replay.runs]
     if replay.shared_plane:
         spans = [(np.minimum(spans[0][0], spans[1][0]), np.maximum(spans[0][1], spans[1][1]))] * 2
-    for column, (reel, ids, (low, high)) in enumerate(zip(replay.runs, row_ids, spans, strict=True), start=1):
-        role = reel.role[reel.plotted]
-        for kind, (name, color, symbol, size, opacity) in ROLE_MARKS.items():
-            mine = np.flatnonzero(role == kind)
-            xs, ys = ([own[mine, axis] for own in reel.points] for axis in (0, 1))
+    for column, (run, ids, (low, high)) in enumerate(zip(replay.runs, row_ids, spans, strict=True), start=1):
+        roles = run.role[run.plotted]
+        for role, (name, color, symbol, size, opacity) in ROLE_MARKS.items():
+            rows = np.flatnonzero(roles == role)
+            xs, ys = ([points[rows, axis] for points in run.points] for axis in (0, 1))
             figure.add_scatter(
                 x=xs[-1],
                 y=ys[-1],
@@ -133,7 +148,7 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
                 name=name,
                 legendgroup=name,
                 showlegend=column == 1,
-                customdata=ids[reel.plotted][mine],
+                customdata=ids[run.plotted][rows],
                 marker={
                     "color": color,
                     "symbol": symbol,
@@ -149,43 +164,43 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
         hidden = {"showticklabels": False, "zeroline": False, "ticks": ""}
         figure.update_xaxes(range=[low[0], high[0]], **hidden, row=2, col=column)
         figure.update_yaxes(range=[low[1], high[1]], **hidden, row=2, col=column)
-        plane = "one plane for A and B" if replay.shared_plane else "its own plane"
-        how = f"PCA, {plane}" if replay.projector == "pca" else {"tsne": "t-SNE", "umap": "UMAP"}[replay.projector]
-        figure.add_title(f"hidden features, <b>{'AB'[column - 1]}</b>  ({how})", 2, column, SMALL)
+        plane = "same plane for A and B" if replay.shared_plane else "its own plane"
+        projection = f"PCA, {plane}" if replay.projector == "pca" else PROJECTION_LABELS[replay.projector]
+        figure.add_title(f"hidden features, <b>{'AB'[column - 1]}</b>  ({projection})", 2, column, SMALL)
     return changes
 
 
 def _span(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the axes show of a map: all points at the end, and of the moments before all but for far outliers."""
+    """Return the axis limits of a map: all points of the last epoch, and 99.6 % of those of all epochs."""
     low, high = np.percentile(points.reshape(-1, 2), [0.2, 99.8], axis=0)
     low, high = np.minimum(low, points[-1].min(axis=0)), np.maximum(high, points[-1].max(axis=0))
-    room = 0.06 * np.maximum(high - low, 1e-6)
-    return low - room, high + room
+    padding = 0.06 * np.maximum(high - low, 1e-6)
+    return low - padding, high + padding
 
 
 def _metrics(figure: Panels, replay: Replay) -> None:
-    for letter, reel in zip("AB", replay.runs, strict=True):
+    for letter, run in zip("AB", replay.runs, strict=True):
         for name, label in CURVES.items():
-            look = (ANOMALY, "diamond") if name == "aucpr_anomaly" else (NEUTRAL, "square")
-            _line(figure, 1, replay.epochs, reel.metrics[name], f"{letter}  {label}", *look, SIDE_LINES[letter][0])
+            marker = (ANOMALY, "diamond") if name == "aucpr_anomaly" else (NEUTRAL, "square")
+            _line(figure, 1, replay.epochs, run.metrics[name], f"{letter}  {label}", *marker, SIDE_LINES[letter][0])
     figure.update_yaxes(range=[0, 1.03], row=1, col=3)
     figure.add_title("AUCPR ◆, AUCROC ■; A --, B —", 1, 3, SMALL)
 
 
 def _losses(figure: Panels, replay: Replay) -> None:
-    for letter, reel in zip("AB", replay.runs, strict=True):
+    for letter, run in zip("AB", replay.runs, strict=True):
         for name, color, symbol, label in (
             ("loss_normal", NORMAL, "circle", "L_N, pool (before λₙ)"),
             ("loss_anomaly", ANOMALY, "star", "L_A, labeled anomalies"),
         ):
-            values = reel.losses[name]
+            values = run.losses[name]
             if (values > 0).any():
-                shown = np.where(values > 0, values, np.nan)
+                positive_values = np.where(values > 0, values, np.nan)
                 epochs = np.arange(1, len(values) + 1)
-                _line(figure, 2, epochs, shown, f"{letter}  {label}", color, symbol, SIDE_LINES[letter][0])
-    above_zero = [own for reel in replay.runs for values in reel.losses.values() for own in values[values > 0]]
-    decades = float(np.log10(max(above_zero, default=1.0) / min(above_zero, default=1.0)))
-    # So many decades apart that the ticks' words do not run into each other.
+                _line(figure, 2, epochs, positive_values, f"{letter}  {label}", color, symbol, SIDE_LINES[letter][0])
+    positive = [value for run in replay.runs for values in run.losses.values() for value in values[values > 0]]
+    decades = float(np.log10(max(positive, default=1.0) / min(positive, default=1.0)))
+    # Fewer ticks over many decades, so that their labels do not overlap.
     figure.update_yaxes(type="log", exponentformat="power", dtick=1 + decades // 4, row=2, col=3)
     figure.update_xaxes(title={"text": "epoch", "standoff": 16, "font": {"size": 12}}, row=2, col=3)
     figure.add_title("losses: L_N ●, L_A ★", 2, 3, SMALL)
@@ -209,10 +224,10 @@ def _line(
 
 
 def _clock(figure: Panels, replay: Replay) -> list[TraceChange]:
-    """A line through the curves at the epoch on show."""
+    """Draw a vertical line through the curves at the epoch on show."""
     changes = []
     times = [np.array([epoch, epoch], dtype=np.float32) for epoch in replay.epochs]
-    losses = [own for reel in replay.runs for values in reel.losses.values() for own in values[values > 0]]
+    losses = [value for run in replay.runs for values in run.losses.values() for value in values[values > 0]]
     for row, span in ((1, [0, 1.03]), (2, [min(losses, default=0.1), max(losses, default=1.0)])):
         figure.add_scatter(
             x=times[-1],

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file: its sentence, its figures, and all that is needed to make it again; works offline."""
+"""A comparison as one HTML file that works offline: headline, figures, settings and the commands to repeat it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from app.charts import runs as charts
 from app.charts.pair import (
     FIGURE_DESCRIPTIONS,
     PROJECTION_CAVEAT,
+    UNLABELED_NOTE,
     Pair,
     published_sign_sentence,
     split_sentence,
@@ -33,8 +34,8 @@ from app.text.verdict import describe_run, format_difference, paired_differences
 
 __all__ = ["ReportInput", "report_html"]
 
-WIDTH = 1000  # of a figure: a landscape page's
-# The file may ask nothing of anybody, whatever stands in it.
+WIDTH = 1000  # of a figure in pixels, for a landscape page
+# The file makes no network request, whatever its content.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 STYLE = """
 @page { size: A4 landscape; margin: 12mm }
@@ -54,10 +55,18 @@ figure { margin: 16px 0 24px; break-inside: avoid } table, pre { break-inside: a
 
 @dataclass(frozen=True, eq=False)
 class ReportInput:
-    """What the Compare page shows.
+    """Content of the Compare page that goes into its report.
 
-    a, b: the runs, seed by seed. pair: the first seed's, at the threshold. maps: what the projection is called, and
-    the maps.
+    Attributes
+    ----------
+    a, b : sequence of RunResult
+        Finished runs, seed by seed.
+    dataset : Dataset
+        Data set of the runs.
+    pair : Pair
+        The runs of the first seed at the threshold on show.
+    maps : callable
+        Returns the label of the projection and the three maps.
     """
 
     a: Sequence[RunResult]
@@ -67,29 +76,37 @@ class ReportInput:
     maps: Callable[[], tuple[str, list[charts.RowMap]]]
 
 
-def report_html(findings: ReportInput, made: datetime) -> str:
-    """The report. Every word in it that a user could have written is escaped."""
-    a, b = findings.a[0].config, findings.b[0].config
-    found = paired_differences(findings.a, findings.b)
-    seeds = [run.config.seed for run in findings.b]
+def report_html(report: ReportInput, created: datetime) -> str:
+    """Return the report as an HTML page; text that a user may have written is escaped.
+
+    Parameters
+    ----------
+    report : ReportInput
+        What the page shows.
+    created : datetime
+        Time of the report, with a time zone.
+    """
+    a, b = report.a[0].config, report.b[0].config
+    differences = paired_differences(report.a, report.b)
+    seeds = [run.config.seed for run in report.b]
     parts = [
-        f'<p class="lead">{_marked(verdict(a, b, found["aucpr_anomaly"], len(seeds)))}</p>',
-        _heading("What came out"),
-        _metrics(findings),
+        f'<p class="lead">{_to_html(verdict(a, b, differences["aucpr_anomaly"], len(seeds)))}</p>',
+        _heading("Results"),
+        _metrics(report),
         _small(
             f"Means over {_count(len(seeds), 'seed')} ({', '.join(map(str, seeds))}). ± is the 95 % interval of the "
-            "mean paired difference; chance is what scores without any skill get. A score is not a probability."
+            "mean paired difference; chance is the value of random scores. A score is not a probability."
         ),
-        _heading("The figures"),
-        _small(f"They show the first seed, {seeds[0]}."),
-        *_figures(findings),
-        _heading("The settings"),
+        _heading("Figures"),
+        _small(f"All figures show the first seed, {seeds[0]}."),
+        *_figures(report),
+        _heading("Settings"),
         _table(["", "A", "B"], _settings(a, b)),
-        _heading("The data"),
-        _table([], _data(b.dataset, findings.dataset)),
-        _heading("To make it again"),
+        _heading("Data"),
+        _table([], _data(b.dataset, report.dataset)),
+        _heading("Commands"),
         *(_command(letter, config, len(seeds)) for letter, config in (("A", a), ("B", b))),
-        _small(f"Made by anoonly {__version__} on {made:%Y-%m-%d %H:%M %Z}."),
+        _small(f"Made by anoonly {__version__} on {created:%Y-%m-%d %H:%M %Z}."),
     ]
     title = f"{describe_run(b, a)} beside {describe_run(a, b)}"
     return (
@@ -100,56 +117,62 @@ def report_html(findings: ReportInput, made: datetime) -> str:
     )
 
 
-def _metrics(findings: ReportInput) -> str:
-    chance = chance_levels(findings.pair.b.y_test)
+def _metrics(report: ReportInput) -> str:
+    chance = chance_levels(report.pair.b.y_test)
     rows = [
-        [METRIC_LABELS[name], f"{own.a:.3f}", f"{own.b:.3f}", format_difference(own, 3), f"{chance[name]:.2f}"]
-        for name, own in paired_differences(findings.a, findings.b).items()
+        [
+            METRIC_LABELS[name],
+            f"{difference.a:.3f}",
+            f"{difference.b:.3f}",
+            format_difference(difference, 3),
+            f"{chance[name]:.2f}",
+        ]
+        for name, difference in paired_differences(report.a, report.b).items()
     ]
     return _table(["", "A", "B", "B − A", "chance"], rows, numbers=True)
 
 
-def _figures(findings: ReportInput) -> Iterable[str]:
-    """Each figure with its sentence; the first one brings Plotly along for all."""
-    pair = findings.pair
-    # A file's own name stands below, in the table of the data, where nothing reads it as Markdown.
+def _figures(report: ReportInput) -> Iterable[str]:
+    """Yield each figure with its caption; the first one embeds Plotly for all."""
+    pair = report.pair
+    # The name of a user's file is only in the table of the data, where it is not read as Markdown.
     name = pair.b.config.dataset if source_file(pair.b.config.dataset) is None else "the table"
-    projection, panels = findings.maps()
-    little = "" if projection == "PCA" else f" {PROJECTION_CAVEAT}"
-    drawn: list[tuple[go.Figure, str]] = [
+    projection, panels = report.maps()
+    caveat = "" if projection == "PCA" else f" {PROJECTION_CAVEAT}"
+    figures: list[tuple[go.Figure, str]] = [
         (
             pair.scores(),
-            f"{FIGURE_DESCRIPTIONS['scores']} It stands {pair.threshold:g} interquartile ranges above the median.",
+            f"{FIGURE_DESCRIPTIONS['scores']} It is {pair.threshold:g} interquartile ranges above the median.",
         ),
-        (charts.points_figure(panels), f"{FIGURE_DESCRIPTIONS['points']} By {projection}.{little}"),
+        (charts.points_figure(panels), f"{FIGURE_DESCRIPTIONS['points']} By {projection}.{caveat}"),
         (pair.curves(), f"{FIGURE_DESCRIPTIONS['curves']} {published_sign_sentence(pair.a, pair.b)}"),
         (pair.confusion(), FIGURE_DESCRIPTIONS["confusion"]),
     ]
-    trained = " ".join(training_sentences(pair.a, pair.b))
+    training = " ".join(training_sentences(pair.a, pair.b))
     if pair.has_history:
-        drawn.append((pair.history(), f"{FIGURE_DESCRIPTIONS['history']} {trained}"))
+        figures.append((pair.history(), f"{FIGURE_DESCRIPTIONS['history']} {training}"))
     for letters, run in pair.splits.items():
         sentence = f"{FIGURE_DESCRIPTIONS['split'].format(letters=letters)} {split_sentence(letters, run, name)}"
-        drawn.append((charts.split_figure(run.counts), sentence))
-    for number, (figure, sentence) in enumerate(drawn):
+        figures.append((charts.split_figure(run.counts), sentence))
+    for number, (figure, sentence) in enumerate(figures):
         figure.update_layout(template="plotly_white", width=WIDTH, dragmode=False)
         body = figure.to_html(
             full_html=False, include_plotlyjs=number == 0, config=MODEBAR, div_id=f"figure_{number + 1}"
         )
-        yield f"<figure>{body}<figcaption>{_marked(sentence)}</figcaption></figure>"
+        yield f"<figure>{body}<figcaption>{_to_html(sentence)}</figcaption></figure>"
     if not pair.has_history:
-        yield _small(trained)
-    yield _small("Unlabeled is not normal: the pool holds whatever nobody has looked at.")
+        yield _small(training)
+    yield _small(UNLABELED_NOTE)
 
 
 def _settings(a: RunConfig, b: RunConfig) -> Iterable[list[str]]:
     for name in RULES:
         if name not in ("dataset", "seed"):
-            yield [name, *("–" if (value := getattr(own, name)) is None else str(value) for own in (a, b))]
+            yield [name, *("–" if (value := getattr(config, name)) is None else str(value) for config in (a, b))]
 
 
 def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
-    """Where the rows come from; of a user's own file also how it was read."""
+    """Yield the facts of the data set: its origin and size, and the schema of a user's file."""
     entry, schema = find(name), TableSchema()
     if isinstance(entry, UploadEntry):
         yield ["file", entry.upload.file_name]
@@ -158,10 +181,10 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
         yield ["file", entry.path.name]
         schema = entry.schema
     else:
-        where = dataset.provenance
+        provenance = dataset.provenance
         yield ["data set", name]
-        yield ["from", ", ".join(filter(None, (where.source, where.note)))]
-        yield ["license", where.license]
+        yield ["from", ", ".join(filter(None, (provenance.source, provenance.note)))]
+        yield ["license", provenance.license]
     for key, value in schema.model_dump(exclude_defaults=True).items():
         yield [f"read by {key}", ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     known = dataset.y[dataset.known]
@@ -174,35 +197,35 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
 
 
 def _command(letter: str, config: RunConfig, seeds: int) -> str:
-    more = f" --seeds {seeds}" if seeds > 1 else ""
-    return f"<p><strong>{letter}</strong></p><pre>{html.escape(run_command(config) + more)}</pre>"
+    seeds_option = f" --seeds {seeds}" if seeds > 1 else ""
+    return f"<p><strong>{letter}</strong></p><pre>{html.escape(run_command(config) + seeds_option)}</pre>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = False) -> str:
-    """A table of plain words; a row whose A and B differ stands out."""
+    """Return an HTML table of escaped text; a row with different cells for A and B is highlighted."""
     lines = []
     if head:
         lines.append("<tr>" + "".join(f"<th>{html.escape(word)}</th>" for word in head) + "</tr>")
-    kind = ' class="number"' if numbers else ""
+    cell_class = ' class="number"' if numbers else ""
     for first, *others in rows:
-        apart = ' class="apart"' if not numbers and len(others) == 2 and others[0] != others[1] else ""
-        cells = "".join(f"<td{kind}>{html.escape(word)}</td>" for word in others)
-        lines.append(f"<tr{apart}><td>{html.escape(first)}</td>{cells}</tr>")
+        row_class = ' class="apart"' if not numbers and len(others) == 2 and others[0] != others[1] else ""
+        cells = "".join(f"<td{cell_class}>{html.escape(word)}</td>" for word in others)
+        lines.append(f"<tr{row_class}><td>{html.escape(first)}</td>{cells}</tr>")
     return f"<table>{''.join(lines)}</table>"
 
 
-def _heading(words: str) -> str:
-    return f"<h2>{html.escape(words)}</h2>"
+def _heading(text: str) -> str:
+    return f"<h2>{html.escape(text)}</h2>"
 
 
-def _small(words: str) -> str:
-    return f'<p class="small">{_marked(words)}</p>'
+def _small(markdown: str) -> str:
+    return f'<p class="small">{_to_html(markdown)}</p>'
 
 
-def _marked(markdown: str) -> str:
-    """One of the page's sentences, escaped, with what is bold in it."""
+def _to_html(markdown: str) -> str:
+    """Escape a sentence for HTML and convert its bold parts."""
     return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(markdown))
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What the Compare page draws of finished runs: the sentence, the metrics, the charts."""
+"""Finished runs on the Compare page: headline, metrics and charts."""
 
 from __future__ import annotations
 
@@ -32,61 +32,69 @@ from app.widgets.tile import TILE_HELP, tile
 __all__ = ["draw_comparison", "draw_figures"]
 
 FOLLOW_S = 0.5
-PANEL_NAME = 30  # letters that fit over a third of a projector
+MAX_PANEL_NAME = 30  # characters above a third of the page on a projector
 
 
 def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted: int) -> None:
-    """The sentence and the three metrics, over the seeds that are finished."""
-    found = paired_differences(a, b)
-    more = f" *({seeds_wanted - len(a)} more seeds are training.)*" if len(a) < seeds_wanted else ""
-    st.markdown(f"##### {verdict(a[0].config, b[0].config, found['aucpr_anomaly'], len(a))}{more}")
+    """Draw the headline and the three metric tiles over the finished seeds.
+
+    Parameters
+    ----------
+    a, b : sequence of RunResult
+        Finished runs, seed by seed.
+    seeds_wanted : int
+        Number of seeds that the user asked for.
+    """
+    differences = paired_differences(a, b)
+    progress = f" *({seeds_wanted - len(a)} more seeds are training.)*" if len(a) < seeds_wanted else ""
+    st.markdown(f"##### {verdict(a[0].config, b[0].config, differences['aucpr_anomaly'], len(a))}{progress}")
     chance = chance_levels(b[0].y_test)
     for column, name in zip(st.columns(3), COMPARED_METRICS, strict=True):
         with column.container(border=True):
-            st.markdown(tile(METRIC_LABELS[name], found[name], chance[name]), help=TILE_HELP.format(seeds=len(a)))
+            st.markdown(tile(METRIC_LABELS[name], differences[name], chance[name]), help=TILE_HELP.format(seeds=len(a)))
 
 
 @st.fragment
 def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs: Jobs, session: str) -> None:
-    """The charts of the first seed: one threshold and one selection run through all of them."""
-    ADDRESS.remember()  # threshold and projection move here, without the rest of the page
+    """Draw the charts of the first seed; all share one threshold and one selection of rows."""
+    ADDRESS.remember()  # a fragment: threshold and projection change here without a rerun of the page
     a, b = runs_a[0], runs_b[0]
     dataset = load_cached(b.config.dataset)
     if b.counts["test_copies_of_training_part"]:
         share = b.counts["test_copies_of_training_part"] / b.counts["test"]
-        st.warning(f"Leak: {share:.0%} of the test rows are copies of training rows under this protocol.")
-    scores_place = st.container()
-    view_place, projection_place, threshold_place = st.columns([1.25, 1.1, 2.2], vertical_alignment="bottom")
-    without = [r.config.baseline for r in (a, b) if not BASELINES[r.config.baseline].has("epochs")]
-    with view_place:
-        view = _draw_view_control(disabled=bool(without))
-    if without:
+        st.warning(f"Leak: {share:.0%} of the test rows are copies of training rows. Choose another protocol.")
+    scores_slot = st.container()
+    view_slot, projection_slot, threshold_slot = st.columns([1.25, 1.1, 2.2], vertical_alignment="bottom")
+    without_epochs = [r.config.baseline for r in (a, b) if not BASELINES[r.config.baseline].has("epochs")]
+    with view_slot:
+        view = _draw_view_control(disabled=bool(without_epochs))
+    if without_epochs:
         view = "trained"
-    with projection_place:
+    with projection_slot:
         projector = _draw_projection_control()
     if view == "learn":
-        draw_replay(a, b, dataset, make_sides(a, b), projector, jobs, session, beside=threshold_place)
+        draw_replay(a, b, dataset, make_sides(a, b), projector, jobs, session, export_slot=threshold_slot)
         return
-    threshold = threshold_place.select_slider(
-        "Threshold: score, in interquartile ranges above the median of the test rows",
+    threshold = threshold_slot.select_slider(
+        "Threshold (interquartile ranges above the median)",
         THRESHOLDS,
         DEFAULT_THRESHOLD,
         key="threshold",
         bind="query-params",
     )
     pair = Pair(a, b, threshold)
-    scores_place.plotly_chart(pair.scores(), key="scores", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["scores"])
+    scores_slot.plotly_chart(pair.scores(), key="scores", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["scores"])
     maps = _Maps(pair, dataset, jobs)
     selected, waiting = _draw_points(maps, projector, session)
     if waiting:
         _follow_points(jobs, waiting)
-    findings = ReportInput(runs_a, runs_b, dataset, pair, lambda: maps.finished(projector))
-    draw_tabs(pair, dataset, selected, findings, jobs, session)
+    report = ReportInput(runs_a, runs_b, dataset, pair, lambda: maps.finished(projector))
+    draw_tabs(pair, dataset, selected, report, jobs, session)
 
 
 def _draw_view_control(disabled: bool) -> str:
     chosen: str = st.segmented_control(
-        "Show the runs",
+        "View of the runs",
         list(VIEWS),
         default="trained",
         required=True,
@@ -94,39 +102,39 @@ def _draw_view_control(disabled: bool) -> str:
         key="view",
         bind="query-params",
         disabled=disabled,
-        help="Watch it learn: both runs again, epoch by epoch, from the same first weights, split and batches. "
-        "XGBOD has no epochs to watch.",
+        help="Watch it learn: trains both runs again and shows every epoch, from the same initial weights, split and "
+        "batches. XGBOD has no epochs to watch.",
     )
     return chosen
 
 
 def _draw_projection_control() -> str:
     chosen: str = st.segmented_control(
-        "Projection of the features",
+        "Projection of features",
         list(PROJECTION_LABELS),
         default="pca",
         required=True,
         format_func=PROJECTION_LABELS.__getitem__,
         key="projection",
         bind="query-params",
-        help="PCA is drawn at once; t-SNE and UMAP are computed in a worker.",
+        help="PCA is immediate; t-SNE and UMAP are computed in a worker.",
     )
     return chosen
 
 
 @dataclass(frozen=True, eq=False)
 class _Maps:
-    """The three maps: of the input features, and of what each run sees."""
+    """The three maps of the test rows: input features, hidden features of A, hidden features of B."""
 
     pair: Pair
     dataset: Dataset
     jobs: Jobs
 
     def wanted(self, projector: str) -> list[tuple[str, str, np.ndarray, Sample]]:
-        """Each map's title, its key, its features and the rows that it shows."""
+        """Return title, cache key, features [rows, columns] and sample of each map."""
         a, b = self.pair.a, self.pair.b
         inputs = scaled_inputs(self.dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale)
-        # Each with its own rows: where A and B differ in their labels, they train on other ones.
+        # A and B show different labeled rows if their labels differ.
         return [
             ("input features", input_points_key(b.config, projector), inputs, b.sample),
             *(
@@ -136,16 +144,16 @@ class _Maps:
         ]
 
     def panels(self, projector: str) -> dict[str, charts.RowMap]:
-        """The maps by their keys, without points where they are not there yet."""
-        found = {}
-        for title, key, table, sample in self.wanted(projector):
-            quick = projector == "pca"
-            points = self.jobs.points_now(key, table, projector) if quick else self.jobs.points(key)
-            found[key] = charts.RowMap(title, points, sample.role, self.dataset.row_ids[sample.rows])
-        return found
+        """Return the maps by cache key; `points` is None while a projection is being computed."""
+        maps = {}
+        for title, key, features, sample in self.wanted(projector):
+            is_immediate = projector == "pca"
+            points = self.jobs.points_now(key, features, projector) if is_immediate else self.jobs.points(key)
+            maps[key] = charts.RowMap(title, points, sample.role, self.dataset.row_ids[sample.rows])
+        return maps
 
     def finished(self, projector: str) -> tuple[str, list[charts.RowMap]]:
-        """What the maps are called, and the maps: by PCA where the projection on show is not there yet."""
+        """Return the label of the projection and the finished maps; falls back to PCA until all three are computed."""
         panels = list(self.panels(projector).values())
         if any(panel.points is None for panel in panels):
             return self.finished("pca")
@@ -153,18 +161,18 @@ class _Maps:
 
 
 def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], list[str]]:
-    """Input and hidden features, projected; returns the selected row ids and the projections under way."""
+    """Draw the maps; return the ids of the selected rows and the keys of the projections being computed."""
     jobs = maps.jobs
     if projector != "pca":
-        tables = {key: table for _, key, table, _ in maps.wanted(projector)}
-        jobs.request_points(session, projector, tables, stored=not is_upload_name(maps.pair.b.config.dataset))
+        features_by_key = {key: features for _, key, features, _ in maps.wanted(projector)}
+        jobs.request_points(session, projector, features_by_key, stored=not is_upload_name(maps.pair.b.config.dataset))
     panels = maps.panels(projector)
-    failures = [sentence for key in panels if (sentence := jobs.failure(key))]
+    errors = [error for key in panels if (error := jobs.failure(key))]
     event = st.plotly_chart(
         charts.points_figure(
             list(panels.values()),
             selected=st.session_state.get("selected_rows", ()),
-            waiting=failures[0] if failures else f"{PROJECTION_LABELS[projector]} is being computed …",
+            waiting=errors[0] if errors else f"{PROJECTION_LABELS[projector]} is being computed …",
         ),
         key="points",
         config=MODEBAR,
@@ -174,7 +182,7 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
     if projector != "pca":
         st.caption(PROJECTION_CAVEAT)
     selected = sorted({int(point["customdata"]) for point in event["selection"]["points"] if "customdata" in point})
-    # Marking redraws the chart, upon which the browser drops its own selection: an empty one says nothing.
+    # A highlighted selection redraws the chart and the browser drops it, so an empty event keeps the last one.
     selected = selected or st.session_state.get("selected_rows", [])
     if selected != st.session_state.get("selected_rows", []):
         st.session_state.selected_rows = selected
@@ -183,16 +191,16 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
 
 
 def _panel_title(result: RunResult, side: Side) -> str:
-    """What a run sees in a row, which in XGBOD is no hidden layer; its name is cut to the panel's width."""
-    seen = "hidden features"
+    """Return the title of a map: hidden features, or unsupervised scores for XGBOD, and the shortened run name."""
+    content = "hidden features"
     if result.config.baseline == "XGBOD":
-        seen = f"{result.sample.hidden.shape[1]} unsupervised scores"
-    return f"{seen}, <b>{side.letter}</b>  {textwrap.shorten(side.name, PANEL_NAME, placeholder=' …')}"
+        content = f"{result.sample.hidden.shape[1]} unsupervised scores"
+    return f"{content}, <b>{side.letter}</b>  {textwrap.shorten(side.name, MAX_PANEL_NAME, placeholder=' …')}"
 
 
 @st.fragment(run_every=FOLLOW_S)
 def _follow_points(jobs: Jobs, keys: list[str]) -> None:
-    """Draw the page again as soon as one more projection is there."""
+    """Rerun the page when a projection is finished or has failed."""
     if any(jobs.points(key) is not None or jobs.failure(key) for key in keys):
         st.rerun()
-    st.caption("Projecting in a worker; the page can be used meanwhile.")
+    st.caption("Computing the projection; you can use the page in the meantime.")

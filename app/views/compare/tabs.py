@@ -1,4 +1,4 @@
-"""The tabs below the figures: curves, confusion and rows, training, the split, what is taken away, the method."""
+"""The tabs below the figures: curves, confusion and rows, training, split, export and method."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.results.result import RunResult
 from app.charts import runs as charts
 from app.charts.network_diagram import network_dot
-from app.charts.pair import FIGURE_DESCRIPTIONS, Pair, published_sign_sentence, split_sentence, training_sentences
+from app.charts.pair import (
+    FIGURE_DESCRIPTIONS,
+    UNLABELED_NOTE,
+    Pair,
+    published_sign_sentence,
+    split_sentence,
+    training_sentences,
+)
 from app.charts.pictures import MAX_ROW_IMAGES, row_image
 from app.charts.style import MODEBAR
 from app.server.jobs import Jobs
@@ -22,24 +29,36 @@ from app.views.compare.report import ReportInput
 __all__ = ["TABS", "draw_tabs"]
 
 TABS = ("Curves", "Confusion and rows", "Training", "The split", "Take away", "The method")
-NORM_PLACE = " The norm stands in a pink box; a dashed box is its place where the features pass unchanged."
+NORM_NOTE = " The pink box is the norm; it is dashed if the features pass unchanged."
 
 
-def draw_tabs(
-    pair: Pair, dataset: Dataset, selected: list[int], findings: ReportInput, jobs: Jobs, session: str
-) -> None:
-    """The tabs, for the first seed."""
-    drawers: tuple[Callable[[], None], ...] = (
+def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], report: ReportInput, jobs: Jobs, session: str) -> None:
+    """Draw the tabs for the first seed; only the open tab is computed.
+
+    Parameters
+    ----------
+    pair : Pair
+        A and B at the threshold.
+    dataset : Dataset
+        Their data set.
+    selected : list of int
+        Ids of the rows selected in the maps.
+    report : ReportInput
+        Content of the report for the tab Take away.
+    jobs, session
+        Queue and session for the detector.
+    """
+    draw_functions: tuple[Callable[[], None], ...] = (
         lambda: _draw_curves(pair),
         lambda: _draw_confusion_and_rows(pair, dataset, selected),
         lambda: _draw_training(pair),
         lambda: _draw_splits(pair),
-        lambda: draw_export(findings, jobs, session),
+        lambda: draw_export(report, jobs, session),
         lambda: _draw_method(pair.a, pair.b, dataset.columns),
     )
-    # Only the open tab is drawn: all of them together take as long as the rest of the page.
+    # All tabs together would take as long as the rest of the page.
     tabs = st.tabs(TABS, key="tab", bind="query-params")
-    for tab, draw in zip(tabs, drawers, strict=True):
+    for tab, draw in zip(tabs, draw_functions, strict=True):
         if tab.open:
             with tab:
                 draw()
@@ -59,7 +78,7 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
     table = scores_table(pair, dataset).sort_values("score B", ascending=False)
     if selected:
         st.markdown(f"The {len(selected)} rows selected in the maps:")
-        st.button("Clear the selection", on_click=st.session_state.pop, args=("selected_rows", None))
+        st.button("Clear selection", on_click=st.session_state.pop, args=("selected_rows", None))
         table = table[table["row"].isin(selected)]
     if dataset.image_shape is not None:
         table.insert(
@@ -85,7 +104,7 @@ def _draw_training(pair: Pair) -> None:
 
 
 def _draw_splits(pair: Pair) -> None:
-    """What B trains and is tested on, and A where its rows are others."""
+    """Draw the split of B, and that of A if it differs."""
     for letters, run in pair.splits.items():
         st.markdown(split_sentence(letters, run, run.config.dataset))
         st.plotly_chart(
@@ -94,11 +113,11 @@ def _draw_splits(pair: Pair) -> None:
             config=MODEBAR,
             alt=FIGURE_DESCRIPTIONS["split"].format(letters=letters),
         )
-    st.caption("Unlabeled is not normal: the pool holds whatever nobody has looked at.")
+    st.caption(UNLABELED_NOTE)
 
 
 def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
-    """What B is, and A where it is another system or has another network: sentences and pictures."""
+    """Describe the system and network of B, and of A if they differ."""
     network_a, network_b = (network_dot(c.baseline, columns, c.preset, c.norm) for c in (a.config, b.config))
     same_system = a.config.baseline == b.config.baseline
     summary = BASELINES[b.config.baseline].summary
@@ -115,8 +134,8 @@ def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
     has_norm = a.config.norm is not None or b.config.norm is not None
     if network_a or network_b:
         st.caption(
-            "Rows go from left to right, through each part from top to bottom; a layer's number is how many features "
-            f"leave it.{NORM_PLACE if has_norm else ''}"
+            "Rows flow from left to right, and through each part from top to bottom. The number of a layer is its "
+            f"output width.{NORM_NOTE if has_norm else ''}"
         )
 
 

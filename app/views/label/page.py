@@ -251,11 +251,11 @@ def _draw_taking_away(
 
     with st.container(horizontal=True):
         name = file_name(config, "scores.csv")
-        st.download_button("All scores as CSV", scores, name, "text/csv", on_click="ignore")
+        st.download_button("Download all scores", scores, name, "text/csv", on_click="ignore")
         if anomalies is None or ranked.file is None:
             return
         name = file_name(config, "detector.safetensors")
-        st.download_button("Detector", ranked.file, name, "application/octet-stream", on_click="ignore")
+        st.download_button("Download detector", ranked.file, name, "application/octet-stream", on_click="ignore")
     with st.expander("The same elsewhere"):
         st.caption("The detector's scores of any file's rows, on the command line")
         st.code(score_command(config), language="bash", wrap_lines=True)

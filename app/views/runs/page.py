@@ -215,8 +215,8 @@ def _draw_buttons(
         if st.button("Delete …", disabled=not keys):
             _confirm_deletion(store, selected)
         st.space("stretch")
-        st.download_button("CSV", lambda: listed.to_csv().encode(), "runs.csv", "text/csv", on_click="ignore")
-        st.download_button("Parquet", lambda: to_parquet(listed), "runs.parquet", on_click="ignore")
+        st.download_button("Download CSV", lambda: listed.to_csv().encode(), "runs.csv", "text/csv", on_click="ignore")
+        st.download_button("Download Parquet", lambda: to_parquet(listed), "runs.parquet", on_click="ignore")
 
 
 @st.dialog("Delete runs")

@@ -165,7 +165,7 @@ def test_it_opens_where_cleaning_can_be_seen(open_page: Open) -> None:
     really = table.value.set_index("row")["really"]
     assert all((dataset.y[row] == 1) == ("contaminant" in word) for row, word in really.items())
     assert table.value["picture"].str.startswith("data:image/png").all()
-    assert "Suspicious rows as CSV" in [button.label for button in page.get("download_button")]
+    assert "Download suspicious rows" in [button.label for button in page.get("download_button")]
 
 
 def test_moving_q_keeps_the_suspicion_and_trains_the_final_heads(

@@ -1,4 +1,4 @@
-"""The tab "Take away": what it offers, and that the detector which it fits is the run on show."""
+"""Tests of the tab Take away: its downloads, and the detector against the run on show."""
 
 from __future__ import annotations
 
@@ -33,58 +33,64 @@ def open_page(server: None) -> Callable[..., AppTest]:
     return lambda **parameters: settled(opened(tab="Take away", **parameters))
 
 
-def offered(page: AppTest) -> list[str]:
+def download_labels(page: AppTest) -> list[str]:
     return [element.proto.label for element in page.get("download_button")]
 
 
 def code(page: AppTest) -> list[str]:
-    """The command and the script, which stand beside the link for a class."""
+    """Return the command and the script, without the link for a class."""
     return [block.value for block in page.code if "anoonly_core" in block.value]
 
 
-def chosen_run(page: AppTest) -> Any:
+def run_switch(page: AppTest) -> Any:
     return next(group for group in page.get("button_group") if group.key == "taken_run")
 
 
-def test_it_offers_scores_a_report_a_script_and_a_command(open_page: Callable[..., AppTest]) -> None:
+def test_the_tab_has_scores_report_script_and_command(open_page: Callable[..., AppTest]) -> None:
     page = open_page(**QUICK)
     assert [tab.label for tab in page.tabs][-2:] == ["Take away", "The method"]
-    assert offered(page) == ["Report as HTML", "Scores as CSV", "Script"]
+    assert download_labels(page) == ["Download report", "Download scores", "Download script"]
     assert code(page) == [score_command(B), detector_script(B).strip()]
 
 
-def test_the_detector_that_it_fits_is_the_run_on_show(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
+def test_the_fitted_detector_reproduces_the_run_on_show(open_page: Callable[..., AppTest], tmp_path: Path) -> None:
     page = open_page(**QUICK)
-    button(page, "Fit the detector").click().run()
-    assert [caught.value for caught in page.exception] == []
-    assert offered(page) == ["Report as HTML", "Scores as CSV", "Detector", "Scores of all rows as CSV", "Script"]
+    button(page, "Fit detector").click().run()
+    assert [exception.value for exception in page.exception] == []
+    assert download_labels(page) == [
+        "Download report",
+        "Download scores",
+        "Download detector",
+        "Download all scores",
+        "Download script",
+    ]
     jobs = jobs_module.server_jobs()
-    found, result = jobs.worker_result(detector_key(B)), jobs.result(run_key(B))
-    assert isinstance(found, DetectorResult) and result is not None
+    detector, result = jobs.worker_result(detector_key(B)), jobs.result(run_key(B))
+    assert isinstance(detector, DetectorResult) and result is not None
     dataset = load_cached("digits_3")
-    assert np.array_equal(found.scores[result.test_rows].astype(np.float32), result.scores)
-    flagged = int((found.scores > found.threshold).sum())
+    assert np.array_equal(detector.scores[result.test_rows].astype(np.float32), result.scores)
+    flagged = int((detector.scores > detector.threshold).sum())
     assert any(f"It flags {flagged} of {dataset.rows} rows" in caption.value for caption in page.caption)
-    (tmp_path / "model").write_bytes(found.file)
-    assert np.array_equal(AnoOnlyDetector.load(tmp_path / "model").decision_function(dataset.X), found.scores)
+    (tmp_path / "model").write_bytes(detector.file)
+    assert np.array_equal(AnoOnlyDetector.load(tmp_path / "model").decision_function(dataset.X), detector.scores)
 
-    chosen_run(page).set_value("A").run()
-    assert [caught.value for caught in page.exception] == []
-    assert "Detector" not in offered(page), "A's is another"
+    run_switch(page).set_value("A").run()
+    assert [exception.value for exception in page.exception] == []
+    assert "Download detector" not in download_labels(page), "A needs another detector"
     assert "lambda_n=1.0" in code(page)[1]
-    chosen_run(page).set_value("B").run()
-    assert "Detector" in offered(page), "it is fitted once"
+    run_switch(page).set_value("B").run()
+    assert "Download detector" in download_labels(page), "a detector is fitted once"
     page.select_slider(key="threshold").set_value(10.0).run()
-    assert "Detector" in offered(page)
+    assert "Download detector" in download_labels(page)
 
 
-def test_what_has_no_detector_says_so(open_page: Callable[..., AppTest], xgbod: object) -> None:
+def test_a_system_without_a_detector_says_so(open_page: Callable[..., AppTest], xgbod: object) -> None:
     page = open_page(baseline="XGBOD", seeds="1")
     assert [info.value for info in page.info] == [NO_DETECTOR]
-    assert offered(page) == ["Report as HTML", "Scores as CSV"]
+    assert download_labels(page) == ["Download report", "Download scores"]
 
 
-def test_a_fit_tells_how_far_it_is_and_can_be_stopped(make_jobs: MakeJobs) -> None:
+def test_a_fit_reports_progress_and_can_be_canceled(make_jobs: MakeJobs) -> None:
     from anoonly_core.execution import tasks
 
     jobs: Jobs = make_jobs()
@@ -101,7 +107,7 @@ def test_a_fit_tells_how_far_it_is_and_can_be_stopped(make_jobs: MakeJobs) -> No
     assert jobs.worker_result(key) is None
 
 
-def test_the_scores_are_the_runs(shipped: Shipped) -> None:
+def test_the_scores_table_holds_the_scores_of_the_runs(shipped: Shipped) -> None:
     a, b = (runs[0] for runs in shipped)
     pair = Pair(a, b, 3.0)
     table = scores_table(pair, load_cached("digits_3"))

@@ -1,4 +1,4 @@
-"""The report: all that the page shows, in one file that asks nothing of anybody, whatever a user's file is called."""
+"""Tests of the report: the content of the page in one file without network requests or injected markup."""
 
 from __future__ import annotations
 
@@ -30,41 +30,43 @@ FIGURES = 6
 Shipped = tuple[list[RunResult], list[RunResult]]
 
 
-def findings(a: Sequence[RunResult], b: Sequence[RunResult], title: str = "hidden") -> ReportInput:
+def report_input(a: Sequence[RunResult], b: Sequence[RunResult], title: str = "hidden") -> ReportInput:
     sample = b[0].sample
     points = np.asarray(sample.hidden[:, :2], dtype=np.float64)
     panel = RowMap(title, points, sample.role, np.arange(len(sample.rows)))
     return ReportInput(a, b, load_cached("digits_3"), Pair(a[0], b[0], 3.0), lambda: ("t-SNE", [panel] * 3))
 
 
-def on(dataset: str, runs: Sequence[RunResult]) -> list[RunResult]:
-    """The same runs as if they were about another data set."""
+def with_dataset(dataset: str, runs: Sequence[RunResult]) -> list[RunResult]:
+    """Return the same runs with another data set name."""
     return [replace(run, config=run.config.with_(dataset=dataset)) for run in runs]
 
 
 def tags(text: str) -> list[tuple[str, tuple[str, ...]]]:
-    """All elements of a page in order, each with the names of its attributes."""
-    found: list[tuple[str, tuple[str, ...]]] = []
+    """Return all elements of a page in order, each with the names of its attributes."""
+    elements: list[tuple[str, tuple[str, ...]]] = []
     parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attrs: found.append((tag, tuple(name for name, _ in attrs)))  # type: ignore[method-assign]
+    parser.handle_starttag = lambda tag, attrs: elements.append((tag, tuple(name for name, _ in attrs)))  # type: ignore[method-assign]
     parser.feed(text)
-    return found
+    return elements
 
 
 def without_plotly(text: str) -> str:
-    """The report but for the library, which names hosts that it does not ask."""
+    """Return the report without Plotly, which names hosts that it does not contact."""
     assert text.count(get_plotlyjs()) == 1
     return text.replace(get_plotlyjs(), "")
 
 
-def test_it_says_what_the_page_says(shipped: Shipped) -> None:
+def test_the_report_holds_the_content_of_the_page(shipped: Shipped) -> None:
     a, b = shipped
-    text = report_html(findings(a, b), MADE)
+    text = report_html(report_input(a, b), MADE)
     assert "Over 5 seeds <strong>DeepSAD + AnoOnly</strong> finds the anomalies better than" in text
     for name, label in (("aucroc", "AUCROC"), ("aucpr_anomaly", "AUCPR anomaly"), ("aucpr_normal", "AUCPR normal")):
-        found = paired_difference([getattr(run.metrics, name) for run in a], [getattr(run.metrics, name) for run in b])
-        cells = "".join(f'<td class="number">{cell}</td>' for cell in (f"{found.a:.3f}", f"{found.b:.3f}"))
-        assert f'<tr><td>{label}</td>{cells}<td class="number">{format_difference(found, 3)}</td>' in text
+        difference = paired_difference(
+            [getattr(run.metrics, name) for run in a], [getattr(run.metrics, name) for run in b]
+        )
+        cells = "".join(f'<td class="number">{cell}</td>' for cell in (f"{difference.a:.3f}", f"{difference.b:.3f}"))
+        assert f'<tr><td>{label}</td>{cells}<td class="number">{format_difference(difference, 3)}</td>' in text
     assert '<tr class="apart"><td>lambda_n</td><td>1.0</td><td>0.0</td></tr>' in text
     assert "<tr><td>norm</td><td>batch_no_affine</td><td>batch_no_affine</td></tr>" in text
     assert "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD --lambda-n 0.0 --seeds 5" in text
@@ -73,46 +75,46 @@ def test_it_says_what_the_page_says(shipped: Shipped) -> None:
     assert "Made by anoonly 0.2.0 on 2026-01-02 03:04 UTC." in text
 
 
-def test_all_figures_are_there_each_with_its_sentence_and_plotly_once(shipped: Shipped) -> None:
-    text = report_html(findings(*shipped), MADE)
+def test_every_figure_has_a_caption_and_plotly_is_embedded_once(shipped: Shipped) -> None:
+    text = report_html(report_input(*shipped), MADE)
     assert text.count("<figcaption>") == text.count('class="plotly-graph-div"') == FIGURES
     for sentence in FIGURE_DESCRIPTIONS.values():
         assert sentence.split("{")[0].replace("'", "&#x27;") in text
     assert "do not preserve distances between clusters" in text
-    mine = without_plotly(text)
-    assert len(mine) < 1_000_000 and "src=" not in mine and "<link" not in mine and "http://" not in mine
+    content = without_plotly(text)
+    assert len(content) < 1_000_000 and "src=" not in content and "<link" not in content and "http://" not in content
 
 
-def test_splits_that_differ_are_both_told(shipped: Shipped) -> None:
+def test_two_different_splits_are_both_drawn(shipped: Shipped) -> None:
     a, b = shipped
     other = [replace(run, counts={**run.counts, "pool_anomalies": 7}) for run in a]
-    text = report_html(findings(other, b), MADE)
+    text = report_html(report_input(other, b), MADE)
     assert text.count("<figcaption>") == FIGURES + 1
     assert "<strong>A</strong>  digits_3" in text and "<strong>B</strong>  digits_3" in text
 
 
 def test_one_seed_says_so_and_a_system_without_epochs_has_no_history(shipped: Shipped) -> None:
     xgbod = [replace(run, config=make_config(baseline="XGBOD"), history=NO_HISTORY) for run in shipped[0][:1]]
-    text = report_html(findings(xgbod, xgbod), MADE)
+    text = report_html(report_input(xgbod, xgbod), MADE)
     assert "Means over 1 seed (0)." in text and text.count("<figcaption>") == FIGURES - 1
     assert "<strong>B</strong>: XGBOD has no epochs." in text
     assert BASELINES["XGBOD"].norms is None and "<tr><td>norm</td><td>–</td><td>–</td></tr>" in text
 
 
 @pytest.mark.parametrize("kind", ["brought", "address"])
-def test_nothing_that_a_user_wrote_breaks_out(
+def test_text_from_a_user_is_escaped(
     kind: str, shipped: Shipped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file's name, its columns and labels: the page has the very elements that it has without them."""
+    """The file name, columns and labels of a user add no element to the page."""
     monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path))
-    plain, harmful = (told(name, kind, shipped, tmp_path) for name in ("cells.csv", HARMFUL))
+    plain, harmful = (report_on_file(name, kind, shipped, tmp_path) for name in ("cells.csv", HARMFUL))
     assert tags(plain) == tags(harmful)
     seen = without_plotly(harmful)
     assert "<script>alert" not in seen and "<img" not in seen and "&lt;script&gt;alert(1)" in seen
 
 
-def told(name: str, kind: str, shipped: Shipped, folder: Path) -> str:
-    """The report about a file of this name, whose label column and labels are called so too."""
+def report_on_file(name: str, kind: str, shipped: Shipped, folder: Path) -> str:
+    """Return the report on a file of this name, which is also the name of its label column and label."""
     word = name.replace("/", "|")
     address = f"{name}?label={word}&anomaly={word}".replace(",", "")
     if kind == "brought":
@@ -123,12 +125,12 @@ def told(name: str, kind: str, shipped: Shipped, folder: Path) -> str:
         table, _ = uploads.apply_schema(table, TableSchema(label="label", anomaly=("1",)))
         uploads._note(replace(table, schema={"label": word, "anomaly": [word]}))
         address = table.name
-    return report_html(findings(*(on(address, runs) for runs in shipped), title=name), MADE)
+    return report_html(report_input(*(with_dataset(address, runs) for runs in shipped), title=name), MADE)
 
 
-def test_a_file_is_told_by_its_name_and_how_it_was_read(shipped: Shipped, tmp_path: Path) -> None:
+def test_a_file_is_listed_with_its_name_and_schema(shipped: Shipped, tmp_path: Path) -> None:
     address = "folder/cells.csv?label=diagnosis&anomaly=malignant,odd&missing=impute"
-    text = report_html(findings(*(on(address, runs) for runs in shipped)), MADE)
+    text = report_html(report_input(*(with_dataset(address, runs) for runs in shipped)), MADE)
     for key, value in (
         ("file", "cells.csv"),
         ("read by label", "diagnosis"),

@@ -115,9 +115,9 @@ def test_what_stands_in_place_of_a_bad_pin_is_named(open_page: Open, baseline: s
     page = open_page(a="baseline=XGBOD,lambda_n=0", baseline=baseline, **QUICK)
     assert warnings(page) == [
         "The link's pinned run cannot be used: XGBOD has no lambda_n: leave it out. "
-        f"The published {stands} stands instead."
+        f"The published {stands} is used instead."
     ]
-    assert button(page, "Unpin A").help == f"A is the published {stands} again."
+    assert button(page, "Unpin A").help == f"Set A back to the published {stands}."
 
 
 def test_a_comparator_can_be_pinned(open_page: Open) -> None:

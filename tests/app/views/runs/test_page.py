@@ -109,7 +109,7 @@ def test_all_runs_are_listed_latest_first(open_page: Open, filled: list[RunResul
     assert HINT in said(page)
     assert all(button(page, label).disabled for label in ("Compare", "Pin", "Delete …"))
     assert len(page.code) == 0
-    assert [download.proto.label for download in page.get("download_button")] == ["CSV", "Parquet"]
+    assert [download.proto.label for download in page.get("download_button")] == ["Download CSV", "Download Parquet"]
 
 
 def test_filters_narrow_the_list_and_outlive_a_visit_elsewhere(open_page: Open, filled: list[RunResult]) -> None:
