@@ -11,7 +11,7 @@ from anoonly_core.results.result import RunResult, from_bytes
 from app.controls.choice import baseline_of, default_choice
 from app.server.result_cache import SHIPPED
 from app.views.compare.report import WIDTH, report_html
-from tests.app.views.compare.test_report import FIGURES, HARMFUL, MADE, findings, with_dataset
+from tests.app.views.compare.test_report import FIGURES, HARMFUL, MADE, report_input, with_dataset
 
 
 @pytest.fixture
@@ -26,7 +26,8 @@ def report(tmp_path: Path) -> Path:
     written = tmp_path / "report.html"
     address = f"{HARMFUL}?label=x"
     written.write_text(
-        report_html(findings(with_dataset(address, a), with_dataset(address, b_runs), HARMFUL), MADE), encoding="utf-8"
+        report_html(report_input(with_dataset(address, a), with_dataset(address, b_runs), HARMFUL), MADE),
+        encoding="utf-8",
     )
     return written
 
