@@ -1,4 +1,4 @@
-"""What a plan is: runs cut into stacks, and how long they will take. `planner` makes one."""
+"""The plan of a sweep: runs in stacks, with their expected time. `planner` makes one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ __all__ = ["Plan", "PlannedStack", "duration"]
 
 @dataclass(frozen=True)
 class PlannedStack:
-    """Runs by key that train as one stack on a core, or as several at once on a GPU; the seconds expected of them."""
+    """The runs by key of one call of a worker, and the seconds that they are expected to take.
+
+    They have one shape and train as one stack. On a GPU they may have several shapes, which train beside each other.
+    """
 
     configs: dict[str, RunConfig]
     seconds: float
@@ -19,22 +22,22 @@ class PlannedStack:
 
 @dataclass(frozen=True)
 class Plan:
-    """All stacks in the order of work, and by key, in a sentence, why a run cannot be had."""
+    """All stacks in the order of work, and one sentence for each run that cannot be trained, by key."""
 
     stacks: tuple[PlannedStack, ...]
     failures: dict[str, str]
 
     def seconds(self, workers: int) -> float:
-        """How long so many workers are expected to take, each taking the next stack when it is free."""
-        busy = [0.0] * workers
+        """Return the expected seconds of all stacks if each of these workers takes the next stack when it is free."""
+        busy_s = [0.0] * workers
         for stack in self.stacks:
-            first = busy.index(min(busy))
-            busy[first] += stack.seconds
-        return max(busy)
+            first_free = busy_s.index(min(busy_s))
+            busy_s[first_free] += stack.seconds
+        return max(busy_s)
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words: "8 s", "3 min" or "2.5 h"."""
+    """Format seconds as "8 s", "3 min" or "2.5 h", and less than a second as "1 s"."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,183 @@
+"""Packing of runs into stacks from the measured cost of their shapes; pure functions, which train and time nothing."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
+from anoonly_core.data.split import SPLIT_FIELDS
+from anoonly_core.execution.plan import PlannedStack
+from anoonly_core.runs.stacking import PlannedRun, RunGroup
+from anoonly_core.runs.train_stack import evaluated_epochs
+
+__all__ = ["Cost", "StackCost", "pack_for_cores", "pack_for_gpu", "split_order"]
+
+TARGET_S = 12.0  # the time that a stack should take, so that results arrive while a sweep runs
+MAX_SPLIT_S = 60.0  # the longest time of a stack that keeps all runs of one split together
+MIN_EFFICIENCY = 6  # a stack's runs should take this many times its fixed time, else cutting would waste much
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one epoch of a stack: a fixed part, and a part per run."""
+
+    fixed_s: float
+    per_run_s: float
+
+
+@dataclass(frozen=True)
+class StackCost:
+    """The measured cost of a stack of one shape.
+
+    Parameters
+    ----------
+    pretraining_epoch
+        Per epoch of pretraining; its per-run part counts once for runs that share one split.
+    training_epoch
+        Per epoch of training.
+    evaluation_s
+        Seconds to evaluate one run once.
+    """
+
+    pretraining_epoch: Cost
+    training_epoch: Cost
+    evaluation_s: float
+
+    def fixed_s(self, config: RunConfig) -> float:
+        """Return the seconds that a stack takes beside those of its runs."""
+        return self.training_epoch.fixed_s * _epochs(config) + self.pretraining_epoch.fixed_s * _pretraining_epochs(
+            config
+        )
+
+    def per_run_s(self, config: RunConfig) -> float:
+        """Return the seconds that a further run adds to a stack which pretrains its split already."""
+        return self.training_epoch.per_run_s * _epochs(config) + self.evaluation_s * len(
+            evaluated_epochs(_epochs(config))
+        )
+
+    def seconds(self, runs: Sequence[PlannedRun]) -> float:
+        """Return the seconds of these runs as one stack."""
+        config = runs[0].config
+        splits = len({_split_settings(run.config) for run in runs})
+        pretraining_s = self.pretraining_epoch.per_run_s * _pretraining_epochs(config) * splits
+        return self.fixed_s(config) + self.per_run_s(config) * len(runs) + pretraining_s
+
+
+def pack_for_cores(groups: Sequence[RunGroup], costs: Sequence[StackCost], workers: int) -> tuple[PlannedStack, ...]:
+    """Cut runs into stacks of about 12 s for workers that train one stack each.
+
+    Runs of one split stay together where that is not too long. No stack exceeds a worker's share of all work.
+
+    Parameters
+    ----------
+    groups
+        Runs of equal shape; a stack never mixes two groups.
+    costs
+        The cost of each group.
+    workers
+        The number of workers, at least 1.
+
+    Returns
+    -------
+    tuple of PlannedStack
+        Every run in one stack; much longer stacks first, so that no worker ends late, else by seed.
+    """
+    per_run_s = sum(
+        cost.seconds(group.runs) - cost.fixed_s(group.runs[0].config) for group, cost in zip(groups, costs, strict=True)
+    )
+    stacks = [
+        PlannedStack({run.key: run.config for run in runs}, cost.seconds(runs))
+        for group, cost in zip(groups, costs, strict=True)
+        for runs in _cut(group, cost, per_run_s / workers, workers if len(groups) == 1 else 1)
+    ]
+    return _longest_first(stacks)
+
+
+def pack_for_gpu(groups: Sequence[RunGroup], costs: Sequence[StackCost]) -> tuple[PlannedStack, ...]:
+    """Join whole groups, in order, into stacks of about 12 s for the single worker of a GPU.
+
+    That worker cuts a group by the GPU's memory and trains several shapes beside each other.
+    """
+    return tuple(_joined(groups, costs))
+
+
+def split_order(run: PlannedRun) -> tuple[int, str]:
+    """Sort key that puts runs of one split next to each other, in the order of their seeds."""
+    return (run.config.seed, repr(_split_settings(run.config)))
+
+
+def _joined(groups: Sequence[RunGroup], costs: Sequence[StackCost]) -> Iterator[PlannedStack]:
+    configs: dict[str, RunConfig] = {}
+    seconds = 0.0
+    for group, cost in zip(groups, costs, strict=True):
+        group_s = sum(cost.seconds(runs) for runs in group.stacks())
+        if configs and seconds + group_s > TARGET_S:
+            yield PlannedStack(configs, seconds)
+            configs, seconds = {}, 0.0
+        configs |= {run.key: run.config for run in group.runs}
+        seconds += group_s
+    if configs:
+        yield PlannedStack(configs, seconds)
+
+
+def _cut(group: RunGroup, cost: StackCost, share_s: float, workers: int) -> Iterator[tuple[PlannedRun, ...]]:
+    """Cut a group into stacks, in the order of the splits.
+
+    Parameters
+    ----------
+    group
+        The runs to cut.
+    cost
+        Their cost.
+    share_s
+        A worker's equal share of the per-run seconds of all groups; no stack has more.
+    workers
+        The number of workers that have only this group to train. They get equal shares of the last stacks.
+    """
+    config = group.runs[0].config
+    fixed_s, per_run_s = cost.fixed_s(config), max(cost.per_run_s(config), 1e-9)
+    pretrains = bool(cost.pretraining_epoch.per_run_s)
+    splits = [list(runs) for _, runs in itertools.groupby(sorted(group.runs, key=split_order), key=split_order)]
+    split_runs = max(len(runs) for runs in splits)
+    efficient_runs, max_runs = MIN_EFFICIENCY * fixed_s / per_run_s, max(share_s / per_run_s, 1)
+    target_runs = (TARGET_S - fixed_s) / per_run_s
+    split_s = fixed_s + per_run_s * split_runs
+    if pretrains or (split_runs > 1 and split_runs <= max_runs and split_s <= MAX_SPLIT_S):
+        size = max(1, round(min(max(target_runs, efficient_runs), max_runs) / split_runs)) * split_runs
+    else:
+        size = math.ceil(min(max(target_runs, efficient_runs, 1), max_runs))
+    size = min(size, group.max_stack_runs)
+    ordered = [run for runs in splits for run in runs]
+    cuts = list(range(0, len(ordered), size))
+    # Fewer stacks than workers are left for the last round: share their runs among all workers.
+    if not pretrains and (last_round := len(cuts) % workers):
+        begin = cuts[-last_round]
+        cuts = [*cuts[:-last_round], *range(begin, len(ordered), math.ceil((len(ordered) - begin) / workers))]
+    for begin, end in itertools.pairwise([*cuts, len(ordered)]):
+        yield tuple(ordered[begin:end])
+
+
+def _longest_first(stacks: Sequence[PlannedStack]) -> tuple[PlannedStack, ...]:
+    """Sort by the rounded binary logarithm of the seconds, descending; stacks of about equal time by lowest seed."""
+
+    def rank(stack: PlannedStack) -> tuple[float, int]:
+        return (-round(math.log2(max(stack.seconds, 1e-3))), min(config.seed for config in stack.configs.values()))
+
+    return tuple(sorted(stacks, key=rank))
+
+
+def _split_settings(config: RunConfig) -> tuple[object, ...]:
+    """Return the settings that decide a run's split; runs with equal ones share batches and pretraining."""
+    return tuple(getattr(config, name) for name in SPLIT_FIELDS)
+
+
+def _epochs(config: RunConfig) -> int:
+    return config.epochs or 0
+
+
+def _pretraining_epochs(config: RunConfig) -> int:
+    return BASELINES[config.baseline].pretraining_epochs
