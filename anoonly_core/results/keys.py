@@ -1,4 +1,4 @@
-"""Keys: what names a finished run, computed without torch so that the server can look one up."""
+"""Store keys of runs and experiments, computed without torch so that the server can look results up."""
 
 from __future__ import annotations
 
@@ -23,15 +23,29 @@ __all__ = [
     "run_key",
 ]
 
-# Raised whenever split, layers or training change what any head scores.
+# Increase whenever a change of split, layers or training changes the scores of any baseline.
 ENGINE_REVISION = 1
 
 
 def run_key(config: RunConfig, device: str = "cpu") -> str:
-    """The key of a run: its config, the revision of its method's code, its data's identity, its device.
+    """Return the store key of a run.
 
-    device is "cpu" or "cuda": they round differently; what is no network of ours has the CPU's key, where alone
-    it trains. Raises UnknownDataset.
+    Parameters
+    ----------
+    config : RunConfig
+        Settings of the run.
+    device : {"cpu", "cuda"}
+        Device that trains it; the two round differently. XGBOD always has the key of the CPU.
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal, of the config, the code revision, the identity of the data and the device.
+
+    Raises
+    ------
+    UnknownDataset
+        If the data set does not exist.
     """
     return digest(
         {
@@ -44,37 +58,40 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
 
 
 def revision_of(baseline: str) -> list[int]:
-    """What decides how a network of this baseline scores."""
+    """Return the revisions [engine, baseline] of the code that decides how a baseline scores."""
     return [ENGINE_REVISION, BASELINES[baseline].revision]
 
 
 def hidden_points_key(run: str, projector: str) -> str:
-    """The key of a projection ("pca", "tsne", "umap") of what the run with this key sees in its rows."""
+    """Return the key of the projection ("pca", "tsne", "umap") of the hidden features of the run with key `run`."""
     return digest({"run": run, "projector": projector})
 
 
 def detector_key(config: RunConfig) -> str:
-    """The key of a run's network as a detector, and of what it says of all rows."""
+    """Return the key of the detector that a run trains, with its scores of all rows."""
     return digest({"fitted": run_key(config)})
 
 
 def observation_key(config: RunConfig) -> str:
-    """The key of what the microscope sees of a run."""
+    """Return the key of the microscope observations of a run."""
     return digest({"observed": run_key(config)})
 
 
 def replay_key(configs: Sequence[RunConfig], projector: str) -> str:
-    """The key of a replay of runs side by side, with maps by this projector."""
+    """Return the key of a replay of runs side by side, with maps by `projector`."""
     return digest({"replayed": [run_key(config) for config in configs], "projector": projector})
 
 
 def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:
-    """The key of a table's ranking: by an unsupervised scorer's name, or by training on these marked rows."""
+    """Return the key of a ranking of an uploaded table.
+
+    `of` is the name of an unsupervised scorer, or the ids of the rows labeled as anomalies, in any order.
+    """
     return digest({"ranked": run_key(config), "of": of if isinstance(of, str) else sorted(map(int, of))})
 
 
 def input_points_key(config: RunConfig, projector: str) -> str:
-    """The key of a projection of a run's input rows: the same for all runs that share its split."""
+    """Return the key of a projection of the scaled input rows; runs that share a split share the key."""
     split = {name: getattr(config, name) for name in SPLIT_FIELDS}
     return digest(
         {"split": split, "revision": ENGINE_REVISION, "data": resolve(config.dataset).identity, "projector": projector}
@@ -82,5 +99,5 @@ def input_points_key(config: RunConfig, projector: str) -> str:
 
 
 def digest(parts: dict[str, object]) -> str:
-    """Hash the parts of a key: SHA-256 of their JSON, hexadecimal."""
+    """Return the SHA-256, hexadecimal, of the JSON of the parts of a key."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

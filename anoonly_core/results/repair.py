@@ -1,7 +1,7 @@
-"""What is good in a damaged store: its entries, found one by one, and carried into a fresh file.
+"""Repair of a damaged store: find sound entries key by key and copy them into a fresh file.
 
-Whoever reads a damaged database from end to end gets nothing, for the first bad page ends the query. Its keys
-stand twice, in the table and in the index by age, and each entry is found by its key without the others.
+A query over a whole damaged database fails at the first bad page. Each key is stored twice, in the table and in
+the index by age, and an entry is found by its key without reading the others.
 """
 
 from __future__ import annotations
@@ -18,52 +18,63 @@ from typing import Any
 __all__ = ["copy_sound_entries", "decode_leniently", "query_key_by_key", "swap_files"]
 
 ENTRY = "SELECT key, kind, config, summary, created, pinned, bytes, digest, body FROM entries WHERE key = ?"
-# Each way through the keys gets as far as the first bad page on it: the index and the table, from either end.
-WAYS = (
+# Each query reads keys up to its first bad page: along the index and the table, from either end.
+KEY_QUERIES = (
     "SELECT key FROM entries INDEXED BY by_age ORDER BY pinned, created",
     "SELECT key FROM entries INDEXED BY by_age ORDER BY pinned DESC, created DESC",
     "SELECT key FROM entries NOT INDEXED ORDER BY key",
     "SELECT key FROM entries NOT INDEXED ORDER BY key DESC",
 )
 COLUMNS = 9
-# Of a database's first 100 bytes: what says how it is laid out, how many pages it has, and which of them are free.
+# Slices of the SQLite header (100 bytes): format and encoding; page count; free pages.
 LAYOUT = (slice(0, 24), slice(44, 48), slice(56, 60))
 PAGES, FREE = slice(28, 32), slice(32, 40)
 
 
 def decode_leniently(raw: bytes) -> str:
-    """A text as it is stored; one that a flipped byte has made undecodable must not end the whole query."""
+    """Decode stored text; replace undecodable bytes, since one flipped byte must not end a whole query."""
     return raw.decode(errors="replace")
 
 
 def query_key_by_key(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
-    """What a query for one key, its only `?`, finds for each key that can be found; without those on bad pages."""
-    found = []
+    """Run a query once per readable key and join the rows; skip keys on bad pages.
+
+    `query` has one placeholder `?`, the key.
+    """
+    rows = []
     for key in _keys(connection):
         with suppress(sqlite3.Error):
-            found += connection.execute(query, (key,)).fetchall()
-    return found
+            rows += connection.execute(query, (key,)).fetchall()
+    return rows
 
 
 def copy_sound_entries(damaged: Path, fresh: Path) -> int:
-    """Copy each entry whose body is as it was written from a damaged store into a fresh one; returns how many.
+    """Copy each entry whose body matches its checksum from a damaged store into a fresh one.
 
-    Raises sqlite3.Error or OSError where the fresh one, or a copy of the damaged one, cannot be written.
+    Returns
+    -------
+    int
+        Number of entries copied.
+
+    Raises
+    ------
+    sqlite3.Error or OSError
+        If the fresh file, or a copy of the damaged one, cannot be written.
     """
-    carried = 0
+    copied = 0
     with _readable(damaged, fresh) as source, closing(sqlite3.connect(fresh)) as target:
         for key in _keys(source):
             if (row := _sound_row(source, key)) is not None:
-                places = ",".join("?" * COLUMNS)
-                carried += target.execute(f"INSERT OR IGNORE INTO entries VALUES ({places})", row).rowcount
+                placeholders = ",".join("?" * COLUMNS)
+                copied += target.execute(f"INSERT OR IGNORE INTO entries VALUES ({placeholders})", row).rowcount
         target.commit()
-    return carried
+    return copied
 
 
 def swap_files(path: Path, fresh: Path, aside: Path) -> None:
-    """Put a fresh file in a path's place and the one that was there aside, without a moment at which there is none.
+    """Move `path` to `aside` and `fresh` to `path`; `path` exists at every moment.
 
-    In such a moment another process would begin a file of its own there, which the fresh one would then replace.
+    If it did not, another process could create a store there, which `fresh` would then replace.
     """
     with suppress(OSError):  # not every file system has links
         os.link(path, aside)
@@ -73,13 +84,13 @@ def swap_files(path: Path, fresh: Path, aside: Path) -> None:
 
 
 def _keys(connection: sqlite3.Connection) -> list[str]:
-    """The keys that can be found on any way."""
-    found: dict[str, None] = {}
-    for way in WAYS:
+    """Return all keys that any of KEY_QUERIES can read."""
+    keys: dict[str, None] = {}
+    for query in KEY_QUERIES:
         with suppress(sqlite3.Error):
-            for (key,) in connection.execute(way):
-                found[key] = None
-    return list(found)
+            for (key,) in connection.execute(query):
+                keys[key] = None
+    return list(keys)
 
 
 def _sound_row(connection: sqlite3.Connection, key: str) -> tuple[Any, ...] | None:
@@ -92,9 +103,9 @@ def _sound_row(connection: sqlite3.Connection, key: str) -> tuple[Any, ...] | No
 
 @contextmanager
 def _readable(damaged: Path, fresh: Path) -> Iterator[sqlite3.Connection]:
-    """The damaged store, or a copy of it with another first page, where that page does not even say what it is.
+    """Open the damaged store, or a copy with the first page of the fresh one if its own first page is damaged.
 
-    All stores begin alike: the fresh one's first page, which names the tables and where they begin, fits each.
+    All stores have the same first page, which names the tables and their root pages.
     """
     with damaged.open("rb") as file, fresh.open("rb") as other:
         head, sound = file.read(100), other.read(100)

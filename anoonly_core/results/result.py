@@ -1,4 +1,4 @@
-"""What a finished run is: its scores, metrics, hidden features and history, and its form on disk."""
+"""Result of one run: scores, metrics, hidden features and history, and its encoding as bytes."""
 
 from __future__ import annotations
 
@@ -39,10 +39,18 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The rows whose hidden features are kept, the same for every run that shares the split.
+    """Rows whose hidden features are stored; runs that share a split share the rows.
 
-    rows: int64 [m], positions in the Dataset. role: int8 [m], see Role. hidden: float32
-    [m, features]. minimum, scale: float32 [columns], how the run scaled its inputs.
+    Attributes
+    ----------
+    rows : int64 [m]
+        Row indices in the Dataset.
+    role : int8 [m]
+        Role of each row.
+    hidden : float32 [m, features]
+        Features in front of the last layer.
+    minimum, scale : float32 [columns]
+        Input scaling of the run: (x - minimum) / scale.
     """
 
     rows: np.ndarray
@@ -54,11 +62,18 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """A run over its epochs, which count from 1.
+    """Losses, batch statistics and test metrics of a run over its epochs, counted from 1.
 
-    loss_normal (before λ_n), loss_anomaly, labelled_share and batches_without_anomaly: float32
-    [epochs], see train.Snapshot. measured: int64 [k], the epochs at which the test metrics were
-    taken; aucroc, aucpr_anomaly, aucpr_normal: float64 [k].
+    Attributes
+    ----------
+    loss_normal, loss_anomaly : float32 [epochs]
+        Mean loss terms per epoch; loss_normal is taken before the weight λ_n.
+    labelled_share, batches_without_anomaly : float32 [epochs]
+        Share of labeled anomalies among the batch rows; share of batches without any.
+    measured : int64 [k]
+        Epochs at which the test rows were evaluated.
+    aucroc, aucpr_anomaly, aucpr_normal : float64 [k]
+        Test metrics at these epochs.
     """
 
     loss_normal: np.ndarray
@@ -71,32 +86,55 @@ class History:
     aucpr_normal: np.ndarray
 
 
-def _none(kind: type) -> np.ndarray:
-    return np.zeros(0, dtype=kind)
+def _empty(dtype: type) -> np.ndarray:
+    """Return an empty array."""
+    return np.zeros(0, dtype=dtype)
 
 
-# Of a system that has no epochs.
+# History of a system without epochs.
 NO_HISTORY = History(
-    loss_normal=_none(np.float32),
-    loss_anomaly=_none(np.float32),
-    labelled_share=_none(np.float32),
-    batches_without_anomaly=_none(np.float32),
-    measured=_none(np.int64),
-    aucroc=_none(np.float64),
-    aucpr_anomaly=_none(np.float64),
-    aucpr_normal=_none(np.float64),
+    loss_normal=_empty(np.float32),
+    loss_anomaly=_empty(np.float32),
+    labelled_share=_empty(np.float32),
+    batches_without_anomaly=_empty(np.float32),
+    measured=_empty(np.int64),
+    aucroc=_empty(np.float64),
+    aucpr_anomaly=_empty(np.float64),
+    aucpr_normal=_empty(np.float64),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """One finished run.
+    """Result of one finished run.
 
-    test_rows: int64 [n], positions in the Dataset; y_test: int8 [n]; scores: float32 [n], higher
-    is more anomalous. seconds: of training and of scoring the test rows; in a stack, the stack's
-    time divided by its runs; a pretraining that was kept from an earlier run counts what it took
-    then. counts: the split, see data.split.Split. note: a sentence where it was not trained as it was
-    asked for, on the CPU in place of a GPU, say; it is not kept.
+    Attributes
+    ----------
+    key : str
+        Store key, see `run_key`.
+    config : RunConfig
+        Settings of the run.
+    device : {"cpu", "cuda"}
+        Device that trained it.
+    metrics : Metrics
+        Metrics of the test rows after the last epoch.
+    seconds : dict of float
+        Seconds of "train" and of "score" (test rows). A stack shares its seconds equally among its runs.
+        A cached pretraining counts the seconds that it took when it was made.
+    counts : dict of int
+        Row counts of the split, see `Split`.
+    test_rows : int64 [n]
+        Test rows, as indices in the Dataset.
+    y_test : int8 [n]
+        Labels of the test rows; 1 is an anomaly.
+    scores : float32 [n]
+        Anomaly scores of the test rows; higher is more anomalous.
+    sample : Sample
+        Rows with hidden features.
+    history : History
+        Course of the training; NO_HISTORY for a system without epochs.
+    note : str
+        Sentence if the run trained otherwise than asked, on the CPU instead of a GPU, say. Not stored.
     """
 
     key: str
@@ -113,13 +151,13 @@ class RunResult:
     note: str = ""
 
     def batches(self) -> dict[str, float]:
-        """The means over the epochs of BATCH_SHARES: how the batches were made up; empty without batches."""
+        """Return the means over all epochs of BATCH_SHARES; empty for a system without batches."""
         if not len(self.history.loss_normal):
             return {}
         return {name: float(getattr(self.history, name).mean()) for name in BATCH_SHARES}
 
     def summary(self) -> dict[str, Any]:
-        """The run as the command line prints it: config, metrics, seconds, counts."""
+        """Return config, metrics, seconds and counts as plain values, as the command line prints them."""
         return {
             "config": self.config.model_dump(mode="json"),
             "metrics": self.metrics.as_dict(),
@@ -129,7 +167,7 @@ class RunResult:
 
 
 def to_bytes(result: RunResult) -> bytes:
-    """A result as a compressed .npz archive of plain arrays; its settings and metrics as JSON inside."""
+    """Encode a result as a compressed .npz archive of plain arrays, with settings and metrics as JSON inside."""
     head = {
         "key": result.key,
         "config": result.config.model_dump(mode="json"),
@@ -148,7 +186,7 @@ def to_bytes(result: RunResult) -> bytes:
 
 
 def from_bytes(body: bytes) -> RunResult:
-    """The result that to_bytes wrote; ValueError, KeyError or the like where the bytes are not one."""
+    """Decode the bytes that `to_bytes` returned; raise ValueError, KeyError or the like if they are damaged."""
     with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
         head = json.loads(arrays["head"].tobytes())
         return RunResult(

@@ -1,9 +1,8 @@
-"""Finished runs, projections and sweeps, kept by key in one SQLite file of bounded size.
+"""Store of finished runs, projections and sweeps by key, in one SQLite file of bounded size.
 
-Whatever is wrong with what is stored, a damaged row, a foreign one, a file that is no database,
-it counts as absent and is computed again; a good row is never lost to a bad one: the next who writes
-carries all good ones into a fresh file. Where the file would outgrow its bound, the oldest rows go
-first, and those that are pinned never.
+A damaged row, a foreign row or a file that is no database counts as absent, and its result is computed again. The
+next write to a damaged file copies all sound rows into a fresh one. Above the size limit the oldest rows go first;
+pinned rows are never removed.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# A store of another layout has another name, so that versions of the code never share a file.
+# A change of the schema needs a new name, so that two versions of the code never share a file.
 FILE_NAME = "runs-2.sqlite"
 BUSY_S = 15.0
-MAX_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB sets another bound
-ASKED_AT_ONCE = 500  # keys in one query; SQLite takes no more than about 1000
+MAX_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB overrides it
+KEYS_PER_QUERY = 500  # SQLite takes about 1000 at most
 NAMES = ("key", "kind", "config", "summary", "created", "pinned", "bytes", "digest", "body")
 
 SCHEMA = (
@@ -51,8 +50,8 @@ SCHEMA = (
     """,
     "CREATE INDEX IF NOT EXISTS by_age ON entries (pinned, created, bytes)",
 )
-# An entry put again stays pinned. The latest has the latest time, also where the clock was set back: else it would
-# be the first to go.
+# An entry that is replaced stays pinned. A new entry gets the latest time even if the clock was set back: otherwise
+# it would be removed first.
 INSERT = f"""
     INSERT OR REPLACE INTO entries ({", ".join(NAMES)}) VALUES (
         :key, :kind, :config, :summary,
@@ -63,7 +62,7 @@ INSERT = f"""
 
 
 class _Entry(NamedTuple):
-    """What is written of an entry, but for when, and whether it is pinned."""
+    """Columns of an entry, except for the time and the pin."""
 
     key: str
     kind: str
@@ -75,10 +74,19 @@ class _Entry(NamedTuple):
 
 
 class Store:
-    """Results by key. Each call opens its own connection, so any thread or process may share a store.
+    """Results by key in one SQLite file; threads and processes may share it, since each call opens a connection.
 
-    max_bytes: where all bodies together would exceed it, the oldest entries that are not pinned go.
-    problem: why the latest result could not be kept, "" where it was.
+    Parameters
+    ----------
+    path : Path
+        File of the store; created, with its folder, on first use.
+    max_bytes : int
+        Limit for the size of all entries; above it the oldest entries that are not pinned are removed.
+
+    Attributes
+    ----------
+    problem : str
+        Reason why the latest write failed, "" if it succeeded.
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_MB * 2**20) -> None:
@@ -87,20 +95,43 @@ class Store:
         self.problem = ""
 
     def get(self, key: str) -> RunResult | None:
-        """The stored run with this key, or None if there is none that can be used."""
+        """Return the stored run with this key, or None if there is none or it is damaged."""
         result = self._read(key, "run", from_bytes)
         return result if result is not None and result.key == key else None
 
     def put(self, result: RunResult) -> None:
-        """Keep a run; raises StoreUnavailable where the file cannot be written."""
+        """Store a run.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the file cannot be written.
+        """
         self._write(result.key, "run", *encode_summary(result), to_bytes(result))
 
     def get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
-        """Stored arrays of this kind by name, or None: a projection, or what another experiment came to."""
+        """Return the stored arrays of this key and kind by name, or None if there are none or they are damaged."""
         return self._read(key, kind, _arrays)
 
     def put_arrays(self, key: str, kind: str, arrays: Mapping[str, np.ndarray], config: str = "{}") -> None:
-        """Keep arrays by name, with what they were made from as JSON; raises StoreUnavailable."""
+        """Store arrays by name.
+
+        Parameters
+        ----------
+        key : str
+            Key of the entry, see `keys`.
+        kind : str
+            Sort of entry: "points", "suspicion", "purified" or "zero-shot".
+        arrays : mapping of str to ndarray
+            Arrays of plain types.
+        config : str
+            JSON of the settings behind the arrays; `delete_dataset` finds the data set in it.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the file cannot be written.
+        """
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         self._write(key, kind, config, "{}", buffer.getvalue())
@@ -114,16 +145,16 @@ class Store:
         return _succeeds(lambda: self.put_arrays(key, kind, arrays, config))
 
     def put_sweep(self, key: str, description: str) -> None:
-        """Keep a sweep's description, JSON; raises StoreUnavailable where the file cannot be written."""
+        """Store the description of a sweep, JSON; raise StoreUnavailable if the file cannot be written."""
         self._write(key, "sweep", description, "{}", b"")
 
     def sweeps(self) -> list[str]:
-        """The descriptions of the kept sweeps, the latest first."""
+        """Return the descriptions of all stored sweeps, the latest first."""
         rows = self._query("SELECT config FROM entries WHERE kind = 'sweep' ORDER BY created DESC", ())
         return [row[0] for row in rows if isinstance(row[0], str)]
 
     def runs(self, keys: Collection[str] | None = None) -> dict[str, RunSummary]:
-        """What is known of the stored runs with these keys, or of all, by key; the latest first."""
+        """Return the summaries of the stored runs with these keys, or of all runs, latest first, by key."""
         columns = "SELECT key, config, summary, created, pinned, bytes FROM entries WHERE kind = 'run'"
         if keys is None:
             rows = self._query(f"{columns} ORDER BY created DESC", (), f"{columns} AND key = ?")
@@ -133,33 +164,33 @@ class Store:
                 for some, part in _in_parts(keys)
                 for row in self._query(f"{columns} AND key IN ({some})", part, f"{columns} AND key = ?")
             ]
-        found = {run.key: run for row in rows if (run := decode_summary(row)) is not None}
-        wanted = found.keys() if keys is None else set(keys)
-        return {key: run for key, run in found.items() if key in wanted}
+        summaries = {run.key: run for row in rows if (run := decode_summary(row)) is not None}
+        wanted = summaries.keys() if keys is None else set(keys)
+        return {key: run for key, run in summaries.items() if key in wanted}
 
     def pin(self, keys: Collection[str], pinned: bool = True) -> None:
-        """Keep these entries whatever the store's size is, or no longer so; raises StoreUnavailable."""
+        """Pin entries, so that the size limit never removes them, or unpin them; raise StoreUnavailable."""
         self._change("UPDATE entries SET pinned = ? WHERE key IN ({})", keys, int(pinned))
 
     def delete(self, keys: Collection[str]) -> None:
-        """Drop these entries, pinned or not; raises StoreUnavailable."""
+        """Delete entries, pinned or not; raise StoreUnavailable."""
         self._change("DELETE FROM entries WHERE key IN ({})", keys)
 
     def delete_dataset(self, dataset: str) -> None:
-        """Drop all that was made of a data set, pinned or not; raises StoreUnavailable."""
+        """Delete all entries made from a data set, pinned or not; raise StoreUnavailable."""
         self._change("DELETE FROM entries WHERE instr(config, {}) > 0", [json.dumps(dataset)])
 
     def keys(self) -> set[str]:
-        """The keys of all that is kept, of whatever kind; read from an index, without the entries."""
+        """Return the keys of all entries of every kind; reads the index only."""
         return {row[0] for row in self._query("SELECT key FROM entries", ())}
 
     def size(self) -> int:
-        """Bytes of all that is kept."""
+        """Return the size of all entries in bytes."""
         rows = self._query("SELECT SUM(bytes) FROM entries", ())
         return int(rows[0][0] or 0) if rows else 0
 
     def _query(self, query: str, values: Sequence[object], for_one: str = "") -> list[tuple[Any, ...]]:
-        """The rows that a query finds; in a damaged file those that `for_one` finds for each key that is left."""
+        """Run a query; in a damaged file run `for_one` once per readable key instead, if it is given."""
         try:
             with self._connection() as connection:
                 try:
@@ -178,7 +209,7 @@ class Store:
                     connection.execute(statement.format(some), (*values, *part))
                 connection.commit()
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"The runs kept in {self.path} could not be changed ({error}).") from error
+            raise StoreUnavailable(f"The runs stored in {self.path} could not be changed ({error}).") from error
 
     def _read(self, key: str, kind: str, decode: Callable[[bytes], T]) -> T | None:
         try:
@@ -198,18 +229,18 @@ class Store:
         size = len(config) + len(summary) + len(body)
         entry = _Entry(key, kind, config, summary, size, hashlib.sha256(body).digest(), body)
         try:
-            if not (self._insert(entry) or self._mend_and_insert(entry)):
+            if not (self._insert(entry) or self._repair_and_insert(entry)):
                 raise sqlite3.DatabaseError("a fresh file was damaged at once")
             self.problem = ""
         except (sqlite3.Error, OSError) as error:
             self.problem = (
-                f"The run could not be kept in {self.path} ({error}): "
-                "make room or give access there, or set ANOONLY_CACHE to another folder."
+                f"The run could not be stored in {self.path} ({error}): "
+                "free some space, allow writing there, or set ANOONLY_CACHE to another folder."
             )
             raise StoreUnavailable(self.problem) from error
 
     def _insert(self, entry: _Entry) -> bool:
-        """Whether the entry could be written; False where the file is not a sound database."""
+        """Insert an entry; return False if the file is not a sound database."""
         try:
             with self._connection() as connection:
                 names = [name for _, name, *_ in connection.execute("PRAGMA table_info(entries)")]
@@ -225,10 +256,10 @@ class Store:
         return True
 
     def _make_room(self, connection: sqlite3.Connection, newest: str) -> None:
-        """Drop the oldest entries until the rest fits, and a tenth more, so that this is seldom."""
-        # The index says it at once; but nothing is dropped upon its word alone, for it may be damaged.
-        for way in ("", "NOT INDEXED"):
-            (total,) = connection.execute(f"SELECT SUM(bytes) FROM entries {way}").fetchone()
+        """Delete the oldest entries down to 90 % of the limit, so that deletions are rare."""
+        # The index gives the total fast; a damaged index must not cause deletions, so the table confirms it.
+        for hint in ("", "NOT INDEXED"):
+            (total,) = connection.execute(f"SELECT SUM(bytes) FROM entries {hint}").fetchone()
             if total <= self.max_bytes:
                 return
         aged = connection.execute("SELECT key, bytes FROM entries WHERE pinned = 0 ORDER BY created").fetchall()
@@ -239,36 +270,36 @@ class Store:
                 connection.execute("DELETE FROM entries WHERE key = ?", (key,))
                 total -= size
 
-    def _mend_and_insert(self, entry: _Entry) -> bool:
-        """Insert into a mended file, unless another process has mended it just now."""
-        with self._alone():
+    def _repair_and_insert(self, entry: _Entry) -> bool:
+        """Insert into a repaired file, unless another process has just repaired it."""
+        with self._repair_lock():
             if self._insert(entry):
                 return True
-            self._mend()
+            self._repair()
             return self._insert(entry)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other processes from mending at the same time, by a lock that dies with its holder."""
+    def _repair_lock(self) -> Iterator[None]:
+        """Hold a lock against other repairing processes; it ends with the process that holds it."""
         lock = self.path.with_name(f"{self.path.name}.lock")
         with closing(sqlite3.connect(lock, timeout=BUSY_S, isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
             yield
 
-    def _mend(self) -> None:
-        """Put a fresh file with all that is good in this one's place, which stays beside it as it is.
+    def _repair(self) -> None:
+        """Replace the file by a fresh one with all sound entries; keep the damaged file beside it.
 
-        SQLite has by then used up or discarded a journal beside it, so none can fall on the fresh file; and whoever
-        has the old one open still is told so when it writes. Killed at any moment, this leaves one of the two.
+        SQLite has by then applied or discarded the journal, so none can reach the fresh file. A process that still has
+        the old file open gets an error on its next write. A kill at any moment leaves one of the two files in place.
         """
         fresh = Store(self.path.with_name(f"{self.path.name}.mending"))
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
         try:
             fresh.path.unlink(missing_ok=True)
             with fresh._connection():
-                carried = copy_sound_entries(self.path, fresh.path)
+                copied = copy_sound_entries(self.path, fresh.path)
             log.warning(
-                "%s was damaged; %d entries of it are good, and %s is left as it was", *(self.path, carried, aside)
+                "%s was damaged: %d entries were recovered; the damaged file is %s.", *(self.path, copied, aside)
             )
             swap_files(self.path, fresh.path, aside)
         finally:
@@ -280,17 +311,17 @@ class Store:
         with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as connection:
             connection.text_factory = decode_leniently
             if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,):
-                connection.execute("PRAGMA auto_vacuum = FULL")  # what is dropped makes the file smaller
+                connection.execute("PRAGMA auto_vacuum = FULL")  # deleted entries make the file smaller
                 for statement in SCHEMA:
                     connection.execute(statement)
             yield connection
 
 
 def default_store() -> Store:
-    """The store in the user's cache folder; ANOONLY_STORE_MB bounds it."""
-    wanted = os.environ.get("ANOONLY_STORE_MB", "")
-    most = int(wanted) if wanted.isdecimal() and int(wanted) > 0 else MAX_MB
-    return Store(cache_folder() / FILE_NAME, most * 2**20)
+    """Return the store in the cache folder; ANOONLY_STORE_MB sets its limit in MB (default 2048)."""
+    limit = os.environ.get("ANOONLY_STORE_MB", "")
+    max_mb = int(limit) if limit.isdecimal() and int(limit) > 0 else MAX_MB
+    return Store(cache_folder() / FILE_NAME, max_mb * 2**20)
 
 
 def _succeeds(write: Callable[[], None]) -> bool:
@@ -303,10 +334,10 @@ def _succeeds(write: Callable[[], None]) -> bool:
 
 
 def _in_parts(keys: Collection[str]) -> Iterator[tuple[str, list[str]]]:
-    """Keys for `IN (…)`, with its question marks, a part at a time."""
-    wanted = list(keys)
-    for begin in range(0, len(wanted), ASKED_AT_ONCE):
-        part = wanted[begin : begin + ASKED_AT_ONCE]
+    """Yield the keys in parts of at most KEYS_PER_QUERY, each with its placeholders for `IN (…)`."""
+    listed = list(keys)
+    for begin in range(0, len(listed), KEYS_PER_QUERY):
+        part = listed[begin : begin + KEYS_PER_QUERY]
         yield ",".join("?" * len(part)), part
 
 

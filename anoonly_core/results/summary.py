@@ -1,4 +1,4 @@
-"""What the store knows of a run beside its body: kept as text, checked against flipped bytes, listed without scores."""
+"""Summary of a stored run: metrics and settings as checked JSON, read without the scores."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from anoonly_core.results.result import RunResult
 
 __all__ = ["UNREADABLE", "RunSummary", "decode_summary", "encode_summary"]
 
-PARTS = ("metrics", "seconds", "counts", "batches")  # of what is known; an earlier version kept no batches
-CHECK = "check"  # nor a hash of its settings and of all else that is known
-LATEST = 2.0**33  # seconds since 1970; a number beyond is no time
+# Entries of version 0.1 hold neither "batches" nor a check.
+FIELDS = ("metrics", "seconds", "counts", "batches")
+CHECK = "check"  # hash of the config and all other fields
+LATEST = 2.0**33  # seconds since 1970; a larger time counts as damage
 UNREADABLE = (
     ValueError,
     KeyError,
@@ -34,10 +35,22 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What can be known of a stored run without reading its scores.
+    """Metrics and settings of a run, without its scores.
 
-    config: its settings by name, as they were when it was stored. metrics, seconds, counts, batches: see
-    RunResult. created: seconds since 1970. bytes: what it takes in the store.
+    Attributes
+    ----------
+    key, device, metrics, seconds, counts
+        See RunResult.
+    config : dict
+        Settings by name, as they were when the run was stored.
+    created : float
+        Seconds since 1970.
+    pinned : bool
+        Whether the store keeps the run whatever its size.
+    bytes : int
+        Size of the entry in the store; 0 for a run that has just finished.
+    batches : dict of float
+        See RunResult.batches; empty for a run that an older version stored.
     """
 
     key: str
@@ -53,14 +66,14 @@ class RunSummary:
 
     @classmethod
     def of(cls, result: RunResult) -> RunSummary:
-        """The same of a run that has just finished, stored or not."""
+        """Summarize a run that has just finished, whether it is stored or not."""
         known = {**result.summary(), "batches": result.batches()}
-        parts = {name: known[name] for name in PARTS}
-        return cls(result.key, known["config"], result.device, **parts, created=time.time(), pinned=False, bytes=0)
+        fields = {name: known[name] for name in FIELDS}
+        return cls(result.key, known["config"], result.device, **fields, created=time.time(), pinned=False, bytes=0)
 
 
 def encode_summary(result: RunResult) -> tuple[str, str]:
-    """A run's settings, and all else that is known of it, with a hash over both, as the store keeps them: JSON."""
+    """Return the config of a run and its summary, both as JSON; the summary holds a hash over both."""
     config = result.config.canonical()
     known = {name: value for name, value in result.summary().items() if name != "config"}
     known |= {"device": result.device, "batches": result.batches()}
@@ -68,18 +81,18 @@ def encode_summary(result: RunResult) -> tuple[str, str]:
 
 
 def decode_summary(row: tuple[Any, ...]) -> RunSummary | None:
-    """A row (key, config, summary, created, pinned, bytes) as a RunSummary, or None where it is none or damaged."""
+    """Decode a store row (key, config, summary, created, pinned, bytes); return None if it is damaged or foreign."""
     key, config, summary, created, pinned, size = row
     try:
         settings, known = dict(json.loads(config)), dict(json.loads(summary))
         check = known.pop(CHECK, None)
-        if settings.keys() != RunConfig.model_fields.keys() or not known.keys() <= {*PARTS, "device"}:
+        if settings.keys() != RunConfig.model_fields.keys() or not known.keys() <= {*FIELDS, "device"}:
             return None
         if (check is not None and check != _check(config, known)) or not 0 <= created < LATEST or size < 0:
             return None
         known.setdefault("batches", {})
-        parts, device = {name: dict(known[name]) for name in PARTS}, str(known["device"])
-        return RunSummary(key, settings, device, **parts, created=created, pinned=bool(pinned), bytes=size)
+        fields, device = {name: dict(known[name]) for name in FIELDS}, str(known["device"])
+        return RunSummary(key, settings, device, **fields, created=created, pinned=bool(pinned), bytes=size)
     except UNREADABLE:
         return None
 

@@ -339,7 +339,7 @@ def homeless(make_jobs: MakeJobs, tmp_path_factory: pytest.TempPathFactory) -> J
 def test_results_arrive_where_the_store_cannot_be_written(homeless: Jobs) -> None:
     assert not homeless.store.path.exists()
     train(homeless, short())
-    assert homeless.store_problem.startswith(f"The run could not be kept in {homeless.store.path}")
+    assert homeless.store_problem.startswith(f"The run could not be stored in {homeless.store.path}")
     homeless.store_problem = ""
     homeless.request_points("one", "tsne", {"store_problem": features()})
     wait_for(lambda: homeless.points("store_problem") is not None and homeless.store_problem, "t-SNE")

@@ -242,7 +242,7 @@ def test_a_store_that_cannot_be_written_does_not_stop_a_run(
     monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "file"))
     assert json.loads(answer(capsys, *QUICK_RUN, "--json"))["metrics"]["aucroc"] > 0
     (record,) = caplog.records
-    assert record.levelno == logging.WARNING and "could not be kept" in record.getMessage()
+    assert record.levelno == logging.WARNING and "could not be stored" in record.getMessage()
 
 
 @pytest.mark.parametrize("name", ["mine.csv", "mine.parquet", "mine.npz", "a folder/my, 'own' ü.csv"])

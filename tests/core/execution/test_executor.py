@@ -272,7 +272,7 @@ def test_results_survive_a_store_that_cannot_be_written(tmp_path: Path) -> None:
         execute(keyed(quick()), FakeEngine(lambda configs: [(result.key, result)]), Store(tmp_path / "runs.sqlite"))
     )
     assert states[-1].runs[result.key].metrics == result.metrics.as_dict()
-    assert "could not be kept" in states[-1].store_problem
+    assert "could not be stored" in states[-1].store_problem
 
 
 def test_the_time_left_follows_the_pace_of_finished_stacks(monkeypatch: pytest.MonkeyPatch) -> None:

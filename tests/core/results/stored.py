@@ -78,6 +78,6 @@ def assert_unavailable(store: Store) -> None:
     with pytest.raises(StoreUnavailable) as caught:
         store.put(a_result())
     text = str(caught.value)
-    assert text.startswith(f"The run could not be kept in {store.path} (")
+    assert text.startswith(f"The run could not be stored in {store.path} (")
     assert text.endswith(".") and "\n" not in text and ". " not in text, text
     assert store.get("key") is None

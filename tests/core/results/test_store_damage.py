@@ -180,13 +180,13 @@ def test_two_who_find_the_damage_at_once_lose_nothing(store: Store, monkeypatch:
     store.path.parent.mkdir()
     store.path.write_bytes(b"no database " * 500)
     both_failed = threading.Barrier(2)
-    insert, mend = Store._insert, Store._mend_and_insert
+    insert, mend = Store._insert, Store._repair_and_insert
 
     def mend_when_both_have_failed(self: Store, row: tuple[object, ...]) -> bool:
         both_failed.wait(20)
         return mend(self, row)
 
-    monkeypatch.setattr(Store, "_mend_and_insert", mend_when_both_have_failed)
+    monkeypatch.setattr(Store, "_repair_and_insert", mend_when_both_have_failed)
     assert insert(store, ("key", "run", "{}", 0.0, b"", b"")) is False
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(store.put, [a_result("one"), a_result("other")]))

@@ -160,7 +160,7 @@ def _flipped(scene: Scene, places: Callable[[bytes, dict[str, int]], list[int]],
                 scene.wrong.append(f"the page lists {listed} runs of {len(scene.before)}")
             scene.go_on(scene.train(visitor))
     met = scene.run()
-    scene.expect(met, True, *(["was damaged", "as it was"] if met.sentences else []))
+    scene.expect(met, True, *(["was damaged", "the damaged file is"] if met.sentences else []))
     if _figures(scene) != figures:
         scene.wrong.append("the stored runs have other figures than before")
     scene.go_on(scene.run())
