@@ -1,1 +1,1 @@
-"""Data: the catalogue, the bundled sets, ADBench's files, files of the user's own, and the split."""
+"""Data sets: catalogue, bundled sets, ADBench files, user tables, and the split."""

@@ -20,6 +20,7 @@ from anoonly_core.data.tables.readers import check_file
 from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, load_file, parse_file, parse_uri
 from anoonly_core.errors import UnknownDataset
+from anoonly_core.lru import LRU
 
 __all__ = ["DATASETS", "Entry", "FileEntry", "UploadEntry", "find", "load_cached", "resolve"]
 
@@ -265,7 +266,7 @@ def resolve(name: str) -> Entry:
 
 
 def load_cached(name: str) -> Dataset:
-    """Load a data set by name, keeping the last four in memory by identity.
+    """Load a data set by name; the four used last stay in memory, by identity.
 
     Raises
     ------
@@ -276,13 +277,11 @@ def load_cached(name: str) -> Dataset:
     dataset = _cache.get(identity)
     if dataset is None:
         dataset = entry.load()
-        while len(_cache) >= CACHED_DATASETS:
-            _cache.pop(next(iter(_cache)))
-        _cache[identity] = dataset
+        _cache.put(identity, dataset)
     return dataset
 
 
-_cache: dict[str, Dataset] = {}
+_cache: LRU[Dataset] = LRU(CACHED_DATASETS)
 
 
 def _unknown(name: str) -> UnknownDataset:

@@ -1,4 +1,4 @@
-"""What the columns of a user's table are: numbers, words, or something that no detector can use as it stands."""
+"""Types of table columns: numbers, categories, or content that cannot become features."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["CATEGORY", "MAX_WORDS", "NUMBER", "ColumnProfile", "list_names", "pr
 NUMBER, CATEGORY, TEXT, MIXED, DATE, EMPTY, INFINITE, OTHER = (
     *("number", "category", "text", "mixed", "date", "empty", "infinite", "other"),
 )
-MAX_WORDS = 50  # different words that a column may have and still be one of categories
-MOSTLY = 0.5  # of a column's cells are numbers: then the others are mistakes
+MAX_WORDS = 50  # different words in a column of categories
+MAX_WRONG = 0.5  # share of cells that are no numbers, below which a column counts as one of numbers
 DATES = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([T ].*)?")
-SHOWN = 5  # columns that a sentence names
+LISTED = 5  # names in a message
 
-# What is wrong with a column that cannot be used.
+# Reasons why a column cannot be used, by type.
 _FAULTS = MappingProxyType(
     {
         CATEGORY: "holds words where numbers are needed, such as {example} in row {row}",
@@ -39,9 +39,22 @@ _FAULTS = MappingProxyType(
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column: its kind, how many cells are missing, its words if it has categories, an example of what is wrong.
+    """Type and content of one column.
 
-    kind: NUMBER and CATEGORY can be used, all others cannot. row: where the example stands, from 0.
+    Attributes
+    ----------
+    name
+        Name of the column.
+    kind
+        Type of the column; only NUMBER and CATEGORY can become features.
+    missing
+        Number of missing cells.
+    words
+        Different words in sorted order, at most `MAX_WORDS`; empty for numbers.
+    count
+        Number of different words.
+    example, row
+        A cell that explains why the column cannot be used, and its row, from 0.
     """
 
     name: str
@@ -54,74 +67,83 @@ class ColumnProfile:
 
     @property
     def usable(self) -> bool:
-        """Whether it can be a feature."""
+        """True if the column can become features."""
         return self.kind in (NUMBER, CATEGORY)
 
     @property
     def holds_numbers(self) -> bool:
-        """Whether its cells are meant as numbers, be they missing, infinite or mistaken here and there."""
+        """True if the column is meant as numbers, even if some are missing, infinite or wrong."""
         return self.kind in (NUMBER, MIXED, EMPTY, INFINITE)
 
     @property
     def fault(self) -> str:
-        """Why it cannot be used, as the end of a sentence that begins with its name."""
+        """Reason why the column cannot be used, to follow the column name in a sentence."""
         return _FAULTS[self.kind].format(
             words=self.count, most=MAX_WORDS, row=self.row, example=self.example, largest=MAX_ABS
         )
 
 
 def profile_column(name: str, values: pd.Series[Any]) -> ColumnProfile:
-    """Say what a column is."""
+    """Determine the type of a column.
+
+    Parameters
+    ----------
+    name
+        Name of the column.
+    values
+        Cells as `read_table` returns them.
+    """
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
         return ColumnProfile(name, DATE, int(values.isna().sum()))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
         return _numbers(name, to_numbers(values))
     words = to_words(values)
-    there = words != ""
-    missing = int((~there).sum())
-    if not there.any():
+    present = words != ""
+    missing = int((~present).sum())
+    if not present.any():
         return ColumnProfile(name, EMPTY, missing)
-    if (odd := _first(np.array([not isinstance(own, str | bool | int | float) for own in values]) & there)) is not None:
+    is_object = np.array([not isinstance(cell, str | bool | int | float) for cell in values])
+    if (odd := _first(is_object & present)) is not None:
         return ColumnProfile(name, OTHER, missing, example=_cell(words[odd]), row=odd)
     parsed = pd.to_numeric(pd.Series(words), errors="coerce").to_numpy(dtype=np.float64)
-    wrong = there & np.isnan(parsed)
+    wrong = present & np.isnan(parsed)
     if not wrong.any():
         return _numbers(name, parsed)
-    if wrong.sum() < MOSTLY * there.sum():
+    if wrong.sum() < MAX_WRONG * present.sum():
         first = int(np.flatnonzero(wrong)[0])
         return ColumnProfile(name, MIXED, missing, example=_cell(words[first]), row=first)
-    if all(map(DATES.fullmatch, words[there])):
+    if all(map(DATES.fullmatch, words[present])):
         return ColumnProfile(name, DATE, missing)
-    distinct = np.unique(words[there])
+    distinct = np.unique(words[present])
     kind = CATEGORY if len(distinct) <= MAX_WORDS else TEXT
-    first = int(np.flatnonzero(there)[0])
-    seen = tuple(map(str, distinct[:MAX_WORDS]))
-    return ColumnProfile(name, kind, missing, seen, len(distinct), _cell(words[first]), first)
+    first = int(np.flatnonzero(present)[0])
+    listed = tuple(map(str, distinct[:MAX_WORDS]))
+    return ColumnProfile(name, kind, missing, listed, len(distinct), _cell(words[first]), first)
 
 
 def to_numbers(values: pd.Series[Any]) -> np.ndarray:
-    """A column of numbers as float64 [rows], NaN where there is none; NaN too where a cell is no number."""
+    """Convert a column to float64 [rows]; missing cells and cells that are no numbers become NaN."""
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
     return pd.to_numeric(pd.Series(to_words(values)), errors="coerce").to_numpy(dtype=np.float64)
 
 
 def to_words(values: pd.Series[Any]) -> np.ndarray:
-    """Each cell as a word without blanks around it, str [rows], "" where it is missing; 1.0 is the word 1."""
-    absent = values.isna().to_numpy(dtype=bool)
+    """Convert a column to stripped strings, object [rows]; missing cells become "", and 1.0 becomes "1"."""
+    missing = values.isna().to_numpy(dtype=bool)
     if pd.api.types.is_float_dtype(values):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         whole = np.isfinite(numbers) & (numbers == np.trunc(numbers)) & (abs(numbers) < 2**53)
-        cells = [str(int(own)) if flat else repr(float(own)) for own, flat in zip(numbers, whole, strict=True)]
+        cells = [str(int(n)) if is_whole else repr(float(n)) for n, is_whole in zip(numbers, whole, strict=True)]
     else:
-        cells = [str(own).strip() for own in values]
-    return np.where(absent, "", np.array(cells, dtype=object)).astype(object)
+        cells = [str(cell).strip() for cell in values]
+    return np.where(missing, "", np.array(cells, dtype=object)).astype(object)
 
 
 def list_names(names: list[str]) -> str:
-    """Columns as a sentence names them: the first few, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(printable(name[:60]) for name in names[:SHOWN]) + more
+    """Join names for a message: the first five, and the number of others."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(printable(name[:60]) for name in names[:LISTED]) + more
 
 
 def _numbers(name: str, values: np.ndarray) -> ColumnProfile:
@@ -133,9 +155,9 @@ def _numbers(name: str, values: np.ndarray) -> ColumnProfile:
     return ColumnProfile(name, NUMBER, missing)
 
 
-def _first(where: np.ndarray) -> int | None:
-    found = np.flatnonzero(where)
-    return int(found[0]) if len(found) else None
+def _first(mask: np.ndarray) -> int | None:
+    rows = np.flatnonzero(mask)
+    return int(rows[0]) if len(rows) else None
 
 
 def _cell(word: str) -> str:

@@ -1,4 +1,4 @@
-"""How the columns of a user's table become features: fitted on one table, applied to that one and to others alike."""
+"""Steps from table columns to features: fitted on one table, then applied to any table."""
 
 from __future__ import annotations
 
@@ -23,9 +23,17 @@ __all__ = ["Column", "Preprocessing", "fit_preprocessing"]
 
 
 class Column(BaseModel):
-    """One column of the table: a number, or one of these words, each of which becomes a feature of 0 and 1.
+    """One column: a number, or words that are one-hot encoded.
 
-    fill: what stands in for a missing number, if something does. A missing word is none of the words.
+    Attributes
+    ----------
+    name
+        Name of the column.
+    words
+        Known words, each a feature of 0 and 1; None for a column of numbers.
+        A missing or unknown word gives 0 in all of them.
+    fill
+        Value that replaces missing numbers; None if they are not replaced.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -36,12 +44,15 @@ class Column(BaseModel):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What it contributes, by name."""
+        """Names of the features that the column gives."""
         return (self.name,) if self.words is None else tuple(f"{self.name} = {word}" for word in self.words)
 
 
 class Preprocessing(BaseModel):
-    """The columns in order; drops: whether rows with a missing value are left out."""
+    """Columns in the order of the features, and whether rows with a missing value are dropped.
+
+    Its JSON is part of detector files.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,33 +61,50 @@ class Preprocessing(BaseModel):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The features by name, in order."""
+        """Names of all features, in order."""
         return tuple(name for column in self.columns for name in column.features)
 
-    def apply(self, table: pd.DataFrame, shown: str) -> tuple[np.ndarray, np.ndarray]:
-        """Features float64 [kept rows, features] and which rows are kept, bool [rows]; shown: the table's name.
+    def apply(self, table: pd.DataFrame, title: str) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the features of a table.
 
-        A word that the preparation does not know is none of its words. Raises BadDataFile where a column is
-        not there, is no number any more, or lacks values that nothing stands in for.
+        Parameters
+        ----------
+        table
+            Table with all columns by name; others are ignored.
+        title
+            Name of the table in messages.
+
+        Returns
+        -------
+        features
+            float64 [kept rows, features].
+        kept
+            Rows that were not dropped, bool [rows].
+
+        Raises
+        ------
+        BadDataFile
+            If a column is missing, has cells that are no numbers or beyond `MAX_ABS`, lacks a value
+            that nothing replaces, or if no row is left.
         """
         if absent := [column.name for column in self.columns if column.name not in table.columns]:
-            raise BadDataFile(f"{shown} lacks columns that the features are made of: {list_names(absent)}.")
+            raise BadDataFile(f"{title} lacks columns that the features are made of: {list_names(absent)}.")
         parts, missing = [], np.zeros(len(table), dtype=bool)
         for column in self.columns:
-            values, absent_here = self._part(column, table[column.name], shown)
+            values, column_missing = self._encode(column, table[column.name], title)
             parts.append(values)
-            missing |= absent_here
+            missing |= column_missing
         kept = ~missing if self.drops else np.ones(len(table), dtype=bool)
         if missing.any() and not self.drops:
             row = int(np.flatnonzero(missing)[0])
-            raise BadDataFile(f"{shown}: row {row} has a missing value, and nothing stands in for it.")
+            raise BadDataFile(f"{title}: row {row} has a missing value, and nothing stands in for it.")
         if not kept.any():
-            raise BadDataFile(f"{shown}: every row has a missing value, so that dropping them leaves nothing.")
+            raise BadDataFile(f"{title}: every row has a missing value, so dropping them leaves nothing.")
         features = np.concatenate([part[:, None] if part.ndim == 1 else part for part in parts], axis=1)
         return features[kept], kept
 
     def unknown_words(self, table: pd.DataFrame) -> dict[str, int]:
-        """How many cells hold a word that the preparation does not know, by column; columns with none are left out."""
+        """Count the cells with an unknown word, by column name; columns without any are omitted."""
         counts = {
             column.name: int((~np.isin(to_words(table[column.name]).astype(str), ["", *column.words])).sum())
             for column in self.columns
@@ -84,62 +112,78 @@ class Preprocessing(BaseModel):
         }
         return {name: count for name, count in counts.items() if count}
 
-    def _part(self, column: Column, values: pd.Series, shown: str) -> tuple[np.ndarray, np.ndarray]:
-        """One column's features and which rows have no value that could stand there."""
+    def _encode(self, column: Column, values: pd.Series, title: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features of one column, and the rows without a usable value, bool [rows]."""
         if column.words is not None:
             words = to_words(values)
-            found = (words[:, None] == np.array(column.words, dtype=object)).astype(np.float64)
-            return found, (words == "") & self.drops
+            one_hot = (words[:, None] == np.array(column.words, dtype=object)).astype(np.float64)
+            return one_hot, (words == "") & self.drops
         numbers = to_numbers(values)
         absent = np.isnan(numbers)
         beyond = bool((abs(numbers) > MAX_ABS).any())
         if absent.any() or beyond:
-            look = profile_column(column.name, values)
-            if (look.kind != NUMBER and absent.sum() > look.missing) or beyond:
-                raise BadDataFile(f"{shown}: column {printable(column.name[:60])} {look.fault}.")
+            profile = profile_column(column.name, values)
+            if (profile.kind != NUMBER and absent.sum() > profile.missing) or beyond:
+                raise BadDataFile(f"{title}: column {printable(column.name[:60])} {profile.fault}.")
         if column.fill is not None and not self.drops:
             numbers, absent = np.where(absent, column.fill, numbers), np.zeros_like(absent)
         return numbers, absent
 
 
 def fit_preprocessing(
-    table: pd.DataFrame, looks: list[ColumnProfile], one_hot: bool | None, impute: bool | None, shown: str
+    table: pd.DataFrame, profiles: list[ColumnProfile], one_hot: bool | None, impute: bool | None, title: str
 ) -> Preprocessing:
-    """Make one for these columns of a table.
+    """Fit the preprocessing of some columns of a table.
 
-    one_hot: whether words become features (True) or are left out (False); impute: whether a column's median
-    stands in for a missing number (True) or its row goes (False); None: not said, which is only allowed
-    where nothing depends on it. Raises BadDataFile.
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    profiles
+        Profiles of the columns to use, in the order of the features.
+    one_hot
+        True to one-hot encode columns of words, False to leave them out; None if undecided.
+    impute
+        True to replace a missing number by the median of its column, False to drop the row;
+        None if undecided.
+    title
+        Name of the table in messages.
+
+    Raises
+    ------
+    BadDataFile
+        If a column cannot be used, an undecided choice matters, no column is left, or there are
+        more than `MAX_COLUMNS` features.
     """
-    if faults := [look for look in looks if not look.usable]:
+    if faults := [column for column in profiles if not column.usable]:
         first = faults[0]
         more = f" ({len(faults) - 1} more columns cannot be used either)" if len(faults) > 1 else ""
-        raise BadDataFile(f"{shown}: column {printable(first.name[:60])} {first.fault}: leave it out{more}.")
-    words = [look for look in looks if look.kind != NUMBER]
+        raise BadDataFile(f"{title}: column {printable(first.name[:60])} {first.fault}: leave it out{more}.")
+    words = [column for column in profiles if column.kind != NUMBER]
     if words and one_hot is None:
         raise BadDataFile(
-            f"{shown}: these columns hold words, not numbers: {list_names([look.name for look in words])}; say "
+            f"{title}: these columns hold words, not numbers: {list_names([column.name for column in words])}; say "
             "categories=one_hot to make each word a feature, or categories=leave_out."
         )
-    looks = [look for look in looks if look.kind == NUMBER or one_hot]
-    features = sum(1 if look.kind == NUMBER else look.count for look in looks)
+    profiles = [column for column in profiles if column.kind == NUMBER or one_hot]
+    features = sum(1 if column.kind == NUMBER else column.count for column in profiles)
     if not features:
-        raise BadDataFile(f"{shown} has no column left to be a feature: it needs rows and columns of numbers.")
+        raise BadDataFile(f"{title} has no column left to be a feature: it needs rows and columns of numbers.")
     if features > MAX_COLUMNS:
-        raise BadDataFile(f"{shown} would have {features} features, and at most {MAX_COLUMNS} are taken.")
-    lacking = [look for look in looks if look.missing]
+        raise BadDataFile(f"{title} would have {features} features, and at most {MAX_COLUMNS} are taken.")
+    lacking = [column for column in profiles if column.missing]
     if lacking and impute is None:
         raise BadDataFile(
-            f"{shown}: values are missing in {list_names([look.name for look in lacking])}; say missing=impute to have "
-            "the column's median stand in, or missing=drop to leave those rows out."
+            f"{title}: values are missing in {list_names([column.name for column in lacking])}; say "
+            "missing=impute to have the column's median stand in, or missing=drop to leave those rows out."
         )
-    assert all(look.count <= MAX_WORDS for look in looks)
+    assert all(column.count <= MAX_WORDS for column in profiles)
     return Preprocessing(
         columns=tuple(
-            Column(name=look.name, fill=float(np.nanmedian(to_numbers(table[look.name]))) if impute else None)
-            if look.kind == NUMBER
-            else Column(name=look.name, words=look.words)
-            for look in looks
+            Column(name=column.name, fill=float(np.nanmedian(to_numbers(table[column.name]))) if impute else None)
+            if column.kind == NUMBER
+            else Column(name=column.name, words=column.words)
+            for column in profiles
         ),
         drops=impute is False,
     )

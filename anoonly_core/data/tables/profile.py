@@ -1,4 +1,4 @@
-"""A first look at a table that was brought: what its columns are, and how it could be meant."""
+"""Profile of an uploaded table, and the schema that it suggests."""
 
 from __future__ import annotations
 
@@ -14,19 +14,39 @@ from anoonly_core.data.tables.schema import LABEL_COLUMNS, MAX_CLASSES, NO_LABEL
 __all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
 
 HEAD_ROWS = 50
-# Names that often mean what a row is, beside those that the command line takes for the label without being asked.
-OFTEN_LABELS = (*LABEL_COLUMNS, "class", "outlier", "is_anomaly", "is_outlier", "fraud", "diagnosis", "species", "type")
+# Names of columns that often hold labels, in order of preference. Beyond LABEL_COLUMNS they are only suggested.
+LIKELY_LABELS = (
+    *LABEL_COLUMNS,
+    "class",
+    "outlier",
+    "is_anomaly",
+    "is_outlier",
+    "fraud",
+    "diagnosis",
+    "species",
+    "type",
+)
 # Values that often mean anomaly.
-OFTEN_ANOMALIES = ("1", "true", "yes", "anomaly", "anomalous", "outlier", "fraud", "attack", "malignant", "faulty")
+LIKELY_ANOMALIES = ("1", "true", "yes", "anomaly", "anomalous", "outlier", "fraud", "attack", "malignant", "faulty")
 IDENTIFIERS = ("id", "index", "row", "row_id", "rowid", "nr", "no", "unnamed: 0")
 
 
 @dataclass(frozen=True, eq=False)
 class TableProfile:
-    """What a table holds before anything is decided.
+    """Content of a table before a schema is chosen.
 
-    columns: each of them. values: how often each value stands in a column, "" for blank, for the columns that
-    could label the rows. head: the first rows. identifiers: columns that number the rows.
+    Attributes
+    ----------
+    rows
+        Number of rows.
+    columns
+        Profile of each column.
+    values
+        Count of each value, "" for blank, of the columns with at most `MAX_CLASSES` values.
+    head
+        First `HEAD_ROWS` rows.
+    identifiers
+        Names of the columns that number the rows.
     """
 
     rows: int
@@ -37,48 +57,55 @@ class TableProfile:
 
 
 def profile_table(table: pd.DataFrame) -> TableProfile:
-    """Look at a table as it came from its file."""
+    """Profile a table as `read_table` returns it."""
     names = [str(name) for name in table.columns]
-    values = {name: own for name in names if (own := _values(table[name])) is not None}
+    values = {name: counts for name in names if (counts := _value_counts(table[name])) is not None}
     identifiers = tuple(name for name in names if name.strip().lower() in IDENTIFIERS and table[name].is_unique)
-    return TableProfile(
-        len(table), tuple(profile_column(n, table[n]) for n in names), values, table.head(HEAD_ROWS), identifiers
-    )
+    columns = tuple(profile_column(name, table[name]) for name in names)
+    return TableProfile(len(table), columns, values, table.head(HEAD_ROWS), identifiers)
 
 
-def suggest_schema(look: TableProfile) -> TableSchema:
-    """How the table is probably meant: to begin with, and to be looked at by whoever brought it."""
-    by_name = {name.strip().lower(): name for name in reversed(list(look.values))}
-    label = next((by_name[name] for name in OFTEN_LABELS if name in by_name), NO_LABEL)
-    used = [column for column in look.columns if column.name != label]
-    without = [column.name for column in used if not column.usable or column.name in look.identifiers]
-    left = [column for column in used if column.name not in without]
+def suggest_schema(profile: TableProfile) -> TableSchema:
+    """Suggest a schema for a table; the user should check it.
+
+    The label is a column with a likely name. Columns that cannot be features and identifiers are
+    left out, words one-hot encoded, and missing numbers imputed.
+    """
+    by_name = {name.strip().lower(): name for name in reversed(list(profile.values))}
+    label = next((by_name[name] for name in LIKELY_LABELS if name in by_name), NO_LABEL)
+    candidates = [column for column in profile.columns if column.name != label]
+    without = [column.name for column in candidates if not column.usable or column.name in profile.identifiers]
+    features = [column for column in candidates if column.name not in without]
     return TableSchema(
         label=label,
-        anomaly=suggest_anomalies(look.values[label]) if label else (),
+        anomaly=suggest_anomalies(profile.values[label]) if label else (),
         without=tuple(without),
-        categories="one_hot" if any(column.words for column in left) else None,
-        missing="impute" if any(column.missing for column in left) else None,
+        categories="one_hot" if any(column.words for column in features) else None,
+        missing="impute" if any(column.missing for column in features) else None,
     )
 
 
 def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
-    """The values that say so by themselves, or else the rarest one."""
-    there = {value: count for value, count in values.items() if value}
-    if len(there) < 2:
-        return tuple(value for value in there if value.lower() in OFTEN_ANOMALIES)
-    plain = tuple(value for value in there if value.lower() in OFTEN_ANOMALIES)
-    return (
-        plain if len(plain) in range(1, len(there)) and len(there) == 2 else (min(there, key=lambda own: there[own]),)
-    )
+    """Suggest the label values that mean anomaly: a likely one of two values, else the rarest.
+
+    Parameters
+    ----------
+    values
+        Count of each value of the label column; blank ones are ignored.
+    """
+    counts = {value: count for value, count in values.items() if value}
+    likely = tuple(value for value in counts if value.lower() in LIKELY_ANOMALIES)
+    if len(counts) < 2 or (len(counts) == 2 and len(likely) == 1):
+        return likely
+    return (min(counts, key=lambda value: counts[value]),)
 
 
-def _values(column: pd.Series) -> dict[str, int] | None:
-    """How often each value stands there; None where there are too many to be a label."""
+def _value_counts(column: pd.Series) -> dict[str, int] | None:
+    """Count each value of a column; None if it has more than `MAX_CLASSES`."""
     try:
         if column.nunique() > MAX_CLASSES:
             return None
-    except TypeError:  # of lists and the like
+    except TypeError:  # cells such as lists cannot be counted
         return None
     words, counts = np.unique(to_words(column).astype(str), return_counts=True)
     return dict(zip(map(str, words), counts.tolist(), strict=True))

@@ -1,6 +1,6 @@
-"""How a user's table is meant: which column labels its rows, which values mean anomaly, what becomes of the rest.
+"""Schema of a table: the label column, the values that mean anomaly, and the use of the other columns.
 
-A reading is said in an address, such as `file.csv?label=class&anomaly=4,5&missing=drop`, or on the page.
+A schema is part of a file URI, such as `file.csv?label=class&anomaly=4,5&missing=drop`, or chosen on a page.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ __all__ = [
 ]
 
 LABEL_COLUMNS = ("y", "label", "anomaly", "target")
-MAX_CLASSES = 1000
+MAX_CLASSES = 1000  # different values of a label column
 NO_LABEL = ""
 UNLABELED = -1
-# Values that say by themselves which rows are anomalies.
+# Label values that need no schema: the second means anomaly.
 PLAIN = ({"0", "1"}, {"False", "True"})
 
 SCHEMA_RULES = {
-    "label": f"the name of a column, or nothing for none; unless given {', '.join(LABEL_COLUMNS)}, the first there is",
+    "label": f"the name of a column, or empty for none (by default the first of {', '.join(LABEL_COLUMNS)})",
     "anomaly": "the values of the label column that mean anomaly, with commas between",
-    "normal": "the values of the label column that mean normal, all others anomaly",
-    "share": "a number above 0 and below 1, the share that anomalies are drawn to",
-    "without": "columns that are no features, with commas between",
+    "normal": "the values of the label column that mean normal (all others mean anomaly)",
+    "share": "a number above 0 and below 1, the share to which anomalies are drawn",
+    "without": "the columns that are not features, with commas between",
     "categories": "one_hot or leave_out",
     "missing": "impute or drop",
 }
@@ -53,12 +53,27 @@ Name = Annotated[str, StringConstraints(max_length=200)]
 
 
 class TableSchema(BaseModel):
-    """How a table is meant; None and () are what has not been said.
+    """Use of the columns of a table; None and () stand for choices not made.
 
-    label: the label column; NO_LABEL for a table without one. anomaly, normal: values of it, of which one is
-    given; a row whose label is blank is unlabeled. share: anomalies are drawn until they are this share of the
-    labeled rows, as the paper builds its sets. without: columns that are no features. categories, missing: see
-    READING_RULES.
+    A row with a blank label is unlabeled. The JSON of a schema is part of run keys.
+
+    Attributes
+    ----------
+    label
+        Name of the label column; `NO_LABEL` for a table without labels; None for the first
+        column with a name of `LABEL_COLUMNS`.
+    anomaly
+        Label values that mean anomaly; all others mean normal.
+    normal
+        Label values that mean normal; all others mean anomaly. Excludes `anomaly`.
+    share
+        Share of the labeled rows to which anomalies are drawn (paper § 4.1); None keeps all.
+    without
+        Names of columns that are not features.
+    categories
+        Use of columns of words: one-hot encode them or leave them out.
+    missing
+        Use of missing values: replace numbers by the median, or drop the rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -72,14 +87,20 @@ class TableSchema(BaseModel):
     missing: Literal["impute", "drop"] | None = None
 
     @model_validator(mode="after")
-    def _one_side(self) -> TableSchema:
+    def _check_encode_labels(self) -> TableSchema:
         if self.anomaly and self.normal:
             raise ValueError("both sides")
         return self
 
 
 def make_schema(values: Mapping[str, object]) -> TableSchema:
-    """A reading from what is said by name; raises InvalidConfig with one sentence."""
+    """Make a schema from fields by name.
+
+    Raises
+    ------
+    InvalidConfig
+        If a name or a value is not one of `TableSchema`.
+    """
     try:
         return TableSchema.model_validate(values)
     except ValidationError as error:
@@ -89,18 +110,34 @@ def make_schema(values: Mapping[str, object]) -> TableSchema:
             raise InvalidConfig("Say which values mean anomaly or which mean normal, not both.") from error
         if name not in SCHEMA_RULES:
             known = ", ".join(SCHEMA_RULES)
-            raise InvalidConfig(f"A table is not read by {name[:60]!r}, only by {known}.") from error
+            raise InvalidConfig(f"A table has no setting {name[:60]!r}; its settings are {known}.") from error
         raise InvalidConfig(f"{name} must be {SCHEMA_RULES[name]}, not {str(values[name])[:60]!r}.") from error
 
 
 @dataclass(frozen=True, eq=False)
 class ParsedTable:
-    """A table as it is meant.
+    """Features and labels of a table under a schema.
 
-    X: float32 [rows, features]. y: int8 [rows], 1 anomaly, 0 normal, UNLABELED where the label is blank or there
-    is none. file_rows: int64 [rows], each row's place in its file, from 0. drawn: bool [rows], the rows that stay where
-    anomalies are drawn to a share. labels: str [rows], what the label column says, "" where it is blank.
-    rows_in_file: before any were dropped. profiles: its columns but for the label.
+    Attributes
+    ----------
+    X
+        Features, float32 [rows, features].
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label.
+    file_rows
+        Index of each row in the file, from 0, int64 [rows].
+    drawn
+        Rows that are kept when anomalies are drawn to a share, bool [rows].
+    labels
+        Cells of the label column as strings, object [rows]; "" if blank.
+    label_column
+        Name of the label column, or `NO_LABEL`.
+    rows_in_file
+        Number of rows before rows with missing values were dropped.
+    preprocessing
+        Steps from the columns to the features.
+    profiles
+        Profiles of the feature columns; empty for a stored upload.
     """
 
     X: np.ndarray
@@ -115,17 +152,23 @@ class ParsedTable:
 
     @property
     def can_be_tested(self) -> bool:
-        """Whether it has rows that are known to be anomalies and rows that are known to be normal."""
+        """True if the table has both labeled anomalies and labeled normal rows."""
         return bool((self.y == 1).any() and (self.y == 0).any())
 
     def unlabeled_dataset(self, name: str) -> Dataset:
-        """All its rows as a data set in which nobody knows a label; no run can be tested on it."""
-        nobody = np.ones(len(self.X), dtype=bool)
+        """Return all rows as a data set without labels, for training on labels set by hand."""
+        unlabeled = np.ones(len(self.X), dtype=bool)
         y = np.zeros(len(self.X), dtype=np.int8)
-        return Dataset(name, self.X, y, self.file_rows, Provenance(f"the file {name}", "yours"), unlabeled=nobody)
+        return Dataset(name, self.X, y, self.file_rows, Provenance(f"the file {name}", "yours"), unlabeled=unlabeled)
 
     def dataset(self, name: str, provenance: Provenance) -> Dataset:
-        """The rows that stay as a data set of this name; raises BadDataFile where they cannot be tested on."""
+        """Return the drawn rows as a data set.
+
+        Raises
+        ------
+        BadDataFile
+            If the table has no label column, no labeled anomaly or no labeled normal row.
+        """
         if not self.label_column:
             raise BadDataFile(
                 f"{name} needs a label column with one of the names {', '.join(LABEL_COLUMNS)}, or say which it is "
@@ -143,55 +186,97 @@ class ParsedTable:
         )
 
 
-def find_label_column(table: pd.DataFrame, reading: TableSchema) -> str:
-    """The label column that a reading means, NO_LABEL for none."""
-    if reading.label is not None:
-        return reading.label
-    named_so = {str(column).strip().lower(): str(column) for column in reversed(table.columns)}
-    return next((named_so[name] for name in LABEL_COLUMNS if name in named_so), NO_LABEL)
+def find_label_column(table: pd.DataFrame, schema: TableSchema) -> str:
+    """Return the name of the label column under a schema, or `NO_LABEL`."""
+    if schema.label is not None:
+        return schema.label
+    by_name = {str(column).strip().lower(): str(column) for column in reversed(table.columns)}
+    return next((by_name[name] for name in LABEL_COLUMNS if name in by_name), NO_LABEL)
 
 
-def parse_table(table: pd.DataFrame, reading: TableSchema, shown: str) -> ParsedTable:
-    """A table's features and labels; shown: its name in sentences. Raises BadDataFile with what is wrong."""
-    label = find_label_column(table, reading)
-    X, kept, preprocessing, profiles = build_features(table, reading, label, shown)
+def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedTable:
+    """Compute the features and labels of a table.
+
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    schema
+        Use of its columns.
+    title
+        Name of the table in messages.
+
+    Raises
+    ------
+    BadDataFile
+        If the schema does not fit the table, or leaves a choice open that the table needs.
+    """
+    label = find_label_column(table, schema)
+    X, kept, preprocessing, profiles = build_features(table, schema, label, title)
     labels = to_words(table[label])[kept] if label else np.full(len(X), "", dtype=object)
-    y = _sides(labels, reading, label, shown) if label else np.full(len(X), UNLABELED, dtype=np.int8)
-    drawn = _drawn(y, reading.share, shown)
+    y = _encode_labels(labels, schema, label, title) if label else np.full(len(X), UNLABELED, dtype=np.int8)
+    drawn = _draw_anomalies(y, schema.share, title)
     file_rows = np.flatnonzero(kept).astype(np.int64)
     return ParsedTable(X, y, file_rows, drawn, labels, label, len(table), preprocessing, profiles)
 
 
 def build_features(
-    table: pd.DataFrame, reading: TableSchema, label: str, shown: str
+    table: pd.DataFrame, schema: TableSchema, label: str, title: str
 ) -> tuple[np.ndarray, np.ndarray, Preprocessing, tuple[ColumnProfile, ...]]:
-    """All columns but the label and what is left out as features, float32 [kept rows, features].
+    """Compute the features of a table: all columns but the label and those left out.
 
-    Also which rows are kept, bool [rows], how it is done, and what the columns are. Raises BadDataFile.
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    schema
+        Use of its columns; its label fields are ignored.
+    label
+        Name of the label column, or `NO_LABEL`.
+    title
+        Name of the table in messages.
+
+    Returns
+    -------
+    X
+        Features, float32 [kept rows, features].
+    kept
+        Rows that were not dropped, bool [rows].
+    preprocessing
+        Steps from the columns to the features.
+    profiles
+        Profiles of the feature columns.
+
+    Raises
+    ------
+    BadDataFile
+        If the schema does not fit the table, or leaves a choice open that the table needs.
     """
-    if absent := [name for name in (*filter(None, [label]), *reading.without) if name not in table.columns]:
+    if absent := [name for name in (*filter(None, [label]), *schema.without) if name not in table.columns]:
         raise BadDataFile(
-            f"{shown} has no column {list_names(absent)}: it has {list_names([str(own) for own in table.columns])}."
+            f"{title} has no column {list_names(absent)}: it has {list_names([str(name) for name in table.columns])}."
         )
-    features = [str(name) for name in table.columns if name != label and name not in reading.without]
+    features = [str(name) for name in table.columns if name != label and name not in schema.without]
     profiles = [profile_column(name, table[name]) for name in features]
-    one_hot = None if reading.categories is None else reading.categories == "one_hot"
-    impute = None if reading.missing is None else reading.missing == "impute"
-    preprocessing = fit_preprocessing(table, profiles, one_hot, impute, shown)
-    X, kept = preprocessing.apply(table, shown)
+    one_hot = None if schema.categories is None else schema.categories == "one_hot"
+    impute = None if schema.missing is None else schema.missing == "impute"
+    preprocessing = fit_preprocessing(table, profiles, one_hot, impute, title)
+    X, kept = preprocessing.apply(table, title)
     return np.ascontiguousarray(X, dtype=np.float32), kept, preprocessing, tuple(profiles)
 
 
-def _sides(labels: np.ndarray, reading: TableSchema, label: str, shown: str) -> np.ndarray:
-    """1, 0 or UNLABELED for each row, int8 [rows]."""
+def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: str) -> np.ndarray:
+    """Return 1 (anomaly), 0 (normal) or `UNLABELED` for each row, int8 [rows]."""
     values = sorted(set(labels) - {""})
-    column = f"{shown}: the label column {printable(label[:60])}"
+    column = f"{title}: the label column {printable(label[:60])}"
     if len(values) > MAX_CLASSES:
         raise BadDataFile(f"{column} has {len(values)} different values, and a label has at most {MAX_CLASSES}.")
-    chosen = set(reading.anomaly or reading.normal)
+    chosen = set(schema.anomaly or schema.normal)
     if not chosen:
         if len(values) < 2 and not any(set(values) <= plain for plain in PLAIN):
-            raise BadDataFile(f"{column} holds nothing but {list_names(values)}, which tells no row from another.")
+            raise BadDataFile(
+                f"{column} holds only {list_names(values)}, so it cannot tell anomalies from normal rows."
+            )
         if not any(set(values) <= plain for plain in PLAIN):
             raise BadDataFile(
                 f"{column} holds {list_names(values)}, and its labels must be 0 and 1, or say which mean anomaly with "
@@ -199,21 +284,24 @@ def _sides(labels: np.ndarray, reading: TableSchema, label: str, shown: str) -> 
             )
         chosen = {"1", "True"}
     elif unknown := sorted(chosen - set(values)):
-        raise BadDataFile(f"{column} nowhere holds {list_names(unknown)}: it holds {list_names(values)}.")
+        raise BadDataFile(f"{column} does not contain {list_names(unknown)}: it contains {list_names(values)}.")
     is_chosen = np.isin(labels, sorted(chosen))
-    anomalous = ~is_chosen if reading.normal else is_chosen
+    anomalous = ~is_chosen if schema.normal else is_chosen
     return np.where(labels == "", UNLABELED, anomalous).astype(np.int8)
 
 
-def _drawn(y: np.ndarray, share: float | None, shown: str) -> np.ndarray:
-    """Which rows stay, bool [rows]: always the same ones, and of a smaller share a part of those of a larger one."""
-    stays = np.ones(len(y), dtype=bool)
+def _draw_anomalies(y: np.ndarray, share: float | None, title: str) -> np.ndarray:
+    """Draw anomalies to a share of the labeled rows; return the rows to keep, bool [rows].
+
+    Draws are fixed and nested: a smaller share keeps a subset of the anomalies.
+    """
+    drawn = np.ones(len(y), dtype=bool)
     if share is None:
-        return stays
+        return drawn
     anomalies, normals = np.flatnonzero(y == 1), int((y == 0).sum())
     wanted = max(1, round(normals * share / (1 - share)))
     if wanted > len(anomalies):
         most = len(anomalies) / max(normals + len(anomalies), 1)
-        raise BadDataFile(f"{shown} has anomalies for a share of {most:.3g} at most, not of {share:g}.")
-    stays[numpy_generator(0, "own table").permutation(anomalies)[wanted:]] = False
-    return stays
+        raise BadDataFile(f"{title} has anomalies for a share of {most:.3g} at most, not of {share:g}.")
+    drawn[numpy_generator(0, "own table").permutation(anomalies)[wanted:]] = False
+    return drawn

@@ -1,7 +1,7 @@
-"""Tables that were brought to the page: each in a folder of the cache of its own, under a name that we make.
+"""Uploaded tables: each in a folder of the cache, under a generated name.
 
-A table belongs to an owner, a browser, and goes with it unless it is kept on purpose. The name that a user gave
-the file is shown and never becomes a path; a folder's name is random.
+An upload belongs to the browser that uploaded it and is deleted after that browser leaves, unless it
+is permanent. The original file name is only displayed; it never becomes a path. Folder names are random.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from anoonly_core.data.tables.readers import FILE_SUFFIXES, check_size, file_suf
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.files import write_atomic
+from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
 
 __all__ = [
@@ -62,22 +63,43 @@ _STORED_KEYS = {
     "label_values": "labels",
 }
 _FIELD_NAMES = {key: name for name, key in _STORED_KEYS.items()}
-SHOWN_LENGTH = 80
-MAX_TABLES = 10  # of one owner, so that nobody fills the disk
-REMEMBERED_CELLS = 5_000_000
-PIECE = 1 << 20
+MAX_NAME = 80  # characters of a displayed file name
+MAX_TABLES = 10  # per owner, to bound disk usage
+CACHED_CELLS = 5_000_000  # larger tables are not kept in memory
+CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What is known of a table without opening it.
+    """Metadata of an uploaded table, as stored in about.json.
 
-    name: what a run's config calls it. shown: the file's name as the user gave it, on one line. owner: whose it
-    is. server: which server brought it, as the server calls itself. kept: whether it stays when its owner goes.
-    identity: changes whenever its rows would; "" until it has been read as something. counts: rows, features,
-    rows_in_file, anomalies, anomalies_in_file (before they were drawn), normals, unlabeled, copies. filled: how
-    many cells of a column were missing, by its name, where a column lacks any. labels: the values of its label
-    column where it has three or more.
+    Attributes
+    ----------
+    name
+        Data set name, ``own_STEM_XXXXXXXX``.
+    file_name
+        Original file name, shortened and printable.
+    suffix
+        Suffix of the file, one of `FILE_SUFFIXES`.
+    owner
+        Token of the browser that uploaded the table.
+    server
+        Token of the server that received the table.
+    permanent
+        True if every user sees the table and it stays after the owner leaves.
+    identity
+        Text that changes whenever the rows change; "" before a schema was applied.
+    schema, preprocessing
+        JSON fields of the `TableSchema` and the `Preprocessing`; see `get_schema`.
+    label_column
+        Name of the label column, or "".
+    counts
+        Numbers of rows, features, rows_in_file, anomalies, anomalies_in_file (before they were
+        drawn), normals, unlabelled and copies; None before a schema was applied.
+    missing_counts
+        Number of missing cells by column name; columns without any are omitted.
+    label_values
+        Values of the label column if there are three or more, else ().
     """
 
     name: str
@@ -96,211 +118,291 @@ class Upload:
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """Folder of the upload."""
         return folder() / self.name.rpartition("_")[2]
 
     @property
     def can_be_tested(self) -> bool:
-        """Whether a run can train and be tested on it."""
+        """True if there are labeled anomalies and labeled normal rows."""
         return self.counts is not None and self.counts["anomalies"] > 0 and self.counts["normals"] > 0
 
     def get_schema(self) -> TableSchema:
-        """How it is meant."""
+        """Return the schema that was applied."""
         return make_schema(self.schema or {})
 
     def get_preprocessing(self) -> Preprocessing:
-        """How its columns become features."""
+        """Return the steps from its columns to the features."""
         return Preprocessing.model_validate(self.preprocessing)
 
 
 def folder() -> Path:
-    """Where such tables lie, each in a folder; it need not exist yet."""
+    """Return the parent folder of all uploads; it need not exist."""
     return cache_folder() / "tables"
 
 
 def is_upload_name(name: str) -> bool:
-    """Whether a table that was brought to the page could have this name."""
+    """Return True if the name has the form of an upload, whether or not it exists."""
     return NAME.fullmatch(name) is not None
 
 
-def add(shown: str, source: BinaryIO, owner: str, server: str) -> Upload:
-    """Put a file into a folder of its own; raises BadDataFile where it is of no known kind, too large, one too many."""
-    suffix, seen = file_suffix(shown), printable(shown[-SHOWN_LENGTH:])
+def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
+    """Store an uploaded file in a new folder.
+
+    Parameters
+    ----------
+    file_name
+        File name from the browser.
+    content
+        Readable binary file.
+    owner
+        Token of the browser.
+    server
+        Token of this server.
+
+    Raises
+    ------
+    BadDataFile
+        If the suffix is unknown, the file exceeds `MAX_BYTES`, the owner has `MAX_TABLES` tables,
+        or the file cannot be written.
+    """
+    suffix, title = file_suffix(file_name), printable(file_name[-MAX_NAME:])
     if not suffix:
-        raise BadDataFile(f"{seen} is no {', '.join(FILE_SUFFIXES)} file.")
+        raise BadDataFile(f"{title} is no {', '.join(FILE_SUFFIXES)} file.")
     if sum(table.owner == owner for table in list_uploads()) >= MAX_TABLES:
-        raise BadDataFile(f"{MAX_TABLES} tables of yours are here already: remove one before you bring {seen}.")
-    stem = re.sub(r"[^a-z0-9]+", "-", Path(shown).name[: -len(suffix)].lower()).strip("-")[:24].strip("-")
-    table = Upload(f"own_{stem or 'table'}_{secrets.token_hex(4)}", seen, suffix, owner, server)
+        raise BadDataFile(f"You already have {MAX_TABLES} tables here: remove one before you upload {title}.")
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(file_name).name[: -len(suffix)].lower()).strip("-")[:24].strip("-")
+    table = Upload(f"own_{stem or 'table'}_{secrets.token_hex(4)}", title, suffix, owner, server)
     try:
         table.folder.mkdir(parents=True, mode=0o700)
         with (table.folder / f"{SOURCE}{suffix}").open("wb") as file:
-            while piece := source.read(PIECE):
-                check_size(seen, file.tell() + len(piece))
-                file.write(piece)
-        _note(table)
+            while chunk := content.read(CHUNK):
+                check_size(title, file.tell() + len(chunk))
+                file.write(chunk)
+        _write_metadata(table)
     except BaseException as error:
         shutil.rmtree(table.folder, ignore_errors=True)
         if isinstance(error, OSError):
-            raise BadDataFile(f"{seen} cannot be kept in the cache folder ({error.strerror}).") from error
+            raise BadDataFile(f"{title} could not be saved in the cache folder ({error.strerror}).") from error
         raise
     return table
 
 
 def find(name: str) -> Upload | None:
-    """The table of this name; None if there is none."""
+    """Return the upload of this name, or None."""
     if (parts := NAME.fullmatch(name)) is None:
         return None
-    table = _noted(folder() / parts[2])
+    table = _read_metadata(folder() / parts[2])
     return table if table is not None and table.name == name else None
 
 
 def get(name: str) -> Upload:
-    """The same; raises UnknownDataset where there is none."""
+    """Return the upload of this name; raise UnknownDataset if there is none."""
     if (table := find(name)) is None:
-        raise _gone(name)
+        raise _removed(name)
     return table
 
 
 def list_uploads(owner: str | None = None) -> list[Upload]:
-    """All tables, or those that this owner sees: its own and the kept ones; in order of their names."""
+    """Return all uploads, or those that an owner sees (uploaded by the owner, or permanent), sorted by name."""
     try:
-        found = [_noted(path) for path in folder().iterdir()]
+        uploads = [_read_metadata(path) for path in folder().iterdir()]
     except OSError:
         return []
-    seen = [
-        table for table in found if table is not None and (owner is None or table.permanent or table.owner == owner)
+    visible = [
+        table for table in uploads if table is not None and (owner is None or table.permanent or table.owner == owner)
     ]
-    return sorted(seen, key=lambda table: table.name)
+    return sorted(visible, key=lambda table: table.name)
 
 
 def read_source(table: Upload) -> pd.DataFrame:
-    """Its file as it came, remembered while it is the last one and not large; raises BadDataFile."""
-    if table.name not in _recent:
-        _recent.clear()
+    """Read all columns of the uploaded file.
+
+    The last table is cached unless it has more than `CACHED_CELLS` cells.
+
+    Raises
+    ------
+    UnknownDataset
+        If the upload was removed.
+    BadDataFile
+        If the file cannot be read.
+    """
+    source = _sources.get(table.name)
+    if source is None:
+        _sources.clear()  # before the next table takes memory
         path = table.folder / f"{SOURCE}{table.suffix}"
         if not path.is_file():
-            raise _gone(table.file_name)
+            raise _removed(table.file_name)
         source = read_table(path, table.file_name)
-        if source.size > REMEMBERED_CELLS:
-            return source
-        _recent[table.name] = source
-    return _recent[table.name]
+        if source.size <= CACHED_CELLS:
+            _sources.put(table.name, source)
+    return source
 
 
-_recent: dict[str, pd.DataFrame] = {}
+_sources: LRU[pd.DataFrame] = LRU(1)
 
 
 def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTable]:
-    """Read a table as it is meant and keep it so, not as before; raises BadDataFile or CacheUnavailable."""
-    read = parse_table(read_source(table), schema, table.file_name)
-    names, codes = np.unique(read.labels.astype(str), return_inverse=True)
-    arrays = {"X": read.X, "y": read.y, "places": read.file_rows, "drawn": read.drawn, "codes": codes, "names": names}
+    """Parse an upload under a schema and store the result, replacing an earlier one.
+
+    Returns
+    -------
+    upload
+        Metadata with the new identity, schema and counts.
+    parsed
+        Features and labels.
+
+    Raises
+    ------
+    BadDataFile
+        If the file cannot be read or the schema does not fit; the stored result is unchanged.
+    UnknownDataset
+        If the upload was removed.
+    CacheUnavailable
+        If the result cannot be written.
+    """
+    parsed = parse_table(read_source(table), schema, table.file_name)
+    names, codes = np.unique(parsed.labels.astype(str), return_inverse=True)
+    arrays = {
+        "X": parsed.X,
+        "y": parsed.y,
+        "places": parsed.file_rows,
+        "drawn": parsed.drawn,
+        "codes": codes,
+        "names": names,
+    }
     digest = hashlib.sha256()
     for array in arrays.values():
         digest.update(repr((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     body = io.BytesIO()
     np.savez(body, allow_pickle=False, **arrays)
-    _replace(table.folder / TABLE, body.getvalue())
+    _write(table.folder / TABLE, body.getvalue())
     classes = tuple(str(name) for name in names if name)
-    y = read.y[read.drawn]
+    y = parsed.y[parsed.drawn]
     counts = {"anomalies": int((y == 1).sum()), "normals": int((y == 0).sum()), "unlabelled": int((y < 0).sum())}
-    counts["anomalies_in_file"] = int((read.y == 1).sum())
-    counts["copies"] = len(read.X) - 1 - int(read.unlabeled_dataset(table.name).identical.max())
-    settled = replace(
-        get(table.name),  # as it is now: it may have been kept while a worker read it
+    counts["anomalies_in_file"] = int((parsed.y == 1).sum())
+    counts["copies"] = len(parsed.X) - 1 - int(parsed.unlabeled_dataset(table.name).identical.max())
+    updated = replace(
+        get(table.name),  # read again: it may have become permanent meanwhile
         identity=f"own:{digest.hexdigest()}",
         schema=schema.model_dump(mode="json", exclude_defaults=True),
-        preprocessing=read.preprocessing.model_dump(mode="json"),
-        label_column=read.label_column,
-        counts={"rows": len(y), "features": read.X.shape[1], "rows_in_file": read.rows_in_file, **counts},
-        missing_counts={column.name: column.missing for column in read.profiles if column.missing},
+        preprocessing=parsed.preprocessing.model_dump(mode="json"),
+        label_column=parsed.label_column,
+        counts={"rows": len(y), "features": parsed.X.shape[1], "rows_in_file": parsed.rows_in_file, **counts},
+        missing_counts={column.name: column.missing for column in parsed.profiles if column.missing},
         label_values=classes if len(classes) > 2 else (),
     )
-    _note(settled)
-    return settled, read
+    _write_metadata(updated)
+    return updated, parsed
 
 
 def load(table: Upload) -> ParsedTable:
-    """The table as it was settled, remembered while it is the last one; raises UnknownDataset where it is gone."""
-    if table.identity in _loaded:
-        return _loaded[table.identity]
+    """Load the stored features and labels; the last table is cached.
+
+    Raises
+    ------
+    UnknownDataset
+        If the upload was removed or damaged, or no schema was applied.
+    """
+    if (cached := _parsed.get(table.identity)) is not None:
+        return cached
     try:
-        with np.load(table.folder / TABLE, allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in kept.files}
+        with np.load(table.folder / TABLE, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
     except Exception as error:
-        raise _gone(table.file_name) from error
+        raise _removed(table.file_name) from error
     labels = arrays["names"].astype(object)[arrays["codes"]]
     assert table.counts is not None
-    read = ParsedTable(
+    parsed = ParsedTable(
         *(arrays["X"], arrays["y"], arrays["places"], arrays["drawn"], labels, table.label_column),
         *(table.counts["rows_in_file"], table.get_preprocessing(), ()),
     )
-    _loaded.clear()
-    _loaded[table.identity] = read
-    return read
+    _parsed.put(table.identity, parsed)
+    return parsed
 
 
-_loaded: dict[str, ParsedTable] = {}
+_parsed: LRU[ParsedTable] = LRU(1)
 
 
 def load_dataset(table: Upload) -> Dataset:
-    """The same as a data set; raises BadDataFile where it has no rows to test on."""
+    """Load the stored rows as a data set.
+
+    Raises
+    ------
+    BadDataFile
+        If there is no labeled anomaly or no labeled normal row.
+    UnknownDataset
+        If the upload was removed.
+    """
     return load(table).dataset(table.name, provenance(table))
 
 
 def provenance(table: Upload) -> Provenance:
-    """Where its rows come from."""
+    """Return the provenance of the rows."""
     return Provenance(f"the file {table.file_name}", "yours")
 
 
 def load_marks(table: Upload) -> dict[int, bool]:
-    """What was marked by hand: rows by their place in the file, True for an anomaly, False for one that is none."""
+    """Load the labels set by hand: row in the file → True for an anomaly, False for a normal row."""
     with suppress(OSError, ValueError, AttributeError):
-        kept = json.loads((table.folder / MARKS).read_text(encoding="utf-8"))
-        return {int(row): bool(anomalous) for row, anomalous in kept.items()}
+        stored = json.loads((table.folder / MARKS).read_text(encoding="utf-8"))
+        return {int(row): bool(anomalous) for row, anomalous in stored.items()}
     return {}
 
 
-def save_marks(table: Upload, marked: Mapping[int, bool]) -> None:
-    """Keep the marks with the table, in place of those that were there; raises CacheUnavailable."""
-    _replace(table.folder / MARKS, json.dumps({str(row): bool(own) for row, own in marked.items()}).encode())
+def save_marks(table: Upload, marks: Mapping[int, bool]) -> None:
+    """Replace the labels set by hand; raise UnknownDataset or CacheUnavailable.
+
+    Parameters
+    ----------
+    table
+        Upload.
+    marks
+        Row in the file → True for an anomaly, False for a normal row.
+    """
+    _write(table.folder / MARKS, json.dumps({str(row): bool(anomalous) for row, anomalous in marks.items()}).encode())
 
 
 def set_permanent(table: Upload, permanent: bool = True) -> Upload:
-    """Let a table stay when its owner goes, for all who use this server, or no longer so; raises CacheUnavailable."""
-    changed = replace(table, permanent=permanent)
-    _note(changed)
-    return changed
+    """Make an upload permanent and visible to every user of this server, or undo that.
+
+    Raises
+    ------
+    UnknownDataset, CacheUnavailable
+        If the upload was removed, or its metadata cannot be written.
+    """
+    updated = replace(table, permanent=permanent)
+    _write_metadata(updated)
+    return updated
 
 
 def remove(table: Upload) -> None:
-    """Delete a table and all that lies with it, as far as the disk lets it: `find` tells."""
+    """Delete the folder of an upload, ignoring errors; `find` tells if it is gone."""
     shutil.rmtree(table.folder, ignore_errors=True)
 
 
-def _gone(shown: str) -> UnknownDataset:
-    return UnknownDataset(f"The table {shown} is not here any more: bring its file again.")
+def _removed(title: str) -> UnknownDataset:
+    return UnknownDataset(f"The table {title} was removed: upload its file again.")
 
 
-def _note(table: Upload) -> None:
+def _write_metadata(table: Upload) -> None:
     stored = {_STORED_KEYS.get(name, name): value for name, value in asdict(table).items()}
-    _replace(table.folder / ABOUT, json.dumps(stored).encode())
+    _write(table.folder / ABOUT, json.dumps(stored).encode())
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; raises UnknownDataset where its table was removed, or CacheUnavailable."""
+def _write(path: Path, content: bytes) -> None:
+    """Write a file of an upload atomically; raise UnknownDataset if the upload was removed, or CacheUnavailable."""
     try:
         write_atomic(path, content)
     except FileNotFoundError as error:
-        raise _gone(path.parent.name) from error
+        raise _removed(path.parent.name) from error
     except OSError as error:
-        why = f"What is said of this table cannot be kept in {path.parent} ({error.strerror})"
-        raise CacheUnavailable(f"{why}: make room or give access there.") from error
+        raise CacheUnavailable(
+            f"The upload could not be saved in {path.parent} ({error.strerror}): make room or give access there."
+        ) from error
 
 
-def _noted(path: Path) -> Upload | None:
+def _read_metadata(path: Path) -> Upload | None:
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         stored = json.loads((path / ABOUT).read_text(encoding="utf-8"))
         values = {_FIELD_NAMES.get(key, key): value for key, value in stored.items()}

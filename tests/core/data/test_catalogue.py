@@ -19,6 +19,7 @@ from anoonly_core.data.adbench.files import manifest
 from anoonly_core.data.catalogue import DATASETS, Entry, load_cached, resolve
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.errors import BadDataFile, UnknownDataset
+from anoonly_core.lru import LRU
 
 BUNDLED = [name for name, entry in DATASETS.items() if entry.bundled]
 FOREIGN = [name for name, entry in DATASETS.items() if not entry.bundled]
@@ -200,13 +201,14 @@ def test_a_set_goes_before_a_file_of_its_name(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_few_sets_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "_cache", {})
-    first = load_cached("digits_0")
-    assert [load_cached(f"digits_{d}").name for d in range(1, 4)] == ["digits_1", "digits_2", "digits_3"]
+    monkeypatch.setattr(catalogue, "_cache", LRU(catalogue.CACHED_DATASETS))
+    first, second = load_cached("digits_0"), load_cached("digits_1")
+    assert [load_cached(f"digits_{d}").name for d in range(2, 4)] == ["digits_2", "digits_3"]
     assert load_cached("digits_0") is first
     load_cached("digits_4")
-    assert load_cached("digits_0") is not first
-    assert load_cached("digits_0").fingerprint == first.fingerprint
+    assert load_cached("digits_0") is first, "used since, so another one goes"
+    assert load_cached("digits_1") is not second
+    assert load_cached("digits_1").fingerprint == second.fingerprint
     assert len(catalogue._cache) <= 4
 
 
@@ -217,7 +219,7 @@ def test_a_cached_load_looks_its_name_up_once(monkeypatch: pytest.MonkeyPatch) -
         names.append(name)
         return find(name)
 
-    monkeypatch.setattr(catalogue, "_cache", {})
+    monkeypatch.setattr(catalogue, "_cache", LRU(catalogue.CACHED_DATASETS))
     monkeypatch.setattr(catalogue, "find", find)
     first = load_cached("digits_0")
     assert load_cached("digits_0") is first

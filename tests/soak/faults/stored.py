@@ -79,7 +79,7 @@ def flipped_dataset(scene: Scene) -> None:
             (own,) = scene.cache.glob("tables/*/table.npz")
             _flip(own, [own.stat().st_size // 3])
             shown = json.loads(own.with_name("about.json").read_text())["name"]
-            scene.expect(scene.look(visitor, dataset=shown), False, "mine.csv", "bring its file again")
+            scene.expect(scene.look(visitor, dataset=shown), False, "mine.csv", "upload its file again")
             mirror.begin()
             visitor.open("", {"dataset": name, "epochs": "5", "seeds": "1", "seed": new_seed()})
             visitor.wait_until_idle()

@@ -123,7 +123,7 @@ def report_on_file(name: str, kind: str, shipped: Shipped, folder: Path) -> str:
         with path.open("rb") as source:
             table = uploads.add(name, source, "me", "here")
         table, _ = uploads.apply_schema(table, TableSchema(label="label", anomaly=("1",)))
-        uploads._note(replace(table, schema={"label": word, "anomaly": [word]}))
+        uploads._write_metadata(replace(table, schema={"label": word, "anomaly": [word]}))
         address = table.name
     return report_html(report_input(*(with_dataset(address, runs) for runs in shipped), title=name), MADE)
 

@@ -85,7 +85,7 @@ def test_normal_values_can_be_said_in_place_of_the_anomalous_ones() -> None:
     np.testing.assert_array_equal(read(anomaly=(), normal=("sound",)).y, read().y)
     with pytest.raises(InvalidConfig, match="not both"):
         make_schema({"anomaly": ("a",), "normal": ("b",)})
-    assert "nowhere holds broken: it holds faulty, sound" in refused(anomaly=("broken",))
+    assert "does not contain broken: it contains faulty, sound" in refused(anomaly=("broken",))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_odd_names_go_through_an_address(tmp_path: Path, odd: str) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("color=red", "not read by 'color'"),
+        ("color=red", "no setting 'color'"),
         ("missing=guess", "missing must be impute or drop, not 'guess'"),
         ("share=2", "share must be a number above 0"),
         ("categories=", "categories must be"),

@@ -97,7 +97,7 @@ def test_an_owner_sees_its_own_tables_and_the_kept_ones() -> None:
     assert uploads.list_uploads("me") == sorted([mine, kept], key=lambda table: table.name)
     uploads.remove(kept)
     assert uploads.list_uploads() == [mine] and uploads.find(theirs.name) is None
-    with pytest.raises(UnknownDataset, match="not here any more"):
+    with pytest.raises(UnknownDataset, match="was removed: upload its file again"):
         resolve(theirs.name).load()
 
 
@@ -150,7 +150,7 @@ def test_a_disk_that_refuses_is_one_sentence_and_leaves_what_was_there(monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", full)
         for change in changes:
-            with pytest.raises(CacheUnavailable, match=r"^What is said of this table .*No space left.*there\.$"):
+            with pytest.raises(CacheUnavailable, match=r"^The upload could not be saved .*No space left.*there\.$"):
                 change()
     assert uploads.find(table.name) == table and uploads.load_marks(table) == {3: True}
     assert sorted(path.name for path in table.folder.iterdir()) == there
@@ -212,7 +212,7 @@ def test_the_label_and_its_rarer_value_are_suggested() -> None:
 def test_nobody_brings_more_tables_than_the_disk_has_room_for() -> None:
     for _ in range(uploads.MAX_TABLES):
         brought()
-    with pytest.raises(BadDataFile, match="10 tables of yours are here already"):
+    with pytest.raises(BadDataFile, match="You already have 10 tables here"):
         brought()
     brought(owner="you")
 
