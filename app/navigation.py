@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-__all__ = ["PAGES", "PageEntry", "declare", "open_page", "page_url"]
+__all__ = ["PAGES", "PageEntry", "declare_pages", "open_page", "page_url"]
 
 STATE = "declared_pages"
 
@@ -52,7 +52,7 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
 )
 
 
-def declare(functions: Mapping[str, Callable[[], None]]) -> StreamlitPage:
+def declare_pages(functions: Mapping[str, Callable[[], None]]) -> StreamlitPage:
     """Declare every page of `PAGES` with the function that draws it, and return the page that the browser asks for."""
     pages = {
         name: st.Page(

@@ -7,7 +7,7 @@ def main() -> None:
 
     from anoonly_core.paths import ASSETS
     from app.controls.page_address import enter_page
-    from app.navigation import declare
+    from app.navigation import declare_pages
     from app.views.clean.page import page as clean
     from app.views.compare.page import page as compare
     from app.views.datasets.page import page as datasets
@@ -23,7 +23,7 @@ def main() -> None:
 
     st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
     st.html(ASSETS / "page.css")
-    chosen = declare(
+    chosen = declare_pages(
         {
             "compare": compare,
             "lessons": lessons,

@@ -91,7 +91,7 @@ def test_whoever_comes_over_a_network_or_a_proxy_names_no_cluster(
     assert not allowed_hosts.is_local_only()
     monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://ours:1")
     monkeypatch.setattr(sweep_controls.st, "selectbox", lambda *_, **__: "tcp://theirs:1")  # a browser sends anything
-    assert sweep_controls._cluster_field() == ""
+    assert sweep_controls._draw_cluster_field() == ""
 
 
 @pytest.mark.parametrize(

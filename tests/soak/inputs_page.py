@@ -26,8 +26,8 @@ from app.server.jobs import Jobs
 from app.server.sweep_queue import SweepQueue
 from app.text.labels import PROJECTION_LABELS
 from app.views.clean import page as clean
-from app.views.compare import address as compare
-from app.views.compare.address import VIEWS
+from app.views.compare import url as compare
+from app.views.compare.url import VIEWS
 from app.views.datasets import page as datasets
 from app.views.label import page as label
 from app.views.lessons import lessons

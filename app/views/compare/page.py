@@ -14,8 +14,8 @@ from app.controls.choice import Choice, baseline_of, from_pin, pin_text
 from app.controls.sidebar import draw_sidebar
 from app.server.jobs import Jobs, server_jobs
 from app.text.verdict import describe_run
-from app.views.compare.address import ADDRESS
 from app.views.compare.results import draw_comparison, draw_figures
+from app.views.compare.url import ADDRESS
 from app.widgets import notices
 from app.widgets.download import ensure_downloaded
 from app.widgets.progress import POLL_S, ComparisonRuns, draw_failures, draw_run_progress, progress_row

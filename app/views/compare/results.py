@@ -23,10 +23,10 @@ from app.charts.style import DEFAULT_THRESHOLD, MODEBAR, THRESHOLDS, Side
 from app.server.jobs import Jobs
 from app.text.labels import METRIC_LABELS, PROJECTION_LABELS
 from app.text.verdict import COMPARED_METRICS, paired_differences, verdict
-from app.views.compare.address import ADDRESS, VIEWS
 from app.views.compare.replay import draw_replay
 from app.views.compare.report import ReportInput
 from app.views.compare.tabs import draw_tabs
+from app.views.compare.url import ADDRESS, VIEWS
 from app.widgets.tile import TILE_HELP, tile
 
 __all__ = ["draw_comparison", "draw_figures"]

@@ -12,17 +12,17 @@ from anoonly_core.reproduction.tables import ALL, LAYOUTS, Table
 from app.text.labels import SETTING_LABELS
 from app.views.reproduce.charts import table_figure
 
-__all__ = ["draw_grid", "draw_take_away", "markdown"]
+__all__ = ["draw_exports", "draw_grid", "page_markdown"]
 
 
 def draw_grid(grid: Grid, stem: str) -> None:
     """A grid with a button for each format that it goes as."""
     with st.container(key=f"grid-{stem}"):
-        st.markdown(markdown(grid))
+        st.markdown(page_markdown(grid))
         _downloads(grid, stem)
 
 
-def draw_take_away(name: str, table: Table, reference: str) -> None:
+def draw_exports(name: str, table: Table, reference: str) -> None:
     """The table as files, the figure as HTML, the command that makes both again.
 
     Commands stand in plain letters here: what colors code takes the browser half a second to load.
@@ -62,6 +62,6 @@ def _encoded(text: Callable[[Grid], str], grid: Grid) -> bytes:
     return text(grid).encode()
 
 
-def markdown(grid: Grid) -> str:
+def page_markdown(grid: Grid) -> str:
     """The grid for the page, which would take a tilde for the beginning of a strike-through."""
     return to_markdown(grid).replace("~", "\\~").replace("$", "\\$")

@@ -37,8 +37,8 @@ from app.views.reproduce.controls import (
     draw_segments,
     write_address,
 )
-from app.views.reproduce.grid import draw_grid, draw_take_away, markdown
-from app.views.reproduce.table import LEGEND, cell_words, draw_cells, file_table
+from app.views.reproduce.grid import draw_exports, draw_grid, page_markdown
+from app.views.reproduce.table import LEGEND, cell_sentence, draw_cells, file_table
 from app.views.reproduce.text import differences_sentence, figure_sentence, gains_sentence, norms_sentence, nothing_yet
 from app.widgets import notices
 from app.widgets.session import begin_page
@@ -119,8 +119,8 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     _draw_table(name, table, reference, evidence, sweeps)
     if found:
         with st.expander("Is it significant? AnoOnly against its baseline, paired"):
-            st.markdown(markdown(gains_grid(found, metric)))
-    draw_take_away(name, table, reference)
+            st.markdown(page_markdown(gains_grid(found, metric)))
+    draw_exports(name, table, reference)
 
 
 def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: SweepQueue) -> None:
@@ -148,7 +148,7 @@ def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidenc
     here = int(frame[frame["key"].isin(set(cell.keys))]["here"].sum())
     with st.container(border=True):
         shipped = _shipped(name, table, row, column) if here else None
-        st.markdown(cell_words(table, row, column, here, shipped))
+        st.markdown(cell_sentence(table, row, column, here, shipped))
         left, right = st.columns([1.3, 1])
         with right:
             st.dataframe(file_table(table, row, column, frame).round(1), height=180)
@@ -215,7 +215,7 @@ def _draw_points(evidence: Evidence) -> None:
         st.markdown(finding.sentence if finding else nothing_yet())
         with st.expander("Figures and command", key=f"point {name}"):
             if finding:
-                st.markdown(markdown(finding.grid))
+                st.markdown(page_markdown(finding.grid))
             st.markdown(f"`{point.command}`")
 
 

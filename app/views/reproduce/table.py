@@ -12,7 +12,7 @@ from anoonly_core.paths import ASSETS
 from anoonly_core.reproduction.cells import REFERENCES, Cell, signed
 from anoonly_core.reproduction.tables import Table
 
-__all__ = ["LEGEND", "cell_words", "draw_cells", "drawn", "file_table"]
+__all__ = ["LEGEND", "cell_sentence", "cells_data", "draw_cells", "file_table"]
 
 CELLS = ASSETS / "cells"
 # Ours above the published figure, and below it. Neither is a color of normal rows or anomalies; the difference stands
@@ -36,7 +36,7 @@ def draw_cells(table: Table, reference: str, key: str) -> tuple[str, str] | None
     chosen = (st.session_state.get(key) or {}).get("cell")
     result = cells(
         key=key,
-        data={**drawn(table, reference), "chosen": chosen},
+        data={**cells_data(table, reference), "chosen": chosen},
         default={"cell": None},
         on_cell_change=lambda: None,
     )
@@ -44,7 +44,7 @@ def draw_cells(table: Table, reference: str, key: str) -> tuple[str, str] | None
     return (row, column) if (row, column) in table.cells else None
 
 
-def drawn(table: Table, reference: str) -> dict[str, Any]:
+def cells_data(table: Table, reference: str) -> dict[str, Any]:
     """What the browser draws: captions, and each cell's text, color and name."""
     return {
         "caption": table.caption,
@@ -74,7 +74,7 @@ def _ground(points: float) -> str:
     return f"rgb({', '.join(str(round(255 - share * (255 - part))) for part in (ABOVE if points > 0 else BELOW))})"
 
 
-def cell_words(table: Table, row: str, column: str, here: int, shipped: Cell | None) -> str:
+def cell_sentence(table: Table, row: str, column: str, here: int, shipped: Cell | None) -> str:
     """A cell in a sentence or two: ours, what was published, on what it stands; in Markdown.
 
     here: how many of its runs this machine has trained; shipped: the cell as it ships, where that is any.

@@ -1,4 +1,4 @@
-"""The Sweep page's figure: mean and interval of each curve, and a dot for each seed."""
+"""The chart of Sweep: mean and interval of each curve, and a dot for each seed."""
 
 from __future__ import annotations
 
@@ -9,30 +9,47 @@ import plotly.graph_objects as go
 from app.charts.style import NEUTRAL, PALETTE, SYMBOLS
 from app.views.sweep.curves import Curve
 
-__all__ = ["MARK", "sweep_figure"]
+__all__ = ["MARK_FIELDS", "sweep_figure"]
 
 BASELINE_STYLE, ANOONLY_STYLE = (NEUTRAL, "dash", "square"), ("#009E73", "solid", "circle")
 HEIGHT = 430
-# Shares of the chart's width: curves stand beside each other, so that their intervals can be told
-# apart, and dots beside their mark, so that each can be clicked.
+# Shares of the chart's width by which curves are shifted, so that their intervals do not overlap, and dots beside
+# their mark, so that each can be clicked.
 SIDE_STEP, DOT_STEP = 0.02, 0.009
-MARK = ("seeds", "label", "margin")  # what a mark's customdata says after its key; a dot's is shorter
+MARK_FIELDS = ("seeds", "label", "margin")  # of a mark's customdata after the run key; a dot has fewer
 
 
 def sweep_figure(
     curves: Sequence[Curve], labels: Sequence[str], x_title: str, y_title: str, chance: float | None
 ) -> go.Figure:
-    """Curves over evenly spaced labels. Each mark's customdata is the key of a run: its own, or its first seed's."""
+    """Return the chart of some curves over evenly spaced labels.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        The curves; each has a point or more.
+    labels : sequence of str
+        The labels of the x axis; `CurvePoint.x` is an index into them.
+    x_title, y_title : str
+        The titles of the axes.
+    chance : float or None
+        The metric of random scores, drawn as a line.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Two traces a curve: dots and marks. Customdata begin with a run key: a dot's run, or a mark's first seed.
+    """
     figure = go.Figure()
     if chance is not None:
         figure.add_hline(y=chance, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
         figure.add_annotation(
             text=f"chance {chance:.2f}", x=0, xref="paper", y=chance, yanchor="bottom", xanchor="left", showarrow=False
         )
-    families = list(dict.fromkeys(curve.of for curve in curves))
-    for place, curve in enumerate(curves):
+    families = list(dict.fromkeys(curve.labels for curve in curves))
+    for index, curve in enumerate(curves):
         color, dash, symbol = _style(curve, families)
-        shift = SIDE_STEP * len(labels) * (place - (len(curves) - 1) / 2)
+        shift = SIDE_STEP * len(labels) * (index - (len(curves) - 1) / 2)
         xs = [point.x + shift for point in curve.points]
         figure.add_scatter(
             x=[x + DOT_STEP * len(labels) for x, point in zip(xs, curve.points, strict=True) for _ in point.values],
@@ -79,18 +96,18 @@ def sweep_figure(
         dragmode=False,
         uirevision="keep",
     )
-    # A click opens a run; nothing is to fade for it.
+    # A click opens a run: the other traces must not fade.
     figure.update_traces(unselected={"marker": {"opacity": 1}}, selector={"mode": "lines+markers"})
     figure.update_traces(unselected={"marker": {"opacity": 0.35}}, selector={"mode": "markers"})
     return figure
 
 
 def _style(curve: Curve, families: list[tuple[str, ...]]) -> tuple[str, str, str]:
-    """Color, dash and mark. With one family the baseline and AnoOnly look as they do on the Compare page."""
+    """Return color, dash and symbol; with one family the baseline and AnoOnly have the styles of Compare."""
     if len(families) == 1 and curve.lambda_n is not None:
         if curve.lambda_n == 1:
             return BASELINE_STYLE
         return ANOONLY_STYLE if curve.lambda_n == 0 else (PALETTE[0], "dot", "diamond")
-    number = families.index(curve.of)
+    number = families.index(curve.labels)
     dash = "dash" if curve.lambda_n == 1 else "solid"
     return PALETTE[number % len(PALETTE)], dash, SYMBOLS[number % len(SYMBOLS)]

@@ -1,4 +1,4 @@
-"""The Sweep page's controls: drawn, each begun with what the link says, and read as a Sweep."""
+"""The controls of Sweep: drawn, each begun with the link's value, and read as a Sweep."""
 
 from __future__ import annotations
 
@@ -11,40 +11,53 @@ import streamlit as st
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import check_field
-from anoonly_core.sweeps.presets import LAMBDA_N_AXIS, SWEEP_PRESETS
+from anoonly_core.sweeps.presets import LAMBDA_N_AXIS, SWEEP_PRESETS, SweepPreset
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep, make_sweep
 from app.controls.page_address import current_link
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
 from app.controls.sidebar import draw_control, value_of
 from app.server import allowed_hosts
 from app.text.labels import METRIC_LABELS, format_value
-from app.views.sweep.url import ADDRESS, NOTHING, OWN, OWN_PARAMETERS, SEEDS, VARIED
+from app.views.sweep.url import ADDRESS, CUSTOM, NOTHING, SEEDS, SWEEP_PARAMETERS, VARIED
 
-__all__ = ["Asked", "draw_sidebar", "metric_control"]
+__all__ = ["SweepChoice", "draw_metric_control", "draw_sidebar"]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the controls say: the sweep, and the address of the cluster that is to train it, if any."""
+class SweepChoice:
+    """The sweep that the controls choose.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The axes, the fixed settings and the number of seeds.
+    cluster : str
+        The address of a Dask scheduler; empty to train on this machine.
+    """
 
     sweep: Sweep
     cluster: str
 
 
-def draw_sidebar() -> Asked:
-    """Draw the controls, each bound to its URL parameter, and read them; raises InvalidConfig and the like."""
+def draw_sidebar() -> SweepChoice:
+    """Draw the controls in the sidebar and return the sweep that they choose.
+
+    Raises
+    ------
+    InvalidConfig
+        If the settings do not fit together, or an axis has no value.
+    """
     with st.sidebar:
         question = st.selectbox(
             "Question",
-            [*SWEEP_PRESETS, OWN],
+            [*SWEEP_PRESETS, CUSTOM],
             format_func=lambda name: SWEEP_PRESETS[name].title if name in SWEEP_PRESETS else "My own",
             key=ADDRESS.begin("question"),
-            on_change=_ask,
-            help="What a figure or table of the paper varied; everything below can be changed.",
+            on_change=_apply_preset,
+            help="The axes of a figure or table of the paper. Everything below can be changed.",
         )
         _draw_base("dataset")
-        asked = dict(SWEEP_PRESETS[question].axes) if question in SWEEP_PRESETS else {}
-        axes = _draw_axes([name for name in asked if name != "lambda_n" or len(asked) == 1])
+        axes = _draw_axes(_chosen_axes(SWEEP_PRESETS.get(question)))
         varied = {name for name, _ in axes}
         if "baseline" not in varied:
             _draw_base("baseline")
@@ -52,18 +65,18 @@ def draw_sidebar() -> Asked:
             "Seeds for each point",
             SEEDS,
             key=ADDRESS.begin("sweep_seeds"),
-            help="How many runs each point of a curve stands on; seed by seed all points share the rows drawn.",
+            help="Runs behind each point of a curve. For one seed all points share the same split.",
         )
         with st.expander("What is fixed"):
             for control in CONTROLS:
                 if control.name not in varied and control.name not in ("dataset", "baseline", "seeds"):
                     _draw_base(control.name)
         cluster = _draw_cluster()
-    return Asked(make_sweep(_settings(varied), axes, seeds), cluster)
+    return SweepChoice(make_sweep(_settings(varied), axes, seeds), cluster)
 
 
-def metric_control() -> str:
-    """Which metric the curves show; drawn where the script stands."""
+def draw_metric_control() -> str:
+    """Draw the choice of a metric at the current position and return its name."""
     chosen: str | None = st.segmented_control(
         "Metric",
         list(METRIC_LABELS),
@@ -75,32 +88,40 @@ def metric_control() -> str:
     return chosen or str(ADDRESS.linked("metric"))  # the browser has not answered yet
 
 
-def _ask() -> None:
-    """A question was chosen: its values stand in the controls, as if set by hand."""
-    for parameter in OWN_PARAMETERS:
+def _chosen_axes(preset: SweepPreset | None) -> list[str]:
+    """Return the axes of a preset that the controls Vary and Also vary hold; λₙ only if it is the single axis."""
+    axes = preset.axes if preset else ()
+    return [name for name, _ in axes if name != "lambda_n" or len(axes) == 1]
+
+
+def _apply_preset() -> None:
+    """Set the controls to the preset that was just chosen, as if by hand."""
+    for parameter in SWEEP_PARAMETERS:
         current_link().values.pop(parameter.name, None)
-    if (question := SWEEP_PRESETS.get(st.session_state.question)) is None:
+    if (preset := SWEEP_PRESETS.get(st.session_state.question)) is None:
         return
-    asked = [name for name, _ in question.axes if name != "lambda_n" or len(question.axes) == 1]
-    st.session_state.vary, st.session_state.also = [*asked, NOTHING][:2]
+    st.session_state.vary, st.session_state.also = [*_chosen_axes(preset), NOTHING][:2]
     st.session_state.both = True
-    for name, values in question.axes:
+    for name, values in preset.axes:
         st.session_state[f"values_{name}"] = list(values)
 
 
-def _draw_axes(asked: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    """One or two quantities with their values, and λₙ beside them: 1 and 0, where it is none of the two."""
+def _draw_axes(preset_axes: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    """Draw one or two quantities with their values, and a toggle for λₙ = 1 and 0 if it is neither of them.
+
+    Returns the axes: names with their values.
+    """
     names = list(VARIED)
     first = st.selectbox(
         "Vary",
         names,
         format_func=_label,
-        key=ADDRESS.begin("vary", asked[0] if asked else "lambda_n"),
+        key=ADDRESS.begin("vary", preset_axes[0] if preset_axes else "lambda_n"),
     )
     axes = [(first, _draw_values(first))]
     others = [NOTHING, *(name for name in names if name != first)]
     ADDRESS.among("also", others)
-    default = asked[1] if len(asked) > 1 and asked[1] in others else NOTHING
+    default = preset_axes[1] if len(preset_axes) > 1 and preset_axes[1] in others else NOTHING
     if st.session_state.get("also", NOTHING) not in others:
         del st.session_state["also"]
     second = st.selectbox(
@@ -123,17 +144,19 @@ def _draw_axes(asked: Sequence[str]) -> list[tuple[str, list[Any]]]:
 
 
 def _draw_values(name: str) -> list[Any]:
-    """The values of one quantity, in the order in which they are drawn."""
-    question, control = SWEEP_PRESETS.get(st.session_state.question), VARIED[name]
+    """Draw the choice of a quantity's values and return them in the order of the chart; None means published."""
+    preset, control = SWEEP_PRESETS.get(st.session_state.question), VARIED[name]
     may_be_published = PUBLISHED in control.options
     linked = current_link().values.get(f"values_{name}", [])
-    asked = dict(question.axes).get(name) if question else None
-    options = list(dict.fromkeys([*control.options, *(asked or ()), *linked]))
+    preset_values = dict(preset.axes).get(name) if preset else None
+    options = list(dict.fromkeys([*control.options, *(preset_values or ()), *linked]))
     chosen = st.multiselect(
         f"Values of {_label(name).lower()}",
         options,
         format_func=format_value,
-        key=ADDRESS.begin(f"values_{name}", list(asked or [own for own in options if own != PUBLISHED])),
+        key=ADDRESS.begin(
+            f"values_{name}", list(preset_values or [option for option in options if option != PUBLISHED])
+        ),
         accept_new_options=name not in ("norm", "baseline", "preset"),
         label_visibility="collapsed",
         placeholder="Choose or type values",
@@ -144,7 +167,7 @@ def _draw_values(name: str) -> list[Any]:
 
 
 def _rank(control: Control, value: Any) -> tuple[int, float]:
-    """Words in the order in which the control has them, then numbers: λₙ falling, all others rising."""
+    """Return a sort key: words in the order of the control, then numbers, λₙ descending and all others ascending."""
     if isinstance(value, (int, float)):
         return (1, -value if control.name == "lambda_n" else value)
     options = list(control.options)
@@ -152,13 +175,14 @@ def _rank(control: Control, value: Any) -> tuple[int, float]:
 
 
 def _draw_base(name: str) -> None:
+    """Draw the control of a setting that all points share."""
     control = CONTROL_OF[name]
     baseline = BASELINES[value_of(CONTROL_OF["baseline"])]
     draw_control(control, baseline, value_of(CONTROL_OF["preset"]), bind=False)
 
 
 def _settings(varied: set[str]) -> dict[str, Any]:
-    """What is fixed, as the controls say; what is published, or varied, or not there at all, is left out."""
+    """Return the settings that all points share, without published ones and those that the baseline lacks."""
     baseline = BASELINES[value_of(CONTROL_OF["baseline"])]
     settings = {}
     for control in CONTROLS:
@@ -172,30 +196,34 @@ def _settings(varied: set[str]) -> dict[str, Any]:
 
 
 def _label(name: str) -> str:
+    """Return the label of a quantity without its explanation."""
     return VARIED[name].label.partition(" (")[0].partition(",")[0]
 
 
 def _draw_cluster() -> str:
-    """The address of a cluster, where this server lets its visitors choose one; empty for this machine."""
     with st.expander("Where it runs"):
-        return _cluster_field()
+        return _draw_cluster_field()
 
 
-def _cluster_field() -> str:
-    offered = [address for address in os.environ.get("ANOONLY_CLUSTERS", "").split(",") if address.strip()]
+def _draw_cluster_field() -> str:
+    """Draw the choice of a cluster and return its address; empty for this machine.
+
+    Anybody may type an address on a server that only this machine reaches; else the operator lists the clusters.
+    """
+    listed = [address for address in os.environ.get("ANOONLY_CLUSTERS", "").split(",") if address.strip()]
     here = "this machine"
     if allowed_hosts.is_local_only():
         typed: str = st.text_input(
             "Dask scheduler",
             key="cluster",
             placeholder="tcp://host:8786",
-            help="Empty: this machine's cores. A cluster runs what it is sent: use one that you trust.",
+            help="Empty: this machine. Everybody who reaches the scheduler can run code here: use one that you trust.",
         )
         return typed.strip()
     chosen = st.selectbox(
         "Where",
-        [here, *offered],
+        [here, *listed],
         key="cluster",
-        help="This page is open to a network: only clusters that ANOONLY_CLUSTERS names on the server can be used.",
+        help="This page is open to a network. Only clusters in the server's variable ANOONLY_CLUSTERS can be used.",
     )
-    return chosen if chosen in offered else ""  # a browser may send what it was not offered
+    return chosen if chosen in listed else ""  # a tampered browser may send another text

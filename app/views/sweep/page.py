@@ -20,9 +20,9 @@ from app.server.sweep_queue import SweepQueue, SweepView, server_sweeps
 from app.server.table_owners import can_see
 from app.text.labels import METRIC_LABELS, format_axis_value
 from app.text.markdown import escape_markdown
-from app.views.sweep.charts import MARK, sweep_figure
-from app.views.sweep.controls import Asked, draw_sidebar, metric_control
-from app.views.sweep.curves import axis_title, curves_of, sweep_verdict, x_values
+from app.views.sweep.charts import MARK_FIELDS, sweep_figure
+from app.views.sweep.controls import SweepChoice, draw_metric_control, draw_sidebar
+from app.views.sweep.curves import axis_title, make_curves, sweep_sentence, x_values
 from app.views.sweep.url import ADDRESS, open_sweep
 from app.widgets import notices
 from app.widgets.download import ensure_downloaded
@@ -31,8 +31,8 @@ from app.widgets.session import begin_page
 __all__ = ["page"]
 
 FOLLOW_S = 0.5
-NOTHING_YET = "Nothing of this has been trained yet: start it, and watch the curves grow."
-COMPARED_SEEDS = 10  # as many as the Compare page shows
+NOTHING_YET = "No run of this sweep is trained yet. Start it to see the curves grow."
+COMPARED_SEEDS = 10  # the most that Compare offers
 
 
 def page() -> None:
@@ -40,43 +40,43 @@ def page() -> None:
     (jobs, session), sweeps = begin_page(), server_sweeps()
     ADDRESS.arrive()
     try:
-        asked = draw_sidebar()
-        ADDRESS.draw_notices(asked.sweep.canonical())
-        if ensure_downloaded(asked.sweep.settings["dataset"], jobs, session):
-            _draw(asked, sweeps)
+        choice = draw_sidebar()
+        ADDRESS.draw_notices(choice.sweep.canonical())
+        if ensure_downloaded(choice.sweep.settings["dataset"], jobs, session):
+            _draw(choice, sweeps)
     except AnoOnlyError as error:
         notices.error(str(error))
     ADDRESS.write(ADDRESS.drawn())
     _draw_earlier(sweeps)
 
 
-def _draw(asked: Asked, sweeps: SweepQueue) -> None:
-    """What does not change while runs finish, and within it what does."""
-    sweep = asked.sweep
+def _draw(choice: SweepChoice, sweeps: SweepQueue) -> None:
+    """Draw what stays the same while runs finish, and the live part in its place."""
+    sweep = choice.sweep
     view = sweeps.view(sweep)
     at_work = view.state != "idle"
     live = st.container()
     _draw_left_out(sweep)
     with live:
         if at_work:
-            st.fragment(_draw_live, run_every=FOLLOW_S)(asked, sweeps)
+            st.fragment(_draw_live, run_every=FOLLOW_S)(choice, sweeps)
         else:
-            _draw_live(asked, sweeps)
+            _draw_live(choice, sweeps)
 
 
-def _draw_live(asked: Asked, sweeps: SweepQueue) -> None:
-    """The sentence, the buttons with progress, the curves: all that a finished run changes."""
-    sweep = asked.sweep
+def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
+    """Draw all that a finished run changes: the sentence, the buttons with progress, and the curves."""
+    sweep = choice.sweep
     view = sweeps.view(sweep)
     sentence, buttons = st.container(), st.container()
-    metric = metric_control()
-    curves = curves_of(sweep, view.runs, metric)
-    said = sweep_verdict(sweep, curves, metric)
+    metric = draw_metric_control()
+    curves = make_curves(sweep, view.runs, metric)
+    verdict = sweep_sentence(sweep, curves, metric)
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)
-    so_far = f" *({len(view.runs)} of {total} runs so far.)*" if said and ended < total else ""
-    sentence.markdown(f"##### {said or NOTHING_YET}{so_far}")
+    so_far = f" *({len(view.runs)} of {total} runs so far.)*" if verdict and ended < total else ""
+    sentence.markdown(f"##### {verdict or NOTHING_YET}{so_far}")
     with buttons:
-        _draw_buttons(asked, sweeps, view)
+        _draw_buttons(choice, sweeps, view)
         if view.problem:
             notices.error(view.problem)
     name = sweep.axes[0].name
@@ -102,16 +102,16 @@ def _draw_live(asked: Asked, sweeps: SweepQueue) -> None:
         "Marks are means over the seeds, bars their 95 % intervals (Student's t), pale dots single seeds. "
         "Click a mark or a dot to open it in Compare."
     )
-    _draw_take_away(sweep, view)
-    # Not when it is first drawn: drawn anew at once, a browser would never learn what a link says of its controls.
+    _draw_exports(sweep, view)
+    # Not at the first drawing: a rerun at once would keep the browser from learning the link's values.
     if st.session_state.setdefault("sweep_state", view.state) != view.state:
         st.session_state.sweep_state = view.state
-        st.rerun()  # the page as a whole: following begins or ends
+        st.rerun()  # the whole page: polling begins or ends
 
 
-def _draw_buttons(asked: Asked, sweeps: SweepQueue, view: SweepView) -> None:
-    """Start, pause, cancel; and how long it will take, or how far it has come."""
-    sweep = asked.sweep
+def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> None:
+    """Draw the buttons Start, Pause and Cancel, and the progress with the time it takes."""
+    sweep = choice.sweep
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)
     left, right = st.columns([2.2, 5], vertical_alignment="center")
     with left.container(horizontal=True):
@@ -122,14 +122,18 @@ def _draw_buttons(asked: Asked, sweeps: SweepQueue, view: SweepView) -> None:
                 type="primary",
                 disabled=len(view.runs) == total,
                 on_click=sweeps.start,
-                args=(sweep, asked.cluster),
+                args=(sweep, choice.cluster),
                 key="sweep_start",
             )
         else:
             stopping = view.state == "stopping"
             for label, act, help in (
-                ("Pause", sweeps.stop, "Unfinished stacks stop and begin again with Resume; finished runs are kept."),
-                ("Cancel", sweeps.forget, "Stops, and leaves the list of earlier sweeps; finished runs are kept."),
+                ("Pause", sweeps.stop, "Stops unfinished runs; Resume starts them again. Finished runs are kept."),
+                (
+                    "Cancel",
+                    sweeps.forget,
+                    "Stops, and removes the sweep from the list of earlier ones. Finished runs are kept.",
+                ),
             ):
                 st.button(
                     label, on_click=act, args=(sweep,), disabled=stopping, key=f"sweep_{label.lower()}", help=help
@@ -139,24 +143,24 @@ def _draw_buttons(asked: Asked, sweeps: SweepQueue, view: SweepView) -> None:
     if view.failures:
         counted += f", {len(view.failures)} failed"
     words = {
-        "idle": _expected(asked, sweeps, view),
+        "idle": _expected(choice, sweeps, view),
         "waiting": f"{counted}. Waiting: another sweep comes first",
         "planning": f"{counted}. Timing a few steps of each shape",
-        "running": f"{counted}, about {duration(view.seconds_left or 0)} left{_on_gpu(asked, sweeps)}",
+        "running": f"{counted}, about {duration(view.seconds_left or 0)} left{_on_gpu(choice, sweeps)}",
         "stopping": f"{counted}. Stopping at the next epoch",
     }[view.state]
     right.progress(share, words)
 
 
-def _expected(asked: Asked, sweeps: SweepQueue, view: SweepView) -> str:
-    """How many runs are to be trained, and how long that will take."""
-    sweep = asked.sweep
+def _expected(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> str:
+    """Return how many runs are to be trained, and how long that takes."""
+    sweep = choice.sweep
     missing = {key: config for key, config in sweep.configs.items() if key not in view.runs}
     if not missing:
         return f"All {len(sweep.configs)} runs are finished"
     kept = f"{len(missing)} of {len(sweep.configs)} runs to train" if view.runs else f"{len(missing)} runs"
-    if asked.cluster:
-        return f"{kept}, on {escape_markdown(asked.cluster)}"
+    if choice.cluster:
+        return f"{kept}, on {escape_markdown(choice.cluster)}"
     seconds = sweeps.estimate(sweep, missing)
     st.session_state.estimated = seconds is not None
     _await_estimate(sweep, sweeps, missing)
@@ -168,28 +172,28 @@ def _expected(asked: Asked, sweeps: SweepQueue, view: SweepView) -> str:
     return f"{kept}, about {duration(seconds)} on {where}"
 
 
-def _on_gpu(asked: Asked, sweeps: SweepQueue) -> str:
-    gpu = "" if asked.cluster else sweeps.devices.gpu_phrase(asked.sweep.configs.values())
+def _on_gpu(choice: SweepChoice, sweeps: SweepQueue) -> str:
+    gpu = "" if choice.cluster else sweeps.devices.gpu_phrase(choice.sweep.configs.values())
     return f" on {gpu}" if gpu else ""
 
 
 @st.fragment(run_every=FOLLOW_S)
 def _await_estimate(sweep: Sweep, sweeps: SweepQueue, missing: dict[str, Any]) -> None:
-    """Draw the page again once it is known how long the sweep takes."""
+    """Rerun the page once the time that the sweep takes is known."""
     if not st.session_state.estimated and sweeps.estimate(sweep, missing) is not None:
         st.rerun()
 
 
 def _open_clicked(sweep: Sweep, event: Any) -> None:
-    """Open the clicked run in Compare: a dot its one seed, a mark all of its point's."""
+    """Open the clicked run in Compare: one seed for a dot, all seeds of the point for a mark."""
     points = event["selection"]["points"]
     if not points or "customdata" not in points[0]:
         return
-    key, *about = points[0]["customdata"]
-    is_mark = len(about) == len(MARK)
+    key, *fields = points[0]["customdata"]
+    is_mark = len(fields) == len(MARK_FIELDS)
     config = sweep.configs[key]
-    others = [own for own in sweep.configs.values() if own == config.with_(lambda_n=1.0, norm=own.norm)]
-    a = others[0] if others and config.lambda_n not in (None, 1.0) else None
+    baselines = [other for other in sweep.configs.values() if other == config.with_(lambda_n=1.0, norm=other.norm)]
+    a = baselines[0] if baselines and config.lambda_n not in (None, 1.0) else None
     seeds = min(sweep.seeds, COMPARED_SEEDS) if is_mark else 1
     open_page("compare", compare_parameters(config, a, seeds))
 
@@ -199,10 +203,10 @@ def _draw_left_out(sweep: Sweep) -> None:
         st.caption(f"Left out: {escape_markdown(sentence)}")
 
 
-def _draw_take_away(sweep: Sweep, view: SweepView) -> None:
-    """The table, the command that makes it, and why runs failed."""
+def _draw_exports(sweep: Sweep, view: SweepView) -> None:
+    """Draw why runs failed, and the exports: the command and the table."""
     for sentence in sorted(set(view.failures.values())):
-        count = sum(own == sentence for own in view.failures.values())
+        count = sum(failure == sentence for failure in view.failures.values())
         notices.warning(f"{count} of the runs failed: {sentence}")
     with st.expander("Take away"):
         st.code(sweep_command(sweep), language="bash", wrap_lines=True)

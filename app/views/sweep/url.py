@@ -15,9 +15,9 @@ from app.controls.parameters import Parameter
 from app.controls.registry import CONTROLS, Control
 from app.text.labels import METRIC_LABELS
 
-__all__ = ["ADDRESS", "NOTHING", "OWN", "OWN_PARAMETERS", "SEEDS", "VARIED", "open_sweep"]
+__all__ = ["ADDRESS", "CUSTOM", "NOTHING", "SEEDS", "SWEEP_PARAMETERS", "VARIED", "open_sweep"]
 
-OWN = "own"
+CUSTOM = "own"
 NOTHING = "nothing"
 SEEDS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 50)
 # Controls of quantities that the page can vary.
@@ -35,8 +35,8 @@ def _axis_value(parameter: Parameter, text: str) -> Any:
 
 
 # Without a default: the question says what is varied, and over which values.
-OWN_PARAMETERS = (
-    Parameter("question", (*SWEEP_PRESETS, OWN), next(iter(SWEEP_PRESETS))),
+SWEEP_PARAMETERS = (
+    Parameter("question", (*SWEEP_PRESETS, CUSTOM), next(iter(SWEEP_PRESETS))),
     Parameter("vary", tuple(VARIED)),
     Parameter("also", (NOTHING, *VARIED)),
     Parameter("both", (True, False), True),
@@ -47,7 +47,7 @@ OWN_PARAMETERS = (
         for name, control in VARIED.items()
     ),
 )
-ADDRESS = register(PageAddress("sweep", (*OWN_PARAMETERS, *CONTROLS), bound=False))
+ADDRESS = register(PageAddress("sweep", (*SWEEP_PARAMETERS, *CONTROLS), bound=False))
 
 
 def open_sweep(sweep: Sweep) -> None:
@@ -57,5 +57,5 @@ def open_sweep(sweep: Sweep) -> None:
     names = [name for name in axes if not (both and name == "lambda_n")]
     first, second = [*names, NOTHING][:2]
     values = {f"values_{name}": [PUBLISHED if value is None else value for value in axes[name]] for name in names}
-    choices = {"question": OWN, "vary": first, "also": second, "both": both, "sweep_seeds": sweep.seeds}
+    choices = {"question": CUSTOM, "vary": first, "also": second, "both": both, "sweep_seeds": sweep.seeds}
     ADDRESS.restore({**sweep.settings, **choices, **values})

@@ -15,17 +15,17 @@ from app.charts.style import ANOMALY, NEUTRAL, NORMAL, ScoreScale
 from app.text.verdict import PairedDifference, format_difference, paired_difference
 
 __all__ = [
-    "auc_of_moment",
+    "aucroc_at_step",
     "batch_figure",
     "class_counts_figure",
-    "mosaic",
+    "image_mosaic",
     "scorers_figure",
     "scorers_table",
-    "sentence",
+    "zero_shot_sentence",
 ]
 
 # Each scorer's color, dash and mark, the same in all figures.
-LOOKS = {
+SCORER_STYLES = {
     "batch": ("#009E73", "solid", "circle", 3.0),
     "running": ("#CC79A7", "dash", "x", 1.8),
     "none": (NEUTRAL, "dot", "cross", 1.8),
@@ -33,7 +33,7 @@ LOOKS = {
     "neighbors": ("#E69F00", "solid", "diamond", 1.8),
     "mean": ("#0072B2", "dash", "triangle-up", 1.8),
 }
-SAID_AT = 0.05
+QUOTED_RATIO = 0.05
 BINS = 40
 TILE = 3  # how many pixels of the screen a digit's pixel is wide
 GAP = 2
@@ -44,16 +44,16 @@ def _stacked(results: Sequence[ZeroShotResult], name: str) -> np.ndarray:
     return np.stack([getattr(result, name) for result in results]).astype(np.float64)
 
 
-def sentence(results: Sequence[ZeroShotResult]) -> str:
+def zero_shot_sentence(results: Sequence[ZeroShotResult]) -> str:
     """What the figures say at 5 % anomalies, with their doubt: 95 % intervals over seeds and classes."""
-    pairs = _stacked(results, "by_ratio")[:, :, RATIOS.index(SAID_AT)].mean(axis=3)
+    pairs = _stacked(results, "by_ratio")[:, :, RATIOS.index(QUOTED_RATIO)].mean(axis=3)
     of = {name: pairs[:, place].ravel() for place, name in enumerate(SCORER_LABELS)}
     running, untrained = paired_difference(of["running"], of["batch"]), paired_difference(of["untrained"], of["batch"])
     best = max(("neighbors", "mean"), key=lambda name: float(of[name].mean()))
     rival = paired_difference(of[best], of["batch"])
     batch_against_running = _against(running, "batch statistics", "running ones")
     return (
-        f"At {SAID_AT:.0%} anomalies among classes never seen, {batch_against_running}. Meta-training "
+        f"At {QUOTED_RATIO:.0%} anomalies among classes never seen, {batch_against_running}. Meta-training "
         f"{_adds(untrained)}; {SCORER_LABELS[best]} {_rival(rival, many=best == 'neighbors')}."
     )
 
@@ -87,7 +87,7 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
     )
     for column, (name, x, title) in enumerate(panels, start=1):
         means = _stacked(results, name).mean(axis=4)  # over the draws
-        for place, (scorer, (color, dash, symbol, width)) in enumerate(LOOKS.items()):
+        for place, (scorer, (color, dash, symbol, width)) in enumerate(SCORER_STYLES.items()):
             mean, spread = means[:, place].mean(axis=(0, 2)), means[:, place].std(axis=(0, 2))
             if scorer == "batch":
                 figure.add_scatter(
@@ -162,9 +162,9 @@ def scorers_table(results: Sequence[ZeroShotResult]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def auc_of_moment(result: ZeroShotResult, moment: int, place: int) -> float:
+def aucroc_at_step(result: ZeroShotResult, step: int, place: int) -> float:
     """AUCROC of the growing batch of a class at this moment; NaN before the first anomaly."""
-    scores, normals = result.shift_scores[moment, place], int(result.shift_normals[0])
+    scores, normals = result.shift_scores[step, place], int(result.shift_normals[0])
     strange = scores[normals:][np.isfinite(scores[normals:])]
     if not len(strange):
         return float("nan")
@@ -172,13 +172,13 @@ def auc_of_moment(result: ZeroShotResult, moment: int, place: int) -> float:
     return float(beats.mean())
 
 
-def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
+def batch_figure(result: ZeroShotResult, step: int, place: int) -> go.Figure:
     """One batch's scores at this moment, and over all moments how far its mean has moved and its AUCROC."""
     scores, normals = result.shift_scores[:, place], int(result.shift_normals[0])
     figure = Panels(1, 3, spacing=(0.07, 0), widths=[0.5, 0.25, 0.25])
     units = np.arcsinh(ScoreScale.of(scores[0, :normals]).units(scores))  # one axis for all moments
     edges = np.linspace(np.nanmin(units), np.nanmax(units) + 1e-6, BINS + 1)
-    here = units[moment]
+    here = units[step]
     kinds = ((here[:normals], "normal", NORMAL, ""), (here[normals:], "anomaly", ANOMALY, "/"))
     for values, name, color, pattern in kinds:
         counts, _ = np.histogram(values[np.isfinite(values)], edges)
@@ -199,7 +199,7 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
             col=1,
         )
     share = 100 * result.shift_counts / (result.shift_counts + normals)
-    areas = [auc_of_moment(result, number, place) for number in range(len(share))]
+    areas = [aucroc_at_step(result, number, place) for number in range(len(share))]
     lines = ((2, result.shift_away[:, place], "#CC79A7", "moved by"), (3, areas, "#009E73", "AUCROC"))
     for column, y, color, name in lines:
         figure.add_scatter(
@@ -213,8 +213,8 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
             col=column,
         )
         figure.add_scatter(
-            x=[share[moment]],
-            y=[y[moment]],
+            x=[share[step]],
+            y=[y[step]],
             mode="markers",
             marker={"color": color, "size": 12, "symbol": "x"},
             showlegend=False,
@@ -239,9 +239,9 @@ def batch_figure(result: ZeroShotResult, moment: int, place: int) -> go.Figure:
 def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.Figure:
     """AUCROC at 5 % anomalies over the number of classes trained on: a dot a seed and class, and the means."""
     figure = Panels()
-    point = RATIOS.index(SAID_AT)
+    point = RATIOS.index(QUOTED_RATIO)
     for scorer in ("batch", "running"):
-        color, dash, symbol, width = LOOKS[scorer]
+        color, dash, symbol, width = SCORER_STYLES[scorer]
         place = list(SCORER_LABELS).index(scorer)
         values = {n: _stacked(results, "by_ratio")[:, place, point].mean(axis=2) for n, results in by_count.items()}
         xs = np.concatenate([np.full(own.size, n) for n, own in values.items()])
@@ -262,11 +262,11 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
             marker={"symbol": symbol, "size": 9, "color": color},
         )
     figure.update_xaxes(title={"text": "classes meta-trained on"}, dtick=1)
-    figure.update_yaxes(title={"text": f"AUCROC at {SAID_AT:.0%} anomalies"})
+    figure.update_yaxes(title={"text": f"AUCROC at {QUOTED_RATIO:.0%} anomalies"})
     return _laid_out(figure, 280)
 
 
-def mosaic(table: ClassTable, rows: np.ndarray, anomalous: np.ndarray, across: int) -> np.ndarray:
+def image_mosaic(table: ClassTable, rows: np.ndarray, anomalous: np.ndarray, across: int) -> np.ndarray:
     """Pictures of rows side by side, uint8 [height, width, 3]; an anomaly has an orange frame, a normal row none."""
     assert table.image_shape is not None
     height, width = (TILE * side + 2 * GAP for side in table.image_shape)

@@ -18,7 +18,7 @@ from app.controls.registry import Control
 from app.server.table_owners import visible_uploads
 from app.text.labels import format_value
 
-__all__ = ["ADDRESS", "CONTROLS", "Asked", "draw_sidebar", "write_address"]
+__all__ = ["ADDRESS", "CONTROLS", "ZeroShotChoice", "draw_sidebar", "write_address"]
 
 
 def _tables() -> tuple[str, ...]:
@@ -85,7 +85,7 @@ ADDRESS = register(PageAddress("zero_shot", (*CONTROLS, TABLE, *CLASSES), bound=
 
 
 @dataclass(frozen=True)
-class Asked:
+class ZeroShotChoice:
     """The runs that the controls choose.
 
     Parameters
@@ -100,18 +100,18 @@ class Asked:
     configs: tuple[ZeroShotConfig, ...]
 
 
-def write_address(asked: Asked) -> None:
+def write_address(choice: ZeroShotChoice) -> None:
     """Write the choice into the address; classes that are as by default are left out."""
-    first = asked.configs[0]
+    first = choice.configs[0]
     values = ADDRESS.drawn() | {"table": first.table, "held_out": first.held_out, "meta": first.meta}
-    if list(first.held_out) == _last_half(asked.table):
+    if list(first.held_out) == _last_half(choice.table):
         del values["held_out"]
-    if list(first.meta) == _others(asked.table, first.held_out):
+    if list(first.meta) == _others(choice.table, first.held_out):
         del values["meta"]
     ADDRESS.write(values)
 
 
-def draw_sidebar() -> Asked:
+def draw_sidebar() -> ZeroShotChoice:
     """Draw the controls and return what they choose.
 
     Raises
@@ -144,7 +144,7 @@ def draw_sidebar() -> Asked:
     if not held_out or len(meta) < 2:
         raise InvalidConfig("Choose one class or more to hold out, and two or more others to train on.")
     first = make_zero_shot_config(table=name, held_out=held_out, meta=meta, **values)
-    return Asked(table, tuple(first.with_(seed=seed) for seed in range(seeds)))
+    return ZeroShotChoice(table, tuple(first.with_(seed=seed) for seed in range(seeds)))
 
 
 def _table(name: str) -> ClassTable:

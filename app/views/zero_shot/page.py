@@ -15,7 +15,7 @@ from anoonly_core.zero_shot.result import SCORER_LABELS, ZeroShotResult
 from app.charts.style import MODEBAR
 from app.server.jobs import Jobs
 from app.views.zero_shot import charts
-from app.views.zero_shot.controls import ADDRESS, Asked, draw_sidebar, write_address
+from app.views.zero_shot.controls import ADDRESS, ZeroShotChoice, draw_sidebar, write_address
 from app.widgets import notices
 from app.widgets.session import begin_page
 from app.widgets.worker_result import await_worker_result
@@ -30,30 +30,30 @@ def page() -> None:
     jobs, session = begin_page()
     ADDRESS.arrive()
     try:
-        asked = draw_sidebar()
-        write_address(asked)
-        ADDRESS.draw_notices(asked.configs)
-        for config in asked.configs:
-            check_classes(config, asked.table)
-        _draw(asked, jobs, session)
+        choice = draw_sidebar()
+        write_address(choice)
+        ADDRESS.draw_notices(choice.configs)
+        for config in choice.configs:
+            check_classes(config, choice.table)
+        _draw(choice, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
 
 
-def _key(asked: Asked, what: str) -> str:
-    return hashlib.sha256("".join([what, *map(zero_shot_key, asked.configs)]).encode()).hexdigest()
+def _key(choice: ZeroShotChoice, what: str) -> str:
+    return hashlib.sha256("".join([what, *map(zero_shot_key, choice.configs)]).encode()).hexdigest()
 
 
-def _draw(asked: Asked, jobs: Jobs, session: str) -> None:
-    key, configs = _key(asked, "runs"), list(asked.configs)
+def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
+    key, configs = _key(choice, "runs"), list(choice.configs)
     # What is there already is not asked for again, which would give up the trainings with fewer classes.
     results: list[ZeroShotResult] | None = jobs.worker_result(key) or await_worker_result(
         jobs, session, key, "Meta-training, step", tasks.meta_train, configs
     )
     if results is None:
         return
-    st.markdown(f"##### {charts.sentence(results)}")
-    if asked.configs[0].test_rows < SMALL_BATCH:
+    st.markdown(f"##### {charts.zero_shot_sentence(results)}")
+    if choice.configs[0].test_rows < SMALL_BATCH:
         notices.warning(f"A batch of under {SMALL_BATCH} rows says little of its own statistics.")
     st.plotly_chart(
         charts.scorers_figure(results),
@@ -61,15 +61,15 @@ def _draw(asked: Asked, jobs: Jobs, session: str) -> None:
         config=MODEBAR,
         alt="AUCROC of six scorers over the share of anomalies in a test batch and over its size.",
     )
-    _draw_batch(asked, results[0])
-    _draw_class_counts(asked, jobs, session)
+    _draw_batch(choice, results[0])
+    _draw_class_counts(choice, jobs, session)
     _draw_table(results)
-    _explain(asked, results)
+    _explain(choice, results)
 
 
-def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
+def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
     """One batch to which the slider adds anomalies."""
-    table, held_out = asked.table, list(asked.configs[0].held_out)
+    table, held_out = choice.table, list(choice.configs[0].held_out)
     normals, moments = int(result.shift_normals[0]), range(len(result.shift_counts))
     left, right = st.columns([1, 3])
     name = left.selectbox("Normal in this batch", held_out, key="zero_shot_normal")
@@ -77,7 +77,7 @@ def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
     shares = [f"{count / (count + normals):.0%}" for count in result.shift_counts]
     if st.session_state.get("zero_shot_moment", 0) not in moments:
         del st.session_state["zero_shot_moment"]
-    moment = right.select_slider(
+    step = right.select_slider(
         "Add anomalies to the batch",
         moments,
         value=min(3, moments[-1]),
@@ -86,25 +86,25 @@ def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
         ),
         key="zero_shot_moment",
     )
-    count, away = int(result.shift_counts[moment]), float(result.shift_away[moment, place])
-    area = charts.auc_of_moment(result, moment, place)
+    count, away = int(result.shift_counts[step]), float(result.shift_away[step, place])
+    area = charts.aucroc_at_step(result, step, place)
     found = "" if np.isnan(area) else f" AUCROC {area:.2f}."
     if count >= normals:
         found += " The statistics are the anomalies' now."
     moving = "1 anomaly moves" if count == 1 else f"{count} anomalies move"
     st.markdown(f"{moving} the mean of {normals} normal rows by {away:.2f} of their deviations.{found}")
     st.plotly_chart(
-        charts.batch_figure(result, moment, place),
+        charts.batch_figure(result, step, place),
         key="batch",
         config=MODEBAR,
         alt="Scores of one batch's rows; how far its mean moves, and its AUCROC, as anomalies are added.",
     )
     if table.image_shape is not None:
-        scores = result.shift_scores[moment, place]
+        scores = result.shift_scores[step, place]
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[: normals + count][: 2 * ACROSS]
         places = ", ".join(str(number) for number, row in enumerate(order, start=1) if row >= normals) or "none"
         st.image(
-            charts.mosaic(table, result.shift_rows[place][order], order >= normals, ACROSS),
+            charts.image_mosaic(table, result.shift_rows[place][order], order >= normals, ACROSS),
             output_format="PNG",
             alt=f"Pictures of rows, the highest score first; places of anomalies: {places}.",
         )
@@ -113,22 +113,22 @@ def _draw_batch(asked: Asked, result: ZeroShotResult) -> None:
         )
 
 
-def _draw_class_counts(asked: Asked, jobs: Jobs, session: str) -> None:
+def _draw_class_counts(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
     """AUCROC over the number of classes trained on, once it is asked for."""
-    groups = [smaller_class_sets(config) for config in asked.configs]
+    groups = [smaller_class_sets(config) for config in choice.configs]
     with st.expander("How many classes to meta-train on", expanded=st.session_state.get("zero_shot_counts", False)):
         if len(groups[0]) < 2:
             st.caption("Choose three classes or more to train on, to see what fewer of them would do.")
             return
         if not st.toggle(
-            f"Train on the first 2, 3, … {len(asked.configs[0].meta)} classes too "
-            f"({len(asked.configs) * (len(groups[0]) - 1)} more trainings)",
+            f"Train on the first 2, 3, … {len(choice.configs[0].meta)} classes too "
+            f"({len(choice.configs) * (len(groups[0]) - 1)} more trainings)",
             key="zero_shot_counts",
         ):
             return
         configs = [config for group in groups for config in group]
         results: list[ZeroShotResult] | None = await_worker_result(
-            *(jobs, session, _key(asked, "counts"), "Meta-training, step"),
+            *(jobs, session, _key(choice, "counts"), "Meta-training, step"),
             *(tasks.meta_train, configs),
             name="counts",
         )
@@ -153,14 +153,14 @@ def _draw_table(results: Sequence[ZeroShotResult]) -> None:
         st.download_button("CSV", lambda: table.to_csv(index=False).encode(), "zero_shot.csv", on_click="ignore")
 
 
-def _explain(asked: Asked, results: Sequence[ZeroShotResult]) -> None:
+def _explain(choice: ZeroShotChoice, results: Sequence[ZeroShotResult]) -> None:
     draws = results[0].by_ratio.shape[3]
-    own = asked.table.has_class_anomalies
+    own = choice.table.has_class_anomalies
     anomalies = (
         "a product's own defects"
         if own
         else "rows of the other classes held out"
-        if len(asked.configs[0].held_out) > 1
+        if len(choice.configs[0].held_out) > 1
         else "rows of all other classes that training did without"
     )
     with st.expander("What is drawn here, and what not to make of it"):

@@ -13,7 +13,7 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import InvalidConfig
 from app.controls.choice import Choice, baseline_of, choose, compare_parameters, from_pin
 from app.controls.registry import CONTROLS
-from app.views.compare.address import ADDRESS
+from app.views.compare.url import ADDRESS
 
 DEFAULTS = {control.name: control.default for control in CONTROLS}
 

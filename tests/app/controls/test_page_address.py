@@ -17,7 +17,7 @@ from app.controls.registry import CONTROLS
 from app.navigation import PAGES
 from app.text.labels import format_value
 from app.views.clean import page as clean
-from app.views.compare.address import ADDRESS as COMPARE
+from app.views.compare.url import ADDRESS as COMPARE
 from app.views.datasets import page as datasets
 from app.views.label import page as label
 from app.views.lessons import lessons

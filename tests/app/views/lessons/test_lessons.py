@@ -18,7 +18,7 @@ from anoonly_core.runs.run import run_many
 from app.controls.choice import from_pin
 from app.controls.registry import CONTROLS
 from app.text.verdict import PairedDifference
-from app.views.compare.address import ADDRESS as COMPARE
+from app.views.compare.url import ADDRESS as COMPARE
 from app.views.lessons.lessons import (
     FOLDER,
     LESSONS,

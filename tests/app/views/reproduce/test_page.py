@@ -23,7 +23,7 @@ from app.server.evidence_cache import cell_runs, server_evidence
 from app.views.reproduce import page as views_reproduce
 from app.views.reproduce.charts import table_figure
 from app.views.reproduce.page import SHOWN
-from app.views.reproduce.table import cell_words, drawn, file_table
+from app.views.reproduce.table import cell_sentence, cells_data, file_table
 from app.views.reproduce.text import figure_sentence, gains_sentence, norms_sentence
 from tests.app.conftest import opened
 from tests.core.reproduction.made import at, runs_of
@@ -79,7 +79,7 @@ def made(name: str = "table1", place: str = "") -> Table:
 
 def test_cells_carry_their_difference_in_words_and_color() -> None:
     table = made()
-    found = drawn(table, "paper")
+    found = cells_data(table, "paper")
     column = table.columns.index("SVHN")
     cells = {row["name"]: row["cells"][column] for row in found["rows"]}
     assert cells["DeepSAD"]["difference"] == "(+4.6)" and "+4.6 to the paper" in cells["DeepSAD"]["label"]
@@ -88,13 +88,14 @@ def test_cells_carry_their_difference_in_words_and_color() -> None:
     red, green, blue = map(int, re.findall(r"\d+", cells["DevNet"]["ground"]))
     assert green < red and green < blue
     assert (
-        "ground" not in next(row for row in drawn(table, "authors")["rows"] if row["name"] == "XGBOD")["cells"][column]
+        "ground"
+        not in next(row for row in cells_data(table, "authors")["rows"] if row["name"] == "XGBOD")["cells"][column]
     )
 
 
 def test_a_cell_in_words_and_by_file() -> None:
     table, frame = made(), runs_of("table1", lambda run: 0.6 + 0.2 * at(run, lambda_n=0.0))
-    words = cell_words(table, "DeepSAD", "CIFAR10", 3, table.cells["DevNet", "CIFAR10"])
+    words = cell_sentence(table, "DeepSAD", "CIFAR10", 3, table.cells["DevNet", "CIFAR10"])
     assert "ours 60.0 ± 0.0; the paper 68.7 (−8.7)" in words and "2 of 10 files and 5 seeds, 10 runs" in words
     assert "3 of which were trained on this machine; the figure that ships is 60.0" in words
     files = file_table(table, "DeepSAD", "CIFAR10", frame)

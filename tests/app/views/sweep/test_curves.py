@@ -13,8 +13,8 @@ from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.text.labels import format_axis_value
-from app.views.sweep.charts import MARK, sweep_figure
-from app.views.sweep.curves import curves_of, sweep_verdict, x_values
+from app.views.sweep.charts import MARK_FIELDS, sweep_figure
+from app.views.sweep.curves import make_curves, sweep_sentence, x_values
 
 
 def finished(sweep: Sweep, score: Any, seeds: int = 99) -> dict[str, RunSummary]:
@@ -39,7 +39,7 @@ def dirty_pools(**settings: Any) -> Sweep:
 
 def test_curves_part_by_all_axes_but_the_first() -> None:
     sweep = make_sweep({}, [("batch_size", [32, 64]), ("norm", [None, "layer"]), ("lambda_n", [1, 0, 0.1])], 2)
-    curves = curves_of(sweep, finished(sweep, lambda config: 0.5), "aucroc")
+    curves = make_curves(sweep, finished(sweep, lambda config: 0.5), "aucroc")
     names = [curve.name for curve in curves]
     assert names[:3] == ["published", "published + AnoOnly", "published, λₙ = 0.1"]
     assert names[3].startswith("layer") and len(names) == 6
@@ -51,7 +51,7 @@ def test_a_point_knows_its_seeds_and_their_spread() -> None:
     runs = finished(sweep, lambda config: noisy(config, 0.5))
     gone = next(iter(sweep.points[0].configs))
     del runs[gone]
-    point = curves_of(sweep, runs, "aucroc")[0].points[0]
+    point = make_curves(sweep, runs, "aucroc")[0].points[0]
     values = [0.49, 0.5, 0.51, 0.52]
     assert list(point.values) == [1, 2, 3, 4] and list(point.values.values()) == pytest.approx(values)
     assert point.mean == pytest.approx(0.505)
@@ -63,9 +63,9 @@ def test_places_without_a_finished_run_are_left_out() -> None:
     runs = {
         key: run for key, run in finished(sweep, lambda config: 0.5).items() if sweep.configs[key].contamination == 0
     }
-    curves = curves_of(sweep, runs, "aucroc")
+    curves = make_curves(sweep, runs, "aucroc")
     assert [[point.x for point in curve.points] for curve in curves] == [[1], [1]]
-    assert sweep_verdict(sweep, curves_of(sweep, {}, "aucroc"), "aucroc") == ""
+    assert sweep_sentence(sweep, make_curves(sweep, {}, "aucroc"), "aucroc") == ""
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_sentence_counts_where_anoonly_is_better(gains: tuple[float, ...], w
     sweep = dirty_pools()
     by_pool = dict(zip(POOLS, gains, strict=True))
     runs = finished(sweep, lambda c: noisy(c, 0.5) + (by_pool[c.contamination] if c.lambda_n == 0 else 0.0))
-    said = sweep_verdict(sweep, curves_of(sweep, runs, "aucroc"), "aucroc")
+    said = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
     assert re.search(words, said), said
     assert said.startswith("AUCROC: **DeepSAD + AnoOnly**")
 
@@ -91,13 +91,13 @@ def test_the_sentence_counts_where_anoonly_is_better(gains: tuple[float, ...], w
 def test_a_difference_within_the_spread_counts_as_none() -> None:
     sweep = make_sweep({}, [("contamination", ["natural"]), ("lambda_n", [1, 0])], 5)
     runs = finished(sweep, lambda c: 0.5 + (0.1 * (-1) ** c.seed if c.lambda_n == 0 else 0.0))
-    assert "at 0 of 1 values" in sweep_verdict(sweep, curves_of(sweep, runs, "aucroc"), "aucroc")
+    assert "at 0 of 1 values" in sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
 
 
 def test_each_system_has_its_own_clause() -> None:
     sweep = make_sweep({}, [("contamination", [0]), ("baseline", ["DeepSAD", "DevNet"]), ("lambda_n", [1, 0])], 3)
     runs = finished(sweep, lambda c: noisy(c, 0.5 + 0.2 * (c.lambda_n == 0 and c.baseline == "DevNet")))
-    said = sweep_verdict(sweep, curves_of(sweep, runs, "aucroc"), "aucroc")
+    said = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
     assert "**DeepSAD + AnoOnly** is clearly better than its baseline at 0 of 1" in said
     assert "**DevNet + AnoOnly** is clearly better than its baseline at 1 of 1" in said
 
@@ -113,14 +113,14 @@ def test_each_system_has_its_own_clause() -> None:
 def test_without_a_pair_the_ends_are_compared(seeds: int, rise: float, words: str) -> None:
     sweep = make_sweep({}, [("lambda_n", [1, 0.1, 0])], 5)
     runs = finished(sweep, lambda c: noisy(c, 0.5) + (rise if c.lambda_n == 0 else 0), seeds)
-    said = sweep_verdict(sweep, curves_of(sweep, runs, "aucroc"), "aucroc")
+    said = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
     assert re.search(words, said), said
 
 
 def test_the_figure_marks_every_run_with_its_key() -> None:
     sweep = dirty_pools()
     runs = finished(sweep, lambda c: noisy(c, 0.5))
-    curves = curves_of(sweep, runs, "aucroc")
+    curves = make_curves(sweep, runs, "aucroc")
     labels = [format_axis_value("contamination", value) for value in x_values(sweep)]
     assert labels == ["natural", "0 %", "10 %"]
     figure = sweep_figure(curves, labels, "x", "y", 0.5)
@@ -128,7 +128,7 @@ def test_the_figure_marks_every_run_with_its_key() -> None:
     keys = [about[0] for trace in dots for about in trace.customdata]
     assert sorted(keys) == sorted(runs)
     for trace in marks:
-        assert len(trace.x) == 3 and all(len(about) == 1 + len(MARK) for about in trace.customdata)
+        assert len(trace.x) == 3 and all(len(about) == 1 + len(MARK_FIELDS) for about in trace.customdata)
         assert all(sweep.configs[about[0]].seed == 0 for about in trace.customdata)
         assert trace.error_y.array[0] > 0
     assert list(figure.layout.xaxis.ticktext) == labels
@@ -145,6 +145,6 @@ def test_many_curves_have_marks_of_their_own() -> None:
     sweep = make_sweep(
         {}, [("contamination", [0]), ("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet"]), ("lambda_n", [1, 0])], 1
     )
-    figure = sweep_figure(curves_of(sweep, finished(sweep, lambda c: 0.5), "aucroc"), ["0 %"], "x", "y", None)
+    figure = sweep_figure(make_curves(sweep, finished(sweep, lambda c: 0.5), "aucroc"), ["0 %"], "x", "y", None)
     styles = {(t.marker.symbol, t.line.dash) for t in figure.data[1::2]}
     assert len(styles) == 8

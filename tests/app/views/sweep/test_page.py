@@ -15,10 +15,10 @@ from anoonly_core.snippets import sweep_command
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.server import jobs as jobs_module
-from app.server import sweep_queue as sweeps_module
 from app.server.devices import Devices
 from app.server.sweep_queue import SweepQueue
 from app.views.sweep import controls as sweep_controls
+from app.views.sweep import page as sweep_page
 from tests.app.conftest import MakeJobs
 
 MAIN = Path(__file__).parents[4] / "app" / "script.py"
@@ -46,8 +46,7 @@ def sweeps(make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch) -> Silent:
     made = Silent(jobs)
     made.started = []
     monkeypatch.setattr(jobs_module, "_jobs", lambda: jobs)
-    monkeypatch.setattr(sweeps_module, "server_sweeps", lambda: made)
-    monkeypatch.setattr("app.views.sweep.page.server_sweeps", lambda: made)
+    monkeypatch.setattr(sweep_page, "server_sweeps", lambda: made)
     return made
 
 
@@ -78,7 +77,7 @@ def axes(sweep: Sweep) -> dict[str, tuple[Any, ...]]:
 
 def test_it_begins_with_the_papers_first_question(open_page: Open, sweeps: Silent) -> None:
     page = open_page()
-    assert "Nothing of this has been trained yet" in page.markdown[0].value
+    assert "No run of this sweep is trained yet" in page.markdown[0].value
     sweep = asked(page, sweeps)
     assert list(axes(sweep).items()) == [(name, tuple(values)) for name, values in SWEEP_PRESETS["fig5"].axes]
     assert sweep.settings["dataset"] == "digits_3" and sweep.seeds == 5

@@ -24,7 +24,7 @@ from app.controls.registry import CONTROLS
 from app.server import table_owners
 from app.server.jobs import server_jobs
 from app.server.table_owners import TableOwners, server_table_owners
-from app.views.compare.address import ADDRESS as COMPARE
+from app.views.compare.url import ADDRESS as COMPARE
 from app.views.your_table import page as your_table
 from app.views.your_table.text import reading_sentences, table_sentence
 from app.widgets.worker_result import TimeLimit

@@ -28,8 +28,8 @@ def a_result(seed: int = 0, **at_5_percent: float) -> ZeroShotResult:
         )
     counts = np.array([0, 1, 5, 10, 40])
     scores = rng.normal(size=(len(counts), CLASSES, NORMALS + ADDED)).astype(np.float32)
-    for moment, count in enumerate(counts):
-        scores[moment, :, NORMALS + count :] = np.nan
+    for step, count in enumerate(counts):
+        scores[step, :, NORMALS + count :] = np.nan
     return ZeroShotResult(
         by_ratio=by_ratio,
         ratio_rows=np.full(len(RATIOS), 100),
@@ -45,7 +45,7 @@ def a_result(seed: int = 0, **at_5_percent: float) -> ZeroShotResult:
 
 
 def said(**areas: float) -> str:
-    return charts.sentence([a_result(seed, **areas) for seed in range(SEEDS)])
+    return charts.zero_shot_sentence([a_result(seed, **areas) for seed in range(SEEDS)])
 
 
 def test_the_sentence_says_what_the_figures_say() -> None:
@@ -80,25 +80,25 @@ def test_lines_are_the_means_of_what_was_measured() -> None:
     assert len(table) == len(SCORER_LABELS) * (len(RATIOS) + len(SIZES)) and table.notna().all(axis=None)
 
 
-@pytest.mark.parametrize("moment", range(5))
-def test_a_moment_shows_the_rows_that_are_in_the_batch(moment: int) -> None:
+@pytest.mark.parametrize("step", range(5))
+def test_a_moment_shows_the_rows_that_are_in_the_batch(step: int) -> None:
     result = a_result()
-    figure = charts.batch_figure(result, moment, 1)
+    figure = charts.batch_figure(result, step, 1)
     counted = {trace.name: int(np.sum(trace.customdata)) for trace in figure.data if trace.type == "bar"}
-    assert counted == {"normal": NORMALS, "anomaly": result.shift_counts[moment]}
-    area = charts.auc_of_moment(result, moment, 1)
-    if moment == 0:
+    assert counted == {"normal": NORMALS, "anomaly": result.shift_counts[step]}
+    area = charts.aucroc_at_step(result, step, 1)
+    if step == 0:
         assert np.isnan(area)
     else:
-        own = result.shift_scores[moment, 1]
-        count = int(result.shift_counts[moment])
+        own = result.shift_scores[step, 1]
+        count = int(result.shift_counts[step])
         anomalies_first = np.concatenate([own[NORMALS : NORMALS + count], own[:NORMALS]])
         assert area == pytest.approx(float(batch_aucrocs(anomalies_first, count)))
 
 
 def test_pictures_stand_in_order_and_anomalies_are_framed() -> None:
     table = load_class_table("digits")
-    canvas = charts.mosaic(table, np.array([3, 7, 5]), np.array([False, True, False]), across=2)
+    canvas = charts.image_mosaic(table, np.array([3, 7, 5]), np.array([False, True, False]), across=2)
     assert canvas.shape == (56, 56, 3)
     assert canvas[0, 0].tolist() == [200] * 3 and canvas[0, 30].tolist() == [0xD5, 0x5E, 0x00]
     shown = canvas[2:26:3, 30:54:3, 0]
