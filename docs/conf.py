@@ -15,17 +15,18 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 extensions += ["plain_docstrings", "repository_links", "mathml", "offline"]  # docs/_ext
 exclude_patterns = ["_build"]
-smartquotes = False
+smartquotes_action = "D"  # dashes, and no curly quotation marks
 default_role = "code"  # docstrings mark code with single backticks
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
-autodoc_default_options = {"members": True, "undoc-members": True, "member-order": "bysource"}
+autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config"}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 add_module_names = False
 python_maximum_signature_line_length = 90
 napoleon_google_docstring = False
+napoleon_custom_sections = [("Attributes", "params_style")]  # a list, one entry for "a, b"
 
 html_theme = "furo"
 html_title = f"AnoOnly {release}"

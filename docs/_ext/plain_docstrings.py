@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from docutils.nodes import make_id
+from pydantic import BaseModel
 from sphinx.application import Sphinx
 
 _CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
@@ -33,7 +34,16 @@ def _process(app: Sphinx, kind: str, name: str, obj: object, options: object, li
     lines[:] = [_plain(line) for line in lines]
 
 
+def _signature(
+    app: Sphinx, kind: str, name: str, obj: object, options: object, signature: str | None, result: str | None
+) -> tuple[str | None, str | None]:
+    if isinstance(obj, type) and issubclass(obj, BaseModel):
+        return "(**settings)", None  # pydantic writes out every bound of every field
+    return signature, result
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Run before napoleon, which turns the sections into fields."""
     app.connect("autodoc-process-docstring", _process, priority=400)
+    app.connect("autodoc-process-signature", _signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
