@@ -1,4 +1,4 @@
-"""Real tables as users have them: with class columns, words, dates and missing values."""
+"""Real tables with class columns, words, dates and missing values."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ __all__ = ["cancer", "digits", "penguins"]
 
 
 def penguins(raw: bool = False) -> Path:
-    """344 penguins of Palmer Station (K. Gorman, CC0), of three species: as prepared for teaching, or as noted down."""
+    """Return the path of 344 penguins of three species (K. Gorman, Palmer Station, CC0), cleaned or raw."""
     name = "penguins-raw.csv" if raw else "penguins.csv"
-    return next(Path(str(own.locate())) for own in files("palmerpenguins") or () if own.name == name)
+    return next(Path(str(file.locate())) for file in files("palmerpenguins") or () if file.name == name)
 
 
 def cancer() -> pd.DataFrame:
-    """scikit-learn's breast_cancer, its classes as words."""
-    found = load_breast_cancer(as_frame=True)
-    return found.frame.assign(target=np.array(["malignant", "benign"])[found.target])
+    """Return scikit-learn's breast_cancer with the column `target`, malignant or benign."""
+    data = load_breast_cancer(as_frame=True)
+    return data.frame.assign(target=np.array(["malignant", "benign"])[data.target])
 
 
 def digits() -> pd.DataFrame:
-    """scikit-learn's digits with the column `digit`, 0 to 9."""
-    found = load_digits(as_frame=True)
-    return found.frame.rename(columns={"target": "digit"})
+    """Return scikit-learn's digits with the column `digit`, 0 to 9."""
+    return load_digits(as_frame=True).frame.rename(columns={"target": "digit"})

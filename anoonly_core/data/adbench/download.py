@@ -60,7 +60,7 @@ class Source:
     bytes: int | None = None
 
 
-class _Retry(Exception):
+class _RetryError(Exception):
     """A temporary failure of a transfer; `final` is the error to raise after the last retry."""
 
     def __init__(self, final: AnoOnlyError) -> None:
@@ -118,7 +118,7 @@ def download(
 def _delete_stale_parts(folder: Path) -> None:
     """Delete unfinished downloads that nobody has written to for `STALE_PART_S`."""
     for part in folder.glob(f"*{PART_SUFFIX}"):
-        with suppress(OSError):  # another process may delete or own it
+        with suppress(OSError):  # another process may delete it or hold it open
             if time.time() - part.stat().st_mtime > STALE_PART_S:
                 part.unlink()
 
@@ -134,7 +134,7 @@ def _transfer(source: Source, part: Path, limits: Limits, progress: ByteProgress
                         reported = done
                         progress(done, total)
             return
-        except _Retry as retry:
+        except _RetryError as retry:
             if pause is None:
                 raise retry.final from retry.__cause__
             time.sleep(pause)
@@ -158,7 +158,7 @@ def _receive(source: Source, part: Path, limits: Limits) -> Generator[tuple[int,
 def _chunks(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None], None, None]:
     """Yield the chunks of the body, each with the total bytes or None.
 
-    Raises only AnoOnlyError and _Retry, so an OSError in the caller comes from the disk.
+    Raises only AnoOnlyError and _RetryError, so an OSError in the caller comes from the disk.
     """
     try:
         with requests.get(
@@ -196,11 +196,11 @@ def _check_status(source: Source, status: int) -> None:
         raise _failure(source, what, "set ANOONLY_MIRROR to a server that has it", DatasetUnavailable)
     if status != 200:
         failure = _failure(source, f"could not be downloaded (the server answered {status})")
-        raise _Retry(failure) if status in (408, 429) or status >= 500 else failure
+        raise _RetryError(failure) if status in (408, 429) or status >= 500 else failure
 
 
 def _network_error(source: Source, limits: Limits, error: Exception) -> Exception:
-    """Return the error to raise for a network error: a _Retry if it may be temporary."""
+    """Return the error to raise for a network error: a _RetryError if it may be temporary."""
     offline = _failure(
         source,
         "is not on this machine and the network cannot be reached",
@@ -211,7 +211,7 @@ def _network_error(source: Source, limits: Limits, error: Exception) -> Exceptio
     if isinstance(reason, NewConnectionError):
         return offline
     if isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
-        return _Retry(offline)
+        return _RetryError(offline)
     if isinstance(error, (requests.Timeout, ReadTimeoutError)):
         return _interrupted(source, f"no data came for {limits.read_s:g} s")
     if isinstance(error, requests.exceptions.SSLError):
@@ -221,8 +221,8 @@ def _network_error(source: Source, limits: Limits, error: Exception) -> Exceptio
     return _failure(source, "has an address that cannot be used", "check ANOONLY_MIRROR")
 
 
-def _interrupted(source: Source, why: str) -> _Retry:
-    return _Retry(_failure(source, f"could not be downloaded ({why})"))
+def _interrupted(source: Source, why: str) -> _RetryError:
+    return _RetryError(_failure(source, f"could not be downloaded ({why})"))
 
 
 def _failure(

@@ -1,4 +1,4 @@
-"""The bundled sets: scikit-learn's own rows, one in twenty of them an anomaly, the same ones every time."""
+"""Tests of the bundled sets: rows of scikit-learn, 5 % of them anomalies, always the same ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anoonly_core.data.dataset import Dataset
 DIGITS, DIGIT = load_digits(return_X_y=True)
 CANCER, BENIGN = load_breast_cancer(return_X_y=True)
 
-# How each set is made, the rows that it is made of, and which of these are anomalous.
+# Function that makes each set, the source rows, and the anomalies among them.
 SETS: dict[str, tuple[Callable[[str], Dataset], np.ndarray, np.ndarray]] = {
     **{f"digits_{d}": (partial(digit_against_rest, digit=d), DIGITS, d == DIGIT) for d in range(10)},
     "digits_low": (digits_low, DIGITS, DIGIT >= 5),
@@ -90,7 +90,7 @@ def test_the_rows_are_the_same_in_every_process() -> None:
     assert done.stdout.strip() == FINGERPRINTS["digits_low"]
 
 
-def test_each_digit_draws_its_own_anomalies() -> None:
+def test_each_digit_draws_different_anomalies() -> None:
     anomalies = {name: made(name) for name in SETS if name.startswith("digits_")}
     drawn = [frozenset(dataset.row_ids[dataset.y == 1]) for dataset in anomalies.values()]
     assert len(set(drawn)) == len(drawn)
@@ -99,7 +99,7 @@ def test_each_digit_draws_its_own_anomalies() -> None:
         assert set(DIGIT[dataset.row_ids[dataset.y == 1]]) == {digit}
 
 
-def test_what_they_say_of_themselves(name: str) -> None:
+def test_provenance_and_image_shape(name: str) -> None:
     dataset = made(name)
     assert dataset.name == name
     assert dataset.provenance.source and dataset.provenance.license and dataset.provenance.note

@@ -1,4 +1,4 @@
-"""What lies in the cache folder is counted by kind, and a data set leaves it alone and for good."""
+"""Tests of cache usage by kind and of the removal of downloads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def test_a_folder_that_is_not_there_holds_nothing(folder: Path) -> None:
+def test_a_missing_folder_is_empty(folder: Path) -> None:
     assert cache_usage() == [CacheUsage(kind, 0, 0) for kind in KINDS]
     assert not folder.exists()
 
@@ -44,17 +44,17 @@ def test_files_are_counted_by_kind(folder: Path) -> None:
     ]
 
 
-def test_a_data_set_is_removed_from_the_cache_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_remove_leaves_the_given_folder_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     put(cached_path(ENTRY), b"cached")
     given = put(tmp_path / "data" / "Classical" / "6_cardio.npz", b"given")
     monkeypatch.setenv("ANOONLY_DATA", str(tmp_path / "data"))
     assert is_cached(ENTRY)
     remove(ENTRY)
     assert not is_cached(ENTRY) and is_local(ENTRY) and given.read_bytes() == b"given"
-    remove(ENTRY)  # what is gone is gone
+    remove(ENTRY)  # a second removal does nothing
 
 
-def test_what_cannot_be_removed_is_one_sentence() -> None:
+def test_a_failed_removal_raises_one_sentence() -> None:
     cached_path(ENTRY).mkdir(parents=True)
     assert not is_cached(ENTRY)
     with pytest.raises(CacheUnavailable, match=r"^6_cardio could not be removed from .*: give access there\.$"):

@@ -1,4 +1,4 @@
-"""The catalogue: every data set by name, one contract for all, and help for names that are nearly right."""
+"""Tests of the catalogue: one contract for every data set, and suggestions for misspelled names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOREIGN = [name for name, entry in DATASETS.items() if not entry.bundled]
 
 
 @pytest.fixture(autouse=True)
-def only_what_is_bundled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("ANOONLY_DATA", raising=False)
 
@@ -74,7 +74,7 @@ def test_every_entry_is_described() -> None:
         assert entry.family and entry.is_local() == entry.bundled
 
 
-def test_what_is_known_of_a_set_needs_no_file() -> None:
+def test_known_facts_need_no_file() -> None:
     for entry in DATASETS.values():
         facts = entry.facts
         assert facts == entry.known_facts()
@@ -93,7 +93,7 @@ def test_what_is_known_of_a_set_needs_no_file() -> None:
     assert DATASETS["9_census"].provenance.license == "BSD 2-clause"
 
 
-def test_a_file_that_nobody_has_described_is_measured_once_it_is_here() -> None:
+def test_facts_are_read_from_a_local_file() -> None:
     entry = DATASETS["CV_by_ViT/CIFAR10_1"]
     assert entry.file is not None
     path = adbench.cached_path(entry.file)
@@ -107,13 +107,13 @@ def test_a_file_that_nobody_has_described_is_measured_once_it_is_here() -> None:
     assert entry.known_facts() == Facts()
 
 
-def test_no_two_entries_share_a_name_whatever_its_case_or_an_identity() -> None:
+def test_names_ignoring_case_and_identities_are_unique() -> None:
     assert len({name.casefold() for name in DATASETS}) == 217
     twice = [known for known, times in Counter(e.identity for e in DATASETS.values()).items() if times > 1]
     assert not twice
 
 
-def test_the_registry_cannot_be_changed() -> None:
+def test_the_registry_is_read_only() -> None:
     with pytest.raises(TypeError):
         DATASETS["mine"] = DATASETS["digits_3"]  # type: ignore[index]
 
@@ -148,7 +148,7 @@ def test_every_qualified_name_is_known() -> None:
         assert resolve(entry.qualified_name) is DATASETS[name]
 
 
-def test_a_twin_is_another_set_than_the_one_that_the_paper_uses() -> None:
+def test_a_file_of_the_same_name_in_another_folder_is_another_set() -> None:
     for twin, name in [("CV_by_ViT", "CIFAR10_0"), ("NLP_by_RoBERTa", "20news_3")]:
         assert resolve(f"{twin}/{name}").identity != resolve(name).identity
     assert resolve("CV_by_ResNet18/CIFAR10_0") is resolve("CIFAR10_0")
@@ -172,7 +172,7 @@ def test_a_twin_is_another_set_than_the_one_that_the_paper_uses() -> None:
         ("cv_by_vit/cifar10_0", "CV_by_ViT/CIFAR10_0"),
     ],
 )
-def test_a_near_name_is_suggested(name: str, meant: str) -> None:
+def test_similar_names_are_suggested(name: str, meant: str) -> None:
     for use in (resolve, load_cached):
         with pytest.raises(UnknownDataset) as caught:
             use(name)
@@ -183,7 +183,7 @@ def test_a_near_name_is_suggested(name: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "qqqqqq", ".", "/", "~", "\0", "x" * 5000, "qqq\nqqq", "\udcff"])
-def test_a_strange_name_leads_to_the_list(name: str) -> None:
+def test_a_name_without_similar_ones_refers_to_the_list(name: str) -> None:
     with pytest.raises(UnknownDataset) as caught:
         resolve(name)
     text = str(caught.value)
@@ -191,16 +191,16 @@ def test_a_strange_name_leads_to_the_list(name: str) -> None:
     assert text.isprintable() and len(text) < 200
 
 
-def test_a_set_goes_before_a_file_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalogue_name_wins_over_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("digits_3").write_text("mine")
     assert resolve("digits_3").identity == DATASETS["digits_3"].identity
 
 
-# Memory
+# Cache
 
 
-def test_a_few_sets_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_four_sets_used_last_are_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "_cache", LRU(catalogue.CACHED_DATASETS))
     first, second = load_cached("digits_0"), load_cached("digits_1")
     assert [load_cached(f"digits_{d}").name for d in range(2, 4)] == ["digits_2", "digits_3"]
@@ -242,7 +242,7 @@ def test_the_catalogue_opens_no_file_and_no_connection() -> None:
 # Tables
 
 
-def test_fingerprints_tell_tables_apart() -> None:
+def test_fingerprints_differ_between_tables() -> None:
     X, y = np.arange(12.0).reshape(6, 2), np.arange(6) % 2
     source = Provenance("made here", "none")
     first = make_dataset("a", X, y, source).fingerprint
@@ -264,7 +264,7 @@ def test_fingerprints_tell_tables_apart() -> None:
         (np.array([[np.nan], [0], [0], [0]]), np.array([0, 1, 0, 1]), "missing, infinite"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_said(X: np.ndarray, y: np.ndarray, words: str) -> None:
+def test_invalid_tables_are_refused(X: np.ndarray, y: np.ndarray, words: str) -> None:
     with pytest.raises(BadDataFile) as caught:
         make_dataset("mine", X, y, Provenance("made here", "none"))
     assert str(caught.value).startswith("mine: ") and words in str(caught.value)

@@ -1,4 +1,4 @@
-"""The split: who trains, who is labeled, who tests, and that nobody does two of these at once."""
+"""Tests of the split into labeled, pool and test rows."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def table(X: np.ndarray, y: np.ndarray) -> Dataset:
 
 
 def distinct(rows: int, anomalies: int) -> Dataset:
-    """Rows that all differ; every eighth or so an anomaly."""
+    """Make distinct rows, of which some are anomalies."""
     X = np.random.default_rng(rows).normal(size=(rows, 4))
     return table(X, np.random.default_rng(1).permutation(np.arange(rows) < anomalies).astype(int))
 
 
 def repetitive(rows: int) -> Dataset:
-    """Few different rows, zeros of both signs among them, and equal rows of both labels."""
+    """Make few distinct rows, with zeros of both signs and equal rows of both labels."""
     rng = np.random.default_rng(rows)
     X = rng.integers(0, 4, size=(rows, 3)) * np.where(rng.random((rows, 3)) < 0.5, 1.0, -0.0)
     return table(X, (X.sum(axis=1) + rng.random(rows) > 6).astype(int))
@@ -69,11 +69,11 @@ REAL = ("20news_3", "MVTec-AD_bottle")
 def dataset(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     if request.param in REAL:
         monkeypatch.setenv("ANOONLY_DATA", str(request.getfixturevalue("real_data")))
-    return remembered(request.param)
+    return cached(request.param)
 
 
 @cache
-def remembered(name: str) -> Dataset:
+def cached(name: str) -> Dataset:
     return MADE[name]() if name in MADE else resolve(name).load()
 
 
@@ -82,7 +82,7 @@ def split(dataset: Dataset, **values: Any) -> Split:
 
 
 def vectors(dataset: Dataset, rows: np.ndarray) -> list[bytes]:
-    """Each row's features as bytes, equal for equal features: adding 0 makes -0 and 0 one."""
+    """Return the features of each row as bytes; adding 0 makes -0 and 0 equal."""
     return [row.tobytes() for row in dataset.X[rows] + 0.0]
 
 
@@ -96,15 +96,15 @@ def pool_rows(found: Split, dataset: Dataset, label: int) -> set[int]:
 
 
 def training_part(dataset: Dataset, **values: Any) -> np.ndarray:
-    """The rows to choose from, which a config that leaves nothing out trains on."""
+    """Return the training part: the rows of a config that keeps all of them."""
     return np.unique(split(dataset, **values, labeled_ratio=1, normal_ratio=1, contamination="natural").train)
 
 
-# Whole and apart
+# Disjoint parts
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_leak_free_parts_share_no_row_and_leave_none_out(dataset: Dataset, seed: int) -> None:
+def test_leak_free_parts_are_disjoint_and_complete(dataset: Dataset, seed: int) -> None:
     found = split(dataset, seed=seed)
     assert np.array_equal(np.union1d(found.train, found.test), np.arange(dataset.rows))
     assert len(np.unique(found.test)) == len(found.test)
@@ -114,7 +114,7 @@ def test_leak_free_parts_share_no_row_and_leave_none_out(dataset: Dataset, seed:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("values", SETTINGS, ids=str)
-def test_the_counts_say_what_the_split_holds(dataset: Dataset, protocol: str, values: dict[str, Any]) -> None:
+def test_the_counts_match_the_split(dataset: Dataset, protocol: str, values: dict[str, Any]) -> None:
     found = split(dataset, protocol=protocol, **values)
     y, train, test, labeled, counts = dataset.y, found.train, found.test, found.labeled, found.counts
     assert train.dtype == test.dtype == np.int64 and labeled.dtype == bool and labeled.shape == train.shape
@@ -159,7 +159,7 @@ def test_both_classes_are_split_70_to_30(rows: int, anomalies: int, seed: int) -
     assert abs(counts["test_normal"] - 0.3 * (rows - anomalies)) < 1 + 1e-9
 
 
-def test_copies_are_split_by_their_kind() -> None:
+def test_groups_of_copies_are_stratified() -> None:
     data = repetitive(1500)
     kinds = set(vectors(data, np.arange(data.rows)))
     found = split(data)
@@ -167,7 +167,7 @@ def test_copies_are_split_by_their_kind() -> None:
     assert len(set(vectors(data, found.test))) == math.ceil(0.3 * len(kinds))
 
 
-# Two protocols
+# Protocols
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -185,20 +185,20 @@ def test_small_sets_are_resampled_and_large_ones_are_not(dataset: Dataset, proto
         assert len(found.train) == 700 and len(found.test) == 300
 
 
-def test_1000_rows_are_enough_however_few_of_them_train() -> None:
+def test_sets_of_1000_rows_are_not_resampled() -> None:
     parts = [split(repetitive(1000), seed=seed).train for seed in range(10)]
     assert min(map(len, parts)) < 700
     assert all(len(np.unique(part)) == len(part) for part in parts)
 
 
 @pytest.mark.parametrize("values", SETTINGS, ids=str)
-def test_leak_free_resampling_does_not_depend_on_who_is_chosen(values: dict[str, Any]) -> None:
+def test_leak_free_resampling_ignores_the_selection(values: dict[str, Any]) -> None:
     data = distinct(300, 60)
     times = Counter(split(data).train.tolist())
     assert Counter(split(data, **values).train.tolist()).items() <= times.items()
 
 
-def test_published_copies_are_as_many_as_chance_makes_them() -> None:
+def test_published_copies_have_the_expected_number() -> None:
     """A test row of a set of n rows has no copy among 700 draws with probability (1 - 1/n)^700."""
     data = distinct(400, 60)
     counts = [split(data, protocol="published", seed=seed).counts for seed in range(20)]
@@ -207,7 +207,7 @@ def test_published_copies_are_as_many_as_chance_makes_them() -> None:
 
 
 def test_the_published_leak_on_mvtec(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """METHODS § 3: most of MVTec-AD's test rows are exact copies of training rows in the published protocol."""
+    """Most test rows of MVTec-AD are copies of training rows in the published protocol (docs/methods.md § 3)."""
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
     names = sorted(path.stem for path in (real_data / "CV_by_ResNet18").glob("MVTec-AD_*.npz"))
     if not names:
@@ -234,7 +234,7 @@ def test_the_labeled_share_is_rounded_up(anomalies: int, ratio: float) -> None:
 
 
 @pytest.mark.parametrize("ratio", [1e-9, 0.1, 0.5, 0.999, 1])
-def test_the_normal_ratio_keeps_its_share(ratio: float) -> None:
+def test_the_normal_ratio_is_applied(ratio: float) -> None:
     data = distinct(1000, 100)
     available = int((data.y[training_part(data)] == 0).sum())
     counts = split(data, normal_ratio=ratio).counts
@@ -264,7 +264,7 @@ def test_contamination_is_reached_within_a_row(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_natural_pool_holds_all_that_is_not_labeled(dataset: Dataset, protocol: str) -> None:
+def test_the_natural_pool_holds_all_unlabeled_rows(dataset: Dataset, protocol: str) -> None:
     found = split(dataset, protocol=protocol)
     assert found.counts["dropped"] == 0
     everyone = labeled_rows(found) | pool_rows(found, dataset, 0) | pool_rows(found, dataset, 1)
@@ -284,12 +284,12 @@ def test_draws_are_nested(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("values", SETTINGS, ids=str)
-def test_nobody_is_labeled_and_in_the_pool(dataset: Dataset, values: dict[str, Any]) -> None:
+def test_labeled_rows_are_not_in_the_pool(dataset: Dataset, values: dict[str, Any]) -> None:
     found = split(dataset, **values)
     assert not labeled_rows(found) & set(found.train[~found.labeled].tolist())
 
 
-# What decides it
+# Determinism
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -349,7 +349,7 @@ def test_constant_and_extreme_columns_scale_without_a_warning() -> None:
     assert np.array_equal(np.unique(scaled[:, 1]), [0, 1])
 
 
-# Where it cannot be
+# Impossible splits
 
 
 def assert_impossible(data: Dataset, *words: str, **values: Any) -> None:
@@ -371,7 +371,7 @@ def test_a_single_row_of_a_class_cannot_be_split(anomalies: int, counts: str, pr
 
 
 def split_is_short(data: Dataset, seed: int) -> bool:
-    """Whether ADBench's resampling happens to draw the rare row fewer than twice."""
+    """Return True if ADBench's resampling draws the rare row fewer than twice."""
     try:
         counts = split(data, protocol="published", seed=seed).counts
     except SplitImpossible:
@@ -459,7 +459,7 @@ def test_a_set_of_286048_rows(real_data: Path, monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.mark.parametrize("anomalies", [0, 1, 2, 3, 5, 7, 10, 15, 35, 50, 99, 100])
 @pytest.mark.parametrize("rows", [*range(1, 22), 60, 100, 101, 700, 4097])
-def test_the_rows_are_those_that_scikit_learn_draws(rows: int, anomalies: int) -> None:
+def test_the_rows_match_scikit_learn(rows: int, anomalies: int) -> None:
     y = np.random.default_rng(rows).permutation(np.arange(rows) < anomalies).astype(np.int8)
     for seed in range(4):
         try:

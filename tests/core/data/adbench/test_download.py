@@ -1,4 +1,4 @@
-"""A download: whatever a network, a disk or a killed process does, the right file arrives or none."""
+"""Tests of downloads: after any failure there is the right file or none."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ BEHAVIORS: dict[str, Callable[[Handler, bytes], None]] = {
 
 @contextmanager
 def serving(body: bytes = BODY) -> Iterator[Server]:
-    """A web server of our own that gives this body at every address."""
+    """Start a local web server that sends this body at every address."""
     with Server(body) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -179,7 +179,7 @@ def serving(body: bytes = BODY) -> Iterator[Server]:
 
 @contextmanager
 def serving_as_mirror(body: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    """The same as the only place to fetch from, with an empty cache and no folder of the user's."""
+    """Start such a server as ANOONLY_MIRROR, with an empty cache and without ANOONLY_DATA."""
     with serving(body) as running:
         monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("ANOONLY_MIRROR", running.url)
@@ -223,7 +223,7 @@ def assert_one_sentence(error: AnoOnlyError) -> None:
     assert text.endswith(".") and "\n" not in text and ". " not in text, text
 
 
-# Downloads that end well
+# Successful downloads
 
 
 @pytest.mark.parametrize("behavior", ["right", "right_unannounced", "right_gzipped"])
@@ -275,7 +275,7 @@ def test_progress_rises_to_the_size(
         "503",
     ],
 )
-def test_a_failure_that_passes_is_tried_again(server: Server, target: Path, behavior: str) -> None:
+def test_temporary_failures_are_retried(server: Server, target: Path, behavior: str) -> None:
     server.plan = [behavior, "right"]
     download(known(server), target, is_right, IMPATIENT)
     assert files_beside(target) == [target]
@@ -283,7 +283,7 @@ def test_a_failure_that_passes_is_tried_again(server: Server, target: Path, beha
     assert len(server.paths) == 2
 
 
-# Downloads that fail
+# Failed downloads
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_failed_download_leaves_nothing(
     assert target.read_bytes() == BODY
 
 
-def test_a_failed_download_leaves_what_was_there(server: Server, target: Path) -> None:
+def test_a_failed_download_keeps_the_old_file(server: Server, target: Path) -> None:
     target.parent.mkdir(parents=True)
     target.write_bytes(b"damaged")
     server.plan = ["corrupt"]
@@ -397,11 +397,11 @@ def test_a_full_disk_leaves_nothing(monkeypatch: pytest.MonkeyPatch, server: Ser
     assert files_beside(target) == []
 
 
-# Downloads that are interrupted, and at once
+# Interrupted and concurrent downloads
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, BrokenPipeError])
-def test_what_progress_raises_ends_the_download(
+def test_an_exception_of_progress_ends_the_download(
     server: Server, target: Path, interruption: type[BaseException]
 ) -> None:
     def stop(done: int, total: int | None) -> None:
@@ -430,7 +430,7 @@ def downloading_process(server: Server, target: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
-def test_a_killed_process_leaves_no_file_that_counts(server: Server, target: Path) -> None:
+def test_a_killed_process_leaves_only_a_part_file(server: Server, target: Path) -> None:
     server.plan = ["stalled", "right"]
     with downloading_process(server, target) as process:
         assert process.stdout is not None and process.stdout.readline() == "progress\n"
@@ -448,7 +448,7 @@ def test_a_killed_process_leaves_no_file_that_counts(server: Server, target: Pat
     assert files_beside(target) == [target]
 
 
-def test_two_threads_may_bring_the_same_file_at_once(server: Server, target: Path) -> None:
+def test_two_threads_may_download_the_same_file(server: Server, target: Path) -> None:
     server.plan = ["right_together"]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: download(known(server), target, is_right, QUICK), range(2)))
@@ -457,7 +457,7 @@ def test_two_threads_may_bring_the_same_file_at_once(server: Server, target: Pat
     assert len(server.paths) == 2
 
 
-def test_two_processes_may_bring_the_same_file_at_once(server: Server, target: Path) -> None:
+def test_two_processes_may_download_the_same_file(server: Server, target: Path) -> None:
     server.plan = ["right_together"]
     with downloading_process(server, target) as one, downloading_process(server, target) as other:
         for process in (one, other):

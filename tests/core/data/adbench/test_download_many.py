@@ -1,4 +1,4 @@
-"""Several files fetched one after the other: all bytes counted, what is there left alone, each failure said."""
+"""Tests of several downloads: progress over all bytes, files already there, failures."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def told(entries: list[ManifestEntry]) -> list[tuple[int, int | None]]:
+def progress_of(entries: list[ManifestEntry]) -> list[tuple[int, int | None]]:
     calls: list[tuple[int, int | None]] = []
     fetch_all(entries, lambda done, total: calls.append((done, total)))
     return calls
 
 
 def test_bytes_are_counted_over_all_files(server: Server) -> None:
-    calls = told(ENTRIES)
+    calls = progress_of(ENTRIES)
     assert all(is_local(entry) for entry in ENTRIES)
     begun = calls[len(ENTRIES) :]  # before that, what lies here is verified
     assert {total for _, total in begun} == {3 * SIZE}
@@ -41,21 +41,21 @@ def test_bytes_are_counted_over_all_files(server: Server) -> None:
     assert server.paths == [f"/Classical/{name}.npz" for name in NAMES]
 
 
-def test_a_size_that_nobody_knows_counts_once_the_server_tells_it() -> None:
-    calls = told([ENTRIES[0], replace(ENTRIES[1], bytes=None)])
+def test_an_unknown_size_counts_once_the_server_reports_it() -> None:
+    calls = progress_of([ENTRIES[0], replace(ENTRIES[1], bytes=None)])
     assert (SIZE, SIZE) in calls and calls[-1] == (2 * SIZE, 2 * SIZE)
-    assert told([replace(ENTRIES[2], bytes=None)])[-1] == (SIZE, SIZE)
+    assert progress_of([replace(ENTRIES[2], bytes=None)])[-1] == (SIZE, SIZE)
 
 
-def test_what_is_here_is_verified_and_not_fetched_again(server: Server) -> None:
+def test_local_files_are_verified_and_not_fetched_again(server: Server) -> None:
     put(cached_path(ENTRIES[0]), BODY)
     put(cached_path(ENTRIES[1]), b"damaged")
-    assert told(ENTRIES)[-1] == (2 * SIZE, 2 * SIZE)
+    assert progress_of(ENTRIES)[-1] == (2 * SIZE, 2 * SIZE)
     assert server.paths == ["/Classical/b.npz", "/Classical/c.npz"]
-    assert told(ENTRIES)[-1] == (0, None) and len(server.paths) == 2
+    assert progress_of(ENTRIES)[-1] == (0, None) and len(server.paths) == 2
 
 
-def test_one_that_fails_does_not_stop_the_others(server: Server) -> None:
+def test_one_failure_does_not_stop_the_rest(server: Server) -> None:
     server.plan = ["404", "right"]
     calls: list[tuple[int, int | None]] = []
     with pytest.raises(FetchIncomplete) as caught:
@@ -69,7 +69,9 @@ def test_one_that_fails_does_not_stop_the_others(server: Server) -> None:
     assert calls[-1] == (2 * SIZE, 2 * SIZE), "what failed is waited for no longer"
 
 
-def test_all_failures_are_one_sentence(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_all_failures_are_reported_in_one_message(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     put(tmp_path / "data" / "Classical" / "z.npz", b"another file")
     monkeypatch.setenv("ANOONLY_DATA", str(tmp_path / "data"))
     server.plan = ["404", "corrupt", *["404"] * 9]
@@ -85,7 +87,9 @@ def test_all_failures_are_one_sentence(server: Server, monkeypatch: pytest.Monke
     assert "b came as another file" in said
 
 
-def test_an_only_file_fails_with_its_own_error(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_single_file_fails_with_the_error_of_fetch(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     server.plan = ["404"]
     with pytest.raises(DatasetUnavailable, match="use a bundled data set"):
         fetch_all(ENTRIES[:1])
@@ -98,7 +102,7 @@ def test_an_only_file_fails_with_its_own_error(server: Server, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("after", "whole"), [(0, 0), (1, 0), (SIZE + 1, 1)], ids=["at once", "in the first file", "in the second file"]
 )
-def test_a_cancel_leaves_what_is_there(after: int, whole: int) -> None:
+def test_a_cancel_keeps_finished_files(after: int, whole: int) -> None:
     def stop(done: int, total: int | None) -> None:
         if done >= after:
             raise Cancelled
@@ -110,5 +114,5 @@ def test_a_cancel_leaves_what_is_there(after: int, whole: int) -> None:
     assert all(is_local(entry) for entry in ENTRIES)
 
 
-def test_nothing_to_fetch_is_no_failure() -> None:
+def test_an_empty_list_fetches_nothing() -> None:
     fetch_all([])

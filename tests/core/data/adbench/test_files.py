@@ -1,4 +1,4 @@
-"""ADBench's files: found, fetched and read; whatever else lies under their names, only the right one is used."""
+"""Tests of ADBench files: found, fetched, verified and read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ BODY = npz_bytes(X=X, y=Y)
 
 
 def blob_sha1(content: bytes) -> str:
-    """The blob's name as git itself gives it; by hand where there is no git."""
+    """Return the blob hash that git computes, or compute it here without git."""
     if git := shutil.which("git"):
         done = subprocess.run([git, "hash-object", "--stdin"], input=content, capture_output=True, check=True)
         return done.stdout.decode().strip()
@@ -124,7 +124,7 @@ def test_default_address_is_the_pinned_commit(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("size", [0, 1, 65536, 200_000])
-def test_git_blob_sha1_is_gits(tmp_path: Path, size: int) -> None:
+def test_git_blob_sha1_matches_git(tmp_path: Path, size: int) -> None:
     content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     assert git_blob_sha1(put(tmp_path / "file", content)) == blob_sha1(content)
 
@@ -139,7 +139,7 @@ def test_cache_folder_is_the_users_unless_named(monkeypatch: pytest.MonkeyPatch,
     assert cache_folder().name == "anoonly"
 
 
-def test_given_folder_is_looked_into_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Server) -> None:
+def test_the_given_folder_is_searched_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: Server) -> None:
     put(cached(), BODY)
     given = put(tmp_path / "data" / "Classical" / "99_test.npz", BODY)
     assert verified_path(ENTRY) == cached()
@@ -171,7 +171,7 @@ def test_damaged_cached_file_is_fetched_again(server: Server) -> None:
     assert len(server.paths) == 1
 
 
-def test_is_at_hand_looks_but_does_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_is_local_does_not_read_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not is_local(ENTRY)
     put(cached(), b"damaged")
     assert is_local(ENTRY)
@@ -216,7 +216,7 @@ def test_real_files_are_those_of_the_manifest(real_data: Path, monkeypatch: pyte
         assert set(np.unique(labels)) == {0, 1}
 
 
-# Files that are fetched
+# Fetching
 
 
 @pytest.mark.parametrize("entry", [ENTRY, replace(ENTRY, bytes=None, sha256=None)], ids=["known", "unknown"])
@@ -295,7 +295,7 @@ def test_a_cache_that_cannot_be_written_is_named(
     assert server.paths == []
 
 
-# What the files hold
+# Content
 
 
 def test_load_arrays_gives_the_files_arrays(server: Server) -> None:

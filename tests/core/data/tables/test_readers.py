@@ -1,4 +1,4 @@
-"""A user's table: read as it is meant, or refused in one sentence, whatever the file holds."""
+"""Tests of table files: read correctly, or refused with one sentence, whatever the content."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def parquet(frame: pd.DataFrame | pa.Table) -> bytes:
 
 @pytest.fixture(autouse=True)
 def no_warnings() -> Any:
-    """Whatever a file holds, its reader has nothing to say beside the sentence."""
+    """Turn every warning of a reader into an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
@@ -82,7 +82,7 @@ def assert_is_the_table(dataset: Dataset, columns: int = 4) -> None:
     assert dataset.X.flags.c_contiguous
 
 
-# Right files
+# Valid files
 
 NPZ_X = {"f8": X, "f4": X.astype(np.float32), "longdouble": X.astype(np.longdouble), "fortran": np.asfortranarray(X)}
 NPZ_Y = {
@@ -110,7 +110,7 @@ def test_npz_features_become_float32(tmp_path: Path, kind: Any) -> None:
 
 @pytest.mark.parametrize("label", [*LABEL_COLUMNS, "Y", "Label", "ANOMALY", " target"])
 @pytest.mark.parametrize("place", [0, 2, 4])
-def test_the_label_column_is_found_by_name_wherever_it_stands(tmp_path: Path, label: str, place: int) -> None:
+def test_the_label_column_is_found_by_name_at_any_position(tmp_path: Path, label: str, place: int) -> None:
     frame = TABLE.drop(columns="y")
     frame.insert(place, label, Y)
     assert_is_the_table(load_file(write(tmp_path, "t.csv", csv(frame))))
@@ -150,7 +150,7 @@ def test_names_with_odd_characters(tmp_path: Path, name: str) -> None:
     assert_refused(write(tmp_path, name, csv(TABLE.drop(columns="y"))))
 
 
-def test_a_name_that_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
+def test_an_unprintable_name_is_escaped(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv"))
     try:
         path.write_bytes(csv(TABLE))
@@ -160,14 +160,14 @@ def test_a_name_that_is_no_text_is_shown_escaped(tmp_path: Path) -> None:
     assert load_file(path).name == r"'\udcff.csv'"
 
 
-def test_a_plain_name_is_shown_as_it_is() -> None:
+def test_a_printable_name_is_unchanged() -> None:
     assert printable("a folder/ü.csv") == "a folder/ü.csv"
     long = printable(f"/begins/here/{'x' * 5000}/ends.csv")
     assert long.startswith("/begins/here/xxx") and long.endswith("xxx/ends.csv") and len(long) < 220
     assert printable(Path("a\nb")) == r"'a\nb'"
 
 
-# Wrong arrays
+# Invalid arrays
 
 POINTS = np.zeros(ROWS, dtype=[("a", int), ("b", int)])
 BAD_X = {
@@ -241,7 +241,7 @@ def test_pickles_are_not_opened(tmp_path: Path, content: bytes) -> None:
 
 
 def lying_npz(shape: str) -> bytes:
-    """An archive whose header claims an array of another shape than its data has."""
+    """Make an archive with a header that claims another shape than the data has."""
     header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
     array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + X.tobytes()
     buffer = io.BytesIO()
@@ -252,11 +252,11 @@ def lying_npz(shape: str) -> bytes:
 
 
 @pytest.mark.parametrize("shape", ["(30, 5)", "(10**15, 4)", "(1000000000000000, 4)", "(-1, 4)", "'abc'", "(" * 60])
-def test_headers_that_lie_are_refused(tmp_path: Path, shape: str) -> None:
+def test_wrong_headers_are_refused(tmp_path: Path, shape: str) -> None:
     assert_refused(write(tmp_path, "t.npz", lying_npz(shape)))
 
 
-# Wrong tables
+# Invalid tables
 
 BAD_TABLES = {
     "label": TABLE.drop(columns="y"),
@@ -307,7 +307,7 @@ def test_many_columns_of_words_are_not_all_named(tmp_path: Path) -> None:
         b"a,y\n1,0\n" * 3,
     ],
 )
-def test_texts_that_are_no_table_are_refused(tmp_path: Path, content: bytes) -> None:
+def test_csv_files_without_a_table_are_refused(tmp_path: Path, content: bytes) -> None:
     assert_refused(write(tmp_path, "t.csv", content))
 
 
@@ -325,14 +325,14 @@ def test_parquet_columns_that_are_no_numbers_are_refused(tmp_path: Path) -> None
     assert_refused(write(tmp_path, "t.parquet", parquet(twins)))
 
 
-# Files that are none
+# Damaged and missing files
 
 GOOD = {"t.npz": npz(X=X, y=Y), "t.csv": csv(TABLE), "t.parquet": parquet(TABLE)}
 
 
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("content", [b"", b"\x00", b"PK\x03\x04", b"PAR1", b"\x93NUMPY"], ids=repr)
-def test_files_of_next_to_nothing_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
+def test_nearly_empty_files_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     assert_refused(write(tmp_path, name, content))
 
 
@@ -360,7 +360,7 @@ def test_cut_files_are_refused(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["t.npz", "t.parquet", "packed.npz"])
 def test_damaged_files_are_refused_or_read(tmp_path: Path, name: str) -> None:
-    """A changed byte in padding or in an unchecked number may pass; no other error than ours ever shows."""
+    """A changed byte in padding or in an unchecked number may pass; other errors than AnoOnlyError may not."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, X=X, y=Y)
     whole = buffer.getvalue() if name == "packed.npz" else GOOD[name]
@@ -400,7 +400,7 @@ def test_a_file_of_another_kind_is_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".csv", ".npz", ".parquet"])
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, suffix: str) -> None:
-    """Not by its permissions, which do not stop root: /proc/self/mem gives an input/output error at address 0."""
+    """/proc/self/mem gives an input/output error at address 0; root ignores file permissions."""
     path = tmp_path / f"t{suffix}"
     path.symlink_to("/proc/self/mem")
     if not path.exists():
@@ -410,7 +410,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, suffix: str) -> N
             use(path)
 
 
-# What a file is known by
+# Identity
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -430,14 +430,14 @@ def test_identity_follows_the_content(tmp_path: Path, name: str) -> None:
     assert load_cached(str(path)).fingerprint != dataset.fingerprint
 
 
-def test_identity_does_not_follow_the_name(tmp_path: Path) -> None:
+def test_identity_ignores_the_name(tmp_path: Path) -> None:
     paths = [write(tmp_path, name, GOOD["t.csv"]) for name in ("a.csv", "b.CSV")]
     assert resolve(str(paths[0])).identity == resolve(str(paths[1])).identity
     assert file_fingerprint(paths[0]) == file_fingerprint(paths[1])
 
 
 def test_the_suffix_is_part_of_the_identity(tmp_path: Path) -> None:
-    """Remembered as a table, the same bytes must not pass for an archive."""
+    """The same bytes under another suffix are another table."""
     load_cached(str(write(tmp_path, "t.csv", GOOD["t.csv"])))
     assert_refused(write(tmp_path, "t.npz", GOOD["t.csv"]))
 

@@ -1,4 +1,4 @@
-"""Real tables, exported as users have them, come back as the same data; a small random one is read or refused."""
+"""Tests with real tables, and with small random tables that are read or refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from anoonly_core.runs.run import run_each
 from anoonly_core.runs.stacking import RunOutcome
 from tests.tables import cancer, digits, penguins
 
-# Those of ../shared/data.
+# ADBench files in the folder of real data.
 CLASSICAL = (
     *("6_cardio", "10_cover", "20_letter", "26_optdigits", "28_pendigits", "31_satimage-2", "38_thyroid", "43_WDBC"),
 )
@@ -65,8 +65,8 @@ def test_penguins_have_missing_values_and_words() -> None:
         assert make_split(found, make_config()).counts["pool_unlabelled"] == 0
 
 
-def test_penguins_as_they_were_noted_down_are_understood_at_once() -> None:
-    """Names, dates and remarks are left out, and the rarest species is what is looked for."""
+def test_the_suggested_schema_reads_raw_penguins() -> None:
+    """Names, dates and remarks are left out, and the rarest species is the anomaly."""
     table = read_table(penguins(raw=True))
     reading = suggest_schema(profile_table(table))
     assert reading.label == "Species" and reading.anomaly == ("Chinstrap penguin (Pygoscelis antarctica)",)

@@ -1,4 +1,4 @@
-"""How a user's table is meant: labels, categories, missing values, shares; what is applied again to other rows."""
+"""Tests of schemas and preprocessing: labels, categories, missing values, shares, other rows."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ CARS = pd.DataFrame(
         "kind": ["", "sound", "sound", "faulty", "sound"] * (ROWS // 5),
     }
 )
-SAID: dict[str, Any] = {"label": "kind", "anomaly": ("faulty",), "categories": "one_hot", "missing": "impute"}
+SETTINGS: dict[str, Any] = {"label": "kind", "anomaly": ("faulty",), "categories": "one_hot", "missing": "impute"}
 
 
 def read(table: pd.DataFrame = CARS, **changes: Any) -> ParsedTable:
-    return parse_table(table, make_schema(SAID | changes), "cars")
+    return parse_table(table, make_schema(SETTINGS | changes), "cars")
 
 
 def refused(table: pd.DataFrame = CARS, **changes: Any) -> str:
@@ -49,7 +49,7 @@ def refused(table: pd.DataFrame = CARS, **changes: Any) -> str:
     return text
 
 
-def test_numbers_stay_words_become_features_and_the_median_stands_in() -> None:
+def test_numbers_stay_words_are_one_hot_encoded_and_medians_impute() -> None:
     found = read()
     assert found.preprocessing.features == ("weight", "origin = Europe", "origin = Japan", "origin = USA", "power")
     np.testing.assert_array_equal(found.X[:, 0], CARS["weight"].to_numpy(np.float32))
@@ -60,7 +60,7 @@ def test_numbers_stay_words_become_features_and_the_median_stands_in() -> None:
     np.testing.assert_array_equal(found.file_rows, np.arange(ROWS))
 
 
-def test_rows_with_a_missing_value_can_be_dropped_and_keep_their_numbers() -> None:
+def test_rows_with_missing_values_can_be_dropped() -> None:
     found = read(missing="drop")
     np.testing.assert_array_equal(found.file_rows, [row for row in range(ROWS) if row % 10 != 3])
     assert found.rows_in_file == ROWS and len(found.X) == len(found.y) == ROWS - 4
@@ -69,19 +69,19 @@ def test_rows_with_a_missing_value_can_be_dropped_and_keep_their_numbers() -> No
     assert read(with_blank_word).X[0, 1:4].tolist() == [0, 0, 0]
 
 
-def test_columns_of_words_and_any_others_can_be_left_out() -> None:
+def test_columns_can_be_left_out() -> None:
     assert read(categories="leave_out").preprocessing.features == ("weight", "power")
     assert read(without=("power", "origin"), missing=None, categories=None).preprocessing.features == ("weight",)
 
 
-def test_what_is_not_said_is_asked() -> None:
+def test_open_choices_are_refused() -> None:
     assert "hold words, not numbers: origin; say categories=one_hot" in refused(categories=None)
     assert "missing in power; say missing=impute" in refused(missing=None)
     assert "holds faulty, sound, and its labels must be 0 and 1, or say which" in refused(anomaly=())
     assert "no column left" in refused(without=("weight", "origin", "power"))
 
 
-def test_normal_values_can_be_said_in_place_of_the_anomalous_ones() -> None:
+def test_normal_values_can_replace_anomalous_ones() -> None:
     np.testing.assert_array_equal(read(anomaly=(), normal=("sound",)).y, read().y)
     with pytest.raises(InvalidConfig, match="not both"):
         make_schema({"anomaly": ("a",), "normal": ("b",)})
@@ -101,7 +101,7 @@ def test_cells_as_words(values: list[Any], words: list[str]) -> None:
     assert to_words(pd.Series(values)).tolist() == words
 
 
-def test_anomalies_are_drawn_to_a_share_and_fewer_are_a_part_of_more() -> None:
+def test_draws_to_a_share_are_nested() -> None:
     many = pd.DataFrame({"a": np.arange(1000.0), "digit": np.arange(1000) % 10})
     drawn = {share: read(many, label="digit", anomaly=("4", "7"), share=share).drawn for share in (0.02, 0.05, 0.1)}
     for share, stays in drawn.items():
@@ -139,10 +139,10 @@ def test_a_label_of_too_many_values_is_refused() -> None:
     assert "1001 different values" in refused(many, label="a")
 
 
-# Applied again
+# Preprocessing of other rows
 
 
-def test_a_preparation_makes_the_same_features_of_other_rows_and_survives_json() -> None:
+def test_preprocessing_survives_json_and_applies_to_other_rows() -> None:
     found = read()
     again = Preprocessing.model_validate_json(found.preprocessing.model_dump_json())
     assert again == found.preprocessing
@@ -170,35 +170,35 @@ def test_other_rows_that_do_not_fit_are_refused(change: dict[str, Any], words: s
         read(CARS.fillna({"power": 1.0}), missing=None).preprocessing.apply(CARS, "more")
 
 
-# Addresses
+# File URIs
 
 
-def test_an_address_says_file_and_reading(tmp_path: Path) -> None:
+def test_a_uri_names_file_and_schema(tmp_path: Path) -> None:
     path = tmp_path / "cars, new.csv"
     CARS.to_csv(path, index=False)
-    reading = make_schema(SAID | {"without": ("weight",)})
-    address = format_uri(str(path), reading)
-    assert address.endswith("?label=kind&anomaly=faulty&without=weight&categories=one_hot&missing=impute")
-    assert parse_uri(address) == (path, reading)
-    np.testing.assert_array_equal(read_uri(address).X, read(without=("weight",)).X)
-    entry = resolve(address)
-    assert isinstance(entry, FileEntry) and entry.name == address
-    assert (entry.path, entry.schema) == (path, reading)
-    assert resolve(address).identity != resolve(address.replace("impute", "drop")).identity
-    assert make_config(dataset=address).dataset == address
+    schema = make_schema(SETTINGS | {"without": ("weight",)})
+    uri = format_uri(str(path), schema)
+    assert uri.endswith("?label=kind&anomaly=faulty&without=weight&categories=one_hot&missing=impute")
+    assert parse_uri(uri) == (path, schema)
+    np.testing.assert_array_equal(read_uri(uri).X, read(without=("weight",)).X)
+    entry = resolve(uri)
+    assert isinstance(entry, FileEntry) and entry.name == uri
+    assert (entry.path, entry.schema) == (path, schema)
+    assert resolve(uri).identity != resolve(uri.replace("impute", "drop")).identity
+    assert make_config(dataset=uri).dataset == uri
 
 
 @pytest.mark.parametrize("odd", ["a,b", "a&b=c", "100%", "a?b", "ü ö", "a+b", '"'])
-def test_odd_names_go_through_an_address(tmp_path: Path, odd: str) -> None:
+def test_odd_names_survive_a_uri(tmp_path: Path, odd: str) -> None:
     path = tmp_path / f"{odd.replace('/', '')}.csv"
     table = CARS.rename(columns={"kind": odd}).replace({odd: {"faulty": f"not {odd}"}})
     table.to_csv(path, index=False)
-    address = format_uri(str(path), make_schema(SAID | {"label": odd, "anomaly": (f"not {odd}",)}))
-    np.testing.assert_array_equal(read_uri(address).y, read().y)
+    uri = format_uri(str(path), make_schema(SETTINGS | {"label": odd, "anomaly": (f"not {odd}",)}))
+    np.testing.assert_array_equal(read_uri(uri).y, read().y)
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("query", "words"),
     [
         ("color=red", "no setting 'color'"),
         ("missing=guess", "missing must be impute or drop, not 'guess'"),
@@ -206,17 +206,17 @@ def test_odd_names_go_through_an_address(tmp_path: Path, odd: str) -> None:
         ("categories=", "categories must be"),
     ],
 )
-def test_an_address_that_says_what_cannot_be_is_refused(tmp_path: Path, said: str, words: str) -> None:
+def test_an_invalid_uri_is_refused(tmp_path: Path, query: str, words: str) -> None:
     CARS.to_csv(tmp_path / "cars.csv", index=False)
     for use in (resolve, find, load_cached):
         with pytest.raises(InvalidConfig, match=words):
-            use(f"{tmp_path / 'cars.csv'}?{said}")
+            use(f"{tmp_path / 'cars.csv'}?{query}")
 
 
-# Tables with rows that nobody has labeled
+# Unlabeled rows
 
 
-def partly() -> Dataset:
+def partly_labeled() -> Dataset:
     values = np.random.default_rng(0).normal(size=(400, 3))
     label = np.where(np.arange(400) % 10 == 0, "1", np.where(np.arange(400) % 3 == 0, "0", ""))
     table = pd.DataFrame(values, columns=list("abc")).assign(y=label)
@@ -225,7 +225,7 @@ def partly() -> Dataset:
 
 
 def test_unlabeled_rows_are_in_the_pool_and_never_tested_on() -> None:
-    dataset = partly()
+    dataset = partly_labeled()
     assert dataset.unlabeled is not None and dataset.unlabeled.sum() == UNLABELED * -(400 - 40 - 120 + 1)
     for seed in range(5):
         split = make_split(dataset, make_config(dataset="digits_3", seed=seed, contamination=0.2))
@@ -242,8 +242,8 @@ def test_unlabeled_rows_are_in_the_pool_and_never_tested_on() -> None:
         make_split(dataset, make_config(dataset="digits_3", protocol="published"))
 
 
-def test_which_rows_are_unlabeled_is_part_of_what_a_table_is() -> None:
-    dataset = partly()
+def test_the_fingerprint_depends_on_the_unlabeled_rows() -> None:
+    dataset = partly_labeled()
     assert dataset.fingerprint != replace(dataset, unlabeled=None).fingerprint
 
 
@@ -257,11 +257,11 @@ def test_other_separators_are_found_in_the_first_line(tmp_path: Path, separator:
     pd.testing.assert_frame_equal(read_table(path)[["weight", "power"]], CARS[["weight", "power"]])
 
 
-def test_a_packed_text_is_read_as_the_text(tmp_path: Path) -> None:
+def test_gzipped_csv_reads_like_csv(tmp_path: Path) -> None:
     for name in ("cars.csv", "cars.csv.gz"):
         CARS.to_csv(tmp_path / name, index=False)
-    said = "?label=kind&anomaly=faulty&without=origin&missing=drop"
-    plain, packed = (resolve(f"{tmp_path / name}{said}").load() for name in ("cars.csv", "cars.csv.gz"))
+    query = "?label=kind&anomaly=faulty&without=origin&missing=drop"
+    plain, packed = (resolve(f"{tmp_path / name}{query}").load() for name in ("cars.csv", "cars.csv.gz"))
     assert plain.fingerprint == packed.fingerprint
     whole = (tmp_path / "cars.csv.gz").read_bytes()
     for length in range(0, len(whole), len(whole) // 20):
@@ -270,9 +270,7 @@ def test_a_packed_text_is_read_as_the_text(tmp_path: Path) -> None:
             read_table(tmp_path / "cut.csv.gz")
 
 
-def test_files_beyond_the_limits_are_refused_before_they_are_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_beyond_the_limits_are_refused_before_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = tmp_path / "wide.csv"
     wide.write_text(",".join(f"c{place}" for place in range(100_000)) + "\n")
     with pytest.raises(BadDataFile, match=f"100000 columns, and at most {MAX_COLUMNS}"):

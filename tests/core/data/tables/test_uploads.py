@@ -1,9 +1,10 @@
-"""Tables that were brought: each in its own folder, under names that we make, gone without a trace."""
+"""Tests of uploads: names, folders, owners, schemas, labels set by hand, removal."""
 
 from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,25 +32,25 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def brought(table: pd.DataFrame | None = None, shown: str = "cells.csv", owner: str = "me") -> uploads.Upload:
+def add_upload(table: pd.DataFrame | None = None, file_name: str = "cells.csv", owner: str = "me") -> uploads.Upload:
     text = (cancer() if table is None else table).to_csv(index=False)
-    return uploads.add(shown, io.BytesIO(text.encode()), owner, "here")
+    return uploads.add(file_name, io.BytesIO(text.encode()), owner, "here")
 
 
 MALIGNANT = make_schema({"label": "target", "anomaly": ("malignant",)})
 
 
-def test_page_and_file_address_are_one_table_to_the_bit(tmp_path: Path) -> None:
-    table, _ = uploads.apply_schema(brought(), MALIGNANT)
+def test_an_upload_and_its_file_give_equal_scores(tmp_path: Path) -> None:
+    table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
     cancer().to_csv(tmp_path / "cells.csv", index=False)
-    address = f"{tmp_path / 'cells.csv'}?label=target&anomaly=malignant"
-    assert resolve(table.name).load().fingerprint == resolve(address).load().fingerprint
+    uri = f"{tmp_path / 'cells.csv'}?label=target&anomaly=malignant"
+    assert resolve(table.name).load().fingerprint == resolve(uri).load().fingerprint
     config = make_config(dataset=table.name, epochs=2)
-    np.testing.assert_array_equal(run(config).scores, run(config.with_(dataset=address)).scores)
+    np.testing.assert_array_equal(run(config).scores, run(config.with_(dataset=uri)).scores)
 
 
-def test_a_table_has_a_name_of_ours_and_lies_in_a_folder_of_its_own(cache: Path) -> None:
-    for shown in (
+def test_names_and_folders_are_generated(cache: Path) -> None:
+    for file_name in (
         "../../x.csv",
         "<script>alert(1)</script>.csv",
         "/etc/passwd.csv",
@@ -57,7 +58,7 @@ def test_a_table_has_a_name_of_ours_and_lies_in_a_folder_of_its_own(cache: Path)
         "con.csv",
         "." * 300 + "csv",
     ):
-        table = brought(shown=shown)
+        table = add_upload(file_name=file_name)
         assert uploads.is_upload_name(table.name) and table.file_name.isprintable()
         assert table.folder.parent == cache / "tables"
         assert {path.name for path in table.folder.iterdir()} == {"about.json", "source.csv"}
@@ -65,20 +66,20 @@ def test_a_table_has_a_name_of_ours_and_lies_in_a_folder_of_its_own(cache: Path)
 
 
 @pytest.mark.parametrize("name", ["own_x_../../aa", "own_x_0000000G", "own_cells_00000000", "own__00000000", "own_x"])
-def test_no_other_name_finds_anything(name: str) -> None:
-    brought()
+def test_malformed_and_unknown_names_find_nothing(name: str) -> None:
+    add_upload()
     assert uploads.find(name) is None
     with pytest.raises(UnknownDataset):
         resolve(name)
 
 
-def test_the_name_must_be_whole() -> None:
-    table = brought()
+def test_the_whole_name_must_match() -> None:
+    table = add_upload()
     assert uploads.find(table.name.replace("cells", "other")) is None
     assert uploads.find(table.name) == table
 
 
-def test_a_file_of_no_known_kind_or_too_large_leaves_nothing(cache: Path) -> None:
+def test_a_refused_file_leaves_nothing(cache: Path) -> None:
     class Endless(io.RawIOBase):
         def read(self, size: int = -1) -> bytes:
             return b"0" * size
@@ -90,19 +91,19 @@ def test_a_file_of_no_known_kind_or_too_large_leaves_nothing(cache: Path) -> Non
     assert list((cache / "tables").iterdir()) == []
 
 
-def test_an_owner_sees_its_own_tables_and_the_kept_ones() -> None:
-    mine, theirs = brought(), brought(owner="you")
-    assert uploads.list_uploads("me") == [mine] and uploads.list_uploads("you") == [theirs]
-    kept = uploads.set_permanent(theirs)
-    assert uploads.list_uploads("me") == sorted([mine, kept], key=lambda table: table.name)
+def test_an_owner_sees_owned_and_permanent_tables() -> None:
+    owned, other = add_upload(), add_upload(owner="you")
+    assert uploads.list_uploads("me") == [owned] and uploads.list_uploads("you") == [other]
+    kept = uploads.set_permanent(other)
+    assert uploads.list_uploads("me") == sorted([owned, kept], key=lambda table: table.name)
     uploads.remove(kept)
-    assert uploads.list_uploads() == [mine] and uploads.find(theirs.name) is None
+    assert uploads.list_uploads() == [owned] and uploads.find(other.name) is None
     with pytest.raises(UnknownDataset, match="was removed: upload its file again"):
-        resolve(theirs.name).load()
+        resolve(other.name).load()
 
 
-def test_reading_it_otherwise_is_another_table_to_every_key() -> None:
-    table, _ = uploads.apply_schema(brought(), MALIGNANT)
+def test_another_schema_changes_the_run_key() -> None:
+    table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
     config = make_config(dataset=table.name)
     before, first = run_key(config), load_cached(table.name)
     again, _ = uploads.apply_schema(table, make_schema({**MALIGNANT.model_dump(), "share": 0.05}))
@@ -114,8 +115,8 @@ def test_reading_it_otherwise_is_another_table_to_every_key() -> None:
     assert run_key(config) == before
 
 
-def test_what_it_was_read_as_comes_back() -> None:
-    table, read = uploads.apply_schema(brought(), MALIGNANT)
+def test_schema_and_rows_are_stored() -> None:
+    table, read = uploads.apply_schema(add_upload(), MALIGNANT)
     found = uploads.find(table.name)
     assert found == table and found is not None and found.get_schema() == MALIGNANT
     assert found.get_preprocessing() == read.preprocessing and found.can_be_tested
@@ -124,8 +125,18 @@ def test_what_it_was_read_as_comes_back() -> None:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(read, name))
 
 
-def test_a_table_that_is_kept_while_it_is_read_stays_kept() -> None:
-    table = brought()
+def test_metadata_of_older_uploads_is_read() -> None:
+    table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
+    stored = json.loads((table.folder / "about.json").read_text())
+    keys = "name shown suffix owner server kept identity reading preparation label counts filled labels"
+    assert list(stored) == keys.split()
+    assert stored["shown"] == "cells.csv" and stored["reading"] == {"label": "target", "anomaly": ["malignant"]}
+    (table.folder / "about.json").write_text(json.dumps({**stored, "kept": True}))
+    assert uploads.get(table.name) == replace(table, permanent=True)
+
+
+def test_applying_a_schema_keeps_a_table_permanent() -> None:
+    table = add_upload()
     uploads.set_permanent(table)
     assert uploads.apply_schema(table, MALIGNANT)[0].permanent
     uploads.remove(table)
@@ -134,10 +145,10 @@ def test_a_table_that_is_kept_while_it_is_read_stays_kept() -> None:
     assert not table.folder.exists()
 
 
-def test_a_disk_that_refuses_is_one_sentence_and_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    table, _ = uploads.apply_schema(brought(), MALIGNANT)
+def test_a_full_disk_raises_one_sentence_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
     uploads.save_marks(table, {3: True})
-    there = sorted(path.name for path in table.folder.iterdir())
+    files = sorted(path.name for path in table.folder.iterdir())
 
     def full(part: Path, path: Path) -> None:
         raise OSError(28, "No space left on device")
@@ -153,26 +164,28 @@ def test_a_disk_that_refuses_is_one_sentence_and_leaves_what_was_there(monkeypat
             with pytest.raises(CacheUnavailable, match=r"^The upload could not be saved .*No space left.*there\.$"):
                 change()
     assert uploads.find(table.name) == table and uploads.load_marks(table) == {3: True}
-    assert sorted(path.name for path in table.folder.iterdir()) == there
+    assert sorted(path.name for path in table.folder.iterdir()) == files
 
 
-def test_a_reading_that_fails_leaves_what_was_there() -> None:
-    table, _ = uploads.apply_schema(brought(), MALIGNANT)
+def test_a_schema_that_fails_changes_nothing() -> None:
+    table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
     with pytest.raises(BadDataFile):
         uploads.apply_schema(table, make_schema({"label": "target", "anomaly": ("green",)}))
     assert uploads.find(table.name) == table and resolve(table.name).load().rows == 569
 
 
-def test_its_label_column_is_a_table_of_classes() -> None:
+def test_the_label_column_gives_a_class_table() -> None:
     sizes = cancer().assign(target=np.arange(569) % 4)
-    table, _ = uploads.apply_schema(brought(sizes), make_schema({"label": "target", "anomaly": ("3",), "share": 0.05}))
+    table, _ = uploads.apply_schema(
+        add_upload(sizes), make_schema({"label": "target", "anomaly": ("3",), "share": 0.05})
+    )
     classes = load_class_table(table.name)
     assert classes.names == ("0", "1", "2", "3") == table.label_values and len(classes.X) == 569
     assert class_table_identity(table.name) == table.identity == resolve(table.name).identity
 
 
-def test_a_damaged_or_foreign_folder_counts_as_none(cache: Path) -> None:
-    table, _ = uploads.apply_schema(brought(), MALIGNANT)
+def test_damaged_and_foreign_folders_are_ignored(cache: Path) -> None:
+    table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
     (table.folder / "table.npz").write_bytes(b"PK")
     with pytest.raises(UnknownDataset):
         resolve(table.name).load()
@@ -183,8 +196,8 @@ def test_a_damaged_or_foreign_folder_counts_as_none(cache: Path) -> None:
     assert uploads.list_uploads() == []
 
 
-def test_all_that_the_store_has_of_a_table_can_be_forgotten() -> None:
-    table, _ = uploads.apply_schema(brought(), MALIGNANT)
+def test_the_store_can_delete_all_results_of_a_table() -> None:
+    table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
     store = Store(uploads.folder() / "store.sqlite")
     run(make_config(dataset=table.name, epochs=1), store=store)
     run(make_config(dataset="digits_3", epochs=1), store=store)
@@ -194,13 +207,13 @@ def test_all_that_the_store_has_of_a_table_can_be_forgotten() -> None:
     assert store.get_arrays("p", "points") is None
 
 
-# What is suggested at first
+# Suggested schemas
 
 
-def test_the_label_and_its_rarer_value_are_suggested() -> None:
-    look = profile_table(cancer().assign(id=range(569), when=pd.Timestamp("2020")))
-    assert suggest_schema(look) == TableSchema(label="target", anomaly=("malignant",), without=("id", "when"))
-    assert look.values["target"] == {"benign": 357, "malignant": 212}
+def test_label_and_anomaly_are_suggested() -> None:
+    profile = profile_table(cancer().assign(id=range(569), when=pd.Timestamp("2020")))
+    assert suggest_schema(profile) == TableSchema(label="target", anomaly=("malignant",), without=("id", "when"))
+    assert profile.values["target"] == {"benign": 357, "malignant": 212}
     digits = profile_table(pd.DataFrame({"a": np.arange(30.0), "class": [1] * 20 + [0] * 6 + [7] * 4}))
     assert suggest_schema(digits).anomaly == ("7",)
     assert suggest_schema(profile_table(cancer().drop(columns="target"))) == TableSchema(label="")
@@ -209,16 +222,16 @@ def test_the_label_and_its_rarer_value_are_suggested() -> None:
     )
 
 
-def test_nobody_brings_more_tables_than_the_disk_has_room_for() -> None:
+def test_the_number_of_tables_per_owner_is_limited() -> None:
     for _ in range(uploads.MAX_TABLES):
-        brought()
+        add_upload()
     with pytest.raises(BadDataFile, match="You already have 10 tables here"):
-        brought()
-    brought(owner="you")
+        add_upload()
+    add_upload(owner="you")
 
 
-def test_marks_stay_with_the_table() -> None:
-    table = brought()
+def test_labels_set_by_hand_are_stored() -> None:
+    table = add_upload()
     assert uploads.load_marks(table) == {}
     uploads.save_marks(table, {3: True, 8: False})
     assert uploads.load_marks(table) == {3: True, 8: False}
