@@ -39,7 +39,7 @@ def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
     page.keyboard.press("ArrowRight")  # to no row
     expect(page.locator("h5").first).to_contain_text("No row is removed")
     page.keyboard.press("End")
-    expect(page.get_by_text("With 95% of the pool go").first).to_be_visible()
+    expect(page.get_by_text("Removing 95% of the pool removes").first).to_be_visible()
     page.wait_for_url(re.compile("remove=0.95"))
     page.keyboard.press("Home")
     expect(page.locator("h5").first).to_have_text(said)

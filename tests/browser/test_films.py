@@ -56,7 +56,7 @@ def wait_for_moment(page: Page, key: str, clock: str, value: float) -> None:
 
 def test_the_microscope_steps_batch_by_batch_with_all_charts_in_step(open_page: Open) -> None:
     page = open_page("microscope").page
-    expect(page.locator("h5")).to_contain_text("no loss of their own, and yet a gradient", timeout=PATIENCE_MS)
+    expect(page.locator("h5")).to_contain_text("no loss, but they get a gradient", timeout=PATIENCE_MS)
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
     seen = observe(default_choice().b)[-1]
     for step in range(1, 21):

@@ -1,4 +1,4 @@
-"""The Clean page's figures: what the suspicion says of a pool's rows, and what comes of acting upon it."""
+"""Figures of the Clean page: the suspicion of the rows of a pool, and AUCROC after their removal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from app.text.verdict import paired_difference
 __all__ = ["VARIANT_MARKS", "outcome_figure", "suspicion_figure"]
 
 HEIGHT, TOP = 330, 28
-# Color, dash, mark, its size and where its number stands: the two marks may lie upon each other.
+# Color, dash, symbol, symbol size and text position; the two symbols may overlap.
 RECALL = ("#009E73", "solid", "circle", 15, "bottom right")
 PRECISION = ("#CC79A7", "dash", "square", 9, "top right")
-# By what was taken from the pool: its name under the chart, color and mark.
+# Axis label, color and symbol of each variant of the pool.
 VARIANT_MARKS = {
     "before": ("before", NEUTRAL, "square"),
     "after": ("after", "#009E73", "circle"),
@@ -30,11 +30,21 @@ TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000)
 
 
 def suspicion_figure(suspicions: Sequence[PoolScores], remove: float | None) -> go.Figure:
-    """The first seed's S as a histogram with the cut; and recall and precision over q, means over the seeds.
+    """Draw the suspicion S of the first seed, and recall and precision of the removal over q.
 
-    Where a pool has no known contaminant, the histogram stands alone.
+    Parameters
+    ----------
+    suspicions : sequence of PoolScores
+        One a seed.
+    remove : float or None
+        q, the share of the pool to remove; None for the known share of contaminants.
+
+    Returns
+    -------
+    go.Figure
+        A histogram with the cut; if contaminants are known, also recall and precision, means over the seeds.
     """
-    known = all(own.aucroc is not None for own in suspicions)
+    known = all(scores.aucroc is not None for scores in suspicions)
     figure = Panels(1, 2 if known else 1, spacing=(0.1, 0))
     _draw_histogram(figure, suspicions[0], remove, known)
     if known:
@@ -47,12 +57,12 @@ def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, kno
     axis = np.arcsinh(ScoreScale.of(first.score).units(first.score))
     low, high = float(axis.min()) - 0.1, float(axis.max()) + 0.1
     edges = np.linspace(low, high, HISTOGRAM_BINS + 1)
-    kinds = (
+    groups = (
         (~first.is_contaminant, "normal" if known else "all rows of the pool", NORMAL, ""),
         (first.is_contaminant, "contaminant", ANOMALY, "/"),
     )
-    for mine, name, color, pattern in kinds[: 2 if known else 1]:
-        counts, _ = np.histogram(axis[mine] if known else axis, edges)
+    for rows, name, color, pattern in groups[: 2 if known else 1]:
+        counts, _ = np.histogram(axis[rows] if known else axis, edges)
         hatch = {"shape": pattern, "fillmode": "overlay", "fgcolor": "white", "size": 5, "solidity": 0.25}
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,
@@ -64,30 +74,30 @@ def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, kno
             row=1,
             col=1,
         )
-    taken = first.rows_to_remove(remove)
-    if len(taken):
-        left = np.delete(axis, taken)
-        cut = (axis[taken].min() + left.max()) / 2
+    removed = first.rows_to_remove(remove)
+    if len(removed):
+        kept = np.delete(axis, removed)
+        cut = (axis[removed].min() + kept.max()) / 2
         figure.add_vline(x=float(cut), line={"color": NEUTRAL, "width": 2, "dash": "dash"}, row=1, col=1)
     ticks = [tick for tick in TICKS if low <= np.arcsinh(tick) <= high]
     figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{tick:g}" for tick in ticks], col=1)
     figure.update_xaxes(title={"text": "suspicion S, interquartile ranges above the median"}, range=[low, high], col=1)
     figure.update_yaxes(title={"text": "rows of the pool"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    gone = f"{len(taken)} of {len(first.rows)} rows go" if len(taken) else "no row goes"
-    figure.add_title(f"<b>Suspicion</b>, seed {first.config.run.seed}: {gone}", 1, 1)
+    count_text = f"{len(removed)} of {len(first.rows)} rows removed" if len(removed) else "no row removed"
+    figure.add_title(f"<b>Suspicion</b>, seed {first.config.run.seed}: {count_text}", 1, 1)
 
 
 def _draw_removal(figure: Panels, suspicions: Sequence[PoolScores], remove: float | None) -> None:
-    """Means over the seeds of what a share of the pool holds, and the chosen share."""
-    here = {"row": 1, "col": 2}
-    found = [removal_curve(own.is_contaminant, own.score) for own in suspicions]
-    chosen = float(np.mean([own.share(remove) for own in suspicions]))
+    """Draw mean recall and precision of the removal over q, and the chosen q."""
+    cell = {"row": 1, "col": 2}
+    curves_of_seeds = [removal_curve(scores.is_contaminant, scores.score) for scores in suspicions]
+    removed_share = float(np.mean([scores.share(remove) for scores in suspicions]))
     dots = {"color": NEUTRAL, "width": 1, "dash": "dot"}
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=dots, name="recall at random", hoverinfo="skip", **here)
-    for name, (color, dash, symbol, size, beside) in (("recall", RECALL), ("precision", PRECISION)):
-        # Of precision the first place, where nothing goes, is no number.
-        curves = [(own.share[1:], getattr(own, name)[1:]) for own in found]
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=dots, name="recall at random", hoverinfo="skip", **cell)
+    for name, (color, dash, symbol, size, text_position) in (("recall", RECALL), ("precision", PRECISION)):
+        # Precision is undefined at index 0, where no row is removed.
+        curves = [(scores.share[1:], getattr(scores, name)[1:]) for scores in curves_of_seeds]
         grid = GRID[max(float(share[0]) for share, _ in curves) <= GRID]
         mean = np.mean([np.interp(grid, share, values) for share, values in curves], axis=0)
         figure.add_scatter(
@@ -97,51 +107,57 @@ def _draw_removal(figure: Panels, suspicions: Sequence[PoolScores], remove: floa
             name=name,
             line={"color": color, "width": 2.5, "dash": dash},
             hovertemplate=f"q = %{{x:.0%}}: {name} %{{y:.2f}}<extra></extra>",
-            **here,
+            **cell,
         )
-        if chosen > 0:
-            at = float(np.mean([np.interp(chosen, share, values) for share, values in curves]))
+        if removed_share > 0:
+            mean_at_q = float(np.mean([np.interp(removed_share, share, values) for share, values in curves]))
             figure.add_scatter(
-                x=[chosen],
-                y=[at],
+                x=[removed_share],
+                y=[mean_at_q],
                 mode="markers+text",
-                text=[f"{at:.2f}"],
-                textposition=beside,
+                text=[f"{mean_at_q:.2f}"],
+                textposition=text_position,
                 textfont={"color": color},
                 marker={"color": color, "symbol": symbol, "size": size, "line": {"color": "white", "width": 1}},
                 showlegend=False,
                 hovertemplate=f"at q = %{{x:.0%}}: {name} %{{y:.2f}}<extra></extra>",
-                **here,
+                **cell,
             )
-    figure.add_vline(x=chosen, line={"color": NEUTRAL, "width": 2, "dash": "dash"}, **here)
-    figure.update_xaxes(title={"text": "q, share of the pool that goes"}, tickformat=".0%", range=[-0.02, 1.02], col=2)
+    figure.add_vline(x=removed_share, line={"color": NEUTRAL, "width": 2, "dash": "dash"}, **cell)
+    figure.update_xaxes(title={"text": "q, share of the pool removed"}, tickformat=".0%", range=[-0.02, 1.02], col=2)
     figure.update_yaxes(range=[-0.02, 1.04], col=2)
-    figure.add_title(f"<b>What goes</b>, mean of {len(suspicions)} seeds", 1, 2)
+    figure.add_title(f"<b>Removal</b>, mean of {len(suspicions)} seeds", 1, 2)
 
 
-def outcome_figure(found: Sequence[PurifyResult]) -> go.Figure:
-    """AUCROC on the test rows by what was taken from the pool: a dot a seed, joined, and means with intervals."""
+def outcome_figure(results: Sequence[PurifyResult]) -> go.Figure:
+    """Draw AUCROC on the test rows before and after the removal, for random removal and for the oracle.
+
+    Parameters
+    ----------
+    results : sequence of PurifyResult
+        One a seed; each is a dot and a line, beside means with 95 % intervals.
+    """
     figure = Panels()
-    names = [name for name in VARIANT_MARKS if all(name in own.variants for own in found)]
-    values = {name: [own.variants[name].aucroc for own in found] for name in names}
-    for place, own in enumerate(found):
+    names = [name for name in VARIANT_MARKS if all(name in result.variants for result in results)]
+    values = {name: [result.variants[name].aucroc for result in results] for name in names}
+    for index, result in enumerate(results):
         figure.add_scatter(
             x=list(range(len(names))),
-            y=[values[name][place] for name in names],
+            y=[values[name][index] for name in names],
             mode="lines",
             line={"color": NEUTRAL, "width": 1},
             opacity=0.3,
             showlegend=False,
             hoverinfo="skip",
-            name=f"seed {own.config.run.seed}",
+            name=f"seed {result.config.run.seed}",
         )
     for x, name in enumerate(names):
         label, color, symbol = VARIANT_MARKS[name]
-        mean = paired_difference([0.0] * len(found), values[name])
+        mean = paired_difference([0.0] * len(results), values[name])
         figure.add_scatter(
-            x=[x] * len(found),
+            x=[x] * len(results),
             y=values[name],
-            customdata=[own.config.run.seed for own in found],
+            customdata=[result.config.run.seed for result in results],
             mode="markers",
             name=label,
             marker={"color": color, "symbol": symbol, "size": 7, "opacity": 0.45},
@@ -156,7 +172,7 @@ def outcome_figure(found: Sequence[PurifyResult]) -> go.Figure:
             textposition="middle right",
             name=f"{label}, mean",
             marker={"color": color, "symbol": symbol, "size": 12, "line": {"color": "white", "width": 1}},
-            hovertemplate=f"{label}, mean of {len(found)}: %{{y:.3f}} ± {mean.margin or 0:.3f}<extra></extra>",
+            hovertemplate=f"{label}, mean of {len(results)}: %{{y:.3f}} ± {mean.margin or 0:.3f}<extra></extra>",
         )
     figure.update_xaxes(
         tickvals=list(range(len(names))),

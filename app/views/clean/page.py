@@ -1,4 +1,4 @@
-"""Clean: let models of parts of the pool find what contaminates it, and train without that."""
+"""Clean: score the pool with models of its parts, remove the most suspicious rows and train on the rest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from app.widgets.worker_result import await_worker_result
 __all__ = ["page"]
 
 KNOWN = "known"
-# Where the page begins: a pool that is dirty, few labels, the published baseline.
+# The page starts with a dirty pool, few labels and the published baseline.
 DEFAULTS: Mapping[str, Any] = {
     "dataset": "digits_only_3",
     "lambda_n": 1.0,
@@ -57,17 +57,17 @@ SCORER = Control(
     tuple(POOL_SCORERS),
     "same",
     parser=_purify_setting,
-    label="Who judges the pool",
-    help=" ".join(f"**{name}**: {own.summary}" for name, own in POOL_SCORERS.items()),
+    label="Pool scorer",
+    help=" ".join(f"**{name}**: {scorer.summary}" for name, scorer in POOL_SCORERS.items()),
 )
 PARTS = Control(
     "parts",
     tuple(range(1, MAX_PARTS + 1)),
     3,
     parser=_purify_setting,
-    label="K, parts of the pool",
-    help="A model is trained on each part and judges all rows, also those that it has not seen. With K = 1 the one "
-    "model judges the rows that it was trained on.",
+    label="K, pool parts",
+    help="Trains one model on each part; each scores all rows. With K = 1 the model scores only the rows that it was "
+    "trained on.",
     slider=True,
 )
 REMOVE = Control(
@@ -75,9 +75,9 @@ REMOVE = Control(
     (KNOWN, 0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, KEEP_20, 0.9, 0.95),
     KNOWN,
     parser=_purify_setting,
-    label="q, share of the pool that goes",
-    help=f"known: as large as the contamination, or {DEFAULT_REMOVED_SHARE:.0%} where no contaminant is known. "
-    f"{KEEP_20:g}: only the least suspicious 20 % stay, the paper's preset.",
+    label="q, share removed",
+    help=f"known: the contamination of the pool, or {DEFAULT_REMOVED_SHARE:.0%} if no contaminant is known. "
+    f"{KEEP_20:g}: keeps the least suspicious 20 %, the preset of the paper.",
     slider=True,
 )
 OWN = (SCORER, PARTS, REMOVE)
@@ -86,35 +86,35 @@ ADDRESS = register(PageAddress("clean", (*RUN_CONTROLS, *OWN, *LOCKS)))
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a control."""
+    """Draw the page; Streamlit calls this on every change of a control."""
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()
     try:
         choice = draw_sidebar(RUN_CONTROLS)
         ADDRESS.draw_notices(choice)
-        sentence, row = st.container(), st.columns([1.2, 1, 1.5, 0.05])[:3]  # the menu stands in the corner
+        sentence, row = st.container(), st.columns([1.2, 1, 1.5, 0.05])[:3]  # room for the menu in the corner
         baseline = BASELINES[choice.b.baseline]
-        chosen = {}
+        settings = {}
         for column, control in zip(row, OWN, strict=True):
             with column:
-                chosen[control.name] = draw_control(control, baseline, choice.b.preset)
-        chosen["remove"] = None if chosen["remove"] == KNOWN else chosen["remove"]
-        configs = [make_purify_config(run, **chosen) for run in choice.seeded(choice.b)]
+                settings[control.name] = draw_control(control, baseline, choice.b.preset)
+        settings["remove"] = None if settings["remove"] == KNOWN else settings["remove"]
+        configs = [make_purify_config(run, **settings) for run in choice.seeded(choice.b)]
         if ensure_downloaded(choice.b.dataset, jobs, session):
             with sentence:
-                place = st.empty()
-            _draw(configs, place, jobs, session)
+                slot = st.empty()
+            _draw(configs, slot, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
 
 
 def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: str) -> None:
-    """What S says, which needs no more than the first stage; then what comes of it, as soon as it is trained."""
+    """Draw the suspicion of the pool, then train without the suspicious rows and draw the outcome."""
     remove = configs[0].remove
     key = " ".join(pool_scores_key(config) for config in configs)
     suspicions: list[PoolScores] | None = jobs.worker_result(key) or await_worker_result(
-        jobs, session, key, "Judging the pool, epoch", tasks.score_pools, configs, name="suspicion"
+        jobs, session, key, "Scoring the pool, epoch", tasks.score_pools, configs, name="suspicion"
     )
     if suspicions is None:
         return
@@ -124,30 +124,30 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
             suspicion_figure(suspicions, remove),
             key="suspicion",
             config=MODEBAR,
-            alt="The suspicion of the pool's rows with the cut; recall and precision of the removal as q moves.",
+            alt="Suspicion of the pool rows with the cut; recall and precision of the removal over q.",
         )
     st.markdown(suspicion_sentence(suspicions, remove))
     _draw_rows(suspicions[0], remove)
-    with st.expander("Where it helps, and where not"):
+    with st.expander("Where cleaning helps"):
         st.markdown(WHERE_IT_HELPS)
-    with right:  # last, for it may take long
+    with right:  # last, because this may take long
         key = " ".join(purify_key(config) for config in configs)
-        found: list[PurifyResult] | None = await_worker_result(
-            jobs, session, key, "Training without them, epoch", tasks.purify_pools, configs
+        results: list[PurifyResult] | None = await_worker_result(
+            jobs, session, key, "Training on the rest, epoch", tasks.purify_pools, configs
         )
-        if found is None:
+        if results is None:
             return
-        sentence.markdown(f"##### {clean_sentence(found)}")
+        sentence.markdown(f"##### {clean_sentence(results)}")
         st.plotly_chart(
-            outcome_figure(found),
+            outcome_figure(results),
             key="outcome",
             config=MODEBAR,
-            alt="AUCROC before, after, with as many rows removed at random, and with the contaminants removed.",
+            alt="AUCROC before and after, for the same number of random rows, and for the contaminants removed.",
         )
 
 
 def _draw_rows(first: PoolScores, remove: float | None) -> None:
-    """The first seed's rows that go, and all of its pool to take away."""
+    """List the removed rows of the first seed, with a download of its whole pool."""
     config = first.config.run
     dataset = load_cached(config.dataset)
     table = pool_table(first, remove, dataset)
@@ -160,19 +160,19 @@ def _draw_rows(first: PoolScores, remove: float | None) -> None:
         on_click="ignore",
     )
     right.caption(
-        f"The rows of seed {config.seed} that go, most suspicious first; the file holds its whole pool. "
-        "A row is suspicious, not guilty: look before you drop it."
+        f"Removed rows of seed {config.seed}, most suspicious first; the file holds the whole pool. "
+        "Check a row before you drop it: suspicious does not mean anomalous."
     )
-    gone = table[table["removed"]]
-    shown = pd.DataFrame({"row": gone["row"], "suspicion S": gone["suspicion"]})
+    removed = table[table["removed"]]
+    listing = pd.DataFrame({"row": removed["row"], "suspicion S": removed["suspicion"]})
     if first.aucroc is not None:
-        is_contaminant = gone["labelled_in_file"] == "anomaly"
-        shown["really"] = np.where(is_contaminant, "✕ contaminant", "normal")
+        is_contaminant = removed["labelled_in_file"] == "anomaly"
+        listing["really"] = np.where(is_contaminant, "✕ contaminant", "normal")
     if dataset.image_shape is not None:
-        images = [row_image(dataset, row) for row in gone["row"].head(MAX_ROW_IMAGES)]
-        shown.insert(1, "picture", images + [None] * (len(gone) - len(images)))
+        images = [row_image(dataset, row) for row in removed["row"].head(MAX_ROW_IMAGES)]
+        listing.insert(1, "picture", images + [None] * (len(removed) - len(images)))
     st.dataframe(
-        shown,
+        listing,
         hide_index=True,
         height=260,
         column_config={"picture": st.column_config.ImageColumn("picture", width="small")},

@@ -1,4 +1,4 @@
-"""What the Clean page's figures say, in sentences made from them."""
+"""Sentences of the Clean page."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.text.verdict import PairedDifference, describe_run, format_difference, 
 
 __all__ = ["WHERE_IT_HELPS", "clean_sentence", "suspicion_sentence"]
 
-# Measured on a CPU; the README says the same.
+# Measured on a CPU; the README has the same figures.
 WHERE_IT_HELPS = """
 AUCROC in % before → after, mean over seeds 0 to 4, and the mean gain ± 95 %; λₙ = 1, three parts, the same head as
-judge, q as known:
+scorer, known q:
 
 | | digits_only_3, 20 % contamination, 1 % labeled | the same, 10 % labeled | SVHN_0, natural, 10 % labeled |
 |---|---|---|---|
@@ -24,30 +24,30 @@ judge, q as known:
 | PReNet | **83.0 → 90.2 (+7.2 ± 5.6)** | 98.6 → 98.7 (+0.1 ± 0.7) | 83.6 → 84.3 (+0.6 ± 1.1) |
 
 S ranks the contaminants in the first of these pools with AUCROC 0.84, 0.93, 0.70 and 0.81 (in the table's order)
-where one model judges its own training rows, and 0.97, 0.94, 0.94 and 0.88 with three parts. Cleaning helps where the
-pool misleads the head: many contaminants, few labels, a loss that believes the pool. With more labels little is left
-to gain, and on SVHN_0 there is no clear difference. On a **clean** pool it costs a little, for what goes is normal:
-DeepSAD on digits_only_3 without contamination, 98.7 → 98.4 (−0.4 ± 0.3). FEAWAD's gain on digits is not clearly above
-that of removing as many rows at random.
+with one model that scores its own training rows, and 0.97, 0.94, 0.94 and 0.88 with three parts. Cleaning helps if the
+pool misleads the head: many contaminants, few labels, a loss that trusts the pool. With more labels little is left
+to gain, and on SVHN_0 there is no clear difference. On a **clean** pool it costs a little, as all removed rows are
+normal: DeepSAD on digits_only_3 without contamination, 98.7 → 98.4 (−0.4 ± 0.3). FEAWAD's gain on digits
+is not clearly above that of removing the same number of rows at random.
 """
 
 
-def clean_sentence(found: Sequence[PurifyResult]) -> str:
-    """The sentence over the page: whether the final head gains by the cleaning, and more than by chance."""
-    by_name = {name: [own.variants[name].aucroc for own in found] for name in ("before", "after", "random")}
+def clean_sentence(results: Sequence[PurifyResult]) -> str:
+    """Return the headline: the gain of the final head by the cleaning, against random removal; one result a seed."""
+    by_name = {name: [result.variants[name].aucroc for result in results] for name in ("before", "after", "random")}
     gain = paired_difference(by_name["before"], by_name["after"])
     beyond = paired_difference(by_name["random"], by_name["after"])
-    head = f"**{describe_run(found[0].config.run)}**"
+    head = f"**{describe_run(results[0].config.run)}**"
     figures = f"AUCROC {gain.a:.3f} → {gain.b:.3f} ({format_difference(gain, 3)})"
-    chance = f"against as many rows removed at random {format_difference(beyond, 3)}"
-    if not any(len(own.removed) for own in found):
-        return f"No row is removed, so that {head} is the plain run: AUCROC {gain.a:.3f}."
-    if len(found) == 1:
+    chance = f"against the same number of random rows {format_difference(beyond, 3)}"
+    if not any(len(result.removed) for result in results):
+        return f"No row is removed, so {head} is unchanged: AUCROC {gain.a:.3f}."
+    if len(results) == 1:
         return (
             f"On one seed: {head} without the suspicious rows, {figures}; {chance}. "
             "One seed shows no spread: use more seeds before you trust it."
         )
-    over = f"Over {len(found)} seeds"
+    over = f"Over {len(results)} seeds"
     if not gain.is_clear:
         return f"No clear difference. {over}, {head} without the suspicious rows: {figures}; {chance}."
     if gain.delta < 0:
@@ -60,22 +60,22 @@ def _beyond_chance(beyond: PairedDifference, chance: str) -> str:
 
 
 def suspicion_sentence(suspicions: Sequence[PoolScores], remove: float | None) -> str:
-    """What S knows of the pool, and what goes with the chosen share: needs no training of the final head."""
+    """Describe how well S ranks the contaminants, and the recall and precision of the removal; one score a seed."""
     config = suspicions[0].config
-    models = f"{config.parts} models" if config.parts > 1 else "One model, which judges the rows it was trained on"
-    taken = [own.rows_to_remove(remove) for own in suspicions]
-    if any(own.aucroc is None for own in suspicions):
+    models = f"{config.parts} models" if config.parts > 1 else "One model, which scores its own training rows"
+    removed = [scores.rows_to_remove(remove) for scores in suspicions]
+    if any(scores.aucroc is None for scores in suspicions):
         return (
-            f"{models}. No contaminant of this pool is known, so nobody can say which of the {len(taken[0])} rows that "
-            "go is one; look at them below."
+            f"{models}. No contaminant of this pool is known, so the {len(removed[0])} removed rows cannot be checked; "
+            "look at them below."
         )
-    ranked = np.mean([own.aucroc for own in suspicions if own.aucroc is not None])
-    words = f"{models}: S ranks the contaminants above the other rows with AUCROC **{ranked:.2f}**"
-    if not len(taken[0]):
-        return f"{words}. No row goes."
-    caught = [own.is_contaminant[places] for own, places in zip(suspicions, taken, strict=True)]
-    recall = np.mean([own.sum() / one.is_contaminant.sum() for own, one in zip(caught, suspicions, strict=True)])
-    precision = np.mean([own.mean() for own in caught])
-    share = len(taken[0]) / len(suspicions[0].rows)
-    found = f"**{recall:.0%}** of its contaminants; {precision:.0%} of what goes is a contaminant"
-    return f"{words}. With {share:.0%} of the pool go {found}."
+    ranked = np.mean([scores.aucroc for scores in suspicions if scores.aucroc is not None])
+    ranking = f"{models}: S ranks the contaminants above the other rows with AUCROC **{ranked:.2f}**"
+    if not len(removed[0]):
+        return f"{ranking}. No row is removed."
+    is_caught = [scores.is_contaminant[positions] for scores, positions in zip(suspicions, removed, strict=True)]
+    recall = np.mean([hits.sum() / pool.is_contaminant.sum() for hits, pool in zip(is_caught, suspicions, strict=True)])
+    precision = np.mean([hits.mean() for hits in is_caught])
+    share = len(removed[0]) / len(suspicions[0].rows)
+    outcome = f"**{recall:.0%}** of its contaminants; {precision:.0%} of the removed rows are contaminants"
+    return f"{ranking}. Removing {share:.0%} of the pool removes {outcome}."

@@ -1,4 +1,4 @@
-"""The microscope's film: each row's gradient in its three parts, and what the batch's statistics do meanwhile."""
+"""Animation of the Microscope page: the gradient of each row in three parts, and the batch statistics over steps."""
 
 from __future__ import annotations
 
@@ -18,21 +18,29 @@ KIND_MARKS = {
     RowKind.LABELED_ANOMALY: ("labeled anomaly", ANOMALY, "star", 10),
 }
 DASHES = {RowKind.NORMAL: "solid", RowKind.HIDDEN_ANOMALY: "dash", RowKind.LABELED_ANOMALY: "dot"}
-SPREAD = 0.09  # how far dots of one column lie apart
-COLUMN = 0.27
+JITTER = 0.09  # horizontal scatter of the dots of one column
+COLUMN_OFFSET = 0.27  # between two kinds of rows
 SMALL = 12
 HEIGHT = 470
 
 
-def observation_animation(seen: Observation, feature: int | None = None) -> Animation:
-    """The film of one place, a moment a step; feature: whose mean and deviation are drawn, None for all of them."""
-    steps = len(seen.epoch)
+def observation_animation(observation: Observation, feature: int | None = None) -> Animation:
+    """Draw the animation of one norm layer with one moment a step.
+
+    Parameters
+    ----------
+    observation : Observation
+        Gradients and statistics recorded at the norm layer.
+    feature : int, optional
+        Index of the feature whose mean and deviation are drawn; by default their root mean square over the features.
+    """
+    steps = len(observation.epoch)
     figure = Panels(2, 4, spacing=(0.055, 0.2), heights=[0.56, 0.44], spans={(1, 1): 3})
-    changes = [*_gradients(figure, seen), *_batch(figure, seen)]
-    _statistics(figure, seen, feature)
-    _distances(figure, seen)
-    _losses(figure, seen)
-    _agreement(figure, seen)
+    changes = [*_gradients(figure, observation), *_batch(figure, observation)]
+    _statistics(figure, observation, feature)
+    _distances(figure, observation)
+    _losses(figure, observation)
+    _agreement(figure, observation)
     clock = len(figure.data)
     changes += _clock(figure, steps)
     figure.update_layout(
@@ -48,52 +56,53 @@ def observation_animation(seen: Observation, feature: int | None = None) -> Anim
     return Animation(
         figure=figure.figure(),
         changes=tuple(changes),
-        captions=tuple(_caption(seen, step) for step in range(steps)),
+        captions=tuple(_caption(observation, step) for step in range(steps)),
         clock=clock,
         times=tuple(float(step) for step in range(1, steps + 1)),
         start=0,
     )
 
 
-def _caption(seen: Observation, step: int) -> str:
-    within = step % seen.steps_an_epoch + 1
-    kinds = seen.kind[step]
+def _caption(observation: Observation, step: int) -> str:
+    within = step % observation.steps_an_epoch + 1
+    kinds = observation.kind[step]
     counts = [int((kinds == kind).sum()) for kind in KIND_MARKS]
     labeled = "1 labeled anomaly" if counts[2] == 1 else f"{counts[2]} labeled anomalies"
+    batch = f"epoch {observation.epoch[step]}, batch {within} of {observation.steps_an_epoch}"
     return (
-        f"Step {step + 1} of {len(seen.epoch)} · epoch {seen.epoch[step]}, batch {within} of {seen.steps_an_epoch} · "
+        f"Step {step + 1} of {len(observation.epoch)} · {batch} · "
         f"{len(kinds)} row{'' if len(kinds) == 1 else 's'}: {counts[0]} normal and {counts[1]} anomalous in the pool, "
         f"{labeled}"
-        f"{'' if seen.lengths[step].any() else ' · no gradient in this batch'}"
+        f"{'' if observation.lengths[step].any() else ' · no gradient in this batch'}"
     )
 
 
-def _gradients(figure: Panels, seen: Observation) -> list[TraceChange]:
-    """A dot a row and part, on a logarithmic axis with a line of its own for nothing at all."""
-    longest = float(seen.lengths.max()) or 1.0
-    some = np.log10(seen.lengths[seen.lengths > longest * 1e-9])
+def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
+    """Draw one dot a row and part on a logarithmic axis; dots without a gradient lie on a separate line below."""
+    longest = float(observation.lengths.max()) or 1.0
+    some = np.log10(observation.lengths[observation.lengths > longest * 1e-9])
     top: float = np.log10(longest)
     low = max(float(some.min()), top - 6) if some.size else top - 2
     nothing = low - max(0.35, 0.12 * (top - low))
     with np.errstate(divide="ignore"):
-        logarithm: np.ndarray = np.log10(seen.lengths)
+        logarithm: np.ndarray = np.log10(observation.lengths)
     height = np.maximum(logarithm, low)
-    height[seen.lengths <= longest * 1e-9] = nothing
-    scatter = np.random.default_rng(0).uniform(-SPREAD, SPREAD, size=(seen.kind.shape[1],))
+    height[observation.lengths <= longest * 1e-9] = nothing
+    scatter = np.random.default_rng(0).uniform(-JITTER, JITTER, size=(observation.kind.shape[1],))
     changes = []
     for number, (kind, (name, color, symbol, size)) in enumerate(KIND_MARKS.items()):
-        xs, ys, rows = [], [], []
-        for step in range(len(seen.epoch)):
-            mine = np.flatnonzero(seen.kind[step] == kind)
-            columns = np.arange(len(PART_NAMES))[:, None] + COLUMN * (number - 1)
-            xs.append((columns + scatter[mine]).ravel().astype(np.float32))
-            ys.append(height[step][:, mine].ravel().astype(np.float32))
-            rows.append(np.tile(seen.row_ids[step][mine], len(PART_NAMES)).astype(np.int32))
+        xs, ys, row_ids = [], [], []
+        for step in range(len(observation.epoch)):
+            rows = np.flatnonzero(observation.kind[step] == kind)
+            columns = np.arange(len(PART_NAMES))[:, None] + COLUMN_OFFSET * (number - 1)
+            xs.append((columns + scatter[rows]).ravel().astype(np.float32))
+            ys.append(height[step][:, rows].ravel().astype(np.float32))
+            row_ids.append(np.tile(observation.row_ids[step][rows], len(PART_NAMES)).astype(np.int32))
         trace = len(figure.data)
         figure.add_scatter(
             x=xs[0],
             y=ys[0],
-            customdata=rows[0],
+            customdata=row_ids[0],
             mode="markers",
             name=name,
             marker={"color": color, "symbol": symbol, "size": size, "opacity": 0.75, "line": {"width": 0}},
@@ -101,13 +110,13 @@ def _gradients(figure: Panels, seen: Observation) -> list[TraceChange]:
             row=1,
             col=1,
         )
-        changes += [TraceChange(trace, "x", xs), TraceChange(trace, "y", ys), TraceChange(trace, "customdata", rows)]
-    changes.append(_shares(figure, seen, top + 0.14 * (top - nothing)))
+        changes += [TraceChange(trace, "x", xs), TraceChange(trace, "y", ys), TraceChange(trace, "customdata", row_ids)]
+    changes.append(_shares(figure, observation, top + 0.14 * (top - nothing)))
     ticks = list(range(int(np.ceil(low)), int(np.floor(top)) + 1))
     ticks = ticks[:: max(1, len(ticks) // 4)]
     figure.update_yaxes(
         tickvals=[nothing, *ticks],
-        ticktext=["nothing", *(f"10<sup>{power}</sup>".replace("-", "−") for power in ticks)],
+        ticktext=["none", *(f"10<sup>{power}</sup>".replace("-", "−") for power in ticks)],
         range=[nothing - 0.07 * (top - nothing), top + 0.24 * (top - nothing)],
         title={"text": "length of the gradient", "font": {"size": 12}},
         zeroline=False,
@@ -123,18 +132,18 @@ def _gradients(figure: Panels, seen: Observation) -> list[TraceChange]:
         row=1,
         col=1,
     )
-    for place in (0.5, 1.5):
-        figure.add_vline(x=place, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=1, col=1)
+    for position in (0.5, 1.5):
+        figure.add_vline(x=position, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=1, col=1)
     return changes
 
 
-def _shares(figure: Panels, seen: Observation, y: float) -> TraceChange:
-    """Above each part, what it makes up of all that the normal rows of the batch get."""
+def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
+    """Write above each part its share of the gradient of the normal rows of the batch."""
     words = []
-    for step in range(len(seen.epoch)):
-        lengths = seen.lengths[step][:, seen.kind[step] == RowKind.NORMAL].sum(axis=1, dtype=np.float64)
+    for step in range(len(observation.epoch)):
+        lengths = observation.lengths[step][:, observation.kind[step] == RowKind.NORMAL].sum(axis=1, dtype=np.float64)
         total = lengths.sum()
-        words.append(["normal rows: nothing"] * 3 if total == 0 else [f"normal rows: {s:.0%}" for s in lengths / total])
+        words.append(["normal rows: none"] * 3 if total == 0 else [f"normal rows: {s:.0%}" for s in lengths / total])
     figure.add_scatter(
         x=[0, 1, 2],
         y=[y] * 3,
@@ -149,10 +158,10 @@ def _shares(figure: Panels, seen: Observation, y: float) -> TraceChange:
     return TraceChange(len(figure.data) - 1, "text", words)
 
 
-def _batch(figure: Panels, seen: Observation) -> list[TraceChange]:
-    """What the batch is made of."""
-    counts = [np.array([(own == kind).sum() for kind in KIND_MARKS]) for own in seen.kind]
-    shares = [(100 * own / own.sum()).astype(np.float32) for own in counts]
+def _batch(figure: Panels, observation: Observation) -> list[TraceChange]:
+    """Draw the shares of the kinds of rows in the batch."""
+    counts = [np.array([(values == kind).sum() for kind in KIND_MARKS]) for values in observation.kind]
+    shares = [(100 * values / values.sum()).astype(np.float32) for values in counts]
     figure.add_bar(
         x=["normal", "hidden", "labeled"],
         y=shares[0],
@@ -172,57 +181,57 @@ def _batch(figure: Panels, seen: Observation) -> list[TraceChange]:
     return [TraceChange(trace, "y", shares)]
 
 
-def _statistics(figure: Panels, seen: Observation, feature: int | None) -> None:
-    def drawn(values: np.ndarray) -> np.ndarray:
+def _statistics(figure: Panels, observation: Observation, feature: int | None) -> None:
+    def curve(values: np.ndarray) -> np.ndarray:
         return np.asarray(np.sqrt((values**2).mean(axis=1)) if feature is None else values[:, feature])
 
-    lines = [("batch μ", seen.mean, BATCH, "solid", 1.2), ("batch σ", seen.deviation, BATCH, "dot", 1.2)]
-    if not np.isnan(seen.running_mean).any():
+    lines = [("batch μ", observation.mean, BATCH, "solid", 1.2), ("batch σ", observation.deviation, BATCH, "dot", 1.2)]
+    if not np.isnan(observation.running_mean).any():
         lines += [
-            ("running μ", seen.running_mean, STEADY, "solid", 2.5),
-            ("running σ", seen.running_deviation, STEADY, "dot", 2.5),
+            ("running μ", observation.running_mean, STEADY, "solid", 2.5),
+            ("running σ", observation.running_deviation, STEADY, "dot", 2.5),
         ]
     for name, values, color, dash, width in lines:
-        _line(figure, 1, name, drawn(values), color, dash, width)
+        _line(figure, 1, name, curve(values), color, dash, width)
     which = "root mean square" if feature is None else f"feature {feature + 1}"
     figure.add_title(f"μ —, σ ···, {which}", 2, 1, SMALL)
 
 
-def _distances(figure: Panels, seen: Observation) -> None:
+def _distances(figure: Panels, observation: Observation) -> None:
     for kind, (name, color, _, _) in reversed(KIND_MARKS.items()):  # the normal rows on top
-        chosen = np.where(seen.kind == kind, seen.distance, np.nan)
-        some = (seen.kind == kind).any(axis=1)
+        chosen = np.where(observation.kind == kind, observation.distance, np.nan)
+        some = (observation.kind == kind).any(axis=1)
         median = np.full(len(chosen), np.nan)
         median[some] = np.nanmedian(chosen[some], axis=1)
         _line(figure, 2, name, median, color, DASHES[kind], 1.6)
     figure.add_title("distance to the center (normal —)", 2, 2, SMALL)
 
 
-def _losses(figure: Panels, seen: Observation) -> None:
-    _line(figure, 3, "in front of the norm", seen.loss_before, NEUTRAL, "dash", 1.8)
-    _line(figure, 3, "behind it", seen.loss_after, STEADY, "solid", 1.8)
+def _losses(figure: Panels, observation: Observation) -> None:
+    _line(figure, 3, "before the norm", observation.loss_before, NEUTRAL, "dash", 1.8)
+    _line(figure, 3, "after the norm", observation.loss_after, STEADY, "solid", 1.8)
     figure.update_yaxes(rangemode="tozero", row=2, col=3)
-    figure.add_title("L_BN: in front --, behind —", 2, 3, SMALL)
+    figure.add_title("L_BN: before --, after —", 2, 3, SMALL)
 
 
-def _agreement(figure: Panels, seen: Observation) -> None:
-    """How far the sum of the parts is from autograd's gradient; what is exactly 0 has no place on the axis."""
+def _agreement(figure: Panels, observation: Observation) -> None:
+    """Draw the relative error of the sum of the parts against autograd; errors of exactly 0 are left out."""
     for name, values, color, dash in (
-        ("sum of the three parts", seen.error, STEADY, "solid"),
-        ("with eq. 13 as printed", seen.error_printed, NEUTRAL, "dash"),
+        ("sum of the three parts", observation.error, STEADY, "solid"),
+        ("with eq. 13 as printed", observation.error_printed, NEUTRAL, "dash"),
     ):
         _line(figure, 4, name, np.where(values > 0, values, np.nan), color, dash, 1.8)
-    if not seen.error.any() and not (seen.error_printed > 0).any():
+    if not observation.error.any() and not (observation.error_printed > 0).any():
         figure.add_text("exactly 0", 2, 4, x=0.5, y=0.5)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=4)
-    figure.add_title("off autograd: ours —, eq. 13 --", 2, 4, SMALL)
+    figure.add_title("error: sum —, eq. 13 --", 2, 4, SMALL)
 
 
 def _line(figure: Panels, col: int, name: str, y: np.ndarray, color: str, dash: str, width: float) -> None:
     figure.add_scatter(
         x=np.arange(1, len(y) + 1),
         y=y.astype(np.float32),
-        mode="lines+markers" if np.isnan(y).any() else "lines",  # a step between two gaps has no line
+        mode="lines+markers" if np.isnan(y).any() else "lines",  # markers: a single step between two gaps has no line
         name=name,
         marker={"color": color, "size": 3},
         line={"color": color, "dash": dash, "width": width},
@@ -234,14 +243,14 @@ def _line(figure: Panels, col: int, name: str, y: np.ndarray, color: str, dash: 
 
 
 def _clock(figure: Panels, steps: int) -> list[TraceChange]:
-    """A line through the charts below at the step on show."""
+    """Draw a vertical line through the lower charts at the step on show."""
     changes = []
     times = [np.array([step, step], dtype=np.float32) for step in range(1, steps + 1)]
     for col in range(1, 5):
         if col == 4:
             low, high = 1e-9, 1e3
         else:
-            values = np.concatenate([own["y"] for own in figure.traces(2, col)])
+            values = np.concatenate([values["y"] for values in figure.traces(2, col)])
             low, high = float(np.nanmin(values)), float(np.nanmax(values))
         if col == 3:
             low = 0.0

@@ -1,4 +1,4 @@
-"""Microscope: one network, one batch after another, and where each row's gradient comes from."""
+"""Microscope: the gradient of each row, batch by batch, split by its path through the norm."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ADDRESS = register(
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a control."""
+    """Draw the page; Streamlit calls this on every change of a control."""
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()
@@ -76,66 +76,64 @@ def page() -> None:
 
 def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     key = observation_key(config)
-    seen: list[Observation] | None = await_worker_result(
+    observations: list[Observation] | None = await_worker_result(
         jobs, session, key, "Training, epoch", tasks.observe_gradients, config
     )
-    if seen is None:
+    if observations is None:
         return
-    sentence, playing, picture = st.container(), st.container(), st.container()
-    place, feature = _draw_choices(seen)
-    sentence.markdown(f"##### {gradient_sentence(config, seen[place])}")
-    film = observation_animation(seen[place], feature)
-    with playing:
+    sentence, player_slot, chart_slot = st.container(), st.container(), st.container()
+    index, feature = _draw_choices(observations)
+    sentence.markdown(f"##### {gradient_sentence(config, observations[index])}")
+    animation = observation_animation(observations[index], feature)
+    with player_slot:
         draw_player(
-            film,
-            key=f"{key} {place} {feature}",
+            animation,
+            key=f"{key} {index} {feature}",
             chart=CHART,
             label="step",
-            jump=seen[place].steps_an_epoch,
+            jump=observations[index].steps_an_epoch,
             jump_label="+1 epoch",
         )
-    picture.plotly_chart(
-        film.figure,
+    chart_slot.plotly_chart(
+        animation.figure,
         key=CHART,
         config=MODEBAR,
-        alt="The gradient of each row of a batch in three parts; the batch's make-up; statistics, distances, L_BN and "
-        "agreement with autograd over the steps.",
+        alt="The gradient of each row of a batch in three parts; the composition of the batch; statistics, distances, "
+        "L_BN and error against autograd over the steps.",
     )
-    if note := observation_note(config, seen, place):
+    if note := observation_note(config, observations, index):
         st.caption(note)
     table = find(config.dataset)
     if table is not None and table.counts is not None and table.counts["unlabelled"]:
-        st.caption(
-            "Rows without a label are drawn with the normal ones of the pool, although nobody knows what they are."
-        )
-    _explain(seen[place])
+        st.caption("Rows without a label are drawn as normal rows of the pool, although they may be anomalies.")
+    _explain(observations[index])
 
 
-def _draw_choices(seen: list[Observation]) -> tuple[int, int | None]:
-    """Which norm is looked at, from the last one on, and which feature's mean and deviation are drawn."""
+def _draw_choices(observations: list[Observation]) -> tuple[int, int | None]:
+    """Draw the choice of norm and feature; return the index of the norm, and that of the feature or None for all."""
     left, right = st.columns(2)
-    names = [one.location for one in seen]
+    names = [observation.location for observation in observations]
     place = left.selectbox(
-        "At which norm",
+        "Norm layer",
         names,
         index=len(names) - 1,
         key="place",
         bind="query-params",
-        help="The hidden features are those of the last norm: behind it there is only the layer that scores.",
+        help="The hidden features are those of the last norm, which only the scoring layer follows.",
     )
     ADDRESS.draw_refused("place", names)
-    looked_at = seen[names.index(place)]
-    features = [ALL_FEATURES, *(f"feature {number}" for number in range(1, looked_at.mean.shape[1] + 1))]
-    feature = right.selectbox("Mean and deviation of", features, key="feature", bind="query-params")
+    observation = observations[names.index(place)]
+    features = [ALL_FEATURES, *(f"feature {number}" for number in range(1, observation.mean.shape[1] + 1))]
+    feature = right.selectbox("Feature", features, key="feature", bind="query-params")
     ADDRESS.draw_refused("feature", features)
     return names.index(place), None if feature == ALL_FEATURES else features.index(feature) - 1
 
 
-def _explain(seen: Observation) -> None:
-    with st.expander("What is drawn here, and the printed eq. 13"):
+def _explain(observation: Observation) -> None:
+    with st.expander("Explanation and eq. 13"):
         st.markdown(
-            "Each mark is a row of the batch; its height is the length of the gradient that reaches its features in "
-            "front of the norm, split by how it came there. With $h' = (h-\\mu)/\\sqrt{\\sigma^2+\\varepsilon}$ over a "
+            "Each mark is a row of the batch. Its height is the length of the gradient at its features before the "
+            "norm, split by the path of the gradient. With $h' = (h-\\mu)/\\sqrt{\\sigma^2+\\varepsilon}$ over a "
             "batch of $b$ rows and $g' = \\partial L/\\partial h'$:"
         )
         st.latex(
@@ -147,21 +145,21 @@ def _explain(seen: Observation) -> None:
             r"\frac{\partial L}{\partial\mu} = -\frac{1}{\sqrt{\sigma^2+\varepsilon}}\sum_i g'_i"
             r" - \frac{2}{b}\frac{\partial L}{\partial\sigma^2}\sum_i (h_i-\mu)"
         )
-        if np.isfinite(seen.error_printed).any():
-            printed = float(np.nanmax(seen.error_printed))
+        if np.isfinite(observation.error_printed).any():
+            printed = float(np.nanmax(observation.error_printed))
             st.markdown(
-                "The paper's eq. 13 prints $-1/(\\sigma^2+\\varepsilon)$, without the root. Over these steps the "
-                f"three parts above add up to autograd's gradient to within {seen.error.max():.0e} of the largest "
-                f"number among them; with eq. 13 as printed the sum is off by up to {printed:.2g} times that number."
+                "The paper's eq. 13 has $-1/(\\sigma^2+\\varepsilon)$, without the root. Over these steps the "
+                f"three parts above add up to autograd's gradient to within {observation.error.max():.0e} of the "
+                f"largest of these numbers. With the printed eq. 13 it is off by up to {printed:.2g} times that number."
             )
         else:
             st.markdown(
-                f"Over these steps the parts add up to autograd's gradient to within {seen.error.max():.0e} of the "
-                "largest number among them. Eq. 13 is about batch norm and has no place here."
+                f"Over these steps the parts add up to autograd's gradient to within "
+                f"{observation.error.max():.0e} of the largest number among them. Eq. 13 holds for batch norm only."
             )
         st.markdown(
-            "**Pink**: the batch's statistics. **Green**: the running ones, which score rows at test time. "
-            "**Distance**: of a row behind the norm from the mean of the batch's pool, root mean square over the "
-            "features; medians. "
-            "**L_BN** (eq. 5) = ‖batch mean‖ + ‖batch variance − 1‖, what the paper says batch norm keeps small."
+            "**Pink**: the batch's statistics. **Green**: the running statistics, which score rows at test time. "
+            "**Distance**: of a row after the norm from the mean of the pool rows of the batch, root mean square over "
+            "the features; medians. "
+            "**L_BN** (eq. 5) = ‖batch mean‖ + ‖batch variance − 1‖, which the paper says batch norm keeps small."
         )

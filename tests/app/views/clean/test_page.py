@@ -1,4 +1,4 @@
-"""The Clean page: its figures, its sentences, and the page as a link opens it and controls move it."""
+"""Tests of the Clean page: figures, sentences, links and controls."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ def purified(seeds: int = 2, parts: int = 3, remove: float | None = None, **run:
 
 
 def suspected(**settings: Any) -> list[PoolScores]:
-    return [own.pool_scores for own in purified(**settings)]
+    return [result.pool_scores for result in purified(**settings)]
 
 
 def outcomes(before: Sequence[float], after: Sequence[float], random: Sequence[float]) -> list[PurifyResult]:
-    """Results with these AUCROCs over the seeds."""
+    """Return results with these AUCROCs, one a seed."""
 
     def of(value: float) -> Metrics:
         return Metrics(value, 0.5, 0.5, 0.5)
 
     (model,) = purified(seeds=1)
-    found = []
+    results = []
     for triple in zip(before, after, random, strict=True):
         start, end, blind = map(of, triple)
-        own = model.pool_scores
-        suspicion = PoolScores(own.config, own.rows, own.is_contaminant, own.score, start, None)
-        found.append(PurifyResult(model.config, suspicion, end, blind))
-    return found
+        scores = model.pool_scores
+        suspicion = PoolScores(scores.config, scores.rows, scores.is_contaminant, scores.score, start, None)
+        results.append(PurifyResult(model.config, suspicion, end, blind))
+    return results
 
 
 # The figures
 
 
-def test_the_histogram_holds_every_row_and_the_line_parts_those_that_go() -> None:
+def test_the_histogram_holds_every_row_and_the_line_separates_the_removed() -> None:
     found = suspected()
     first, figure = found[0], suspicion_figure(found, 0.3)
     normal, contaminants = (trace for trace in figure.data if trace.type == "bar")
@@ -66,7 +66,7 @@ def test_the_histogram_holds_every_row_and_the_line_parts_those_that_go() -> Non
     cut, *_ = (shape.x0 for shape in figure.layout.shapes)
     right = sum(y for trace in (normal, contaminants) for x, y in zip(trace.x, trace.y, strict=True) if x > cut)
     assert abs(right - len(first.rows_to_remove(0.3))) <= max(*normal.y, *contaminants.y)
-    assert figure.layout.annotations[0].text == "<b>Suspicion</b>, seed 0: 48 of 160 rows go"
+    assert figure.layout.annotations[0].text == "<b>Suspicion</b>, seed 0: 48 of 160 rows removed"
 
 
 def test_recall_and_precision_are_the_seeds_means_with_the_chosen_share_marked() -> None:
@@ -108,7 +108,7 @@ def test_each_seed_is_a_mark_and_each_kind_has_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "random", "said"),
+    ("before", "after", "random", "pattern"),
     [
         ([0.90, 0.91, 0.90], [0.95, 0.96, 0.94], [0.90, 0.91, 0.91], "Over 3 seeds, **DeepSAD** is better without"),
         ([0.90, 0.91, 0.90], [0.95, 0.96, 0.94], [0.95, 0.96, 0.95], r"but against .*, no clear difference\.$"),
@@ -118,23 +118,25 @@ def test_each_seed_is_a_mark_and_each_kind_has_its_own() -> None:
     ],
 )
 def test_the_sentence_is_made_from_the_figures(
-    before: list[float], after: list[float], random: list[float], said: str
+    before: list[float], after: list[float], random: list[float], pattern: str
 ) -> None:
-    found = clean_sentence(outcomes(before, after, random))
-    assert re.search(said.replace("*", r"\*") if "**" in said else said, found), found
-    assert f"{np.mean(before):.3f} → {np.mean(after):.3f}" in found
+    text = clean_sentence(outcomes(before, after, random))
+    assert re.search(pattern.replace("*", r"\*") if "**" in pattern else pattern, text), text
+    assert f"{np.mean(before):.3f} → {np.mean(after):.3f}" in text
 
 
-def test_nothing_removed_is_said_so() -> None:
-    assert clean_sentence(purified(remove=0.0)).startswith("No row is removed, so that **DeepSAD** is the plain run")
-    assert suspicion_sentence(suspected(), 0.0).endswith("No row goes.")
+def test_the_sentences_say_if_no_row_is_removed() -> None:
+    assert clean_sentence(purified(remove=0.0)).startswith("No row is removed, so **DeepSAD** is unchanged")
+    assert suspicion_sentence(suspected(), 0.0).endswith("No row is removed.")
 
 
-def test_what_goes_is_said_with_its_counts() -> None:
-    found = suspected()
-    caught = np.mean([own.is_contaminant[own.rows_to_remove(None)].sum() / 32 for own in found])
-    assert f"With 20% of the pool go **{caught:.0%}** of its contaminants" in suspicion_sentence(found, None)
-    assert "judges the rows it was trained on" in suspicion_sentence(suspected(parts=1), None)
+def test_the_suspicion_sentence_counts_the_removal() -> None:
+    suspicions = suspected()
+    caught = np.mean([scores.is_contaminant[scores.rows_to_remove(None)].sum() / 32 for scores in suspicions])
+    assert f"Removing 20% of the pool removes **{caught:.0%}** of its contaminants" in suspicion_sentence(
+        suspicions, None
+    )
+    assert "scores its own training rows" in suspicion_sentence(suspected(parts=1), None)
     assert "No contaminant of this pool is known" in suspicion_sentence(suspected(contamination=0.0), None)
 
 
@@ -151,13 +153,13 @@ def sentence(page: AppTest) -> str:
     return str(only)
 
 
-def test_it_opens_where_cleaning_can_be_seen(open_page: Open) -> None:
+def test_the_page_opens_on_a_dirty_pool(open_page: Open) -> None:
     page = open_page()
     assert page.selectbox(key="dataset").value == "digits_only_3"
     assert [page.select_slider(key=name).value for name in ("lambda_n", "labeled_ratio", "parts", "remove")] == [
         *(1.0, 0.01, 3, "known")
     ]
-    assert page.query_params.get("dataset") is None, "where the page begins needs no word in its address"
+    assert page.query_params.get("dataset") is None, "defaults are left out of the address"
     assert "AUCROC" in sentence(page) and len(page.get("plotly_chart")) == 2
     (table,) = page.dataframe
     assert list(table.value.columns) == ["row", "picture", "suspicion S", "really"] and len(table.value) == 32
@@ -182,7 +184,7 @@ def test_moving_q_keeps_the_suspicion_and_trains_the_final_heads(
     )
     page.select_slider(key="remove").set_value(0.5).run()
     assert asked == ["purify_pools"] and len(page.dataframe[0].value) == 80
-    assert any("With 50% of the pool go" in text.value for text in page.markdown)
+    assert any("Removing 50% of the pool removes" in text.value for text in page.markdown)
     asked.clear()
     page.select_slider(key="parts").set_value(1).run()
     assert asked == ["score_pools", "purify_pools"] and not page.exception
@@ -190,15 +192,15 @@ def test_moving_q_keeps_the_suspicion_and_trains_the_final_heads(
     assert "AUCROC" in sentence(page) and not page.exception and not page.error
 
 
-def test_a_link_opens_it_and_what_cannot_be_is_said(open_page: Open) -> None:
+def test_a_link_sets_the_controls_and_bad_values_are_named(open_page: Open) -> None:
     page = open_page(parts="2", remove="0.33", scorer="svdd", contamination="0")
     assert page.select_slider(key="remove").value == 0.33 and page.select_slider(key="parts").value == 2
     assert any("No contaminant of this pool is known" in text.value for text in page.markdown)
     assert list(page.dataframe[0].value.columns) == ["row", "picture", "suspicion S"]
     page = open_page(parts="99", remove="7", scorer="magic", labeled_ratio="5")
-    said = [warning.value for warning in page.warning]
-    assert len(said) == 4 and any(r"scorer must be one of same, svdd, autoencoder" in text for text in said)
-    assert any(r"The default, 0\.01, is used instead" in text for text in said)
+    warnings = [warning.value for warning in page.warning]
+    assert len(warnings) == 4 and any(r"scorer must be one of same, svdd, autoencoder" in text for text in warnings)
+    assert any(r"The default, 0\.01, is used instead" in text for text in warnings)
     assert page.select_slider(key="parts").value == 3 and "AUCROC" in sentence(page)
 
 

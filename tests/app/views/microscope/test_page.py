@@ -30,52 +30,52 @@ def observed(**settings: Any) -> tuple[RunConfig, list[Observation]]:
 
 
 def animated(**settings: Any) -> tuple[Observation, Animation]:
-    seen = observed(**settings)[1][-1]
-    return seen, observation_animation(seen)
+    observation = observed(**settings)[1][-1]
+    return observation, observation_animation(observation)
 
 
-def at(film: Animation, trace: int, attribute: str, moment: int) -> Any:
-    (change,) = (own for own in film.changes if (own.trace, own.attribute) == (trace, attribute))
+def at(animation: Animation, trace: int, attribute: str, moment: int) -> Any:
+    (change,) = (own for own in animation.changes if (own.trace, own.attribute) == (trace, attribute))
     return change.values[moment]
 
 
 @pytest.mark.parametrize("norm", NORM_LABELS)
 def test_every_moment_shows_every_row_of_its_batch(norm: str) -> None:
-    seen, film = animated(norm=norm)
-    assert len(film.captions) == len(film.times) == len(seen.epoch) == 27
+    observation, animation = animated(norm=norm)
+    assert len(animation.captions) == len(animation.times) == len(observation.epoch) == 27
     for moment in (0, 5, 26):
-        rows = np.concatenate([at(film, trace, "customdata", moment) for trace in range(len(KIND_MARKS))])
-        assert sorted(rows.tolist()) == sorted(seen.row_ids[moment].tolist() * 3)
-        assert at(film, film.clock, "x", moment).tolist() == [moment + 1] * 2
+        rows = np.concatenate([at(animation, trace, "customdata", moment) for trace in range(len(KIND_MARKS))])
+        assert sorted(rows.tolist()) == sorted(observation.row_ids[moment].tolist() * 3)
+        assert at(animation, animation.clock, "x", moment).tolist() == [moment + 1] * 2
 
 
-def test_heights_are_the_lengths_and_what_gets_nothing_lies_on_a_line_of_its_own() -> None:
-    seen, film = animated()
-    moment = int(np.argmax((seen.kind == RowKind.LABELED_ANOMALY).any(axis=1)))
-    axis = film.figure.layout.yaxis
-    assert axis.ticktext[0] == "nothing"
+def test_heights_are_lengths_and_rows_without_gradient_lie_on_a_separate_line() -> None:
+    observation, animation = animated()
+    moment = int(np.argmax((observation.kind == RowKind.LABELED_ANOMALY).any(axis=1)))
+    axis = animation.figure.layout.yaxis
+    assert axis.ticktext[0] == "none"
     for trace, kind in enumerate(KIND_MARKS):
-        mine = seen.kind[moment] == kind
-        heights = at(film, trace, "y", moment).reshape(3, -1)
-        lengths = seen.lengths[moment][:, mine]
+        mine = observation.kind[moment] == kind
+        heights = at(animation, trace, "y", moment).reshape(3, -1)
+        lengths = observation.lengths[moment][:, mine]
         np.testing.assert_allclose(10.0 ** heights[lengths > 0], lengths[lengths > 0], rtol=1e-3)
         np.testing.assert_allclose(heights[lengths == 0], axis.tickvals[0], rtol=1e-5)
-    assert at(film, 3, "text", moment)[0] == "normal rows: 0%"
-    empty = int(np.argmin((seen.kind == RowKind.LABELED_ANOMALY).any(axis=1)))
-    assert at(film, 3, "text", empty) == ["normal rows: nothing"] * 3
-    assert "0 labeled anomalies" in film.captions[empty] and "epoch 1, batch" in film.captions[empty]
+    assert at(animation, 3, "text", moment)[0] == "normal rows: 0%"
+    empty = int(np.argmin((observation.kind == RowKind.LABELED_ANOMALY).any(axis=1)))
+    assert at(animation, 3, "text", empty) == ["normal rows: none"] * 3
+    assert "0 labeled anomalies" in animation.captions[empty] and "epoch 1, batch" in animation.captions[empty]
 
 
-def test_one_feature_can_be_looked_at_by_itself() -> None:
-    seen, film = animated()
-    one = observation_animation(seen, 5).figure
+def test_one_feature_can_be_drawn_alone() -> None:
+    observation, animation = animated()
+    one = observation_animation(observation, 5).figure
     drawn = next(trace for trace in one.data if trace.name == "batch μ")
-    assert np.array_equal(drawn.y, seen.mean[:, 5])
+    assert np.array_equal(drawn.y, observation.mean[:, 5])
     assert any("feature 6" in note.text for note in one.layout.annotations)
-    assert any("root mean square" in note.text for note in film.figure.layout.annotations)
+    assert any("root mean square" in note.text for note in animation.figure.layout.annotations)
 
 
-def test_distances_are_told_apart_without_color() -> None:
+def test_distances_differ_without_color() -> None:
     names = {name for name, *_ in KIND_MARKS.values()}
     lines = [own for own in animated()[1].figure.data if own.name in names and own.mode != "markers"]
     assert len(lines) == 3 == len({own.line.dash for own in lines})
@@ -88,11 +88,11 @@ def test_without_running_statistics_none_are_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "pattern"),
     [
         (
             {},
-            r"λₙ = 0, batch norm without affine: the normal rows have no loss of their own, and yet a gradient\. "
+            r"λₙ = 0, batch norm without affine: the normal rows have no loss, but they get a gradient\. "
             r"Over 27 steps: \*\*\d+ % through the batch's variance, "
             r"\d+ % through the batch's mean\*\*, nothing directly\.",
         ),
@@ -108,17 +108,20 @@ def test_without_running_statistics_none_are_drawn() -> None:
         ),
         (
             {"lambda_n": 1.0, "norm": "none"},
-            r"all that reaches the normal rows is their own loss, 100 % of it directly",
+            r"the normal rows get gradient only from their own loss, 100 % of it directly",
         ),
-        ({"batch_size": 1, "epochs": 1, "norm": "batch"}, "A row alone is its own mean, and batch norm makes it 0"),
+        (
+            {"batch_size": 1, "epochs": 1, "norm": "batch"},
+            "A single row equals its batch mean, so batch norm maps it to 0",
+        ),
     ],
 )
-def test_the_sentence_says_where_the_gradient_comes_from(settings: dict[str, Any], said: str) -> None:
-    config, seen = observed(**settings)
-    assert re.search(said, gradient_sentence(config, seen[-1]))
+def test_the_sentence_names_the_paths_of_the_gradient(settings: dict[str, Any], pattern: str) -> None:
+    config, observation = observed(**settings)
+    assert re.search(pattern, gradient_sentence(config, observation[-1]))
 
 
-def test_the_sentences_shares_are_those_of_the_lengths() -> None:
+def test_the_shares_in_the_sentence_are_those_of_the_lengths() -> None:
     config, (_, last) = observed()
     normal = last.kind == RowKind.NORMAL
     sums = [float(last.lengths[:, part][normal].sum(dtype=np.float64)) for part in range(3)]
@@ -129,17 +132,19 @@ def test_the_sentences_shares_are_those_of_the_lengths() -> None:
     )
 
 
-def test_notes_say_what_a_reader_must_know() -> None:
-    config, seen = observed()
-    assert "% of these batches hold no labeled anomaly." in observation_note(config, seen, 1)
-    assert "What is direct here has come through the statistics of the norm behind it." in observation_note(
-        config, seen, 0
+def test_notes_name_the_limits_of_an_observation() -> None:
+    config, observation = observed()
+    assert "% of these batches hold no labeled anomaly." in observation_note(config, observation, 1)
+    assert "The direct part here has passed through the statistics of the next norm." in observation_note(
+        config, observation, 0
     )
-    config, seen = observed(baseline="PReNet")
-    assert "A pool row beside a labeled anomaly has a loss even at λₙ = 0" in observation_note(config, seen, 1)
-    assert "the paper's § 3.3 takes it to be mostly normal" in observation_note(config, seen, 1)
-    config, seen = observed(epochs=60)
-    assert "the first 400 of the 540 steps" in observation_note(config, seen, 1)
+    config, observation = observed(baseline="PReNet")
+    assert "A pool row paired with a labeled anomaly has a loss even at λₙ = 0" in observation_note(
+        config, observation, 1
+    )
+    assert "§ 3.3 of the paper assumes a mostly normal batch" in observation_note(config, observation, 1)
+    config, observation = observed(epochs=60)
+    assert "the first 400 of the 540 steps" in observation_note(config, observation, 1)
 
 
 # -- the page
@@ -155,9 +160,9 @@ def sentence(page: AppTest) -> str:
     return str(only)
 
 
-def test_the_page_leads_with_the_paper_s_point(open_page: Open) -> None:
+def test_the_headline_is_the_point_of_the_paper(open_page: Open) -> None:
     page = open_page(epochs="2")
-    assert "the normal rows have no loss of their own, and yet a gradient" in sentence(page)
+    assert "the normal rows have no loss, but they get a gradient" in sentence(page)
     assert len(page.get("plotly_chart")) == 1
     assert page.selectbox(key="place").value == "norm 2 of 2, 64 features"
     page.selectbox(key="norm").select("none").run()
@@ -167,7 +172,7 @@ def test_the_page_leads_with_the_paper_s_point(open_page: Open) -> None:
     assert "directly" in sentence(page) and not page.exception
 
 
-def test_a_feature_that_another_place_has_not_gives_way_to_all(open_page: Open) -> None:
+def test_a_feature_that_another_norm_lacks_resets_to_all(open_page: Open) -> None:
     page = open_page(epochs="2", place="norm 1 of 2, 128 features", feature="feature 100")
     assert page.selectbox(key="feature").value == "feature 100"
     page.selectbox(key="place").select("norm 2 of 2, 64 features").run()
@@ -178,14 +183,14 @@ def test_a_feature_that_another_place_has_not_gives_way_to_all(open_page: Open) 
     assert "feature must be one that the page offers" in notice.value and "not 'feature 100'" in notice.value
 
 
-def test_a_system_without_a_norm_is_said_so(open_page: Open) -> None:
+def test_a_system_without_a_norm_is_refused(open_page: Open) -> None:
     page = open_page(baseline="XGBOD")
     assert "XGBOD has no norm to look at" in page.error[0].value
     page.selectbox(key="baseline").select("DevNet").run()
     assert not page.error and "gradient" in sentence(page)
 
 
-def test_a_bad_link_is_read_as_far_as_it_goes(open_page: Open) -> None:
+def test_a_bad_link_keeps_its_valid_parts(open_page: Open) -> None:
     page = open_page(epochs="2", lambda_n="7", place="nowhere", feature="feature 9999", norm="layer")
     assert any("lambda" in warning.value for warning in page.warning)
     assert "layer norm" in sentence(page)
