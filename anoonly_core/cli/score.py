@@ -74,7 +74,7 @@ def _report(about: dict[str, Any], threshold: float, found: ScoredTable) -> dict
     return {
         "model": about,
         "threshold": threshold,
-        "rows": len(found.places),
+        "rows": len(found.rows),
         "flagged": int(found.flagged.sum()),
         "left_out": found.left_out,
         "scores": found.table().to_dict(orient="records"),

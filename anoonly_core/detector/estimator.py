@@ -1,4 +1,4 @@
-"""AnoOnlyDetector: the engine behind scikit-learn's interface, with PyOD's habits."""
+"""AnoOnlyDetector: the training engine behind the scikit-learn interface, with the conventions of PyOD."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from anoonly_core.version import __version__
 
 __all__ = ["AnoOnlyDetector"]
 
-# Of a run's settings, those that a fitted network depends on; the others say where its rows came from.
+# Settings of a run that its network depends on; the others select the rows.
 SETTINGS = ("baseline", "lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset", "seed")
 LARGEST_SEED = 2**31 - 1
 
@@ -38,30 +38,57 @@ LARGEST_SEED = 2**31 - 1
 class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Semi-supervised anomaly detector: learns from a few labeled anomalies and many unlabeled rows.
 
-    In `fit(X, y)`, y is 1 for labeled anomalies and 0 for every other row: those are unlabeled,
-    not normal, and may hide anomalies. Rows are used as they are given, scaled to the training
-    rows' range, and trained on by the same engine as a run of the page or the command line.
+    In `fit(X, y)`, y is 1 for labeled anomalies and 0 for all other rows. Rows with 0 are unlabeled, not normal:
+    anomalies may be among them. The features are scaled to the range of the training rows, and the same engine trains
+    as for a run of the page or the command line.
 
-    Parameters: baseline: DeepSAD, DevNet, FEAWAD, PReNet, or a comparator, REPEN or GANomaly.
-    lambda_n: the weight of the loss on the unlabeled rows, from 0 (AnoOnly) to 1 (the baseline);
-    None for a comparator, which has none, and elsewhere as published, 1. norm, batch_size, epochs,
-    learning_rate: None is as published for the baseline, under this preset ("paper" or
-    "published_code"). contamination: above 0 and up to 0.5, the share of the training rows that
-    `predict` would call anomalous. It moves the threshold only, as in PyOD; elsewhere in this
-    project the word means anomalies among the unlabeled rows. random_state: a whole number is a
-    run's seed; None draws one anew, and leaves NumPy's global state alone. device: "cpu", "cuda" or
-    "auto".
+    Parameters
+    ----------
+    baseline : {"DeepSAD", "DevNet", "FEAWAD", "PReNet", "REPEN", "GANomaly"}
+        System to train; REPEN and GANomaly are comparators without `lambda_n`.
+    lambda_n : float or None
+        Weight λ_n of the loss on unlabeled rows, from 0 (AnoOnly) to 1 (the published baseline). None means 1, and
+        is required for a comparator. Source: paper eq. 7; docs/methods.md § 1.
+    norm : str or None
+        Normalization layer, see `make_config`; None is the published one for the baseline and λ_n.
+    batch_size, epochs : int or None
+        None is the published value.
+    learning_rate : float or None
+        None is the published value.
+    preset : {"paper", "published_code"}
+        Source of the published values: the text of the paper or the code of its authors.
+    contamination : float
+        Share of training rows that `predict` flags, above 0 and up to 0.5. It moves the threshold only, as in PyOD.
+        Elsewhere in this project the word means anomalies among the unlabeled rows.
+    random_state : int, RandomState or None
+        An int is the seed of the run; None draws a new seed. The global state of NumPy is not used.
+    device : {"cpu", "cuda", "auto"}
+        Device for training.
 
-    Attributes after fit: decision_scores_ float64 [rows], the training rows' scores. threshold_, their
-    (1 - contamination) quantile. labels_ int64 [rows], 1 where the score is above it.
-    n_features_in_; feature_names_in_, where X had names. config_, the settings that were trained
-    with, those filled in and the seed among them. preparation_, how a file's columns become the
-    features (data.preparation.Preparation), or None where nobody said: fit is given features.
+    Attributes
+    ----------
+    decision_scores_ : float64 [rows]
+        Scores of the training rows.
+    threshold_ : float
+        The (1 - contamination) quantile of decision_scores_.
+    labels_ : int64 [rows]
+        1 for training rows with a score above threshold_, else 0.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of str
+        Names of the features, if X had names.
+    config_ : dict
+        Settings of the training, with all defaults filled in and the seed.
+    preparation_ : Preparation or None
+        Steps that turn the columns of a file into the features; None after `fit`, which is given features.
+    network_ : DetectorNetwork
+        The trained network.
 
-    The same settings, rows and seed give the same bits, on one machine with one number of threads.
-    A fitted detector holds no training rows as such, but the range of each feature, and some heads
-    need a few rows to score with: PReNet 60 of them, REPEN up to 400. Pickles and saved files hold
-    what the detector holds. Both score on the CPU when they are read back.
+    Notes
+    -----
+    The same settings, rows and seed give the same bits on one machine with one number of threads. A fitted detector
+    stores no training rows except for those that a system scores with: 60 for PReNet, up to 400 for REPEN. Pickles and
+    saved files hold the same. A detector that is loaded scores on the CPU.
     """
 
     def __init__(
@@ -93,7 +120,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         tags = super().__sklearn_tags__()
         tags.estimator_type = "outlier_detector"
         tags.target_tags.required = True
-        # No classifier, but this is how scikit-learn is told that y has two values.
+        # Not a classifier, but scikit-learn reads from this tag that y has two values.
         tags.classifier_tags = ClassifierTags(multi_class=False)
         return tags
 
@@ -102,17 +129,33 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
-        if "network_" in state:  # a pickle is read where there is no GPU, too
+        if "network_" in state:  # a pickle may be read on a machine without a GPU
             state["network_"] = self.network_.on_cpu()
         return state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Train on rows X [rows, features]; y [rows] is 1 for labeled anomalies and 0 for all other rows.
+        """Train on rows X.
 
-        Raises ValueError (InvalidInput) with one sentence for settings, rows or labels that cannot
-        be, and TrainingDiverged where the scores stop being finite numbers.
+        Parameters
+        ----------
+        X : array-like [rows, features]
+            Training rows, at least two, with finite numbers.
+        y : array-like [rows]
+            1 for labeled anomalies, 0 for all other rows; both must occur.
+
+        Returns
+        -------
+        AnoOnlyDetector
+            The detector itself.
+
+        Raises
+        ------
+        InvalidInput
+            If a setting, the rows or the labels are invalid; it is a ValueError.
+        TrainingDiverged
+            If a score is not a finite number.
         """
-        self._forget()
+        self._reset()
         if y is None:
             raise InvalidInput(
                 "AnoOnlyDetector requires y to be passed, but the target y is None: "
@@ -124,58 +167,98 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         labels = _labels(y, rows)
         with _as_value_errors():
             dataset = make_dataset("X", rows, labels, Provenance("given to fit", ""))
-        everything = np.arange(dataset.rows)
-        split = Split(everything, labels == 1, np.arange(0), *min_max(dataset.X, everything), {})
-        # Nothing that is learned from the rows stays in the process.
-        self._keep(train_network(dataset, split, config, device, use_cache=False))
+        all_rows = np.arange(dataset.rows)
+        split = Split(all_rows, labels == 1, np.arange(0), *min_max(dataset.X, all_rows), {})
+        # No pretraining stays in the cache of the process.
+        self._set_fitted(train_network(dataset, split, config, device, use_cache=False))
         return self
 
     def fit_split(self, dataset: Dataset, split: Split, report: Report = lambda done, total: None) -> Self:
-        """Train on a split of a data set, as a run of the page does: with the run's settings and seed, its bits.
+        """Train on a split of a data set with the settings and the seed of a run; it scores the same bits as the run.
 
-        It is `fit` on dataset.X[split.train], where split.labeled says which rows are labeled, but that the
-        split's own scaling holds, which under the protocol "published" is that of more rows. report: called
-        after each epoch with the epochs done and all of them; what it raises stops the training. Errors as fit.
+        The scaling comes from the split; under the protocol "published" it covers more than the training rows.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Rows and features.
+        split : Split
+            Training rows (`split.train`) and the labeled anomalies among them (`split.labeled`).
+        report : callable
+            Called after each epoch with (epochs done, all epochs), pretraining included; an exception stops training.
+
+        Returns
+        -------
+        AnoOnlyDetector
+            The detector itself.
+
+        Raises
+        ------
+        InvalidInput, TrainingDiverged
+            As for `fit`.
         """
-        self._forget()
+        self._reset()
         with _as_value_errors():
             config, device = self._config(), resolve_device(self.device)
         network = train_network(dataset, split, config, device, report)
         self.n_features_in_ = dataset.columns
-        self._keep(network)
+        self._set_fitted(network)
         return self
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Anomaly scores of rows X [rows, features], higher is more anomalous, float64 [rows].
+        """Return the anomaly score of each row; it does not depend on the other rows.
 
-        A row's score does not depend on the rows beside it. Raises ValueError for rows unlike those
-        of fit, and where a score would not be a finite number; NotFittedError before fit.
+        Parameters
+        ----------
+        X : array-like [rows, features]
+            Rows with the features of `fit`.
+
+        Returns
+        -------
+        float64 [rows]
+            Scores; higher is more anomalous.
+
+        Raises
+        ------
+        ValueError
+            If the features differ from those of `fit`.
+        InfiniteScore
+            If the score of a row is not a finite number.
+        NotFittedError
+            If the detector is not fitted.
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float32, reset=False)
         scores = self.network_.scores(rows)
         if not (finite := np.isfinite(scores)).all():
             row = int(np.flatnonzero(~finite)[0])
-            sentence = f"Row {row} of X is so far out of the training rows' range that its score is infinite."
+            sentence = f"Row {row} of X is so far outside the range of the training rows that its score is infinite."
             raise InfiniteScore(sentence, row)
         return scores
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """1 for rows of X whose score is above threshold_, else 0, int64 [rows]; errors as decision_function."""
+        """Return 1 for rows of X that score above threshold_, else 0, int64 [rows]; raise as decision_function."""
         return self._above(self.decision_function(X))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted detector as one .safetensors file: tensors, and JSON in its metadata; no pickle.
+        """Write the fitted detector to one .safetensors file: tensors, and JSON in the metadata; no pickle.
 
-        A random_state that is no number is kept as the seed that it drew. Raises NotFittedError and OSError.
+        A `random_state` that is a generator is saved as the seed that it drew.
+
+        Raises
+        ------
+        NotFittedError
+            If the detector is not fitted.
+        OSError
+            If the file cannot be written.
         """
-        write_model(path, *self._contents())
+        write_model(path, *self._serialized())
 
     def to_bytes(self) -> bytes:
-        """The content of the file that `save` writes; raises NotFittedError."""
-        return model_bytes(*self._contents())
+        """Return the content of the file that `save` writes; raise NotFittedError if the detector is not fitted."""
+        return model_bytes(*self._serialized())
 
-    def _contents(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _serialized(self) -> tuple[dict[str, Any], dict[str, Any]]:
         check_is_fitted(self)
         params = self.get_params(deep=False)
         if not isinstance(self.random_state, (int, np.integer, type(None))):
@@ -193,10 +276,15 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """The detector that `save` wrote: it scores the same bits, and can be cloned and fitted anew.
+        """Read a detector that `save` wrote; it scores the same bits, and can be cloned and fitted again.
 
-        Nothing in the file is executed. Raises BadModelFile with one sentence for a file that cannot
-        be read, is damaged or not ours, or holds a network that this version would score otherwise.
+        Nothing in the file is executed.
+
+        Raises
+        ------
+        BadModelFile
+            If the file cannot be read, is damaged, is no detector, or holds a network that this version would score
+            differently.
         """
         shown = printable(os.fspath(path))
         document, tensors = read_model(path)
@@ -204,7 +292,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             return cls._restored(document, tensors, shown)
         except BadModelFile:
             raise
-        except Exception as error:  # what was made up to look like a detector fails wherever it is unlike one
+        except Exception as error:  # a forged file can fail anywhere
             raise BadModelFile(f"{shown} does not hold what a saved AnoOnlyDetector holds.") from error
 
     @classmethod
@@ -212,32 +300,32 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         baseline = document["config_"]["baseline"]
         if document["revision"] != revision_of(baseline):
             raise BadModelFile(
-                f"{shown} was saved by {printable(document['saved_by'])}, whose {baseline} scores otherwise "
-                f"than that of anoonly {__version__}: fit it anew."
+                f"{shown} was saved by {printable(document['saved_by'])}, whose {baseline} scores differently "
+                f"from that of anoonly {__version__}: fit it again."
             )
         detector, config = cls(**document["params"]), make_config(dataset="X", **document["config_"])
         network = network_from_tensors(config, tensors)
         threshold, names, prepared = (document[name] for name in ("threshold_", "feature_names_in_", "preparation_"))
         if not np.isfinite(float(threshold)):
-            raise ValueError("a threshold that is no number")
+            raise ValueError("threshold is not finite")
         if names is not None:
             if len(names) != network.columns or not all(isinstance(name, str) for name in names):
-                raise ValueError("feature names that do not fit")
+                raise ValueError("feature names do not match")
             detector.feature_names_in_ = np.array(names, dtype=object)
         preparation = None if prepared is None else Preprocessing.model_validate(prepared)
         if preparation is not None and len(preparation.features) != network.columns:
-            raise ValueError("a preparation that makes other features")
+            raise ValueError("preparation makes other features")
         detector.n_features_in_ = network.columns
-        detector._keep(network, float(threshold), preparation)
+        detector._set_fitted(network, float(threshold), preparation)
         return detector
 
-    def _forget(self) -> None:
-        """A fit that fails leaves no detector made of two halves."""
+    def _reset(self) -> None:
+        """Delete all fitted attributes, so that a fit that fails leaves no half of an older detector."""
         for name in [*vars(self)]:
             if name.endswith("_"):
                 delattr(self, name)
 
-    def _keep(
+    def _set_fitted(
         self, network: DetectorNetwork, threshold: float | None = None, preparation: Preprocessing | None = None
     ) -> None:
         scores = network.training_scores
@@ -253,17 +341,17 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return labels
 
     def _config(self) -> RunConfig:
-        """What the parameters make of a run; raises InvalidInput, or InvalidConfig as make_config does."""
+        """Return the RunConfig of the parameters; raise InvalidInput or InvalidConfig."""
         share: object = self.contamination
         if not (isinstance(share, Real) and 0 < float(share) <= 0.5):
             raise InvalidInput(f"contamination must be a number above 0 and up to 0.5, not {share!r}.")
         if self.baseline == "XGBOD":
-            raise InvalidInput("XGBOD does not train in this engine: use PyOD's own, pyod.models.xgbod.XGBOD.")
-        known = BASELINES.get(self.baseline) if isinstance(self.baseline, str) else None
-        if known is not None and not known.has("lambda_n") and self.lambda_n is not None:
+            raise InvalidInput("XGBOD does not train in this engine: use pyod.models.xgbod.XGBOD instead.")
+        baseline = BASELINES.get(self.baseline) if isinstance(self.baseline, str) else None
+        if baseline is not None and not baseline.has("lambda_n") and self.lambda_n is not None:
             raise InvalidInput(f"{self.baseline} has no lambda_n: set lambda_n=None.")
-        given = {name: getattr(self, name) for name in SETTINGS if name != "seed"}
-        return make_config(dataset="X", seed=self._seed(), **given)
+        settings = {name: getattr(self, name) for name in SETTINGS if name != "seed"}
+        return make_config(dataset="X", seed=self._seed(), **settings)
 
     def _seed(self) -> int:
         if self.random_state is None:
@@ -276,7 +364,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
 
 def _labels(y: ArrayLike, rows: np.ndarray) -> np.ndarray:
-    """y as int64 [rows], checked: both kinds of rows are needed."""
+    """Return y as int64 [rows]; raise InvalidInput unless it holds zeros and ones, and both."""
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
     if not np.isin(labels, (0, 1)).all():
@@ -285,13 +373,13 @@ def _labels(y: ArrayLike, rows: np.ndarray) -> np.ndarray:
         raise InvalidInput("y holds no labeled anomaly: at least one row must be 1.")
     if not (labels == 0).any():
         raise InvalidInput("y holds labeled anomalies only: at least one row must be 0, unlabeled.")
-    found: np.ndarray = labels.astype(np.int64)
-    return found
+    checked: np.ndarray = labels.astype(np.int64)
+    return checked
 
 
 @contextmanager
 def _as_value_errors() -> Iterator[None]:
-    """The core's errors as the ValueErrors that scikit-learn's tools expect, with the same sentence."""
+    """Turn errors of the core into InvalidInput, a ValueError as scikit-learn expects, with the same sentence."""
     try:
         yield
     except InvalidInput:

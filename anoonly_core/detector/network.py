@@ -1,4 +1,4 @@
-"""A network trained on a split, with all that it needs to score rows, and the tensors that a file keeps of it."""
+"""Network of one run with the scaling that it needs to score rows, and the tensors of its file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,26 @@ __all__ = ["DetectorNetwork", "Report", "network_from_tensors", "train_network"]
 Report = Callable[[int, int], None]
 
 
-# Tensors that format 1 of the file calls otherwise than the code.
+# Tensors whose names in files of format 1 differ from the code.
 FILE_NAMES = {"center": "centre"}
 
 
 @dataclass(frozen=True, eq=False)
 class DetectorNetwork:
-    """One run's network.
+    """Trained network of one run.
 
-    minimum, scale: float32 [columns], how it sees a row. training_scores: float64 [rows], of the rows it was
-    trained on. The head is in eval mode for good: threads that score at once would otherwise switch it under
-    each other.
+    The head stays in eval mode, so that several threads can score at once.
+
+    Attributes
+    ----------
+    config : RunConfig
+        Settings of the run.
+    head : Head
+        The trained layers, in eval mode.
+    minimum, scale : float32 [columns]
+        Input scaling: (x - minimum) / scale.
+    training_scores : float64 [rows]
+        Scores of the training rows.
     """
 
     config: RunConfig
@@ -45,35 +54,35 @@ class DetectorNetwork:
 
     @property
     def columns(self) -> int:
-        """How many features a row has."""
+        """Number of features of a row."""
         return len(self.minimum)
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Scores of rows X, float32 [rows, columns], as float64 [rows]; no finite number far out of the range."""
+        """Return the scores, float64 [rows], of rows X, float32 [rows, columns]; infinite far outside the range."""
         return self._row_by_row(self.head.score, X).astype(np.float64)
 
     def hidden(self, X: np.ndarray) -> np.ndarray:
-        """What it sees in rows X before its last layer, float32 [rows, features]."""
+        """Return the features of rows X in front of the last layer, float32 [rows, features]."""
         return self._row_by_row(self.head.hidden, X)
 
     def _row_by_row(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = torch.from_numpy((X - self.minimum) / self.scale)
-        (found,) = self.head.map_rows(function, [scaled.to(self.head.lambda_n.device)])
-        return np.asarray(found.cpu().numpy())
+        (values,) = self.head.map_rows(function, [scaled.to(self.head.lambda_n.device)])
+        return np.asarray(values.cpu().numpy())
 
     def on_cpu(self) -> DetectorNetwork:
-        """The same where there is no GPU."""
+        """Return the network on the CPU: a copy if it is on a GPU, else itself."""
         return replace(self, head=deepcopy(self.head).cpu()) if self.head.lambda_n.is_cuda else self
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that a file keeps of it beside its settings, on the CPU."""
-        kept = {
+        """Return all tensors of the file, on the CPU: weights under "head.", scaling and training scores."""
+        tensors = {
             f"head.{FILE_NAMES.get(name, name)}": tensor.cpu().contiguous()
             for name, tensor in self.head.state_dict().items()
         }
         arrays = {"minimum": self.minimum, "scale": self.scale, "decision_scores_": self.training_scores}
-        return kept | {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+        return tensors | {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
 def train_network(
@@ -84,11 +93,30 @@ def train_network(
     report: Report = lambda done, total: None,
     use_cache: bool = True,
 ) -> DetectorNetwork:
-    """Train one run's network on its split, as run.run does.
+    """Train the network of one run on a split, as `run` does.
 
-    report: called after each epoch with the epochs done and all of them, pretraining counted in; what it raises
-    stops the training. remember: whether a pretraining may be taken from and kept in this process. Raises
-    TrainingDiverged where the scores stop being finite numbers.
+    Parameters
+    ----------
+    dataset, split : Dataset, Split
+        Rows to train on.
+    config : RunConfig
+        Settings of the run.
+    device : {"cpu", "cuda"}
+        Device for training.
+    report : callable
+        Called after each epoch with (epochs done, all epochs), pretraining included; an exception stops training.
+    use_cache : bool
+        Whether a pretraining may be read from and written to the cache of this process.
+
+    Returns
+    -------
+    DetectorNetwork
+        The network with the scores of its training rows.
+
+    Raises
+    ------
+    TrainingDiverged
+        If a score is not a finite number.
     """
     assert config.epochs is not None
     stack = Stack(dataset, [config], [split], device)
@@ -104,22 +132,22 @@ def train_network(
 
 
 def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> DetectorNetwork:
-    """The network whose tensors these are; some exception where they are not those of such a network."""
+    """Build a network from the tensors of its file; raise ValueError, KeyError or the like if they do not fit."""
     names = {in_file: name for name, in_file in FILE_NAMES.items()}
     stored = {name.removeprefix("head."): tensor for name, tensor in tensors.items() if name.startswith("head.")}
     weights = {names.get(name, name): tensor for name, tensor in stored.items()}
     arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("head.")}
     if set(arrays) != {"minimum", "scale", "decision_scores_"}:
-        raise ValueError("other tensors than a detector's")
+        raise ValueError("tensors differ from those of a detector")
     minimum, scale, scores = arrays["minimum"], arrays["scale"], arrays["decision_scores_"]
-    kinds = [array.dtype.str[1:] for array in (minimum, scale, scores)]
-    if kinds != ["f4", "f4", "f8"] or not minimum.shape == scale.shape == (len(minimum),) or scores.ndim != 1:
-        raise ValueError("other arrays than a detector's")
+    dtypes = [array.dtype.str[1:] for array in (minimum, scale, scores)]
+    if dtypes != ["f4", "f4", "f8"] or not minimum.shape == scale.shape == (len(minimum),) or scores.ndim != 1:
+        raise ValueError("arrays differ from those of a detector")
     if not all(np.isfinite(values).all() for values in (minimum, scale, scores)):
-        raise ValueError("values that are not finite")
-    with torch.device("meta"):  # so that no memory is taken for sizes that the file does not have
+        raise ValueError("values are not finite")
+    with torch.device("meta"):  # allocate nothing before the shapes are checked
         head = METHODS[config.baseline](1, len(minimum), config.norm, config.preset)
     if any(tensor.dtype != weights[name].dtype for name, tensor in head.state_dict().items()):
-        raise ValueError("a weight of another type")
+        raise ValueError("a weight has another type")
     head.load_state_dict(weights, assign=True)
     return DetectorNetwork(config, head.eval().requires_grad_(False), minimum, scale, scores)

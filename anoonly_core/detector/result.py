@@ -1,4 +1,4 @@
-"""A run's detector as its file holds it, and what it says of every row of the data set; without torch."""
+"""Detector of a run as a file, with the scores of all rows of its data set; without torch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ from anoonly_core.data.split import Split
 
 __all__ = ["DetectorResult", "row_parts"]
 
-# What a row was to the run, bit by bit: the published protocol has copies of a row on both sides.
+# Parts of the split, one bit each: under the published protocol a row can be both trained on and tested.
 ROW_PARTS = ("labeled anomaly", "pool", "tested")
 NO_PART = "left out"
 
 
 @dataclass(frozen=True, eq=False)
 class DetectorResult:
-    """file: what AnoOnlyDetector.load reads. scores: float64 [rows of the data set]; parts: int8 [rows], see parts_of.
+    """Detector of a run with the scores of all rows of its data set.
 
-    threshold: above it a row is flagged.
+    Attributes
+    ----------
+    file : bytes
+        Content of the file that AnoOnlyDetector.load reads.
+    scores : float64 [rows]
+        Score of each row of the data set.
+    parts : int8 [rows]
+        Bits of ROW_PARTS, see `row_parts`.
+    threshold : float
+        Rows with a higher score are flagged.
     """
 
     file: bytes
@@ -30,7 +39,7 @@ class DetectorResult:
     threshold: float
 
     def table(self, dataset: Dataset) -> pd.DataFrame:
-        """A row for each row of the data set: its place in its source, score, flag, known label and part."""
+        """Return one line per row of the data set: row id in the source, score, flag, known label and part."""
         label = np.where(dataset.y == 1, "anomaly", "normal")
         words = [
             " and ".join(word for bit, word in enumerate(ROW_PARTS) if code >> bit & 1) or NO_PART
@@ -48,7 +57,7 @@ class DetectorResult:
 
 
 def row_parts(dataset: Dataset, split: Split) -> np.ndarray:
-    """What each row of the data set is to a run, int8 [rows]: a bit for each of PARTS."""
+    """Return the parts of the split that each row belongs to, int8 [rows]; bit i is ROW_PARTS[i]."""
     parts = np.zeros(dataset.rows, dtype=np.int8)
     for bit, rows in enumerate((split.train[split.labeled], split.train[~split.labeled], split.test)):
         parts[rows] |= np.int8(1 << bit)

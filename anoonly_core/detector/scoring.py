@@ -1,4 +1,4 @@
-"""A run's network as a detector, and the rows that it scores: a file's, or the data set's own."""
+"""Train a run as a detector, and score the rows of a file or of its data set."""
 
 from __future__ import annotations
 
@@ -23,10 +23,26 @@ __all__ = ["ScoredTable", "detector_for_run", "detector_for_split", "detector_re
 
 
 def detector_for_run(config: RunConfig, report: Report = lambda done, total: None) -> AnoOnlyDetector:
-    """The run's network as a detector, by fitting it on the run's own split: its test rows have the run's scores.
+    """Train a run as a detector; its test rows have the scores of the run.
 
-    report: as in AnoOnlyDetector.fit_split. Raises InvalidInput for XGBOD, which is no network of ours, and what
-    loading, splitting and training raise.
+    Parameters
+    ----------
+    config : RunConfig
+        Settings of the run.
+    report : callable
+        See AnoOnlyDetector.fit_split.
+
+    Returns
+    -------
+    AnoOnlyDetector
+        The fitted detector, with the preparation of the data set if that is a file or an upload.
+
+    Raises
+    ------
+    InvalidInput
+        For XGBOD, which is no network of this engine.
+    AnoOnlyError
+        If loading, splitting or training fails.
     """
     dataset = load_cached(config.dataset)
     return detector_for_split(config, dataset, make_split(dataset, config), report)
@@ -35,16 +51,16 @@ def detector_for_run(config: RunConfig, report: Report = lambda done, total: Non
 def detector_for_split(
     config: RunConfig, dataset: Dataset, split: Split, report: Report = lambda done, total: None
 ) -> AnoOnlyDetector:
-    """A detector with a run's settings, fitted on a split of the run's data set; errors as detector_for_run."""
-    given = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
-    detector = AnoOnlyDetector(**given, random_state=config.seed)
+    """Train a detector with the settings of a run on a given split of its data set; raise as `detector_for_run`."""
+    settings = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
+    detector = AnoOnlyDetector(**settings, random_state=config.seed)
     detector.fit_split(dataset, split, report)
     detector.preparation_ = resolve(config.dataset).preprocessing
     return detector
 
 
 def detector_result(config: RunConfig, report: Report = lambda done, total: None) -> DetectorResult:
-    """The run's detector as a file, and its scores of all rows of the data set; errors as detector_for_run."""
+    """Train a run as a detector and score all rows of its data set; raise as `detector_for_run`."""
     detector = detector_for_run(config, report)
     dataset = load_cached(config.dataset)
     scores = detector.decision_function(dataset.X)
@@ -54,49 +70,79 @@ def detector_result(config: RunConfig, report: Report = lambda done, total: None
 
 @dataclass(frozen=True, eq=False)
 class ScoredTable:
-    """places: int64 [n], the rows that were scored, counted from 0 in their table.
+    """Scores of the rows of a table.
 
-    scores: float64 [n]; flagged: bool [n], those above the detector's threshold. left_out: how many rows lacked a
-    value. unknown: how many cells of a column held a word that is none of the detector's, by column.
+    Attributes
+    ----------
+    rows : int64 [n]
+        Rows that were scored, counted from 0 in their table.
+    scores : float64 [n]
+        Anomaly scores; higher is more anomalous.
+    flagged : bool [n]
+        Whether a score is above the threshold of the detector.
+    left_out : int
+        Number of rows that were skipped because a value was missing.
+    unknown : dict of int
+        Number of cells per column with a category that the detector does not know.
     """
 
-    places: np.ndarray
+    rows: np.ndarray
     scores: np.ndarray
     flagged: np.ndarray
     left_out: int
     unknown: dict[str, int]
 
     def table(self) -> pd.DataFrame:
-        """A row for each row that was scored."""
-        return pd.DataFrame({"row": self.places, "score": self.scores, "flagged": self.flagged})
+        """Return one line per scored row: row, score, flag."""
+        return pd.DataFrame({"row": self.rows, "score": self.scores, "flagged": self.flagged})
 
 
 def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> ScoredTable:
-    """Score a file's rows, as data.files.read_table reads them; shown: its name in sentences.
+    """Score the rows of a file.
 
-    Its columns become features as those of the table that the detector was fitted on did; where the detector
-    knows of none, its columns of numbers are the features, in order, but for a label column. Raises BadDataFile
-    where they are not those of the detector, or a score would not be a finite number.
+    The columns are prepared as those of the training table. A detector without a preparation takes the columns of
+    numbers, in order, without the label column.
+
+    Parameters
+    ----------
+    detector : AnoOnlyDetector
+        A fitted detector.
+    table : DataFrame
+        Rows, as `read_table` reads them.
+    shown : str
+        Name of the file in error sentences.
+
+    Returns
+    -------
+    ScoredTable
+        Scores of all rows without missing values.
+
+    Raises
+    ------
+    BadDataFile
+        If the columns do not fit the detector, or a score is not finite.
     """
-    preparation = detector.preparation_ or _as_they_are(detector, table, shown)
+    preparation = detector.preparation_ or _unprepared(detector, table, shown)
     X, kept = preparation.apply(table, shown)
-    places = np.flatnonzero(kept)
-    rows = np.asarray(X, dtype=np.float32)
+    rows = np.flatnonzero(kept)
+    features = np.asarray(X, dtype=np.float32)
     try:
         scores = detector.decision_function(
-            pd.DataFrame(rows, columns=detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else rows
+            pd.DataFrame(features, columns=detector.feature_names_in_)
+            if hasattr(detector, "feature_names_in_")
+            else features
         )
     except InfiniteScore as error:
-        row = places[error.row]
+        row = rows[error.row]
         raise BadDataFile(
-            f"{shown}: row {row} is so far out of the training rows' range that its score is infinite."
+            f"{shown}: row {row} is so far outside the range of the training rows that its score is infinite."
         ) from error
     flagged = scores > detector.threshold_
-    return ScoredTable(places, scores, flagged, int((~kept).sum()), preparation.unknown_words(table.iloc[places]))
+    return ScoredTable(rows, scores, flagged, int((~kept).sum()), preparation.unknown_words(table.iloc[rows]))
 
 
-def _as_they_are(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> Preprocessing:
-    """Columns that are the features: by the names that the detector was fitted with, else those that hold numbers."""
+def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> Preprocessing:
+    """Return a preparation that keeps columns: by the feature names of the detector, else all columns of numbers."""
     names = getattr(detector, "feature_names_in_", None)
     if names is None:
         label = find_label_column(table, TableSchema())

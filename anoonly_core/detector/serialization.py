@@ -1,4 +1,4 @@
-"""A fitted detector on disk: one .safetensors file, its tensors and, as JSON in the metadata, all else; no pickle."""
+"""File of a fitted detector: .safetensors, with everything but the tensors as JSON in the metadata; no pickle."""
 
 from __future__ import annotations
 
@@ -23,37 +23,47 @@ FORMAT = "anoonly-detector/1"
 
 
 def model_bytes(document: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
-    """A document that JSON can hold and contiguous tensors on the CPU, as one file's content."""
-    text = json.dumps(document, default=lambda value: value.item())  # NumPy's numbers as Python's
+    """Encode a JSON document and contiguous CPU tensors as the content of one file."""
+    text = json.dumps(document, default=lambda value: value.item())  # NumPy scalars become Python numbers
     metadata = {"format": FORMAT, "detector": text, "sha256": _digest(text, tensors)}
     return bytes(safetensors.save(tensors, metadata))
 
 
 def write_model(path: str | os.PathLike[str], document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write what `model_bytes` makes, whole or not at all; raises OSError where the file cannot be written."""
+    """Write the content of `model_bytes`, whole or not at all; raise OSError if that fails."""
     write_atomic(Path(path), model_bytes(document, tensors))
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The document and the tensors that `write_model` wrote; nothing in the file is executed.
+    """Read the document and the tensors that `write_model` wrote; nothing in the file is executed.
 
-    Raises BadModelFile with one sentence for a file that cannot be read, is damaged or not ours.
+    Returns
+    -------
+    document : dict
+        The JSON document.
+    tensors : dict of Tensor
+        Copies of the tensors, on the CPU.
+
+    Raises
+    ------
+    BadModelFile
+        If the file cannot be read, is damaged, or is no detector.
     """
     shown = printable(os.fspath(path))
     try:
         with safe_open(os.fspath(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            kind = metadata.get("format", "")
-            # Copies, which a file that changes later does not change.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()} if kind == FORMAT else {}  # noqa: SIM118
+            file_format = metadata.get("format", "")
+            # Copies: the file may change later.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()} if file_format == FORMAT else {}  # noqa: SIM118
     except OSError as error:
         raise BadModelFile(f"{shown} cannot be read: {error.strerror or error}.") from error
     except SafetensorError as error:
         raise BadModelFile(f"{shown} is no .safetensors file, or a damaged one.") from error
-    if kind != FORMAT:
-        ours = kind.startswith(FORMAT.split("/")[0])
-        what = f"has the format {printable(kind)}, not {FORMAT}" if ours else "holds no AnoOnlyDetector"
-        raise BadModelFile(f"{shown} {what}.")
+    if file_format != FORMAT:
+        ours = file_format.startswith(FORMAT.split("/")[0])
+        problem = f"has the format {printable(file_format)}, not {FORMAT}" if ours else "holds no AnoOnlyDetector"
+        raise BadModelFile(f"{shown} {problem}.")
     text = metadata.get("detector", "")
     if metadata.get("sha256") != _digest(text, tensors):
         raise BadModelFile(f"{shown} is damaged: its checksum does not fit.")
@@ -61,7 +71,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
 
 
 def _digest(text: str, tensors: dict[str, Tensor]) -> str:
-    """SHA-256 of all that is read back, which a .safetensors file does not check by itself."""
+    """Return the SHA-256 of document and tensors; a .safetensors file has no checksum."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())

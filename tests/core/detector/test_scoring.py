@@ -115,7 +115,7 @@ def test_a_fit_is_stopped_by_its_report() -> None:
 
 
 def test_xgbod_has_no_detector() -> None:
-    with pytest.raises(InvalidInput, match=r"^XGBOD does not train in this engine: use PyOD's own, .*\.$"):
+    with pytest.raises(InvalidInput, match=r"^XGBOD does not train in this engine: use pyod.*instead\.$"):
         detector_for_run(make_config(baseline="XGBOD"))
 
 
@@ -208,7 +208,7 @@ def test_rows_that_lack_a_value_are_left_out_where_they_were_at_the_fit(cars: st
     table.loc[0, "weight"] = np.nan
     found = score_table(fitted, table, "cars")
     missing = [row for row in range(240) if row % 20 == 7 or row == 0]
-    assert found.left_out == 13 and found.places.tolist() == [row for row in range(240) if row not in missing]
+    assert found.left_out == 13 and found.rows.tolist() == [row for row in range(240) if row not in missing]
     with pytest.raises(BadDataFile, match="every row has a missing value"):
         score_table(fitted, table.iloc[[0, 7]].reset_index(drop=True), "cars")
 
@@ -236,7 +236,7 @@ def test_a_row_without_a_finite_score_is_named_by_its_place_in_the_file(cars: st
     table = read_table(Path("cars.csv"))
     table.loc[9, "weight"] = 9e37  # row 7 is left out, so that this is the ninth that is scored
     fitted.network_.scale[0] = 1e-3
-    with pytest.raises(BadDataFile, match=r"^cars: row 9 is so far out of the training rows' range .* infinite\.$"):
+    with pytest.raises(BadDataFile, match=r"^cars: row 9 is so far outside the range .* infinite\.$"):
         score_table(fitted, table, "cars")
 
 

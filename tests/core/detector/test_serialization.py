@@ -188,10 +188,10 @@ def test_a_file_of_another_version_of_the_head_is_refused(tmp_path: Path, monkey
     _, path = saved(tmp_path)
     with monkeypatch.context() as patch:
         patch.setitem(BASELINES, "DevNet", replace(BASELINES["DevNet"], revision=99))
-        assert "DevNet scores otherwise" in refused(path)
+        assert "DevNet scores differently" in refused(path)
     with monkeypatch.context() as patch:
         patch.setattr(keys, "ENGINE_REVISION", 99)
-        assert "fit it anew" in refused(path)
+        assert "fit it again" in refused(path)
     AnoOnlyDetector.load(path)
 
 
