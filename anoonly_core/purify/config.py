@@ -1,4 +1,4 @@
-"""PurifyConfig: how a pool is cleaned before the final head trains on the rest; without torch."""
+"""PurifyConfig: settings of cleaning a pool before the final head trains on the rest; without torch."""
 
 from __future__ import annotations
 
@@ -19,15 +19,21 @@ __all__ = ["KEEP_20", "MAX_PARTS", "POOL_SCORERS", "PURIFY_RULES", "PoolScorer",
 
 MAX_PARTS = 20
 MAX_REMOVED = 0.95
-KEEP_20 = 0.8  # the paper's preset: only the least suspicious fifth of the pool stays
+KEEP_20 = 0.8  # preset of the LLBNAD paper: keep the fifth of the pool with the lowest scores
 
 
 @dataclass(frozen=True)
 class PoolScorer:
-    """What a model of the first stage is.
+    """Model of the first stage.
 
-    label, summary: for the page. system: the run that such a model trains as, for the final head's
-    run. sees_labels: whether the labeled anomalies are among its training rows.
+    Attributes
+    ----------
+    label, summary : str
+        Texts of the page.
+    system : callable
+        Turns the run of the final head into the run of a first-stage model.
+    sees_labels : bool
+        Whether the labeled anomalies are among the training rows of the model.
     """
 
     label: str
@@ -37,13 +43,13 @@ class PoolScorer:
 
 
 def _at_one(run: RunConfig) -> RunConfig:
-    """The same head at λ_n = 1, with the norm that is published with it unless another was chosen."""
+    """Return the same head at λ_n = 1, with its published norm unless another norm was chosen."""
     paired = BASELINES[run.baseline].paired_norm(run.lambda_n or 0.0, run.preset)
     return run.with_(lambda_n=1.0, norm=None if run.norm == paired else run.norm)
 
 
 def _as_published(baseline: str) -> Callable[[RunConfig], RunConfig]:
-    """This system as the paper states it, on the same rows."""
+    """Return a function that trains `baseline` as the paper states, on the rows of a run."""
     published = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate"))
     return lambda run: run.with_(baseline=baseline, lambda_n=1.0, preset="paper", **published)
 
@@ -74,17 +80,29 @@ POOL_SCORERS: Mapping[str, PoolScorer] = MappingProxyType(
 PURIFY_RULES = {
     "scorer": f"one of {', '.join(POOL_SCORERS)}",
     "parts": f"a whole number from 1 to {MAX_PARTS}",
-    "remove": f"a number from 0 to {MAX_REMOVED}, the share of the pool's rows that is taken away",
+    "remove": f"a number from 0 to {MAX_REMOVED}, the share of the pool's rows to remove",
 }
 
 
 class PurifyConfig(BaseModel):
-    """Everything that decides what comes of cleaning a pool, apart from the data itself.
+    """Settings that decide the result of cleaning a pool, apart from the data.
 
-    run: the final head's run, whose pool it is. scorer: what scores the pool's rows, see SCORERS.
-    parts: K, how many models there are, each trained on one part of the pool. remove: q, the share of
-    the pool's rows that is taken away; None: as large as the contamination, where it is known.
-    Build it with `make_purify_config`, which turns pydantic's report into one sentence.
+    Build it with `make_purify_config`, which reports the first invalid setting in one sentence.
+
+    Attributes
+    ----------
+    run : RunConfig
+        Run of the final head; its pool is cleaned.
+    scorer : str
+        Model that scores the pool, a key of POOL_SCORERS.
+    parts : int
+        Number K of models, each trained on one part of the pool.
+    remove : float or None
+        Share q of the pool rows to remove; None is the contamination of the pool, if that is known.
+
+    Notes
+    -----
+    Source: LLBNAD, arXiv 2508.07441; docs/methods.md § 7.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -104,26 +122,29 @@ class PurifyConfig(BaseModel):
     @field_validator("remove")
     @classmethod
     def _one_zero(cls, value: float | None) -> float | None:
-        return None if value is None else value + 0.0  # -0.0 and 0 are one setting, one key
+        return None if value is None else value + 0.0  # -0.0 and 0 are the same setting with the same key
 
     @model_validator(mode="after")
     def _has_a_pool_loss(self) -> PurifyConfig:
         if not BASELINES[self.run.baseline].has("lambda_n"):
-            heads = ", ".join(name for name, own in BASELINES.items() if own.has("lambda_n"))
+            heads = ", ".join(name for name, baseline in BASELINES.items() if baseline.has("lambda_n"))
             raise PydanticCustomError(
                 "misfit", "{sentence}", {"sentence": f"{self.run.baseline} cannot be the final head: take {heads}."}
             )
         return self
 
     def canonical(self) -> str:
-        """The config as one line of JSON, equal for equal configs."""
+        """Return the config as one line of JSON; equal configs give equal lines."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
 
 def make_purify_config(run: RunConfig, **values: Any) -> PurifyConfig:
-    """A PurifyConfig from settings by name; None means the default.
+    """Build a PurifyConfig from settings by name; None means the default.
 
-    Raises InvalidConfig with one sentence about the first setting that cannot be.
+    Raises
+    ------
+    InvalidConfig
+        With one sentence about the first invalid setting.
     """
     given = {name: value for name, value in values.items() if value is not None}
     try:

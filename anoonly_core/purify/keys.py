@@ -1,4 +1,4 @@
-"""The store keys of the two stages of cleaning."""
+"""Store keys of the two stages of purify."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from anoonly_core.results.keys import digest, run_key
 __all__ = ["pool_scores_key", "purify_key"]
 
 
-PURIFY_REVISION = 1  # the same for what purify does beside training
+PURIFY_REVISION = 1  # increase when the partition, the mean score or the removal changes
 
 
 def pool_scores_key(config: PurifyConfig) -> str:
-    """The key of a cleaning's first stage, whatever it removes then."""
-    models = run_key(POOL_SCORERS[config.scorer].system(config.run))  # with the revision of their own code
+    """Return the key of the first stage; it does not depend on the share that is removed later."""
+    models = run_key(POOL_SCORERS[config.scorer].system(config.run))  # includes the revision of the scorer's code
     stage = [PURIFY_REVISION, run_key(config.run), config.scorer, models, config.parts]
     return digest({"suspected": stage})
 
 
 def purify_key(config: PurifyConfig) -> str:
-    """The key of what comes of cleaning a pool."""
+    """Return the key of the result of both stages."""
     return digest({"purified": pool_scores_key(config), "remove": config.remove})

@@ -1,4 +1,4 @@
-"""What comes of cleaning a pool, as the page draws it and the store keeps it; without torch."""
+"""Results of cleaning a pool, for the page and the store; without torch."""
 
 from __future__ import annotations
 
@@ -24,15 +24,21 @@ __all__ = [
     "removal_curve",
 ]
 
-DEFAULT_REMOVED_SHARE = 0.05  # is taken away where nobody knows the contamination
+DEFAULT_REMOVED_SHARE = 0.05  # removed if the contamination is unknown
 
 
 @dataclass(frozen=True, eq=False)
 class RemovalCurve:
-    """What would be taken away with the m most suspicious rows, for m = 0 to n.
+    """Effect of removing the m rows with the highest scores, for m = 0 to n.
 
-    share: m / n [n + 1]. recall: the share of the contaminants that is among them. precision: the
-    share of them that contaminates, NaN for m = 0.
+    Attributes
+    ----------
+    share : float64 [n + 1]
+        m / n.
+    recall : float64 [n + 1]
+        Share of all contaminants that is removed.
+    precision : float64 [n + 1]
+        Share of contaminants among the removed rows; NaN for m = 0.
     """
 
     share: np.ndarray
@@ -41,26 +47,49 @@ class RemovalCurve:
 
 
 def removal_curve(is_contaminant: np.ndarray, scores: np.ndarray) -> RemovalCurve:
-    """Recall and precision of taking rows away from the most suspicious on; bool [n] with one at least, float [n]."""
-    found = np.append(0, np.cumsum(is_contaminant[descending_order(scores)]))
-    count = np.arange(len(found))
+    """Return recall and precision of removing rows in descending order of score.
+
+    Parameters
+    ----------
+    is_contaminant : bool [n]
+        Whether a pool row is an anomaly; at least one is.
+    scores : float [n]
+        Scores of the pool rows; higher is more suspicious.
+
+    Returns
+    -------
+    RemovalCurve
+        One point per number of removed rows.
+    """
+    hits = np.append(0, np.cumsum(is_contaminant[descending_order(scores)]))
+    count = np.arange(len(hits))
     with np.errstate(invalid="ignore"):
-        return RemovalCurve(count / len(is_contaminant), found / found[-1], found / count)
+        return RemovalCurve(count / len(is_contaminant), hits / hits[-1], hits / count)
 
 
 def descending_order(scores: np.ndarray) -> np.ndarray:
-    """Places from the most suspicious on; equals in their old order."""
+    """Return the indices that sort scores in descending order; equal scores keep their order."""
     return np.argsort(-scores, kind="stable")
 
 
 @dataclass(frozen=True, eq=False)
 class PoolScores:
-    """One pool after the first stage.
+    """Scores of the rows of one pool, after the first stage.
 
-    rows: int64 [n], the pool's rows as positions in the Dataset, in the split's order, each once
-    however often training repeats it. contaminates: bool [n], whether each is really an anomaly.
-    score: float64 [n], S, the mean over the K models, higher is more suspicious. before: the plain run's
-    metrics on the test rows; oracle: those without the contaminants, None where none is known.
+    Attributes
+    ----------
+    config : PurifyConfig
+        Settings of both stages.
+    rows : int64 [n]
+        Pool rows as indices in the Dataset, in the order of the split, each once even if training repeats it.
+    is_contaminant : bool [n]
+        Whether the row is really an anomaly; all False if the data set has unlabeled rows.
+    score : float64 [n]
+        Mean score S over the K models; higher is more suspicious.
+    before : Metrics
+        Test metrics of the final head trained on the whole pool.
+    oracle : Metrics or None
+        Test metrics of the final head trained without the contaminants; None if no contaminant is known.
     """
 
     config: PurifyConfig
@@ -72,29 +101,29 @@ class PoolScores:
 
     @cached_property
     def aucroc(self) -> float | None:
-        """How well S tells the contaminants from the other rows, 0 to 1; None where there is one kind alone."""
+        """AUCROC of S for contaminants against other pool rows, 0 to 1; None unless the pool has both."""
         if self.is_contaminant.all() or not self.is_contaminant.any():
             return None
         return metrics(self.is_contaminant.astype(np.int8), self.score).aucroc
 
     def share(self, remove: float | None) -> float:
-        """q: as it is asked for, or else the pool's contamination, or GUESSED_SHARE where none is known."""
+        """Return `remove`; for None the contamination, or DEFAULT_REMOVED_SHARE if that is 0 or unknown."""
         return (float(self.is_contaminant.mean()) or DEFAULT_REMOVED_SHARE) if remove is None else remove
 
     def rows_to_remove(self, remove: float | None) -> np.ndarray:
-        """Places of the rows that are taken away, the most suspicious first, int64 [round(q · n)]; one row stays."""
+        """Return the indices in `rows`, int64, of the round(q · n) rows with the highest scores; at least one row stays."""
         count = min(round(self.share(remove) * len(self.rows)), len(self.rows) - 1)
         return descending_order(self.score)[:count]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All but the config, for Store.put_arrays."""
-        found = {"rows": self.rows, "contaminates": self.is_contaminant, "score": self.score}
-        found |= {"before": np.array(astuple(self.before))}
-        return found if self.oracle is None else found | {"oracle": np.array(astuple(self.oracle))}
+        """Return everything but the config as arrays for Store.put_arrays."""
+        arrays = {"rows": self.rows, "contaminates": self.is_contaminant, "score": self.score}
+        arrays |= {"before": np.array(astuple(self.before))}
+        return arrays if self.oracle is None else arrays | {"oracle": np.array(astuple(self.oracle))}
 
     @classmethod
     def from_arrays(cls, config: PurifyConfig, arrays: Mapping[str, np.ndarray]) -> PoolScores:
-        """What `arrays` gave; KeyError where one is missing."""
+        """Build the scores from the arrays that `arrays` returned; raise KeyError if one is missing."""
         oracle = Metrics(*arrays["oracle"].tolist()) if "oracle" in arrays else None
         before = Metrics(*arrays["before"].tolist())
         return cls(config, arrays["rows"], arrays["contaminates"], arrays["score"], before, oracle)
@@ -102,9 +131,18 @@ class PoolScores:
 
 @dataclass(frozen=True, eq=False)
 class PurifyResult:
-    """The final head without the suspicious rows.
+    """Test metrics of the final head after cleaning the pool.
 
-    after: its metrics on the test rows. random: the same where as many rows were drawn blindly.
+    Attributes
+    ----------
+    config : PurifyConfig
+        Settings of both stages.
+    pool_scores : PoolScores
+        Result of the first stage.
+    after : Metrics
+        Metrics without the rows that have the highest scores.
+    random : Metrics
+        Metrics without as many rows drawn at random.
     """
 
     config: PurifyConfig
@@ -114,47 +152,47 @@ class PurifyResult:
 
     @property
     def removed(self) -> np.ndarray:
-        """Places of the rows that were taken away, see Suspicion.suspects."""
+        """Indices in the pool of the removed rows, see PoolScores.rows_to_remove."""
         return self.pool_scores.rows_to_remove(self.config.remove)
 
     @property
     def variants(self) -> dict[str, Metrics]:
-        """The metrics by the pool that was trained on; no oracle where no contaminant is known."""
-        found = {"before": self.pool_scores.before, "after": self.after, "random": self.random}
-        return found if self.pool_scores.oracle is None else found | {"oracle": self.pool_scores.oracle}
+        """Metrics by training pool: "before", "after", "random", and "oracle" if a contaminant is known."""
+        variants = {"before": self.pool_scores.before, "after": self.after, "random": self.random}
+        return variants if self.pool_scores.oracle is None else variants | {"oracle": self.pool_scores.oracle}
 
     def summary(self) -> dict[str, Any]:
-        """As the command line prints it; s_aucroc, recall and precision are None where they have no meaning."""
+        """Return plain values as the command line prints them; s_aucroc, recall and precision are None if undefined."""
         is_contaminant, removed = self.pool_scores.is_contaminant, self.removed
-        known, found = int(is_contaminant.sum()), int(is_contaminant[removed].sum())
+        contaminants, removed_contaminants = int(is_contaminant.sum()), int(is_contaminant[removed].sum())
         return {
             "config": self.config.model_dump(mode="json"),
             "counts": {
                 "pool": len(is_contaminant),
-                "contaminants": known,
+                "contaminants": contaminants,
                 "removed": len(removed),
-                "contaminants_removed": found,
+                "contaminants_removed": removed_contaminants,
             },
             "s_aucroc": self.pool_scores.aucroc,
-            "recall": found / known if known else None,
-            "precision": found / len(removed) if known and len(removed) else None,
-            "metrics": {name: own.as_dict() for name, own in self.variants.items()},
+            "recall": removed_contaminants / contaminants if contaminants else None,
+            "precision": removed_contaminants / len(removed) if contaminants and len(removed) else None,
+            "metrics": {name: variant.as_dict() for name, variant in self.variants.items()},
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What the suspicion does not hold, for Store.put_arrays."""
+        """Return the metrics that PoolScores does not hold, as arrays for Store.put_arrays."""
         return {"after": np.array(astuple(self.after)), "random": np.array(astuple(self.random))}
 
     @classmethod
     def from_arrays(
         cls, config: PurifyConfig, pool_scores: PoolScores, arrays: Mapping[str, np.ndarray]
     ) -> PurifyResult:
-        """What `arrays` gave; KeyError where one is missing."""
+        """Build the result from the arrays that `arrays` returned; raise KeyError if one is missing."""
         return cls(config, pool_scores, Metrics(*arrays["after"].tolist()), Metrics(*arrays["random"].tolist()))
 
 
 def pool_table(pool_scores: PoolScores, remove: float | None, dataset: Dataset) -> pd.DataFrame:
-    """The pool's rows, the most suspicious first: row id in the source, S, whether it is taken away, what it is."""
+    """Return one line per pool row, highest score first: row id in the source, S, removed, label in the file."""
     labels = np.where(dataset.y == 1, "anomaly", np.where(dataset.known, "normal", ""))
     table = pd.DataFrame(
         {

@@ -1,8 +1,8 @@
-"""Clean a pool in two stages (LLBNAD, arXiv 2508.07441), many seeds at once.
+"""Clean pools in two stages (LLBNAD, arXiv 2508.07441), many seeds at once.
 
-First the pool is cut into K parts; K fresh models, each trained on one part, score every row of it,
-so that a contaminant is judged by models that have not seen it. Then the final head trains on what
-is left without the most suspicious rows.
+Stage one cuts the pool into K parts and trains K fresh models, one per part. Every model scores every pool row, so
+that most models that score a contaminant were not trained on it. Stage two removes the rows with the highest mean
+scores and trains the final head on the rest. See docs/methods.md § 7.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, tra
 
 __all__ = ["compute_pool_scores", "partition", "pool_rows", "purify_many", "without"]
 
-SUSPICION, PURIFIED = "suspicion", "purified"  # the store's kinds
+SUSPICION, PURIFIED = "suspicion", "purified"  # kinds of store entries
 
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """A seed's rows: its split, and the pool's rows in it."""
+    """Split of one config and the pool rows in it."""
 
     config: PurifyConfig
     dataset: Dataset
@@ -41,93 +41,134 @@ class _Pool:
 
     @property
     def is_contaminant(self) -> np.ndarray:
-        """Which of its rows are anomalies, bool [n]: none where rows lack labels, for then nobody knows them all."""
+        """Whether each pool row is an anomaly, bool [n]; all False if the data set has unlabeled rows."""
         if self.dataset.unlabeled is not None:
             return np.zeros(len(self.rows), dtype=bool)
         return np.asarray(self.dataset.y[self.rows] == 1)
 
-    def final(self, taken: np.ndarray) -> TrainingTask:
-        """The final head without the rows at these places of the pool, on the same test rows."""
-        split = without(self.split, self.rows[taken])
+    def final(self, removed: np.ndarray) -> TrainingTask:
+        """Return the task of the final head without the pool rows at these indices, scoring the test rows."""
+        split = without(self.split, self.rows[removed])
         return TrainingTask(self.dataset, self.config.run, split, self.split.test)
 
     def metrics(self, scores: np.ndarray) -> Metrics:
-        """Of the test rows."""
+        """Return the metrics of scores of the test rows."""
         return metrics(self.dataset.y[self.split.test], scores)
 
 
 def purify_many(
     configs: Sequence[PurifyConfig], store: Store | None = None, report: Report = lambda done, total: None
 ) -> list[PurifyResult]:
-    """Clean each config's pool and train its final head; both stages of all configs in as few stacks as may be.
+    """Clean the pool of each config and train its final head; trainings of one shape share a stack.
 
-    What the store has is not trained again. report: called after every epoch with the epochs done and
-    all of them, once for each stage; what it raises stops the training. Raises InvalidConfig where the
-    pool has fewer distinct rows than parts, TrainingDiverged, and what loading and splitting raise.
+    Parameters
+    ----------
+    configs : sequence of PurifyConfig
+        Settings, one per pool.
+    store : Store or None
+        Results that it holds are not trained again; new ones are stored.
+    report : callable
+        Called after each epoch with (epochs done, all epochs), once for each stage. An exception stops the training.
+
+    Returns
+    -------
+    list of PurifyResult
+        In the order of the configs.
+
+    Raises
+    ------
+    InvalidConfig
+        If a pool has fewer distinct rows than parts.
+    TrainingDiverged
+        If a score is not a finite number.
+    AnoOnlyError
+        If loading or splitting fails.
     """
-    suspicions = compute_pool_scores(configs, store, report)
-    found: dict[str, PurifyResult] = {}
+    all_scores = compute_pool_scores(configs, store, report)
+    results: dict[str, PurifyResult] = {}
     missing: dict[str, tuple[_Pool, PoolScores]] = {}
-    for config, suspicion in zip(configs, suspicions, strict=True):
+    for config, pool_scores in zip(configs, all_scores, strict=True):
         key = purify_key(config)
         if store is not None and (arrays := store.get_arrays(key, PURIFIED)) is not None:
-            found[key] = PurifyResult.from_arrays(config, suspicion, arrays)
+            results[key] = PurifyResult.from_arrays(config, pool_scores, arrays)
         else:
-            missing[key] = _pool(config), suspicion
-    trainings = []
-    for pool, suspicion in missing.values():
-        taken = suspicion.rows_to_remove(pool.config.remove)
-        trainings += [pool.final(taken), pool.final(_blindly(pool, len(taken)))]
-    scores = iter(train_and_score(trainings, report))
-    for key, (pool, suspicion) in missing.items():
+            missing[key] = _pool(config), pool_scores
+    tasks = []
+    for pool, pool_scores in missing.values():
+        removed = pool_scores.rows_to_remove(pool.config.remove)
+        tasks += [pool.final(removed), pool.final(_random_rows(pool, len(removed)))]
+    scores = iter(train_and_score(tasks, report))
+    for key, (pool, pool_scores) in missing.items():
         after, random = pool.metrics(next(scores)), pool.metrics(next(scores))
-        found[key] = PurifyResult(pool.config, suspicion, after, random)
+        results[key] = PurifyResult(pool.config, pool_scores, after, random)
         if store is not None:
-            store.try_put_arrays(key, PURIFIED, found[key].arrays(), pool.config.canonical())
-    return [found[purify_key(config)] for config in configs]
+            store.try_put_arrays(key, PURIFIED, results[key].arrays(), pool.config.canonical())
+    return [results[purify_key(config)] for config in configs]
 
 
 def compute_pool_scores(
     configs: Sequence[PurifyConfig], store: Store | None = None, report: Report = lambda done, total: None
 ) -> list[PoolScores]:
-    """The first stage of each config, whatever it removes: S of the pool's rows, and the two runs that need no S.
+    """Score the pool rows of each config, and train the final head on the whole pool and without contaminants.
 
-    store, report and errors as in `purify_many`.
+    The share that is removed later does not matter. Parameters and errors are those of `purify_many`.
+
+    Returns
+    -------
+    list of PoolScores
+        In the order of the configs.
     """
-    found: dict[str, PoolScores] = {}
+    results: dict[str, PoolScores] = {}
     missing: dict[str, _Pool] = {}
     for config in configs:
         key = pool_scores_key(config)
         if store is not None and (arrays := store.get_arrays(key, SUSPICION)) is not None:
-            found[key] = PoolScores.from_arrays(config, arrays)
+            results[key] = PoolScores.from_arrays(config, arrays)
         else:
             missing[key] = _pool(config)
-    models = {key: _models(pool) for key, pool in missing.items()}
-    finals = {key: _without_suspicion(pool) for key, pool in missing.items()}
-    trainings = [one for own in (models, finals) for those in own.values() for one in those]
-    scores = iter(train_and_score(trainings, report))
-    judged = {key: [next(scores) for _ in own] for key, own in models.items()}
+    part_tasks = {key: _part_tasks(pool) for key, pool in missing.items()}
+    reference_tasks = {key: _reference_tasks(pool) for key, pool in missing.items()}
+    tasks = [task for by_key in (part_tasks, reference_tasks) for group in by_key.values() for task in group]
+    scores = iter(train_and_score(tasks, report))
+    part_scores = {key: [next(scores) for _ in group] for key, group in part_tasks.items()}
     for key, pool in missing.items():
-        mean = np.stack(judged[key]).mean(axis=0, dtype=np.float64)
-        before, *oracle = (pool.metrics(next(scores)) for _ in finals[key])
+        mean = np.stack(part_scores[key]).mean(axis=0, dtype=np.float64)
+        before, *oracle = (pool.metrics(next(scores)) for _ in reference_tasks[key])
         is_contaminant = pool.is_contaminant
-        found[key] = PoolScores(pool.config, pool.rows, is_contaminant, mean, before, oracle[0] if oracle else None)
+        results[key] = PoolScores(pool.config, pool.rows, is_contaminant, mean, before, oracle[0] if oracle else None)
         if store is not None:
-            store.try_put_arrays(key, SUSPICION, found[key].arrays(), pool.config.canonical())
-    return [replace(found[pool_scores_key(config)], config=config) for config in configs]
+            store.try_put_arrays(key, SUSPICION, results[key].arrays(), pool.config.canonical())
+    return [replace(results[pool_scores_key(config)], config=config) for config in configs]
 
 
 def pool_rows(split: Split) -> np.ndarray:
-    """The pool's rows, each once however often training repeats it, in the split's order; int64 [n]."""
+    """Return the distinct pool rows of a split in its order, int64 [n]."""
     rows = split.train[~split.labeled]
     _, first = np.unique(rows, return_index=True)
     return np.asarray(rows[np.sort(first)])
 
 
 def partition(identical: np.ndarray, parts: int, seed: int) -> np.ndarray:
-    """Which part each row of the pool falls into, 0 to parts − 1 [n]; rows of one group, int [n], stay together.
+    """Assign each pool row to a part.
 
-    Drawn from a stream of the run's seed; the parts' groups differ by one in number at most. Raises InvalidConfig.
+    Parameters
+    ----------
+    identical : int [n]
+        Group of each row; rows of one group are copies and share a part.
+    parts : int
+        Number of parts.
+    seed : int
+        Seed of the run; the draw has its own random stream.
+
+    Returns
+    -------
+    int64 [n]
+        Part of each row, 0 to parts - 1. The numbers of groups per part differ by one at most.
+
+    Raises
+    ------
+    InvalidConfig
+        If there are fewer groups than parts.
     """
     _, group = np.unique(identical, return_inverse=True)
     groups = int(group.max()) + 1
@@ -139,7 +180,7 @@ def partition(identical: np.ndarray, parts: int, seed: int) -> np.ndarray:
 
 
 def without(split: Split, rows: np.ndarray) -> Split:
-    """The same split with these rows of the data set gone from the pool; scaling, labels and test rows stay."""
+    """Return the split without these rows of the data set in the pool; scaling, labels and test rows stay the same."""
     keep = split.labeled | ~np.isin(split.train, rows)
     return replace(split, train=split.train[keep], labeled=split.labeled[keep], counts={})
 
@@ -150,8 +191,8 @@ def _pool(config: PurifyConfig) -> _Pool:
     return _Pool(config, dataset, split, pool_rows(split))
 
 
-def _models(pool: _Pool) -> list[TrainingTask]:
-    """The K models of the first stage: each on its own part of the pool, with weights and batches of its own."""
+def _part_tasks(pool: _Pool) -> list[TrainingTask]:
+    """Return the K tasks of the first stage: one part of the pool each, with its own weights and batches."""
     config, scorer = pool.config, POOL_SCORERS[pool.config.scorer]
     system = scorer.system(config.run)
     part = partition(pool.dataset.identical[pool.rows], config.parts, config.run.seed)
@@ -167,15 +208,15 @@ def _models(pool: _Pool) -> list[TrainingTask]:
     return models
 
 
-def _without_suspicion(pool: _Pool) -> list[TrainingTask]:
-    """The plain run, and the one without exactly the contaminants where there are any, and other rows too."""
+def _reference_tasks(pool: _Pool) -> list[TrainingTask]:
+    """Return the tasks of "before" and, if the pool has contaminants and other rows, of "oracle"."""
     contaminants = np.flatnonzero(pool.is_contaminant)
     taken = [np.zeros(0, dtype=np.int64)]
     if 0 < len(contaminants) < len(pool.rows):
         taken.append(contaminants)
-    return [pool.final(places) for places in taken]
+    return [pool.final(rows) for rows in taken]
 
 
-def _blindly(pool: _Pool, count: int) -> np.ndarray:
-    """Places of so many of the pool's rows, drawn without looking at them; more of them hold the fewer."""
+def _random_rows(pool: _Pool, count: int) -> np.ndarray:
+    """Draw `count` indices of pool rows at random; a smaller draw is the start of a larger one."""
     return numpy_generator(pool.config.run.seed, "purify random").permutation(len(pool.rows))[:count]

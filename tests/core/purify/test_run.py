@@ -72,7 +72,7 @@ def test_the_models_train_on_the_parts_of_a_resampled_pool(protocol: str) -> Non
     split = pool.split
     assert len(pool.rows) < int((~split.labeled).sum()) and len(set(pool.rows)) == len(pool.rows)
     assert set(pool.rows) == set(split.train[~split.labeled])
-    models = purify._models(pool)
+    models = purify._part_tasks(pool)
     seen = [set(model.split.train[~model.split.labeled]) for model in models]
     assert set.union(*seen) == set(pool.rows) and sum(map(len, seen)) == len(pool.rows)
     drawn = np.concatenate([model.split.train[~model.split.labeled] for model in models])
@@ -86,7 +86,7 @@ def test_the_models_train_on_the_parts_of_a_resampled_pool(protocol: str) -> Non
 @pytest.mark.parametrize("scorer", ["svdd", "autoencoder"])
 def test_scorers_that_see_no_label_train_on_the_pool_alone(scorer: str) -> None:
     pool = purify._pool(config_of(scorer=scorer))
-    for model in purify._models(pool):
+    for model in purify._part_tasks(pool):
         assert not model.split.labeled.any() and set(model.split.train) <= set(pool.rows)
 
 
@@ -113,7 +113,7 @@ def test_s_stands_in_the_rows_order_as_planted_rows_show(scorer: str, monkeypatc
 
 def test_s_is_the_mean_of_models_that_can_be_trained_one_by_one() -> None:
     pool = purify._pool(config_of())
-    alone = [train_and_score([model])[0] for model in purify._models(pool)]
+    alone = [train_and_score([model])[0] for model in purify._part_tasks(pool)]
     (found,) = compute_pool_scores([config_of()])
     assert np.array_equal(found.score, np.mean(alone, axis=0, dtype=np.float64))
 
@@ -165,9 +165,9 @@ def test_the_most_suspicious_go_and_as_many_at_random(remove: float | None) -> N
     left = np.delete(np.arange(len(pool.rows)), taken)
     assert len(taken) == round((0.2 if remove is None else remove) * 160)
     assert suspicion.score[taken].min() >= suspicion.score[left].max()
-    blind = purify._blindly(pool, len(taken))
+    blind = purify._random_rows(pool, len(taken))
     assert len(set(blind)) == len(taken) and set(blind) != set(taken)
-    assert set(purify._blindly(pool, 3)) <= set(blind)
+    assert set(purify._random_rows(pool, 3)) <= set(blind)
     final = pool.final(taken)
     assert set(final.split.train[~final.split.labeled]) == set(pool.rows[left])
     assert np.array_equal(final.rows, pool.split.test) and final.config == pool.config.run
@@ -230,7 +230,9 @@ def test_the_bits_are_the_same_in_any_stack(settings: dict[str, Any]) -> None:
 
 
 def test_several_seeds_parts_share_a_stack() -> None:
-    models = [model for seed in range(4) for model in purify._models(purify._pool(config_of(seed, baseline="DevNet")))]
+    models = [
+        model for seed in range(4) for model in purify._part_tasks(purify._pool(config_of(seed, baseline="DevNet")))
+    ]
     assert [len(stack) for stack in _stacks(models)] == [12]
 
 
@@ -332,7 +334,7 @@ def test_every_head_can_be_the_final_one(baseline: str) -> None:
 
 
 def test_the_autoencoders_score_is_its_error_of_each_row() -> None:
-    model = purify._models(purify._pool(config_of(scorer="autoencoder")))[0]
+    model = purify._part_tasks(purify._pool(config_of(scorer="autoencoder")))[0]
     stack = Stack(model.dataset, [model.config], [model.split])
     head = stack.head
     assert isinstance(head, FEAWAD)
