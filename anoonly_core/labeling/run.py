@@ -1,7 +1,7 @@
-"""A table of one's own whose anomalies are marked by hand: scored without labels, then trained on the marks.
+"""Rank an uploaded table for labeling: without labels first, then by training on labels given by hand.
 
-All rows train: those that are marked as labeled anomalies, all others as the pool. Nothing is put
-aside for a test, for nobody knows which rows are normal.
+All rows are training rows: those labeled as anomalies, and all others as the pool. There are no test rows, since
+no row is known to be normal.
 """
 
 from __future__ import annotations
@@ -37,11 +37,18 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """What came of a table: scores float32 [rows], higher is more anomalous, in the order of its rows.
+    """Scores of all rows of a table.
 
-    rows: int64 [m], places in the table, the rows that are drawn: a fixed sample, what is marked, and those with
-    the highest scores. hidden: float32 [m, features], what the trained network sees in them, else the scaled rows.
-    file: the detector that was trained on marks, as AnoOnlyDetector.load reads it.
+    Attributes
+    ----------
+    scores : float32 [rows]
+        Anomaly score of each row, in the order of the table; higher is more anomalous.
+    rows : int64 [m]
+        Indices of the rows in the map: a fixed random sample, all labeled rows, and the TOP_ROWS highest scores.
+    hidden : float32 [m, features]
+        Features of these rows in front of the last layer; the scaled inputs if no network was trained on labels.
+    file : bytes or None
+        Detector file for AnoOnlyDetector.load; None if no labels were used.
     """
 
     scores: np.ndarray
@@ -51,56 +58,109 @@ class Ranking:
 
 
 def rank_without_labels(config: RunConfig, scorer: str, report: Report = lambda done, total: None) -> Ranking:
-    """Scores of a table's rows by one of UNSUPERVISED, on the stream of the config's seed.
+    """Score the rows of an uploaded table by an unsupervised scorer, with the random streams of the config's seed.
 
-    Raises InvalidInput where the table has too many rows for it, TrainingDiverged, and what loading raises.
+    Parameters
+    ----------
+    config : RunConfig
+        Settings; `config.dataset` names the upload.
+    scorer : str
+        A key of UNSUPERVISED_SCORERS.
+    report : callable
+        Called after each epoch with (epochs done, all epochs). An exception stops the training.
+
+    Returns
+    -------
+    Ranking
+        Scores of all rows, without a detector file.
+
+    Raises
+    ------
+    InvalidInput
+        If the table has fewer than 3 rows, or more than the scorer takes.
+    TrainingDiverged
+        If a score is not a finite number.
+    UnknownDataset
+        If the upload does not exist.
     """
-    known = UNSUPERVISED_SCORERS[scorer]
+    unsupervised = UNSUPERVISED_SCORERS[scorer]
     dataset, split = labeled_table(config.dataset, ())
     if dataset.rows < MIN_ROWS:
-        raise InvalidInput(f"{known.label} needs at least {MIN_ROWS} rows, and this table has {dataset.rows}.")
-    if known.max_rows is not None and dataset.rows > known.max_rows:
-        raise InvalidInput(f"{known.label} takes at most {known.max_rows} rows, and this table has {dataset.rows}.")
-    if known.trained:
+        raise InvalidInput(f"{unsupervised.label} needs at least {MIN_ROWS} rows, and this table has {dataset.rows}.")
+    if unsupervised.max_rows is not None and dataset.rows > unsupervised.max_rows:
+        raise InvalidInput(
+            f"{unsupervised.label} takes at most {unsupervised.max_rows} rows, and this table has {dataset.rows}."
+        )
+    if unsupervised.trained:
         system = POOL_SCORERS[scorer].system(config)
         (scores,) = train_and_score(
             [TrainingTask(dataset, system, split, split.train, SCORING_METHODS[scorer])], report
         )
     else:
         scores = _CLASSICAL[scorer](split.scaled(dataset, split.train), config.seed).astype(np.float32)
-    rows = _drawn(scores, np.zeros(dataset.rows, dtype=bool), config.seed)
+    rows = _map_rows(scores, np.zeros(dataset.rows, dtype=bool), config.seed)
     return Ranking(scores, rows, split.scaled(dataset, rows))
 
 
 def rank_with_labels(config: RunConfig, anomalies: Sequence[int], report: Report = lambda done, total: None) -> Ranking:
-    """Train on all rows of a table with these marked, by their places in its file, and score all of them.
+    """Train on all rows of an uploaded table and score them.
 
-    report: called with the epochs done, pretraining counted in, and all of them; what it raises stops the
-    training. Raises InvalidInput, TrainingDiverged, and what loading raises.
+    Parameters
+    ----------
+    config : RunConfig
+        Settings; `config.dataset` names the upload.
+    anomalies : sequence of int
+        Row ids in the file of the labeled anomalies.
+    report : callable
+        Called after each epoch with (epochs done, all epochs), including pretraining. An exception stops the training.
+
+    Returns
+    -------
+    Ranking
+        Scores of all rows, with the detector file.
+
+    Raises
+    ------
+    InvalidInput
+        If no row or every row is labeled.
+    TrainingDiverged
+        If a score is not a finite number.
+    UnknownDataset
+        If the upload does not exist.
     """
     dataset, split = labeled_table(config.dataset, anomalies)
     if not split.labeled.any() or split.labeled.all():
-        raise InvalidInput("Mark at least one row as an anomaly, and not all of them.")
+        raise InvalidInput("Label at least one row as an anomaly, and not all of them.")
     detector = detector_for_split(config, dataset, split, report)
     scores = detector.decision_scores_.astype(np.float32)
-    rows = _drawn(scores, split.labeled, config.seed)
+    rows = _map_rows(scores, split.labeled, config.seed)
     return Ranking(scores, rows, detector.network_.hidden(dataset.X[rows]), detector.to_bytes())
 
 
 def labeled_table(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:
-    """All rows of a table that was brought as one training part, in order, with these places of its file marked.
+    """Load an uploaded table as one training part with these row ids labeled as anomalies.
 
-    Raises UnknownDataset where there is no such table any more.
+    Returns
+    -------
+    dataset : Dataset
+        All rows of the table, without known labels.
+    split : Split
+        All rows in order as training rows and as test rows.
+
+    Raises
+    ------
+    UnknownDataset
+        If the upload does not exist.
     """
     dataset = uploads.load(uploads.get(name)).unlabeled_dataset(name)
-    everything = np.arange(dataset.rows)
+    all_rows = np.arange(dataset.rows)
     labeled = np.isin(dataset.row_ids, np.asarray(anomalies, dtype=np.int64))
-    return dataset, Split(everything, labeled, everything, *min_max(dataset.X, everything), {})
+    return dataset, Split(all_rows, labeled, all_rows, *min_max(dataset.X, all_rows), {})
 
 
-def _drawn(scores: np.ndarray, marked: np.ndarray, seed: int) -> np.ndarray:
-    """The rows that are drawn, in order."""
-    chosen = marked.copy()
+def _map_rows(scores: np.ndarray, labeled: np.ndarray, seed: int) -> np.ndarray:
+    """Return the indices of the rows in the map, in order."""
+    chosen = labeled.copy()
     chosen[np.argsort(-scores, kind="stable")[:TOP_ROWS]] = True
     chosen[numpy_generator(seed, "sample").permutation(len(scores))[:SAMPLE_ROWS]] = True
     return np.flatnonzero(chosen)
@@ -113,8 +173,8 @@ def _forest(X: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _local_outlier_factor(X: np.ndarray, seed: int) -> np.ndarray:
-    found = LocalOutlierFactor(n_neighbors=min(NEIGHBORS, len(X) - 1)).fit(X)
-    return -np.asarray(found.negative_outlier_factor_)
+    fitted = LocalOutlierFactor(n_neighbors=min(NEIGHBORS, len(X) - 1)).fit(X)
+    return -np.asarray(fitted.negative_outlier_factor_)
 
 
 _CLASSICAL = {"isolation_forest": _forest, "local_outlier_factor": _local_outlier_factor}

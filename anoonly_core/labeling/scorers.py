@@ -1,4 +1,4 @@
-"""Scorers that need no label: what to look at first in a table that nobody has labeled."""
+"""Unsupervised scorers, which rank an unlabeled table before the first label."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from types import MappingProxyType
 
 __all__ = ["UNSUPERVISED_SCORERS", "UnsupervisedScorer"]
 
-MAX_ROWS = 20_000  # that each row is compared with each other one of
+MAX_ROWS = 20_000  # local outlier factor compares each row with every other
 
 
 @dataclass(frozen=True)
 class UnsupervisedScorer:
-    """One scorer. trained: whether it is a network of ours, see purify.config.SCORERS; max_rows: what it can take."""
+    """Unsupervised scorer of a table.
+
+    Attributes
+    ----------
+    label, summary : str
+        Texts of the page.
+    trained : bool
+        Whether it is a network of this engine, a key of POOL_SCORERS too.
+    max_rows : int or None
+        Largest table that it takes.
+    """
 
     label: str
     summary: str
@@ -25,16 +35,20 @@ UNSUPERVISED_SCORERS: Mapping[str, UnsupervisedScorer] = MappingProxyType(
     {
         "isolation_forest": UnsupervisedScorer(
             "isolation forest",
-            "How few random cuts set a row apart from the others (scikit-learn, 200 trees).",
+            "Few random cuts separate an anomaly from the other rows (scikit-learn, 200 trees).",
             trained=False,
         ),
         "local_outlier_factor": UnsupervisedScorer(
             "local outlier factor",
-            "How much thinner it is around a row than around its 20 neighbors (scikit-learn).",
+            "Density around a row compared with the density around its 20 nearest neighbors (scikit-learn).",
             trained=False,
             max_rows=MAX_ROWS,
         ),
-        "svdd": UnsupervisedScorer("SVDD", "DeepSAD's network without any label: the distance to its center.", True),
-        "autoencoder": UnsupervisedScorer("autoencoder", "FEAWAD's autoencoder: how badly it draws a row again.", True),
+        "svdd": UnsupervisedScorer(
+            "SVDD", "DeepSAD's network trained without labels: the distance to its center.", True
+        ),
+        "autoencoder": UnsupervisedScorer(
+            "autoencoder", "FEAWAD's autoencoder: the reconstruction error of a row.", True
+        ),
     }
 )

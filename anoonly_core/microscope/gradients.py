@@ -1,6 +1,6 @@
-"""The gradient in front of a norm, split into its direct part and those through mean and variance (P appendix A).
+"""Gradient in front of a norm, split into a direct part and parts through mean and variance.
 
-All in float64 and written out from the formulas, beside autograd and not from it.
+All formulas are written out in float64, independent of autograd. Source: paper appendix A; docs/methods.md § 5.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ ROWS, FEATURES = 0, 1
 
 @dataclass(frozen=True, eq=False)
 class GradientParts:
-    """A batch's gradient in front of a norm; each float64 [rows, features], and they add up to it.
+    """Parts of the gradient of a batch in front of a norm; their sum is the gradient.
 
-    mean_as_printed: through_mean as P eq. 13 prints it, with 1/(σ²+ε) where its root belongs; None
-    for a norm that the equation is not about.
+    Attributes
+    ----------
+    direct, through_variance, through_mean : float64 [rows, features]
+        The three terms of docs/methods.md § 5.
+    printed_mean : float64 [rows, features] or None
+        through_mean as printed in paper eq. 13, with 1/(σ²+ε) in place of its root; None except for batch norm.
     """
 
     direct: np.ndarray
@@ -30,17 +34,17 @@ class GradientParts:
 
     @property
     def total(self) -> np.ndarray:
-        """What the three add up to."""
+        """Sum of the three parts."""
         return np.asarray(self.direct + self.through_variance + self.through_mean)
 
     @property
     def total_as_printed(self) -> np.ndarray | None:
-        """The same with the part through the mean as printed."""
+        """Sum of the parts with printed_mean; None if the equation does not apply."""
         return None if self.printed_mean is None else self.direct + self.through_variance + self.printed_mean
 
 
 def _normalized(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> GradientParts:
-    """For h' = (h − μ)/√(σ²+ε) with statistics along an axis, and upstream = ∂L/∂h' (P eq. 11 to 14)."""
+    """Split the gradient of h' = (h − μ)/√(σ²+ε), statistics along `axis`; upstream is ∂L/∂h' (paper eq. 11 to 14)."""
     count = h.shape[axis]
     centered = h - h.mean(axis, keepdims=True)
     shifted = (centered**2).mean(axis, keepdims=True) + eps
@@ -60,25 +64,25 @@ def _normalized(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> G
 
 
 def _batch(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Statistics over the batch's rows: what one row's loss does to them moves all rows."""
+    """Split for statistics over the rows of the batch: the loss of one row moves all rows."""
     return _normalized(h, upstream, eps, ROWS)
 
 
 def _layer(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Statistics over a row's own features: nothing passes from row to row."""
+    """Split for statistics over the features of a row: nothing passes between rows."""
     return _normalized(h, upstream, eps, FEATURES)
 
 
 def _none(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """No statistics: the direct part alone."""
+    """Split without statistics: the direct part only."""
     return GradientParts(upstream, np.zeros_like(h), np.zeros_like(h))
 
 
 def _bn_loss(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """The features pass unchanged, and penalty · L_BN pulls at the batch's mean and variance (P eq. 5)."""
+    """Split for identity with the loss penalty · L_BN on mean and variance of the batch (paper eq. 5)."""
     mean, centered = h.mean(ROWS), h - h.mean(ROWS)
     off = (centered**2).mean(ROWS) - 1
-    to_mean, to_variance = (penalty * own / (np.linalg.norm(own) or 1.0) for own in (mean, off))
+    to_mean, to_variance = (penalty * value / (np.linalg.norm(value) or 1.0) for value in (mean, off))
     return GradientParts(
         direct=upstream,
         through_variance=to_variance * 2 * centered / len(h),
@@ -86,7 +90,7 @@ def _bn_loss(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) ->
     )
 
 
-# By norm: h [rows, features], ∂L/∂h' without what the norm itself adds to the loss, ε, the weight of that.
+# By norm. Arguments: h [rows, features], ∂L/∂h' without the loss of the norm, ε, the weight of that loss.
 SPLITS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], GradientParts]] = {
     "batch": _batch,
     "batch_no_affine": _batch,
@@ -97,5 +101,5 @@ SPLITS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], GradientParts
 
 
 def batch_norm_loss(h: np.ndarray) -> float:
-    """L_BN = ‖mean‖₂ + ‖variance − 1‖₂ of features h [rows, features] over the rows (P eq. 5)."""
+    """Return L_BN = ‖mean‖₂ + ‖variance − 1‖₂ over the rows of features h [rows, features] (paper eq. 5)."""
     return float(np.linalg.norm(h.mean(ROWS)) + np.linalg.norm(h.var(ROWS) - 1))

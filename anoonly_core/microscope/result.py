@@ -1,4 +1,4 @@
-"""What the microscope saw of a run, as the page draws it; free of torch."""
+"""Result of the microscope: gradients at one norm over the first steps of a run; free of torch."""
 
 from __future__ import annotations
 
@@ -25,17 +25,35 @@ class RowKind(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One place of a norm over the first S steps of a run, b rows a step.
+    """Gradients and statistics at one norm over the first S steps of a run, b rows a step.
 
-    location: see `places`. epoch: int32 [S], from 1; steps_an_epoch and all_steps: of the whole training.
-    row_ids: int64 [S, b]. kind: int8 [S, b], see Kind. lengths: float32 [S, 3, b], how long each
-    row's parts of the gradient are, in the order of PART_NAMES. distance: float32 [S, b], from the
-    center of the batch's pool behind the norm, a feature. mean, deviation: float32 [S, features], the
-    batch's in front of the norm; running_mean, running_deviation: the norm's after the step, NaN where
-    it keeps none. loss_before, loss_after: float32 [S], L_BN (P eq. 5) in front of and behind the norm.
-    error, error_printed: float32 [S], the furthest that the parts' sum is from autograd's gradient, in
-    shares of the largest number among them, and the same with P eq. 13 as printed, NaN where it does
-    not apply.
+    Attributes
+    ----------
+    location : str
+        The norm, and for PReNet the side of the pairs, in words; see `norm_locations`.
+    epoch : int32 [S]
+        Epoch of each step, from 1.
+    steps_an_epoch, all_steps : int
+        Steps of an epoch and of the whole training.
+    row_ids : int64 [S, b]
+        Row ids in the source.
+    kind : int8 [S, b]
+        RowKind of each row.
+    lengths : float32 [S, 3, b]
+        Norm of each part of the gradient per row, in the order of PART_NAMES.
+    distance : float32 [S, b]
+        Root mean square distance, per feature, from the mean of the pool rows of the batch, behind the norm.
+    mean, deviation : float32 [S, features]
+        Batch statistics in front of the norm.
+    running_mean, running_deviation : float32 [S, features]
+        Running statistics after the step; NaN if the norm has none.
+    loss_before, loss_after : float32 [S]
+        L_BN (paper eq. 5) in front of and behind the norm.
+    error : float32 [S]
+        Largest difference between the sum of the parts and the gradient of autograd, relative to the largest number
+        among them.
+    error_printed : float32 [S]
+        The same with paper eq. 13 as printed; NaN if it does not apply.
     """
 
     location: str
@@ -56,14 +74,31 @@ class Observation:
     error_printed: np.ndarray
 
     def shares(self, kind: int) -> np.ndarray | None:
-        """Of the lengths of all parts that rows of this kind got, the share of each [3]; None where they got none."""
+        """Return the share of each part in the lengths summed over rows of this kind, [3]; None if the sum is 0."""
         chosen = self.kind == kind
         summed = np.array([self.lengths[:, part][chosen].sum(dtype=np.float64) for part in range(len(PART_NAMES))])
         return summed / summed.sum() if summed.sum() > 0 else None
 
 
 def norm_locations(baseline: str, columns: int, preset: str, passes: int) -> list[str]:
-    """In words, the passes of a batch through a system's norms, input side first."""
+    """Describe the passes of a batch through the norms of a baseline, from input to output.
+
+    Parameters
+    ----------
+    baseline : str
+        A network of this engine.
+    columns : int
+        Number of features.
+    preset : str
+        Preset of the layer sizes.
+    passes : int
+        Passes of a batch through all norms: their number, or twice that for PReNet.
+
+    Returns
+    -------
+    list of str
+        One description per pass.
+    """
     network = BASELINES[baseline].network
     assert network is not None
     widths = [

@@ -1,7 +1,7 @@
-"""The microscope: what a norm does to each row's gradient, batch after batch of a real training (P § 3.3).
+"""Observe the effect of a norm on the gradient of each row, batch by batch in a real training.
 
-With batch norm the statistics are the batch's, so that a row without any loss of its own is moved
-by the losses of the rows beside it: at λ_n = 0 that is all that reaches the pool.
+Batch norm uses the statistics of the batch, so that the losses of other rows move a row without a loss. At λ_n = 0
+all gradient that reaches the pool comes this way. Source: paper § 3.3; docs/methods.md § 5.
 """
 
 from __future__ import annotations
@@ -28,17 +28,27 @@ from anoonly_core.training.stack import Stack
 __all__ = ["NormPass", "observe", "watch_norms"]
 
 MAX_STEPS = 400
-MAX_ROWS = 100_000  # steps times rows a step
+MAX_ROWS = 100_000  # steps × rows a step
 
 
 @dataclass(frozen=True, eq=False)
 class NormPass:
     """One pass of a batch through a norm.
 
-    rows: int64 [b], places among the run's training rows; labeled: bool [b]. before, after: float64
-    [b, features], the features in front of the norm and behind it. gradient: float64 [b, features],
-    what autograd says reaches the features in front; parts: the same, split. running_mean,
-    running_variance: float64 [features] after this batch, None where the norm keeps none.
+    Attributes
+    ----------
+    rows : int64 [b]
+        Indices into the training rows of the run.
+    labeled : bool [b]
+        Whether each row is a labeled anomaly.
+    before, after : float64 [b, features]
+        Features in front of and behind the norm.
+    gradient : float64 [b, features]
+        Gradient of the loss in front of the norm, by autograd.
+    parts : GradientParts
+        The same gradient, split.
+    running_mean, running_variance : float64 [features] or None
+        Running statistics after this batch; None if the norm has none.
     """
 
     rows: np.ndarray
@@ -52,8 +62,8 @@ class NormPass:
 
 
 @dataclass(frozen=True, eq=False)
-class _Pass:
-    """What went through a norm: its input and output, whose gradients are to come, and its scale γ at that moment."""
+class _RecordedPass:
+    """Input and output of a norm, whose gradients autograd fills in later, and the scale γ at that moment."""
 
     norm: Norm
     before: Tensor
@@ -62,30 +72,48 @@ class _Pass:
 
 
 def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
-    """Train a stack of one run and see each of its batches: one Look for each pass through a norm, input side first.
+    """Train a stack of one run and yield the passes through its norms, batch by batch.
 
-    The training is the one loop's own, and its bits are as if nobody looked. PReNet's one norm sees
-    a batch of pairs in two passes, one for each side. A head that has a pretraining wants it before.
+    The training has the same bits as without observation. A head with a pretraining must be pretrained before.
+
+    Parameters
+    ----------
+    stack : Stack
+        Exactly one run.
+
+    Yields
+    ------
+    list of NormPass
+        One per pass of the batch through a norm, input side first. PReNet has one norm and two passes, one per side
+        of the pairs.
+
+    Raises
+    ------
+    ValueError
+        If the stack has more than one run.
     """
     if len(stack.configs) != 1:
-        raise ValueError("the microscope looks at one run")
-    passes: list[_Pass] = []
+        raise ValueError("the microscope observes one run")
+    passes: list[_RecordedPass] = []
 
     def watch(norm: torch.nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
         assert isinstance(norm, Norm)
         if not norm.training:
             return None
-        apart = output.clone()  # behind a norm that changes nothing, the gradient is another than in front
-        for features in (inputs[0], apart):
+        # A clone: behind a norm that is the identity, the gradient differs from the one in front.
+        separate = output.clone()
+        for features in (inputs[0], separate):
             features.retain_grad()
         affine = getattr(norm, "affine", None)
-        passes.append(_Pass(norm, inputs[0], apart, None if affine is None else affine.gamma.detach().clone()))
-        return apart
+        passes.append(
+            _RecordedPass(norm, inputs[0], separate, None if affine is None else affine.gamma.detach().clone())
+        )
+        return separate
 
     handles = [norm.register_forward_hook(watch) for norm in stack.head.norms()]
     try:
         for indices in train_step_by_step(stack):
-            yield _seen(stack, passes, indices[0])
+            yield _norm_passes(stack, passes, indices[0])
             passes.clear()
     finally:
         for handle in handles:
@@ -93,14 +121,29 @@ def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
 
 
 def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done, total: None) -> list[Observation]:
-    """Look at the first steps of a run, as many as a page can show: one Observation for each place of its norm.
+    """Train the first steps of a run and observe its norms.
 
-    report: called with the epochs done, pretraining counted in, and all of them; what it raises stops
-    the training. Raises InvalidConfig for a system without such a place, and what loading and
-    splitting raise.
+    Parameters
+    ----------
+    config : RunConfig
+        Settings of a run with a norm.
+    report : callable
+        Called after each epoch with (epochs done, all epochs), including pretraining. An exception stops the training.
+
+    Returns
+    -------
+    list of Observation
+        One per norm and side, over at most MAX_STEPS steps and MAX_ROWS rows in all.
+
+    Raises
+    ------
+    InvalidConfig
+        If the baseline has no norm.
+    AnoOnlyError
+        If loading or splitting fails.
     """
     if not BASELINES[config.baseline].has("norm"):
-        raise InvalidConfig(f"{config.baseline} has no norm to look at.")
+        raise InvalidConfig(f"{config.baseline} has no norm to observe.")
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
     stack = Stack(dataset, [config], [split])
@@ -111,14 +154,14 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
     before, epochs = stack.pretraining_epochs, -(-steps // an_epoch)
     for epoch in pretrain(stack):
         report(epoch, before + epochs)
-    seen: list[list[dict[str, np.ndarray]]] = []
-    for number, found in enumerate(watch_norms(stack)):
-        seen.append([_taken(look) for look in found])
+    measures: list[list[dict[str, np.ndarray]]] = []
+    for number, passes in enumerate(watch_norms(stack)):
+        measures.append([_measures(one) for one in passes])
         if (number + 1) % an_epoch == 0:
-            report(before + len(seen) // an_epoch, before + epochs)
-        if len(seen) == steps:
+            report(before + len(measures) // an_epoch, before + epochs)
+        if len(measures) == steps:
             break
-    names = norm_locations(config.baseline, dataset.columns, config.preset, len(seen[0]))
+    names = norm_locations(config.baseline, dataset.columns, config.preset, len(measures[0]))
     return [
         Observation(
             location=name,
@@ -129,70 +172,74 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
             kind=kind[rows],
             **values,
         )
-        for name, (rows, values) in zip(names, map(_joined, zip(*seen, strict=True)), strict=True)
+        for name, (rows, values) in zip(names, map(_joined, zip(*measures, strict=True)), strict=True)
     ]
 
 
-def _seen(stack: Stack, passes: list[_Pass], indices: Tensor) -> list[NormPass]:
+def _norm_passes(stack: Stack, passes: list[_RecordedPass], indices: Tensor) -> list[NormPass]:
     penalty = stack.head.rows_per_item / len(indices)
     # A norm that a batch passes several times sees the first rows of all its items first.
     times = len(passes) // sum(1 for _ in stack.head.norms())
     sides = indices.chunk(times)
-    return [_look(stack, one, sides[number % times], penalty) for number, one in enumerate(passes)]
+    return [_norm_pass(stack, one, sides[number % times], penalty) for number, one in enumerate(passes)]
 
 
-def _look(stack: Stack, one: _Pass, rows: Tensor, penalty: float) -> NormPass:
-    before, after = _exact(one.before), _exact(one.after)
-    upstream = _gradient(one.after) * (1.0 if one.gamma is None else _exact(one.gamma))
-    split_as = SPLITS[stack.configs[0].norm or "none"]
-    running = (getattr(one.norm, name, None) for name in ("running_mean", "running_variance"))
-    mean, variance = (None if own is None else _exact(own)[0] for own in running)
+def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: float) -> NormPass:
+    before, after = _exact(recorded.before), _exact(recorded.after)
+    upstream = _gradient(recorded.after) * (1.0 if recorded.gamma is None else _exact(recorded.gamma))
+    split_gradient = SPLITS[stack.configs[0].norm or "none"]
+    running = (getattr(recorded.norm, name, None) for name in ("running_mean", "running_variance"))
+    mean, variance = (None if values is None else _exact(values)[0] for values in running)
     return NormPass(
         rows=rows.cpu().numpy(),
         labeled=stack.rows.labeled[rows].cpu().numpy(),
         before=before,
         after=after,
-        gradient=_gradient(one.before),
-        parts=split_as(before, upstream, getattr(one.norm, "eps", 0.0), penalty),
+        gradient=_gradient(recorded.before),
+        parts=split_gradient(before, upstream, getattr(recorded.norm, "eps", 0.0), penalty),
         running_mean=mean,
         running_variance=variance,
     )
 
 
 def _exact(of_run: Tensor) -> np.ndarray:
-    """The one run's values [1, rows, features] in float64 [rows, features]."""
+    """Return the values of the only run, [1, rows, features], as float64 [rows, features]."""
     return np.asarray(of_run.detach()[0].double().cpu().numpy())
 
 
 def _gradient(features: Tensor) -> np.ndarray:
-    """What reached them, which is nothing where no loss spoke of them."""
+    """Return the gradient of features; zeros if no loss depends on them."""
     return np.zeros(features.shape[1:]) if features.grad is None else _exact(features.grad)
 
 
-def _taken(look: NormPass) -> dict[str, np.ndarray]:
-    """What is kept of a look: its rows, and what an Observation holds of each step."""
-    parts = look.parts
+def _measures(norm_pass: NormPass) -> dict[str, np.ndarray]:
+    """Return the arrays that an Observation needs of one pass."""
+    parts = norm_pass.parts
     split = (parts.direct, parts.through_variance, parts.through_mean)
-    largest = max(float(np.abs(own).max()) for own in (*split, look.gradient)) or 1.0
+    largest = max(float(np.abs(part).max()) for part in (*split, norm_pass.gradient)) or 1.0
     printed = parts.total_as_printed
-    center = look.after[~look.labeled].mean(axis=0) if not look.labeled.all() else look.after.mean(axis=0)
-    unknown = np.full(look.before.shape[1], np.nan)
+    center = (
+        norm_pass.after[~norm_pass.labeled].mean(axis=0)
+        if not norm_pass.labeled.all()
+        else norm_pass.after.mean(axis=0)
+    )
+    unknown = np.full(norm_pass.before.shape[1], np.nan)
     return {
-        "rows": look.rows,
-        "lengths": np.stack([np.linalg.norm(own, axis=1) for own in split]),
-        "distance": np.sqrt(((look.after - center) ** 2).mean(axis=1)),
-        "mean": look.before.mean(axis=0),
-        "deviation": look.before.std(axis=0),
-        "running_mean": unknown if look.running_mean is None else look.running_mean,
-        "running_deviation": unknown if look.running_variance is None else np.sqrt(look.running_variance),
-        "loss_before": np.array(batch_norm_loss(look.before)),
-        "loss_after": np.array(batch_norm_loss(look.after)),
-        "error": np.array(np.abs(parts.total - look.gradient).max() / largest),
-        "error_printed": np.array(np.nan if printed is None else np.abs(printed - look.gradient).max() / largest),
+        "rows": norm_pass.rows,
+        "lengths": np.stack([np.linalg.norm(part, axis=1) for part in split]),
+        "distance": np.sqrt(((norm_pass.after - center) ** 2).mean(axis=1)),
+        "mean": norm_pass.before.mean(axis=0),
+        "deviation": norm_pass.before.std(axis=0),
+        "running_mean": unknown if norm_pass.running_mean is None else norm_pass.running_mean,
+        "running_deviation": unknown if norm_pass.running_variance is None else np.sqrt(norm_pass.running_variance),
+        "loss_before": np.array(batch_norm_loss(norm_pass.before)),
+        "loss_after": np.array(batch_norm_loss(norm_pass.after)),
+        "error": np.array(np.abs(parts.total - norm_pass.gradient).max() / largest),
+        "error_printed": np.array(np.nan if printed is None else np.abs(printed - norm_pass.gradient).max() / largest),
     }
 
 
 def _joined(steps: tuple[dict[str, np.ndarray], ...]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """A place's rows over all steps [S, b], and the rest by name, each with the steps first."""
+    """Return the rows of all steps, [S, b], and the other arrays by name, stacked along the steps."""
     rows = np.stack([step["rows"] for step in steps])
     return rows, {name: np.stack([s[name] for s in steps]).astype(np.float32) for name in steps[0] if name != "rows"}

@@ -64,7 +64,7 @@ POOL_SCORERS: Mapping[str, PoolScorer] = MappingProxyType(
         ),
         "svdd": PoolScorer(
             "SVDD (DeepSAD without labels)",
-            "Each part's model is DeepSAD's network without any label: the distance to its center.",
+            "Each part's model is DeepSAD's network trained without labels: the distance to its center.",
             _as_published("DeepSAD"),
             sees_labels=False,
         ),

@@ -111,7 +111,7 @@ class PoolScores:
         return (float(self.is_contaminant.mean()) or DEFAULT_REMOVED_SHARE) if remove is None else remove
 
     def rows_to_remove(self, remove: float | None) -> np.ndarray:
-        """Return the indices in `rows`, int64, of the round(q · n) rows with the highest scores; at least one row stays."""
+        """Return the indices in `rows`, int64, of the round(q · n) highest scores, the highest first; one row stays."""
         count = min(round(self.share(remove) * len(self.rows)), len(self.rows) - 1)
         return descending_order(self.score)[:count]
 

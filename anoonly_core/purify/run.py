@@ -196,25 +196,25 @@ def _part_tasks(pool: _Pool) -> list[TrainingTask]:
     config, scorer = pool.config, POOL_SCORERS[pool.config.scorer]
     system = scorer.system(config.run)
     part = partition(pool.dataset.identical[pool.rows], config.parts, config.run.seed)
-    models = []
+    tasks = []
     for number in range(config.parts):
         split = without(pool.split, pool.rows[part != number])
         if not scorer.sees_labels:
             split = replace(split, train=split.train[~split.labeled], labeled=np.zeros((~split.labeled).sum(), bool))
         seed = derived_seed(config.run.seed, f"purify part {number}") % 2**31
-        models.append(
+        tasks.append(
             TrainingTask(pool.dataset, system.with_(seed=seed), split, pool.rows, SCORING_METHODS[config.scorer])
         )
-    return models
+    return tasks
 
 
 def _reference_tasks(pool: _Pool) -> list[TrainingTask]:
     """Return the tasks of "before" and, if the pool has contaminants and other rows, of "oracle"."""
     contaminants = np.flatnonzero(pool.is_contaminant)
-    taken = [np.zeros(0, dtype=np.int64)]
+    removed = [np.zeros(0, dtype=np.int64)]
     if 0 < len(contaminants) < len(pool.rows):
-        taken.append(contaminants)
-    return [pool.final(rows) for rows in taken]
+        removed.append(contaminants)
+    return [pool.final(rows) for rows in removed]
 
 
 def _random_rows(pool: _Pool, count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Two runs over their epochs as the page replays them; free of torch."""
+"""Runs side by side over their epochs, as the page replays them; free of torch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ __all__ = ["Replay", "RunReplay"]
 
 @dataclass(frozen=True, eq=False)
 class RunReplay:
-    """One run at K moments of its training, m of its rows.
+    """One run at K epochs, with m of its rows.
 
-    rows: int64 [m], positions in the Dataset; role: int8 [m], see result.Role. scores: float32
-    [K, m]. points: float32 [K, p, 2], the hidden features of the rows `plotted` (int64 [p], places in
-    rows), in one plane for all K. metrics: by name, of all test rows, float64 [K]. losses: by name,
-    the means of each epoch, float32 [epochs].
+    Attributes
+    ----------
+    rows : int64 [m]
+        Row indices in the Dataset.
+    role : int8 [m]
+        Role of each row, see `results.result.Role`.
+    scores : float32 [K, m]
+        Anomaly scores of the rows.
+    plotted : int64 [p]
+        Indices in `rows` of the rows in the map.
+    points : float32 [K, p, 2]
+        Hidden features of the plotted rows, projected to the plane.
+    metrics : dict of float64 [K]
+        Metrics of all test rows.
+    losses : dict of float32 [epochs]
+        Mean of each loss term per epoch.
     """
 
     rows: np.ndarray
@@ -30,9 +42,18 @@ class RunReplay:
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """Runs side by side at the same moments.
+    """Runs side by side at the same epochs.
 
-    epochs: int64 [K], 0 before the first step. shared_plane: whether all maps show the same plane.
+    Attributes
+    ----------
+    epochs : int64 [K]
+        Recorded epochs; 0 is before the first step.
+    runs : tuple of RunReplay
+        One per run.
+    projector : str
+        Projection of the maps.
+    shared_plane : bool
+        Whether all maps show the same plane.
     """
 
     epochs: np.ndarray

@@ -1,4 +1,4 @@
-"""Record runs while they train: scores, hidden features and metrics at many moments, for a replay."""
+"""Record runs while they train: scores, hidden features and metrics at many epochs, for a replay."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class _Footage:
-    """A run as it was recorded: hidden float32 [K, m, features]; the rest as in a Reel."""
+class _Recording:
+    """Record of one run: hidden float32 [K, m, features]; the other attributes as in RunReplay."""
 
     rows: np.ndarray
     role: np.ndarray
@@ -43,60 +43,82 @@ class _Footage:
 
 
 def recorded_epochs(epochs: int, projector: str) -> list[int]:
-    """The epochs that are recorded: 0, before the first step, and all of few, or evenly spread over many."""
+    """Return the recorded epochs, 0 included: all, or an even spread of 51 (21 for t-SNE and UMAP) over more epochs."""
     most = FOLLOWED_MOMENTS if projector in SEQUENCE_PROJECTORS else MOMENTS
     return sorted({int(epoch) for epoch in np.linspace(0, epochs, min(epochs + 1, most)).round()})
 
 
 def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda done, total: None) -> Replay:
-    """Train runs again and keep what a replay shows of them; their scores at the end are those of `run`.
+    """Train runs again and record them for a replay; their last scores equal those of `run`.
 
-    A run with fewer epochs than another stands still at its end. The maps are by PCA, fitted once for
-    all moments, and for all runs together where they differ in λ_n alone; or by t-SNE or UMAP, each
-    moment begun from the one before. report: called with the work done and all of it; what it raises
-    stops it. Raises InvalidConfig for a system without epochs, TrainingDiverged, and what loading and
-    splitting raise.
+    A run with fewer epochs than another repeats its last epoch. PCA is fitted once for all epochs, and for all runs
+    together if they differ only in λ_n. t-SNE and UMAP start each map from the map of the epoch before.
+
+    Parameters
+    ----------
+    configs : sequence of RunConfig
+        Settings of the runs.
+    projector : {"pca", "tsne", "umap"}
+        Projection of the maps.
+    report : callable
+        Called with (steps done, all steps): one step per epoch and per t-SNE or UMAP map. An exception stops it.
+
+    Returns
+    -------
+    Replay
+        One RunReplay per config.
+
+    Raises
+    ------
+    InvalidConfig
+        If a system has no epochs.
+    TrainingDiverged
+        If a score or a feature is not a finite number.
+    AnoOnlyError
+        If loading or splitting fails.
     """
     lengths = [_epochs(config) for config in configs]
-    at = recorded_epochs(max(lengths), projector)
+    epochs = recorded_epochs(max(lengths), projector)
     stacks = [_stack(config) for config in configs]
-    followed = len(at) * len(configs) if projector in SEQUENCE_PROJECTORS else 0
-    total = sum(stack.pretraining_epochs for stack in stacks) + sum(lengths) + followed
+    projections = len(epochs) * len(configs) if projector in SEQUENCE_PROJECTORS else 0
+    total = sum(stack.pretraining_epochs for stack in stacks) + sum(lengths) + projections
     count = itertools.count(1)
 
     def step() -> None:
         report(next(count), total)
 
-    footage = [_film(stack, np.minimum(at, own), step) for stack, own in zip(stacks, lengths, strict=True)]
-    alike = projector == "pca" and len({config.model_copy(update={"lambda_n": None}) for config in configs}) == 1
-    drawn = [np.arange(len(own.role)) if not followed else _some_of_each(own.role) for own in footage]
-    films = [own.hidden[:, kept] for own, kept in zip(footage, drawn, strict=True)]
-    if followed:
-        points = [_followed(film, projector, step) for film in films]
+    recordings = [
+        _record_run(stack, np.minimum(epochs, length), step) for stack, length in zip(stacks, lengths, strict=True)
+    ]
+    shared_plane = projector == "pca" and len({config.model_copy(update={"lambda_n": None}) for config in configs}) == 1
+    plotted = [np.arange(len(one.role)) if not projections else _thin_out(one.role) for one in recordings]
+    features = [one.hidden[:, indices] for one, indices in zip(recordings, plotted, strict=True)]
+    if projections:
+        points = [_project_epochs(hidden, projector, step) for hidden in features]
     else:
-        points = project_jointly(films) if alike else [project_jointly([film])[0] for film in films]
+        points = project_jointly(features) if shared_plane else [project_jointly([hidden])[0] for hidden in features]
     return Replay(
-        epochs=np.array(at),
+        epochs=np.array(epochs),
         runs=tuple(
             RunReplay(
-                rows=own.rows,
-                role=own.role,
-                scores=own.scores,
-                plotted=kept,
-                points=places,
-                metrics=dict(zip(HISTORY_METRICS, own.metrics.T, strict=True)),
-                losses=dict(zip(("loss_normal", "loss_anomaly"), own.losses.T, strict=True)),
+                rows=one.rows,
+                role=one.role,
+                scores=one.scores,
+                plotted=indices,
+                points=run_points,
+                metrics=dict(zip(HISTORY_METRICS, one.metrics.T, strict=True)),
+                losses=dict(zip(("loss_normal", "loss_anomaly"), one.losses.T, strict=True)),
             )
-            for own, kept, places in zip(footage, drawn, points, strict=True)
+            for one, indices, run_points in zip(recordings, plotted, points, strict=True)
         ),
         projector=projector,
-        shared_plane=alike,
+        shared_plane=shared_plane,
     )
 
 
 def _epochs(config: RunConfig) -> int:
     if config.epochs is None:
-        raise InvalidConfig(f"{config.baseline} has no epochs to watch.")
+        raise InvalidConfig(f"{config.baseline} has no epochs to replay.")
     return config.epochs
 
 
@@ -105,49 +127,53 @@ def _stack(config: RunConfig) -> Stack:
     return Stack(dataset, [config], [make_split(dataset, config)])
 
 
-def _film(stack: Stack, at: np.ndarray, step: Callable[[], None]) -> _Footage:
-    """Train a stack of one run and take it down at these epochs [K]."""
+def _record_run(stack: Stack, epochs: np.ndarray, step: Callable[[], None]) -> _Recording:
+    """Train a stack of one run and record it at these epochs [K]."""
     (split,), dataset = stack.splits, stack.dataset
     rows, role = sample_rows(dataset, split, stack.configs[0].seed)
-    wanted = set(at.tolist())
-    taken: dict[int, tuple[np.ndarray, np.ndarray, list[float]]] = {}
+    wanted = set(epochs.tolist())
+    records: dict[int, tuple[np.ndarray, np.ndarray, list[float]]] = {}
     losses = []
 
-    def take(epoch: int) -> None:
+    def record_epoch(epoch: int) -> None:
         if epoch in wanted:
-            (scores,), (drawn,), (hidden,) = stack.scores([split.test]), stack.scores([rows]), stack.hidden([rows])
-            if not all(np.isfinite(values).all() for values in (scores, drawn, hidden)):
+            (test_scores,), (scores,), (hidden,) = (
+                stack.scores([split.test]),
+                stack.scores([rows]),
+                stack.hidden([rows]),
+            )
+            if not all(np.isfinite(values).all() for values in (test_scores, scores, hidden)):
                 raise TrainingDiverged
-            found = metrics(dataset.y[split.test], scores)
-            taken[epoch] = drawn, hidden, [getattr(found, name) for name in HISTORY_METRICS]
+            measured = metrics(dataset.y[split.test], test_scores)
+            records[epoch] = scores, hidden, [getattr(measured, name) for name in HISTORY_METRICS]
 
     for _ in pretrain(stack):
         step()
-    take(0)
+    record_epoch(0)
     for snapshot in train(stack):
         losses.append((float(snapshot.loss_normal[0]), float(snapshot.loss_anomaly[0])))
-        take(snapshot.epoch)
+        record_epoch(snapshot.epoch)
         step()
-    scores, hidden, found = (np.stack(own) for own in zip(*(taken[epoch] for epoch in at), strict=True))
-    return _Footage(rows, role, scores, hidden, found, np.array(losses, dtype=np.float32))
+    scores, hidden, measured = (np.stack(values) for values in zip(*(records[epoch] for epoch in epochs), strict=True))
+    return _Recording(rows, role, scores, hidden, measured, np.array(losses, dtype=np.float32))
 
 
-def _some_of_each(role: np.ndarray) -> np.ndarray:
-    """At most FOLLOWED_ROWS places, the rarer kinds of row first, evenly among the others."""
-    kinds = [np.flatnonzero(role == kind) for kind in np.unique(role)[::-1]]
+def _thin_out(role: np.ndarray) -> np.ndarray:
+    """Return at most FOLLOWED_ROWS indices, in equal shares per role; a rare role leaves its rest to the others."""
+    by_role = [np.flatnonzero(role == value) for value in np.unique(role)[::-1]]
     left, kept = FOLLOWED_ROWS, []
-    for number, places in enumerate(kinds):
-        room = left // (len(kinds) - number)
+    for number, indices in enumerate(by_role):
+        room = left // (len(by_role) - number)
         kept.append(
-            places if len(places) <= room else places[np.linspace(0, len(places) - 1, room).round().astype(int)]
+            indices if len(indices) <= room else indices[np.linspace(0, len(indices) - 1, room).round().astype(int)]
         )
         left -= len(kept[-1])
     return np.sort(np.concatenate(kept))
 
 
-def _followed(film: np.ndarray, projector: str, step: Callable[[], None]) -> np.ndarray:
-    found = []
-    for points in project_sequence(film, projector):
-        found.append(points)
+def _project_epochs(hidden: np.ndarray, projector: str, step: Callable[[], None]) -> np.ndarray:
+    maps = []
+    for points in project_sequence(hidden, projector):
+        maps.append(points)
         step()
-    return np.stack(found)
+    return np.stack(maps)

@@ -378,4 +378,4 @@ def test_a_film_is_made_once_for_all_and_given_up_with_its_last_session(
 def test_why_a_film_failed_is_one_sentence(jobs: Jobs) -> None:
     jobs.request_worker_result("one", "refused", tasks.observe_gradients, make_config(baseline="REPEN"))
     wait_for(lambda: jobs.failure("refused"), "the sentence")
-    assert jobs.failure("refused") == "REPEN has no norm to look at."
+    assert jobs.failure("refused") == "REPEN has no norm to observe."

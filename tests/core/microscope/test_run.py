@@ -185,7 +185,7 @@ def test_progress_is_told_and_can_stop_it() -> None:
 
 @pytest.mark.parametrize("baseline", [name for name in BASELINES if not BASELINES[name].has("norm")])
 def test_a_system_without_a_norm_is_refused(baseline: str) -> None:
-    with pytest.raises(InvalidConfig, match=f"{baseline} has no norm to look at"):
+    with pytest.raises(InvalidConfig, match=f"{baseline} has no norm to observe"):
         observe(make_config(baseline=baseline))
 
 

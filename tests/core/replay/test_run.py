@@ -127,7 +127,7 @@ def test_it_can_be_stopped_and_says_how_far_it_has_come() -> None:
 
 
 def test_a_system_without_epochs_is_refused() -> None:
-    with pytest.raises(InvalidConfig, match="XGBOD has no epochs to watch"):
+    with pytest.raises(InvalidConfig, match="XGBOD has no epochs to replay"):
         record([make_config(), make_config(baseline="XGBOD")], "pca")
 
 
