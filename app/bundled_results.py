@@ -1,4 +1,4 @@
-"""python -m app.bundled_results: train the runs of the default page and ship them in assets/first_light."""
+"""`python -m app.bundled_results`: train the runs of the default page for assets/first_light, which ships them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from app.server.result_cache import SHIPPED
 
 
 def main() -> None:
-    """Replace the shipped results by freshly trained ones."""
+    """Delete the shipped results, train the runs again on the CPU and write them."""
     from anoonly_core.results.result import to_bytes
     from anoonly_core.runs.run import run_many
 

@@ -19,12 +19,12 @@ def test_the_shipped_results_are_those_of_the_default_page() -> None:
     assert {path.stem for path in SHIPPED.iterdir()} == {run_key(config) for config in configs}, STALE
 
 
-def test_each_bears_its_own_key(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
+def test_each_result_has_the_key_of_its_config(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
     for result in (*shipped[0], *shipped[1]):
         assert result.key == run_key(result.config), STALE
 
 
-def test_one_trained_again_agrees(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
+def test_a_run_trained_again_agrees(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
     before = shipped[1][0]
     again = run(before.config, "cpu")
     np.testing.assert_array_equal(again.test_rows, before.test_rows, STALE)

@@ -71,7 +71,7 @@ def _choose_a_cell(page: Page) -> None:
     cell = page.get_by_role("button", name=re.compile(r"^DeepSAD, MVTec-AD:"))
     if cell.get_attribute("aria-pressed") != "true":
         cell.click()
-    page.get_by_text("It stands on 10 of 15 files").wait_for()
+    page.get_by_text("It is the mean over 10 of 15 files").wait_for()
 
 
 def _select_a_row(page: Page) -> None:

@@ -40,7 +40,7 @@ def test_it_is_full_on_first_opening_and_a_cell_can_be_chosen_and_taken_away(ope
     assert re.fullmatch(r"\d+\.\d ± \d+\.\d \([+−]?\d+\.\d\)", text)
     # By keyboard, as by mouse.
     page.get_by_role("button", name=re.compile(r"^DeepSAD, MVTec-AD:")).press("Enter")
-    detail = page.get_by_text(re.compile(r"It stands on 10 of 15 files and 5 seeds, 50 runs"))
+    detail = page.get_by_text(re.compile(r"It is the mean over 10 of 15 files and 5 seeds, 50 runs"))
     expect(detail).to_be_visible()
     assert "ours " + text.split(" (")[0] in detail.inner_text() and "the paper 79.6" in detail.inner_text()
     expect(page.get_by_text("To run it again, fetch MVTec-AD_bottle")).to_be_visible()  # no file is here

@@ -1,4 +1,4 @@
-"""A figure of the paper's, measured: each system's mean with its interval over what is varied."""
+"""A figure of the paper, measured again: the mean and interval of each system over the varied quantity."""
 
 from __future__ import annotations
 
@@ -12,26 +12,38 @@ from app.charts.style import PALETTE, SYMBOLS
 __all__ = ["table_figure"]
 
 HEIGHT = 330
-SIDE_STEP = 0.012  # of the chart's width, so that intervals of neighbors can be told apart
+SIDE_STEP = 0.012  # share of the chart's width, so that intervals do not overlap
 
 
 def table_figure(table: Table, x_title: str) -> go.Figure:
-    """Rows as lines over the columns with 95 % intervals: baselines dashed, AnoOnly solid; heads by color and mark."""
+    """Return the rows of a table as lines over its columns, with 95 % intervals.
+
+    Baselines are dashed and AnoOnly is solid; heads differ by color and symbol.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    x_title : str
+        The title of the x axis.
+    """
     figure = go.Figure()
     heads = list(dict.fromkeys(row.removesuffix(ANOONLY) for row in table.rows))
     paired = any(row.endswith(ANOONLY) for row in table.rows)
-    places = {column: place for place, column in enumerate(table.columns)}
+    index_of = {column: index for index, column in enumerate(table.columns)}
     for number, row in enumerate(table.rows):
-        cells = [(places[column], table.cells[row, column]) for column in table.columns if (row, column) in table.cells]
+        cells = [
+            (index_of[column], table.cells[row, column]) for column in table.columns if (row, column) in table.cells
+        ]
         head = heads.index(row.removesuffix(ANOONLY))
-        shift = SIDE_STEP * len(places) * (number - (len(table.rows) - 1) / 2)
+        shift = SIDE_STEP * len(index_of) * (number - (len(table.rows) - 1) / 2)
         dash = "dash" if paired and not row.endswith(ANOONLY) else "solid"
         figure.add_scatter(
-            x=[place + shift for place, _ in cells],
+            x=[index + shift for index, _ in cells],
             y=[cell.mean for _, cell in cells],
             error_y={"array": [margin_of_error(cell.values) or 0 for _, cell in cells], "thickness": 1.3, "width": 3},
             customdata=[
-                [table.columns[place], len(cell.values), margin_of_error(cell.values) or 0] for place, cell in cells
+                [table.columns[index], len(cell.values), margin_of_error(cell.values) or 0] for index, cell in cells
             ],
             mode="lines+markers",
             name=row,
@@ -42,9 +54,9 @@ def table_figure(table: Table, x_title: str) -> go.Figure:
         )
     figure.update_xaxes(
         title_text=x_title,
-        tickvals=list(places.values()),
-        ticktext=list(places),
-        range=[-0.4, max(len(places), 1) - 0.6],
+        tickvals=list(index_of.values()),
+        ticktext=list(index_of),
+        range=[-0.4, max(len(index_of), 1) - 0.6],
         zeroline=False,
         automargin=True,
     )

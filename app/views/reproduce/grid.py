@@ -1,4 +1,4 @@
-"""A grid of the evidence on the page, and what of it can be taken away."""
+"""A grid of the evidence on the page, and its exports."""
 
 from __future__ import annotations
 
@@ -16,21 +16,38 @@ __all__ = ["draw_exports", "draw_grid", "page_markdown"]
 
 
 def draw_grid(grid: Grid, stem: str) -> None:
-    """A grid with a button for each format that it goes as."""
+    """Draw a grid, and a download button for each format.
+
+    Parameters
+    ----------
+    grid : Grid
+        The grid.
+    stem : str
+        The file name without suffix; unique on the page.
+    """
     with st.container(key=f"grid-{stem}"):
         st.markdown(page_markdown(grid))
         _downloads(grid, stem)
 
 
 def draw_exports(name: str, table: Table, reference: str) -> None:
-    """The table as files, the figure as HTML, the command that makes both again.
+    """Draw the exports of a table or figure: its files, the figure as HTML, and the command that makes both.
 
-    Commands stand in plain letters here: what colors code takes the browser half a second to load.
+    The command is not highlighted: the browser takes half a second to load the highlighter.
+
+    Parameters
+    ----------
+    name : str
+        The experiment, of `EXPERIMENTS`.
+    table : Table
+        The table as it is shown.
+    reference : str
+        The published values beside it, of `REFERENCES`.
     """
     with st.expander("Take away"):
         st.markdown(f"`python -m anoonly_core reproduce {name}`")
-        at = "" if table.scope in ("", ALL) else f"-{table.scope}"
-        stem = f"{name}-{table.reading}{at}"
+        scope = "" if table.scope in ("", ALL) else f"-{table.scope}"
+        stem = f"{name}-{table.reading}{scope}"
         _downloads(table.grid(reference), stem, table.cells_grid())
         if name.startswith("fig"):
             figure = table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]).update_layout(title=table.caption)
@@ -44,14 +61,14 @@ def draw_exports(name: str, table: Table, reference: str) -> None:
 
 
 def _downloads(grid: Grid, stem: str, cells: Grid | None = None) -> None:
-    """A button a format; the CSV has all that is known of each cell, where there are cells."""
+    """Draw a download button for each format; the CSV holds the cells in full if they are given."""
     names = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}
     with st.container(horizontal=True):
         for suffix, text in FORMATS.items():
-            own = cells if suffix == "csv" and cells is not None else grid
+            exported = cells if suffix == "csv" and cells is not None else grid
             st.download_button(
                 names[suffix],
-                partial(_encoded, text, own),
+                partial(_encoded, text, exported),
                 f"{stem}.{suffix}",
                 on_click="ignore",
                 key=f"{stem} {suffix}",
@@ -63,5 +80,5 @@ def _encoded(text: Callable[[Grid], str], grid: Grid) -> bytes:
 
 
 def page_markdown(grid: Grid) -> str:
-    """The grid for the page, which would take a tilde for the beginning of a strike-through."""
+    """Return a grid as Markdown for Streamlit, which would read a tilde as a strike-through."""
     return to_markdown(grid).replace("~", "\\~").replace("$", "\\$")

@@ -1,4 +1,4 @@
-"""Reproduce: the paper's tables and figures, measured again, beside what was published; and what does not add up."""
+"""Reproduce: the tables and figures of the paper, measured again, beside the published values; and discrepancies."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from app.views.reproduce.controls import (
 )
 from app.views.reproduce.grid import draw_exports, draw_grid, page_markdown
 from app.views.reproduce.table import LEGEND, cell_sentence, draw_cells, file_table
-from app.views.reproduce.text import differences_sentence, figure_sentence, gains_sentence, norms_sentence, nothing_yet
+from app.views.reproduce.text import NO_RESULT, differences_sentence, figure_sentence, gains_sentence, norms_sentence
 from app.widgets import notices
 from app.widgets.session import begin_page
 
@@ -48,8 +48,8 @@ __all__ = ["page"]
 FOLLOW_S = 0.5
 WHERE_FROM = {"text": "The paper's text, no leak", "code": "The published code"}
 HOW_TO_READ = (
-    "Mean ± standard deviation over the seeds of the mean over files; in brackets the difference to {reference}. "
-    f"{LEGEND} Choose a cell to see what it stands on and to run it again."
+    "Mean ± standard deviation over the seeds of the mean over files; in brackets the difference from {reference}. "
+    f"{LEGEND} Select a cell to see its runs and to train them again."
 )
 
 
@@ -77,38 +77,40 @@ def page() -> None:
 
 
 def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
-    """A table or a figure with its sentence, its controls, and what can be done with it."""
+    """Draw a table or figure with its sentence, controls and exports."""
     sentence, controls = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
     frame = evidence.frame(name)
-    readings = [own for own in READINGS if len(frame) and (frame["reading"] == own).any()]
+    readings = [name for name in READINGS if len(frame) and (frame["reading"] == name).any()]
     if not readings:
-        sentence.markdown(f"##### {nothing_yet()}")
+        sentence.markdown(f"##### {NO_RESULT}")
         return
     with controls:
         reading = draw_segments("Ours", readings, WHERE_FROM, "ours")
-        places = scopes_of(name, frame[frame["reading"] == reading])
-        names = {own: own for own in places}
-        place = draw_choice(st.selectbox, "Where", places, names, "where", width=190) if places else ""
+        scopes = scopes_of(name, frame[frame["reading"] == reading])
+        words = {scope: scope for scope in scopes}
+        scope = draw_choice(st.selectbox, "Where", scopes, words, "where", width=190) if scopes else ""
         metric = LAYOUTS[name].metric
         if name == "table4" and draw_segments("The sign", list(SIGNS), SIGNS, "sign") == "right":
             metric = RIGHT_SIGN
         table = evidence.cached(
-            ("table", name, reading, place, metric), lambda: make_table(name, frame, reading, place, metric)
+            ("table", name, reading, scope, metric), lambda: make_table(name, frame, reading, scope, metric)
         )
-        beside = [own for own in REFERENCES if any(cell.published(own) is not None for cell in table.cells.values())]
-        reference = draw_segments("Beside", beside or ["paper"], REFERENCES, "beside")
+        references = [
+            name for name in REFERENCES if any(cell.published(name) is not None for cell in table.cells.values())
+        ]
+        reference = draw_segments("Beside", references or ["paper"], REFERENCES, "beside")
     is_figure = name.startswith("fig")
-    found = evidence.cached(
+    gains_found = evidence.cached(
         ("gains", name, reading, metric), lambda: gains(frame, reading, metric) if name in GAINED else []
     )
     if not table.cells:
-        sentence.markdown(f"##### {nothing_yet()}")
+        sentence.markdown(f"##### {NO_RESULT}")
         return
-    if found:
-        said = gains_sentence(found, METRIC_LABELS[metric], reading)
+    if gains_found:
+        words_above = gains_sentence(gains_found, METRIC_LABELS[metric], reading)
     else:
-        said = norms_sentence(table) if name == "table2" else figure_sentence(name, table)
-    sentence.markdown(f"##### {said}")
+        words_above = norms_sentence(table) if name == "table2" else figure_sentence(name, table)
+    sentence.markdown(f"##### {words_above}")
     if is_figure:
         st.plotly_chart(
             table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]),
@@ -117,14 +119,14 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
             alt=f"{table.caption}: means with 95 % intervals over seeds; the table below has the same figures.",
         )
     _draw_table(name, table, reference, evidence, sweeps)
-    if found:
+    if gains_found:
         with st.expander("Is it significant? AnoOnly against its baseline, paired"):
-            st.markdown(page_markdown(gains_grid(found, metric)))
+            st.markdown(page_markdown(gains_grid(gains_found, metric)))
     draw_exports(name, table, reference)
 
 
 def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: SweepQueue) -> None:
-    """The cells, what each column stands on, and the selected cell."""
+    """Draw the cells, the notes about them, and the selected cell."""
     chosen = draw_cells(table, reference, f"cells {name} {table.reading} {table.scope} {table.metric}")
     note = f"{METRIC_LABELS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
     if table.scope:
@@ -132,16 +134,16 @@ def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, swe
     if name == "table2" and table.scope == ALL:
         note += " The paper's figures here are averages over ten data sets, ours over those at hand."
     if table.reading == "text" and reference == "authors":
-        note += " The authors' code has the leak, which these figures have not."
+        note += " The authors' code has the leak; these figures do not."
     st.caption(note)
-    # The cell's place is always there: what stands below it stays the same elements, open or shut as they were.
+    # The container is always drawn: expanders below it keep their state when a cell is selected.
     with st.container():
         if chosen is not None:
             _draw_cell(name, table, *chosen, evidence, sweeps)
 
 
 def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidence, sweeps: SweepQueue) -> None:
-    """What a cell stands on; its runs again, on this machine; and in Compare."""
+    """Draw the runs of a cell, the button that trains them here, and a link to Compare."""
     cell = table.cells[row, column]
     frame = evidence.frame(name)
     runs = cell_runs(name, cell, evidence)
@@ -157,21 +159,21 @@ def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidenc
             files = list(dict.fromkeys(config.dataset for config in runs.configs.values()))
             file = st.selectbox("Open one of its data sets in Compare", files, index=None, placeholder="choose")
             if file is not None:
-                config = next(own for own in runs.configs.values() if own.dataset == file)
+                config = next(run for run in runs.configs.values() if run.dataset == file)
                 open_page("compare", compare_parameters(config, None, len(cell.values)))
 
 
 def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
-    """The same cell from the results that ship alone."""
+    """Return the same cell from the shipped results alone; None if they lack it."""
     frame = shipped_evidence().frame(name)
     return make_table(name, frame, table.reading, table.scope, table.metric).cells.get((row, column))
 
 
 def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
-    """The button that trains a cell's runs on this machine, and how far that has come."""
-    absent = sorted({own.dataset for own in runs.configs.values() if not DATASETS[own.dataset].is_local()})
+    """Draw the button that trains the runs of a cell on this machine, or their progress."""
+    absent = sorted({run.dataset for run in runs.configs.values() if not DATASETS[run.dataset].is_local()})
     if absent:
-        st.caption(f"To run it again, fetch {', '.join(absent)} on the page Datasets first.")
+        st.caption(f"To train it here, first fetch {', '.join(absent)} on the page Datasets.")
         return
     view = sweeps.view(runs)
     if view.state != "idle":
@@ -193,7 +195,7 @@ def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
 
 
 def _follow(runs: CellRuns, sweeps: SweepQueue) -> None:
-    """How far a cell's runs have come; the whole page anew when they are done."""
+    """Draw the progress of the runs of a cell; rerun the page when they have ended."""
     view = sweeps.view(runs)
     st.progress(len(view.runs) / len(runs.configs), f"{len(view.runs)} of {len(runs.configs)} runs, {view.state}")
     st.button("Stop", on_click=sweeps.stop, args=(runs,), key="again_stop", disabled=view.state == "stopping")
@@ -202,17 +204,17 @@ def _follow(runs: CellRuns, sweeps: SweepQueue) -> None:
 
 
 def _draw_points(evidence: Evidence) -> None:
-    """Each thing that does not add up, with its effect, its figures and its command."""
-    found = read_findings(evidence)
-    measured = sum(own is not None for own in found.values())
+    """Draw each discrepancy with its sentence, values and command."""
+    findings = read_findings(evidence)
+    measured = sum(finding is not None for finding in findings.values())
     st.markdown(
-        f"##### {measured} places where the paper, its code and the measurements do not agree at first sight: each "
-        "with what was measured, in a sentence made from the runs."
+        f"##### {measured} discrepancies between the paper, its code and our measurements. Each sentence is made from "
+        "our runs."
     )
     for name, point in DISCREPANCIES.items():
-        finding = found[name]
+        finding = findings[name]
         st.markdown(f"**{point.title}.** *{point.claim}*")
-        st.markdown(finding.sentence if finding else nothing_yet())
+        st.markdown(finding.sentence if finding else NO_RESULT)
         with st.expander("Figures and command", key=f"point {name}"):
             if finding:
                 st.markdown(page_markdown(finding.grid))
@@ -220,14 +222,14 @@ def _draw_points(evidence: Evidence) -> None:
 
 
 def _draw_differences(evidence: Evidence) -> None:
-    """Ours beside the authors' code and beside the paper's three tables."""
+    """Draw our values beside those of the authors' code and of the paper's three tables."""
     code = evidence.cached("authors", lambda: compare_with_authors_code(evidence))
     papers = evidence.cached("papers", lambda: [compare_with_paper(evidence, metric) for metric in PAPER_TABLES])
     paper = papers[0]
     st.markdown(f"##### {differences_sentence(code, paper)}")
     if code:
         draw_grid(authors_grid(code), "differences-authors")
-    for table, found in zip(PAPER_TABLES.values(), papers, strict=True):
-        if found:
-            draw_grid(paper_grid(found, f"the paper's {table}"), f"differences-{table.lower().replace(' ', '')}")
+    for table, differences in zip(PAPER_TABLES.values(), papers, strict=True):
+        if differences:
+            draw_grid(paper_grid(differences, f"the paper's {table}"), f"differences-{table.lower().replace(' ', '')}")
     st.markdown("`python -m anoonly_core reproduce differences`")

@@ -1,4 +1,4 @@
-"""A table of the evidence as the page draws it: cells to choose, colored by their difference to what was published."""
+"""A table of the evidence with selectable cells, colored by their difference from the published values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from anoonly_core.reproduction.tables import Table
 __all__ = ["LEGEND", "cell_sentence", "cells_data", "draw_cells", "file_table"]
 
 CELLS = ASSETS / "cells"
-# Ours above the published figure, and below it. Neither is a color of normal rows or anomalies; the difference stands
-# in the cell too. Dark letters on light ground, in both themes.
+# Colors of values above and below the published ones. Neither is that of normal rows or anomalies, and the cell also
+# holds the difference as text. Dark text on a light background, in both themes.
 ABOVE, BELOW = (27, 120, 55), (118, 42, 131)
 STRONGEST, FULL_POINTS = 0.45, 12.0
 LETTERS = "#1a1a1a"
-LEGEND = "Green: ours is higher than what was published, purple: lower; the stronger, the further."
-BETWEEN = "\t"  # a row's and a column's name, in what a chosen cell is called
+LEGEND = "Green: ours is above the published value. Purple: below it. A stronger color is a larger difference."
+SEPARATOR = "\t"  # of row and column in the name of a cell
 
 
 @cache
@@ -30,8 +30,18 @@ def _asset(kind: str) -> str:
 
 
 def draw_cells(table: Table, reference: str, key: str) -> tuple[str, str] | None:
-    """Draw the table; the row and column of the cell that is chosen, or None."""
-    # Declared each time: a server that starts later than this file is loaded would not know it.
+    """Draw a table and return the row and column of the selected cell; None if there is none.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    reference : str
+        The published values to compare with, of `REFERENCES`.
+    key : str
+        The key of the component in the session state.
+    """
+    # Declared each time: a server that starts after this file was imported would not know it.
     cells = st.components.v2.component("cells", html=_asset("html"), css=_asset("css"), js=_asset("js"))
     chosen = (st.session_state.get(key) or {}).get("cell")
     result = cells(
@@ -40,61 +50,87 @@ def draw_cells(table: Table, reference: str, key: str) -> tuple[str, str] | None
         default={"cell": None},
         on_cell_change=lambda: None,
     )
-    row, _, column = (result.cell or "").partition(BETWEEN)
+    row, _, column = (result.cell or "").partition(SEPARATOR)
     return (row, column) if (row, column) in table.cells else None
 
 
 def cells_data(table: Table, reference: str) -> dict[str, Any]:
-    """What the browser draws: captions, and each cell's text, color and name."""
+    """Return the data of the browser component: caption, headings, and the text, color and name of each cell."""
     return {
         "caption": table.caption,
         "columns": [table.heading(column) for column in table.columns],
         "rows": [
-            {"name": row, "cells": [_drawn(table, row, column, reference) for column in table.columns]}
+            {"name": row, "cells": [_cell_data(table, row, column, reference) for column in table.columns]}
             for row in table.rows
         ],
     }
 
 
-def _drawn(table: Table, row: str, column: str, reference: str) -> dict[str, str] | None:
+def _cell_data(table: Table, row: str, column: str, reference: str) -> dict[str, str] | None:
     cell = table.cells.get((row, column))
     if cell is None:
         return None
     text, published = table.cell_text(row, column), cell.published(reference)
-    found = {"id": f"{row}{BETWEEN}{column}", "text": text, "label": f"{row}, {column}: {text}"}
+    data = {"id": f"{row}{SEPARATOR}{column}", "text": text, "label": f"{row}, {column}: {text}"}
     if published is not None:
         points = cell.mean - published
-        found |= {"difference": f"({signed(points)})", "ground": _ground(points), "letters": LETTERS}
-        found["label"] += f", {signed(points)} to {REFERENCES[reference]}"
-    return found
+        data |= {"difference": f"({signed(points)})", "ground": _background(points), "letters": LETTERS}
+        data["label"] += f", {signed(points)} to {REFERENCES[reference]}"
+    return data
 
 
-def _ground(points: float) -> str:
+def _background(points: float) -> str:
     share = STRONGEST * min(abs(points) / FULL_POINTS, 1.0)
     return f"rgb({', '.join(str(round(255 - share * (255 - part))) for part in (ABOVE if points > 0 else BELOW))})"
 
 
 def cell_sentence(table: Table, row: str, column: str, here: int, shipped: Cell | None) -> str:
-    """A cell in a sentence or two: ours, what was published, on what it stands; in Markdown.
+    """Return a cell in words, as Markdown: our value, the published ones, and the runs behind it.
 
-    here: how many of its runs this machine has trained; shipped: the cell as it ships, where that is any.
+    Parameters
+    ----------
+    table : Table
+        The table.
+    row, column : str
+        The cell.
+    here : int
+        Number of its runs that this machine has trained.
+    shipped : Cell or None
+        The cell from the shipped results alone; None if there is none.
     """
     cell = table.cells[row, column]
-    said = [f"**{row}, {column}**: ours {cell.text()}"]
+    parts = [f"**{row}, {column}**: ours {cell.text()}"]
     for reference, words in REFERENCES.items():
         if (published := cell.published(reference)) is not None:
-            said.append(f"{words} {published:.1f} ({signed(cell.mean - published)})")
+            parts.append(f"{words} {published:.1f} ({signed(cell.mean - published)})")
     files = f"{len(cell.files)} of {cell.of} files" if cell.of > len(cell.files) else "all files"
-    standing = f"It stands on {files} and {len(cell.values)} seeds, {len(cell.keys)} runs"
+    basis = f"It is the mean over {files} and {len(cell.values)} seeds, {len(cell.keys)} runs"
     if here:
-        standing += f", {here} of which were trained on this machine"
+        basis += f", {here} of which were trained on this machine"
         if shipped is not None:
-            standing += f"; the figure that ships is {shipped.text()}"
-    return f"{'; '.join(said)}. {standing}."
+            basis += f"; the shipped value is {shipped.text()}"
+    return f"{'; '.join(parts)}. {basis}."
 
 
 def file_table(table: Table, row: str, column: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """What a cell is made of: a row a data set with its mean, deviation and range over the seeds, in percent."""
+    """Return the data sets of a cell: mean, deviation, lowest and highest value over the seeds.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    row, column : str
+        The cell.
+    frame : pandas.DataFrame
+        The runs of the experiment, with the columns "key" and "dataset" and the metrics.
+    """
     keys = set(table.cells[row, column].keys)
-    own = frame[frame["key"].isin(keys)].groupby("dataset", sort=False)[table.metric]
-    return pd.DataFrame({"mean": own.mean(), "deviation": own.std(ddof=1), "lowest": own.min(), "highest": own.max()})
+    by_dataset = frame[frame["key"].isin(keys)].groupby("dataset", sort=False)[table.metric]
+    return pd.DataFrame(
+        {
+            "mean": by_dataset.mean(),
+            "deviation": by_dataset.std(ddof=1),
+            "lowest": by_dataset.min(),
+            "highest": by_dataset.max(),
+        }
+    )

@@ -1,4 +1,4 @@
-"""The sentences over the Reproduce page, made from its figures."""
+"""The sentences of Reproduce, made from its values."""
 
 from __future__ import annotations
 
@@ -14,39 +14,47 @@ from anoonly_core.reproduction.families import PAPER_FAMILIES
 from anoonly_core.reproduction.significance import Gain
 from anoonly_core.reproduction.tables import Table
 
-__all__ = ["differences_sentence", "figure_sentence", "gains_sentence", "norms_sentence", "nothing_yet"]
+__all__ = ["NO_RESULT", "differences_sentence", "figure_sentence", "gains_sentence", "norms_sentence"]
 
 
-def nothing_yet() -> str:
-    """Where there is no result."""
-    return "Nothing of this has been measured on these data sets."
+NO_RESULT = "Nothing of this has been measured on these data sets."
 
 
 def gains_sentence(found: Sequence[Gain], metric_words: str, reading: str) -> str:
-    """How often AnoOnly helps and hurts, and where most, over heads and the paper's data sets."""
-    cells = [one for one in found if one.scope in PAPER_FAMILIES]
+    """Return how often AnoOnly helps and hurts, and where most, over heads and the paper's data sets.
+
+    Parameters
+    ----------
+    found : sequence of Gain
+        The paired differences of all heads and data sets.
+    metric_words : str
+        The name of the metric.
+    reading : str
+        The reading of the paper, of `READINGS`.
+    """
+    cells = [gain for gain in found if gain.scope in PAPER_FAMILIES]
     if not cells:
-        return nothing_yet()
-    helps = [one for one in cells if one.is_clear and one.mean > 0]
-    hurts = [one for one in cells if one.is_clear and one.mean < 0]
+        return NO_RESULT
+    helps = [gain for gain in cells if gain.is_clear and gain.mean > 0]
+    hurts = [gain for gain in cells if gain.is_clear and gain.mean < 0]
     said = (
         f"{READINGS[reading].capitalize()}, AnoOnly clearly raises the {metric_words} in {len(helps)} of {len(cells)} "
         f"pairs of head and data set and clearly lowers it in {len(hurts)}"
     )
     for verb, some in (("gains", helps), ("loses", hurts)):
         if some:
-            furthest = max(some, key=lambda one: abs(one.mean))
+            furthest = max(some, key=lambda gain: abs(gain.mean))
             said += f"; **{furthest.head}** {verb} most, {furthest.text()} points on {furthest.where}"
     return f"{said}."
 
 
 def norms_sentence(table: Table) -> str:
-    """AnoOnly with batch norm beside the full loss with each of the other norms, in the table as it is shown."""
+    """Return AnoOnly with batch norm against the full loss with its best norm, in the table as it is shown."""
     anoonly = table.cells.get((NORM_LABELS["batch"], "DeepSAD + AnoOnly"))
     rivals = [(row, table.cells[row, "DeepSAD"]) for row in table.rows if (row, "DeepSAD") in table.cells]
     if anoonly is None or not rivals:
-        return nothing_yet()
-    best, rival = max(rivals, key=lambda own: own[1].mean)
+        return NO_RESULT
+    best, rival = max(rivals, key=lambda rival: rival[1].mean)
     without = [
         f"{words} {table.cells[words, 'DeepSAD + AnoOnly'].text()}"
         for words in (NORM_LABELS[norm] for norm in ("layer", "none"))
@@ -59,26 +67,26 @@ def norms_sentence(table: Table) -> str:
 
 
 def figure_sentence(name: str, table: Table) -> str:
-    """What AnoOnly does along a figure; of Fig. 8 what the dirty pool costs, of Fig. 7 which weight is best."""
+    """Return the effect of AnoOnly along a figure; the cost of a dirty pool for Fig. 8, the best λₙ for Fig. 7."""
     cells = {row: {c: table.cells[row, c] for c in table.columns if (row, c) in table.cells} for row in table.rows}
     if name == "fig7":
-        said = [_best(row, own) for row, own in cells.items() if len(own) > 1]
+        said = [_best(row, line) for row, line in cells.items() if len(line) > 1]
     else:
         pairs = {row: f"{row}{ANOONLY}" for row in cells if f"{row}{ANOONLY}" in cells}
         words = _cost if name == "fig8" else _ahead
         said = [found for row, pair in pairs.items() if (found := words(row, cells[row], cells[pair]))]
     if not said:
-        return nothing_yet()
+        return NO_RESULT
     before = "What the unlabeled anomalies in the pool cost, in points of AUCROC: " if name == "fig8" else ""
     return f"{before}{'; '.join(said)}."
 
 
 def _difference(before: Cell, after: Cell) -> tuple[str, bool, float]:
-    """One cell less another, seed by seed, with its 95 % interval; and whether that leaves zero out."""
+    """Return the mean difference of two cells: as text with its 95 % interval over seeds, if it is clear, in points."""
     points = after.mean - before.mean
     if len(before.values) != len(after.values):
         return signed(points), False, points
-    half = margin_of_error([own - other for own, other in zip(after.values, before.values, strict=True)])
+    half = margin_of_error([later - earlier for later, earlier in zip(after.values, before.values, strict=True)])
     if half is None:
         return signed(points), False, points
     return f"{signed(points)} ± {half:.1f}", abs(points) > half, points
@@ -115,14 +123,14 @@ def _ahead(row: str, plain: Mapping[str, Cell], anoonly: Mapping[str, Cell]) -> 
 
 
 def differences_sentence(code: Sequence[PublishedDifference], paper: Sequence[PublishedDifference]) -> str:
-    """How many figures agree, and how many of the others are explained."""
+    """Return how many of our values agree with the published ones, and how many of the others are explained."""
 
     def counted(found: Sequence[PublishedDifference]) -> str:
-        counts = Counter(one.verdict for one in found)
+        counts = Counter(difference.verdict for difference in found)
         return ", ".join(f"{counts[name]} {words}" for name, words in VERDICTS.items() if counts[name])
 
     if not code and not paper:
-        return nothing_yet()
+        return NO_RESULT
     return (
         f"Of {len(code)} figures of the authors' code that we measured again: {counted(code)}. "
         f"Of {len(paper)} printed in Table 1: {counted(paper)}."

@@ -1,4 +1,4 @@
-"""Zero-shot's figures: AUCROC over what a test batch holds, and one batch to which anomalies are added."""
+"""Charts of Zero-shot: AUCROC over the make-up of a test batch, and one batch to which anomalies are added."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
     "zero_shot_sentence",
 ]
 
-# Each scorer's color, dash and mark, the same in all figures.
+# Color, dash, symbol and line width of each scorer, the same in all charts.
 SCORER_STYLES = {
     "batch": ("#009E73", "solid", "circle", 3.0),
     "running": ("#CC79A7", "dash", "x", 1.8),
@@ -35,51 +35,65 @@ SCORER_STYLES = {
 }
 QUOTED_RATIO = 0.05
 BINS = 40
-TILE = 3  # how many pixels of the screen a digit's pixel is wide
-GAP = 2
+ZOOM = 3  # screen pixels per pixel of an image
+FRAME = 2  # width of an image's frame in screen pixels
 
 
 def _stacked(results: Sequence[ZeroShotResult], name: str) -> np.ndarray:
-    """AUCROC, [seeds, scorers, points, classes, draws]."""
+    """Return AUCROC as float64, shape [seeds, scorers, points, classes, draws]."""
     return np.stack([getattr(result, name) for result in results]).astype(np.float64)
 
 
 def zero_shot_sentence(results: Sequence[ZeroShotResult]) -> str:
-    """What the figures say at 5 % anomalies, with their doubt: 95 % intervals over seeds and classes."""
+    """Return the page's main sentence: differences at 5 % anomalies, with 95 % intervals over seeds and classes.
+
+    Parameters
+    ----------
+    results : sequence of ZeroShotResult
+        One result a seed.
+    """
     pairs = _stacked(results, "by_ratio")[:, :, RATIOS.index(QUOTED_RATIO)].mean(axis=3)
-    of = {name: pairs[:, place].ravel() for place, name in enumerate(SCORER_LABELS)}
-    running, untrained = paired_difference(of["running"], of["batch"]), paired_difference(of["untrained"], of["batch"])
-    best = max(("neighbors", "mean"), key=lambda name: float(of[name].mean()))
-    rival = paired_difference(of[best], of["batch"])
-    batch_against_running = _against(running, "batch statistics", "running ones")
+    by_scorer = {name: pairs[:, index].ravel() for index, name in enumerate(SCORER_LABELS)}
+    running, untrained = (
+        paired_difference(by_scorer["running"], by_scorer["batch"]),
+        paired_difference(by_scorer["untrained"], by_scorer["batch"]),
+    )
+    best = max(("neighbors", "mean"), key=lambda name: float(by_scorer[name].mean()))
+    rival = paired_difference(by_scorer[best], by_scorer["batch"])
+    batch_against_running = _compared(running, "batch statistics", "running ones")
     return (
         f"At {QUOTED_RATIO:.0%} anomalies among classes never seen, {batch_against_running}. Meta-training "
         f"{_adds(untrained)}; {SCORER_LABELS[best]} {_rival(rival, many=best == 'neighbors')}."
     )
 
 
-def _against(found: PairedDifference, ours: str, theirs: str) -> str:
-    figures = f"AUCROC {found.b:.2f} against {found.a:.2f} ({format_difference(found)})"
-    if found.margin is not None and not found.is_clear:
-        return f"there is no clear difference between {ours} and {theirs}: {figures}"
-    return f"{ours} {'beat' if found.delta > 0 else 'lose to'} {theirs}: {figures}"
+def _compared(difference: PairedDifference, subject: str, reference: str) -> str:
+    values = f"AUCROC {difference.b:.2f} against {difference.a:.2f} ({format_difference(difference)})"
+    if difference.margin is not None and not difference.is_clear:
+        return f"there is no clear difference between {subject} and {reference}: {values}"
+    return f"{subject} {'beat' if difference.delta > 0 else 'lose to'} {reference}: {values}"
 
 
-def _adds(found: PairedDifference) -> str:
-    if found.margin is not None and not found.is_clear:
-        return f"adds nothing clear to an untrained network ({format_difference(found)})"
-    return f"{'adds to' if found.delta > 0 else 'takes from'} an untrained network ({format_difference(found)})"
+def _adds(difference: PairedDifference) -> str:
+    if difference.margin is not None and not difference.is_clear:
+        return f"adds nothing clear to an untrained network ({format_difference(difference)})"
+    return (
+        f"{'adds to' if difference.delta > 0 else 'takes from'} an untrained network ({format_difference(difference)})"
+    )
 
 
-def _rival(found: PairedDifference, many: bool) -> str:
+def _rival(difference: PairedDifference, many: bool) -> str:
     do = "do" if many else "does"
-    if found.margin is not None and not found.is_clear:
-        return f"{do} about as well ({found.a:.2f})"
-    return f"{do} {'better' if found.delta < 0 else 'worse'} ({found.a:.2f})"
+    if difference.margin is not None and not difference.is_clear:
+        return f"{do} about as well ({difference.a:.2f})"
+    return f"{do} {'better' if difference.delta < 0 else 'worse'} ({difference.a:.2f})"
 
 
 def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
-    """AUCROC of each scorer over the share of anomalies, and over the rows of a batch; means, and for ours a band."""
+    """Return two panels: AUCROC of each scorer over the share of anomalies, and over the rows of a batch.
+
+    Lines are means over seeds, classes and draws. The band is the deviation of the batch scorer over seeds and classes.
+    """
     figure = Panels(1, 2, spacing=(0.07, 0))
     panels = (
         ("by_ratio", 100 * np.array(RATIOS), "anomalies in the batch, %"),
@@ -87,8 +101,8 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
     )
     for column, (name, x, title) in enumerate(panels, start=1):
         means = _stacked(results, name).mean(axis=4)  # over the draws
-        for place, (scorer, (color, dash, symbol, width)) in enumerate(SCORER_STYLES.items()):
-            mean, spread = means[:, place].mean(axis=(0, 2)), means[:, place].std(axis=(0, 2))
+        for index, (scorer, (color, dash, symbol, width)) in enumerate(SCORER_STYLES.items()):
+            mean, spread = means[:, index].mean(axis=(0, 2)), means[:, index].std(axis=(0, 2))
             if scorer == "batch":
                 figure.add_scatter(
                     x=np.concatenate([x, x[::-1]]),
@@ -123,13 +137,13 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
     figure.update_yaxes(range=[min(0.38, lowest - 0.03), 1.02])
     figure.update_yaxes(title={"text": "AUCROC", "standoff": 10}, col=1)
     rows = results[0].ratio_rows
-    told = f"{rows.max()}" if rows.min() == rows.max() else f"{rows.min()} to {rows.max()}"
-    figure.add_title(f"batches of {told} rows", 1, 1)
+    row_range = f"{rows.max()}" if rows.min() == rows.max() else f"{rows.min()} to {rows.max()}"
+    figure.add_title(f"batches of {row_range} rows", 1, 1)
     figure.add_title(f"{SIZE_SHARE:.0%} anomalies, at least one row", 1, 2)
-    return _laid_out(figure, 262)
+    return _apply_layout(figure, 262)
 
 
-def _laid_out(figure: Panels, height: int) -> go.Figure:
+def _apply_layout(figure: Panels, height: int) -> go.Figure:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 44, "b": 4},
@@ -142,44 +156,57 @@ def _laid_out(figure: Panels, height: int) -> go.Figure:
 
 
 def scorers_table(results: Sequence[ZeroShotResult]) -> pd.DataFrame:
-    """All means, with their deviations over classes and seeds, and over draws."""
+    """Return all means as a table, with deviations over seeds and classes, and over draws."""
     rows = []
     for name, points, sizes in (("by_ratio", RATIOS, "ratio_rows"), ("by_size", SIZES, "size_rows")):
         values = _stacked(results, name)
-        of_classes = values.mean(axis=4)
-        for place, scorer in enumerate(SCORER_LABELS.values()):
+        class_means = values.mean(axis=4)
+        for index, scorer in enumerate(SCORER_LABELS.values()):
             for number, point in enumerate(points):
                 rows.append(
                     {
                         "scorer": scorer,
                         "anomalies": point if name == "by_ratio" else SIZE_SHARE,
                         "rows": int(getattr(results[0], sizes)[number]),
-                        "AUCROC": values[:, place, number].mean(),
-                        "± seeds and classes": of_classes[:, place, number].std(),
-                        "± draws": values[:, place, number].std(axis=2).mean(),
+                        "AUCROC": values[:, index, number].mean(),
+                        "± seeds and classes": class_means[:, index, number].std(),
+                        "± draws": values[:, index, number].std(axis=2).mean(),
                     }
                 )
     return pd.DataFrame(rows)
 
 
-def aucroc_at_step(result: ZeroShotResult, step: int, place: int) -> float:
-    """AUCROC of the growing batch of a class at this moment; NaN before the first anomaly."""
-    scores, normals = result.shift_scores[step, place], int(result.shift_normals[0])
-    strange = scores[normals:][np.isfinite(scores[normals:])]
-    if not len(strange):
+def aucroc_at_step(result: ZeroShotResult, step: int, class_index: int) -> float:
+    """Return the AUCROC of a batch to which anomalies are added; NaN while it has none.
+
+    Parameters
+    ----------
+    result : ZeroShotResult
+        The result of one seed.
+    step : int
+        Index into `result.shift_counts`, the number of anomalies.
+    class_index : int
+        Index of the held-out class that is normal in the batch.
+    """
+    scores, normals = result.shift_scores[step, class_index], int(result.shift_normals[0])
+    anomalies = scores[normals:][np.isfinite(scores[normals:])]
+    if not len(anomalies):
         return float("nan")
-    beats = (strange[:, None] > scores[:normals]) + 0.5 * (strange[:, None] == scores[:normals])
+    beats = (anomalies[:, None] > scores[:normals]) + 0.5 * (anomalies[:, None] == scores[:normals])
     return float(beats.mean())
 
 
-def batch_figure(result: ZeroShotResult, step: int, place: int) -> go.Figure:
-    """One batch's scores at this moment, and over all moments how far its mean has moved and its AUCROC."""
-    scores, normals = result.shift_scores[:, place], int(result.shift_normals[0])
+def batch_figure(result: ZeroShotResult, step: int, class_index: int) -> go.Figure:
+    """Return three panels: the scores of a batch, and over all steps the shift of its mean and its AUCROC.
+
+    The parameters are those of `aucroc_at_step`.
+    """
+    scores, normals = result.shift_scores[:, class_index], int(result.shift_normals[0])
     figure = Panels(1, 3, spacing=(0.07, 0), widths=[0.5, 0.25, 0.25])
-    units = np.arcsinh(ScoreScale.of(scores[0, :normals]).units(scores))  # one axis for all moments
+    units = np.arcsinh(ScoreScale.of(scores[0, :normals]).units(scores))  # one axis for all steps
     edges = np.linspace(np.nanmin(units), np.nanmax(units) + 1e-6, BINS + 1)
-    here = units[step]
-    kinds = ((here[:normals], "normal", NORMAL, ""), (here[normals:], "anomaly", ANOMALY, "/"))
+    current = units[step]
+    kinds = ((current[:normals], "normal", NORMAL, ""), (current[normals:], "anomaly", ANOMALY, "/"))
     for values, name, color, pattern in kinds:
         counts, _ = np.histogram(values[np.isfinite(values)], edges)
         figure.add_bar(
@@ -199,8 +226,8 @@ def batch_figure(result: ZeroShotResult, step: int, place: int) -> go.Figure:
             col=1,
         )
     share = 100 * result.shift_counts / (result.shift_counts + normals)
-    areas = [aucroc_at_step(result, number, place) for number in range(len(share))]
-    lines = ((2, result.shift_away[:, place], "#CC79A7", "moved by"), (3, areas, "#009E73", "AUCROC"))
+    areas = [aucroc_at_step(result, number, class_index) for number in range(len(share))]
+    lines = ((2, result.shift_away[:, class_index], "#CC79A7", "moved by"), (3, areas, "#009E73", "AUCROC"))
     for column, y, color, name in lines:
         figure.add_scatter(
             x=share,
@@ -233,21 +260,27 @@ def batch_figure(result: ZeroShotResult, step: int, place: int) -> go.Figure:
     figure.add_title("batch mean has moved, σ", 1, 2)
     figure.add_title("AUCROC of this batch", 1, 3)
     figure.update_layout(barmode="overlay", bargap=0)
-    return _laid_out(figure, 200)
+    return _apply_layout(figure, 200)
 
 
 def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.Figure:
-    """AUCROC at 5 % anomalies over the number of classes trained on: a dot a seed and class, and the means."""
+    """Return AUCROC at 5 % anomalies over the number of classes trained on: a dot a seed and class, and the means.
+
+    Parameters
+    ----------
+    by_count : mapping of int to sequence of ZeroShotResult
+        The results by number of classes, one a seed.
+    """
     figure = Panels()
     point = RATIOS.index(QUOTED_RATIO)
     for scorer in ("batch", "running"):
         color, dash, symbol, width = SCORER_STYLES[scorer]
-        place = list(SCORER_LABELS).index(scorer)
-        values = {n: _stacked(results, "by_ratio")[:, place, point].mean(axis=2) for n, results in by_count.items()}
-        xs = np.concatenate([np.full(own.size, n) for n, own in values.items()])
+        index = list(SCORER_LABELS).index(scorer)
+        values = {n: _stacked(results, "by_ratio")[:, index, point].mean(axis=2) for n, results in by_count.items()}
+        xs = np.concatenate([np.full(areas.size, n) for n, areas in values.items()])
         figure.add_scatter(
             x=xs,
-            y=np.concatenate([own.ravel() for own in values.values()]),
+            y=np.concatenate([areas.ravel() for areas in values.values()]),
             mode="markers",
             marker={"color": color, "symbol": symbol, "size": 5, "opacity": 0.35},
             showlegend=False,
@@ -255,7 +288,7 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
         )
         figure.add_scatter(
             x=list(values),
-            y=[own.mean() for own in values.values()],
+            y=[areas.mean() for areas in values.values()],
             mode="lines+markers",
             name=SCORER_LABELS[scorer],
             line={"color": color, "dash": dash, "width": width},
@@ -263,21 +296,37 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
         )
     figure.update_xaxes(title={"text": "classes meta-trained on"}, dtick=1)
     figure.update_yaxes(title={"text": f"AUCROC at {QUOTED_RATIO:.0%} anomalies"})
-    return _laid_out(figure, 280)
+    return _apply_layout(figure, 280)
 
 
 def image_mosaic(table: ClassTable, rows: np.ndarray, anomalous: np.ndarray, across: int) -> np.ndarray:
-    """Pictures of rows side by side, uint8 [height, width, 3]; an anomaly has an orange frame, a normal row none."""
+    """Return the images of some rows side by side; anomalies have an orange frame, normal rows a gray one.
+
+    Parameters
+    ----------
+    table : ClassTable
+        A table whose rows are images.
+    rows : numpy.ndarray of int
+        The rows, in the order in which they are drawn.
+    anomalous : numpy.ndarray of bool
+        True for an anomaly, one value a row.
+    across : int
+        Images in a line.
+
+    Returns
+    -------
+    numpy.ndarray of uint8, shape [height, width, 3]
+    """
     assert table.image_shape is not None
-    height, width = (TILE * side + 2 * GAP for side in table.image_shape)
+    height, width = (ZOOM * side + 2 * FRAME for side in table.image_shape)
     down = -(-len(rows) // across)
     canvas = np.full((down * height, across * width, 3), 255, dtype=np.uint8)
     frame = np.array([int(ANOMALY[at : at + 2], 16) for at in (1, 3, 5)], dtype=np.uint8)
     brightest = max(float(table.X.max()), 1e-9)
-    for number, (row, strange) in enumerate(zip(rows, anomalous, strict=True)):
+    for number, (row, is_anomaly) in enumerate(zip(rows, anomalous, strict=True)):
         top, left = (number // across) * height, (number % across) * width
         pixels = (255 * table.X[row].reshape(table.image_shape) / brightest).clip(0, 255).astype(np.uint8)
-        tile = np.kron(pixels, np.ones((TILE, TILE), dtype=np.uint8))
-        canvas[top : top + height, left : left + width] = frame if strange else 200
-        canvas[top + GAP : top + height - GAP, left + GAP : left + width - GAP] = tile[:, :, None]
+        tile = np.kron(pixels, np.ones((ZOOM, ZOOM), dtype=np.uint8))
+        canvas[top : top + height, left : left + width] = frame if is_anomaly else 200
+        canvas[top + FRAME : top + height - FRAME, left + FRAME : left + width - FRAME] = tile[:, :, None]
     return canvas

@@ -1,4 +1,4 @@
-"""Zero-shot: meta-train on some classes, then let a batch of classes never seen speak for itself."""
+"""Zero-shot: meta-train on some classes, then detect anomalies among others by the statistics of a batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.widgets.worker_result import await_worker_result
 
 __all__ = ["page"]
 
-ACROSS = 30
+IMAGES_ACROSS = 30
 
 
 def page() -> None:
@@ -40,13 +40,13 @@ def page() -> None:
         notices.error(str(error))
 
 
-def _key(choice: ZeroShotChoice, what: str) -> str:
-    return hashlib.sha256("".join([what, *map(zero_shot_key, choice.configs)]).encode()).hexdigest()
+def _key(choice: ZeroShotChoice, kind: str) -> str:
+    return hashlib.sha256("".join([kind, *map(zero_shot_key, choice.configs)]).encode()).hexdigest()
 
 
 def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
     key, configs = _key(choice, "runs"), list(choice.configs)
-    # What is there already is not asked for again, which would give up the trainings with fewer classes.
+    # A finished result is not requested again: that would cancel the trainings with fewer classes.
     results: list[ZeroShotResult] | None = jobs.worker_result(key) or await_worker_result(
         jobs, session, key, "Meta-training, step", tasks.meta_train, configs
     )
@@ -68,12 +68,12 @@ def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
 
 
 def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
-    """One batch to which the slider adds anomalies."""
+    """Draw one batch, and a slider that adds anomalies to it."""
     table, held_out = choice.table, list(choice.configs[0].held_out)
     normals, moments = int(result.shift_normals[0]), range(len(result.shift_counts))
     left, right = st.columns([1, 3])
     name = left.selectbox("Normal in this batch", held_out, key="zero_shot_normal")
-    place = held_out.index(name)
+    class_index = held_out.index(name)
     shares = [f"{count / (count + normals):.0%}" for count in result.shift_counts]
     if st.session_state.get("zero_shot_moment", 0) not in moments:
         del st.session_state["zero_shot_moment"]
@@ -86,27 +86,27 @@ def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
         ),
         key="zero_shot_moment",
     )
-    count, away = int(result.shift_counts[step]), float(result.shift_away[step, place])
-    area = charts.aucroc_at_step(result, step, place)
-    found = "" if np.isnan(area) else f" AUCROC {area:.2f}."
+    count, away = int(result.shift_counts[step]), float(result.shift_away[step, class_index])
+    area = charts.aucroc_at_step(result, step, class_index)
+    value = "" if np.isnan(area) else f" AUCROC {area:.2f}."
     if count >= normals:
-        found += " The statistics are the anomalies' now."
+        value += " The statistics are the anomalies' now."
     moving = "1 anomaly moves" if count == 1 else f"{count} anomalies move"
-    st.markdown(f"{moving} the mean of {normals} normal rows by {away:.2f} of their deviations.{found}")
+    st.markdown(f"{moving} the mean of {normals} normal rows by {away:.2f} of their deviations.{value}")
     st.plotly_chart(
-        charts.batch_figure(result, step, place),
+        charts.batch_figure(result, step, class_index),
         key="batch",
         config=MODEBAR,
         alt="Scores of one batch's rows; how far its mean moves, and its AUCROC, as anomalies are added.",
     )
     if table.image_shape is not None:
-        scores = result.shift_scores[step, place]
-        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[: normals + count][: 2 * ACROSS]
-        places = ", ".join(str(number) for number, row in enumerate(order, start=1) if row >= normals) or "none"
+        scores = result.shift_scores[step, class_index]
+        order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[: normals + count][: 2 * IMAGES_ACROSS]
+        ranks = ", ".join(str(number) for number, row in enumerate(order, start=1) if row >= normals) or "none"
         st.image(
-            charts.image_mosaic(table, result.shift_rows[place][order], order >= normals, ACROSS),
+            charts.image_mosaic(table, result.shift_rows[class_index][order], order >= normals, IMAGES_ACROSS),
             output_format="PNG",
-            alt=f"Pictures of rows, the highest score first; places of anomalies: {places}.",
+            alt=f"Images of rows, the highest score first; ranks of anomalies: {ranks}.",
         )
         st.caption(
             f"The first seed's {len(order)} rows with the highest scores, in order; anomalies have an orange frame."
@@ -114,11 +114,11 @@ def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
 
 
 def _draw_class_counts(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
-    """AUCROC over the number of classes trained on, once it is asked for."""
+    """Draw AUCROC over the number of classes trained on, once the user requests it."""
     groups = [smaller_class_sets(config) for config in choice.configs]
     with st.expander("How many classes to meta-train on", expanded=st.session_state.get("zero_shot_counts", False)):
         if len(groups[0]) < 2:
-            st.caption("Choose three classes or more to train on, to see what fewer of them would do.")
+            st.caption("Choose three classes or more to train on, to see the effect of fewer.")
             return
         if not st.toggle(
             f"Train on the first 2, 3, … {len(choice.configs[0].meta)} classes too "
@@ -155,15 +155,15 @@ def _draw_table(results: Sequence[ZeroShotResult]) -> None:
 
 def _explain(choice: ZeroShotChoice, results: Sequence[ZeroShotResult]) -> None:
     draws = results[0].by_ratio.shape[3]
-    own = choice.table.has_class_anomalies
+    has_class_anomalies = choice.table.has_class_anomalies
     anomalies = (
         "a product's own defects"
-        if own
+        if has_class_anomalies
         else "rows of the other classes held out"
         if len(choice.configs[0].held_out) > 1
-        else "rows of all other classes that training did without"
+        else "rows of all other classes that training left out"
     )
-    with st.expander("What is drawn here, and what not to make of it"):
+    with st.expander("How to read the charts"):
         st.markdown(
             f"ACR (arXiv 2302.07849) meta-trains one small network over many tasks, each normalized by its own rows; "
             f"at test time nothing is trained: a batch's own statistics adapt the network. Here each class held out is "

@@ -97,7 +97,7 @@ def test_a_cell_in_words_and_by_file() -> None:
     table, frame = made(), runs_of("table1", lambda run: 0.6 + 0.2 * at(run, lambda_n=0.0))
     words = cell_sentence(table, "DeepSAD", "CIFAR10", 3, table.cells["DevNet", "CIFAR10"])
     assert "ours 60.0 ± 0.0; the paper 68.7 (−8.7)" in words and "2 of 10 files and 5 seeds, 10 runs" in words
-    assert "3 of which were trained on this machine; the figure that ships is 60.0" in words
+    assert "3 of which were trained on this machine; the shipped value is 60.0" in words
     files = file_table(table, "DeepSAD", "CIFAR10", frame)
     assert list(files.index) == ["CIFAR10_0", "CIFAR10_4"] and files["mean"].tolist() == pytest.approx([60.0, 60.0])
 
