@@ -1,4 +1,4 @@
-"""The folders on disk: the cache and the assets."""
+"""Folders on disk: cache and assets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ ASSETS = Path(__file__).parents[1] / "assets"
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ANOONLY_CACHE, else the user's cache folder. It need not exist yet."""
-    chosen = os.environ.get("ANOONLY_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("anoonly")
+    """Return the folder for downloads and results: ANOONLY_CACHE, or else "anoonly" in the user's cache folder.
+
+    The folder may not exist yet.
+    """
+    configured = os.environ.get("ANOONLY_CACHE")
+    return Path(configured).expanduser() if configured else platformdirs.user_cache_path("anoonly")

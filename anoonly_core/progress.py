@@ -1,4 +1,4 @@
-"""The type of a progress callback."""
+"""Type of a progress callback."""
 
 from __future__ import annotations
 
@@ -6,4 +6,5 @@ from collections.abc import Callable
 
 __all__ = ["Report"]
 
+# Takes the amount done and the total; an exception from it cancels the work.
 Report = Callable[[int, int], None]

@@ -1,4 +1,4 @@
-"""Pictures of many dimensions: PCA, t-SNE and UMAP of hidden or input features.
+"""Projections of features to two dimensions by PCA, t-SNE or UMAP.
 
 Distances between clusters mean little in t-SNE and UMAP.
 """
@@ -18,9 +18,22 @@ SEED = 0
 
 
 def project(features: np.ndarray, projector: str) -> np.ndarray:
-    """Points [rows, 2] of features [rows, columns] by one of PROJECTORS; the same ones every time."""
+    """Project features to two dimensions; equal input gives equal points.
+
+    Parameters
+    ----------
+    features
+        float [rows, columns].
+    projector
+        A name in PROJECTORS: "pca", "tsne" or "umap".
+
+    Returns
+    -------
+    ndarray
+        Points, float32 [rows, 2]; all 0 if all rows are equal.
+    """
     exact = features.astype(np.float64)
-    if (exact == exact[0]).all():  # t-SNE crashes the process on rows that are all alike
+    if (exact == exact[0]).all():  # t-SNE crashes the process if all rows are equal
         return np.zeros((len(exact), 2), dtype=np.float32)
     centered: np.ndarray = exact - exact.mean(axis=0)
     if centered.shape[1] == 1:
@@ -29,35 +42,55 @@ def project(features: np.ndarray, projector: str) -> np.ndarray:
 
 
 def scaled_inputs(X: np.ndarray, minimum: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Input rows [rows, columns] as the network saw them."""
+    """Scale input rows [rows, columns] as for training: (X - minimum) / scale."""
     return np.asarray((X - minimum) / scale)
 
 
-def project_jointly(films: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Points [moments, rows, 2] of each film's features [moments, rows, columns] in one plane for all: PCA fitted once.
+def project_jointly(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Project recordings of features to one plane, by a PCA over all their moments.
 
-    It is the plane in which all moments of all films together spread the most.
+    Parameters
+    ----------
+    recordings
+        Features at several moments of a training, each [moments, rows, columns].
+
+    Returns
+    -------
+    list of ndarray
+        Points of each recording, float32 [moments, rows, 2].
     """
-    stacked = np.concatenate([film.reshape(-1, film.shape[2]) for film in films]).astype(np.float64)
+    stacked = np.concatenate([features.reshape(-1, features.shape[2]) for features in recordings]).astype(np.float64)
     mean = stacked.mean(axis=0)
     axes = PCA(n_components=min(2, stacked.shape[1]), svd_solver="covariance_eigh").fit(stacked).components_
-    found = [np.asarray((film - mean) @ axes.T, dtype=np.float32) for film in films]
-    return [np.pad(points, [(0, 0), (0, 0), (0, 2 - len(axes))]) for points in found]
+    projected = [np.asarray((features - mean) @ axes.T, dtype=np.float32) for features in recordings]
+    return [np.pad(points, [(0, 0), (0, 0), (0, 2 - len(axes))]) for points in projected]
 
 
-def project_sequence(film: np.ndarray, projector: str) -> Iterator[np.ndarray]:
-    """Points [rows, 2] of each moment of a film's features [moments, rows, columns], by one of FOLLOWERS.
+def project_sequence(recording: np.ndarray, projector: str) -> Iterator[np.ndarray]:
+    """Project the features of each moment, so that only points of changed features move.
 
-    Each begins from the points of the moment before and is turned and moved to lie upon them, so that
-    what moves in the picture has moved in the features.
+    Each projection starts from the points of the moment before, and is centered and rotated to match
+    them. A moment at which all rows are equal repeats the points before.
+
+    Parameters
+    ----------
+    recording
+        Features at several moments of a training, [moments, rows, columns].
+    projector
+        A name in SEQUENCE_PROJECTORS: "tsne" or "umap".
+
+    Yields
+    ------
+    ndarray
+        Points of one moment, float32 [rows, 2].
     """
-    points = project(film[0], projector).astype(np.float64)
+    points = project(recording[0], projector).astype(np.float64)
     points -= points.mean(axis=0)
     yield points.astype(np.float32)
-    for features in film[1:]:
+    for features in recording[1:]:
         exact = features.astype(np.float64)
         if not (exact == exact[0]).all():
-            moved = SEQUENCE_PROJECTORS[projector](_without_unit(exact - exact.mean(axis=0)), points)
+            moved = SEQUENCE_PROJECTORS[projector](_normalized(exact - exact.mean(axis=0)), points)
             moved -= moved.mean(axis=0)
             points = moved @ orthogonal_procrustes(moved, points)[0]
         yield points.astype(np.float32)
@@ -65,30 +98,30 @@ def project_sequence(film: np.ndarray, projector: str) -> Iterator[np.ndarray]:
 
 def _pca(features: np.ndarray) -> np.ndarray:
     points = PCA(n_components=2, svd_solver="full").fit_transform(features)
-    # The sign of an axis is arbitrary: point it to where the longer tail is, so that it does not flip about.
+    # The sign of an axis is arbitrary. The longer tail is made positive, so that equal data gives equal signs.
     return np.asarray(points * np.where((points**3).sum(axis=0) < 0, -1.0, 1.0))
 
 
 def _tsne(features: np.ndarray) -> np.ndarray:
     perplexity = min(30.0, max(1.0, (len(features) - 1) / 3))
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=SEED)
-    return np.asarray(tsne.fit_transform(_without_unit(features)))
+    return np.asarray(tsne.fit_transform(_normalized(features)))
 
 
 def _tsne_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
-    # Without exaggeration, which would tear the clusters apart anew.
+    # Without early exaggeration, which would separate the clusters again.
     perplexity = min(30.0, max(1.0, (len(features) - 1) / 3))
     tsne = TSNE(perplexity=perplexity, init=points.astype(np.float32), early_exaggeration=1.0, max_iter=250)
     return np.asarray(tsne.fit_transform(features), dtype=np.float64)
 
 
 def _umap(features: np.ndarray) -> np.ndarray:
-    from umap import UMAP  # slow to import: only a worker that draws UMAP pays for it
+    from umap import UMAP  # slow to import
 
-    if len(features) < 4:  # too few for UMAP's graph of neighbors
+    if len(features) < 4:  # too few for the neighbor graph of UMAP
         return _pca(features)
     umap = UMAP(n_neighbors=min(15, len(features) - 1), random_state=SEED, n_jobs=1)
-    return np.asarray(umap.fit_transform(_without_unit(features)))
+    return np.asarray(umap.fit_transform(_normalized(features)))
 
 
 def _umap_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -97,15 +130,15 @@ def _umap_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
     if len(features) < 4:
         return _pca(features)
     neighbors = min(15, len(features) - 1)
-    begun = points.astype(np.float32)
+    start = points.astype(np.float32)
     umap = UMAP(
-        n_neighbors=neighbors, init=begun, n_epochs=50, learning_rate=0.3, random_state=SEED, n_jobs=1
-    )  # slowly, else its draws shake the picture
+        n_neighbors=neighbors, init=start, n_epochs=50, learning_rate=0.3, random_state=SEED, n_jobs=1
+    )  # a small rate, otherwise random draws move the points
     return np.asarray(umap.fit_transform(features), dtype=np.float64)
 
 
-def _without_unit(features: np.ndarray) -> np.ndarray:
-    """Features of at most 1: t-SNE and UMAP square them in float32, where 1e-30 vanishes and 1e30 overflows."""
+def _normalized(features: np.ndarray) -> np.ndarray:
+    """Divide features by their largest magnitude: float32 squares of 1e-30 underflow, of 1e30 overflow."""
     return np.asarray(features / np.abs(features).max())
 
 

@@ -1,7 +1,7 @@
-"""Random streams: each purpose of a run draws from a generator of its own, all derived from the run's seed.
+"""Random generators: one for each purpose of a run, derived from the seed of the run.
 
-Two runs with the same seed therefore share their split, first weights and batch order, whatever
-else differs between them, and nothing else that runs in the process can disturb them.
+Runs with equal seeds therefore share split, first weights and batch order. Other code in the
+process cannot change them, because no generator is global.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ __all__ = ["derived_seed", "numpy_generator"]
 
 
 def derived_seed(seed: int, purpose: str) -> int:
-    """A 63-bit seed for one purpose ("weights", "batches", ...) of the run with this seed."""
+    """Derive a 63-bit seed from the seed of a run and a purpose such as "weights" or "batches"."""
     sequence = np.random.SeedSequence([seed, zlib.crc32(purpose.encode())])
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def numpy_generator(seed: int, purpose: str) -> np.random.Generator:
-    """NumPy's generator for one purpose of the run with this seed."""
+    """Return a new NumPy generator for a purpose of the run with this seed, see `derived_seed`."""
     return np.random.default_rng(derived_seed(seed, purpose))

@@ -1,6 +1,6 @@
-"""The published systems by name: what the page and a config know of them, without torch.
+"""Published systems by name: networks, settings and texts; does not import torch.
 
-P = the paper (arXiv 2305.18798). What each computes is in `methods`, one file of the same name each.
+"The paper" is arXiv 2305.18798 throughout. The computations are in `anoonly_core.models`.
 """
 
 from anoonly_core.baselines.baseline import NORM_LABELS, PRESETS, Baseline, TrainingSettings

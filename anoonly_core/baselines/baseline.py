@@ -1,4 +1,4 @@
-"""What is published about a system: its network, its training settings under both presets, its norms."""
+"""Type of a published system: its network, its training settings by preset, its norms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NORM_LABELS = {
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a system is trained where the user says nothing else; None: it has no such setting."""
+    """Published training settings of a system; None for a setting that the system lacks."""
 
     epochs: int | None
     batch_size: int | None
@@ -30,15 +30,34 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Baseline:
-    """One published system as the controls know it.
+    """A published system.
 
-    summary: two sentences for the page. revision: raised whenever a change of code changes the
-    scores, so that stored runs of the old code are not taken for the new. settings: by preset, the
-    first one the default. norms: by preset, the paper's pairing (at λ_n = 1, below 1); None for a
-    comparator, which has neither λ_n nor a norm to choose. network: None where it is not ours.
-    epoch: what one is, in words. steps: batches an epoch where it is no pass over the rows, else 0.
-    pretraining_epochs: how many come before. smallest_batch: below it, a batch has no room for each
-    kind of row that it needs.
+    Attributes
+    ----------
+    name
+        Name in configs and on pages.
+    summary
+        Two sentences for pages.
+    revision
+        Part of run keys. Raise it with every change of code that changes scores, so that stored runs
+        of the old code are not reused.
+    settings
+        Training settings by preset; the first preset is the default.
+    norms
+        By preset, the published norm at λ_n = 1 and the one below 1. None for a comparator, which
+        has neither λ_n nor a choice of norm.
+    network
+        Builds the description of the network; None if the system is not a network of this package.
+    epoch
+        Description of one epoch, for pages.
+    steps
+        Batches in an epoch; 0 if an epoch is one pass over the rows.
+    pretraining_epochs
+        Epochs before the training itself.
+    smallest_batch
+        Smallest batch size with room for each role of row that a batch needs.
+
+    Source: docs/methods.md § 1, 2 and 8.
     """
 
     name: str
@@ -53,7 +72,7 @@ class Baseline:
     smallest_batch: int = 1
 
     def has(self, setting: str) -> bool:
-        """Whether this setting of a config means anything to the system."""
+        """Return True if the system uses this setting of a config; unknown names count as used."""
         if setting in ("lambda_n", "norm"):
             return self.norms is not None
         if setting == "preset":
@@ -61,7 +80,7 @@ class Baseline:
         return getattr(next(iter(self.settings.values())), setting, True) is not None
 
     def paired_norm(self, lambda_n: float, preset: str) -> str | None:
-        """The norm that is published with this λ_n; None for a comparator."""
+        """Return the published norm for this λ_n under a preset; None for a comparator."""
         if self.norms is None:
             return None
         return self.norms[preset][0 if lambda_n == 1 else 1]

@@ -1,16 +1,16 @@
-"""DeepSAD (Ruff et al., ICLR 2020) as the paper uses it: P appendix B."""
+"""DeepSAD (Ruff et al., ICLR 2020) as the paper uses it (appendix B)."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
 from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 
 __all__ = ["DEEPSAD"]
 
-# P's widths; the published code builds others.
+# The published code uses other widths than the paper.
 _WIDTHS = {"paper": (128, 64, 32), "published_code": (100, 20, 10)}
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """No biases: with one, the network could place every row on the center and ignore its input."""
+    """Describe the encoder; a bias would let it map every row to the center, whatever the input."""
     first, second, code = (Linear(width, bias=False) for width in _WIDTHS[preset])
     features = (first, Operation.NORM, Operation.LEAKY_RELU, second, Operation.NORM, Operation.LEAKY_RELU)
     return {
@@ -29,7 +29,7 @@ DEEPSAD = Baseline(
     ),
     revision=2,
     settings={
-        # P states 1e-3; the published code's scheduler (milestones=[0]) makes it 1e-4 from the first step.
+        # The paper states 1e-3; the published code's scheduler (milestones=[0]) makes it 1e-4 from the first step.
         "paper": TrainingSettings(epochs=50, batch_size=128, learning_rate=1e-3),
         "published_code": TrainingSettings(epochs=50, batch_size=128, learning_rate=1e-4),
     },

@@ -1,4 +1,4 @@
-"""DevNet (Pang et al., KDD 2019) as the paper uses it: P appendix B."""
+"""DevNet (Pang et al., KDD 2019) as the paper uses it (appendix B)."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
 from anoonly_core.baselines.network import Linear, Operation, Subnetwork
@@ -7,7 +7,7 @@ __all__ = ["DEVNET"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """One hidden layer, the same under both presets."""
+    """Describe the network with one hidden layer, equal under both presets."""
     return {
         "features": Subnetwork("row x", columns, (Linear(20), Operation.RELU, Operation.NORM), "features"),
         "score": Subnetwork("features", 20, (Linear(1),), "score F(x)"),

@@ -1,4 +1,4 @@
-"""FEAWAD (Zhou et al., TNNLS 2021) as the paper uses it: P appendix B, eq. 20 and 21."""
+"""FEAWAD (Zhou et al., TNNLS 2021) as the paper uses it (appendix B, eq. 20 and 21)."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
 from anoonly_core.baselines.network import Linear, Operation, Subnetwork
@@ -7,7 +7,10 @@ __all__ = ["FEAWAD"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """An autoencoder, and a scorer that sees the code, the residual's direction and, at each layer, its length."""
+    """Describe the autoencoder, and the scorer of code h, residual direction r/‖r‖ and length ‖r‖.
+
+    The length is concatenated again after each hidden layer of the scorer.
+    """
     encoder = (Linear(columns), Operation.RELU, Linear(128), Operation.RELU, Linear(64), Operation.RELU)
     decoder = (Linear(128), Operation.RELU, Linear(columns), Operation.RELU)
     features = (Linear(256), Operation.RELU, Operation.JOIN, Linear(32), Operation.RELU, Operation.JOIN, Operation.NORM)
@@ -32,7 +35,7 @@ FEAWAD = Baseline(
     settings=dict.fromkeys(
         ("paper", "published_code"), TrainingSettings(epochs=30, batch_size=512, learning_rate=1e-4)
     ),
-    # The published code leaves batch norm in the baseline too.
+    # The published code has batch norm at λ_n = 1 too.
     norms={"paper": ("none", "batch"), "published_code": ("batch", "batch")},
     network=_network,
     epoch="20 batches, half of each drawn from the labeled anomalies",

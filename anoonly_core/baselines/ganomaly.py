@@ -1,4 +1,4 @@
-"""GANomaly (Akcay et al., ACCV 2018) on feature vectors, a comparator of the paper's tables."""
+"""GANomaly (Akcay et al., ACCV 2018) on feature vectors, a comparator in the tables of the paper."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
 from anoonly_core.baselines.network import Linear, Operation, Subnetwork
@@ -7,7 +7,7 @@ __all__ = ["GANOMALY"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """The fully connected form of it that ADBench runs."""
+    """Describe the fully connected form that ADBench uses."""
     code = max(1, columns // (2 if columns < 8 else 4))
     judged = (Linear(100), Operation.TANH, Linear(20), Operation.TANH)
     return {

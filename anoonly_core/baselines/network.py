@@ -1,7 +1,4 @@
-"""A network in words and numbers: what a head is built from, and what the page draws.
-
-Torch-free, so that the page can draw the very description that `layers.Chain` builds.
-"""
+"""Descriptions of networks, from which heads are built and pages draw diagrams; does not import torch."""
 
 from __future__ import annotations
 
@@ -14,14 +11,14 @@ __all__ = ["Linear", "NetworkBuilder", "Operation", "Subnetwork"]
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear layer with so many outputs."""
+    """A linear layer: its number of outputs, and whether it adds a bias."""
 
     outputs: int
     bias: bool = True
 
 
 class Operation(Enum):
-    """What stands between linear layers; JOIN puts the part's extra input beside the features once more."""
+    """An operation between linear layers; JOIN concatenates the extra input to the features."""
 
     NORM = "norm"
     RELU = "ReLU"
@@ -32,29 +29,41 @@ class Operation(Enum):
 
 @dataclass(frozen=True)
 class Subnetwork:
-    """A chain of steps.
+    """A part of a network: a chain of layers.
 
-    given: in words, what goes in. inputs: how many features that is. joined: how many features each
-    JOIN adds, and joins: what they are. gives: in words, what comes out.
+    Attributes
+    ----------
+    input_label
+        Name of the input, shown in diagrams.
+    input_width
+        Features of the input.
+    layers
+        Linear layers and operations, input side first.
+    output_label
+        Name of the output, shown in diagrams.
+    joined_width
+        Features that each JOIN adds.
+    joined_label
+        Name of what each JOIN adds, shown in diagrams.
     """
 
     input_label: str
     input_width: int
-    steps: tuple[Linear | Operation, ...]
+    layers: tuple[Linear | Operation, ...]
     output_label: str
     joined_width: int = 0
     joined_label: str = ""
 
     def widths(self) -> tuple[int, ...]:
-        """How many features go into each step, and how many come out of the last."""
-        found = [self.input_width]
-        for step in self.steps:
-            if isinstance(step, Linear):
-                found.append(step.outputs)
+        """Return the features that go into each layer, and those that come out of the last one."""
+        widths = [self.input_width]
+        for layer in self.layers:
+            if isinstance(layer, Linear):
+                widths.append(layer.outputs)
             else:
-                found.append(found[-1] + (self.joined_width if step is Operation.JOIN else 0))
-        return tuple(found)
+                widths.append(widths[-1] + (self.joined_width if layer is Operation.JOIN else 0))
+        return tuple(widths)
 
 
-# columns, preset -> the parts by name, in the order in which a row meets them.
+# Takes the number of columns and a preset; returns the parts by name, in the order of the forward pass.
 NetworkBuilder = Callable[[int, str], dict[str, Subnetwork]]

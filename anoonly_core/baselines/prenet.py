@@ -1,4 +1,4 @@
-"""PReNet (Pang et al., KDD 2023) as the paper uses it: P appendix B."""
+"""PReNet (Pang et al., KDD 2023) as the paper uses it (appendix B)."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
 from anoonly_core.baselines.network import Linear, Operation, Subnetwork
@@ -7,7 +7,7 @@ __all__ = ["PRENET"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """One feature layer that both rows of a pair go through, and one linear layer over the two."""
+    """Describe a feature layer applied to both rows of a pair, and a linear layer over both features."""
     return {
         "features": Subnetwork("each row of a pair", columns, (Linear(20), Operation.RELU, Operation.NORM), "features"),
         "score": Subnetwork("both rows' features", 40, (Linear(1),), "score of the pair, averaged over partners"),

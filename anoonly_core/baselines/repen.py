@@ -1,4 +1,4 @@
-"""REPEN (Pang et al., KDD 2018), a comparator of the paper's tables."""
+"""REPEN (Pang et al., KDD 2018), a comparator in the tables of the paper."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
 from anoonly_core.baselines.network import Linear, Operation, Subnetwork
@@ -7,7 +7,7 @@ __all__ = ["REPEN"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """One layer: the representation in which distances are taken."""
+    """Describe the one layer whose output is the representation."""
     return {
         "features": Subnetwork(
             "row x", columns, (Linear(20), Operation.RELU), "representation, scored by nearest neighbors"

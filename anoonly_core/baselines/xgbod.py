@@ -1,4 +1,4 @@
-"""XGBOD (Zhao and Hryniewicki, IJCNN 2018), a comparator of the paper's tables: PyOD's own."""
+"""XGBOD (Zhao and Hryniewicki, IJCNN 2018), a comparator in the tables of the paper; from PyOD."""
 
 from anoonly_core.baselines.baseline import Baseline, TrainingSettings
 

@@ -1,4 +1,4 @@
-"""The 95 % interval of a mean (Student's t): what every ± on the pages and in the tables is."""
+"""95 % confidence interval of a mean by Student's t: the ± in all tables and on all pages."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CONFIDENCE = 0.95
 
 
 def t_quantile(values: int) -> float:
-    """How many standard errors the interval of so many values' mean reaches to either side; two values at least."""
+    """Return the half-width, in standard errors, of the 95 % interval of the mean of `values` values (at least 2)."""
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, values - 1))
 
 
 def margin_of_error(values: Sequence[float]) -> float | None:
-    """Half of the interval of the values' mean; None for one value."""
+    """Return the half-width of the 95 % interval of the mean, in the unit of the values; None for one value."""
     if len(values) < 2:
         return None
     return float(t_quantile(len(values)) * np.std(values, ddof=1) / len(values) ** 0.5)

@@ -1,7 +1,7 @@
-"""Scores -> metrics and curves.
+"""Metrics and curves of anomaly scores.
 
-The metrics all come from one sort of the scores, since a run is measured at many of its epochs;
-they agree with scikit-learn's, ties included.
+All metrics come from one sort of the scores, because a run is evaluated after many epochs. They
+agree with scikit-learn, ties included.
 """
 
 from __future__ import annotations
@@ -15,12 +15,21 @@ __all__ = ["METRICS", "Confusion", "Curves", "Metrics", "chance_levels", "confus
 
 @dataclass(frozen=True)
 class Metrics:
-    """How well scores separate the classes, each from 0 to 1.
+    """Metrics of one scoring, each from 0 to 1.
 
-    aucpr_anomaly: average precision of the anomalies with the score. aucpr_normal: average
-    precision of the normal rows with minus the score. aucpr_normal_published: the same with the
-    sign left as it was, as the paper's Table 4 was computed; it falls as detection improves and is
-    here for comparison with that table only.
+    Attributes
+    ----------
+    aucroc
+        Area under the ROC curve.
+    aucpr_anomaly
+        Average precision of the anomalies, ranked by score.
+    aucpr_normal
+        Average precision of the normal rows, ranked by minus the score.
+    aucpr_normal_published
+        Average precision of the normal rows, ranked by the score itself. The paper's Table 4 was
+        computed in this way; it falls as detection improves. Use it for comparison with Table 4 only.
+
+    Source: docs/methods.md § 4.
     """
 
     aucroc: float
@@ -29,7 +38,7 @@ class Metrics:
     aucpr_normal_published: float
 
     def as_dict(self) -> dict[str, float]:
-        """The metrics by name."""
+        """Return the metrics by name."""
         return asdict(self)
 
 
@@ -38,11 +47,22 @@ METRICS = tuple(field.name for field in fields(Metrics))
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """One point per distinct score, from the highest to the lowest; all arrays have equal length.
+    """ROC and precision-recall curves, one point per distinct score, from the highest to the lowest.
 
-    threshold: rows with this score or more are flagged. Flagged rows are called anomalies, the
-    others normal; recall_normal and precision_normal judge that second call. Where a precision
-    has no rows to judge it is 1.
+    Rows with a score of at least the threshold are classified as anomalies, all others as normal.
+
+    Attributes
+    ----------
+    threshold
+        Distinct scores in descending order [p].
+    true_positive_rate, false_positive_rate
+        Share of the anomalies, and of the normal rows, classified as anomalies [p].
+    precision_anomaly
+        Share of anomalies among the rows classified as anomalies [p].
+    recall_normal
+        Share of the normal rows classified as normal [p].
+    precision_normal
+        Share of normal rows among the rows classified as normal, 1 if there are none [p].
     """
 
     threshold: np.ndarray
@@ -55,7 +75,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of test rows at one threshold."""
+    """Counts of rows at one threshold; flagged rows are classified as anomalies."""
 
     anomalies_flagged: int
     anomalies_missed: int
@@ -64,7 +84,17 @@ class Confusion:
 
 
 def metrics(y: np.ndarray, score: np.ndarray) -> Metrics:
-    """The four metrics of labels y [n] (1 = anomaly) and scores [n]; both classes must occur."""
+    """Compute the four metrics of a scoring.
+
+    Parameters
+    ----------
+    y
+        Labels, 1 = anomaly, 0 = normal [n]; both must occur.
+    score
+        Anomaly scores, finite, higher is more anomalous [n].
+
+    Source: docs/methods.md § 4.
+    """
     anomalies, normals = _cumulative(y, score)
     return Metrics(
         aucroc=_area_under_roc(anomalies, normals),
@@ -75,13 +105,16 @@ def metrics(y: np.ndarray, score: np.ndarray) -> Metrics:
 
 
 def chance_levels(y: np.ndarray) -> dict[str, float]:
-    """What scores without any skill get, by metric: 0.5, and each class's prevalence."""
+    """Return the value of each metric for random scores: 0.5, or the prevalence of the class.
+
+    y: labels, 1 = anomaly, 0 = normal [n].
+    """
     share = float(np.mean(y == 1))
     return {"aucroc": 0.5, "aucpr_anomaly": share, "aucpr_normal": 1 - share}
 
 
 def curves(y: np.ndarray, score: np.ndarray) -> Curves:
-    """ROC and both precision-recall curves of labels y [n] and scores [n]."""
+    """Compute the ROC curve and both precision-recall curves; arguments as in `metrics`."""
     anomalies, normals = _cumulative(y, score)
     thresholds = np.unique(score)[::-1]
     missed, passed = anomalies[-1] - anomalies, normals[-1] - normals
@@ -97,7 +130,7 @@ def curves(y: np.ndarray, score: np.ndarray) -> Curves:
 
 
 def confusion(y: np.ndarray, score: np.ndarray, threshold: float) -> Confusion:
-    """Who is flagged when rows that score `threshold` or more are called anomalies."""
+    """Count flagged and other rows of each class, flagging scores of at least the threshold; see `metrics`."""
     flagged = score >= threshold
     return Confusion(
         anomalies_flagged=int((flagged & (y == 1)).sum()),
@@ -108,7 +141,10 @@ def confusion(y: np.ndarray, score: np.ndarray, threshold: float) -> Confusion:
 
 
 def _cumulative(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Anomalies and normal rows that score at least each distinct score, highest score first."""
+    """Count the anomalies and the normal rows with a score of at least each distinct score.
+
+    Returns two cumulative counts [p], the highest score first.
+    """
     order = np.argsort(-score, kind="stable")
     ordered = score[order]
     last_of_tie = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
@@ -116,17 +152,18 @@ def _cumulative(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return anomalies, last_of_tie + 1 - anomalies
 
 
-def _from_below(wanted: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same counts with the lowest score first."""
-    return tuple(np.append((counts[-1] - counts)[:-1][::-1], counts[-1]) for counts in (wanted, others))  # type: ignore[return-value]
+def _from_below(positives: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Turn cumulative counts from the highest score down into counts from the lowest score up."""
+    return tuple(np.append((counts[-1] - counts)[:-1][::-1], counts[-1]) for counts in (positives, negatives))  # type: ignore[return-value]
 
 
 def _area_under_roc(positives: np.ndarray, negatives: np.ndarray) -> float:
+    """Integrate the ROC curve over cumulative counts [p] by the trapezoidal rule."""
     area = np.trapezoid(np.append(0, positives), np.append(0, negatives))
     return float(area / (positives[-1] * negatives[-1]))
 
 
 def _average_precision(positives: np.ndarray, negatives: np.ndarray) -> float:
-    """Σ (recall step) · precision, as scikit-learn's average_precision_score."""
+    """Sum precision over the steps of recall, from cumulative counts, as scikit-learn does."""
     precision = positives / (positives + negatives)
     return float(np.sum(np.diff(positives, prepend=0) * precision) / positives[-1])

@@ -1,4 +1,4 @@
-"""The metrics of a whole stack's scores at once, wherever they lie; `evaluate` has one run's, without torch."""
+"""Metrics of all runs of a stack at once, on the device of the scores; `ranking` has those of one run."""
 
 from __future__ import annotations
 
@@ -10,25 +10,40 @@ from torch import Tensor
 
 __all__ = ["PADDING", "padded_labels", "stacked_metrics"]
 
-PADDING = -1  # in place of a label: a run has fewer rows than another
+PADDING = -1  # label of an entry behind the rows of a shorter run
 
 
 def padded_labels(y: Sequence[np.ndarray], device: torch.device) -> Tensor:
-    """Each run's labels (1 = anomaly) as one tensor int8 [R, most rows], filled up with PADDING."""
+    """Join the labels of R runs, 1 = anomaly, into one tensor int8 [R, max n_r] on the device.
+
+    y: for each run r, labels [n_r]; shorter runs are filled up with PADDING.
+    """
     labels = np.full((len(y), max(map(len, y))), PADDING, dtype=np.int8)
-    for run, own in enumerate(y):
-        labels[run, : len(own)] = own
+    for run, labels_of_run in enumerate(y):
+        labels[run, : len(labels_of_run)] = labels_of_run
     return torch.from_numpy(labels).to(device)
 
 
 def stacked_metrics(labels: Tensor, scores: Tensor) -> Tensor:
-    """`evaluate.METRICS` of each run, in that order, float64 [R, 4].
+    """Compute the metrics of each run; asynchronous on a GPU.
 
-    labels: int8 [R, n], 1 = anomaly, 0 = normal, else no row; scores: [R, n], of which those of no row
-    do not matter. NaN where a score of a row is not finite; both classes must occur in every run.
+    Rows with equal scores are flagged together, as in scikit-learn, so a curve has one point per
+    distinct score. Counts are whole numbers in float64 and therefore exact.
 
-    As scikit-learn treats ties: rows of one score are flagged together, so that a curve has one point
-    for each distinct score. Counts are exact: float64 of whole numbers.
+    Parameters
+    ----------
+    labels
+        1 = anomaly, 0 = normal, PADDING = no row, int8 [R, n]; both classes must occur in every run.
+    scores
+        Anomaly scores [R, n]; values at padding are ignored.
+
+    Returns
+    -------
+    Tensor
+        The metrics in the order of `ranking.METRICS`, float64 [R, 4]; NaN for a run of which a
+        score is not finite.
+
+    Source: docs/methods.md § 4.
     """
     real = labels >= 0
     finite = (scores.isfinite() | ~real).all(dim=1)
@@ -41,7 +56,7 @@ def stacked_metrics(labels: Tensor, scores: Tensor) -> Tensor:
     ends_tie[:, :-1] = ordered[:, 1:] != ordered[:, :-1]
 
     def before(counts: Tensor) -> Tensor:
-        """The counts at the next higher score."""
+        """Return the cumulative counts at the next higher score."""
         ends = torch.where(ends_tie, counts, 0).cummax(dim=1).values
         return torch.cat([torch.zeros_like(counts[:, :1]), ends[:, :-1]], dim=1)
 
@@ -54,10 +69,10 @@ def stacked_metrics(labels: Tensor, scores: Tensor) -> Tensor:
         [
             new_normals * (anomalies + anomalies_before) / (2 * all_anomalies * all_normals),
             new_anomalies / all_anomalies * (anomalies / flagged),
-            new_normals / all_normals * (normals_not_above / not_above.clamp(min=1)),  # from the lowest score up
+            new_normals / all_normals * (normals_not_above / not_above.clamp(min=1)),  # ranked from the lowest score up
             new_normals / all_normals * (normals / flagged),
         ],
         dim=1,
     )
-    found = torch.where(ends_tie[:, None], points, 0).sum(dim=2)
-    return torch.where(finite[:, None], found, torch.nan)
+    values = torch.where(ends_tie[:, None], points, 0).sum(dim=2)
+    return torch.where(finite[:, None], values, torch.nan)

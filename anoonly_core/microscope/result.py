@@ -104,7 +104,7 @@ def norm_locations(baseline: str, columns: int, preset: str, passes: int) -> lis
     widths = [
         width
         for part in network(columns, preset).values()
-        for step, width in zip(part.steps, part.widths(), strict=False)
+        for step, width in zip(part.layers, part.widths(), strict=False)
         if step is Operation.NORM
     ]
     if passes == 2 * len(widths):

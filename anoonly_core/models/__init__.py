@@ -1,4 +1,4 @@
-"""The systems that train in our loop, by name; XGBOD, which does not, stands beside them in `xgbod`."""
+"""Implementations of the published systems; METHODS holds those that train in the training loop, by name."""
 
 from anoonly_core.models.deepsad import DeepSAD
 from anoonly_core.models.devnet import DevNet

@@ -1,4 +1,4 @@
-"""DeepSAD (Ruff et al., ICLR 2020) as the paper uses it (P appendix B)."""
+"""DeepSAD (Ruff et al., ICLR 2020) as the paper uses it (appendix B)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ from anoonly_core.models.samplers import shuffled_batches
 
 __all__ = ["DeepSAD"]
 
-BLOCKS_A_SPAN = 16
+BLOCKS_PER_SPAN = 16
 COLUMNS_AT_ONCE = 32
 GPU_ROWS = 512
 
 
 class DeepSAD(Head):
-    """Maps a row to a few numbers and scores it by their squared distance to a fixed center."""
+    """Score F(x) = ‖f(x) − c‖²: the squared distance of a row's code to a fixed center c.
+
+    Attributes
+    ----------
+    center
+        The center c of each run, float32 [R, 1, code].
+
+    Source: paper appendix B; docs/methods.md § 2.
+    """
 
     name: ClassVar[str] = "DeepSAD"
     shares_rows: ClassVar[bool] = True
@@ -36,7 +44,10 @@ class DeepSAD(Head):
 
     @torch.no_grad()
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Fix each run's center: the untrained network's mean output over the training rows, off zero."""
+        """Set each run's center to the mean code of its training rows under the first weights.
+
+        Components within ±0.1 are moved to ±0.1.
+        """
         if rows.X.is_cuda:
             mean = self._mean_on_gpu(rows)
         else:
@@ -45,10 +56,12 @@ class DeepSAD(Head):
         self.center.copy_(torch.where(mean.abs() < self.center_margin, pushed, mean))
 
     def _mean_code(self, rows: Sequence[Tensor]) -> Tensor:
-        """The network's mean output over each run's rows [R, 1, code], without keeping the outputs.
+        """Compute the mean code of each run's rows [R, 1, code] without storing the codes of all rows.
 
-        torch adds up a tensor's columns, 32 of them at a time and 2^19 rows at most, as here: by
-        blocks of 256 rows and spans of 16 blocks. So the bits are those of the mean of all outputs at once.
+        rows: for each run r, scaled rows [n_r, columns].
+
+        Sums are taken over blocks of 256 rows and spans of 16 blocks. PyTorch adds up the columns of a
+        tensor of at most 2^19 rows in that order, 32 columns at a time, so the bits are equal.
         """
         width = self.center.shape[2]
         if width % COLUMNS_AT_ONCE:
@@ -56,12 +69,12 @@ class DeepSAD(Head):
         spans, blocks, rest = self.center.new_zeros(3, len(rows), 1, width)
         for number, outputs in enumerate(self.map_blocks(self.code, rows)):
             for run, x in enumerate(rows):
-                own = outputs[run, : max(0, len(x) - number * BLOCK_ROWS)].sum(dim=0)
+                block = outputs[run, : max(0, len(x) - number * BLOCK_ROWS)].sum(dim=0)
                 if len(x) < (number + 1) * BLOCK_ROWS:
-                    rest[run] += own
+                    rest[run] += block
                     continue
-                blocks[run] += own
-                if (number + 1) % BLOCKS_A_SPAN == 0:
+                blocks[run] += block
+                if (number + 1) % BLOCKS_PER_SPAN == 0:
                     spans[run] += blocks[run]
                     blocks[run] = 0
         sizes = torch.tensor([len(x) for x in rows], device=rest.device)
@@ -69,16 +82,16 @@ class DeepSAD(Head):
         return mean
 
     def _mean_on_gpu(self, rows: TrainingRows) -> Tensor:
-        """The same, of all runs' rows at once."""
+        """Compute the same for all runs at once on a GPU, in float64."""
         first = rows.first.to(rows.X.device)[:, None]
         sizes = torch.tensor(rows.sizes, device=rows.X.device)[:, None]
         total = self.center.new_zeros(self.center.shape, dtype=torch.float64)
         was_training = self.training
         self.eval()
         for begin in range(0, max(rows.sizes), GPU_ROWS):
-            places = torch.arange(begin, min(begin + GPU_ROWS, max(rows.sizes)), device=rows.X.device)
-            x = rows.X[first + places.minimum(sizes - 1)]
-            outputs = torch.where((places < sizes)[..., None], self.code(x), 0)
+            positions = torch.arange(begin, min(begin + GPU_ROWS, max(rows.sizes)), device=rows.X.device)
+            x = rows.X[first + positions.minimum(sizes - 1)]
+            outputs = torch.where((positions < sizes)[..., None], self.code(x), 0)
             total += outputs.sum(dim=1, keepdim=True, dtype=torch.float64)
         self.train(was_training)
         return (total / sizes[..., None]).to(self.center.dtype)
@@ -91,7 +104,10 @@ class DeepSAD(Head):
         return shuffled_batches(len(labeled), batch_size, generator)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """P appendix B: L_N = Σ score over the pool, L_A = Σ 1/(score + 1e-6) over the labeled anomalies."""
+        """Return L_N = Σ score over the pool and L_A = Σ 1/(score + 1e-6) over the labeled anomalies.
+
+        Both [R], divided by the batch size. Source: paper appendix B.
+        """
         score = self.score(x)
         zero = score.new_zeros(())
         normal = torch.where(labeled, zero, score).sum(dim=1)
@@ -99,7 +115,7 @@ class DeepSAD(Head):
         return normal / x.shape[1], anomaly / x.shape[1]
 
     def code(self, x: Tensor) -> Tensor:
-        """The network's output f(x) [R, rows, code]."""
+        """Return the code f(x) [R, rows, code]."""
         output: Tensor = self.parts["code"](self.hidden(x))
         return output
 

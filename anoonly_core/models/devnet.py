@@ -1,4 +1,4 @@
-"""DevNet (Pang et al., KDD 2019) as the paper uses it (P appendix B)."""
+"""DevNet (Pang et al., KDD 2019) as the paper uses it (appendix B)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ __all__ = ["DevNet"]
 
 
 class DevNet(Head):
-    """One number F for every row, near 0 for the pool and at least a = 5 for labeled anomalies.
+    """Score F(x) from one hidden layer: near 0 for the pool, at least a = 5 for labeled anomalies.
 
-    The original measures F in deviations of 5000 draws from N(0, 1); their mean and deviation are 0
-    and 1 but for chance, and P leaves them out.
+    The original standardizes F by the mean and deviation of 5000 draws from N(0, 1). These are nearly
+    0 and 1, and the paper leaves them out.
+
+    Source: paper appendix B; docs/methods.md § 2.
     """
 
     name: ClassVar[str] = "DevNet"
@@ -32,7 +34,7 @@ class DevNet(Head):
     l2 = 0.01
 
     def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
-        hidden_weight, *others = self.parameters()  # 0.01·‖w‖² on the hidden layer's weights alone
+        hidden_weight, *others = self.parameters()  # penalty 0.01·‖w‖² on the weights of the hidden layer only
         groups: list[dict[str, Any]] = [
             {"params": [hidden_weight], "weight_decay": 2 * self.l2},
             {"params": others},
@@ -43,17 +45,17 @@ class DevNet(Head):
         return balanced_batches(labeled, batch_size, self.steps, generator)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """P appendix B: L_N = Σ |F| over the pool, L_A = Σ max(0, a − F) over the labeled anomalies.
+        """Return L_N = Σ |F| over the pool and L_A = Σ max(0, a − F) over the labeled anomalies.
 
-        The published code has no hinge: L_A = Σ |a − F| in the baseline, and with AnoOnly Σ (a − F),
-        which has no lower bound.
+        Both [R], divided by the batch size. The published code has no hinge: L_A = Σ |a − F| at
+        λ_n > 0, and Σ (a − F), which has no lower bound, at λ_n = 0. Source: paper appendix B.
         """
         score = self.score(x)
-        short_by = self.margin - score
+        shortfall = self.margin - score
         if self.preset == "published_code":
-            cost = torch.where(self.lambda_n[:, None] == 0, short_by, short_by.abs())
+            cost = torch.where(self.lambda_n[:, None] == 0, shortfall, shortfall.abs())
         else:
-            cost = functional.relu(short_by)
+            cost = functional.relu(shortfall)
         zero = score.new_zeros(())
         normal = torch.where(labeled, zero, score.abs()).sum(dim=1)
         anomaly = torch.where(labeled, cost, zero).sum(dim=1)

@@ -1,4 +1,4 @@
-"""FEAWAD (Zhou et al., TNNLS 2021) as the paper uses it (P appendix B, eq. 20 and 21)."""
+"""FEAWAD (Zhou et al., TNNLS 2021) as the paper uses it (appendix B, eq. 20 and 21)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ __all__ = ["FEAWAD"]
 
 
 class _Encoded(NamedTuple):
-    """code h [R, rows, 64], the residual's direction r/‖r‖ [R, rows, columns] and length ‖r‖ [R, rows, 1]."""
+    """Encoding of rows: code h, and direction r/‖r‖ and length ‖r‖ of the residual r.
+
+    Attributes
+    ----------
+    code
+        float32 [R, rows, 64].
+    direction
+        float32 [R, rows, columns].
+    length
+        float32 [R, rows, 1].
+    """
 
     code: Tensor
     direction: Tensor
@@ -24,10 +34,12 @@ class _Encoded(NamedTuple):
 
 
 class FEAWAD(Head):
-    """A score F from an autoencoder's code and residual; autoencoder and scorer train together.
+    """Score F(x) from the code and the residual of an autoencoder; both parts train together.
 
-    P writes |F| in its loss. A row with F = −5 would then cost nothing as a labeled anomaly and yet
-    be scored as the most normal of all; as in the published code, F itself is trained and scored.
+    The paper writes |F| in its loss. A labeled anomaly with F = −5 would then cost nothing, and yet be
+    scored as the most normal row. As in the published code, F itself is trained and scored.
+
+    Source: paper eq. 20 and 21; docs/methods.md § 2.
     """
 
     name: ClassVar[str] = "FEAWAD"
@@ -41,7 +53,7 @@ class FEAWAD(Head):
     tiny = 1e-12
 
     def pretraining(self) -> Pretraining:
-        """The autoencoder alone learns to reconstruct the pool."""
+        """Return the pretraining: the autoencoder alone learns to reconstruct pool rows."""
         autoencoder = [*self.parts["encoder"].parameters(), *self.parts["decoder"].parameters()]
         return Pretraining(
             epochs=self.pretraining_epochs,
@@ -59,7 +71,7 @@ class FEAWAD(Head):
         return self._squares(x).mean(dim=(1, 2))
 
     def reconstruction_error(self, x: Tensor) -> Tensor:
-        """The autoencoder's mean squared error of each row [R, rows]: an anomaly score before any label is seen."""
+        """Return the mean squared reconstruction error of each row [R, rows]: an unsupervised anomaly score."""
         return self._squares(x).mean(dim=2)
 
     def _squares(self, x: Tensor) -> Tensor:
@@ -73,16 +85,17 @@ class FEAWAD(Head):
         return self._as_published(balanced_batches(labeled, batch_size, self.steps, generator), generator)
 
     def _as_published(self, batches: Tensor, generator: torch.Generator) -> Tensor:
-        """The published code seeds anew for every batch, so that all of them hold the same rows."""
+        """Repeat the first batch under preset `published_code`, which reseeds its generator for each batch."""
         if self.preset == "paper":
             return batches
         generator.manual_seed(generator.initial_seed())
         return batches[:1].expand_as(batches)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """P eq. 20 and 21 with λ_R = 1: L_N = Σ (|F| + ‖r‖), L_A = Σ (max(0, a − F) + max(0, a − ‖r‖)).
+        """Return L_N = Σ (|F| + ‖r‖) and L_A = Σ (max(0, a − F) + max(0, a − ‖r‖)).
 
-        The published code takes the norm of r/‖r‖ in place of r: always 1, a term without a gradient.
+        Both [R], divided by the batch size; λ_R = 1. The published code takes the norm of r/‖r‖ in
+        place of r, which is always 1 and has no gradient. Source: paper eq. 20 and 21.
         """
         encoded = self._encode(x)
         score = self.parts["score"](self._features(encoded)).squeeze(2)

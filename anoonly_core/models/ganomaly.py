@@ -16,11 +16,12 @@ __all__ = ["GANomaly"]
 
 
 class GANomaly(Head):
-    """Encoder, decoder and encoder again, against a judge; the score is the distance of the two codes.
+    """Generator (encoder, decoder, second encoder) and judge; the score is the distance of both codes.
 
-    Two things differ from ADBench's. The pool is shuffled. Judge and generator step together, each
-    down its own loss: the generator meets the judge of the step before, where theirs meets the one
-    that has just stepped.
+    Two things differ from ADBench. The pool is shuffled. Judge and generator step at the same time, so
+    the generator meets the judge before its step; in ADBench the judge steps first.
+
+    Source: docs/methods.md § 8.
     """
 
     name: ClassVar[str] = "GANomaly"
@@ -34,16 +35,20 @@ class GANomaly(Head):
         return full_batches(rows - labeled, batch_size)
 
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """The pool's rows, shuffled; no labeled anomaly is ever seen."""
+        """Draw shuffled batches of pool rows; labeled anomalies are left out."""
         pool = torch.nonzero(~labeled)[:, 0]
         return pool[shuffled_batches(len(pool), batch_size, generator)]
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """The judge's cross-entropy, and the generator's mean of three: what the judge sees, the row, the code."""
+        """Return the sum of both losses [R], and zeros.
+
+        The judge minimizes its cross-entropy. The generator minimizes the mean of three errors: of the
+        judge's features, of the reconstruction and of the code.
+        """
         code, reconstruction, second_code = self._codes(x)
-        judge = (self._called_made(x, False) + self._called_made(reconstruction.detach(), True)) / 2
-        seen = self.parts["judge's features"]
-        adversarial = (seen(reconstruction, frozen=True) - seen(x, frozen=True)).square().mean(dim=(1, 2))
+        judge = (self._judge_loss(x, False) + self._judge_loss(reconstruction.detach(), True)) / 2
+        features = self.parts["judge's features"]
+        adversarial = (features(reconstruction, frozen=True) - features(x, frozen=True)).square().mean(dim=(1, 2))
         contextual = (x - reconstruction).abs().mean(dim=(1, 2))
         encoding = (code - second_code).abs().mean(dim=(1, 2))
         loss = judge + (adversarial + contextual + encoding) / 3
@@ -54,10 +59,10 @@ class GANomaly(Head):
         reconstruction = self.parts["decoder"](code)
         return code, reconstruction, self.parts["second encoder"](reconstruction)
 
-    def _called_made(self, rows: Tensor, made: bool) -> Tensor:
-        """The judge's cross-entropy over rows that are, or are not, reconstructions [R]."""
-        said: Tensor = self.parts["judge"](self.parts["judge's features"](rows)).squeeze(2)
-        return map_runs(functional.softplus, -said if made else said).mean(dim=1)
+    def _judge_loss(self, rows: Tensor, reconstructed: bool) -> Tensor:
+        """Return the judge's cross-entropy [R] over rows that all are, or all are not, reconstructions."""
+        logits: Tensor = self.parts["judge"](self.parts["judge's features"](rows)).squeeze(2)
+        return map_runs(functional.softplus, -logits if reconstructed else logits).mean(dim=1)
 
     def hidden(self, x: Tensor) -> Tensor:
         code: Tensor = self.parts["encoder"](x)

@@ -1,4 +1,4 @@
-"""Stacked linear layers and chains of them: every parameter carries a leading run axis R, so that R runs train as one.
+"""Stacked linear layers and chains of layers, with a leading run axis R, so that R runs train as one.
 
 Runs never mix: out[r] depends on run r alone, and on a CPU its bits do not depend on R.
 """
@@ -17,23 +17,23 @@ from anoonly_core.models.norms import NORMS
 
 __all__ = ["ACTIVATIONS", "FIRST_WEIGHTS", "Chain", "StackedLinear", "map_runs"]
 
-# MKL otherwise chooses a kernel by where a run's slice lies in memory, that is by the runs before it.
-# Read by MKL at its first product, so it may be set after torch is imported.
+# Without this, MKL chooses a kernel by the memory address of a run's slice, which depends on R.
+# MKL reads it at its first product, so it may be set after torch is imported.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-NARROW = 8  # times as many inputs as outputs
+NARROW = 8  # a layer is narrow if it has at least so many inputs per output
 
 
 def _products(a: Tensor, b: Tensor) -> Tensor:
-    """a[r] @ b[r] for every run r: [R, n, k], [R, k, m] -> [R, n, m].
+    """Multiply a[r] @ b[r] for every run r: [R, n, k], [R, k, m] -> [R, n, m].
 
-    An operand may be there once for several neighboring runs: [D, ...] where D divides R.
+    One operand may be [D, ...] where D divides R: each slice serves R/D neighboring runs.
     """
     runs = max(len(a), len(b))
     if a.is_cuda:
-        return torch.bmm(*(own if len(own) == runs else _repeated(own, runs) for own in (a, b)))
+        return torch.bmm(*(operand if len(operand) == runs else _repeated(operand, runs) for operand in (a, b)))
     products = a.new_empty(runs, a.shape[1], b.shape[2])
-    lefts, rights = (_for_each(own, runs) for own in (a, b))
+    lefts, rights = (_slice_of_each(operand, runs) for operand in (a, b))
     for left, right, product in zip(lefts, rights, products.unbind(), strict=True):
         torch.mm(left, right, out=product)
     return products
@@ -41,15 +41,15 @@ def _products(a: Tensor, b: Tensor) -> Tensor:
 
 def _repeated(operand: Tensor, runs: int) -> Tensor:
     shared = operand[:, None].expand(-1, runs // len(operand), -1, -1)
-    return shared.reshape(runs, *operand.shape[1:])  # of a single one no copy is made
+    return shared.reshape(runs, *operand.shape[1:])  # copies nothing if there is one slice
 
 
-def _for_each(operand: Tensor, runs: int) -> list[Tensor]:
-    return [own for own in operand.unbind() for _ in range(runs // len(operand))]
+def _slice_of_each(operand: Tensor, runs: int) -> list[Tensor]:
+    return [part for part in operand.unbind() for _ in range(runs // len(operand))]
 
 
 class _StackedProduct(torch.autograd.Function):
-    """x[r] @ weight[r]. On a CPU run by run: MKL's batched product rounds one run otherwise than many."""
+    """Compute x[r] @ weight[r]; run by run on a CPU, where the rounding of MKL's batched product depends on R."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor):  # type: ignore[no-untyped-def]
@@ -68,7 +68,7 @@ class _StackedProduct(torch.autograd.Function):
 
 
 def _weight_gradient(x: Tensor, upstream: Tensor) -> Tensor:
-    """x[r]ᵀ @ upstream[r], [R, inputs, outputs]; for few outputs the other way round, in half the time."""
+    """Compute x[r]ᵀ @ upstream[r], [R, inputs, outputs]; transposed for narrow layers, in half the time."""
     if _is_narrow(x.shape[2], upstream.shape[2]) and not x.is_cuda:
         return _products(upstream.transpose(1, 2), x).transpose(1, 2)
     return _products(x.transpose(1, 2), upstream)
@@ -79,7 +79,7 @@ def _is_narrow(inputs: int, outputs: int) -> bool:
 
 
 def _plus(product: Tensor, bias: Tensor) -> Tensor:
-    """A bias [R, 1, outputs] added to every row."""
+    """Add a bias [R, 1, outputs] to every row."""
     if not product.is_cuda:
         return product + bias
     shifted: Tensor = _PlusOnGpu.apply(product, bias)  # type: ignore[no-untyped-call]
@@ -87,7 +87,7 @@ def _plus(product: Tensor, bias: Tensor) -> Tensor:
 
 
 class _PlusOnGpu(torch.autograd.Function):
-    """The same; a GPU adds up the gradients of a few runs' rows faster as a product with ones, of many as fast."""
+    """Add a bias; sum its gradient over rows as a product with ones, which is faster on a GPU for few runs."""
 
     @staticmethod
     def forward(ctx, product: Tensor, bias: Tensor):  # type: ignore[no-untyped-def]
@@ -103,15 +103,23 @@ class _PlusOnGpu(torch.autograd.Function):
 
 
 def map_runs(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """`function` of each run's own x [R, ...], such that its bits do not depend on R.
+    """Apply an elementwise function to x [R, ...] such that its bits do not depend on R.
 
-    For transcendental functions: on a CPU they round a tensor's last few values otherwise.
+    Needed for transcendental functions: a CPU rounds the last values of a tensor in another way.
     """
-    return function(x) if x.is_cuda else torch.stack([function(own) for own in x.unbind()])
+    return function(x) if x.is_cuda else torch.stack([function(of_run) for of_run in x.unbind()])
 
 
 class StackedLinear(nn.Module):
-    """R independent linear maps, [R, rows, inputs] -> [R, rows, outputs]; weight [R, inputs, outputs]."""
+    """R independent linear maps, [R, rows, inputs] -> [R, rows, outputs].
+
+    Attributes
+    ----------
+    weight
+        float32 [R, inputs, outputs].
+    bias
+        float32 [R, 1, outputs], or None.
+    """
 
     def __init__(self, runs: int, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
@@ -125,9 +133,16 @@ class StackedLinear(nn.Module):
         first_weights: str = "uniform",
         like: Sequence[int] | None = None,
     ) -> None:
-        """Draw run r's weights from generators[r]; first_weights: a name in FIRST_WEIGHTS.
+        """Draw the first weights.
 
-        like: for each run the first one that begins with the same weights, which are drawn once.
+        Parameters
+        ----------
+        generators
+            One per run; run r draws from generators[r].
+        first_weights
+            A name in FIRST_WEIGHTS.
+        like
+            For each run, the first run with the same weights, from which they are copied.
         """
         for run, generator in enumerate(generators):
             if like is not None and like[run] != run:
@@ -137,21 +152,22 @@ class StackedLinear(nn.Module):
                 FIRST_WEIGHTS[first_weights](self.weight[run], None if self.bias is None else self.bias[run], generator)
 
     def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
-        """frozen: the gradient goes through x alone, not to weight and bias.
+        """Apply the maps to x [R, rows, inputs].
 
-        x may be [D, rows, inputs], each of it for R/D neighboring runs, where it needs no gradient.
+        x may be [D, rows, inputs] if it needs no gradient: each slice serves R/D neighboring runs.
+        frozen: the gradient reaches x only, not weight and bias.
         """
         weight: Tensor = self.weight.detach() if frozen else self.weight
         bias = self.bias.detach() if frozen and self.bias is not None else self.bias
         if len(weight) == 1 and not _is_narrow(*weight.shape[1:]):
-            product = torch.mm(x.squeeze(0), weight.squeeze(0)).unsqueeze(0)  # on a CPU the same bits, with less ado
+            product = torch.mm(x.squeeze(0), weight.squeeze(0)).unsqueeze(0)  # equal bits on a CPU, less overhead
         else:
             product = _StackedProduct.apply(x, weight)  # type: ignore[no-untyped-call]
         return product if bias is None else _plus(product, bias)
 
 
 def _uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
-    """As torch.nn.Linear: uniform within 1/√inputs."""
+    """Draw weights and bias uniformly within ±1/√inputs, as torch.nn.Linear."""
     bound = weight.shape[0] ** -0.5
     weight.uniform_(-bound, bound, generator=generator)
     if bias is not None:
@@ -159,13 +175,13 @@ def _uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) ->
 
 
 def _glorot_uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
-    """As Keras' Dense: uniform with variance 2/(inputs + outputs), no bias yet."""
+    """Draw weights uniformly with variance 2/(inputs + outputs), as Keras' Dense; the bias stays 0."""
     nn.init.xavier_uniform_(weight, generator=generator)
 
 
 def _glorot_normal(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
-    """As Keras' glorot_normal: the same variance from a normal distribution cut off at two deviations."""
-    cut_off = 0.87962566103423978  # the deviation of a standard normal that is cut off at ±2
+    """Draw weights of the same variance from a normal distribution cut off at two deviations, as Keras."""
+    cut_off = 0.87962566103423978  # deviation of a standard normal distribution cut off at ±2
     deviation = (2 / sum(weight.shape)) ** 0.5 / cut_off
     nn.init.trunc_normal_(weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
 
@@ -183,7 +199,7 @@ class _Tanh(nn.Module):
 
 
 class _Join(nn.Module):
-    """Marks the place where a chain's extra input is put beside the features."""
+    """Marker for the concatenation of the extra input."""
 
 
 ACTIVATIONS: dict[Operation, Callable[[], nn.Module]] = {
@@ -195,21 +211,36 @@ ACTIVATIONS: dict[Operation, Callable[[], nn.Module]] = {
 
 
 class Chain(nn.Module):
-    """One part of a network, built as it is described, for R runs: [R, rows, inputs] -> [R, rows, outputs]."""
+    """One part of a network for R runs, built from its description: [R, rows, inputs] -> [R, rows, outputs].
+
+    Parameters
+    ----------
+    runs
+        Number of runs R.
+    part
+        Description of the layers.
+    norm
+        A name in NORMS, for all norms of the part.
+    eps, momentum
+        Constants of batch norm.
+    """
 
     def __init__(self, runs: int, part: Subnetwork, norm: str, eps: float, momentum: float) -> None:
         super().__init__()
-        self.steps = nn.ModuleList()
-        for step, width in zip(part.steps, part.widths(), strict=False):
-            if isinstance(step, Linear):
-                self.steps.append(StackedLinear(runs, width, step.outputs, step.bias))
-            elif step is Operation.NORM:
+        self.steps = nn.ModuleList()  # detector files store parameters under this name
+        for layer, width in zip(part.layers, part.widths(), strict=False):
+            if isinstance(layer, Linear):
+                self.steps.append(StackedLinear(runs, width, layer.outputs, layer.bias))
+            elif layer is Operation.NORM:
                 self.steps.append(NORMS[norm](runs, width, eps, momentum))
             else:
-                self.steps.append(ACTIVATIONS[step]())
+                self.steps.append(ACTIVATIONS[layer]())
 
     def forward(self, x: Tensor, joined: Tensor | None = None, frozen: bool = False) -> Tensor:
-        """joined: [R, rows, k], what each JOIN adds. frozen: no gradient reaches the linear layers' parameters."""
+        """Apply the layers to x [R, rows, inputs].
+
+        joined: extra input of each JOIN, [R, rows, k]. frozen: no gradient reaches weights and biases.
+        """
         for step in self.steps:
             if isinstance(step, _Join):
                 assert joined is not None

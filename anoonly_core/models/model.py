@@ -1,4 +1,4 @@
-"""What every head is to the training loop: a stacked network with two losses, its batches and a score."""
+"""Base class of the heads: a stacked network with two losses, batches and a score."""
 
 from __future__ import annotations
 
@@ -22,11 +22,18 @@ BLOCK_ROWS = 256
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """The training rows of a stack of R runs.
+    """Training rows of a stack of R runs; runs with the same split share their rows.
 
-    X: float32 [rows, columns], scaled; runs with the same split share their rows.
-    first: int64 [R], where each run's rows begin in X. sizes: how many each run has.
-    labeled: bool [rows], the labeled anomalies.
+    Attributes
+    ----------
+    X
+        Scaled rows of all splits, float32 [rows, columns].
+    labeled
+        Mask of the labeled anomalies, bool [rows].
+    first
+        Index in X of each run's first row, int64 [R].
+    sizes
+        Number of training rows of each run.
     """
 
     X: Tensor
@@ -35,17 +42,25 @@ class TrainingRows:
     sizes: tuple[int, ...]
 
     def of_run(self, run: int) -> tuple[Tensor, Tensor]:
-        """Run `run`'s rows [n, columns] and their labeled mask [n]."""
+        """Return the rows [n, columns] and the labeled mask [n] of a run, as views."""
         begin = int(self.first[run])
         return self.X[begin : begin + self.sizes[run]], self.labeled[begin : begin + self.sizes[run]]
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """What a head learns before its own training begins: so many epochs of its own batches and loss.
+    """Pretraining of a head: epochs with a loss, batches and an optimizer of their own.
 
-    draw: labeled bool [n], batch size, generator -> row indices int64 [steps, batch].
-    loss: x [R, batch, columns] -> each run's loss [R].
+    Attributes
+    ----------
+    epochs
+        Number of epochs.
+    optimizer
+        Holds the parameters that the pretraining changes.
+    draw
+        Draws an epoch: labeled bool [n], batch size and generator to row indices int64 [steps, batch].
+    loss
+        Maps x [R, batch, columns] to the loss of each run [R].
     """
 
     epochs: int
@@ -55,16 +70,35 @@ class Pretraining:
 
 
 class Head(nn.Module, ABC):
-    """R networks of one published system, with the run axis first in every tensor.
+    """R networks of one published system, with a leading run axis in every tensor.
 
-    A head is built from (runs, columns, norm, preset), then initialized and prepared, then trained
-    by `train.pretrain` and `train.train`, which call `draw_epoch` and `losses`; `score` and `hidden`
-    work in eval mode. Its network is the one that `baselines` describes.
+    Call `initialize` and `prepare` once before training. The training loop calls `draw_epoch` and
+    `losses`; call `score` and `hidden` in eval mode. `baselines` describes the network.
 
-    lambda_n: float32 [R], each run's; 1 for a comparator. steps: batches an epoch, 0 where it is a
-    pass over the rows. rows_an_item: how many rows make one item of a batch: 2 where it is a pair.
-    shares_rows: whether x in `losses` may be there once for several neighboring runs, because it
-    goes into linear layers alone.
+    Parameters
+    ----------
+    runs
+        Number of runs R.
+    columns
+        Features of a row.
+    norm
+        A name in NORMS; None for a comparator.
+    preset
+        "paper" or "published_code".
+
+    Attributes
+    ----------
+    lambda_n
+        Weight λ_n of each run, float32 [R]; 1 for a comparator.
+    steps
+        Batches in an epoch; 0 if an epoch is one pass over the rows.
+    rows_per_item
+        Rows in one item of a batch: 2 for pairs, 3 for triplets.
+    shares_rows
+        True if x in `losses` may be [D, b, columns] for D groups of neighboring runs. This needs a
+        head that passes x to linear layers only.
+
+    Source: paper eq. 1, 3, 7; docs/methods.md § 1 and 2.
     """
 
     name: ClassVar[str]
@@ -88,95 +122,139 @@ class Head(nn.Module, ABC):
         self.register_buffer("lambda_n", torch.ones(runs))
 
     def initialize(self, generators: Sequence[torch.Generator], like: Sequence[int] | None = None) -> None:
-        """Draw run r's weights from generators[r], layer by layer, the same whatever the norm is.
+        """Draw the first weights of all linear layers; they do not depend on the norm.
 
-        like: for each run the first one that begins with the same weights, which are drawn once.
+        Parameters
+        ----------
+        generators
+            One per run; run r draws from generators[r].
+        like
+            For each run, the first run with the same weights, from which they are copied.
         """
         for module in self.modules():
             if isinstance(module, StackedLinear):
                 module.initialize(generators, self.first_weights, like)
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Whatever happens once between the first weights and the first step."""
+        """Compute what depends on the training rows and the first weights; called once before training.
+
+        generators: one per run, on the CPU.
+        """
 
     def pretraining(self) -> Pretraining | None:
-        """What is learned before the training itself, if anything."""
+        """Return a new pretraining, or None if the head has none."""
         return None
 
     @abstractmethod
     def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
-        """The published optimizer over all R runs' parameters."""
+        """Return the published optimizer over the parameters of all runs."""
 
     def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
-        """The learning rate in this epoch, which counts from 1."""
+        """Return the learning rate of an epoch, from 1 to `epochs`; first: the rate of the first one."""
         return first
 
     @classmethod
     def batch_shape(cls, rows: int, labeled: int, batch_size: int) -> tuple[int, int]:
-        """Steps an epoch and rows a batch, for so many training rows of which so many are labeled."""
+        """Return the steps of an epoch and the rows of a batch; rows counts the labeled ones too."""
         return (cls.steps, cls.rows_per_item * batch_size) if cls.steps else full_batches(rows, batch_size)
 
     @abstractmethod
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """One run's batches for one epoch: row indices int64 [steps, rows], labeled bool [n].
+        """Draw one run's batches for one epoch.
 
-        Where an item is a pair, the first rows of all items stand before the second ones.
+        Parameters
+        ----------
+        labeled
+            Mask of the labeled anomalies, bool [n].
+        batch_size
+            Items in a batch.
+        generator
+            Generator of the run, on the CPU.
+
+        Returns
+        -------
+        Tensor
+            Row indices, int64 [steps, rows_per_item · items]. The first rows of all items come
+            first, then the second rows, then the third.
         """
 
     @abstractmethod
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """L_N and L_A of each run [R], both over the batch size; x [R, b, columns], labeled bool [R, b].
+        """Compute both losses of a batch.
 
-        A comparator has one loss, its own; it stands first.
+        Parameters
+        ----------
+        x
+            Scaled rows, float32 [R, b, columns].
+        labeled
+            Mask of the labeled anomalies, bool [R, b].
+
+        Returns
+        -------
+        loss_normal, loss_anomaly
+            L_N and L_A [R], both divided by the batch size, so that a batch without a labeled
+            anomaly has L_A = 0. A comparator returns its one loss first, and zeros.
+
+        Source: docs/methods.md § 1.
         """
 
     def hidden(self, x: Tensor) -> Tensor:
-        """The features before the last layer [R, rows, features]."""
+        """Return the features before the last layer, [R, rows, features], for x [R, rows, columns]."""
         features: Tensor = self.parts["features"](x)
         return features
 
     @abstractmethod
     def score(self, x: Tensor) -> Tensor:
-        """Anomaly scores [R, rows], higher is more anomalous."""
+        """Return anomaly scores [R, rows] for x [R, rows, columns]; higher is more anomalous."""
 
     def map_rows(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> list[Tensor]:
-        """`function` (such as self.score) of each run's own rows [n_r, columns], see `block_by_block`.
+        """Apply a function such as `score` to each run's rows, in eval mode and without gradients.
 
-        Returns one tensor [n_r, ...] a run.
+        Parameters
+        ----------
+        function
+            Maps x [R, b, columns] to [R, b, ...], row by row; must not keep x, see `map_blocks`.
+        rows
+            For each run r, scaled rows, float32 [n_r, columns].
+
+        Returns
+        -------
+        list of Tensor
+            For each run, the results [n_r, ...].
         """
-        most = max(len(x) for x in rows)
+        longest = max(len(x) for x in rows)
         joined: Tensor | None = None
         for number, results in enumerate(self.map_blocks(function, rows)):
             if joined is None:
-                joined = results.new_empty(len(rows), most, *results.shape[2:])
-            here = joined[:, number * BLOCK_ROWS :][:, :BLOCK_ROWS]
-            here.copy_(results[:, : here.shape[1]])
+                joined = results.new_empty(len(rows), longest, *results.shape[2:])
+            block = joined[:, number * BLOCK_ROWS :][:, :BLOCK_ROWS]
+            block.copy_(results[:, : block.shape[1]])
         assert joined is not None
         return [joined[run, : len(x)] for run, x in enumerate(rows)]
 
     @torch.no_grad()
     def map_blocks(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        """`function` of each run's own rows [n_r, columns], in eval mode: [R, BLOCK_ROWS, ...] at a time.
+        """Apply a function to each run's rows and yield the results of 256 rows at a time, [R, 256, ...].
 
-        Rows go through in blocks of one fixed shape, so that a row's result does not depend on how
-        many other rows or runs there are; a run's last block is filled up with zeros. `function` must
-        not keep its argument, whose memory is used again.
+        All blocks have one shape, so that the result of a row does not depend on the number of rows
+        and runs. The last block of a run is filled up with zeros. The function must not keep its
+        argument, because all blocks use the same memory. Arguments as in `map_rows`.
         """
         was_training = self.training
         self.eval()
         distinct = rows[:1] if all(x is rows[0] for x in rows) else rows
-        most = max(len(x) for x in rows)
+        longest = max(len(x) for x in rows)
         block = rows[0].new_empty(len(distinct), BLOCK_ROWS, rows[0].shape[1])
         try:
-            for begin in range(0, most, BLOCK_ROWS):
-                for own, x in zip(block, distinct, strict=True):
+            for begin in range(0, longest, BLOCK_ROWS):
+                for out, x in zip(block, distinct, strict=True):
                     part = x[begin : begin + BLOCK_ROWS]
-                    own[: len(part)] = part
-                    own[len(part) :] = 0
+                    out[: len(part)] = part
+                    out[len(part) :] = 0
                 yield function(block.expand(len(rows), -1, -1))
         finally:
             self.train(was_training)
 
     def norms(self) -> Iterator[Norm]:
-        """The places where a norm stands, input side first."""
+        """Iterate over the norms of the network, input side first."""
         return (module for module in self.modules() if isinstance(module, Norm))

@@ -1,4 +1,4 @@
-"""The five norms over stacked features [R, rows, features]: what stands, or does not, after a linear layer."""
+"""The five norms for stacked features [R, rows, features]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["NORMS", "BatchNorm", "BatchNormLoss", "LayerNorm", "NoNorm", "Norm",
 
 
 class _Normalize(torch.autograd.Function):
-    """Center and scale over the rows axis, with the gradient written out (P appendix A)."""
+    """Normalize over the rows axis, with an explicit gradient (paper appendix A; docs/methods.md § 5)."""
 
     @staticmethod
     def forward(ctx, h: Tensor, eps: float):  # type: ignore[no-untyped-def]
@@ -29,8 +29,8 @@ class _Normalize(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream, _mean, _variance):  # type: ignore[no-untyped-def]
-        # METHODS § 5 with its terms gathered: each row gets its direct part, minus the batch's
-        # mean gradient (the part through μ), minus its share of the part through σ².
+        # docs/methods.md § 5 with its terms collected: the direct part of each row, minus the mean
+        # gradient of the batch (through μ), minus the row's share of the part through σ².
         normalized, root = ctx.saved_tensors
         through_mean = upstream.mean(dim=1, keepdim=True)
         through_variance = (upstream * normalized).mean(dim=1, keepdim=True)
@@ -39,31 +39,51 @@ class _Normalize(torch.autograd.Function):
 
 
 def normalize(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch statistics at work: (h − μ)/√(σ² + ε), μ, σ² over the rows of h [R, rows, features].
+    """Normalize features by the mean and the biased variance over their rows.
 
-    σ² is the biased variance. Only the first result carries a gradient.
+    Parameters
+    ----------
+    h
+        Features [R, rows, features].
+    eps
+        The ε under the root.
+
+    Returns
+    -------
+    normalized
+        (h − μ)/√(σ² + ε) [R, rows, features]; the only result with a gradient.
+    mean, variance
+        μ and σ² [R, 1, features].
+
+    Source: paper § 3.3 and appendix A; docs/methods.md § 5.
     """
     normalized, mean, variance = _Normalize.apply(h, eps)  # type: ignore[no-untyped-call]
     return normalized, mean, variance
 
 
 class Norm(nn.Module):
-    """What stands after a linear layer; maps [R, rows, features] to the same shape.
+    """Base class of the norms: maps features [R, rows, features] to the same shape.
 
-    eps and momentum are batch norm's; the others take what they need of them.
-    penalty: what the norm has added to each run's loss [R] since `take_penalty` was called, or None.
+    All norms are built from (runs, features, eps, momentum) and ignore what they do not use.
+
+    Attributes
+    ----------
+    penalty
+        Sum of the loss terms of the forward passes since the last `take_penalty` [R], or None.
+
+    Source: docs/methods.md § 1.
     """
 
     penalty: Tensor | None = None
 
     def take_penalty(self) -> Tensor | None:
-        """The penalty, once: the next step begins without it."""
+        """Return the penalty and reset it to None."""
         penalty, self.penalty = self.penalty, None
         return penalty
 
 
 class NoNorm(Norm):
-    """Identity: the network without batch norm."""
+    """Identity, for a network without a norm (`none`)."""
 
     def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1) -> None:
         super().__init__()
@@ -73,7 +93,7 @@ class NoNorm(Norm):
 
 
 class _Affine(nn.Module):
-    """A scale γ and a shift β for each run and feature [R, 1, features]."""
+    """Scale γ and shift β of each run and feature, both [R, 1, features]."""
 
     def __init__(self, runs: int, features: int) -> None:
         super().__init__()
@@ -85,11 +105,20 @@ class _Affine(nn.Module):
 
 
 class BatchNorm(Norm):
-    """Batch norm over the rows axis, as torch.nn.BatchNorm1d.
+    """Batch norm over the rows axis, as torch.nn.BatchNorm1d (`batch`, `batch_no_affine`).
 
-    In training it uses the batch's own statistics and follows them with running ones
-    [R, 1, features]; in eval mode it uses the running ones, so that a row's score does not depend
-    on the rows beside it. A batch of one row has variance 0 and normalizes to 0.
+    In training mode the statistics come from the batch and update running statistics. In eval mode
+    the running statistics are used, so the result of a row does not depend on other rows. A batch of
+    one row normalizes to 0, where PyTorch raises.
+
+    Attributes
+    ----------
+    running_mean, running_variance
+        Running statistics, float32 [R, 1, features]; the variance is unbiased.
+    affine
+        Scale and shift, or None.
+
+    Source: paper § 3.3; docs/methods.md § 1 and 5.
     """
 
     running_mean: Tensor
@@ -108,33 +137,34 @@ class BatchNorm(Norm):
             return self._in_few_kernels(h)
         if self.training:
             normalized, mean, variance = normalize(h, self.eps)
-            self._follow(mean, variance, rows=h.shape[1])
+            self._update_running(mean, variance, rows=h.shape[1])
         else:
             normalized = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
         return normalized if self.affine is None else self.affine(normalized)
 
     def _in_few_kernels(self, h: Tensor) -> Tensor:
-        """The same as training does elsewhere, by PyTorch's own: each run's features are channels of one batch.
+        """Normalize in training mode with PyTorch's kernel: the features of all runs are channels of one batch.
 
-        On a GPU a step takes as long as its many small kernels: DeepSAD's has 61 with these, and 98 without. A batch
-        of one row has no unbiased variance there.
+        The number of kernels determines the time of a step on a GPU: DeepSAD has 61 in this way, 98
+        otherwise. The kernel computes no unbiased variance for a batch of one row.
         """
         runs, rows, features = h.shape
         gamma, beta = (None, None) if self.affine is None else (self.affine.gamma.view(-1), self.affine.beta.view(-1))
         mean, variance = self.running_mean.view(-1), self.running_variance.view(-1)
-        beside = h.transpose(0, 1).reshape(rows, runs * features)
-        normalized, _, _ = torch.native_batch_norm(beside, gamma, beta, mean, variance, True, self.momentum, self.eps)
+        channels = h.transpose(0, 1).reshape(rows, runs * features)
+        normalized, _, _ = torch.native_batch_norm(channels, gamma, beta, mean, variance, True, self.momentum, self.eps)
         return normalized.view(rows, runs, features).transpose(0, 1)
 
     @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor, rows: int) -> None:
+    def _update_running(self, mean: Tensor, variance: Tensor, rows: int) -> None:
+        """Move the running statistics towards those of a batch; variance: the biased one."""
         unbiased = rows / max(rows - 1, 1)
         self.running_mean.mul_(1 - self.momentum).add_(mean, alpha=self.momentum)
         self.running_variance.mul_(1 - self.momentum).add_(variance, alpha=self.momentum * unbiased)
 
 
 class LayerNorm(Norm):
-    """Layer norm: each row by its own mean and variance over the features, as torch.nn.LayerNorm."""
+    """Layer norm: normalize each row over its features, as torch.nn.LayerNorm (`layer`)."""
 
     def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1) -> None:
         super().__init__()
@@ -147,10 +177,12 @@ class LayerNorm(Norm):
 
 
 class BatchNormLoss(Norm):
-    """Identity, with batch norm's pull on the features as an explicit loss (P eq. 5).
+    """Identity that penalizes features which are not normalized (`bn_loss`).
 
-    penalty = ‖batch mean‖₂ + ‖batch variance − 1‖₂ over the features, for each run, summed over the
-    calls of a step.
+    A forward pass in training mode adds ‖μ‖₂ + ‖σ² − 1‖₂ to the penalty of each run, with the mean
+    and the biased variance of the batch, norms over the features.
+
+    Source: paper eq. 5; docs/methods.md § 1.
     """
 
     def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1) -> None:
@@ -160,8 +192,8 @@ class BatchNormLoss(Norm):
         if self.training:
             variance, mean = torch.var_mean(h, dim=1, correction=0)
             norm = torch.linalg.vector_norm
-            pull = norm(mean, dim=1) + norm(variance - 1, dim=1)
-            self.penalty = pull if self.penalty is None else self.penalty + pull
+            penalty = norm(mean, dim=1) + norm(variance - 1, dim=1)
+            self.penalty = penalty if self.penalty is None else self.penalty + penalty
         return h
 
 

@@ -1,4 +1,4 @@
-"""PReNet (Pang et al., KDD 2023) as the paper uses it (P appendix B)."""
+"""PReNet (Pang et al., KDD 2023) as the paper uses it (appendix B)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ __all__ = ["PReNet"]
 
 
 class PReNet(Head):
-    """Tells of a pair of rows how many labeled anomalies are in it: 0, 4 or 8 for none, one, two.
+    """Score of a pair of rows: 0, 4 or 8 for none, one or two labeled anomalies in it.
 
-    partners: the 30 labeled anomalies and 30 pool rows that every row is paired with to score it
-    [R, 30, columns]. The score of a pair is linear in its two rows' features, so that a row's mean
-    over partners is one product with the row's own features and a number that is the same for all.
+    The score of a row is its mean over pairs with 30 labeled anomalies and 30 pool rows. A pair's
+    score is linear in the features of both rows, so the mean needs only the mean partner features.
+
+    Attributes
+    ----------
+    partners_anomaly, partners_pool
+        Labeled anomalies and pool rows that all rows are paired with, float32 [R, 30, columns].
+
+    Source: paper appendix B; docs/methods.md § 2.
     """
 
     name: ClassVar[str] = "PReNet"
@@ -30,7 +36,7 @@ class PReNet(Head):
     steps: ClassVar[int] = BASELINES["PReNet"].steps
     weight_decay = 1e-2
     last_learning_rate = 1e-5
-    targets = (8.0, 4.0, 0.0)  # of pairs of two labeled anomalies, of one and a pool row, of two pool rows
+    targets = (8.0, 4.0, 0.0)  # of two labeled anomalies, of one and a pool row, of two pool rows
     partner_count = 30
     partners_anomaly: Tensor
     partners_pool: Tensor
@@ -41,38 +47,41 @@ class PReNet(Head):
             self.register_buffer(name, torch.zeros(runs, self.partner_count, columns))
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Draw each run's partners."""
+        """Draw the partners of each run, with replacement."""
         for run, generator in enumerate(generators):
             X, labeled = rows.of_run(run)
-            marks = labeled.cpu()
-            for partners, kind in ((self.partners_anomaly, marks), (self.partners_pool, ~marks)):
-                chosen = draw_rows(torch.nonzero(kind)[:, 0], 1, self.partner_count, generator)[0]
+            mask = labeled.cpu()
+            for partners, candidates in ((self.partners_anomaly, mask), (self.partners_pool, ~mask)):
+                chosen = draw_rows(torch.nonzero(candidates)[:, 0], 1, self.partner_count, generator)[0]
                 partners[run] = X[chosen.to(X.device)]
 
     def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(self.parameters(), lr=learning_rate, weight_decay=self.weight_decay)
 
     def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
-        """Constant in P; the published code lets it fall to 1e-5 along half a cosine."""
+        """Return the learning rate of an epoch: constant in the paper, a cosine to 1e-5 in the published code."""
         if self.preset == "paper":
             return first
         falling = (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
         return self.last_learning_rate + (first - self.last_learning_rate) * falling
 
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """A quarter of the pairs are two labeled anomalies, a quarter one and a pool row, half two pool rows."""
+        """Draw pairs: a quarter of two labeled anomalies, a quarter of one and a pool row, half of two pool rows."""
         anomalies, pool = torch.nonzero(labeled)[:, 0], torch.nonzero(~labeled)[:, 0]
         quarter = batch_size // 4
         rest = batch_size - 2 * quarter
         left = [(anomalies, quarter), (anomalies, quarter), (pool, rest)]
         right = [(anomalies, quarter), (pool, quarter), (pool, rest)]
-        return torch.cat([draw_rows(kind, self.steps, count, generator) for kind, count in left + right], dim=1)
+        return torch.cat([draw_rows(rows, self.steps, count, generator) for rows, count in left + right], dim=1)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """P appendix B: absolute errors, L_N of the pairs of two pool rows, L_A of all others."""
+        """Return the absolute errors of the pairs: L_N of two pool rows, L_A of all other pairs.
+
+        Both [R], divided by the number of pairs. Source: paper appendix B.
+        """
         pairs = x.shape[1] // 2
         left, right = labeled[:, :pairs], labeled[:, pairs:]
-        # A norm sees each side by itself, as two passes through the published feature layer.
+        # Two forward passes, as in the published code: batch statistics come from one side at a time.
         score = self._pair_score(self.hidden(x[:, :pairs]), self.hidden(x[:, pairs:]))
         both, one, none = (score.new_full((), target) for target in self.targets)
         error = (score - torch.where(left & right, both, torch.where(left | right, one, none))).abs()
@@ -86,7 +95,7 @@ class PReNet(Head):
         return score.squeeze(2)
 
     def score(self, x: Tensor) -> Tensor:
-        """Mean over the partners a and u of F(a, x) + F(x, u)."""
+        """Return the mean over partners a and u of F(a, x) + F(x, u), [R, rows]."""
         features = self.hidden(x)
         anomaly = self.hidden(self.partners_anomaly).mean(dim=1, keepdim=True).expand_as(features)
         pool = self.hidden(self.partners_pool).mean(dim=1, keepdim=True).expand_as(features)

@@ -1,4 +1,4 @@
-"""What a trained stack of runs can do, whatever trained it."""
+"""Interface of a trained stack of runs, independent of how it was trained."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ __all__ = ["TrainedRuns"]
 
 
 class TrainedRuns(Protocol):
-    """R runs on one data set that can score rows of it and show what they see in them."""
+    """R trained runs on one data set that can score its rows and return their features."""
 
     @property
     def dataset(self) -> Dataset:
-        """What its runs were trained on."""
+        """Data set of the runs."""
 
     @property
     def configs(self) -> tuple[RunConfig, ...]:
-        """One a run."""
+        """Configuration of each run."""
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """One a run."""
+        """Split of each run."""
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each run's anomaly scores of its own rows of the data set, float32 [len(rows[r])]."""
+        """Return each run's anomaly scores, float32 [n_r].
+
+        rows: for each run r, positions in the data set, int64 [n_r].
+        """
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each run's features of its own rows, float32 [len(rows[r]), features]."""
+        """Return each run's features, float32 [n_r, features]; rows as in `scores`."""

@@ -1,8 +1,8 @@
-"""REPEN (Pang et al., KDD 2018), with labeled anomalies in place of the candidates that it finds by itself.
+"""REPEN (Pang et al., KDD 2018), with labeled anomalies in place of automatically found candidates.
 
-As in ADBench's supervised mode, but for: 30 epochs at Adadelta's own rate of 1, as first published,
-where ADBench takes 1000 in TensorFlow; one nearest row in each subsample, as LeSiNN, where it takes
-two; and the same subsamples for every score.
+This is ADBench's supervised mode with three differences. It takes 30 epochs at Adadelta's rate of 1,
+as first published, where ADBench takes 1000. It takes one nearest row in each subsample, as LeSiNN
+does, where ADBench takes two. All scores use the same subsamples.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ __all__ = ["REPEN"]
 
 
 class REPEN(Head):
-    """A representation by triplet ranking; the score is LeSiNN's, a distance to nearest neighbors in it.
+    """Representation by triplet ranking; the score is a mean distance to nearest neighbors (LeSiNN).
 
-    reference: for each run `samples` subsamples of `sample_rows` training rows [R, samples ·
-    sample_rows, columns].
+    Attributes
+    ----------
+    reference
+        For each run 50 subsamples of 8 training rows, one after the other, float32 [R, 400, columns].
+
+    Source: docs/methods.md § 8.
     """
 
     name: ClassVar[str] = "REPEN"
@@ -42,13 +46,13 @@ class REPEN(Head):
         self.register_buffer("reference", torch.zeros(runs, self.samples * self.sample_rows, columns))
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Draw each run's subsamples, without replacement within one."""
+        """Draw the subsamples of each run, without replacement within a subsample."""
         for run, generator in enumerate(generators):
             X, _ = rows.of_run(run)
             size = min(self.sample_rows, len(X))
             for begin in range(0, self.reference.shape[1], self.sample_rows):
                 chosen = torch.randperm(len(X), generator=generator)[:size].to(X.device)
-                # A set smaller than a subsample repeats its rows, which moves no nearest neighbor.
+                # Fewer rows than a subsample holds are repeated, which changes no nearest distance.
                 self.reference[run, begin : begin + self.sample_rows] = X[chosen].repeat(self.sample_rows, 1)[
                     : self.sample_rows
                 ]
@@ -57,13 +61,17 @@ class REPEN(Head):
         return torch.optim.Adadelta(self.parameters(), lr=learning_rate, rho=0.95, eps=1e-7)
 
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """Triplets of two pool rows and a labeled anomaly, uniformly."""
+        """Draw triplets of two pool rows and a labeled anomaly, with replacement."""
         anomalies, pool = torch.nonzero(labeled)[:, 0], torch.nonzero(~labeled)[:, 0]
-        kinds = (pool, pool, anomalies)
-        return torch.cat([draw_rows(kind, self.steps, batch_size, generator) for kind in kinds], dim=1)
+        triplet = (pool, pool, anomalies)
+        return torch.cat([draw_rows(rows, self.steps, batch_size, generator) for rows in triplet], dim=1)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Triplet ranking: the anomaly should lie farther, in squared distance, than the pool row by 1000."""
+        """Return the triplet loss [R], and zeros.
+
+        The squared distance of the first pool row to the anomaly should exceed the one to the second
+        pool row by 1000.
+        """
         example, similar, anomaly = self.hidden(x).chunk(3, dim=1)
         near = (example - similar).square().sum(dim=2)
         far = (example - anomaly).square().sum(dim=2)
@@ -71,8 +79,8 @@ class REPEN(Head):
         return loss, torch.zeros_like(loss)
 
     def score(self, x: Tensor) -> Tensor:
-        """LeSiNN (Pang et al., 2015): the mean over subsamples of the distance to the nearest row of each."""
-        # Without a matrix product, whose rounding would depend on the rows beside.
+        """Return the mean over subsamples of the distance to the nearest row in each (LeSiNN), [R, rows]."""
+        # A matrix product would round in a way that depends on the other rows.
         distances = torch.cdist(
             self.hidden(x), self.hidden(self.reference), compute_mode="donot_use_mm_for_euclid_dist"
         )

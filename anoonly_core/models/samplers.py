@@ -1,4 +1,4 @@
-"""How the heads draw their batches: index tensors into one run's training rows, an epoch ahead."""
+"""Draw an epoch of batches for one run, as indices into its training rows."""
 
 from __future__ import annotations
 
@@ -9,28 +9,35 @@ __all__ = ["balanced_batches", "draw_rows", "full_batches", "shuffled_batches"]
 
 
 def full_batches(rows: int, batch_size: int) -> tuple[int, int]:
-    """Steps an epoch and rows a batch where all rows are cut into full batches.
+    """Return the steps of an epoch, and the rows of a batch, if rows are cut into full batches.
 
-    The last rows of an epoch that fill no batch sit out, so that every step has the same shape; a
-    set smaller than the batch size is one batch.
+    Rows that do not fill a last batch are left out, so that every step has the same shape. Fewer
+    rows than the batch size make one batch.
     """
     size = min(batch_size, rows)
     return rows // size, size
 
 
 def shuffled_batches(rows: int, batch_size: int, generator: torch.Generator) -> Tensor:
-    """All rows in random order, cut into full batches [steps, batch]; each epoch others sit out."""
+    """Draw all rows in random order, cut into full batches: int64 [steps, batch].
+
+    Rows that do not fill a last batch are left out, other ones in each epoch.
+    """
     steps, size = full_batches(rows, batch_size)
     return torch.randperm(rows, generator=generator)[: steps * size].view(steps, size)
 
 
 def draw_rows(rows: Tensor, steps: int, count: int, generator: torch.Generator) -> Tensor:
-    """`count` of these rows for each step, with replacement [steps, count]."""
+    """Draw `count` of the given row indices for each step, with replacement: int64 [steps, count]."""
     return rows[torch.randint(len(rows), (steps, count), generator=generator)]
 
 
 def balanced_batches(labeled: Tensor, batch_size: int, steps: int, generator: torch.Generator) -> Tensor:
-    """Pool rows first, then as many labeled anomalies (one less where the size is odd), with replacement."""
+    """Draw batches of half pool rows and half labeled anomalies, with replacement: int64 [steps, batch_size].
+
+    The pool rows come first; they are one more if the size is odd. labeled: mask of the labeled
+    anomalies, bool [n].
+    """
     anomalies = batch_size // 2
     pool = draw_rows(torch.nonzero(~labeled)[:, 0], steps, batch_size - anomalies, generator)
     return torch.cat([pool, draw_rows(torch.nonzero(labeled)[:, 0], steps, anomalies, generator)], dim=1)

@@ -1,4 +1,4 @@
-"""XGBOD (Zhao and Hryniewicki, IJCNN 2018): PyOD's, which needs no loop of ours, nor torch."""
+"""XGBOD (Zhao and Hryniewicki, IJCNN 2018) from PyOD; it uses neither the training loop nor torch."""
 
 from __future__ import annotations
 
@@ -18,39 +18,54 @@ __all__ = ["XGBOD"]
 
 
 class XGBOD:
-    """Each run's detector with PyOD's settings; building it trains it.
+    """R XGBOD detectors with PyOD's settings; construction trains them.
 
-    What it sees in a row, its `hidden` features, are the scores of its unsupervised detectors, in
-    standard deviations over the rows asked for. Raises ComparatorMissing where PyOD is not there.
+    Parameters
+    ----------
+    dataset
+        Data set of all runs.
+    configs, splits
+        One per run.
+
+    Raises
+    ------
+    ComparatorMissing
+        If PyOD or XGBoost is not installed.
     """
 
     def __init__(self, dataset: Dataset, configs: Sequence[RunConfig], splits: Sequence[Split]) -> None:
-        detector = _pyod()
+        detector_class = _import_xgbod()
         self.dataset = dataset
         self.configs = tuple(configs)
         self.splits = tuple(splits)
-        self._fitted = []
+        self._detectors = []
         for config, split in zip(configs, splits, strict=True):
             seed = derived_seed(config.seed, "weights") % 2**31
-            own = detector(random_state=seed, n_jobs=1)
-            with warnings.catch_warnings():  # PyOD's parts complain about each other
+            detector = detector_class(random_state=seed, n_jobs=1)
+            with warnings.catch_warnings():  # PyOD warns about calls that it makes itself
                 warnings.filterwarnings("ignore", "y should not be presented", UserWarning)
                 warnings.filterwarnings("ignore", "(?s).*silent.*", UserWarning)
-                own.fit(split.scaled(dataset, split.train), split.labeled.astype(np.int64))
-            self._fitted.append(own)
+                detector.fit(split.scaled(dataset, split.train), split.labeled.astype(np.int64))
+            self._detectors.append(detector)
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each run's probability of being labeled, for its own rows, float32 [len(rows[r])]."""
-        found = (own.decision_function(x) for own, x in zip(self._fitted, self._inputs(rows), strict=True))
-        return [scores.astype(np.float32) for scores in found]
+        """Return each run's probability of an anomaly, float32 [n_r].
+
+        rows: for each run r, positions in the data set, int64 [n_r].
+        """
+        pairs = zip(self._detectors, self._inputs(rows), strict=True)
+        return [detector.decision_function(x).astype(np.float32) for detector, x in pairs]
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each run's unsupervised scores of its own rows, standardized, float32 [len(rows[r]), detectors]."""
-        found = (own._generate_new_features(x) for own, x in zip(self._fitted, self._inputs(rows), strict=True))
-        return [_standardized(scores) for scores in found]
+        """Return the scores of each run's unsupervised detectors, float32 [n_r, detectors].
+
+        They are standardized over the given rows; rows as in `scores`.
+        """
+        pairs = zip(self._detectors, self._inputs(rows), strict=True)
+        return [_standardized(detector._generate_new_features(x)) for detector, x in pairs]
 
     def _inputs(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [split.scaled(self.dataset, own) for split, own in zip(self.splits, rows, strict=True)]
+        return [split.scaled(self.dataset, positions) for split, positions in zip(self.splits, rows, strict=True)]
 
 
 def _standardized(scores: np.ndarray) -> np.ndarray:
@@ -59,7 +74,7 @@ def _standardized(scores: np.ndarray) -> np.ndarray:
     return standard
 
 
-def _pyod() -> Any:
+def _import_xgbod() -> Any:
     try:
         from pyod.models.xgbod import XGBOD as detector
     except ImportError as error:

@@ -113,9 +113,9 @@ def values_per_run(planned: PlannedRun, columns: int) -> int | None:
     values = (len(planned.split.train) + len(planned.split.test)) * columns
     for part in network(columns, config.preset).values():
         weights = sum(
-            width * step.outputs
-            for step, width in zip(part.steps, part.widths(), strict=False)
-            if isinstance(step, Linear)
+            width * layer.outputs
+            for layer, width in zip(part.layers, part.widths(), strict=False)
+            if isinstance(layer, Linear)
         )
         values += 4 * weights + 3 * config.batch_size * sum(part.widths())  # with gradients, moments, activations
     return values

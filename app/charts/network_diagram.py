@@ -77,7 +77,7 @@ def _box(name: str, parts: dict[str, Subnetwork], norm: str | None) -> str:
     if name not in parts:
         return _table(_lines(name), "STYLE='rounded'")
     part = parts[name]
-    steps = [_step(step, width, part, norm) for step, width in zip(part.steps, part.widths()[1:], strict=True)]
+    steps = [_step(step, width, part, norm) for step, width in zip(part.layers, part.widths()[1:], strict=True)]
     return _table(
         [_line(f"<B>{escape(name)}</B>"), *_lines(f"{part.input_label}, {part.input_width}{NBSP}in"), *steps], ""
     )

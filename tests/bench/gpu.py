@@ -92,7 +92,7 @@ def _of_step(parts: Any, chosen: Iterable[int], rows: int, rows_per_item: int) -
     for place in chosen:
         part = list(parts.values())[place]
         taken = rows if place == 0 else rows // rows_per_item
-        for step, width in zip(part.steps, part.widths(), strict=False):
+        for step, width in zip(part.layers, part.widths(), strict=False):
             if isinstance(step, Linear):
                 operations += 2 * taken * width * step.outputs * (3 if values else 2)
                 values += width * step.outputs

@@ -26,7 +26,7 @@ def matrix_products(config: RunConfig, split: Split, columns: int, runs: int) ->
     shapes = []
     for place, part in enumerate(network(columns, config.preset).values()):
         taken = rows if place == 0 else rows // head.rows_per_item  # features of both rows of a pair, one score
-        widths = zip(part.steps, part.widths(), strict=False)
+        widths = zip(part.layers, part.widths(), strict=False)
         shapes += [(taken, width, step.outputs) for step, width in widths if isinstance(step, Linear)]
     inputs = [torch.rand(runs, n, a) for n, a, _ in shapes]
     weights = [torch.rand(runs, a, b) for _, a, b in shapes]

@@ -61,7 +61,7 @@ def test_every_step_of_every_part_is_drawn(name: str, preset: str, norm: str | N
     for title, part in parts.items():
         head, steps = head_and_steps(dot, title)
         assert head.replace("\N{NO-BREAK SPACE}", " ") == f"{title} {part.input_label}, {part.input_width} in"
-        for cell, step, width in zip(steps, part.steps, part.widths()[1:], strict=True):
+        for cell, step, width in zip(steps, part.layers, part.widths()[1:], strict=True):
             if isinstance(step, Linear):
                 assert f"linear, {width}" in text_of(cell)
                 assert ("no bias" in text_of(cell)) == (not step.bias)
@@ -77,10 +77,10 @@ def test_the_norm_stands_at_its_place(name: str, preset: str, norm: str | None) 
     norm_cells = [
         cell
         for title, part in parts.items()
-        for cell, step in zip(head_and_steps(dot, title)[1], part.steps, strict=True)
+        for cell, step in zip(head_and_steps(dot, title)[1], part.layers, strict=True)
         if step is Operation.NORM
     ]
-    assert len(norm_cells) == sum(step is Operation.NORM for part in parts.values() for step in part.steps)
+    assert len(norm_cells) == sum(step is Operation.NORM for part in parts.values() for step in part.layers)
     assert bool(norm_cells) == (norm is not None), "a comparator has no norm to choose"
     for cell in norm_cells:
         if norm in ("none", "bn_loss"):

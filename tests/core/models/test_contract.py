@@ -61,7 +61,7 @@ def test_a_head_is_the_network_that_its_baseline_describes(baseline: str, norm: 
             built.append(type(module))
     described: list[object] = []
     for part in describe(9, preset).values():
-        for step, width in zip(part.steps, part.widths(), strict=False):
+        for step, width in zip(part.layers, part.widths(), strict=False):
             if isinstance(step, Linear):
                 described.append((width, step.outputs, step.bias))
             elif step is Operation.NORM:
