@@ -1,4 +1,4 @@
-"""What the tests of the core share."""
+"""Fixtures of the core tests."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _pretrain_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two trainings that are compared must not share a pretraining, which would then be compared with itself."""
+    """Disable the pretraining cache, so that tests that compare trainings do not compare a result with itself."""
     monkeypatch.setattr("anoonly_core.training.pretraining.add_to_cache", lambda key, parameters, seconds: None)
 
 
 @pytest.fixture
 def short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FEAWAD's hundred epochs before its training would only say the same a hundred times."""
+    """Pretrain FEAWAD for 2 epochs in place of 100."""
     monkeypatch.setattr("anoonly_core.models.feawad.FEAWAD.pretraining_epochs", 2)

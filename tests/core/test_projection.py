@@ -1,4 +1,4 @@
-"""Projections: two numbers a row, the same every time, whatever the table."""
+"""Projections: two finite numbers per row, repeatable, for any table."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_small_tables(projector: str, rows: int, columns: int) -> None:
     assert np.isfinite(points).all()
 
 
-def test_pca_is_the_singular_value_decomposition_with_the_longer_tail_to_the_right() -> None:
+def test_pca_is_the_singular_value_decomposition_with_the_longer_tail_positive() -> None:
     features = np.random.default_rng(2).gamma(1, size=(50, 6)) * np.arange(1, 7)
     left, sizes, _ = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)
     for mirrored in (features, -features):
@@ -71,44 +71,44 @@ print("all drawn")
 """
 
 
-def test_degenerate_features_are_drawn_and_crash_nothing() -> None:
-    """In a process of its own: scikit-learn's t-SNE ends the process on features that are all alike."""
+def test_degenerate_features_are_projected_without_a_crash() -> None:
+    """Run in a separate process, because t-SNE of scikit-learn crashes the process on equal rows."""
     done = subprocess.run([sys.executable, "-c", DEGENERATE], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "all drawn\n"), done.stderr[-600:]
 
 
-def test_constant_features_are_one_point() -> None:
+def test_constant_features_give_one_point() -> None:
     for projector in PROJECTORS:
         assert (project(np.full((1500, 5), 0.1, np.float32), projector) == 0).all()
 
 
-def test_scaled_inputs_are_what_the_network_saw() -> None:
+def test_scaled_inputs_are_scaled_as_for_training() -> None:
     X = np.array([[1.0, 5.0], [3.0, 5.0]], np.float32)
     assert scaled_inputs(X, X.min(axis=0), np.array([2.0, 1.0], np.float32)).tolist() == [[0, 0], [1, 0]]
 
 
-def test_one_plane_is_that_of_all_moments_of_all_films() -> None:
+def test_joint_projections_use_the_plane_of_all_moments_of_all_recordings() -> None:
     random = np.random.default_rng(3)
-    films = [random.normal(size=(4, 30, 6)) * np.array([5, 3, 1, 1, 1, 1]) for _ in range(2)]
-    points = project_jointly(films)
-    pooled = np.concatenate([film.reshape(-1, 6) for film in films])
+    recordings = [random.normal(size=(4, 30, 6)) * np.array([5, 3, 1, 1, 1, 1]) for _ in range(2)]
+    points = project_jointly(recordings)
+    pooled = np.concatenate([features.reshape(-1, 6) for features in recordings])
     _, _, axes = np.linalg.svd(pooled - pooled.mean(axis=0), full_matrices=False)
-    for film, found in zip(films, points, strict=True):
-        assert found.shape == (4, 30, 2)
-        expected = (film - pooled.mean(axis=0)) @ axes[:2].T
-        np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-4)
-    assert project_jointly([films[0][..., :1]])[0].shape == (4, 30, 2)
+    for features, projected in zip(recordings, points, strict=True):
+        assert projected.shape == (4, 30, 2)
+        expected = (features - pooled.mean(axis=0)) @ axes[:2].T
+        np.testing.assert_allclose(np.abs(projected), np.abs(expected), atol=1e-4)
+    assert project_jointly([recordings[0][..., :1]])[0].shape == (4, 30, 2)
 
 
 @pytest.mark.parametrize("projector", SEQUENCE_PROJECTORS)
-def test_a_film_in_which_nothing_moves_is_nearly_a_still(projector: str) -> None:
-    """Turned features are the same neighbors: the map stays where it is, whatever way t-SNE or UMAP turns it."""
+def test_points_of_rotated_features_hardly_move(projector: str) -> None:
+    """Rotation keeps all neighbors, so the points should stay in place."""
     random = np.random.default_rng(4)
     features = random.normal(size=(60, 5))
     features[30:] += 40
-    turned = features @ np.linalg.qr(random.normal(size=(5, 5)))[0]
-    first, *others = project_sequence(np.stack([features, turned, features, np.zeros_like(features)]), projector)
+    rotated = features @ np.linalg.qr(random.normal(size=(5, 5)))[0]
+    first, *others = project_sequence(np.stack([features, rotated, features, np.zeros_like(features)]), projector)
     size = np.linalg.norm(first, axis=1).mean()
     for points in others:
         assert np.linalg.norm(points - first, axis=1).mean() < 0.4 * size
-    assert np.array_equal(others[-1], others[-2])  # rows that are all alike have no map: the last one stays
+    assert np.array_equal(others[-1], others[-2])  # equal rows repeat the points before

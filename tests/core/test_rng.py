@@ -1,11 +1,11 @@
-"""Random streams: one a purpose, none the same."""
+"""Random generators: distinct for each seed and purpose, and repeatable."""
 
 from __future__ import annotations
 
 from anoonly_core.rng import derived_seed, numpy_generator
 
 
-def test_streams_differ_by_seed_and_purpose_and_repeat() -> None:
+def test_generators_differ_by_seed_and_purpose_and_repeat() -> None:
     seeds = {derived_seed(seed, purpose) for seed in range(50) for purpose in ("split", "weights", "batches")}
     assert len(seeds) == 150
     assert all(0 <= seed < 2**63 for seed in seeds)

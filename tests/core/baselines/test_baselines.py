@@ -1,4 +1,4 @@
-"""What is published about each system, in numbers of our own reading: METHODS § 2 and § 8, not the code."""
+"""Published settings and layers of each system, taken from docs/methods.md § 2 and § 8, not from the code."""
 
 from __future__ import annotations
 
@@ -59,24 +59,24 @@ NORMS = {
 
 
 @pytest.mark.parametrize(("name", "preset"), NORMS)
-def test_norms_are_paired_as_published(name: str, preset: str) -> None:
+def test_norms_are_the_published_pairs(name: str, preset: str) -> None:
     norms = tuple(make_config(baseline=name, preset=preset, lambda_n=value).norm for value in (1, 0))
     assert norms == NORMS[name, preset]
 
 
-def test_every_system_has_its_settings_here() -> None:
+def test_the_tables_here_cover_every_system() -> None:
     assert set(SETTINGS) == {(name, preset) for name, baseline in BASELINES.items() for preset in baseline.settings}
     assert {name for name, _ in LAYERS} == set(METHODS)
 
 
 @pytest.mark.parametrize(("name", "preset"), SETTINGS)
-def test_settings_are_those_that_were_published(name: str, preset: str) -> None:
+def test_settings_are_as_published(name: str, preset: str) -> None:
     config = make_config(baseline=name, preset=preset)
     assert (config.epochs, config.batch_size, config.learning_rate) == SETTINGS[name, preset]
 
 
 @pytest.mark.parametrize(("name", "preset"), LAYERS)
-def test_layers_are_those_that_were_published(name: str, preset: str) -> None:
+def test_layers_are_as_published(name: str, preset: str) -> None:
     head = METHODS[name](1, 100, None, preset)
     linears = [module for module in head.modules() if isinstance(module, StackedLinear)]
     assert [tuple(linear.weight.shape[1:]) for linear in linears] == LAYERS[name, preset]
@@ -84,7 +84,7 @@ def test_layers_are_those_that_were_published(name: str, preset: str) -> None:
 
 
 @pytest.mark.parametrize(("columns", "code"), [(1, 1), (2, 1), (7, 3), (8, 2), (1555, 388)])
-def test_ganomalys_code_is_a_quarter_of_the_columns_or_half_of_few(columns: int, code: int) -> None:
+def test_ganomaly_codes_have_a_quarter_of_the_columns_or_half_below_eight(columns: int, code: int) -> None:
     head = METHODS["GANomaly"](1, columns, None, "paper")
     assert head.hidden(torch.zeros(1, 3, columns)).shape == (1, 3, code)
 
@@ -111,14 +111,14 @@ def test_steps_pretraining_partners_and_subsamples() -> None:
     ("name", "eps", "momentum"),
     [("DeepSAD", 1e-4, 0.1), ("DevNet", 1e-3, 0.01), ("FEAWAD", 1e-3, 0.01), ("PReNet", 1e-5, 0.1)],
 )
-def test_batch_norms_are_torchs_or_keras(name: str, eps: float, momentum: float) -> None:
+def test_batch_norms_have_the_constants_of_torch_or_keras(name: str, eps: float, momentum: float) -> None:
     norms = [module for module in METHODS[name](1, 9, "batch", "paper").modules() if isinstance(module, BatchNorm)]
     assert len(norms) == (2 if name == "DeepSAD" else 1)
     assert {(norm.eps, norm.momentum) for norm in norms} == {(eps, momentum)}
 
 
 def first_layer(name: str) -> Iterator[Tensor]:
-    """The first layer's weights, and its biases, of 400 columns."""
+    """Yield the weights, and the biases if any, of the first layer for 400 columns."""
     head = METHODS[name](1, 400, "none", "paper")
     head.initialize([torch.Generator().manual_seed(0)])
     linear = next(module for module in head.modules() if isinstance(module, StackedLinear))
@@ -128,7 +128,7 @@ def first_layer(name: str) -> Iterator[Tensor]:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_first_weights_are_torchs_or_keras(name: str) -> None:
+def test_first_weights_have_the_distribution_of_torch_or_keras(name: str) -> None:
     weight, *biases = first_layer(name)
     inputs, outputs = weight.shape[1:]
     keras = {"DevNet": "uniform", "REPEN": "uniform", "FEAWAD": "normal"}

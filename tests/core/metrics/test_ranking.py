@@ -20,7 +20,7 @@ tables = st.integers(2, 60).flatmap(
 
 @settings(max_examples=150, deadline=None)
 @given(tables)
-def test_metrics_equal_scikit_learns(table: tuple[list[int], list[int]]) -> None:
+def test_metrics_equal_those_of_scikit_learn(table: tuple[list[int], list[int]]) -> None:
     y, score = np.array(table[0]), np.array(table[1], dtype=np.float32)
     found = metrics(y, score)
     assert found.aucroc == pytest.approx(sk.roc_auc_score(y, score), abs=1e-12)
@@ -56,7 +56,7 @@ def five_percent(rows: int = 2000) -> np.ndarray:
 
 
 def test_aucpr_normal_rises_with_detection_and_the_published_one_falls() -> None:
-    """METHODS § 4 measured 0.84 for perfect scores and 1.00 for inverted ones."""
+    """docs/methods.md § 4: 0.84 for perfect scores and 1.00 for inverted ones."""
     y = five_percent()
     perfect = y + np.linspace(0, 0.5, len(y))
     random = np.random.default_rng(0).random(len(y))
@@ -69,15 +69,15 @@ def test_aucpr_normal_rises_with_detection_and_the_published_one_falls() -> None
     assert worst.aucpr_normal_published == 1
 
 
-def test_aucpr_normal_follows_detection_and_the_published_one_goes_against_it() -> None:
-    """The better the anomalies stand out of the noise, the higher the one and the lower the other."""
+def test_aucpr_normal_increases_with_separation_and_the_published_one_decreases() -> None:
+    """Anomalies are shifted away from noise by increasing amounts."""
     y, noise = five_percent(), np.random.default_rng(0).normal(size=2000)
     found = [metrics(y, noise + strength * y) for strength in (-4, -2, 0, 1, 2, 4)]
     for name, direction in (("aucroc", 1), ("aucpr_anomaly", 1), ("aucpr_normal", 1), ("aucpr_normal_published", -1)):
         assert (np.diff([getattr(one, name) for one in found]) * direction > 0).all(), name
 
 
-def test_one_score_for_all_rows_is_chance_and_a_single_point() -> None:
+def test_equal_scores_give_chance_levels_and_curves_of_one_point() -> None:
     y = five_percent(40)
     found = metrics(y, np.zeros(40, np.float32))
     assert found.as_dict() == pytest.approx(chance_levels(y) | {"aucpr_normal_published": 0.95})

@@ -1,4 +1,4 @@
-"""The metrics of a whole stack against scikit-learn's, ties included, and against those of one run."""
+"""Metrics of a stack against scikit-learn, ties included, and against the metrics of one run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def expected(y: np.ndarray, score: np.ndarray) -> list[float]:
 
 
 def measured(runs: list[tuple[np.ndarray, np.ndarray]], device: str) -> np.ndarray:
-    """The metrics of runs of unequal length, whose rows are filled up with what must not matter."""
+    """Compute the metrics of runs of unequal length, with NaN as padding of the scores."""
     labels = padded_labels([y for y, _ in runs], torch.device(device))
     scores = torch.full(labels.shape, torch.nan)
     for run, (_, own) in enumerate(runs):
@@ -51,14 +51,14 @@ def runs_with_ties(draw: st.DrawFn) -> list[tuple[np.ndarray, np.ndarray]]:
 @pytest.mark.parametrize("device", DEVICES)
 @settings(deadline=None, max_examples=150)
 @given(runs=runs_with_ties())
-def test_they_are_scikit_learns(device: str, runs: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def test_stacked_metrics_equal_those_of_scikit_learn(device: str, runs: list[tuple[np.ndarray, np.ndarray]]) -> None:
     for found, (y, score) in zip(measured(runs, device), runs, strict=True):
         np.testing.assert_allclose(found, expected(y, score), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("distinct", [1, 2, 7, 2000])
-def test_of_many_rows_they_are_scikit_learns_and_those_of_one_run(device: str, distinct: int) -> None:
+def test_stacked_metrics_of_many_rows_equal_those_of_one_run(device: str, distinct: int) -> None:
     random = np.random.default_rng(distinct)
     runs = []
     for rows in (1579, 1580, 400):
@@ -72,7 +72,7 @@ def test_of_many_rows_they_are_scikit_learns_and_those_of_one_run(device: str, d
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_a_run_with_a_score_that_is_no_number_has_none(wrong: float) -> None:
+def test_a_score_that_is_not_finite_makes_all_metrics_of_its_run_nan(wrong: float) -> None:
     y, score = np.array([0, 1, 1]), np.array([0.0, 1.0, 0.5], dtype=np.float32)
     broken = score.copy()
     broken[2] = wrong

@@ -1,4 +1,4 @@
-"""A run of a stack in torch.nn, float64: what the heads are tested against."""
+"""Reference implementation of one run in torch.nn and float64, for the tests of the heads."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LAMBDAS = (1.0, 0.0, 2**-6)  # exact in float32 too
 
 
 def in_double(stack: Stack) -> Stack:
-    """The same stack in float64, where rounding no longer hides a wrong formula."""
+    """Convert a stack to float64, where rounding cannot hide a wrong formula."""
     stack.head.double()
     stack.rows = replace(stack.rows, X=stack.rows.X.double())
     return stack
 
 
 def small_stack(baseline: str, norm: str | None, preset: str = "paper", epochs: int = 3) -> Stack:
-    """Runs of λ_n = 1, 0 and between, or two of a comparator, on 60 rows with 6 labels, in float64."""
+    """Build a float64 stack on 60 rows with 6 labels: λ_n = 1, 0 and 1/64, or two runs of a comparator."""
     has_lambda = norm is not None
     configs = [
         make_config(
@@ -42,7 +42,7 @@ def small_stack(baseline: str, norm: str | None, preset: str = "paper", epochs: 
 
 
 def plain_chain(stack: Stack, part: str, run: int) -> nn.Sequential:
-    """One part of one run's network, as it stands now."""
+    """Copy one part of one run's network, with its current weights."""
     chain = stack.head.parts[part]
     assert isinstance(chain, Chain)
     return nn.Sequential(*(_plain(step, run) for step in chain.steps)).double()
@@ -65,7 +65,7 @@ def _plain(step: nn.Module, run: int) -> nn.Module:
 
 
 def steps(stack: Stack, run: int, epochs: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The rows and labels of each of a run's steps, as the loop draws them."""
+    """Yield the rows and labels of each step of a run, as the training loop draws them."""
     draws = stack.draw_epochs()
     for _ in range(epochs):
         for indices in next(draws)[:, run]:
@@ -73,7 +73,7 @@ def steps(stack: Stack, run: int, epochs: int) -> Iterator[tuple[Tensor, Tensor]
 
 
 def assert_agrees(stack: Stack, score: Callable[[int, Tensor], Tensor], rtol: float = 1e-9) -> None:
-    """Train the stack, and its scores of the test rows are those of the plain runs."""
+    """Train the stack and compare its test scores with those of the reference implementation."""
     list(pretrain(stack))
     list(train(stack))
     test = stack.splits[0].test

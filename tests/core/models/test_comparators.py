@@ -1,4 +1,4 @@
-"""REPEN, GANomaly and XGBOD against plain renditions and PyOD's own."""
+"""REPEN, GANomaly and XGBOD against reference implementations and PyOD."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.core.models.plain import assert_agrees, plain_chain, small_stack, ste
 from tests.core.training.stacks import configs_of, made_split, made_table, stack_of
 
 
-def test_repens_training_and_scores_agree_with_plain_torch_and_scikit_learn() -> None:
+def test_repen_agrees_with_plain_torch_and_scikit_learn() -> None:
     stack = small_stack("REPEN", None)
     head = stack.head
     assert isinstance(head, REPEN)
@@ -47,7 +47,7 @@ def test_repens_training_and_scores_agree_with_plain_torch_and_scikit_learn() ->
     assert_agrees(stack, lesinn)
 
 
-def test_repens_subsamples_have_eight_different_training_rows() -> None:
+def test_repen_subsamples_have_eight_distinct_training_rows() -> None:
     dataset = made_table()
     stack = stack_of(dataset, configs_of(2, baseline="REPEN"))
     assert isinstance(stack.head, REPEN)
@@ -58,8 +58,8 @@ def test_repens_subsamples_have_eight_different_training_rows() -> None:
     assert not torch.equal(stack.head.reference[0], stack.head.reference[1])
 
 
-def test_ganomalys_training_agrees_with_two_optimizers_that_step_together() -> None:
-    """The judge down its cross-entropy, the generator down its mean of three, each with the other held still."""
+def test_ganomaly_agrees_with_two_optimizers_that_step_together() -> None:
+    """Judge and generator each minimize their loss, with the weights of the other fixed."""
     stack = small_stack("GANomaly", None)
     names = ("encoder", "decoder", "second encoder", "judge's features", "judge")
     networks = [[plain_chain(stack, name, run) for name in names] for run in range(2)]
@@ -95,7 +95,7 @@ def test_ganomalys_training_agrees_with_two_optimizers_that_step_together() -> N
     assert_agrees(stack, score)
 
 
-def test_ganomaly_draws_the_pool_and_no_labeled_anomaly() -> None:
+def test_ganomaly_draws_pool_rows_only() -> None:
     dataset = made_table()
     split = made_split(dataset, labels=6)
     stack = stack_of(dataset, configs_of(1, baseline="GANomaly", batch_size=9), split)
@@ -107,7 +107,7 @@ def test_ganomaly_draws_the_pool_and_no_labeled_anomaly() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_xgbods_scores_are_pyods_on_the_same_rows() -> None:
+def test_xgbod_scores_equal_pyods_on_the_same_rows() -> None:
     config = make_config(dataset="breast_cancer", baseline="XGBOD")
     result = run_config(config, "cpu")
     dataset = load_cached("breast_cancer")
@@ -123,7 +123,7 @@ def test_xgbods_scores_are_pyods_on_the_same_rows() -> None:
     assert "epochs" in result.summary()["config"] and result.config.lambda_n is None
 
 
-def test_without_pyod_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyod_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyod.models.xgbod", None)
     with pytest.raises(ComparatorMissing, match=r"requirements-comparators\.txt"):
         run_config(make_config(dataset="breast_cancer", baseline="XGBOD"), "cpu")

@@ -1,4 +1,4 @@
-"""One contract for every head of the registry, under every norm and preset that it has."""
+"""Contract of every registered head, for all its norms and presets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ every_norm = pytest.mark.parametrize("norm", NORMS)
 WITH_LAMBDA = [name for name in METHODS if BASELINES[name].has("lambda_n")]
 
 
-def test_registry_and_baselines_name_the_same_systems() -> None:
+def test_registry_and_baselines_have_the_same_names() -> None:
     assert {*METHODS, XGBOD.__name__} == set(BASELINES)
     for name, baseline in BASELINES.items():
         assert baseline.name == name
@@ -49,7 +49,7 @@ def test_registry_and_baselines_name_the_same_systems() -> None:
 
 
 @every_case
-def test_a_head_is_the_network_that_its_baseline_describes(baseline: str, norm: str | None, preset: str) -> None:
+def test_a_head_has_the_layers_that_its_baseline_describes(baseline: str, norm: str | None, preset: str) -> None:
     describe = BASELINES[baseline].network
     assert describe is not None
     head = METHODS[baseline](2, 9, norm, preset)
@@ -73,7 +73,7 @@ def test_a_head_is_the_network_that_its_baseline_describes(baseline: str, norm: 
 
 
 def batch_of(stack: Stack) -> tuple[Tensor, Tensor]:
-    """The first batch with labeled anomalies in every run, or the first where there never are any."""
+    """Return the first batch with labeled anomalies in every run, or the first batch if there is none."""
     for epoch in itertools.islice(stack.draw_epochs(), 30):
         held = stack.rows.labeled[epoch].any(dim=2).all(dim=1)
         if held.any():
@@ -112,7 +112,7 @@ def test_a_run_scores_the_same_bits_alone_and_in_a_stack_of_eight(baseline: str,
 def test_runs_with_other_rows_and_labels_score_the_same_bits_in_one_stack(
     baseline: str, norm: str | None, preset: str
 ) -> None:
-    """Splits of 60, 61 and 63 rows make as many batches of 16; two of the four runs share theirs."""
+    """Splits of 60, 61 and 63 rows give equally many batches of 16; two of four runs share a split."""
     dataset, configs = made_table(), configs_of(4, baseline=baseline, norm=norm, preset=preset)
     shared = made_split(dataset)
     splits = [
@@ -128,7 +128,7 @@ def test_runs_with_other_rows_and_labels_score_the_same_bits_in_one_stack(
 
 @every_head
 @pytest.mark.parametrize("batch_size", [1, 5, 7, 33])
-def test_odd_batch_sizes_too_score_the_same_bits_in_a_stack(baseline: str, batch_size: int) -> None:
+def test_odd_batch_sizes_score_the_same_bits_in_a_stack(baseline: str, batch_size: int) -> None:
     dataset, size = made_table(), max(batch_size, BASELINES[baseline].smallest_batch)
     for preset in BASELINES[baseline].settings:
         configs = configs_of(4, baseline=baseline, preset=preset, batch_size=size)
@@ -136,9 +136,7 @@ def test_odd_batch_sizes_too_score_the_same_bits_in_a_stack(baseline: str, batch
 
 
 @every_case
-def test_the_same_seed_gives_the_same_scores_and_another_seed_others(
-    baseline: str, norm: str | None, preset: str
-) -> None:
+def test_scores_repeat_with_the_seed_and_differ_between_seeds(baseline: str, norm: str | None, preset: str) -> None:
     dataset, config = made_table(), configs_of(1, baseline=baseline, norm=norm, preset=preset)[0]
     first, again, other = (trained_scores(dataset, [c])[0] for c in (config, config, config.with_(seed=5)))
     assert np.array_equal(first, again)
@@ -159,7 +157,7 @@ class OneStep(torch.optim.SGD):
 def test_a_step_follows_lambda_n_times_the_pools_gradient_plus_the_anomalies(
     baseline: str, norm: str, preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What train() really descends: P eq. 7, with each norm's penalty over the batch size."""
+    """Paper eq. 7, with the penalty of each norm divided by the batch size."""
     lambdas = (0, 0.25, 1)
     same = {"baseline": baseline, "norm": norm, "preset": preset, "batch_size": 16, "epochs": 1, "learning_rate": 1.0}
     configs = [make_config(lambda_n=value, **same) for value in lambdas]
@@ -192,7 +190,7 @@ def test_a_step_follows_lambda_n_times_the_pools_gradient_plus_the_anomalies(
 
 
 def assert_gradient_is_that_of(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
-    """Each parameter's largest gradient agrees with central differences, which lose half of the sixteen digits."""
+    """Compare the largest gradient of each parameter with central differences, which have 8 digits."""
     gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
     assert any(gradient is not None for gradient in gradients)
     for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -225,7 +223,7 @@ def test_loss_gradients_agree_with_finite_differences_in_double_precision(
 
 
 @every_case
-def test_eval_scores_do_not_depend_on_batch_mates(baseline: str, norm: str | None, preset: str) -> None:
+def test_eval_scores_do_not_depend_on_other_rows(baseline: str, norm: str | None, preset: str) -> None:
     dataset = made_table(rows=600)
     configs = configs_of(2, baseline=baseline, norm=norm, preset=preset)
     stack = trained(stack_of(dataset, configs, made_split(dataset, train_rows=60)))
@@ -241,8 +239,8 @@ def test_eval_scores_do_not_depend_on_batch_mates(baseline: str, norm: str | Non
 
 
 @every_case
-def test_twenty_rows_and_one_label_train_on(baseline: str, norm: str | None, preset: str) -> None:
-    """Batches of 5 that mostly hold no labeled anomaly, or always the same one: nothing becomes NaN."""
+def test_twenty_rows_with_one_label_train_without_nan(baseline: str, norm: str | None, preset: str) -> None:
+    """Most batches of 5 hold no labeled anomaly, or always the same one."""
     dataset = made_table(rows=30)
     split = made_split(dataset, labels=1, train_rows=20)
     configs = configs_of(2, baseline=baseline, norm=norm, preset=preset, batch_size=5)
@@ -250,7 +248,7 @@ def test_twenty_rows_and_one_label_train_on(baseline: str, norm: str | None, pre
 
 
 @pytest.mark.parametrize(("baseline", "norm", "preset"), [case for case in CASES if case.values[0] in WITH_LAMBDA])
-def test_a_batch_without_a_labeled_anomaly_has_no_anomaly_loss_and_no_gradient_of_it(
+def test_a_batch_without_a_labeled_anomaly_has_zero_anomaly_loss_and_gradient(
     baseline: str, norm: str, preset: str
 ) -> None:
     stack = stack_of(made_table(), configs_of(2, baseline=baseline, norm=norm, preset=preset))
@@ -274,8 +272,8 @@ def test_any_number_of_columns(baseline: str, columns: int) -> None:
 
 
 @pytest.mark.parametrize("baseline", ["DeepSAD", "GANomaly"])
-def test_a_batch_larger_than_the_set_is_the_set(baseline: str) -> None:
-    """Of the heads that shuffle; the others draw with replacement and fill any batch."""
+def test_a_batch_size_above_the_set_size_takes_the_whole_set(baseline: str) -> None:
+    """Only for heads that shuffle; the others draw with replacement."""
     dataset = made_table(rows=30)
     split = made_split(dataset, train_rows=20)
     large, exact = (configs_of(1, baseline=baseline, batch_size=size) for size in (512, 20))
@@ -283,7 +281,7 @@ def test_a_batch_larger_than_the_set_is_the_set(baseline: str) -> None:
 
 
 @pytest.mark.parametrize("baseline", WITH_LAMBDA)
-def test_first_weights_are_the_same_whatever_the_norm(baseline: str) -> None:
+def test_first_weights_do_not_depend_on_the_norm(baseline: str) -> None:
     def weights(norm: str) -> list[Tensor]:
         head = METHODS[baseline](2, 5, norm, "paper")
         head.initialize([torch.Generator().manual_seed(n) for n in range(2)])

@@ -1,4 +1,4 @@
-"""DeepSAD against a plain torch.nn rendition, and the paper's idea in its gradients."""
+"""DeepSAD against a reference in torch.nn, and gradients through batch norm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.core.training.stacks import configs_of, made_table, stack_of
 
 
 class Watched(DeepSAD):
-    """DeepSAD that keeps the scores of its last batch, with their gradient."""
+    """DeepSAD that records the scores of its last batch, with their gradient."""
 
     def score(self, x: Tensor) -> Tensor:
         self.seen = super().score(x)
@@ -26,7 +26,7 @@ class Watched(DeepSAD):
 
 
 def gradients_at_lambda_zero(norm: str) -> tuple[Tensor, Tensor, Tensor]:
-    """At λ_n = 0: the gradient at each row's input, at its score, and who is labeled."""
+    """Return the gradients at the inputs and at the scores for λ_n = 0, and the labeled mask."""
     stack = stack_of(made_table(), [make_config(lambda_n=0, norm=norm, batch_size=32)])
     indices = next(epoch[0] for epoch in stack.draw_epochs() if stack.rows.labeled[epoch[0]].any())
     x, labeled = stack.gather(indices), stack.rows.labeled[indices]
@@ -40,8 +40,8 @@ def gradients_at_lambda_zero(norm: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_at_lambda_zero_only_batch_norm_brings_a_pool_row_a_gradient(norm: str) -> None:
-    """The paper's idea: the pool's scores are in no loss, its rows act through mean and variance alone."""
+def test_at_lambda_zero_pool_rows_get_gradients_through_batch_norm_only(norm: str) -> None:
+    """Scores of pool rows are in no loss; the rows act through mean and variance only (paper § 3.3)."""
     at_input, at_score, labeled = gradients_at_lambda_zero(norm)
     assert (at_score[~labeled] == 0).all()
     assert (at_score[labeled] != 0).all()
@@ -51,7 +51,7 @@ def test_at_lambda_zero_only_batch_norm_brings_a_pool_row_a_gradient(norm: str) 
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_deepsads_widths_are_the_presets(preset: str) -> None:
+def test_deepsad_has_the_widths_of_its_preset(preset: str) -> None:
     head = DeepSAD(1, 9, "none", preset)
     widths = [module.weight.shape[1:] for module in head.modules() if isinstance(module, StackedLinear)]
     assert (
@@ -72,7 +72,7 @@ def plain_center(plain: nn.Sequential, rows: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_whole_training_agrees_with_plain_torch(norm: str) -> None:
-    """Three runs of 9 Adam steps, in float64, where a stack and torch.nn differ by rounding alone."""
+    """Three runs of 9 Adam steps in float64 differ from torch.nn by rounding only."""
     stack = small_stack("DeepSAD", norm)
     plains = [plain_network(stack, run) for run in range(3)]
     centers = [plain_center(plain, stack.rows.X) for plain in plains]
@@ -97,8 +97,8 @@ def test_a_whole_training_agrees_with_plain_torch(norm: str) -> None:
     assert_agrees(stack, lambda run, x: (plains[run](x) - centers[run]).square().sum(dim=1), rtol=1e-10)
 
 
-def test_the_center_keeps_off_zero_and_is_the_mean_elsewhere() -> None:
-    """Enlarged last weights, so that components fall on both sides of the margin and of zero."""
+def test_the_center_is_the_mean_code_kept_away_from_zero() -> None:
+    """Enlarged last weights give components on both sides of the margin and of zero."""
     stack = stack_of(made_table(columns=20), configs_of(2))
     head = stack.head
     assert isinstance(head, DeepSAD)

@@ -1,4 +1,4 @@
-"""DevNet against a plain torch.nn rendition, DeepOD's and PyOD's."""
+"""DevNet against a reference in torch.nn, DeepOD and PyOD."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.core.models.plain import LAMBDAS, assert_agrees, plain_chain, small_s
 @pytest.mark.parametrize("preset", ["paper", "published_code"])
 @pytest.mark.parametrize("norm", ["none", "batch", "batch_no_affine", "layer"])
 def test_a_whole_training_agrees_with_plain_torch(norm: str, preset: str) -> None:
-    """P appendix B with the L2 term written out; the published code's losses under its preset."""
+    """Paper appendix B with an explicit L2 term; the losses of the published code under its preset."""
     stack = small_stack("DevNet", norm, preset)
     networks = [nn.Sequential(plain_chain(stack, "features", r), plain_chain(stack, "score", r)) for r in range(3)]
     for run, network in enumerate(networks):
@@ -40,8 +40,8 @@ def test_a_batch_is_half_pool_and_half_labeled_anomalies() -> None:
         assert labeled.tolist() == [False] * 8 + [True] * 8
 
 
-def test_only_the_published_codes_anoonly_rewards_a_score_above_the_margin() -> None:
-    """A labeled anomaly scored 9: no loss in P, 4 in the published baseline, −4 in its AnoOnly."""
+def test_only_the_published_code_at_lambda_zero_rewards_a_score_above_the_margin() -> None:
+    """A labeled anomaly with score 9 has loss 0 in the paper; 4 and −4 in the published code at λ_n = 1 and 0."""
     for preset, expected in (("paper", [0, 0, 0]), ("published_code", [4, -4, 4])):
         stack = small_stack("DevNet", "none", preset)
         head = stack.head
@@ -56,19 +56,19 @@ def test_only_the_published_codes_anoonly_rewards_a_score_above_the_margin() -> 
 
 
 def standard_draws(size: int, **_: object) -> Tensor:
-    """In place of 5000 draws from N(0, 1): as many numbers with mean 0 and (unbiased) deviation 1."""
+    """Return 5000 numbers with mean 0 and unbiased deviation 1, in place of draws from N(0, 1)."""
     half = torch.full((size // 2,), ((size - 1) / size) ** 0.5, dtype=torch.float64)
     return torch.cat([half, -half])
 
 
 @pytest.fixture
 def exact_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DeepOD and PyOD standardize scores by random draws, anew for each batch; P's F is their limit."""
+    """Replace the random draws by which DeepOD and PyOD standardize scores; the paper's F is their limit."""
     monkeypatch.setattr(torch, "randn", standard_draws)
 
 
-def test_loss_and_one_step_equal_deepods(exact_reference: None) -> None:
-    """The same network of DeepOD's, on the same batch, with the same optimizer: every weight after it."""
+def test_loss_and_one_step_equal_those_of_deepod(exact_reference: None) -> None:
+    """Compare every weight after a step of DeepOD with the same network, batch and optimizer."""
     stack = small_stack("DevNet", "none")
     x, labeled = next(steps(stack, 0, 1))
     theirs = deepod_devnet.MLPnet(n_features=20, n_hidden="20", n_output=1, activation="ReLU", bias=True).double()
@@ -96,7 +96,7 @@ def test_loss_and_one_step_equal_deepods(exact_reference: None) -> None:
         torch.testing.assert_close(step.bias, linear.bias, rtol=1e-10, atol=1e-14)
 
 
-def test_pyods_loss_is_ours_and_its_training_calls_it_with_swapped_arguments(exact_reference: None) -> None:
+def test_the_loss_equals_pyods_which_its_training_calls_with_swapped_arguments(exact_reference: None) -> None:
     """PyOD 3.6.7's `fit` calls deviation_loss(outputs, labels): it takes scores for labels and labels for scores,
     [b, 1] against [b], so that every row meets every other. Its loss agrees with ours; its training cannot."""
     torch.manual_seed(0)

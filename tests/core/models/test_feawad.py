@@ -1,4 +1,4 @@
-"""FEAWAD against a plain torch.nn rendition of its published equations."""
+"""FEAWAD against a reference in torch.nn, written from the published equations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class PlainFEAWAD(nn.Module):
-    """One run, with its concatenations written out."""
+    """Reference network of one run, with explicit concatenations."""
 
     def __init__(self, stack: Stack, run: int) -> None:
         super().__init__()
@@ -66,8 +66,8 @@ def test_pretraining_and_training_agree_with_plain_torch(norm: str, preset: str)
     assert_agrees(stack, lambda run, x: networks[run](x)[0], rtol=1e-6)
 
 
-def test_the_reconstruction_terms_live_in_paper_and_are_dead_in_the_published_code() -> None:
-    """Scores fixed at 0: what gradient is left comes from ‖r‖ alone."""
+def test_reconstruction_terms_have_gradients_in_paper_and_none_in_published_code() -> None:
+    """With scores fixed at 0, all gradients come from ‖r‖."""
     for preset, alive in (("paper", True), ("published_code", False)):
         stack = small_stack("FEAWAD", "none", preset)
         with torch.no_grad():
@@ -82,7 +82,7 @@ def test_the_reconstruction_terms_live_in_paper_and_are_dead_in_the_published_co
             assert any(g is not None and (g != 0).any() for g in gradient) is alive
 
 
-def test_the_published_code_draws_one_batch_and_ours_new_ones() -> None:
+def test_the_published_code_repeats_one_batch_and_paper_draws_new_ones() -> None:
     for preset, distinct in (("paper", 40), ("published_code", 1)):
         stack = small_stack("FEAWAD", "none", preset)
         batches = {x.numpy().tobytes() for x, _ in steps(stack, 0, 2)}
@@ -96,7 +96,7 @@ def test_the_published_code_draws_one_batch_and_ours_new_ones() -> None:
 
 
 def test_a_perfectly_reconstructed_row_has_finite_gradients() -> None:
-    """Zero weights reconstruct a row of zeros exactly: r = 0, where r/‖r‖ has no direction."""
+    """Zero weights reconstruct a row of zeros exactly: r = 0, and r/‖r‖ is undefined."""
     stack = small_stack("FEAWAD", "batch")
     head = stack.head
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The stacked layers against torch.nn, run by run."""
+"""Stacked layers against torch.nn, run by run."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_normalize_passes_gradcheck_in_double_precision() -> None:
 
 
 def test_the_three_parts_of_the_paper_add_up_to_the_gradient() -> None:
-    """METHODS § 5: direct, through the variance, through the mean."""
+    """docs/methods.md § 5: direct, through the variance, through the mean."""
     h = random(1, ROWS, FEATURES, dtype=torch.float64).requires_grad_()
     upstream = random(1, ROWS, FEATURES, seed=1, dtype=torch.float64)
     normalize(h, EPS)[0].backward(upstream)
@@ -109,7 +109,7 @@ def test_the_three_parts_of_the_paper_add_up_to_the_gradient() -> None:
     torch.testing.assert_close(h.grad[0], parts, rtol=1e-9, atol=1e-12)
 
 
-def test_the_batch_norm_loss_is_the_papers_equation_5() -> None:
+def test_the_batch_norm_loss_is_equation_5_of_the_paper() -> None:
     norm = NORMS["bn_loss"](3, FEATURES, EPS).train()
     h = random(3, ROWS, FEATURES)
     assert norm(h) is h
@@ -131,7 +131,7 @@ def test_stacked_linear_is_a_linear_layer_for_each_run(bias: bool) -> None:
         torch.testing.assert_close(layer(x)[run], expected, **CLOSE)
 
 
-def test_first_weights_depend_on_the_runs_own_generator_alone() -> None:
+def test_first_weights_depend_on_the_generator_of_the_run_only() -> None:
     alone, stacked = StackedLinear(1, 40, 30), StackedLinear(3, 40, 30)
     alone.initialize(generators(7))
     stacked.initialize(generators(1, 7, 2))
@@ -152,13 +152,13 @@ def double(*shape: int, seed: int = 0) -> Tensor:
     return random(*shape, seed=seed, dtype=torch.float64)
 
 
-def test_norms_have_the_names_that_the_settings_know() -> None:
+def test_norms_have_the_names_of_the_settings() -> None:
     assert list(NORMS) == list(NORM_LABELS)
 
 
 @pytest.mark.parametrize("name", ["batch", "batch_no_affine"])
 @pytest.mark.parametrize("runs", [1, 4])
-def test_batch_norm_follows_torch_through_training_and_eval_mode(name: str, runs: int) -> None:
+def test_batch_norm_agrees_with_torch_in_training_and_eval_mode(name: str, runs: int) -> None:
     ours = NORMS[name](runs, FEATURES, EPS).double()
     assert isinstance(ours, BatchNorm)
     theirs = [reference(name).double() for _ in range(runs)]
@@ -192,7 +192,7 @@ def test_batch_norm_follows_torch_through_training_and_eval_mode(name: str, runs
 
 @pytest.mark.parametrize("name", ["batch", "batch_no_affine"])
 @pytest.mark.parametrize("runs", [1, 4])
-def test_a_gpus_batch_norm_is_the_same_in_few_kernels(name: str, runs: int) -> None:
+def test_batch_norm_for_gpus_agrees_with_that_for_cpus(name: str, runs: int) -> None:
     ours, gpus = (NORMS[name](runs, FEATURES, EPS, 0.3).double() for _ in range(2))
     assert isinstance(ours, BatchNorm) and isinstance(gpus, BatchNorm)
     for norm in (ours, gpus):
@@ -213,14 +213,14 @@ def test_a_gpus_batch_norm_is_the_same_in_few_kernels(name: str, runs: int) -> N
 
 
 def test_batch_norm_keeps_its_precision_far_from_zero() -> None:
-    """Features of 1000 ± 3: the difference of two mean squares would have lost the variance's second digit."""
+    """For features of 1000 ± 3, E[h²] − E[h]² would have lost the second digit of the variance."""
     h = random(1, ROWS, FEATURES) + 1000
     expected = reference("batch_no_affine").double()(h[0].double())
     # float32 resolves 1000 to 6e-5, a third of which is left after dividing by 3.
     torch.testing.assert_close(NORMS["batch_no_affine"](1, FEATURES, EPS)(h)[0].double(), expected, rtol=0, atol=6e-5)
 
 
-def test_a_batch_of_one_row_gives_the_shift_and_pulls_the_running_variance_to_zero() -> None:
+def test_a_batch_of_one_row_gives_the_shift_and_lowers_the_running_variance() -> None:
     norm = NORMS["batch"](2, FEATURES, EPS)
     assert isinstance(norm, BatchNorm) and norm.affine is not None
     norm.affine.beta.data.copy_(random(2, 1, FEATURES, seed=1))
@@ -229,7 +229,7 @@ def test_a_batch_of_one_row_gives_the_shift_and_pulls_the_running_variance_to_ze
 
 
 @pytest.mark.parametrize("runs", [1, 4])
-def test_the_batch_norm_loss_pulls_each_run_as_its_plain_formula_does(runs: int) -> None:
+def test_the_batch_norm_loss_has_the_gradients_of_its_formula(runs: int) -> None:
     norm = NORMS["bn_loss"](runs, FEATURES, EPS)
     h = double(runs, ROWS, FEATURES).requires_grad_()
     norm(h)
@@ -246,8 +246,8 @@ def test_the_batch_norm_loss_pulls_each_run_as_its_plain_formula_does(runs: int)
 
 
 @pytest.mark.parametrize("name", NORMS)
-def test_runs_do_not_see_each_other(name: str) -> None:
-    """Other features in run 2 change not one bit of the other runs, forward or backward."""
+def test_runs_do_not_affect_each_other(name: str) -> None:
+    """Other features in run 2 change no bit of the other runs, forward or backward."""
 
     def everything(h: Tensor) -> list[Tensor]:
         norm = NORMS[name](4, FEATURES, EPS)
@@ -266,7 +266,7 @@ def test_runs_do_not_see_each_other(name: str) -> None:
             assert torch.equal(before[run], after[run])
 
 
-def test_gradients_of_gradients_are_refused_not_wrong() -> None:
+def test_second_derivatives_raise() -> None:
     h = double(1, ROWS, FEATURES).requires_grad_()
     (gradient,) = torch.autograd.grad(normalize(h, EPS)[0].square().sum(), h, create_graph=True)
     with pytest.raises(RuntimeError, match="twice"):
@@ -297,7 +297,7 @@ def test_stacked_linear_has_the_gradients_of_a_linear_layer(runs: int, bias: boo
 
 
 @pytest.mark.parametrize("trainable", [True, False])
-def test_a_gpus_bias_has_the_gradient_of_a_sum(trainable: bool) -> None:
+def test_the_bias_for_gpus_has_the_gradient_of_a_sum(trainable: bool) -> None:
     upstream = double(3, 7, 4, seed=1)
     gradients = []
     for add in (torch.add, layers._PlusOnGpu.apply):
@@ -318,7 +318,7 @@ SHAPES = [(64, 128), (128, 64), (64, 32), (7, 100), (100, 20), (20, 10), (128, 7
 
 @pytest.mark.parametrize(("inputs", "outputs"), SHAPES)
 def test_the_bits_of_a_run_do_not_depend_on_its_stack(inputs: int, outputs: int) -> None:
-    """MKL's batched product would break this: it rounds by the number of matrices and by their place in memory."""
+    """The rounding of MKL's batched product depends on the number of matrices and on their addresses."""
     for rows in (1, 2, 3, 5, 7, 8, 20, 31, 64, 128):
         layer = StackedLinear(8, inputs, outputs)
         layer.initialize(generators(*range(8)))
@@ -349,7 +349,7 @@ def test_first_weights_and_biases_are_uniform_within_their_bound() -> None:
 
 
 @pytest.mark.parametrize("name", ["glorot_uniform", "glorot_normal"])
-def test_glorots_first_weights_have_keras_variance_and_no_bias(name: str) -> None:
+def test_glorot_weights_have_the_variance_of_keras_and_no_bias(name: str) -> None:
     layer = StackedLinear(2, 300, 500)
     layer.initialize(generators(0, 1), name)
     assert layer.bias is not None and not layer.bias.any()
@@ -366,7 +366,7 @@ def test_glorots_first_weights_have_keras_variance_and_no_bias(name: str) -> Non
 
 
 @pytest.mark.parametrize("runs", [1, 3])
-def test_a_frozen_layer_passes_gradients_on_and_keeps_none(runs: int) -> None:
+def test_a_frozen_layer_passes_gradients_to_its_input_only(runs: int) -> None:
     layer = StackedLinear(runs, 5, 4)
     layer.initialize(generators(*range(runs)))
     x = random(runs, 7, 5).requires_grad_()
@@ -379,8 +379,8 @@ def test_a_frozen_layer_passes_gradients_on_and_keeps_none(runs: int) -> None:
     assert not frozen.requires_grad
 
 
-def test_the_penalties_of_a_steps_passes_add_up_until_they_are_taken() -> None:
-    """PReNet's two sides go through one norm."""
+def test_penalties_of_several_forward_passes_add_up_until_taken() -> None:
+    """Both sides of a PReNet pair pass through one norm."""
     norm = NORMS["bn_loss"](2, FEATURES, EPS, 0.1)
     sides = [random(2, ROWS, FEATURES, seed=seed) for seed in range(2)]
     single = []
@@ -395,7 +395,7 @@ def test_the_penalties_of_a_steps_passes_add_up_until_they_are_taken() -> None:
     assert norm.take_penalty() is None
 
 
-def test_the_running_statistics_follow_at_the_momentum_that_is_asked_for() -> None:
+def test_running_statistics_use_the_given_momentum() -> None:
     h = random(1, ROWS, FEATURES)
     for momentum in (0.01, 0.1):
         norm = NORMS["batch"](1, FEATURES, EPS, momentum)
@@ -406,7 +406,7 @@ def test_the_running_statistics_follow_at_the_momentum_that_is_asked_for() -> No
         torch.testing.assert_close(norm.running_variance[0, 0], theirs.running_var, **CLOSE)
 
 
-def test_a_chain_is_its_steps_in_order_and_joins_where_it_says() -> None:
+def test_a_chain_applies_its_layers_in_order_and_concatenates_at_join() -> None:
     part = Subnetwork(
         "rows",
         5,
@@ -428,8 +428,8 @@ def test_a_chain_is_its_steps_in_order_and_joins_where_it_says() -> None:
         torch.testing.assert_close(found[run], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_run_by_run_gives_a_run_the_same_bits_in_any_stack() -> None:
-    """Tables of an odd size: tanh of the whole stack rounds the last few values otherwise (measured)."""
+def test_map_runs_gives_a_run_the_same_bits_in_any_stack() -> None:
+    """At odd sizes, tanh of the whole stack rounds the last values in another way (measured)."""
     x = random(7, 5, 13)
     together = map_runs(torch.tanh, x)
     for run in range(7):

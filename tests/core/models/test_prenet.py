@@ -1,4 +1,4 @@
-"""PReNet against a plain torch.nn rendition and DeepOD's."""
+"""PReNet against a reference in torch.nn and DeepOD."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pair_scores(features: nn.Module, score: nn.Module, left: Tensor, right: Tens
 @pytest.mark.parametrize("preset", ["paper", "published_code"])
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
 def test_a_whole_training_agrees_with_plain_torch(norm: str, preset: str) -> None:
-    """Pair by pair; a row's score by going through its partners one by one."""
+    """The reference scores pair by pair, and a row partner by partner."""
     stack = small_stack("PReNet", norm, preset)
     parts = [[plain_chain(stack, part, run) for part in ("features", "score")] for run in range(3)]
     for run, (features, score) in enumerate(parts):
@@ -61,14 +61,14 @@ def test_a_whole_training_agrees_with_plain_torch(norm: str, preset: str) -> Non
     assert_agrees(stack, one_by_one)
 
 
-def test_a_batch_is_a_quarter_of_two_anomalies_a_quarter_of_one_and_half_of_none() -> None:
+def test_a_quarter_of_the_pairs_has_two_anomalies_a_quarter_one_and_half_none() -> None:
     stack = small_stack("PReNet", "none")
     for _, labeled in steps(stack, 0, 2):
         count = labeled[:16].long() + labeled[16:].long()
         assert count.tolist() == [2] * 4 + [1] * 4 + [0] * 8
 
 
-def test_partners_are_labeled_anomalies_and_pool_rows_of_the_runs_own_and_fixed() -> None:
+def test_partners_are_fixed_labeled_anomalies_and_pool_rows_of_the_run() -> None:
     dataset = made_table()
     split = made_split(dataset, labels=4)
     first, second = (stack_of(dataset, configs_of(2, baseline="PReNet"), split) for _ in range(2))
@@ -81,8 +81,8 @@ def test_partners_are_labeled_anomalies_and_pool_rows_of_the_runs_own_and_fixed(
         assert {row.tobytes() for row in partners[0].numpy()} <= rows
 
 
-def test_other_partners_move_all_scores_alike() -> None:
-    """The pair score is linear in its halves: partners add one number, so that they cannot change the ranking."""
+def test_other_partners_shift_all_scores_equally() -> None:
+    """The pair score is linear in both halves, so partners add a constant and cannot change the ranking."""
     dataset = made_table(rows=200)
     stack = trained(stack_of(dataset, configs_of(1, baseline="PReNet"), made_split(dataset)))
     before = stack.scores([stack.splits[0].test])[0]
@@ -92,7 +92,7 @@ def test_other_partners_move_all_scores_alike() -> None:
     assert np.ptp(moved) < 1e-5
 
 
-def test_loss_and_one_step_equal_deepods() -> None:
+def test_loss_and_one_step_equal_those_of_deepod() -> None:
     """DeepOD's pair network with its second layer set to the identity is ours; it has no biases.
 
     DeepOD trains it with Adam, draws a pair without replacement, and scores F(x, a) + F(x, u) where

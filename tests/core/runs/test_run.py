@@ -1,4 +1,4 @@
-"""run_many: order, store, stacks, progress; and what the runs show on real data."""
+"""run_many: order, store, stacks, progress; and findings on real data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def test_results_come_in_the_order_of_their_configs_and_shapes_share_a_stack(trainings: list[int]) -> None:
+def test_results_have_the_order_of_their_configs_and_equal_shapes_share_a_stack(trainings: list[int]) -> None:
     configs = [quick(seed=1), quick(batch_size=32), quick(seed=2, lambda_n=0), quick(norm="none"), quick(seed=1)]
     results = run_many(configs)
     assert [result.config for result in results] == configs
@@ -62,8 +62,8 @@ def test_stored_runs_are_not_trained_again(tmp_path: Path, trainings: list[int])
     assert first[1].key == again[1].key
 
 
-def test_a_run_scores_the_same_bits_whatever_is_asked_for_with_it(trainings: list[int]) -> None:
-    """Other seeds, labels, pools and λ_n beside it in one stack, and other shapes in stacks of their own."""
+def test_scores_of_a_run_do_not_depend_on_other_runs(trainings: list[int]) -> None:
+    """Other seeds, labels, pools and λ_n in the same stack, and other shapes in other stacks."""
     configs = [
         quick(seed=0),
         quick(seed=1, lambda_n=0),
@@ -81,7 +81,7 @@ def test_a_run_scores_the_same_bits_whatever_is_asked_for_with_it(trainings: lis
         assert alone.metrics == result.metrics
 
 
-def test_large_stacks_are_cut_and_the_finished_part_is_kept(
+def test_large_stacks_are_cut_and_finished_parts_are_stored(
     tmp_path: Path, trainings: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stacking, "STACK_RUNS", 2)
@@ -104,7 +104,7 @@ def test_large_stacks_are_cut_and_the_finished_part_is_kept(
     assert [result.config.seed for result in results] == [0, 1, 2, 3, 4]
 
 
-def test_a_stored_result_is_the_trained_one_in_every_field(tmp_path: Path, trainings: list[int]) -> None:
+def test_a_stored_result_equals_the_trained_one_in_every_field(tmp_path: Path, trainings: list[int]) -> None:
     store = Store(tmp_path / "runs.sqlite")
     trained = run(quick(lambda_n=0), store=store)
     stored, anew = run(quick(lambda_n=0), store=store), run(quick(lambda_n=0))
@@ -125,7 +125,7 @@ def assert_same(one: np.ndarray, two: np.ndarray) -> None:
     np.testing.assert_array_equal(one, two)
 
 
-def test_progress_is_reported_for_every_epoch_and_what_it_raises_stops_the_run(tmp_path: Path) -> None:
+def test_progress_is_reported_every_epoch_and_an_exception_in_it_stops_the_run(tmp_path: Path) -> None:
     seen: list[RunProgress] = []
     run_many([quick(epochs=3), quick(epochs=3, seed=1)], on_progress=seen.append)
     assert [(p.epoch, p.epochs, p.finished, p.runs) for p in seen] == [(n, 3, 0, 2) for n in (1, 2, 3)]
@@ -143,13 +143,13 @@ def test_progress_is_reported_for_every_epoch_and_what_it_raises_stops_the_run(t
     assert store.get(run(quick(epochs=3)).key) is None
 
 
-def test_a_store_that_cannot_be_written_costs_no_result(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_does_not_prevent_the_result(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     assert np.isfinite(run(quick(), store=Store(blocked / "runs.sqlite")).scores).all()
 
 
-def test_a_result_holds_together() -> None:
+def test_the_fields_of_a_result_are_consistent() -> None:
     result = run(quick(epochs=40, lambda_n=0))
     assert result.metrics == metrics(result.y_test, result.scores)
     assert result.history.loss_normal.shape == (40,)
@@ -162,7 +162,7 @@ def test_a_result_holds_together() -> None:
     assert set(sample.rows[sample.role == Role.TEST_NORMAL]) <= set(result.test_rows[result.y_test == 0])
 
 
-def test_the_history_holds_what_a_shorter_run_ends_with() -> None:
+def test_the_history_equals_the_metrics_of_shorter_runs() -> None:
     long = run(quick(epochs=3, lambda_n=0))
     for epoch in (1, 2, 3):
         short = run(quick(epochs=epoch, lambda_n=0)).metrics
@@ -170,14 +170,14 @@ def test_the_history_holds_what_a_shorter_run_ends_with() -> None:
         assert found == [getattr(short, name) for name in HISTORY_METRICS]
 
 
-def test_a_long_run_is_measured_at_25_epochs_from_the_first_to_the_last() -> None:
+def test_a_long_run_is_evaluated_at_25_epochs_from_first_to_last() -> None:
     measured = run(make_config(epochs=60)).history.measured
     assert len(measured) == 25
     assert (measured[0], measured[-1]) == (1, 60)
     assert set(np.diff(measured)) == {2, 3}
 
 
-def test_runs_that_share_a_split_keep_the_same_rows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_that_share_a_split_have_the_same_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "SAMPLE_ROWS", 60)
     one, other = run_many([quick(lambda_n=1), quick(lambda_n=0)])
     assert_same(one.sample.rows, other.sample.rows)
@@ -188,7 +188,7 @@ def test_runs_that_share_a_split_keep_the_same_rows_of_it(monkeypatch: pytest.Mo
     assert len(one.sample.rows) == len(set(one.sample.rows.tolist())) == 60
 
 
-def test_the_summary_is_the_json_of_the_command_line() -> None:
+def test_the_summary_is_valid_json() -> None:
     result = run(quick())
     summary = json.loads(json.dumps(result.summary()))
     assert list(summary) == ["config", "metrics", "seconds", "counts"]
@@ -197,29 +197,29 @@ def test_the_summary_is_the_json_of_the_command_line() -> None:
     assert make_config(**summary["config"]) == result.config
 
 
-def test_the_sample_is_bounded_and_keeps_the_anomalies(real_data: Path) -> None:
+def test_the_sample_is_bounded_and_has_all_anomalies(real_data: Path) -> None:
     result = run(quick(dataset="CIFAR10_0", epochs=1))
     assert len(result.sample.rows) == 1500
     assert (result.sample.role == Role.TEST_ANOMALY).sum() == result.counts["test_anomalies"]
     assert result.sample.hidden.shape == (1500, 64)
 
 
-def test_one_sentence_for_what_cannot_be() -> None:
+def test_impossible_splits_and_devices_raise() -> None:
     with pytest.raises(SplitImpossible, match="labeled"):
         run(quick(labeled_ratio=1.0, contamination=0.2))
     with pytest.raises(DeviceUnavailable):
         resolve_device("abacus")
 
 
-def test_scores_that_are_no_numbers_are_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_that_are_not_finite_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Stack.scores
     monkeypatch.setattr(Stack, "scores", lambda self, rows: [scores * np.nan for scores in original(self, rows)])
     with pytest.raises(TrainingDiverged, match="learning rate"):
         run(quick())
 
 
-def test_a_test_row_beyond_all_bounds_is_a_named_error_and_nothing_is_stored(tmp_path: Path) -> None:
-    """A finite feature of 1e30 among ones: squared, its score leaves float32."""
+def test_a_test_row_that_overflows_raises_and_nothing_is_stored(tmp_path: Path) -> None:
+    """The score of a row with a feature of 1e30 overflows float32."""
     random = np.random.default_rng(0)
     X, y = random.normal(size=(300, 5)), (np.arange(300) % 10 == 0).astype(int)
     X[5] = 1e30
@@ -252,7 +252,7 @@ def test_every_head_has_golden_scores() -> None:
 
 
 @pytest.mark.parametrize(("baseline", "preset"), GOLDEN)
-def test_scores_are_those_of_this_revision(baseline: str, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_equal_the_golden_scores(baseline: str, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FEAWAD, "pretraining_epochs", 2)
     lambda_n = 0 if BASELINES[baseline].has("lambda_n") else None
     config = make_config(baseline=baseline, preset=preset, lambda_n=lambda_n, epochs=3, batch_size=32)
@@ -263,8 +263,8 @@ def test_scores_are_those_of_this_revision(baseline: str, preset: str, monkeypat
     )
 
 
-def test_a_stack_is_bounded_in_its_memory() -> None:
-    """FEAWAD of 1555 columns takes 0.09 GB a run (measured); DeepSAD of 64 next to nothing."""
+def test_the_memory_of_a_stack_is_bounded() -> None:
+    """A FEAWAD run of 1555 columns takes 0.09 GB (measured), a DeepSAD run of 64 columns almost nothing."""
 
     def most(columns: int, rows: int = 90, **settings: Any) -> int:
         table = made_table(rows, columns)
@@ -275,11 +275,11 @@ def test_a_stack_is_bounded_in_its_memory() -> None:
     assert 5 <= most(1555, baseline="FEAWAD") <= 30
     assert most(1555, baseline="FEAWAD", batch_size=65536) == 1
     assert most(64, baseline="XGBOD") == 1
-    assert 5 <= most(300, rows=200_000) <= 10, "each seed has scaled rows of its own"
+    assert 5 <= most(300, rows=200_000) <= 10, "each seed has its scaled rows"
 
 
-def test_each_run_has_its_own_outcome() -> None:
-    """One that cannot be split and one that diverges leave their companions alone, in the same stack or not."""
+def test_an_error_of_one_run_does_not_affect_others() -> None:
+    """One run cannot be split and one has an unknown data set; the others finish."""
     configs = {
         "good": quick(seed=1),
         "impossible": quick(labeled_ratio=1.0, contamination=0.2),
@@ -296,7 +296,7 @@ def test_each_run_has_its_own_outcome() -> None:
         assert np.array_equal(outcome.scores, run(configs[key]).scores)
 
 
-def test_a_run_that_diverges_spares_its_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_diverged_run_does_not_affect_its_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     original = Stack.scores
 
     def scores(stack: Stack, rows: Any) -> list[np.ndarray]:
@@ -325,7 +325,7 @@ def over_seeds(metric: str, **settings: object) -> float:
 
 
 def test_batch_norm_carries_anoonly() -> None:
-    """The margin over layer norm, about 0.10, is printed: it moves with the rows drawn."""
+    """The difference to layer norm, about 0.10, is printed because it varies with the split."""
     norms = ("batch", "layer", "none")
     found = {norm: over_seeds("aucroc", dataset="digits_8", lambda_n=0, norm=norm) for norm in norms}
     print({norm: f"{100 * value:.2f}" for norm, value in found.items()})

@@ -1,4 +1,4 @@
-"""Small stacks for the tests of heads and training: made tables, plain splits."""
+"""Small stacks for the tests of heads and training, on generated tables."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ __all__ = [
 
 
 def heads_and_norms() -> list[tuple[str, str | None]]:
-    """Every head with every norm that it can have."""
+    """List every head with each of its norms."""
     return [(name, norm) for name in METHODS for norm in (NORMS if BASELINES[name].has("norm") else (None,))]
 
 
-# With their preset. PReNet's rate as published falls from epoch to epoch: on a GPU it stands in a tensor.
+# With a preset. The learning rate of PReNet varies under published_code; a GPU reads it from a tensor.
 HEADS_NORMS_AND_A_RATE_THAT_FALLS = [
     *((name, norm, "paper") for name, norm in heads_and_norms()),
     ("PReNet", "batch", "published_code"),
@@ -41,14 +41,14 @@ HEADS_NORMS_AND_A_RATE_THAT_FALLS = [
 
 
 def made_table(rows: int = 90, columns: int = 7, seed: int = 0) -> Dataset:
-    """Normal rows around 0, one anomaly in six around 2."""
+    """Make a table with normal rows around 0 and one anomaly in six rows around 2."""
     random = np.random.default_rng(seed)
     y = (np.arange(rows) % 6 == 0).astype(np.int64)
     return make_dataset("made", random.normal(size=(rows, columns)) + 2 * y[:, None], y, Provenance("made here", ""))
 
 
 def made_split(dataset: Dataset, labels: int = 3, train_rows: int | None = None) -> Split:
-    """The first rows train, the others test; the first anomalies are labeled."""
+    """Split a table: the first rows train, the first anomalies among them are labeled, the others test."""
     train_rows = train_rows or dataset.rows * 2 // 3
     rows = np.arange(train_rows)
     labeled = np.zeros(train_rows, dtype=bool)
@@ -59,12 +59,12 @@ def made_split(dataset: Dataset, labels: int = 3, train_rows: int | None = None)
 
 
 def stack_of(dataset: Dataset, configs: list[RunConfig], split: Split | None = None) -> Stack:
-    """A stack whose runs share one split."""
+    """Build a stack of which all runs share one split."""
     return Stack(dataset, configs, [split or made_split(dataset)] * len(configs))
 
 
 def trained(stack: Stack) -> Stack:
-    """The stack after all of its epochs, those before its training included."""
+    """Pretrain and train a stack, and return it."""
     for _ in pretrain(stack):
         pass
     for _ in train(stack):
@@ -73,14 +73,14 @@ def trained(stack: Stack) -> Stack:
 
 
 def trained_scores(dataset: Dataset, configs: list[RunConfig], split: Split | None = None) -> list[np.ndarray]:
-    """The test scores of each run after training them as one stack."""
+    """Train runs as one stack and return the test scores of each."""
     stack = stack_of(dataset, configs, split)
     trained(stack)
     return stack.scores([stack.splits[0].test] * len(configs))
 
 
 def configs_of(count: int, **settings: Any) -> list[RunConfig]:
-    """Configs that differ in seed and, where the baseline has it, λ_n, for one stack."""
+    """Make configs for one stack that differ in seed and, if the baseline has it, in λ_n."""
     lambdas = (1.0, 0.0, 0.1, 1e-3)
     has_lambda = BASELINES[settings.get("baseline", "DeepSAD")].has("lambda_n")
     return [

@@ -1,4 +1,4 @@
-"""The step as a function of tensors that stay where they are: recorded once and replayed, it trains the same bits."""
+"""Steps on tensors of fixed address: recorded once and replayed, they train to equal bits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 
 
 class Recorder(TorchDispatchMode):
-    """Takes down each operation with the very tensors that it reads and writes, as a graph of kernels does."""
+    """Record each operation with the tensors that it reads and writes, as a CUDA graph does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,15 +47,15 @@ class Recorder(TorchDispatchMode):
 
 
 def recorded(step: Callable[[], None]) -> Callable[[], None]:
-    """A stand-in for a CUDA graph: no Python of the step's runs again. What is recorded counts as the first replay."""
+    """Replace a CUDA graph: replay operations without Python. The recording counts as the first replay."""
     with Recorder() as recorder:
         step()
-    taken_down = True
+    first_replay = True
 
     def replay() -> None:
-        nonlocal taken_down
-        if taken_down:
-            taken_down = False
+        nonlocal first_replay
+        if first_replay:
+            first_replay = False
             return
         with torch.no_grad():
             for func, args, kwargs, out in recorder.operations:
@@ -71,11 +71,11 @@ def recorded(step: Callable[[], None]) -> Callable[[], None]:
 def test_a_recorded_step_trains_to_the_same_bits(
     baseline: str, norm: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pretraining too. So a step reads and writes tensors alone, and Python adds nothing to the later ones."""
+    """Covers pretraining too. A step therefore reads and writes only tensors, and no Python values."""
     monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 2)
     dataset, configs = made_table(), configs_of(3, baseline=baseline, norm=norm)
     called = stack_of(dataset, configs)
-    called.pretraining_keys = [f"{number}" for number in range(3)]  # nothing is taken from another training
+    called.pretraining_keys = [f"{number}" for number in range(3)]  # no cached pretraining is used
     expected = trained(called).scores([called.splits[0].test] * 3)
     monkeypatch.setitem(CAPTURES, "cpu", recorded)
     replayed = stack_of(dataset, configs)
@@ -85,8 +85,8 @@ def test_a_recorded_step_trains_to_the_same_bits(
         assert np.array_equal(one, other)
 
 
-def test_the_recorder_would_notice_a_number_that_python_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a graph would not: the stand-in is worth something."""
+def test_the_recorder_does_not_replay_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CUDA graph would not either, so the replacement can find such errors."""
     total, calls = torch.zeros(1), []
 
     def step() -> None:
@@ -100,7 +100,7 @@ def test_the_recorder_would_notice_a_number_that_python_changes(monkeypatch: pyt
     assert (len(calls), total.item()) == (2, 1 + 2 + 2 + 2)
 
 
-def test_without_a_way_to_capture_a_step_is_called() -> None:
+def test_a_device_without_capture_calls_each_step() -> None:
     calls: list[int] = []
     with step_repeater(CPU) as repeat:
         for _ in range(4):
@@ -113,11 +113,11 @@ def test_without_a_way_to_capture_a_step_is_called() -> None:
 def test_a_trained_stack_is_freed_at_once(
     baseline: str, norm: str | None, capture: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by whatever collection of garbage comes next: a GPU's memory is wanted for the next stack."""
+    """It must not wait for garbage collection: the next stack needs the memory of the GPU."""
     monkeypatch.setattr(METHODS["FEAWAD"], "pretraining_epochs", 2)
     if capture is not None:
         monkeypatch.setitem(CAPTURES, "cpu", capture)
-    warm_up()  # whatever torch loads then holds on to who called it
+    warm_up()  # modules loaded on first use refer to their caller
     gc.collect()
     gc.disable()
     try:
@@ -130,15 +130,15 @@ def test_a_trained_stack_is_freed_at_once(
         gc.enable()
 
 
-def test_a_rate_that_stands_in_a_tensor_changes_where_it_stands() -> None:
-    """A graph reads it there."""
+def test_a_learning_rate_in_a_tensor_changes_in_place() -> None:
+    """A CUDA graph reads it at a fixed address."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(3))], lr=torch.tensor(0.5))
     rate = optimizer.param_groups[0]["lr"]
     set_learning_rate(optimizer, 0.25)
     assert optimizer.param_groups[0]["lr"] is rate and rate.item() == 0.25
 
 
-def test_batches_come_one_after_the_other_and_an_epoch_replaces_the_last() -> None:
+def test_a_batch_buffer_steps_through_each_epoch_at_one_address() -> None:
     first = torch.arange(12).view(3, 2, 2)
     batches = BatchBuffer(first)
     address = batches.indices.data_ptr()
@@ -173,8 +173,8 @@ def test_on_a_gpu_a_graph_trains_to_the_same_bits_as_calls(
         assert np.array_equal(one, other)
 
 
-class PaperGraph:
-    """In the place of torch.cuda.CUDAGraph; its capture cannot be ended properly."""
+class FakeGraph:
+    """Replacement of torch.cuda.CUDAGraph that fails at the end of a capture."""
 
     def capture_begin(self, capture_error_mode: str) -> None: ...
 
@@ -182,17 +182,17 @@ class PaperGraph:
         raise RuntimeError("the capture was invalidated")
 
 
-def test_what_goes_wrong_within_a_capture_is_what_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That the memory was short must be known, for then a smaller stack may do."""
+def test_an_error_within_a_capture_is_raised_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An out-of-memory error must be recognizable, because a smaller stack may fit."""
 
-    class PaperStream:
-        def wait_stream(self, other: PaperStream) -> None: ...
+    class FakeStream:
+        def wait_stream(self, other: FakeStream) -> None: ...
 
     @contextmanager
-    def on(stream: PaperStream) -> Iterator[None]:
+    def on(stream: FakeStream) -> Iterator[None]:
         yield
 
-    for name, value in {"CUDAGraph": PaperGraph, "current_stream": PaperStream, "stream": on}.items():
+    for name, value in {"CUDAGraph": FakeGraph, "current_stream": FakeStream, "stream": on}.items():
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(torch.cuda, "default_stream", lambda: None)
 
@@ -206,5 +206,5 @@ def test_what_goes_wrong_within_a_capture_is_what_is_raised(monkeypatch: pytest.
     assert gc.isenabled()
 
 
-def test_captures_are_of_gpus_alone() -> None:
+def test_only_gpus_capture() -> None:
     assert list(cuda_graph.CAPTURES) == ["cuda"]

@@ -1,4 +1,4 @@
-"""A GPU trains as a CPU does: each epoch from the same weights, in float64, to what roundings grow to in one."""
+"""Training on a GPU agrees with a CPU: each epoch from equal weights, in float64, up to rounding."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize(("baseline", "norm", "preset"), HEADS_NORMS_AND_A_RATE_THAT_FALLS)
-def test_an_epoch_on_a_gpu_does_what_it_does_on_a_cpu(baseline: str, norm: str | None, preset: str) -> None:
+def test_an_epoch_on_a_gpu_agrees_with_one_on_a_cpu(baseline: str, norm: str | None, preset: str) -> None:
     settings = {"baseline": baseline, "norm": norm, "preset": preset}
     for epoch in apart(stack_on("cpu", **settings), stack_on("cuda", **settings)):
         assert epoch.difference < ROUNDINGS, epoch
 
 
-def test_two_stacks_on_one_device_do_not_part() -> None:
+def test_two_stacks_on_one_device_stay_equal() -> None:
     found = apart(stack_on("cpu", baseline="FEAWAD"), stack_on("cpu", baseline="FEAWAD"))
     assert found == [Apart(True, epoch, 0.0) for epoch in (1, 2, 3)] + [Apart(False, epoch, 0.0) for epoch in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("other", [{"learning_rate": 1.001e-4}, {"batch_size": 15}])
-def test_an_epoch_that_does_something_else_is_seen_each_time(other: dict[str, Any]) -> None:
+def test_an_epoch_that_differs_is_detected(other: dict[str, Any]) -> None:
     own = {"baseline": "FEAWAD", "learning_rate": 1e-4}
     found = apart(stack_on("cpu", **own), stack_on("cpu", **own | other))
     training = [epoch for epoch in found if not epoch.pretraining]

@@ -1,4 +1,4 @@
-"""The training loop: a generator, stoppable, on random streams of its own."""
+"""The training loop: snapshots, stopping, random generators and shared batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from anoonly_core.training.stack import Stack, shape_key
 from tests.core.training.stacks import configs_of, made_split, made_table, stack_of, trained_scores
 
 
-def test_train_is_a_generator_of_one_snapshot_an_epoch() -> None:
+def test_train_yields_one_snapshot_per_epoch() -> None:
     stack = stack_of(made_table(), configs_of(3, epochs=5))
     assert inspect.isgeneratorfunction(train)
     snapshots = list(train(stack))
@@ -32,7 +32,7 @@ def test_train_is_a_generator_of_one_snapshot_an_epoch() -> None:
             assert np.isfinite(values).all()
 
 
-def test_stop_iterating_and_it_has_stopped() -> None:
+def test_training_stops_when_the_caller_stops_iterating() -> None:
     dataset, split = made_table(), made_split(made_table())
     broken = stack_of(dataset, configs_of(2, epochs=9), split)
     for snapshot in train(broken):
@@ -55,15 +55,15 @@ def test_scoring_between_epochs_changes_nothing() -> None:
     assert np.array_equal(watched.scores(test)[1], unwatched[1])
 
 
-def test_the_make_up_of_the_batches_is_counted() -> None:
-    """60 rows in batches of 16: 48 rows an epoch; with one label at most one of three batches holds it."""
+def test_snapshots_count_labeled_anomalies_in_batches() -> None:
+    """60 rows give three batches of 16 per epoch, of which at most one holds the one labeled anomaly."""
     stack = stack_of(made_table(), configs_of(1, epochs=4), made_split(made_table(), labels=1))
     for snapshot in train(stack):
         empty, share = snapshot.batches_without_anomaly[0], snapshot.labelled_share[0]
         assert (empty, share) in [(pytest.approx(2 / 3), pytest.approx(1 / 48)), (1.0, 0.0)]
 
 
-def test_runs_in_threads_with_other_work_between_score_as_one_alone() -> None:
+def test_stacks_in_parallel_threads_score_as_one_alone() -> None:
     dataset = made_table()
     first, second = configs_of(2, epochs=6)
     alone = [trained_scores(dataset, [config])[0] for config in (first, second)]
@@ -85,7 +85,7 @@ def test_runs_in_threads_with_other_work_between_score_as_one_alone() -> None:
         assert np.array_equal(found[place], alone[place])
 
 
-def test_no_global_random_state_is_touched() -> None:
+def test_global_random_states_do_not_change() -> None:
     def state() -> list[object]:
         _, keys, place, *gauss = np.random.get_state()  # type: ignore[misc]
         return [torch.get_rng_state().tolist(), keys.tolist(), place, gauss, random.getstate()]  # type: ignore[union-attr]
@@ -104,8 +104,8 @@ def test_runs_that_differ_in_lambda_alone_share_weights_and_batches() -> None:
         assert torch.equal(next(draws), next(others))
 
 
-def test_runs_of_one_seed_share_what_is_drawn_and_gathered() -> None:
-    """Sharing is for speed: a run gets the rows that it would get alone."""
+def test_runs_of_one_seed_share_batches_and_gathered_rows() -> None:
+    """Each run still gets the rows that it gets alone."""
     dataset = made_table()
     split = made_split(dataset)  # one object, as run_many gives to runs of one seed
     configs = [make_config(lambda_n=value, seed=4) for value in (1.0, 0.1, 0.0)]
@@ -130,7 +130,7 @@ def test_runs_of_one_seed_share_what_is_drawn_and_gathered() -> None:
 
 @pytest.mark.usefixtures("short_pretraining")
 @pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet"])
-def test_runs_that_share_rows_with_their_neighbors_score_as_alone(baseline: str) -> None:
+def test_runs_that_share_rows_score_as_alone(baseline: str) -> None:
     dataset = made_table()
     split = made_split(dataset)
     settings = {"baseline": baseline, "epochs": 2, "batch_size": 16, "norm": "batch"}
@@ -148,8 +148,8 @@ def test_runs_of_different_shapes_do_not_share_a_stack() -> None:
         Stack(dataset, [one, other], [split, split])
 
 
-def test_breaking_out_leaves_the_network_as_that_many_epochs_do() -> None:
-    """Weights, running statistics and center, bit for bit."""
+def test_a_stopped_training_equals_one_of_so_many_epochs() -> None:
+    """Weights, running statistics and center are equal to the bit."""
     dataset = made_table()
     broken, short = (
         stack_of(dataset, configs_of(2, norm="batch", epochs=9)),
@@ -164,14 +164,14 @@ def test_breaking_out_leaves_the_network_as_that_many_epochs_do() -> None:
     assert all(torch.equal(left[name], expected[name]) for name in left)
 
 
-def test_nothing_is_trained_before_the_first_epoch_is_asked_for() -> None:
+def test_nothing_is_trained_before_the_first_iteration() -> None:
     stack = stack_of(made_table(), configs_of(1))
     before = [parameter.detach().clone() for parameter in stack.head.parameters()]
     train(stack)
     assert all(torch.equal(a, b) for a, b in zip(before, stack.head.parameters(), strict=True))
 
 
-def test_a_snapshot_holds_the_epochs_mean_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_holds_the_mean_losses_of_its_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = stack_of(made_table(), configs_of(3, epochs=2))
     original, seen = stack.head.losses, []
 
@@ -189,7 +189,7 @@ def test_a_snapshot_holds_the_epochs_mean_losses(monkeypatch: pytest.MonkeyPatch
         np.testing.assert_allclose(snapshot.loss_anomaly, anomaly, rtol=1e-6)
 
 
-def test_each_run_draws_from_its_own_rows_and_misses_none_for_long() -> None:
+def test_each_run_draws_all_of_its_rows_and_no_others() -> None:
     dataset = made_table()
     splits = [made_split(dataset, train_rows=rows) for rows in (60, 61, 63)]
     stack = Stack(dataset, configs_of(3), splits)
@@ -207,7 +207,7 @@ def test_each_run_draws_from_its_own_rows_and_misses_none_for_long() -> None:
         assert torch.equal(stack.rows.labeled[places[run]], torch.from_numpy(split.labeled))
 
 
-def test_the_first_layer_sees_the_training_rows_between_zero_and_one() -> None:
+def test_training_rows_are_scaled_to_zero_to_one() -> None:
     dataset = made_table(rows=200)
     config = make_config(batch_size=16)
     split = make_split(dataset, config)
@@ -231,7 +231,7 @@ print(digest.hexdigest())
 """
 
 
-def test_the_number_of_threads_does_not_change_a_bit() -> None:
+def test_the_number_of_threads_changes_no_bit() -> None:
     # Passive waiting: two threads that spin take turns badly where other work wants the same cores.
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
     outputs = {
@@ -247,8 +247,8 @@ def test_the_number_of_threads_does_not_change_a_bit() -> None:
     assert len(outputs) == 1
 
 
-def test_parameters_have_memory_of_their_own_whatever_stopped_the_training() -> None:
-    """In training they lie in one tensor; a detector that is kept must not keep that alive."""
+def test_parameters_get_separate_memory_after_any_end_of_training() -> None:
+    """During training they share one tensor, which a stored detector must not keep alive."""
     stack = stack_of(made_table(), configs_of(2, epochs=4))
     for snapshot in train(stack):
         if snapshot.epoch == 2:
@@ -258,7 +258,7 @@ def test_parameters_have_memory_of_their_own_whatever_stopped_the_training() -> 
     assert all(parameter.grad is None for parameter in parameters)
 
 
-def test_a_training_that_ends_late_does_not_stop_the_one_that_came_after() -> None:
+def test_the_late_end_of_one_training_does_not_affect_the_next() -> None:
     stack = stack_of(made_table(), configs_of(2, epochs=4))
     first, second = train(stack), train(stack)
     next(first), next(second)
@@ -269,7 +269,7 @@ def test_a_training_that_ends_late_does_not_stop_the_one_that_came_after() -> No
         assert not torch.equal(parameter, value)
 
 
-def test_a_penalty_of_earlier_computations_is_not_trained_on() -> None:
+def test_a_penalty_from_before_training_is_ignored() -> None:
     dataset, configs = made_table(), configs_of(2, norm="bn_loss")
     touched = stack_of(dataset, configs)
     indices = next(touched.draw_epochs())[0]

@@ -1,4 +1,4 @@
-"""A pretraining that is kept is the one that would be done again, and nobody else's."""
+"""Cached pretrainings: equal bits to training again, and never those of other data or settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.core.training.stacks import made_split, made_table, stack_of, trained
 
 
 @pytest.fixture(autouse=True)
-def _keeping(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _enable_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("anoonly_core.training.pretraining.add_to_cache", pretraining_cache.add_to_cache)
     monkeypatch.setattr(FEAWAD, "pretraining_epochs", 3)
     pretraining_cache._cache.clear()
@@ -41,7 +41,7 @@ def scores(*configs: RunConfig) -> list[np.ndarray]:
     return stack.scores([stack.splits[0].test] * len(configs))
 
 
-def test_moving_lambda_n_and_norm_takes_the_pretraining_and_the_same_bits_as_doing_it_again() -> None:
+def test_other_lambda_n_and_norm_reuse_the_pretraining_with_equal_bits() -> None:
     moved = feawad(lambda_n=0, norm="layer")
     alone = scores(moved)[0]
     pretraining_cache._cache.clear()
@@ -52,9 +52,9 @@ def test_moving_lambda_n_and_norm_takes_the_pretraining_and_the_same_bits_as_doi
     assert np.array_equal(scores(moved)[0], alone)
 
 
-def test_stacks_that_train_beside_each_other_pretrain_once_what_they_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parallel_stacks_train_a_shared_pretraining_once(monkeypatch: pytest.MonkeyPatch) -> None:
     learned: list[str] = []
-    both_there = threading.Barrier(2, timeout=60)
+    barrier = threading.Barrier(2, timeout=60)
     original = FEAWAD._reconstruction_loss
     norms = ["none", "batch"]
 
@@ -63,7 +63,7 @@ def test_stacks_that_train_beside_each_other_pretrain_once_what_they_share(monke
         return original(head, x)
 
     def train(norm: str) -> np.ndarray:
-        both_there.wait()
+        barrier.wait()
         (outcome,) = dict(run_each({"a run": feawad(norm=norm)}, load=lambda name: made_table())).values()
         assert isinstance(outcome, RunResult)
         return outcome.scores
@@ -71,15 +71,15 @@ def test_stacks_that_train_beside_each_other_pretrain_once_what_they_share(monke
     monkeypatch.setattr(FEAWAD, "_reconstruction_loss", count)
     with ThreadPoolExecutor(2) as lanes:
         beside = list(lanes.map(train, norms))
-    assert len(set(learned)) == 1 and len(learned) == 3 * FEAWAD.steps, "one of them learns it and the other waits"
+    assert len(set(learned)) == 1 and len(learned) == 3 * FEAWAD.steps, "one thread trains it and the other waits"
     assert not pretraining_cache._reserved
-    both_there = threading.Barrier(1)
+    barrier = threading.Barrier(1)
     for norm, found in zip(norms, beside, strict=True):
         pretraining_cache._cache.clear()
         assert np.array_equal(found, train(norm))
 
 
-def test_a_claim_ends_with_whoever_made_it() -> None:
+def test_a_reservation_ends_with_its_context() -> None:
     with pytest.raises(ZeroDivisionError), pretraining_cache.reserve(["a", "b"]):
         raise ZeroDivisionError
     came = threading.Event()
@@ -95,7 +95,7 @@ def test_a_claim_ends_with_whoever_made_it() -> None:
     assert came.wait(60)
 
 
-def test_runs_of_a_stack_are_kept_one_by_one_and_taken_in_any_order() -> None:
+def test_runs_are_cached_one_by_one_and_found_in_any_order() -> None:
     together = scores(feawad(seed=0), feawad(seed=1))
     stack = stack_of(made_table(), [feawad(seed=1), feawad(seed=0)])
     assert list(pretrain(stack)) == []
@@ -105,7 +105,7 @@ def test_runs_of_a_stack_are_kept_one_by_one_and_taken_in_any_order() -> None:
     assert np.array_equal(turned[0], together[1]) and np.array_equal(turned[1], together[0])
 
 
-def test_runs_of_one_seed_are_pretrained_once_in_their_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_of_one_seed_in_a_stack_are_pretrained_once(monkeypatch: pytest.MonkeyPatch) -> None:
     configs = [feawad(lambda_n=value, seed=seed, norm="batch") for seed in (0, 1) for value in (0, 0.1, 1)]
     alone = []
     for config in configs:
@@ -129,13 +129,13 @@ def test_runs_of_one_seed_are_pretrained_once_in_their_stack(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"batch_size": 8}, {"preset": "published_code"}])
-def test_what_pretraining_depends_on_is_pretrained_anew(other: dict[str, Any]) -> None:
+def test_other_settings_are_pretrained_again(other: dict[str, Any]) -> None:
     scores(feawad(norm="batch"))
     assert stack_of(made_table(), [feawad(norm="batch")]).pretraining_epochs == 0
     assert stack_of(made_table(), [feawad(norm="batch", **other)]).pretraining_epochs == 3
 
 
-def test_other_rows_labels_and_scaling_are_pretrained_anew() -> None:
+def test_other_rows_labels_and_scaling_are_pretrained_again() -> None:
     dataset = made_table()
     split = made_split(dataset)
     trained(Stack(dataset, [feawad()], [split]))
@@ -147,7 +147,7 @@ def test_other_rows_labels_and_scaling_are_pretrained_anew() -> None:
     assert Stack(made_table(seed=1), [feawad()], [split]).pretraining_epochs == 3
 
 
-def test_a_pretraining_that_was_stopped_is_not_kept() -> None:
+def test_a_stopped_pretraining_is_not_cached() -> None:
     stack = stack_of(made_table(), [feawad()])
     for epoch in pretrain(stack):
         if epoch == 2:
@@ -155,7 +155,7 @@ def test_a_pretraining_that_was_stopped_is_not_kept() -> None:
     assert stack_of(made_table(), [feawad()]).pretraining_epochs == 3
 
 
-def test_what_is_kept_is_a_copy() -> None:
+def test_cached_parameters_are_copies() -> None:
     first = stack_of(made_table(), [feawad()])
     list(pretrain(first))
     with torch.no_grad():
@@ -170,18 +170,18 @@ def test_what_is_kept_is_a_copy() -> None:
         assert torch.equal(parameter, value)
 
 
-def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_evicts_above_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretraining_cache._cache, "limit", 100)
     for name in "abc":
         pretraining_cache.add_to_cache(name, [torch.zeros(10)], 0.0)  # 40 bytes
     assert pretraining_cache.find_cached(["a"]) is None
     assert pretraining_cache.find_cached(["b", "c"]) is not None
     pretraining_cache.add_to_cache("large", [torch.zeros(1000)], 0.0)
-    assert pretraining_cache.find_cached(["large"]) is not None  # the one in use, however large
+    assert pretraining_cache.find_cached(["large"]) is not None  # the newest entry stays, however large
     assert pretraining_cache.find_cached(["c"]) is None
 
 
-def test_what_was_spared_counts_what_it_took() -> None:
+def test_a_stack_knows_the_seconds_of_cached_pretrainings() -> None:
     first = stack_of(made_table(), [feawad(lambda_n=1)])
     list(pretrain(first))
     second = stack_of(made_table(), [feawad(lambda_n=0)])
@@ -189,14 +189,14 @@ def test_what_was_spared_counts_what_it_took() -> None:
     assert first.cached_pretraining_seconds == 0 < second.cached_pretraining_seconds
 
 
-def test_a_detector_leaves_nothing_of_its_rows_in_the_process() -> None:
+def test_a_detector_caches_no_pretraining() -> None:
     random = np.random.default_rng(0)
     y = (np.arange(60) % 6 == 0).astype(int)
     AnoOnlyDetector("FEAWAD", epochs=1, batch_size=16, random_state=0).fit(random.normal(size=(60, 3)), y)
     assert len(pretraining_cache._cache) == 0
 
 
-def test_a_float64_stack_does_not_take_float32_parameters() -> None:
+def test_a_float64_stack_does_not_use_float32_parameters() -> None:
     scores(feawad())
     stack = in_double(stack_of(made_table(), [feawad()]))
     assert stack.pretraining_epochs == 3

@@ -1,4 +1,4 @@
-"""Memory grows with the rows, by no more than a few times their features, and no row is left out."""
+"""Stacks: memory in proportion to the rows, complete splits, equal bits for any block size."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from tests.core.training.stacks import made_split, made_table
 
 
 def peak(table: Dataset) -> int:
-    """Bytes that NumPy takes at most for a split, its scaled rows, all scores and their metrics, the table left out."""
+    """Return the peak bytes of NumPy for a split, scaled rows, scores and metrics, without the table."""
     tracemalloc.start()
     split = make_split(table, make_config(normal_ratio=1))
     stack = Stack(table, [make_config(epochs=1)], [split])
     (scores,) = stack.scores([split.test])
     metrics(table.y[split.test], scores)
-    found = tracemalloc.get_traced_memory()[1]
+    peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return found
+    return peak_bytes
 
 
-def test_what_numpy_takes_grows_with_the_rows_by_less_than_twice_their_features() -> None:
-    """With the table itself, three times; what torch takes is measured by `make bench`."""
+def test_numpy_memory_grows_by_less_than_twice_the_features() -> None:
+    """The table itself adds once its size; `make bench` measures the memory of torch."""
     small, large = made_table(30_000, 10), made_table(90_000, 10)
-    peak(small)  # once, so that nothing is loaded within what is measured
+    peak(small)  # once before measuring, so that all modules are loaded
     slope = (peak(large) - peak(small)) / (large.X.nbytes - small.X.nbytes)
     assert 0.7 < slope < 2
 
 
-def test_no_row_of_a_large_set_is_left_out(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_of_a_large_set_has_every_row(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
     counts = make_split(resolve("10_cover").load(), make_config()).counts
     assert counts["rows"] == 286_048
@@ -51,7 +51,7 @@ def test_no_row_of_a_large_set_is_left_out(real_data: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("sizes", [(90,), (256,), (257, 4096), (5000, 4096, 8191), (4352, 100)], ids=str)
 @pytest.mark.parametrize("preset", ["paper", "published_code"])
-def test_deepsads_centers_are_the_bits_of_the_mean_of_all_outputs_at_once(sizes: tuple[int, ...], preset: str) -> None:
+def test_deepsad_centers_equal_the_mean_of_all_outputs_to_the_bit(sizes: tuple[int, ...], preset: str) -> None:
     generators = [torch.Generator().manual_seed(run) for run in range(len(sizes))]
     X = torch.rand(sum(sizes), 7, generator=generators[0])
     first = torch.tensor([sum(sizes[:run]) for run in range(len(sizes))])
@@ -63,7 +63,7 @@ def test_deepsads_centers_are_the_bits_of_the_mean_of_all_outputs_at_once(sizes:
     assert torch.equal(head._mean_code(own), torch.stack(expected))
 
 
-def test_scores_are_the_same_bits_however_many_rows_are_scaled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_do_not_depend_on_the_rows_scaled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     table = made_table(SCALED_ROWS * 2 + 300, 5)
     stack = Stack(table, [make_config(epochs=1, seed=seed) for seed in (0, 1)], [made_split(table)] * 2)
     rows = [np.arange(table.rows), np.arange(0, table.rows, 2)]
