@@ -39,7 +39,7 @@ class TaskBatchNorm(BatchNorm):
             if self.training:
                 shape = (runs, tasks, features)
                 mean, variance = (own.view(shape).mean(dim=1, keepdim=True) for own in (mean, variance))
-                self._follow(mean, variance, rows=rows // tasks)
+                self._update_running(mean, variance, rows=rows // tasks)
         affine = self.affine
         assert affine is not None
         scaled: Tensor = affine(normalized)
