@@ -65,8 +65,8 @@ def run_on_gpu(
         Trains one stack on a device ("cuda" or "cpu") and returns an outcome per run. It is called in
         several threads.
     report
-        Called after each epoch of a stack with the epochs done by all stacks and the total; what it
-        raises stops all stacks.
+        Called after each epoch of a stack with the epochs done by all stacks and the total. An
+        exception from it stops all stacks.
     load
         Returns the data set of a name.
     gpu
@@ -110,7 +110,7 @@ class _GpuTrainer:
         self.max_runs = max_runs_in(budget)
 
     def train(self, dataset: Dataset, runs: Sequence[PlannedRun], fallback: Fallback) -> Outcomes:
-        """Train the runs as one stack, or as what it takes; fallback: what has already been resorted to."""
+        """Train the runs as one stack, or with further fallbacks; `fallback` is the one already in use."""
         if not bytes_per_run(runs[0], dataset.columns):  # no network of ours: there is nothing for a GPU to do
             return _with_device_keys(runs, self._run(dataset, runs, "cpu"), Fallback.NONE)
         outcomes = self._try_on_gpu(dataset, runs)

@@ -37,7 +37,7 @@ class Gpu:
 
     @contextmanager
     def lane(self) -> Iterator[None]:
-        """Run the work of the calling thread in a CUDA stream of its own, parallel to other threads."""
+        """Run the work of the calling thread in a separate CUDA stream, parallel to other threads."""
         if not hasattr(self._thread, "stream"):
             self._thread.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._thread.stream):

@@ -1,4 +1,4 @@
-"""GPU memory for stacks: estimate what a run needs, and share out what is free."""
+"""GPU memory for stacks: estimate the need of a run, and divide the free memory."""
 
 from __future__ import annotations
 

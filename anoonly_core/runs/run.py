@@ -94,7 +94,7 @@ def run_many(
     store
         Where results are read and written; None computes everything.
     on_progress
-        Called after every epoch; what it raises stops the training.
+        Called after every epoch; an exception from it stops the training.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def run_each(
     device
         "cpu" or "cuda". On a GPU several stacks train at once.
     report
-        Called after every epoch with the epochs done and all epochs; what it raises stops the training.
+        Called after every epoch with the epochs done and all epochs; an exception stops the training.
     load
         Returns the data set of a name.
 

@@ -1,4 +1,4 @@
-"""Prepare an optimizer for a stack, and take a step in which each run's loss has a weight of its own."""
+"""Prepare an optimizer for a stack, and take a step down individually weighted losses."""
 
 from __future__ import annotations
 

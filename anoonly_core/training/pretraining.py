@@ -85,7 +85,7 @@ def _cache(stack: Stack, seconds: float) -> None:
     parameters, keys = _parameters(stack), stack.pretraining_keys
     copies = [[parameter.detach()[run].clone() for parameter in parameters] for run in range(len(keys))]
     if stack.device.type == "cuda":
-        torch.cuda.current_stream().synchronize()  # another thread reads the copies from a stream of its own
+        torch.cuda.current_stream().synchronize()  # another thread may read the copies in another CUDA stream
     for key, copy in zip(keys, copies, strict=True):
         add_to_cache(key, copy, seconds / len(keys))
 
