@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
-ABOUT, TABLE, SOURCE = "about.json", "table.npz", "source"
+METADATA, TABLE, SOURCE = "about.json", "table.npz", "source"
 MARKS = "marks.json"
 # Keys of about.json that differ from the names of the fields.
 _STORED_KEYS = {
@@ -387,7 +387,7 @@ def _removed(title: str) -> UnknownDataset:
 
 def _write_metadata(table: Upload) -> None:
     stored = {_STORED_KEYS.get(name, name): value for name, value in asdict(table).items()}
-    _write(table.folder / ABOUT, json.dumps(stored).encode())
+    _write(table.folder / METADATA, json.dumps(stored).encode())
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -404,7 +404,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _read_metadata(path: Path) -> Upload | None:
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        stored = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        stored = json.loads((path / METADATA).read_text(encoding="utf-8"))
         values = {_FIELD_NAMES.get(key, key): value for key, value in stored.items()}
         table = Upload(**{**values, "label_values": tuple(values["label_values"])})
         return table if NAME.fullmatch(table.name) and table.folder.name == path.name else None

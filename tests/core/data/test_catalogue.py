@@ -127,8 +127,8 @@ def test_real_files_keep_the_contract(real_data: Path, monkeypatch: pytest.Monke
         dataset = resolve(name).load()
         assert_keeps_the_contract(dataset, name)
         known = DATASETS[name].facts
-        for told, true in zip(astuple(known), astuple(facts_of(dataset)), strict=True):
-            assert told in (None, true), f"{name}: the manifest says {known}"
+        for listed, actual in zip(astuple(known), astuple(facts_of(dataset)), strict=True):
+            assert listed in (None, actual), f"{name}: the manifest says {known}"
 
 
 def test_a_qualified_name_is_the_same_set(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,9 +176,9 @@ def test_similar_names_are_suggested(name: str, meant: str) -> None:
     for use in (resolve, load_cached):
         with pytest.raises(UnknownDataset) as caught:
             use(name)
-        found = re.fullmatch(r"There is no data set called (.+): did you mean (.+)\?", str(caught.value))
-        assert found is not None and found[1] == repr(name)
-        suggested = found[2].split(" or ")
+        match = re.fullmatch(r"There is no data set called (.+): did you mean (.+)\?", str(caught.value))
+        assert match is not None and match[1] == repr(name)
+        suggested = match[2].split(" or ")
         assert suggested[0] == meant and set(suggested) <= set(DATASETS)
 
 

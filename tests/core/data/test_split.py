@@ -86,12 +86,12 @@ def vectors(dataset: Dataset, rows: np.ndarray) -> list[bytes]:
     return [row.tobytes() for row in dataset.X[rows] + 0.0]
 
 
-def labeled_rows(found: Split) -> set[int]:
-    return set(found.train[found.labeled].tolist())
+def labeled_rows(result: Split) -> set[int]:
+    return set(result.train[result.labeled].tolist())
 
 
-def pool_rows(found: Split, dataset: Dataset, label: int) -> set[int]:
-    pool = found.train[~found.labeled]
+def pool_rows(result: Split, dataset: Dataset, label: int) -> set[int]:
+    pool = result.train[~result.labeled]
     return set(pool[dataset.y[pool] == label].tolist())
 
 
@@ -105,18 +105,18 @@ def training_part(dataset: Dataset, **values: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_leak_free_parts_are_disjoint_and_complete(dataset: Dataset, seed: int) -> None:
-    found = split(dataset, seed=seed)
-    assert np.array_equal(np.union1d(found.train, found.test), np.arange(dataset.rows))
-    assert len(np.unique(found.test)) == len(found.test)
-    assert set(vectors(dataset, found.train)).isdisjoint(vectors(dataset, found.test))
-    assert found.counts["test_copies_of_training_part"] == 0
+    result = split(dataset, seed=seed)
+    assert np.array_equal(np.union1d(result.train, result.test), np.arange(dataset.rows))
+    assert len(np.unique(result.test)) == len(result.test)
+    assert set(vectors(dataset, result.train)).isdisjoint(vectors(dataset, result.test))
+    assert result.counts["test_copies_of_training_part"] == 0
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("values", SETTINGS, ids=str)
 def test_the_counts_match_the_split(dataset: Dataset, protocol: str, values: dict[str, Any]) -> None:
-    found = split(dataset, protocol=protocol, **values)
-    y, train, test, labeled, counts = dataset.y, found.train, found.test, found.labeled, found.counts
+    result = split(dataset, protocol=protocol, **values)
+    y, train, test, labeled, counts = dataset.y, result.train, result.test, result.labeled, result.counts
     assert train.dtype == test.dtype == np.int64 and labeled.dtype == bool and labeled.shape == train.shape
     assert all(type(count) is int and count >= 0 for count in counts.values())
     assert y[train[labeled]].all()
@@ -127,7 +127,7 @@ def test_the_counts_match_the_split(dataset: Dataset, protocol: str, values: dic
         "pool_normal": sum(y[train[~labeled]] == 0),
         "pool_anomalies": sum(y[train[~labeled]] == 1),
         "train_distinct": len(set(train.tolist())),
-        "labelled_anomalies_distinct": len(labeled_rows(found)),
+        "labelled_anomalies_distinct": len(labeled_rows(result)),
         "test": len(test),
         "test_normal": sum(y[test] == 0),
         "test_anomalies": sum(y[test] == 1),
@@ -162,9 +162,9 @@ def test_both_classes_are_split_70_to_30(rows: int, anomalies: int, seed: int) -
 def test_groups_of_copies_are_stratified() -> None:
     data = repetitive(1500)
     kinds = set(vectors(data, np.arange(data.rows)))
-    found = split(data)
+    result = split(data)
     assert len(kinds) <= 64
-    assert len(set(vectors(data, found.test))) == math.ceil(0.3 * len(kinds))
+    assert len(set(vectors(data, result.test))) == math.ceil(0.3 * len(kinds))
 
 
 # Protocols
@@ -172,17 +172,17 @@ def test_groups_of_copies_are_stratified() -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_small_sets_are_resampled_and_large_ones_are_not(dataset: Dataset, protocol: str) -> None:
-    found = split(dataset, protocol=protocol)
-    times = Counter(found.train.tolist())
+    result = split(dataset, protocol=protocol)
+    times = Counter(result.train.tolist())
     part = training_part(dataset, protocol=protocol)
     assert set(times) == set(part.tolist()), "every selected row stays in"
     if dataset.rows >= 1000 or (protocol == "leak_free" and len(part) >= 700):
         assert set(times.values()) == {1}
     elif protocol == "leak_free":
-        assert len(found.train) == 700
+        assert len(result.train) == 700
         assert set(times.values()) <= {700 // len(part), 700 // len(part) + 1}
     else:
-        assert len(found.train) == 700 and len(found.test) == 300
+        assert len(result.train) == 700 and len(result.test) == 300
 
 
 def test_sets_of_1000_rows_are_not_resampled() -> None:
@@ -250,11 +250,11 @@ def test_contamination_is_reached_within_a_row(
 ) -> None:
     values = {"labeled_ratio": labeled_ratio, "normal_ratio": normal_ratio}
     natural = split(dataset, **values)
-    found = split(dataset, **values, contamination=share)
-    anomalies, normals = (pool_rows(found, dataset, label) for label in (1, 0))
+    result = split(dataset, **values, contamination=share)
+    anomalies, normals = (pool_rows(result, dataset, label) for label in (1, 0))
     unlabeled, kept = (pool_rows(natural, dataset, label) for label in (1, 0))
 
-    assert labeled_rows(found) == labeled_rows(natural)
+    assert labeled_rows(result) == labeled_rows(natural)
     assert anomalies <= unlabeled and normals <= kept
     assert anomalies == unlabeled or normals == kept, "rows are dropped on one side only"
     pool = len(anomalies) + len(normals)
@@ -265,9 +265,9 @@ def test_contamination_is_reached_within_a_row(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_natural_pool_holds_all_unlabeled_rows(dataset: Dataset, protocol: str) -> None:
-    found = split(dataset, protocol=protocol)
-    assert found.counts["dropped"] == 0
-    everyone = labeled_rows(found) | pool_rows(found, dataset, 0) | pool_rows(found, dataset, 1)
+    result = split(dataset, protocol=protocol)
+    assert result.counts["dropped"] == 0
+    everyone = labeled_rows(result) | pool_rows(result, dataset, 0) | pool_rows(result, dataset, 1)
     assert everyone == set(training_part(dataset, protocol=protocol).tolist())
 
 
@@ -278,15 +278,15 @@ def test_draws_are_nested(dataset: Dataset) -> None:
         assert steps[0] < steps[-1], "the ladder leads somewhere"
 
     ladder("labeled_ratio", [0.01, 0.1, 0.5, 1], labeled_rows)
-    ladder("normal_ratio", [0.01, 0.1, 0.5, 1], lambda found: pool_rows(found, dataset, 0))
-    ladder("contamination", [0, 0.01, 0.1, 0.8], lambda found: pool_rows(found, dataset, 1))
-    ladder("contamination", [0.8, 0.5, 0.1, 0], lambda found: pool_rows(found, dataset, 0))
+    ladder("normal_ratio", [0.01, 0.1, 0.5, 1], lambda result: pool_rows(result, dataset, 0))
+    ladder("contamination", [0, 0.01, 0.1, 0.8], lambda result: pool_rows(result, dataset, 1))
+    ladder("contamination", [0.8, 0.5, 0.1, 0], lambda result: pool_rows(result, dataset, 0))
 
 
 @pytest.mark.parametrize("values", SETTINGS, ids=str)
 def test_labeled_rows_are_not_in_the_pool(dataset: Dataset, values: dict[str, Any]) -> None:
-    found = split(dataset, **values)
-    assert not labeled_rows(found) & set(found.train[~found.labeled].tolist())
+    result = split(dataset, **values)
+    assert not labeled_rows(result) & set(result.train[~result.labeled].tolist())
 
 
 # Determinism
@@ -303,9 +303,9 @@ def test_the_test_rows_depend_on_the_seed_alone(dataset: Dataset, protocol: str)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_same_seed_gives_the_same_split(dataset: Dataset, protocol: str) -> None:
     def everything(**values: Any) -> bytes:
-        found = split(dataset, protocol=protocol, **values)
-        arrays = (found.train, found.labeled, found.test, found.minimum, found.scale)
-        return b"|".join(array.tobytes() for array in arrays) + str(found.counts).encode()
+        result = split(dataset, protocol=protocol, **values)
+        arrays = (result.train, result.labeled, result.test, result.minimum, result.scale)
+        return b"|".join(array.tobytes() for array in arrays) + str(result.counts).encode()
 
     np.random.seed(1)
     first = everything(seed=5)
@@ -324,17 +324,17 @@ def test_the_same_seed_gives_the_same_split(dataset: Dataset, protocol: str) -> 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("values", SETTINGS, ids=str)
 def test_training_rows_are_scaled_into_0_to_1(dataset: Dataset, protocol: str, values: dict[str, Any]) -> None:
-    found = split(dataset, protocol=protocol, **values)
-    assert found.minimum.dtype == found.scale.dtype == np.float32
+    result = split(dataset, protocol=protocol, **values)
+    assert result.minimum.dtype == result.scale.dtype == np.float32
     # ADBench scales before it picks who is labeled and kept, so in its protocol the whole part counts.
-    spanning = found.train if protocol == "leak_free" else training_part(dataset, protocol=protocol)
+    spanning = result.train if protocol == "leak_free" else training_part(dataset, protocol=protocol)
     with np.errstate(all="raise", under="ignore"):
-        scaled = (dataset.X[spanning] - found.minimum) / found.scale
-    assert np.isin(found.train, spanning).all()
+        scaled = (dataset.X[spanning] - result.minimum) / result.scale
+    assert np.isin(result.train, spanning).all()
     constant = np.ptp(dataset.X[spanning], axis=0) == 0
     assert np.array_equal(scaled.min(axis=0), np.zeros(dataset.columns))
     assert np.array_equal(scaled.max(axis=0), np.where(constant, 0, 1))
-    assert (found.scale[constant] == 1).all()
+    assert (result.scale[constant] == 1).all()
 
 
 def test_constant_and_extreme_columns_scale_without_a_warning() -> None:
@@ -343,8 +343,8 @@ def test_constant_and_extreme_columns_scale_without_a_warning() -> None:
     X[:, 1] = np.where(X[:, 1] > 0, 1e38, -1e38)
     data = table(X, np.arange(200) % 5 == 0)
     with np.errstate(all="raise"):
-        found = split(data)
-        scaled = (data.X[found.train] - found.minimum) / found.scale
+        result = split(data)
+        scaled = (data.X[result.train] - result.minimum) / result.scale
     assert np.array_equal(np.unique(scaled[:, 0]), [0])
     assert np.array_equal(np.unique(scaled[:, 1]), [0, 1])
 
@@ -429,13 +429,13 @@ def test_any_table_is_split_or_refused(rows: list[tuple[int, int]], values: dict
     assume(0 < y.sum() < len(y))
     data = table(X[:, None], y)
     try:
-        found = split(data, **values)
+        result = split(data, **values)
     except SplitImpossible:
         return
-    assert data.y[found.train[found.labeled]].all() and found.labeled.any()
-    assert set(data.y[found.test]) == {0, 1} and (data.y[found.train] == 0).any()
+    assert data.y[result.train[result.labeled]].all() and result.labeled.any()
+    assert set(data.y[result.test]) == {0, 1} and (data.y[result.train] == 0).any()
     if values["protocol"] == "leak_free":
-        assert set(vectors(data, found.train)).isdisjoint(vectors(data, found.test))
+        assert set(vectors(data, result.train)).isdisjoint(vectors(data, result.test))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -445,13 +445,13 @@ def test_a_set_of_286048_rows(real_data: Path, monkeypatch: pytest.MonkeyPatch, 
         pytest.skip("ANOONLY_DATA has no 10_cover")
     data = resolve("10_cover").load()
     begun = time.perf_counter()
-    found = split(data, protocol=protocol)
+    result = split(data, protocol=protocol)
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"10_cover, {protocol}: {seconds:.2f} s; the process held at most {peak:.0f} MiB so far")
-    assert np.array_equal(np.union1d(found.train, found.test), np.arange(286048))
-    assert found.counts["train"] + found.counts["test"] == 286048
-    assert found.counts["test_anomalies"] == round(0.3 * data.y.sum())
+    assert np.array_equal(np.union1d(result.train, result.test), np.arange(286048))
+    assert result.counts["train"] + result.counts["test"] == 286048
+    assert result.counts["test_anomalies"] == round(0.3 * data.y.sum())
 
 
 # scikit-learn's draws
@@ -469,9 +469,9 @@ def test_the_rows_match_scikit_learn(rows: int, anomalies: int) -> None:
         except ValueError:
             train = test = np.arange(0)
         if all(len(np.unique(y[part])) == 2 for part in (train, test)):
-            found = _stratified(y, seed, "made")
-            assert np.array_equal(np.flatnonzero(found), np.sort(train))
-            assert np.array_equal(np.flatnonzero(~found), np.sort(test))
+            in_train = _stratified(y, seed, "made")
+            assert np.array_equal(np.flatnonzero(in_train), np.sort(train))
+            assert np.array_equal(np.flatnonzero(~in_train), np.sort(test))
         else:
             with pytest.raises(SplitImpossible):
                 _stratified(y, seed, "made")

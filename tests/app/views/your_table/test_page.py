@@ -80,7 +80,7 @@ def test_a_table_is_brought_understood_and_opened_in_compare() -> None:
 def test_each_choice_changes_what_is_read() -> None:
     page = upload(penguins().read_bytes(), "penguins.csv")
     (table,) = uploads.list_uploads("me")
-    assert table.label == "species" and table.counts is not None and table.counts["anomalies"] == 68
+    assert table.label_column == "species" and table.counts is not None and table.counts["anomalies"] == 68
     assert "344 rows of 10 features" in page.markdown[0].value
     page.segmented_control(key=f"{table.name} missing").set_value("drop").run()
     assert "333 rows of 10 features" in page.markdown[0].value

@@ -80,11 +80,11 @@ def test_all_failures_are_reported_in_one_message(
         fetch_all(entries)
     assert set(caught.value.names) == {entry.name for entry in entries}
     assert_one_sentence(caught.value)
-    said = str(caught.value)
-    assert said.startswith("12 of 12 data sets could not be fetched and can be tried again: z could not be read (")
-    assert "a is not on this machine and the server has no such file (404), likewise c, d0, " in said
-    assert ", d4 and 3 more;" in said or ", d4, 3 more;" in said
-    assert "b came as another file" in said
+    text = str(caught.value)
+    assert text.startswith("12 of 12 data sets could not be fetched and can be tried again: z could not be read (")
+    assert "a is not on this machine and the server has no such file (404), likewise c, d0, " in text
+    assert ", d4 and 3 more;" in text or ", d4, 3 more;" in text
+    assert "b came as another file" in text
 
 
 def test_a_single_file_fails_with_the_error_of_fetch(

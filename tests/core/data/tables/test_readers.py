@@ -104,24 +104,24 @@ def test_npz_arrays_of_any_real_type_are_read(tmp_path: Path, x: np.ndarray, y: 
 @pytest.mark.parametrize("kind", [np.bool, np.int8, np.uint64, np.float16])
 def test_npz_features_become_float32(tmp_path: Path, kind: Any) -> None:
     x = (X > 0).astype(kind)
-    found = load_file(write(tmp_path, "t.npz", npz(X=x, y=Y)))
-    np.testing.assert_array_equal(found.X, x.astype(np.float32), strict=True)
+    dataset = load_file(write(tmp_path, "t.npz", npz(X=x, y=Y)))
+    np.testing.assert_array_equal(dataset.X, x.astype(np.float32), strict=True)
 
 
 @pytest.mark.parametrize("label", [*LABEL_COLUMNS, "Y", "Label", "ANOMALY", " target"])
-@pytest.mark.parametrize("place", [0, 2, 4])
-def test_the_label_column_is_found_by_name_at_any_position(tmp_path: Path, label: str, place: int) -> None:
+@pytest.mark.parametrize("position", [0, 2, 4])
+def test_the_label_column_is_found_by_name_at_any_position(tmp_path: Path, label: str, position: int) -> None:
     frame = TABLE.drop(columns="y")
-    frame.insert(place, label, Y)
+    frame.insert(position, label, Y)
     assert_is_the_table(load_file(write(tmp_path, "t.csv", csv(frame))))
     assert_is_the_table(load_file(write(tmp_path, "t.parquet", parquet(frame))))
 
 
 def test_the_first_label_name_wins_and_the_others_are_features(tmp_path: Path) -> None:
     frame = TABLE.assign(target=1 - Y, label=0.5)
-    found = load_file(write(tmp_path, "t.csv", csv(frame)))
-    assert found.columns == 6
-    np.testing.assert_array_equal(found.y, Y)
+    dataset = load_file(write(tmp_path, "t.csv", csv(frame)))
+    assert dataset.columns == 6
+    np.testing.assert_array_equal(dataset.y, Y)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_labels_of_other_types_are_read(tmp_path: Path, labels: Any) -> None:
 
 def test_a_byte_order_mark_and_spaces_do_no_harm(tmp_path: Path) -> None:
     content = "\ufeffa, b, y\r\n1, 2, 0\r\n3, 4, 1\r\n".encode()
-    found = load_file(write(tmp_path, "t.csv", content))
-    assert found.X.tolist() == [[1, 2], [3, 4]] and found.y.tolist() == [0, 1]
+    dataset = load_file(write(tmp_path, "t.csv", content))
+    assert dataset.X.tolist() == [[1, 2], [3, 4]] and dataset.y.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_a_byte_order_mark_and_spaces_do_no_harm(tmp_path: Path) -> None:
 )
 def test_names_with_odd_characters(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name, csv(TABLE))
-    found = resolve(str(path)).load()
-    assert_is_the_table(found)
-    assert found.name.isprintable() and found.provenance.source.isprintable()
+    dataset = resolve(str(path)).load()
+    assert_is_the_table(dataset)
+    assert dataset.name.isprintable() and dataset.provenance.source.isprintable()
     assert_refused(write(tmp_path, name, csv(TABLE.drop(columns="y"))))
 
 
@@ -365,8 +365,8 @@ def test_damaged_files_are_refused_or_read(tmp_path: Path, name: str) -> None:
     np.savez_compressed(buffer, X=X, y=Y)
     whole = buffer.getvalue() if name == "packed.npz" else GOOD[name]
     refused = 0
-    for place in range(0, len(whole), 12 if name == "t.parquet" else 5):
-        content = whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+    for position in range(0, len(whole), 12 if name == "t.parquet" else 5):
+        content = whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :]
         try:
             load_file(write(tmp_path, name, content))
         except BadDataFile:

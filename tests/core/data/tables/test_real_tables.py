@@ -46,34 +46,34 @@ def test_an_adbench_file_exported_as_text_and_parquet_is_the_same_data(name: str
 
 def test_digits_and_cancer_come_with_their_class_columns(tmp_path: Path) -> None:
     digits().to_csv(tmp_path / "digits.csv", index=False)
-    found = resolve(f"{tmp_path / 'digits.csv'}?label=digit&anomaly=3&share=0.05").load()
-    assert found.rows == resolve("digits_3").load().rows and found.anomaly_share == pytest.approx(0.05, abs=1e-3)
+    dataset = resolve(f"{tmp_path / 'digits.csv'}?label=digit&anomaly=3&share=0.05").load()
+    assert dataset.rows == resolve("digits_3").load().rows and dataset.anomaly_share == pytest.approx(0.05, abs=1e-3)
     cancer().to_parquet(tmp_path / "cells.parquet")
-    found = resolve(f"{tmp_path / 'cells.parquet'}?label=target&anomaly=malignant").load()
-    assert (found.rows, found.columns, int(found.y.sum())) == (569, 30, 212)
+    dataset = resolve(f"{tmp_path / 'cells.parquet'}?label=target&anomaly=malignant").load()
+    assert (dataset.rows, dataset.columns, int(dataset.y.sum())) == (569, 30, 212)
 
 
 def test_penguins_have_missing_values_and_words() -> None:
     path = penguins()
-    for said, rows, features in (
+    for query, rows, features in (
         ("categories=one_hot&missing=impute", 344, 10),  # five numbers, three islands, two sexes
         ("categories=leave_out&missing=impute", 344, 5),
         ("categories=one_hot&missing=drop", 333, 10),
     ):
-        found = resolve(f"{path}?label=species&anomaly=Chinstrap&{said}").load()
-        assert (found.rows, found.columns, int(found.y.sum())) == (rows, features, 68)
-        assert make_split(found, make_config()).counts["pool_unlabelled"] == 0
+        dataset = resolve(f"{path}?label=species&anomaly=Chinstrap&{query}").load()
+        assert (dataset.rows, dataset.columns, int(dataset.y.sum())) == (rows, features, 68)
+        assert make_split(dataset, make_config()).counts["pool_unlabelled"] == 0
 
 
 def test_the_suggested_schema_reads_raw_penguins() -> None:
     """Names, dates and remarks are left out, and the rarest species is the anomaly."""
     table = read_table(penguins(raw=True))
-    reading = suggest_schema(profile_table(table))
-    assert reading.label == "Species" and reading.anomaly == ("Chinstrap penguin (Pygoscelis antarctica)",)
-    assert {"Individual ID", "Date Egg"} <= set(reading.without)
-    assert (reading.categories, reading.missing) == ("one_hot", "impute")
-    found = parse_table(table, reading, "penguins-raw.csv")
-    assert len(found.X) == 344 and (found.y == 1).sum() == 68 and np.isfinite(found.X).all()
+    schema = suggest_schema(profile_table(table))
+    assert schema.label == "Species" and schema.anomaly == ("Chinstrap penguin (Pygoscelis antarctica)",)
+    assert {"Individual ID", "Date Egg"} <= set(schema.without)
+    assert (schema.categories, schema.missing) == ("one_hot", "impute")
+    parsed = parse_table(table, schema, "penguins-raw.csv")
+    assert len(parsed.X) == 344 and (parsed.y == 1).sum() == 68 and np.isfinite(parsed.X).all()
 
 
 # Small random tables: a result, or one clear sentence.
@@ -120,11 +120,11 @@ def test_any_small_table_is_read_or_refused_in_a_sentence(
     try:
         frame = read_table(path)
         likely = suggest_schema(profile_table(frame))
-        for reading in (TableSchema(categories=categories, missing=missing), likely):
-            found = parse_table(frame, reading, "t.csv")
-            assert found.X.dtype == np.float32 and np.isfinite(found.X).all() and len(found.X) == len(found.y) >= 1
-            assert found.X.shape[1] == len(found.preprocessing.features) >= 1
-            dataset = found.dataset("t.csv", found.unlabeled_dataset("t.csv").provenance)
+        for schema in (TableSchema(categories=categories, missing=missing), likely):
+            parsed = parse_table(frame, schema, "t.csv")
+            assert parsed.X.dtype == np.float32 and np.isfinite(parsed.X).all() and len(parsed.X) == len(parsed.y) >= 1
+            assert parsed.X.shape[1] == len(parsed.preprocessing.features) >= 1
+            dataset = parsed.dataset("t.csv", parsed.unlabeled_dataset("t.csv").provenance)
             config = make_config(seed=3, baseline=baseline, lambda_n=lambda_n, epochs=1)
             split = make_split(dataset, config)
             assert set(split.train).isdisjoint(split.test)

@@ -50,20 +50,20 @@ def refused(table: pd.DataFrame = CARS, **changes: Any) -> str:
 
 
 def test_numbers_stay_words_are_one_hot_encoded_and_medians_impute() -> None:
-    found = read()
-    assert found.preprocessing.features == ("weight", "origin = Europe", "origin = Japan", "origin = USA", "power")
-    np.testing.assert_array_equal(found.X[:, 0], CARS["weight"].to_numpy(np.float32))
-    np.testing.assert_array_equal(found.X[:, 1:4].sum(axis=1), 1)
-    assert found.X[1, 2] == 1
-    np.testing.assert_array_equal(found.X[3::10, 4], np.float32(np.nanmedian(CARS["power"])))
-    np.testing.assert_array_equal(found.y, [-1, 0, 0, 1, 0] * (ROWS // 5))
-    np.testing.assert_array_equal(found.file_rows, np.arange(ROWS))
+    parsed = read()
+    assert parsed.preprocessing.features == ("weight", "origin = Europe", "origin = Japan", "origin = USA", "power")
+    np.testing.assert_array_equal(parsed.X[:, 0], CARS["weight"].to_numpy(np.float32))
+    np.testing.assert_array_equal(parsed.X[:, 1:4].sum(axis=1), 1)
+    assert parsed.X[1, 2] == 1
+    np.testing.assert_array_equal(parsed.X[3::10, 4], np.float32(np.nanmedian(CARS["power"])))
+    np.testing.assert_array_equal(parsed.y, [-1, 0, 0, 1, 0] * (ROWS // 5))
+    np.testing.assert_array_equal(parsed.file_rows, np.arange(ROWS))
 
 
 def test_rows_with_missing_values_can_be_dropped() -> None:
-    found = read(missing="drop")
-    np.testing.assert_array_equal(found.file_rows, [row for row in range(ROWS) if row % 10 != 3])
-    assert found.rows_in_file == ROWS and len(found.X) == len(found.y) == ROWS - 4
+    parsed = read(missing="drop")
+    np.testing.assert_array_equal(parsed.file_rows, [row for row in range(ROWS) if row % 10 != 3])
+    assert parsed.rows_in_file == ROWS and len(parsed.X) == len(parsed.y) == ROWS - 4
     with_blank_word = CARS.assign(origin=CARS["origin"].where(CARS.index != 0))
     assert 0 not in read(with_blank_word, missing="drop").file_rows
     assert read(with_blank_word).X[0, 1:4].tolist() == [0, 0, 0]
@@ -143,12 +143,12 @@ def test_a_label_of_too_many_values_is_refused() -> None:
 
 
 def test_preprocessing_survives_json_and_applies_to_other_rows() -> None:
-    found = read()
-    again = Preprocessing.model_validate_json(found.preprocessing.model_dump_json())
-    assert again == found.preprocessing
+    parsed = read()
+    again = Preprocessing.model_validate_json(parsed.preprocessing.model_dump_json())
+    assert again == parsed.preprocessing
     rows = CARS.iloc[[5, 3, 8]].reset_index(drop=True)
     X, kept = again.apply(rows[["power", "origin", "weight"]], "more")
-    np.testing.assert_array_equal(X.astype(np.float32), found.X[[5, 3, 8]])
+    np.testing.assert_array_equal(X.astype(np.float32), parsed.X[[5, 3, 8]])
     assert kept.all()
     X, _ = again.apply(rows.assign(origin="Mars"), "more")
     assert (X[:, 1:4] == 0).all()
@@ -272,7 +272,7 @@ def test_gzipped_csv_reads_like_csv(tmp_path: Path) -> None:
 
 def test_files_beyond_the_limits_are_refused_before_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = tmp_path / "wide.csv"
-    wide.write_text(",".join(f"c{place}" for place in range(100_000)) + "\n")
+    wide.write_text(",".join(f"c{column}" for column in range(100_000)) + "\n")
     with pytest.raises(BadDataFile, match=f"100000 columns, and at most {MAX_COLUMNS}"):
         read_table(wide)
     huge = tmp_path / "huge.csv"

@@ -117,10 +117,10 @@ def test_another_schema_changes_the_run_key() -> None:
 
 def test_schema_and_rows_are_stored() -> None:
     table, read = uploads.apply_schema(add_upload(), MALIGNANT)
-    found = uploads.find(table.name)
-    assert found == table and found is not None and found.get_schema() == MALIGNANT
-    assert found.get_preprocessing() == read.preprocessing and found.can_be_tested
-    loaded = uploads.load(found)
+    stored = uploads.find(table.name)
+    assert stored == table and stored is not None and stored.get_schema() == MALIGNANT
+    assert stored.get_preprocessing() == read.preprocessing and stored.can_be_tested
+    loaded = uploads.load(stored)
     for name in ("X", "y", "file_rows", "drawn", "labels"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(read, name))
 
@@ -203,7 +203,7 @@ def test_the_store_can_delete_all_results_of_a_table() -> None:
     run(make_config(dataset="digits_3", epochs=1), store=store)
     store.put_arrays("p", "points", {"points": np.zeros(2)}, json.dumps({"run": {"dataset": table.name}}))
     store.delete_dataset(table.name)
-    assert [one.config["dataset"] for one in store.runs().values()] == ["digits_3"]
+    assert [result.config["dataset"] for result in store.runs().values()] == ["digits_3"]
     assert store.get_arrays("p", "points") is None
 
 
