@@ -1,4 +1,4 @@
-"""`datasets`: list every data set."""
+"""The command `datasets`: list every data set."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FACT_WIDTHS = {"rows": 6, "columns": 4, "anomalies": 5}
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command `datasets`."""
-    datasets = commands.add_parser("datasets", help="list every data set by name")
-    datasets.add_argument("--json", action="store_true", help="one JSON array")
+    """Add the command and its options to the subparsers."""
+    datasets = commands.add_parser("datasets", help="list all data sets")
+    datasets.add_argument("--json", action="store_true", help="print one JSON array")
     datasets.set_defaults(command=_datasets)
 
 

@@ -1,4 +1,4 @@
-"""What commands that train many runs share: who trains, and how far it has come."""
+"""Training of many runs on a worker pool, a GPU or a cluster, with a progress bar."""
 
 from __future__ import annotations
 
@@ -23,21 +23,27 @@ from anoonly_core.runs.device import NO_GPU
 
 __all__ = ["add_engine_options", "open_engine", "parse_int", "train"]
 
-WORKERS_A_CORE = 4  # more of them take memory and no less time
+WORKERS_PER_CORE = 4  # more workers take memory and save no time
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Declare who trains, but for --device."""
-    parser.add_argument("--workers", metavar="N", help="processes on this machine; one a core if not given")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="a Dask scheduler such as tcp://host:8786, in their place")
+    """Add the options --workers and --cluster."""
+    parser.add_argument("--workers", metavar="N", help="worker processes on this machine; default: one per core")
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS", help="train on a Dask cluster: its scheduler, such as tcp://host:8786"
+    )
 
 
 @contextmanager
 def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
-    """Processes of this machine, one with its GPU, or a cluster's.
+    """Yield the engine that the options --workers, --cluster and --device choose, and close it afterwards.
 
-    With the device auto a GPU is taken where there is one and --workers is not given. Raises
-    InvalidConfig, DeviceUnavailable or EngineUnavailable.
+    The device "auto" uses the GPU of this machine if there is one and --workers is not given.
+
+    Raises
+    ------
+    InvalidConfig, DeviceUnavailable, EngineUnavailable
+        If --workers is invalid, there is no GPU, or the cluster cannot be used.
     """
     if options.cluster is not None:
         from anoonly_core.execution.dask_cluster import DaskCluster
@@ -46,9 +52,9 @@ def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
             yield cluster
         return
     count = cores() if options.workers is None else parse_int("workers", options.workers)
-    most = WORKERS_A_CORE * cores()
-    if not 1 <= count <= most:
-        rule = f"a whole number from 1 to {most}, {WORKERS_A_CORE} for each core of this machine"
+    limit = WORKERS_PER_CORE * cores()
+    if not 1 <= count <= limit:
+        rule = f"a whole number from 1 to {limit}, {WORKERS_PER_CORE} per core of this machine"
         raise InvalidConfig(f"workers must be {rule}, not {str(count)[:20]}.")
     gpu = ""
     with _workers(count) as workers:
@@ -59,8 +65,8 @@ def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
         if not gpu:
             yield LocalEngine(workers)
             return
-    with _workers(1) as one:
-        yield LocalEngine(one, gpu)
+    with _workers(1) as worker:
+        yield LocalEngine(worker, gpu)
 
 
 @contextmanager
@@ -73,7 +79,7 @@ def _workers(count: int) -> Iterator[WorkerPool]:
 
 
 def parse_int(name: str, text: str) -> int:
-    """An option as a whole number; raises InvalidConfig."""
+    """Return the value of an option as an int; raises InvalidConfig."""
     try:
         return int(text)
     except ValueError:
@@ -88,25 +94,38 @@ def train(
     failures: dict[str, str],
     name: str = "",
 ) -> None:
-    """Train what `runs` lacks, by key, showing how far it has come; runs and failures grow as it goes.
+    """Train the runs that are missing in `runs`, with a progress bar and messages on stderr.
 
-    name: what is trained, said before its numbers.
+    Parameters
+    ----------
+    configs : mapping of str to RunConfig
+        All runs by key.
+    engine : Engine
+        Where to train.
+    store : Store
+        Where results are written.
+    runs : dict of str to RunSummary
+        Finished runs by key; new ones are added.
+    failures : dict of str to str
+        One sentence per failed run by key; new ones are added.
+    name : str
+        Prefix of the first message.
     """
-    kept = sum(key in runs for key in configs)
+    stored = sum(key in runs for key in configs)
     missing = {key: config for key, config in configs.items() if key not in runs}
-    said = f"{name}{len(configs)} runs, {kept} of them kept from before"
+    message = f"{name}{len(configs)} runs, {stored} of them already in the store"
     if not missing:
-        print(f"{said}.", file=sys.stderr)
+        print(f"{message}.", file=sys.stderr)
         return
     notes = {""}
     states: Any = execute(missing, engine, store)
     try:
-        with tqdm(total=len(configs), initial=kept, unit="run", disable=None, leave=False) as bar:
+        with tqdm(total=len(configs), initial=stored, unit="run", disable=None, leave=False) as bar:
             for state in states:
-                if said and state.seconds_left is not None:
+                if message and state.seconds_left is not None:
                     bar.clear()
-                    print(f"{said}; about {duration(state.seconds_left)} on {engine.name}.", file=sys.stderr)
-                    said = ""
+                    print(f"{message}; about {duration(state.seconds_left)} on {engine.name}.", file=sys.stderr)
+                    message = ""
                 runs |= state.runs
                 failures |= state.failures
                 if state.store_problem:
@@ -120,7 +139,7 @@ def train(
     except KeyboardInterrupt:
         done = sum(key in runs for key in configs)
         raise KeyboardInterrupt(
-            f"Stopped: {done} of {len(configs)} runs are kept; the same command goes on from there."
+            f"Stopped: {done} of {len(configs)} runs are stored; repeat the command to train the rest."
         ) from None
     finally:
         states.close()

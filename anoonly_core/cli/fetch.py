@@ -1,4 +1,4 @@
-"""`fetch`: download data sets into the cache."""
+"""The command `fetch`: download data sets into the cache."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command `fetch`."""
-    fetching = commands.add_parser("fetch", help="download data sets into the cache, verified")
-    fetching.add_argument("names", nargs="+", metavar="NAME", help="such as CIFAR10_0, or a folder of ADBench's")
+    """Add the command and its options to the subparsers."""
+    fetching = commands.add_parser("fetch", help="download data sets into the cache and verify them")
+    fetching.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="a data set such as CIFAR10_0, or a folder of ADBench such as CV_by_ResNet18",
+    )
     fetching.set_defaults(command=_fetch)
 
 

@@ -1,4 +1,4 @@
-"""The command line, all its commands. Exit code 0 done, 2 bad input with one sentence on stderr."""
+"""The command line; exit code 0: done, 2: bad input with one sentence on stderr, 130: interrupted."""
 
 from __future__ import annotations
 
@@ -16,21 +16,33 @@ from anoonly_core.version import __version__
 
 __all__ = ["main"]
 
-LONGEST_WORD = 80  # of what was typed and is not known, in a sentence about it
+LONGEST_WORD = 80  # characters of an unknown argument that an error quotes
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with one sentence on stderr in place of usage and error."""
+    """An argument parser that prints one sentence on stderr instead of usage and error."""
 
     def error(self, message: str) -> NoReturn:
-        said = "".join(own if own.isprintable() else ascii(own)[1:-1] for own in " ".join(message.splitlines()))
-        said = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda found: f"{found[0][: LONGEST_WORD - 3]}...", said)
-        print(f"{said[0].upper()}{said[1:]}; see `{self.prog} --help`.", file=sys.stderr)
+        line = " ".join(message.splitlines())
+        text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+        text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][: LONGEST_WORD - 3]}...", text)
+        print(f"{text[0].upper()}{text[1:]}; see `{self.prog} --help`.", file=sys.stderr)
         raise SystemExit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words after the program name; those of this process if None.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every console has λ and ±
     options = _parser().parse_args(arguments)
@@ -44,14 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stopped:
         print(str(stopped) or "Stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `... | head` has read enough
+    except BrokenPipeError:  # `... | head` has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m anoonly_core", description="AnoOnly (arXiv 2305.18798), to see and to question.")
+    parser = _Parser(
+        prog="python -m anoonly_core",
+        description="Run and check AnoOnly, semi-supervised anomaly detection (arXiv 2305.18798).",
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 

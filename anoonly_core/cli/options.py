@@ -1,4 +1,4 @@
-"""What commands share: the options that describe runs, a config's settings and seeds; and tables that go to a file."""
+"""Options that several commands share, and tables written to files."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = [
 ]
 
 MAX_SEEDS = 1000
-MAX_NAME = 200  # bytes of a file's name; what is written beside it first has a longer one
+MAX_NAME = 200  # bytes of a file name; the temporary file beside it has a longer one
 RUN_SETTINGS = tuple(RunConfig.model_fields)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Declare them."""
+    """Add an option for each setting of a run, --anomaly-only and --seeds."""
     for setting in RUN_SETTINGS:
         parser.add_argument(f"--{setting.replace('_', '-')}", dest=setting, metavar="VALUE", help=RULES[setting])
     parser.add_argument("--anomaly-only", action="store_true", help="λ_n = 0, which is AnoOnly")
@@ -40,13 +40,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
-    """The configs that the options ask for, one a seed; raises InvalidConfig or UnknownDataset."""
+    """Return one config per seed from the options of `add_run_options`; raises InvalidConfig or UnknownDataset."""
     given = {name: getattr(options, name) for name in RUN_SETTINGS}
     if options.anomaly_only:
         if given["lambda_n"] is not None:
-            raise InvalidConfig("Give either --anomaly-only, which is λ_n = 0, or --lambda-n.")
+            raise InvalidConfig("--anomaly-only means λ_n = 0: give it or --lambda-n, not both.")
         if given["baseline"] in BASELINES and not BASELINES[given["baseline"]].has("lambda_n"):
-            raise InvalidConfig(f"{given['baseline']} has no λ_n, so leave --anomaly-only out.")
+            raise InvalidConfig(f"{given['baseline']} has no λ_n: leave --anomaly-only out.")
         given["lambda_n"] = 0.0
     first = make_config(**given)
     resolve(first.dataset)
@@ -56,7 +56,7 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
 
 
 def parse_seeds(text: str) -> int:
-    """How many seeds an option asks for; raises InvalidConfig."""
+    """Return a number of seeds, 1 to MAX_SEEDS; raises InvalidConfig."""
     try:
         seeds = int(text)
     except ValueError:
@@ -67,7 +67,7 @@ def parse_seeds(text: str) -> int:
 
 
 def check_table_path(name: str | None) -> Path | None:
-    """Where a table is to go, before any work is done for it; raises InvalidConfig where it cannot go there."""
+    """Return the path of --out, None if not given; raises InvalidConfig if no table can be written there."""
     if name is None:
         return None
     if Path(name).suffix not in (".csv", ".parquet"):
@@ -76,7 +76,7 @@ def check_table_path(name: str | None) -> Path | None:
 
 
 def check_path(option: str, text: str) -> Path:
-    """Where an option says that a file is to go; raises InvalidConfig where none can lie."""
+    """Return the path that an option names; raises InvalidConfig if no file can be written there."""
     path = Path(text)
     try:
         name, is_name = os.fsencode(path.name), "\0" not in text
@@ -86,9 +86,9 @@ def check_path(option: str, text: str) -> Path:
         raise InvalidConfig(f"{option} must name a file of at most {MAX_NAME} characters, not {text[:60]!r}.")
     folder = path.absolute().parent
     if not os.path.isdir(folder):  # which is False, too, where the path is longer than any can be
-        raise InvalidConfig(f"There is no folder {printable(folder)} for {option}.")
+        raise InvalidConfig(f"There is no folder {printable(folder)} for {option}: create it first.")
     if os.path.isdir(path):
-        raise InvalidConfig(f"{option} must name a file, and {printable(path)} is a folder.")
+        raise InvalidConfig(f"{option} must name a file, but {printable(path)} is a folder.")
     return path
 
 

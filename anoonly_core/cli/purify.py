@@ -21,21 +21,21 @@ __all__ = ["add_parser"]
 VARIANTS = {
     "before": "before",
     "after": "after",
-    "random": "as many removed at random",
-    "oracle": "exactly the contaminants removed",
+    "random": "after removing as many at random",
+    "oracle": "after removing exactly the contaminants",
 }
 
 
 def add_parser(commands: Any) -> None:
-    """Declare the command and its options."""
+    """Add the command and its options to the subparsers."""
     parser = commands.add_parser("purify", help="remove suspicious rows from the pool, then train on the rest")
     add_run_options(parser)
     for name, rule in PURIFY_RULES.items():
         parser.add_argument(f"--{name}", metavar="VALUE", help=rule)
     parser.add_argument(
-        "--out", metavar="FILE", help="where the pool's rows go, most suspicious first: .csv or .parquet"
+        "--out", metavar="FILE", help="write the pool rows, most suspicious first, to a .csv or .parquet file"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_purify)
 
 
@@ -43,25 +43,25 @@ def _purify(options: argparse.Namespace) -> None:
     given = {name: getattr(options, name) for name in PURIFY_RULES}
     configs = [make_purify_config(run, **given) for run in parse_configs(options)]
     out = check_table_path(options.out)
-    found = _purified(configs)
+    results = _purify_all(configs)
     if out is not None:
-        write_table(_table(found), out)
-    report = _report([one.summary() for one in found])
-    print(json.dumps(report, indent=1) if options.json else _as_text(found[0].config, report))
+        write_table(_table(results), out)
+    report = _report([result.summary() for result in results])
+    print(json.dumps(report, indent=1) if options.json else _as_text(results[0].config, report))
 
 
-def _purified(configs: list[PurifyConfig]) -> list[PurifyResult]:
-    import torch  # takes seconds to load, and bad input needs none of it
+def _purify_all(configs: list[PurifyConfig]) -> list[PurifyResult]:
+    import torch  # imported after the options are checked, since torch takes seconds to load
 
     from anoonly_core.purify.run import purify_many
     from anoonly_core.runs.run import warm_up
 
-    torch.set_num_threads(1)  # as the page's workers, whose stored results have the same keys
+    torch.set_num_threads(1)  # as in the workers of the page, which share the stored results
     warm_up()
     with tqdm(unit="epoch", disable=None, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
-            if done < bar.n:  # the second stage has begun
+            if done < bar.n:  # the second stage has started
                 bar.reset()
             bar.total = total
             bar.update(done - bar.n)
@@ -69,24 +69,24 @@ def _purified(configs: list[PurifyConfig]) -> list[PurifyResult]:
         return purify_many(configs, default_store(), show)
 
 
-def _table(found: list[PurifyResult]) -> pd.DataFrame:
+def _table(results: list[PurifyResult]) -> pd.DataFrame:
     tables = []
-    for one in found:
-        table = pool_table(one.pool_scores, one.config.remove, load_cached(one.config.run.dataset))
-        table.insert(0, "seed", one.config.run.seed)
+    for result in results:
+        table = pool_table(result.pool_scores, result.config.remove, load_cached(result.config.run.dataset))
+        table.insert(0, "seed", result.config.run.seed)
         tables.append(table)
     return pd.concat(tables)
 
 
 def _report(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The runs, and mean and standard deviation over those that have a figure: by variant of AUCROC, and of S."""
+    """Return the runs, with mean and standard deviation of each figure over the runs that have it."""
     figures: dict[str, list[float]] = {}
     for run in runs:
-        own = {name: run[name] for name in ("s_aucroc", "recall", "precision")}
-        own |= {name: values["aucroc"] for name, values in run["metrics"].items()}
-        own["gain"] = own["after"] - own["before"]
-        own["gain_over_random"] = own["after"] - own["random"]
-        for name, value in own.items():
+        values = {name: run[name] for name in ("s_aucroc", "recall", "precision")}
+        values |= {name: metrics["aucroc"] for name, metrics in run["metrics"].items()}
+        values["gain"] = values["after"] - values["before"]
+        values["gain_over_random"] = values["after"] - values["random"]
+        for name, value in values.items():
             if value is not None:
                 figures.setdefault(name, []).append(value)
     return {
@@ -104,8 +104,8 @@ def _as_text(config: PurifyConfig, report: dict[str, Any]) -> str:
     )
     lines = [
         f"{run.dataset}, {run.baseline}, {lambda_n}; {models}",
-        f"pool of {counts['pool']} rows, {counts['contaminants']} of them known to be anomalies; "
-        f"{counts['removed']} removed, {counts['contaminants_removed']} of these anomalies (seed {run.seed})",
+        f"pool of {counts['pool']} rows, {counts['contaminants']} of them anomalies; "
+        f"{counts['removed']} removed, {counts['contaminants_removed']} of them anomalies (seed {run.seed})",
     ]
 
     def line(words: str, name: str, sign: str = "") -> str:
@@ -113,7 +113,7 @@ def _as_text(config: PurifyConfig, report: dict[str, Any]) -> str:
         return f"{words:46}{report['mean'][name]:{sign}.4f}{spread}"
 
     if "s_aucroc" in report["mean"]:
-        lines.append(line("AUCROC of the suspicion, contaminants to find", "s_aucroc"))
+        lines.append(line("AUCROC of the suspicion at finding contaminants", "s_aucroc"))
         lines += [line(f"{name} of the removal", name) for name in ("recall", "precision") if name in report["mean"]]
     lines += [line(f"AUCROC {words}", name) for name, words in VARIANTS.items() if name in report["mean"]]
     lines += [line("after − before", "gain", "+"), line("after − at random", "gain_over_random", "+")]

@@ -28,7 +28,7 @@ PRINTED = ("-beside-paper", "-gains")  # of a table's many forms
 
 
 def add_parser(commands: Any) -> None:
-    """Declare the command and its options."""
+    """Add the command and its options to the subparsers."""
     parser = commands.add_parser("reproduce", help="the paper's tables and figures, measured beside what it prints")
     parser.add_argument("names", nargs="+", metavar="NAME", help=f"all, or some of {', '.join(REPORTS)}")
     parser.add_argument("--datasets", metavar="NAMES", help="only these data sets, with commas between")

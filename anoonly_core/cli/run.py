@@ -1,4 +1,4 @@
-"""`run`: train and test one configuration."""
+"""The command `run`: train and test one configuration."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from anoonly_core.results.store import default_store
 
 __all__ = ["add_parser"]
 
-# How the text output says the settings that not every system has.
 DEVICE_WORDS = {"cpu": "the CPU", "cuda": "a GPU"}
+# Settings that not every system has, as the text output prints them.
 SETTING_WORDS = {
     "lambda_n": "λ_n = {:g}",
     "norm": "norm {}",
@@ -26,11 +26,11 @@ SETTING_WORDS = {
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command `run`."""
+    """Add the command and its options to the subparsers."""
     running = commands.add_parser("run", help="train and test one configuration")
     add_run_options(running)
     running.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    running.add_argument("--json", action="store_true", help="one JSON object")
+    running.add_argument("--json", action="store_true", help="print one JSON object")
     running.set_defaults(command=_run)
 
 
@@ -38,17 +38,17 @@ def _run(options: argparse.Namespace) -> None:
     configs = parse_configs(options)
     seeded = options.seeds is not None
 
-    # Torch takes seconds to load, and bad input needs none of it.
+    # Imported after the options are checked, since torch takes seconds to load.
     import torch
 
     from anoonly_core.runs.run import RunProgress, run_many, warm_up
 
-    torch.set_num_threads(1)  # as the page's workers, whose stored runs have the same keys
+    torch.set_num_threads(1)  # as in the workers of the page, which share the stored runs
     warm_up()
     bar = tqdm(unit="epoch", disable=None, leave=False)
 
     def show(progress: RunProgress) -> None:
-        if progress.epoch < bar.n:  # another stack has begun
+        if progress.epoch < bar.n:  # the next stack has started
             bar.reset()
         bar.total = progress.epochs
         bar.update(progress.epoch - bar.n)

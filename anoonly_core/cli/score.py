@@ -1,4 +1,4 @@
-"""The command `score`: the rows of a file by a detector that was saved."""
+"""The command `score`: score the rows of a file with a saved detector."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Declare the command and its options."""
-    parser = commands.add_parser("score", help="score the rows of a file with a detector that was saved")
+    """Add the command and its options to the subparsers."""
+    parser = commands.add_parser("score", help="score the rows of a file with a saved detector")
     parser.add_argument("model", metavar="MODEL", help="the .safetensors file of the detector")
-    parser.add_argument("file", metavar="FILE", help="the rows: .csv, .csv.gz, .parquet or .npz")
-    parser.add_argument("--out", metavar="FILE", help="where the scores go, .csv or .parquet; printed if not given")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("file", metavar="FILE", help="the rows to score: .csv, .csv.gz, .parquet or .npz")
+    parser.add_argument(
+        "--out", metavar="FILE", help="write the scores to a .csv or .parquet file instead of printing them"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_score)
 
 
@@ -35,47 +37,47 @@ def _score(options: argparse.Namespace) -> None:
     if not os.path.isfile(options.model):
         raise BadModelFile(f"There is no file {printable(options.model)}.")
     check_file(path)
-    if out is not None and any(os.path.realpath(out) == os.path.realpath(own) for own in (path, options.model)):
-        raise InvalidConfig("--out must be another file than the model and the rows that it scores.")
+    if out is not None and any(os.path.realpath(out) == os.path.realpath(used) for used in (path, options.model)):
+        raise InvalidConfig("--out must name another file than the model and the scored rows.")
     table = read_table(path)
 
-    # Torch takes seconds to load, and bad paths need none of it.
+    # Imported after the paths are checked, since torch takes seconds to load.
     import torch
 
     from anoonly_core.detector.estimator import AnoOnlyDetector
     from anoonly_core.detector.scoring import score_table
     from anoonly_core.detector.serialization import read_model
 
-    torch.set_num_threads(1)  # as the page's workers, so that its scores are the same to the bit
+    torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
     detector = AnoOnlyDetector.load(options.model)
-    found = score_table(detector, table, printable(path))
-    _tell(found, len(table))
+    scored = score_table(detector, table, printable(path))
+    _warn(scored, len(table))
     if out is not None:
-        write_table(found.table(), out)
+        write_table(scored.table(), out)
     if options.json:
         about = {**detector.config_, "saved_by": read_model(options.model)[0]["saved_by"]}
-        print(json.dumps(_report(about, detector.threshold_, found), indent=1))
+        print(json.dumps(_report(about, detector.threshold_, scored), indent=1))
     elif out is None:
-        sys.stdout.write(found.table().to_csv(index=False))
+        sys.stdout.write(scored.table().to_csv(index=False))
 
 
-def _tell(found: ScoredTable, rows: int) -> None:
-    """Say what is not as it was when the detector was fitted."""
-    if found.left_out:
-        print(f"{found.left_out} of {rows} rows lack a value and are left out.", file=sys.stderr)
-    if found.unknown:
-        count = sum(found.unknown.values())
+def _warn(scored: ScoredTable, rows: int) -> None:
+    """Print on stderr how many rows are left out and which columns hold unknown words."""
+    if scored.left_out:
+        print(f"{scored.left_out} of {rows} rows lack a value and are not scored.", file=sys.stderr)
+    if scored.unknown:
+        count = sum(scored.unknown.values())
         holds = "1 cell holds a word" if count == 1 else f"{count} cells hold words"
-        columns = list_names([*found.unknown])
-        print(f"{holds} that the detector was not fitted with, in {columns}: none of its words.", file=sys.stderr)
+        columns = list_names([*scored.unknown])
+        print(f"{holds} that the detector does not know, in {columns}: treated as no word.", file=sys.stderr)
 
 
-def _report(about: dict[str, Any], threshold: float, found: ScoredTable) -> dict[str, Any]:
+def _report(about: dict[str, Any], threshold: float, scored: ScoredTable) -> dict[str, Any]:
     return {
         "model": about,
         "threshold": threshold,
-        "rows": len(found.rows),
-        "flagged": int(found.flagged.sum()),
-        "left_out": found.left_out,
-        "scores": found.table().to_dict(orient="records"),
+        "rows": len(scored.rows),
+        "flagged": int(scored.flagged.sum()),
+        "left_out": scored.left_out,
+        "scores": scored.table().to_dict(orient="records"),
     }

@@ -1,4 +1,4 @@
-"""The command `sweep`: a grid of runs on this machine's cores or on a cluster, kept as it goes."""
+"""The command `sweep`: train a grid of runs on this machine or a cluster and store each run."""
 
 from __future__ import annotations
 
@@ -26,19 +26,23 @@ __all__ = ["add_parser", "parse_sweep"]
 
 
 def add_parser(commands: Any) -> None:
-    """Declare the command and its options."""
-    parser = commands.add_parser("sweep", help="train a grid of configurations, several seeds each")
+    """Add the command and its options to the subparsers."""
+    parser = commands.add_parser("sweep", help="train a grid of settings with several seeds")
     parser.add_argument("--dataset", metavar="VALUE", help=RULES["dataset"])
     for name in AXES:
-        rule = f"{RULES[name]}; several, with commas between, are varied"
+        rule = f"{RULES[name]}; separate several values by commas to vary them"
         parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUES", help=rule)
-    parser.add_argument("--question", metavar="NAME", help=f"vary what the paper varied: {', '.join(SWEEP_PRESETS)}")
-    parser.add_argument("--seed", metavar="VALUE", help="the first seed")
-    parser.add_argument("--seeds", metavar="N", default="5", help="seeds for each point of the grid; 5 if not given")
-    parser.add_argument("--device", default="auto", help="auto, cpu, on all cores, or cuda")
+    parser.add_argument(
+        "--question",
+        metavar="NAME",
+        help=f"vary the settings of an experiment of the paper: {', '.join(SWEEP_PRESETS)}",
+    )
+    parser.add_argument("--seed", metavar="VALUE", help="first seed; default: 0")
+    parser.add_argument("--seeds", metavar="N", default="5", help="seeds per grid point; default: 5")
+    parser.add_argument("--device", default="auto", help="auto, cpu (all cores) or cuda")
     add_engine_options(parser)
-    parser.add_argument("--out", metavar="FILE", help="where the table of all runs goes: .csv or .parquet")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--out", metavar="FILE", help="write the table of all runs to a .csv or .parquet file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_sweep)
 
 
@@ -69,19 +73,21 @@ def _sweep(options: argparse.Namespace) -> None:
 
 
 def parse_sweep(options: argparse.Namespace) -> Sweep:
-    """The sweep that the options ask for; raises InvalidConfig, UnknownDataset or BadDataFile."""
+    """Return the sweep that the options describe; raises InvalidConfig, UnknownDataset or BadDataFile."""
     given = {name: values.split(",") for name in AXES if (values := getattr(options, name)) is not None}
     if options.question is not None and options.question not in SWEEP_PRESETS:
         raise InvalidConfig(f"question must be one of {', '.join(SWEEP_PRESETS)}, not {options.question!r}.")
-    asked = dict(SWEEP_PRESETS[options.question].axes) if options.question else {}
+    preset = dict(SWEEP_PRESETS[options.question].axes) if options.question else {}
     values = {name: [_value(name, text) for text in texts] for name, texts in given.items()}
-    axes = [(name, values.pop(name, asked.get(name))) for name in asked]  # what is given narrows the question down
-    axes += [(name, own) for name, own in values.items() if len(own) > 1]
-    settings = {name: own[0] for name, own in values.items() if len(own) == 1}
-    if "lambda_n" not in given and "lambda_n" not in asked:
+    axes = [(name, values.pop(name, preset.get(name))) for name in preset]  # an option replaces the preset values
+    axes += [(name, several) for name, several in values.items() if len(several) > 1]
+    settings = {name: single[0] for name, single in values.items() if len(single) == 1}
+    if "lambda_n" not in given and "lambda_n" not in preset:
         axes.append(LAMBDA_N_AXIS)
     settings |= {"dataset": options.dataset, "seed": options.seed}
-    return make_sweep(settings, [(name, list(own or ())) for name, own in axes], parse_int("seeds", options.seeds))
+    return make_sweep(
+        settings, [(name, list(several or ())) for name, several in axes], parse_int("seeds", options.seeds)
+    )
 
 
 def _value(name: str, text: str) -> str | None:
@@ -92,29 +98,29 @@ def _value(name: str, text: str) -> str | None:
 def _report(sweep: Sweep, table: pd.DataFrame) -> dict[str, Any]:
     points = []
     for number, point in enumerate(sweep.points):
-        own = table[table["point"] == number]
-        finished = own[own["failure"] == ""]
+        rows = table[table["point"] == number]
+        finished = rows[rows["failure"] == ""]
         points.append(
             {
                 "at": point.values,
                 "runs": len(finished),
                 "mean": {name: float(finished[name].mean()) for name in METRICS} if len(finished) else None,
                 "std": {name: float(finished[name].std(ddof=1)) for name in METRICS} if len(finished) > 1 else None,
-                "failures": sorted(set(own["failure"]) - {""}),
+                "failures": sorted(set(rows["failure"]) - {""}),
             }
         )
     return {"settings": sweep.settings, "seeds": sweep.seeds, "points": points, "left_out": sweep.left_out}
 
 
 def _as_text(sweep: Sweep, table: pd.DataFrame) -> str:
-    """A line a point: where it is, how many runs, mean ± standard deviation of each metric."""
+    """Format one line per grid point: its values, number of runs, mean ± standard deviation of three metrics."""
     names = [axis.name for axis in sweep.axes]
     lines = ["  ".join([*(f"{name:>14}" for name in names), "runs", *(f"{name:>15}" for name in METRICS[:3])])]
     for point in _report(sweep, table)["points"]:
-        place = [f"{'-' if point['at'][name] is None else point['at'][name]!s:>14}" for name in names]
+        values = [f"{'-' if point['at'][name] is None else point['at'][name]!s:>14}" for name in names]
         cells = []
         for name in METRICS[:3] if point["mean"] else ():
             spread = f" ± {point['std'][name]:.4f}" if point["std"] else ""
             cells.append(f"{point['mean'][name]:.4f}{spread}".rjust(15))
-        lines.append("  ".join([*place, f"{point['runs']:4}", *cells, *point["failures"]]))
+        lines.append("  ".join([*values, f"{point['runs']:4}", *cells, *point["failures"]]))
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The command `zero-shot`: meta-train on some classes, test on others, beside rivals that need no training."""
+"""The command `zero-shot`: meta-train on some classes and test on others, beside untrained references."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ SETTINGS = ("objective", "tasks", "rows", "normal_share", "steps", "learning_rat
 
 
 def add_parser(commands: Any) -> None:
-    """Declare the command and its options."""
-    parser = commands.add_parser("zero-shot", help="ACR: detect anomalies among classes that training never saw")
+    """Add the command and its options to the subparsers."""
+    parser = commands.add_parser("zero-shot", help="detect anomalies of classes that training never saw (ACR)")
     tables = ", ".join(CLASS_TABLES)
     parser.add_argument("--table", default="digits", metavar="NAME", help=f"{tables}, or the path of a file")
     parser.add_argument("--column", metavar="NAME", help=RULES["column"])
-    parser.add_argument("--held-out", metavar="A,B", help=f"{RULES['held_out']}; the last half unless given")
+    parser.add_argument("--held-out", metavar="A,B", help=f"{RULES['held_out']}; default: the last half")
     parser.add_argument("--meta", metavar="A,B", help=RULES["meta"])
     for name in SETTINGS:
         parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=RULES[name])
     parser.add_argument("--seed", default="0", metavar="N", help=RULES["seed"])
-    parser.add_argument("--seeds", default="5", metavar="N", help="how many seeds, counting up from --seed")
-    parser.add_argument("--class-counts", action="store_true", help="also train on 2, 3, … of the classes to train on")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument(
+        "--seeds", default="5", metavar="N", help="number of seeds, counting up from --seed; default: 5"
+    )
+    parser.add_argument("--class-counts", action="store_true", help="also train on 2, 3, … of the training classes")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_zero_shot)
 
 
@@ -42,7 +44,7 @@ def _zero_shot(options: argparse.Namespace) -> None:
     seeded = _configs(options)
     configs = [own for config in seeded for own in (smaller_class_sets(config) if options.class_counts else [config])]
 
-    # Torch takes seconds to load, and bad input needs none of it.
+    # Imported after the options are checked, since torch takes seconds to load.
     import torch
 
     from anoonly_core.runs.run import warm_up
@@ -62,12 +64,12 @@ def _zero_shot(options: argparse.Namespace) -> None:
     if options.class_counts:
         report["by_class_count"] = _by_class_count(results)
     if seeded[0].test_rows < SMALL_BATCH:
-        print(f"A batch of under {SMALL_BATCH} rows says little of its own statistics.", file=sys.stderr)
+        print(f"Batch statistics of fewer than {SMALL_BATCH} rows are unreliable: raise --test-rows.", file=sys.stderr)
     print(json.dumps(report, indent=1) if options.json else _as_text(report))
 
 
 def _configs(options: argparse.Namespace) -> list[ZeroShotConfig]:
-    """A config a seed; raises InvalidConfig, and what loading the table raises."""
+    """Return one config per seed; raises InvalidConfig and the errors of loading the table."""
     table = load_class_table(options.table, options.column)
     held_out, meta = (None if text is None else _names(text) for text in (options.held_out, options.meta))
     if held_out is None:
@@ -91,7 +93,7 @@ def _names(text: str) -> list[str]:
 
 
 def _report(results: list[ZeroShotResult]) -> dict[str, Any]:
-    """Mean AUCROC of each scorer over seeds, classes and draws, with its deviation over seeds and classes."""
+    """Return mean AUCROC per scorer over seeds, classes and draws, and its deviation over seeds and classes."""
 
     def of(name: str) -> dict[str, Any]:
         values = np.stack([getattr(result, name) for result in results]).mean(axis=4)  # [seeds, S, points, H]
@@ -113,10 +115,10 @@ def _report(results: list[ZeroShotResult]) -> dict[str, Any]:
 
 
 def _by_class_count(results: dict[ZeroShotConfig, ZeroShotResult]) -> dict[str, list[float]]:
-    """Mean AUCROC by batch statistics at each of RATIOS, by the number of classes trained on."""
+    """Return mean AUCROC of batch statistics at each of RATIOS, by the number of training classes."""
     counts = sorted({len(config.meta) for config in results})
-    own = {n: [found.by_ratio[0] for config, found in results.items() if len(config.meta) == n] for n in counts}
-    return {str(n): np.stack(values).mean(axis=(0, 2, 3)).tolist() for n, values in own.items()}
+    by_count = {n: [result.by_ratio[0] for config, result in results.items() if len(config.meta) == n] for n in counts}
+    return {str(n): np.stack(values).mean(axis=(0, 2, 3)).tolist() for n, values in by_count.items()}
 
 
 def _as_text(report: dict[str, Any]) -> str:

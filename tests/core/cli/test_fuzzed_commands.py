@@ -60,7 +60,7 @@ def test_a_command_that_does_not_come_back_is_a_hang_and_the_next_one_runs(runni
     [
         ("as asked", Said(0, "figures\n", "", "", (), 0.0)),
         ("silence", Said(0, "", "", "", (), 0.0)),
-        ("sentence", Said(2, "", "2 runs, 0 of them kept from before.\nThere is no file '. .csv'.\n", "", (), 0.0)),
+        ("sentence", Said(2, "", "2 runs, 0 of them already in the store.\nThere is no file '. .csv'.\n", "", (), 0.0)),
         ("traceback", Said(2, "", "Traceback (most recent call last):\nThere is no file x.\n", "", (), 0.0)),
         ("traceback", Said(2, "", "There is no file x.\n", "ValueError", (), 0.0)),
         ("traceback", Said(2, "", "There is no file x.\n", "", ("a stack failed",), 0.0)),

@@ -107,11 +107,13 @@ def test_rows_left_out_and_words_unknown_are_told(capsys: pytest.CaptureFixture[
     assert code == 0
     assert [line.split(",")[0] for line in out.splitlines()] == ["row", "0", "2", "4", "5"]
     assert err.splitlines() == [
-        "2 of 6 rows lack a value and are left out.",
-        "2 cells hold words that the detector was not fitted with, in kind: none of its words.",
+        "2 of 6 rows lack a value and are not scored.",
+        "2 cells hold words that the detector does not know, in kind: treated as no word.",
     ]
     Path("few.csv").write_text("b,kind\n1,z\n")
-    assert score(capsys, "model.safetensors", "few.csv")[2].startswith("1 cell holds a word that the detector was not")
+    assert score(capsys, "model.safetensors", "few.csv")[2].startswith(
+        "1 cell holds a word that the detector does not know"
+    )
 
 
 # What it refuses

@@ -70,7 +70,7 @@ def test_a_question_is_narrowed_down_by_what_is_given() -> None:
         (["--out", "table.xls"], r"--out must end in \.csv or \.parquet"),
         (["--out", "/no/such/folder/table.csv"], "There is no folder"),
         (["--workers", "0"], "workers must be"),
-        (["--workers", str(4 * cores() + 1)], "workers must be a whole number from 1 to .* each core"),
+        (["--workers", str(4 * cores() + 1)], "workers must be a whole number from 1 to .* per core"),
         (["--workers", "9" * 4000], r"workers must be .*, not 9{20}\."),
         (["--out", "a\0.csv"], "--out must name a file"),
         (["--out", "\ud800.csv"], "--out must name a file"),
@@ -84,7 +84,10 @@ def test_a_question_is_narrowed_down_by_what_is_given() -> None:
         ),
         (["--cluster", "tcp://127.0.0.1:9"], "No Dask scheduler answers"),
         (["--baseline", "PReNet", "--batch-size", "1,2"], "batch_size must be 4 or more"),
-        (["--batch-size", ",".join(map(str, range(1, 4002))), "--seeds", "5"], "a sweep has at most 20000"),
+        (
+            ["--batch-size", ",".join(map(str, range(1, 4002))), "--seeds", "5"],
+            "would have 40010 runs; reduce it to at most 20000",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(

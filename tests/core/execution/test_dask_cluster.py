@@ -116,7 +116,7 @@ def test_a_killed_sweep_and_a_killed_worker(tmp_path: Path, undisturbed: pd.Data
     os.kill(trainers_of(sweep.pid)[0], signal.SIGKILL)
     printed, said = sweep.communicate(timeout=PATIENCE_S)
     assert sweep.returncode == 0, said
-    assert f"40 runs, {len(before)} of them kept from before" in said
+    assert f"40 runs, {len(before)} of them already in the store" in said
     assert_whole(store, in_between, undisturbed)
     table = pd.read_csv(tmp_path / "sweep.csv")
     assert list(table["aucroc"]) == list(undisturbed["aucroc"]) and list(table["key"]) == list(undisturbed["key"])
@@ -124,7 +124,7 @@ def test_a_killed_sweep_and_a_killed_worker(tmp_path: Path, undisturbed: pd.Data
 
     sweep = start_sweep(tmp_path)
     printed_again, said = sweep.communicate(timeout=PATIENCE_S)
-    assert (printed_again, said) == (printed, "40 runs, 40 of them kept from before.\n"), "it trains what is kept"
+    assert (printed_again, said) == (printed, "40 runs, 40 of them already in the store.\n"), "it trains what is kept"
 
 
 # -- a cluster
