@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from anoonly_core.config import RunConfig
-from anoonly_core.errors import AnoOnlyError, EngineUnavailable, StoreUnavailable
+from anoonly_core.errors import AnoOnlyError, EngineUnavailable
 from anoonly_core.execution import tasks
 from anoonly_core.execution.job import Cancelled, JobProgress
 from anoonly_core.execution.plan import Plan, PlannedStack
@@ -271,10 +271,8 @@ def _add_outcomes(outcomes: list[tuple[str, Any]], store: Store, state: Executio
     runs, failures, store_problem, note = dict(state.runs), dict(state.failures), state.store_problem, state.note
     for key, outcome in outcomes:
         if isinstance(outcome, RunResult):
-            try:
-                store.put(outcome)
-            except StoreUnavailable as error:
-                store_problem = str(error)  # the result itself is fine
+            if not store.try_put(outcome):
+                store_problem = store.problem
             runs[key] = RunSummary.of(outcome)
             note = outcome.note or note
         else:

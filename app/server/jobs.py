@@ -1,7 +1,7 @@
-"""The server's work: submit, progress, cancel, reattach.
+"""The jobs of the server: request, watch, cancel and rejoin work in worker processes.
 
-One Jobs serves all sessions of a server. A run that several sessions ask for is trained once; a
-session that reloads finds its run by its key; a job that no session waits for any more is stopped.
+One `Jobs` serves all sessions. A run that several sessions request is trained once, and a session that reloads finds
+its run by key. A job that no session waits for is stopped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -24,141 +25,196 @@ from anoonly_core.execution import tasks
 from anoonly_core.execution.job import Cancelled, start_projector, start_trainer
 from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
 from anoonly_core.results.keys import run_key
-from anoonly_core.results.store import Store
+from anoonly_core.results.store import Store, default_store
 from app.server.result_cache import ResultCache
 
-__all__ = ["Job", "JobView", "Jobs", "dataset_key", "server_jobs"]
+__all__ = ["Job", "JobKind", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
-GRACE_S = 3.0  # for a page that is loaded anew, or a network that fails for a moment
+GRACE_S = 3.0  # a session may be absent this long, while its page reloads or its network fails
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 DATASET_KEY = "dataset "
+CRASHED = "The worker crashed, possibly out of memory. Try again."
 
 log = logging.getLogger(__name__)
 _starting = threading.Lock()
 
 
 def dataset_key(name: str) -> str:
-    """The key of a data set's download."""
+    """Return the job key of a data set's download."""
     return f"{DATASET_KEY}{name}"
+
+
+class JobKind(Enum):
+    """What a job produces. Projections run in processes of their own, all other jobs in the trainers."""
+
+    RUNS = "runs"
+    WORKER_RESULT = "worker result"
+    POINTS = "points"
+    DOWNLOADS = "downloads"
+
+
+PAGE_KINDS = (JobKind.RUNS, JobKind.WORKER_RESULT, JobKind.POINTS)
 
 
 @dataclass(eq=False)
 class Job:
-    """One piece of work in a worker process, and the sessions that wait for it.
+    """One task in a worker process, and the sessions that wait for it.
 
-    kind: runs, films, points or data. stored: whether points outlive the server. abandoned: since when none of
-    the sessions is there any more, by the monotonic clock.
+    Parameters
+    ----------
+    number
+        Increases with each job.
+    kind
+        What the job produces.
+    keys
+        The keys of its results.
+    task
+        The call in the worker process.
+    sessions
+        The sessions that wait for it.
+    stored
+        Whether its projection goes into the store, and so survives the server.
+    abandoned_s
+        When the last of its sessions was found gone, by the monotonic clock; None while one is active.
     """
 
     number: int
-    kind: str
+    kind: JobKind
     keys: tuple[str, ...]
     task: Task
     sessions: set[str] = field(default_factory=set)
     stored: bool = True
-    abandoned: float | None = None
+    abandoned_s: float | None = None
 
 
 @dataclass(frozen=True)
 class JobView:
-    """What a session sees of its unfinished work: `ahead` jobs come first, or the slowest has done so much."""
+    """Progress of unfinished work: `ahead` jobs to wait for, or else `done` of `total` of the slowest job."""
 
     ahead: int
     done: int
     total: int
 
 
-class Jobs(ResultCache):
-    """The server's worker processes, what they are at and what they have finished.
+class Jobs:
+    """The server's worker processes, their jobs, and the cache of their results.
 
-    is_here: whether a session still lives. on_busy: told how many trainers are at work, at each change.
+    All methods return at once, except `close`, and may be called from any thread. Failed work is not tried again
+    until its failure is forgotten.
+
+    Parameters
+    ----------
+    store
+        The run store; by default that of the cache folder.
+    cores
+        The number of training processes; by default the cores that this process may use.
     """
 
     def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
-        super().__init__(store)
+        self.store = store or default_store()
+        self.results = ResultCache(self.store, self._is_pending)
         self.is_session_active: Callable[[str], bool] = lambda session: True
-        self.on_busy_change: Callable[[int], None] = lambda processes: None
+        self.on_busy_change: Callable[[int], None] = lambda processes: None  # called with the number of busy trainers
         self.cores = cores or machine.cores()
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._active: dict[str, Job] = {}
+        self._active: dict[str, Job] = {}  # queued or running, by each of its keys
         self.trainers = WorkerPool(self.cores, start_trainer)
         self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
 
-    # -- what a session asks for
+    # -- what a session requests
 
     def request_runs(self, session: str, groups: Iterable[Sequence[RunConfig]]) -> None:
-        """See to it that these runs are finished, running or queued; each group trains as one stack.
+        """Queue the runs that are neither finished, queued nor running, one job per group.
 
-        Work that the session wanted before and no longer wants is given up.
+        Runs that the session requested before and does not request now are released.
+
+        Parameters
+        ----------
+        session
+            The session that waits for the runs.
+        groups
+            Runs that train together. Their results arrive together.
         """
         with self._lock:
-            wanted: set[str] = set()
+            requested: set[str] = set()
             for group in groups:
                 keys = {run_key(config): config for config in group}
-                wanted |= keys.keys()
+                requested |= keys.keys()
                 self._join(session, keys)
-                missing = {key: config for key, config in keys.items() if self._is_missing(key, self.result)}
+                missing = {key: config for key, config in keys.items() if self._is_missing(key, self.results.run)}
                 if missing:
-                    self._submit(session, "runs", tuple(missing), tasks.train_runs, list(missing.values()))
-            self._leave(session, "runs", keep=wanted)
+                    self._submit(session, JobKind.RUNS, tuple(missing), tasks.train_runs, list(missing.values()))
+            self._leave(session, JobKind.RUNS, keep=requested)
 
     def request_points(
         self, session: str, projector: str, features: Mapping[str, np.ndarray], stored: bool = True
     ) -> None:
-        """See to it that these projections, features by key, are finished, running or queued.
+        """Queue the projections that are neither finished, queued nor running, one job each.
 
-        stored: whether they are kept in the store too, which those of a user's own table are not. Ones that the
-        session wanted before and that have not begun are given up.
+        Projections that the session requested before and does not request now are released.
+
+        Parameters
+        ----------
+        session
+            The session that waits for the projections.
+        projector
+            The name of the projector.
+        features
+            Float [rows, columns] by key.
+        stored
+            Whether the projections go into the store too; those of uploaded tables must not.
         """
         with self._lock:
             self._join(session, features)
             for key, table in features.items():
-                if self._is_missing(key, self.points):
-                    self._submit(session, "points", (key,), tasks.project_features, table, projector, stored=stored)
-            self._leave(session, "points", keep=set(features))
+                if self._is_missing(key, self.results.points):
+                    arguments = (tasks.project_features, table, projector)
+                    self._submit(session, JobKind.POINTS, (key,), *arguments, stored=stored)
+            self._leave(session, JobKind.POINTS, keep=set(features))
 
     def request_worker_result(self, session: str, key: str, function: Callable[..., Any], *arguments: Any) -> None:
-        """See to it that what this function of `worker` makes is finished, running or queued.
+        """Queue a task unless its value is finished, queued or running under this key.
 
-        It is kept in memory only, for it is made again in seconds. Another film that the session wanted
-        before is given up.
+        The value is kept in memory only. Another worker result that the session requested before is released.
         """
         with self._lock:
             self._join(session, (key,))
-            if self._is_missing(key, self.worker_result):
-                self._submit(session, "worker results", (key,), function, *arguments)
-            self._leave(session, "worker results", keep={key})
+            if self._is_missing(key, self.results.worker_result):
+                self._submit(session, JobKind.WORKER_RESULT, (key,), function, *arguments)
+            self._leave(session, JobKind.WORKER_RESULT, keep={key})
 
     def request_downloads(self, session: str, names: Sequence[str]) -> None:
-        """See to it that these data sets are being downloaded, one job for all that are not yet; see dataset_key."""
+        """Queue one job that downloads the data sets that no job downloads yet, after any failure too."""
         keys = {dataset_key(name): name for name in names}
         with self._lock:
-            self.forget_failures(keys)
+            self.results.forget_failures(keys)
             self._join(session, keys)
             if missing := {key: name for key, name in keys.items() if key not in self._active}:
-                self._submit(session, "data", tuple(missing), tasks.download_datasets, list(missing.values()))
+                self._submit(
+                    session, JobKind.DOWNLOADS, tuple(missing), tasks.download_datasets, list(missing.values())
+                )
 
-    def release(self, session: str, kinds: Iterable[str] = ("runs", "worker results", "points")) -> None:
-        """The session waits for nothing of these kinds any more; what no other session waits for is stopped.
+    def release(self, session: str, kinds: Iterable[JobKind] = PAGE_KINDS) -> None:
+        """Remove the session from jobs of these kinds, and stop those that no other session waits for.
 
-        Downloads, "data", must be named: they outlive the page that asked for them.
+        Downloads must be named: they outlive the page that requested them.
         """
         with self._lock:
             for kind in kinds:
                 self._leave(session, kind, keep=set())
 
     def abort(self, key: str, sentence: str) -> None:
-        """Stop the work with this key for all who wait for it, as one that failed for this reason."""
+        """Stop the job with this key for all sessions, as one that failed with this sentence."""
         with self._lock:
-            self._failures.put(key, sentence)
+            self.results.put_failure(key, sentence)
             if (job := self._active.get(key)) is not None:
                 self._stop(job)
 
     # -- what a session sees
 
     def view(self, keys: Iterable[str]) -> JobView | None:
-        """How far the unfinished work among these keys has come; None when nothing is under way."""
+        """Return the progress of the unfinished work among these keys; None if there is none."""
         with self._lock:
             self._stop_abandoned()
             jobs = {job for key in keys if (job := self._active.get(key)) is not None}
@@ -168,108 +224,110 @@ class Jobs(ResultCache):
                 slowest = min(started, key=lambda progress: progress.done / max(progress.total, 1))
                 return JobView(ahead=0, done=slowest.done, total=slowest.total)
             first = min(jobs, key=lambda job: job.number)
-            pool, workers = (
-                (("points",), PROJECTORS)
-                if first.kind == "points"
-                else (("runs", "worker results", "data"), self.cores)
-            )
-            earlier = {job for job in self._active.values() if job.kind in pool and job.number < first.number}
+            pool = self._pool(first.kind)
+            earlier = {
+                job for job in self._active.values() if self._pool(job.kind) is pool and job.number < first.number
+            }
+            workers = PROJECTORS if first.kind is JobKind.POINTS else self.cores
             return JobView(ahead=max(0, len(earlier) - workers + 1), done=0, total=0)
 
     def downloads(self, session: str | None = None) -> list[str]:
-        """The data sets that are being downloaded for this session, or for any."""
+        """Return the names of the data sets that download for this session, or for any session if None."""
         with self._lock:
             return [
                 key.removeprefix(DATASET_KEY)
                 for key, job in self._active.items()
-                if job.kind == "data" and (session is None or session in job.sessions)
+                if job.kind is JobKind.DOWNLOADS and (session is None or session in job.sessions)
             ]
 
     def adopt_downloads(self, session: str) -> None:
-        """Let this session wait for downloads whose sessions are all gone, so that somebody can cancel them."""
+        """Add this session to downloads whose sessions are all gone, so that it can cancel them."""
         with self._lock:
             for job in self._active.values():
-                if job.kind == "data" and not any(self.is_session_active(other) for other in job.sessions):
+                if job.kind is JobKind.DOWNLOADS and not any(self.is_session_active(other) for other in job.sessions):
                     job.sessions.add(session)
 
     def busy(self) -> int:
-        """How many trainers are at work."""
+        """Return the number of trainers that runs and worker results keep busy."""
+        kinds = (JobKind.RUNS, JobKind.WORKER_RESULT)
         with self._lock:
-            return min(
-                self.cores, len({job for job in self._active.values() if job.kind in ("runs", "worker results")})
-            )
+            return min(self.cores, len({job for job in self._active.values() if job.kind in kinds}))
 
     def close(self) -> None:
-        """Stop all worker processes."""
-        for workers in (self.trainers, self.projectors):
-            workers.close()
+        """Kill all worker processes and wait for their end."""
+        for pool in (self.trainers, self.projectors):
+            pool.close()
 
     # -- inside
 
-    def is_pending(self, key: str) -> bool:
-        """Whether a worker is at it, or will be."""
+    def _pool(self, kind: JobKind) -> WorkerPool:
+        return self.projectors if kind is JobKind.POINTS else self.trainers
+
+    def _is_pending(self, key: str) -> bool:
         return key in self._active
 
     def _is_missing(self, key: str, find: Callable[[str], object]) -> bool:
-        return key not in self._active and key not in self._failures and find(key) is None
+        return key not in self._active and self.results.failure(key) is None and find(key) is None
 
     def _join(self, session: str, keys: Iterable[str]) -> None:
+        """Add the session to the jobs with these keys."""
         for key in keys:
             if key in self._active:
                 self._active[key].sessions.add(session)
 
-    def _leave(self, session: str, kind: str, keep: set[str]) -> None:
+    def _leave(self, session: str, kind: JobKind, keep: set[str]) -> None:
+        """Remove the session from its jobs of this kind, except those with a key in `keep`."""
         for job in set(self._active.values()):
-            if job.kind == kind and session in job.sessions and not keep.intersection(job.keys):
+            if job.kind is kind and session in job.sessions and not keep.intersection(job.keys):
                 job.sessions = {other for other in job.sessions if other != session and self.is_session_active(other)}
                 if not job.sessions:
                     self._stop(job)
 
     def _stop_abandoned(self) -> None:
-        """Give up the work of sessions that are gone, for whoever waits behind it; downloads outlive their pages."""
-        now = time.monotonic()
+        """Stop the jobs whose sessions have all been gone for 3 s, so that the queue moves on; not downloads."""
+        now_s = time.monotonic()
         for job in set(self._active.values()):
-            if job.kind == "data" or any(self.is_session_active(session) for session in job.sessions):
-                job.abandoned = None
-            elif job.abandoned is None:
-                job.abandoned = now
-            elif now - job.abandoned > GRACE_S:
+            if job.kind is JobKind.DOWNLOADS or any(self.is_session_active(session) for session in job.sessions):
+                job.abandoned_s = None
+            elif job.abandoned_s is None:
+                job.abandoned_s = now_s
+            elif now_s - job.abandoned_s > GRACE_S:
                 self._stop(job)
 
     def _stop(self, job: Job) -> None:
-        """Ask a job to stop before it begins or at its next epoch, and end a trainer's process if it does not.
+        """Stop a job at its next check, and kill its trainer if it goes on for 2 s.
 
-        A projection that has begun goes on: it cannot be asked, and its process took long to warm.
+        A running projection goes on: it never checks, and its process took long to warm.
         """
-        if job.kind == "points" and job.task.running:
+        if job.kind is JobKind.POINTS and job.task.running:
             return
         for key in job.keys:
             self._active.pop(key, None)
         self.on_busy_change(self.busy())
-        workers = self.projectors if job.kind == "points" else self.trainers
-        workers.stop(job.task, insist=job.kind != "points")
+        self._pool(job.kind).stop(job.task, insist=job.kind is not JobKind.POINTS)
 
     def _submit(
         self,
         session: str,
-        kind: str,
+        kind: JobKind,
         keys: tuple[str, ...],
         function: Callable[..., Any],
         *arguments: Any,
         stored: bool = True,
     ) -> None:
-        """Have a function of `worker` called, for these keys."""
-        workers = self.projectors if kind == "points" else self.trainers
-        job = Job(next(self._numbers), kind, keys, workers.schedule(function, *arguments), {session}, stored)
+        """Schedule a task whose value belongs to these keys."""
+        task = self._pool(kind).schedule(function, *arguments)
+        job = Job(next(self._numbers), kind, keys, task, {session}, stored)
         for key in keys:
             self._active[key] = job
         self.on_busy_change(self.busy())
-        job.task.future.add_done_callback(lambda future: self._done(job))
+        job.task.future.add_done_callback(lambda future: self._finish(job))
 
-    def _done(self, job: Job) -> None:
+    def _finish(self, job: Job) -> None:
+        """Take the value or the failure of a job that has ended; called in the thread of its worker."""
         sentence, failed = None, job.keys
         try:
-            self._take_in(job.kind, job.keys[0], job.task.result(), job.stored)
+            self._take_value(job)
         except Cancelled:
             log.debug("job %d was stopped", job.number)
         except FetchIncomplete as error:
@@ -277,22 +335,35 @@ class Jobs(ResultCache):
         except AnoOnlyError as error:
             sentence = str(error)
         except WorkerDied:
-            sentence = "The worker process ended unexpectedly, perhaps for want of memory: try again."
+            sentence = CRASHED
         except Exception as error:
             log.exception("job %d failed", job.number)
-            sentence = f"This run failed for a reason that the server's log tells ({type(error).__name__})."
+            sentence = f"The run failed ({type(error).__name__}); see the server log."
         with self._lock:
             for key in job.keys:
                 if self._active.get(key) is job:
                     del self._active[key]
                 if sentence is not None and key in failed:
-                    self._failures.put(key, sentence)
+                    self.results.put_failure(key, sentence)
         self.on_busy_change(self.busy())
+
+    def _take_value(self, job: Job) -> None:
+        """Put the value of a job into the cache; raise the error of its task."""
+        value = self.results.unwrap(job.task.result())
+        match job.kind:
+            case JobKind.RUNS:
+                self.results.put_runs(value)
+            case JobKind.WORKER_RESULT:
+                self.results.put_worker_result(job.keys[0], value)
+            case JobKind.POINTS:
+                self.results.put_points(job.keys[0], value, job.stored)
+            case JobKind.DOWNLOADS:  # the data set is in the cache folder
+                pass
 
 
 def server_jobs() -> Jobs:
-    """The worker processes: one set for all sessions of this server."""
-    with _starting:  # two first sessions may come at once
+    """Return the jobs of this server, one object for all sessions; its processes start on the first call."""
+    with _starting:  # two sessions may come first at once
         return _jobs()
 
 

@@ -1,115 +1,123 @@
-"""What the server's work came to, by key: remembered, stored, or shipped with the product."""
+"""Results of the server's jobs by key: in memory, in the run store, or shipped with the product."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from anoonly_core.errors import StoreUnavailable
 from anoonly_core.execution.job import StoredOutcome
 from anoonly_core.lru import LRU
 from anoonly_core.paths import ASSETS
 from anoonly_core.projection import project
 from anoonly_core.results.result import RunResult, from_bytes
-from anoonly_core.results.store import Store, default_store
+from anoonly_core.results.store import Store
 
 __all__ = ["SHIPPED", "ResultCache"]
 
-REMEMBERED = 160  # of about 0.15 MB each, and in the store for longer
-REMEMBERED_FILMS = 16  # of up to a few MB each
+MAX_RESULTS = 160  # about 0.15 MB each
+MAX_WORKER_RESULTS = 16  # up to a few MB each
+MAX_FAILURES = 160
 SHIPPED = ASSETS / "first_light"
-
-log = logging.getLogger(__name__)
 
 
 class ResultCache:
-    """Runs, projections and films that are finished, and why others failed; all sessions and workers share it.
+    """Finished runs, projections and worker results, and the failures of others; shared by all sessions.
 
-    unkept: why the latest result could not be kept in the store, "" where it was.
+    All methods may be called from any thread.
+
+    Parameters
+    ----------
+    store
+        The run store, searched for what is not in memory.
+    is_pending
+        A function of a key: whether a job for it is queued or runs. The store is not searched meanwhile.
     """
 
-    def __init__(self, store: Store | None = None) -> None:
-        self.store = store or default_store()
-        self.store_problem = ""
-        self._finished = LRU[RunResult | np.ndarray](REMEMBERED)
-        self._films = LRU[Any](REMEMBERED_FILMS)
-        self._failures = LRU[str](REMEMBERED)
+    def __init__(self, store: Store, is_pending: Callable[[str], bool] = lambda key: False) -> None:
+        self.store = store
+        self.store_problem = ""  # why the latest result could not be stored, "" if it was
+        self._is_pending = is_pending
+        self._results = LRU[RunResult | np.ndarray](MAX_RESULTS)
+        self._worker_results = LRU[Any](MAX_WORKER_RESULTS)
+        self._failures = LRU[str](MAX_FAILURES)
 
-    def is_pending(self, key: str) -> bool:
-        """Whether this is being made, so that it is not looked for in the store."""
-        return False
-
-    def result(self, key: str) -> RunResult | None:
-        """A finished run: from memory, the store or the results that are shipped with the product."""
-        found = self._recall(key, lambda key: self.store.get(key) or _shipped(key))
-        return found if isinstance(found, RunResult) else None
+    def run(self, key: str) -> RunResult | None:
+        """Return a finished run from memory, the store or the shipped results; None if there is none."""
+        result = self._find(key, lambda key: self.store.get(key) or _shipped(key))
+        return result if isinstance(result, RunResult) else None
 
     def points(self, key: str) -> np.ndarray | None:
-        """A finished projection [rows, 2]."""
-        found = self._recall(key, lambda key: (self.store.get_arrays(key, "points") or {}).get("points"))
-        return found if isinstance(found, np.ndarray) and found.shape[1:] == (2,) else None
+        """Return a finished projection, [rows, 2], from memory or the store; None if there is none."""
+        points = self._find(key, lambda key: (self.store.get_arrays(key, "points") or {}).get("points"))
+        return points if isinstance(points, np.ndarray) and points.shape[1:] == (2,) else None
 
     def points_now(self, key: str, features: np.ndarray, projector: str) -> np.ndarray:
-        """A projection that is quick enough not to need a worker, such as PCA."""
-        found = self.points(key)
-        if found is None:
-            found = project(features, projector)
-            self._finished.put(key, found)
-        return found
+        """Return a projection, [rows, 2], computing a missing one in this thread; for fast projectors such as PCA."""
+        points = self.points(key)
+        if points is None:
+            points = project(features, projector)
+            self._results.put(key, points)
+        return points
 
     def worker_result(self, key: str) -> Any:
-        """What was made for `want_film`, None where it is not there."""
-        return self._films.get(key)
+        """Return the value of a finished task of `Jobs.request_worker_result`; None if there is none in memory."""
+        return self._worker_results.get(key)
 
     def failure(self, key: str) -> str | None:
-        """Why work with this key failed, in one sentence."""
+        """Return the sentence that says why the job for this key failed; None if it did not."""
         return self._failures.get(key)
 
+    def put_runs(self, results: Iterable[RunResult]) -> None:
+        """Add finished runs in memory; their worker has stored them."""
+        for result in results:
+            self._results.put(result.key, result)
+
+    def put_points(self, key: str, points: np.ndarray, stored: bool) -> None:
+        """Add a projection, [rows, 2], in memory and, if stored is true, in the store."""
+        self._results.put(key, points)
+        if stored:
+            self.store.try_put_arrays(key, "points", {"points": points})
+            self.store_problem = self.store.problem
+
+    def put_worker_result(self, key: str, value: Any) -> None:
+        """Add the value of a finished task in memory."""
+        self._worker_results.put(key, value)
+
+    def put_failure(self, key: str, sentence: str) -> None:
+        """Remember why the job for this key failed."""
+        self._failures.put(key, sentence)
+
+    def unwrap(self, outcome: Any) -> Any:
+        """Return the results within a StoredOutcome and note its store problem; return any other value as it is."""
+        if isinstance(outcome, StoredOutcome):
+            self.store_problem = outcome.store_problem
+            return outcome.outcome
+        return outcome
+
     def forget_worker_result(self, key: str) -> None:
-        """Let what was made under this key be made again."""
-        self._films.remove(key)
+        """Remove the worker result of this key, so that it can be requested again."""
+        self._worker_results.remove(key)
 
     def forget_failures(self, keys: Iterable[str]) -> None:
-        """Let failed work be tried again."""
+        """Remove the failures of these keys, so that their jobs can be tried again."""
         for key in keys:
             self._failures.remove(key)
 
-    def _take_in(self, kind: str, key: str, outcome: Any, stored: bool) -> None:
-        """Remember what a worker hands back for its first key; a projection goes into the store here, not there."""
-        if isinstance(outcome, StoredOutcome):
-            outcome, self.store_problem = outcome.outcome, outcome.store_problem
-        if kind == "worker results":
-            self._films.put(key, outcome)
-        elif isinstance(outcome, list):
-            for result in outcome:
-                self._finished.put(result.key, result)
-        elif isinstance(outcome, np.ndarray):
-            self._finished.put(key, outcome)
-            if stored:
-                self._keep_points(key, outcome)
-
-    def _keep_points(self, key: str, points: np.ndarray) -> None:
-        try:
-            self.store.put_arrays(key, "points", {"points": points})
-        except StoreUnavailable as error:
-            log.warning("%s", error)
-        self.store_problem = self.store.problem
-
-    def _recall(self, key: str, read: Callable[[str], Any]) -> Any:
-        known = self._finished.get(key)
-        if known is not None or self.is_pending(key):
+    def _find(self, key: str, read: Callable[[str], Any]) -> Any:
+        """Return a value from memory, else what `read` returns, which is then remembered."""
+        known = self._results.get(key)
+        if known is not None or self._is_pending(key):
             return known
-        found = read(key)
-        if found is not None:
-            self._finished.put(key, found)
-        return found
+        value = read(key)
+        if value is not None:
+            self._results.put(key, value)
+        return value
 
 
 def _shipped(key: str) -> RunResult | None:
-    """A result that comes with the product, so that the first page is full at once."""
+    """Return a run that ships with the product, so that the first page is complete at once; None if there is none."""
     path = SHIPPED / f"{key}.npz"
     if not path.is_file():
         return None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from anoonly_core.data.catalogue import DATASETS, find
-from app.server.jobs import Jobs, JobView, dataset_key
+from app.server.jobs import JobKind, Jobs, JobView, dataset_key
 from app.text.labels import MEGABYTE
 from app.widgets import notices
 from app.widgets.progress import POLL_S, progress_row
@@ -39,7 +39,7 @@ def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
     bar, cancel = progress_row()
     jobs.adopt_downloads(session)
     if set(names) & set(jobs.downloads(session)):
-        cancel.button("Cancel", key="cancel_download", on_click=jobs.release, args=(session, ["data"]))
+        cancel.button("Cancel", key="cancel_download", on_click=jobs.release, args=(session, [JobKind.DOWNLOADS]))
     keys = [dataset_key(name) for name in names]
     before = here = _here(names)
     while here == before and (view := jobs.view(keys)) is not None:
@@ -57,7 +57,7 @@ def download_size(name: str) -> int | None:
 
 def draw_failures(names: Sequence[str], jobs: Jobs) -> None:
     """Say why data sets could not be downloaded, each sentence once."""
-    for sentence in dict.fromkeys(jobs.failure(dataset_key(name)) for name in names):
+    for sentence in dict.fromkeys(jobs.results.failure(dataset_key(name)) for name in names):
         if sentence is not None:
             notices.error(sentence)
 

@@ -44,7 +44,7 @@ class ComparisonRuns:
         """The results of A and B for the leading seeds that both have; None before the first."""
         pairs = []
         for a, b in zip(self.keys[: len(self.a)], self.keys[len(self.a) :], strict=True):
-            pair = jobs.result(a), jobs.result(b)
+            pair = jobs.results.run(a), jobs.results.run(b)
             if pair[0] is None or pair[1] is None:
                 break
             pairs.append(pair)
@@ -98,9 +98,9 @@ def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = ""
 
 def draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:
     """Say why runs failed, once each, and offer to try again; False where none has."""
-    failures = {sentence for key in keys if (sentence := jobs.failure(key))}
+    failures = {sentence for key in keys if (sentence := jobs.results.failure(key))}
     if failures:
         with place.container():
             notices.error(" ".join(sorted(failures)))
-            st.button("Try again", on_click=jobs.forget_failures, args=(keys,))
+            st.button("Try again", on_click=jobs.results.forget_failures, args=(keys,))
     return bool(failures)

@@ -25,13 +25,14 @@ def begin_page() -> tuple[Jobs, str]:
     table_owners.server_table_owners().note_presence(table_owners.owner(), session)
     if complaint := notices.queued_error():
         notices.error(complaint)
-    st.session_state.store_problem = jobs.store_problem
-    if jobs.store_problem:
-        notices.warning(jobs.store_problem)
+    st.session_state.store_problem = jobs.results.store_problem
+    if jobs.results.store_problem:
+        notices.warning(jobs.results.store_problem)
     return jobs, session
 
 
 def finish_page() -> None:
     """Begin the page anew where results could not be kept, or can be again, since it began: it says so on top."""
-    if st.session_state.get("store_problem", server_jobs().store_problem) != server_jobs().store_problem:
+    problem = server_jobs().results.store_problem
+    if st.session_state.get("store_problem", problem) != problem:
         st.rerun()

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.server.jobs import Jobs
+from app.server.jobs import JobKind, Jobs
 from app.widgets.progress import POLL_S, draw_failures, draw_job_progress, progress_row
 
 __all__ = ["TimeLimit", "await_worker_result"]
@@ -40,19 +40,19 @@ def await_worker_result(
     """
     status = st.empty()  # always there, so that what follows keeps its place and stays in sight, grayed
     if st.session_state.get("cancelled_film") == key:
-        jobs.release(session, ["worker results"])
+        jobs.release(session, [JobKind.WORKER_RESULT])
         with status.container(horizontal=True, vertical_alignment="center"):
             st.warning("Cancelled.")
             st.button("Begin again", key=f"{name}_again", on_click=st.session_state.pop, args=("cancelled_film",))
         return None
     jobs.request_worker_result(session, key, function, *arguments)
-    if (found := jobs.worker_result(key)) is not None:
+    if (found := jobs.results.worker_result(key)) is not None:
         return found
     with status.container():
         bar, cancel = progress_row()
         cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"cancelled_film": key})
     waiting_since = time.monotonic()
-    while (found := jobs.worker_result(key)) is None:
+    while (found := jobs.results.worker_result(key)) is None:
         view = jobs.view([key])
         if view is not None and view.ahead:
             waiting_since = time.monotonic()

@@ -130,6 +130,6 @@ def xgbod(server: None, shipped: tuple[list[RunResult], list[RunResult]]) -> Run
         history=NO_HISTORY,
     )
     jobs = jobs_module.server_jobs()
-    jobs.forget_failures([result.key])
-    jobs._finished.put(result.key, result)
+    jobs.results.forget_failures([result.key])
+    jobs.results.put_runs([result])
     return result

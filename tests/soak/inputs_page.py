@@ -217,7 +217,7 @@ def still() -> Iterator[None]:
 
     def give_up(self: Jobs, session: str, kind: str, keys: Sequence[str], *others: Any, **more: Any) -> None:
         for key in keys:
-            self._failures.put(key, STILL)
+            self.results.put_failure(key, STILL)
 
     with ExitStack() as stack:
         stack.enter_context(patch.object(Jobs, "_submit", give_up))

@@ -113,7 +113,7 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
     """Draw the suspicion of the pool, then train without the suspicious rows and draw the outcome."""
     remove = configs[0].remove
     key = " ".join(pool_scores_key(config) for config in configs)
-    suspicions: list[PoolScores] | None = jobs.worker_result(key) or await_worker_result(
+    suspicions: list[PoolScores] | None = jobs.results.worker_result(key) or await_worker_result(
         jobs, session, key, "Scoring the pool, epoch", tasks.score_pools, configs, name="suspicion"
     )
     if suspicions is None:

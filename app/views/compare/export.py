@@ -16,7 +16,7 @@ from anoonly_core.results.keys import detector_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import detector_script, file_name, score_command
 from app.charts.pair import Pair
-from app.server.jobs import Jobs
+from app.server.jobs import JobKind, Jobs
 from app.text.verdict import describe_run
 from app.views.compare.report import ReportInput, report_html
 from app.widgets.worker_result import await_worker_result
@@ -52,7 +52,7 @@ def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
             st.caption(describe_run(run.config, other_run.config))
         config = run.config
         if config.baseline == "XGBOD":
-            jobs.release(session, ["worker results"])
+            jobs.release(session, [JobKind.WORKER_RESULT])
             st.info(NO_DETECTOR)
             return
         button_slot = st.empty()
@@ -123,8 +123,8 @@ def _fit_detector(
         None until the button is pressed, and if the job fails or is canceled. Waits while the job runs.
     """
     key = detector_key(run.config)
-    if st.session_state.get("detector_asked") != key and jobs.worker_result(key) is None:
-        jobs.release(session, ["worker results"])
+    if st.session_state.get("detector_asked") != key and jobs.results.worker_result(key) is None:
+        jobs.release(session, [JobKind.WORKER_RESULT])
         with button_slot.container(horizontal=True, vertical_alignment="center"):
             request = {"detector_asked": key}
             st.button("Fit detector", on_click=st.session_state.update, kwargs=request, type="primary")

@@ -148,7 +148,11 @@ class _Maps:
         maps = {}
         for title, key, features, sample in self.wanted(projector):
             is_immediate = projector == "pca"
-            points = self.jobs.points_now(key, features, projector) if is_immediate else self.jobs.points(key)
+            points = (
+                self.jobs.results.points_now(key, features, projector)
+                if is_immediate
+                else self.jobs.results.points(key)
+            )
             maps[key] = charts.RowMap(title, points, sample.role, self.dataset.row_ids[sample.rows])
         return maps
 
@@ -167,7 +171,7 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
         features_by_key = {key: features for _, key, features, _ in maps.wanted(projector)}
         jobs.request_points(session, projector, features_by_key, stored=not is_upload_name(maps.pair.b.config.dataset))
     panels = maps.panels(projector)
-    errors = [error for key in panels if (error := jobs.failure(key))]
+    errors = [error for key in panels if (error := jobs.results.failure(key))]
     event = st.plotly_chart(
         charts.points_figure(
             list(panels.values()),
@@ -187,7 +191,9 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
     if selected != st.session_state.get("selected_rows", []):
         st.session_state.selected_rows = selected
         st.rerun(scope="fragment")
-    return selected, [key for key, panel in panels.items() if panel.points is None and jobs.failure(key) is None]
+    return selected, [
+        key for key, panel in panels.items() if panel.points is None and jobs.results.failure(key) is None
+    ]
 
 
 def _panel_title(result: RunResult, side: Side) -> str:
@@ -201,6 +207,6 @@ def _panel_title(result: RunResult, side: Side) -> str:
 @st.fragment(run_every=FOLLOW_S)
 def _follow_points(jobs: Jobs, keys: list[str]) -> None:
     """Rerun the page when a projection is finished or has failed."""
-    if any(jobs.points(key) is not None or jobs.failure(key) for key in keys):
+    if any(jobs.results.points(key) is not None or jobs.results.failure(key) for key in keys):
         st.rerun()
     st.caption("Computing the projection; you can use the page in the meantime.")

@@ -161,7 +161,7 @@ def _draw_map(
     ranked: Ranking, key: str, trained: bool, read: ParsedTable, ranks: np.ndarray, judged: dict[int, bool], jobs: Jobs
 ) -> set[int]:
     """The rows as points; returns those that are selected."""
-    points = jobs.points_now(hidden_points_key(key, "pca"), ranked.hidden, "pca")
+    points = jobs.results.points_now(hidden_points_key(key, "pca"), ranked.hidden, "pca")
     event = st.plotly_chart(
         label_map_figure(points, read.file_rows[ranked.rows], ranks[ranked.rows], judged),
         key=f"label_map_{st.session_state.get('label_round', 0)}",

@@ -195,7 +195,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
     keys = {run.key: hidden_points_key(run.key, MAP) for run in runs}
     tables = {keys[run.key]: run.sample.hidden for run in runs}
     jobs.request_points(session, MAP, tables)
-    found = {run: points for run, key in keys.items() if (points := jobs.points(key)) is not None}
+    found = {run: points for run, key in keys.items() if (points := jobs.results.points(key)) is not None}
     bar = Bar(status)
     while len(found) < len(keys):
         if draw_failures(list(tables), jobs, status):
@@ -204,7 +204,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
         if jobs.view(tables) is None:
             jobs.request_points(session, MAP, tables)
         time.sleep(POLL_S)
-        found = {run: points for run, key in keys.items() if (points := jobs.points(key)) is not None}
+        found = {run: points for run, key in keys.items() if (points := jobs.results.points(key)) is not None}
     return found
 
 

@@ -122,13 +122,15 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
                 limit=TOO_LONG,
             )
             if found is None:
-                jobs.forget_failures([key])  # a fault was said; another choice, or the same one again, starts anew
+                jobs.results.forget_failures(
+                    [key]
+                )  # a fault was said; another choice, or the same one again, starts anew
                 _draw_head(look)
                 _draw_removal(table)
                 return
             settled = uploads.get(table.name)
             if settled.get_schema() != reading:  # made before, and read otherwise since
-                jobs.forget_worker_result(key)
+                jobs.results.forget_worker_result(key)
                 st.rerun()
         sentence.markdown(f"##### {table_sentence(settled)}")
         st.markdown("\n".join(f"- {said}" for said in reading_sentences(settled)))

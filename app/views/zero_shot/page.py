@@ -47,7 +47,7 @@ def _key(choice: ZeroShotChoice, kind: str) -> str:
 def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
     key, configs = _key(choice, "runs"), list(choice.configs)
     # A finished result is not requested again: that would cancel the trainings with fewer classes.
-    results: list[ZeroShotResult] | None = jobs.worker_result(key) or await_worker_result(
+    results: list[ZeroShotResult] | None = jobs.results.worker_result(key) or await_worker_result(
         jobs, session, key, "Meta-training, step", tasks.meta_train, configs
     )
     if results is None:

@@ -21,7 +21,7 @@ from anoonly_core.results.keys import hidden_points_key, run_key
 from anoonly_core.results.store import default_store
 from app.controls.choice import default_choice
 from app.server import jobs as jobs_module
-from app.server.jobs import Job, Jobs, JobView, dataset_key
+from app.server.jobs import Job, JobKind, Jobs, JobView, dataset_key
 from tests.app.conftest import MakeJobs, wait_for
 
 seeds = count(100)
@@ -56,7 +56,7 @@ def jobs(one_core: Jobs) -> Iterator[Jobs]:
 
 def train(jobs: Jobs, config: RunConfig, session: str = "one") -> None:
     jobs.request_runs(session, [[config]])
-    wait_for(lambda: jobs.result(run_key(config)), f"{config} ({jobs.failure(run_key(config))})")
+    wait_for(lambda: jobs.results.run(run_key(config)), f"{config} ({jobs.results.failure(run_key(config))})")
 
 
 def epoch(jobs: Jobs, config: RunConfig) -> int:
@@ -70,17 +70,17 @@ def begin(jobs: Jobs, session: str, config: RunConfig) -> None:
 
 
 def test_a_run_finishes_and_is_stored(jobs: Jobs) -> None:
-    jobs.store_problem = "The one before could not be kept."
+    jobs.results.store_problem = "The one before could not be kept."
     config = short()
     key = run_key(config)
-    assert jobs.result(key) is None
+    assert jobs.results.run(key) is None
     train(jobs, config)
-    found = jobs.result(key)
+    found = jobs.results.run(key)
     assert found is not None
     assert (found.config, found.key) == (config, key)
-    assert (jobs.view([key]), jobs.failure(key)) == (None, None)
+    assert (jobs.view([key]), jobs.results.failure(key)) == (None, None)
     stored = default_store().get(key)
-    assert stored is not None and jobs.store_problem == ""
+    assert stored is not None and jobs.results.store_problem == ""
     np.testing.assert_array_equal(stored.scores, found.scores)
 
 
@@ -110,7 +110,7 @@ def scheduled(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ..
 def test_a_group_is_one_job_and_its_runs_arrive_together(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
     group = [short(), short(), short()]
     jobs.request_runs("one", [group[:1], group[1:]])
-    wait_for(lambda: all(jobs.result(run_key(config)) for config in group), "all of the group")
+    wait_for(lambda: all(jobs.results.run(run_key(config)) for config in group), "all of the group")
     assert len(scheduled) == 2
 
 
@@ -130,8 +130,8 @@ def test_the_only_session_leaves_and_the_worker_is_free_again(jobs: Jobs) -> Non
     jobs.release("one")
     assert jobs.view([run_key(config)]) is None
     train(jobs, short())
-    assert jobs.result(run_key(config)) is None
-    assert jobs.failure(run_key(config)) is None, "to be stopped is no failure"
+    assert jobs.results.run(run_key(config)) is None
+    assert jobs.results.failure(run_key(config)) is None, "to be stopped is no failure"
     assert jobs.trainers.processes() == workers, "a run that stops by itself leaves its process warm"
 
 
@@ -152,7 +152,7 @@ def test_a_session_that_moves_on_gives_up_what_it_wanted(jobs: Jobs) -> None:
     begin(jobs, "one", left[0])
     for config in (*left[1:], last):
         jobs.request_runs("one", [[config]])
-    wait_for(lambda: jobs.result(run_key(last)), "the last settings")
+    wait_for(lambda: jobs.results.run(run_key(last)), "the last settings")
     assert jobs.view([run_key(config) for config in left]) is None
 
 
@@ -167,17 +167,17 @@ def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: 
     config = short(labeled_ratio=1.0, contamination=0.2)
     key = run_key(config)
     jobs.request_runs("one", [[config]])
-    wait_for(lambda: jobs.failure(key), "the failure")
-    sentence = jobs.failure(key)
+    wait_for(lambda: jobs.results.failure(key), "the failure")
+    sentence = jobs.results.failure(key)
     assert sentence is not None
     assert sentence.startswith("Every training anomaly is labeled")
     assert jobs.view([key]) is None
     jobs.request_runs("one", [[config]])
     assert len(scheduled) == 1, "it is not tried again unasked"
-    jobs.forget_failures([key])
-    assert jobs.failure(key) is None
+    jobs.results.forget_failures([key])
+    assert jobs.results.failure(key) is None
     jobs.request_runs("one", [[config]])
-    wait_for(lambda: jobs.failure(key), "the second failure")
+    wait_for(lambda: jobs.results.failure(key), "the second failure")
     assert len(scheduled) == 2
     train(jobs, short())
 
@@ -185,7 +185,7 @@ def test_an_error_is_one_sentence_and_can_be_tried_again(jobs: Jobs, scheduled: 
 def test_of_several_jobs_the_slowest_is_shown(jobs: Jobs) -> None:
     for number, (done, total) in enumerate(((40, 50), (7, 500)), start=10**6):
         progress = JobProgress(done, total)
-        jobs._active[f"made {number}"] = Job(number, "runs", (f"made {number}",), Task(number, progress=progress))
+        jobs._active[f"made {number}"] = Job(number, JobKind.RUNS, (f"made {number}",), Task(number, progress=progress))
     try:
         assert jobs.view(["made 1000000", "made 1000001"]) == JobView(ahead=0, done=7, total=500)
     finally:
@@ -197,8 +197,8 @@ def test_a_data_set_that_cannot_be_had_is_one_sentence(jobs: Jobs) -> None:
     jobs.request_runs("one", [[config]])
     key = dataset_key("CIFAR10_1")
     jobs.request_downloads("one", ["CIFAR10_1"])
-    wait_for(lambda: jobs.failure(run_key(config)) and jobs.failure(key), "the failures")
-    for sentence in (jobs.failure(run_key(config)), jobs.failure(key)):
+    wait_for(lambda: jobs.results.failure(run_key(config)) and jobs.results.failure(key), "the failures")
+    for sentence in (jobs.results.failure(run_key(config)), jobs.results.failure(key)):
         assert sentence is not None
         assert "CIFAR10_" in sentence
         assert len(sentence.splitlines()) == 1
@@ -210,7 +210,7 @@ def test_of_several_data_sets_only_those_that_failed_have_a_failure(jobs: Jobs) 
     jobs.request_downloads("one", names)
     jobs.request_downloads("two", names[:1])
     wait_for(lambda: not jobs.downloads(), "the end of the downloads")
-    failures = [jobs.failure(dataset_key(name)) for name in names]
+    failures = [jobs.results.failure(dataset_key(name)) for name in names]
     assert failures[0] == failures[1] and failures[2] is None
     assert str(failures[0]).startswith("2 of 2 data sets could not be fetched and can be tried again: CIFAR10_1 is not")
     assert str(failures[0]).endswith("the network cannot be reached, likewise CIFAR10_2.")
@@ -225,7 +225,7 @@ def test_what_waits_says_how_many_come_first(jobs: Jobs) -> None:
     assert all(view is not None for view in views)
     assert [view.ahead for view in views if view] == [0, 1, 2]
     jobs.release("one")
-    wait_for(lambda: jobs.result(run_key(third)), "the last in the queue")
+    wait_for(lambda: jobs.results.run(run_key(third)), "the last in the queue")
 
 
 def test_whoever_waits_need_not_wait_for_those_who_have_gone(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,9 +242,9 @@ def test_whoever_waits_need_not_wait_for_those_who_have_gone(jobs: Jobs, monkeyp
     wait_for(lambda: epoch(jobs, running) > before + 2, "further epochs")
     monkeypatch.setattr(jobs, "is_session_active", lambda session: session == "three")
     wait_for(lambda: jobs.view([run_key(last)]) is None, "the last in the queue")
-    assert jobs.result(run_key(last)) is not None
+    assert jobs.results.run(run_key(last)) is not None
     assert jobs.view([run_key(running), run_key(queued)]) is None
-    assert jobs.failure(run_key(queued)) is None
+    assert jobs.results.failure(run_key(queued)) is None
 
 
 def test_projections_do_not_stand_before_a_run(jobs: Jobs) -> None:
@@ -263,9 +263,9 @@ def test_a_killed_worker_is_a_sentence_and_the_next_run_works(jobs: Jobs) -> Non
     begin(jobs, "one", config)
     for process in jobs.trainers.processes():
         os.kill(process, signal.SIGKILL)
-    wait_for(lambda: jobs.failure(run_key(config)), "the sentence")
-    assert "worker process ended unexpectedly" in str(jobs.failure(run_key(config)))
-    jobs.forget_failures([run_key(config)])
+    wait_for(lambda: jobs.results.failure(run_key(config)), "the sentence")
+    assert "The worker crashed" in str(jobs.results.failure(run_key(config)))
+    jobs.results.forget_failures([run_key(config)])
     train(jobs, short())
 
 
@@ -289,38 +289,38 @@ def features(rows: int = 60) -> np.ndarray:
 def test_a_projection_finishes_and_the_next_server_finds_it(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     key, table = hidden_points_key("a run", "tsne"), features()
     jobs.request_points("one", "tsne", {key: table})
-    wait_for(lambda: jobs.points(key) is not None, "t-SNE")
-    points = jobs.points(key)
+    wait_for(lambda: jobs.results.points(key) is not None, "t-SNE")
+    points = jobs.results.points(key)
     assert points is not None
     assert points.shape == (60, 2)
     assert np.isfinite(points).all()
     wait_for(lambda: default_store().get_arrays(key, "points") is not None, "the store")
     monkeypatch.setattr(jobs_module, "WorkerPool", lambda *arguments, **named: None)  # it needs no processes
-    np.testing.assert_array_equal(Jobs(store=default_store(), cores=1).points(key), points)
+    np.testing.assert_array_equal(Jobs(store=default_store(), cores=1).results.points(key), points)
 
 
 @pytest.mark.parametrize("points", [np.zeros(4), np.zeros((4, 3)), np.zeros((2, 2, 2)), np.array(1.0)])
 def test_stored_points_of_another_shape_count_as_absent(jobs: Jobs, points: np.ndarray) -> None:
     key = hidden_points_key(f"a run with points of shape {points.shape}", "pca")
     jobs.store.put_arrays(key, "points", {"points": points})
-    assert jobs.points(key) is None
+    assert jobs.results.points(key) is None
 
 
 def test_pca_is_there_at_once(jobs: Jobs) -> None:
     table = features()
-    first = jobs.points_now("pca of a table", table, "pca")
-    np.testing.assert_array_equal(jobs.points_now("pca of a table", table, "pca"), first)
+    first = jobs.results.points_now("pca of a table", table, "pca")
+    np.testing.assert_array_equal(jobs.results.points_now("pca of a table", table, "pca"), first)
     assert first.shape == (60, 2)
 
 
 def test_projections_given_up_leave_the_projectors_warm(jobs: Jobs) -> None:
     tables = {f"given up {number}": features(400 if number < 2 else 60) for number in range(5)}  # two run, three wait
     jobs.request_points("one", "tsne", {"warm": features()})
-    wait_for(lambda: jobs.points("warm") is not None, "the projectors")
+    wait_for(lambda: jobs.results.points("warm") is not None, "the projectors")
     projectors = jobs.projectors.processes()
     jobs.request_points("one", "tsne", tables)
     jobs.request_points("one", "tsne", {"the last": features()})
-    wait_for(lambda: jobs.points("the last") is not None, "the last projection")
+    wait_for(lambda: jobs.results.points("the last") is not None, "the last projection")
     assert jobs.projectors.processes() == projectors, "a queued projection that is given up ends a warm process"
 
 
@@ -339,10 +339,10 @@ def homeless(make_jobs: MakeJobs, tmp_path_factory: pytest.TempPathFactory) -> J
 def test_results_arrive_where_the_store_cannot_be_written(homeless: Jobs) -> None:
     assert not homeless.store.path.exists()
     train(homeless, short())
-    assert homeless.store_problem.startswith(f"The run could not be stored in {homeless.store.path}")
-    homeless.store_problem = ""
+    assert homeless.results.store_problem.startswith(f"The run could not be stored in {homeless.store.path}")
+    homeless.results.store_problem = ""
     homeless.request_points("one", "tsne", {"store_problem": features()})
-    wait_for(lambda: homeless.points("store_problem") is not None and homeless.store_problem, "t-SNE")
+    wait_for(lambda: homeless.results.points("store_problem") is not None and homeless.results.store_problem, "t-SNE")
     assert not homeless.store.path.exists()
 
 
@@ -360,8 +360,8 @@ def test_a_film_is_made_once_for_all_and_given_up_with_its_last_session(
     config = short(epochs=3)
     for session in ("one", "two"):
         jobs.request_worker_result(session, "film", tasks.observe_gradients, config)
-    wait_for(lambda: jobs.worker_result("film"), "the film")
-    assert [one.location for one in jobs.worker_result("film")] == [
+    wait_for(lambda: jobs.results.worker_result("film"), "the film")
+    assert [one.location for one in jobs.results.worker_result("film")] == [
         "norm 1 of 2, 128 features",
         "norm 2 of 2, 64 features",
     ]
@@ -372,10 +372,10 @@ def test_a_film_is_made_once_for_all_and_given_up_with_its_last_session(
     assert jobs.busy() == 1
     jobs.request_worker_result("one", "film", tasks.observe_gradients, config)  # another one is wanted now
     wait_for(lambda: jobs.view(["long"]) is None and jobs.busy() == 0, "the recording to stop")
-    assert jobs.worker_result("long") is None and jobs.failure("long") is None
+    assert jobs.results.worker_result("long") is None and jobs.results.failure("long") is None
 
 
 def test_why_a_film_failed_is_one_sentence(jobs: Jobs) -> None:
     jobs.request_worker_result("one", "refused", tasks.observe_gradients, make_config(baseline="REPEN"))
-    wait_for(lambda: jobs.failure("refused"), "the sentence")
-    assert jobs.failure("refused") == "REPEN has no norm to observe."
+    wait_for(lambda: jobs.results.failure("refused"), "the sentence")
+    assert jobs.results.failure("refused") == "REPEN has no norm to observe."

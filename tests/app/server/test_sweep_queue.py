@@ -110,7 +110,7 @@ def test_a_sweep_gives_way_to_what_a_page_waits_for(sweeps: SweepQueue, jobs: Jo
     (task,) = workers._tasks.values()
     wait_for(lambda: jobs.view([run_key(config)]) and jobs.view([run_key(config)]).total, "the page's run")  # type: ignore[union-attr]
     stood = task.progress
-    wait_for(lambda: jobs.result(run_key(config)), "the end of the page's run")
+    wait_for(lambda: jobs.results.run(run_key(config)), "the end of the page's run")
     assert stood is not None and task.progress is not None
     assert workers._paused == 0
     wait_for(lambda: task.progress.done > stood.done + 3, "the sweep to go on")  # type: ignore[union-attr]

@@ -18,7 +18,7 @@ from anoonly_core.results.keys import detector_key, run_key
 from anoonly_core.snippets import detector_script, score_command
 from app.charts.pair import Pair
 from app.server import jobs as jobs_module
-from app.server.jobs import Jobs
+from app.server.jobs import JobKind, Jobs
 from app.views.compare.export import NO_DETECTOR, scores_table
 from tests.app.conftest import MakeJobs, opened, wait_for
 from tests.app.views.compare.compare_read import button, settled
@@ -65,7 +65,7 @@ def test_the_fitted_detector_reproduces_the_run_on_show(open_page: Callable[...,
         "Download script",
     ]
     jobs = jobs_module.server_jobs()
-    detector, result = jobs.worker_result(detector_key(B)), jobs.result(run_key(B))
+    detector, result = jobs.results.worker_result(detector_key(B)), jobs.results.run(run_key(B))
     assert isinstance(detector, DetectorResult) and result is not None
     dataset = load_cached("digits_3")
     assert np.array_equal(detector.scores[result.test_rows].astype(np.float32), result.scores)
@@ -100,11 +100,11 @@ def test_a_fit_reports_progress_and_can_be_canceled(make_jobs: MakeJobs) -> None
     wait_for(lambda: (view := jobs.view([key])) is not None and view.done > 1, "the second epoch")
     view = jobs.view([key])
     assert view is not None and view.total == 3000
-    jobs.release("me", ["worker results"])
-    assert jobs.view([key]) is None and jobs.failure(key) is None
+    jobs.release("me", [JobKind.WORKER_RESULT])
+    assert jobs.view([key]) is None and jobs.results.failure(key) is None
     jobs.request_worker_result("me", detector_key(B), tasks.fit_detector, B)
-    wait_for(lambda: jobs.worker_result(detector_key(B)), "the next fit")
-    assert jobs.worker_result(key) is None
+    wait_for(lambda: jobs.results.worker_result(detector_key(B)), "the next fit")
+    assert jobs.results.worker_result(key) is None
 
 
 def test_the_scores_table_holds_the_scores_of_the_runs(shipped: Shipped) -> None:

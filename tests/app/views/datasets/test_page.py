@@ -17,7 +17,7 @@ from anoonly_core.data.adbench.files import cached_path, manifest
 from anoonly_core.data.catalogue import DATASETS, resolve
 from anoonly_core.data.dataset import Provenance, make_dataset
 from app.server import jobs as jobs_module
-from app.server.jobs import Jobs, dataset_key
+from app.server.jobs import JobKind, Jobs, dataset_key
 from app.views.datasets.preview import MAX_ROWS, make_preview, preview_figure
 from app.views.datasets.table import (
     ABSENT,
@@ -72,7 +72,7 @@ def jobs(workers: Jobs, cache: Path, mirror: Server, monkeypatch: pytest.MonkeyP
     shutil.rmtree(cache / "adbench", ignore_errors=True)
     yield workers
     for session in ("one", "two"):
-        workers.release(session, ["data"])
+        workers.release(session, [JobKind.DOWNLOADS])
     mirror.plan, mirror.body = ["404"], b"not ADBench's"
 
 
@@ -292,12 +292,12 @@ def test_a_download_outlives_the_page_and_a_cancel_keeps_what_is_here(mirror: Se
     assert view is not None and (view.done, view.total) == (50_000, 100_000)
     jobs.release("one")
     assert jobs.downloads() == jobs.downloads("one") == names, "another page's runs are given up, no download is"
-    jobs.release("one", ["data"])
+    jobs.release("one", [JobKind.DOWNLOADS])
     assert jobs.downloads("one") == [] and jobs.downloads() == names, "somebody else waits too"
     put(names[0])
-    jobs.release("two", ["data"])
+    jobs.release("two", [JobKind.DOWNLOADS])
     assert jobs.downloads() == [] and jobs.view([dataset_key(names[1])]) is None
-    assert jobs.failure(dataset_key(names[1])) is None and DATASETS[names[0]].is_local()
+    assert jobs.results.failure(dataset_key(names[1])) is None and DATASETS[names[0]].is_local()
 
 
 def test_a_download_that_was_left_behind_can_be_cancelled(
@@ -309,7 +309,7 @@ def test_a_download_that_was_left_behind_can_be_cancelled(
     assert jobs.downloads("two") == [], "somebody waits for it"
     monkeypatch.setattr(jobs, "is_session_active", lambda session: session != "one")
     jobs.adopt_downloads("two")
-    jobs.release("two", ["data"])
+    jobs.release("two", [JobKind.DOWNLOADS])
     assert jobs.downloads() == []
 
 

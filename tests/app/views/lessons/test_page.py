@@ -167,7 +167,7 @@ def test_a_measure_of_maps_has_its_maps_drawn(open_page: Open, jobs: Jobs, monke
         drawn.update({key: project(table, "pca") for key, table in features.items()})  # which is quicker
 
     monkeypatch.setattr(jobs, "request_points", want)
-    monkeypatch.setattr(jobs, "points", drawn.get)
+    monkeypatch.setattr(jobs.results, "points", drawn.get)
     with_step(monkeypatch, metric="tsne_gap", shows="map", also=())
     page = predict(open_page(**SHIPPED_STEP), "better")
     assert len(drawn) == 10, "each run's map counts"
@@ -179,8 +179,8 @@ def test_a_measure_of_maps_has_its_maps_drawn(open_page: Open, jobs: Jobs, monke
 def test_a_failure_is_one_sentence_and_can_be_tried_again(
     open_page: Open, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "result", lambda key: None)
-    monkeypatch.setattr(jobs, "failure", lambda key: "There is no room.")
+    monkeypatch.setattr(jobs.results, "run", lambda key: None)
+    monkeypatch.setattr(jobs.results, "failure", lambda key: "There is no room.")
     monkeypatch.setattr(jobs, "request_runs", lambda session, groups: None)
     page = predict(open_page(**SHIPPED_STEP), "better")
     assert [error.value for error in page.error] == ["There is no room\\."]
@@ -213,17 +213,17 @@ def cancel(where: object, session: str) -> None:
 
 
 def test_progress_counts_the_seeds(open_page: Open, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, shown = jobs.result, SimpleNamespace(calls=0)
+    real, shown = jobs.results.run, SimpleNamespace(calls=0)
 
     def late(key: str) -> RunResult | None:
         shown.calls += 1
         return real(key) if shown.calls > 40 else None
 
     bars: list[str] = []
-    monkeypatch.setattr(jobs, "result", late)
+    monkeypatch.setattr(jobs.results, "run", late)
     monkeypatch.setattr(jobs, "request_runs", lambda session, groups: None)
     monkeypatch.setattr(jobs, "view", lambda keys: JobView(ahead=0, done=3, total=50))
-    monkeypatch.setattr("app.views.lessons.page.draw_progress", lambda bar, what, *rest: bars.append(what))
+    monkeypatch.setattr("app.views.lessons.page.draw_run_progress", lambda bar, what, *rest: bars.append(what))
     page = predict(open_page(**SHIPPED_STEP), "better")
     assert set(bars) == {"Training 5 seeds of A and of B"}
     assert "cancel" not in keys(page) and len(tiles(page)) == 3
