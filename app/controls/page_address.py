@@ -15,7 +15,7 @@ import streamlit as st
 from app.controls.parameters import Parameter
 from app.widgets import notices
 
-__all__ = ["Link", "PageAddress", "address_of", "current_link", "enter_page", "names_of_all_pages", "register"]
+__all__ = ["Link", "PageAddress", "current_link", "enter_page", "names_of_all_pages", "register"]
 
 LINK = "link"
 Texts = Mapping[str, list[str]]
@@ -60,7 +60,7 @@ class PageAddress:
     memory : str
         The page with which this one shares what a session comes back to; by default none.
     prefix : str
-        What stands before the parameter's name in the key of its widget.
+        Prefix of the session-state keys of its widgets.
     """
 
     page: str
@@ -183,21 +183,24 @@ class PageAddress:
         self.remember(values)
         # Each time: the browser forgets what was written while it was still coming from another page.
         texts = self.remembered()
-        st.query_params.from_dict({name: those[0] if len(those) == 1 else those for name, those in texts.items()})
+        st.query_params.from_dict({name: each[0] if len(each) == 1 else each for name, each in texts.items()})
 
     def remember(self, values: Mapping[str, Any] | None = None) -> None:
         """Note these values, or else the present address, for when the session comes back from another page."""
         if values is None:
             texts = {name: st.query_params.get_all(name) for name in st.query_params}
         else:
-            wanted = ((own, values.get(own.name)) for own in self.parameters)
-            texts = {own.name: own.texts(value) for own, value in wanted if value is not None and value != own.default}
+            texts = {
+                parameter.name: parameter.texts(value)
+                for parameter in self.parameters
+                if (value := values.get(parameter.name)) is not None and value != parameter.default
+            }
         st.session_state[self._memory_key] = texts
 
     def remembered(self) -> dict[str, list[str]]:
         """Return the texts that the session left the page with."""
-        shared = [own for own in _registered.values() if own._memory_key == self._memory_key]
-        known = self.names.union(*(own.names for own in shared))
+        sharing = [address for address in _registered.values() if address._memory_key == self._memory_key]
+        known = self.names.union(*(address.names for address in sharing))
         noted: Texts = st.session_state.get(self._memory_key, {})
         return {name: texts for name, texts in noted.items() if name in known}
 
@@ -246,11 +249,6 @@ def register(address: PageAddress) -> PageAddress:
     """Make the names of a page's parameters known to all pages, and return the address."""
     _registered[address.page] = address
     return address
-
-
-def address_of(page: str) -> PageAddress:
-    """Return the registered address of a page; its view must be imported."""
-    return _registered[page]
 
 
 def names_of_all_pages() -> frozenset[str]:

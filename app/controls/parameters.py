@@ -16,7 +16,7 @@ LISTED = 16  # options that a sentence lists; of more it gives one as an example
 
 
 def one_of(parameter: Parameter, text: str) -> Any:
-    """Return the option that this text stands for; raise InvalidConfig if there is none."""
+    """Return the option with this text; raise InvalidConfig if there is none."""
     texts = {_text(option): option for option in parameter.offered()}
     if text in texts:
         return texts[text]
@@ -43,7 +43,7 @@ class Parameter:
     default : object
         The value without the parameter. None: it depends on what else the page shows.
     parser : callable
-        Takes the parameter and a text, and returns the value; raises InvalidConfig whose message begins with the name.
+        Takes the parameter and a text, and returns the value; raises InvalidConfig, beginning with the name.
     many : str
         For a list of values: "repeated" if the name is given once a value, "commas" if one text holds them all.
     rule : str
@@ -95,7 +95,7 @@ class Parameter:
         return ((values or None) if self.many else next(iter(values), None)), notices
 
     def texts(self, value: Any) -> list[str]:
-        """Return the texts that stand for a value in an address; the inverse of `read`."""
+        """Return the texts of a value in an address; the inverse of `read`."""
         if not self.many:
             return [_text(value)]
         parts = [_text(part) for part in value]

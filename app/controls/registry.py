@@ -25,7 +25,7 @@ PUBLISHED = "published"
 
 @dataclass(frozen=True)
 class Control(Parameter):
-    """A parameter with a widget of its own on the page.
+    """A parameter with a widget that `sidebar.draw_control` draws.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ CONTROLS: tuple[Control, ...] = (
         PUBLISHED,
         label="Norm",
         help=(
-            "What stands at the norm's place in the network, which the tab The method shows. "
+            "The network's norm layer; the tab The method shows where it is. "
             "Published: what the preset pairs with this baseline and λₙ."
         ),
         noun="norm to choose",
@@ -125,7 +125,7 @@ CONTROLS: tuple[Control, ...] = (
         (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0),
         0.1,
         label="Labeled anomalies (share of all in training)",
-        help="The anomalies whose label training sees, at least one.",
+        help="Anomalies that training sees with their label, at least one.",
         slider=True,
     ),
     Setting(
@@ -134,7 +134,7 @@ CONTROLS: tuple[Control, ...] = (
         "natural",
         label="Contamination (anomalies in the pool)",
         help=(
-            "The share of the pool that is anomalous without anybody knowing. natural: all unlabeled anomalies stay. "
+            "The share of hidden anomalies in the pool. natural: all unlabeled anomalies stay. "
             "Not a score threshold (PyOD) and not flipped labels (ADBench)."
         ),
     ),
@@ -145,7 +145,7 @@ CONTROLS: tuple[Control, ...] = (
         rule="a whole number from 1 to 10",
         label="Seeds",
         help=(
-            "How many runs each figure stands on. Seed by seed A and B share the split, and where they differ in λₙ or "
+            "Runs behind each value. For one seed A and B share the split, and where they differ in λₙ or "
             "norm alone also the first weights and the batches."
         ),
     ),
@@ -196,7 +196,9 @@ CONTROLS: tuple[Control, ...] = (
         ),
         more=True,
     ),
-    Setting("seed", tuple(range(10)), 0, label="First seed", help="The seed whose rows are drawn below.", more=True),
+    Setting(
+        "seed", tuple(range(10)), 0, label="First seed", help="The seed of the rows in the charts below.", more=True
+    ),
 )
 
 CONTROL_OF = {control.name: control for control in CONTROLS}

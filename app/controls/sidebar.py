@@ -86,7 +86,7 @@ def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool =
         True to bind the widget to its URL parameter, and to disable it if the link fixes it. The server cannot leave
         a page with bound widgets; a link can.
     """
-    # A link may hold a value between the control's own stops: it becomes a stop of this session.
+    # A link may hold a value between the stops of the control: it becomes a stop in this session.
     linked = current_link().values.get(control.name, control.default)
     options = list(control.offered())
     if isinstance(linked, str) and linked not in options:

@@ -20,32 +20,32 @@ __all__ = ["NO_RESULT", "differences_sentence", "figure_sentence", "gains_senten
 NO_RESULT = "Nothing of this has been measured on these data sets."
 
 
-def gains_sentence(found: Sequence[Gain], metric_words: str, reading: str) -> str:
+def gains_sentence(gains: Sequence[Gain], metric_words: str, reading: str) -> str:
     """Return how often AnoOnly helps and hurts, and where most, over heads and the paper's data sets.
 
     Parameters
     ----------
-    found : sequence of Gain
+    gains : sequence of Gain
         The paired differences of all heads and data sets.
     metric_words : str
         The name of the metric.
     reading : str
         The reading of the paper, of `READINGS`.
     """
-    cells = [gain for gain in found if gain.scope in PAPER_FAMILIES]
+    cells = [gain for gain in gains if gain.scope in PAPER_FAMILIES]
     if not cells:
         return NO_RESULT
     helps = [gain for gain in cells if gain.is_clear and gain.mean > 0]
     hurts = [gain for gain in cells if gain.is_clear and gain.mean < 0]
-    said = (
+    sentence = (
         f"{READINGS[reading].capitalize()}, AnoOnly clearly raises the {metric_words} in {len(helps)} of {len(cells)} "
         f"pairs of head and data set and clearly lowers it in {len(hurts)}"
     )
     for verb, some in (("gains", helps), ("loses", hurts)):
         if some:
             furthest = max(some, key=lambda gain: abs(gain.mean))
-            said += f"; **{furthest.head}** {verb} most, {furthest.text()} points on {furthest.where}"
-    return f"{said}."
+            sentence += f"; **{furthest.head}** {verb} most, {furthest.text()} points on {furthest.where}"
+    return f"{sentence}."
 
 
 def norms_sentence(table: Table) -> str:
@@ -70,15 +70,15 @@ def figure_sentence(name: str, table: Table) -> str:
     """Return the effect of AnoOnly along a figure; the cost of a dirty pool for Fig. 8, the best λₙ for Fig. 7."""
     cells = {row: {c: table.cells[row, c] for c in table.columns if (row, c) in table.cells} for row in table.rows}
     if name == "fig7":
-        said = [_best(row, line) for row, line in cells.items() if len(line) > 1]
+        clauses = [_best(row, line) for row, line in cells.items() if len(line) > 1]
     else:
         pairs = {row: f"{row}{ANOONLY}" for row in cells if f"{row}{ANOONLY}" in cells}
         words = _cost if name == "fig8" else _ahead
-        said = [found for row, pair in pairs.items() if (found := words(row, cells[row], cells[pair]))]
-    if not said:
+        clauses = [clause for row, pair in pairs.items() if (clause := words(row, cells[row], cells[pair]))]
+    if not clauses:
         return NO_RESULT
     before = "What the unlabeled anomalies in the pool cost, in points of AUCROC: " if name == "fig8" else ""
-    return f"{before}{'; '.join(said)}."
+    return f"{before}{'; '.join(clauses)}."
 
 
 def _difference(before: Cell, after: Cell) -> tuple[str, bool, float]:
@@ -105,28 +105,28 @@ def _best(row: str, cells: Mapping[str, Cell]) -> str:
 def _cost(row: str, plain: Mapping[str, Cell], anoonly: Mapping[str, Cell]) -> str:
     if min(len(plain), len(anoonly)) < 2:
         return ""
-    alone, with_it = (_difference(*list(own.values())[1::-1])[0].removeprefix("+") for own in (plain, anoonly))
+    alone, with_it = (_difference(*list(line.values())[1::-1])[0].removeprefix("+") for line in (plain, anoonly))
     return f"**{row}** {alone} alone, {with_it} with AnoOnly"
 
 
 def _ahead(row: str, plain: Mapping[str, Cell], anoonly: Mapping[str, Cell]) -> str:
-    found = {column: _difference(plain[column], anoonly[column]) for column in plain if column in anoonly}
-    if not found:
+    differences = {column: _difference(plain[column], anoonly[column]) for column in plain if column in anoonly}
+    if not differences:
         return ""
-    ahead = sum(clear and points > 0 for _, clear, points in found.values())
-    behind = sum(clear and points < 0 for _, clear, points in found.values())
-    furthest = max(found, key=lambda column: abs(found[column][2]))
+    ahead = sum(clear and points > 0 for _, clear, points in differences.values())
+    behind = sum(clear and points < 0 for _, clear, points in differences.values())
+    furthest = max(differences, key=lambda column: abs(differences[column][2]))
     return (
-        f"**{row} + AnoOnly** is clearly ahead of {row} at {ahead} of {len(found)} values and clearly behind at "
-        f"{behind}; the largest difference, {found[furthest][0]}, is at {furthest}"
+        f"**{row} + AnoOnly** is clearly ahead of {row} at {ahead} of {len(differences)} values and clearly behind at "
+        f"{behind}; the largest difference, {differences[furthest][0]}, is at {furthest}"
     )
 
 
 def differences_sentence(code: Sequence[PublishedDifference], paper: Sequence[PublishedDifference]) -> str:
     """Return how many of our values agree with the published ones, and how many of the others are explained."""
 
-    def counted(found: Sequence[PublishedDifference]) -> str:
-        counts = Counter(difference.verdict for difference in found)
+    def counted(differences: Sequence[PublishedDifference]) -> str:
+        counts = Counter(difference.verdict for difference in differences)
         return ", ".join(f"{counts[name]} {words}" for name, words in VERDICTS.items() if counts[name])
 
     if not code and not paper:

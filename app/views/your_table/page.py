@@ -102,7 +102,7 @@ def _bring(file: Any) -> None:
 
 def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
     look: TableProfile | None = await_worker_result(
-        *(jobs, session, f"look {table.name}", "TableSchema", tasks.profile_upload, table.name),
+        *(jobs, session, f"look {table.name}", "Reading", tasks.profile_upload, table.name),
         name="look",
         limit=TOO_LONG,
     )
@@ -117,7 +117,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         if table.counts is None or table.get_schema() != reading:
             key = f"settle {table.name} {reading.model_dump_json()}"
             found: Upload | None = await_worker_result(
-                *(jobs, session, key, "TableSchema", tasks.apply_schema, table.name, reading),
+                *(jobs, session, key, "Reading", tasks.apply_schema, table.name, reading),
                 name="settle",
                 limit=TOO_LONG,
             )

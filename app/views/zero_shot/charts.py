@@ -305,7 +305,7 @@ def image_mosaic(table: ClassTable, rows: np.ndarray, anomalous: np.ndarray, acr
     Parameters
     ----------
     table : ClassTable
-        A table whose rows are images.
+        A table with images as rows.
     rows : numpy.ndarray of int
         The rows, in the order in which they are drawn.
     anomalous : numpy.ndarray of bool

@@ -70,7 +70,7 @@ def test_a_is_what_is_published_on_the_same_rows(data: st.DataObject) -> None:
     if BASELINES[b.baseline].has("lambda_n"):
         assert (a.baseline, a.lambda_n) == (b.baseline, 1.0)
     else:
-        assert (a.baseline, a.lambda_n) == ("DeepSAD", 0.0), "a comparator stands beside AnoOnly"
+        assert (a.baseline, a.lambda_n) == ("DeepSAD", 0.0), "a comparator is compared with AnoOnly"
     assert published.norms is not None
     assert a.norm == published.norms[b.preset][0 if a.lambda_n == 1 else 1]
     settings = published.settings[b.preset]
@@ -94,8 +94,8 @@ def draw_config(data: st.DataObject) -> RunConfig:
 @given(st.data())
 def test_a_pinned_run_comes_back_from_its_link(data: st.DataObject) -> None:
     pinned, b = draw_config(data), draw_config(data)
-    found = from_pin(pin_text(pinned), b)
-    assert found == pinned.with_(dataset=b.dataset, protocol=b.protocol, seed=b.seed)
+    read_back = from_pin(pin_text(pinned), b)
+    assert read_back == pinned.with_(dataset=b.dataset, protocol=b.protocol, seed=b.seed)
 
 
 MAY_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate")

@@ -53,9 +53,9 @@ def opened(parameters: dict[str, str]) -> tuple[RunConfig, Choice]:
 def test_a_link_opens_the_runs_it_was_made_of(b: RunConfig, a: RunConfig | None, seeds: int) -> None:
     a = a and a.with_(dataset=b.dataset, protocol=b.protocol)
     parameters = compare_parameters(b, a, seeds)
-    found, choice = opened(parameters)
+    a_opened, choice = opened(parameters)
     assert (choice.b, choice.seeds) == (b, seeds)
-    assert found == (baseline_of(b) if a is None else a.with_(seed=b.seed))
+    assert a_opened == (baseline_of(b) if a is None else a.with_(seed=b.seed))
 
 
 @settings(deadline=None)
@@ -84,17 +84,17 @@ def test_published_settings_are_left_to_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("b", "a", "said"),
+    ("b", "a", "words"),
     [
         (make_config(dataset="my folder/table.csv"), None, "not 'my folder/table.csv'"),
         (make_config(), make_config(dataset="digits_8"), "different data sets"),
         (make_config(), make_config(protocol="published"), "different protocols"),
     ],
 )
-def test_what_compare_cannot_show_is_one_sentence(b: RunConfig, a: RunConfig | None, said: str) -> None:
-    with pytest.raises(InvalidConfig, match=said) as caught:
+def test_what_compare_cannot_show_is_one_sentence(b: RunConfig, a: RunConfig | None, words: str) -> None:
+    with pytest.raises(InvalidConfig, match=words) as caught:
         compare_parameters(b, a, 1)
-    assert str(caught.value).count(".") - said.count(".") == 1 and str(caught.value).endswith(".")
+    assert str(caught.value).count(".") - words.count(".") == 1 and str(caught.value).endswith(".")
 
 
 def test_more_seeds_than_the_page_has_are_refused() -> None:

@@ -22,13 +22,13 @@ CASES = 5  # of each page
 
 
 class Idle:
-    """Worker processes that are not there: nothing is trained here."""
+    """A worker pool that never finishes a task."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         pass
 
     def schedule(self, *arguments: Any) -> Task:
-        return Task(0, Future())  # which nobody ever answers
+        return Task(0, Future())  # never resolved
 
     def close(self) -> None:
         pass
@@ -52,7 +52,7 @@ def idle(cache: Path) -> Iterator[None]:
 @pytest.mark.parametrize("page", PAGES)
 def test_no_address_breaks_a_page_or_goes_by_in_silence(page: str) -> None:
     tally = Tally(page)
-    each_of(addresses(page), CASES, lambda own: tally.take(looked(own)[0]))
+    each_of(addresses(page), CASES, lambda address: tally.take(looked(address)[0]))
     assert len(tally.outcomes) == CASES and tally.bad == []
 
 
@@ -70,10 +70,10 @@ def test_every_parameter_that_is_wrong_is_said(page: str) -> None:
     names = [*PARAMETERS[page].keys(), MARK]
     outcome, seen = looked((page, {name: [WRONG[6]] for name in names}))
     assert outcome.kind == "notice", outcome
-    said = " ".join(seen.notices).replace("\\", "")
+    notices = " ".join(seen.notices).replace("\\", "")
     if page != "lessons":  # a lesson that there is not has no step either
         # The sentences call what they are about by its name, or by what was asked of it.
-        assert [name for name in names if name.removeprefix("values_") not in said] == []
+        assert [name for name in names if name.removeprefix("values_") not in notices] == []
     assert len(seen.notices) >= min(len(names), 2)
 
 

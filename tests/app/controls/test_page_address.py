@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 import streamlit as st
-from hypothesis import example, given
-from hypothesis import strategies as strategies
+from hypothesis import example, given, strategies
 
 from anoonly_core.config import make_config
-from app.controls.page_address import Link, PageAddress, address_of, current_link, names_of_all_pages
+from app.controls.page_address import Link, PageAddress, current_link, names_of_all_pages
 from app.controls.parameters import Parameter, any_text
 from app.controls.registry import CONTROLS
 from app.navigation import PAGES
@@ -111,8 +110,9 @@ def as_setting(name: str, value: Any) -> Any:
 
 
 def test_each_page_declares_its_address() -> None:
-    assert {view.ADDRESS.page for view in VIEWS} | {"compare"} == set(PAGES)
-    assert all(address_of(page).page == page for page in PAGES)
+    addresses = (COMPARE, *(view.ADDRESS for view in VIEWS))
+    assert sorted(address.page for address in addresses) == sorted(PAGES)
+    assert names_of_all_pages() == frozenset().union(*(address.names for address in addresses))
 
 
 PARAMETERS = [
@@ -124,7 +124,7 @@ PARAMETERS = [
 
 @pytest.mark.parametrize(("address", "parameter"), PARAMETERS)
 def test_each_default_and_option_survives_the_address(address: PageAddress, parameter: Parameter) -> None:
-    assert [own.name for own in address.parameters].count(parameter.name) == 1
+    assert [other.name for other in address.parameters].count(parameter.name) == 1
     for value in (*parameter.options, *([] if parameter.default is None else [parameter.default])):
         wanted = [value] if parameter.many else value
         back, notices = parameter.read(parameter.texts(wanted))

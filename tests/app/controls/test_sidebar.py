@@ -29,13 +29,13 @@ def test_a_value_between_the_stops_keeps_them_in_order(control: Control) -> None
 @each_baseline
 @each_control
 def test_a_control_says_why_it_lies_idle(control: Control, baseline: str) -> None:
-    said = help_text(control, BASELINES[baseline], "paper")
-    assert said.endswith(".") or said == control.help
+    text = help_text(control, BASELINES[baseline], "paper")
+    assert text.endswith(".") or text == control.help
     if BASELINES[baseline].has(control.name):
-        assert said.startswith(control.help)
+        assert text.startswith(control.help)
     else:
         assert control.name in MAY_LACK
-        assert said == f"{baseline} has no {control.noun}."
+        assert text == f"{baseline} has no {control.noun}."
         assert control.noun
 
 

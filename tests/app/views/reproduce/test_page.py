@@ -54,6 +54,16 @@ def test_the_address_says_what_is_shown_and_a_wrong_one_is_said(server: None) ->
     assert len(wrong.warning) == 1 and wrong.radio[0].value == "table1" and not wrong.exception
 
 
+def test_a_choice_that_the_view_lacks_is_named_and_kept_for_other_views(server: None) -> None:
+    page = shown("points", sign="right")
+    (warning,) = page.warning
+    assert "The link sets sign to 'right'" in warning.value.replace("\\", "") and page.query_params["sign"] == "right"
+    page.radio[0].set_value("table4").run()
+    assert not page.warning and page.segmented_control(key="sign").value == "right"
+    page.segmented_control(key="sign").set_value("published").run()
+    assert "sign" not in page.query_params and page.query_params["show"] == "table4"
+
+
 @pytest.mark.parametrize(
     ("gpu", "row", "words"),
     [

@@ -83,9 +83,9 @@ def test_the_sentence_counts_where_anoonly_is_better(gains: tuple[float, ...], w
     sweep = dirty_pools()
     by_pool = dict(zip(POOLS, gains, strict=True))
     runs = finished(sweep, lambda c: noisy(c, 0.5) + (by_pool[c.contamination] if c.lambda_n == 0 else 0.0))
-    said = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
-    assert re.search(words, said), said
-    assert said.startswith("AUCROC: **DeepSAD + AnoOnly**")
+    sentence = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
+    assert re.search(words, sentence), sentence
+    assert sentence.startswith("AUCROC: **DeepSAD + AnoOnly**")
 
 
 def test_a_difference_within_the_spread_counts_as_none() -> None:
@@ -97,9 +97,9 @@ def test_a_difference_within_the_spread_counts_as_none() -> None:
 def test_each_system_has_its_own_clause() -> None:
     sweep = make_sweep({}, [("contamination", [0]), ("baseline", ["DeepSAD", "DevNet"]), ("lambda_n", [1, 0])], 3)
     runs = finished(sweep, lambda c: noisy(c, 0.5 + 0.2 * (c.lambda_n == 0 and c.baseline == "DevNet")))
-    said = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
-    assert "**DeepSAD + AnoOnly** is clearly better than its baseline at 0 of 1" in said
-    assert "**DevNet + AnoOnly** is clearly better than its baseline at 1 of 1" in said
+    sentence = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
+    assert "**DeepSAD + AnoOnly** is clearly better than its baseline at 0 of 1" in sentence
+    assert "**DevNet + AnoOnly** is clearly better than its baseline at 1 of 1" in sentence
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_each_system_has_its_own_clause() -> None:
 def test_without_a_pair_the_ends_are_compared(seeds: int, rise: float, words: str) -> None:
     sweep = make_sweep({}, [("lambda_n", [1, 0.1, 0])], 5)
     runs = finished(sweep, lambda c: noisy(c, 0.5) + (rise if c.lambda_n == 0 else 0), seeds)
-    said = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
-    assert re.search(words, said), said
+    sentence = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
+    assert re.search(words, sentence), sentence
 
 
 def test_the_figure_marks_every_run_with_its_key() -> None:
