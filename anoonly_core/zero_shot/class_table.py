@@ -1,4 +1,4 @@
-"""Tables of several classes, for zero-shot detection: digits, MVTec-AD's products, any file with a class column."""
+"""Tables of several classes for zero-shot detection: digits, the MVTec-AD products, any file with a class column."""
 
 from __future__ import annotations
 
@@ -26,11 +26,24 @@ MAX_CLASSES = 1000
 
 @dataclass(frozen=True, eq=False)
 class ClassTable:
-    """Rows that belong to classes, any of which can be called normal.
+    """Rows of several classes, any of which can be the normal one.
 
-    X: float32 [rows, columns], finite. classes: int64 [rows], places in names. anomalous: bool [rows],
-    the rows that are anomalies of their own class, such as a product's defects; they are never trained
-    on. image_shape: (height, width) where each row is a gray picture, else None.
+    Attributes
+    ----------
+    name : str
+        Name on pages and in sentences.
+    X : float32 [rows, columns]
+        Features, finite.
+    classes : int64 [rows]
+        Class of each row, an index in `names`.
+    anomalous : bool [rows]
+        Rows that are anomalies of their class, such as defects of a product; never trained on.
+    names : tuple of str
+        Names of the classes.
+    provenance : Provenance
+        Source and license.
+    image_shape : (int, int) or None
+        Height and width if each row is a gray image.
     """
 
     name: str
@@ -42,12 +55,12 @@ class ClassTable:
     image_shape: tuple[int, int] | None = None
 
     def rows_of(self, name: str, anomalous: bool = False) -> np.ndarray:
-        """The normal rows of a class, or its own anomalies, int64 [n], in order."""
+        """Return the normal rows of a class, or its anomalies, as indices int64 [n] in order."""
         return np.flatnonzero((self.classes == self.names.index(name)) & (self.anomalous == anomalous))
 
     @property
     def has_class_anomalies(self) -> bool:
-        """Whether every class brings anomalies of its own."""
+        """Whether every class has anomalies."""
         return bool(np.isin(np.arange(len(self.names)), self.classes[self.anomalous]).all())
 
 
@@ -81,7 +94,7 @@ def _products_at_hand() -> list[adbench.ManifestEntry]:
 
 
 def _products() -> ClassTable:
-    """Each product is a class of its own, with its own defects."""
+    """Build a table with one class per product, whose defects are its anomalies."""
     entries = _products_at_hand()
     tables = [adbench.load_arrays(entry) for entry in entries]
     return _make(
@@ -105,7 +118,7 @@ CLASS_TABLES = MappingProxyType(
 
 
 def class_table_identity(name: str, column: str | None = None) -> str:
-    """What a key knows a table by: changes whenever its rows would; raises as load_class_table does."""
+    """Return a string for keys that changes whenever the rows of the table would; raise as `load_class_table`."""
     if name in CLASS_TABLES:
         return CLASS_TABLES[name].identity()
     if (table := uploads.find(name)) is not None:
@@ -115,9 +128,24 @@ def class_table_identity(name: str, column: str | None = None) -> str:
 
 
 def load_class_table(name: str, column: str | None = None) -> ClassTable:
-    """A table by name, or from a file whose `column`, or else the label column of its address, names the class.
+    """Load a class table.
 
-    Raises UnknownDataset, DatasetUnavailable, InvalidConfig or BadDataFile with one sentence.
+    Parameters
+    ----------
+    name : str
+        A key of CLASS_TABLES, an upload, or the path of a file.
+    column : str or None
+        Column of the file with the class; None is the label column of the upload or of the path's options.
+
+    Returns
+    -------
+    ClassTable
+        The table; rows of a file without a class are left out.
+
+    Raises
+    ------
+    UnknownDataset, DatasetUnavailable, InvalidConfig, BadDataFile
+        With one sentence.
     """
     if name in CLASS_TABLES:
         return CLASS_TABLES[name].load()
@@ -139,7 +167,7 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
 
 
 def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance) -> ClassTable:
-    """Rows with a class, each named by a word; those with none are left out."""
+    """Build a table from rows whose classes are words; rows without one are left out."""
     there = labels != ""
     names, classes = np.unique(labels[there].astype(str), return_inverse=True)
     if not 3 <= len(names) <= MAX_CLASSES:
@@ -173,6 +201,6 @@ def _make(
         raise BadDataFile(f"{name}: it has {len(X)} rows of features but {len(classes)} classes.")
     with np.errstate(over="ignore"):
         features = np.ascontiguousarray(X, dtype=np.float32)
-    if not (len(X) and features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # nor where one is NaN
+    if not (len(X) and features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # False for NaN too
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     return ClassTable(name, features, classes.astype(np.int64), anomalous, names, provenance, image_shape)

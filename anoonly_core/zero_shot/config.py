@@ -1,4 +1,4 @@
-"""ZeroShotConfig: the one frozen, validated description of a meta-training and its test; free of torch."""
+"""ZeroShotConfig: frozen, validated settings of a meta-training and its test; free of torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 REVISION = 1
-SMALL_BATCH = 16  # rows; under so many a batch's statistics say little
+SMALL_BATCH = 16  # rows; the statistics of a smaller batch are unreliable
 
 RULES = {
     "table": "the name of a table of several classes or the path of a .csv, .parquet or .npz file",
@@ -43,10 +43,10 @@ RULES = {
 
 
 class ZeroShotConfig(BaseModel):
-    """Everything that decides what a zero-shot run comes to, apart from the data itself.
+    """Settings that decide the result of a zero-shot run, apart from the data.
 
-    Build it with `make_zero_shot_config`, which turns pydantic's report into one sentence. Defaults:
-    METHODS § 6.
+    Build it with `make_zero_shot_config`, which reports the first invalid setting in one sentence. RULES describes
+    each setting. Source of the defaults: docs/methods.md § 6.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -66,20 +66,26 @@ class ZeroShotConfig(BaseModel):
 
     @property
     def normal_rows(self) -> int:
-        """How many rows of a task are of its own class; at least one other stays."""
+        """Number of rows of a task from its normal class; at least one row is left for pseudo-anomalies."""
         return min(round(self.normal_share * self.rows), self.rows - 1)
 
     def with_(self, **changes: Any) -> ZeroShotConfig:
-        """A copy with some settings changed, validated again."""
+        """Return a validated copy with some settings changed."""
         return make_zero_shot_config(**{**self.model_dump(), **changes})
 
     def canonical(self) -> str:
-        """The config as one line of JSON, equal for equal configs."""
+        """Return the config as one line of JSON; equal configs give equal lines."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
 
 def make_zero_shot_config(**values: Any) -> ZeroShotConfig:
-    """A ZeroShotConfig from settings by name; raises InvalidConfig with one sentence about the first that cannot be."""
+    """Build a ZeroShotConfig from settings by name; None means the default.
+
+    Raises
+    ------
+    InvalidConfig
+        With one sentence about the first invalid setting.
+    """
     try:
         return ZeroShotConfig.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
@@ -89,18 +95,24 @@ def make_zero_shot_config(**values: Any) -> ZeroShotConfig:
 
 
 def smaller_class_sets(config: ZeroShotConfig) -> list[ZeroShotConfig]:
-    """The same run trained on the first 2, 3, … of its classes, up to all of them, itself."""
+    """Return the config trained on its first 2, 3, … classes, up to all of them."""
     return [config.with_(meta=config.meta[:count]) for count in range(2, len(config.meta) + 1)]
 
 
 def check_classes(config: ZeroShotConfig, table: ClassTable) -> None:
-    """Raise InvalidConfig unless the classes are the table's, apart, and have the rows that a task draws."""
-    for kind, chosen in (("held_out", config.held_out), ("meta", config.meta)):
+    """Check the classes of a config against a table.
+
+    Raises
+    ------
+    InvalidConfig
+        If a class is not in the table, occurs twice, or has fewer rows than a task or a test batch needs.
+    """
+    for setting, chosen in (("held_out", config.held_out), ("meta", config.meta)):
         if unknown := [name for name in chosen if name not in table.names]:
             known = ", ".join(table.names[:12])
-            raise InvalidConfig(f"{kind} names {unknown[0][:40]!r}, but the classes of {table.name} are {known}.")
+            raise InvalidConfig(f"{setting} names {unknown[0][:40]!r}, but the classes of {table.name} are {known}.")
         if len(set(chosen)) < len(chosen):
-            raise InvalidConfig(f"{kind} names a class twice.")
+            raise InvalidConfig(f"{setting} names a class twice.")
     if both := sorted(set(config.held_out) & set(config.meta)):
         raise InvalidConfig(f"The class {both[0]!r} is held out and cannot be trained on too.")
     _check_sizes(table, config.meta, config.normal_rows, "a task draws {} of a class it trains on; take fewer rows")
@@ -117,6 +129,6 @@ def _check_sizes(table: ClassTable, chosen: Sequence[str], least: int, sentence:
 
 
 def zero_shot_key(config: ZeroShotConfig) -> str:
-    """The key of a zero-shot run: its config, the revision of the code, its data's identity."""
+    """Return the store key of a run: SHA-256 of its config, the code revision and the identity of its data."""
     parts = [config.canonical(), REVISION, class_table_identity(config.table, config.column)]
     return hashlib.sha256(json.dumps(["zero-shot", *parts]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Which rows a zero-shot run draws: the tasks it trains on, and the batches that test it."""
+"""Rows of a zero-shot run: the tasks of its meta-training, and its test batches."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from anoonly_core.zero_shot.config import ZeroShotConfig
 
 __all__ = ["EpisodeRows", "episode_rows", "growing_batches", "test_batches", "training_tasks"]
 
-PUT_ASIDE = 0.3  # of the classes trained on, where their rows must be the anomalies
+HELD_BACK_SHARE = 0.3  # of each other class, if one class is held out and has no anomalies
 
 
 @dataclass(frozen=True, eq=False)
 class EpisodeRows:
-    """Rows of a ClassTable by what they are for, each int64 in order.
+    """Row indices of a ClassTable by use, int64, in order.
 
-    train: of each class trained on. normal, anomalies: of each class held out, what its test batches
-    draw from.
+    Attributes
+    ----------
+    train : dict of int64 arrays
+        Rows of each meta-training class.
+    normal, anomalies : dict of int64 arrays
+        Rows that the test batches of each held-out class draw from.
     """
 
     train: dict[str, np.ndarray]
@@ -31,24 +35,41 @@ class EpisodeRows:
 
 
 def episode_rows(config: ZeroShotConfig, table: ClassTable) -> EpisodeRows:
-    """Training never sees a row of a class held out, nor any row that a test batch holds.
+    """Divide the rows of a table into training and test rows; no test row is a training row.
 
-    A held-out class's anomalies are its own where the table has such; else the other classes held
-    out; where only one is, rows of all other classes, of which training then does without 30 %.
+    The anomalies of a held-out class are its own anomalies if every class has some, else the other held-out classes.
+    With one held-out class they are 30 % of the rows of each other class, which training then leaves out.
+
+    Parameters
+    ----------
+    config : ZeroShotConfig
+        Held-out and meta-training classes, and the seed.
+    table : ClassTable
+        The rows.
+
+    Returns
+    -------
+    EpisodeRows
+        Rows by use and class.
+
+    Raises
+    ------
+    InvalidConfig
+        If a meta-training class has fewer rows than a task draws.
     """
     train = {name: table.rows_of(name) for name in config.meta}
     normal = {name: table.rows_of(name) for name in config.held_out}
     if table.has_class_anomalies:
         anomalies = {name: table.rows_of(name, anomalous=True) for name in config.held_out}
     elif len(config.held_out) > 1:
-        anomalies = {name: np.concatenate([own for other, own in normal.items() if other != name]) for name in normal}
+        anomalies = {name: np.concatenate([rows for other, rows in normal.items() if other != name]) for name in normal}
     else:
-        aside = np.zeros(len(table.X), dtype=bool)
+        held_back = np.zeros(len(table.X), dtype=bool)
         for name in table.names:
             rows = numpy_generator(config.seed, f"put aside {name}").permutation(table.rows_of(name))
-            aside[rows[: max(1, round(PUT_ASIDE * len(rows)))]] = True
-        train = {name: rows[~aside[rows]] for name, rows in train.items()}
-        others = np.flatnonzero(aside)
+            held_back[rows[: max(1, round(HELD_BACK_SHARE * len(rows)))]] = True
+        train = {name: rows[~held_back[rows]] for name, rows in train.items()}
+        others = np.flatnonzero(held_back)
         anomalies = {name: others[table.classes[others] != table.names.index(name)] for name in normal}
     scarce = min(train, key=lambda name: len(train[name]))
     if len(train[scarce]) < config.normal_rows:
@@ -60,30 +81,57 @@ def episode_rows(config: ZeroShotConfig, table: ClassTable) -> EpisodeRows:
 
 
 def training_tasks(config: ZeroShotConfig, pools: EpisodeRows) -> Iterator[np.ndarray]:
-    """The rows of each step's tasks, int64 [tasks, rows], those of the task's own class first.
+    """Yield the tasks of each training step without end.
 
-    A task: one class trained on is normal, rows of the other such classes are its pseudo-anomalies.
+    A task has one meta-training class as normal; rows of the other meta-training classes are its pseudo-anomalies.
+
+    Yields
+    ------
+    int64 [tasks, rows]
+        Row indices; the normal rows of a task come first.
     """
-    stream = numpy_generator(config.seed, "tasks")
+    generator = numpy_generator(config.seed, "tasks")
     names = list(pools.train)
-    others = {name: np.concatenate([own for other, own in pools.train.items() if other != name]) for name in names}
-    strange = config.rows - config.normal_rows
+    others = {name: np.concatenate([rows for other, rows in pools.train.items() if other != name]) for name in names}
+    pseudo = config.rows - config.normal_rows
     while True:
         tasks = np.empty((config.tasks, config.rows), dtype=np.int64)
         for task in tasks:
-            name = names[int(stream.integers(len(names)))]
-            task[: config.normal_rows] = stream.choice(pools.train[name], config.normal_rows, replace=False)
-            task[config.normal_rows :] = stream.choice(others[name], strange, replace=len(others[name]) < strange)
+            name = names[int(generator.integers(len(names)))]
+            task[: config.normal_rows] = generator.choice(pools.train[name], config.normal_rows, replace=False)
+            task[config.normal_rows :] = generator.choice(others[name], pseudo, replace=len(others[name]) < pseudo)
         yield tasks
 
 
 def test_batches(
     config: ZeroShotConfig, pools: EpisodeRows, share: float, rows: int, draws: int
 ) -> tuple[np.ndarray, int]:
-    """Test batches int64 [classes held out, draws, n], their anomalies first, and how many these are.
+    """Draw the test batches of a run.
 
-    share: of a batch that is anomalous, at least one row and not all. n is `rows`, or less where a
-    class has too few: then it is the most that keeps the share.
+    Parameters
+    ----------
+    config : ZeroShotConfig
+        Settings; its seed decides the draw.
+    pools : EpisodeRows
+        Rows to draw from.
+    share : float
+        Share of anomalies in a batch; at least one row is one, and at least one is not.
+    rows : int
+        Wanted rows of a batch.
+    draws : int
+        Batches per held-out class.
+
+    Returns
+    -------
+    batches : int64 [held-out classes, draws, n]
+        Row indices, the anomalies first. n is `rows`, or the largest size with this share that the classes allow.
+    count : int
+        Number of anomalies in a batch.
+
+    Raises
+    ------
+    InvalidConfig
+        If the classes have too few rows for a batch of two.
     """
     min_normal = min(map(len, pools.normal.values()))
     min_anomalies = min(map(len, pools.anomalies.values()))
@@ -92,26 +140,39 @@ def test_batches(
     if count < 1:
         raise InvalidConfig("A test batch needs two rows, one of them normal: the classes held out have too few.")
     batches = np.empty((len(pools.normal), draws, size), dtype=np.int64)
-    for own, name in zip(batches, pools.normal, strict=True):
-        for draw, batch in enumerate(own):
-            stream = numpy_generator(config.seed, f"test batch {name} {share:g} {rows} {draw}")
-            batch[:count] = stream.choice(pools.anomalies[name], count, replace=False)
-            batch[count:] = stream.choice(pools.normal[name], size - count, replace=False)
+    for of_class, name in zip(batches, pools.normal, strict=True):
+        for draw, batch in enumerate(of_class):
+            generator = numpy_generator(config.seed, f"test batch {name} {share:g} {rows} {draw}")
+            batch[:count] = generator.choice(pools.anomalies[name], count, replace=False)
+            batch[count:] = generator.choice(pools.normal[name], size - count, replace=False)
     return batches, count
 
 
 def growing_batches(config: ZeroShotConfig, pools: EpisodeRows, max_share: float) -> tuple[np.ndarray, int]:
-    """A batch a class held out to which anomalies are added, int64 [classes held out, n], and its normal rows N.
+    """Draw one batch per held-out class to which anomalies are added one by one.
 
-    The normal rows come first; then the anomalies that are added one after another, up to max_share of
-    the whole, or as many as there are. N is test_rows, or less where a class has too few of either.
+    Parameters
+    ----------
+    config : ZeroShotConfig
+        Settings; its seed decides the draw.
+    pools : EpisodeRows
+        Rows to draw from.
+    max_share : float
+        Largest share of anomalies in the whole batch.
+
+    Returns
+    -------
+    batches : int64 [held-out classes, n]
+        Row indices: N normal rows, then the anomalies in the order in which they are added.
+    normals : int
+        N: test_rows, or the largest number that the classes allow.
     """
     min_anomalies = min(map(len, pools.anomalies.values()))
     normals = min(config.test_rows, min_anomalies, *map(len, pools.normal.values()))
     added = min(min_anomalies, round(normals * max_share / (1 - max_share)))
     batches = np.empty((len(pools.normal), normals + added), dtype=np.int64)
     for batch, name in zip(batches, pools.normal, strict=True):
-        stream = numpy_generator(config.seed, f"growing batch {name}")
-        batch[:normals] = stream.choice(pools.normal[name], normals, replace=False)
-        batch[normals:] = stream.choice(pools.anomalies[name], added, replace=False)
+        generator = numpy_generator(config.seed, f"growing batch {name}")
+        batch[:normals] = generator.choice(pools.normal[name], normals, replace=False)
+        batch[normals:] = generator.choice(pools.anomalies[name], added, replace=False)
     return batches, normals

@@ -1,4 +1,4 @@
-"""ACR's networks: R runs, each over many tasks at once, every task normalized by its own rows."""
+"""Networks of ACR: R runs, each over many tasks at once; batch norm is per task."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ SCORE_EPS = 1e-6
 
 
 class TaskBatchNorm(BatchNorm):
-    """Batch norm over the rows of each task alone: [R, tasks · n, features], tasks one after another.
+    """Batch norm over the rows of each task, [R, tasks · n, features] with the tasks in sequence.
 
-    Its running statistics follow, in training only, the mean over the tasks of their means and
-    variances: what a loop of torch's own batch norm over the tasks follows.
+    In training its running statistics follow the means over the tasks of the task means and variances, as those of
+    torch's batch norm in a loop over the tasks do.
     """
 
     def of_tasks(self, h: Tensor, tasks: int, running: bool) -> Tensor:
-        """running: by the running statistics in place of each task's own."""
+        """Normalize h by the statistics of each task, or by the running statistics if `running` is true."""
         if running:
             normalized = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
         else:
             runs, rows, features = h.shape
-            own, mean, variance = normalize(h.reshape(runs * tasks, rows // tasks, features), self.eps)
-            normalized = own.view_as(h)
+            by_task, mean, variance = normalize(h.reshape(runs * tasks, rows // tasks, features), self.eps)
+            normalized = by_task.view_as(h)
             if self.training:
                 shape = (runs, tasks, features)
-                mean, variance = (own.view(shape).mean(dim=1, keepdim=True) for own in (mean, variance))
+                mean, variance = (value.view(shape).mean(dim=1, keepdim=True) for value in (mean, variance))
                 self._update_running(mean, variance, rows=rows // tasks)
         affine = self.affine
         assert affine is not None
@@ -47,10 +47,20 @@ class TaskBatchNorm(BatchNorm):
 
 
 class TaskNetwork(nn.Module):
-    """3 × [Linear 128 → batch norm → ReLU] → Linear 32 → batch norm; a row's score is ‖z − c‖² (METHODS § 6).
+    """3 × [Linear 128 → batch norm → ReLU] → Linear 32 → batch norm; the score is ‖z − c‖² with a learned center c.
 
-    with_norm: whether batch norm is there at all. objective "bce": a logit of z in place of the
-    distance. The center c is learned. Nothing but training changes a parameter or a running statistic.
+    Only training changes parameters and running statistics. Source: arXiv 2302.07849; docs/methods.md § 6.
+
+    Parameters
+    ----------
+    runs : int
+        Number R of runs.
+    columns : int
+        Number of features.
+    objective : {"svdd", "bce"}
+        The score is the distance, or for "bce" a logit of z.
+    with_norm : bool
+        Whether the network has batch norm.
     """
 
     center: nn.Parameter
@@ -68,7 +78,7 @@ class TaskNetwork(nn.Module):
 
     @torch.no_grad()
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw run r's first weights, and its center c ~ N(0, 1), from generators[r]."""
+        """Draw the first weights of run r and its center c ~ N(0, 1) from generators[r]."""
         for module in self.modules():
             if isinstance(module, StackedLinear):
                 module.initialize(generators)
@@ -76,39 +86,52 @@ class TaskNetwork(nn.Module):
             self.center[run].normal_(generator=generator)
 
     def forward(self, x: Tensor, running: bool = False) -> Tensor:
-        """The code z of tasks of rows, [R, tasks, n, columns] -> [R, tasks, n, 32]; statistics over n.
+        """Return the code z of tasks of rows, [R, tasks, n, columns] -> [R, tasks, n, 32].
 
-        running: by the running statistics.
+        Batch norm uses the statistics over n, or the running statistics if `running` is true.
         """
         runs, tasks, rows, columns = x.shape
         h = x.reshape(runs, tasks * rows, columns)
-        for place, linear in enumerate(self.linear):
+        for layer, linear in enumerate(self.linear):
             h = linear(h)
             if self.norms:
-                norm = self.norms[place]
+                norm = self.norms[layer]
                 assert isinstance(norm, TaskBatchNorm)
                 h = norm.of_tasks(h, tasks, running)
-            if place < len(HIDDEN):
+            if layer < len(HIDDEN):
                 h = torch.relu(h)
         return h.view(runs, tasks, rows, -1)
 
     def score(self, x: Tensor, running: bool = False, center: Tensor | None = None) -> Tensor:
-        """Anomaly scores [R, tasks, n], higher is more anomalous; of a row they depend on its task's other rows.
+        """Score the rows of tasks; a score depends on the other rows of its task.
 
-        center: another than the network's own, and then the distance to it whatever the objective.
+        Parameters
+        ----------
+        x : Tensor [R, tasks, n, columns]
+            Scaled rows.
+        running : bool
+            Whether batch norm uses its running statistics.
+        center : Tensor or None
+            Center in place of the learned one; the score is then the distance to it, whatever the objective.
+
+        Returns
+        -------
+        Tensor [R, tasks, n]
+            Anomaly scores; higher is more anomalous.
         """
         z = self(x, running)
         if self.logit is not None and center is None:
             logits: Tensor = self.logit(z.flatten(1, 2))
             return logits.view(z.shape[:3])
-        away = z - (self.center[:, None] if center is None else center)
-        distance: Tensor = away.square().sum(dim=3)
+        offset = z - (self.center[:, None] if center is None else center)
+        distance: Tensor = offset.square().sum(dim=3)
         return distance
 
     def loss(self, x: Tensor, anomalous: Tensor) -> Tensor:
-        """Each run's loss [R] on tasks x [R, tasks, n, columns], rows marked anomalous bool [n] alike in each.
+        """Return the loss of each run, [R], on tasks x [R, tasks, n, columns].
 
-        svdd: mean of d for normal rows and of 1/(d + 1e-6) for the others; bce: cross-entropy of the logit.
+        `anomalous`, bool [n], holds for every task. svdd: mean of d for normal rows and of 1/(d + 1e-6) for the others.
+        bce: cross-entropy of the logit.
         """
         score = self.score(x)
         if self.logit is None:

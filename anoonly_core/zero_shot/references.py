@@ -1,4 +1,4 @@
-"""What needs no training at all: two plain detectors on the same batch, and the AUCROC of many batches at once."""
+"""References without training: two plain scorers of a batch, and the AUCROC of many batches at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NEIGHBORS = 5
 
 
 def distance_to_neighbors(X: np.ndarray) -> np.ndarray:
-    """Mean distance of each row to its 5 nearest others in the batch [n], to all of fewer; X [n, columns]."""
+    """Return the mean distance, [n], of each row of X [n, columns] to its 5 nearest other rows, or to all of fewer."""
     distances = cdist(X, X)
     np.fill_diagonal(distances, np.inf)
     nearest = min(NEIGHBORS, len(X) - 1)
@@ -20,12 +20,12 @@ def distance_to_neighbors(X: np.ndarray) -> np.ndarray:
 
 
 def distance_to_mean(X: np.ndarray) -> np.ndarray:
-    """Distance of each row to the batch's mean [n]; X [n, columns]."""
+    """Return the distance, [n], of each row of X [n, columns] to the mean row."""
     return np.asarray(np.linalg.norm(X - X.mean(axis=0), axis=1))
 
 
 def batch_aucrocs(scores: np.ndarray, anomalies: int) -> np.ndarray:
-    """AUCROC of each batch [...], of scores [..., n] whose first `anomalies` are the anomalies'; ties count half."""
+    """Return the AUCROC, [...], of scores [..., n] whose first `anomalies` rows are the anomalies; ties count half."""
     normals = scores.shape[-1] - anomalies
     ranks = rankdata(scores, axis=-1)[..., :anomalies].sum(axis=-1)
     return np.asarray((ranks - anomalies * (anomalies + 1) / 2) / (anomalies * normals))

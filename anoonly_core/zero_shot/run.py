@@ -1,4 +1,4 @@
-"""ZeroShotConfig -> ZeroShotResult: meta-train, then score test batches of classes never seen; through the store."""
+"""Run a ZeroShotConfig: meta-train, then score test batches of unseen classes; through the store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from anoonly_core.zero_shot.network import TaskNetwork
 from anoonly_core.zero_shot.references import batch_aucrocs, distance_to_mean, distance_to_neighbors
 from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SHIFT_SHARES, SIZE_SHARE, SIZES, ZeroShotResult
 
-__all__ = ["TrainedStack", "ZeroShotStack", "run_zero_shot", "train_zero_shot"]
+__all__ = ["TrainedZeroShotStack", "ZeroShotStack", "run_zero_shot", "train_zero_shot"]
 
 KIND = "zero-shot"
 DRAWS = 10
@@ -34,9 +34,18 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class ZeroShotStack:
-    """R runs that train as one: they differ in seed and classes trained on alone.
+    """R runs that train together; they differ only in seed and meta-training classes.
 
-    minimum, scale: float32 [R, columns], how each run brings what it trains on into 0 to 1.
+    Attributes
+    ----------
+    table : ClassTable
+        The rows.
+    configs : tuple of ZeroShotConfig
+        Settings, one per run.
+    pools : tuple of EpisodeRows
+        Rows by use, one per run.
+    minimum, scale : float32 [R, columns]
+        Input scaling of each run, from its training rows: (x - minimum) / scale.
     """
 
     table: ClassTable
@@ -47,22 +56,22 @@ class ZeroShotStack:
 
     @classmethod
     def of(cls, table: ClassTable, configs: Sequence[ZeroShotConfig]) -> ZeroShotStack:
-        """Draw what each run trains and tests on; raises InvalidConfig where its classes do not fit the table."""
+        """Divide the rows of each run; raise InvalidConfig if its classes do not fit the table."""
         for config in configs:
             check_classes(config, table)
         pools = tuple(episode_rows(config, table) for config in configs)
-        ranges = [min_max(table.X, np.concatenate(list(own.train.values()))) for own in pools]
-        minimum, scale = (torch.from_numpy(np.stack(own)) for own in zip(*ranges, strict=True))
+        ranges = [min_max(table.X, np.concatenate(list(rows.train.values()))) for rows in pools]
+        minimum, scale = (torch.from_numpy(np.stack(values)) for values in zip(*ranges, strict=True))
         return cls(table, tuple(configs), pools, minimum, scale)
 
     def gather(self, rows: Sequence[np.ndarray]) -> Tensor:
-        """Each run's own rows [..., n] of the table as it sees them, [R, ..., n, columns]."""
-        seen = torch.from_numpy(self.table.X[np.stack(rows)])
-        shape = (len(rows), *[1] * (seen.ndim - 2), -1)
-        return (seen - self.minimum.view(shape)) / self.scale.view(shape)
+        """Return the scaled rows of each run, [R, ..., n, columns], for row indices [..., n] per run."""
+        gathered = torch.from_numpy(self.table.X[np.stack(rows)])
+        shape = (len(rows), *[1] * (gathered.ndim - 2), -1)
+        return (gathered - self.minimum.view(shape)) / self.scale.view(shape)
 
     def network(self, with_norm: bool) -> TaskNetwork:
-        """The untrained network: the same first weights with and without batch norm."""
+        """Return an untrained network; its first weights are the same with and without batch norm."""
         network = TaskNetwork(len(self.configs), self.table.X.shape[1], self.configs[0].objective, with_norm)
         seeds = [derived_seed(config.seed, "zero-shot weights") for config in self.configs]
         network.initialize([torch.Generator().manual_seed(seed) for seed in seeds])
@@ -70,10 +79,17 @@ class ZeroShotStack:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedStack:
-    """The networks of a stack, meta-trained with and without batch norm, and one that is not trained.
+class TrainedZeroShotStack:
+    """Networks of a stack: meta-trained with and without batch norm, and untrained.
 
-    losses: float32 [R, steps], of the one with batch norm.
+    Attributes
+    ----------
+    stack : ZeroShotStack
+        The runs.
+    with_norm, without_norm, untrained : TaskNetwork
+        The networks, in eval mode.
+    losses : float32 [R, steps]
+        Losses of the network with batch norm.
     """
 
     stack: ZeroShotStack
@@ -84,17 +100,31 @@ class TrainedStack:
 
     @torch.no_grad()
     def scores(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """How each of SCORERS scores each run's own batches [batches, n]: float32 [S, R, batches, n].
+        """Score test batches with each of SCORER_LABELS.
 
-        Scores depend on the batch: never compare or threshold them across batches. Raises InvalidConfig for
-        batches of one row, which have no statistics.
+        Scores depend on the batch: never compare scores of two batches, nor apply one threshold to them.
+
+        Parameters
+        ----------
+        rows : sequence of int64 [batches, n]
+            Row indices, one array per run; n is at least 2.
+
+        Returns
+        -------
+        float32 [S, R, batches, n]
+            Scores; higher is more anomalous.
+
+        Raises
+        ------
+        InvalidConfig
+            If n is 1: one row has no statistics.
         """
         if rows[0].shape[-1] < 2:
-            raise InvalidConfig("A batch of one row has no statistics of its own: give two rows or more.")
+            raise InvalidConfig("A batch of one row has no statistics: give two rows or more.")
         at_once = max(1, ROWS_AT_ONCE // rows[0].shape[-1])
         parts = []
         for begin in range(0, len(rows[0]), at_once):
-            x = self.stack.gather([own[begin : begin + at_once] for own in rows])
+            x = self.stack.gather([batches[begin : begin + at_once] for batches in rows])
             zero = torch.zeros(())
             by_network = {
                 "batch": self.with_norm.score(x),
@@ -102,10 +132,10 @@ class TrainedStack:
                 "none": self.without_norm.score(x),
                 "untrained": self.untrained.score(x, center=zero),
             }
-            found = {name: own.numpy() for name, own in by_network.items()}
-            found["neighbors"] = _batch_by_batch(distance_to_neighbors, x.numpy())
-            found["mean"] = _batch_by_batch(distance_to_mean, x.numpy())
-            parts.append(np.stack([found[name] for name in SCORER_LABELS]).astype(np.float32))
+            scores = {name: tensor.numpy() for name, tensor in by_network.items()}
+            scores["neighbors"] = _batch_by_batch(distance_to_neighbors, x.numpy())
+            scores["mean"] = _batch_by_batch(distance_to_mean, x.numpy())
+            parts.append(np.stack([scores[name] for name in SCORER_LABELS]).astype(np.float32))
         return np.concatenate(parts, axis=2)
 
 
@@ -116,31 +146,52 @@ def _batch_by_batch(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray)
 def run_zero_shot(
     configs: Sequence[ZeroShotConfig], store: Store | None = None, report: Report = lambda done, total: None
 ) -> list[ZeroShotResult]:
-    """Meta-train and test runs, in the order of their configs; what the store has is not done again.
+    """Meta-train and test runs.
 
-    Runs that differ in seed and classes trained on alone train as one stack, which changes none of their
-    bits. report: called with the steps done and all of them; what it raises stops it. Raises InvalidConfig,
-    what load_class_table raises, and TrainingDiverged.
+    Runs that differ only in seed and meta-training classes share a stack, which changes none of their bits.
+
+    Parameters
+    ----------
+    configs : sequence of ZeroShotConfig
+        Settings, one per run.
+    store : Store or None
+        Results that it holds are not computed again; new ones are stored.
+    report : callable
+        Called after each step with (steps done, all steps). An exception stops the training.
+
+    Returns
+    -------
+    list of ZeroShotResult
+        In the order of the configs.
+
+    Raises
+    ------
+    InvalidConfig
+        If the classes do not fit the table.
+    TrainingDiverged
+        If a loss is not a finite number.
+    AnoOnlyError
+        If `load_class_table` fails.
     """
     keys = [zero_shot_key(config) for config in configs]
-    found: dict[str, ZeroShotResult] = {}
+    results: dict[str, ZeroShotResult] = {}
     if store is not None:
-        kept = {key: ZeroShotResult.from_arrays(store.get_arrays(key, KIND)) for key in dict.fromkeys(keys)}
-        found = {key: result for key, result in kept.items() if result is not None}
-    missing = {key: config for key, config in zip(keys, configs, strict=True) if key not in found}
+        stored = {key: ZeroShotResult.from_arrays(store.get_arrays(key, KIND)) for key in dict.fromkeys(keys)}
+        results = {key: result for key, result in stored.items() if result is not None}
+    missing = {key: config for key, config in zip(keys, configs, strict=True) if key not in results}
     stacks = list(_stacks(missing))
-    total = sum(2 * next(iter(own.values())).steps for own in stacks)
+    total = sum(2 * next(iter(group.values())).steps for group in stacks)
     done = 0
-    for own in stacks:
-        first = next(iter(own.values()))
-        stack = ZeroShotStack.of(load_class_table(first.table, first.column), list(own.values()))
-        results = _run(stack, functools.partial(_report_from, report, done, total))
-        for (key, config), result in zip(own.items(), results, strict=True):
-            found[key] = result
+    for group in stacks:
+        first = next(iter(group.values()))
+        stack = ZeroShotStack.of(load_class_table(first.table, first.column), list(group.values()))
+        outcomes = _run(stack, functools.partial(_report_from, report, done, total))
+        for (key, config), result in zip(group.items(), outcomes, strict=True):
+            results[key] = result
             if store is not None:
                 store.try_put_arrays(key, KIND, result.arrays(), config.canonical())
         done += 2 * first.steps
-    return [found[key] for key in keys]
+    return [results[key] for key in keys]
 
 
 def _report_from(report: Report, begun: int, total: int, step: int) -> None:
@@ -148,21 +199,21 @@ def _report_from(report: Report, begun: int, total: int, step: int) -> None:
 
 
 def _stacks(configs: dict[str, ZeroShotConfig]) -> Iterator[dict[str, ZeroShotConfig]]:
-    """Runs that can train as one, by key."""
+    """Yield the configs that can train as one stack, by key, at most MAX_RUNS each."""
     grouped: dict[str, dict[str, ZeroShotConfig]] = {}
     for key, config in configs.items():
         alike = config.model_copy(update={"seed": 0, "meta": ()}).canonical()
         grouped.setdefault(alike, {})[key] = config
-    for own in grouped.values():
-        keys = list(own)
+    for group in grouped.values():
+        keys = list(group)
         for begin in range(0, len(keys), MAX_RUNS):
-            yield {key: own[key] for key in keys[begin : begin + MAX_RUNS]}
+            yield {key: group[key] for key in keys[begin : begin + MAX_RUNS]}
 
 
 def _run(stack: ZeroShotStack, report: Callable[[int], None]) -> list[ZeroShotResult]:
     trained = train_zero_shot(stack, report)
-    by_ratio, ratio_rows = _tested(trained, [(share, stack.configs[0].test_rows) for share in RATIOS])
-    by_size, size_rows = _tested(trained, [(SIZE_SHARE, rows) for rows in SIZES])
+    by_ratio, ratio_rows = _test_aucrocs(trained, [(share, stack.configs[0].test_rows) for share in RATIOS])
+    by_size, size_rows = _test_aucrocs(trained, [(SIZE_SHARE, rows) for rows in SIZES])
     shifts = _shifts(trained)
     return [
         ZeroShotResult(
@@ -177,19 +228,23 @@ def _run(stack: ZeroShotStack, report: Callable[[int], None]) -> list[ZeroShotRe
     ]
 
 
-def train_zero_shot(stack: ZeroShotStack, report: Callable[[int], None] = lambda step: None) -> TrainedStack:
-    """Meta-train a stack's networks, with and without batch norm, on the same tasks (METHODS § 6)."""
+def train_zero_shot(stack: ZeroShotStack, report: Callable[[int], None] = lambda step: None) -> TrainedZeroShotStack:
+    """Meta-train the networks of a stack, with and without batch norm, on the same tasks.
+
+    `report` is called after each step with the steps done, of twice the configured number. Raise TrainingDiverged if
+    a loss is not a finite number. Source: docs/methods.md § 6.
+    """
     steps = stack.configs[0].steps
     with_norm, without_norm = stack.network(with_norm=True), stack.network(with_norm=False)
     losses = _train(stack, with_norm, report)
     _train(stack, without_norm, lambda step: report(steps + step))
-    return TrainedStack(stack, with_norm, without_norm, stack.network(with_norm=True).eval(), losses)
+    return TrainedZeroShotStack(stack, with_norm, without_norm, stack.network(with_norm=True).eval(), losses)
 
 
 def _train(stack: ZeroShotStack, network: TaskNetwork, report: Callable[[int], None]) -> np.ndarray:
-    """Each run's loss in each step, float32 [R, steps]."""
+    """Train a network and return the loss of each run in each step, float32 [R, steps]."""
     first = stack.configs[0]
-    tasks = [training_tasks(config, own) for config, own in zip(stack.configs, stack.pools, strict=True)]
+    tasks = [training_tasks(config, rows) for config, rows in zip(stack.configs, stack.pools, strict=True)]
     anomalous = torch.arange(first.rows) >= first.normal_rows
     optimizer = torch.optim.Adam(network.parameters(), lr=first.learning_rate, fused=True)
     losses = torch.empty(len(stack.configs), first.steps)
@@ -197,7 +252,7 @@ def _train(stack: ZeroShotStack, network: TaskNetwork, report: Callable[[int], N
     network.train()
     with prepared_optimizer(optimizer):
         for step in range(first.steps):
-            loss = network.loss(stack.gather([next(own) for own in tasks]), anomalous)
+            loss = network.loss(stack.gather([next(of_run) for of_run in tasks]), anomalous)
             take_step(optimizer, [(loss, ones)])
             losses[:, step] = loss.detach()
             report(step + 1)
@@ -207,26 +262,26 @@ def _train(stack: ZeroShotStack, network: TaskNetwork, report: Callable[[int], N
     return losses.numpy()
 
 
-def _tested(trained: TrainedStack, asked: Sequence[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """AUCROC float32 [S, points, R, H, D] at each asked share of anomalies and rows a batch, and their true rows."""
-    stack, found, rows = trained.stack, [], []
+def _test_aucrocs(trained: TrainedZeroShotStack, asked: Sequence[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return AUCROC float32 [S, points, R, H, D] per (share of anomalies, batch rows), and the real batch rows."""
+    stack, aucrocs, rows = trained.stack, [], []
     for share, wanted in asked:
         drawn = [
-            test_batches(config, own, share, wanted, DRAWS)
-            for config, own in zip(stack.configs, stack.pools, strict=True)
+            test_batches(config, pools, share, wanted, DRAWS)
+            for config, pools in zip(stack.configs, stack.pools, strict=True)
         ]
         anomalies, size = drawn[0][1], drawn[0][0].shape[2]
         scores = trained.scores([batches.reshape(-1, size) for batches, _ in drawn])
-        found.append(batch_aucrocs(scores, anomalies).reshape(*scores.shape[:2], -1, DRAWS))
+        aucrocs.append(batch_aucrocs(scores, anomalies).reshape(*scores.shape[:2], -1, DRAWS))
         rows.append(size)
-    return np.stack(found, axis=1).astype(np.float32), np.array(rows)
+    return np.stack(aucrocs, axis=1).astype(np.float32), np.array(rows)
 
 
-def _shifts(trained: TrainedStack) -> list[dict[str, np.ndarray]]:
-    """For each run, one batch a class held out, to which anomalies are added: what its statistics and scores do."""
+def _shifts(trained: TrainedZeroShotStack) -> list[dict[str, np.ndarray]]:
+    """Return the shift arrays of ZeroShotResult for each run."""
     stack = trained.stack
     pairs = zip(stack.configs, stack.pools, strict=True)
-    rows, firsts = zip(*(growing_batches(config, own, max(SHIFT_SHARES)) for config, own in pairs), strict=True)
+    rows, firsts = zip(*(growing_batches(config, pools, max(SHIFT_SHARES)) for config, pools in pairs), strict=True)
     normals, size = firsts[0], rows[0].shape[1]
     wanted = [max(round(normals * share / (1 - share)), int(share > 0)) for share in SHIFT_SHARES]
     counts = np.unique(np.minimum(wanted, size - normals))
@@ -234,9 +289,9 @@ def _shifts(trained: TrainedStack) -> list[dict[str, np.ndarray]]:
     away = np.empty((len(counts), len(rows), len(rows[0])), dtype=np.float32)
     with torch.no_grad():
         for moment, count in enumerate(counts):
-            x = stack.gather([own[:, : normals + count] for own in rows])
+            x = stack.gather([batches[:, : normals + count] for batches in rows])
             scores[moment, :, :, : normals + count] = trained.with_norm.score(x).numpy()
-            away[moment] = _moved(trained.with_norm, x, normals)
+            away[moment] = _mean_shift(trained.with_norm, x, normals)
     return [
         {
             "shift_rows": rows[run],
@@ -249,8 +304,8 @@ def _shifts(trained: TrainedStack) -> list[dict[str, np.ndarray]]:
     ]
 
 
-def _moved(network: TaskNetwork, x: Tensor, normals: int) -> np.ndarray:
-    """How far each batch's mean is from its normal rows' in front of the first norm, in their deviations [R, H]."""
+def _mean_shift(network: TaskNetwork, x: Tensor, normals: int) -> np.ndarray:
+    """Return the distance of each batch mean from its normal rows, [R, H], see ZeroShotResult.shift_away."""
     first = network.linear[0](x.flatten(1, 2)).view(*x.shape[:3], -1)
     deviation, mean = torch.std_mean(first[:, :, :normals], dim=2, correction=0)
     moved = (first.mean(dim=2) - mean) / (deviation + 1e-12)
