@@ -169,7 +169,7 @@ def test_a_table_that_cannot_be_tested_says_what_it_is_good_for(table: pd.DataFr
 
 def test_a_label_of_one_value_is_refused() -> None:
     page = upload(TABLE.assign(target="benign").to_csv(index=False).encode())
-    assert "label column target holds nothing but benign" in errors(page)[0]
+    assert "label column target holds only benign" in errors(page)[0]
 
 
 def test_a_column_that_cannot_be_a_feature_is_left_out_at_first_and_refused_after() -> None:
