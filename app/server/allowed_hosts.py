@@ -1,4 +1,4 @@
-"""Which names the server answers to, so that a web site elsewhere cannot reach the page through a visitor's browser."""
+"""Host names that the server accepts, so that other web sites cannot reach it through a visitor's browser."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-
 
 
 def server_arguments(given: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The arguments for `streamlit run`: those given, and where they open the page to a network the names it has there.
+    """Return the arguments of `streamlit run`, with the allowed host names added if the server opens to a network.
 
-    Whoever names the allowed hosts is taken at their word.
+    Host names that the arguments or the environment give are left as they are.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--server.address", dest="address", default=environment.get("STREAMLIT_SERVER_ADDRESS"))
@@ -38,7 +38,7 @@ def server_arguments(given: Sequence[str], environment: Mapping[str, str] = os.e
 
 
 def host_names() -> list[str]:
-    """What this machine is called on the networks that it is in: its names, its addresses."""
+    """Return the names and addresses of this machine on its networks."""
     name = socket.gethostname().lower()
     names = [name, f"{name.partition('.')[0]}.local", socket.getfqdn().lower()]
     with suppress(OSError):
@@ -51,12 +51,12 @@ def host_names() -> list[str]:
 
 
 def disable_external_ip_lookup() -> None:
-    """Keep Streamlit from asking a host on the internet for this machine's address when a foreign page knocks."""
+    """Stop Streamlit from requesting this machine's address from an internet service when a foreign page connects."""
     net_util.get_external_ip = lambda: None
 
 
 def is_local_only() -> bool:
-    """Whether the page can be reached from this machine alone, not even through a proxy."""
+    """Return whether only this machine can reach the page, with no proxy between."""
     hosts, origins = st.get_option("server.allowedHosts"), st.get_option("server.corsAllowedOrigins")
     local = st.get_option("server.address") in LOCAL and bool(hosts) and set(hosts) <= set(LOCAL) and not origins
     return local and not any(name in st.context.headers for name in FORWARDED)

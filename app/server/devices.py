@@ -1,4 +1,4 @@
-"""Who trains the sweeps of this server: the one process that owns its GPU, or as many as there are cores."""
+"""The processes that train this server's sweeps: one that owns the GPU, or else one per core."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Devices:
-    """Its processes start when they are first needed: most servers never sweep."""
+    """The GPU and the cores of this server; processes start when a sweep first needs them."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -31,9 +31,9 @@ class Devices:
         self._asked: Task | None = None
 
     def gpu(self, wait: bool = False) -> str | None:
-        """The GPU that sweeps train on, "" where there is none; None while that is not known yet.
+        """Return the GPU's name, "" if there is none; None while a trainer, which has PyTorch, is still asked.
 
-        A trainer is asked, since only it knows what PyTorch can use. wait: until it has answered.
+        With wait, block until that is known.
         """
         with self._lock:
             if self._asked is None:
@@ -44,27 +44,27 @@ class Devices:
         try:
             return str(asked.result())
         except (WorkerDied, Cancelled, RuntimeError) as error:
-            log.warning("this machine's GPU could not be looked for: %r", error)
+            log.warning("the GPU could not be detected: %r", error)
             with self._lock:
-                self._asked = None  # a trainer that died says nothing of the GPU: ask another one next time
+                self._asked = None  # ask another trainer next time
             return ""
 
     def device(self, wait: bool = False) -> str:
-        """What finished runs are looked for under: the GPU's keys as soon as it is known that there is one."""
+        """Return the device whose run keys apply: "cuda" once a GPU is known, else "cpu"."""
         return "cuda" if self.gpu(wait) else "cpu"
 
     def gpu_phrase(self, configs: Iterable[RunConfig]) -> str:
-        """Its GPU in a sentence, in Markdown; "" where none of these runs trains there, or none is known."""
+        """Return a Markdown phrase for the GPU; "" if it is unknown or trains none of these runs."""
         gpu = self.gpu()
         trains = any(BASELINES[config.baseline].network is not None for config in configs)
         return f"this machine's {escape_markdown(gpu)}" if gpu and trains else ""
 
     def planning_pool(self, gpu: str) -> WorkerPool:
-        """The processes that measure how long a sweep takes: on cores those of the pages, which are there already."""
+        """Return the pool that times the steps of a sweep: the GPU's process or, without a GPU, the trainers."""
         return self._gpus_process() if gpu else self._jobs.trainers
 
     def engine(self) -> LocalEngine:
-        """What trains a sweep here; waits until it is known whether there is a GPU."""
+        """Return the engine of this server; block until it is known whether there is a GPU."""
         if gpu := self.gpu(wait=True):
             return LocalEngine(self._gpus_process(), gpu)
         with self._lock:
@@ -75,12 +75,12 @@ class Devices:
         return LocalEngine(on_cores)
 
     def pause_processes(self, processes: int) -> None:
-        """Let as many processes wait as the pages' own runs keep busy: the cores are for both, the GPU is not."""
+        """Pause this number of the sweep processes on cores, so that the runs of pages go first; never the GPU."""
         if self._on_cores is not None:
             self._on_cores.pause_processes(processes)
 
     def close(self) -> None:
-        """End all processes."""
+        """Kill all processes of this object and wait for their end."""
         for workers in (self._on_cores, self._on_gpu):
             if workers is not None:
                 workers.close()

@@ -20,24 +20,24 @@ __all__ = ["CellRuns", "cell_runs", "preload_evidence", "read_findings", "server
 
 @dataclass(frozen=True)
 class CellRuns:
-    """The runs of one cell by key, as a batch that the server's sweeps train."""
+    """The runs of one table cell by key, as a batch that the sweep queue trains."""
 
     configs: dict[str, RunConfig]
 
     def canonical(self) -> str:
-        """Equal for equal batches."""
+        """Return a text that is equal for equal batches."""
         return " ".join(sorted(self.configs))
 
 
 def cell_runs(name: str, cell: Cell, evidence: Evidence) -> CellRuns:
-    """The runs of a cell of an experiment."""
+    """Return the planned runs of one cell of an experiment."""
     wanted = set(cell.keys)
     return CellRuns({run.key: run.config for run in evidence.planned(name) if run.key in wanted})
 
 
 @dataclass(frozen=True)
 class _Known:
-    """The evidence with what it was read from: the store's file as it was, and which of its runs count."""
+    """The evidence, with the state of the store's file and the stored keys that it was read from."""
 
     stamp: object
     held: frozenset[str]
@@ -49,7 +49,7 @@ _known: dict[Store, _Known] = {}
 
 
 def server_evidence(store: Store) -> Evidence:
-    """The evidence as it stands, read once for all sessions for as long as nothing of it changes in the store."""
+    """Return the current evidence, which all sessions share until its runs change in the store."""
     with _lock:
         stamp, known = _stamp(store), _known.get(store)
         if known is None or known.stamp != stamp:
@@ -62,15 +62,15 @@ def server_evidence(store: Store) -> Evidence:
 
 
 def _held(evidence: Evidence, store: Store) -> frozenset[str]:
-    """Which runs of the experiments the store has."""
+    """Return the keys of all experiments' runs that the store has."""
     planned = (run for name in EXPERIMENTS for run in evidence.planned(name))
     return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.on_gpu)))
 
 
 def preload_evidence(store: Store) -> None:
-    """Read what the page shows first and what takes longest, so that no page waits for it.
+    """Compute what the reproduction page shows first and what takes longest, so that no page waits for it.
 
-    In pieces, with rests: whoever comes in the server's first seconds is not to wait for this either.
+    Blocks, with pauses that leave the processor to the first visitors.
     """
     evidence = server_evidence(store)
     _unhurried(lambda: evidence.frame("table1"))
@@ -79,14 +79,14 @@ def preload_evidence(store: Store) -> None:
 
 
 def _unhurried(work: Callable[[], object]) -> None:
-    """Do it, and rest thrice as long."""
+    """Call a function, then sleep three times as long as it took."""
     begun = time.perf_counter()
     work()
     time.sleep(3 * (time.perf_counter() - begun))
 
 
 def read_findings(evidence: Evidence) -> dict[str, Finding | None]:
-    """What the runs say about each point that does not add up."""
+    """Return the finding about each discrepancy by name; None if runs are missing."""
     return {name: _finding(evidence, name) for name in DISCREPANCIES}
 
 

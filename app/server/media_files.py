@@ -1,7 +1,7 @@
-"""Files that are taken away stay for a minute after nobody refers to them.
+"""Delayed deletion of downloads, for browsers on slow networks.
 
-Streamlit forgets a file that is made on a click at the second drawing of any session's after it, which with others on
-the server is sooner than a browser on a slow network asks for it.
+Streamlit deletes a file that a click made at the second page run of any session afterwards. With other sessions on
+the server, that may be before the browser requests the file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DELETION_DELAY_S = 60.0
 
 
 def delay_file_deletion(seconds: float = DELETION_DELAY_S) -> None:
-    """Let each file stay for so many seconds after it was first found that nobody refers to it."""
+    """Patch Streamlit so that it deletes a file this many seconds after its last use by a page."""
 
     def mark(file: MediaFileMetadata) -> None:
         if not hasattr(file, "kept_until"):

@@ -1,4 +1,4 @@
-"""The server's sweeps: start, pause, cancel, reattach. They live on when the page that started them is closed."""
+"""The queue of sweeps on this server; a sweep goes on when the page that started it is closed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from anoonly_core.execution.executor import Engine, execute, stored_runs
 from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.plan import Plan
 from anoonly_core.execution.pool import Task, WorkerDied
+from anoonly_core.lru import LRU
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.server.devices import Devices
@@ -33,23 +34,32 @@ log = logging.getLogger(__name__)
 
 
 class RunBatch(Protocol):
-    """Runs that are trained together: a sweep, or a cell of a table."""
+    """Runs that the queue trains together: a sweep, or one cell of a paper table."""
 
     @property
     def configs(self) -> dict[str, RunConfig]:
         """All runs by key."""
 
     def canonical(self) -> str:
-        """Equal for equal batches."""
+        """Return a text that is equal for equal batches."""
 
 
 @dataclass(frozen=True)
 class SweepView:
-    """What a page sees of a sweep.
+    """The state of a sweep as a page shows it.
 
-    state: "idle" where nobody trains it, "waiting" behind another one, "planning", "running" or
-    "stopping". runs: the finished ones by key. failures: why others are not, by key. seconds_left:
-    while it runs. problem: a sentence about what stopped it or what could not be kept.
+    Parameters
+    ----------
+    state
+        "idle", "waiting" behind another sweep, "planning", "running" or "stopping".
+    runs
+        The finished runs by key.
+    failures
+        One sentence per failed run, by key.
+    seconds_left
+        The expected time until the end; None unless it runs.
+    problem
+        A sentence that says what stopped it or what could not be stored; "" if nothing did.
     """
 
     state: str
@@ -61,7 +71,7 @@ class SweepView:
 
 @dataclass(eq=False)
 class _Entry:
-    """A sweep that somebody has started on this server."""
+    """A sweep that was started on this server."""
 
     sweep: RunBatch
     cluster: str
@@ -74,7 +84,7 @@ class _Entry:
 
 
 class SweepQueue:
-    """All sweeps of a server: one at a time on its GPU or its own cores, those of clusters beside it."""
+    """All sweeps of this server: one at a time on its GPU or cores, and any number on clusters beside it."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -83,13 +93,13 @@ class SweepQueue:
         self._queue: deque[_Entry] = deque()
         self._working = False
         self.devices = Devices(jobs)
-        self._estimates: OrderedDict[str, Task] = OrderedDict()
+        self._estimates = LRU[Task](REMEMBERED)
         jobs.on_busy_change = self.devices.pause_processes
 
     # -- what a page asks for
 
     def start(self, sweep: RunBatch, cluster: str = "") -> None:
-        """Train what is missing of a sweep, here or on the cluster at an address; failed runs are tried again."""
+        """Queue the missing and failed runs of a sweep, here or on the cluster at an address, and return at once."""
         with self._lock:
             entry = self._entries.get(_key(sweep))
             if entry is not None and entry.state != "idle":
@@ -109,7 +119,7 @@ class SweepQueue:
                     self._begin(self._work_through)
 
     def stop(self, sweep: RunBatch) -> None:
-        """Give a sweep's unfinished stacks up; what is finished is kept, and `start` goes on from there."""
+        """Stop a sweep; finished runs are kept, and `start` trains the rest."""
         with self._lock:
             entry = self._entries.get(_key(sweep))
             if entry is not None and entry.state != "idle":
@@ -117,7 +127,7 @@ class SweepQueue:
                 entry.state = "stopping"
 
     def forget(self, sweep: RunBatch) -> None:
-        """Stop a sweep and take it off the list of earlier ones."""
+        """Stop a sweep and remove it from the previous sweeps; its runs stay in the store."""
         self.stop(sweep)
         try:
             self.jobs.store.delete([_key(sweep)])
@@ -127,7 +137,7 @@ class SweepQueue:
     # -- what a page sees
 
     def view(self, sweep: RunBatch) -> SweepView:
-        """How far a sweep has come, whether somebody trains it or not."""
+        """Return the state of a sweep, started or not, with the runs that the store has of it."""
         kept = stored_runs(self.jobs.store, sweep.configs, self.devices.device())
         with self._lock:
             entry = self._entries.get(_key(sweep))
@@ -138,7 +148,7 @@ class SweepQueue:
             return SweepView(entry.state, runs, failures, entry.seconds_left, entry.problem)
 
     def estimate(self, sweep: Sweep, missing: dict[str, RunConfig]) -> float | None:
-        """Seconds that the missing runs would take on this machine; None while that is being measured."""
+        """Return the seconds that these missing runs take here; None while that is measured, nan if it fails."""
         text = hashlib.sha256("".join(sorted(missing)).encode()).hexdigest()
         gpu = self.devices.gpu()
         if gpu is None:
@@ -153,18 +163,16 @@ class SweepQueue:
             if task is None:
                 for other in self._estimates.values():
                     if not other.done:
-                        workers.stop(other, insist=False)  # its page has moved on
+                        workers.stop(other, insist=False)  # its page shows another sweep now
                 task = workers.schedule(tasks.plan_runs, missing, slots, device)
-                self._estimates[text] = task
-                while len(self._estimates) > REMEMBERED:
-                    self._estimates.popitem(last=False)
+                self._estimates.put(text, task)
         if not task.done:
             return None
         try:
             plan: Plan = task.result()
         except Cancelled:
             with self._lock:
-                self._estimates.pop(text, None)
+                self._estimates.remove(text)
             return None
         except (WorkerDied, Exception) as error:
             log.warning("a sweep could not be planned: %r", error)
@@ -172,7 +180,7 @@ class SweepQueue:
         return plan.seconds(slots)
 
     def previous_sweeps(self) -> list[Sweep]:
-        """The sweeps that were started here, the latest first, as far as they can still be."""
+        """Return the sweeps that were started here and are still valid, the latest first."""
         found = []
         for text in self.jobs.store.sweeps():
             try:
@@ -184,7 +192,7 @@ class SweepQueue:
         return found
 
     def close(self) -> None:
-        """Stop all sweeps and end their processes."""
+        """Stop all sweeps and kill their processes."""
         with self._lock:
             for entry in self._entries.values():
                 entry.stop.set()
@@ -193,7 +201,7 @@ class SweepQueue:
     # -- inside
 
     def _list(self, sweep: Sweep, entry: _Entry) -> None:
-        """Let a sweep be found among the earlier ones."""
+        """Add a sweep to the previous sweeps."""
         try:
             self.jobs.store.put_sweep(_key(sweep), sweep.canonical())
         except StoreUnavailable as error:
@@ -224,7 +232,7 @@ class SweepQueue:
             entry.problem = str(error)
         except Exception as error:
             log.exception("a sweep failed")
-            entry.problem = f"The sweep stopped for a reason that the server's log tells ({type(error).__name__})."
+            entry.problem = f"The sweep failed ({type(error).__name__}); see the server log."
         finally:
             with self._lock:
                 entry.state, entry.seconds_left = "idle", None
@@ -256,11 +264,11 @@ class SweepQueue:
 
 
 def _key(sweep: RunBatch) -> str:
-    """What a sweep is known by, here and in the store."""
+    """Return the key of a sweep in the queue and in the store."""
     return "sweep " + hashlib.sha256(sweep.canonical().encode()).hexdigest()
 
 
 @cache
 def server_sweeps() -> SweepQueue:
-    """The sweeps of this server, for all sessions."""
+    """Return the sweep queue of this server, one for all sessions."""
     return SweepQueue(server_jobs())

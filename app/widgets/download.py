@@ -1,4 +1,4 @@
-"""Bringing data sets to this machine, as a page offers it: progress, cancel, failure."""
+"""Download of data sets from a page, with progress, Cancel and failures."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
 
 
 def download_size(name: str) -> int | None:
-    """The bytes of a data set's file as the manifest has them; None where it does not know them."""
+    """Return the size of a data set's file in bytes; None if the manifest does not list it."""
     file = DATASETS[name].file
     return file.bytes if file is not None else None
 
 
 def draw_failures(names: Sequence[str], jobs: Jobs) -> None:
-    """Say why data sets could not be downloaded, each sentence once."""
+    """Show why these data sets could not be downloaded, each sentence once."""
     for sentence in dict.fromkeys(jobs.results.failure(dataset_key(name)) for name in names):
         if sentence is not None:
             notices.error(sentence)

@@ -1,4 +1,4 @@
-"""The selection in a table whose rows come and go: it belongs to what a row is, not to its place."""
+"""Row selection of a table whose rows change: it follows the key of a row, not its index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who looks at a page: the session, as the server's work knows it; and what leads each page when all is not well."""
+"""The begin and the end of each page run: the session's name, and notices above the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["begin_page", "finish_page"]
 
 
 def begin_page() -> tuple[Jobs, str]:
-    """The server's jobs and this session's name for them; each page begins with it."""
+    """Return the server's jobs and this session's id, and show pending notices; call this first on each page."""
     context = get_script_run_ctx()
     session = st.session_state.session = context.session_id if context else uuid.uuid4().hex
     jobs = server_jobs()
@@ -32,7 +32,7 @@ def begin_page() -> tuple[Jobs, str]:
 
 
 def finish_page() -> None:
-    """Begin the page anew where results could not be kept, or can be again, since it began: it says so on top."""
+    """Rerun the page if its notice about the run store is out of date."""
     problem = server_jobs().results.store_problem
     if st.session_state.get("store_problem", problem) != problem:
         st.rerun()

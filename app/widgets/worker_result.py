@@ -1,4 +1,4 @@
-"""Waiting for what a worker makes for one picture: progress, cancel, failure."""
+"""Wait for one worker result on a page, with progress, Cancel and failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["TimeLimit", "await_worker_result"]
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """How many seconds a worker may take, and what is said where it takes longer."""
+    """The seconds that a worker may take, and the sentence that a page shows after that."""
 
     seconds: float
     sentence: str
