@@ -50,7 +50,7 @@ def full_disk(scene: Scene) -> None:
             scene.expect(scene.run(), True, "disk is full", "make room")
             scene.look(visitor, "your-table")
             visitor.bring("own_upload_0", "mine.csv", TABLE)
-            scene.expect(scene.take_in(visitor), False, "mine.csv cannot be kept", "No space left", most=2)
+            scene.expect(scene.take_in(visitor), False, "mine.csv could not be saved", "No space left", most=2)
             filler.unlink()
             scene.go_on(scene.train(visitor), scene.run())
 
