@@ -42,7 +42,7 @@ class PoolScorer:
     sees_labels: bool
 
 
-def _at_one(run: RunConfig) -> RunConfig:
+def _at_lambda_one(run: RunConfig) -> RunConfig:
     """Return the same head at λ_n = 1, with its published norm unless another norm was chosen."""
     paired = BASELINES[run.baseline].paired_norm(run.lambda_n or 0.0, run.preset)
     return run.with_(lambda_n=1.0, norm=None if run.norm == paired else run.norm)
@@ -59,7 +59,7 @@ POOL_SCORERS: Mapping[str, PoolScorer] = MappingProxyType(
         "same": PoolScorer(
             "the same head at λₙ = 1",
             "Each part's model is the final head, trained as the published baseline with all labeled anomalies.",
-            _at_one,
+            _at_lambda_one,
             sees_labels=True,
         ),
         "svdd": PoolScorer(

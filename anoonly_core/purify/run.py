@@ -25,7 +25,7 @@ from anoonly_core.results.store import Store
 from anoonly_core.rng import derived_seed, numpy_generator
 from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, train_and_score
 
-__all__ = ["compute_pool_scores", "partition", "pool_rows", "purify_many", "without"]
+__all__ = ["compute_pool_scores", "drop_pool_rows", "partition", "pool_rows", "purify_many"]
 
 SUSPICION, PURIFIED = "suspicion", "purified"  # kinds of store entries
 
@@ -48,7 +48,7 @@ class _Pool:
 
     def final(self, removed: np.ndarray) -> TrainingTask:
         """Return the task of the final head without the pool rows at these indices, scoring the test rows."""
-        split = without(self.split, self.rows[removed])
+        split = drop_pool_rows(self.split, self.rows[removed])
         return TrainingTask(self.dataset, self.config.run, split, self.split.test)
 
     def metrics(self, scores: np.ndarray) -> Metrics:
@@ -179,7 +179,7 @@ def partition(identical: np.ndarray, parts: int, seed: int) -> np.ndarray:
     return part[group]
 
 
-def without(split: Split, rows: np.ndarray) -> Split:
+def drop_pool_rows(split: Split, rows: np.ndarray) -> Split:
     """Return the split without these rows of the data set in the pool; scaling, labels and test rows stay the same."""
     keep = split.labeled | ~np.isin(split.train, rows)
     return replace(split, train=split.train[keep], labeled=split.labeled[keep], counts={})
@@ -198,7 +198,7 @@ def _part_tasks(pool: _Pool) -> list[TrainingTask]:
     part = partition(pool.dataset.identical[pool.rows], config.parts, config.run.seed)
     tasks = []
     for number in range(config.parts):
-        split = without(pool.split, pool.rows[part != number])
+        split = drop_pool_rows(pool.split, pool.rows[part != number])
         if not scorer.sees_labels:
             split = replace(split, train=split.train[~split.labeled], labeled=np.zeros((~split.labeled).sum(), bool))
         seed = derived_seed(config.run.seed, f"purify part {number}") % 2**31

@@ -22,7 +22,7 @@ from anoonly_core.purify import run as purify
 from anoonly_core.purify.config import KEEP_20, POOL_SCORERS, PurifyConfig, make_purify_config
 from anoonly_core.purify.keys import pool_scores_key, purify_key
 from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PurifyResult, pool_table, removal_curve
-from anoonly_core.purify.run import compute_pool_scores, partition, pool_rows, purify_many, without
+from anoonly_core.purify.run import compute_pool_scores, drop_pool_rows, partition, pool_rows, purify_many
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run
 from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, _stacks, train_and_score
@@ -178,12 +178,12 @@ def test_the_oracle_is_the_clean_pool_and_the_figures_are_those_of_training_on_w
     config, suspicion = found.config.run, found.pool_scores
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
-    oracle = without(split, suspicion.rows[suspicion.is_contaminant])
+    oracle = drop_pool_rows(split, suspicion.rows[suspicion.is_contaminant])
     assert (dataset.y[oracle.train[~oracle.labeled]] == 0).all() and len(oracle.train) == len(split.train) - 32
     scores = train_and_score(
         [
             TrainingTask(dataset, config, own, split.test)
-            for own in (oracle, without(split, suspicion.rows[found.removed]))
+            for own in (oracle, drop_pool_rows(split, suspicion.rows[found.removed]))
         ]
     )
     assert [suspicion.oracle, found.after] == [metrics(dataset.y[split.test], own) for own in scores]
