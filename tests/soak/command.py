@@ -186,8 +186,8 @@ def _still() -> Iterator[None]:
         """Train nothing."""
 
     stubs: dict[str, Any] = {
-        "anoonly_core.runs.run.pretrain": stop,
-        "anoonly_core.runs.run.XGBOD": stop,
+        "anoonly_core.runs.train_stack.XGBOD": stop,
+        "anoonly_core.runs.train_stack.pretrain": stop,
         "anoonly_core.runs.train_and_score.pretrain": stop,
         "anoonly_core.zero_shot.run.train_zero_shot": stop,
         "anoonly_core.cli.sweep.train": nothing,
