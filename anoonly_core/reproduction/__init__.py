@@ -1,1 +1,1 @@
-"""The paper's tables and figures, measured again, beside what was published: what is trained, and what it says."""
+"""The tables and figures of the paper, measured again and compared with the published figures."""

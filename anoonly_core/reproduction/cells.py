@@ -1,4 +1,4 @@
-"""One cell: what our runs come to there, beside what was published for it."""
+"""A cell of a results table: the measured figure and the published ones."""
 
 from __future__ import annotations
 
@@ -29,10 +29,20 @@ REFERENCES = MappingProxyType({"paper": "the paper", "authors": "the authors' co
 
 @dataclass(frozen=True)
 class Cell:
-    """Ours: one value a seed, each a mean over files, in percent; and what was published, where it was.
+    """A measured figure with the published figures of the same cell, in percent.
 
-    files: the data sets that it stands on. of: how many its families have. paper: the printed figure. authors: the
-    published code's mean over the same files. keys: its runs.
+    Attributes
+    ----------
+    values : tuple of float
+        One value per seed, each a mean over files.
+    files : tuple of str
+        Data sets that the values cover.
+    of : int
+        Number of files in the families of the cell.
+    paper, authors : float or None
+        The printed figure, and the mean of the published code over the same files.
+    keys : tuple of str
+        Keys of the runs.
     """
 
     values: tuple[float, ...]
@@ -44,37 +54,37 @@ class Cell:
 
     @property
     def mean(self) -> float:
-        """Over seeds and files."""
+        """Mean over seeds and files."""
         return float(np.mean(self.values))
 
     @property
     def spread(self) -> float | None:
-        """The standard deviation over the seeds of the mean over files; None with one seed."""
+        """Standard deviation over seeds of the mean over files; None with one seed."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
 
     def published(self, reference: str) -> float | None:
-        """What one of REFERENCES says here; None where it says nothing."""
-        found: float | None = getattr(self, reference)
-        return found
+        """Return the figure of one of REFERENCES; None if there is none."""
+        figure: float | None = getattr(self, reference)
+        return figure
 
     def text(self) -> str:
-        """ "73.8 ± 1.1"."""
+        """Format mean and standard deviation, such as "73.8 ± 1.1"."""
         return f"{self.mean:.1f}" + ("" if self.spread is None else f" ± {self.spread:.1f}")
 
 
 def signed(value: float) -> str:
-    """ "+5.1" or "−5.1"; what rounds to zero has no sign."""
+    """Format a difference, such as "+5.1" or "−5.1"; a value that rounds to zero has no sign."""
     text = f"{value:+.1f}".replace("-", "\u2212")
     return text[1:] if float(f"{value:.1f}") == 0 else text
 
 
 def is_value(column: pd.Series, wanted: Any) -> np.ndarray:
-    """Which values of a column of words and numbers are this one, bool [n]."""
+    """Compare a column of words and numbers with one value; return a mask, bool [n]."""
     return np.array([value == wanted for value in column], dtype=bool)
 
 
 def values_by_file(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int, float]]:
-    """A metric by family and data set, and there by seed."""
+    """Return a metric by (family, data set) and then by seed."""
     found: dict[tuple[str, str], dict[int, float]] = {}
     columns = (runs[name].tolist() for name in ("family", "dataset", "seed", metric))
     for family, dataset, seed, value in zip(*columns, strict=True):
@@ -85,7 +95,7 @@ def values_by_file(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], dic
 def paired_differences(
     before: Mapping[tuple[str, str], Mapping[int, float]], after: Mapping[tuple[str, str], Mapping[int, float]]
 ) -> dict[tuple[str, str], dict[int, float]]:
-    """After less before at each file and seed that both have; see by_file."""
+    """Return after minus before for each file and seed that both have; see values_by_file."""
     found = {
         place: {seed: after[place][seed] - own[seed] for seed in sorted(own.keys() & after[place].keys())}
         for place, own in before.items()
@@ -95,7 +105,7 @@ def paired_differences(
 
 
 def means_by_seed(values: Mapping[tuple[str, str], Mapping[int, float]]) -> list[float]:
-    """The mean over files at each seed that all of them have, each family counting once; see by_file."""
+    """Return the mean over files for each seed that all files have; each family has equal weight."""
     families = list(dict.fromkeys(family for family, _ in values))
     seeds = sorted(set.intersection(*(set(own) for own in values.values()))) if values else []
     return [
@@ -105,10 +115,10 @@ def means_by_seed(values: Mapping[tuple[str, str], Mapping[int, float]]) -> list
 
 
 def make_cell(runs: pd.DataFrame, metric: str, families: Sequence[str], at_hand: Sequence[str] = ()) -> Cell | None:
-    """One cell over these families, each counting once.
+    """Make a cell over families with equal weight; None if a family has no run.
 
-    Files with fewer seeds than others, as of a run begun by hand, are left out; at_hand: the families that the
-    table stands on, over which Table 2's figures are shown.
+    Files with fewer seeds than the others are left out. The figures of Table 2 are averages, so they are shown only if
+    `families` equals `at_hand`, the paper families on this machine.
     """
     values = values_by_file(runs[runs["family"].isin(families)], metric)
     most = max(map(len, values.values()), default=0)
@@ -137,7 +147,7 @@ _VARIED = frozenset(
 
 
 def _paper(about: pd.Series, metric: str, families: Sequence[str], at_hand: Sequence[str]) -> float | None:
-    """The paper's figure: of Table 2 over all ten data sets; of the others the mean of its figures for the families."""
+    """Return the printed figure: of Table 2 the average over all data sets, else the mean over the families."""
     varied = _VARIED.intersection(about.index)
     if varied == {"norm"}:
         over_all = len(families) > 1 and list(families) == list(at_hand)
@@ -150,7 +160,7 @@ def _paper(about: pd.Series, metric: str, families: Sequence[str], at_hand: Sequ
 
 
 def _authors(about: pd.Series, metric: str, files: Sequence[str]) -> float | None:
-    """The published code's mean over the same files, families counting once; None where it was not run on all."""
+    """Return the mean of the published code over the same files; None if it was not run on all of them."""
     if _VARIED.intersection(about.index):
         return None
     own = authors_runs()

@@ -1,4 +1,4 @@
-"""All that is measured, experiment by experiment: what every table, point and page is made from."""
+"""Results of all experiments, from which tables, discrepancies and pages are made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Evidence:
-    """Frames of measured runs by experiment, each read once."""
+    """Results of experiments as data frames; each is read once and cached."""
 
     def __init__(
         self, files: Sequence[str], results: Callable[[list[PlannedRun]], dict[str, MeasuredRun]], seeds: int = SEEDS
@@ -31,11 +31,11 @@ class Evidence:
         self._made: dict[Hashable, Any] = {}
 
     def planned(self, name: str) -> list[PlannedRun]:
-        """All runs of an experiment on these files, whether there is a result or not."""
+        """Return all runs of an experiment on these files, with or without a result."""
         return _planned(name, self.files, self.seeds)
 
     def frame(self, name: str) -> pd.DataFrame:
-        """One row for each run of an experiment that has a result; see results.frame."""
+        """Return one row per run of an experiment that has a result; see results.runs_frame."""
 
         def read() -> pd.DataFrame:
             planned = self.planned(name)
@@ -43,12 +43,12 @@ class Evidence:
 
         return self.cached(("frame", name), read)
 
-    def cached(self, what: Hashable, make: Callable[[], T]) -> T:
-        """What `make` makes of this evidence, remembered under a name of its own."""
-        if what not in self._made:
-            self._made[what] = make()
-        found: T = self._made[what]
-        return found
+    def cached(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the value cached under a key; call `make` if there is none."""
+        if key not in self._made:
+            self._made[key] = make()
+        value: T = self._made[key]
+        return value
 
 
 @cache
@@ -57,7 +57,7 @@ def _planned(name: str, files: tuple[str, ...], seeds: int) -> list[PlannedRun]:
 
 
 def local_evidence(store: Store) -> Evidence:
-    """What ships, and over it what this machine has trained; of further data sets where Table 1 is complete."""
+    """Return shipped results, overridden by local ones; other data sets count once Table 1 is complete for them."""
     ships = shipped_datasets()
     known = {*ships, *_complete([name for name in files_at_hand() if name not in ships], store)}
     files = [name for family in FAMILIES for name in files_of(family) if name in known]
@@ -65,7 +65,7 @@ def local_evidence(store: Store) -> Evidence:
 
 
 def _complete(files: Sequence[str], store: Store) -> list[str]:
-    """The data sets of which this machine has trained Table 1 with all heads: a run by hand makes no cell."""
+    """Return the data sets for which the store has all runs of Table 1 with all heads."""
     kept = store.keys() if files else set()
     return [
         name
@@ -76,12 +76,12 @@ def _complete(files: Sequence[str], store: Store) -> list[str]:
 
 @cache
 def shipped_evidence() -> Evidence:
-    """What ships, and nothing else."""
+    """Return the shipped results only."""
     return Evidence(shipped_datasets(), lambda planned: find_results(planned, None))
 
 
 def stored_evidence(files: Sequence[str], store: Store, seeds: int, systems: Sequence[str]) -> Evidence:
-    """What this machine has trained of these systems, and nothing else."""
+    """Return the results of these systems in the store only."""
 
     def results(planned: list[PlannedRun]) -> dict[str, MeasuredRun]:
         return results_in_store([run for run in planned if run.config.baseline in systems], store)

@@ -1,4 +1,4 @@
-"""A frame of measured runs as a table of cells, each beside what was published for it."""
+"""Results of an experiment as a table of cells, each compared with published figures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ALL = "mean of these"  # over the paper's data sets that are at hand, each count
 
 @dataclass(frozen=True)
 class TableLayout:
-    """How an experiment is laid out: the field of its rows and of its columns; "family" gives a column to each."""
+    """The fields that give the rows and columns of a table; "family" makes one column per family."""
 
     rows: str
     columns: str
@@ -80,7 +80,7 @@ VALUE_LABELS: Mapping[tuple[str, Any], str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Table:
-    """Cells by row and column; place: the family that they are about, ALL, or "" where families are columns."""
+    """Cells by (row, column); scope: the family that they cover, ALL, or "" if families are columns."""
 
     name: str
     title: str
@@ -106,7 +106,7 @@ class Table:
         return f"{self._most_files(column)} of {of} files"
 
     def heading(self, column: str) -> str:
-        """What stands over a column."""
+        """Return the heading of a column."""
         return column if self.scope else f"{column} ({self.files_words(column).removesuffix(' files')})"
 
     def grid(self, reference: str = "paper") -> Grid:
@@ -131,7 +131,7 @@ class Table:
         return f"{self.title}; {METRIC_LABELS[self.metric]} in %{where}, {READINGS[self.reading]}"
 
     def cells_grid(self) -> Grid:
-        """All that is known of each cell, one a row."""
+        """Return one row per cell: mean, deviation, number of seeds and files, published figures, data sets."""
         columns = ("row", "column", "mean", "deviation", "seeds", "files", "of", *REFERENCES, "data sets")
         rows = tuple(
             (
@@ -151,7 +151,7 @@ def _difference(cell: Cell, reference: str) -> str:
 
 
 def scopes_of(name: str, frame: pd.DataFrame) -> list[str]:
-    """The places that a table can be about: none where families are its columns."""
+    """Return the scopes that a table can have: families and ALL; none if families are its columns."""
     if LAYOUTS[name].columns == "family" or frame.empty:
         return []
     at_hand = [family for family in FAMILIES if (frame["family"] == family).any()]
@@ -159,7 +159,7 @@ def scopes_of(name: str, frame: pd.DataFrame) -> list[str]:
 
 
 def make_table(name: str, frame: pd.DataFrame, reading: str, scope: str = "", metric: str | None = None) -> Table:
-    """The table of an experiment in one reading; place: as places_of has them."""
+    """Make the table of an experiment in one reading ("text" or "code"); scope: one of scopes_of, or ""."""
     layout = LAYOUTS[name]
     metric = metric or layout.metric
     own = frame[frame["reading"] == reading] if len(frame) else frame
@@ -199,7 +199,7 @@ def make_table(name: str, frame: pd.DataFrame, reading: str, scope: str = "", me
 
 
 def value_label(field: str, value: Any) -> str:
-    """A value of a field as it is called in a table."""
+    """Return the label of a value in a table."""
     if (word := VALUE_LABELS.get((field, value))) is not None:
         return word
     return f"{value:g}" if isinstance(value, float) else str(value)

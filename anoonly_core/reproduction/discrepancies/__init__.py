@@ -1,6 +1,6 @@
-"""What does not add up: each point with its effect, measured. Fair in tone, exact in numbers.
+"""Discrepancies between the paper, its code and the measurements, each with its measured effect.
 
-A point says nothing by heart: its sentence is made from the runs, and changes with them.
+Sentences are generated from the runs and change with them.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a point is, and what all of them are found with."""
+"""A discrepancy, and helpers to measure its effect."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True)
 class Finding:
-    """What the runs say about a point: a sentence or two in Markdown, and the figures that it rests on."""
+    """The measured effect of a discrepancy: sentences in Markdown and a table of figures."""
 
     sentence: str
     grid: Grid
@@ -49,10 +49,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """One thing that does not add up.
+    """A discrepancy between paper, code and measurements.
 
-    claim: what is published, with its place. asked: the experiments whose runs it rests on; none where published
-    figures alone are compared. find: what the runs say; None where they are not there yet.
+    Attributes
+    ----------
+    name, title : str
+        Its name on the command line, and its title on the page.
+    claim : str
+        The published statement with its section.
+    experiments : tuple of str
+        Experiments that measure it; empty if only published figures are compared.
+    measure : callable
+        Return the Finding from the evidence; None if its runs are missing.
     """
 
     name: str
@@ -63,12 +71,12 @@ class Discrepancy:
 
     @property
     def command(self) -> str:
-        """The command that measures it again."""
+        """Command that measures the discrepancy again."""
         return f"python -m anoonly_core reproduce {self.name}"
 
 
 def runs_of(evidence: Evidence, name: str, **where: object) -> pd.DataFrame:
-    """The runs of an experiment with these values."""
+    """Return the runs of an experiment that have the given column values."""
     runs = evidence.frame(name)
     for field, wanted in where.items():
         if runs.empty:
@@ -78,7 +86,7 @@ def runs_of(evidence: Evidence, name: str, **where: object) -> pd.DataFrame:
 
 
 def scopes(runs: pd.DataFrame) -> list[tuple[str, list[str]]]:
-    """Each of the paper's families that has runs, with its files in words, and all of them together."""
+    """Return (label, families) for each paper family that has runs, and for all of them together."""
     here = [family for family in PAPER_FAMILIES if len(runs) and (runs["family"] == family).any()]
     found = [(_with_files(family, runs, [family]), [family]) for family in here]
     return [*found, *([(_with_files(ALL, runs, here), here)] if len(here) > 1 else [])]
@@ -91,12 +99,12 @@ def _with_files(name: str, runs: pd.DataFrame, families: Sequence[str]) -> str:
 
 
 def is_all(families: Sequence[str]) -> bool:
-    """Whether these are all families together, and not one by itself."""
+    """Tell whether there are several families."""
     return len(families) > 1
 
 
 def mean_of(runs: pd.DataFrame, families: Sequence[str], metric: str = "aucroc", system: str | None = None) -> float:
-    """Over files and seeds, families counting once; NaN where one of them has no run."""
+    """Return the mean over files and seeds, families with equal weight; NaN if a family has no run."""
     own = runs[runs["family"].isin(families)] if len(runs) else runs
     own = own[own["system"] == system] if system is not None and len(own) else own
     if own.empty or own["family"].nunique() < len(families):
@@ -108,29 +116,29 @@ def mean_of(runs: pd.DataFrame, families: Sequence[str], metric: str = "aucroc",
 
 
 def pair_text(baseline: float, anoonly: float) -> str:
-    """ "79.2 → 78.5"."""
+    """Format two means, such as "79.2 → 78.5"."""
     if np.isnan(baseline) or np.isnan(anoonly):
         return NOT_MEASURED
     return f"{baseline:.1f} → {anoonly:.1f}"
 
 
 def means_text(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> str:
-    """A head by itself and with AnoOnly: "79.2 → 78.5"."""
+    """Format the means of a head alone and with AnoOnly, such as "79.2 → 78.5"."""
     return pair_text(*(mean_of(runs, families, metric, system) for system in (head, f"{head}{ANOONLY}")))
 
 
 def gain_of(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> Gain | None:
-    """What AnoOnly changes for a head on these families, None where that was not measured."""
+    """Return the gain of AnoOnly for a head on these families; None if it was not measured."""
     return gain(runs, head, metric, families, "") if len(runs) else None
 
 
 def gain_text(found: Gain | None) -> str:
-    """ "+5.1 ± 1.3"."""
+    """Format a gain, such as "+5.1 ± 1.3"."""
     return NOT_MEASURED if found is None else found.text()
 
 
 def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc") -> str:
-    """How far one cell's runs lie above another's, paired by file and seed, with its 95 % interval: "+3.2 ± 2.0"."""
+    """Format after minus before, paired by file and seed, with a 95 % interval, such as "+3.2 ± 2.0"."""
     sides = (
         values_by_file(runs[runs["family"].isin(families)], metric) if len(runs) else {} for runs in (before, after)
     )
@@ -143,10 +151,10 @@ def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[st
 
 
 def of_system(runs: pd.DataFrame, system: str) -> pd.DataFrame:
-    """The runs of one system."""
+    """Return the runs of one system."""
     return runs[runs["system"] == system] if len(runs) else runs
 
 
 def join_words(words: Sequence[str]) -> str:
-    """ "a, b and c"."""
+    """Join words, such as "a, b and c"."""
     return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -228,7 +228,7 @@ def test_one_seed_has_no_spread(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_second_run_comes_from_the_store(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first = answer(capsys, *QUICK_RUN, "--json")
-    monkeypatch.setattr("anoonly_core.runs.run.train", lambda stack: pytest.fail("it was trained again"))
+    monkeypatch.setattr("anoonly_core.runs.train_stack.train", lambda stack: pytest.fail("it was trained again"))
     assert answer(capsys, *QUICK_RUN, "--json") == first
 
 
