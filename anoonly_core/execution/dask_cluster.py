@@ -1,6 +1,6 @@
-"""A Dask cluster as an engine: stacks are trained by its workers and stored by this client.
+"""A Dask cluster as an engine: its workers train stacks, and this client stores the results.
 
-Workers need this package, no shared disk: data that they do not have themselves travels to each once.
+Workers need this package but no shared disk: a data set that they lack is sent to each of them once.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["DaskCluster", "check_address"]
 
 CONNECT_S = 10
-COUNT_EVERY_S = 1.0
-ASK_EVERY_S = 0.5
-PATIENCE_S = 60.0  # how long the workers may all be away: a nanny starts them again
+COUNT_INTERVAL_S = 1.0
+STOP_CHECK_INTERVAL_S = 0.5
+RECONNECT_S = 60.0  # all workers may be gone this long, while a nanny restarts them
 MISSING = "A cluster needs Dask: pip install -r requirements-cluster.txt"
 
 ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?(?P<host>[\w.-]+|\[[\da-f:.]+\]):(?P<port>\d{1,5})", re.I | re.A)
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 def check_address(address: str) -> None:
-    """Raise EngineUnavailable for what can be no address: Dask's client would raise halfway, and hang when it goes."""
+    """Raise EngineUnavailable for a malformed address, on which Dask's client would fail late and then hang."""
     found = ADDRESS.fullmatch(address)
     is_host = found is not None and all(0 < len(label) <= MAX_LABEL for label in found["host"].rstrip(".").split("."))
     if found is None or not is_host or int(found["port"]) > MAX_PORT:
@@ -53,7 +53,7 @@ def check_address(address: str) -> None:
 
 
 class DaskCluster:
-    """The workers of a running Dask scheduler; raises EngineUnavailable with one sentence where it cannot be used."""
+    """The workers of a running Dask scheduler at an address; EngineUnavailable says why one cannot be used."""
 
     def __init__(self, address: str) -> None:
         try:
@@ -63,8 +63,8 @@ class DaskCluster:
         check_address(address)
         self.address = address
         self._names = itertools.count()
-        self._sent: dict[str, Any] = {}  # data sets by name: futures of those that the cluster was sent
-        self._own: set[str] = set()  # and the names of those that each worker has itself
+        self._sent: dict[str, Any] = {}  # futures of the data sets sent to the cluster, by name
+        self._present: set[str] = set()  # names of the data sets that every worker has already
         self._lock = threading.Lock()
         self._counted, self._seen, self._threads = float("-inf"), time.monotonic(), 0
         try:
@@ -90,14 +90,14 @@ class DaskCluster:
 
     @property
     def slots(self) -> int:
-        """One stack a thread of the workers; raises EngineUnavailable where none comes back for a while."""
+        """One stack per worker thread; raises EngineUnavailable if there has been no worker for 60 s."""
         now = time.monotonic()
-        if now - self._counted > COUNT_EVERY_S:
+        if now - self._counted > COUNT_INTERVAL_S:
             threads = sum(self._asked(self._client.nthreads).values())
             self._counted = now
             if threads:
                 self._threads, self._seen = threads, now
-        if now - self._seen > PATIENCE_S or not self._threads:
+        if now - self._seen > RECONNECT_S or not self._threads:
             raise EngineUnavailable(f"The cluster at {self.address} has no workers: start some with `dask worker`.")
         return self._threads
 
@@ -105,26 +105,26 @@ class DaskCluster:
 
     @property
     def name(self) -> str:
-        """How many of them there are."""
+        """The number of worker threads, as in "4 workers"."""
         return f"{self.slots} workers"
 
     def plan(self, configs: dict[str, RunConfig]) -> Work:
-        """Cut runs by key into stacks, on one of the workers."""
+        """Begin to cut runs by key into stacks on a worker, and return at once."""
         return self._submit(_plan_here, configs, self.slots)
 
     def train(self, configs: dict[str, RunConfig]) -> Work:
-        """Train runs by key on one of the workers."""
+        """Begin to train runs by key on a worker, and return at once."""
         return self._submit(_train_here, configs)
 
     def stop(self, work: Work) -> None:
-        """Give work up; a worker that has begun is told at its next epoch."""
+        """Cancel work; a worker that has begun stops at its next epoch."""
         assert isinstance(work, _ClusterWork)
-        with contextlib.suppress(Exception):  # a cluster that is gone has stopped
+        with contextlib.suppress(Exception):  # a cluster that is gone has stopped too
             work.stopped.set()
             work.future.cancel()
 
     def close(self) -> None:
-        """Leave the cluster, which goes on without this client."""
+        """Disconnect from the cluster, which goes on running."""
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
 
@@ -149,10 +149,10 @@ class DaskCluster:
         return _ClusterWork(self, future, stopped, names)
 
     def _table(self, name: str) -> Any:
-        """A data set for the workers: None where each has it itself, else a future that travels to each once."""
-        if name not in self._sent and name not in self._own:
+        """Return None if every worker has the data set, else a future of its copy on the cluster."""
+        if name not in self._sent and name not in self._present:
             if all(self._asked(lambda: self._client.run(_has, name, resolve(name).identity)).values()):
-                self._own.add(name)
+                self._present.add(name)
             else:
                 self._send(name)
         return self._sent.get(name)
@@ -161,15 +161,15 @@ class DaskCluster:
         dataset = load_cached(name)
         self._sent[name] = self._asked(lambda: self._client.scatter(dataset, broadcast=True, hash=False))
 
-    def send_anew(self, names: set[str]) -> None:
-        """Send these data sets before the next work: a worker that joined has them not, or one that left had them."""
+    def resend(self, names: set[str]) -> None:
+        """Send these data sets again, because a worker has joined without them or left with the only copy."""
         with self._lock:
             for name in names:
-                self._own.discard(name)
+                self._present.discard(name)
                 self._send(name)
 
     def _check_versions(self) -> None:
-        """Raises EngineUnavailable unless each worker would compute the same."""
+        """Raise EngineUnavailable unless each worker has the versions of this client, and so computes the same bits."""
         mine = _versions()
         try:
             theirs = self._asked(lambda: self._client.run(_versions))
@@ -185,7 +185,7 @@ class DaskCluster:
                 )
 
     def _asked(self, question: Callable[[], Any]) -> Any:
-        """The scheduler's answer; raises EngineUnavailable where none comes."""
+        """Call a function that asks the scheduler, and return its answer; raise EngineUnavailable if none comes."""
         try:
             return question()
         except OSError as error:  # TimeoutError and Dask's CommClosedError too
@@ -193,9 +193,9 @@ class DaskCluster:
 
 
 class _ClusterWork:
-    """A call on the cluster, as the execution sees it."""
+    """A call on the cluster, which implements the protocol `executor.Work`."""
 
-    progress: JobProgress | None = None  # a worker elsewhere does not tell its epochs
+    progress: JobProgress | None = None  # cluster workers do not report epochs
 
     def __init__(self, cluster: DaskCluster, future: Any, stopped: Any, names: set[str]) -> None:
         self.cluster, self.future, self.stopped, self.names = cluster, future, stopped, names
@@ -215,7 +215,7 @@ class _ClusterWork:
             return self.future.result()
         except (KilledWorker, CancelledError, DatasetUnavailable) as error:
             # Its worker died, or the one that held the data; or a new one has none.
-            self.cluster.send_anew(self.names)
+            self.cluster.resend(self.names)
             raise WorkerDied from error
         except (OSError, TimeoutError) as error:
             raise EngineUnavailable(f"The cluster at {self.cluster.address} does not answer any more.") from error
@@ -225,7 +225,7 @@ class _ClusterWork:
 
 
 def _versions() -> dict[str, str]:
-    """What a run's bits depend on, besides the processor."""
+    """Return the versions of all software that decides the bits of a run."""
     import numpy
     import torch
 
@@ -239,7 +239,7 @@ def _versions() -> dict[str, str]:
 
 
 def _has(name: str, expected: str) -> bool:
-    """Whether this machine has the very data set, bundled or in its cache."""
+    """Return whether this machine has a data set with this identity, bundled or in its cache."""
     try:
         entry = resolve(name)
         return entry.identity == expected and entry.is_local()
@@ -281,7 +281,7 @@ def _one_thread() -> None:
 
 
 def _loader(identities: dict[str, str], tables: Tables) -> Callable[[str], Dataset]:
-    """Data sets as the client knows them; raises DatasetUnavailable for one that is another here."""
+    """Return a loader of the client's data sets; raise DatasetUnavailable if one is missing or differs here."""
 
     def load(name: str) -> Dataset:
         if (table := tables[name]) is not None:
@@ -291,12 +291,12 @@ def _loader(identities: dict[str, str], tables: Tables) -> Callable[[str], Datas
         return load_cached(name)
 
     for name in identities:
-        load(name)  # a missing one is no failure of a run: the work is sent anew with the data
+        load(name)  # now, since a missing data set must not fail a run: the client sends the data and tries again
     return load
 
 
 def _check(stop: str) -> Callable[[], None]:
-    """A function that raises where the client has given the work up."""
+    """Return a function that raises Cancelled once the client has stopped the work."""
     import distributed
 
     from anoonly_core.execution.job import Cancelled
@@ -305,7 +305,7 @@ def _check(stop: str) -> Callable[[], None]:
 
     def check() -> None:
         nonlocal asked
-        if time.monotonic() - asked > ASK_EVERY_S:
+        if time.monotonic() - asked > STOP_CHECK_INTERVAL_S:
             asked = time.monotonic()
             if event.is_set():
                 raise Cancelled

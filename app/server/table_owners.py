@@ -1,4 +1,4 @@
-"""Whose tables are whose: a table belongs to the browser that brought it, and goes a while after its last page.
+"""Ownership and expiry of uploaded tables: each belongs to a browser, and is deleted 2 min after its last page.
 
 A browser is known by the random token that Streamlit gives each one in a cookie, to keep other sites from
 posting in its name; where there are no cookies, a session stands for itself.
@@ -38,7 +38,7 @@ _starting = threading.Lock()
 
 
 def owner() -> str:
-    """Who looks at this page, as tables know it; says nothing of the cookie itself."""
+    """Return the owner id of the browser that shows this page: a hash that does not reveal the cookie."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return ""  # no page is being drawn
     token = _token(st.context.cookies.get(COOKIE, ""))
@@ -47,7 +47,7 @@ def owner() -> str:
 
 
 def _token(cookie: str) -> bytes:
-    """What stays the same in the cookie, which is masked otherwise each time: `2|mask|masked token|time`."""
+    """Return the constant token of the cookie, which is masked anew each time: `2|mask|masked token|time`."""
     with suppress(ValueError):
         _, mask, masked, _ = cookie.split("|")
         key = bytes.fromhex(mask)
@@ -56,17 +56,17 @@ def _token(cookie: str) -> bytes:
 
 
 def visible_uploads() -> list[Upload]:
-    """The tables that whoever looks at this page sees: brought by the same browser, or kept."""
+    """Return the uploads that this page's visitor may see: those of the same browser, and kept ones."""
     return uploads.list_uploads(owner())
 
 
 def can_see(name: str) -> bool:
-    """Whether whoever looks at this page may see what was made of this data set."""
+    """Return whether this page's visitor may see results of this data set."""
     return not uploads.is_upload_name(name) or any(table.name == name for table in visible_uploads())
 
 
 class TableOwners:
-    """Lets tables go with their owners.
+    """The owners of uploaded tables; a background thread deletes tables whose owners have left.
 
     server: what this server is called in its tables. While the server lives it holds a lock under that
     name, which dies with it, so that another server knows which tables nobody will come back for.
@@ -84,20 +84,20 @@ class TableOwners:
         threading.Thread(target=self._watch, daemon=True, name="tables").start()
 
     def note_presence(self, owner: str, session: str) -> None:
-        """Note that this owner looks at a page in this session."""
+        """Record that this owner has a page open in this session."""
         with self._lock:
             self._sessions[owner].add(session)
             self._seen[owner] = time.monotonic()
 
     def remove(self, table: Upload) -> None:
-        """Delete a table, and all that the store has of it, also what a worker stores in the next minutes."""
+        """Delete a table and its stored results, including those that a running job stores within 10 minutes."""
         uploads.remove(table)
         with self._lock:
             self._removed[table.name] = time.monotonic()
         self._forget()
 
     def remove_orphans(self) -> None:
-        """Delete the tables whose owners are gone, of this server and of servers that are."""
+        """Delete the tables of owners that have left, and of servers that no longer run."""
         for table in uploads.list_uploads():
             if not table.permanent and not (
                 self._is_here(table.owner) if table.server == self.server else _lives(table)
@@ -108,7 +108,7 @@ class TableOwners:
         self._forget()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Stop the background thread and release the lock."""
         self._stopped.set()
         if self._held is not None:
             self._held.close()
@@ -132,7 +132,7 @@ class TableOwners:
             return time.monotonic() - self._seen.get(owner, 0.0) < GRACE_S
 
     def _forget(self) -> None:
-        """A run that was under way may be stored after its table went."""
+        """Delete results that a running job stored after its table was removed."""
         with self._lock:
             now = time.monotonic()
             self._removed = {name: when for name, when in self._removed.items() if now - when < REMEMBERED_S}
@@ -144,7 +144,7 @@ class TableOwners:
                 log.warning("%s", error)
 
     def _hold(self) -> sqlite3.Connection | None:
-        """The lock; again where somebody who tidied saw its file before it was held: as a dead server's, it went."""
+        """Take the lock, up to 10 times: another server may delete the file before the lock is held."""
         path = _lock_path(self.server)
         why: Exception | None = None
         for _ in range(TRIES):
@@ -166,12 +166,12 @@ def _lock_path(server: str) -> Path:
 
 
 def _lives(table: Upload) -> bool:
-    """Whether the server that brought the table holds its lock still."""
+    """Return whether the server that received the upload still holds its lock."""
     return table.server.isalnum() and _is_held(_lock_path(table.server))
 
 
 def _is_held(path: Path) -> bool:
-    """Whether a process that lives holds the lock; what a dead one left is removed."""
+    """Return whether a running process holds the lock; delete the file that a dead one left."""
     if not path.is_file():
         return False
     try:
@@ -186,7 +186,7 @@ def _is_held(path: Path) -> bool:
 
 
 def server_table_owners() -> TableOwners:
-    """The custody of this server's tables, one for all its sessions."""
+    """Return the table owners of this server, one object for all sessions."""
     with _starting:  # two first sessions may come at once
         return _table_owners(server_jobs())
 

@@ -17,7 +17,7 @@ __all__ = ["download_size", "draw_failures", "ensure_downloaded", "follow_downlo
 
 
 def ensure_downloaded(name: str, jobs: Jobs, session: str) -> bool:
-    """Whether the data set can be read; if not, offer to download it and show how far that has come."""
+    """Return whether the data set is on this machine; if not, draw a download button or the progress."""
     entry = find(name)
     if entry is None or entry.is_local():
         return True  # of a table that is gone the run says so
@@ -67,7 +67,7 @@ def _here(names: Sequence[str]) -> int:
 
 
 def _progress(names: Sequence[str], here: int, view: JobView) -> tuple[float, str]:
-    """How much of these data sets is here, as a share and in words."""
+    """Return the downloaded share of these data sets, from 0 to 1, and a text."""
     if view.ahead:
         return 0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first"
     megabytes = f"{view.done / MEGABYTE:.1f}"

@@ -1,4 +1,4 @@
-"""Sentences about what went wrong, shown as the plain text that they are: they may quote a link or a file."""
+"""Warnings and errors as plain text, since they may quote a link or a file of a user."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def error(text: str) -> None:
 
 
 def queue_error(text: str) -> None:
-    """Leave a sentence for the page that is drawn next; a button's callback comes before it."""
+    """Queue an error for the next page run, from the callback of a button."""
     st.session_state.queued_error = text
 
 
 def queued_error() -> str:
-    """The sentence that was left, once."""
+    """Return the queued error and remove it; "" if there is none."""
     return str(st.session_state.pop("queued_error", ""))

@@ -1,4 +1,4 @@
-"""The runs of one comparison, and what a page shows while they train: progress, failures."""
+"""The runs of one comparison, and their progress and failures on a page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ComparisonRuns:
 
     @cached_property
     def keys(self) -> list[str]:
-        """A's runs and then B's; a page that waits asks for them many times a second."""
+        """The run keys of A, then those of B; cached, since a waiting page reads them ten times a second."""
         return [run_key(config) for config in (*self.a, *self.b)]
 
     @property
@@ -37,7 +37,7 @@ class ComparisonRuns:
         return {config.baseline for config in (*self.a, *self.b)}
 
     def groups(self) -> list[list[RunConfig]]:
-        """What trains together: the rows on show first and alone, so that they are there first."""
+        """Return the runs that train together: the first seed of B and of A alone, because the page shows it first."""
         return [group for group in (self.b[:1], self.a[:1], self.b[1:], self.a[1:]) if group]
 
     def finished(self, jobs: Jobs) -> tuple[list[RunResult], list[RunResult]] | None:
@@ -52,9 +52,9 @@ class ComparisonRuns:
 
 
 class Bar:
-    """A bar of progress that speaks to the browser only when it has moved.
+    """A progress bar that messages the browser only on a change.
 
-    Many pages wait at once, each looks many times a second, and what answers browsers takes each message in turn.
+    Many pages poll at once, and a single thread sends all messages.
     """
 
     def __init__(self, place: DeltaGenerator) -> None:
@@ -62,14 +62,14 @@ class Bar:
         self._shown: tuple[float, str] | None = None
 
     def show(self, share: float, words: str) -> None:
-        """Move it to this share of the way, from 0 to 1, with these words."""
+        """Show a share from 0 to 1 with a text."""
         if (share, words) != self._shown:
             self._shown = share, words
             self._place.progress(share, words)
 
 
 def progress_row() -> tuple[Bar, DeltaGenerator]:
-    """A bar, and the place for a button that cancels."""
+    """Draw an empty bar, and return it with the slot for a Cancel button."""
     # Cancel stands left: Streamlit's menu covers the page's upper right corner.
     left, right = st.columns([1, 7], vertical_alignment="center")
     bar = Bar(right.empty())
@@ -78,7 +78,7 @@ def progress_row() -> tuple[Bar, DeltaGenerator]:
 
 
 def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str], jobs: Jobs) -> None:
-    """Move the bar to where the work with these keys is: queued, or at an epoch."""
+    """Show the progress of the runs with these keys: their place in the queue, or their epoch."""
     uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
     pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
     counted_in = " (pretraining counted in)" if pretrained else ""
@@ -87,7 +87,7 @@ def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str]
 
 
 def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
-    """Move the bar to what a session sees of its work; what, after: the words around "3 of 50"; begun: before that."""
+    """Show a job's progress; `what` and `after` surround "3 of 50", and `begun` is the text before that."""
     if view is not None and view.ahead:
         bar.show(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
     elif view is not None and view.total:
@@ -97,7 +97,7 @@ def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = ""
 
 
 def draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:
-    """Say why runs failed, once each, and offer to try again; False where none has."""
+    """Show why runs failed, each sentence once, with a button that tries again; return whether any failed."""
     failures = {sentence for key in keys if (sentence := jobs.results.failure(key))}
     if failures:
         with place.container():

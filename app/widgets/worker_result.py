@@ -33,7 +33,7 @@ def await_worker_result(
     name: str = "film",
     limit: TimeLimit | None = None,
 ) -> Any:
-    """What `function` of `worker` makes, once it is there; None where it failed or was cancelled, which is said.
+    """Request a worker result and block until it is there; return None, with a notice, if it failed or was canceled.
 
     name: tells its buttons from those of another that the same page waits for. limit: how long a worker may
     be at it, if not for ever.

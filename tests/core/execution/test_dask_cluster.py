@@ -1,4 +1,4 @@
-"""A sweep of 40 that is killed in the middle, whoever dies: finished afterwards, nothing twice, nothing missing."""
+"""A sweep of 40 runs survives the death of client or worker: none is trained twice, none is missing."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_a_killed_dask_worker(
     assert_whole(store, in_between, undisturbed)
 
 
-def test_data_that_the_workers_lack_travels_to_them(
+def test_a_missing_data_set_is_sent_to_the_workers(
     scheduler: str, start_worker: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     table = tmp_path / "mine.csv"
@@ -237,8 +237,8 @@ def test_data_that_the_workers_lack_travels_to_them(
     start_worker()
     with connected(scheduler, 1) as cluster:
         cluster._table(str(table))
-        assert cluster._own == {str(table)}, "a worker that has the very file is sent nothing"
-        cluster.send_anew({str(table)})
+        assert cluster._present == {str(table)}, "a worker that has the very file is sent nothing"
+        cluster.resend({str(table)})
         store = Store(tmp_path / FILE_NAME)
         states = execute(sweep.configs, cluster, store)
         next(states)
@@ -246,7 +246,7 @@ def test_data_that_the_workers_lack_travels_to_them(
     assert found == here
 
 
-def test_a_cluster_that_cannot_be_used_is_one_sentence(
+def test_an_unusable_cluster_is_one_sentence(
     scheduler: str, start_worker: Callable[[], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(EngineUnavailable, match="has no workers"):
@@ -268,14 +268,12 @@ def test_a_cluster_that_cannot_be_used_is_one_sentence(
         *("ftp://127.0.0.1:9", "tcp://127.0.0.1:65536", "tcp://a:b:1", "tcp://a..b:1", f"{'a' * 64}:1"),
     ],
 )
-def test_what_is_no_address_is_refused_before_a_client_is_made_of_it(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_malformed_address_is_refused_before_a_client_connects(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that raises while it is made prints a traceback, after twenty seconds, when it goes."""
     monkeypatch.setattr("distributed.Client", lambda *arguments, **named: pytest.fail("it was asked"))
     with pytest.raises(EngineUnavailable, match="is no scheduler's address"):
         DaskCluster(address)
 
 
-def test_keys_are_those_of_the_client() -> None:
+def test_sweep_keys_are_run_keys() -> None:
     assert all(run_key(config) == key for key, config in SWEEP.configs.items())
