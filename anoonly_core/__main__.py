@@ -1,4 +1,4 @@
-"""python -m anoonly_core ..."""
+"""Run the command line: `python -m anoonly_core`."""
 
 import sys
 

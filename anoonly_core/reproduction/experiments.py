@@ -73,7 +73,7 @@ class Variant:
     everywhere: bool = False  # on files that are not the paper's too
 
     def takes(self, dataset: str) -> bool:
-        """Whether it is trained on this data set."""
+        """Tell whether the variant is trained on this data set."""
         family = family_of(dataset)
         baseline = self.settings["baseline"]
         if family is None or (baseline, dataset) in TOO_LARGE:
@@ -185,12 +185,12 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({experiment.name: exper
 
 
 def files_at_hand() -> list[str]:
-    """The data sets of the tables' families that are on this machine."""
+    """Return the data sets of the table families that are on this machine."""
     return [name for family in FAMILIES for name in files_of(family) if DATASETS[name].is_local()]
 
 
 def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEEDS) -> list[PlannedRun]:
-    """All runs of an experiment on these data sets, a file at a time; what has a place in no table is left out."""
+    """Return all runs of an experiment on these data sets, file by file; files of no family are left out."""
     found = []
     for name in files:
         if family_of(name) not in experiment.families:

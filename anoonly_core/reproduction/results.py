@@ -59,7 +59,7 @@ class MeasuredRun:
 
 @cache
 def shipped_results(path: Path = SHIPPED) -> dict[str, MeasuredRun]:
-    """The results that ship, by the first letters of their keys; none where the file is absent."""
+    """Return the shipped results by the first KEY_LETTERS of their keys; empty if there is no file."""
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
@@ -90,7 +90,7 @@ def find_results(planned: Iterable[PlannedRun], store: Store | None, path: Path 
 
 
 def results_in_store(planned: Sequence[PlannedRun], store: Store) -> dict[str, MeasuredRun]:
-    """What this machine's store has of these runs, by key."""
+    """Return the stored results of these runs by key."""
     on_gpu = {run.on_gpu: run.key for run in planned}
     kept = store.runs(store.keys().intersection({*on_gpu, *on_gpu.values()}))
     gpus = {on_gpu[key]: _of(run) for key, run in kept.items() if key in on_gpu}
@@ -118,7 +118,7 @@ def runs_frame(planned: Iterable[PlannedRun], found: Mapping[str, MeasuredRun]) 
 
 
 def shipped_datasets(path: Path = SHIPPED) -> list[str]:
-    """The data sets that results ship for, in the order of the tables' families."""
+    """Return the data sets of the shipped results, in the order of the table families."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
