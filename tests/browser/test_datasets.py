@@ -25,7 +25,7 @@ def test_a_set_is_found_seen_and_opened_in_compare(open_page: Open) -> None:
     words.fill("digits_8")
     words.press("Enter")
     expect(page.locator("h5").first).to_contain_text("1 of them is listed")
-    expect(page.get_by_text("Select a data set to look at it")).to_be_visible()
+    expect(page.get_by_text("Select a data set to preview it")).to_be_visible()
     page.locator("[data-testid=stDataFrame]").first.click(position={"x": 18, "y": HEADER + ROW // 2})
     expect(page.get_by_text("the 8 is the anomaly")).to_be_visible()
     page.wait_for_function(IN_VIEW)

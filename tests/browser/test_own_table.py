@@ -96,5 +96,5 @@ def test_a_hostile_file_is_refused_and_the_page_goes_on(open_page: Open, tmp_pat
     expect(page.get_by_text("must be 200.0MB or smaller").first).to_be_visible()
     bring(page, hostile)
     expect(page.get_by_text(f"{hostile.name} cannot be read as a .csv table.").first).to_be_visible()
-    page.get_by_role("button", name="Remove it").click()
-    expect(page.locator("h5").first).to_contain_text("Bring a table of your own")
+    page.get_by_role("button", name="Remove table").click()
+    expect(page.locator("h5").first).to_contain_text("Upload a table")

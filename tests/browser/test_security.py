@@ -119,7 +119,7 @@ def test_a_tables_words_stay_words_on_every_page(open_page: Open, dialogs: list[
         icon.hover()
         expect(page.locator("[data-testid=stTooltipContent]").first).to_be_visible()
         assert page.evaluate(MADE) == []
-    page.get_by_role("button", name="Keep it on this machine …").click()
+    page.get_by_role("button", name="Keep on this machine …").click()
     looks_harmless(opened, dialogs, "stays on this machine")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Label by hand").click()
@@ -133,5 +133,5 @@ def test_a_tables_words_stay_words_on_every_page(open_page: Open, dialogs: list[
     opened.open("runs")
     looks_harmless(opened, dialogs, "of at most")
     opened.open("your-table")
-    page.get_by_role("button", name="Remove it").click()
-    expect(page.locator("h5").first).to_contain_text("Bring a table of your own")
+    page.get_by_role("button", name="Remove table").click()
+    expect(page.locator("h5").first).to_contain_text("Upload a table")

@@ -1,4 +1,4 @@
-"""Datasets: the catalogue to find, look at, fetch and remove; and what the cache holds."""
+"""Datasets: filter the catalogue, preview, download and remove data sets; content of the cache."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ __all__ = ["page"]
 ADDRESS = register(PageAddress("datasets"))
 FIRST = "digits_3"
 HEADER_HEIGHT, ROW_HEIGHT = 38, 30
-ROWS_SHOWN = 5  # so that the look below fits on a projector
-HINT = "Select a data set to look at it, to open it in Compare or to fetch it."
-REMEMBERED = 64  # looks, which are small
+ROWS_SHOWN = 5  # so that the preview below fits on a projector
+HINT = "Select a data set to preview it, open it in Compare or download it."
+CACHED_PREVIEWS = 64
 
 _text, _number = st.column_config.TextColumn, st.column_config.NumberColumn
 COLUMNS = {
@@ -52,16 +52,16 @@ COLUMNS = {
     "columns": _number("Columns", width=64, format="%d"),
     "share": _number("Anomalies %", width=90, format="%.2f"),
     "state": _text("Where", width=122),
-    "size": _number("MB", width=50, format="%.1f", help="Of its file. Empty where nobody knows it, and where bundled."),
-    "license": _text("Licence", width=92),
+    "size": _number("MB", width=50, format="%.1f", help="Size of the file. Empty if unknown or bundled."),
+    "license": _text("License", width=92),
     "source": _text("Source", width=92),
 }
 
-_looks = LRU[Preview](REMEMBERED)
+_previews = LRU[Preview](CACHED_PREVIEWS)
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
+    """Draw the page; Streamlit calls this on every change of a filter or of the selection."""
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.draw_notices()
@@ -72,13 +72,13 @@ def page() -> None:
 
 
 def _draw(jobs: Jobs, session: str) -> None:
-    under_way = jobs.downloads()  # before the table is made and the failures are read: it may end in between
+    under_way = jobs.downloads()  # before the table and the failures: a download may end in between
     table = datasets_table()
     sentence = st.empty()
     listed = _filters(table)
     cache = cache_usage()
-    said = catalogue_sentence(table, len(listed), cache, cache_folder())
-    sentence.markdown(f"##### {escape_markdown(said)}")
+    headline = catalogue_sentence(table, len(listed), cache, cache_folder())
+    sentence.markdown(f"##### {escape_markdown(headline)}")
     name = _draw_table(listed)
     narrowed = len(listed) < len(table)
     family = [] if name is None else [other for other in DATASETS if DATASETS[other].family == DATASETS[name].family]
@@ -93,27 +93,25 @@ def _draw(jobs: Jobs, session: str) -> None:
         _draw_about(name)
     _draw_cache()
     if under_way:
-        with status:  # last, for it takes until they are here
+        with status:  # last, because this waits for the downloads
             download.follow_downloads(under_way, jobs, session)
 
 
 def _filters(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that the filters leave, which a session keeps while it is on other pages."""
-    # The table's own buttons appear at the right, over whatever stands there.
+    """Draw the filters and return the matching rows; a session keeps the filters across pages."""
+    # The buttons of the table appear at the right: leave room for them.
     *places, _ = st.columns([2.2, 3, 2, 2.5], vertical_alignment="bottom")
     families = list(dict.fromkeys(table["family"]))
     family = places[0].selectbox(
         "Family", families, index=None, placeholder="all", key="datasets_family", persist_state="session"
     )
-    words = places[1].text_input(
-        "With these words in the name", key="datasets_words", placeholder="MVTec", persist_state="session"
-    )
+    words = places[1].text_input("Words in name", key="datasets_words", placeholder="MVTec", persist_state="session")
     is_local_only = places[2].toggle("On this machine", key="datasets_here", persist_state="session")
     return filter_datasets(table, family, is_local_only, words or "")
 
 
 def _draw_table(listed: pd.DataFrame) -> str | None:
-    """Draw the table; returns the selected data set, which stays so when others come and go."""
+    """Draw the table and return the selected data set; other rows may come and go."""
     names: list[str] = listed.index.tolist()
     keep_selection("datasets_table", names, [st.session_state.get("datasets_chosen", FIRST)])
     event = st.dataframe(
@@ -136,14 +134,14 @@ def _draw_table(listed: pd.DataFrame) -> str | None:
 
 
 def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs: Jobs, session: str) -> None:
-    """What can be done with the selected set; and fetching what is listed, or the selected set's whole family."""
+    """Draw the buttons for the selected data set, and for downloading the listed sets or its family."""
     with st.container(horizontal=True):
         if st.button("Open in Compare", type="primary", disabled=name is None) and name is not None:
             choice = default_choice()
             open_page("compare", compare_parameters(choice.b.with_(dataset=name), None, choice.seeds))
         if name is not None and (missing := missing_datasets([name])):
             st.button(
-                f"Fetch {escape_markdown(name)}, {format_download_size(missing)}",
+                f"Download {escape_markdown(name)}, {format_download_size(missing)}",
                 key="fetch_one",
                 on_click=_fetch,
                 args=(missing, jobs, session),
@@ -152,9 +150,9 @@ def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs
         if file is not None and is_cached(file) and st.button("Remove from the cache …"):
             _confirm_removal(file)
         if len(several) > 1:
-            which = f"all {len(several)} listed that are missing" if narrowed else f"the family, {len(several)} sets"
+            which = f"all {len(several)} missing sets" if narrowed else f"the family, {len(several)} sets"
             st.button(
-                f"Fetch {which}, {format_download_size(several)}",
+                f"Download {which}, {format_download_size(several)}",
                 key="fetch_several",
                 on_click=_fetch,
                 args=(several, jobs, session),
@@ -169,8 +167,8 @@ def _fetch(names: Sequence[str], jobs: Jobs, session: str) -> None:
 @st.dialog("Remove from the cache")
 def _confirm_removal(file: adbench.ManifestEntry) -> None:
     st.markdown(
-        f"Remove {escape_markdown(file.catalogue_name)} from the cache folder? It can be fetched again; "
-        "runs that are kept stay, and a file in your ANOONLY_DATA folder is never touched."
+        f"Remove {escape_markdown(file.catalogue_name)} from the cache folder? It can be downloaded again. "
+        "Stored runs and files in your ANOONLY_DATA folder are not touched."
     )
     if st.button("Remove", type="primary", key="remove_for_good", on_click=_remove, args=(file,)):
         st.rerun()
@@ -184,59 +182,61 @@ def _remove(file: adbench.ManifestEntry) -> None:
 
 
 def _draw_about(name: str) -> None:
-    """What is known of a data set, and a look at it where it is on this machine."""
+    """Draw the facts of a data set, and its preview if it is on this machine."""
     facts, origin = describe_dataset(DATASETS[name])
     st.markdown(f"**{escape_markdown(name)}**: {escape_markdown(facts)}")
     st.caption(escape_markdown(origin))
     try:
         file = DATASETS[name].file
         if not DATASETS[name].is_local():
-            st.caption("It can be looked at once it is fetched.")
-        elif file is not None and adbench.verified_path(file) is None:  # reading it would download it, here and now
-            notices.error(f"The cache's file of {name} is damaged: remove it and fetch it again.")
+            st.caption("Download it to see a preview.")
+        elif file is not None and adbench.verified_path(file) is None:  # reading it would start a download
+            notices.error(f"The cache's file of {name} is damaged: remove it and download it again.")
         else:
-            _draw_look(name, _look(name))
+            _draw_preview(name, _preview(name))
     except AnoOnlyError as error:
         notices.error(str(error))
 
 
-def _draw_look(name: str, look: Preview) -> None:
-    """A map, a few pictures and a few rows."""
+def _draw_preview(name: str, preview: Preview) -> None:
+    """Draw a map, a few images and a few rows."""
     left, right = st.columns([1, 1.15])
     with left:
-        st.plotly_chart(preview_figure(look), key="look", config=MODEBAR, alt=f"{name}: {look.caption}")
-        st.caption(look.caption)
+        st.plotly_chart(preview_figure(preview), key="look", config=MODEBAR, alt=f"{name}: {preview.caption}")
+        st.caption(preview.caption)
     with right:
-        for label, pictures in look.pictures.items():
+        for label, pictures in preview.pictures.items():
             images = "".join(f'<img src="{url}" alt="{label}, row {row}" title="row {row}">' for row, url in pictures)
             st.html(f'<div class="digits"><span>{html.escape(label)}</span>{images}</div>')
         st.dataframe(
-            look.rows,
+            preview.rows,
             hide_index=True,
             row_height=28,
             column_config={"row": _number(pinned=True, format="%d"), "label": _text(pinned=True)},
             alt="A few rows of each class.",
         )
-        first = f" and the first {LISTED_COLUMNS} of {look.columns} columns" if look.columns > LISTED_COLUMNS else ""
-        st.caption(f"A few rows of each class{first}, as they are in the data.")
+        first = (
+            f" and the first {LISTED_COLUMNS} of {preview.columns} columns" if preview.columns > LISTED_COLUMNS else ""
+        )
+        st.caption(f"A few rows of each class{first}, without scaling.")
 
 
-def _look(name: str) -> Preview:
-    """The look at a data set on this machine, made once for all sessions of the server."""
+def _preview(name: str) -> Preview:
+    """Return the preview of a data set on this machine, computed once for all sessions of the server."""
     entry = resolve(name)
-    look = _looks.get(entry.identity)
-    if look is None:
+    preview = _previews.get(entry.identity)
+    if preview is None:
         with st.spinner(f"Reading {name}"):
-            look = make_preview(entry.load())
-        _looks.put(entry.identity, look)
-    return look
+            preview = make_preview(entry.load())
+        _previews.put(entry.identity, preview)
+    return preview
 
 
 def _draw_cache() -> None:
-    """What lies in the cache folder, by kind."""
+    """Draw the content of the cache folder by kind."""
     store = default_store()
     used, most = format_megabytes(store.size()), format_megabytes(store.max_bytes)
-    bounds = {"finished runs": f"results of at most {most}, of which {used} are used; see Runs"}
+    bounds = {"finished runs": f"{used} of at most {most} used; see Runs"}
     shares = cache_usage()
     lines = [
         f"| {share.kind} | {share.files} | {format_megabytes(share.bytes)} | {bounds.get(share.kind, 'none')} |"

@@ -1,4 +1,4 @@
-"""A look at a data set: a map of some rows, a few of them as numbers, a few as pictures."""
+"""Preview of a data set: a map of sampled rows, a few rows as a table and a few as images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.charts.runs import RowMap, points_figure
 __all__ = ["MAX_ROWS", "Preview", "make_preview", "preview_figure"]
 
 MAX_ROWS = 1500
-MIN_ANOMALIES = 10  # so that a very rare class is seen at all
+MIN_ANOMALIES = 10  # so that a very rare class is visible
 LISTED_ROWS = 2  # of each class
 LISTED_COLUMNS = 30
 PICTURES = 9  # of each class
@@ -26,12 +26,26 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """What is shown of a data set, so that its rows need not stay in memory.
+    """Content of a preview; the rows of the data set need not stay in memory.
 
-    points: float32 [sample, 2], the sample's rows by PCA. anomalous: bool [sample]. row_ids: int64 [sample].
-    normal, anomalies: how many the whole set holds. variance: the share of the sample's variance that lies in
-    the map's plane. rows: a few rows as a table. pictures: a few rows of each class by its name, as row id and
-    data URL.
+    Attributes
+    ----------
+    points : np.ndarray
+        PCA of the sampled rows, float32 [sample, 2].
+    anomalous : np.ndarray
+        bool [sample].
+    row_ids : np.ndarray
+        int64 [sample].
+    normal, anomalies : int
+        Number of rows of each class in the whole data set.
+    variance : float
+        Share of the variance of the sample in the plane of the map.
+    columns : int
+        Number of features.
+    rows : pd.DataFrame
+        A few rows of each class.
+    pictures : dict
+        A few images of each class by its name, as pairs of row id and data URL.
     """
 
     points: np.ndarray
@@ -46,7 +60,7 @@ class Preview:
 
     @property
     def caption(self) -> str:
-        """What the map shows, in one sentence."""
+        """Caption of the map."""
         drawn = int(self.anomalous.sum())
         whole = self.normal + self.anomalies
         which = (
@@ -61,37 +75,37 @@ class Preview:
 
 
 def make_preview(dataset: Dataset) -> Preview:
-    """Draw a sample of at most MAX_ROWS rows, the same ones every time, and look at it."""
-    places = _sample(dataset.y)
+    """Sample at most MAX_ROWS rows with a fixed seed and return their preview."""
+    positions = _sample(dataset.y)
     minimum = dataset.X.min(axis=0)
     spread = dataset.X.max(axis=0) - minimum
-    scaled = scaled_inputs(dataset.X[places], minimum, np.where(spread > 0, spread, 1)).astype(np.float64)
+    scaled = scaled_inputs(dataset.X[positions], minimum, np.where(spread > 0, spread, 1)).astype(np.float64)
     points = project(scaled, "pca")
     whole = float(scaled.var(axis=0).sum())
-    anomalous = dataset.y[places] == 1
-    classes = {"normal": places[~anomalous], "anomaly": places[anomalous]}
+    anomalous = dataset.y[positions] == 1
+    classes = {"normal": positions[~anomalous], "anomaly": positions[anomalous]}
     shape = dataset.image_shape
     return Preview(
         points=points,
         anomalous=anomalous,
-        row_ids=dataset.row_ids[places],
+        row_ids=dataset.row_ids[positions],
         normal=int((dataset.y == 0).sum()),
         anomalies=int((dataset.y == 1).sum()),
         variance=float(points.astype(np.float64).var(axis=0).sum()) / whole if whole else 1.0,
         columns=dataset.columns,
         rows=_listed(dataset, classes),
         pictures={
-            name: [(int(row), row_image(dataset, row)) for row in dataset.row_ids[mine[:PICTURES]]]
-            for name, mine in classes.items()
+            name: [(int(row), row_image(dataset, row)) for row in dataset.row_ids[rows[:PICTURES]]]
+            for name, rows in classes.items()
             if shape is not None
         },
     )
 
 
-def preview_figure(look: Preview) -> go.Figure:
-    """The sample's rows as a map, each class in its color and mark; the rarer one lies on top."""
-    role = np.where(look.anomalous, Role.TEST_ANOMALY, Role.TEST_NORMAL)
-    figure = points_figure([RowMap("", look.points, role, look.row_ids)])
+def preview_figure(preview: Preview) -> go.Figure:
+    """Draw the sampled rows as a map; the rarer class is on top."""
+    role = np.where(preview.anomalous, Role.TEST_ANOMALY, Role.TEST_NORMAL)
+    figure = points_figure([RowMap("", preview.points, role, preview.row_ids)])
     figure.data = tuple(sorted((t for t in figure.data if len(t.x)), key=lambda trace: -len(trace.x)))
     figure.update_layout(dragmode="zoom", height=216, margin={"t": 4}, legend={"itemsizing": "constant"})
     figure.update_xaxes(showgrid=False)
@@ -100,7 +114,7 @@ def preview_figure(look: Preview) -> go.Figure:
 
 
 def _sample(y: np.ndarray) -> np.ndarray:
-    """Places of rows in random order: each class with its share, and a rare one with a few at least."""
+    """Return row positions in random order, in proportion to the classes, with at least MIN_ANOMALIES anomalies."""
     order = np.random.default_rng(SEED).permutation(len(y))
     if len(y) <= MAX_ROWS:
         return order
@@ -111,11 +125,12 @@ def _sample(y: np.ndarray) -> np.ndarray:
 
 
 def _listed(dataset: Dataset, classes: dict[str, np.ndarray]) -> pd.DataFrame:
-    """A few rows of each class with their first columns, as they are in the set."""
-    places = np.concatenate([mine[:LISTED_ROWS] for mine in classes.values()])
+    """Return a few rows of each class with their first columns, unscaled."""
+    positions = np.concatenate([rows[:LISTED_ROWS] for rows in classes.values()])
     table = pd.DataFrame(
-        dataset.X[places, :LISTED_COLUMNS], columns=[f"x{number}" for number in range(dataset.columns)[:LISTED_COLUMNS]]
+        dataset.X[positions, :LISTED_COLUMNS],
+        columns=[f"x{number}" for number in range(dataset.columns)[:LISTED_COLUMNS]],
     )
-    table.insert(0, "row", dataset.row_ids[places])
-    table.insert(1, "label", np.where(dataset.y[places] == 1, "anomaly", "normal"))
+    table.insert(0, "row", dataset.row_ids[positions])
+    table.insert(1, "label", np.where(dataset.y[positions] == 1, "anomaly", "normal"))
     return table

@@ -1,4 +1,4 @@
-"""The catalogue as one table, and what is said of it: what the Datasets page lists and filters."""
+"""The catalogue as one table, and its texts, for the Datasets page."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ __all__ = [
     "missing_datasets",
 ]
 
-# Where a data set is.
+# States of a data set.
 BUNDLED = "bundled"
 CACHED = "on this machine"
 GIVEN = "in ANOONLY_DATA"
-ABSENT = "to fetch"
+ABSENT = "to download"
 
 
 def datasets_table() -> pd.DataFrame:
-    """One row a data set, in the catalogue's order, indexed by name; what nobody knows is missing.
+    """Return one row a data set in the order of the catalogue, indexed by name; unknown facts are missing.
 
     Columns: name, family, rows, columns, share (of anomalies), state, size (MB), license, source.
     """
@@ -67,7 +67,7 @@ def filter_datasets(table: pd.DataFrame, family: str | None, is_local_only: bool
 
 
 def catalogue_sentence(table: pd.DataFrame, listed: int, cache: Sequence[CacheUsage], folder: Path) -> str:
-    """The sentence over the page, from its figures."""
+    """Return the headline: data sets by state, size of the cache, and the number of listed sets."""
     counts = table["state"].value_counts()
     absent = int(counts.get(ABSENT, 0))
     parts = [f"{counts[BUNDLED]} bundled"]
@@ -77,33 +77,33 @@ def catalogue_sentence(table: pd.DataFrame, listed: int, cache: Sequence[CacheUs
         parts.append(f"{given} in ANOONLY_DATA")
     of_these = "" if listed == len(table) else f" {listed} of them {'is' if listed == 1 else 'are'} listed."
     return (
-        f"{len(table)} data sets, {len(table) - absent} on this machine ({', '.join(parts)}), {absent} to fetch; "
+        f"{len(table)} data sets, {len(table) - absent} on this machine ({', '.join(parts)}), {absent} to download; "
         f"the cache in {folder} takes {format_megabytes(sum(share.bytes for share in cache))}.{of_these}"
     )
 
 
 def describe_dataset(entry: Entry) -> tuple[str, str]:
-    """What is known of a data set: how large it is and what is anomalous; where it comes from."""
+    """Return two texts: the size of a data set and its anomalies, and its origin."""
     known, provenance = entry.known_facts(), entry.provenance
-    size = "how large it is will be known once it is here"
+    size = "size unknown until it is downloaded"
     if known.rows is not None and known.anomalies is not None:
         size = f"{known.rows} rows of {known.columns} columns, {known.anomalies} anomalies ({known.anomaly_share:.2%})"
     elif known.columns is not None:
-        size = f"{known.columns} columns; how many rows will be known once it is here"
+        size = f"{known.columns} columns; number of rows unknown until it is downloaded"
     origin = f"From {provenance.source}, {provenance.license}"
     if entry.file is None:
         return f"{size}; {provenance.note}.", f"{origin}."
-    checked = "a fetched file is used only if its checksum is the one known of that commit"
+    checked = "a downloaded file is used only if its checksum matches that commit"
     return f"{size}.", f"{origin}, {provenance.note}; {checked}."
 
 
 def missing_datasets(names: Sequence[str]) -> list[str]:
-    """Those of the data sets that are not on this machine."""
+    """Return those of the data sets that are not on this machine."""
     return [name for name in names if not DATASETS[name].is_local()]
 
 
 def format_download_size(names: Sequence[str]) -> str:
-    """How much there is to download for these data sets, as far as anybody knows."""
+    """Format the total download size of these data sets; "at least" if some sizes are unknown."""
     sizes = [download_size(name) for name in names]
     known = [size for size in sizes if size is not None]
     if not known:
@@ -113,7 +113,7 @@ def format_download_size(names: Sequence[str]) -> str:
 
 
 def format_megabytes(size: float) -> str:
-    """Bytes in MB, with a digit behind the point where it is few."""
+    """Format bytes in MB, with one or two decimals below 10 MB."""
     size /= MEGABYTE
     return f"{size:.{0 if size >= 10 or not size else 1 if size >= 0.1 else 2}f} MB"
 
@@ -133,5 +133,5 @@ def _bytes(entry: Entry) -> int | None:
     path = adbench.find_file(entry.file)
     try:
         return path.stat().st_size if path is not None else entry.file.bytes
-    except OSError:  # it was removed just now
+    except OSError:  # it has just been removed
         return entry.file.bytes

@@ -1,4 +1,4 @@
-"""Label: a table that nobody has labeled; mark a few anomalies, train on them, look, mark more."""
+"""Label: rank the rows of an uploaded table, mark anomalies, train on the marks and repeat."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ MARKS = "marks"
 TOP = 20
 LISTED = 100
 SHOWN_FEATURES = 12
-# Few labels and many kinds of anomaly are where AnoOnly is worse, as the lesson "When it hurts" measures.
+# AnoOnly is worse with few labels and many kinds of anomaly: see the lesson "When it hurts".
 DEFAULTS: Mapping[str, Any] = {"lambda_n": 1.0}
 WITHOUT = ("dataset", "labeled_ratio", "normal_ratio", "contamination", "seeds", "protocol")
-NOTHING = "No table of yours is here. Bring one on the page Your table, with labels or without."
+NO_TABLE = "No table uploaded yet. Upload one on the page Your table, with or without labels."
 
 
 def _tables() -> tuple[str, ...]:
@@ -64,20 +64,20 @@ ADDRESS = register(PageAddress("label", (*RUN_CONTROLS, TABLE, *LOCKS)))
 RANK_KEY = "label_rank"
 RANK_HELP = (
     " ".join(f"**{one.label}**: {one.summary}" for one in UNSUPERVISED_SCORERS.values())
-    + " **what is marked**: the system in the sidebar, trained on the marked anomalies with all other rows as its pool."
+    + " **marks**: the system in the sidebar, trained on the marked anomalies with all other rows as its pool."
 )
-RANK_WORDS = {**{name: one.label for name, one in UNSUPERVISED_SCORERS.items()}, MARKS: "what is marked"}
+RANK_LABELS = {**{name: one.label for name, one in UNSUPERVISED_SCORERS.items()}, MARKS: "marks"}
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a control, and after each mark."""
+    """Draw the page; Streamlit calls this on every change of a control and after each mark."""
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()
     try:
         if not (tables := TABLE.offered()):
-            st.markdown(f"##### {NOTHING}")
-            ADDRESS.draw_notices(NOTHING)
+            st.markdown(f"##### {NO_TABLE}")
+            ADDRESS.draw_notices(NO_TABLE)
             return
         sentence = st.container()
         choice = draw_sidebar(RUN_CONTROLS, without=WITHOUT)
@@ -91,33 +91,33 @@ def page() -> None:
         if not can_see(table.name):
             raise InvalidConfig("This table is another browser's.")
         read, marks = uploads.load(table), uploads.load_marks(table)
-        judged = _judged(read, marks)
+        known_labels = _known_labels(read, marks)
         with right:
-            rank = _draw_rank(any(judged.values()))
-        _draw(table, read, judged, choice.b.with_(dataset=table.name), rank, sentence, jobs, session)
+            rank = _draw_rank(any(known_labels.values()))
+        _draw(table, read, known_labels, choice.b.with_(dataset=table.name), rank, sentence, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
 
 
 def _draw_rank(has_marks: bool) -> str:
-    """By what the rows are ranked: marks can only be trained on where there are some."""
+    """Draw the choice of the ranking and return it; training on marks is offered only if there are any."""
     options = [*UNSUPERVISED_SCORERS, *([MARKS] if has_marks else [])]
     if st.session_state.get(RANK_KEY) not in options:
         st.session_state[RANK_KEY] = options[-1] if has_marks else options[0]
     chosen: str | None = st.segmented_control(
-        "Rank the rows by",
+        "Rank rows by",
         options,
         required=True,
-        format_func=RANK_WORDS.__getitem__,
+        format_func=RANK_LABELS.__getitem__,
         key=RANK_KEY,
         persist_state="session",
         help=RANK_HELP,
     )
-    return chosen or options[0]  # while the browser has not answered yet
+    return chosen or options[0]  # the browser has not answered yet
 
 
-def _judged(read: ParsedTable, marks: Mapping[int, bool]) -> dict[int, bool]:
-    """What is known of rows, by their places in the file; a mark by hand counts more than the file."""
+def _known_labels(read: ParsedTable, marks: Mapping[int, bool]) -> dict[int, bool]:
+    """Return the known labels by row number in the file, True for an anomaly; a mark overrides the file."""
     known = read.y >= 0
     from_file = dict(zip(read.file_rows[known].tolist(), (read.y[known] == 1).tolist(), strict=True))
     return {**from_file, **marks}
@@ -126,65 +126,71 @@ def _judged(read: ParsedTable, marks: Mapping[int, bool]) -> dict[int, bool]:
 def _draw(
     table: Upload,
     read: ParsedTable,
-    judged: dict[int, bool],
+    known_labels: dict[int, bool],
     config: RunConfig,
     rank: str,
     sentence: Any,
     jobs: Jobs,
     session: str,
 ) -> None:
-    """The ranking, as soon as it is there: as a map and as a list, from both of which rows can be marked."""
-    anomalies = sorted(row for row, anomalous in judged.items() if anomalous)
+    """Compute the ranking in a worker, then draw it as a map and as a list in which rows can be marked."""
+    anomalies = sorted(row for row, anomalous in known_labels.items() if anomalous)
     of = anomalies if rank == MARKS else rank
     work: Any = tasks.rank_upload if rank == MARKS else tasks.score_unlabeled_upload
-    what = f"Training on {len(anomalies)} marked rows, epoch" if rank == MARKS else "Scoring, epoch"
+    progress_label = f"Training on {len(anomalies)} marked rows, epoch" if rank == MARKS else "Scoring, epoch"
     key = ranking_key(config, of)
-    ranked: Ranking | None = await_worker_result(jobs, session, key, what, work, config, of)
+    ranked: Ranking | None = await_worker_result(jobs, session, key, progress_label, work, config, of)
     if ranked is None:
         return
     order = np.argsort(-ranked.scores, kind="stable")
     ranks = np.empty(len(order))
     ranks[order] = np.arange(len(order)) / len(order)
     name = config.baseline if rank == MARKS else UNSUPERVISED_SCORERS[rank].label
-    on_top = [int(row) for row in read.file_rows[order[:TOP]]]
-    sentence.markdown(f"##### {label_sentence(name, rank == MARKS, len(order), anomalies, judged, on_top)}")
+    top_rows = [int(row) for row in read.file_rows[order[:TOP]]]
+    sentence.markdown(f"##### {label_sentence(name, rank == MARKS, len(order), anomalies, known_labels, top_rows)}")
     left, right = st.columns([1, 1.15])
     with left:
-        chosen = _draw_map(ranked, key, rank == MARKS, read, ranks, judged, jobs)
+        chosen = _draw_map(ranked, key, rank == MARKS, read, ranks, known_labels, jobs)
     with right:
-        chosen |= _draw_list(read, ranked, order, judged)
+        chosen |= _draw_list(read, ranked, order, known_labels)
         _draw_buttons(table, chosen)
-    _draw_taking_away(config, read, ranked, judged, anomalies if rank == MARKS else None)
+    _draw_export(config, read, ranked, known_labels, anomalies if rank == MARKS else None)
 
 
 def _draw_map(
-    ranked: Ranking, key: str, trained: bool, read: ParsedTable, ranks: np.ndarray, judged: dict[int, bool], jobs: Jobs
+    ranked: Ranking,
+    key: str,
+    trained: bool,
+    read: ParsedTable,
+    ranks: np.ndarray,
+    known_labels: dict[int, bool],
+    jobs: Jobs,
 ) -> set[int]:
-    """The rows as points; returns those that are selected."""
+    """Draw the rows as points; return the selected row numbers."""
     points = jobs.results.points_now(hidden_points_key(key, "pca"), ranked.hidden, "pca")
     event = st.plotly_chart(
-        label_map_figure(points, read.file_rows[ranked.rows], ranks[ranked.rows], judged),
+        label_map_figure(points, read.file_rows[ranked.rows], ranks[ranked.rows], known_labels),
         key=f"label_map_{st.session_state.get('label_round', 0)}",
         config=MODEBAR,
         on_select="rerun",
-        alt="Rows of the table in a plane, larger where they are ranked as more anomalous, with what is marked.",
+        alt="Rows of the table in a plane; higher ranks are larger, and marked rows have their own symbols.",
     )
-    seen = "what the trained network sees in the rows" if trained else "the rows' features"
-    st.caption(f"PCA of {seen}: {len(ranked.rows):,} of {len(read.X):,} rows, with all at the top. Draw a lasso.")
+    features = "the hidden features" if trained else "the input features"
+    st.caption(f"PCA of {features}: {len(ranked.rows):,} of {len(read.X):,} rows, with all at the top. Draw a lasso.")
     return {int(point["customdata"][0]) for point in event["selection"]["points"] if "customdata" in point}
 
 
-def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, judged: dict[int, bool]) -> set[int]:
-    """The rows at the top of the ranking; returns those that are selected."""
-    everything = st.toggle("List also what is marked or labeled already", key="label_all", persist_state="session")
-    known = np.isin(read.file_rows[order], list(judged))
-    listed = (order if everything or known.all() else order[~known])[:LISTED]
+def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, known_labels: dict[int, bool]) -> set[int]:
+    """List the rows at the top of the ranking; return the selected row numbers."""
+    include_known = st.toggle("Include known rows", key="label_all", persist_state="session")
+    known = np.isin(read.file_rows[order], list(known_labels))
+    listed = (order if include_known or known.all() else order[~known])[:LISTED]
     names = read.preprocessing.features[:SHOWN_FEATURES]
     rows = read.file_rows[listed].tolist()
     table = pd.DataFrame(
         {
             "row": rows,
-            "mark": [{True: "★ anomaly", False: "× none", None: ""}[judged.get(row)] for row in rows],
+            "mark": [{True: "★ anomaly", False: "× none", None: ""}[known_labels.get(row)] for row in rows],
             "score": ranked.scores[listed],
         }
     )
@@ -201,7 +207,7 @@ def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, judged: di
             "score": st.column_config.NumberColumn(format="%.4g"),
             "row": st.column_config.NumberColumn(pinned=True),
         },
-        alt="The rows that rank highest, the highest first.",
+        alt="The rows with the highest ranks, highest first.",
     )
     return {rows[place] for place in event["selection"]["rows"] if place < len(rows)}
 
@@ -209,7 +215,7 @@ def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, judged: di
 def _draw_buttons(table: Upload, chosen: set[int]) -> None:
     many = f" ({len(chosen)})" if chosen else ""
     with st.container(horizontal=True):
-        for words, mark in (("Mark as anomaly", True), ("Not an anomaly", False), ("Take the mark back", None)):
+        for words, mark in (("Mark as anomaly", True), ("Not an anomaly", False), ("Remove mark", None)):
             st.button(
                 f"{words}{many}",
                 type="primary" if mark else "secondary",
@@ -218,11 +224,11 @@ def _draw_buttons(table: Upload, chosen: set[int]) -> None:
                 args=(table, chosen, mark),
             )
     if not chosen:
-        st.caption("Select rows in the list or the map, then say what they are.")
+        st.caption("Select rows in the list or on the map, then mark them.")
 
 
 def _mark(table: Upload, rows: set[int], mark: bool | None) -> None:
-    """Keep the mark, and begin a new round: what was selected was of the ranking before."""
+    """Store the mark and start a new round, which resets the selection; None removes a mark."""
     marks = uploads.load_marks(table)
     for row in rows:
         if mark is None:
@@ -239,13 +245,13 @@ def _mark(table: Upload, rows: set[int], mark: bool | None) -> None:
         st.session_state[RANK_KEY] = MARKS
 
 
-def _draw_taking_away(
-    config: RunConfig, read: ParsedTable, ranked: Ranking, judged: dict[int, bool], anomalies: list[int] | None
+def _draw_export(
+    config: RunConfig, read: ParsedTable, ranked: Ranking, known_labels: dict[int, bool], anomalies: list[int] | None
 ) -> None:
-    """The scores of all rows; and of marks the detector that was trained on them, its command and its script."""
+    """Draw the downloads: all scores, and for a ranking by marks the detector with its command and script."""
 
     def scores() -> bytes:
-        labels = [{True: "anomaly", False: "normal", None: ""}[judged.get(int(row))] for row in read.file_rows]
+        labels = [{True: "anomaly", False: "normal", None: ""}[known_labels.get(int(row))] for row in read.file_rows]
         found = pd.DataFrame({"row": read.file_rows, "score": ranked.scores, "mark": labels})
         return found.sort_values("score", ascending=False).to_csv(index=False).encode()
 
@@ -256,8 +262,8 @@ def _draw_taking_away(
             return
         name = file_name(config, "detector.safetensors")
         st.download_button("Download detector", ranked.file, name, "application/octet-stream", on_click="ignore")
-    with st.expander("The same elsewhere"):
-        st.caption("The detector's scores of any file's rows, on the command line")
+    with st.expander("Command and script"):
+        st.caption("Score the rows of any file on the command line")
         st.code(score_command(config), language="bash", wrap_lines=True)
-        st.caption("In Python, from your file and the rows that are marked")
+        st.caption("In Python, from your file and the marked rows")
         st.code(labeled_script(config, anomalies), language="python", wrap_lines=True)

@@ -1,4 +1,4 @@
-"""The sentence over the Label page."""
+"""The headline of the Label page."""
 
 from __future__ import annotations
 
@@ -8,26 +8,43 @@ __all__ = ["label_sentence"]
 
 
 def label_sentence(
-    name: str, trained: bool, rows: int, anomalies: Sequence[int], judged: Mapping[int, bool], on_top: Sequence[int]
+    name: str,
+    trained: bool,
+    rows: int,
+    anomalies: Sequence[int],
+    known_labels: Mapping[int, bool],
+    top_rows: Sequence[int],
 ) -> str:
-    """What the ranking says, and what to do next.
+    """Return the headline: the result of the ranking, and what to do next.
 
-    name: what ranked the rows; trained: whether on the marks; anomalies: the marked rows; judged: what is known of
-    rows; on_top: the rows that rank highest.
+    Parameters
+    ----------
+    name : str
+        Scorer or system that ranked the rows.
+    trained : bool
+        True if the ranking was trained on the marks.
+    rows : int
+        Number of rows in the table.
+    anomalies : sequence of int
+        Row numbers of the known anomalies.
+    known_labels : mapping
+        Known labels by row number, True for an anomaly.
+    top_rows : sequence of int
+        Row numbers with the highest ranks.
     """
-    if len(judged) == rows:
-        return (
-            f"Every row is marked or labeled: {len(anomalies):,} anomalies of {rows:,} rows, nothing is left to find."
-        )
-    new = sum(row not in judged for row in on_top)
+    if len(known_labels) == rows:
+        return f"Every row is marked or labeled: {len(anomalies):,} anomalies of {rows:,} rows."
+    new = sum(row not in known_labels for row in top_rows)
     if not trained:
-        said = f"{name[0].upper()}{name[1:]} puts the strangest of {rows:,} rows on top, without any label"
-        return f"{said}: {new} of the first {len(on_top)} are new to you. Mark the anomalies among them."
-    found = sum(judged.get(row) is True for row in on_top)
-    none = sum(judged.get(row) is False for row in on_top)
-    refuted = f", {none} known to be none" if none else ""
+        ranking = f"{name[0].upper()}{name[1:]} puts the strangest of {rows:,} rows on top, without any label"
+        return f"{ranking}: {new} of the first {len(top_rows)} are not marked yet. Mark the anomalies among them."
+    found = sum(known_labels.get(row) is True for row in top_rows)
+    refuted_count = sum(known_labels.get(row) is False for row in top_rows)
+    refuted = f", {refuted_count} known to be normal" if refuted_count else ""
     marked = f"{len(anomalies):,} marked anomal{'y' if len(anomalies) == 1 else 'ies'}"
-    said = f"Trained on {marked}, {name} puts {found} of them among the first {len(on_top)} of {rows:,} rows{refuted}"
+    ranking = (
+        f"Trained on {marked}, {name} puts {found} of them among the first {len(top_rows)} of {rows:,} rows{refuted}"
+    )
     if not new:
-        return f"{said}. Nothing new is on top: look further down the list."
-    return f"{said}: {new} {'is' if new == 1 else 'are'} new. Look at them, mark what they are."
+        return f"{ranking}. All of them are marked: look further down the list."
+    return f"{ranking}: {new} {'is' if new == 1 else 'are'} not marked yet. Look at them and mark them."

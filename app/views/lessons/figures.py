@@ -1,4 +1,4 @@
-"""What the Lessons page draws of a step: what is set, what came out against the prediction, the picture."""
+"""Settings, answer, tiles and figure of a step on the Lessons page."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = ["answer_sentence", "differing_settings", "draw_answer", "draw_setting
 
 MAP_HEIGHT = 232
 TILES = 3
-# What a step says of each setting, in this order.
-WORDS = {
+# Text of each setting of a step, in this order.
+SETTING_TEMPLATES = {
     "dataset": "{}",
     "lambda_n": "λₙ = {}",
     "norm": "{}",
@@ -39,23 +39,23 @@ WORDS = {
 
 
 def setting_text(name: str, value: Any) -> str:
-    """One setting of a run as a step says it."""
+    """Format one setting of a run for a step."""
     if name == "norm":
         return NORM_LABELS[value]
     if name == "contamination" and value == "natural":
         return "dirty pool (natural)"
     if name == "contamination" and value == 0:
         return "clean pool"
-    return WORDS[name].format(format_axis_value(name, value))
+    return SETTING_TEMPLATES[name].format(format_axis_value(name, value))
 
 
 def differing_settings(a: RunConfig, b: RunConfig) -> list[str]:
-    """The settings in which two runs differ."""
+    """Return the names of the settings in which two runs differ."""
     return [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
 
 
 def draw_settings(step: Step) -> None:
-    """What is set: what sets A and B apart, large, and what both share, small."""
+    """Draw the settings of a step: those that differ between A and B large, the shared ones small."""
     (a, *_), (b, *_) = runs = step.runs()
     apart = differing_settings(a, b)
     with st.container(border=True):
@@ -63,7 +63,7 @@ def draw_settings(step: Step) -> None:
         for place, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
             badges = " ".join(f":{color}-badge[{setting_text(name, getattr(config, name))}]" for name in apart)
             place.markdown(f"**{letter}** {_name(config)} {badges}")
-        shared = [setting_text(name, getattr(a, name)) for name in WORDS if name not in apart]
+        shared = [setting_text(name, getattr(a, name)) for name in SETTING_TEMPLATES if name not in apart]
         st.markdown(f":small[Both: {' · '.join(shared)} · {len(runs[0])} seeds]")
 
 
@@ -72,11 +72,11 @@ def _name(config: RunConfig) -> str:
 
 
 def answer_sentence(step: Step, predicted: Outcome, found: PairedDifference) -> str:
-    """The sentence that sets what came out against the prediction, with the figures and their doubt."""
+    """Return the answer: the prediction, the outcome of the runs, and the figures with their uncertainty."""
     came = classify_outcome(found)
     (a, *_), (b, *_) = runs = step.runs()
     if step.metric == "aucpr_anomaly":
-        # What is not clear has been said by then.
+        # The outcome has already said that the difference is not clear.
         figures = verdict(a, b, found, len(runs[0])).removeprefix("No clear difference. ")
     else:
         figures = (
@@ -84,11 +84,11 @@ def answer_sentence(step: Step, predicted: Outcome, found: PairedDifference) -> 
             f"against {found.a:.3f} for **{describe_run(a, b)}** ({format_difference(found, 3)})."
         )
     if came == predicted:
-        return f"You predicted {_as_said(step, predicted)}, and so it is. {figures}"
-    return f"You predicted {_as_said(step, predicted)}. What came out is {_as_said(step, came)}. {figures}"
+        return f"You predicted {_quoted(step, predicted)}, and that is what happened. {figures}"
+    return f"You predicted {_quoted(step, predicted)}. What came out is {_quoted(step, came)}. {figures}"
 
 
-def _as_said(step: Step, prediction: Outcome) -> str:
+def _quoted(step: Step, prediction: Outcome) -> str:
     return f"“{step.predictions[prediction]}”"
 
 
@@ -99,9 +99,23 @@ def draw_answer(
     b: Sequence[RunResult],
     points: Mapping[str, np.ndarray] | None,
 ) -> Outcome:
-    """What came out against the prediction, the figures, the picture and why; returns what came out.
+    """Draw the answer, the tiles, the figure and the explanation of a step.
 
-    points: where the step's picture or measure is of a map, each run's map by its key.
+    Parameters
+    ----------
+    step : Step
+        The step.
+    predicted : Outcome
+        The prediction of the reader.
+    a, b : sequence of RunResult
+        The runs, seed by seed.
+    points : mapping or None
+        Map of each run by its key, for a step whose figure or measure is a map.
+
+    Returns
+    -------
+    Outcome
+        The outcome of the runs.
     """
     found = measure_difference(step.metric, a, b, points)
     came = classify_outcome(found)
@@ -113,8 +127,8 @@ def draw_answer(
         _draw_scores(a[0], b[0])
     if came != step.claim:
         st.warning(
-            "These five seeds came out otherwise than where this lesson was written. There it was: "
-            f"{_as_said(step, step.claim)}. What follows explains that, and not what you see."
+            "On this machine the five seeds gave another outcome than for the author of this lesson, who saw "
+            f"{_quoted(step, step.claim)}. The explanation below is about that outcome."
         )
     st.markdown(step.why)
     return came
@@ -123,7 +137,7 @@ def draw_answer(
 def _draw_tiles(
     step: Step, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None
 ) -> None:
-    """The step's own figure first, then what it claims besides; metrics fill the row, unless a map is asked about."""
+    """Draw the tiles: the measure of the step, then its other claims, then metrics unless the measure is of a map."""
     names = [step.metric, *(check.metric for check in step.also if (check.a, check.b) == (step.a, step.b))]
     if MEASURES[step.metric].is_metric:
         names += COMPARED_METRICS

@@ -1,7 +1,7 @@
-"""The lessons: read from assets/lessons, checked, and judged by what their runs say.
+"""Lessons: read from assets/lessons and validated; outcomes are computed from the runs.
 
-A lesson asks, lets the reader predict, and never knows the outcome: that is computed from the runs
-as they came out. `claim` says what came out where the lesson was written; the tests hold it to that.
+A lesson asks a question and lets the reader predict. `claim` is the outcome for the author of the lesson; the tests
+check it, and the page computes the outcome from the runs of the reader.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Sentence = Annotated[str, Field(min_length=1), AfterValidator(str.strip)]
 
 
 class BadLesson(AnoOnlyError):
-    """A lesson's file does not hold a lesson."""
+    """A file does not contain a valid lesson."""
 
 
 class _Frozen(BaseModel):
@@ -63,7 +63,17 @@ class _Frozen(BaseModel):
 
 
 class Comparison(_Frozen):
-    """A claim: what a metric of B does against A. a, b: settings of a RunConfig, complete but for the seed."""
+    """Two runs and the claimed outcome of a measure.
+
+    Attributes
+    ----------
+    a, b : mapping
+        Settings of a RunConfig without the seed.
+    metric : str
+        Name of one of MEASURES.
+    claim : Outcome
+        Outcome of B against A for the author.
+    """
 
     a: Settings
     b: Settings
@@ -87,16 +97,25 @@ class Comparison(_Frozen):
         return self
 
     def runs(self, seeds: int = SEEDS) -> tuple[list[RunConfig], list[RunConfig]]:
-        """A and B, seed by seed."""
+        """Return the configs of A and of B, one a seed."""
         return tuple([make_config(**own, seed=seed) for seed in range(seeds)] for own in (self.a, self.b))  # type: ignore[return-value]
 
 
 class Step(Comparison):
     """One question of a lesson.
 
-    predictions: what the reader can commit to, in words, in the order offered. claim: which of them
-    was measured to be true. why: Markdown, shown after the run. also: what `why` claims besides.
-    shows: the picture beside the answer.
+    Attributes
+    ----------
+    question : str
+        The question.
+    predictions : mapping
+        Text of each outcome, in the order offered.
+    why : str
+        Explanation in Markdown, shown after the runs.
+    also : tuple of Comparison
+        Further claims of `why`.
+    shows : str
+        Figure below the answer, "scores" or "map".
     """
 
     question: Sentence
@@ -114,7 +133,7 @@ class Step(Comparison):
 
 
 class Suggestion(_Frozen):
-    """One thing to try: a sentence, the page to try it on, and that page's URL parameters."""
+    """Suggestion of what to try next: a sentence, a page and its URL parameters."""
 
     text: Sentence
     page: Page
@@ -122,7 +141,7 @@ class Suggestion(_Frozen):
 
 
 class Lesson(_Frozen):
-    """Five to ten minutes: two or three questions about one thing."""
+    """Lesson of five to ten minutes: two or three questions on one topic."""
 
     title: Sentence
     minutes: int = Field(ge=5, le=10)
@@ -132,7 +151,7 @@ class Lesson(_Frozen):
 
 
 def classify_outcome(found: PairedDifference) -> Outcome:
-    """What came out: better or worse where the interval leaves zero out, else no clear difference."""
+    """Return "better" or "worse" if the 95 % interval excludes zero, else "equal"."""
     if not found.is_clear:
         return "equal"
     return "better" if found.delta > 0 else "worse"
@@ -141,7 +160,7 @@ def classify_outcome(found: PairedDifference) -> Outcome:
 def measure_difference(
     metric: str, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None = None
 ) -> PairedDifference:
-    """One measure of B against A over their seeds. points: for a measure of a map, each run's map by its key."""
+    """Compare a measure of B and A over their seeds; `points` holds the map of each run by its key, if needed."""
     measure = MEASURES[metric]
     sides = [
         [measure.of(run, points[run.key] if measure.projector and points else run.sample.hidden) for run in side]
@@ -151,9 +170,14 @@ def measure_difference(
 
 
 def read_lesson(path: Path) -> Lesson:
-    """The lesson in a file; raises BadLesson with one sentence.
+    """Read a lesson from a TOML file.
 
-    The lesson's `settings` hold for all its steps, a step's `settings` for its A and B.
+    `settings` of the lesson apply to all steps, `settings` of a step to its A and B.
+
+    Raises
+    ------
+    BadLesson
+        If the file cannot be read or is invalid, with one sentence.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -170,7 +194,7 @@ def read_lesson(path: Path) -> Lesson:
 
 
 def _spread_settings(step: dict[str, Any], shared: dict[str, Any]) -> None:
-    """Complete a step's A and B, and those of what it claims besides, which are the step's unless given."""
+    """Complete A and B of a step with the shared settings; further claims default to the A and B of the step."""
     own: dict[str, Any] = {side: shared | step[side] for side in ("a", "b") if side in step}
     for check in step.get("also", ()):
         for side, settings in own.items():
@@ -179,7 +203,7 @@ def _spread_settings(step: dict[str, Any], shared: dict[str, Any]) -> None:
 
 
 def read_lessons(folder: Path = FOLDER) -> Mapping[str, Lesson]:
-    """All lessons of a folder by name, in the order of their files NN_name.toml."""
+    """Read all lessons of a folder, by name and in the order of their files N_name.toml."""
     paths = sorted(folder.glob("*.toml"))
     return MappingProxyType({path.stem.partition("_")[2] or path.stem: read_lesson(path) for path in paths})
 
@@ -189,7 +213,7 @@ LESSONS = read_lessons()
 
 @dataclass(frozen=True)
 class Position:
-    """Where a reader is: a lesson's name, and a step from 1, or one beyond the last for what to try next."""
+    """Position of the reader: lesson and step from 1; the number after the last step is the closing page."""
 
     lesson: str
     step: int = 1

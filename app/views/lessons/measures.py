@@ -1,7 +1,6 @@
-"""What a lesson can ask of a finished run: the metrics of its scores, and figures of its maps.
+"""Measures of a finished run for the lessons: metrics of its scores, and ratios of its maps.
 
-A measure of a map is a ratio to the spread of the normal rows, so that runs whose features have
-very different sizes can be compared.
+Ratios to the spread of the normal rows make runs with features of different size comparable.
 """
 
 from __future__ import annotations
@@ -19,11 +18,22 @@ __all__ = ["MEASURES", "Measure", "relative_gap", "relative_spread"]
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of a run.
+    """Measure of a run.
 
-    label: its name over a tile. of: takes the run and the points [rows, columns] of its sample: its
-    map by `projector`, or its hidden features where that is None. is_metric: one of evaluate.Metrics.
-    more_is_better: whether a larger figure means better detection. unit: what it is counted in.
+    Attributes
+    ----------
+    label : str
+        Title of its tile.
+    of : callable
+        Takes the run and the points [rows, columns] of its sample, and returns the value.
+    projector : str or None
+        Projection that gives the points; None for the hidden features themselves.
+    is_metric : bool
+        True for a field of Metrics.
+    more_is_better : bool
+        True if a larger value means better detection.
+    unit : str
+        Sentence on the unit, "" if there is none.
     """
 
     label: str
@@ -34,17 +44,17 @@ class Measure:
     unit: str = ""
 
 
-SPREAD_UNIT = "Counted in spreads of the normal rows, root mean square distances from their mean."
+SPREAD_UNIT = "Unit: spread of the normal rows, their root mean square distance from their mean."
 
 
 def relative_gap(points: np.ndarray, role: np.ndarray) -> float:
-    """How far the anomalies' mean lies from the normal rows', in spreads of the normal rows."""
+    """Return the distance between the means of anomalies and normal rows, in spreads of the normal rows."""
     normal, anomalies = _test_rows(points, role)
     return float(np.linalg.norm(anomalies.mean(axis=0) - normal.mean(axis=0)) / _spread(normal))
 
 
 def relative_spread(points: np.ndarray, role: np.ndarray) -> float:
-    """How widely the anomalies scatter about their own mean, in spreads of the normal rows."""
+    """Return the spread of the anomalies in spreads of the normal rows."""
     normal, anomalies = _test_rows(points, role)
     return _spread(anomalies) / _spread(normal)
 
@@ -55,7 +65,7 @@ def _test_rows(points: np.ndarray, role: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _spread(points: np.ndarray) -> float:
-    """Root mean square distance from the mean."""
+    """Return the root mean square distance from the mean."""
     return float(np.sqrt(((points - points.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
 

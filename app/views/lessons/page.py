@@ -1,4 +1,4 @@
-"""Lessons: a question, a prediction, the run, what came out, why; and what to try next."""
+"""Lessons: question, prediction, runs, outcome and explanation; then suggestions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAP = "tsne"
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every step of the reader."""
+    """Draw the page; Streamlit calls this on every step of the reader."""
     jobs, session = begin_page()
     place = _place()
     _draw_list(place)
@@ -72,13 +72,13 @@ def _go_to_lesson() -> None:
 
 
 def _committed() -> dict[Position, Outcome]:
-    """What the reader predicted in this session."""
+    """Return the predictions of the reader in this session."""
     found: dict[Position, Outcome] = st.session_state.setdefault("lesson_predictions", {})
     return found
 
 
 def _came_out() -> dict[Position, Outcome]:
-    """What came out where the reader has seen it in this session."""
+    """Return the outcomes that the reader has seen in this session."""
     found: dict[Position, Outcome] = st.session_state.setdefault("lesson_outcomes", {})
     return found
 
@@ -88,7 +88,7 @@ def _steps(name: str) -> list[Position]:
 
 
 def _draw_list(place: Position) -> None:
-    """All lessons, with a tick where every question has been answered in this session."""
+    """Draw the list of lessons; a tick marks those with all questions answered in this session."""
 
     def label(name: str) -> str:
         return f"{list(LESSONS).index(name) + 1}. {LESSONS[name].title} :gray[· {LESSONS[name].minutes} min]"
@@ -118,16 +118,16 @@ def _draw_step(place: Position, lesson: Lesson, jobs: Jobs, session: str) -> Non
     st.markdown(f":gray[Question {place.step} of {len(lesson.steps)}.] **{step.question}**")
     draw_settings(step)
     predicted = _committed().get(place)
-    status = st.empty()  # what is asked goes as soon as the training begins
+    status = st.empty()  # the question disappears when training begins
     if predicted is None:
         jobs.release(session)
         with status.container():
             _ask(place, step)
         return
-    found = _results(place, step, jobs, session, status)
-    if found is None:
+    results = _results(place, step, jobs, session, status)
+    if results is None:
         return
-    _came_out()[place] = draw_answer(step, predicted, *found)
+    _came_out()[place] = draw_answer(step, predicted, *results)
     _draw_buttons(place, lesson)
 
 
@@ -158,58 +158,58 @@ def _prediction_key(place: Position) -> str:
 
 
 def _commit(place: Position) -> None:
-    # What is chosen by now: a quick hand presses before the last arrow key has come back from the server.
+    # Read the current choice: the button may be pressed before the last arrow key has reached the server.
     _committed()[place] = st.session_state[_prediction_key(place)]
 
 
 def _results(
     place: Position, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
 ) -> tuple[list[RunResult], list[RunResult], dict[str, np.ndarray] | None] | None:
-    """The runs of all seeds and the maps that the step needs, once they are there; None where one failed."""
+    """Wait for the runs of all seeds and the maps of the step; return None if one failed."""
     plan = ComparisonRuns(*step.runs())
     jobs.request_runs(session, plan.groups())
-    found = plan.finished(jobs)
-    if found is None or len(found[0]) < len(plan.a):
+    results = plan.finished(jobs)
+    if results is None or len(results[0]) < len(plan.a):
         with status.container():
             bar, cancel = progress_row()
         cancel.button("Cancel", key="cancel", on_click=_cancel, args=(place, session))
-    while found is None or len(found[0]) < len(plan.a):
+    while results is None or len(results[0]) < len(plan.a):
         if draw_failures(plan.keys, jobs, status):
             return None
         draw_run_progress(bar, f"Training {len(plan.a)} seeds of A and of B", plan, plan.keys, jobs)
         if jobs.view(plan.keys) is None:
             jobs.request_runs(session, plan.groups())
         time.sleep(POLL_S)
-        found = plan.finished(jobs)
+        results = plan.finished(jobs)
     points = None
     if step.shows == "map" or MEASURES[step.metric].projector:
-        points = _maps([*found[0], *found[1]], jobs, session, status)
+        points = _maps([*results[0], *results[1]], jobs, session, status)
         if points is None:
             return None
     status.empty()
-    return *found, points
+    return *results, points
 
 
 def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerator) -> dict[str, np.ndarray] | None:
-    """Each run's map by its key, once they are all there; None where one failed."""
+    """Wait for the maps of the runs and return them by run key; return None if one failed."""
     keys = {run.key: hidden_points_key(run.key, MAP) for run in runs}
     tables = {keys[run.key]: run.sample.hidden for run in runs}
     jobs.request_points(session, MAP, tables)
-    found = {run: points for run, key in keys.items() if (points := jobs.results.points(key)) is not None}
+    maps = {run: points for run, key in keys.items() if (points := jobs.results.points(key)) is not None}
     bar = Bar(status)
-    while len(found) < len(keys):
+    while len(maps) < len(keys):
         if draw_failures(list(tables), jobs, status):
             return None
-        bar.show(len(found) / len(keys), f"Drawing maps by t-SNE: {len(found)} of {len(keys)}")
+        bar.show(len(maps) / len(keys), f"Computing t-SNE maps: {len(maps)} of {len(keys)}")
         if jobs.view(tables) is None:
             jobs.request_points(session, MAP, tables)
         time.sleep(POLL_S)
-        found = {run: points for run, key in keys.items() if (points := jobs.results.points(key)) is not None}
-    return found
+        maps = {run: points for run, key in keys.items() if (points := jobs.results.points(key)) is not None}
+    return maps
 
 
 def _cancel(place: Position, session: str) -> None:
-    """Stop the training: the question is open again, with the prediction still chosen."""
+    """Stop the training; the question is open again with the prediction selected."""
     _committed().pop(place, None)
     server_jobs().release(session)
 
@@ -225,7 +225,13 @@ def _draw_buttons(place: Position, lesson: Lesson) -> None:
 
 
 def _draw_reset(place: Position) -> None:
-    st.button("Reset this lesson", on_click=_reset, args=(place.lesson,), key="reset", help="Predict anew.")
+    st.button(
+        "Reset lesson",
+        on_click=_reset,
+        args=(place.lesson,),
+        key="reset",
+        help="Delete your predictions.",
+    )
 
 
 def _reset(name: str) -> None:
@@ -240,25 +246,25 @@ def _reset(name: str) -> None:
 
 
 def _draw_next(place: Position, lesson: Lesson) -> None:
-    """What came of the predictions, and what to try next."""
-    seen = [step for step in _steps(place.lesson) if step in _came_out()]
-    right = sum(_came_out()[step] == _committed().get(step) for step in seen)
-    if seen:
-        st.markdown(f"**{right} of your {len(seen)} predictions came out as you said.**")
+    """Draw the predictions against the outcomes, and the suggestions."""
+    answered = [step for step in _steps(place.lesson) if step in _came_out()]
+    right_count = sum(_came_out()[step] == _committed().get(step) for step in answered)
+    if answered:
+        st.markdown(f"**{right_count} of your {len(answered)} predictions were right.**")
     for step in _steps(place.lesson):
         content = lesson.steps[step.step - 1]
         if step in _came_out():
-            came, predicted = _came_out()[step], _committed()[step]
-            mark = "as predicted" if came == predicted else f"you predicted: {content.predictions[predicted]}"
-            st.markdown(f"{step.step}. {content.question}  \n**{content.predictions[came]}** :gray[({mark})]")
+            outcome, predicted = _came_out()[step], _committed()[step]
+            mark = "as predicted" if outcome == predicted else f"you predicted: {content.predictions[predicted]}"
+            st.markdown(f"{step.step}. {content.question}  \n**{content.predictions[outcome]}** :gray[({mark})]")
         else:
             st.markdown(f"{step.step}. {content.question}  \n:gray[Not answered yet.]")
-    st.markdown("**What to try next** :gray[(each opens in a tab of its own)]")
-    for number, offer in enumerate(lesson.next):
+    st.markdown("**What to try next** :gray[(opens in a new tab)]")
+    for number, suggestion in enumerate(lesson.next):
         with st.container(horizontal=True, vertical_alignment="center"):
-            url = page_url(offer.page, offer.parameters, st.context.url, "lessons")
-            st.link_button(f"Open {offer.page.title()}", url, key=f"offer {number}")
-            st.markdown(offer.text)
+            url = page_url(suggestion.page, suggestion.parameters, st.context.url, "lessons")
+            st.link_button(f"Open {suggestion.page.title()}", url, key=f"offer {number}")
+            st.markdown(suggestion.text)
     with st.container(horizontal=True):
         names = list(LESSONS)
         following = names[(names.index(place.lesson) + 1) % len(names)]

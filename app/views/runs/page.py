@@ -1,4 +1,4 @@
-"""Runs: every finished run, to find, compare, keep, delete and take away."""
+"""Runs: list, filter, compare, pin, delete and export finished runs."""
 
 from __future__ import annotations
 
@@ -29,24 +29,21 @@ from app.widgets.selection import keep_selection
 __all__ = ["page"]
 
 ADDRESS = register(PageAddress("runs"))
-TABLE_HEIGHT = 283  # seven rows, so that what is selected below fits on a projector
+TABLE_HEIGHT = 283  # seven rows, so that the selected run below fits on a projector
 ROW_HEIGHT = 35
-EMPTY = (
-    "No run is kept yet: move a control on the Compare page or use the command line, "
-    "and every run that finishes is listed here."
-)
-HINT = "Select one run to take it away as a link, a command or a script; select two to compare them."
+EMPTY = "No runs yet. Change a setting on the Compare page or use the command line: every finished run is listed here."
+HINT = "Select one run for its link, command and script; select two to compare them."
 
-# What the table shows, in this order; widths in pixels, so that the metrics fit on a projector.
+# Columns in this order; widths in pixels, so that the metrics fit on a projector.
 _text, _number = st.column_config.TextColumn, st.column_config.NumberColumn
 COLUMNS: dict[str, Any] = {
-    "pinned": _text("Pin", width=42, help="A pinned run is kept however full the store gets."),
+    "pinned": _text("Pin", width=42, help="A pinned run is never removed when the store is full."),
     "dataset": _text("Data set", width=88),
     "baseline": _text("Baseline", width=80),
     "lambda_n": _number("λₙ", width=42, format="%g", help="1 is the baseline, 0 is AnoOnly."),
     "norm": _text("Norm", width=112),
     "batch_size": _number("Batch", width=52, format="%d", help="Batch size."),
-    "labeled_ratio": _number("Labelled", width=66, format="percent", help="Share of the training anomalies."),
+    "labeled_ratio": _number("Labeled", width=66, format="percent", help="Share of the training anomalies."),
     "contamination": _text("Contam.", width=72, help="Contamination: the share of the pool that is anomalous."),
     "seed": _number("Seed", width=45, format="%d"),
     "aucroc": _number("AUCROC", width=68, format="%.3f"),
@@ -65,7 +62,19 @@ COLUMNS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Chosen:
-    """A selected run. config: None where its settings are none today. as_stored: whether Compare finds its result."""
+    """A selected run.
+
+    Attributes
+    ----------
+    run : RunSummary
+        The stored run.
+    config : RunConfig or None
+        None if this version does not accept the settings.
+    as_stored : bool
+        True if Compare shows the stored result instead of training again.
+    notice : str
+        Why it does not; "" otherwise.
+    """
 
     run: RunSummary
     config: RunConfig | None
@@ -74,7 +83,7 @@ class Chosen:
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a filter or of the selection."""
+    """Draw the page; Streamlit calls this on every change of a filter or of the selection."""
     ADDRESS.arrive()
     ADDRESS.draw_notices()
     try:
@@ -107,8 +116,8 @@ def _draw(store: Store) -> None:
 
 
 def _filters(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that the filters leave, which a session keeps while it is on other pages."""
-    # The table's own buttons appear at the right, over whatever stands there.
+    """Draw the filters and return the matching rows; a session keeps the filters across pages."""
+    # The buttons of the table appear at the right: leave room for them.
     *places, _ = st.columns([2.5, 1.9, 1.4, 2.9, 1.9, 1.6], vertical_alignment="bottom")
     picked: dict[str, Any] = {}
     for place, (name, label) in zip(
@@ -124,7 +133,7 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
             persist_state="session",
         )
     words = places[3].text_input(
-        "With these words in any setting",
+        "Words in settings",
         key="runs_words",
         placeholder="norm=layer seed=3",
         persist_state="session",
@@ -134,7 +143,7 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_table(listed: pd.DataFrame) -> list[str]:
-    """Draw the table; returns the keys of the selected runs, which stay selected when other rows come and go."""
+    """Draw the table and return the keys of the selected runs; other rows may come and go."""
     keys: list[str] = listed.index.tolist()
     keep_selection("runs_table", keys)
     when = st.column_config.DatetimeColumn("When", format="YYYY-MM-DD HH:mm", timezone=st.context.timezone)
@@ -149,7 +158,7 @@ def _draw_table(listed: pd.DataFrame) -> list[str]:
         on_select="rerun",
         selection_mode="multi-row",
         placeholder="",
-        alt="The kept runs, one a row, the latest first.",
+        alt="The stored runs, one a row, the latest first.",
     )
     return [keys[row] for row in event["selection"]["rows"] if row < len(keys)]
 
@@ -158,24 +167,26 @@ def _chosen(run: RunSummary) -> Chosen:
     try:
         config = make_config(**run.config)
     except InvalidConfig as error:
-        return Chosen(run, None, False, f"A selected run is of an earlier version and cannot be trained again: {error}")
+        return Chosen(
+            run, None, False, f"A selected run is from an earlier version and cannot be trained again: {error}"
+        )
     try:
         now = {device: run_key(config, device) for device in ("cpu", "cuda")}
     except AnoOnlyError as error:
-        notice = f"The data of the run of {describe_run(config)} cannot be read any more: {error}"
+        notice = f"The data of the run of {describe_run(config)} can no longer be read: {error}"
         return Chosen(run, config, False, notice)
     if run.key == now["cpu"]:
         return Chosen(run, config, True)
     if run.key == now["cuda"]:
         origin = "was trained on a CUDA GPU"
     else:
-        origin = "is of an earlier version of the code or of its data"
-    anew = "Compare trains it anew, so that its figures may differ."
+        origin = "is from an earlier version of the code or of its data"
+    anew = "Compare trains it again, so its figures may differ."
     return Chosen(run, config, False, f"The run of {describe_run(config)} {origin}: {anew}")
 
 
 def _comparison(selected: Sequence[RunSummary], chosen: Sequence[Chosen]) -> tuple[dict[str, str] | None, str]:
-    """The link that Compare opens the selected runs with, None where it cannot, and what to know of it."""
+    """Return the Compare parameters for the selected runs, None if Compare cannot show them, and an explanation."""
     configs = [one.config for one in chosen if one.config is not None]
     if not selected:
         return None, HINT
@@ -191,7 +202,7 @@ def _comparison(selected: Sequence[RunSummary], chosen: Sequence[Chosen]) -> tup
         return None, escape_markdown(str(error))
     if a is None:
         same = ", which is the same run" if b == baseline_of(b) else ""
-        return parameters, f"Compare shows it as B, beside what is published{same}."
+        return parameters, f"Compare shows it as B, beside the published baseline{same}."
     seeds = "" if a.seed == b.seed else f" Compare shows both on B's seed, {b.seed}."
     return parameters, escape_markdown(f"A, the older: {describe_run(a, b)}. B: {describe_run(b, a)}.{seeds}")
 
@@ -206,10 +217,10 @@ def _draw_buttons(
     keys = [run.key for run in selected]
     all_pinned = bool(selected) and all(run.pinned for run in selected)
     with st.container(horizontal=True):
-        label = "Compare" if as_stored else "Compare, trained anew"
+        label = "Compare" if as_stored else "Train and compare"
         if st.button(label, type="primary", disabled=parameters is None) and parameters is not None:
             open_page("compare", parameters)
-        if st.button("Unpin" if all_pinned else "Pin", disabled=not keys, help="A pinned run is never dropped."):
+        if st.button("Unpin" if all_pinned else "Pin", disabled=not keys, help="A pinned run is never removed."):
             store.pin(keys, not all_pinned)
             st.rerun()
         if st.button("Delete …", disabled=not keys):
@@ -237,15 +248,15 @@ def _delete(store: Store, keys: Sequence[str]) -> None:
 
 
 def _draw_recipes(config: RunConfig) -> None:
-    """One run to take away."""
+    """Draw the link, the command and the script of a run."""
     left, right = st.columns(2)
     with left:
         try:
             link = page_url("compare", compare_parameters(config, None, seeds=1), st.context.url, "runs")
-            st.caption("Its link")
+            st.caption("Link")
             st.code(link, language=None, wrap_lines=True)
         except InvalidConfig:
-            st.caption("Compare cannot show a file of yours, so there is no link.")
+            st.caption("Compare cannot show a file on your machine, so there is no link.")
         st.caption("On the command line")
         st.code(run_command(config), language="bash", wrap_lines=True)
     with right:

@@ -1,4 +1,4 @@
-"""The stored runs as one table: what the Runs page lists, filters and exports."""
+"""The stored runs as one table, which the Runs page lists, filters and exports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHOLE = ("batch_size", "epochs", "seed")  # of the settings; the others are frac
 
 
 def runs_table(runs: Iterable[RunSummary]) -> pd.DataFrame:
-    """One row a run, in the order given, indexed by key; what a run lacks, such as a comparator's λₙ, is missing.
+    """Return one row a run in the order given, indexed by key; settings that a system lacks are missing.
 
     Columns: pinned, the settings by their names in a config (contamination as words), the metrics,
     created (UTC), seconds_train, seconds_score, device, bytes.
@@ -45,7 +45,7 @@ def runs_table(runs: Iterable[RunSummary]) -> pd.DataFrame:
 
 
 def _numbers(values: list[object], whole: bool = False) -> pd.Series:
-    """Numbers that may be missing, as whatever is none is."""
+    """Convert values to nullable numbers; a value that is no number becomes missing."""
     found = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").astype("Float64")
     return found.round().astype("Int64") if whole else found
 
@@ -58,7 +58,7 @@ def filter_runs(
     only_pinned: bool = False,
     words: str = "",
 ) -> pd.DataFrame:
-    """The rows with these settings; each of the words must stand in a row's settings, as in "norm=layer seed=3"."""
+    """Return the rows with these settings; each word must occur in the settings, as in "norm=layer seed=3"."""
     keep = table["pinned"] | (not only_pinned)
     for name, value in (("dataset", dataset), ("baseline", baseline), ("lambda_n", lambda_n)):
         if value is not None:
@@ -75,14 +75,14 @@ def filter_runs(
 
 
 def runs_sentence(table: pd.DataFrame, listed: int, bytes_: int, max_bytes: int) -> str:
-    """The sentence over the page, from its figures."""
+    """Return the headline: number of runs and size of the store; sizes are in bytes."""
     runs = _count(len(table), "run")
     sets = _count(table["dataset"].nunique(), "data set")
     size = bytes_ / MEGABYTE
     of_these = "" if listed == len(table) else f" {listed} of them {'is' if listed == 1 else 'are'} listed."
     return (
         f"{runs} of {sets}, {size:.{0 if size >= 10 else 1}f} MB of at most {max_bytes / MEGABYTE:.0f} MB; "
-        f"the oldest that are not pinned go first.{of_these}"
+        f"the oldest runs without a pin are removed first.{of_these}"
     )
 
 

@@ -1,4 +1,4 @@
-"""How a table of one's own is meant: the controls that say which rows are anomalies and which columns are features."""
+"""Controls for the schema of an uploaded table: label column, anomaly values, features and missing values."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from app.text.markdown import escape_markdown
 
 __all__ = ["draw_reading"]
 
-NOTHING = "no label column"
+NO_LABEL_TEXT = "no label column"
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
-ALL = "all there are"
+ALL = "all"
 CATEGORIES = {"one_hot": "a feature for each word", "leave_out": "left out"}
 MISSING = {"impute": "the column's median", "drop": "drop the row"}
 
@@ -30,7 +30,7 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
         said |= _draw_sides(table, look, chosen, begun)
     used = [column for column in look.columns if column.name != chosen]
     left_out = _multiselect(
-        *(table, "without", "Columns that are no features", [column.name for column in used]),
+        *(table, "without", "Columns to leave out", [column.name for column in used]),
         [name for name in begun.without if name != chosen],
         help="Numbers that name a row, dates, free text and the like. "
         + " ".join(f"{escape_markdown(own.name)} {escape_markdown(own.fault)}." for own in used if not own.usable)[
@@ -65,37 +65,37 @@ def _label(table: Upload, look: TableProfile, begun: TableSchema) -> str:
     options = [NO_LABEL, *look.values]
     return str(
         st.selectbox(
-            "Column that labels the rows",
+            "Label column",
             options,
             index=options.index(begun.label) if begun.label in options else 0,
-            format_func=lambda name: name or NOTHING,
+            format_func=lambda name: name or NO_LABEL_TEXT,
             key=_key(table, "label"),
-            help="Its values say which rows are anomalies. Where it is blank a row is unlabeled, which is not normal.",
+            help="Its values tell which rows are anomalies. A row with a blank value is unlabeled, not normal.",
         )
     )
 
 
 def _draw_sides(table: Upload, look: TableProfile, column: str, begun: TableSchema) -> dict[str, object]:
-    """Which values of the label column mean anomaly, and how many of those rows stay."""
+    """Draw the choice of anomaly values and of the share of anomalies; return both for the schema."""
     values = {value: count for value, count in look.values[column].items() if value}
     first = begun.anomaly if begun.label == column else suggest_anomalies(values)
     anomalies = _multiselect(
-        *(table, f"anomaly {column}", "Values that mean anomaly", list(values)),
+        *(table, f"anomaly {column}", "Anomaly values", list(values)),
         [value for value in first if value in values],
         format_func=lambda value: f"{value} ({values[value]:,} rows)",
-        help="All other values mean normal. Of several classes, choose the one against the rest.",
+        help="All other values mean normal. With several classes, choose one against the rest.",
     )
     counted = sum(values[value] for value in anomalies)
     natural = counted / max(sum(values.values()), 1)
     options = [None, *(share for share in SHARES if share < natural)]
     begun_share = begun.share if begun.share in options else None
     share = st.selectbox(
-        "Anomalies, share of the labeled rows",
+        "Share of anomalies",
         options,
         index=options.index(begun_share),
-        format_func=lambda own: f"{ALL} ({natural:.1%})" if own is None else f"drawn to {own:.0%}",
+        format_func=lambda own: f"{ALL} ({natural:.1%})" if own is None else f"sampled to {own:.0%}",
         key=_key(table, f"share {column} {natural:.4f}"),
-        help="The paper draws the anomalies of its sets to 5 %. They are always the same ones.",
+        help="Share of the labeled rows. The paper samples anomalies to 5 %; the sample is always the same.",
     )
     return {"anomaly": tuple(anomalies), "share": share}
 

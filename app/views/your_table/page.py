@@ -1,4 +1,4 @@
-"""Your table: bring a file, say how it is meant, read what it holds, open it on the other pages."""
+"""Your table: upload a file, set how it is read, check its content and open it on the other pages."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ ADDRESS = register(PageAddress("your_table"))
 READING_S = 60.0
 TOO_LONG = TimeLimit(
     READING_S,
-    f"Reading the table took more than {READING_S:.0f} s and was stopped: bring a smaller one, or part of it.",
+    f"Reading the table took more than {READING_S:.0f} s and was stopped. Upload a smaller table or a part of it.",
 )
 PRIVACY = (
-    "The file stays on the machine that serves this page: nobody else sees it, and it is deleted with all that was "
-    "made of it two minutes after your browser's last page here is closed, unless you keep it."
+    "The file stays on the machine that serves this page, and nobody else sees it. It is deleted with all its results "
+    "two minutes after you close your last page here, unless you keep it."
 )
-KEPT = "Everybody who uses this server now sees it. It is no longer deleted when you go."
+KEPT = "Every user of this server sees it now. It is not deleted when you leave."
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a choice."""
+    """Draw the page; Streamlit calls this on every change of a choice."""
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.draw_notices()
@@ -56,10 +56,10 @@ def page() -> None:
 
 
 def _choose() -> Upload | None:
-    """The table that is looked at: the one just brought, or one of those that are here."""
+    """Draw the upload and the choice of a table; return the chosen table, None if there is none."""
     tables = {table.name: table for table in table_owners.visible_uploads()}
     number = st.session_state.setdefault("own_uploads", 0)
-    title = "Bring another table" if tables else "Bring a table"
+    title = "Upload another table" if tables else "Upload a table"
     with st.expander(title, expanded=not tables, key=f"own_bring_{number}"):
         file = st.file_uploader(
             "CSV (also .gz), Parquet or NPZ with an array X; rows with or without labels",
@@ -89,7 +89,7 @@ def _choose() -> Upload | None:
 
 
 def _bring(file: Any) -> None:
-    """Take in an uploaded file, and empty the uploader, which else holds it in memory."""
+    """Store an uploaded file and clear the uploader, which would keep it in memory."""
     st.session_state.own_uploads += 1
     try:
         table = uploads.add(file.name, file, table_owners.owner(), table_owners.server_table_owners().server)
@@ -122,14 +122,12 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
                 limit=TOO_LONG,
             )
             if found is None:
-                jobs.results.forget_failures(
-                    [key]
-                )  # a fault was said; another choice, or the same one again, starts anew
+                jobs.results.forget_failures([key])  # the error is on the page; the next choice starts a new job
                 _draw_head(look)
                 _draw_removal(table)
                 return
             settled = uploads.get(table.name)
-            if settled.get_schema() != reading:  # made before, and read otherwise since
+            if settled.get_schema() != reading:  # the result is older than the current schema
                 jobs.results.forget_worker_result(key)
                 st.rerun()
         sentence.markdown(f"##### {table_sentence(settled)}")
@@ -139,7 +137,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
 
 
 def _draw_ways_on(table: Upload) -> None:
-    """What to do with it now."""
+    """Draw the buttons that open the table on other pages, keep it or remove it."""
     with st.container(horizontal=True):
         if st.button("Compare", type="primary", disabled=not table.can_be_tested):
             open_page("compare", {"dataset": table.name})
@@ -148,13 +146,13 @@ def _draw_ways_on(table: Upload) -> None:
         if st.button("Label by hand", type="secondary" if table.can_be_tested else "primary"):
             open_page("label", {"table": table.name})
         if st.button(
-            "Zero-shot", disabled=not table.label_values, help="Where its label column has three values or more."
+            "Zero-shot", disabled=not table.label_values, help="Needs a label column with three values or more."
         ):
             open_page("zero_shot", {"table": table.name})
     with st.container(horizontal=True, vertical_alignment="center"):
         if table.permanent:
             st.caption(KEPT)
-        elif st.button("Keep it on this machine …"):
+        elif st.button("Keep on this machine …"):
             _confirm_keeping(table)
         _draw_removal(table)
 
@@ -165,7 +163,7 @@ def _confirm_keeping(table: Upload) -> None:
         f"{escape_markdown(table.file_name)} stays on this machine when you leave. **Every user of this server sees "
         "it** and its results until somebody removes it."
     )
-    if st.button("Keep it", type="primary", on_click=_keep, args=(table,)):
+    if st.button("Keep", type="primary", on_click=_keep, args=(table,)):
         st.rerun()
 
 
@@ -177,14 +175,16 @@ def _keep(table: Upload) -> None:
 
 
 def _draw_removal(table: Upload) -> None:
-    if st.button("Remove it", key=f"remove {table.name}", help="The table, and all that was made of it."):
+    if st.button("Remove table", key=f"remove {table.name}", help="Deletes the table and all its results."):
         table_owners.server_table_owners().remove(table)
         if uploads.find(table.name) is not None:
-            notices.queue_error(f"{table.file_name} cannot be removed from {table.folder}: give access there.")
+            notices.queue_error(
+                f"{table.file_name} cannot be removed from {table.folder}: allow writing to that folder."
+            )
         st.session_state.pop("own_table", None)
         st.rerun()
 
 
 def _draw_head(look: TableProfile) -> None:
-    st.caption(f"The first {len(look.head)} of {look.rows:,} rows, as they stand in the file")
+    st.caption(f"The first {len(look.head)} of {look.rows:,} rows, as in the file")
     st.dataframe(look.head.astype(str).where(look.head.notna(), ""), height=213)

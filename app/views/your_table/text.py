@@ -1,4 +1,4 @@
-"""What a table that was brought holds, in plain words, before anything trains; what users wrote is escaped."""
+"""Sentences on an uploaded table; text from the user is escaped."""
 
 from __future__ import annotations
 
@@ -8,35 +8,32 @@ from app.text.markdown import escape_markdown
 
 __all__ = ["EMPTY", "reading_sentences", "table_sentence"]
 
-EMPTY = (
-    "Bring a table of your own: the page says what it holds before anything trains, then Compare, Clean and the "
-    "other pages take it like any other."
-)
+EMPTY = "Upload a table to check how it is read. Then open it in Compare, Clean and the other pages like any data set."
 FEW_ANOMALIES = 30
 LISTED = 5
 
 
 def table_sentence(table: Upload) -> str:
-    """One sentence: what the table is, and what it is good for."""
+    """Return the headline: size and labels of the table, and what it can be used for."""
     assert table.counts is not None
     counts, name = table.counts, escape_markdown(table.file_name)
     rows = f"{counts['rows']:,} rows of {counts['features']:,} features"
     known = counts["anomalies"] + counts["normals"]
     if not known:
-        return f"{name}: {rows} and no label. Mark a few anomalies by hand, and the others are searched."
+        return f"{name}: {rows} and no label. Mark a few anomalies by hand to search for the others."
     if not counts["normals"]:
         return (
-            f"{name}: {rows}, {counts['anomalies']:,} of them known to be anomalies and none to be "
-            "normal: it can be trained on and searched, but not tested."
+            f"{name}: {rows}, {counts['anomalies']:,} of them labeled anomalies and none labeled "
+            "normal. It can train a detector, but not test one."
         )
     if not counts["anomalies"]:
-        return f"{name}: {rows}, none of them an anomaly: say which values mean anomaly, or mark some."
+        return f"{name}: {rows}, none of them an anomaly. Choose the values that mean anomaly, or mark some rows."
     share = f"{counts['anomalies']:,} anomalies, {counts['anomalies'] / known:.1%} of the {known:,} labeled rows"
     return f"{name}: {rows}, {share}."
 
 
 def reading_sentences(table: Upload) -> list[str]:
-    """How it is read, a sentence each, in Markdown."""
+    """Describe in Markdown sentences how the table is read."""
     assert table.counts is not None
     read, counts = table.get_schema(), table.counts
     parts = [_label(table), _features(table)]
@@ -45,8 +42,8 @@ def reading_sentences(table: Upload) -> list[str]:
         parts.append(f"**{dropped:,} rows were dropped** because a value is missing in {_columns(table)}.")
     elif table.missing_counts:
         parts.append(
-            f"**Missing values** in {_columns(table)}: the column's median stands in for a number, taken over the "
-            "whole table, rows to be tested on included, but never from a label; a missing word is none of its words."
+            f"**Missing values** in {_columns(table)}: numbers get the median of the column over the whole table, "
+            "test rows included, but never from a label; a missing word counts as no word."
         )
     if read.without:
         parts.append(f"**Left out**: {_names(read.without)}.")
@@ -64,38 +61,40 @@ def _label(table: Upload) -> str:
     counts, read = table.counts, table.get_schema()
     assert counts is not None
     if not table.label_column:
-        return "**No label column**: no row is known to be an anomaly or to be normal."
+        return "**No label column**: no row is known to be anomalous or normal."
     values = read.anomaly or read.normal or ("1",)
     side = "anomaly" if read.anomaly or not read.normal else "normal, everything else anomaly"
-    said = f"**Label column {escape_markdown(table.label_column)}**: {_names(values)} means {side}; "
-    said += f"{counts['anomalies_in_file']:,} anomalies, {counts['normals']:,} normal rows"
+    sentence = f"**Label column {escape_markdown(table.label_column)}**: {_names(values)} means {side}; "
+    sentence += f"{counts['anomalies_in_file']:,} anomalies, {counts['normals']:,} normal rows"
     if counts["unlabelled"]:
-        said += f", {counts['unlabelled']:,} without a label, which train in the pool and are never tested on"
+        sentence += f", {counts['unlabelled']:,} without a label, which train in the pool and are never tested"
     if counts["anomalies_in_file"] > counts["anomalies"]:
-        said += f". {counts['anomalies']:,} of the anomalies are drawn, always the same ones"
-    return f"{said}."
+        sentence += f". {counts['anomalies']:,} of the anomalies are sampled with a fixed seed"
+    return f"{sentence}."
 
 
 def _features(table: Upload) -> str:
     columns = table.get_preprocessing().columns
     words = [column for column in columns if column.words is not None]
-    said = f"**{len(columns) - len(words):,} columns of numbers** as they are"
+    sentence = f"**{len(columns) - len(words):,} columns of numbers** as they are"
     if words:
         made = sum(len(column.features) for column in words)
-        said += f", {len(words):,} of words as {made:,} features of 0 and 1: {_names([own.name for own in words])}"
-    return f"{said}."
+        sentence += (
+            f", {len(words):,} of words as {made:,} features of 0 and 1: {_names([item.name for item in words])}"
+        )
+    return f"{sentence}."
 
 
 def _about_the_test(anomalies: int) -> str:
     tested = max(1, round(anomalies * TEST_SHARE))
-    said = f"A run trains on 70 % of the labeled rows and is tested on the rest, with about {tested:,} anomalies."
+    sentence = f"A run trains on 70 % of the labeled rows and is tested on the rest, with about {tested:,} anomalies."
     if anomalies < FEW_ANOMALIES:
-        said += " **That is few**: look at the interval over the seeds before you believe a difference."
-    return said
+        sentence += " **That is few**: check the interval over the seeds before you trust a difference."
+    return sentence
 
 
 def _columns(table: Upload) -> str:
-    filled = dict(sorted((table.missing_counts or {}).items(), key=lambda own: -own[1]))
+    filled = dict(sorted((table.missing_counts or {}).items(), key=lambda item: -item[1]))
     cells = [f"{escape_markdown(name)} ({count:,})" for name, count in list(filled.items())[:LISTED]]
     return ", ".join(cells) + (f" and {len(filled) - LISTED} more columns" if len(filled) > LISTED else "")
 

@@ -186,7 +186,7 @@ def test_of_a_rare_class_a_few_rows_are_seen_and_lie_on_top() -> None:
 
 def test_it_opens_with_a_sentence_the_table_and_a_look() -> None:
     shown = page()
-    assert "217 data sets, 22 on this machine (22 bundled), 195 to fetch; the cache in " in said(shown)
+    assert "217 data sets, 22 on this machine (22 bundled), 195 to download; the cache in " in said(shown)
     assert len(table(shown)) == 217
     assert "digits_3: 1699 rows of 64 columns, 85 anomalies (5.00%); the 3 is the anomaly." in said(shown)
     assert "PCA of 1425 of the 1614 normal rows" in said(shown)
@@ -194,24 +194,24 @@ def test_it_opens_with_a_sentence_the_table_and_a_look() -> None:
     assert pictured.count('alt="normal, row') == pictured.count('alt="anomaly, row') == 9
     assert len(shown.get("plotly_chart")) == 1
     assert "downloaded data sets | 0 | 0 MB" in said(shown) and "finished runs" in said(shown)
-    assert not any("Fetch" in one.label or "Remove" in one.label for one in shown.button)
+    assert not any("Download" in one.label or "Remove" in one.label for one in shown.button)
 
 
 def test_what_is_not_here_can_be_read_about_but_not_looked_at() -> None:
     shown = select(page(), "9_census")
     assert "299285 rows of 500 columns, 18568 anomalies (6.20%)" in said(shown)
     assert "github.com/Minqi824/ADBench" in said(shown) and "checksum" in said(shown)
-    assert "It can be looked at once it is fetched." in said(shown)
+    assert "Download it to see a preview." in said(shown)
     assert len(shown.get("plotly_chart")) == 0
-    assert button(shown, "Fetch 9_census, of unknown size")
-    assert button(shown, "Fetch the family, 47 sets, at least ")
+    assert button(shown, "Download 9_census, of unknown size")
+    assert button(shown, "Download the family, 47 sets, at least ")
 
 
 def test_filters_decide_what_is_fetched_together_and_the_selection_stays() -> None:
     shown = page()
     shown.text_input(key="datasets_words").set_value("mvtec").run()
     assert len(table(shown)) == 30 and "30 of them are listed." in said(shown)
-    assert button(shown, "Fetch all 30 listed that are missing, 23 MB")
+    assert button(shown, "Download all 30 missing sets, 23 MB")
     assert "Select a data set" in said(shown), "digits_3 is not listed"
     select(shown, "MVTec-AD_wood")
     shown.selectbox(key="datasets_family").set_value("CV_by_ResNet18").run()
@@ -230,13 +230,13 @@ def test_a_data_set_opens_in_compare() -> None:
 def test_removing_asks_first() -> None:
     path = put(LETTER)
     shown = select(page(), LETTER)
-    assert "The cache's file of 20_letter is damaged: remove it and fetch it again." in said(shown)
+    assert "The cache's file of 20_letter is damaged: remove it and download it again." in said(shown)
     button(shown, "Remove from the cache").click().run()
     assert path.exists() and "Remove 20_letter from the cache folder?" in said(shown)
     shown.button(key="remove_for_good").click().run()
     assert not path.exists()
     shown.run()
-    assert button(shown, "Fetch 20_letter") and "195 to fetch" in said(shown)
+    assert button(shown, "Download 20_letter") and "195 to download" in said(shown)
 
 
 def test_what_lies_in_your_folder_cannot_be_removed(monkeypatch: pytest.MonkeyPatch, letter: Path) -> None:
@@ -256,13 +256,13 @@ def test_a_foreign_file_in_your_folder_is_one_sentence(monkeypatch: pytest.Monke
     assert "its checksum differs" in said(shown) and "downloaded data sets" in said(shown), "the page goes on"
 
 
-# Fetching
+# Downloads
 
 
 def test_a_fetched_data_set_is_here_and_can_be_looked_at(mirror: Server, letter: Path) -> None:
     mirror.plan, mirror.body = ["right"], letter.read_bytes()
     shown = select(page(), LETTER)
-    button(shown, "Fetch 20_letter").click().run()
+    button(shown, "Download 20_letter").click().run()
     assert [caught.value for caught in shown.exception] == [] and len(shown.error) == 0
     assert table(shown).loc[LETTER, "state"] == CACHED
     assert "PCA of 1406 of the 1500 normal rows" in said(shown)
@@ -274,7 +274,7 @@ def test_of_several_all_failures_are_said_at_the_end(mirror: Server) -> None:
     shown = page()
     shown.text_input(key="datasets_words").set_value("SVHN_").run()
     shown.selectbox(key="datasets_family").set_value("CV_by_ViT").run()
-    button(shown, "Fetch all 10 listed that are missing").click().run()
+    button(shown, "Download all 10 missing sets").click().run()
     (error,) = shown.error
     assert plain(error.value).startswith("10 of 10 data sets could not be fetched and can be tried again: ")
     assert "CV_by_ViT/SVHN_0 is not on this machine and the server has no such file (404), likewise " in plain(

@@ -133,12 +133,12 @@ def test_a_wrong_prediction_is_said_plainly(open_page: Open, shipped: Shipped) -
 
 def test_a_right_prediction_is_confirmed(open_page: Open) -> None:
     page = predict(open_page(**SHIPPED_STEP), "better")
-    assert headings(page)[1].startswith("You predicted “B finds them better”, and so it is. Over 5 seeds")
+    assert headings(page)[1].startswith("You predicted “B finds them better”, and that is what happened. Over 5 seeds")
 
 
 def test_a_question_whose_runs_are_not_there_trains_them(open_page: Open) -> None:
     page = predict(open_page(lesson="dirty_pool", step="3"), "equal")
-    assert headings(page)[1].startswith("You predicted “No clear difference”, and so it is. Over 5 seeds")
+    assert headings(page)[1].startswith("You predicted “No clear difference”, and that is what happened. Over 5 seeds")
     assert "No clear difference" in headings(page)[1]
     assert press(page, "next").button(key="next").label == "Next lesson"
 
@@ -154,9 +154,9 @@ def with_step(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
 def test_an_outcome_other_than_where_it_was_written_is_said(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     with_step(monkeypatch, claim="equal")
     page = predict(open_page(**SHIPPED_STEP), "better")
-    assert headings(page)[1].startswith("You predicted “B finds them better”, and so it is.")
+    assert headings(page)[1].startswith("You predicted “B finds them better”, and that is what happened.")
     (warning,) = page.warning
-    assert "came out otherwise" in warning.value and "“No clear difference”" in warning.value
+    assert "another outcome" in warning.value and "“No clear difference”" in warning.value
 
 
 def test_a_measure_of_maps_has_its_maps_drawn(open_page: Open, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def test_a_failure_is_one_sentence_and_can_be_tried_again(
     assert [error.value for error in page.error] == ["There is no room\\."]
     monkeypatch.undo()
     next(button for button in page.button if button.label == "Try again").click().run()
-    assert headings(page)[1].startswith("You predicted “B finds them better”, and so it is.")
+    assert headings(page)[1].startswith("You predicted “B finds them better”, and that is what happened.")
 
 
 def test_canceling_opens_the_question_again(open_page: Open, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +261,7 @@ def test_the_end_counts_the_predictions_and_leads_on(open_page: Open, monkeypatc
     page = predict(open_page(lesson="dirty_pool", step="1"), "better")
     assert ticked(page) == []
     page = press(predict(press(page, "next"), "equal"), "next")
-    assert "**1 of your 2 predictions came out as you said.**" in said(page)
+    assert "**1 of your 2 predictions were right.**" in said(page)
     assert "(as predicted)" in said(page) and "you predicted: No clear difference" in said(page)
     assert ticked(page) == [f"✓ {lesson.question}"]
     links = [urlsplit(link.proto.url) for link in page.get("link_button")]

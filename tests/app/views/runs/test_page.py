@@ -199,9 +199,9 @@ def test_one_run_can_be_taken_away(open_page: Open, filled: list[RunResult]) -> 
 
 def test_a_file_of_the_users_has_no_link(open_page: Open, filled: list[RunResult]) -> None:
     page = select(open_page(), 0)
-    assert button(page, "Compare, trained anew").disabled
+    assert button(page, "Train and compare").disabled
     assert "Compare offers only data sets of its list" in said(page)
-    assert "cannot be read any more" in said(page), "the file is gone"
+    assert "can no longer be read" in said(page), "the file is gone"
     command, _ = (code.value for code in page.code)
     assert FILE in shlex.split(command)
 
@@ -221,8 +221,8 @@ def test_a_run_of_an_earlier_version_is_said_to_be_one(open_page: Open, store: S
     store.put(replace(filled[0], key="another revision's"))
     store.put(replace(filled[1], key=run_key(filled[1].config, "cuda"), device="cuda"))
     page = select(open_page(), 1)
-    assert "The run of DeepSAD is of an earlier version of the code or of its data" in said(page)
-    assert not button(page, "Compare, trained anew").disabled
+    assert "The run of DeepSAD is from an earlier version of the code or of its data" in said(page)
+    assert not button(page, "Train and compare").disabled
     assert "was trained on a CUDA GPU" in said(select(page, 0))
     assert "trained" not in said(select(page, 3))
 
@@ -234,7 +234,7 @@ def test_settings_that_are_none_today_can_only_be_deleted(
     monkeypatch.setattr(Store, "runs", lambda self: listed)
     page = select(open_page(), 1)
     assert "cannot be trained again: norm must be one of" in said(page)
-    assert button(page, "Compare, trained anew").disabled and not button(page, "Delete …").disabled
+    assert button(page, "Train and compare").disabled and not button(page, "Delete …").disabled
     assert len(page.code) == 0
 
 

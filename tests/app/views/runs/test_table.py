@@ -87,10 +87,10 @@ def test_filters_leave_what_they_say(filters: dict[str, Any], left: str) -> None
 def test_the_sentence_counts() -> None:
     table = runs_table(RUNS)
     assert runs_sentence(table, 4, 57 * 2**20, 2**31) == (
-        "4 runs of 3 data sets, 57 MB of at most 2048 MB; the oldest that are not pinned go first."
+        "4 runs of 3 data sets, 57 MB of at most 2048 MB; the oldest runs without a pin are removed first."
     )
     assert runs_sentence(table, 1, 2**19, 2**31).endswith(
-        " 0.5 MB of at most 2048 MB; the oldest that are not pinned go first. 1 of them is listed."
+        " 0.5 MB of at most 2048 MB; the oldest runs without a pin are removed first. 1 of them is listed."
     )
     assert runs_sentence(table[:1], 1, 0, 2**20).startswith("1 run of 1 data set, ")
 

@@ -154,10 +154,10 @@ def test_a_hostile_file_is_refused_in_a_sentence_and_the_next_one_read(name: str
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (TABLE.assign(target="malignant"), "none to be normal"),
-        (TABLE[:1], "none to be normal"),
+        (TABLE.assign(target="malignant"), "none labeled normal"),
+        (TABLE[:1], "none labeled normal"),
         (TABLE.drop(columns="target"), "no label. Mark a few"),
-        (TABLE.assign(target=TABLE["target"].where(TABLE["target"] == "malignant")), "none to be normal"),
+        (TABLE.assign(target=TABLE["target"].where(TABLE["target"] == "malignant")), "none labeled normal"),
     ],
 )
 def test_a_table_that_cannot_be_tested_says_what_it_is_good_for(table: pd.DataFrame, words: str) -> None:
@@ -299,7 +299,7 @@ def test_the_report_says_what_becomes_of_each_column() -> None:
     table, _ = uploads.apply_schema(brought(penguins().read_bytes(), "pen*guins_.csv"), reading)
     said = " ".join(reading_sentences(table)).replace("\\", "")
     for words in (
-        "Chinstrap means anomaly; 68 anomalies, 276 normal rows. 15 of the anomalies are drawn",
+        "Chinstrap means anomaly; 68 anomalies, 276 normal rows. 15 of the anomalies are sampled",
         "5 columns of numbers** as they are, 2 of words as 5 features of 0 and 1: island, sex",
         "Missing values** in sex (11), bill_length_mm (2)",
         "about 4 anomalies. **That is few**",
@@ -330,7 +330,7 @@ def test_a_label_column_counts_as_marks_and_its_blanks_are_searched() -> None:
     known = TABLE["target"].where((np.arange(569) < 60) & (TABLE["target"] == "malignant"))
     page = upload(TABLE.assign(target=known).to_csv(index=False).encode())
     (table,) = uploads.list_uploads("me")
-    assert "known to be anomalies and none to be normal" in page.markdown[0].value
+    assert "labeled anomalies and none labeled normal" in page.markdown[0].value
     page = opened("label", table=table.name, epochs="2")
     assert f"Trained on {known.notna().sum()} marked anomalies" in page.markdown[0].value
     listed = page.dataframe[0].value["row"].tolist()
@@ -338,7 +338,7 @@ def test_a_label_column_counts_as_marks_and_its_blanks_are_searched() -> None:
 
 
 def test_without_a_table_the_page_says_where_to_bring_one() -> None:
-    assert "Bring one on the page Your table" in opened("label").markdown[0].value
+    assert "Upload one on the page Your table" in opened("label").markdown[0].value
 
 
 def test_a_column_of_the_file_never_stands_for_the_ranking() -> None:
