@@ -63,10 +63,10 @@ RUN_CONTROLS = controls_with(DEFAULTS)
 ADDRESS = register(PageAddress("label", (*RUN_CONTROLS, TABLE, *LOCKS)))
 RANK_KEY = "label_rank"
 RANK_HELP = (
-    " ".join(f"**{one.label}**: {one.summary}" for one in UNSUPERVISED_SCORERS.values())
+    " ".join(f"**{scorer.label}**: {scorer.summary}" for scorer in UNSUPERVISED_SCORERS.values())
     + " **marks**: the system in the sidebar, trained on the marked anomalies with all other rows as its pool."
 )
-RANK_LABELS = {**{name: one.label for name, one in UNSUPERVISED_SCORERS.items()}, MARKS: "marks"}
+RANK_LABELS = {**{name: scorer.label for name, scorer in UNSUPERVISED_SCORERS.items()}, MARKS: "marks"}
 
 
 def page() -> None:
@@ -194,8 +194,8 @@ def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, known_labe
             "score": ranked.scores[listed],
         }
     )
-    for place, name in enumerate(names):
-        table[f"{name} (in the file)" if name in table else name] = read.X[listed, place]
+    for index, name in enumerate(names):
+        table[f"{name} (in the file)" if name in table else name] = read.X[listed, index]
     event = st.dataframe(
         table,
         height=270,
@@ -209,7 +209,7 @@ def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, known_labe
         },
         alt="The rows with the highest ranks, highest first.",
     )
-    return {rows[place] for place in event["selection"]["rows"] if place < len(rows)}
+    return {rows[index] for index in event["selection"]["rows"] if index < len(rows)}
 
 
 def _draw_buttons(table: Upload, chosen: set[int]) -> None:
@@ -252,8 +252,8 @@ def _draw_export(
 
     def scores() -> bytes:
         labels = [{True: "anomaly", False: "normal", None: ""}[known_labels.get(int(row))] for row in read.file_rows]
-        found = pd.DataFrame({"row": read.file_rows, "score": ranked.scores, "mark": labels})
-        return found.sort_values("score", ascending=False).to_csv(index=False).encode()
+        table = pd.DataFrame({"row": read.file_rows, "score": ranked.scores, "mark": labels})
+        return table.sort_values("score", ascending=False).to_csv(index=False).encode()
 
     with st.container(horizontal=True):
         name = file_name(config, "scores.csv")

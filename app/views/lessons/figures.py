@@ -60,9 +60,9 @@ def draw_settings(step: Step) -> None:
     apart = differing_settings(a, b)
     with st.container(border=True):
         left, right = st.columns(2)
-        for place, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
+        for column, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
             badges = " ".join(f":{color}-badge[{setting_text(name, getattr(config, name))}]" for name in apart)
-            place.markdown(f"**{letter}** {_name(config)} {badges}")
+            column.markdown(f"**{letter}** {_name(config)} {badges}")
         shared = [setting_text(name, getattr(a, name)) for name in SETTING_TEMPLATES if name not in apart]
         st.markdown(f":small[Both: {' · '.join(shared)} · {len(runs[0])} seeds]")
 
@@ -71,21 +71,22 @@ def _name(config: RunConfig) -> str:
     return f"{config.baseline} + AnoOnly" if config.lambda_n == 0 else config.baseline
 
 
-def answer_sentence(step: Step, predicted: Outcome, found: PairedDifference) -> str:
+def answer_sentence(step: Step, predicted: Outcome, difference: PairedDifference) -> str:
     """Return the answer: the prediction, the outcome of the runs, and the figures with their uncertainty."""
-    came = classify_outcome(found)
+    outcome = classify_outcome(difference)
     (a, *_), (b, *_) = runs = step.runs()
     if step.metric == "aucpr_anomaly":
         # The outcome has already said that the difference is not clear.
-        figures = verdict(a, b, found, len(runs[0])).removeprefix("No clear difference. ")
+        figures = verdict(a, b, difference, len(runs[0])).removeprefix("No clear difference. ")
     else:
+        label = MEASURES[step.metric].label
         figures = (
-            f"Over {len(runs[0])} seeds, {MEASURES[step.metric].label}: {found.b:.3f} for **{describe_run(b, a)}** "
-            f"against {found.a:.3f} for **{describe_run(a, b)}** ({format_difference(found, 3)})."
+            f"Over {len(runs[0])} seeds, {label}: {difference.b:.3f} for **{describe_run(b, a)}** "
+            f"against {difference.a:.3f} for **{describe_run(a, b)}** ({format_difference(difference, 3)})."
         )
-    if came == predicted:
+    if outcome == predicted:
         return f"You predicted {_quoted(step, predicted)}, and that is what happened. {figures}"
-    return f"You predicted {_quoted(step, predicted)}. What came out is {_quoted(step, came)}. {figures}"
+    return f"You predicted {_quoted(step, predicted)}. What came out is {_quoted(step, outcome)}. {figures}"
 
 
 def _quoted(step: Step, prediction: Outcome) -> str:
@@ -117,21 +118,21 @@ def draw_answer(
     Outcome
         The outcome of the runs.
     """
-    found = measure_difference(step.metric, a, b, points)
-    came = classify_outcome(found)
-    st.markdown(f"##### {answer_sentence(step, predicted, found)}")
+    difference = measure_difference(step.metric, a, b, points)
+    outcome = classify_outcome(difference)
+    st.markdown(f"##### {answer_sentence(step, predicted, difference)}")
     _draw_tiles(step, a, b, points)
     if step.shows == "map" and points is not None:
         _draw_map(a[0], b[0], points)
     else:
         _draw_scores(a[0], b[0])
-    if came != step.claim:
+    if outcome != step.claim:
         st.warning(
             "On this machine the five seeds gave another outcome than for the author of this lesson, who saw "
             f"{_quoted(step, step.claim)}. The explanation below is about that outcome."
         )
     st.markdown(step.why)
-    return came
+    return outcome
 
 
 def _draw_tiles(
@@ -144,8 +145,8 @@ def _draw_tiles(
     chance = chance_levels(b[0].y_test)
     for column, name in zip(st.columns(TILES), list(dict.fromkeys(names))[:TILES], strict=False):
         with column.container(border=True):
-            measure, found = MEASURES[name], measure_difference(name, a, b, points)
-            words = tile(measure.label, found, chance.get(name), measure.more_is_better)
+            measure, difference = MEASURES[name], measure_difference(name, a, b, points)
+            words = tile(measure.label, difference, chance.get(name), measure.more_is_better)
             st.markdown(words, help=f"{TILE_HELP.format(seeds=len(a))} {measure.unit}".strip())
 
 

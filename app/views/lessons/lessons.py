@@ -98,7 +98,7 @@ class Comparison(_Frozen):
 
     def runs(self, seeds: int = SEEDS) -> tuple[list[RunConfig], list[RunConfig]]:
         """Return the configs of A and of B, one a seed."""
-        return tuple([make_config(**own, seed=seed) for seed in range(seeds)] for own in (self.a, self.b))  # type: ignore[return-value]
+        return tuple([make_config(**settings, seed=seed) for seed in range(seeds)] for settings in (self.a, self.b))  # type: ignore[return-value]
 
 
 class Step(Comparison):
@@ -150,11 +150,11 @@ class Lesson(_Frozen):
     next: tuple[Suggestion, ...] = Field(min_length=2, max_length=3)
 
 
-def classify_outcome(found: PairedDifference) -> Outcome:
+def classify_outcome(difference: PairedDifference) -> Outcome:
     """Return "better" or "worse" if the 95 % interval excludes zero, else "equal"."""
-    if not found.is_clear:
+    if not difference.is_clear:
         return "equal"
-    return "better" if found.delta > 0 else "worse"
+    return "better" if difference.delta > 0 else "worse"
 
 
 def measure_difference(
@@ -187,19 +187,19 @@ def read_lesson(path: Path) -> Lesson:
         return Lesson.model_validate(content)
     except ValidationError as error:
         detail = error.errors()[0]
-        place = " ".join(str(part) for part in detail["loc"])
-        raise BadLesson(f"The lesson {path.name} cannot be used, {place or 'as a whole'}: {detail['msg']}.") from error
+        location = " ".join(str(part) for part in detail["loc"])
+        raise BadLesson(f"The lesson {path.name} is invalid, {location or 'as a whole'}: {detail['msg']}.") from error
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadLesson(f"The lesson {path.name} cannot be read: {error}.") from error
 
 
 def _spread_settings(step: dict[str, Any], shared: dict[str, Any]) -> None:
     """Complete A and B of a step with the shared settings; further claims default to the A and B of the step."""
-    own: dict[str, Any] = {side: shared | step[side] for side in ("a", "b") if side in step}
+    completed: dict[str, Any] = {side: shared | step[side] for side in ("a", "b") if side in step}
     for check in step.get("also", ()):
-        for side, settings in own.items():
+        for side, settings in completed.items():
             check[side] = shared | check[side] if side in check else settings
-    step.update(own)
+    step.update(completed)
 
 
 def read_lessons(folder: Path = FOLDER) -> Mapping[str, Lesson]:

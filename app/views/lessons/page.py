@@ -29,17 +29,17 @@ MAP = "tsne"
 def page() -> None:
     """Draw the page; Streamlit calls this on every step of the reader."""
     jobs, session = begin_page()
-    place = _place()
-    _draw_list(place)
-    lesson = LESSONS[place.lesson]
-    number = list(LESSONS).index(place.lesson) + 1
+    position = _read_position()
+    _draw_list(position)
+    lesson = LESSONS[position.lesson]
+    number = list(LESSONS).index(position.lesson) + 1
     st.markdown(f"##### {number}. {lesson.title} :small[:gray[{lesson.question}]]")
     try:
-        if place.step > len(lesson.steps):
+        if position.step > len(lesson.steps):
             jobs.release(session)
-            _draw_next(place, lesson)
+            _draw_next(position, lesson)
         else:
-            _draw_step(place, lesson, jobs, session)
+            _draw_step(position, lesson, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
 
@@ -47,23 +47,23 @@ def page() -> None:
 # -- where the reader is
 
 
-def _place() -> Position:
+def _read_position() -> Position:
     """The place in the address, else where the session left this page; the address then says it."""
     given = {name: st.query_params.get_all(name) for name in st.query_params}
-    place, complaints = parse_position(given)
+    position, complaints = parse_position(given)
     if not ADDRESS.names & given.keys() and not complaints:
-        place = st.session_state.get("lesson_place", place)
-    st.session_state.lesson_place = place
-    st.session_state.setdefault("lesson_steps", {})[place.lesson] = place.step
+        position = st.session_state.get("lesson_place", position)
+    st.session_state.lesson_place = position
+    st.session_state.setdefault("lesson_steps", {})[position.lesson] = position.step
     for complaint in complaints:
         notices.warning(complaint)
     if not complaints:  # else the address stays as it is, and the notice with it, until the reader moves on
-        _go(place)
-    return place
+        _go(position)
+    return position
 
 
-def _go(place: Position) -> None:
-    ADDRESS.write(asdict(place))
+def _go(position: Position) -> None:
+    ADDRESS.write(asdict(position))
 
 
 def _go_to_lesson() -> None:
@@ -87,7 +87,7 @@ def _steps(name: str) -> list[Position]:
     return [Position(name, step + 1) for step in range(len(LESSONS[name].steps))]
 
 
-def _draw_list(place: Position) -> None:
+def _draw_list(position: Position) -> None:
     """Draw the list of lessons; a tick marks those with all questions answered in this session."""
 
     def label(name: str) -> str:
@@ -97,7 +97,7 @@ def _draw_list(place: Position) -> None:
         done = all(step in _came_out() for step in _steps(name))
         return f"{'✓ ' if done else ''}{LESSONS[name].question}"
 
-    st.session_state.lesson_choice = place.lesson
+    st.session_state.lesson_choice = position.lesson
     with st.sidebar:
         st.radio(
             "Lessons",
@@ -113,31 +113,31 @@ def _draw_list(place: Position) -> None:
 # -- a question
 
 
-def _draw_step(place: Position, lesson: Lesson, jobs: Jobs, session: str) -> None:
-    step = lesson.steps[place.step - 1]
-    st.markdown(f":gray[Question {place.step} of {len(lesson.steps)}.] **{step.question}**")
+def _draw_step(position: Position, lesson: Lesson, jobs: Jobs, session: str) -> None:
+    step = lesson.steps[position.step - 1]
+    st.markdown(f":gray[Question {position.step} of {len(lesson.steps)}.] **{step.question}**")
     draw_settings(step)
-    predicted = _committed().get(place)
+    predicted = _committed().get(position)
     status = st.empty()  # the question disappears when training begins
     if predicted is None:
         jobs.release(session)
         with status.container():
-            _ask(place, step)
+            _ask(position, step)
         return
-    results = _results(place, step, jobs, session, status)
+    results = _results(position, step, jobs, session, status)
     if results is None:
         return
-    _came_out()[place] = draw_answer(step, predicted, *results)
-    _draw_buttons(place, lesson)
+    _came_out()[position] = draw_answer(step, predicted, *results)
+    _draw_buttons(position, lesson)
 
 
-def _ask(place: Position, step: Step) -> None:
+def _ask(position: Position, step: Step) -> None:
     chosen = st.radio(
         "What do you predict?",
         list(step.predictions),
         format_func=step.predictions.__getitem__,
         index=None,
-        key=_prediction_key(place),
+        key=_prediction_key(position),
         persist_state="session",
     )
     with st.container(horizontal=True):
@@ -146,24 +146,24 @@ def _ask(place: Position, step: Step) -> None:
             type="primary",
             disabled=chosen is None,
             on_click=_commit,
-            args=(place,),
+            args=(position,),
             key="commit",
         )
-        if place.step > 1:
-            st.button("Back", on_click=_go, args=(Position(place.lesson, place.step - 1),), key="back")
+        if position.step > 1:
+            st.button("Back", on_click=_go, args=(Position(position.lesson, position.step - 1),), key="back")
 
 
-def _prediction_key(place: Position) -> str:
-    return f"predict {place.lesson} {place.step}"
+def _prediction_key(position: Position) -> str:
+    return f"predict {position.lesson} {position.step}"
 
 
-def _commit(place: Position) -> None:
+def _commit(position: Position) -> None:
     # Read the current choice: the button may be pressed before the last arrow key has reached the server.
-    _committed()[place] = st.session_state[_prediction_key(place)]
+    _committed()[position] = st.session_state[_prediction_key(position)]
 
 
 def _results(
-    place: Position, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
+    position: Position, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
 ) -> tuple[list[RunResult], list[RunResult], dict[str, np.ndarray] | None] | None:
     """Wait for the runs of all seeds and the maps of the step; return None if one failed."""
     plan = ComparisonRuns(*step.runs())
@@ -172,7 +172,7 @@ def _results(
     if results is None or len(results[0]) < len(plan.a):
         with status.container():
             bar, cancel = progress_row()
-        cancel.button("Cancel", key="cancel", on_click=_cancel, args=(place, session))
+        cancel.button("Cancel", key="cancel", on_click=_cancel, args=(position, session))
     while results is None or len(results[0]) < len(plan.a):
         if draw_failures(plan.keys, jobs, status):
             return None
@@ -208,27 +208,27 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
     return maps
 
 
-def _cancel(place: Position, session: str) -> None:
+def _cancel(position: Position, session: str) -> None:
     """Stop the training; the question is open again with the prediction selected."""
-    _committed().pop(place, None)
+    _committed().pop(position, None)
     server_jobs().release(session)
 
 
-def _draw_buttons(place: Position, lesson: Lesson) -> None:
-    is_last = place.step == len(lesson.steps)
+def _draw_buttons(position: Position, lesson: Lesson) -> None:
+    is_last = position.step == len(lesson.steps)
     with st.container(horizontal=True):
         label = "What to try next" if is_last else "Next question"
-        st.button(label, type="primary", on_click=_go, args=(Position(place.lesson, place.step + 1),), key="next")
-        if place.step > 1:
-            st.button("Back", on_click=_go, args=(Position(place.lesson, place.step - 1),), key="back")
-        _draw_reset(place)
+        st.button(label, type="primary", on_click=_go, args=(Position(position.lesson, position.step + 1),), key="next")
+        if position.step > 1:
+            st.button("Back", on_click=_go, args=(Position(position.lesson, position.step - 1),), key="back")
+        _draw_reset(position)
 
 
-def _draw_reset(place: Position) -> None:
+def _draw_reset(position: Position) -> None:
     st.button(
         "Reset lesson",
         on_click=_reset,
-        args=(place.lesson,),
+        args=(position.lesson,),
         key="reset",
         help="Delete your predictions.",
     )
@@ -245,13 +245,13 @@ def _reset(name: str) -> None:
 # -- the end
 
 
-def _draw_next(place: Position, lesson: Lesson) -> None:
+def _draw_next(position: Position, lesson: Lesson) -> None:
     """Draw the predictions against the outcomes, and the suggestions."""
-    answered = [step for step in _steps(place.lesson) if step in _came_out()]
+    answered = [step for step in _steps(position.lesson) if step in _came_out()]
     right_count = sum(_came_out()[step] == _committed().get(step) for step in answered)
     if answered:
         st.markdown(f"**{right_count} of your {len(answered)} predictions were right.**")
-    for step in _steps(place.lesson):
+    for step in _steps(position.lesson):
         content = lesson.steps[step.step - 1]
         if step in _came_out():
             outcome, predicted = _came_out()[step], _committed()[step]
@@ -267,7 +267,7 @@ def _draw_next(place: Position, lesson: Lesson) -> None:
             st.markdown(suggestion.text)
     with st.container(horizontal=True):
         names = list(LESSONS)
-        following = names[(names.index(place.lesson) + 1) % len(names)]
+        following = names[(names.index(position.lesson) + 1) % len(names)]
         st.button("Next lesson", type="primary", on_click=_go, args=(Position(following),), key="next")
-        st.button("Back", on_click=_go, args=(Position(place.lesson, place.step - 1),), key="back")
-        _draw_reset(place)
+        st.button("Back", on_click=_go, args=(Position(position.lesson, position.step - 1),), key="back")
+        _draw_reset(position)

@@ -105,12 +105,12 @@ def _draw(store: Store) -> None:
     sentence.markdown(f"##### {runs_sentence(table, len(listed), store.size(), store.max_bytes)}")
     selected = sorted((stored[key] for key in _draw_table(listed)), key=lambda run: run.created)
     chosen = [_chosen(run) for run in selected] if len(selected) <= 2 else []
-    parameters, said = _comparison(selected, chosen)
-    _draw_buttons(store, selected, parameters, all(one.as_stored for one in chosen), listed)
-    st.caption(said)
-    for one in chosen:
-        if one.notice:
-            notices.warning(one.notice)
+    parameters, explanation = _comparison(selected, chosen)
+    _draw_buttons(store, selected, parameters, all(selection.as_stored for selection in chosen), listed)
+    st.caption(explanation)
+    for selection in chosen:
+        if selection.notice:
+            notices.warning(selection.notice)
     if len(chosen) == 1 and chosen[0].config is not None:
         _draw_recipes(chosen[0].config)
 
@@ -118,12 +118,12 @@ def _draw(store: Store) -> None:
 def _filters(table: pd.DataFrame) -> pd.DataFrame:
     """Draw the filters and return the matching rows; a session keeps the filters across pages."""
     # The buttons of the table appear at the right: leave room for them.
-    *places, _ = st.columns([2.5, 1.9, 1.4, 2.9, 1.9, 1.6], vertical_alignment="bottom")
+    *columns, _ = st.columns([2.5, 1.9, 1.4, 2.9, 1.9, 1.6], vertical_alignment="bottom")
     picked: dict[str, Any] = {}
-    for place, (name, label) in zip(
-        places[:3], (("dataset", "Data set"), ("baseline", "Baseline"), ("lambda_n", "λₙ")), strict=True
+    for column, (name, label) in zip(
+        columns[:3], (("dataset", "Data set"), ("baseline", "Baseline"), ("lambda_n", "λₙ")), strict=True
     ):
-        picked[name] = place.selectbox(
+        picked[name] = column.selectbox(
             label,
             sorted(table[name].dropna().unique(), reverse=name == "lambda_n"),
             index=None,
@@ -132,13 +132,13 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
             key=f"runs_{name}",
             persist_state="session",
         )
-    words = places[3].text_input(
+    words = columns[3].text_input(
         "Words in settings",
         key="runs_words",
         placeholder="norm=layer seed=3",
         persist_state="session",
     )
-    only_pinned = places[4].toggle("Only pinned", key="runs_pinned", persist_state="session")
+    only_pinned = columns[4].toggle("Only pinned", key="runs_pinned", persist_state="session")
     return filter_runs(table, **picked, only_pinned=only_pinned, words=words or "")
 
 
@@ -187,7 +187,7 @@ def _chosen(run: RunSummary) -> Chosen:
 
 def _comparison(selected: Sequence[RunSummary], chosen: Sequence[Chosen]) -> tuple[dict[str, str] | None, str]:
     """Return the Compare parameters for the selected runs, None if Compare cannot show them, and an explanation."""
-    configs = [one.config for one in chosen if one.config is not None]
+    configs = [selection.config for selection in chosen if selection.config is not None]
     if not selected:
         return None, HINT
     if not chosen:

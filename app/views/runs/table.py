@@ -46,8 +46,8 @@ def runs_table(runs: Iterable[RunSummary]) -> pd.DataFrame:
 
 def _numbers(values: list[object], whole: bool = False) -> pd.Series:
     """Convert values to nullable numbers; a value that is no number becomes missing."""
-    found = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").astype("Float64")
-    return found.round().astype("Int64") if whole else found
+    numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").astype("Float64")
+    return numbers.round().astype("Int64") if whole else numbers
 
 
 def filter_runs(
@@ -64,11 +64,11 @@ def filter_runs(
         if value is not None:
             keep &= (table[name] == value).fillna(False).astype(bool)
     if wanted := words.casefold().split():
-        said = [
+        row_texts = [
             " ".join(["", *(f"{name}={format_value(value)}" for name, value in row.items() if not pd.isna(value)), ""])
             for row in table[list(SETTINGS)].to_dict("records")
         ]
-        text = pd.Series(said, index=table.index, dtype="str").str.casefold()
+        text = pd.Series(row_texts, index=table.index, dtype="str").str.casefold()
         for word in wanted:
             keep &= text.str.contains(f" {word} " if "=" in word else word, regex=False)
     return table[keep]

@@ -25,9 +25,9 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
     """Draw the controls and read them; they begin with what the table was read as, or with what is likely."""
     begun = table.get_schema() if table.counts is not None else suggest_schema(look)
     chosen = _label(table, look, begun)
-    said: dict[str, object] = {"label": chosen}
+    values: dict[str, object] = {"label": chosen}
     if chosen:
-        said |= _draw_sides(table, look, chosen, begun)
+        values |= _draw_sides(table, look, chosen, begun)
     used = [column for column in look.columns if column.name != chosen]
     left_out = _multiselect(
         *(table, "without", "Columns to leave out", [column.name for column in used]),
@@ -37,10 +37,10 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
             :600
         ],
     )
-    said["without"] = tuple(left_out)
+    values["without"] = tuple(left_out)
     features = [column for column in used if column.name not in left_out and column.usable]
     if words := [column for column in features if column.words]:
-        said["categories"] = _segmented(
+        values["categories"] = _segmented(
             table,
             "categories",
             f"Columns of words ({len(words)})",
@@ -50,7 +50,7 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
         )
     if lacking := [column for column in features if column.missing]:
         cells = sum(column.missing for column in lacking)
-        said["missing"] = _segmented(
+        values["missing"] = _segmented(
             table,
             "missing",
             f"Missing values ({cells:,} in {len(lacking)} columns)",
@@ -58,7 +58,7 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
             begun.missing,
             "Most are missing in " + ", ".join(_counted(sorted(lacking, key=lambda own: -own.missing))) + ".",
         )
-    return make_schema(said)
+    return make_schema(values)
 
 
 def _label(table: Upload, look: TableProfile, begun: TableSchema) -> str:

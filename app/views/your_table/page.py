@@ -116,12 +116,12 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         settled = table
         if table.counts is None or table.get_schema() != reading:
             key = f"settle {table.name} {reading.model_dump_json()}"
-            found: Upload | None = await_worker_result(
+            result: Upload | None = await_worker_result(
                 *(jobs, session, key, "Reading", tasks.apply_schema, table.name, reading),
                 name="settle",
                 limit=TOO_LONG,
             )
-            if found is None:
+            if result is None:
                 jobs.results.forget_failures([key])  # the error is on the page; the next choice starts a new job
                 _draw_head(look)
                 _draw_removal(table)
@@ -131,7 +131,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
                 jobs.results.forget_worker_result(key)
                 st.rerun()
         sentence.markdown(f"##### {table_sentence(settled)}")
-        st.markdown("\n".join(f"- {said}" for said in reading_sentences(settled)))
+        st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
         _draw_ways_on(settled)
     _draw_head(look)
 
