@@ -1,4 +1,4 @@
-"""What the tests of the page share: a waiting loop, workers of their own, the shipped results."""
+"""Fixtures of the page tests: isolated caches and workers, opened pages, and the shipped results."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ MakeJobs = Callable[..., Jobs]
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Poll until the condition holds; the deadline only ends a test that has failed."""
+    """Poll until the condition holds; fail after PATIENCE_S seconds."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        assert time.monotonic() < deadline, f"no {what} within {PATIENCE_S:.0f} s"
         time.sleep(0.02)
 
 
 def assert_one_line(sentence: str) -> None:
-    """What a page can show of a bad link: one line of a length that can be read."""
+    """Assert that a notice is one line of fewer than 400 characters."""
     assert len(sentence.splitlines()) == 1
     assert len(sentence) < 400
 
 
 @pytest.fixture(scope="session", autouse=True)
 def no_umap_warming() -> Iterator[None]:
-    """Compiling UMAP costs each set of workers twenty seconds that no test here needs."""
+    """Keep worker pools from compiling UMAP, which takes twenty seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "warm_umap", os.getpid)
         yield
@@ -54,7 +54,7 @@ def no_umap_warming() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache folder of this module's own, which worker processes started from here use too."""
+    """Return a cache folder for this module, which its worker processes use too."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANOONLY_CACHE", str(folder))
@@ -64,7 +64,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def make_jobs(cache: Path) -> Iterator[MakeJobs]:
-    """Jobs with real worker processes on this module's store; stopped at the end."""
+    """Return a function that makes Jobs with real worker processes; they are stopped at the end."""
     made: list[Jobs] = []
 
     def make(cores: int = 1) -> Jobs:
@@ -78,7 +78,7 @@ def make_jobs(cache: Path) -> Iterator[MakeJobs]:
 
 @pytest.fixture(scope="module")
 def server(cache: Path) -> Iterator[None]:
-    """This process's workers, offline and with a cache of their own."""
+    """Isolate the workers of this process: no network, and the cache of this module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANOONLY_MIRROR", "http://127.0.0.1:9")
         jobs_module._jobs.cache_clear()
@@ -92,7 +92,7 @@ def server(cache: Path) -> Iterator[None]:
 
 
 def opened(path: str = "", **parameters: str) -> AppTest:
-    """The page at this path of the address, run once without a browser, as a link with these parameters opens it."""
+    """Return the page at a URL path, run once without a browser, as a link with these parameters opens it."""
     page = AppTest.from_file(str(MAIN), default_timeout=120)
     if path:
         page._page_hash = calc_hash(path)
@@ -105,7 +105,7 @@ def opened(path: str = "", **parameters: str) -> AppTest:
 
 @pytest.fixture(scope="session")
 def shipped() -> tuple[list[RunResult], list[RunResult]]:
-    """The results of A and B that come with the product, by seed."""
+    """Return the shipped results of A and of B, by seed."""
     results = [from_bytes(path.read_bytes()) for path in sorted(SHIPPED.glob("*.npz"))]
     choice = default_choice()
     baseline = baseline_of(choice.b)
@@ -118,7 +118,7 @@ def shipped() -> tuple[list[RunResult], list[RunResult]]:
 
 @pytest.fixture
 def xgbod(server: None, shipped: tuple[list[RunResult], list[RunResult]]) -> RunResult:
-    """XGBOD, which is PyOD's and may be missing, as if it were trained: in memory, with the scores of another."""
+    """Put a result of XGBOD into memory with the scores of another run: PyOD may be missing."""
     config = make_config(baseline="XGBOD")
     other = shipped[0][0]
     hidden = np.random.default_rng(0).normal(size=(len(other.sample.rows), 41)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Who may speak to the page and what it hears: names of hosts, a cluster's address, values that were never offered."""
+"""Security of the page: allowed hosts, addresses of clusters, and values that no widget offered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOST = "--server.allowedHosts="
 CONFIG = tomllib.loads((ROOT / "app" / ".streamlit" / "config.toml").read_text("utf-8"))
 
 
-def test_as_it_ships_the_page_listens_and_answers_here_alone() -> None:
+def test_the_shipped_settings_serve_this_machine_alone() -> None:
     server = CONFIG["server"]
     assert server["address"] == "localhost" and tuple(server["allowedHosts"]) == LOCAL
     assert server["enableXsrfProtection"] and server["enableCORS"] and server["maxUploadSize"] == MAX_BYTES >> 20
@@ -34,7 +34,7 @@ def test_as_it_ships_the_page_listens_and_answers_here_alone() -> None:
 
 
 @pytest.mark.parametrize("given", [[], ["--server.port", "1"], ["--server.address=localhost"]])
-def test_a_page_for_this_machine_is_started_as_it_is_asked_for(given: list[str]) -> None:
+def test_arguments_for_this_machine_are_passed_on_unchanged(given: list[str]) -> None:
     assert server_arguments(given, {}) == given
 
 
@@ -53,7 +53,7 @@ def test_an_open_page_answers_to_this_machines_names_and_no_others() -> None:
     assert server_arguments([], elsewhere) == []
 
 
-def test_streamlit_asks_no_other_host_who_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streamlit_does_not_ask_for_the_external_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)  # put back at the end
     monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda *_, **__: pytest.fail("asks a host outside"))
     allowed_hosts.disable_external_ip_lookup()
@@ -80,10 +80,10 @@ def options(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
         ("X-Forwarded-For", "10.0.0.1"),
     ],
 )
-def test_whoever_comes_over_a_network_or_a_proxy_names_no_cluster(
+def test_visitors_over_a_network_or_a_proxy_cannot_name_a_cluster(
     options: dict[str, object], monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
-    """A scheduler runs code in whoever connects to it, so that its address is the server's owner's to give."""
+    """A scheduler can run code in its clients, so only the operator of an open server may name one."""
     headers: dict[str, object] = {}
     monkeypatch.setattr("streamlit.context", type("Context", (), {"headers": headers}))
     assert allowed_hosts.is_local_only()
@@ -98,16 +98,16 @@ def test_whoever_comes_over_a_network_or_a_proxy_names_no_cluster(
     ("host", "allowed"),
     [("localhost:8501", True), ("[::1]:8501", True), ("evil.example", False), ("localhost.evil.example", False)],
 )
-def test_streamlit_keeps_to_the_names(options: dict[str, object], host: str, allowed: bool) -> None:
+def test_streamlit_rejects_other_hosts(options: dict[str, object], host: str, allowed: bool) -> None:
     assert is_host_allowed(host) is allowed
 
 
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize(("path", "hidden"), [("", False), ("", True), ("sweep", False)])
-def test_a_file_of_the_servers_is_no_data_set_whatever_a_browser_sends(
+def test_a_file_on_the_server_is_no_data_set(
     path: str, hidden: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Streamlit takes a word for a select box's value whether it was offered or not."""
+    """Streamlit accepts any text as the value of a select box, also one that is no option."""
     secret = tmp_path / "secret.csv"
     secret.write_text("a,label\n" + "".join(f"{row},{int(row % 5 == 0)}\n" for row in range(100)))
     sent = {"dataset": str(secret), "baseline": "no such system"}
@@ -129,7 +129,7 @@ def test_a_file_of_the_servers_is_no_data_set_whatever_a_browser_sends(
     assert "digits_3" in {str(box.value) for box in page.selectbox} or hidden
 
 
-def test_what_a_user_wrote_is_no_markup_once_it_is_escaped() -> None:
+def test_escaped_text_is_no_markup() -> None:
     assert escape_markdown("[a](b)") == r"\[a\]\(b\)"
     for text in ("http://a.example", "HTTPS://a.example", "www.a.example", "me@a.example", ":material/home:", ":cat:"):
         assert text not in escape_markdown(text).replace("\\", ""), "Streamlit looks for these in the unescaped text"

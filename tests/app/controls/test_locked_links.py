@@ -1,4 +1,4 @@
-"""A teacher's link: what it fixes cannot be moved, what it hides is not there, and both hold."""
+"""A teacher's link: fixed controls cannot be moved, hidden ones are not drawn, and both keep the link's values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def open_page(server: None) -> Open:
 
 
 def drawn(page: AppTest) -> set[str]:
-    return {str(one.key) for one in (*page.selectbox, *page.select_slider)}
+    return {str(widget.key) for widget in (*page.selectbox, *page.select_slider)}
 
 
 def test_fixed_controls_are_shown_and_cannot_be_moved(open_page: Open) -> None:
@@ -58,7 +58,7 @@ def test_the_page_makes_such_links(open_page: Open) -> None:
     assert not opened.sidebar.get("code")  # the class is not offered to make another one
 
 
-def test_what_is_no_control_is_said(open_page: Open) -> None:
+def test_a_name_that_is_no_control_is_named(open_page: Open) -> None:
     page = open_page(hide="<b>x</b>,epochs,pin")
     (warning,) = page.warning
     assert "hide must be a control of the sidebar" in warning.value and "epochs" not in drawn(page)

@@ -1,4 +1,4 @@
-"""Each control, its link and its run are readings of one declaration."""
+"""Each declared control survives its link and reaches the run."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def test_no_two_options_look_the_same(control: Control) -> None:
 
 
 @each_control
-def test_it_says_what_it_is(control: Control) -> None:
+def test_it_has_a_label_and_a_help_text(control: Control) -> None:
     assert control.label
     assert control.help.endswith((".", "?"))
 
 
 @each_control
 def test_each_option_reaches_the_run(control: Control) -> None:
-    untouched = {one.name: one.default for one in CONTROLS}
+    untouched = {other.name: other.default for other in CONTROLS}
     for option in control.options:
         choice = choose({**untouched, control.name: option})
         if control.name == "seeds":
