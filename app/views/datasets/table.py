@@ -57,7 +57,7 @@ def datasets_table() -> pd.DataFrame:
 
 
 def filter_datasets(table: pd.DataFrame, family: str | None, is_local_only: bool, words: str) -> pd.DataFrame:
-    """The rows of this family, of sets that are on this machine, with each of the words in the name."""
+    """Return the rows of this family and state; each word must occur in the name."""
     keep = (table["state"] != ABSENT) | (not is_local_only)
     if family is not None:
         keep &= table["family"] == family

@@ -48,7 +48,7 @@ def page() -> None:
 
 
 def _read_position() -> Position:
-    """The place in the address, else where the session left this page; the address then says it."""
+    """Return the position in the address, else the last one of the session, and write it to the address."""
     given = {name: st.query_params.get_all(name) for name in st.query_params}
     position, complaints = parse_position(given)
     if not ADDRESS.names & given.keys() and not complaints:
