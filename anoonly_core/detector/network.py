@@ -18,6 +18,7 @@ from anoonly_core.models import METHODS, Head
 from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
+from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["DetectorNetwork", "Report", "network_from_tensors", "train_network"]
 
@@ -65,16 +66,19 @@ class DetectorNetwork:
         """Return the features of rows X in front of the last layer, float32 [rows, features]."""
         return self._row_by_row(self.head.hidden, X)
 
+    @default_torch_settings()
     def _row_by_row(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = torch.from_numpy((X - self.minimum) / self.scale)
         (values,) = self.head.map_rows(function, [scaled.to(self.head.lambda_n.device)])
         return np.asarray(values.cpu().numpy())
 
+    @default_torch_settings()
     def on_cpu(self) -> DetectorNetwork:
         """Return the network on the CPU: a copy if it is on a GPU, else itself."""
         return replace(self, head=deepcopy(self.head).cpu()) if self.head.lambda_n.is_cuda else self
 
+    @default_torch_settings()
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors of the file, on the CPU: weights under "head.", scaling and training scores."""
         tensors = {
@@ -85,6 +89,7 @@ class DetectorNetwork:
         return tensors | {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
+@default_torch_settings()
 def train_network(
     dataset: Dataset,
     split: Split,
@@ -131,6 +136,7 @@ def train_network(
     return DetectorNetwork(config, stack.head.eval().requires_grad_(False), split.minimum, split.scale, scores)
 
 
+@default_torch_settings()
 def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> DetectorNetwork:
     """Build a network from the tensors of its file; raise ValueError, KeyError or the like if they do not fit."""
     names = {in_file: name for name, in_file in FILE_NAMES.items()}

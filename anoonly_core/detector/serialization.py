@@ -16,12 +16,14 @@ from torch import Tensor
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import BadModelFile
 from anoonly_core.files import write_atomic
+from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["model_bytes", "read_model", "write_model"]
 
 FORMAT = "anoonly-detector/1"
 
 
+@default_torch_settings()
 def model_bytes(document: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
     """Encode a JSON document and contiguous CPU tensors as the content of one file."""
     text = json.dumps(document, default=lambda value: value.item())  # NumPy scalars become Python numbers
@@ -34,6 +36,7 @@ def write_model(path: str | os.PathLike[str], document: dict[str, Any], tensors:
     write_atomic(Path(path), model_bytes(document, tensors))
 
 
+@default_torch_settings()
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read the document and the tensors that `write_model` wrote; nothing in the file is executed.
 

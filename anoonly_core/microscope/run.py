@@ -24,6 +24,7 @@ from anoonly_core.models.norms import Norm
 from anoonly_core.training.loop import train_step_by_step
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
+from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["NormPass", "observe", "watch_norms"]
 
@@ -120,6 +121,7 @@ def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
             handle.remove()
 
 
+@default_torch_settings()
 def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done, total: None) -> list[Observation]:
     """Train the first steps of a run and observe its norms.
 

@@ -20,6 +20,7 @@ from anoonly_core.runs.samples import sample_rows
 from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
+from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["record", "recorded_epochs"]
 
@@ -48,6 +49,7 @@ def recorded_epochs(epochs: int, projector: str) -> list[int]:
     return sorted({int(epoch) for epoch in np.linspace(0, epochs, min(epochs + 1, most)).round()})
 
 
+@default_torch_settings()
 def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda done, total: None) -> Replay:
     """Train runs again and record them for a replay; their last scores equal those of `run`.
 

@@ -20,6 +20,7 @@ from anoonly_core.runs.gpu import run_on_gpu
 from anoonly_core.runs.gpu_device import Gpu
 from anoonly_core.runs.stacking import LoadDataset, RunOutcome, group_runs
 from anoonly_core.runs.train_stack import train_stack
+from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = [
     "RunProgress",
@@ -210,6 +211,7 @@ def run_each(
             yield from zip([planned_run.key for planned_run in planned], outcomes, strict=True)
 
 
+@default_torch_settings()
 def warm_up() -> None:
     """Create an optimizer, which makes PyTorch load modules for a second or more on first use."""
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])

@@ -21,6 +21,7 @@ from anoonly_core.runs.stacking import PlannedRun, max_runs_on_cpu
 from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack, shape_key
+from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["SCORING_METHODS", "ScoringMethod", "TrainingTask", "train_and_score"]
 
@@ -72,6 +73,7 @@ class TrainingTask:
     method: ScoringMethod = _HEAD_SCORE
 
 
+@default_torch_settings()
 def train_and_score(tasks: Sequence[TrainingTask], report: Report = lambda done, total: None) -> list[np.ndarray]:
     """Train each network on the CPU, those of equal shapes as one stack, and score its rows.
 

@@ -21,6 +21,7 @@ from anoonly_core.training.loop import Snapshot, train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.pretraining_cache import reserve
 from anoonly_core.training.stack import Stack
+from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["evaluated_epochs", "train_stack"]
 
@@ -41,6 +42,7 @@ class _Training:
     untimed: float
 
 
+@default_torch_settings()
 def train_stack(dataset: Dataset, planned: Sequence[PlannedRun], device: str, report: Report) -> list[RunOutcome]:
     """Train runs of equal shapes as one stack, score their test rows and return an outcome per run.
 

@@ -15,6 +15,7 @@ from anoonly_core.errors import InvalidConfig, TrainingDiverged
 from anoonly_core.results.store import Store
 from anoonly_core.rng import derived_seed
 from anoonly_core.training.optimizer import prepared_optimizer, take_step
+from anoonly_core.training.torch_settings import default_torch_settings
 from anoonly_core.zero_shot.class_table import ClassTable, load_class_table
 from anoonly_core.zero_shot.config import ZeroShotConfig, check_classes, zero_shot_key
 from anoonly_core.zero_shot.episodes import EpisodeRows, episode_rows, growing_batches, test_batches, training_tasks
@@ -98,6 +99,7 @@ class TrainedZeroShotStack:
     untrained: TaskNetwork
     losses: np.ndarray
 
+    @default_torch_settings()
     @torch.no_grad()
     def scores(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Score test batches with each of SCORER_LABELS.
@@ -143,6 +145,7 @@ def _batch_by_batch(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray)
     return np.array([[function(batch) for batch in of_run] for of_run in x])
 
 
+@default_torch_settings()
 def run_zero_shot(
     configs: Sequence[ZeroShotConfig], store: Store | None = None, report: Report = lambda done, total: None
 ) -> list[ZeroShotResult]:
@@ -228,6 +231,7 @@ def _run(stack: ZeroShotStack, report: Callable[[int], None]) -> list[ZeroShotRe
     ]
 
 
+@default_torch_settings()
 def train_zero_shot(stack: ZeroShotStack, report: Callable[[int], None] = lambda step: None) -> TrainedZeroShotStack:
     """Meta-train the networks of a stack, with and without batch norm, on the same tasks.
 
