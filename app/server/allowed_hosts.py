@@ -8,16 +8,14 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-import streamlit as st
 from streamlit import net_util
 
-__all__ = ["LOCAL", "disable_external_ip_lookup", "host_names", "is_local_only", "server_arguments"]
+__all__ = ["LOCAL", "disable_external_ip_lookup", "host_names", "server_arguments"]
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 EVERYWHERE = ("", "0.0.0.0", "::")
 # A route to any of these is enough to learn by which address this machine is known; nothing is sent.
 ELSEWHERE = ("192.0.2.1", "10.255.255.254", "172.31.255.254", "192.168.255.254")
-FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip")
 
 
 def server_arguments(given: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -53,10 +51,3 @@ def host_names() -> list[str]:
 def disable_external_ip_lookup() -> None:
     """Stop Streamlit from requesting this machine's address from an internet service when a foreign page connects."""
     net_util.get_external_ip = lambda: None
-
-
-def is_local_only() -> bool:
-    """Return whether only this machine can reach the page, with no proxy between."""
-    hosts, origins = st.get_option("server.allowedHosts"), st.get_option("server.corsAllowedOrigins")
-    local = st.get_option("server.address") in LOCAL and bool(hosts) and set(hosts) <= set(LOCAL) and not origins
-    return local and not any(name in st.context.headers for name in FORWARDED)

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from anoonly_core.config import RunConfig
-from anoonly_core.errors import AnoOnlyError, StoreUnavailable
+from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
 from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import Engine, execute, stored_runs
 from anoonly_core.execution.job import Cancelled
@@ -23,6 +23,7 @@ from anoonly_core.execution.pool import Task, WorkerDied
 from anoonly_core.lru import LRU
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
+from app.server.clusters import check_cluster
 from app.server.devices import Devices
 from app.server.jobs import Jobs, server_jobs
 
@@ -99,7 +100,17 @@ class SweepQueue:
     # -- what a page asks for
 
     def start(self, sweep: RunBatch, cluster: str = "") -> None:
-        """Queue the missing and failed runs of a sweep, here or on the cluster at an address, and return at once."""
+        """Queue the missing and failed runs of a sweep, here or on the cluster at an address, and return at once.
+
+        A cluster that is not in ANOONLY_CLUSTERS is never connected to: the sweep stays idle and its problem says so.
+        """
+        try:
+            if cluster:
+                check_cluster(cluster)
+        except InvalidConfig as error:
+            with self._lock:
+                self._entries.setdefault(_key(sweep), _Entry(sweep, "", state="idle")).problem = str(error)
+            return
         with self._lock:
             entry = self._entries.get(_key(sweep))
             if entry is not None and entry.state != "idle":

@@ -1,4 +1,4 @@
-"""Security of the page: allowed hosts, addresses of clusters, and values that no widget offered."""
+"""Security of the page: allowed hosts, and values that no widget offered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from anoonly_core.data.tables.readers import MAX_BYTES
 from app.server import allowed_hosts
 from app.server.allowed_hosts import LOCAL, host_names, server_arguments
 from app.text.markdown import escape_markdown
-from app.views.sweep import controls as sweep_controls
 from tests.app.conftest import opened
 
 ROOT = Path(__file__).parents[2]
@@ -64,34 +63,8 @@ def test_streamlit_does_not_ask_for_the_external_address(monkeypatch: pytest.Mon
 def options(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     said: dict[str, object] = {f"server.{name}": value for name, value in CONFIG["server"].items()}
     said["server.corsAllowedOrigins"] = []
-    monkeypatch.setattr(allowed_hosts.st, "get_option", said.__getitem__)
     monkeypatch.setattr("streamlit.config.get_option", said.__getitem__)
     yield said
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("server.address", "0.0.0.0"),
-        ("server.address", ""),
-        ("server.allowedHosts", ["localhost", "page.example.org"]),
-        ("server.allowedHosts", []),
-        ("server.corsAllowedOrigins", ["https://page.example.org"]),
-        ("X-Forwarded-For", "10.0.0.1"),
-    ],
-)
-def test_visitors_over_a_network_or_a_proxy_cannot_name_a_cluster(
-    options: dict[str, object], monkeypatch: pytest.MonkeyPatch, name: str, value: object
-) -> None:
-    """A scheduler can run code in its clients, so only the operator of an open server may name one."""
-    headers: dict[str, object] = {}
-    monkeypatch.setattr("streamlit.context", type("Context", (), {"headers": headers}))
-    assert allowed_hosts.is_local_only()
-    (options if name in options else headers)[name] = value
-    assert not allowed_hosts.is_local_only()
-    monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://ours:1")
-    monkeypatch.setattr(sweep_controls.st, "selectbox", lambda *_, **__: "tcp://theirs:1")  # a browser sends anything
-    assert sweep_controls._draw_cluster_field() == ""
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,13 @@ from anoonly_core.sweeps.sweep import PUBLISHED, Sweep, make_sweep
 from app.controls.page_address import current_link
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
 from app.controls.sidebar import draw_control, value_of
-from app.server import allowed_hosts
+from app.server.clusters import VARIABLE, allowed_clusters
 from app.text.labels import METRIC_LABELS, format_value
 from app.views.sweep.url import ADDRESS, CUSTOM, NOTHING, SEEDS, SWEEP_PARAMETERS, VARIED
 
 __all__ = ["SweepChoice", "draw_metric_control", "draw_sidebar"]
+
+HERE = "this machine"
 
 
 @dataclass(frozen=True)
@@ -201,29 +202,15 @@ def _label(name: str) -> str:
 
 
 def _draw_cluster() -> str:
+    """Draw the choice among the clusters of this server, if there are any; return an address, "" for this machine."""
+    clusters = allowed_clusters()
+    if not clusters:
+        return ""
     with st.expander("Where it runs"):
-        return _draw_cluster_field()
-
-
-def _draw_cluster_field() -> str:
-    """Draw the choice of a cluster and return its address; empty for this machine.
-
-    Anybody may type an address on a server that only this machine reaches; else the operator lists the clusters.
-    """
-    listed = [address for address in os.environ.get("ANOONLY_CLUSTERS", "").split(",") if address.strip()]
-    here = "this machine"
-    if allowed_hosts.is_local_only():
-        typed: str = st.text_input(
-            "Dask scheduler",
+        chosen = st.selectbox(
+            "Where",
+            [HERE, *clusters],
             key="cluster",
-            placeholder="tcp://host:8786",
-            help="Empty: this machine. Everybody who reaches the scheduler can run code here: use one that you trust.",
+            help=f"The operator of this server lists its clusters in {VARIABLE}.",
         )
-        return typed.strip()
-    chosen = st.selectbox(
-        "Where",
-        [here, *listed],
-        key="cluster",
-        help="This page is open to a network. Only clusters in the server's variable ANOONLY_CLUSTERS can be used.",
-    )
-    return chosen if chosen in listed else ""  # a tampered browser may send another text
+    return chosen if chosen in clusters else ""  # a tampered browser may send another text

@@ -128,11 +128,35 @@ def test_what_cannot_be_trained_is_a_sentence(sweeps: SweepQueue) -> None:
 
 def test_a_cluster_that_is_not_there_is_a_sentence(sweeps: SweepQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anoonly_core.execution.dask_cluster.CONNECT_S", 1)
+    monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://10.0.0.1:8786, tcp://127.0.0.1:9")
     sweep = a_sweep()
     sweeps.start(sweep, "tcp://127.0.0.1:9")
     wait_for(lambda: sweeps.view(sweep).problem, "the sentence")
     assert "No Dask scheduler answers" in sweeps.view(sweep).problem
     wait_until(sweeps, sweep, "idle")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "address"),
+    [
+        ("", "tcp://127.0.0.1:9"),
+        ("tcp://127.0.0.1:90", "tcp://127.0.0.1:9"),
+        ("tcp://127.0.0.1:9", "TCP://127.0.0.1:9"),
+        ("tcp://127.0.0.1:9", "tcp://127.0.0.1:9 "),
+        ("tcp://a:1,tcp://b:1", "tcp://a:1,tcp://b:1"),
+        ("tcp://a:1,,", ","),
+    ],
+)
+def test_a_cluster_that_the_operator_does_not_list_is_never_connected_to(
+    sweeps: SweepQueue, monkeypatch: pytest.MonkeyPatch, allowed: str, address: str
+) -> None:
+    monkeypatch.setenv("ANOONLY_CLUSTERS", allowed)
+    monkeypatch.setattr(sweeps, "_begin", lambda *_: pytest.fail("the sweep begins"))
+    sweep = a_sweep()
+    sweeps.start(sweep, address)
+    view = sweeps.view(sweep)
+    assert view.state == "idle" and view.problem.startswith("This server does not use the cluster")
+    assert sweep.canonical() not in sweeps.jobs.store.sweeps()
 
 
 def test_what_is_no_sweep_in_the_store_is_not_listed(sweeps: SweepQueue) -> None:

@@ -170,20 +170,38 @@ def test_it_says_what_will_train(open_page: Open, monkeypatch: pytest.MonkeyPatc
     assert "about 2 min on this machine" in progress.proto.text and words in progress.proto.text
 
 
-@pytest.mark.parametrize("offered", [True, False])
-def test_an_open_page_lets_nobody_name_a_cluster(
-    open_page: Open, sweeps: Silent, monkeypatch: pytest.MonkeyPatch, offered: bool
+@pytest.mark.parametrize(
+    ("listed", "offered"),
+    [
+        ("", []),
+        (" , ,", []),
+        ("tcp://ours:8786", ["tcp://ours:8786"]),
+        (" tcp://a:1 ,tcp://b:2,", ["tcp://a:1", "tcp://b:2"]),
+        ("tcp://a:1,tcp://a:1", ["tcp://a:1"]),
+    ],
+)
+def test_a_visitor_chooses_among_the_listed_clusters_and_types_none(
+    open_page: Open, sweeps: Silent, monkeypatch: pytest.MonkeyPatch, listed: str, offered: list[str]
 ) -> None:
-    monkeypatch.setattr(sweep_controls.allowed_hosts, "is_local_only", lambda: offered)
-    monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://ours:8786")
+    monkeypatch.setenv("ANOONLY_CLUSTERS", listed)
     page = open_page()
-    assert bool(page.text_input) == offered
+    assert not page.text_input
+    boxes = [box for box in page.selectbox if box.key == "cluster"]
+    assert [box.options for box in boxes] == ([["this machine", *offered]] if offered else [])
     if offered:
-        page.text_input(key="cluster").set_value("tcp://mine:1").run()
-        asked(page, sweeps)
-        assert sweeps.started[-1][1] == "tcp://mine:1"
-    else:
-        assert page.selectbox(key="cluster").options == ["this machine", "tcp://ours:8786"]
+        boxes[0].set_value(offered[-1]).run()
+    asked(page, sweeps)
+    assert sweeps.started[-1][1] == (offered[-1] if offered else "")
+
+
+@pytest.mark.parametrize(
+    "sent", ["tcp://theirs:1", "tcp://ours:8786 ", "", "TCP://OURS:8786", "tcp://ours:8786,tcp://b"]
+)
+def test_a_browser_that_sends_another_address_gets_this_machine(monkeypatch: pytest.MonkeyPatch, sent: str) -> None:
+    """Streamlit accepts any text as the value of a select box."""
+    monkeypatch.setenv("ANOONLY_CLUSTERS", "tcp://ours:8786")
+    monkeypatch.setattr(sweep_controls.st, "selectbox", lambda *_, **__: sent)
+    assert sweep_controls._draw_cluster() == ""
 
 
 def test_what_a_link_says_wrongly_is_left_at_the_default_and_said_until_the_sweep_is_another(open_page: Open) -> None:
