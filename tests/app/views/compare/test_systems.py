@@ -165,7 +165,7 @@ def test_without_its_packages_xgbod_is_one_sentence(open_page: Open) -> None:
     """What a worker says of them is the core's; here it has been said already."""
     missing = make_config(baseline="XGBOD", contamination=0.0)
     said = "XGBOD needs PyOD and XGBoost, which are optional: pip install -r requirements-comparators.txt."
-    jobs_module.server_jobs()._failures.put(run_key(missing), said)
+    jobs_module.server_jobs().results._failures.put(run_key(missing), said)
     page = open_page(baseline="XGBOD", contamination="0.0", seeds="1")
     assert errors(page) == [said]
     assert sentences(page) == []
