@@ -14,21 +14,38 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from anoonly_core.data.tables.readers import printable
-from anoonly_core.errors import BadModelFile
+from anoonly_core.detector.bounded_json import bounded_json
+from anoonly_core.errors import BadModelFile, InvalidInput
 from anoonly_core.files import write_atomic
 from anoonly_core.training.torch_settings import default_torch_settings
 
 __all__ = ["model_bytes", "read_model", "write_model"]
 
 FORMAT = "anoonly-detector/1"
+MAX_BYTES = 2**30  # of a file
+MAX_HEADER = 16 * 2**20  # bytes of the JSON header, which holds the document
+MAX_TENSORS = 1000
+MAX_DIMENSIONS = 8
 
 
 @default_torch_settings()
 def model_bytes(document: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
-    """Encode a JSON document and contiguous CPU tensors as the content of one file."""
+    """Encode a JSON document and contiguous CPU tensors as the content of one file.
+
+    Raises
+    ------
+    InvalidInput
+        If the file would be too large for `read_model`.
+    """
     text = json.dumps(document, default=lambda value: value.item())  # NumPy scalars become Python numbers
     metadata = {"format": FORMAT, "detector": text, "sha256": _digest(text, tensors)}
-    return bytes(safetensors.save(tensors, metadata))
+    content = bytes(safetensors.save(tensors, metadata))
+    if len(content) > MAX_BYTES or int.from_bytes(content[:8], "little") > MAX_HEADER:
+        raise InvalidInput(
+            f"The detector is too large for a file (at most {MAX_BYTES >> 20} MB, and {MAX_HEADER >> 20} MB of names): "
+            "shorten the names of the features, or fit it to fewer rows."
+        )
+    return content
 
 
 def write_model(path: str | os.PathLike[str], document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -50,10 +67,11 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     Raises
     ------
     BadModelFile
-        If the file cannot be read, is damaged, or is no detector.
+        If the file cannot be read, is damaged, is no detector, or exceeds a bound on its size, depth or numbers.
     """
     shown = printable(os.fspath(path))
     try:
+        _check_header(path, shown)
         with safe_open(os.fspath(path), framework="pt") as file:
             metadata = file.metadata() or {}
             file_format = metadata.get("format", "")
@@ -70,7 +88,35 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     text = metadata.get("detector", "")
     if metadata.get("sha256") != _digest(text, tensors):
         raise BadModelFile(f"{shown} is damaged: its checksum does not fit.")
-    return json.loads(text), tensors
+    try:
+        return bounded_json(text), tensors
+    except ValueError as error:
+        raise BadModelFile(f"{shown} does not hold what a saved AnoOnlyDetector holds.") from error
+
+
+def _check_header(path: str | os.PathLike[str], shown: str) -> None:
+    """Raise BadModelFile if the header of a .safetensors file is too large, or costs too much to parse."""
+    too_large = f"{shown} is too large for a saved AnoOnlyDetector:"
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            raise BadModelFile(f"{too_large} it has {size >> 20} MB, and at most {MAX_BYTES >> 20} MB are read.")
+        length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER:
+            if length > size:  # most likely no header at all
+                raise BadModelFile(f"{shown} is no .safetensors file, or a damaged one.")
+            raise BadModelFile(f"{too_large} its header has more than {MAX_HEADER >> 20} MB.")
+        try:
+            header = bounded_json(file.read(length).decode())
+            tensors = {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+            dimensions = max((len(shape) for shape in tensors.values()), default=0)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise BadModelFile(f"{shown} is no .safetensors file, or a damaged one.") from error
+    if len(tensors) > MAX_TENSORS or dimensions > MAX_DIMENSIONS:
+        raise BadModelFile(
+            f"{too_large} it has {len(tensors)} tensors of up to {dimensions} dimensions, and at most {MAX_TENSORS} of "
+            f"{MAX_DIMENSIONS} are read."
+        )
 
 
 def _digest(text: str, tensors: dict[str, Tensor]) -> str:

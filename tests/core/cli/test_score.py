@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from anoonly_core import __version__
 from anoonly_core.cli import main as cli
 from anoonly_core.detector.estimator import AnoOnlyDetector
-from anoonly_core.detector.serialization import read_model, write_model
+from anoonly_core.detector.serialization import _digest, read_model, write_model
 
 ROOT = Path(__file__).parents[3]
 
@@ -127,6 +127,15 @@ def model_of(format: str) -> Callable[[], None]:
     return lambda: save_file({"weight": torch.zeros(3)}, "model.safetensors", metadata={"format": format})
 
 
+def model_with(text: str) -> Callable[[], None]:
+    """A model file whose checksum fits, with this text as its document."""
+    tensors = {"minimum": torch.zeros(3)}
+    metadata = {"format": "anoonly-detector/1", "detector": text, "sha256": _digest(text, tensors)}
+    return lambda: save_file(tensors, "model.safetensors", metadata=metadata)
+
+
+NO_DETECTOR = "model.safetensors does not hold what a saved AnoOnlyDetector holds."
+
 BAD: dict[str, tuple[Callable[[], object], list[str], str]] = {
     "no model": (lambda: None, ["absent.safetensors", "rows.csv"], "There is no file absent.safetensors."),
     "model is a folder": (lambda: None, [".", "rows.csv"], "There is no file .."),
@@ -139,6 +148,11 @@ BAD: dict[str, tuple[Callable[[], object], list[str], str]] = {
     "newer": (model_of("anoonly-detector/2"), [], "has the format anoonly-detector/2, not anoonly-detector/1"),
     "somebody else's": (model_of("pt"), [], "holds no AnoOnlyDetector"),
     "a pickle": (lambda: Path("model.safetensors").write_bytes(pickle.dumps(print)), [], "no .safetensors file"),
+    "nested deep": (model_with("[" * 200_000), [], NO_DETECTOR),
+    "objects nested deep": (model_with('{"config_":' * 200_000), [], NO_DETECTOR),
+    "a long number": (model_with(f'{{"revision": {"9" * 100_000}}}'), [], NO_DETECTOR),
+    "many lists": (model_with(f"[{'[],' * 1_000_000}[]]"), [], NO_DETECTOR),
+    "no document": (model_with("{"), [], NO_DETECTOR),
     "a column more": (changed(d=1.5), [], "has 4 columns of numbers, and the detector was fitted on 3 features"),
     "a column less": (changed(a="word"), [], "has 2 columns of numbers"),
     "infinity": (changed(a=np.inf), [], "column a holds an infinite value or one over 1e+38 in row 0"),

@@ -18,9 +18,10 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from anoonly_core.baselines import BASELINES
+from anoonly_core.detector import serialization
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.serialization import read_model, write_model
-from anoonly_core.errors import BadModelFile
+from anoonly_core.errors import BadModelFile, InvalidInput
 from anoonly_core.models import METHODS
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.results import keys
@@ -259,3 +260,91 @@ def test_a_file_takes_no_more_memory_than_it_has(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(METHODS, "FEAWAD", Watched)
     refused(path)
     assert places == [{"meta"}]
+
+
+def _forged(path: Path, header: str | bytes, length: int | None = None) -> None:
+    """Write a .safetensors file with this header; nothing else fits it."""
+    content = header.encode() if isinstance(header, str) else header
+    path.write_bytes((len(content) if length is None else length).to_bytes(8, "little") + content)
+
+
+def _with_document(path: Path, text: str) -> None:
+    """Write a file whose checksum fits, with this text as its document."""
+    from safetensors.torch import save_file
+
+    tensors = {"minimum": torch.zeros(4)}
+    metadata = {"format": serialization.FORMAT, "detector": text, "sha256": serialization._digest(text, tensors)}
+    save_file(tensors, path, metadata=metadata)
+
+
+def _tensor(dimensions: int) -> str:
+    return f'{{"dtype":"F32","shape":[{",".join("1" * dimensions)}],"data_offsets":[0,0]}}'
+
+
+HARMFUL_DOCUMENTS = {
+    "nested deep": "[" * 200_000 + "]" * 200_000,
+    "objects nested deep": '{"a":' * 200_000 + "1" + "}" * 200_000,
+    "a long number": f'{{"revision": {"9" * 100_000}}}',
+    "a long fraction": f'{{"threshold_": 0.{"9" * 100_000}}}',
+    "empty lists": f"[{'[],' * 3_000_000}[]]",
+    "no JSON": "{",
+    "no text": "",
+    "another kind": "[1, 2]",
+}
+HARMFUL_HEADERS = {
+    "nested deep": "[" * 200_000,
+    "a long number": f'{{"a": {"9" * 100_000}}}',
+    "empty lists": f'{{"__metadata__": [{"[]," * 3_000_000}[]]}}',
+    "many tensors": "{" + ",".join(f'"{number}":{_tensor(1)}' for number in range(20_000)) + "}",
+    "many dimensions": f'{{"a":{_tensor(100_000)}}}',
+    "shape is no list": '{"a":{"dtype":"F32","shape":3,"data_offsets":[0,0]}}',
+    "no shape": '{"a":{"dtype":"F32"}}',
+    "a list": "[]",
+    "no text": b"\xff\xfe",
+    "large": " " * (serialization.MAX_HEADER + 1),
+}
+
+
+@pytest.mark.parametrize("text", HARMFUL_DOCUMENTS.values(), ids=HARMFUL_DOCUMENTS)
+def test_a_document_made_to_harm_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    _with_document(path, text)
+    assert "does not hold what a saved AnoOnlyDetector holds" in refused(path)
+
+
+@pytest.mark.parametrize("header", HARMFUL_HEADERS.values(), ids=HARMFUL_HEADERS)
+def test_a_header_made_to_harm_is_refused_before_it_is_parsed(
+    header: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise AssertionError("the file was opened as .safetensors")
+
+    path = tmp_path / "file"
+    _forged(path, header)
+    monkeypatch.setattr(serialization, "safe_open", unreachable)
+    refused(path)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**24, 2**24 + 1, 2**40, 2**63, 2**64 - 1])
+def test_a_header_that_lies_about_its_length_is_refused(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    _forged(path, "{}", length)
+    assert "no .safetensors file, or a damaged one" in refused(path)
+
+
+def test_a_file_of_many_bytes_is_refused_by_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.truncate(serialization.MAX_BYTES + 1)  # takes no room on the disk
+    assert "too large" in refused(path)
+
+
+def test_a_detector_that_could_not_be_read_again_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted, path = saved(tmp_path)
+    before = path.read_bytes()
+    monkeypatch.setattr(serialization, "MAX_HEADER", 100)
+    with pytest.raises(InvalidInput, match="too large for a file"):
+        fitted.save(path)
+    assert path.read_bytes() == before

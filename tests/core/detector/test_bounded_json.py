@@ -1,0 +1,68 @@
+"""JSON made to harm: refused before it is parsed, whatever it is made of."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import pytest
+
+from anoonly_core.detector import bounded_json as module
+from anoonly_core.detector.bounded_json import MAX_CHARACTERS, MAX_DEPTH, MAX_NUMBER, MAX_VALUES, bounded_json
+
+HARMFUL = {
+    "deep lists": "[" * 200_000 + "]" * 200_000,
+    "deep objects": '{"a":' * 200_000 + "1" + "}" * 200_000,
+    "deep and open": "[" * 200_000,
+    "deep inside": '{"a": 1, "b": [1, ' + "[" * 40 + "]" * 40 + "]}",
+    "one deeper than allowed": "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
+    "long integer": "9" * 100_000,
+    "long negative integer": f'{{"a": -{"9" * 100_000}}}',
+    "long fraction": f"[0.{'1' * 100_000}]",
+    "long exponent": f"1e{'0' * 100_000}1",
+    "empty lists": "[" + "[]," * MAX_VALUES + "[]]",
+    "empty objects": "[" + "{}," * MAX_VALUES + "{}]",
+    "zeros": "[" + "0," * MAX_VALUES + "0]",
+    "short keys": "{" + ",".join(f'"{number}":0' for number in range(MAX_VALUES // 2 + 1)) + "}",
+    "long string": f'"{"a" * MAX_CHARACTERS}"',
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("text", HARMFUL.values(), ids=HARMFUL)
+def test_a_harmful_text_is_refused_at_no_cost(text: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(ValueError):
+        bounded_json(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": [1, 2.5, -3e300, None, True, 'ü\n"\\[{,:']},
+        [[[]]] * 1000,
+        {f"column {number}": [number, str(number)] for number in range(20_000)},
+        10**308,
+        ["[" * 100_000, "{" * 100_000, "9" * 100_000, '"' * 100_000, "\\" * 100_001],
+        "",
+    ],
+)
+def test_a_harmless_text_is_parsed(value: object) -> None:
+    assert bounded_json(json.dumps(value)) == value
+    assert bounded_json(json.dumps(value, ensure_ascii=False, indent=1)) == value
+
+
+def test_a_string_without_an_end_is_read_once() -> None:
+    with pytest.raises(ValueError, match="Unterminated"):
+        bounded_json('"' + '\\"' * 4_000_000)
+
+
+def test_the_bounds_themselves_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_VALUES", 10)
+    assert bounded_json("[1,2,3,4,5,6,7,8,9]") == [*range(1, 10)]
+    with pytest.raises(ValueError, match="10 values"):
+        bounded_json("[1,2,3,4,5,6,7,8,9,10]")
+    assert bounded_json("1" * MAX_NUMBER) == int("1" * MAX_NUMBER)
