@@ -244,7 +244,20 @@ def _select(y: np.ndarray, known: np.ndarray, config: RunConfig) -> tuple[np.nda
 
 
 def _contaminate(unlabeled: np.ndarray, normals: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Drop anomalies, or normal rows if anomalies are too few, until the pool has the anomalous share."""
+    """Choose the rows of the pool so that `share` of them are anomalies.
+
+    Parameters
+    ----------
+    unlabeled, normals
+        Indices of the training anomalies without a label and of the normal training rows, in random order.
+    share
+        Share of anomalies in the pool, from 0 to 0.8.
+
+    Returns
+    -------
+    anomalies, normals
+        The first of each; normal rows are dropped only if there are too few anomalies.
+    """
     if share == 0:
         return unlabeled[:0], normals
     wanted = round(len(normals) * share / (1 - share))

@@ -63,7 +63,7 @@ class DetectorNetwork:
         return self._row_by_row(self.head.score, X).astype(np.float64)
 
     def hidden(self, X: np.ndarray) -> np.ndarray:
-        """Return the features of rows X in front of the last layer, float32 [rows, features]."""
+        """Return the inputs of the last layer for unscaled rows X [rows, columns], float32 [rows, hidden features]."""
         return self._row_by_row(self.head.hidden, X)
 
     @default_torch_settings()

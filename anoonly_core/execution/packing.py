@@ -60,7 +60,7 @@ class StackCost:
         )
 
     def seconds(self, runs: Sequence[PlannedRun]) -> float:
-        """Return the seconds of these runs as one stack."""
+        """Estimate the seconds that these runs take when trained as one stack."""
         config = runs[0].config
         splits = len({_split_settings(run.config) for run in runs})
         pretraining_s = self.pretraining_epoch.per_run_s * _pretraining_epochs(config) * splits

@@ -192,7 +192,10 @@ class PurifyResult:
 
 
 def pool_table(pool_scores: PoolScores, remove: float | None, dataset: Dataset) -> pd.DataFrame:
-    """Return one line per pool row, highest score first: row id in the source, S, removed, label in the file."""
+    """Return a table with one line per pool row, highest mean score first.
+
+    Its columns are the row id in the source, the score, whether the share `remove` takes the row, and its label.
+    """
     labels = np.where(dataset.y == 1, "anomaly", np.where(dataset.known, "normal", ""))
     table = pd.DataFrame(
         {

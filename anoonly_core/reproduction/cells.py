@@ -63,7 +63,7 @@ class Cell:
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
 
     def published(self, reference: str) -> float | None:
-        """Return the figure of one of REFERENCES; None if there is none."""
+        """Return the published value of this cell from one of REFERENCES, in the cell's unit; None if it has none."""
         figure: float | None = getattr(self, reference)
         return figure
 

@@ -57,7 +57,10 @@ def _planned(name: str, files: tuple[str, ...], seeds: int) -> list[PlannedRun]:
 
 
 def local_evidence(store: Store) -> Evidence:
-    """Return shipped results, overridden by local ones; other data sets count once Table 1 is complete for them."""
+    """Collect shipped results and those in the store, which take precedence.
+
+    A local data set without shipped results is included once the store holds its whole Table 1.
+    """
     ships = shipped_datasets()
     known = {*ships, *_complete([name for name in files_at_hand() if name not in ships], store)}
     files = [name for family in FAMILIES for name in files_of(family) if name in known]

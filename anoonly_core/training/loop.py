@@ -100,7 +100,7 @@ def train(stack: Stack) -> Iterator[Snapshot]:
 
 
 def train_step_by_step(stack: Stack) -> Iterator[torch.Tensor]:
-    """Train a stack as `train` does, and yield after each step instead of each epoch.
+    """Train a stack of R runs in place as `train` does, and yield after each step instead of each epoch.
 
     Yields
     ------

@@ -113,7 +113,7 @@ def _cell(text: str, attributes: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Wrap text into one row a line; lines within one row overlap in the fonts of browsers."""
+    """Wrap a text at WRAP characters into table rows of one line each; browsers overlap the lines of a longer row."""
     return [_line(escape(line)) for line in textwrap.wrap(text, WRAP)]
 
 

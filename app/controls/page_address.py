@@ -172,7 +172,7 @@ class PageAddress:
         return key
 
     def drawn(self) -> dict[str, Any]:
-        """Return the values of the page's widgets, without those that are not drawn."""
+        """Return the current widget values of this page by parameter name; parameters without a widget are left out."""
         state = st.session_state
         return {name: state[self.key(name)] for name in self.names if state.get(self.key(name)) is not None}
 
@@ -205,7 +205,7 @@ class PageAddress:
         return {name: texts for name, texts in noted.items() if name in known}
 
     def restore(self, values: Mapping[str, Any]) -> None:
-        """Have the page begin anew with these values at its next run."""
+        """Make the next script run of this page start from these values, by parameter name, as if a link gave them."""
         self.remember(values)
         st.query_params.clear()
         st.session_state.pop(LINK, None)

@@ -32,9 +32,9 @@ def ensure_downloaded(name: str, jobs: Jobs, session: str) -> bool:
 
 
 def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
-    """Show how far the download of these data sets has come until it ends or a further one is here; then begin anew.
+    """Draw the progress of these downloads, block until one of them ends, then rerun the page.
 
-    Whoever waits for it may cancel; it goes on while another session waits too.
+    The Cancel button removes this session from the download, which continues while another session waits for it.
     """
     bar, cancel = progress_row()
     jobs.adopt_downloads(session)

@@ -85,7 +85,15 @@ def file_provenance(path: Path) -> Provenance:
 
 
 def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
-    """Read a table file and apply a schema; raise UnknownDataset or BadDataFile."""
+    """Read a table file and apply a schema.
+
+    Raises
+    ------
+    UnknownDataset
+        If there is no such file.
+    BadDataFile
+        If the file cannot be read or the schema does not fit it.
+    """
     return parse_table(read_table(path), schema, printable(path))
 
 

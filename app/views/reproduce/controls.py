@@ -85,7 +85,10 @@ def draw_segments(label: str, options: list[str], words: Mapping[str, str], name
 
 
 def write_address() -> None:
-    """Write all choices into the address once the page is drawn; note what the link chose and the view lacks."""
+    """Write the choices into the URL once the page is drawn.
+
+    A parameter of the link for which this view has no control adds a notice to the page.
+    """
     link = current_link()
     for name in sorted(link.unchecked):
         link.notices.append(

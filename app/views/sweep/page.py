@@ -153,7 +153,7 @@ def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> N
 
 
 def _expected(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> str:
-    """Return how many runs are to be trained, and how long that takes."""
+    """Return the button's caption: the number of runs not yet finished and the estimated time to train them."""
     sweep = choice.sweep
     missing = {key: config for key, config in sweep.configs.items() if key not in view.runs}
     if not missing:
