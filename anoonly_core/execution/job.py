@@ -57,8 +57,8 @@ class StoredOutcome:
 
 
 _send: Callable[[JobProgress], None] | None = None  # sends to the pool, set once when the process starts
-_signals: Sequence[int] = (Signal.RUN,)  # shared with the pool; a job's number modulo the length is its index
-_number = 0  # of the current job
+_signals: Sequence[int] = (Signal.RUN,)  # shared with the pool; one per process
+_slot = 0  # index of the signal of the current job
 _last_sent_s = float("-inf")  # when the current job last sent its progress, by the monotonic clock
 
 
@@ -70,7 +70,7 @@ def attach(send: Callable[[JobProgress], None], signals: Sequence[int], environm
     send
         A function that sends progress to the pool.
     signals
-        One `Signal` per job, at the job's number modulo the length.
+        One `Signal` per process of the pool, for its current job.
     environment
         All environment variables. The process may descend from one that was started earlier, with others.
     """
@@ -100,17 +100,17 @@ def start_projector() -> None:
     threadpool_limits(1)
 
 
-def run_job(number: int, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-    """Call a task as the job with this number, and return its value; raise Cancelled if the job is to stop."""
-    global _number, _last_sent_s
-    _number, _last_sent_s = number, float("-inf")
+def run_job(slot: int, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """Call a task as a job whose signal is at this index, and return its value; raise Cancelled if it is to stop."""
+    global _slot, _last_sent_s
+    _slot, _last_sent_s = slot, float("-inf")
     check()
     return function(*arguments)
 
 
 def check() -> None:
     """Raise Cancelled if the current job is to stop; block while it is paused; exit if the server has died."""
-    while (signal := _signals[_number % len(_signals)]) == Signal.PAUSE:
+    while (signal := _signals[_slot]) == Signal.PAUSE:
         _exit_without_parent()
         time.sleep(PAUSE_POLL_S)
     if signal == Signal.STOP:

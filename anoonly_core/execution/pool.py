@@ -19,7 +19,6 @@ from anoonly_core.execution.process import WorkerDied, WorkerProcess, context
 
 __all__ = ["Task", "WorkerDied", "WorkerPool"]
 
-SIGNALS = 1024  # jobs share signals modulo this number, which exceeds the jobs that are ever under way
 STOP_TIMEOUT_S = 2.0
 WARM_AFTER_S = 15.0
 IDLE_CHECK_S = 1.0  # how often an idle process is checked, and replaced if it has died
@@ -34,6 +33,7 @@ class Task:
     number: int
     future: Future[Any] = field(default_factory=Future)
     progress: JobProgress | None = None
+    stopped: bool = False  # set by the pool
 
     @property
     def done(self) -> bool:
@@ -89,7 +89,8 @@ class WorkerPool:
 
     def __init__(self, count: int, initializer: Callable[[], None], warm: Callable[[], object] | None = None) -> None:
         self.count = count
-        self._signals = context().Array("b", SIGNALS, lock=False)
+        # One per process, for the task that it runs; a queued task has no shared memory, so that none can run out.
+        self._signals = context().Array("b", count, lock=False)
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._tasks: dict[int, Task] = {}  # scheduled or running, by number
@@ -101,8 +102,8 @@ class WorkerPool:
             WorkerProcess(initializer, self._signals, os.environ): None for _ in range(count)
         }
         self._threads = [
-            threading.Thread(target=self._tend, args=[process], daemon=True, name=f"worker {index}")
-            for index, process in enumerate(self._running)
+            threading.Thread(target=self._tend, args=[process, slot], daemon=True, name=f"worker {slot}")
+            for slot, process in enumerate(self._running)
         ]
         for thread in self._threads:
             thread.start()
@@ -120,7 +121,6 @@ class WorkerPool:
             if self._closed:
                 raise RuntimeError("the worker processes were closed")
             task = Task(next(self._numbers))
-            self._signals[task.number % SIGNALS] = Signal.RUN
             self._tasks[task.number] = task
             self._calls.put(_Call(task, function, arguments))
             self._update_signals()
@@ -136,8 +136,9 @@ class WorkerPool:
         insist
             Kill the process if the task is still running after 2 s.
         """
-        with self._lock:  # else _update_signals could overwrite it
-            self._signals[task.number % SIGNALS] = Signal.STOP
+        with self._lock:
+            task.stopped = True
+            self._update_signals()
         if insist and task.running:
             timer = threading.Timer(STOP_TIMEOUT_S, self._kill, [task])
             timer.daemon = True
@@ -170,14 +171,16 @@ class WorkerPool:
     # -- inside
 
     def _is_stopped(self, task: Task) -> bool:
-        return self._closed or self._signals[task.number % SIGNALS] == Signal.STOP
+        return self._closed or task.stopped
 
     def _update_signals(self) -> None:
-        """Pause the latest of the scheduled and running tasks, and let the others run."""
-        active = [task for task in self._tasks.values() if self._signals[task.number % SIGNALS] != Signal.STOP]
-        allowed = max(0, self.count - self._paused)
-        for index, task in enumerate(active):
-            self._signals[task.number % SIGNALS] = Signal.RUN if index < allowed else Signal.PAUSE
+        """Stop the stopped tasks, pause the latest of the running ones, and let the others run."""
+        running = [task for task in self._running.values() if task is not None and not task.stopped]
+        allowed = sorted(running, key=lambda task: task.number)[: max(0, self.count - self._paused)]
+        for slot, task in enumerate(self._running.values()):
+            if task is not None:
+                signal = Signal.STOP if task.stopped else Signal.RUN if task in allowed else Signal.PAUSE
+                self._signals[slot] = signal
 
     def _kill(self, task: Task) -> None:
         """Kill the process that still runs this task, if any."""
@@ -186,7 +189,7 @@ class WorkerPool:
                 if running is task:
                     process.kill()
 
-    def _tend(self, process: WorkerProcess) -> None:
+    def _tend(self, process: WorkerProcess, slot: int) -> None:
         """Run queued calls in one process, restarting it if it dies, until the pool is closed."""
         warmed_id, idle_since_s = None, time.monotonic()
         while not self._closed:
@@ -195,7 +198,7 @@ class WorkerPool:
             except Exception as error:  # the next caller gets it too, and this thread must survive
                 self._warn(error)
             try:
-                self._run_next(process)
+                self._run_next(process, slot)
                 idle_since_s = time.monotonic()
             except queue.Empty:
                 is_idle = warmed_id != process.id and time.monotonic() - idle_since_s > WARM_AFTER_S
@@ -220,7 +223,7 @@ class WorkerPool:
         if not self._closed:
             log.warning("an idle worker process failed: %r", error)
 
-    def _run_next(self, process: WorkerProcess) -> None:
+    def _run_next(self, process: WorkerProcess, slot: int) -> None:
         """Wait up to 1 s for a queued call and run it in the process; raise queue.Empty if none comes."""
         call = self._calls.get(timeout=IDLE_CHECK_S)
         if call is None:
@@ -228,13 +231,14 @@ class WorkerPool:
         task = call.task
         with self._lock:
             self._running[process] = task
+            self._update_signals()  # before the call, since the slot has the signal of an earlier task
         task.future.set_running_or_notify_cancel()
         value: Any = None
         error: BaseException | None = None
         try:
             if self._is_stopped(task):
                 raise Cancelled
-            value = process.call(task.number, call.function, call.arguments, task.note_progress)
+            value = process.call(slot, call.function, call.arguments, task.note_progress)
         except WorkerDied as died:
             error = Cancelled() if self._is_stopped(task) else died
         except BaseException as raised:

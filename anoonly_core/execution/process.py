@@ -33,7 +33,7 @@ class _NotBegun(WorkerDied):
 
 @dataclass(frozen=True)
 class _Call:
-    number: int | None  # of the job; None for a call that is not a job
+    slot: int | None  # index of the signal; None for a call that is not a job
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
 
@@ -77,7 +77,7 @@ class WorkerProcess:
     initializer
         A function without arguments that each new process calls first.
     signals
-        Shared memory with one `Signal` per job.
+        Shared memory with one `Signal` per process of the pool.
     environment
         The environment variables of the process.
     """
@@ -113,7 +113,7 @@ class WorkerProcess:
 
     def call(
         self,
-        number: int | None,
+        slot: int | None,
         function: Callable[..., Any],
         arguments: tuple[Any, ...],
         on_progress: Callable[[JobProgress], None],
@@ -124,8 +124,8 @@ class WorkerProcess:
 
         Parameters
         ----------
-        number
-            The number of the job; None for a call that takes no signals.
+        slot
+            The index of this process in `signals`; None for a call that takes no signals.
         function, arguments
             Both must pickle, and so must the value.
         on_progress
@@ -141,7 +141,7 @@ class WorkerProcess:
         for _ in range(MAX_STARTS):
             self.start()
             try:
-                answer = self._exchange(_Call(number, function, arguments), on_progress)
+                answer = self._exchange(_Call(slot, function, arguments), on_progress)
             except _NotBegun:
                 continue
             if isinstance(answer, _Raised):
@@ -233,9 +233,9 @@ def _answer(pipe: Any) -> None:
 
 
 def _make(call: _Call) -> Any:
-    if call.number is None:
+    if call.slot is None:
         return call.function(*call.arguments)
-    return job.run_job(call.number, call.function, call.arguments)
+    return job.run_job(call.slot, call.function, call.arguments)
 
 
 def _with_traceback(error: BaseException) -> BaseException:

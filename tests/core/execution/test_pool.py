@@ -19,7 +19,7 @@ from pickle import PicklingError
 
 import pytest
 
-from anoonly_core.execution.job import Cancelled
+from anoonly_core.execution.job import Cancelled, report_progress
 from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
 
 TIMEOUT_S = 90.0
@@ -241,3 +241,49 @@ def megabytes(kind: str) -> float:
     """Read one kind of this process's memory from the kernel."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1024
+
+
+def write_epochs(path: Path, seconds: float) -> int:
+    """Count epochs into a file for some seconds, and return how often the task was begun before."""
+    begun = path.read_text().count("begun") if path.exists() else 0
+    with path.open("a") as file:
+        file.write("begun\n")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        report_progress(1, 2)
+        time.sleep(0.005)
+    return begun
+
+
+@pytest.mark.parametrize("others", [111, 1023, 1024, 1025, 2500])
+def test_others_tasks_never_stop_or_pause_an_old_one(
+    make_pool: Callable[..., WorkerPool], tmp_path: Path, others: int
+) -> None:
+    """One task lives while others are scheduled, stopped and finished beside it, as by a slider that is moved."""
+    pool = make_pool(2)
+    old = pool.schedule(write_epochs, tmp_path / "old", 600.0)
+    wait_for(lambda: old.progress, "its first epoch")
+    for number in range(others):
+        pool.stop(pool.schedule(operator.add, number, 0))
+    waiting = [pool.schedule(operator.add, number, 1) for number in range(others)]
+    assert [task.result() for task in waiting] == list(range(1, others + 1))
+    assert not old.done and not old.stopped
+    old.progress = None
+    wait_for(lambda: old.progress, "a further epoch")
+    assert (tmp_path / "old").read_text() == "begun\n"
+    pool.stop(old)
+    with pytest.raises(Cancelled):
+        old.result()
+
+
+@pytest.mark.parametrize("choice", range(5))
+def test_only_the_stopped_tasks_of_many_are_stopped(make_pool: Callable[..., WorkerPool], choice: int) -> None:
+    pool, choose = make_pool(2), random.Random(choice)
+    pool.pause_processes(choose.choice([0, 1]))
+    tasks = [pool.schedule(operator.mul, number, 2) for number in range(1500)]
+    stopped = {number for number in choose.sample(range(1500), 400) if not tasks[number].running}
+    for number in stopped:
+        pool.stop(tasks[number])
+    finished = {number for number, task in enumerate(tasks) if not isinstance(task.future.exception(), Cancelled)}
+    assert finished >= set(range(1500)) - stopped
+    assert all(tasks[number].result() == 2 * number for number in finished)
