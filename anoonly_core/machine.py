@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["cores", "memory_limit"]
+__all__ = ["cores", "memory", "memory_limit"]
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROCESS_CGROUPS = Path("/proc/self/cgroup")
+ASSUMED_MEMORY = 8 * 2**30  # where the system does not say
 UNLIMITED_BYTES = 2**60  # cgroup v1 writes a number near 2**63 where no limit is set
 
 
@@ -27,6 +28,16 @@ def cores() -> int:
         available = min(available, len(os.sched_getaffinity(0)))
     quotas = [quota for folder in _cgroup_folders("cpu") if (quota := _cpu_quota(folder)) is not None]
     return max(1, min([available, *(int(-(-quota // 1)) for quota in quotas)]))
+
+
+def memory() -> int:
+    """Return the bytes of memory that this process may use: the machine's, or fewer in a container."""
+    limit = memory_limit()
+    try:
+        installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows
+        installed = ASSUMED_MEMORY
+    return installed if limit is None else min(limit, installed)
 
 
 def memory_limit() -> int | None:

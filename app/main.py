@@ -19,6 +19,7 @@ if str(FOLDER.parent) not in sys.path:  # `streamlit run app/main.py` puts the f
 from app.navigation import PAGES  # noqa: E402 - the path is set above
 from app.server.message_limit import MessageLimit  # noqa: E402
 from app.server.startup import prepare  # noqa: E402
+from app.server.upload_limit import UploadLimit  # noqa: E402
 
 
 @asynccontextmanager
@@ -30,4 +31,4 @@ async def lifespan(app: App) -> AsyncIterator[None]:
     yield
 
 
-app = App(FOLDER / "script.py", lifespan=lifespan, middleware=[Middleware(MessageLimit)])
+app = App(FOLDER / "script.py", lifespan=lifespan, middleware=[Middleware(MessageLimit), Middleware(UploadLimit)])

@@ -93,3 +93,20 @@ def test_a_real_process_on_one_core_counts_one() -> None:
     )
     done = subprocess.run([sys.executable, "-c", f"{script}print(cores())"], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "1\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("installed", "limit", "memory"),
+    [(2**34, None, 2**34), (2**34, 2**30, 2**30), (2**30, 2**34, 2**30), (None, None, 2**33), (None, 2**30, 2**30)],
+)
+def test_the_memory_is_the_smaller_of_machine_and_container(
+    installed: int | None, limit: int | None, memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sysconf(name: str) -> int:
+        if installed is None:
+            raise ValueError("unrecognized configuration name")
+        return {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": installed // 4096}[name]
+
+    monkeypatch.setattr("os.sysconf", sysconf)
+    monkeypatch.setattr(machine, "memory_limit", lambda: limit)
+    assert machine.memory() == memory

@@ -16,6 +16,7 @@ from app.controls.page_address import PageAddress, register
 from app.navigation import open_page
 from app.server import table_owners
 from app.server.jobs import Jobs
+from app.server.upload_limit import discard_upload
 from app.text.markdown import escape_markdown
 from app.views.your_table.controls import draw_reading
 from app.views.your_table.text import EMPTY, reading_sentences, table_sentence
@@ -97,6 +98,8 @@ def _bring(file: Any) -> None:
         st.session_state.own_complaint = None
     except AnoOnlyError as error:
         st.session_state.own_complaint = str(error)
+    finally:
+        discard_upload(file)
     st.rerun()
 
 

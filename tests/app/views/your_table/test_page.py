@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from anoonly_core.config import make_config
@@ -75,6 +77,33 @@ def test_a_table_is_brought_understood_and_opened_in_compare() -> None:
     assert compare.selectbox(key="dataset").value == table.name
     address_free = resolve(table.name).load()
     assert (address_free.rows, int(address_free.y.sum())) == (569, 212)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cells.csv", TABLE.to_csv(index=False).encode()),
+        ("damaged.csv.gz", b"no gzip"),
+        ("empty.csv", b""),
+        ("archive.gz", b"no table"),
+        ("large.csv", b"a,b\n" + b"1,2\n" * 500_000),
+    ],
+)
+def test_an_uploaded_file_does_not_stay_in_the_memory_of_the_server(
+    name: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[MemoryUploadedFileManager] = []
+    add_file = MemoryUploadedFileManager.add_file
+
+    def add_noted(manager: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec) -> None:
+        held.append(manager)
+        add_file(manager, session_id, file)
+
+    monkeypatch.setattr(MemoryUploadedFileManager, "add_file", add_noted)
+    page = opened("your-table")
+    page.file_uploader[0].upload(name, content, "text/csv")
+    page.run()
+    assert held and all(manager.get_stats() == {} for manager in held)
 
 
 def test_each_choice_changes_what_is_read() -> None:
