@@ -37,7 +37,7 @@ class Cell:
         One value per seed, each a mean over files.
     files : tuple of str
         Data sets that the values cover.
-    of : int
+    total_files : int
         Number of files in the families of the cell.
     paper, authors : float or None
         The printed figure, and the mean of the published code over the same files.
@@ -47,7 +47,7 @@ class Cell:
 
     values: tuple[float, ...]
     files: tuple[str, ...]
-    of: int
+    total_files: int
     paper: float | None
     authors: float | None
     keys: tuple[str, ...]
@@ -85,33 +85,34 @@ def is_value(column: pd.Series, wanted: Any) -> np.ndarray:
 
 def values_by_file(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int, float]]:
     """Return a metric by (family, data set) and then by seed."""
-    found: dict[tuple[str, str], dict[int, float]] = {}
+    values: dict[tuple[str, str], dict[int, float]] = {}
     columns = (runs[name].tolist() for name in ("family", "dataset", "seed", metric))
     for family, dataset, seed, value in zip(*columns, strict=True):
-        found.setdefault((family, dataset), {})[seed] = value
-    return found
+        values.setdefault((family, dataset), {})[seed] = value
+    return values
 
 
 def paired_differences(
     before: Mapping[tuple[str, str], Mapping[int, float]], after: Mapping[tuple[str, str], Mapping[int, float]]
 ) -> dict[tuple[str, str], dict[int, float]]:
     """Return after minus before for each file and seed that both have; see values_by_file."""
-    found = {
-        place: {seed: after[place][seed] - own[seed] for seed in sorted(own.keys() & after[place].keys())}
-        for place, own in before.items()
-        if place in after
+    differences = {
+        file: {seed: after[file][seed] - by_seed[seed] for seed in sorted(by_seed.keys() & after[file].keys())}
+        for file, by_seed in before.items()
+        if file in after
     }
-    return {place: own for place, own in found.items() if own}
+    return {file: by_seed for file, by_seed in differences.items() if by_seed}
 
 
 def means_by_seed(values: Mapping[tuple[str, str], Mapping[int, float]]) -> list[float]:
     """Return the mean over files for each seed that all files have; each family has equal weight."""
     families = list(dict.fromkeys(family for family, _ in values))
-    seeds = sorted(set.intersection(*(set(own) for own in values.values()))) if values else []
-    return [
-        float(np.mean([np.mean([own[seed] for (of, _), own in values.items() if of == family]) for family in families]))
-        for seed in seeds
-    ]
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in values.values()))) if values else []
+
+    def mean_of(family: str, seed: int) -> np.floating[Any]:
+        return np.mean([by_seed[seed] for (name, _), by_seed in values.items() if name == family])
+
+    return [float(np.mean([mean_of(family, seed) for family in families])) for seed in seeds]
 
 
 def make_cell(runs: pd.DataFrame, metric: str, families: Sequence[str], at_hand: Sequence[str] = ()) -> Cell | None:
@@ -121,49 +122,49 @@ def make_cell(runs: pd.DataFrame, metric: str, families: Sequence[str], at_hand:
     `families` equals `at_hand`, the paper families on this machine.
     """
     values = values_by_file(runs[runs["family"].isin(families)], metric)
-    most = max(map(len, values.values()), default=0)
-    values = {place: own for place, own in values.items() if len(own) == most}
+    most_seeds = max(map(len, values.values()), default=0)
+    values = {file: by_seed for file, by_seed in values.items() if len(by_seed) == most_seeds}
     if not values or len({family for family, _ in values}) < len(families):
         return None
     means = means_by_seed(values)
     if not means:
         return None
     files = tuple(name for _, name in values)
-    about = runs.iloc[0]
+    first = runs.iloc[0]
     return Cell(
         values=tuple(means),
         files=files,
-        of=sum(len(files_of(family)) for family in families),
-        paper=_paper(about, metric, families, at_hand),
-        authors=_authors(about, metric, files),
+        total_files=sum(len(files_of(family)) for family in families),
+        paper=_paper(first, metric, families, at_hand),
+        authors=_authors(first, metric, files),
         keys=tuple(runs["key"][runs["dataset"].isin(files)]),
     )
 
 
-# What the paper's tables leave as it is published; a cell that varies one of these has no figure in them.
+# Settings that are fixed in the paper's tables; a cell that varies one of them has no printed figure.
 _VARIED = frozenset(
     {"norm", "labeled_ratio", "normal_ratio", "lambda_n", "batch_size", "learning_rate", "protocol", "preset"}
 )
 
 
-def _paper(about: pd.Series, metric: str, families: Sequence[str], at_hand: Sequence[str]) -> float | None:
+def _paper(first: pd.Series, metric: str, families: Sequence[str], at_hand: Sequence[str]) -> float | None:
     """Return the printed figure: of Table 2 the average over all data sets, else the mean over the families."""
-    varied = _VARIED.intersection(about.index)
+    varied = _VARIED.intersection(first.index)
     if varied == {"norm"}:
         over_all = len(families) > 1 and list(families) == list(at_hand)
-        return paper_norms().get((about["system"], about["norm"])) if over_all else None
-    if varied or about.get("contamination", 0.0) != 0.0:
+        return paper_norms().get((first["system"], first["norm"])) if over_all else None
+    if varied or first.get("contamination", 0.0) != 0.0:
         return None
-    found = [paper_tables().get((metric, about["system"], family)) for family in families]
-    known = [value for value in found if value is not None]
-    return float(np.mean(known)) if len(known) == len(families) else None
+    figures = [paper_tables().get((metric, first["system"], family)) for family in families]
+    printed = [figure for figure in figures if figure is not None]
+    return float(np.mean(printed)) if len(printed) == len(families) else None
 
 
-def _authors(about: pd.Series, metric: str, files: Sequence[str]) -> float | None:
+def _authors(first: pd.Series, metric: str, files: Sequence[str]) -> float | None:
     """Return the mean of the published code over the same files; None if it was not run on all of them."""
-    if _VARIED.intersection(about.index):
+    if _VARIED.intersection(first.index):
         return None
-    own = authors_runs()
-    same = (own["system"] == about["system"]) & is_value(own["contamination"], about.get("contamination", 0.0))
-    values = values_by_file(own[same & own["dataset"].isin(files)], metric)
+    runs = authors_runs()
+    of_cell = (runs["system"] == first["system"]) & is_value(runs["contamination"], first.get("contamination", 0.0))
+    values = values_by_file(runs[of_cell & runs["dataset"].isin(files)], metric)
     return float(np.mean(means_by_seed(values))) if len(values) == len(files) else None

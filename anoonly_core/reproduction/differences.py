@@ -1,4 +1,4 @@
-"""Our figures beside the authors' code and beside the paper: what agrees, what is explained, and what is not."""
+"""Measured results compared with the authors' code and the paper: agreeing, explained or unexplained."""
 
 from __future__ import annotations
 
@@ -30,188 +30,249 @@ __all__ = [
 VERDICTS = {
     "unexplained": "unexplained",
     "explained": "explained",
-    "agrees": "within the doubt",
-    "untold": "cannot be told from so few files",
+    "agrees": "within the margin",
+    "undecided": "undecided (too few files)",
 }
 
-ROUNDED = 0.15  # points between figures that were printed to one place
-MIN_FILES = 4  # of a family's; fewer say next to nothing about the others
-SAME_SPLITS = 1.0  # points; on the very same splits only first weights and batches differ
-KNOWN_OTHERWISE = {"REPEN": "ours trains as first published, the paper's as ADBench has it"}
+ROUNDED = 0.15  # points by which two values with one decimal may differ
+MIN_FILES = 4  # fewer files of a family do not represent it
+SAME_SPLITS = 1.0  # points; on equal splits only initial weights and batches differ
+KNOWN_CAUSES = {"REPEN": "ours follows the first publication, the paper uses ADBench's version"}
 
 
 @dataclass(frozen=True)
 class PublishedDifference:
-    """Ours with the published code's settings, beside a published figure, in percent.
+    """A measured mean compared with a published figure; all values in percent.
 
-    doubt: how far two such figures lie apart by chance, 95 % of the time at most; None where that is not known.
-    text: ours as the paper's text says, where that is compared too. why: what explains the difference, or what is
-    known of it.
+    Attributes
+    ----------
+    system, family, metric : str
+        Table row, data set and metric.
+    pool : str
+        "clean", or "natural" with the anomalies left in the pool.
+    measured, published : float
+        The measured mean with the settings of the published code, and the published figure.
+    margin : float or None
+        Half-width of the 95 % interval of a difference by chance; None with fewer than MIN_FILES files.
+    files : int
+        Number of files measured.
+    verdict : str
+        A key of VERDICTS.
+    measured_as_text : float or None
+        The measured mean with the settings of the paper's text; None if it is not compared.
+    explanation : str
+        Known cause of the difference, or "".
     """
 
     system: str
     family: str
     metric: str
     pool: str
-    ours: float
-    theirs: float
-    doubt: float | None
+    measured: float
+    published: float
+    margin: float | None
     files: int
     verdict: str
-    text: float | None = None
-    why: str = ""
+    measured_as_text: float | None = None
+    explanation: str = ""
 
     @property
     def points(self) -> float:
-        """Ours less theirs."""
-        return self.ours - self.theirs
+        """Measured minus published."""
+        return self.measured - self.published
 
 
 def compare_with_authors_code(evidence: Evidence, metric: str = "aucroc") -> list[PublishedDifference]:
-    """Family by family, clean and natural: our splits beside those that the authors' code was run on.
+    """Compare each head and family with runs of the authors' code on the same files, in both pools.
 
-    On the same files. The doubt is that of two means over different splits, from our spread over seeds.
+    The margin is that of two means over different splits, from the measured deviation over seeds.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Results of experiment "fig8".
+    metric : str
+        A name of METRIC_LABELS.
+
+    Returns
+    -------
+    list of PublishedDifference
+        One per system, family and pool with two seeds or more and a run of the authors' code.
     """
-    runs, found = authors_runs(), []
-    for system, family, pool, own in _cells(evidence.frame("fig8"), HEADS, "code"):
-        same = (runs["system"] == system) & (runs["family"] == family) & is_value(runs["contamination"], pool)
-        files = set(runs[same]["dataset"]) & set(own["dataset"])
-        ours = means_by_seed(values_by_file(own[own["dataset"].isin(files)], metric))
-        theirs = means_by_seed(values_by_file(runs[same & runs["dataset"].isin(files)], metric))
+    authors, differences = authors_runs(), []
+    for system, family, contamination, runs in _cells(evidence.frame("fig8"), HEADS, "code"):
+        of_cell = (authors["system"] == system) & (authors["family"] == family)
+        of_cell &= is_value(authors["contamination"], contamination)
+        files = set(authors[of_cell]["dataset"]) & set(runs["dataset"])
+        ours = means_by_seed(values_by_file(runs[runs["dataset"].isin(files)], metric))
+        theirs = means_by_seed(values_by_file(authors[of_cell & authors["dataset"].isin(files)], metric))
         if len(ours) < 2 or not theirs:
             continue
-        doubt = t_quantile(len(ours)) * float(np.std(ours, ddof=1)) * (1 / len(ours) + 1 / len(theirs)) ** 0.5
-        mean, published = float(np.mean(ours)), float(np.mean(theirs))
-        name = "clean" if pool == 0.0 else "natural"
-        verdict, why = ("agrees", "") if abs(mean - published) <= doubt else ("unexplained", "")
-        there = authors_splits().get((system, family, name)) if metric == "aucroc" else None
-        if verdict == "unexplained" and there is not None and abs(there[1] - published) <= ROUNDED:  # the same files
-            why = f"on their own splits ours gives {there[0]:.1f}"
-            verdict = "explained" if abs(there[0] - there[1]) <= SAME_SPLITS else verdict
-        found.append(
-            PublishedDifference(system, family, metric, name, mean, published, doubt, len(files), verdict, why=why)
+        margin = t_quantile(len(ours)) * float(np.std(ours, ddof=1)) * (1 / len(ours) + 1 / len(theirs)) ** 0.5
+        measured, published = float(np.mean(ours)), float(np.mean(theirs))
+        pool = "clean" if contamination == 0.0 else "natural"
+        verdict, explanation = ("agrees", "") if abs(measured - published) <= margin else ("unexplained", "")
+        on_splits = authors_splits().get((system, family, pool)) if metric == "aucroc" else None
+        # Equal published means show that both comparisons cover the same files.
+        if verdict == "unexplained" and on_splits is not None and abs(on_splits[1] - published) <= ROUNDED:
+            explanation = f"on the authors' splits ours gives {on_splits[0]:.1f}"
+            verdict = "explained" if abs(on_splits[0] - on_splits[1]) <= SAME_SPLITS else verdict
+        differences.append(
+            PublishedDifference(
+                *(system, family, metric, pool, measured, published, margin, len(files), verdict),
+                explanation=explanation,
+            )
         )
-    return found
+    return differences
 
 
 def compare_with_paper(evidence: Evidence, metric: str) -> list[PublishedDifference]:
-    """Table 1, 3 or 4, cell by cell, beside ours as the published code does it and as the text says.
+    """Compare each cell of Table 1, 3 or 4 with results as the published code does it and as the text says.
 
-    The doubt is of one more split, for the paper has one seed, and of the files that are not at hand, from how far
-    apart those at hand lie; with fewer than MIN_FILES of several it is not known. A printed figure that the
-    code's settings give and the text's do not is explained by what the code does otherwise.
+    The margin allows for one more split, since the paper has one seed. It also allows for missing files, from the
+    deviation between the measured ones. A printed figure is explained if the settings of the code give it and those
+    of the text do not.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Results of experiment "table1".
+    metric : str
+        "aucroc" for Table 1, "aucpr_anomaly" for Table 3, "aucpr_normal_published" for Table 4.
+
+    Returns
+    -------
+    list of PublishedDifference
+        One per printed cell with two seeds or more under both settings.
     """
-    frame, found = evidence.frame("table1"), []
+    frame, differences = evidence.frame("table1"), []
     systems = (*COMPARATORS, *HEADS)
-    texts = {(system, family): own for system, family, _, own in _cells(frame, systems, "text")}
-    for system, family, _, own in _cells(frame, systems, "code"):
+    as_text = {(system, family): runs for system, family, _, runs in _cells(frame, systems, "text")}
+    for system, family, _, runs in _cells(frame, systems, "code"):
         printed = paper_tables().get((metric, system, family))
-        values = values_by_file(own, metric)
-        said = values_by_file(texts[system, family], metric) if (system, family) in texts else {}
-        if printed is None or len(means_by_seed(values)) < 2 or len(means_by_seed(said)) < 2:
+        values = values_by_file(runs, metric)
+        text_values = values_by_file(as_text[system, family], metric) if (system, family) in as_text else {}
+        if printed is None or len(means_by_seed(values)) < 2 or len(means_by_seed(text_values)) < 2:
             continue
-        mean, doubt = _mean_and_doubt(values, len(files_of(family)))
-        text, text_doubt = _mean_and_doubt(said, len(files_of(family)))
-        their_code = _their_code(system, metric, [name for _, name in values])
-        verdict, why = "agrees", ""
-        if doubt is None or text_doubt is None:
-            verdict = "untold"
-        elif abs(mean - printed) > doubt:
-            verdict, why = "unexplained", their_code or KNOWN_OTHERWISE.get(system, "")
-        elif abs(text - printed) > text_doubt and abs(text - printed) > abs(mean - printed):
-            verdict, why = "explained", "what the code does otherwise than the text"
-        found.append(
-            PublishedDifference(system, family, metric, "clean", mean, printed, doubt, len(values), verdict, text, why)
+        mean, margin = _mean_and_margin(values, len(files_of(family)))
+        text_mean, text_margin = _mean_and_margin(text_values, len(files_of(family)))
+        authors_mean = _authors_mean(system, metric, [name for _, name in values])
+        verdict, explanation = "agrees", ""
+        if margin is None or text_margin is None:
+            verdict = "undecided"
+        elif abs(mean - printed) > margin:
+            verdict, explanation = "unexplained", authors_mean or KNOWN_CAUSES.get(system, "")
+        elif abs(text_mean - printed) > text_margin and abs(text_mean - printed) > abs(mean - printed):
+            verdict, explanation = "explained", "the code differs from the text"
+        differences.append(
+            PublishedDifference(
+                *(system, family, metric, "clean", mean, printed, margin, len(values), verdict, text_mean, explanation)
+            )
         )
-    return found
+    return differences
 
 
-def _mean_and_doubt(values: dict[tuple[str, str], dict[int, float]], of: int) -> tuple[float, float | None]:
-    """The mean over files and seeds, and how far one more split of all `of` files may lie from it."""
+def _mean_and_margin(values: dict[tuple[str, str], dict[int, float]], total_files: int) -> tuple[float, float | None]:
+    """Return the mean over files and seeds, and the 95 % margin for one more split of all files of the family.
+
+    The margin is None if files are missing and fewer than MIN_FILES are measured.
+    """
     means = means_by_seed(values)
     by_split = t_quantile(len(means)) * float(np.std(means, ddof=1)) * (1 / len(means) + 1) ** 0.5
-    if len(values) == of:
+    if len(values) == total_files:
         return float(np.mean(means)), by_split
     if len(values) < MIN_FILES:
         return float(np.mean(means)), None
-    apart = float(np.std([np.mean(list(seeds.values())) for seeds in values.values()], ddof=1))
-    by_files = t_quantile(len(values)) * apart * (1 / len(values) - 1 / of) ** 0.5
+    deviation = float(np.std([np.mean(list(seeds.values())) for seeds in values.values()], ddof=1))
+    by_files = t_quantile(len(values)) * deviation * (1 / len(values) - 1 / total_files) ** 0.5
     return float(np.mean(means)), float(np.hypot(by_split, by_files))
 
 
-def _their_code(system: str, metric: str, files: Sequence[str]) -> str:
-    """What the authors' own code gives on the same files, where it was run on all of them."""
+def _authors_mean(system: str, metric: str, files: Sequence[str]) -> str:
+    """Return a clause with the mean of the authors' code over these clean files; "" unless all of them were run."""
     runs = authors_runs()
-    same = (runs["system"] == system) & is_value(runs["contamination"], 0.0) & runs["dataset"].isin(files)
-    found = values_by_file(runs[same], metric)
-    return (
-        f"their own code gives {np.mean(means_by_seed(found)):.1f} on these files" if len(found) == len(files) else ""
-    )
+    of_files = (runs["system"] == system) & is_value(runs["contamination"], 0.0) & runs["dataset"].isin(files)
+    values = values_by_file(runs[of_files], metric)
+    if len(values) != len(files):
+        return ""
+    return f"the authors' code gives {np.mean(means_by_seed(values)):.1f} on these files"
 
 
 def _cells(
-    frame: pd.DataFrame, baselines: Sequence[str], reading: str
+    frame: pd.DataFrame, baselines: Sequence[str], source: str
 ) -> Iterator[tuple[str, str, float | str, pd.DataFrame]]:
-    """System, family, contamination and runs of one reading, in the tables' order."""
+    """Yield system, family, contamination and runs of the paper's cells with settings of one source, in table order."""
     if frame.empty:
         return
-    runs = frame[(frame["reading"] == reading) & frame["family"].isin(PAPER_FAMILIES)]
+    runs = frame[(frame["source"] == source) & frame["family"].isin(PAPER_FAMILIES)]
     pools = runs["contamination"] if "contamination" in runs else pd.Series(0.0, index=runs.index)
-    for (baseline, system, family, pool), own in runs.groupby(["baseline", "system", "family", pools], sort=False):
+    groups = runs.groupby(["baseline", "system", "family", pools], sort=False)
+    for (baseline, system, family, pool), runs_of_cell in groups:
         if baseline in baselines:
             contamination = 0.0 if pool == 0.0 else "natural"
-            yield str(system), str(family), contamination, own
+            yield str(system), str(family), contamination, runs_of_cell
 
 
-def authors_grid(found: Sequence[PublishedDifference]) -> Grid:
-    """Ours beside the authors' code, what nothing explains first."""
+def authors_grid(differences: Sequence[PublishedDifference]) -> Grid:
+    """Lay out differences to the authors' code as a table, unexplained ones first; needs at least one."""
     rows = tuple(
         (
-            *(one.system, one.family, one.pool, one.ours, one.theirs, signed(one.points), f"± {one.doubt:.1f}"),
-            f"{one.files} of {len(files_of(one.family))}",
-            VERDICTS[one.verdict] + (f": {one.why}" if one.why else ""),
+            *(difference.system, difference.family, difference.pool, difference.measured, difference.published),
+            *(signed(difference.points), f"± {difference.margin:.1f}"),
+            *(_files_text(difference), _verdict_text(difference)),
         )
-        for one in _in_order(found)
+        for difference in _sorted(differences)
     )
-    columns = ("system", "data set", "pool", "ours", "their code", "difference", "doubt", "files", "")
-    title = f"Ours beside the authors' code, {METRIC_LABELS[found[0].metric]} in %"
-    chance = f"By chance about {0.05 * len(found):.0f} of {len(found)} would lie beyond the doubt."
-    return Grid(title, columns, rows, (_counted(found), chance))
+    columns = ("system", "data set", "pool", "ours", "authors' code", "difference", "margin", "files", "")
+    title = f"Our results and the authors' code, {METRIC_LABELS[differences[0].metric]} in %"
+    by_chance = f"By chance about {0.05 * len(differences):.0f} of {len(differences)} would be beyond the margin."
+    return Grid(title, columns, rows, (_counts_text(differences), by_chance))
 
 
-def paper_grid(found: Sequence[PublishedDifference], table: str) -> Grid:
-    """Ours beside a table of the paper's, what nothing explains first."""
+def paper_grid(differences: Sequence[PublishedDifference], table: str) -> Grid:
+    """Lay out differences to a table of the paper, unexplained ones first; needs at least one."""
     rows = tuple(
         (
-            *(one.system, one.family, one.theirs, one.ours, signed(one.points)),
-            None if one.doubt is None else f"± {one.doubt:.1f}",
-            *(one.text, None if one.text is None else signed(one.text - one.theirs)),
-            f"{one.files} of {len(files_of(one.family))}",
-            VERDICTS[one.verdict] + (f": {one.why}" if one.why else ""),
+            *(difference.system, difference.family, difference.published, difference.measured),
+            *(signed(difference.points), None if difference.margin is None else f"± {difference.margin:.1f}"),
+            difference.measured_as_text,
+            None if (text := difference.measured_as_text) is None else signed(text - difference.published),
+            *(_files_text(difference), _verdict_text(difference)),
         )
-        for one in _in_order(found)
+        for difference in _sorted(differences)
     )
     columns = (
-        *("system", "data set", "printed", "as the code does it", "difference", "doubt"),
+        *("system", "data set", "printed", "as the code does it", "difference", "margin"),
         *("as the text says", "difference", "files", ""),
     )
-    return Grid(f"Ours beside {table}, {METRIC_LABELS[found[0].metric]} in %", columns, rows, (_counted(found),))
+    title = f"Our results and {table}, {METRIC_LABELS[differences[0].metric]} in %"
+    return Grid(title, columns, rows, (_counts_text(differences),))
 
 
-def _in_order(found: Sequence[PublishedDifference]) -> list[PublishedDifference]:
-    return sorted(found, key=lambda one: (list(VERDICTS).index(one.verdict), -abs(one.points)))
+def _files_text(difference: PublishedDifference) -> str:
+    return f"{difference.files} of {len(files_of(difference.family))}"
 
 
-def _counted(found: Sequence[PublishedDifference]) -> str:
-    counts = {words: sum(one.verdict == name for one in found) for name, words in VERDICTS.items()}
-    return f"Of {len(found)}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}."
+def _verdict_text(difference: PublishedDifference) -> str:
+    return VERDICTS[difference.verdict] + (f": {difference.explanation}" if difference.explanation else "")
+
+
+def _sorted(differences: Sequence[PublishedDifference]) -> list[PublishedDifference]:
+    """Sort by verdict, then from the largest difference to the smallest."""
+    order = list(VERDICTS)
+    return sorted(differences, key=lambda difference: (order.index(difference.verdict), -abs(difference.points)))
+
+
+def _counts_text(differences: Sequence[PublishedDifference]) -> str:
+    counts = {words: sum(each.verdict == name for each in differences) for name, words in VERDICTS.items()}
+    return f"Of {len(differences)}: {', '.join(f'{count} {words}' for words, count in counts.items() if count)}."
 
 
 def readme_grid() -> Grid:
-    """The averages over ten data sets that the paper prints, beside those that its README prints."""
+    """Lay out the averages over ten data sets in the paper and in the README of its repository."""
     rows = []
     for head in HEADS:
         for system in (head, f"{head}{ANOONLY}"):
-            printed, said = paper_tables()["aucroc", system, AVERAGE], readme()[system]
-            rows.append((system, printed, said, signed(said - printed)))
+            in_paper, in_readme = paper_tables()["aucroc", system, AVERAGE], readme()[system]
+            rows.append((system, in_paper, in_readme, signed(in_readme - in_paper)))
     return Grid("AUCROC in %, average over ten data sets", ("", "the paper", "its README", "difference"), tuple(rows))

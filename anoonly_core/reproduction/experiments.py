@@ -1,6 +1,6 @@
-"""What is trained for each of the paper's tables and figures, and for each point that does not add up.
+"""Experiments for the tables and figures of the paper, and for each discrepancy.
 
-Two readings of the paper (arXiv 2305.18798) are trained: what its text says, and what its published code does.
+Settings come from two sources: the text of the paper (arXiv 2305.18798) and its published code.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = [
     "COMPARATORS",
     "EXPERIMENTS",
     "HEADS",
-    "READINGS",
     "SEEDS",
     "SMALL_FAMILIES",
+    "SOURCES",
     "SYSTEMS",
     "Experiment",
     "PlannedRun",
@@ -37,12 +37,12 @@ __all__ = [
 SEEDS = 5
 HEADS = ("DeepSAD", "FEAWAD", "PReNet", "DevNet")  # in the order of the paper's tables
 COMPARATORS = ("GANomaly", "REPEN", "XGBOD")
-ANOONLY = " + AnoOnly"  # behind a head's name, in the tables
+ANOONLY = " + AnoOnly"  # suffix of the name of a head in tables
 SYSTEMS = (*HEADS, *COMPARATORS)
-# Of Figs. 5, 6, 7 and 9: one head that passes over all rows, and one of the three that draw half of each batch.
-DRAWN = ("DeepSAD", "DevNet")
+# Heads of Figs. 5, 6, 7 and 9: one iterates over all rows, the other draws labeled anomalies for half of each batch.
+FIGURE_HEADS = ("DeepSAD", "DevNet")
 
-READINGS = MappingProxyType(
+SOURCES = MappingProxyType(
     {
         "text": "as the paper's text says, without the leak",
         "code": "as the published code does it",
@@ -55,22 +55,32 @@ _SETTINGS: Mapping[str, dict[str, Any]] = MappingProxyType(
     }
 )
 
-# Over its 200 000 training rows PyOD's forty detectors, support vectors among them, would take days, and GANomaly's
-# 156 000 batches a run twenty minutes of a core for each of two cells that no paper has.
+# With 200 000 training rows, XGBOD with the forty detectors of PyOD would take days. GANomaly would need 156 000
+# batches a run, twenty core-minutes, for two cells that no paper prints.
 TOO_LARGE = frozenset({("XGBOD", "10_cover"), ("GANomaly", "10_cover")})
-# DeepSAD passes over all rows: batches of one and two rows of CIFAR10 are 184 000 and 92 000 steps a run, an hour and
-# a half of a core for the runs of one file. So small they are trained on the small sets alone.
-PASSES_OVER_ALL, SMALL_BATCH = "DeepSAD", 4
-SMALL_FAMILIES = ("MVTec-AD", "20news")  # of those at hand, what the loader resamples to 1000 rows
+# DeepSAD iterates over all rows: batches of 1 and 2 rows of CIFAR10 are 184 000 and 92 000 steps a run, 1.5 core-hours
+# for the runs of one file. Batches below SMALL_BATCH are therefore trained on the small families only.
+USES_ALL_ROWS, SMALL_BATCH = "DeepSAD", 4
+SMALL_FAMILIES = ("MVTec-AD", "20news")  # families with files that the authors' loader resamples to 1000 rows
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One cell: where it stands (`at`: system, reading and what is varied) and what is trained there."""
+    """The runs of one table cell, apart from data set and seed.
+
+    Attributes
+    ----------
+    at : mapping of str to object
+        Position of the cell: system, baseline, source and the varied settings.
+    settings : mapping of str to object
+        Arguments of make_config.
+    everywhere : bool
+        True if it is also trained on files that are not in the paper.
+    """
 
     at: Mapping[str, Any]
     settings: Mapping[str, Any]
-    everywhere: bool = False  # on files that are not the paper's too
+    everywhere: bool = False
 
     def takes(self, dataset: str) -> bool:
         """Tell whether the variant is trained on this data set."""
@@ -78,7 +88,7 @@ class Variant:
         baseline = self.settings["baseline"]
         if family is None or (baseline, dataset) in TOO_LARGE:
             return False
-        small_batch = baseline == PASSES_OVER_ALL and self.settings.get("batch_size", SMALL_BATCH) < SMALL_BATCH
+        small_batch = baseline == USES_ALL_ROWS and self.settings.get("batch_size", SMALL_BATCH) < SMALL_BATCH
         if small_batch and family not in SMALL_FAMILIES:
             return False
         return self.everywhere or FAMILIES[family].in_paper
@@ -86,7 +96,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table, a figure or a point to check, with its cells; families: where it is trained."""
+    """The variants behind a table, a figure or a discrepancy, and the families that they are trained on."""
 
     name: str
     title: str
@@ -96,49 +106,49 @@ class Experiment:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of an experiment; key: of a run on this machine's processor, on_gpu: on a GPU."""
+    """One run of an experiment, with its store keys for the CPU (`key`) and for a GPU (`gpu_key`)."""
 
     variant: Variant
     config: RunConfig
     key: str
-    on_gpu: str
+    gpu_key: str
 
 
 def _system(baseline: str, lambda_n: float | None) -> str:
     return f"{baseline}{ANOONLY}" if lambda_n == 0 else baseline
 
 
-def _variant(reading: str, baseline: str, lambda_n: float | None, varied: Mapping[str, Any]) -> Variant:
-    settings = {"baseline": baseline, "contamination": 0.0, **_SETTINGS[reading], **varied}
+def _variant(source: str, baseline: str, lambda_n: float | None, varied: Mapping[str, Any]) -> Variant:
+    settings = {"baseline": baseline, "contamination": 0.0, **_SETTINGS[source], **varied}
     if lambda_n is not None:
         settings.setdefault("lambda_n", lambda_n)
     if not BASELINES[baseline].has("preset"):
         del settings["preset"]
-    at = {"system": _system(baseline, settings.get("lambda_n")), "baseline": baseline, "reading": reading, **varied}
+    at = {"system": _system(baseline, settings.get("lambda_n")), "baseline": baseline, "source": source, **varied}
     return Variant(MappingProxyType(at), MappingProxyType(settings))
 
 
-def _crossed(readings: Iterable[str], baselines: Iterable[str], axes: Mapping[str, Sequence[Any]]) -> list[Variant]:
-    """Baseline and AnoOnly of each head at each place of a grid; λ_n itself may be one of the axes."""
-    found: list[Variant] = []
-    for reading, baseline, *values in itertools.product(readings, baselines, *axes.values()):
+def _crossed(sources: Iterable[str], baselines: Iterable[str], axes: Mapping[str, Sequence[Any]]) -> list[Variant]:
+    """Return one variant per source, head, grid point and λ_n; λ_n is 1 and 0 unless it is an axis."""
+    variants: list[Variant] = []
+    for source, baseline, *values in itertools.product(sources, baselines, *axes.values()):
         varied = dict(zip(axes, values, strict=True))
         if "batch_size" in varied and varied["batch_size"] < BASELINES[baseline].smallest_batch:
             continue
         weights = (1.0, 0.0) if "lambda_n" not in axes else (None,)
-        found.extend(_variant(reading, baseline, lambda_n, varied) for lambda_n in weights)
-    return found
+        variants.extend(_variant(source, baseline, lambda_n, varied) for lambda_n in weights)
+    return variants
 
 
 def _systems() -> list[Variant]:
-    """The eleven rows of Tables 1, 3 and 4 in both readings."""
-    found = _crossed(READINGS, HEADS, {})
-    found += [_variant(reading, baseline, None, {}) for reading in READINGS for baseline in COMPARATORS]
-    return [Variant(own.at, own.settings, everywhere=own.at["reading"] == "text") for own in found]
+    """Return the eleven rows of Tables 1, 3 and 4 for both sources."""
+    variants = _crossed(SOURCES, HEADS, {})
+    variants += [_variant(source, baseline, None, {}) for source in SOURCES for baseline in COMPARATORS]
+    return [Variant(each.at, each.settings, everywhere=each.at["source"] == "text") for each in variants]
 
 
-def _asked(name: str) -> dict[str, Sequence[Any]]:
-    """What a figure varies, as the Sweep page asks it, without baseline and AnoOnly."""
+def _axes(name: str) -> dict[str, Sequence[Any]]:
+    """Return the axes of a figure as in its sweep preset, without λ_n except for Fig. 7."""
     axes: dict[str, Sequence[Any]] = dict(SWEEP_PRESETS[name].axes)
     return axes if name == "fig7" else {setting: values for setting, values in axes.items() if setting != "lambda_n"}
 
@@ -150,14 +160,14 @@ def _figure(name: str, variants: Iterable[Variant]) -> Experiment:
 def _all() -> Iterator[Experiment]:
     systems = tuple(_systems())
     yield Experiment("table1", "Table 1: AUCROC", systems)
-    yield _figure("table2", _crossed(READINGS, ["DeepSAD"], {"norm": tuple(NORM_LABELS)}))
+    yield _figure("table2", _crossed(SOURCES, ["DeepSAD"], {"norm": tuple(NORM_LABELS)}))
     yield Experiment("table3", "Table 3: AUCPR of the anomalies", systems)
     yield Experiment("table4", "Table 4: AUCPR of the normal rows", systems)
     for name in ("fig5", "fig6", "fig7"):
-        yield _figure(name, _crossed(["text"], DRAWN, _asked(name)))
+        yield _figure(name, _crossed(["text"], FIGURE_HEADS, _axes(name)))
     code = _crossed(["code"], [head for head in HEADS if head != "FEAWAD"], {"contamination": (0.0, "natural")})
     yield _figure("fig8", [*_crossed(["text"], HEADS, {"contamination": (0.0, "natural")}), *code])
-    yield _figure("fig9", _crossed(["text"], DRAWN, _asked("fig9")))
+    yield _figure("fig9", _crossed(["text"], FIGURE_HEADS, _axes("fig9")))
     yield Experiment(
         "learning-rate",
         "The learning rate that is 1e-4",
@@ -191,7 +201,7 @@ def files_at_hand() -> list[str]:
 
 def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEEDS) -> list[PlannedRun]:
     """Return all runs of an experiment on these data sets, file by file; files of no family are left out."""
-    found = []
+    runs = []
     for name in files:
         if family_of(name) not in experiment.families:
             continue
@@ -199,5 +209,5 @@ def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEED
             if variant.takes(name):
                 for seed in range(seeds):
                     config = make_config(dataset=name, seed=seed, **variant.settings)
-                    found.append(PlannedRun(variant, config, run_key(config), run_key(config, "cuda")))
-    return found
+                    runs.append(PlannedRun(variant, config, run_key(config), run_key(config, "cuda")))
+    return runs

@@ -1,4 +1,4 @@
-"""The data sets that the paper's tables average over, and which of ADBench's files each is made of."""
+"""Data sets of the paper's tables, each a family of ADBench files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ __all__ = ["FAMILIES", "PAPER_FAMILIES", "Family", "family_of", "files_of"]
 
 @dataclass(frozen=True)
 class Family:
-    """A data set as a table's column: one of the paper's ten, or ADBench's classical files, which it leaves out."""
+    """A data set as a table column: one of the paper's ten, or the classical files of ADBench, which the paper omits.
+
+    Attributes
+    ----------
+    name : str
+        Heading of the column; file names begin with it.
+    folder : str
+        Folder of the files in ADBench.
+    in_paper : bool
+        True if it is one of the paper's ten; False takes all files of the folder.
+    """
 
     name: str
     folder: str
@@ -33,7 +43,7 @@ PAPER_FAMILIES = tuple(name for name, family in FAMILIES.items() if family.in_pa
 
 @cache
 def files_of(family: str) -> tuple[str, ...]:
-    """The names of all data sets of a family, at hand or not."""
+    """Return the names of all data sets of a family, on this machine or not."""
     folder, in_paper = FAMILIES[family].folder, FAMILIES[family].in_paper
     return tuple(
         name
@@ -44,5 +54,5 @@ def files_of(family: str) -> tuple[str, ...]:
 
 @cache
 def family_of(name: str) -> str | None:
-    """The family of a data set; None where no table has a place for it."""
+    """Return the family of a data set; None if it is in no table."""
     return next((family for family in FAMILIES if name in files_of(family)), None)

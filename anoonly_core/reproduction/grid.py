@@ -1,4 +1,4 @@
-"""A printed table: titled columns and rows of text or numbers, as CSV, Markdown and LaTeX."""
+"""A printable table of text and numbers, with export as CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ GridValue = str | float | int | None
 
 @dataclass(frozen=True)
 class Grid:
-    """columns: what stands over each. rows: as many entries each; None is an empty one. notes: sentences below."""
+    """A printable table.
+
+    Attributes
+    ----------
+    title : str
+        Title above the table.
+    columns : tuple of str
+        Headings.
+    rows : tuple of tuple
+        One entry per column in each row; None is an empty entry.
+    notes : tuple of str
+        Sentences below the table.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -23,7 +35,7 @@ class Grid:
 
 
 def to_csv(grid: Grid) -> str:
-    """Comma-separated, the columns' names first, numbers to three places; the notes are left out."""
+    """Format as CSV with a heading row and three decimals; title and notes are left out."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(grid.columns)
@@ -32,33 +44,34 @@ def to_csv(grid: Grid) -> str:
 
 
 def to_markdown(grid: Grid) -> str:
-    """A GitHub table with its title above and its notes below; columns of numbers to the right."""
+    """Format as a GitHub table with one decimal, title above and notes below; columns of numbers are right-aligned."""
     rows = [[_text(entry).replace("|", "\\|") for entry in row] for row in grid.rows]
     head = [name.replace("|", "\\|") for name in grid.columns]
-    widths = [max(3, *(len(row[place]) for row in [head, *rows])) for place in range(len(head))]
-    left = [_is_words([row[place] for row in grid.rows]) for place in range(len(head))]
+    widths = [max(3, *(len(row[column]) for row in [head, *rows])) for column in range(len(head))]
+    left = [_has_words([row[column] for row in grid.rows]) for column in range(len(head))]
 
     def line(row: list[str]) -> str:
         cells = [
-            own.ljust(width) if words else own.rjust(width) for own, width, words in zip(row, widths, left, strict=True)
+            text.ljust(width) if is_left else text.rjust(width)
+            for text, width, is_left in zip(row, widths, left, strict=True)
         ]
         return f"| {' | '.join(cells)} |"
 
-    rule = ["-" * width if words else "-" * (width - 1) + ":" for width, words in zip(widths, left, strict=True)]
+    rule = ["-" * width if is_left else "-" * (width - 1) + ":" for width, is_left in zip(widths, left, strict=True)]
     notes = [f"\n{note}" for note in grid.notes]
     return "\n".join([f"**{grid.title}**", "", line(head), line(rule), *map(line, rows), *notes, ""])
 
 
 def to_latex(grid: Grid) -> str:
-    """A floating table for the package booktabs, the notes in its caption."""
-    left = [_is_words([row[place] for row in grid.rows]) for place in range(len(grid.columns))]
+    """Format as a floating LaTeX table for the package booktabs, with the notes in the caption."""
+    left = [_has_words([row[column] for row in grid.rows]) for column in range(len(grid.columns))]
     body = [" & ".join(_escaped(_text(entry)) for entry in row) + r" \\" for row in grid.rows]
     caption = _escaped(" ".join([f"{grid.title}.", *grid.notes]))
     return "\n".join(
         [
             r"\begin{table}",
             rf"\caption{{{caption}}}",
-            rf"\begin{{tabular}}{{{''.join('l' if words else 'r' for words in left)}}}",
+            rf"\begin{{tabular}}{{{''.join('l' if is_left else 'r' for is_left in left)}}}",
             r"\toprule",
             " & ".join(map(_escaped, grid.columns)) + r" \\",
             r"\midrule",
@@ -80,7 +93,8 @@ def _text(entry: GridValue, digits: int = 1) -> str:
     return f"{entry:.{digits}f}" if isinstance(entry, float) else str(entry)
 
 
-def _is_words(entries: list[GridValue]) -> bool:
+def _has_words(entries: list[GridValue]) -> bool:
+    """Tell whether an entry begins with a letter."""
     return any(isinstance(entry, str) and re.match(r"[^\W\d]", entry) for entry in entries)
 
 

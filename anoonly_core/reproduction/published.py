@@ -1,7 +1,7 @@
-"""What was published, as figures: the paper's tables, its README's averages, and its code as it runs.
+"""Published figures: the tables of the paper, the averages in its README, and runs of its code.
 
-The paper (arXiv 2305.18798), Tables 1 to 4; the README of github.com/cool-xuan/AnoOnly; and that
-code run, file by file, under its own splits and seeds. All in assets/published, AUCs in percent here.
+Sources: Tables 1 to 4 of arXiv 2305.18798, the README of github.com/cool-xuan/AnoOnly, and runs of that code, file by
+file, with its splits and seeds. All lie in assets/published; metrics are in percent here.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = [
 ]
 
 PUBLISHED = ASSETS / "published"
-AVERAGE = "average"  # the paper's word for the mean over its ten data sets
+AVERAGE = "average"  # the paper's name of the mean over its ten data sets
 
-# The published code's column -> what we call it. Its AUCPR of the normal rows has the sign that Table 4 has.
+# Column of official_runs.csv -> our metric. The last one has the sign that Table 4 uses.
 _METRICS = {
     "aucroc": "aucroc",
     "aucpr": "aucpr_anomaly",
@@ -38,7 +38,7 @@ _METRICS = {
 
 @cache
 def paper_tables() -> dict[tuple[str, str, str], float]:
-    """Tables 1, 3 and 4: (metric, system, family or AVERAGE) -> percent."""
+    """Return Tables 1, 3 and 4: (metric, system, family or AVERAGE) -> percent."""
     return {
         (row["metric"], _system(row["method"], row["anomaly_only"]), row["dataset"]): float(row["percent"])
         for row in _rows("paper_tables.csv")
@@ -47,7 +47,7 @@ def paper_tables() -> dict[tuple[str, str, str], float]:
 
 @cache
 def paper_norms() -> dict[tuple[str, str], float]:
-    """Table 2: (system, norm) -> AUCROC in percent, over all ten data sets; the text has no baseline with bn_loss."""
+    """Return Table 2: (system, norm) -> AUCROC in percent over all ten data sets; empty cells are left out."""
     columns = {"deepsad_aucroc_percent": "DeepSAD", "deepsad_anoonly_aucroc_percent": "DeepSAD + AnoOnly"}
     return {
         (system, row["norm"]): float(row[column])
@@ -59,7 +59,7 @@ def paper_norms() -> dict[tuple[str, str], float]:
 
 @cache
 def readme() -> dict[str, float]:
-    """The README's table: system -> AUCROC in percent, over all ten data sets."""
+    """Return the table of the README: system -> AUCROC in percent over all ten data sets."""
     columns = {"0": "aucroc_percent", "1": "aucroc_anoonly_percent"}
     return {
         _system(row["method"], anomaly_only): float(row[column])
@@ -70,7 +70,13 @@ def readme() -> dict[str, float]:
 
 @cache
 def authors_runs() -> pd.DataFrame:
-    """The published code, run: dataset, family, system, contamination (0.0, "natural"), seed, metrics in percent."""
+    """Return one row per run of the published code.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns dataset, family, system, contamination (0.0 or "natural"), seed, and four metrics in percent.
+    """
     table = pd.read_csv(PUBLISHED / "official_runs.csv", dtype={"anomaly_only": str})
     return pd.DataFrame(
         {
@@ -79,18 +85,23 @@ def authors_runs() -> pd.DataFrame:
             "system": [_system(*row) for row in zip(table["method"], table["anomaly_only"], strict=True)],
             "contamination": [0.0 if clean else "natural" for clean in table["clean"]],
             "seed": table["data_seed"],
-            **{ours: 100 * table[theirs] for theirs, ours in _METRICS.items()},
+            **{metric: 100 * table[column] for column, metric in _METRICS.items()},
         }
     )
 
 
 @cache
 def authors_splits() -> dict[tuple[str, str, str], tuple[float, float]]:
-    """Ours and theirs on the authors' own splits: (system, family, "clean" or "natural") -> AUCROC in percent.
+    """Return our AUCROC and the authors' AUCROC in percent, both on the authors' splits.
 
-    Over the two files of CIFAR10 and SVHN and the ten of MVTec-AD that official_runs.csv has. Measured once on a
-    GPU, five first weights a split, their code's settings; no command of ours makes it again, for their
-    splits are their loader's.
+    Over the files in official_runs.csv: two each of CIFAR10 and SVHN, and ten of MVTec-AD. Measured once on a GPU with
+    the settings of the authors' code and five initializations per split. No command repeats this measurement, since
+    only the authors' loader makes these splits.
+
+    Returns
+    -------
+    dict
+        (system, family, "clean" or "natural") -> (ours, theirs).
     """
     with (ASSETS / "results" / "authors_splits.csv").open(newline="", encoding="utf-8") as file:
         return {

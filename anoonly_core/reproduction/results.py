@@ -1,4 +1,4 @@
-"""Measured results: those that ship with the project, and those that this machine has trained."""
+"""Measured results: shipped with the project, or trained on this machine."""
 
 from __future__ import annotations
 
@@ -36,25 +36,33 @@ __all__ = [
 ]
 
 SHIPPED = ASSETS / "results" / "runs.csv"
-KEY_LETTERS = 16  # of a run's key, more than enough to tell so many runs apart
-DIGITS, SHARE_DIGITS = 6, 4  # of a metric and of a share: far finer than any table shows
+KEY_LETTERS = 16  # leading hexadecimal digits of a run key in the file
+DIGITS, SHARE_DIGITS = 6, 4  # decimals of a metric and of a share in the file
 COUNTS = ("test", "test_copies_of_training_part")
 COLUMNS = ("key", "device", *RunConfig.model_fields, *METRICS, *COUNTS, *BATCH_SHARES, "train_seconds")
 
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """What is known of one run.
+    """The result of one run.
 
-    metrics: rounded, so that a table made from the store is the one made from the shipped file. counts: test rows,
-    and those that are copies of rows of the training part. batches: the share of a batch's rows that are labeled
-    anomalies, and of batches without any; only of systems with batches. here: trained on this machine.
+    Attributes
+    ----------
+    metrics : mapping of str to float
+        Metrics in 0 to 1, rounded as in the shipped file, so that store and file give the same tables.
+    counts : mapping of str to int
+        Test rows, and test rows that are copies of rows of the training part.
+    batches : mapping of str to float
+        Mean share of labeled anomalies in a batch, and share of batches without any; empty for systems without
+        batches.
+    is_local : bool
+        True if it was trained on this machine.
     """
 
     metrics: Mapping[str, float]
     counts: Mapping[str, int]
     batches: Mapping[str, float]
-    here: bool
+    is_local: bool
 
 
 @cache
@@ -68,52 +76,79 @@ def shipped_results(path: Path = SHIPPED) -> dict[str, MeasuredRun]:
                 metrics={name: float(row[name]) for name in METRICS},
                 counts={name: int(row[name]) for name in COUNTS},
                 batches={name: float(row[name]) for name in BATCH_SHARES if row[name]},
-                here=False,
+                is_local=False,
             )
             for row in csv.DictReader(file)
         }
 
 
 def find_results(planned: Iterable[PlannedRun], store: Store | None, path: Path = SHIPPED) -> dict[str, MeasuredRun]:
-    """What is known of these runs, by key: what this machine has trained comes before what ships.
+    """Return the results of these runs by key; a stored result overrides a shipped one.
 
-    A result of an earlier version of the code or of its file has another key, and counts as absent.
+    A result of another version of the code or of its data file has another key, so it is not found.
+
+    Parameters
+    ----------
+    planned : iterable of PlannedRun
+        Runs to look up, by their key for the CPU and by that for a GPU.
+    store : Store or None
+        Local results; None looks up shipped ones only.
+    path : Path
+        File of shipped results.
+
+    Returns
+    -------
+    dict of str to MeasuredRun
+        By the key for the CPU; runs without a result are absent.
     """
     runs = list(planned)
-    known = shipped_results(path)
-    found = {}
-    for run in runs if known else ():
-        own = known.get(run.key[:KEY_LETTERS]) or known.get(run.on_gpu[:KEY_LETTERS])
-        if own is not None:
-            found[run.key] = own
-    return found | (results_in_store(runs, store) if store is not None else {})
+    in_file = shipped_results(path)
+    shipped = {}
+    for run in runs if in_file else ():
+        result = in_file.get(run.key[:KEY_LETTERS]) or in_file.get(run.gpu_key[:KEY_LETTERS])
+        if result is not None:
+            shipped[run.key] = result
+    return shipped | (results_in_store(runs, store) if store is not None else {})
 
 
 def results_in_store(planned: Sequence[PlannedRun], store: Store) -> dict[str, MeasuredRun]:
-    """Return the stored results of these runs by key."""
-    on_gpu = {run.on_gpu: run.key for run in planned}
-    kept = store.runs(store.keys().intersection({*on_gpu, *on_gpu.values()}))
-    gpus = {on_gpu[key]: _of(run) for key, run in kept.items() if key in on_gpu}
-    return gpus | {key: _of(run) for key, run in kept.items() if key not in on_gpu}
+    """Return the stored results of these runs by their key for the CPU; CPU results override those of a GPU."""
+    cpu_keys = {run.gpu_key: run.key for run in planned}
+    stored = store.runs(store.keys().intersection({*cpu_keys, *cpu_keys.values()}))
+    from_gpu = {cpu_keys[key]: _measured_run(run) for key, run in stored.items() if key in cpu_keys}
+    return from_gpu | {key: _measured_run(run) for key, run in stored.items() if key not in cpu_keys}
 
 
-def _of(run: RunSummary) -> MeasuredRun:
+def _measured_run(run: RunSummary) -> MeasuredRun:
     metrics = {name: round(run.metrics[name], DIGITS) for name in METRICS}
     counts = {name: run.counts[name] for name in COUNTS}
     batches = {name: round(share, SHARE_DIGITS) for name, share in run.batches.items()}
-    return MeasuredRun(metrics, counts, batches, here=True)
+    return MeasuredRun(metrics, counts, batches, is_local=True)
 
 
-def runs_frame(planned: Iterable[PlannedRun], found: Mapping[str, MeasuredRun]) -> pd.DataFrame:
-    """One row for each run of which there is a result: where its cell stands, data set, family, seed, metrics in %."""
+def runs_frame(planned: Iterable[PlannedRun], results: Mapping[str, MeasuredRun]) -> pd.DataFrame:
+    """Make a table with one row per run that has a result.
+
+    Parameters
+    ----------
+    planned : iterable of PlannedRun
+        The runs, in the order of the rows.
+    results : mapping of str to MeasuredRun
+        Results by key; see find_results.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of Variant.at, dataset, family, seed, all METRICS in percent, the counts, the shares of batches,
+        is_local and key; without columns if there is no result.
+    """
     rows: list[dict[str, Any]] = []
     for run in planned:
-        if (own := found.get(run.key)) is not None:
-            about = {"dataset": run.config.dataset, "family": family_of(run.config.dataset), "seed": run.config.seed}
-            percent = {name: 100 * value for name, value in own.metrics.items()}
-            rows.append(
-                {**run.variant.at, **about, **percent, **own.counts, **own.batches, "here": own.here, "key": run.key}
-            )
+        if (result := results.get(run.key)) is not None:
+            labels = {"dataset": run.config.dataset, "family": family_of(run.config.dataset), "seed": run.config.seed}
+            percent = {name: 100 * value for name, value in result.metrics.items()}
+            rest = {**result.counts, **result.batches, "is_local": result.is_local, "key": run.key}
+            rows.append({**run.variant.at, **labels, **percent, **rest})
     return pd.DataFrame(rows)
 
 
@@ -127,23 +162,41 @@ def shipped_datasets(path: Path = SHIPPED) -> list[str]:
 
 
 def write_results(planned: Iterable[PlannedRun], store: Store, path: Path) -> int:
-    """Write what the store has of these runs as the file that ships; how many runs stand in it then.
+    """Update a file of shipped results from the store.
 
-    Of each: the first letters of its key, its settings, its metrics, its test rows, how its batches were made up, what
-    it took. What the store lacks stays as the file has it, unless no experiment asks for it any more, as after a
-    change of the code. Raises InvalidConfig where the file cannot be read or written.
+    Rows of runs that the store lacks are kept, unless no experiment plans them any more, as after a change of the
+    code.
+
+    Parameters
+    ----------
+    planned : iterable of PlannedRun
+        Runs to write.
+    store : Store
+        Their results.
+    path : Path
+        A CSV file with the columns COLUMNS; it is created if absent.
+
+    Returns
+    -------
+    int
+        Number of runs in the file.
+
+    Raises
+    ------
+    InvalidConfig
+        The file cannot be read or written.
     """
     runs = {run.key: run for run in planned}
     datasets = {run.config.dataset for run in runs.values()}
     seeds = max((run.config.seed + 1 for run in runs.values()), default=SEEDS)
-    asked = [run for own in EXPERIMENTS.values() for run in planned_runs(own, datasets, max(seeds, SEEDS))]
-    wanted = {key[:KEY_LETTERS] for run in asked for key in (run.key, run.on_gpu)}
-    dataset, place = COLUMNS.index("dataset"), slice(COLUMNS.index("dataset"), COLUMNS.index("aucroc"))
-    rows = {tuple(row[place]): row for row in read_rows(path) if row[dataset] not in datasets or row[0] in wanted}
+    current = [run for each in EXPERIMENTS.values() for run in planned_runs(each, datasets, max(seeds, SEEDS))]
+    wanted = {key[:KEY_LETTERS] for run in current for key in (run.key, run.gpu_key)}
+    dataset, config = COLUMNS.index("dataset"), slice(COLUMNS.index("dataset"), COLUMNS.index("aucroc"))
+    rows = {tuple(row[config]): row for row in read_rows(path) if row[dataset] not in datasets or row[0] in wanted}
     for run in runs.values():
-        if (result := store.get(run.key) or store.get(run.on_gpu)) is not None:
+        if (result := store.get(run.key) or store.get(run.gpu_key)) is not None:
             row = _row(result)
-            rows[tuple(row[place])] = row
+            rows[tuple(row[config])] = row
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -156,7 +209,13 @@ def write_results(planned: Iterable[PlannedRun], store: Store, path: Path) -> in
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """The rows of a file of results; none where it is absent. Raises InvalidConfig where it is something else."""
+    """Return the rows of a file of results without the heading; [] if it is absent or empty.
+
+    Raises
+    ------
+    InvalidConfig
+        The file cannot be read, or is no file of results.
+    """
     try:
         if not path.exists() or not path.stat().st_size:
             return []
@@ -165,7 +224,7 @@ def read_rows(path: Path) -> list[list[str]]:
     except (OSError, ValueError, csv.Error) as error:
         raise InvalidConfig(f"{str(path)!r} cannot be read as a file of results ({error}).") from error
     if tuple(names) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
-        raise InvalidConfig(f"{str(path)!r} is not a file of results: give --results another one.")
+        raise InvalidConfig(f"{str(path)!r} is not a file of results. Choose another file for --results.")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""What AnoOnly changes, paired by file and seed, and how sure that is."""
+"""Gains of AnoOnly over its baselines, paired by file and seed, with intervals and tests."""
 
 from __future__ import annotations
 
@@ -21,12 +21,26 @@ __all__ = ["Gain", "gain", "gains", "gains_grid"]
 
 @dataclass(frozen=True)
 class Gain:
-    """AnoOnly less its baseline, in points of a percent.
+    """AnoOnly minus its baseline, in points of a percent.
 
-    mean: over seeds, files and families, each family counting once. margin: half of its 95 % interval over the seeds
-    (Student's t), None with one seed. files, of: on how many files of how many it stands. p_pairs, p_files:
-    Wilcoxon's signed-rank test, two-sided, over all pairs of file and seed, and over the files' means; None where
-    nothing can be tested. Pairs of a file share most of their rows: p_pairs is too sure.
+    Attributes
+    ----------
+    head : str
+        The baseline.
+    scope : str
+        A family, or ALL.
+    mean : float
+        Mean over seeds, files and families; families have equal weight.
+    margin : float or None
+        Half-width of the 95 % interval over seeds (Student's t); None with one seed.
+    pairs, files, total_files : int
+        Pairs of file and seed, files measured, and files of the families.
+    better : int
+        Pairs in which AnoOnly is better.
+    p_pairs, p_files : float or None
+        Two-sided p of Wilcoxon's signed-rank test over all pairs, and over the means of the files.
+        None with fewer than two values, or without any difference. Pairs of one file share most of their rows, so
+        `p_pairs` is too small.
     """
 
     head: str
@@ -35,40 +49,56 @@ class Gain:
     margin: float | None
     pairs: int
     files: int
-    of: int
+    total_files: int
     better: int
     p_pairs: float | None
     p_files: float | None
 
     @property
     def where(self) -> str:
-        """The place with its files: "SVHN (2 of 10 files)"."""
-        return f"{self.scope} ({self.files} of {self.of} files)"
+        """The scope with its files, such as "SVHN (2 of 10 files)"."""
+        return f"{self.scope} ({self.files} of {self.total_files} files)"
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval over the seeds leaves zero out."""
+        """True if the interval over seeds excludes zero."""
         return self.margin is not None and abs(self.mean) > self.margin
 
     def text(self) -> str:
-        """ "+5.1 ± 1.3"."""
+        """Format mean and margin, such as "+5.1 ± 1.3"."""
         return signed(self.mean) + ("" if self.margin is None else f" ± {self.margin:.1f}")
 
 
 def gain(runs: pd.DataFrame, head: str, metric: str, families: Sequence[str], scope: str) -> Gain | None:
-    """What AnoOnly changes for a head on these families; None where there is no pair in each of them.
+    """Compute the gain of AnoOnly for one head, paired by file and seed.
 
-    runs: of one reading, otherwise alike.
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        Runs that differ in system, data set and seed only; see results.runs_frame.
+    head : str
+        The baseline.
+    metric : str
+        A column of `runs`, in percent.
+    families : sequence of str
+        Families to average over.
+    scope : str
+        Name of these families.
+
+    Returns
+    -------
+    Gain or None
+        None unless each family has at least one pair.
     """
-    own = runs[runs["family"].isin(families)]
-    found = paired_differences(
-        *(values_by_file(own[own["system"] == system], metric) for system in (head, f"{head}{ANOONLY}"))
+    of_families = runs[runs["family"].isin(families)]
+    differences = paired_differences(
+        *(values_by_file(of_families[of_families["system"] == system], metric) for system in (head, f"{head}{ANOONLY}"))
     )
-    if not found or len({family for family, _ in found}) < len(families):
+    if not differences or len({family for family, _ in differences}) < len(families):
         return None
-    over_seeds = means_by_seed(found)
-    pairs = np.array([value for one in found.values() for value in one.values()])
-    files = np.array([np.mean(list(one.values())) for one in found.values()])
+    over_seeds = means_by_seed(differences)
+    pairs = np.array([value for by_seed in differences.values() for value in by_seed.values()])
+    files = np.array([np.mean(list(by_seed.values())) for by_seed in differences.values()])
     return Gain(
         head=head,
         scope=scope,
@@ -76,7 +106,7 @@ def gain(runs: pd.DataFrame, head: str, metric: str, families: Sequence[str], sc
         margin=margin_of_error(over_seeds),
         pairs=len(pairs),
         files=len(files),
-        of=sum(len(files_of(family)) for family in families),
+        total_files=sum(len(files_of(family)) for family in families),
         better=int((pairs > 0).sum()),
         p_pairs=_wilcoxon(pairs),
         p_files=_wilcoxon(files),
@@ -89,47 +119,58 @@ def _wilcoxon(differences: np.ndarray) -> float | None:
     return float(stats.wilcoxon(differences).pvalue)
 
 
-def gains(frame: pd.DataFrame, reading: str, metric: str) -> list[Gain]:
-    """What AnoOnly changes for each head, on each family and on the paper's families that are at hand together."""
-    runs = frame[frame["reading"] == reading] if len(frame) else frame
-    found = []
+def gains(frame: pd.DataFrame, source: str, metric: str) -> list[Gain]:
+    """Compute the gain for each head on each family, and on all paper families that have runs.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Runs of an experiment; see Evidence.frame.
+    source : str
+        A key of SOURCES: "text" or "code".
+    metric : str
+        A name of METRIC_LABELS.
+    """
+    runs = frame[frame["source"] == source] if len(frame) else frame
+    results = []
     for head in HEADS:
-        own = runs[runs["baseline"] == head] if len(runs) else runs
-        families = [family for family in FAMILIES if len(own) and (own["family"] == family).any()]
+        of_head = runs[runs["baseline"] == head] if len(runs) else runs
+        families = [family for family in FAMILIES if len(of_head) and (of_head["family"] == family).any()]
         in_paper = [family for family in families if family in PAPER_FAMILIES]
         scopes = [*((family, [family]) for family in families), *([(ALL, in_paper)] if len(in_paper) > 1 else [])]
-        found += [one for scope, where in scopes if (one := gain(own, head, metric, where, scope)) is not None]
-    return found
+        computed = (gain(of_head, head, metric, of_scope, scope) for scope, of_scope in scopes)
+        results += [each for each in computed if each is not None]
+    return results
 
 
-def gains_grid(found: Sequence[Gain], metric: str) -> Grid:
-    """The gains as a table: one row a head and place."""
+def gains_grid(results: Sequence[Gain], metric: str) -> Grid:
+    """Lay out gains as a table with one row per head and scope."""
     rows = tuple(
         (
-            f"{one.head}{ANOONLY}",
-            one.scope,
-            one.text(),
-            f"{one.better} of {one.pairs}",
-            _p(one.p_pairs),
-            f"{one.files} of {one.of}",
-            _p(one.p_files),
+            f"{each.head}{ANOONLY}",
+            each.scope,
+            each.text(),
+            f"{each.better} of {each.pairs}",
+            _p_text(each.p_pairs),
+            f"{each.files} of {each.total_files}",
+            _p_text(each.p_files),
         )
-        for one in found
+        for each in results
     )
     return Grid(
-        f"What AnoOnly changes, {METRIC_LABELS[metric]} in points",
+        f"Gain of AnoOnly, {METRIC_LABELS[metric]} in points",
         ("system", "where", "gain ± 95 %", "better", "p, files × seeds", "files", "p, files"),
         rows,
         (
-            "Paired by file and seed. The interval is over the seeds. p: Wilcoxon's signed-rank test; pairs of one "
-            "file share most of their rows, so that p over files × seeds is too sure, p over files the careful one.",
-            f"These are {len(found)} tests: one in twenty falls below 0.05 by chance. Of 5 pairs p cannot fall "
+            "Paired by file and seed. The interval is over the seeds. p is that of Wilcoxon's signed-rank test. Pairs "
+            "of one file share most of their rows, so p over files × seeds is too small; p over files is cautious.",
+            f"These are {len(results)} tests: one in twenty falls below 0.05 by chance. Of 5 pairs p cannot fall "
             "below 0.06, of 10 below 0.002.",
         ),
     )
 
 
-def _p(value: float | None) -> str | None:
+def _p_text(value: float | None) -> str | None:
     if value is None:
         return None
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"

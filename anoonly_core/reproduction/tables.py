@@ -11,7 +11,7 @@ import pandas as pd
 
 from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.reproduction.cells import REFERENCES, Cell, make_cell, signed
-from anoonly_core.reproduction.experiments import EXPERIMENTS, HEADS, READINGS
+from anoonly_core.reproduction.experiments import EXPERIMENTS, HEADS, SOURCES
 from anoonly_core.reproduction.families import FAMILIES, PAPER_FAMILIES
 from anoonly_core.reproduction.grid import Grid
 
@@ -27,7 +27,7 @@ __all__ = [
     "value_label",
 ]
 
-ALL = "mean of these"  # over the paper's data sets that are at hand, each counting once
+ALL = "mean of these"  # scope of all paper families with runs, with equal weight
 
 
 @dataclass(frozen=True)
@@ -80,37 +80,51 @@ VALUE_LABELS: Mapping[tuple[str, Any], str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Table:
-    """Cells by (row, column); scope: the family that they cover, ALL, or "" if families are columns."""
+    """A table of cells of one experiment.
+
+    Attributes
+    ----------
+    name, title, metric : str
+        Experiment with its title, and a key of METRIC_LABELS.
+    source : str
+        A key of SOURCES: "text" or "code".
+    scope : str
+        The family that the cells cover, ALL, or "" if families are columns.
+    rows, columns : tuple of str
+        Headings.
+    cells : mapping
+        Cells by (row, column); those without results are absent.
+    """
 
     name: str
     title: str
     metric: str
-    reading: str
+    source: str
     scope: str
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: Mapping[tuple[str, str], Cell]
 
     def cell_text(self, row: str, column: str) -> str:
-        """ "73.8 ± 1.1", with its files where they are fewer than its column's."""
+        """Format a cell, such as "73.8 ± 1.1"; the number of files follows if the column has cells with more."""
         cell = self.cells[row, column]
         fewer = len(cell.files) < self._most_files(column)
         return cell.text() + (f" [{len(cell.files)} file{'s' * (len(cell.files) > 1)}]" if fewer else "")
 
     def _most_files(self, column: str) -> int:
-        return max(len(own.files) for (_, at), own in self.cells.items() if at == column)
+        return max(len(cell.files) for (_, heading), cell in self.cells.items() if heading == column)
 
     def files_words(self, column: str) -> str:
-        """On how many files a column stands, such as "2 of 10 files"."""
-        of = next(own.of for (_, at), own in self.cells.items() if at == column)
-        return f"{self._most_files(column)} of {of} files"
+        """Return the number of files behind a column, such as "2 of 10 files"."""
+        total = next(cell.total_files for (_, heading), cell in self.cells.items() if heading == column)
+        return f"{self._most_files(column)} of {total} files"
 
     def heading(self, column: str) -> str:
         """Return the heading of a column."""
         return column if self.scope else f"{column} ({self.files_words(column).removesuffix(' files')})"
 
     def grid(self, reference: str = "paper") -> Grid:
-        """The table as text: ours, and the difference to one of REFERENCES where that has a figure."""
+        """Return the table as text, with differences to the figures of one of REFERENCES."""
         rows = []
         for row in self.rows:
             texts: list[str | None] = [row]
@@ -119,16 +133,16 @@ class Table:
                 texts.append(None if cell is None else self.cell_text(row, column) + _difference(cell, reference))
             rows.append(tuple(texts))
         note = "Mean ± standard deviation over seeds of the mean over files"
-        note += "" if self.scope else ", of which a data set's name says how many of all are at hand"
+        note += "" if self.scope else "; brackets after a data set give the files on this machine, of all its files"
         if any(cell.published(reference) is not None for cell in self.cells.values()):
-            note += f"; in brackets the difference to {REFERENCES[reference]}"
+            note += f"; brackets after a value give the difference to {REFERENCES[reference]}"
         return Grid(self.caption, ("", *map(self.heading, self.columns)), tuple(rows), (f"{note}.",))
 
     @property
     def caption(self) -> str:
-        """What the table shows, where, and in which reading."""
+        """Title, metric, scope and source of the table."""
         where = f", {self.scope} ({self.files_words(self.columns[0])})" if self.scope else ""
-        return f"{self.title}; {METRIC_LABELS[self.metric]} in %{where}, {READINGS[self.reading]}"
+        return f"{self.title}; {METRIC_LABELS[self.metric]} in %{where}, {SOURCES[self.source]}"
 
     def cells_grid(self) -> Grid:
         """Return one row per cell: mean, deviation, number of seeds and files, published figures, data sets."""
@@ -136,7 +150,7 @@ class Table:
         rows = tuple(
             (
                 *(row, column, cell.mean, cell.spread),
-                *(len(cell.values), len(cell.files), cell.of),
+                *(len(cell.values), len(cell.files), cell.total_files),
                 *(cell.published(reference) for reference in REFERENCES),
                 " ".join(cell.files),
             )
@@ -158,44 +172,62 @@ def scopes_of(name: str, frame: pd.DataFrame) -> list[str]:
     return [ALL, *at_hand] if len(at_hand) > 1 else at_hand
 
 
-def make_table(name: str, frame: pd.DataFrame, reading: str, scope: str = "", metric: str | None = None) -> Table:
-    """Make the table of an experiment in one reading ("text" or "code"); scope: one of scopes_of, or ""."""
+def make_table(name: str, frame: pd.DataFrame, source: str, scope: str = "", metric: str | None = None) -> Table:
+    """Make the table of an experiment.
+
+    Parameters
+    ----------
+    name : str
+        A key of LAYOUTS.
+    frame : pandas.DataFrame
+        The runs; see Evidence.frame.
+    source : str
+        A key of SOURCES: "text" or "code".
+    scope : str
+        One of scopes_of, or "" if families are columns.
+    metric : str, optional
+        A key of METRIC_LABELS; that of the layout if not given.
+
+    Returns
+    -------
+    Table
+        Without cells if there are no runs.
+    """
     layout = LAYOUTS[name]
     metric = metric or layout.metric
-    own = frame[frame["reading"] == reading] if len(frame) else frame
-    rows = list(dict.fromkeys(own[layout.rows])) if len(own) else []
+    runs = frame[frame["source"] == source] if len(frame) else frame
+    rows = list(dict.fromkeys(runs[layout.rows])) if len(runs) else []
     cells: dict[tuple[str, str], Cell] = {}
     if layout.columns == "family":
         rows = _systems_first(rows)
-        families = [family for family in FAMILIES if (own["family"] == family).any()] if len(own) else []
+        families = [family for family in FAMILIES if (runs["family"] == family).any()] if len(runs) else []
         in_paper = [family for family in families if family in PAPER_FAMILIES]
-        columns = [*in_paper, *([ALL] if len(in_paper) > 1 else []), *(own for own in families if own not in in_paper)]
-        by_row = dict(tuple(own.groupby("system", sort=False))) if len(own) else {}
+        others = [family for family in families if family not in in_paper]
+        columns = [*in_paper, *([ALL] if len(in_paper) > 1 else []), *others]
+        by_row = dict(tuple(runs.groupby("system", sort=False))) if len(runs) else {}
         for column in columns:
             for row in rows:
-                where = by_row[row]
-                if (cell := make_cell(where, metric, in_paper if column == ALL else [column])) is not None:
+                if (cell := make_cell(by_row[row], metric, in_paper if column == ALL else [column])) is not None:
                     cells[row, column] = cell
     else:
-        at_hand = [family for family in PAPER_FAMILIES if len(own) and (own["family"] == family).any()]
+        at_hand = [family for family in PAPER_FAMILIES if len(runs) and (runs["family"] == family).any()]
         families = at_hand if scope == ALL else [scope]
-        columns = list(dict.fromkeys(own[layout.columns])) if len(own) else []
-        if layout.columns == "batch_size":  # the smallest are trained on the small sets alone, which come last
+        columns = list(dict.fromkeys(runs[layout.columns])) if len(runs) else []
+        if layout.columns == "batch_size":  # batches of 1 and 2 are trained on the last families only
             columns.sort()
-        grouped = dict(tuple(own.groupby([layout.rows, layout.columns], sort=False))) if len(own) else {}
+        grouped = dict(tuple(runs.groupby([layout.rows, layout.columns], sort=False))) if len(runs) else {}
         for row in rows:
             for column in columns:
-                if (here := grouped.get((row, column))) is None:
+                if (of_cell := grouped.get((row, column))) is None:
                     continue
-                if (cell := make_cell(here, metric, families, at_hand)) is not None:
+                if (cell := make_cell(of_cell, metric, families, at_hand)) is not None:
                     cells[value_label(layout.rows, row), value_label(layout.columns, column)] = cell
-    found = (
-        tuple(dict.fromkeys(row for row, _ in cells)),
-        tuple(dict.fromkeys(value_label(layout.columns, column) for column in columns)),
-    )
-    kept = tuple(column for column in found[1] if any((row, column) in cells for row in found[0]))
+    row_labels = tuple(dict.fromkeys(row for row, _ in cells))
+    filled = {column for _, column in cells}
+    labels = dict.fromkeys(value_label(layout.columns, column) for column in columns)
+    column_labels = tuple(label for label in labels if label in filled)
     title = EXPERIMENTS[name].title
-    return Table(name, title, metric, reading, scope, found[0], kept, MappingProxyType(cells))
+    return Table(name, title, metric, source, scope, row_labels, column_labels, MappingProxyType(cells))
 
 
 def value_label(field: str, value: Any) -> str:
@@ -206,6 +238,6 @@ def value_label(field: str, value: Any) -> str:
 
 
 def _systems_first(names: Sequence[str]) -> list[str]:
-    """In the order of the paper's tables: comparators, then each head with AnoOnly behind it."""
-    order = [own for head in HEADS for own in (head, f"{head} + AnoOnly")]
+    """Sort systems as in the paper's tables: comparators, then each head followed by its AnoOnly."""
+    order = [system for head in HEADS for system in (head, f"{head} + AnoOnly")]
     return sorted(names, key=lambda name: order.index(name) if name in order else -1)

@@ -64,7 +64,7 @@ def server_evidence(store: Store) -> Evidence:
 def _held(evidence: Evidence, store: Store) -> frozenset[str]:
     """Return the keys of all experiments' runs that the store has."""
     planned = (run for name in EXPERIMENTS for run in evidence.planned(name))
-    return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.on_gpu)))
+    return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.gpu_key)))
 
 
 def preload_evidence(store: Store) -> None:

@@ -36,7 +36,7 @@ STUBBED = "Nothing is trained in this case."
 DEPTH = "a/b/c/d/e/f"  # so that a path of a few .. stays in the folder of the fuzzing
 # Sentences that a command says while it works, before it may still fail.
 ON_THE_WAY = re.compile(
-    r"Left out: |\d+ runs|.* runs failed: |.*: nothing of it is trained|.*: \d+ runs$|Batch statistics of fewer"
+    r"Left out: |\d+ runs|.* runs failed: |.*: no results on these data sets|.*: \d+ runs$|Batch statistics of fewer"
 )
 
 

@@ -13,5 +13,5 @@ from anoonly_core.reproduction.discrepancies.discrepancy import Discrepancy, Fin
 __all__ = ["DISCREPANCIES", "Discrepancy", "Finding"]
 
 DISCREPANCIES: Mapping[str, Discrepancy] = MappingProxyType(
-    {point.name: point for point in (*IN_THE_CODE, *IN_THE_TEXT)}
+    {discrepancy.name: discrepancy for discrepancy in (*IN_THE_CODE, *IN_THE_TEXT)}
 )

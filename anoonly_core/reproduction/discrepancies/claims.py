@@ -1,4 +1,4 @@
-"""What the text says otherwise than the runs do, each measured."""
+"""Claims of the paper that measurements contradict, each with its measured values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from anoonly_core.reproduction.discrepancies.discrepancy import (
     scopes,
 )
 from anoonly_core.reproduction.evidence import Evidence
-from anoonly_core.reproduction.experiments import ANOONLY, HEADS, READINGS
+from anoonly_core.reproduction.experiments import ANOONLY, HEADS, SOURCES
 from anoonly_core.reproduction.families import PAPER_FAMILIES, files_of
 from anoonly_core.reproduction.grid import Grid
 from anoonly_core.reproduction.published import AVERAGE, paper_norms, paper_tables, readme
@@ -36,27 +36,30 @@ __all__ = ["IN_THE_TEXT"]
 
 def _mvtec_baseline(evidence: Evidence) -> Finding | None:
     rows: Rows = []
-    found = {}
+    results = {}
     for words, name, where in (
-        ("the code as published", "table1", {"reading": "code"}),
-        ("as the text says, without the leak", "table1", {"reading": "text"}),
-        ("the code, anomalies left in the pool", "fig8", {"reading": "code", "contamination": "natural"}),
+        ("the code as published", "table1", {"source": "code"}),
+        ("as the text says, without the leak", "table1", {"source": "text"}),
+        ("the code, anomalies left in the pool", "fig8", {"source": "code", "contamination": "natural"}),
     ):
         runs = _of_head(runs_of(evidence, name, **where), "DeepSAD", "MVTec-AD")
         if (change := gain_of(runs, "DeepSAD", ["MVTec-AD"])) is not None:
             rows.append((words, means_text(runs, "DeepSAD", ["MVTec-AD"]), change.text()))
-            found[words] = (mean_of(runs, ["MVTec-AD"], system="DeepSAD"), change)
+            results[words] = (mean_of(runs, ["MVTec-AD"], system="DeepSAD"), change)
     printed = [paper_tables()["aucroc", system, "MVTec-AD"] for system in ("DeepSAD", "DeepSAD + AnoOnly")]
-    if "the code as published" not in found:
+    if "the code as published" not in results:
         return None
-    mean, change = found["the code as published"]
+    mean, change = results["the code as published"]
     sentence = (
-        f"Table 1 prints {pair_text(*printed)} for DeepSAD and DeepSAD + AnoOnly on MVTec-AD. The published code gives "
-        f"**{mean:.1f}** for the first, over {change.files} of {change.of} files; AnoOnly changes it by "
+        f"Table 1 prints {pair_text(*printed)} for DeepSAD → DeepSAD + AnoOnly on MVTec-AD. The published code gives "
+        f"**{mean:.1f}** for DeepSAD over {change.files} of {change.total_files} files; AnoOnly changes it by "
         f"{change.text()}."
     )
-    if (leak_free := found.get("as the text says, without the leak")) is not None:
-        sentence += f" Without the leak, as the text says, it is {leak_free[0]:.1f}, and AnoOnly {leak_free[1].text()}."
+    if (leak_free := results.get("as the text says, without the leak")) is not None:
+        sentence += (
+            f" As the text says, without the leak, DeepSAD gets {leak_free[0]:.1f}, and AnoOnly changes it by "
+            f"{leak_free[1].text()}."
+        )
     columns = ("", "DeepSAD → + AnoOnly", "change")
     printed_row = ("printed in Table 1", pair_text(*printed), signed(printed[1] - printed[0]))
     return Finding(sentence, Grid("AUCROC in % on MVTec-AD", columns, (printed_row, *rows)))
@@ -67,25 +70,25 @@ _NORMS = ("none", "layer", "batch_no_affine", "batch")
 
 def _first_column(evidence: Evidence) -> Finding | None:
     rows: Rows = []
-    words: dict[str, list[str]] = {"text": [], "code": []}
-    for reading, said in words.items():
-        runs = of_system(runs_of(evidence, "table2", reading=reading), "DeepSAD")
+    clauses: dict[str, list[str]] = {"text": [], "code": []}
+    for source, clauses_of_source in clauses.items():
+        runs = of_system(runs_of(evidence, "table2", source=source), "DeepSAD")
         for scope, families in scopes(runs):
             means = [mean_of(_of_norm(runs, norm), families) for norm in _NORMS]
             if np.isnan(means).any():
                 continue
-            rows.append((READINGS[reading], scope, *means))
+            rows.append((SOURCES[source], scope, *means))
             batch = _of_norm(runs, "batch")
             none, layer = (change_text(_of_norm(runs, norm), batch, families) for norm in ("none", "layer"))
-            said.append(f"{scope} {none} and {layer}")
-    if not words["text"] or not words["code"]:
+            clauses_of_source.append(f"{scope} {none} and {layer}")
+    if not clauses["text"] or not clauses["code"]:
         return None
     printed = [paper_norms()["DeepSAD", norm] for norm in _NORMS]
     rows.append(("printed in Table 2", "average of ten data sets", *printed))
     sentence = (
-        f"Table 2 has plain DeepSAD, λₙ = 1, {signed(printed[3] - printed[0])} points better with batch norm than "
-        f"without a norm, and {signed(printed[3] - printed[1])} better than with layer norm. Measured, as the text "
-        f"says and without the leak: {'; '.join(words['text'])}. As the code does it: {'; '.join(words['code'])}."
+        f"In Table 2, DeepSAD alone (λₙ = 1) with batch norm differs by {signed(printed[3] - printed[0])} points from "
+        f"no norm and by {signed(printed[3] - printed[1])} from layer norm. Measured as the text says, without the "
+        f"leak: {'; '.join(clauses['text'])}. As the code does it: {'; '.join(clauses['code'])}."
     )
     columns = ("DeepSAD, λₙ = 1", "where", *(VALUE_LABELS["norm", norm] for norm in _NORMS))
     return Finding(sentence, Grid("AUCROC in %", columns, tuple(rows)))
@@ -100,53 +103,51 @@ def _of_norm(runs: pd.DataFrame, norm: str) -> pd.DataFrame:
 
 
 def _layer(evidence: Evidence) -> Finding | None:
-    runs = runs_of(evidence, "table2", reading="text")
+    runs = runs_of(evidence, "table2", source="text")
     rows: Rows = []
     for scope, families in scopes(runs):
-        rival = of_system(_of_norm(runs, "layer"), "DeepSAD")
+        layer = of_system(_of_norm(runs, "layer"), "DeepSAD")
         anoonly = of_system(_of_norm(runs, "batch_no_affine"), "DeepSAD + AnoOnly")
         plain = of_system(_of_norm(runs, "batch_no_affine"), "DeepSAD")
-        means = [mean_of(own, families) for own in (plain, rival, anoonly)]
+        means = [mean_of(of_cell, families) for of_cell in (plain, layer, anoonly)]
         if not np.isnan(means).any():
-            rows.append((scope, *means, change_text(rival, anoonly, families)))
+            rows.append((scope, *means, change_text(layer, anoonly, families)))
     if not rows:
         return None
     sentence = (
-        "DeepSAD with its full loss, and layer norm in place of batch norm, is a simpler rival of AnoOnly's; "
-        f"Table 2 prints {paper_norms()['DeepSAD', 'layer']:.1f} for it. What AnoOnly with batch norm is "
-        f"ahead of it, in points of AUCROC: **{join_words([f'{row[0]} {row[-1]}' for row in rows])}**."
+        "DeepSAD with its full loss and layer norm is a simpler competitor of AnoOnly; Table 2 prints "
+        f"{paper_norms()['DeepSAD', 'layer']:.1f} for it. AnoOnly with batch norm differs from it, in points of "
+        f"AUCROC, by **{join_words([f'{row[0]} {row[-1]}' for row in rows])}**."
     )
     columns = (
         *("", "DeepSAD, batch norm", "DeepSAD, layer norm", "DeepSAD + AnoOnly, batch norm"),
-        "AnoOnly less layer norm ± 95 %",
+        "AnoOnly − layer norm ± 95 %",
     )
     return Finding(sentence, Grid("AUCROC in %, clean pool", columns, tuple(rows)))
 
 
 def _robust(evidence: Evidence) -> Finding | None:
     rows: Rows = []
-    words: dict[str, list[str]] = {"text": [], "code": []}
-    for reading, said in words.items():
-        clean, dirty = (runs_of(evidence, "fig8", reading=reading, contamination=pool) for pool in (0.0, "natural"))
+    clauses: dict[str, list[str]] = {"text": [], "code": []}
+    for source, clauses_of_source in clauses.items():
+        clean, dirty = (runs_of(evidence, "fig8", source=source, contamination=pool) for pool in (0.0, "natural"))
         for head in HEADS if len(clean) and len(dirty) else ():
-            families = [family for _, of in scopes(clean[clean["baseline"] == head])[-1:] for family in of]
+            families = [name for _, names in scopes(clean[clean["baseline"] == head])[-1:] for name in names]
             systems = (head, f"{head}{ANOONLY}")
-            falls = [change_text(of_system(dirty, own), of_system(clean, own), families) for own in systems]
-            if not families or NOT_MEASURED in falls:
+            costs = [change_text(of_system(dirty, system), of_system(clean, system), families) for system in systems]
+            if not families or NOT_MEASURED in costs:
                 continue
-            falls = [fall.removeprefix("+") for fall in falls]
-            rows.append(
-                (head, READINGS[reading], *(means_text(runs, head, families) for runs in (clean, dirty)), *falls)
-            )
-            said.append(f"{head} {falls[0]} alone, {falls[1]} with AnoOnly")
-    if not words["text"] or not words["code"]:
+            costs = [cost.removeprefix("+") for cost in costs]
+            rows.append((head, SOURCES[source], *(means_text(runs, head, families) for runs in (clean, dirty)), *costs))
+            clauses_of_source.append(f"{head} {costs[0]} alone, {costs[1]} with AnoOnly")
+    if not clauses["text"] or not clauses["code"]:
         return None
     sentence = (
-        "§ 4.6 calls AnoOnly natively robust to unlabeled anomalies in the pool. What they cost, in points of "
-        "AUCROC from the clean to the natural pool, as the text says and without the leak: "
-        f"{'; '.join(words['text'])}. As the code does it: {'; '.join(words['code'])}."
+        "§ 4.6 calls AnoOnly natively robust to unlabeled anomalies in the pool. Loss from the clean to the natural "
+        "pool, in points of AUCROC, as the text says, without the leak: "
+        f"{'; '.join(clauses['text'])}. As the code does it: {'; '.join(clauses['code'])}."
     )
-    columns = ("head → + AnoOnly", "", "clean pool", "anomalies left in", "cost alone", "cost with AnoOnly")
+    columns = ("head → + AnoOnly", "", "clean pool", "anomalies left in", "loss alone", "loss with AnoOnly")
     return Finding(sentence, Grid(f"AUCROC in %, {ALL}", columns, tuple(rows)))
 
 
@@ -166,61 +167,61 @@ def _share(evidence: Evidence) -> Finding | None:
     if not mvtec:
         return None
     sentence = (
-        f"§ 4.1 states 5 % anomalies. MVTec-AD's files hold **{min(mvtec):.0%} to {max(mvtec):.0%}** ({len(mvtec)} "
-        f"of {len(files_of('MVTec-AD'))} files counted). What scores without any skill get as AUCPR is that share, "
-        "so its AUCPR does not compare with the others'."
+        f"§ 4.1 states 5 % anomalies. MVTec-AD files have **{min(mvtec):.0%} to {max(mvtec):.0%}** ({len(mvtec)} of "
+        f"{len(files_of('MVTec-AD'))} files counted). Random scores get this share as AUCPR, so AUCPR on MVTec-AD "
+        "cannot be compared with that on other data sets."
     )
     columns = ("data set", "files counted", "share of anomalies")
     return Finding(sentence, Grid("Anomalies in ADBench's files", columns, tuple(rows)))
 
 
 def _readme(evidence: Evidence) -> Finding | None:
-    apart = {name: readme()[name] - paper_tables()["aucroc", name, AVERAGE] for name in readme()}
-    furthest = min(apart, key=lambda name: apart[name])
+    differences = {name: readme()[name] - paper_tables()["aucroc", name, AVERAGE] for name in readme()}
+    lowest = min(differences, key=lambda name: differences[name])
     sentence = (
-        f"Of {len(apart)} averages, {sum(abs(own) > 0.05 for own in apart.values())} differ, by "
-        f"{signed(max(apart.values()))} to {signed(min(apart.values()))} points ({furthest}). In the repository's "
-        "history an earlier README has the paper's figures."
+        f"Of {len(differences)} averages, {sum(abs(points) > 0.05 for points in differences.values())} differ, by "
+        f"{signed(max(differences.values()))} to {signed(min(differences.values()))} points ({lowest}). An earlier "
+        "README in the repository's history has the paper's figures."
     )
     return Finding(sentence, readme_grid())
 
 
 def _one_seed(evidence: Evidence) -> Finding | None:
-    runs = runs_of(evidence, "table1", reading="code")
+    runs = runs_of(evidence, "table1", source="code")
     if runs.empty:
         return None
     runs = runs[runs["baseline"].isin(HEADS)]
     rows = []
     for family in PAPER_FAMILIES:
-        own = runs[runs["family"] == family]
-        if own.empty or own["seed"].nunique() < 2:
+        of_family = runs[runs["family"] == family]
+        if of_family.empty or of_family["seed"].nunique() < 2:
             continue
-        per_file = own.groupby(["system", "dataset"])["aucroc"]
-        widest = per_file.agg(lambda values: values.max() - values.min())
-        at = widest.idxmax()
-        assert isinstance(at, tuple)
+        per_file = of_family.groupby(["system", "dataset"])["aucroc"]
+        ranges = per_file.agg(lambda values: values.max() - values.min())
+        widest = ranges.idxmax()
+        assert isinstance(widest, tuple)
         rows.append(
             (
-                scopes(own)[0][0],
+                scopes(of_family)[0][0],
                 float(per_file.std(ddof=1).mean()),
-                float(widest.mean()),
-                float(widest.max()),
-                f"{at[0]} on {at[1]}",
+                float(ranges.mean()),
+                float(ranges.max()),
+                f"{widest[0]} on {widest[1]}",
             )
         )
     if not rows:
         return None
-    found = [one for one in gains(runs, "code", "aucroc") if one.scope != ALL]
-    clear = sum(one.is_clear and one.mean > 0 for one in found)
-    worse = sum(one.is_clear and one.mean < 0 for one in found)
-    worst = max(rows, key=lambda row: row[3])
+    by_family = [gain for gain in gains(runs, "code", "aucroc") if gain.scope != ALL]
+    gained = sum(gain.is_clear and gain.mean > 0 for gain in by_family)
+    lost = sum(gain.is_clear and gain.mean < 0 for gain in by_family)
+    widest_row = max(rows, key=lambda row: row[3])
     sentence = (
-        f"One seed (42) and no spread was published. Over {evidence.seeds} seeds one file's AUCROC moves by "
-        f"{join_words([f'{row[2]:.1f} points on {row[0]}' for row in rows])} on average, at most by {worst[3]:.0f} "
-        f"({worst[4]}). Of AnoOnly's {len(found)} gains by head and data set in the code as published, "
-        f"**{clear}** are clear over the seeds, {worse} {'is a clear loss' if worse == 1 else 'are clear losses'}."
+        f"The paper has one seed (42) and no deviations. Over {evidence.seeds} seeds the AUCROC of one file varies by "
+        f"{join_words([f'{row[2]:.1f} points on {row[0]}' for row in rows])} on average, and by {widest_row[3]:.0f} at "
+        f"most ({widest_row[4]}). In the published code, of {len(by_family)} pairs of head and data set, AnoOnly "
+        f"clearly gains in **{gained}** and clearly loses in {lost}."
     )
-    columns = ("data set", "deviation over seeds", "largest less smallest", "at most", "where")
+    columns = ("data set", "deviation over seeds", "mean range", "largest range", "where")
     return Finding(sentence, Grid(f"AUCROC of one file over {evidence.seeds} seeds, in points", columns, tuple(rows)))
 
 
@@ -228,19 +229,23 @@ IN_THE_TEXT = (
     Discrepancy(
         "mvtec-baseline",
         "DeepSAD's baseline on MVTec-AD",
-        "Table 1 has it well below what the code gives.",
+        "Table 1 prints a value well below that of the code.",
         ("table1", "fig8"),
         _mvtec_baseline,
     ),
     Discrepancy(
         "norms",
         "Table 2's first column",
-        "Table 2: batch norm helps plain DeepSAD as well.",
+        "Table 2: batch norm also helps DeepSAD alone.",
         ("table2",),
         _first_column,
     ),
     Discrepancy(
-        "layer-norm", "Layer norm, a rival left out", "Table 2 sets layer norm beside no norm.", ("table2",), _layer
+        "layer-norm",
+        "Layer norm, an omitted competitor",
+        "Table 2 shows layer norm next to no norm.",
+        ("table2",),
+        _layer,
     ),
     Discrepancy(
         "robustness",

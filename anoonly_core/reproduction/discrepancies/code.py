@@ -1,4 +1,4 @@
-"""What the published code does otherwise than the text says, each with its effect, measured."""
+"""Differences between the published code and the text, each with its measured effect."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = ["IN_THE_CODE"]
 
 
 def _sign(evidence: Evidence) -> Finding | None:
-    runs = runs_of(evidence, "table4", reading="code")
+    runs = runs_of(evidence, "table4", source="code")
     where = scopes(runs)
     if not where:
         return None
     scope, at_hand = where[-1]
     rows: Rows = []
-    words, turned = [], []
+    clauses, opposite = [], []
     for head in HEADS:
         wrong, right = (gain_of(runs, head, at_hand, metric) for metric in ("aucpr_normal_published", "aucpr_normal"))
         if wrong is None or right is None:
@@ -56,17 +56,17 @@ def _sign(evidence: Evidence) -> Finding | None:
                 pair_text(*printed),
             )
         )
-        words.append(f"{head} {wrong.text()} and {right.text()}")
-        turned.append(wrong.mean * right.mean < 0)
+        clauses.append(f"{head} {wrong.text()} and {right.text()}")
+        opposite.append(wrong.mean * right.mean < 0)
     if not rows:
         return None
     sentence = (
-        "What AnoOnly changes in the AUCPR of the normal rows, in points, with the sign as published and with the "
-        f"right one, on the very same scores: {'; '.join(words)}. **The two point opposite ways for {sum(turned)} of "
-        f"{len(turned)} heads.** With the published sign better detection lowers the measure: perfectly inverted "
-        "scores would get 100 %."
+        "Gain of AnoOnly in the AUCPR of the normal rows, in points, with the published sign and with the right sign, "
+        f"on the same scores: {'; '.join(clauses)}. **The two have opposite directions for {sum(opposite)} of "
+        f"{len(opposite)} heads.** With the published sign better detection lowers the metric: perfectly inverted "
+        "scores get 100 %."
     )
-    columns = ("", "sign as published", "change", "right sign", "change", "the paper's Table 4")
+    columns = ("", "published sign", "gain", "right sign", "gain", "the paper's Table 4")
     return Finding(sentence, Grid(f"AUCPR of the normal rows in %, published code, {scope}", columns, tuple(rows)))
 
 
@@ -75,9 +75,9 @@ def _learning_rate(evidence: Evidence) -> Finding | None:
     rows: Rows = []
     words = []
     for scope, families in scopes(slow):
-        gains_here = [gain_of(runs, "DeepSAD", families) for runs in (slow, stated)]
+        gains = [gain_of(runs, "DeepSAD", families) for runs in (slow, stated)]
         rows.append(
-            (scope, *(means_text(runs, "DeepSAD", families) for runs in (slow, stated)), *map(gain_text, gains_here))
+            (scope, *(means_text(runs, "DeepSAD", families) for runs in (slow, stated)), *map(gain_text, gains))
         )
         if not is_all(families):
             words.append(
@@ -85,42 +85,41 @@ def _learning_rate(evidence: Evidence) -> Finding | None:
             )
     if stated.empty or not rows:
         return None
-    changes = [gain_of(runs, "DeepSAD", scopes(runs)[-1][1]) for runs in (slow, stated)]
+    overall = [gain_of(runs, "DeepSAD", scopes(runs)[-1][1]) for runs in (slow, stated)]
     sentence = (
-        f"DeepSAD by itself at 1e-4 and, all else as the code has it, at the stated 1e-3, AUCROC in %: "
-        f"{', '.join(words)}. AnoOnly's gain over these data sets goes from {gain_text(changes[0])} to "
-        f"{gain_text(changes[1])} points."
+        "AUCROC in % of DeepSAD alone at 1e-4 → at the stated 1e-3, with all other settings of the code: "
+        f"{', '.join(words)}. The mean gain of AnoOnly is {gain_text(overall[0])} points at 1e-4 and "
+        f"{gain_text(overall[1])} points at 1e-3."
     )
     columns = ("DeepSAD → + AnoOnly", "1e-4, as run", "1e-3, as stated", "gain at 1e-4", "gain at 1e-3")
     return Finding(sentence, Grid("AUCROC in %, published code", columns, tuple(rows)))
 
 
 def _leak(evidence: Evidence) -> Finding | None:
-    kept, free = (runs_of(evidence, "leak", protocol=protocol) for protocol in ("published", "leak_free"))
-    if kept.empty or free.empty:
+    with_copies, leak_free = (runs_of(evidence, "leak", protocol=protocol) for protocol in ("published", "leak_free"))
+    if with_copies.empty or leak_free.empty:
         return None
     rows: Rows = []
     words = []
     for head in HEADS:
         for family in SMALL_FAMILIES:
-            found = [gain_of(runs, head, [family]) for runs in (kept, free)]
-            if found[0] is None or found[1] is None:
+            gains = [gain_of(runs, head, [family]) for runs in (with_copies, leak_free)]
+            if gains[0] is None or gains[1] is None:
                 continue
-            rows.append(
-                (head, family, *(means_text(runs, head, [family]) for runs in (kept, free)), *map(gain_text, found))
-            )
+            means = [means_text(runs, head, [family]) for runs in (with_copies, leak_free)]
+            rows.append((head, family, *means, *map(gain_text, gains)))
             if family == "MVTec-AD":
-                words.append(f"{head} {gain_text(found[0])} with them and {gain_text(found[1])} without")
-    mvtec = kept[kept["family"] == "MVTec-AD"]
+                words.append(f"{head} {gain_text(gains[0])} with the copies and {gain_text(gains[1])} without")
+    mvtec = with_copies[with_copies["family"] == "MVTec-AD"]
     if not words:
         return None
     share = mvtec["test_copies_of_training_part"].sum() / mvtec["test"].sum()
     sentence = (
-        f"On MVTec-AD **{share:.0%}** of the test rows are copies of rows of the training part. What AnoOnly adds "
-        f"there, in points of AUCROC: {'; '.join(words)}."
+        f"On MVTec-AD **{share:.0%}** of the test rows are copies of rows of the training part. Gain of AnoOnly there, "
+        f"in points of AUCROC: {'; '.join(words)}."
     )
     columns = ("", "data set", "with copies in the test", "without", "gain with", "gain without")
-    return Finding(sentence, Grid("AUCROC in %, published code, DeepSAD → + AnoOnly and so on", columns, tuple(rows)))
+    return Finding(sentence, Grid("AUCROC in %, published code, head alone → + AnoOnly", columns, tuple(rows)))
 
 
 def _hinge(evidence: Evidence) -> Finding | None:
@@ -135,17 +134,16 @@ def _hinge(evidence: Evidence) -> Finding | None:
     before, after = (of_system(runs, "DevNet + AnoOnly") for runs in (without, with_it))
     change = change_text(before, after, where)
     sentence = (
-        "Without its hinge the loss on the labeled anomalies has no lower bound: at λₙ = 0 nothing stops scores from "
-        f"growing. With the hinge that the paper writes, DevNet + AnoOnly changes by **{change}** points of "
-        "AUCROC."
+        "Without the hinge, the loss on labeled anomalies has no lower bound: at λₙ = 0 scores grow without limit. "
+        f"The hinge of the paper changes DevNet + AnoOnly by **{change}** points of AUCROC."
     )
     columns = ("DevNet → + AnoOnly", "no hinge, as run", "hinge, as written")
     return Finding(sentence, Grid("AUCROC in %, published protocol", columns, tuple(rows)))
 
 
 def _feawad(evidence: Evidence) -> Finding | None:
-    code, text = (runs_of(evidence, "table1", reading=reading, baseline="FEAWAD") for reading in ("code", "text"))
-    # On larger sets the protocols differ in nothing but which rows are drawn.
+    code, text = (runs_of(evidence, "table1", source=source, baseline="FEAWAD") for source in ("code", "text"))
+    # On larger sets the two protocols differ only in the rows that they draw.
     large = [family for family in ("CIFAR10", "SVHN") if len(code) and (code["family"] == family).any()]
     if not large or text.empty:
         return None
@@ -155,11 +153,11 @@ def _feawad(evidence: Evidence) -> Finding | None:
         for system in ("FEAWAD", "FEAWAD + AnoOnly")
     ]
     sentence = (
-        "The code's reconstruction terms are the norm of a vector of norm 1, which has no gradient, its batches are "
-        "one batch of 512 rows again and again, and its baseline has batch norm too. Written as the paper writes "
-        f"it, on {join_words(large)}: FEAWAD {changes[0]}, FEAWAD + AnoOnly {changes[1]} points of AUCROC."
+        "In the code, each reconstruction term is the norm of a vector of norm 1, which has no gradient. All batches "
+        "are the same 512 rows, and the baseline also has batch norm. Change when trained as the paper says, on "
+        f"{join_words(large)}: FEAWAD {changes[0]}, FEAWAD + AnoOnly {changes[1]} points of AUCROC."
     )
-    columns = ("FEAWAD → + AnoOnly", "as run", "as written")
+    columns = ("FEAWAD → + AnoOnly", "code", "text")
     return Finding(sentence, Grid("AUCROC in %", columns, tuple(rows)))
 
 
@@ -173,66 +171,65 @@ def _tied(evidence: Evidence) -> Finding | None:
     for head in ("DevNet", "PReNet"):
         none, batch = (runs[runs["norm"] == norm] for norm in ("none", "batch"))
         plain, anoonly = head, f"{head}{ANOONLY}"
-        cells = [mean_of(own, where, system=system) for system in (plain, anoonly) for own in (none, batch)]
-        if np.isnan(cells).any():
+        means = [mean_of(runs, where, system=system) for system in (plain, anoonly) for runs in (none, batch)]
+        if np.isnan(means).any():
             continue
-        rows.append((head, *(float(cell) for cell in cells)))
+        rows.append((head, *map(float, means)))
         without, with_norm = of_system(none, plain), of_system(batch, plain)
         published = of_system(batch, anoonly)
         words.append(
-            f"{head} {change_text(without, published, where)} together, of which the norm alone is "
-            f"{change_text(without, with_norm, where)} and λₙ, at batch norm, "
-            f"{change_text(with_norm, published, where)}"
+            f"{head} {change_text(without, published, where)} in total, {change_text(without, with_norm, where)} from "
+            f"the norm and {change_text(with_norm, published, where)} from λₙ with batch norm"
         )
     if not rows:
         return None
     sentence = (
-        "The code switches batch norm on together with AnoOnly, so that its on/off comparison mixes two causes. Taken "
-        f"apart, in points of AUCROC: {'; '.join(words)}."
+        "The code adds batch norm together with AnoOnly, so its comparison mixes two causes. Measured separately, in "
+        f"points of AUCROC: {'; '.join(words)}."
     )
     columns = ("", "λₙ = 1, no norm", "λₙ = 1, batch norm", "λₙ = 0, no norm", "λₙ = 0, batch norm")
     return Finding(sentence, Grid(f"AUCROC in %, {scope}", columns, tuple(rows)))
 
 
 def _batches(evidence: Evidence) -> Finding | None:
-    runs = runs_of(evidence, "table1", reading="text")
+    runs = runs_of(evidence, "table1", source="text")
     if runs.empty or "labelled_share" not in runs:
         return None
     rows: Rows = []
     shares: dict[str, float] = {}
     for head in HEADS:
-        own = runs[(runs["system"] == f"{head}{ANOONLY}") & runs["family"].isin(PAPER_FAMILIES)]
-        if own.empty or own["labelled_share"].isna().all():
+        of_head = runs[(runs["system"] == f"{head}{ANOONLY}") & runs["family"].isin(PAPER_FAMILIES)]
+        if of_head.empty or of_head["labelled_share"].isna().all():
             continue
-        shares[head] = float(own["labelled_share"].mean())
-        rows.append((head, f"{shares[head]:.1%}", f"{float(own['batches_without_anomaly'].mean()):.0%}"))
+        shares[head] = float(of_head["labelled_share"].mean())
+        rows.append((head, f"{shares[head]:.1%}", f"{float(of_head['batches_without_anomaly'].mean()):.0%}"))
     if not shares:
         return None
     large = runs[(runs["system"] == "DeepSAD + AnoOnly") & runs["family"].isin(["CIFAR10", "SVHN"])]
     empty = ""
     if not large.empty and not large["batches_without_anomaly"].isna().all():
         share = float(large["batches_without_anomaly"].mean())
-        empty = f" On CIFAR10 and SVHN {share:.0%} of DeepSAD's batches hold none, from which AnoOnly learns nothing."
+        empty = f" On CIFAR10 and SVHN {share:.0%} of DeepSAD's batches have none, so AnoOnly learns nothing from them."
     sentence = (
-        "§ 3.3 explains batch norm's part by batches that are mostly normal rows. Labeled anomalies are, of the "
-        f"rows of a batch: {join_words([f'{share:.1%} with {head}' for head, share in shares.items()])}.{empty}"
+        "§ 3.3 explains the effect of batch norm by batches of mostly normal rows. Measured share of labeled anomalies "
+        f"in a batch: {join_words([f'{share:.1%} with {head}' for head, share in shares.items()])}.{empty}"
     )
     columns = ("with AnoOnly", "labeled anomalies in a batch", "batches without any")
-    return Finding(sentence, Grid("How batches are made up, the paper's data sets at hand", columns, tuple(rows)))
+    return Finding(sentence, Grid("Rows of a batch, over the paper's data sets with results", columns, tuple(rows)))
 
 
 IN_THE_CODE = (
     Discrepancy(
         "sign",
         "AUCPR of the normal rows has the wrong sign",
-        "Table 4 ranks the normal rows by the score itself, and reads the fall with AnoOnly as less precision on them.",
+        "Table 4 ranks normal rows by the anomaly score and takes the lower value with AnoOnly for lower precision.",
         ("table4",),
         _sign,
     ),
     Discrepancy(
         "leak",
         "Small sets leak from training into the test",
-        "The loader resamples sets under 1000 rows to 1000 with replacement, and splits them afterwards.",
+        "The loader resamples sets under 1000 rows to 1000 with replacement and splits them afterwards.",
         ("leak",),
         _leak,
     ),
@@ -259,7 +256,7 @@ IN_THE_CODE = (
     ),
     Discrepancy(
         "feawad",
-        "FEAWAD's dead terms and its one batch",
+        "FEAWAD: terms without gradient, one batch",
         "Eq. 20 and 21 have reconstruction terms, and batches are drawn at random.",
         ("table1",),
         _feawad,
@@ -267,7 +264,7 @@ IN_THE_CODE = (
     Discrepancy(
         "batches",
         "Batches that are half anomalies",
-        "§ 3.3: a batch is mostly normal rows, so that its statistics are theirs.",
+        "§ 3.3: a batch is mostly normal rows, which determine its statistics.",
         ("table1",),
         _batches,
     ),

@@ -87,13 +87,13 @@ def runs_of(evidence: Evidence, name: str, **where: object) -> pd.DataFrame:
 
 def scopes(runs: pd.DataFrame) -> list[tuple[str, list[str]]]:
     """Return (label, families) for each paper family that has runs, and for all of them together."""
-    here = [family for family in PAPER_FAMILIES if len(runs) and (runs["family"] == family).any()]
-    found = [(_with_files(family, runs, [family]), [family]) for family in here]
-    return [*found, *([(_with_files(ALL, runs, here), here)] if len(here) > 1 else [])]
+    families = [family for family in PAPER_FAMILIES if len(runs) and (runs["family"] == family).any()]
+    single = [(_with_files(family, runs, [family]), [family]) for family in families]
+    return [*single, *([(_with_files(ALL, runs, families), families)] if len(families) > 1 else [])]
 
 
 def _with_files(name: str, runs: pd.DataFrame, families: Sequence[str]) -> str:
-    """ "SVHN (2 of 10 files)"."""
+    """Format a scope with its files, such as "SVHN (2 of 10 files)"."""
     files = runs[runs["family"].isin(families)]["dataset"].nunique()
     return f"{name} ({files} of {sum(len(files_of(family)) for family in families)} files)"
 
@@ -105,14 +105,14 @@ def is_all(families: Sequence[str]) -> bool:
 
 def mean_of(runs: pd.DataFrame, families: Sequence[str], metric: str = "aucroc", system: str | None = None) -> float:
     """Return the mean over files and seeds, families with equal weight; NaN if a family has no run."""
-    own = runs[runs["family"].isin(families)] if len(runs) else runs
-    own = own[own["system"] == system] if system is not None and len(own) else own
-    if own.empty or own["family"].nunique() < len(families):
+    chosen = runs[runs["family"].isin(families)] if len(runs) else runs
+    chosen = chosen[chosen["system"] == system] if system is not None and len(chosen) else chosen
+    if chosen.empty or chosen["family"].nunique() < len(families):
         return float("nan")
     means: dict[str, list[float]] = {}
-    for (family, _), seeds in values_by_file(own, metric).items():
+    for (family, _), seeds in values_by_file(chosen, metric).items():
         means.setdefault(family, []).append(float(np.mean(list(seeds.values()))))
-    return float(np.mean([np.mean(found) for found in means.values()]))
+    return float(np.mean([np.mean(by_file) for by_file in means.values()]))
 
 
 def pair_text(baseline: float, anoonly: float) -> str:
@@ -132,9 +132,9 @@ def gain_of(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str 
     return gain(runs, head, metric, families, "") if len(runs) else None
 
 
-def gain_text(found: Gain | None) -> str:
+def gain_text(measured: Gain | None) -> str:
     """Format a gain, such as "+5.1 ± 1.3"."""
-    return NOT_MEASURED if found is None else found.text()
+    return NOT_MEASURED if measured is None else measured.text()
 
 
 def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc") -> str:
@@ -142,8 +142,8 @@ def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[st
     sides = (
         values_by_file(runs[runs["family"].isin(families)], metric) if len(runs) else {} for runs in (before, after)
     )
-    found = paired_differences(*sides)
-    means = means_by_seed(found) if {family for family, _ in found} == set(families) else []
+    differences = paired_differences(*sides)
+    means = means_by_seed(differences) if {family for family, _ in differences} == set(families) else []
     if not means:
         return NOT_MEASURED
     half = margin_of_error(means)

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from anoonly_core.reproduction.cells import REFERENCES
-from anoonly_core.reproduction.experiments import EXPERIMENTS, READINGS
+from anoonly_core.reproduction.experiments import EXPERIMENTS, SOURCES
 from app.controls.page_address import PageAddress, current_link, register
 from app.controls.parameters import Parameter, any_text
 
@@ -38,7 +38,7 @@ ADDRESS = register(
         "reproduce",
         (
             Parameter("show", tuple(SHOWN), next(iter(SHOWN))),
-            Parameter("ours", tuple(READINGS)),
+            Parameter("ours", tuple(SOURCES)),
             Parameter("where", parser=any_text),
             Parameter("sign", tuple(SIGNS)),
             Parameter("beside", tuple(REFERENCES)),

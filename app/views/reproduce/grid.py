@@ -47,7 +47,7 @@ def draw_exports(name: str, table: Table, reference: str) -> None:
     with st.expander("Take away"):
         st.markdown(f"`python -m anoonly_core reproduce {name}`")
         scope = "" if table.scope in ("", ALL) else f"-{table.scope}"
-        stem = f"{name}-{table.reading}{scope}"
+        stem = f"{name}-{table.source}{scope}"
         _downloads(table.grid(reference), stem, table.cells_grid())
         if name.startswith("fig"):
             figure = table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]).update_layout(title=table.caption)

@@ -15,8 +15,8 @@ from anoonly_core.reproduction.differences import (
 )
 from anoonly_core.reproduction.discrepancies import DISCREPANCIES
 from anoonly_core.reproduction.evidence import Evidence, shipped_evidence
-from anoonly_core.reproduction.experiments import READINGS
-from anoonly_core.reproduction.reports import GAINED, PAPER_TABLES, RIGHT_SIGN
+from anoonly_core.reproduction.experiments import SOURCES
+from anoonly_core.reproduction.reports import GAIN_TABLES, PAPER_TABLES, RIGHT_SIGN
 from anoonly_core.reproduction.significance import gains, gains_grid
 from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_LABELS, Table, make_table, scopes_of
 from app.charts.style import MODEBAR
@@ -80,20 +80,20 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     """Draw a table or figure with its sentence, controls and exports."""
     sentence, controls = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
     frame = evidence.frame(name)
-    readings = [name for name in READINGS if len(frame) and (frame["reading"] == name).any()]
-    if not readings:
+    sources = [name for name in SOURCES if len(frame) and (frame["source"] == name).any()]
+    if not sources:
         sentence.markdown(f"##### {NO_RESULT}")
         return
     with controls:
-        reading = draw_segments("Ours", readings, WHERE_FROM, "ours")
-        scopes = scopes_of(name, frame[frame["reading"] == reading])
+        source = draw_segments("Ours", sources, WHERE_FROM, "ours")
+        scopes = scopes_of(name, frame[frame["source"] == source])
         words = {scope: scope for scope in scopes}
         scope = draw_choice(st.selectbox, "Where", scopes, words, "where", width=190) if scopes else ""
         metric = LAYOUTS[name].metric
         if name == "table4" and draw_segments("The sign", list(SIGNS), SIGNS, "sign") == "right":
             metric = RIGHT_SIGN
         table = evidence.cached(
-            ("table", name, reading, scope, metric), lambda: make_table(name, frame, reading, scope, metric)
+            ("table", name, source, scope, metric), lambda: make_table(name, frame, source, scope, metric)
         )
         references = [
             name for name in REFERENCES if any(cell.published(name) is not None for cell in table.cells.values())
@@ -101,13 +101,13 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
         reference = draw_segments("Beside", references or ["paper"], REFERENCES, "beside")
     is_figure = name.startswith("fig")
     gains_found = evidence.cached(
-        ("gains", name, reading, metric), lambda: gains(frame, reading, metric) if name in GAINED else []
+        ("gains", name, source, metric), lambda: gains(frame, source, metric) if name in GAIN_TABLES else []
     )
     if not table.cells:
         sentence.markdown(f"##### {NO_RESULT}")
         return
     if gains_found:
-        words_above = gains_sentence(gains_found, METRIC_LABELS[metric], reading)
+        words_above = gains_sentence(gains_found, METRIC_LABELS[metric], source)
     else:
         words_above = norms_sentence(table) if name == "table2" else figure_sentence(name, table)
     sentence.markdown(f"##### {words_above}")
@@ -127,13 +127,13 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
 
 def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     """Draw the cells, the notes about them, and the selected cell."""
-    chosen = draw_cells(table, reference, f"cells {name} {table.reading} {table.scope} {table.metric}")
+    chosen = draw_cells(table, reference, f"cells {name} {table.source} {table.scope} {table.metric}")
     note = f"{METRIC_LABELS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
     if table.scope:
         note = f"{table.scope}, {table.files_words(table.columns[0])}. {note}"
     if name == "table2" and table.scope == ALL:
         note += " The paper's figures here are averages over ten data sets, ours over those at hand."
-    if table.reading == "text" and reference == "authors":
+    if table.source == "text" and reference == "authors":
         note += " The authors' code has the leak; these figures do not."
     st.caption(note)
     # The container is always drawn: expanders below it keep their state when a cell is selected.
@@ -147,7 +147,7 @@ def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidenc
     cell = table.cells[row, column]
     frame = evidence.frame(name)
     runs = cell_runs(name, cell, evidence)
-    here = int(frame[frame["key"].isin(set(cell.keys))]["here"].sum())
+    here = int(frame[frame["key"].isin(set(cell.keys))]["is_local"].sum())
     with st.container(border=True):
         shipped = _shipped(name, table, row, column) if here else None
         st.markdown(cell_sentence(table, row, column, here, shipped))
@@ -166,7 +166,7 @@ def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidenc
 def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
     """Return the same cell from the shipped results alone; None if they lack it."""
     frame = shipped_evidence().frame(name)
-    return make_table(name, frame, table.reading, table.scope, table.metric).cells.get((row, column))
+    return make_table(name, frame, table.source, table.scope, table.metric).cells.get((row, column))
 
 
 def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:

@@ -103,7 +103,7 @@ def cell_sentence(table: Table, row: str, column: str, here: int, shipped: Cell 
     for reference, words in REFERENCES.items():
         if (published := cell.published(reference)) is not None:
             parts.append(f"{words} {published:.1f} ({signed(cell.mean - published)})")
-    files = f"{len(cell.files)} of {cell.of} files" if cell.of > len(cell.files) else "all files"
+    files = f"{len(cell.files)} of {cell.total_files} files" if cell.total_files > len(cell.files) else "all files"
     basis = f"It is the mean over {files} and {len(cell.values)} seeds, {len(cell.keys)} runs"
     if here:
         basis += f", {here} of which were trained on this machine"

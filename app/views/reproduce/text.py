@@ -9,7 +9,7 @@ from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.reproduction.cells import Cell, signed
 from anoonly_core.reproduction.differences import VERDICTS, PublishedDifference
-from anoonly_core.reproduction.experiments import ANOONLY, READINGS
+from anoonly_core.reproduction.experiments import ANOONLY, SOURCES
 from anoonly_core.reproduction.families import PAPER_FAMILIES
 from anoonly_core.reproduction.significance import Gain
 from anoonly_core.reproduction.tables import Table
@@ -20,7 +20,7 @@ __all__ = ["NO_RESULT", "differences_sentence", "figure_sentence", "gains_senten
 NO_RESULT = "Nothing of this has been measured on these data sets."
 
 
-def gains_sentence(gains: Sequence[Gain], metric_words: str, reading: str) -> str:
+def gains_sentence(gains: Sequence[Gain], metric_words: str, source: str) -> str:
     """Return how often AnoOnly helps and hurts, and where most, over heads and the paper's data sets.
 
     Parameters
@@ -30,7 +30,7 @@ def gains_sentence(gains: Sequence[Gain], metric_words: str, reading: str) -> st
     metric_words : str
         The name of the metric.
     reading : str
-        The reading of the paper, of `READINGS`.
+        A key of SOURCES: "text" or "code".
     """
     cells = [gain for gain in gains if gain.scope in PAPER_FAMILIES]
     if not cells:
@@ -38,7 +38,7 @@ def gains_sentence(gains: Sequence[Gain], metric_words: str, reading: str) -> st
     helps = [gain for gain in cells if gain.is_clear and gain.mean > 0]
     hurts = [gain for gain in cells if gain.is_clear and gain.mean < 0]
     sentence = (
-        f"{READINGS[reading].capitalize()}, AnoOnly clearly raises the {metric_words} in {len(helps)} of {len(cells)} "
+        f"{SOURCES[source].capitalize()}, AnoOnly clearly raises the {metric_words} in {len(helps)} of {len(cells)} "
         f"pairs of head and data set and clearly lowers it in {len(hurts)}"
     )
     for verb, some in (("gains", helps), ("loses", hurts)):

@@ -1,4 +1,4 @@
-"""What is trained for each table, figure and point: complete, valid, each run once, and shipped."""
+"""Experiments: complete, valid, without duplicate runs, and with a shipped result for each run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from anoonly_core.reproduction.tables import LAYOUTS
 from anoonly_core.results.keys import run_key
 
 
-def test_families_are_adbench_s_files() -> None:
+def test_families_consist_of_adbench_files() -> None:
     counts = {name: len(files_of(name)) for name in FAMILIES}
     assert counts == {
         "CIFAR10": 10,
@@ -46,31 +46,29 @@ def test_families_are_adbench_s_files() -> None:
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_can_be_trained_and_laid_out(name: str) -> None:
+def test_every_experiment_has_distinct_runs_that_fit_its_table(name: str) -> None:
     experiment, layout = EXPERIMENTS[name], LAYOUTS[name]
     planned = planned_runs(experiment, ["MVTec-AD_bottle", "6_cardio"], seeds=2)
-    keys = [{run.key, run.on_gpu} for run in planned]
+    keys = [{run.key, run.gpu_key} for run in planned]
     assert planned and len(set.union(*keys)) == sum(map(len, keys)), "no two runs share a key"
-    assert all((len(own) == 1) == (run.config.baseline == "XGBOD") for own, run in zip(keys, planned, strict=True))
+    assert all((len(pair) == 1) == (run.config.baseline == "XGBOD") for pair, run in zip(keys, planned, strict=True))
     assert {run.config.seed for run in planned} == {0, 1}
     for variant in experiment.variants:
         assert {layout.rows, layout.columns} <= {*variant.at, "family"}
         assert variant.at["baseline"] == variant.settings["baseline"]
-    places = [tuple(sorted((field, str(value)) for field, value in own.at.items())) for own in experiment.variants]
-    assert not [place for place, count in Counter(places).items() if count > 1]
+    cells = [tuple(sorted((field, str(value)) for field, value in each.at.items())) for each in experiment.variants]
+    assert not [cell for cell, count in Counter(cells).items() if count > 1]
 
 
-def test_the_tables_have_all_systems_in_both_readings() -> None:
-    systems = {(own.at["system"], own.at["reading"]) for own in EXPERIMENTS["table1"].variants}
-    assert len(systems) == 22 and {BASELINES[own.at["baseline"]].name for own in EXPERIMENTS["table1"].variants} == {
-        *SYSTEMS
-    }
+def test_the_tables_have_all_systems_for_both_sources() -> None:
+    variants = EXPERIMENTS["table1"].variants
+    assert len({(variant.at["system"], variant.at["source"]) for variant in variants}) == 22
+    assert {BASELINES[variant.at["baseline"]].name for variant in variants} == {*SYSTEMS}
     assert all(EXPERIMENTS[name].variants == EXPERIMENTS["table1"].variants for name in ("table3", "table4"))
-    clean = {own.settings["contamination"] for own in EXPERIMENTS["table1"].variants}
-    assert clean == {0.0}
+    assert {variant.settings["contamination"] for variant in variants} == {0.0}
 
 
-def test_what_is_not_the_paper_s_is_trained_as_the_text_says_alone() -> None:
+def test_other_data_sets_are_trained_only_as_the_text_says() -> None:
     runs = planned_runs(EXPERIMENTS["table1"], ["10_cover"], seeds=1)
     assert {run.config.protocol for run in runs} == {"leak_free"}
     assert {"XGBOD", "GANomaly"}.isdisjoint(run.config.baseline for run in runs) and len(TOO_LARGE) == 2
@@ -86,15 +84,15 @@ def test_what_is_not_the_paper_s_is_trained_as_the_text_says_alone() -> None:
     assert not planned_runs(EXPERIMENTS["fig5"], ["10_cover"]) and not planned_runs(EXPERIMENTS["table1"], ["digits_3"])
 
 
-def test_every_report_rests_on_experiments() -> None:
+def test_every_report_names_its_experiments() -> None:
     assert set(DISCREPANCIES) | set(EXPERIMENTS) | {"differences"} == set(REPORTS)
     for name in REPORTS:
         assert set(experiments_for(name)) <= set(EXPERIMENTS)
 
 
-def test_results_ship_for_every_run_of_the_files_that_were_at_hand() -> None:
-    """Of this version of the code: a raised revision leaves the shipped file stale, and this test says so."""
-    known, files = shipped_results(), shipped_datasets()
+def test_a_result_ships_for_every_run_of_the_shipped_data_sets() -> None:
+    """It also fails if a raised revision makes the shipped file stale."""
+    shipped, files = shipped_results(), shipped_datasets()
     assert len(files) == 23 and {family_of(name) for name in files} & set(PAPER_FAMILIES) == {
         *("CIFAR10", "MVTec-AD", "SVHN", "20news")
     }
@@ -102,12 +100,13 @@ def test_results_ship_for_every_run_of_the_files_that_were_at_hand() -> None:
     missing = [
         run.config.canonical()
         for run in wanted.values()
-        if run.key[:KEY_LETTERS] not in known and run.on_gpu[:KEY_LETTERS] not in known
+        if run.key[:KEY_LETTERS] not in shipped and run.gpu_key[:KEY_LETTERS] not in shipped
     ]
     assert not missing, f"{len(missing)} of {len(wanted)} runs do not ship, such as {missing[0]}"
-    assert len(known) == len(wanted)
+    assert len(shipped) == len(wanted)
     assert all(
-        set(run.metrics) and 0 <= min(run.metrics.values()) <= max(run.metrics.values()) <= 1 for run in known.values()
+        set(run.metrics) and 0 <= min(run.metrics.values()) <= max(run.metrics.values()) <= 1
+        for run in shipped.values()
     )
 
 

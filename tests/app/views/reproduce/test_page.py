@@ -26,7 +26,7 @@ from app.views.reproduce.page import SHOWN
 from app.views.reproduce.table import cell_sentence, cells_data, file_table
 from app.views.reproduce.text import figure_sentence, gains_sentence, norms_sentence
 from tests.app.conftest import opened
-from tests.core.reproduction.made import at, runs_of
+from tests.core.reproduction.made import has, runs_of
 
 
 def shown(name: str, **more: str) -> AppTest:
@@ -84,7 +84,7 @@ def test_a_cell_says_what_will_train_it(
 
 
 def made(name: str = "table1", place: str = "") -> Table:
-    return make_table(name, runs_of(name, lambda run: 0.6 + 0.2 * at(run, lambda_n=0.0)), "text", place)
+    return make_table(name, runs_of(name, lambda run: 0.6 + 0.2 * has(run, lambda_n=0.0)), "text", place)
 
 
 def test_cells_carry_their_difference_in_words_and_color() -> None:
@@ -104,7 +104,7 @@ def test_cells_carry_their_difference_in_words_and_color() -> None:
 
 
 def test_a_cell_in_words_and_by_file() -> None:
-    table, frame = made(), runs_of("table1", lambda run: 0.6 + 0.2 * at(run, lambda_n=0.0))
+    table, frame = made(), runs_of("table1", lambda run: 0.6 + 0.2 * has(run, lambda_n=0.0))
     words = cell_sentence(table, "DeepSAD", "CIFAR10", 3, table.cells["DevNet", "CIFAR10"])
     assert "ours 60.0 ± 0.0; the paper 68.7 (−8.7)" in words and "2 of 10 files and 5 seeds, 10 runs" in words
     assert "3 of which were trained on this machine; the shipped value is 60.0" in words
@@ -147,10 +147,10 @@ def test_the_server_reads_the_evidence_anew_when_one_of_its_runs_comes_and_not_f
     store.put(another)  # of digits, which no table has
     assert server_evidence(store) is first
     run = next(own for own in first.planned("table1") if own.config.dataset == "20news_3")
-    assert not first.frame("table1").set_index("key").loc[run.key, "here"]
+    assert not first.frame("table1").set_index("key").loc[run.key, "is_local"]
     store.put(replace(another, key=run.key, config=run.config))
     anew = server_evidence(store)
-    assert anew is not first and anew.frame("table1").set_index("key").loc[run.key, "here"]
+    assert anew is not first and anew.frame("table1").set_index("key").loc[run.key, "is_local"]
     evidence_cache._known.clear()
 
 
