@@ -42,8 +42,8 @@ def project(features: np.ndarray, projector: str) -> np.ndarray:
 
 
 def scaled_inputs(X: np.ndarray, minimum: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Scale input rows [rows, columns] as for training: (X - minimum) / scale."""
-    return np.asarray((X - minimum) / scale)
+    """Scale input rows [rows, columns] as for training: (X - minimum) / scale, float32."""
+    return np.asarray((X - minimum) / scale, dtype=np.float32)
 
 
 def project_jointly(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -11,10 +11,11 @@ import numpy as np
 
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["Dataset", "Facts", "Provenance", "make_dataset"]
+__all__ = ["Dataset", "Facts", "Provenance", "as_features", "make_dataset", "needs_float64"]
 
 BLOCK_ROWS = 4096
 MAX_ABS = 1e38  # the difference of two such values still fits in a float32
+MAX_ROUNDING = 2.0**-16  # of a column's range: float32 rounds by that where values are 256 ranges away from 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Dataset:
     name
         Name in messages and results.
     X
-        Features, finite float32 [rows, columns].
+        Features, finite [rows, columns]; float32, or float64 if `needs_float64`.
     y
         Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row.
     source_rows
@@ -129,6 +130,39 @@ def _blocks(X: np.ndarray) -> Iterator[np.ndarray]:
     return (X[first : first + BLOCK_ROWS] for first in range(0, len(X), BLOCK_ROWS))
 
 
+def needs_float64(X: np.ndarray) -> bool:
+    """Return True if float32 would blur a column: round a value by more than 2^-16 of the range of its column.
+
+    Timestamps and coordinates stand on an offset that is large beside their range. Their minimum must be
+    subtracted before the cast.
+
+    Parameters
+    ----------
+    X
+        Numbers [rows, columns] of any numeric dtype. A column with a missing value or one beyond `MAX_ABS`
+        never counts.
+    """
+    if X.dtype.kind == "b" or (X.dtype.kind == "f" and X.dtype.itemsize <= 4):
+        return False
+    lowest, highest = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    rounding = np.zeros(X.shape[1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for block in _blocks(X):
+            exact = block.astype(np.float64)
+            lowest, highest = np.minimum(lowest, exact.min(axis=0)), np.maximum(highest, exact.max(axis=0))
+            rounding = np.maximum(rounding, abs(exact - exact.astype(np.float32)).max(axis=0))
+        spread = highest - lowest
+        valid = (spread > 0) & (lowest >= -MAX_ABS) & (highest <= MAX_ABS)
+        return bool((valid & (rounding > MAX_ROUNDING * spread)).any())
+
+
+def as_features(X: np.ndarray) -> np.ndarray:
+    """Convert numbers [rows, columns] to contiguous float32, or to float64 if `needs_float64`."""
+    dtype = np.float64 if needs_float64(X) else np.float32
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(X, dtype=dtype)
+
+
 def make_dataset(
     name: str,
     X: np.ndarray,
@@ -174,8 +208,7 @@ def make_dataset(
     known = y if unlabeled is None else y[~unlabeled]
     if not (known == 0).any() or not (known == 1).any():
         raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
-    with np.errstate(over="ignore"):
-        features = np.ascontiguousarray(X, dtype=np.float32)
+    features = as_features(X)
     if not (features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # false for NaN too
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     source_rows = None if row_ids is None else row_ids.astype(np.int64)

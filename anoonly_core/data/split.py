@@ -40,7 +40,7 @@ class Split:
     test
         Test rows, int64 [m].
     minimum, scale
-        Min-max scaling to about 0 to 1, float32 [columns]: (x - minimum) / scale.
+        Min-max scaling to about 0 to 1, [columns], of the dtype of the features: (x - minimum) / scale.
     counts
         Number of rows of each kind, as the pages and the command line report them.
     """
@@ -53,7 +53,17 @@ class Split:
     counts: dict[str, int]
 
     def scaled(self, dataset: Dataset, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return scaled rows of the data set, float32 [len(rows), columns]; written to `out` if given."""
+        """Return scaled rows of the data set, float32 [len(rows), columns]; written to `out` if given.
+
+        Features in float64 are cast after they are scaled.
+        """
+        if dataset.X.dtype != np.float32:
+            out = np.empty((len(rows), dataset.columns), dtype=np.float32) if out is None else out
+            with np.errstate(over="ignore"):
+                for begin in range(0, len(rows), BLOCK_ROWS):
+                    block = dataset.X[rows[begin : begin + BLOCK_ROWS]]
+                    out[begin : begin + BLOCK_ROWS] = (block - self.minimum) / self.scale
+            return out
         X = np.take(dataset.X, rows, axis=0, out=out, mode="clip")  # other modes make another copy
         X -= self.minimum
         X /= self.scale
@@ -82,7 +92,7 @@ def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         np.minimum(minimum, block.min(axis=0), out=minimum)
         np.maximum(maximum, block.max(axis=0), out=maximum)
     spread = maximum - minimum
-    return minimum, np.where(spread > 0, spread, np.float32(1))
+    return minimum, np.where(spread > 0, spread, X.dtype.type(1))
 
 
 def make_split(dataset: Dataset, config: RunConfig) -> Split:
@@ -145,7 +155,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         "test_anomalies": int((dataset.y[test] == 1).sum()),
         "test_copies_of_training_part": int(_mask(groups[train_part], dataset.rows)[groups[test]].sum()),
     }
-    return Split(train, train_labelled, test, minimum, scale.astype(np.float32), counts)
+    return Split(train, train_labelled, test, minimum, scale, counts)
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

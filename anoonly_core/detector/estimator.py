@@ -11,13 +11,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import ClassifierTags, Tags, check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import ClassifierTags, Tags, check_array, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
-from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.data.dataset import Dataset, Provenance, make_dataset, needs_float64
 from anoonly_core.data.split import Split, min_max
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import printable
@@ -163,7 +163,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             )
         with _as_value_errors():
             config, device = self._config(), resolve_device(self.device)
-        rows = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
+        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        if not needs_float64(rows):
+            rows = check_array(rows, dtype=np.float32, input_name="X", estimator=self)
         labels = _labels(y, rows)
         with _as_value_errors():
             dataset = make_dataset("X", rows, labels, Provenance("given to fit", ""))
@@ -228,7 +230,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             If the detector is not fitted.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float32, reset=False)
+        rows = validate_data(self, X, dtype=self.network_.minimum.dtype, reset=False)
         scores = self.network_.scores(rows)
         if not (finite := np.isfinite(scores)).all():
             row = int(np.flatnonzero(~finite)[0])

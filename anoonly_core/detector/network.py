@@ -41,8 +41,8 @@ class DetectorNetwork:
         Settings of the run.
     head : Head
         The trained layers, in eval mode.
-    minimum, scale : float32 [columns]
-        Input scaling: (x - minimum) / scale.
+    minimum, scale : float32 or float64 [columns]
+        Input scaling, in the dtype of the training features: (x - minimum) / scale.
     training_scores : float64 [rows]
         Scores of the training rows.
     """
@@ -59,7 +59,7 @@ class DetectorNetwork:
         return len(self.minimum)
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Return the scores, float64 [rows], of rows X, float32 [rows, columns]; infinite far outside the range."""
+        """Return the scores, float64 [rows], of rows X [rows, columns]; infinite far outside the range."""
         return self._row_by_row(self.head.score, X).astype(np.float64)
 
     def hidden(self, X: np.ndarray) -> np.ndarray:
@@ -69,7 +69,8 @@ class DetectorNetwork:
     @default_torch_settings()
     def _row_by_row(self, function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled = torch.from_numpy((X - self.minimum) / self.scale)
+            exact = X.astype(self.minimum.dtype, copy=False)
+            scaled = torch.from_numpy(((exact - self.minimum) / self.scale).astype(np.float32, copy=False))
         (values,) = self.head.map_rows(function, [scaled.to(self.head.lambda_n.device)])
         return np.asarray(values.cpu().numpy())
 
@@ -147,7 +148,11 @@ def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> De
         raise ValueError("tensors differ from those of a detector")
     minimum, scale, scores = arrays["minimum"], arrays["scale"], arrays["decision_scores_"]
     dtypes = [array.dtype.str[1:] for array in (minimum, scale, scores)]
-    if dtypes != ["f4", "f4", "f8"] or not minimum.shape == scale.shape == (len(minimum),) or scores.ndim != 1:
+    if (
+        dtypes not in (["f4", "f4", "f8"], ["f8", "f8", "f8"])
+        or not minimum.shape == scale.shape == (len(minimum),)
+        or scores.ndim != 1
+    ):
         raise ValueError("arrays differ from those of a detector")
     if not all(np.isfinite(values).all() for values in (minimum, scale, scores)):
         raise ValueError("values are not finite")

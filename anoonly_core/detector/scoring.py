@@ -125,12 +125,9 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
     preparation = detector.preparation_ or _unprepared(detector, table, shown)
     X, kept = preparation.apply(table, shown)
     rows = np.flatnonzero(kept)
-    features = np.asarray(X, dtype=np.float32)
     try:
         scores = detector.decision_function(
-            pd.DataFrame(features, columns=detector.feature_names_in_)
-            if hasattr(detector, "feature_names_in_")
-            else features
+            pd.DataFrame(X, columns=detector.feature_names_in_) if hasattr(detector, "feature_names_in_") else X
         )
     except InfiniteScore as error:
         row = rows[error.row]

@@ -49,8 +49,8 @@ class Sample:
         Role of each row.
     hidden : float32 [m, features]
         Features in front of the last layer.
-    minimum, scale : float32 [columns]
-        Input scaling of the run: (x - minimum) / scale.
+    minimum, scale : float32 or float64 [columns]
+        Input scaling of the run, in the dtype of the features: (x - minimum) / scale.
     """
 
     rows: np.ndarray

@@ -19,12 +19,12 @@ BLOCK_VALUES = 2**26  # of rows that are scored at once: 256 MiB of float32
 class GpuRows:
     """Rows of a data set on a GPU, with the scaling of each distinct split.
 
-    Subtraction and division round as on a CPU, so the scaled values are equal to the bit.
+    Subtraction, division and cast round as on a CPU, so the scaled values are equal to the bit.
 
     Attributes
     ----------
     X
-        Unscaled rows of the data set, float32 [rows, columns].
+        Unscaled rows of the data set [rows, columns], in its dtype.
     minimum, scale
         Scaling of the D distinct splits, [D, columns]; scaled = (X - minimum) / scale.
     """
@@ -41,8 +41,12 @@ class GpuRows:
     def scale_into(self, out: Tensor, split: Split, rows: np.ndarray) -> None:
         """Write rows of the data set, given by position and scaled for this split, to out [len(rows), columns]."""
         index = self._index[id(split)]
-        torch.index_select(self.X, 0, torch.from_numpy(rows).to(out.device), out=out)
-        out.sub_(self.minimum[index]).div_(self.scale[index])
+        indices = torch.from_numpy(rows).to(out.device)
+        if self.X.dtype == out.dtype:
+            torch.index_select(self.X, 0, indices, out=out)
+            out.sub_(self.minimum[index]).div_(self.scale[index])
+        else:
+            out.copy_((self.X[indices] - self.minimum[index]).div_(self.scale[index]))
 
     @torch.no_grad()
     def map_rows(
@@ -81,7 +85,7 @@ class GpuRows:
         size = max(1, BLOCK_VALUES // (len(rows) * self.X.shape[1]))
         results = []
         for begin in range(0, longest, size):
-            x = (self.X[positions[:, begin : begin + size]] - minimum).div_(scale)
+            x = (self.X[positions[:, begin : begin + size]] - minimum).div_(scale).float()
             x = x.expand(len(rows), -1, -1) if len(x) == 1 else x if len(x) == len(rows) else x[runs]
             results.append(function(x))
         return torch.cat(results, dim=1)

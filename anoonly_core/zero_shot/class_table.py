@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from anoonly_core.data.adbench import files as adbench
-from anoonly_core.data.dataset import MAX_ABS, Provenance
+from anoonly_core.data.dataset import MAX_ABS, Provenance, as_features
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.columns import list_names, to_words
 from anoonly_core.data.tables.readers import check_file, printable, read_table
@@ -32,8 +32,8 @@ class ClassTable:
     ----------
     name : str
         Name on pages and in sentences.
-    X : float32 [rows, columns]
-        Features, finite.
+    X : float32 or float64 [rows, columns]
+        Features, finite; float64 if `needs_float64`.
     classes : int64 [rows]
         Class of each row, an index in `names`.
     anomalous : bool [rows]
@@ -199,8 +199,7 @@ def _make(
         raise BadDataFile(f"{name}: the features must be a table of numbers, rows × columns.")
     if len(X) != len(classes):
         raise BadDataFile(f"{name}: it has {len(X)} rows of features but {len(classes)} classes.")
-    with np.errstate(over="ignore"):
-        features = np.ascontiguousarray(X, dtype=np.float32)
+    features = as_features(X)
     if not (len(X) and features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # False for NaN too
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     return ClassTable(name, features, classes.astype(np.int64), anomalous, names, provenance, image_shape)

@@ -45,8 +45,8 @@ class ZeroShotStack:
         Settings, one per run.
     pools : tuple of EpisodeRows
         Rows by use, one per run.
-    minimum, scale : float32 [R, columns]
-        Input scaling of each run, from its training rows: (x - minimum) / scale.
+    minimum, scale : Tensor [R, columns]
+        Input scaling of each run, from its training rows, in the dtype of the table: (x - minimum) / scale.
     """
 
     table: ClassTable
@@ -66,10 +66,10 @@ class ZeroShotStack:
         return cls(table, tuple(configs), pools, minimum, scale)
 
     def gather(self, rows: Sequence[np.ndarray]) -> Tensor:
-        """Return the scaled rows of each run, [R, ..., n, columns], for row indices [..., n] per run."""
+        """Return the scaled rows of each run, float32 [R, ..., n, columns], for row indices [..., n] per run."""
         gathered = torch.from_numpy(self.table.X[np.stack(rows)])
         shape = (len(rows), *[1] * (gathered.ndim - 2), -1)
-        return (gathered - self.minimum.view(shape)) / self.scale.view(shape)
+        return ((gathered - self.minimum.view(shape)) / self.scale.view(shape)).float()
 
     def network(self, with_norm: bool) -> TaskNetwork:
         """Return an untrained network; its first weights are the same with and without batch norm."""

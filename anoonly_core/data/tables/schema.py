@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
+from anoonly_core.data.dataset import Dataset, Provenance, as_features, make_dataset
 from anoonly_core.data.tables.columns import ColumnProfile, list_names, profile_column, to_words
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
 from anoonly_core.data.tables.readers import printable
@@ -121,7 +121,7 @@ class ParsedTable:
     Attributes
     ----------
     X
-        Features, float32 [rows, features].
+        Features [rows, features]; float32, or float64 if `needs_float64`.
     y
         Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label.
     file_rows
@@ -239,7 +239,7 @@ def build_features(
     Returns
     -------
     X
-        Features, float32 [kept rows, features].
+        Features [kept rows, features]; float32, or float64 if `needs_float64`.
     kept
         Rows that were not dropped, bool [rows].
     preprocessing
@@ -262,7 +262,7 @@ def build_features(
     impute = None if schema.missing is None else schema.missing == "impute"
     preprocessing = fit_preprocessing(table, profiles, one_hot, impute, title)
     X, kept = preprocessing.apply(table, title)
-    return np.ascontiguousarray(X, dtype=np.float32), kept, preprocessing, tuple(profiles)
+    return as_features(X), kept, preprocessing, tuple(profiles)
 
 
 def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: str) -> np.ndarray:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from anoonly_core.data.dataset import Dataset, Provenance
+import numpy as np
+
+from anoonly_core.data.dataset import Dataset, Provenance, needs_float64
+from anoonly_core.data.tables.columns import NUMBER, profile_column, to_numbers
 from anoonly_core.data.tables.readers import file_fingerprint, file_suffix, printable, read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
+from anoonly_core.errors import AnoOnlyError
 
 __all__ = [
     "file_identity",
@@ -68,15 +73,35 @@ def is_file_uri(name: str) -> bool:
 
 
 def file_identity(path: Path, schema: TableSchema) -> str:
-    """Return a text that changes with the bytes of the file or the schema.
+    """Return a text that changes with the bytes of the file, the schema or the precision of the features.
 
     Raises
     ------
     UnknownDataset, BadDataFile
         If the file is missing or cannot be read.
     """
-    identity = f"file:{file_suffix(path)}:{file_fingerprint(path)}"
-    return identity if schema == TableSchema() else f"{identity}:{schema.model_dump_json()}"
+    fingerprint = file_fingerprint(path)
+    identity = f"file:{file_suffix(path)}:{fingerprint}"
+    identity = identity if schema == TableSchema() else f"{identity}:{schema.model_dump_json()}"
+    return f"{identity}:float64" if _has_exact_column(path, fingerprint, schema.without) else identity
+
+
+@lru_cache(64)
+def _has_exact_column(path: Path, fingerprint: str, without: tuple[str, ...]) -> bool:
+    """Return True if a column of numbers that is not left out needs float64; False if the file cannot be read.
+
+    The fingerprint is the one of the file, so that a changed file is read again.
+    """
+    try:
+        table = read_table(path)
+    except AnoOnlyError:
+        return False
+    for name in set(table.columns) - set(without):
+        if profile_column(str(name), table[name]).kind == NUMBER:
+            numbers = to_numbers(table[name])
+            if needs_float64(numbers[~np.isnan(numbers), None]):
+                return True
+    return False
 
 
 def file_provenance(path: Path) -> Provenance:
