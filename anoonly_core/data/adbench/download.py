@@ -5,15 +5,19 @@ The error messages name the environment variables of adbench/files.py.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import ssl
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from requests.utils import select_proxy
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.util import parse_url
 
 from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, DownloadFailed
 from anoonly_core.files import PART_SUFFIX, temporary_file
@@ -22,6 +26,10 @@ __all__ = ["ByteProgress", "Limits", "Source", "download"]
 
 CHUNK = 1 << 16  # bytes
 STALE_PART_S = 24 * 3600.0
+CERTIFICATE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in the order of requests
+PROXY_SCHEMES = ("http", "https")
+NO_SOCKS = "is a SOCKS proxy, which needs the package PySocks"
+SOCKS_SCHEMES = ("socks4", "socks4a", "socks5", "socks5h")
 
 # Called with the bytes so far and the total bytes, None while unknown.
 ByteProgress = Callable[[int, int | None], None]
@@ -160,6 +168,7 @@ def _chunks(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None
 
     Raises only AnoOnlyError and _RetryError, so an OSError in the caller comes from the disk.
     """
+    _check_settings(source)
     try:
         with requests.get(
             source.url,
@@ -187,6 +196,72 @@ def _chunks(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None
                 raise _interrupted(source, "the connection broke off")
     except (requests.RequestException, HTTPError) as error:
         raise _network_error(source, limits, error) from error
+    except OSError as error:  # of requests or ssl, which do not wrap all of them
+        reason = str(error.strerror or error).rstrip(".")
+        raise _failure(source, f"could not be downloaded ({reason})") from error
+
+
+def _check_settings(source: Source) -> None:
+    """Raise DownloadFailed if the environment names a certificate file or a proxy that cannot be used."""
+    try:
+        with requests.Session() as session:
+            settings = session.merge_environment_settings(source.url, {}, None, None, None)
+        proxy = select_proxy(source.url, settings["proxies"])
+    except (ValueError, requests.RequestException):  # the address itself is wrong, and the request says so
+        return
+    if isinstance(settings["verify"], str) and source.url.lower().startswith("https:"):
+        _check_certificates(source, settings["verify"])
+    if proxy:
+        _check_proxy(source, proxy)
+
+
+def _check_certificates(source: Source, path: str) -> None:
+    """Raise DownloadFailed unless certificates can be read from a file, or from the files of a folder."""
+    try:
+        if os.path.isdir(path):
+            os.listdir(path)
+        else:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:  # ssl.SSLError is one
+        reason = "holds no certificates" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
+        variable = _variable(CERTIFICATE_VARIABLES, path)
+        raise _failure(
+            source,
+            f"could not be downloaded (the certificate file {path}, named by {variable}, {reason})",
+            f"set {variable} to a file with certificates or remove it",
+        ) from error
+
+
+def _check_proxy(source: Source, proxy: str) -> None:
+    """Raise DownloadFailed unless an address can belong to a proxy; the message omits the address and its password."""
+    scheme = source.url.partition(":")[0].lower()
+    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    variable = _variable(names, proxy)
+    problem = _proxy_problem(proxy)
+    if problem:
+        remedy = f"set {variable} to an address such as http://10.0.0.5:3128 or remove it"
+        if problem == NO_SOCKS:
+            remedy = f"install it with pip install PySocks, or set {variable} to an HTTP proxy"
+        raise _failure(source, f"could not be downloaded (the proxy in {variable} {problem})", remedy)
+
+
+def _proxy_problem(proxy: str) -> str:
+    """Return why an address cannot belong to a proxy, as the end of a sentence; "" if it can."""
+    try:
+        parsed = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+        (parsed.host or "").strip("[]").encode("idna")
+    except (HTTPError, UnicodeError):
+        return "has no valid address"
+    if parsed.scheme in SOCKS_SCHEMES and importlib.util.find_spec("socks") is None:
+        return NO_SOCKS
+    if parsed.scheme not in (*PROXY_SCHEMES, *SOCKS_SCHEMES):
+        return "has an address of an unknown kind"
+    return "" if parsed.host else "has no valid address"
+
+
+def _variable(names: Iterable[str], value: str) -> str:
+    """Return the name of the environment variable with this value, or of the system settings."""
+    return next((name for name in names if os.environ.get(name) == value), "the network settings of the system")
 
 
 def _check_status(source: Source, status: int) -> None:
@@ -215,7 +290,9 @@ def _network_error(source: Source, limits: Limits, error: Exception) -> Exceptio
     if isinstance(error, (requests.Timeout, ReadTimeoutError)):
         return _interrupted(source, f"no data came for {limits.read_s:g} s")
     if isinstance(error, requests.exceptions.SSLError):
-        return _interrupted(source, "no trusted connection could be made")
+        variable = next((name for name in CERTIFICATE_VARIABLES if os.environ.get(name)), None)
+        trust = f" with the certificates of {variable}" if variable else ""
+        return _interrupted(source, f"no trusted connection could be made{trust}")
     if isinstance(error, (requests.ConnectionError, HTTPError)):
         return _interrupted(source, "the connection broke off")
     return _failure(source, "has an address that cannot be used", "check ANOONLY_MIRROR")

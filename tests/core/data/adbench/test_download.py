@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import importlib.util
 import os
 import signal
 import socket
@@ -466,3 +467,113 @@ def test_two_processes_may_download_the_same_file(server: Server, target: Path) 
     assert target.read_bytes() == BODY
     assert files_beside(target) == [target]
     assert len(server.paths) == 2
+
+
+# Settings of the environment that no download can use
+
+HTTPS = Source("99_test", "https://127.0.0.1:9/99_test.npz")
+NETWORK_VARIABLES = (
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_PROXY", "no_proxy"),
+    *("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
+)
+
+
+@pytest.fixture
+def no_network_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NETWORK_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def failure_of(source: Source, target: Path) -> str:
+    """Return the sentence of a download that must fail, and leave no file."""
+    with pytest.raises(AnoOnlyError) as caught:
+        download(source, target, is_right, QUICK)
+    assert files_beside(target) == []
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("no_network_settings")
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "holds no certificates"),
+        (b"no certificate", "holds no certificates"),
+        (b"-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n", "holds no certificates"),
+        (bytes(range(256)), "holds no certificates"),
+    ],
+    ids=["absent", "empty", "text", "broken", "binary"],
+)
+def test_an_unusable_certificate_file_is_named(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv(variable, str(path))
+    sentence = failure_of(HTTPS, target)
+    assert f"(the certificate file {path}, named by {variable}, {reason}): set {variable} to" in sentence
+    assert "ANOONLY_CACHE" not in sentence and "ANOONLY_MIRROR" not in sentence
+
+
+@pytest.mark.usefixtures("no_network_settings")
+def test_an_http_server_needs_no_certificate_file(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
+    download(known(server), target, is_right, QUICK)
+    assert target.read_bytes() == BODY
+
+
+@pytest.mark.usefixtures("no_network_settings")
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        ("notaproxy:xyz", "has no valid address"),
+        ("http://", "has no valid address"),
+        ("http://proxy:99999", "has no valid address"),
+        ("http://user:secret@:3128", "has no valid address"),
+        ("http://[bad", "has no valid address"),
+        (f"http://{'a' * 70}:3128", "has no valid address"),
+        ("ftp://proxy:21", "has an address of an unknown kind"),
+        ("socks5://127.0.0.1:9", "is a SOCKS proxy, which needs the package PySocks"),
+        ("socks4a://127.0.0.1:9", "is a SOCKS proxy, which needs the package PySocks"),
+    ],
+)
+def test_an_unusable_proxy_is_named(
+    target: Path, monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str, reason: str
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv(variable, proxy)
+    sentence = failure_of(HTTPS, target)
+    assert f"(the proxy in {variable} {reason})" in sentence
+    assert "secret" not in sentence and "ANOONLY_MIRROR" not in sentence
+
+
+@pytest.mark.usefixtures("no_network_settings")
+@pytest.mark.parametrize(
+    "proxy", ["http://127.0.0.1:9", "127.0.0.1:9", "https://127.0.0.1:9", "http://u:p@127.0.0.1:9"]
+)
+def test_a_proxy_that_does_not_answer_is_no_network(target: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    assert "the network cannot be reached" in failure_of(HTTPS, target)
+
+
+@pytest.mark.usefixtures("no_network_settings")
+def test_a_server_outside_the_proxy_ignores_it(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "notaproxy:xyz")
+    assert "HTTP_PROXY" in failure_of(known(server), target)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    download(known(server), target, is_right, QUICK)
+    assert target.read_bytes() == BODY
+
+
+@pytest.mark.usefixtures("no_network_settings")
+def test_an_error_that_requests_does_not_wrap_is_no_disk_error(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(url: str, **_: object) -> None:
+        raise OSError("Something odd.")
+
+    monkeypatch.setattr(requests, "get", fail)
+    assert "could not be downloaded (Something odd): try again later" in failure_of(HTTPS, target)
