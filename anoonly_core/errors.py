@@ -64,7 +64,7 @@ class FetchIncomplete(DownloadFailed):
 
 
 class CacheUnavailable(AnoOnlyError):
-    """A file in the cache folder cannot be changed or removed."""
+    """The cache folder, or a file in it, cannot be changed."""
 
 
 class BadDataFile(AnoOnlyError):

@@ -1,16 +1,20 @@
-"""The cores and the memory that this process may use, which in a container are fewer than the machine's."""
+"""The cores, the memory and the priority of this process; a container has fewer cores and less memory than its host."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cores", "memory", "memory_limit"]
+__all__ = ["cores", "lower_priority", "memory", "memory_limit"]
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROCESS_CGROUPS = Path("/proc/self/cgroup")
 ASSUMED_MEMORY = 8 * 2**30  # where the system does not say
+BELOW_NORMAL_PRIORITY_CLASS, IDLE_PRIORITY_CLASS = 0x4000, 0x40  # of Windows
+IDLE_NICENESS = 10
 UNLIMITED_BYTES = 2**60  # cgroup v1 writes a number near 2**63 where no limit is set
 
 
@@ -55,6 +59,29 @@ def memory_limit() -> int | None:
         if (limit := _number(folder / name)) is not None and limit < UNLIMITED_BYTES
     ]
     return min(limits, default=None)
+
+
+def lower_priority(niceness: int) -> None:
+    """Lower the scheduling priority of this process; do nothing where the system refuses or offers no way.
+
+    Parameters
+    ----------
+    niceness
+        Steps of POSIX `nice`, from 1 to 19. On Windows, 10 or more is the idle class and less is below normal.
+    """
+    if hasattr(os, "nice"):
+        with suppress(OSError):  # a sandbox may refuse it
+            os.nice(niceness)
+    elif sys.platform == "win32":
+        import ctypes
+
+        kernel = ctypes.windll.kernel32
+        kernel.GetCurrentProcess.restype = ctypes.c_void_p  # a handle has 64 bits
+        kernel.SetPriorityClass.argtypes = (ctypes.c_void_p, ctypes.c_uint)
+        idle = niceness >= IDLE_NICENESS
+        kernel.SetPriorityClass(
+            kernel.GetCurrentProcess(), IDLE_PRIORITY_CLASS if idle else BELOW_NORMAL_PRIORITY_CLASS
+        )
 
 
 def _cgroup_folders(controller: str) -> Iterator[Path]:

@@ -6,11 +6,15 @@ Distances between clusters mean little in t-SNE and UMAP.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+
+from anoonly_core.errors import CacheUnavailable
+from anoonly_core.paths import cache_folder, set_numba_cache
 
 __all__ = ["PROJECTORS", "SEQUENCE_PROJECTORS", "project", "project_jointly", "project_sequence", "scaled_inputs"]
 
@@ -31,6 +35,11 @@ def project(features: np.ndarray, projector: str) -> np.ndarray:
     -------
     ndarray
         Points, float32 [rows, 2]; all 0 if all rows are equal.
+
+    Raises
+    ------
+    CacheUnavailable
+        UMAP finds no folder for the code that it compiles.
     """
     exact = features.astype(np.float64)
     if (exact == exact[0]).all():  # t-SNE crashes the process if all rows are equal
@@ -116,25 +125,33 @@ def _tsne_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _umap(features: np.ndarray) -> np.ndarray:
-    from umap import UMAP  # slow to import
-
     if len(features) < 4:  # too few for the neighbor graph of UMAP
         return _pca(features)
-    umap = UMAP(n_neighbors=min(15, len(features) - 1), random_state=SEED, n_jobs=1)
+    umap = _umap_class()(n_neighbors=min(15, len(features) - 1), random_state=SEED, n_jobs=1)
     return np.asarray(umap.fit_transform(_normalized(features)))
 
 
 def _umap_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
-    from umap import UMAP
-
     if len(features) < 4:
         return _pca(features)
     neighbors = min(15, len(features) - 1)
     start = points.astype(np.float32)
-    umap = UMAP(
+    umap = _umap_class()(
         n_neighbors=neighbors, init=start, n_epochs=50, learning_rate=0.3, random_state=SEED, n_jobs=1
     )  # a small rate, otherwise random draws move the points
     return np.asarray(umap.fit_transform(features), dtype=np.float64)
+
+
+def _umap_class() -> Any:
+    """Import UMAP, which takes seconds, with a folder for the code that it compiles; raise CacheUnavailable."""
+    if not set_numba_cache():
+        raise CacheUnavailable(
+            f"UMAP needs 8 MiB on disk for compiled code: make room or give access in {cache_folder()}, "
+            "or set TMPDIR to a folder with room."
+        )
+    from umap import UMAP
+
+    return UMAP
 
 
 def _normalized(features: np.ndarray) -> np.ndarray:

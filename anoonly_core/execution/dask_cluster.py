@@ -21,8 +21,8 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, EngineUnavailable
+from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.job import JobProgress
-from anoonly_core.execution.pool import WorkerDied
 from anoonly_core.results.keys import ENGINE_REVISION
 from anoonly_core.version import __version__
 
@@ -216,7 +216,7 @@ class _ClusterWork:
         except (KilledWorker, CancelledError, DatasetUnavailable) as error:
             # Its worker died, or the one that held the data; or a new one has none.
             self.cluster.resend(self.names)
-            raise WorkerDied from error
+            raise WorkerDied("of the cluster was lost", "see the log of the Dask worker") from error
         except (OSError, TimeoutError) as error:
             raise EngineUnavailable(f"The cluster at {self.cluster.address} does not answer any more.") from error
 

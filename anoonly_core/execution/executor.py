@@ -12,9 +12,10 @@ from typing import Any, Protocol
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, EngineUnavailable
 from anoonly_core.execution import tasks
+from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.job import Cancelled, JobProgress
 from anoonly_core.execution.plan import Plan, PlannedStack
-from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
+from anoonly_core.execution.pool import Task, WorkerPool
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import RunSummary, Store
@@ -23,7 +24,7 @@ __all__ = ["Engine", "ExecutionState", "LocalEngine", "Work", "execute", "stored
 
 POLL_S = 0.1
 MAX_ATTEMPTS = 2
-CRASHED = "The worker crashed on every attempt, possibly out of memory."
+ON_EVERY_ATTEMPT = "on every attempt"
 
 log = logging.getLogger(__name__)
 
@@ -203,8 +204,8 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
                 stack = active.pop(work)
                 try:
                     outcomes = _outcomes(work, stack)
-                except WorkerDied:
-                    queue.extendleft(_retries(stack, deaths, state.failures))
+                except WorkerDied as died:
+                    queue.extendleft(_retries(stack, died, deaths, state.failures))
                     continue
                 clock.stop(work, stack)
                 state = _add_outcomes(outcomes, store, state)
@@ -216,6 +217,7 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
 
 def _plan(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[ExecutionState, None, Plan]:
     """Yield states without a time until the engine has planned, and return the plan; raise EngineUnavailable."""
+    death = WorkerDied()
     for _ in range(MAX_ATTEMPTS):
         work = engine.plan(dict(configs))
         try:
@@ -224,12 +226,13 @@ def _plan(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[Executi
                 time.sleep(POLL_S)
             plan: Plan = work.result()
             return plan
-        except WorkerDied:
-            log.warning("a worker process died while it planned")
+        except WorkerDied as died:
+            log.warning("planning failed: %s", died)
+            death = died
         finally:
             if not work.done:
                 engine.stop(work)
-    raise EngineUnavailable(CRASHED)
+    raise EngineUnavailable(death.sentence(ON_EVERY_ATTEMPT)) from death
 
 
 def _outcomes(work: Work, stack: PlannedStack) -> list[tuple[str, Any]]:
@@ -249,7 +252,9 @@ def _outcomes(work: Work, stack: PlannedStack) -> list[tuple[str, Any]]:
         return [(key, failure) for key in stack.configs]
 
 
-def _retries(stack: PlannedStack, deaths: Counter[str], failures: dict[str, str]) -> list[PlannedStack]:
+def _retries(
+    stack: PlannedStack, died: WorkerDied, deaths: Counter[str], failures: dict[str, str]
+) -> list[PlannedStack]:
     """Return the stacks to try again after the death of a stack's worker.
 
     Two halves, or the same single run. A run that has failed twice alone goes to `failures` instead.
@@ -259,7 +264,7 @@ def _retries(stack: PlannedStack, deaths: Counter[str], failures: dict[str, str]
         deaths.update(keys)
         if deaths[keys[0]] < MAX_ATTEMPTS:
             return [stack]
-        failures[keys[0]] = CRASHED
+        failures[keys[0]] = died.sentence(ON_EVERY_ATTEMPT)
         return []
     halves = (keys[: len(keys) // 2], keys[len(keys) // 2 :])
     seconds_per_run = stack.seconds / len(keys)

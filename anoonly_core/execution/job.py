@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from anoonly_core.machine import lower_priority
+
 __all__ = [
     "Cancelled",
     "JobProgress",
@@ -82,7 +84,8 @@ def attach(send: Callable[[JobProgress], None], signals: Sequence[int], environm
 
 def start_trainer() -> None:
     """Prepare this process for training: import PyTorch, limit it to one thread, and lower the process's priority."""
-    os.nice(5)
+    os.environ["NUMBA_NUM_THREADS"] = "1"  # UMAP in a replay
+    lower_priority(5)
     import torch
 
     from anoonly_core.runs.run import warm_up  # now, so that the first job does not wait for it
@@ -94,7 +97,8 @@ def start_trainer() -> None:
 def start_projector() -> None:
     """Prepare this process for projections: limit it to one thread, and give it the lowest priority of all workers."""
     os.environ["NUMBA_NUM_THREADS"] = "1"
-    os.nice(10)
+    lower_priority(10)
+    import sklearn.manifold  # noqa: F401 - a limit counts for the libraries that are loaded already
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)

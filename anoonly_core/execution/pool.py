@@ -14,10 +14,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from anoonly_core.errors import EngineUnavailable
+from anoonly_core.execution.death import WorkerDied, start_failure
 from anoonly_core.execution.job import Cancelled, JobProgress, Signal
-from anoonly_core.execution.process import WorkerDied, WorkerProcess, context
+from anoonly_core.execution.process import WorkerProcess
+from anoonly_core.execution.start_method import context
 
-__all__ = ["Task", "WorkerDied", "WorkerPool"]
+__all__ = ["Task", "WorkerPool"]
 
 STOP_TIMEOUT_S = 2.0
 WARM_AFTER_S = 15.0
@@ -64,6 +67,17 @@ class Task:
         self.progress = progress
 
 
+def _shared_signals(count: int) -> Any:
+    """Return one signal per process in memory that a pool and its processes share; raise EngineUnavailable."""
+    try:
+        return context().Array("b", count, lock=False)
+    except OSError as error:
+        raise EngineUnavailable(
+            f"No shared memory could be made for the worker processes ({start_failure(error)}): "
+            "free memory, or set TMPDIR to a folder that this user may write."
+        ) from error
+
+
 @dataclass(frozen=True)
 class _Call:
     task: Task
@@ -85,12 +99,19 @@ class WorkerPool:
         A function without arguments that each process calls first, such as `job.start_trainer`.
     warm
         A function without arguments that each process calls once after 15 s without a task; one process at a time.
+
+    Raises
+    ------
+    EngineUnavailable
+        The shared memory of the signals cannot be made.
+    InvalidConfig
+        ANOONLY_START_METHOD names no start method of this system.
     """
 
     def __init__(self, count: int, initializer: Callable[[], None], warm: Callable[[], object] | None = None) -> None:
         self.count = count
         # One per process, for the task that it runs; a queued task has no shared memory, so that none can run out.
-        self._signals = context().Array("b", count, lock=False)
+        self._signals = _shared_signals(count)
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._tasks: dict[int, Task] = {}  # scheduled or running, by number

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from anoonly_core.execution import job
+from anoonly_core.execution.death import WorkerDied, died_of, start_failure
 from anoonly_core.execution.job import JobProgress
+from anoonly_core.execution.start_method import context
 
-__all__ = ["WorkerDied", "WorkerProcess", "context"]
+__all__ = ["WorkerProcess"]
 
 MAX_STARTS = 3
 JOIN_TIMEOUT_S = 5.0
 
 _starting = threading.Lock()  # multiprocessing supports one start at a time
-
-
-class WorkerDied(Exception):
-    """The worker process ended before its call was finished."""
 
 
 class _NotBegun(WorkerDied):
@@ -44,6 +39,14 @@ class _Begun:
 
 
 @dataclass(frozen=True)
+class _NotReady:
+    """The process could not be set up, and ends."""
+
+    reason: str
+    trace: str
+
+
+@dataclass(frozen=True)
 class _Returned:
     value: Any
 
@@ -51,20 +54,6 @@ class _Returned:
 @dataclass(frozen=True)
 class _Raised:
     error: BaseException
-
-
-@cache
-def context() -> Any:
-    """Return the multiprocessing context of all workers.
-
-    Linux forks them from a server process that has imported PyTorch already. Elsewhere each worker starts afresh:
-    macOS cannot fork a process with such libraries.
-    """
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload(["anoonly_core.execution.preload"])
-    return forking
 
 
 class WorkerProcess:
@@ -102,14 +91,16 @@ class WorkerProcess:
         try:
             with _starting:
                 if self._closed:
-                    raise WorkerDied("the worker processes were closed")
+                    raise WorkerDied("was closed")
                 self._pipe, far_end = context().Pipe()
                 process = context().Process(target=_serve, args=(far_end, *self._setup), daemon=True)
                 process.start()
                 self._process = process
                 far_end.close()  # else the pipe would stay open when the process ends
         except (OSError, EOFError) as error:
-            raise WorkerDied(f"no worker process could be started: {error}") from error
+            raise WorkerDied(
+                f"could not be started ({start_failure(error)})", "free memory or processes, then try again"
+            ) from error
 
     def call(
         self,
@@ -134,20 +125,22 @@ class WorkerProcess:
         Raises
         ------
         WorkerDied
-            The process ended during the call.
+            The process ended during the call, or three processes ended before they took the call.
         BaseException
             The error of the function, with the traceback of the process as a note.
         """
-        for _ in range(MAX_STARTS):
+        for attempt in range(MAX_STARTS):
             self.start()
             try:
                 answer = self._exchange(_Call(slot, function, arguments), on_progress)
             except _NotBegun:
+                if attempt == MAX_STARTS - 1:
+                    raise
                 continue
             if isinstance(answer, _Raised):
                 raise answer.error
             return answer.value
-        raise WorkerDied("the worker processes end before they begin")
+        raise AssertionError("unreachable")
 
     def kill(self) -> None:
         """Kill the process: its current call raises WorkerDied, and the next call starts a new process."""
@@ -172,12 +165,11 @@ class WorkerProcess:
 
     def _exchange(self, call: _Call, on_progress: Callable[[JobProgress], None]) -> _Returned | _Raised:
         """Send one call and receive messages up to its answer; raise WorkerDied or _NotBegun."""
+        begun = False
         try:
             self._pipe.send(call)  # a call that does not pickle raises here, and the process is unaffected
         except OSError as death:
-            self.end()
-            raise _NotBegun("the worker process ended before its call came") from death
-        begun = False
+            raise self._death(_NotBegun) from death
         try:
             while True:
                 message = self._pipe.recv()
@@ -185,27 +177,57 @@ class WorkerProcess:
                     on_progress(message)
                 elif isinstance(message, _Begun):
                     begun = True
+                elif isinstance(message, _NotReady):
+                    self.end()
+                    died = _NotBegun(f"could not be set up ({message.reason})", "see the log, then try again")
+                    died.add_note(message.trace)
+                    raise died
                 else:
                     answer: _Returned | _Raised = message
                     return answer
         except (OSError, EOFError) as death:
-            self.end()
-            raise (WorkerDied if begun else _NotBegun)("the worker process ended before it was done") from death
+            raise self._death(WorkerDied if begun else _NotBegun) from death
+        except WorkerDied:
+            raise
         except BaseException:
             self.end()  # a message could not be read: a later call must not take this call's answer for its own
             raise
+
+    def _death(self, kind: type[WorkerDied]) -> WorkerDied:
+        """Return the error for a process that has closed its pipe, with the reason from its exit code."""
+        process = self._process
+        if process is not None:
+            process.join(JOIN_TIMEOUT_S)  # the pipe closes before the exit code is known
+        exit_code = process.exitcode if process is not None else None
+        self.end()
+        return kind(*died_of(exit_code))
 
 
 def _serve(pipe: Any, initializer: Callable[[], None], signals: Any, environment: Mapping[str, str]) -> None:
     """Answer calls in the worker process, one at a time, until the pool closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    not_ready = _set_up(pipe, initializer, signals, environment)
     try:
-        job.attach(pipe.send, signals, environment)
-        initializer()
+        if not_ready is not None:
+            pipe.recv()  # the first call, so that the pool reads the reason as its answer
+            pipe.send(not_ready)
+            return
         while True:
             _answer(pipe)
     except (EOFError, OSError):
         return
+
+
+def _set_up(
+    pipe: Any, initializer: Callable[[], None], signals: Any, environment: Mapping[str, str]
+) -> _NotReady | None:
+    """Prepare this process; return the reason if that fails."""
+    try:
+        job.attach(pipe.send, signals, environment)
+        initializer()
+    except BaseException as error:
+        return _NotReady(start_failure(error), traceback.format_exc())
+    return None
 
 
 def _answer(pipe: Any) -> None:

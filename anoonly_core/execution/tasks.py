@@ -96,9 +96,12 @@ def observe_gradients(config: RunConfig) -> list[Observation]:
 
 def record_replay(configs: Sequence[RunConfig], projector: str) -> Replay:
     """Train runs again and record scores and projections per epoch; see `replay.run.record`."""
+    from threadpoolctl import threadpool_limits
+
     from anoonly_core.replay.run import record
 
-    return record(configs, projector, report_progress)
+    with threadpool_limits(1, user_api="openmp"):  # of t-SNE: each trainer has one core
+        return record(configs, projector, report_progress)
 
 
 def fit_detector(config: RunConfig) -> DetectorResult:

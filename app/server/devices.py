@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.execution import tasks
+from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.executor import LocalEngine
 from anoonly_core.execution.job import Cancelled, start_trainer
-from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
+from anoonly_core.execution.pool import Task, WorkerPool
 from app.server.jobs import Jobs
 from app.text.markdown import escape_markdown
 

@@ -22,8 +22,10 @@ from anoonly_core import machine
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 from anoonly_core.execution import tasks
+from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.job import Cancelled, start_projector, start_trainer
-from anoonly_core.execution.pool import Task, WorkerDied, WorkerPool
+from anoonly_core.execution.pool import Task, WorkerPool
+from anoonly_core.paths import set_numba_cache
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store, default_store
 from app.server.result_cache import ResultCache
@@ -33,7 +35,6 @@ __all__ = ["Job", "JobKind", "JobView", "Jobs", "dataset_key", "server_jobs"]
 GRACE_S = 3.0  # a session may be absent this long, while its page reloads or its network fails
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 DATASET_KEY = "dataset "
-CRASHED = "The worker crashed, possibly out of memory. Try again."
 
 log = logging.getLogger(__name__)
 _starting = threading.Lock()
@@ -119,6 +120,7 @@ class Jobs:
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._active: dict[str, Job] = {}  # queued or running, by each of its keys
+        set_numba_cache()  # one folder for all workers, which may be temporary
         self.trainers = WorkerPool(self.cores, start_trainer)
         self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
 
@@ -334,8 +336,9 @@ class Jobs:
             sentence, failed = str(error), tuple(dataset_key(name) for name in error.names)
         except AnoOnlyError as error:
             sentence = str(error)
-        except WorkerDied:
-            sentence = CRASHED
+        except WorkerDied as died:
+            log.warning("job %d failed", job.number, exc_info=died)
+            sentence = died.sentence()
         except Exception as error:
             log.exception("job %d failed", job.number)
             sentence = f"The run failed ({type(error).__name__}); see the server log."

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
 from anoonly_core.execution import tasks
+from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.executor import Engine, execute, stored_runs
 from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.plan import Plan
-from anoonly_core.execution.pool import Task, WorkerDied
+from anoonly_core.execution.pool import Task
 from anoonly_core.lru import LRU
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep

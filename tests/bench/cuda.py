@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -36,6 +35,7 @@ from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import stored_runs
 from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.pool import WorkerPool
+from anoonly_core.machine import cores
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
@@ -75,7 +75,7 @@ def main() -> None:
     found: dict[str, Any] = {
         "gpu": torch.cuda.get_device_name(),
         "torch": torch.__version__,
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "operations a second": most.operations,
         "bytes a second": most.bytes,
     }
@@ -150,7 +150,7 @@ def in_lockstep() -> list[dict[str, Any]]:
     print("\nEach epoch from the same weights in float64, GPU against cores: largest difference of a test score,")
     print("in standard deviations of the run's scores")
     print(f"{'head':8} {'λ_n':>4} {'file':18} {'pretraining':>12} {'training':>9}")
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(cores())
     rows: list[dict[str, Any]] = []
     for config in gpu.table_configs().values():
         if config.seed != 0 or config.dataset not in IN_STEP:
@@ -199,10 +199,10 @@ def agreement(
     on_gpu: their AUCROC there, by the CPU's keys. store: keeps the cores' runs, and what it has is not trained again.
     save: is given what has been found after each head.
     """
-    print(f"\nThe same runs on {os.cpu_count()} cores. Mean AUCROC over the seeds, GPU less CPU, points:")
+    print(f"\nThe same runs on {cores()} cores. Mean AUCROC over the seeds, GPU less CPU, points:")
     print(f"{'head':8} {'λ_n':>4} {'seeds':>5} {'largest':>8} {'mean':>6} {'± s.e.':>6} {f'beyond {WITHIN}':>11}  at")
     by_key = {run_key(config): config for config in configs.values()}
-    workers = WorkerPool(os.cpu_count() or 1, start_trainer)
+    workers = WorkerPool(cores(), start_trainer)
     rows: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
     for head in sorted(gpu.HEADS, key=lambda head: BASELINES[head].pretraining_epochs):

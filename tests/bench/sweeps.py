@@ -19,6 +19,7 @@ from anoonly_core.execution import tasks
 from anoonly_core.execution.executor import LocalEngine, execute
 from anoonly_core.execution.job import start_trainer
 from anoonly_core.execution.pool import Task, WorkerPool
+from anoonly_core.machine import cores
 from anoonly_core.results.store import Store
 from anoonly_core.runs.run import run, warm_up
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
@@ -30,7 +31,7 @@ DATASET = "CIFAR10_0"
 BASELINES = ("DeepSAD", "DevNet", "PReNet")
 LAMBDAS = (1, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 0)
 SEEDS = 5
-PROCESSES = 2
+PROCESSES = min(2, cores())
 TIMED = 8
 HEAD = (
     f"{'':8} {'sweep s':>8} {'singles s':>9} {'ratio':>6} {'of processor':>12} {'a run s':>8} {'products s':>10}"
@@ -50,9 +51,7 @@ def sweeps_against_single_runs(whole: bool) -> None:
     print(f"\n{len(LAMBDAS)} λ_n × {SEEDS} seeds on {DATASET}, published settings: a sweep over {PROCESSES} processes,")
     print("planned and stored, beside as many calls of `run`, stored too, in one process of one thread.")
     print(f"Single runs timed: {singles}. Products: bare, of the sweep's most usual stack, in both processes at once.")
-    print(
-        "Of the processor: the time of all processes, halved, over that of the single runs; others' load moves it less."
-    )
+    print("Of the processor: the time of a process, over that of the single runs; others' load moves it less.")
     print(HEAD)
     warm_up()
     workers = WorkerPool(PROCESSES, start_trainer)

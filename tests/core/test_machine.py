@@ -1,11 +1,13 @@
-"""The cores and the memory that a process may use: affinity and cgroups of both versions."""
+"""The cores, memory and priority of a process: affinity, cgroups of both versions, and systems without them."""
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -110,3 +112,123 @@ def test_the_memory_is_the_smaller_of_machine_and_container(
     monkeypatch.setattr("os.sysconf", sysconf)
     monkeypatch.setattr(machine, "memory_limit", lambda: limit)
     assert machine.memory() == memory
+
+
+# -- what macOS and Windows lack
+
+ABSENT_ON_WINDOWS = {  # of os, signal, socket and time, as far as they could be of use here
+    *("chown", "fchmod", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid", "getgroups", "getloadavg"),
+    *("getpgid", "getpgrp", "getpriority", "getsid", "getuid", "initgroups", "killpg", "lchown", "lockf", "mkfifo"),
+    *("mknod", "nice", "openpty", "pathconf", "pread", "pwrite", "sched_getaffinity", "sched_setaffinity"),
+    *("sched_yield", "sendfile", "setpgid", "setpriority", "setsid", "setuid", "statvfs", "sync", "sysconf"),
+    *("ttyname", "uname", "wait3", "wait4", "waitid", "memfd_create", "posix_fadvise", "posix_fallocate"),
+    *("posix_spawn", "O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_SYNC", "SIGALRM", "SIGCHLD"),
+    *("SIGHUP", "SIGKILL", "SIGQUIT", "SIGSTOP", "SIGUSR1", "SIGUSR2", "alarm", "pause", "pthread_kill"),
+    *("pthread_sigmask", "setitimer", "sigwait", "AF_UNIX", "SO_REUSEPORT", "clock_gettime", "tzset"),
+    *("add_signal_handler", "register_at_fork"),
+}
+MODULES_ABSENT_ON_WINDOWS = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+SOURCES = [path for folder in ("anoonly_core", "app") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def unguarded(source: str) -> set[str]:
+    """Return the names in a module that Windows lacks and that no `hasattr` and no AttributeError guards."""
+    tree = ast.parse(source)
+    caught = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Try) and any("AttributeError" in ast.dump(handler) for handler in node.handlers)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    asked = {
+        node.args[1].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "hasattr") and len(node.args) > 1
+        if isinstance(node.args[1], ast.Constant)
+    }
+    named = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node not in caught
+        and getattr(node.value, "id", "") in ("os", "signal", "socket", "time", "loop")
+    }
+    imported = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        if name in MODULES_ABSENT_ON_WINDOWS
+    }
+    return ((named & ABSENT_ON_WINDOWS) - asked) | {name for name in imported if name}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[path.relative_to(ROOT).as_posix() for path in SOURCES])
+def test_no_module_needs_what_windows_lacks(path: Path) -> None:
+    assert unguarded(path.read_text("utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import os\nos.nice(5)", {"nice"}),
+        ("import os\nif hasattr(os, 'nice'):\n    os.nice(5)", set()),
+        ("try:\n    os.sysconf('')\nexcept (AttributeError, OSError):\n    pass", set()),
+        ("try:\n    os.sysconf('')\nexcept OSError:\n    pass", {"sysconf"}),
+        ("import fcntl", {"fcntl"}),
+        ("from resource import getrusage", {"resource"}),
+        ("def f():\n    import os\n    os.killpg(1, signal.SIGKILL)", {"killpg", "SIGKILL"}),
+        ("import os\nos.getpid()", set()),
+    ],
+)
+def test_the_check_of_modules_finds_what_windows_lacks(source: str, names: set[str]) -> None:
+    assert unguarded(source) == names
+
+
+@pytest.mark.parametrize("niceness", [1, 5, 9, 10, 19])
+def test_the_priority_is_lowered_by_nice(monkeypatch: pytest.MonkeyPatch, niceness: int) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr("os.nice", calls.append, raising=False)
+    machine.lower_priority(niceness)
+    assert calls == [niceness]
+
+
+@pytest.mark.parametrize("error", [PermissionError(), OSError("seccomp")])
+def test_a_refused_priority_is_no_error(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
+    def refuse(niceness: int) -> None:
+        raise error
+
+    monkeypatch.setattr("os.nice", refuse, raising=False)
+    machine.lower_priority(5)
+
+
+@pytest.mark.parametrize(
+    ("niceness", "priority_class"), [(1, 0x4000), (5, 0x4000), (9, 0x4000), (10, 0x40), (19, 0x40)]
+)
+def test_windows_gets_a_priority_class(monkeypatch: pytest.MonkeyPatch, niceness: int, priority_class: int) -> None:
+    kernel = MagicMock()
+    monkeypatch.delattr("os.nice", raising=False)
+    monkeypatch.setattr("sys.platform", "win32")
+    monkeypatch.setattr("ctypes.windll", MagicMock(kernel32=kernel), raising=False)
+    machine.lower_priority(niceness)
+    kernel.SetPriorityClass.assert_called_once_with(kernel.GetCurrentProcess.return_value, priority_class)
+
+
+WITHOUT_POSIX = """
+import os
+for name in ("nice", "sched_getaffinity", "killpg", "setsid", "getloadavg"):
+    if hasattr(os, name):
+        delattr(os, name)
+from anoonly_core.execution import job
+job.attach(print, [0], dict(os.environ))
+job.{initializer}()
+print("ready")
+"""
+
+
+@pytest.mark.parametrize("initializer", ["start_trainer", "start_projector"])
+def test_a_worker_starts_without_posix_calls(initializer: str) -> None:
+    script = WITHOUT_POSIX.format(initializer=initializer)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "ready\n", done.stderr

@@ -9,8 +9,9 @@ import pytest
 
 from anoonly_core.config import make_config
 from anoonly_core.execution import tasks
+from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.job import Cancelled
-from anoonly_core.execution.pool import Task, WorkerDied
+from anoonly_core.execution.pool import Task
 from app.server import devices as module
 from app.server.devices import Devices
 

@@ -41,7 +41,7 @@ def worker_killed(scene: Scene) -> None:
     with scene.serving() as server, scene.visiting(server) as visitor:
         _begin_long(visitor)
         os.kill(busiest(server.processes() - {server.process.pid}), signal.SIGKILL)
-        scene.expect(scene.take_in(visitor), False, "The worker crashed", "Try again")
+        scene.expect(scene.take_in(visitor), False, "The worker process was killed by SIGKILL", "try again")
         scene.go_on(scene.train(visitor))
 
 
