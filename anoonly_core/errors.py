@@ -15,6 +15,7 @@ __all__ = [
     "InvalidConfig",
     "InvalidInput",
     "SplitImpossible",
+    "StoreBusy",
     "StoreUnavailable",
     "TrainingDiverged",
     "UnknownDataset",
@@ -81,6 +82,10 @@ class ComparatorMissing(AnoOnlyError):
 
 class StoreUnavailable(AnoOnlyError):
     """The store of finished runs cannot be written."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Another process holds the store of finished runs locked; nothing is known about its content meanwhile."""
 
 
 class EngineUnavailable(AnoOnlyError):

@@ -52,10 +52,21 @@ class JobProgress:
 
 @dataclass(frozen=True)
 class StoredOutcome:
-    """Results of a job that writes to the run store; store_problem says why a write failed, "" if none did."""
+    """Results of a job that writes to the run store.
+
+    Parameters
+    ----------
+    outcome
+        The results.
+    store_problem
+        Why a write failed, "" if none did.
+    is_busy
+        Whether that was a lock, so that the problem ends with the lock.
+    """
 
     outcome: Any
     store_problem: str = ""
+    is_busy: bool = False
 
 
 _send: Callable[[JobProgress], None] | None = None  # sends to the pool, set once when the process starts

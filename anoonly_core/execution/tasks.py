@@ -63,7 +63,7 @@ def train_runs(configs: Sequence[RunConfig]) -> StoredOutcome:
         report_progress(progress.epoch, progress.epochs)
 
     store = default_store()
-    return StoredOutcome(run_many(configs, "cpu", store, report), store.problem)
+    return StoredOutcome(run_many(configs, "cpu", store, report), store.problem, store.is_problem_busy)
 
 
 def gpu_name() -> str:
@@ -117,7 +117,7 @@ def meta_train(configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
     from anoonly_core.zero_shot.run import run_zero_shot
 
     store = default_store()
-    return StoredOutcome(run_zero_shot(configs, store, report_progress), store.problem)
+    return StoredOutcome(run_zero_shot(configs, store, report_progress), store.problem, store.is_problem_busy)
 
 
 def score_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
@@ -126,7 +126,7 @@ def score_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
     from anoonly_core.results.store import default_store
 
     store = default_store()
-    return StoredOutcome(compute_pool_scores(configs, store, report_progress), store.problem)
+    return StoredOutcome(compute_pool_scores(configs, store, report_progress), store.problem, store.is_problem_busy)
 
 
 def purify_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
@@ -135,7 +135,7 @@ def purify_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
     from anoonly_core.results.store import default_store
 
     store = default_store()
-    return StoredOutcome(purify_many(configs, store, report_progress), store.problem)
+    return StoredOutcome(purify_many(configs, store, report_progress), store.problem, store.is_problem_busy)
 
 
 def download_datasets(names: Sequence[str]) -> None:

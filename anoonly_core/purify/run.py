@@ -89,7 +89,7 @@ def purify_many(
     missing: dict[str, tuple[_Pool, PoolScores]] = {}
     for config, pool_scores in zip(configs, all_scores, strict=True):
         key = purify_key(config)
-        if store is not None and (arrays := store.get_arrays(key, PURIFIED)) is not None:
+        if store is not None and (arrays := store.try_get_arrays(key, PURIFIED)) is not None:
             results[key] = PurifyResult.from_arrays(config, pool_scores, arrays)
         else:
             missing[key] = _pool(config), pool_scores
@@ -122,7 +122,7 @@ def compute_pool_scores(
     missing: dict[str, _Pool] = {}
     for config in configs:
         key = pool_scores_key(config)
-        if store is not None and (arrays := store.get_arrays(key, SUSPICION)) is not None:
+        if store is not None and (arrays := store.try_get_arrays(key, SUSPICION)) is not None:
             results[key] = PoolScores.from_arrays(config, arrays)
         else:
             missing[key] = _pool(config)

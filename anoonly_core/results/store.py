@@ -1,7 +1,8 @@
 """Store of finished runs, projections and sweeps by key, in one SQLite file of bounded size.
 
 A damaged row, a foreign row or a file that is no database counts as absent, and its result is computed again. The
-next write to a damaged file copies all sound rows into a fresh one. Above the size limit the oldest rows go first;
+next write to a damaged file copies all sound rows into a fresh one. A file that another process holds locked is busy,
+which is not absent: reads and writes raise StoreBusy. Above the size limit the oldest rows go first;
 pinned rows are never removed.
 """
 
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from anoonly_core.errors import StoreUnavailable
+from anoonly_core.errors import StoreBusy, StoreUnavailable
 from anoonly_core.paths import cache_folder
 from anoonly_core.results.repair import copy_sound_entries, decode_leniently, query_key_by_key, swap_files
 from anoonly_core.results.result import RunResult, from_bytes, to_bytes
@@ -35,7 +36,9 @@ log = logging.getLogger(__name__)
 
 # A change of the schema needs a new name, so that two versions of the code never share a file.
 FILE_NAME = "runs-2.sqlite"
-BUSY_S = 15.0
+BUSY_S = 15.0  # how long a call waits for the lock of another process
+FAIL_FAST_S = 1.0  # after a read that waited in vain, reads do not wait for this long
+BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 MAX_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB overrides it
 KEYS_PER_QUERY = 500  # SQLite takes about 1000 at most
 NAMES = ("key", "kind", "config", "summary", "created", "pinned", "bytes", "digest", "body")
@@ -82,20 +85,44 @@ class Store:
         File of the store; created, with its folder, on first use.
     max_bytes : int
         Limit for the size of all entries; above it the oldest entries that are not pinned are removed.
+    busy_s : float or None
+        Seconds that a call waits for the lock of another process; by default 15.
 
     Attributes
     ----------
     problem : str
         Reason why the latest write failed, "" if it succeeded.
+    is_problem_busy : bool
+        Whether that reason is a lock, so that it ends with the lock.
+    busy_reads : int
+        Number of reads that raised StoreBusy.
     """
 
-    def __init__(self, path: Path, max_bytes: int = MAX_MB * 2**20) -> None:
+    def __init__(self, path: Path, max_bytes: int = MAX_MB * 2**20, busy_s: float | None = None) -> None:
         self.path = path
         self.max_bytes = max_bytes
         self.problem = ""
+        self.is_problem_busy = False
+        self.busy_reads = 0
+        self._busy_s = busy_s
+        self._fail_fast_until_s = 0.0  # by the monotonic clock
+
+    def with_wait(self, busy_s: float) -> Store:
+        """Return a store of the same file and limit that waits this many seconds for a lock."""
+        return Store(self.path, self.max_bytes, busy_s)
+
+    def is_busy(self) -> bool:
+        """Return at once whether another process holds a lock that keeps this store from writing."""
+        try:
+            with self._connection(0.0) as connection:
+                connection.execute("BEGIN EXCLUSIVE")
+                connection.rollback()
+        except (sqlite3.Error, OSError) as error:
+            return _is_lock(error)
+        return False
 
     def get(self, key: str) -> RunResult | None:
-        """Return the stored run with this key, or None if there is none or it is damaged."""
+        """Return the stored run with this key, or None if there is none or it is damaged; raise StoreBusy."""
         result = self._read(key, "run", from_bytes)
         return result if result is not None and result.key == key else None
 
@@ -110,8 +137,16 @@ class Store:
         self._write(result.key, "run", *encode_summary(result), to_bytes(result))
 
     def get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
-        """Return the stored arrays of this key and kind by name, or None if there are none or they are damaged."""
+        """Return the stored arrays of this key and kind by name, or None as `get` does; raise StoreBusy."""
         return self._read(key, kind, _arrays)
+
+    def try_get(self, key: str) -> RunResult | None:
+        """Return the stored run as `get` does; while the file is locked, log one warning and return None."""
+        return _unless_busy(lambda: self.get(key))
+
+    def try_get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
+        """Return stored arrays as `get_arrays` does; while the file is locked, log one warning and return None."""
+        return _unless_busy(lambda: self.get_arrays(key, kind))
 
     def put_arrays(self, key: str, kind: str, arrays: Mapping[str, np.ndarray], config: str = "{}") -> None:
         """Store arrays by name.
@@ -149,12 +184,12 @@ class Store:
         self._write(key, "sweep", description, "{}", b"")
 
     def sweeps(self) -> list[str]:
-        """Return the descriptions of all stored sweeps, the latest first."""
+        """Return the descriptions of all stored sweeps, the latest first; raise StoreBusy."""
         rows = self._query("SELECT config FROM entries WHERE kind = 'sweep' ORDER BY created DESC", ())
         return [row[0] for row in rows if isinstance(row[0], str)]
 
     def runs(self, keys: Collection[str] | None = None) -> dict[str, RunSummary]:
-        """Return the summaries of the stored runs with these keys, or of all runs, latest first, by key."""
+        """Return the summaries of the stored runs with these keys, or of all, latest first, by key; raise StoreBusy."""
         columns = "SELECT key, config, summary, created, pinned, bytes FROM entries WHERE kind = 'run'"
         if keys is None:
             rows = self._query(f"{columns} ORDER BY created DESC", (), f"{columns} AND key = ?")
@@ -181,26 +216,44 @@ class Store:
         self._change("DELETE FROM entries WHERE instr(config, {}) > 0", [json.dumps(dataset)])
 
     def keys(self) -> set[str]:
-        """Return the keys of all entries of every kind; reads the index only."""
+        """Return the keys of all entries of every kind, reading the index only; raise StoreBusy."""
         return {row[0] for row in self._query("SELECT key FROM entries", ())}
 
     def size(self) -> int:
-        """Return the size of all entries in bytes."""
+        """Return the size of all entries in bytes; raise StoreBusy."""
         rows = self._query("SELECT SUM(bytes) FROM entries", ())
         return int(rows[0][0] or 0) if rows else 0
 
     def _query(self, query: str, values: Sequence[object], for_one: str = "") -> list[tuple[Any, ...]]:
         """Run a query; in a damaged file run `for_one` once per readable key instead, if it is given."""
         try:
-            with self._connection() as connection:
+            with self._connection(self._read_wait_s()) as connection:
                 try:
                     return connection.execute(query, values).fetchall()
                 except sqlite3.OperationalError:
                     raise
                 except sqlite3.DatabaseError:
                     return query_key_by_key(connection, for_one) if for_one else []
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError) as error:
+            self._raise_if_busy(error)
             return []
+
+    def _read_wait_s(self) -> float:
+        """Return how long a read waits for a lock: not at all just after another one waited in vain."""
+        return 0.0 if time.monotonic() < self._fail_fast_until_s else self._wait_s()
+
+    def _wait_s(self) -> float:
+        return BUSY_S if self._busy_s is None else self._busy_s
+
+    def _raise_if_busy(self, error: Exception) -> None:
+        """Raise StoreBusy if a read failed because of a lock."""
+        if _is_lock(error):
+            self.busy_reads += 1
+            self._fail_fast_until_s = time.monotonic() + FAIL_FAST_S
+            raise StoreBusy(
+                f"The runs stored in {self.path} cannot be read while another program holds that file locked: "
+                "wait until it is done, or close it."
+            ) from error
 
     def _change(self, statement: str, keys: Collection[str], *values: object) -> None:
         try:
@@ -209,14 +262,20 @@ class Store:
                     connection.execute(statement.format(some), (*values, *part))
                 connection.commit()
         except (sqlite3.Error, OSError) as error:
+            if _is_lock(error):
+                raise StoreBusy(
+                    f"The runs stored in {self.path} could not be changed while another program holds that file "
+                    "locked: try again when it is done."
+                ) from error
             raise StoreUnavailable(f"The runs stored in {self.path} could not be changed ({error}).") from error
 
     def _read(self, key: str, kind: str, decode: Callable[[bytes], T]) -> T | None:
         try:
-            with self._connection() as connection:
+            with self._connection(self._read_wait_s()) as connection:
                 query = "SELECT digest, body FROM entries WHERE key = ? AND kind = ?"
                 row = connection.execute(query, (key, kind)).fetchone()
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError) as error:
+            self._raise_if_busy(error)
             return None
         if row is None or not isinstance(row[1], bytes) or hashlib.sha256(row[1]).digest() != row[0]:
             return None
@@ -231,8 +290,15 @@ class Store:
         try:
             if not (self._insert(entry) or self._repair_and_insert(entry)):
                 raise sqlite3.DatabaseError("a fresh file was damaged at once")
-            self.problem = ""
+            self.problem, self.is_problem_busy = "", False
         except (sqlite3.Error, OSError) as error:
+            self.is_problem_busy = _is_lock(error)
+            if self.is_problem_busy:
+                self.problem = (
+                    f"The run could not be stored in {self.path} while another program holds that file locked: "
+                    "close that program, then train the run again to store it."
+                )
+                raise StoreBusy(self.problem) from error
             self.problem = (
                 f"The run could not be stored in {self.path} ({error}): "
                 "free some space, allow writing there, or set ANOONLY_CACHE to another folder."
@@ -282,7 +348,7 @@ class Store:
     def _repair_lock(self) -> Iterator[None]:
         """Hold a lock against other repairing processes; it ends with the process that holds it."""
         lock = self.path.with_name(f"{self.path.name}.lock")
-        with closing(sqlite3.connect(lock, timeout=BUSY_S, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(lock, timeout=self._wait_s(), isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
             yield
 
@@ -306,9 +372,9 @@ class Store:
             fresh.path.unlink(missing_ok=True)
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self, wait_s: float | None = None) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.path, timeout=BUSY_S)) as connection:
+        with closing(sqlite3.connect(self.path, timeout=self._wait_s() if wait_s is None else wait_s)) as connection:
             connection.text_factory = decode_leniently
             if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,):
                 connection.execute("PRAGMA auto_vacuum = FULL")  # deleted entries make the file smaller
@@ -331,6 +397,20 @@ def _succeeds(write: Callable[[], None]) -> bool:
         log.warning("%s", error)
         return False
     return True
+
+
+def _unless_busy(read: Callable[[], T | None]) -> T | None:
+    try:
+        return read()
+    except StoreBusy as error:
+        log.warning("%s", error)
+        return None
+
+
+def _is_lock(error: Exception) -> bool:
+    """Return whether SQLite failed because of the lock of another connection."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in BUSY_CODES  # the low byte, without the extended reason
 
 
 def _in_parts(keys: Collection[str]) -> Iterator[tuple[str, list[str]]]:

@@ -154,7 +154,7 @@ def run_stored(
 
     if store is not None:
         for key in configs:
-            if (stored := store.get(key)) is not None:
+            if (stored := store.try_get(key)) is not None:
                 finished.add(key)
                 yield key, stored
     notes = {""}

@@ -179,7 +179,7 @@ def run_zero_shot(
     keys = [zero_shot_key(config) for config in configs]
     results: dict[str, ZeroShotResult] = {}
     if store is not None:
-        stored = {key: ZeroShotResult.from_arrays(store.get_arrays(key, KIND)) for key in dict.fromkeys(keys)}
+        stored = {key: ZeroShotResult.from_arrays(store.try_get_arrays(key, KIND)) for key in dict.fromkeys(keys)}
         results = {key: result for key, result in stored.items() if result is not None}
     missing = {key: config for key, config in zip(keys, configs, strict=True) if key not in results}
     stacks = list(_stacks(missing))

@@ -34,6 +34,7 @@ __all__ = ["Job", "JobKind", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
 GRACE_S = 3.0  # a session may be absent this long, while its page reloads or its network fails
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
+PAGE_WAIT_S = 0.3  # for the lock of another process on the run store
 DATASET_KEY = "dataset "
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,8 @@ class Jobs:
     """
 
     def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
-        self.store = store or default_store()
+        self.patient_store = store or default_store()  # for background threads
+        self.store = self.patient_store.with_wait(PAGE_WAIT_S)  # for pages, which must not stand still
         self.results = ResultCache(self.store, self._is_pending)
         self.is_session_active: Callable[[str], bool] = lambda session: True
         self.on_busy_change: Callable[[int], None] = lambda processes: None  # called with the number of busy trainers

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
+from anoonly_core.errors import StoreBusy
 from anoonly_core.execution.job import StoredOutcome
 from anoonly_core.lru import LRU
 from anoonly_core.paths import ASSETS
 from anoonly_core.projection import project
 from anoonly_core.results.result import RunResult, from_bytes
-from anoonly_core.results.store import Store
+from anoonly_core.results.store import BUSY_S, Store
 
 __all__ = ["SHIPPED", "ResultCache"]
+
+T = TypeVar("T")
 
 MAX_RESULTS = 160  # about 0.15 MB each
 MAX_WORKER_RESULTS = 16  # up to a few MB each
@@ -30,7 +34,8 @@ class ResultCache:
     Parameters
     ----------
     store
-        The run store, searched for what is not in memory.
+        The run store, searched for what is not in memory. While another process holds it locked, only memory and
+        the shipped results are searched.
     is_pending
         A function of a key: whether a job for it is queued or runs. The store is not searched meanwhile.
     """
@@ -38,6 +43,7 @@ class ResultCache:
     def __init__(self, store: Store, is_pending: Callable[[str], bool] = lambda key: False) -> None:
         self.store = store
         self.store_problem = ""  # why the latest result could not be stored, "" if it was
+        self.is_problem_busy = False  # whether that was a lock, so that the problem ends with the lock
         self._is_pending = is_pending
         self._results = LRU[RunResult | np.ndarray](MAX_RESULTS)
         self._worker_results = LRU[Any](MAX_WORKER_RESULTS)
@@ -45,12 +51,13 @@ class ResultCache:
 
     def run(self, key: str) -> RunResult | None:
         """Return a finished run from memory, the store or the shipped results; None if there is none."""
-        result = self._find(key, lambda key: self.store.get(key) or _shipped(key))
+        result = self._find(key, lambda key: _readable(self.store.get, key) or _shipped(key))
         return result if isinstance(result, RunResult) else None
 
     def points(self, key: str) -> np.ndarray | None:
         """Return a finished projection, [rows, 2], from memory or the store; None if there is none."""
-        points = self._find(key, lambda key: (self.store.get_arrays(key, "points") or {}).get("points"))
+        read = partial(self.store.get_arrays, kind="points")
+        points = self._find(key, lambda key: (_readable(read, key) or {}).get("points"))
         return points if isinstance(points, np.ndarray) and points.shape[1:] == (2,) else None
 
     def points_now(self, key: str, features: np.ndarray, projector: str) -> np.ndarray:
@@ -78,8 +85,9 @@ class ResultCache:
         """Add a projection, [rows, 2], in memory and, if stored is true, in the store."""
         self._results.put(key, points)
         if stored:
-            self.store.try_put_arrays(key, "points", {"points": points})
-            self.store_problem = self.store.problem
+            store = self.store.with_wait(BUSY_S)
+            store.try_put_arrays(key, "points", {"points": points})
+            self._note_problem(store.problem, store.is_problem_busy)
 
     def put_worker_result(self, key: str, value: Any) -> None:
         """Add the value of a finished task in memory."""
@@ -92,9 +100,14 @@ class ResultCache:
     def unwrap(self, outcome: Any) -> Any:
         """Return the results within a StoredOutcome and note its store problem; return any other value as it is."""
         if isinstance(outcome, StoredOutcome):
-            self.store_problem = outcome.store_problem
+            self._note_problem(outcome.store_problem, outcome.is_busy)
             return outcome.outcome
         return outcome
+
+    def forget_past_lock(self) -> None:
+        """Forget the store problem if it was a lock and the lock is gone."""
+        if self.is_problem_busy and not self.store.is_busy():
+            self._note_problem("", False)
 
     def forget_worker_result(self, key: str) -> None:
         """Remove the worker result of this key, so that it can be requested again."""
@@ -105,6 +118,9 @@ class ResultCache:
         for key in keys:
             self._failures.remove(key)
 
+    def _note_problem(self, sentence: str, is_busy: bool) -> None:
+        self.store_problem, self.is_problem_busy = sentence, is_busy
+
     def _find(self, key: str, read: Callable[[str], Any]) -> Any:
         """Return a value from memory, else what `read` returns, which is then remembered."""
         known = self._results.get(key)
@@ -114,6 +130,14 @@ class ResultCache:
         if value is not None:
             self._results.put(key, value)
         return value
+
+
+def _readable(read: Callable[[str], T | None], key: str) -> T | None:
+    """Return what is stored under this key; None while the store is locked, so that a worker waits for it instead."""
+    try:
+        return read(key)
+    except StoreBusy:
+        return None
 
 
 def _shipped(key: str) -> RunResult | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 import threading
+import time
 from functools import cache
 
+from anoonly_core.errors import StoreBusy
 from app.server import allowed_hosts
 from app.server.evidence_cache import preload_evidence
 from app.server.jobs import server_jobs
@@ -15,6 +18,9 @@ from app.server.media_files import delay_file_deletion
 __all__ = ["prepare"]
 
 SWITCH_INTERVAL_S = 0.0005
+RETRY_S = 5.0  # where another process holds the run store locked
+
+log = logging.getLogger(__name__)
 
 
 @cache
@@ -35,5 +41,11 @@ def _freeze() -> None:
 
 
 def _read_evidence() -> None:
-    preload_evidence(server_jobs().store)
+    while True:
+        try:
+            preload_evidence(server_jobs().store)
+            break
+        except StoreBusy as error:
+            log.warning("%s", error)
+            time.sleep(RETRY_S)
     _freeze()

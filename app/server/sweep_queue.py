@@ -149,7 +149,7 @@ class SweepQueue:
     # -- what a page sees
 
     def view(self, sweep: RunBatch) -> SweepView:
-        """Return the state of a sweep, started or not, with the runs that the store has of it."""
+        """Return the state of a sweep, started or not, with the runs that the store has of it; raise StoreBusy."""
         kept = stored_runs(self.jobs.store, sweep.configs, self.devices.device())
         with self._lock:
             entry = self._entries.get(_key(sweep))
@@ -192,7 +192,7 @@ class SweepQueue:
         return plan.seconds(slots)
 
     def previous_sweeps(self) -> list[Sweep]:
-        """Return the sweeps that were started here and are still valid, the latest first."""
+        """Return the sweeps that were started here and are still valid, the latest first; raise StoreBusy."""
         found = []
         for text in self.jobs.store.sweeps():
             try:
@@ -235,7 +235,7 @@ class SweepQueue:
     def _train(self, entry: _Entry) -> None:
         try:
             device = "cpu" if entry.cluster else self.devices.device(wait=True)
-            kept = stored_runs(self.jobs.store, entry.sweep.configs, device)
+            kept = stored_runs(self.jobs.patient_store, entry.sweep.configs, device)
             missing = {key: config for key, config in entry.sweep.configs.items() if key not in kept}
             if missing and not entry.stop.is_set():
                 with self._engine(entry.cluster) as engine:
@@ -250,7 +250,7 @@ class SweepQueue:
                 entry.state, entry.seconds_left = "idle", None
 
     def _execute(self, entry: _Entry, missing: dict[str, RunConfig], engine: Engine) -> None:
-        states = execute(missing, engine, self.jobs.store)
+        states = execute(missing, engine, self.jobs.patient_store)
         try:
             for state in states:
                 if entry.stop.is_set():

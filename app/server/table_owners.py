@@ -139,7 +139,7 @@ class TableOwners:
             names = list(self._removed)
         for name in names:
             try:
-                self.jobs.store.delete_dataset(name)
+                self.jobs.patient_store.delete_dataset(name)
             except StoreUnavailable as error:
                 log.warning("%s", error)
 

@@ -14,6 +14,8 @@ from app.widgets import notices
 
 __all__ = ["begin_page", "finish_page"]
 
+LOCK_POLL_S = 1.0
+
 
 def begin_page() -> tuple[Jobs, str]:
     """Return the server's jobs and this session's id, and show pending notices; call this first on each page."""
@@ -23,6 +25,8 @@ def begin_page() -> tuple[Jobs, str]:
     if runtime.exists():
         jobs.is_session_active = runtime.get_instance().is_active_session
     table_owners.server_table_owners().note_presence(table_owners.owner(), session)
+    st.session_state.busy_reads = jobs.store.busy_reads
+    jobs.results.forget_past_lock()
     if complaint := notices.queued_error():
         notices.error(complaint)
     st.session_state.store_problem = jobs.results.store_problem
@@ -32,7 +36,18 @@ def begin_page() -> tuple[Jobs, str]:
 
 
 def finish_page() -> None:
-    """Rerun the page if its notice about the run store is out of date."""
-    problem = server_jobs().results.store_problem
+    """Rerun the page if its notice about the run store is out of date, and once a lock on the store is gone."""
+    jobs = server_jobs()
+    problem = jobs.results.store_problem
     if st.session_state.get("store_problem", problem) != problem:
+        st.rerun()
+    busy_reads = jobs.store.busy_reads
+    if jobs.results.is_problem_busy or st.session_state.get("busy_reads", busy_reads) != busy_reads:
+        _await_store()
+
+
+@st.fragment(run_every=LOCK_POLL_S)
+def _await_store() -> None:
+    """Rerun the page once no other process holds the run store locked."""
+    if not server_jobs().store.is_busy():
         st.rerun()

@@ -11,10 +11,10 @@ import streamlit as st
 from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.cache import cache_usage, is_cached, remove
 from anoonly_core.data.catalogue import DATASETS, resolve
-from anoonly_core.errors import AnoOnlyError
+from anoonly_core.errors import AnoOnlyError, StoreBusy
 from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
-from anoonly_core.results.store import default_store
+from anoonly_core.results.store import Store
 from app.charts.style import MODEBAR
 from app.controls.choice import compare_parameters, default_choice
 from app.controls.page_address import PageAddress, register
@@ -91,7 +91,7 @@ def _draw(jobs: Jobs, session: str) -> None:
         st.caption(HINT)
     else:
         _draw_about(name)
-    _draw_cache()
+    _draw_cache(jobs.store)
     if under_way:
         with status:  # last, because this waits for the downloads
             download.follow_downloads(under_way, jobs, session)
@@ -232,11 +232,13 @@ def _preview(name: str) -> Preview:
     return preview
 
 
-def _draw_cache() -> None:
+def _draw_cache(store: Store) -> None:
     """Draw the content of the cache folder by kind."""
-    store = default_store()
-    used, most = format_megabytes(store.size()), format_megabytes(store.max_bytes)
-    bounds = {"finished runs": f"{used} of at most {most} used; see Runs"}
+    most = format_megabytes(store.max_bytes)
+    try:
+        bounds = {"finished runs": f"{format_megabytes(store.size())} of at most {most} used; see Runs"}
+    except StoreBusy:
+        bounds = {"finished runs": f"at most {most}; another program holds the file locked now"}
     shares = cache_usage()
     lines = [
         f"| {share.kind} | {share.files} | {format_megabytes(share.bytes)} | {bounds.get(share.kind, 'none')} |"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from anoonly_core.data.catalogue import DATASETS
-from anoonly_core.errors import AnoOnlyError
+from anoonly_core.errors import AnoOnlyError, StoreBusy
 from anoonly_core.reproduction.cells import REFERENCES, Cell
 from anoonly_core.reproduction.differences import (
     authors_grid,
@@ -196,7 +196,11 @@ def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
 
 def _follow(runs: CellRuns, sweeps: SweepQueue) -> None:
     """Draw the progress of the runs of a cell; rerun the page when they have ended."""
-    view = sweeps.view(runs)
+    try:
+        view = sweeps.view(runs)
+    except StoreBusy as error:
+        notices.error(str(error))
+        return  # the next look may find the store free
     st.progress(len(view.runs) / len(runs.configs), f"{len(view.runs)} of {len(runs.configs)} runs, {view.state}")
     st.button("Stop", on_click=sweeps.stop, args=(runs,), key="again_stop", disabled=view.state == "stopping")
     if view.state == "idle":

@@ -13,7 +13,7 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.parquet import to_parquet
-from anoonly_core.results.store import RunSummary, Store, default_store
+from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.snippets import python_script, run_command
 from app.controls.choice import baseline_of, compare_parameters
 from app.controls.page_address import PageAddress, register
@@ -25,6 +25,7 @@ from app.text.verdict import describe_run
 from app.views.runs.table import filter_runs, runs_sentence, runs_table
 from app.widgets import notices
 from app.widgets.selection import keep_selection
+from app.widgets.session import begin_page
 
 __all__ = ["page"]
 
@@ -84,10 +85,11 @@ class Chosen:
 
 def page() -> None:
     """Draw the page; Streamlit calls this on every change of a filter or of the selection."""
+    jobs, _ = begin_page()
     ADDRESS.arrive()
     ADDRESS.draw_notices()
     try:
-        _draw(default_store())
+        _draw(jobs.store)
     except AnoOnlyError as error:
         notices.error(str(error))
 

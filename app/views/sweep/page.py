@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from anoonly_core.errors import AnoOnlyError
+from anoonly_core.errors import AnoOnlyError, StoreBusy
 from anoonly_core.execution.plan import duration
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.snippets import sweep_command
@@ -67,7 +67,11 @@ def _draw(choice: SweepChoice, sweeps: SweepQueue) -> None:
 def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
     """Draw all that a finished run changes: the sentence, the buttons with progress, and the curves."""
     sweep = choice.sweep
-    view = sweeps.view(sweep)
+    try:
+        view = sweeps.view(sweep)
+    except StoreBusy as error:
+        notices.error(str(error))
+        return  # the page is drawn again once the lock is gone
     sentence, buttons = st.container(), st.container()
     metric = draw_metric_control()
     curves = make_curves(sweep, view.runs, metric)
@@ -217,7 +221,11 @@ def _draw_exports(sweep: Sweep, view: SweepView) -> None:
 
 
 def _draw_earlier(sweeps: SweepQueue) -> None:
-    earlier = [sweep for sweep in sweeps.previous_sweeps() if can_see(str(sweep.settings.get("dataset", "")))]
+    try:
+        previous = sweeps.previous_sweeps()
+    except StoreBusy:
+        return  # the page says so already
+    earlier = [sweep for sweep in previous if can_see(str(sweep.settings.get("dataset", "")))]
     if not earlier:
         return
     with st.sidebar.expander(f"Earlier sweeps ({len(earlier)})"):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from anoonly_core.errors import StoreUnavailable
+from anoonly_core.errors import StoreBusy, StoreUnavailable
 from anoonly_core.results import store as store_module
 from anoonly_core.results.store import Store
 from tests.core.results.stored import a_result, assert_same, assert_unavailable, set_aside
@@ -102,7 +102,8 @@ def test_a_writer_elsewhere_is_waited_for(store: Store, monkeypatch: pytest.Monk
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable, match="locked"):
             store.put(a_result())
-        assert store.get("before") is None, "it is computed again rather than waited for without end"
+        with pytest.raises(StoreBusy, match="locked"):
+            store.get("before")
 
         monkeypatch.setattr(store_module, "BUSY_S", 20.0)
         with ThreadPoolExecutor(1) as pool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from streamlit.util import calc_hash
 
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import StoreUnavailable
+from anoonly_core.execution.job import StoredOutcome
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import Store, default_store
@@ -55,6 +58,21 @@ def filled(store: Store, shipped: Shipped) -> list[RunResult]:
 
 def stored_as(result: RunResult, config: RunConfig) -> RunResult:
     return replace(result, config=config, key=run_key(config))
+
+
+@pytest.fixture(scope="module")
+def workers(make_jobs: MakeJobs) -> Jobs:
+    return make_jobs()
+
+
+@pytest.fixture(autouse=True)
+def jobs(workers: Jobs, store: Store, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+    """The server's jobs, on this test's store; nothing is trained here."""
+    quick = store.with_wait(0.05)
+    monkeypatch.setattr(workers, "store", quick)
+    monkeypatch.setattr(workers.results, "store", quick)
+    monkeypatch.setattr(jobs_module, "_jobs", lambda: workers)
+    return workers
 
 
 @pytest.fixture
@@ -241,19 +259,7 @@ def test_settings_that_are_none_today_can_only_be_deleted(
 # -- from here to Compare and back
 
 
-@pytest.fixture(scope="module")
-def workers(make_jobs: MakeJobs) -> Jobs:
-    return make_jobs()
-
-
-@pytest.fixture
-def jobs(workers: Jobs, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's jobs, on this test's store; nothing is trained here."""
-    monkeypatch.setattr(workers, "store", store)
-    monkeypatch.setattr(jobs_module, "_jobs", lambda: workers)
-
-
-def test_two_runs_open_side_by_side(open_page: Open, filled: list[RunResult], jobs: None) -> None:
+def test_two_runs_open_side_by_side(open_page: Open, filled: list[RunResult]) -> None:
     older, newer = filled[1], filled[3]
     page = select(open_page(), 2, 4)
     button(page, "Compare").click().run()
@@ -265,7 +271,7 @@ def test_two_runs_open_side_by_side(open_page: Open, filled: list[RunResult], jo
     assert len(page.warning) == 0
 
 
-def test_compare_comes_back_as_it_was_left(open_page: Open, store: Store, filled: list[RunResult], jobs: None) -> None:
+def test_compare_comes_back_as_it_was_left(open_page: Open, store: Store, filled: list[RunResult]) -> None:
     for number, lambda_n in enumerate((0.1, 0.25)):
         store.put(stored_as(filled[number], make_config(lambda_n=lambda_n)))
     settings = {"lambda_n": "0.25", "seeds": "1", "a": "lambda_n=0.1", "threshold": str(THRESHOLDS[-1])}
@@ -283,7 +289,7 @@ def test_compare_comes_back_as_it_was_left(open_page: Open, store: Store, filled
 
 
 def test_a_run_opened_from_here_takes_nothing_from_before(
-    open_page: Open, store: Store, filled: list[RunResult], jobs: None
+    open_page: Open, store: Store, filled: list[RunResult]
 ) -> None:
     store.put(stored_as(filled[0], make_config(lambda_n=0.1, norm="layer")))
     page = open_page("", lambda_n="0.1", norm="layer", seeds="1", a="zzz", threshold=str(THRESHOLDS[-1]))
@@ -301,3 +307,76 @@ def test_a_run_opened_from_here_takes_nothing_from_before(
 def test_streamlit_does_not_take_our_pages_for_its_own() -> None:
     """It would run each file of a folder `pages` beside script.py as a script at a first visit to its address."""
     assert not PagesManager(str(MAIN)).uses_pages_directory
+
+
+# -- a store that another program holds locked
+
+
+LOCKS = {
+    "exclusive": ("BEGIN EXCLUSIVE",),
+    "exclusive locking mode": ("PRAGMA locking_mode = EXCLUSIVE", "UPDATE entries SET pinned = 0"),
+    "WAL, exclusive locking mode": (
+        "PRAGMA locking_mode = EXCLUSIVE",
+        "PRAGMA journal_mode = WAL",
+        "UPDATE entries SET pinned = 0",
+    ),
+}
+
+
+@pytest.fixture
+def other(store: Store, filled: list[RunResult]) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("kind", LOCKS)
+@pytest.mark.parametrize("path", ["runs", "sweep", "datasets"])
+def test_a_locked_store_is_said_and_the_notice_goes_with_the_lock(
+    open_page: Open, other: sqlite3.Connection, path: str, kind: str
+) -> None:
+    for statement in LOCKS[kind]:
+        other.execute(statement).fetchall()
+    page = open_page(path)
+    texts = "\n".join(element.value for element in (*page.error, *page.markdown)).replace("\\", "")
+    assert "another program holds th" in texts and "file locked" in texts
+    assert EMPTY not in texts and "No run of this sweep is trained yet" not in texts
+    other.close()
+    page.run()
+    assert [caught.value for caught in page.exception] == []
+    after = "\n".join(element.value for element in (*page.error, *page.warning, *page.markdown))
+    assert "file locked" not in after
+    assert path != "runs" or sentence(page).startswith("6 runs")
+
+
+@pytest.mark.parametrize("path", ["runs", "sweep", "datasets", "", "reproduce"])
+def test_a_page_shows_a_store_that_another_program_writes_to(
+    open_page: Open, other: sqlite3.Connection, path: str
+) -> None:
+    other.execute("BEGIN IMMEDIATE")
+    page = open_page(path)
+    assert not any("locked" in element.value for element in (*page.error, *page.warning, *page.markdown))
+    assert path != "runs" or sentence(page).startswith("6 runs")
+
+
+def test_a_pin_that_a_lock_prevents_is_said_and_can_be_tried_again(open_page: Open, other: sqlite3.Connection) -> None:
+    page = select(open_page(), 0)
+    other.execute("BEGIN IMMEDIATE")
+    button(page, "Pin").click().run()
+    assert "could not be changed while another program holds that file locked" in page.error[0].value.replace("\\", "")
+    other.rollback()
+    select(page, 0)
+    button(page, "Pin").click().run()
+    assert not page.error and bool(table(page)["pinned"].iloc[0])
+
+
+def test_a_result_that_a_lock_kept_from_the_store_is_no_notice_after_the_lock(
+    open_page: Open, other: sqlite3.Connection, jobs: Jobs
+) -> None:
+    other.execute("BEGIN EXCLUSIVE")
+    jobs.results.unwrap(StoredOutcome(None, "The run could not be stored.", is_busy=True))
+    assert "could not be stored" in said(open_page("datasets"))
+    other.rollback()
+    assert "could not be stored" not in said(open_page("datasets"))
+    jobs.results.unwrap(StoredOutcome(None, "The disk is full."))
+    assert "The disk is full" in said(open_page("datasets")), "another problem does not end with a lock"
+    jobs.results.unwrap(StoredOutcome(None))
