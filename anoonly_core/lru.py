@@ -32,12 +32,12 @@ class LRU(Generic[Value]):
         self._lock = threading.Lock()
 
     def __contains__(self, key: str) -> bool:
-        """Whether a value is stored under the key; does not count as a use."""
+        """Tell whether a value is stored under the key; does not count as a use."""
         with self._lock:
             return key in self._values
 
     def __len__(self) -> int:
-        """The number of stored values."""
+        """Return the number of stored values."""
         with self._lock:
             return len(self._values)
 

@@ -41,7 +41,7 @@ class _Pool:
 
     @property
     def is_contaminant(self) -> np.ndarray:
-        """Whether each pool row is an anomaly, bool [n]; all False if the data set has unlabeled rows."""
+        """Mask of the anomalies in the pool, bool [n]; all False if the data set has unlabeled rows."""
         if self.dataset.unlabeled is not None:
             return np.zeros(len(self.rows), dtype=bool)
         return np.asarray(self.dataset.y[self.rows] == 1)

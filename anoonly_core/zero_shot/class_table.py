@@ -60,7 +60,7 @@ class ClassTable:
 
     @property
     def has_class_anomalies(self) -> bool:
-        """Whether every class has anomalies."""
+        """True if every class has anomalies."""
         return bool(np.isin(np.arange(len(self.names)), self.classes[self.anomalous]).all())
 
 

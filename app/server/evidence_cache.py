@@ -1,4 +1,4 @@
-"""What the server has of the paper's tables: what ships, with what was trained here over it; and a cell's runs."""
+"""Cache of the reproduction evidence in the server: shipped results, overridden by local ones."""
 
 from __future__ import annotations
 

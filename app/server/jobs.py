@@ -47,7 +47,7 @@ def dataset_key(name: str) -> str:
 
 
 class JobKind(Enum):
-    """What a job produces. Projections run in processes of their own, all other jobs in the trainers."""
+    """The result of a job. Projections run in separate processes, all other jobs in the trainers."""
 
     RUNS = "runs"
     WORKER_RESULT = "worker result"

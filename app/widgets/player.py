@@ -1,4 +1,4 @@
-"""Buttons and a slider that move a film, without the server: they work by mouse, touch and keyboard."""
+"""Player of an animation in the browser: buttons and a slider for mouse, touch and keyboard."""
 
 from __future__ import annotations
 
@@ -20,12 +20,24 @@ def _asset(kind: str) -> str:
 
 
 def draw_player(film: Animation, key: str, chart: str, label: str, jump: int = 1, jump_label: str = "") -> None:
-    """The controls of the film on show as the chart with the key `chart`.
+    """Draw buttons and a slider for the animation in a chart.
 
-    key: names the film, so that another one is taken for another. label: what the slider is called.
-    jump: how many moments a fifth button leaps; 1 leaves it out.
+    Parameters
+    ----------
+    film : Animation
+        The animation.
+    key : str
+        Identifies the animation; the player starts again when it changes.
+    chart : str
+        Widget key of the chart.
+    label : str
+        Label of the slider.
+    jump : int
+        Moments that a fifth button skips; 1 leaves the button out.
+    jump_label : str
+        Label of that button.
     """
-    # Declared each time: a server that starts later than this file is loaded would not know it.
+    # Declared on each call: a server that starts after this import would not know the component.
     player = st.components.v2.component("player", html=_asset("html"), css=_asset("css"), js=_asset("js"))
     player(
         key=f"player_{chart}",

@@ -34,6 +34,7 @@ class ComparisonRuns:
 
     @property
     def baselines(self) -> set[str]:
+        """The baselines of all runs."""
         return {config.baseline for config in (*self.a, *self.b)}
 
     def groups(self) -> list[list[RunConfig]]:
@@ -41,7 +42,7 @@ class ComparisonRuns:
         return [group for group in (self.b[:1], self.a[:1], self.b[1:], self.a[1:]) if group]
 
     def finished(self, jobs: Jobs) -> tuple[list[RunResult], list[RunResult]] | None:
-        """The results of A and B for the leading seeds that both have; None before the first."""
+        """Return the results of A and B for the leading seeds that both have; None before the first."""
         pairs = []
         for a, b in zip(self.keys[: len(self.a)], self.keys[len(self.a) :], strict=True):
             pair = jobs.results.run(a), jobs.results.run(b)
