@@ -1,4 +1,4 @@
-"""What all tests share: bounded threads, a cache of their own, the real data where it is at hand."""
+"""Shared test setup: bounded threads, a temporary cache, and the real data if available."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Before torch, NumPy, Numba or a worker process is loaded. Numba's threads are torch's too: UMAP
-# would leave two behind, and they slow every training that comes after it.
+# Set before torch, NumPy, Numba or a worker process starts. Numba shares its threads with torch: UMAP
+# would leave two behind, which slow every later training.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
-_cache = tempfile.TemporaryDirectory(prefix="anoonly-tests-", ignore_cleanup_errors=True)  # gone when Python ends
+_cache = tempfile.TemporaryDirectory(prefix="anoonly-tests-", ignore_cleanup_errors=True)  # removed at exit
 os.environ["ANOONLY_CACHE"] = _cache.name
 
 
-# A busy machine must fail no test. The first text that is drawn on a machine takes seconds: Unicode is tabulated once.
+# No deadline, so that a busy machine fails no test. The first text strategy takes seconds to tabulate Unicode.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real ADBench files; the test is skipped, saying so, where it is absent."""
+    """Return the folder of real ADBench files; skip the test if it is absent."""
     folder = os.environ.get("ANOONLY_DATA")
     if not folder or not Path(folder).is_dir():
-        pytest.skip("ANOONLY_DATA is not set: not checked on the real ADBench files")
+        pytest.skip("set ANOONLY_DATA to test with the real ADBench files")
     return Path(folder)

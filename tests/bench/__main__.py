@@ -1,4 +1,4 @@
-"""Print the tables that are asked for, --products and so on, or all of them; --whole times every single run."""
+"""Print benchmark tables: the chosen ones, such as --products, or all; --whole times every single run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TABLES = ("products", "others", "sweeps", "scale", "figures")
 
 
 def main() -> None:
-    """Print the tables that are asked for."""
+    """Print the chosen tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     for name in (*TABLES, "whole"):
         parser.add_argument(f"--{name}", action="store_true")
@@ -19,12 +19,12 @@ def main() -> None:
     wanted = [name for name in TABLES if getattr(asked, name)] or TABLES
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)  # as in the page's workers
-    # Loaded only where it is asked for: the others' libraries are large.
+    # Imported on demand, since the other libraries are large.
     if "products" in wanted:
         from tests.bench.made import made, training
         from tests.bench.products import over_the_products
 
-        training(made(1250, 64), 1)()  # once, so that nothing is loaded within what is measured
+        training(made(1250, 64), 1)()  # once, so that imports are not measured
         over_the_products(made(3500, 512))
     if "others" in wanted:
         from tests.bench.made import made, training

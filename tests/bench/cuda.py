@@ -1,12 +1,10 @@
-"""What a GPU does, printed as tables and, with --out, written as JSON: python -m tests.bench.cuda.
+"""GPU benchmarks as tables and, with --out, as JSON: python -m tests.bench.cuda.
 
---sizes: the heads at R = 1, 40 and 400 beside the floor. --table: 600 runs from files on disk to
-finished metrics, twice, whose bits must be equal and whose metrics scikit-learn's. --lockstep: each
-epoch from the same weights, on the GPU and on the cores, in float64. --agreement: the runs of the
-table on this machine's cores, and how far each file's mean AUCROC lies from theirs; --against FILE does
-that half for what --out wrote, also where there is no GPU, and keeps what it has trained in a store
-beside FILE, so that it goes on where it was cut off. All of them where none is named. --heads and --seeds
-(the first and the last) choose the runs of the table; of FILE's, too.
+--sizes: the heads at R = 1, 40 and 400 against the hardware limit. --table: 600 runs from files to metrics, twice;
+bits must be equal and metrics those of scikit-learn. --lockstep: each epoch from equal weights on GPU and CPU, in
+float64. --agreement: the runs of the table on the CPU, and the difference of each file's mean AUCROC. All of them are
+run if none is named. --against FILE does the CPU part for a FILE from --out, also without a GPU. It stores finished
+runs next to FILE and continues from them. --heads and --seeds (first and last) choose the runs.
 """
 
 from __future__ import annotations
@@ -53,7 +51,7 @@ LARGE_STEPS, SMALL_STEPS = 1400, 250  # of DeepSAD on a file of CIFAR10's size, 
 
 
 def main() -> None:
-    """Print the tables that are asked for."""
+    """Print the chosen tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.cuda", description=__doc__)
     for name in PARTS:
         parser.add_argument(f"--{name}", action="store_true")
@@ -108,7 +106,7 @@ def main() -> None:
 
 
 def against(path: Path, configs: Mapping[str, RunConfig]) -> None:
-    """Train on this machine's cores what a GPU has trained elsewhere, and write into its file how far they agree."""
+    """Train the runs of a GPU's result file on the CPU, and write their agreement into that file."""
     found = json.loads(path.read_text(encoding="utf-8"))
 
     def save(what: dict[str, Any]) -> None:
@@ -118,7 +116,7 @@ def against(path: Path, configs: Mapping[str, RunConfig]) -> None:
 
 
 def whole_table(configs: dict[str, RunConfig]) -> dict[str, Any]:
-    """Run it twice and print what it takes, whether both are equal, and how far the metrics lie from scikit-learn's."""
+    """Train all runs twice; print time, equality, and the largest difference of a metric from scikit-learn."""
     (first, results), (second, again) = gpu.whole_table(configs), gpu.whole_table(configs)
     equal = all(np.array_equal(own.scores, again[key].scores) for key, own in results.items())
     equal = equal and all(own.metrics == again[key].metrics for key, own in results.items())
@@ -146,7 +144,7 @@ def whole_table(configs: dict[str, RunConfig]) -> dict[str, Any]:
 
 
 def in_lockstep() -> list[dict[str, Any]]:
-    """Print the largest difference that an epoch makes between GPU and cores, for each head with both λ_n."""
+    """Print the largest difference of an epoch between GPU and CPU, for each head with both λ_n."""
     print("\nEach epoch from the same weights in float64, GPU against cores: largest difference of a test score,")
     print("in standard deviations of the run's scores")
     print(f"{'head':8} {'λ_n':>4} {'file':18} {'pretraining':>12} {'training':>9}")
@@ -168,7 +166,7 @@ def in_lockstep() -> list[dict[str, Any]]:
 
 
 def _whole_paper(seconds: float, files: list[str]) -> float:
-    """By the file, and with the steps that DeepSAD takes more on files larger than most of those at hand."""
+    """Estimate the seconds for all files of Table 1, with DeepSAD's additional steps on large files."""
     small = sum(name.startswith("MVTec") for name in files)
     small_of_paper = sum(name.startswith("MVTec") for name, own in DATASETS.items() if own.family in gpu.FAMILIES)
     more_large = (PAPERS_FILES - small_of_paper) - (len(files) - small) * PAPERS_FILES / len(files)
@@ -194,10 +192,10 @@ def agreement(
     store: Store,
     save: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Train the same runs on the cores, and print how far each file's mean AUCROC lies off, in points.
+    """Train the same runs on the CPU, and print the difference of each file's mean AUCROC in points.
 
-    on_gpu: their AUCROC there, by the CPU's keys. store: keeps the cores' runs, and what it has is not trained again.
-    save: is given what has been found after each head.
+    on_gpu: AUCROC of the GPU by CPU key. store: finished CPU runs, which are not trained again.
+    save: called with the results after each head.
     """
     print(f"\nThe same runs on {cores()} cores. Mean AUCROC over the seeds, GPU less CPU, points:")
     print(f"{'head':8} {'λ_n':>4} {'seeds':>5} {'largest':>8} {'mean':>6} {'± s.e.':>6} {f'beyond {WITHIN}':>11}  at")
@@ -220,7 +218,7 @@ def agreement(
 
 
 def _on_cores(configs: Mapping[str, RunConfig], workers: WorkerPool, store: Store) -> dict[str, RunSummary]:
-    """Train and store runs by key, those of one file and seed together: their pretraining is the same."""
+    """Train and store runs by key; runs of one file and seed train together, since they share the pretraining."""
     together: dict[tuple[int, str], dict[str, RunConfig]] = defaultdict(dict)
     for key, config in configs.items():
         together[config.seed, config.dataset][key] = config

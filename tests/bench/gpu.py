@@ -1,4 +1,4 @@
-"""What a GPU takes: the heads at R = 1, 40 and 400 beside the floor, and 600 runs from files to metrics."""
+"""GPU benchmarks: the heads at R = 1, 40 and 400 against the hardware limit, and 600 runs from files to metrics."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ MOMENTS = {"DeepSAD": 2, "DevNet": 1, "FEAWAD": 2, "PReNet": 1}  # that the opti
 
 @dataclass(frozen=True)
 class Ceilings:
-    """What the GPU reaches here: float32 operations a second in a large product, bytes a second in a large copy."""
+    """Measured limits of the GPU: float32 operations per second and bytes per second."""
 
     operations: float
     bytes: float
 
 
 def ceilings() -> Ceilings:
-    """Measured with a product of two 8192 × 8192 matrices, and a copy of 2 GiB, read and written."""
+    """Measure the limits with a product of two 8192 × 8192 matrices and a copy of 2 GiB."""
     a, b = (torch.rand(8192, 8192, device="cuda") for _ in range(2))
     product = torch.empty_like(a)
     seconds = _median(lambda: torch.mm(a, b, out=product))
@@ -66,7 +66,7 @@ def _median(work: Callable[[], object], times: int = 7) -> float:
 
 
 def floor(config: RunConfig, split: Split, columns: int, runs: int, seeds: int, most: Ceilings) -> tuple[float, float]:
-    """Seconds that the arithmetic and the bytes of a training take at the ceilings, a pretraining counted in.
+    """Compute the seconds that the arithmetic and the bytes of a training take at the limits, with pretraining.
 
     Arithmetic: the products forward, of the weights' gradients, and of the inputs' but for the first
     layer's. Bytes: each parameter and each moment read and written once a step, each batch's rows
@@ -100,7 +100,7 @@ def _of_step(parts: Any, chosen: Iterable[int], rows: int, rows_per_item: int) -
 
 
 def seconds_of(dataset: Dataset, configs: list[RunConfig], splits: list[Split]) -> tuple[float, float]:
-    """Seconds of a training on the GPU: all of it, networks and rows made and graphs captured, and the steps alone."""
+    """Measure a training on the GPU; return seconds in total, with setup and CUDA graphs, and of the steps alone."""
     torch.cuda.synchronize()
     begun = time.perf_counter()
     stack = Stack(dataset, configs, splits, "cuda")
@@ -116,7 +116,7 @@ def seconds_of(dataset: Dataset, configs: list[RunConfig], splits: list[Split]) 
 
 
 def of_sizes(baseline: str, sizes: Iterable[int], most: Ceilings, repeats: int = 3) -> list[dict[str, Any]]:
-    """One row for each size: seconds, and their ratio to the floor."""
+    """Return one row per number of runs: seconds and their ratio to the limit."""
     dataset, found = load_cached(DATASET), []
     for runs in sizes:
         weights, seeds = SIZES[runs]
@@ -146,12 +146,12 @@ def _forget_pretrained() -> None:
 
 
 def table_files() -> list[str]:
-    """The ResNet-18 and BERT files that are at hand."""
+    """Return the ResNet-18 and BERT files on this machine."""
     return [name for name, entry in DATASETS.items() if entry.family in FAMILIES and entry.is_local()]
 
 
 def table_configs(heads: Iterable[str] = HEADS, seeds: Iterable[int] = range(5)) -> dict[str, RunConfig]:
-    """These heads at λ_n 1 and 0 on each of these files, by key."""
+    """Return the configurations of these heads at λ_n 1 and 0 on each file, by key."""
     grid = itertools.product(table_files(), heads, (1.0, 0.0), seeds)
     configs = [
         make_config(dataset=name, baseline=head, lambda_n=weight, seed=seed, contamination=0)
@@ -161,7 +161,7 @@ def table_configs(heads: Iterable[str] = HEADS, seeds: Iterable[int] = range(5))
 
 
 def whole_table(configs: dict[str, RunConfig]) -> tuple[float, dict[str, RunResult]]:
-    """Seconds from files on disk to finished metrics, and the results."""
+    """Return the seconds from files on disk to metrics, and the results."""
     _forget_pretrained()
     loaded: dict[str, Dataset] = {}
 

@@ -31,7 +31,7 @@ class Apart:
 
 
 def in_double(stack: Stack) -> Stack:
-    """The stack, which has not been trained yet, in float64."""
+    """Convert an untrained stack to float64 and return it."""
     stack.rows = replace(stack.rows, X=stack.rows.X.double())
     stack.head.double()
     stack.head.lambda_n = stack.head.lambda_n.double()
@@ -39,7 +39,7 @@ def in_double(stack: Stack) -> Stack:
 
 
 def lockstep(one: Stack, other: Stack) -> Iterator[Apart]:
-    """Train both, see in_double; after each epoch compare them, and set the other to the weights of the one."""
+    """Train two float64 stacks; after each epoch compare them and copy the weights of the first to the second."""
     _follow(one, other)  # what was prepared in float32, DeepSAD's center, is the same to its roundings alone
     for epoch, _ in zip(pretrain(one, use_cache=False), pretrain(other, use_cache=False), strict=True):
         yield Apart(True, epoch, _difference(one, other, "reconstruction_error"))
@@ -63,7 +63,7 @@ def _difference(one: Stack, other: Stack, scored_by: str) -> float:
 
 @torch.no_grad()
 def _scores(stack: Stack, scored_by: str) -> torch.Tensor:
-    """Each run's scores of the test rows of the first [R, rows]."""
+    """Return the scores of all runs for the test rows of the first run, [R, rows]."""
     was_training = stack.head.training
     stack.head.eval()
     rows = [stack.scale(run, stack.splits[0].test).double() for run in range(len(stack.configs))]

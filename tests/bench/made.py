@@ -1,4 +1,4 @@
-"""Made tables to train on, and the time that it takes."""
+"""Synthetic tables and timing of trainings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Table:
 
 
 def made(rows: int, columns: int) -> Table:
-    """A table of this size; all of its rows train."""
+    """Make a table of this size; all rows are training rows."""
     random = np.random.default_rng(0)
     y = (random.random(rows) < 0.05).astype(np.int64)
     dataset = make_dataset("bench", random.random((rows, columns)), y, Provenance("made here", ""))

@@ -1,7 +1,6 @@
-"""Seconds a run of each head beside DeepOD's, and PyOD's DevNet, side by side in one process on one thread.
+"""Seconds per run of each head, compared with DeepOD and PyOD, in one process and one thread.
 
-On the same rows, with the same batch size, number of steps and hidden width; FEAWAD's pretraining,
-which DeepOD's does not have, is left out.
+Rows, batch size, number of steps and hidden width are equal. FEAWAD's pretraining is left out, since DeepOD has none.
 """
 
 from __future__ import annotations
@@ -23,10 +22,9 @@ from tests.bench.made import REPEATS, Table, timed, training
 
 @dataclass(frozen=True)
 class Rival:
-    """Another library's head, its network as near to ours as it lets itself be set.
+    """A head of another library, with a network as close to ours as its settings allow.
 
-    stack: how many runs of ours train together for the second figure. train: table, steps, batch
-    size -> as many steps of as many rows as ours takes.
+    stack: runs of ours that train together. train: trains on a table for a number of steps with a batch size.
     """
 
     name: str
@@ -44,7 +42,7 @@ def _deepod(model: Any, **settings: Any) -> Callable[[Table, int, int], None]:
         detector.train_data, detector.train_label = table.dataset.X, table.labels
         prepared = detector.training_prepare(table.dataset.X, table.labels)
         detector.train_loader, detector.net, detector.criterion = prepared
-        detector._training()  # its fit would also score all rows
+        detector._training()  # `fit` would also score all rows
 
     return trained
 
@@ -59,7 +57,7 @@ RIVALS = (
     Rival("DeepOD", "DevNet", 40, _deepod(deepod.DevNet, hidden_dims="20", bias=True)),
     Rival("PyOD", "DevNet", 40, _pyod_devnet),
     Rival("DeepOD", "PReNet", 10, _deepod(deepod.PReNet, hidden_dims="20", rep_dim=20, act="ReLU")),
-    # One batch an epoch, whatever it is told. It has no pretraining and no layer of all columns.
+    # It always takes one batch per epoch, and has no pretraining and no layer over all columns.
     Rival("DeepOD", "FEAWAD", 2, _deepod(deepod.FeaWAD, hidden_dims="128", rep_dim=64, steps_an_epoch=1)),
 )
 

@@ -1,4 +1,4 @@
-"""The cost of training over the bare matrix products of its shapes, side by side in one process on one thread."""
+"""Training time compared with the bare matrix products of its shapes, in one process and one thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH, EPOCHS = 128, 50
 
 
 def matrix_products(config: RunConfig, split: Split, columns: int, runs: int) -> Callable[[], None]:
-    """The products of a training of so many runs: forward, weight gradients, and input gradients but the first."""
+    """Return a function with the products of a training: forward, weight gradients, input gradients but the first."""
     head, network = METHODS[config.baseline], BASELINES[config.baseline].network
     assert network is not None and config.batch_size is not None and config.epochs is not None
     steps, rows = head.batch_shape(len(split.train), int(split.labeled.sum()), config.batch_size)
@@ -44,7 +44,7 @@ def matrix_products(config: RunConfig, split: Split, columns: int, runs: int) ->
 
 
 def products_in_worker(config: RunConfig, split: Split, columns: int, runs: int) -> float:
-    """Seconds a run of the bare products, in a worker process."""
+    """Measure the seconds per run of the bare products; called in a worker process."""
     once = matrix_products(config, split, columns, runs)
     begun = time.perf_counter()
     once()

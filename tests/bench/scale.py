@@ -1,4 +1,4 @@
-"""Time and memory of a run as its rows grow: 10_cover, a quarter, a half and all of it, each in a fresh process."""
+"""Time and memory of a run on a quarter, a half and all of 10_cover, each in a new process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def with_more_rows() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for part in PARTS:
             name = DATASET
-            if part > 1:  # of the file's own type, as the whole is
+            if part > 1:  # with the data type of the whole file
                 name = str(Path(folder) / f"{part}.npz")
                 X = whole.X[::part].astype(np.int16) if (whole.X % 1 == 0).all() else whole.X[::part]
                 np.savez_compressed(name, X=np.asfortranarray(X), y=whole.y[::part].astype(np.int64))
@@ -60,7 +60,7 @@ def with_more_rows() -> None:
 
 
 def measure(name: str) -> dict[str, float]:
-    """One run in this process: its rows, seconds an epoch after the first, and peak bytes over what a tiny run left."""
+    """Run once; return rows, seconds per epoch after the first, and peak bytes above those after a tiny run."""
     torch.set_num_threads(1)
     run(make_config(dataset="digits_3", epochs=2), "cpu")
     forget_peak()

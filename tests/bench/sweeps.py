@@ -1,4 +1,4 @@
-"""A sweep over λ_n and seeds beside its runs one by one: time, bare products, memory, and that scores are the same."""
+"""A sweep over λ_n and seeds compared with single runs: time, bare products, memory and equal scores."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HEAD = (
 
 
 def sweeps_against_single_runs(whole: bool) -> None:
-    """Print the table; whole: time all single runs, not only so many of them."""
+    """Print the table; whole: time all single runs, not only TIMED of them."""
     try:
         load_cached(DATASET)
     except AnoOnlyError as error:
@@ -65,7 +65,7 @@ def sweeps_against_single_runs(whole: bool) -> None:
 
 
 class _Noting(LocalEngine):
-    """Notes how many runs each stack has."""
+    """An engine that records the number of runs of each stack."""
 
     def __init__(self, workers: WorkerPool) -> None:
         super().__init__(workers)
@@ -78,10 +78,10 @@ class _Noting(LocalEngine):
 
 @dataclass
 class _Swept:
-    """A finished sweep.
+    """Measurements of a finished sweep.
 
-    stacks: the runs of each. processor: seconds of the processor, of all processes. peak: bytes of
-    all processes at their peaks. over_idle: of a worker, over what it takes when idle.
+    stacks: runs of each stack. processor: CPU seconds of all processes. peak: sum of their peak bytes.
+    over_idle: peak bytes of a worker above its idle memory.
     """
 
     seconds: float
@@ -97,7 +97,7 @@ def _row(sweep: Sweep, workers: WorkerPool, whole: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         apart, together = Store(Path(folder) / "apart.sqlite"), Store(Path(folder) / "together.sqlite")
         first, last = chosen[: len(chosen) // 2], chosen[len(chosen) // 2 :]
-        run(sweep.configs[keys[0]].with_(epochs=1), "cpu")  # nothing is loaded within what is timed
+        run(sweep.configs[keys[0]].with_(epochs=1), "cpu")  # so that imports are not timed
         single = _singly(sweep, first, apart)
         swept = _sweep(sweep, workers, together)
         single += _singly(sweep, last, apart)
@@ -117,7 +117,7 @@ def _row(sweep: Sweep, workers: WorkerPool, whole: bool) -> None:
 
 
 def _singly(sweep: Sweep, keys: list[str], store: Store) -> list[tuple[float, float]]:
-    """Seconds of each of these runs, and seconds of the processor."""
+    """Return wall and CPU seconds of each run, trained one by one."""
     seconds = []
     for key in keys:
         begun, used = time.perf_counter(), time.process_time()
@@ -149,7 +149,7 @@ def _products(config: RunConfig, workers: WorkerPool, runs: int) -> float:
 
 
 def _idle(workers: WorkerPool) -> None:
-    """Wait until every process has started and loaded what it needs."""
+    """Wait until every process has started and imported its modules."""
     config = make_sweep({"dataset": DATASET, "epochs": 1}, [], 1).configs
     for task in [workers.schedule(tasks.train_each, config) for _ in range(2 * workers.count)]:
         task.result()

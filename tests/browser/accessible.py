@@ -1,4 +1,4 @@
-"""What is measured of a page on show: axe's findings, cut-off and overlapping text, what Tab reaches."""
+"""Accessibility checks of a page: axe, cut-off and overlapping text, and controls that Tab reaches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Exemption:
-    """A finding of axe's in a widget that is not ours to mend: only this rule, only where selector matches."""
+    """An axe finding to ignore, in a widget of a library: this rule on elements that match the selector."""
 
     rule: str
     selector: str
@@ -58,8 +58,8 @@ RUN_AXE = """async ([grave, exempt]) => {
   return found;
 }"""
 
-# Every control that can be seen and used, numbered. Of radio buttons, tabs, and a list with its arrow and its chosen
-# values Tab reaches one, from which arrows lead on.
+# All visible, enabled controls, numbered. Tab reaches one control of a radio group, a tab list or a select box;
+# arrow keys reach the others.
 CONTROLS = """() => {
   const selector = "a[href], button, input, select, textarea, summary, [role=slider], [role=tab], [role=combobox]";
   const found = [];
@@ -94,7 +94,7 @@ NAMES = """reached => {
 
 
 def axe_findings(page: Page) -> list[dict[str, Any]]:
-    """Serious and critical violations of WCAG 2 A and AA that are not exempt."""
+    """Return serious and critical violations of WCAG 2 A and AA that are not exempt."""
     if not page.evaluate("() => !!window.axe"):
         page.add_script_tag(path=AXE)
     found: list[dict[str, Any]] = page.evaluate(RUN_AXE, [GRAVE, [[one.rule, one.selector] for one in EXEMPT]])
@@ -102,13 +102,13 @@ def axe_findings(page: Page) -> list[dict[str, Any]]:
 
 
 def measure(page: Page) -> dict[str, Any]:
-    """What is cut off, overlaps or is faint; see measure.js."""
+    """Return cut-off, overlapping and faint text by the names of MEASURES; see measure.js."""
     found: dict[str, Any] = page.evaluate(MEASURE.read_text(encoding="utf-8"))
     return found
 
 
 def not_reached(page: Page) -> list[str]:
-    """The controls that Tab never comes to, pressed from the top of the page until it comes round."""
+    """Press Tab from the top of the page through all stops; return the names of controls without focus."""
     page.evaluate("document.activeElement?.blur()")
     count: int = page.evaluate(CONTROLS)
     reached: list[int] = []

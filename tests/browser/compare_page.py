@@ -1,4 +1,4 @@
-"""The Compare page as a visitor sees and moves it."""
+"""Page object of the Compare page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page
 
 __all__ = ["ComparePage"]
 
-# The charts of the settings on show: drawn, and not grayed out as of settings before.
+# True once the charts of the current settings are drawn.
 DRAWN = """
 () => ['scores', 'points'].every(key => {
   const chart = document.querySelector(`.st-key-${key} .js-plotly-plot`);
@@ -23,7 +23,7 @@ EPOCH = re.compile(r"epoch (\d+) of (\d+)")
 
 
 class ComparePage:
-    """One visitor's page; every wait ends with the thing waited for or the context's own time-out."""
+    """A page of one visitor; every wait ends with the condition or the timeout of the context."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
@@ -32,7 +32,7 @@ class ComparePage:
     def open(self, path: str = "", **parameters: str | list[str]) -> None:
         self.page.goto(f"{self.url}/{path}?{urlencode(parameters, doseq=True)}" if path or parameters else self.url)
 
-    # -- what it says
+    # -- content
 
     @property
     def sentence(self) -> str:
@@ -52,30 +52,30 @@ class ComparePage:
         return [tile for tile in self.page.locator("[data-testid=stMarkdown]").all_inner_texts() if "chance" in tile]
 
     def titles(self, chart: str) -> list[str]:
-        """The titles over a chart's panels: "scores" or "points"."""
+        """Return the titles of the panels of a chart, "scores" or "points"."""
         found: list[str] = self.page.evaluate(TITLES, chart)
         return found
 
     def flagged(self) -> list[tuple[int, int]]:
-        """(anomalies, normal rows) flagged by A and by B, as the titles over the scores say."""
+        """Return (anomalies, normal rows) flagged by A and by B, from the titles of the scores."""
         counts = [re.findall(r"flags (\d+) of \d+ anomalies, (\d+) of", title) for title in self.titles("scores")]
         return [(int(anomalies), int(normals)) for ((anomalies, normals),) in counts]
 
     def epoch(self) -> int:
-        """How far the training on show has come; waits until some progress is shown."""
+        """Return the epoch of the training; wait until a progress bar is shown."""
         bar = self.page.locator("[data-testid=stProgress]", has_text=EPOCH).first
         bar.wait_for()
         found = EPOCH.search(bar.inner_text())
         assert found, "the progress bar went away"
         return int(found[1])
 
-    # -- what it waits for
+    # -- waiting
 
     def wait_for(self, script: str, argument: Any = None) -> None:
         self.page.wait_for_function(script, arg=argument)
 
     def wait_for_sentence(self, *words: str) -> str:
-        """The first sentence that holds all these words."""
+        """Wait until the sentence has all these words, and return it."""
         self.wait_for(
             "words => { const said = document.querySelector('h5');"
             " return said && words.every(word => said.innerText.includes(word)) }",
@@ -90,7 +90,7 @@ class ComparePage:
         return self.sentence
 
     def wait_for_figures(self) -> str:
-        """The sentence, once it and both charts below it are drawn."""
+        """Wait until the sentence and both charts are drawn; return the sentence."""
         self.page.wait_for_selector("h5")
         self.wait_for(DRAWN)
         return self.sentence
@@ -99,7 +99,7 @@ class ComparePage:
         self.page.get_by_text(text).first.wait_for()
 
     def wait_for_new_counts(self, before: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """What is flagged, once it differs from before."""
+        """Wait until the flagged counts differ from `before`, and return them."""
         counts = (
             "() => JSON.stringify(document.querySelector('.st-key-scores .js-plotly-plot').layout.annotations"
             ".map(a => a.text.match(/flags (\\d+) of \\d+ anomalies, (\\d+) of/).slice(1).map(Number)))"
@@ -108,7 +108,7 @@ class ComparePage:
         return self.flagged()
 
     def wait_for_epoch(self, number: int) -> int:
-        """How far the training has come, once that is this many epochs or more."""
+        """Wait until the training has reached an epoch; return the current epoch."""
         self.wait_for(
             "number => { const bar = document.querySelector('[data-testid=stProgress]');"
             " const found = bar && bar.innerText.match(/epoch (\\d+) of/); return found && +found[1] >= number }",
@@ -117,18 +117,18 @@ class ComparePage:
         return self.epoch()
 
     def wait_for_points(self) -> None:
-        """Return once all three maps hold their points."""
+        """Wait until all three maps have their points."""
         self.wait_for(
             "() => { const map = document.querySelector('.st-key-points .js-plotly-plot');"
             " return map && map.data.length === 9 && map.data.every(trace => trace.mode === 'markers') }"
         )
 
     def wait_for_title(self, chart: str, words: str) -> None:
-        """Return once a chart's titles hold these words."""
+        """Wait until a title of a chart has these words."""
         self.wait_for(f"([key, words]) => ({TITLES})(key).some(title => title.includes(words))", [chart, words])
 
     def wait_for_thumb_in_address(self, key: str) -> None:
-        """Return once the address holds what the slider shows."""
+        """Wait until the address has the value of the slider."""
         self.wait_for(
             "key => new URLSearchParams(location.search).get(key) ==="
             " document.querySelector(`.st-key-${key} [data-testid=stSliderThumbValue]`).innerText.trim()",
@@ -136,7 +136,7 @@ class ComparePage:
         )
 
     def wait_for_marks(self) -> None:
-        """Return once every map marks some points."""
+        """Wait until every map marks some points."""
         self.wait_for(
             "() => { const map = document.querySelector('.st-key-points .js-plotly-plot');"
             " return ['x', 'x2', 'x3'].every(axis => map.data.some(trace =>"
@@ -144,10 +144,10 @@ class ComparePage:
         )
 
     def wait_until_idle(self) -> None:
-        """Return once the server has drawn all that it has to draw."""
+        """Wait until the script has finished."""
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
-    # -- how it is moved
+    # -- controls
 
     def slider(self, key: str) -> Locator:
         return self.page.locator(f".st-key-{key} input[type=range]")
@@ -160,21 +160,21 @@ class ComparePage:
     def click(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).first.click()
 
-    def give_up(self) -> None:
-        """Leave no training behind, whatever covers the button."""
+    def cancel_training(self) -> None:
+        """Press Cancel if there is such a button, even if something covers it."""
         self.page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText === 'Cancel')?.click()")
 
     def choose(self, key: str, option: str) -> None:
-        """Pick an option of a select box."""
+        """Choose an option of a select box."""
         self.page.locator(f".st-key-{key} input").click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
     def chosen(self, key: str) -> str:
-        """What a select box shows."""
+        """Return the value of a select box."""
         return self.page.locator(f".st-key-{key} [role=combobox]").input_value()
 
     def slid(self, key: str) -> str:
-        """What a slider shows."""
+        """Return the value of a slider."""
         return self.page.locator(f".st-key-{key} [data-testid=stSliderThumbValue]").inner_text()
 
     def lasso(self, chart: str, left: float, right: float) -> None:
@@ -191,7 +191,7 @@ class ComparePage:
         mouse.up()
 
     def marked_points(self) -> list[int]:
-        """How many points each of the three maps marks."""
+        """Return the number of marked points in each of the three maps."""
         found: list[int] = self.page.evaluate(
             "() => { const map = document.querySelector('.st-key-points .js-plotly-plot');"
             " return ['x', 'x2', 'x3'].map(axis => map.data.filter(trace => (trace.xaxis || 'x') === axis)"

@@ -1,4 +1,4 @@
-"""One server and one browser a worker; for each test a fresh profile, a projector's window and watchful eyes."""
+"""Fixtures: a server and a browser per worker, and for each test a fresh profile with checks for errors."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ FAILED = pytest.StashKey[bool]()
 
 @pytest.fixture
 def open_page(server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Opens a page, Compare or the one at a path, with a fresh profile each; whatever a test does, it stays sound."""
+    """Yield a function that opens a page with a fresh profile; check the pages for errors at the end."""
     opened: list[Page] = []
     console: list[str] = []
     hosts: set[str] = set()
 
     def watch(message: ConsoleMessage) -> None:
-        # At a page's own address the browser asks there first where the server's root is.
+        # At the address of a page, the browser first looks for the root of the server.
         probing = message.location["url"].endswith(("_stcore/health", "_stcore/host-config"))
         if message.type == "error" and not probing:
             console.append(f"{message.text} ({message.location['url']})")
@@ -83,8 +83,8 @@ def open_page(server: Server, browser: Browser, request: pytest.FixtureRequest) 
                 name = re.sub(r"\W+", "_", request.node.name)
                 page.screenshot(path=RESULTS / f"{name}_{number}.png")
         except Error:
-            pass  # the page itself is gone: the test has said why
-        ComparePage(page, server.url).give_up()
+            pass  # the page is closed; the test has reported the reason
+        ComparePage(page, server.url).cancel_training()
         page.context.close()
     for text in texts:
         assert not ALARMING.search(text), f"the page shows {ALARMING.search(text)}"

@@ -1,4 +1,4 @@
-"""Each of the navigation's pages with real content: how it is opened, filled, and known to be full."""
+"""All pages with real content: how to open each one and how to wait until it is complete."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page
 
-__all__ = ["FURTHER", "PAGES", "FullPage", "bring", "still"]
+__all__ = ["FURTHER", "PAGES", "FullPage", "upload", "wait_until_still"]
 
 SETTLE_MS = 400
-# Nothing is out of date, every chart that is on its way is drawn, and the server has no more to say.
+# No stale element, all charts are drawn, and the script is not running.
 STILL = """() => {
   const app = document.querySelector("[data-testid=stApp]");
   const charts = [...document.querySelectorAll(".stPlotlyChart")];
@@ -23,15 +23,15 @@ STILL = """() => {
 }"""
 
 
-def still(page: Page) -> None:
-    """Return once the page stands still."""
+def wait_until_still(page: Page) -> None:
+    """Wait until the page no longer changes."""
     page.wait_for_function(STILL)
     page.wait_for_timeout(SETTLE_MS)
     page.wait_for_function(STILL)
 
 
 def _charts(*keys: str) -> Callable[[Page], None]:
-    """Waits until these charts are drawn."""
+    """Return a function that waits until these charts are drawn."""
 
     def wait(page: Page) -> None:
         for key in keys:
@@ -40,7 +40,7 @@ def _charts(*keys: str) -> Callable[[Page], None]:
     return wait
 
 
-def _stands(selector: str) -> Callable[[Page], None]:
+def _visible(selector: str) -> Callable[[Page], None]:
     def wait(page: Page) -> None:
         page.wait_for_selector(selector)
 
@@ -59,7 +59,7 @@ def _commit_to_a_prediction(page: Page) -> None:
 def _finish_the_sweep(page: Page) -> None:
     _charts("sweep")(page)
     page.get_by_text(re.compile(r"runs, about|All \d+ runs are finished")).first.wait_for()
-    still(page)
+    wait_until_still(page)
     start = page.get_by_role("button", name="Start", exact=True)
     if start.count():
         start.click()
@@ -76,14 +76,14 @@ def _choose_a_cell(page: Page) -> None:
 
 def _select_a_row(page: Page) -> None:
     page.wait_for_selector("[data-testid=stDataFrame] canvas")
-    still(page)
+    wait_until_still(page)
     if page.locator(".st-key-look, .stCode").count() == 0:
         page.locator("[data-testid=stDataFrame]").first.click(position={"x": 18, "y": 38 + 15})
         page.wait_for_selector(".st-key-look, .stCode")
 
 
-def bring(page: Page, url: str, table: Path) -> None:
-    """Bring a table: the pages Your table and Label need one."""
+def upload(page: Page, url: str, table: Path) -> None:
+    """Upload a table, which the pages Your table and Label need."""
     page.goto(f"{url}/your-table")
     page.wait_for_selector("input[type=file]", state="attached")
     page.set_input_files("input[type=file]", table)
@@ -93,17 +93,17 @@ def bring(page: Page, url: str, table: Path) -> None:
 
 @dataclass(frozen=True)
 class FullPage:
-    """A page's address with its parameters, and what is done and waited for until it is full."""
+    """The address of a page with its parameters, and a function that waits until it is complete."""
 
     path: str
     fill: Callable[[Page], None]
     parameters: tuple[tuple[str, str], ...] = ()
 
     def open(self, page: Page, url: str) -> None:
-        """Go there, and return once it is full and stands still."""
+        """Open the page and wait until it is complete."""
         page.goto(f"{url}/{self.path}?{urlencode(self.parameters)}" if self.parameters else f"{url}/{self.path}")
         self.fill(page)
-        still(page)
+        wait_until_still(page)
 
 
 SWEEP = (
@@ -115,33 +115,33 @@ SWEEP = (
 )
 ZERO_SHOT = (("steps", "25"), ("seeds", "1"), ("tasks", "4"), ("held_out", "7,8,9"), ("meta", "0,1,2,3"))
 
-# The navigation's pages, in its order.
+# All pages, in the order of the navigation.
 PAGES = {
     "compare": FullPage("", _charts("scores", "points")),
     "lessons": FullPage("lessons", _commit_to_a_prediction, (("lesson", "imbalance"), ("step", "2"))),
-    "microscope": FullPage("microscope", _stands(".js-plotly-plot .main-svg")),
+    "microscope": FullPage("microscope", _visible(".js-plotly-plot .main-svg")),
     "sweep": FullPage("sweep", _finish_the_sweep, SWEEP),
     "zero-shot": FullPage("zero-shot", _charts("scorers", "batch"), ZERO_SHOT),
     "clean": FullPage("clean", _charts("suspicion", "outcome"), (("seeds", "2"), ("epochs", "10"))),
     "reproduce": FullPage("reproduce", _choose_a_cell),
     "datasets": FullPage("datasets", _select_a_row),
-    "your-table": FullPage("your-table", _stands("[data-testid=stDataFrame] canvas")),
-    "label": FullPage("label", _stands("[class*=st-key-label_map] .js-plotly-plot .main-svg")),
+    "your-table": FullPage("your-table", _visible("[data-testid=stDataFrame] canvas")),
+    "label": FullPage("label", _visible("[class*=st-key-label_map] .js-plotly-plot .main-svg")),
     "runs": FullPage("runs", _select_a_row),
 }
-# Other faces of the same pages.
+# Other views of the same pages.
 FURTHER = {
-    "compare-learn": FullPage("", _stands(".player"), (("view", "watch it learn"),)),
+    "compare-learn": FullPage("", _visible(".player"), (("view", "watch it learn"),)),
     "compare-curves": FullPage("", _charts("scores", "curves"), (("tab", "Curves"),)),
     "compare-confusion": FullPage("", _charts("confusion"), (("tab", "Confusion and rows"),)),
     "compare-training": FullPage("", _charts("history"), (("tab", "Training"),)),
     "compare-split": FullPage("", _charts("scores"), (("tab", "The split"),)),
     "compare-method": FullPage(
         "",
-        _stands("[data-testid=stGraphVizChart] svg"),
+        _visible("[data-testid=stGraphVizChart] svg"),
         (("tab", "The method"), ("baseline", "FEAWAD"), ("seeds", "1"), ("epochs", "3")),
     ),
-    "reproduce-figure": FullPage("reproduce", _stands(".js-plotly-plot .main-svg"), (("show", "fig9"),)),
-    "reproduce-points": FullPage("reproduce", _stands("h5"), (("show", "points"),)),
-    "reproduce-differences": FullPage("reproduce", _stands("h5"), (("show", "differences"),)),
+    "reproduce-figure": FullPage("reproduce", _visible(".js-plotly-plot .main-svg"), (("show", "fig9"),)),
+    "reproduce-points": FullPage("reproduce", _visible("h5"), (("show", "points"),)),
+    "reproduce-differences": FullPage("reproduce", _visible("h5"), (("show", "differences"),)),
 }

@@ -1,4 +1,4 @@
-"""make look: every page at three widths in both themes: pictures, and a report of what is wrong with them."""
+"""Command `make look`: screenshots of every page at three widths in both themes, with a report of faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from tests.browser.accessible import EXEMPT, MEASURES, axe_findings, measure, not_reached
-from tests.browser.full_pages import FURTHER, PAGES, bring, still
+from tests.browser.full_pages import FURTHER, PAGES, upload, wait_until_still
 from tests.browser.server import CHROMIUM_ARGUMENTS, ROOT, chromium, serving
 from tests.tables import cancer, penguins
 
@@ -26,9 +26,9 @@ NOTHING: dict[str, Any] = {**{name: [] for name in MEASURES}, "lowest_contrast":
 
 @dataclass
 class Finding:
-    """What was seen of one page at one width in one theme.
+    """Faults of one page at one width in one theme.
 
-    unreached: None where Tab was not tried. complaint: why nothing was seen.
+    unreached: controls that Tab does not reach; None if not tested. complaint: the reason why the page did not load.
     """
 
     page: str
@@ -40,8 +40,8 @@ class Finding:
     complaint: str = ""
 
     @property
-    def said(self) -> Iterator[str]:
-        """Each thing that is wrong, in a line."""
+    def lines(self) -> Iterator[str]:
+        """One line per fault."""
         if self.complaint:
             yield self.complaint
         for one in self.axe:
@@ -54,14 +54,14 @@ class Finding:
 
 
 def look(browser: Browser, names: Sequence[str], widths: Sequence[int]) -> Iterator[Finding]:
-    """Open the pages one after the other on a server of their own; one visitor sees them all."""
+    """Open the pages one after the other in one session of a new server; yield the findings."""
     everything = {**PAGES, **FURTHER}
     with serving() as server, tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
         page = browser.new_page(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
         page.set_default_timeout(PATIENCE_MS)
         cancer().drop(columns="target").to_csv(Path(folder) / "cells.csv", index=False)
         for table in (Path(folder) / "cells.csv", penguins(raw=True)):
-            bring(page, server.url, table)
+            upload(page, server.url, table)
         for name in names:
             for width in widths:
                 page.set_viewport_size({"width": width, "height": WIDTHS[width]})
@@ -81,20 +81,20 @@ def look(browser: Browser, names: Sequence[str], widths: Sequence[int]) -> Itera
 def _seen(page: Page, name: str, width: int, theme: str) -> Finding:
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     page.mouse.move(0, 0)
-    still(page)
+    wait_until_still(page)
     page.screenshot(path=FOLDER / f"{name}_{width}_{theme}.png")
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(height + 20, WIDTHS[width])})
-    still(page)
+    wait_until_still(page)
     page.screenshot(path=FOLDER / f"{name}_{width}_{theme}_whole.png")
-    found = Finding(name, width, theme, axe_findings(page), measure(page))  # of what lies below the window's edge too
+    found = Finding(name, width, theme, axe_findings(page), measure(page))  # of the whole page
     page.set_viewport_size({"width": width, "height": WIDTHS[width]})
-    still(page)
+    wait_until_still(page)
     return found
 
 
 def table_of(findings: Sequence[Finding]) -> str:
-    """The report in Markdown: a row a page, width and theme, and below it what was found, word by word."""
+    """Return the report in Markdown: a table with one row per page, width and theme, then all faults."""
     heads = ["page", "width", "theme", "axe", *MEASURES.values(), "lowest contrast in charts", "not reached by Tab"]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for one in findings:
@@ -104,16 +104,16 @@ def table_of(findings: Sequence[Finding]) -> str:
         contrast = "" if lowest > 20.9 else f"{lowest:.1f}"
         cells = [one.page, str(one.width), one.theme, *map(str, counts), contrast, reach]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "Exempt, for they are Streamlit's or Plotly's and cannot be mended from here:", ""]
+    lines += ["", "Exempt, because they come from Streamlit or Plotly:", ""]
     lines += [f"- {one.rule}, `{one.selector}`: {one.reason}" for one in EXEMPT] or ["none"]
     for one in findings:
-        if said := list(one.said):
+        if said := list(one.lines):
             lines += ["", f"**{one.page}, {one.width} px, {one.theme}**", "", *(f"- {words}" for words in said)]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Take the pictures, print the report, keep it beside them; exit code 1 where anything is wrong."""
+    """Take the screenshots, print and save the report; exit with 1 if there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", nargs="+", choices=[*PAGES, *FURTHER], default=[*PAGES, *FURTHER])
     parser.add_argument("--widths", nargs="+", type=int, choices=list(WIDTHS), default=list(WIDTHS))
@@ -124,13 +124,13 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         for finding in look(browser, asked.pages, asked.widths):
             findings.append(finding)
-            wrong = len(list(finding.said))
+            wrong = len(list(finding.lines))
             print(f"{finding.page} {finding.width} {finding.theme}: {wrong} findings", file=sys.stderr, flush=True)
         browser.close()
     report = table_of(findings)
     (FOLDER / "report.md").write_text(report + "\n", encoding="utf-8")
     print(report)
-    sys.exit(any(list(one.said) for one in findings))
+    sys.exit(any(list(one.lines) for one in findings))
 
 
 if __name__ == "__main__":

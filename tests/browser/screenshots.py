@@ -1,4 +1,4 @@
-"""make screenshots: the README's pictures, taken of a fresh server in headless Chromium."""
+"""Command `make screenshots`: take the pictures of the documentation in headless Chromium."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
 
 
 def main(names: Sequence[str]) -> None:
-    """Replace the pictures in assets/screenshots, or those of these names, as a projector shows the pages."""
+    """Replace all pictures in assets/screenshots, or those with these names, at 1280 × 720."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with serving() as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)

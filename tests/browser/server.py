@@ -1,4 +1,4 @@
-"""A server of its own for the browser tests and the screenshots: fresh cache, free port, gone at the end."""
+"""Server for browser tests and screenshots, with a fresh cache and a free port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 START_S = 90.0
 STOP_S = 20.0
 
-# Chromium as root in a container, and without calls home of its own.
+# Chromium as root in a container, without background requests.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -35,7 +35,7 @@ CHROMIUM_ARGUMENTS = [
 
 
 def chromium() -> str:
-    """The path of a Chromium on this machine."""
+    """Return the path of Chromium on this machine."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
         raise RuntimeError("The browser tests need chromium, chromium-browser or google-chrome on the PATH.")

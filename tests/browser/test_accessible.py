@@ -1,4 +1,4 @@
-"""Every page in a real browser, in both themes and on a phone: axe finds nothing serious, no text covers another."""
+"""Accessibility of every page, in both themes and on a phone: no serious axe finding, no overlapping text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.accessible import axe_findings, measure
-from tests.browser.full_pages import PAGES, bring, still
+from tests.browser.full_pages import PAGES, upload, wait_until_still
 from tests.browser.server import Server
 from tests.tables import penguins
 
@@ -19,27 +19,27 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def visitor(server: Server, browser: Browser) -> Iterator[Page]:
-    """A visitor who goes from page to page, and has brought a table."""
+    """Yield a page whose session has uploaded a table."""
     page = browser.new_page(reduced_motion="reduce")
     page.set_default_timeout(PATIENCE_MS)
-    bring(page, server.url, penguins(raw=True))
+    upload(page, server.url, penguins(raw=True))
     yield page
     page.context.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_open_to_everybody(visitor: Page, server: Server, name: str) -> None:
+def test_a_page_is_accessible(visitor: Page, server: Server, name: str) -> None:
     visitor.emulate_media(color_scheme="light")
     visitor.set_viewport_size(TALL)  # type: ignore[arg-type]
     PAGES[name].open(visitor, server.url)
     for theme in ("light", "dark"):
         if theme == "dark":
             visitor.emulate_media(color_scheme=theme)
-            still(visitor)
+            wait_until_still(visitor)
         assert axe_findings(visitor) == [], f"in the {theme} theme"
         found = measure(visitor)
         assert found["chart_overlaps"] == found["chart_clipped"] == found["faint"] == [], f"in the {theme} theme"
     visitor.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    still(visitor)
+    wait_until_still(visitor)
     found = measure(visitor)
     assert found["page_scroll"] == found["chart_overlaps"] == found["chart_clipped"] == [], "on a phone"

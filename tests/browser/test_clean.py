@@ -1,4 +1,4 @@
-"""The Clean page in a real browser: its point without scrolling, q by keyboard, its rows as a file, its own address."""
+"""The Clean page in a real browser: fits the window, works by keyboard, exports rows and restores its link."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IN_VIEW = """key => {
 }"""
 
 
-def test_what_goes_is_seen_moved_and_taken_away(open_page: Open) -> None:
+def test_removed_rows_are_shown_changed_by_keyboard_and_downloaded(open_page: Open) -> None:
     clean = open_page("clean", seeds="2", epochs="10")
     page = clean.page
     expect(page.locator("h5").first).to_contain_text("Over 2 seeds")

@@ -1,4 +1,4 @@
-"""The Compare page in a real browser, as a visitor meets it."""
+"""The Compare page in a real browser."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.browser.compare_page import ComparePage
 Open = Callable[..., ComparePage]
 
 WINDOW = (1280, 720)
-# Trains for most of a minute on one core, in short epochs, so that a worker that is told to stop need not be ended.
+# Trains for most of a minute on one core, in short epochs, so a worker can stop without being killed.
 LONG = {"dataset": "breast_cancer", "batch_size": "4", "epochs": "500", "seeds": "1"}
 QUICK = {"epochs": "5", "seeds": "1"}
 
 
-def test_the_first_page_is_full_and_fits_a_projector(open_page: Open) -> None:
+def test_the_first_page_is_complete_and_fits_a_projector(open_page: Open) -> None:
     begun = time.perf_counter()
     page = open_page()
     sentence = page.wait_for_figures()
@@ -112,12 +112,12 @@ def test_another_baseline_and_its_network(open_page: Open) -> None:
     page.choose("baseline", "GANomaly")
     page.wait_for_sentence("GANomaly, 5 epochs", "DeepSAD + AnoOnly")
     assert page.slider("lambda_n").is_disabled()
-    assert page.parameters["lambda_n"] == "0.01", "it waits for a baseline that has it"
+    assert page.parameters["lambda_n"] == "0.01", "the setting is kept for a baseline that has it"
     page.choose("baseline", "DeepSAD")
     page.wait_for_sentence("DeepSAD, λₙ = 0.01, 5 epochs")
 
 
-def test_cancel_cancels_and_the_page_goes_on(open_page: Open) -> None:
+def test_the_page_works_after_a_cancel(open_page: Open) -> None:
     page = open_page(**LONG)
     assert page.epoch() >= 1
     page.click("Cancel")
@@ -159,7 +159,7 @@ def test_pinned_b_survives_a_reload(open_page: Open) -> None:
     assert "no norm" not in page.wait_for_figures()
 
 
-def test_a_bad_link_is_explained_as_plain_text(open_page: Open) -> None:
+def test_an_invalid_link_is_reported_as_plain_text(open_page: Open) -> None:
     page = open_page(
         batch_size="0",
         color="red",
@@ -175,23 +175,23 @@ def test_a_bad_link_is_explained_as_plain_text(open_page: Open) -> None:
     assert page.page.get_by_role("link", name="press", exact=True).count() == 0
 
 
-def test_a_reload_reattaches_and_cancel_then_frees_the_worker(open_page: Open) -> None:
+def test_a_reload_continues_the_run_and_cancel_frees_the_worker(open_page: Open) -> None:
     same = {**LONG, "a": "lambda_n=0,batch_size=4,epochs=500"}  # so that there is one run to follow
     page = open_page(**same)
     before = page.wait_for_epoch(60)
     page.page.reload()
     after = page.epoch()
-    assert after >= before, "the reload began the training anew"
+    assert after >= before, "the reload restarted the training"
     page.click("Cancel")
     page.wait_for_text("Cancelled")
     again = open_page(**same)
     anew = again.epoch()
     again.click("Cancel")
     again.wait_for_text("Cancelled")
-    assert anew < after, "the run went on although nobody waited for it"
+    assert anew < after, "the run continued after the cancel"
 
 
-def test_the_threshold_answers_while_the_other_seeds_train(open_page: Open) -> None:
+def test_the_threshold_works_while_other_seeds_train(open_page: Open) -> None:
     page = open_page(epochs="300", seeds="10", lambda_n="0.1")
     page.wait_for_sentence("9 more seeds are training")
     page.wait_for_figures()

@@ -1,4 +1,4 @@
-"""The Datasets page in a real browser: a set is found, seen without scrolling, and opened in Compare."""
+"""The Datasets page in a real browser: a data set is found, previewed and opened in Compare."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IN_VIEW = """() => [...document.querySelectorAll('.st-key-look .main-svg, .digit
 HEADER, ROW = 38, 30
 
 
-def test_a_set_is_found_seen_and_opened_in_compare(open_page: Open) -> None:
+def test_a_data_set_is_found_previewed_and_opened_in_compare(open_page: Open) -> None:
     datasets = open_page("datasets")
     page = datasets.page
     expect(page.locator("h5").first).to_contain_text("217 data sets, 22 on this machine")

@@ -1,4 +1,4 @@
-"""What moves in a real browser: the microscope step by step, and a replay without a word to the server."""
+"""Animations in a real browser: the microscope step by step, and a replay without server messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.views.compare.replay_chart import replay_animation
 from tests.browser.compare_page import ComparePage
 
 PATIENCE_MS = 60_000
-# As Plotly does now and then where the page draws a chart anew while it moves: it neither moves nor ever says so.
+# Plotly sometimes does this if a chart is redrawn during an animation: the promise is never resolved.
 NEVER_DONE = """() => {
   const animate = window.Plotly.animate;
   window.Plotly.animate = () => { window.Plotly.animate = animate; return new Promise(() => {}); };
@@ -40,7 +40,7 @@ def caption(page: Page) -> str:
 
 
 def chart(page: Page, key: str, expression: str) -> Any:
-    """What an expression in `g`, the graph's element, says of a chart."""
+    """Evaluate a JavaScript expression in `g`, the graph element of a chart."""
     return page.evaluate(
         f"key => {{ const g = document.querySelector(`.st-key-${{key}} .js-plotly-plot`); return {expression} }}", key
     )
@@ -54,7 +54,7 @@ def wait_for_moment(page: Page, key: str, clock: str, value: float) -> None:
     )
 
 
-def test_the_microscope_steps_batch_by_batch_with_all_charts_in_step(open_page: Open) -> None:
+def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None:
     page = open_page("microscope").page
     expect(page.locator("h5")).to_contain_text("no loss, but they get a gradient", timeout=PATIENCE_MS)
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
@@ -99,11 +99,11 @@ def test_the_microscope_steps_batch_by_batch_with_all_charts_in_step(open_page: 
         "() => getComputedStyle(document.querySelector('.stApp')).backgroundColor !== 'rgb(255, 255, 255)'"
     )
     page.wait_for_timeout(1000)
-    assert chart(page, "microscope", marks) == before > 300, "the marks outlast another theme"
+    assert chart(page, "microscope", marks) == before > 300, "the marks remain after a change of theme"
     assert chart(page, "microscope", "Array.isArray(g.data[0].x) || ArrayBuffer.isView(g.data[0].x)")
 
 
-def test_a_replay_is_scrubbed_through_50_epochs_without_the_server(open_page: Open) -> None:
+def test_a_replay_moves_through_50_epochs_without_server_messages(open_page: Open) -> None:
     page = open_page().page
     sent: list[Any] = []
 
@@ -118,7 +118,7 @@ def test_a_replay_is_scrubbed_through_50_epochs_without_the_server(open_page: Op
     wait_for_moment(page, "replay", "g.data.at(-1).x[0]", 50)
     page.wait_for_function("() => document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'")
     page.wait_for_timeout(1500)  # what is still on its way
-    assert sent, "nothing was heard of the server at all"
+    assert sent, "no message of the server was recorded"
     sent.clear()
     slider = player(page).get_by_role("slider")
     taken = slider.evaluate(
@@ -139,12 +139,12 @@ def test_a_replay_is_scrubbed_through_50_epochs_without_the_server(open_page: Op
     assert caption(page).startswith("Before the first step")
     markers = "g.data.filter(t => t.mode === 'markers').map(t => [...t.x])"
     first = chart(page, "replay", markers)
-    assert first[:3] == first[3:], "A and B begin as one"
+    assert first[:3] == first[3:], "A and B start with equal points"
     player(page).get_by_role("slider").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     wait_for_moment(page, "replay", "g.data.at(-1).x[0]", 3)
-    assert sent == [], "scrubbing asks nothing of the server"
+    assert sent == [], "moving the slider sends no message"
     configs = [make_config(lambda_n=1.0), make_config(lambda_n=0.0)]
     runs = record([config.with_(epochs=50) for config in configs], "pca").runs
     expected = [reel.points[3, reel.role == role, 0] for reel in runs for role in range(3)]
@@ -155,7 +155,7 @@ def test_a_replay_is_scrubbed_through_50_epochs_without_the_server(open_page: Op
     button(page, "Pause").click()
 
 
-def test_a_replay_that_was_taken_away_plays_from_its_file(browser: Browser, tmp_path: Path) -> None:
+def test_a_downloaded_replay_plays_from_its_file(browser: Browser, tmp_path: Path) -> None:
     b = make_config(epochs=10, lambda_n=0.0)
     replay = record([b.with_(lambda_n=1.0), b], "pca")
     file = tmp_path / "replay.html"
@@ -173,4 +173,4 @@ def test_a_replay_that_was_taken_away_plays_from_its_file(browser: Browser, tmp_
         page.wait_for_function(f"() => {shown} === 10")
     finally:
         page.close()
-    assert asked == [file.as_uri()], "it needs nothing but itself"
+    assert asked == [file.as_uri()], "the file loads nothing else"

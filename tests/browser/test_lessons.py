@@ -1,4 +1,4 @@
-"""The Lessons page in a real browser: a whole lesson by keyboard, on a projector."""
+"""The Lessons page in a real browser: a whole lesson by keyboard in a projector's window."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def sentence(page: Page) -> Locator:
 
 
 def assert_fits(page: Page, *selectors: str) -> None:
-    """Nothing of these lies outside of the projector's picture, and the page was not scrolled."""
+    """Check that these elements lie inside the window and that the page is not scrolled."""
     for selector in selectors:
         boxes = [found.bounding_box() for found in page.locator(f"{selector}:visible").all()]
         assert boxes, selector
@@ -61,7 +61,7 @@ def assert_fits(page: Page, *selectors: str) -> None:
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == 0
 
 
-def test_the_first_lesson_from_start_to_end_by_keyboard_alone(open_page: Open) -> None:
+def test_the_first_lesson_can_be_done_by_keyboard(open_page: Open) -> None:
     compare = open_page()
     page = compare.page
     compare.wait_for_figures()
@@ -98,7 +98,7 @@ def test_the_first_lesson_from_start_to_end_by_keyboard_alone(open_page: Open) -
     page.wait_for_url(re.compile(r"lesson=norms&step=1"))
 
 
-def test_the_fullest_answers_fit_a_projector(open_lesson: Callable[[Position], ComparePage]) -> None:
+def test_the_longest_answers_fit_a_projector(open_lesson: Callable[[Position], ComparePage]) -> None:
     name = "the_other_aucpr"
     compare = open_lesson(Position(name))
     page = compare.page
@@ -113,7 +113,9 @@ def test_the_fullest_answers_fit_a_projector(open_lesson: Callable[[Position], C
         sentence(page).wait_for(state="detached")
 
 
-def test_cancel_frees_the_question_and_a_reload_keeps_the_place(open_lesson: Callable[[Position], ComparePage]) -> None:
+def test_cancel_returns_to_the_question_and_a_reload_keeps_the_step(
+    open_lesson: Callable[[Position], ComparePage],
+) -> None:
     compare = open_lesson(Position("small_batches", 2))  # batches of one row take their time
     page = compare.page
     page.locator("[data-testid=stMain] [role=radiogroup] label").nth(1).click()
@@ -132,7 +134,7 @@ def test_cancel_frees_the_question_and_a_reload_keeps_the_place(open_lesson: Cal
     assert compare.parameters == {"lesson": "small_batches", "step": "2"}
 
 
-def test_what_to_try_next_opens_where_it_says(open_lesson: Callable[[Position], ComparePage]) -> None:
+def test_the_link_after_a_lesson_opens_its_settings(open_lesson: Callable[[Position], ComparePage]) -> None:
     compare = open_lesson(Position("a_fair_rival", 3))
     page = compare.page
     page.goto(f"{compare.url}/lessons?lesson=a_fair_rival&step=4")

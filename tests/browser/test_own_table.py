@@ -1,4 +1,4 @@
-"""A table of one's own in a real browser: from the file to the scores of the command line; nobody else sees it."""
+"""Uploaded tables in a real browser: equal scores on the command line, and no access from other browsers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ READ = "label=Species&anomaly=Chinstrap penguin (Pygoscelis antarctica)&without=
 READ += "&categories=one_hot&missing=impute"
 
 
-def bring(page: Page, path: Path) -> None:
+def upload(page: Page, path: Path) -> None:
     page.set_input_files("input[type=file]", path)
 
 
-def test_from_a_file_to_the_scores_of_the_command_line_and_nobody_else_sees_it(open_page: Open, tmp_path: Path) -> None:
+def test_page_and_command_line_give_equal_scores_and_other_browsers_have_no_access(
+    open_page: Open, tmp_path: Path
+) -> None:
     page = open_page("your-table").page
     path = penguins(raw=True)
-    bring(page, path)
+    upload(page, path)
     expect(page.locator("h5").first).to_contain_text("penguins-raw.csv: 344 rows of 29 features, 68 anomalies")
     page.get_by_role("button", name="Compare", exact=True).click()
     page.wait_for_url(re.compile(r":\d+/\?dataset=own_penguins-raw_"))
@@ -54,19 +56,19 @@ def test_from_a_file_to_the_scores_of_the_command_line_and_nobody_else_sees_it(o
     for name in ("aucroc", "aucpr_anomaly", "aucpr_normal"):
         expect(page.get_by_text(f"→ {said[name]:.3f}").first).to_be_visible()
 
-    theirs = open_page(dataset=page.url.partition("dataset=")[2].partition("&")[0], seeds="1").page
-    expect(theirs.get_by_text("is another browser's").first).to_be_visible()
-    expect(theirs.locator(".st-key-dataset [role=combobox]")).to_have_value("digits_3")
-    page.reload()  # which the browser that brought it survives
+    stranger = open_page(dataset=page.url.partition("dataset=")[2].partition("&")[0], seeds="1").page
+    expect(stranger.get_by_text("is another browser's").first).to_be_visible()
+    expect(stranger.locator(".st-key-dataset [role=combobox]")).to_have_value("digits_3")
+    page.reload()  # the browser that uploaded it keeps access
     expect(page.locator("h5").first).to_contain_text("On one seed")
     expect(page.locator(".st-key-dataset [role=combobox]")).to_have_value(re.compile("^own_penguins-raw_"))
 
 
-def test_marks_by_hand_find_more_of_their_kind(open_page: Open, tmp_path: Path) -> None:
+def test_rows_marked_by_hand_train_a_ranking(open_page: Open, tmp_path: Path) -> None:
     table = cancer()
     table.drop(columns="target").to_csv(tmp_path / "cells.csv", index=False)
     page = open_page("your-table").page
-    bring(page, tmp_path / "cells.csv")
+    upload(page, tmp_path / "cells.csv")
     expect(page.locator("h5").first).to_contain_text("no label. Mark a few anomalies by hand")
     page.get_by_role("button", name="Label by hand").click()
     expect(page.locator("h5").first).to_contain_text("Isolation forest puts the strangest of 569 rows on top")
@@ -85,16 +87,16 @@ def test_marks_by_hand_find_more_of_their_kind(open_page: Open, tmp_path: Path) 
     assert len(scores) == 569 and (scores["mark"] == "anomaly").sum() == 3
 
 
-def test_a_hostile_file_is_refused_and_the_page_goes_on(open_page: Open, tmp_path: Path) -> None:
+def test_the_page_works_after_a_hostile_file(open_page: Open, tmp_path: Path) -> None:
     huge = tmp_path / "huge.csv"
     with huge.open("wb") as file:
         file.truncate(2 << 30)
     hostile = tmp_path / "<img src=x onerror=alert(1)>.csv"
     hostile.write_bytes(b"a,b\n1\n1,2,3\n")
     page = open_page("your-table").page
-    bring(page, huge)
+    upload(page, huge)
     expect(page.get_by_text("must be 200.0MB or smaller").first).to_be_visible()
-    bring(page, hostile)
+    upload(page, hostile)
     expect(page.get_by_text(f"{hostile.name} cannot be read as a .csv table.").first).to_be_visible()
     page.get_by_role("button", name="Remove table").click()
     expect(page.locator("h5").first).to_contain_text("Upload a table")

@@ -1,4 +1,4 @@
-"""The Reproduce page in a real browser: full on first opening, offline; a cell chosen, taken away, and run again."""
+"""The Reproduce page in a real browser: complete offline; a cell is selected, downloaded and trained again."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CELLS = "table td button"
 
 
 def cell(page: Page, name: str) -> str:
-    """The text of the cell with this name."""
+    """Return the text of the cell with this name."""
     return page.get_by_role("button", name=re.compile(re.escape(name))).first.inner_text()
 
 
-def test_it_is_full_on_first_opening_and_a_cell_can_be_chosen_and_taken_away(open_page: Open) -> None:
+def test_the_page_is_complete_offline_and_a_cell_can_be_selected_and_downloaded(open_page: Open) -> None:
     begun = time.monotonic()
     opened = open_page("reproduce")
     page = opened.page
@@ -43,7 +43,7 @@ def test_it_is_full_on_first_opening_and_a_cell_can_be_chosen_and_taken_away(ope
     detail = page.get_by_text(re.compile(r"It is the mean over 10 of 15 files and 5 seeds, 50 runs"))
     expect(detail).to_be_visible()
     assert "ours " + text.split(" (")[0] in detail.inner_text() and "the paper 79.6" in detail.inner_text()
-    expect(page.get_by_text("To run it again, fetch MVTec-AD_bottle")).to_be_visible()  # no file is here
+    expect(page.get_by_text("To train it here, first fetch MVTec-AD_bottle")).to_be_visible()  # no file is here
     opened.wait_until_idle()
     page.get_by_text("Take away").click()
     with page.expect_download() as download:
@@ -61,7 +61,7 @@ def test_it_is_full_on_first_opening_and_a_cell_can_be_chosen_and_taken_away(ope
     page.get_by_role("cell", name=re.compile("unexplained")).first.wait_for()
 
 
-def test_a_cell_is_run_again_on_this_machine(browser: Browser) -> None:
+def test_a_cell_is_trained_again_on_this_machine(browser: Browser) -> None:
     if DATA is None or not Path(DATA, "NLP_by_BERT", "20news_3.npz").is_file():
         pytest.skip("ADBench's files are absent: set ANOONLY_DATA")
     with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
@@ -73,10 +73,10 @@ def test_a_cell_is_run_again_on_this_machine(browser: Browser) -> None:
             page.goto(f"{server.url}/reproduce")
             page.get_by_role("button", name=re.compile(r"^DevNet, 20news:")).click()
             page.get_by_role("button", name="Run it on this machine, 5 runs").click()
-            detail = page.get_by_text(re.compile(r"5 of which were trained on this machine; the figure that ships is"))
+            detail = page.get_by_text(re.compile(r"5 of which were trained on this machine; the shipped value is"))
             detail.wait_for()
-            ours, shipped = re.findall(r"(?:ours|ships is) (\d+\.\d)", detail.inner_text())
-            assert abs(float(ours) - float(shipped)) < 2, "another processor may round otherwise"
+            ours, shipped = re.findall(r"(?:ours|shipped value is) (\d+\.\d)", detail.inner_text())
+            assert abs(float(ours) - float(shipped)) < 2, "processors round differently"
             assert len(Store(Path(folder) / FILE_NAME).runs()) == 5
             expect(page.get_by_role("button", name="All of it was run on this machine")).to_be_disabled()
             page.get_by_role("combobox", name="Open one of its data sets in Compare").click()

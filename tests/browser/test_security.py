@@ -1,4 +1,4 @@
-"""Strangers at the door, and a table that means harm: a real server, a real browser."""
+"""Foreign hosts and origins, and a hostile table, against a real server in a real browser."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 CLASSES = (f"![]({STRANGER}/c.png)", "[c](javascript:alert(3))", "$z$", f'<a href="{STRANGER}">k</a>')
 WORDS = ("=cmd()", f"[w]({STRANGER})", "<i>w</i>", "")
-# Elements that only a user's words can have made.
+# Elements that can only come from text of the user.
 MADE = """
 () => [...document.querySelectorAll('a, img, script, iframe, .stMarkdownColoredText, [data-testid=stIconMaterial]')]
   .filter(found => /elsewhere|alert\\(/.test((found.getAttribute('href') || '').replace(/^#.*/, '') + found.src)
@@ -36,7 +36,7 @@ MADE = """
 
 
 def opening(server: Server, host: str, origin: str | None = None) -> int:
-    """What the server answers to a WebSocket's first words: 101 takes it, 403 does not."""
+    """Open a WebSocket and return the HTTP status: 101 if it is accepted, 403 if not."""
     lines = ["GET /_stcore/stream HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade"]
     lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {KEY}", "Sec-WebSocket-Protocol: streamlit"]
     lines += [f"Origin: {origin}"] if origin else []
@@ -54,7 +54,7 @@ def asked(server: Server, method: str, path: str, **headers: str) -> http.client
     return answer
 
 
-def test_only_this_machines_own_pages_are_let_in(server: Server) -> None:
+def test_only_pages_of_this_machine_may_connect(server: Server) -> None:
     assert opening(server, f"localhost:{server.port}", server.url) == 101
     assert opening(server, f"127.0.0.1:{server.port}") == 101
     for host in ("elsewhere.example", f"elsewhere.example:{server.port}", "localhost.elsewhere.example"):
@@ -63,7 +63,7 @@ def test_only_this_machines_own_pages_are_let_in(server: Server) -> None:
         assert opening(server, f"localhost:{server.port}", origin) == 403
 
 
-def test_no_stranger_brings_or_takes_a_file(server: Server) -> None:
+def test_foreign_requests_cannot_upload_or_download(server: Server) -> None:
     for method in ("PUT", "DELETE"):
         assert asked(server, method, "/_stcore/upload_file/session/file").status == 403
         cookie = asked(server, "GET", "/_stcore/health").headers["Set-Cookie"].split(";")[0]
@@ -82,7 +82,7 @@ def test_no_stranger_brings_or_takes_a_file(server: Server) -> None:
 
 
 def hostile() -> bytes:
-    """A table of four classes whose every word would be something else than text."""
+    """Return a CSV table of four classes with markup and code in all its words."""
     drawn = random.Random(0)
     text = io.StringIO()
     out = csv.writer(text)
@@ -100,38 +100,38 @@ def dialogs() -> list[str]:
     return []
 
 
-def looks_harmless(opened: ComparePage, dialogs: list[str], *shown: str) -> None:
-    """The page shows these words as they are, and none of them has become anything else."""
+def assert_harmless(opened: ComparePage, dialogs: list[str], *shown: str) -> None:
+    """Check that the page shows these words literally and that no text has become markup."""
     for words in shown:
         expect(opened.page.get_by_text(words).first).to_be_attached()
     opened.wait_until_idle()
     assert opened.page.evaluate(MADE) == [] and dialogs == []
 
 
-def test_a_tables_words_stay_words_on_every_page(open_page: Open, dialogs: list[str]) -> None:
-    """That no other host is asked is seen to wherever a page is opened."""
+def test_text_of_a_table_is_shown_literally_on_every_page(open_page: Open, dialogs: list[str]) -> None:
+    """The fixture open_page checks that no other host is contacted."""
     opened = open_page("your-table")
     page: Page = opened.page
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.set_input_files("input[type=file]", {"name": NAME, "mimeType": "text/csv", "buffer": hostile()})
-    looks_harmless(opened, dialogs, "120 rows of", "$x$:red[x].csv", "means anomaly")
+    assert_harmless(opened, dialogs, "120 rows of", "$x$:red[x].csv", "means anomaly")
     for icon in page.locator("[data-testid=stTooltipIcon]").all():
         icon.hover()
         expect(page.locator("[data-testid=stTooltipContent]").first).to_be_visible()
         assert page.evaluate(MADE) == []
     page.get_by_role("button", name="Keep on this machine …").click()
-    looks_harmless(opened, dialogs, "stays on this machine")
+    assert_harmless(opened, dialogs, "stays on this machine")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Label by hand").click()
     page.wait_for_url("**/label*")
-    looks_harmless(opened, dialogs, "Download all scores")
+    assert_harmless(opened, dialogs, "Download all scores")
     table = page.locator(".st-key-table [role=combobox]").input_value()
     opened.open("zero-shot", table=table, seeds="1", steps="25", tasks="4", rows="20")
-    looks_harmless(opened, dialogs, "All figures", "Normal in this batch")
+    assert_harmless(opened, dialogs, "All figures", "Normal in this batch")
     opened.open("", dataset=table, seeds="1", epochs="1", tab="The split")
-    looks_harmless(opened, dialogs, "On one seed", "Training sees")
+    assert_harmless(opened, dialogs, "On one seed", "Training sees")
     opened.open("runs")
-    looks_harmless(opened, dialogs, "of at most")
+    assert_harmless(opened, dialogs, "of at most")
     opened.open("your-table")
     page.get_by_role("button", name="Remove table").click()
     expect(page.locator("h5").first).to_contain_text("Upload a table")

@@ -1,14 +1,14 @@
-"""The short form of `make soak`: a few sessions, a few faults; for the whole of it see tests/soak."""
+"""A short `make soak`: a few sessions and faults; see tests/soak for all of them."""
 
 from __future__ import annotations
 
 from tests.browser.server import serving
 from tests.soak.closing import close_tabs
-from tests.soak.faults import SHORT, meet
+from tests.soak.faults import SHORT, run_faults
 from tests.soak.load import put_under_load
 
 
-def test_a_few_sessions_meet_no_error_and_see_nothing_of_each_other() -> None:
+def test_a_few_sessions_have_no_errors_and_are_separate() -> None:
     with serving() as server:
         report = put_under_load(server, server.log.parent, sessions=6, seconds=12.0, browsers=0)
         assert report.errors == [] and report.saw_another_s == [] and report.trained_twice == []
@@ -17,7 +17,7 @@ def test_a_few_sessions_meet_no_error_and_see_nothing_of_each_other() -> None:
         assert closed.had_to_wait and closed.is_freed, closed
 
 
-def test_a_killed_worker_and_a_killed_server_cost_nothing_that_was_stored() -> None:
-    for outcome in meet(SHORT):
+def test_a_killed_worker_or_server_loses_no_stored_run() -> None:
+    for outcome in run_faults(SHORT):
         print(f"\n{outcome.name}: {outcome.seen}")
         assert outcome.ok, outcome

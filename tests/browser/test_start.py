@@ -1,4 +1,4 @@
-"""The promises of SECURITY.md hold however the server is started: real servers, without a browser."""
+"""Promises of SECURITY.md for each way to start the server; real servers, without a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.soak.visitor import Visitor
 
 SCRIPT = ROOT / "app" / "main.py"
 NOBODY = 65534
-# A configuration that a user may have in the folder in which the server is started.
+# A Streamlit configuration in the working folder of the server.
 OPEN_CONFIG = """\
 [browser]
 gatherUsageStats = true
@@ -73,7 +73,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def listening(port: int) -> set[str]:
-    """The addresses at which this machine listens on the port."""
+    """Return the addresses at which this machine listens on the port."""
     addresses = set()
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
@@ -85,18 +85,18 @@ def listening(port: int) -> set[str]:
     return addresses
 
 
-def test_it_listens_on_this_machine_alone(server: Server) -> None:
+def test_the_server_listens_on_this_machine_only(server: Server) -> None:
     found = listening(server.port)
     assert found and found <= {"127.0.0.1", "::1"}
 
 
-def test_it_answers_to_known_names_alone(server: Server) -> None:
+def test_the_server_answers_known_host_names_only(server: Server) -> None:
     assert opening(server, f"localhost:{server.port}", server.url) == 101
     assert opening(server, "elsewhere.example") == 403
     assert opening(server, f"localhost:{server.port}", "http://elsewhere.example") == 403
 
 
-def test_it_sends_no_statistics_and_draws_its_first_page(server: Server) -> None:
+def test_the_server_sends_no_statistics_and_draws_the_first_page(server: Server) -> None:
     visitor = Visitor(server.port)
     try:
         visitor.open()

@@ -1,4 +1,4 @@
-"""The Sweep page in a real browser: started, watched, stopped, resumed."""
+"""The Sweep page in a real browser: start, progress, cancel and resume."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def start(page: Page, name: str) -> None:
 
 
 def counted(page: Page) -> tuple[int, int]:
-    """How many runs are finished, of how many, as the progress bar says."""
+    """Return the finished runs and all runs, as shown in the progress bar."""
     bar = page.get_by_text(re.compile(r"\d+ of \d+ runs|All \d+ runs")).first
     bar.wait_for()
     found = [int(number) for number in re.findall(r"\d+", bar.inner_text())]
@@ -33,7 +33,7 @@ def counted(page: Page) -> tuple[int, int]:
 
 
 def wait_for_runs(page: Page, fewest: int) -> None:
-    """Until so many runs are on show as curves, which the sentence counts."""
+    """Wait until the sentence counts at least this many runs in the curves."""
     page.wait_for_function(
         "fewest => { const said = document.querySelector('h5');"
         " const found = said && said.innerText.match(/\\((\\d+) of \\d+ runs so far/);"
@@ -49,7 +49,7 @@ MARKS = (
 
 
 def wait_for_marks(page: Page, fewest: int, most: int) -> None:
-    """Until the chart, which follows the sentence, shows so many means."""
+    """Wait until the chart shows a number of means in this range."""
     page.wait_for_function(
         f"([fewest, most]) => {{ const shown = ({MARKS})(); return fewest <= shown && shown <= most }}",
         arg=[fewest, most],
@@ -57,7 +57,7 @@ def wait_for_marks(page: Page, fewest: int, most: int) -> None:
 
 
 def standing_still(mark: Locator) -> dict[str, float]:
-    """Where a mark is, once the chart that was drawn anew does not move any more."""
+    """Return the box of a mark once it no longer moves."""
     before: Any = None
     while (box := mark.bounding_box()) != before or box is None:
         before = box
@@ -65,7 +65,7 @@ def standing_still(mark: Locator) -> dict[str, float]:
     return dict(box)  # type: ignore[call-overload]
 
 
-def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Open) -> None:
+def test_a_sweep_of_sixteen_runs_is_canceled_resumed_and_opened(open_page: Open) -> None:
     values = ["32", "64", "128", "256"]
     opened = open_page("sweep", question="fig9", values_batch_size=values, sweep_seeds="2", epochs="100", seed="3")
     page = opened.page
@@ -82,7 +82,7 @@ def test_a_sweep_of_sixteen_is_watched_stopped_resumed_and_opened(open_page: Ope
     assert total == 16 and "runs to train" in page.inner_text("body")
     page.reload()
     resume.wait_for(timeout=PATIENCE_MS)
-    assert counted(page) == (kept, 16), "a reload keeps the place"
+    assert counted(page) == (kept, 16), "a reload keeps the finished runs"
     opened.wait_until_idle()
     resume.click()
     page.get_by_text("All 16 runs are finished").first.wait_for(timeout=PATIENCE_MS)

@@ -13,7 +13,7 @@ Open = Callable[..., ComparePage]
 QUICK = {"steps": "25", "seeds": "1", "tasks": "4", "held_out": "7,8,9", "meta": "0,1,2,3"}
 
 
-def test_a_batch_speaks_for_its_normal_rows_until_anomalies_outnumber_them(open_page: Open) -> None:
+def test_batch_statistics_belong_to_normal_rows_until_anomalies_outnumber_them(open_page: Open) -> None:
     opened = open_page("zero-shot", **QUICK)
     page = opened.page
     expect(page.locator("h5").first).to_contain_text("At 5% anomalies among classes never seen")
@@ -22,7 +22,7 @@ def test_a_batch_speaks_for_its_normal_rows_until_anomalies_outnumber_them(open_
             "([key, count]) => document.querySelector(`.st-key-${key} .js-plotly-plot`)?.data?.length === count",
             arg=[key, curves],
         )
-    # The first: while the page is drawn anew, what it showed before stands below for a moment.
+    # The first image: during a redraw, the previous one remains below for a moment.
     picture = page.locator("[data-testid=stImage] img").first
     expect(picture).to_be_visible()
     before = picture.get_attribute("src") or ""
@@ -46,7 +46,7 @@ def test_a_batch_speaks_for_its_normal_rows_until_anomalies_outnumber_them(open_
     assert re.search(r"held_out=7(%2C|,)8(%2C|,)9", page.url) and "steps=25" in page.url
 
 
-def test_it_can_be_cancelled_and_begun_again(open_page: Open) -> None:
+def test_a_run_can_be_canceled_and_started_again(open_page: Open) -> None:
     page = open_page("zero-shot", steps="800", tasks="32", seeds="2").page
     expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600")).first).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()

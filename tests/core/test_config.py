@@ -148,7 +148,7 @@ def test_what_is_not_given_is_what_is_published(name: str, preset: str) -> None:
 
 
 def test_the_norm_is_paired_with_lambda_n() -> None:
-    """METHODS § 1: one norm at λ_n = 1, the baseline, the other below."""
+    """docs/methods.md § 1: one norm at λ_n = 1, the baseline, the other below."""
     changing = replace(BASELINES["DeepSAD"], norms={"paper": ("none", "batch")})
     assert changing.paired_norm(1, "paper") == changing.paired_norm(1.0, "paper") == "none"
     assert {changing.paired_norm(value, "paper") for value in (1 - 2**-53, 0.5, 1e-9, 0, NAN)} == {"batch"}

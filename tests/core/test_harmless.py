@@ -1,4 +1,4 @@
-"""No line of the product can run what it was given: no eval, no pickle, no shell, no markup made of data."""
+"""The source has no eval, pickle, shell command or markup made from data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ BUILTINS = {"eval", "exec", "compile", "__import__", "input"}
 MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "subprocess", "pty", "runpy", "code"}
 CALLS = {"os.system", "os.popen", "pd.read_pickle", "torch.load", "torch.save", "pd.eval", "importlib.import_module"}
 ARGUMENTS = {"unsafe_allow_html", "unsafe_allow_javascript", "shell", "unsafe_hash"}
-# Where markup of our own is drawn; what is put into it is escaped there.
+# Files that draw HTML; they escape all data in it.
 OWN_MARKUP = {"app/script.py": 1, "app/views/datasets/page.py": 1}
 OF_DATA = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "srcdoc")
 OUTSIDE = re.compile(r"https?://(?!www\.w3\.org/)|//cdn|@import|fetch\(|XMLHttpRequest|WebSocket\(|sendBeacon")
 
 
 def faults(tree: ast.AST) -> Iterator[str]:
-    """What stands in a source that must not."""
+    """Yield the forbidden constructs in a syntax tree."""
     for node in ast.walk(tree):
         where = f"line {getattr(node, 'lineno', 0)}: "
         if isinstance(node, ast.Import):
@@ -48,12 +48,12 @@ def faults(tree: ast.AST) -> Iterator[str]:
         *("torch.load(path)", "st.markdown(x, unsafe_allow_html=True)", "run(x, shell=True)", "os.system(x)"),
     ],
 )
-def test_the_search_finds_what_it_looks_for(line: str) -> None:
+def test_the_search_finds_forbidden_constructs(line: str) -> None:
     assert list(faults(ast.parse(line)))
     assert not list(faults(ast.parse("np.load(path, allow_pickle=False); head.eval(); re.compile(x)")))
 
 
-def test_nothing_that_was_given_is_run() -> None:
+def test_the_source_has_no_forbidden_constructs() -> None:
     assert len(SOURCES) > 100
     found = {str(path.relative_to(ROOT)): list(faults(ast.parse(path.read_text("utf-8")))) for path in SOURCES}
     assert {name: what for name, what in found.items() if what} == {}

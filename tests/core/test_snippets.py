@@ -1,4 +1,4 @@
-"""A recipe gives the run that it was made of: every setting, on the command line and in Python."""
+"""Generated commands and scripts reproduce the run that they were made from."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def from_script(text: str) -> RunConfig:
 @given(configs())
 @example(make_config(baseline="FEAWAD", lambda_n=0.0, preset="published_code", norm="none"))
 @example(make_config(baseline="XGBOD", seed=3))
-def test_both_recipes_give_the_run_they_were_made_of(config: RunConfig) -> None:
+def test_command_and_script_give_the_original_configuration(config: RunConfig) -> None:
     assert from_command_line(run_command(config)) == config
     assert from_script(python_script(config)) == config
 
 
 @settings(max_examples=30, deadline=None)
 @given(configs())
-def test_nothing_is_said_that_goes_without_saying(config: RunConfig) -> None:
+def test_the_command_has_only_settings_that_differ_from_the_defaults(config: RunConfig) -> None:
     said = [word[2:].replace("-", "_") for word in shlex.split(run_command(config)) if word.startswith("--")]
     for name in set(said) - {"dataset", "baseline"}:
         assert config.with_(**{name: None}) != config, name
@@ -93,7 +93,7 @@ def test_nothing_is_said_that_goes_without_saying(config: RunConfig) -> None:
         assert config.with_(**{name: None}) == config, name
 
 
-def test_what_is_published_is_left_out() -> None:
+def test_published_settings_are_left_out() -> None:
     assert run_command(make_config()) == "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD"
     config = make_config(dataset="digits_8", lambda_n=0.0, contamination=0.05, labeled_ratio=0.2, seed=4)
     assert run_command(config) == (
@@ -104,7 +104,7 @@ def test_what_is_published_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("baseline", [name for name in BASELINES if BASELINES[name].norms is None])
-def test_what_a_comparator_lacks_is_not_said(baseline: str) -> None:
+def test_settings_that_a_comparator_lacks_are_left_out(baseline: str) -> None:
     assert run_command(make_config(baseline=baseline)).endswith(f" --baseline {baseline}")
 
 
@@ -112,7 +112,7 @@ def test_what_a_comparator_lacks_is_not_said(baseline: str) -> None:
     "name",
     ["my table.csv", "it's.csv", 'a "b" \\ $HOME `ls`.csv', "-x.csv", "--seed.csv", "ä;&|*?.csv", "two\nlines.csv"],
 )
-def test_any_file_can_be_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_file_name_is_quoted_correctly(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).write_text("x,y\n1,0\n")
     config = make_config(dataset=name, contamination=0.0)
@@ -120,7 +120,7 @@ def test_any_file_can_be_named(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert from_script(python_script(config)) == config
 
 
-def test_the_script_prints_the_runs_metrics() -> None:
+def test_the_script_prints_the_metrics_of_the_run() -> None:
     config = make_config(dataset="digits_8", lambda_n=0.0, epochs=1)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -131,16 +131,16 @@ def test_the_script_prints_the_runs_metrics() -> None:
 # The script that fits a detector
 
 
-def brought(shown: str, folder: Path) -> str:
-    """The name of a table that was brought to the page as a file called so, which lies in the folder too."""
+def upload_table(shown: str, folder: Path) -> str:
+    """Upload a table with this file name, write the same file to the folder, and return the table's name."""
     drawn = np.random.default_rng(0)
     faulty = np.arange(120) % 8 == 0
     table = pd.DataFrame({"weight": drawn.normal(size=120) + 3 * faulty, "size": drawn.normal(size=120)})
     table.assign(state=np.where(faulty, "faulty, by & by", "sound")).to_csv(folder / shown, index=False)
     with (folder / shown).open("rb") as source:
-        found = uploads.add(shown, source, "me", "here")
-    uploads.apply_schema(found, TableSchema(label="state", anomaly=("faulty, by & by",)))
-    return found.name
+        uploaded = uploads.add(shown, source, "me", "here")
+    uploads.apply_schema(uploaded, TableSchema(label="state", anomaly=("faulty, by & by",)))
+    return uploaded.name
 
 
 @pytest.fixture
@@ -154,8 +154,8 @@ def in_this_process(script: str, folder: Path) -> None:
         exec(script, {})
 
 
-def elsewhere(script: str, folder: Path) -> None:
-    """In a new process that knows nothing of the page's tables."""
+def in_new_process(script: str, folder: Path) -> None:
+    """Run the script in a new process without access to uploaded tables."""
     (folder / "script.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANOONLY_CACHE": str(folder / "other")}
     done = subprocess.run(
@@ -164,12 +164,12 @@ def elsewhere(script: str, folder: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize(("shown", "execute"), [("", in_this_process), (ODD, elsewhere)])
-def test_the_detectors_script_gives_the_runs_scores_to_the_bit(
+@pytest.mark.parametrize(("shown", "execute"), [("", in_this_process), (ODD, in_new_process)])
+def test_the_detector_script_gives_the_scores_of_the_run_to_the_bit(
     shown: str, execute: Callable[[str, Path], None], own_cache: Path
 ) -> None:
     settings: dict[str, Any] = {"lambda_n": 0.0, "epochs": 2, "seed": 3, "norm": "layer", "labeled_ratio": 0.4}
-    config = make_config(dataset=brought(shown, own_cache) if shown else "digits_3", **settings)
+    config = make_config(dataset=upload_table(shown, own_cache) if shown else "digits_3", **settings)
     result, dataset = run(config, "cpu"), load_cached(config.dataset)
     execute(detector_script(config), own_cache)
     table = pd.read_csv(own_cache / "scores.csv")
@@ -182,7 +182,7 @@ def test_the_detectors_script_gives_the_runs_scores_to_the_bit(
 @settings(max_examples=60, deadline=None)
 @given(configs())
 @example(make_config(baseline="FEAWAD", lambda_n=0.0, preset="published_code", norm="none"))
-def test_the_detectors_script_says_every_setting(config: RunConfig) -> None:
+def test_the_detector_script_has_every_setting(config: RunConfig) -> None:
     calls = {
         call.func.id: call
         for call in ast.walk(ast.parse(detector_script(config)))
@@ -201,9 +201,9 @@ def test_the_detectors_script_says_every_setting(config: RunConfig) -> None:
     assert make_config(**given) == config
 
 
-def test_a_table_of_the_users_is_named_as_the_user_knows_it(own_cache: Path) -> None:
-    """A name such as own_cells_1a2b3c4d means nothing anywhere else."""
-    config = make_config(dataset=brought(ODD, own_cache), epochs=2)
+def test_an_uploaded_table_is_named_by_its_file(own_cache: Path) -> None:
+    """A stored name such as own_cells_1a2b3c4d is unknown on other machines."""
+    config = make_config(dataset=upload_table(ODD, own_cache), epochs=2)
     address = f"{ODD}?label=state&anomaly=faulty%2C by %26 by"
     assert shlex.split(run_command(config))[5] == address
     assert f"make_config(dataset={address!r}, " in python_script(config)
@@ -225,7 +225,7 @@ def test_a_table_of_the_users_is_named_as_the_user_knows_it(own_cache: Path) -> 
         (f"{'long' * 50}.npz", "long" * 15, f"{'long' * 50}.npz"),
     ],
 )
-def test_files_are_named_by_harmless_characters(dataset: str, stem: str, file: str) -> None:
+def test_output_files_have_safe_names(dataset: str, stem: str, file: str) -> None:
     config = make_config(dataset=dataset, baseline="DevNet")
     assert file_name(config, "scores.csv") == f"{stem}_DevNet_scores.csv"
     words = shlex.split(score_command(config))

@@ -1,4 +1,4 @@
-"""What the product holds under: `make soak` prints what it met, and fails where it should not be so."""
+"""Command `make soak`: load, fault and fuzz tests; exits with 1 if a promise is broken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.soak.faults.table import check_faults
 from tests.soak.inputs import check_inputs
 from tests.soak.promises import check_load
 
-# Each returns the lines of a Markdown table, and whether all that was promised was kept.
+# Each returns the lines of a Markdown table, and True if all promises were kept.
 PARTS: dict[str, Callable[[argparse.Namespace], tuple[list[str], bool]]] = {
     "load": check_load,
     "faults": check_faults,
@@ -19,26 +19,28 @@ PARTS: dict[str, Callable[[argparse.Namespace], tuple[list[str], bool]]] = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    """What can be asked for."""
-    asking = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    asking.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all if none is named")
-    asking.add_argument("--sessions", type=int, default=20, help="load: how many people at once")
-    asking.add_argument("--browsers", type=int, default=2, help="load: how many of them in a real browser")
-    asking.add_argument("--seconds", type=float, default=300.0, help="load: for how long")
-    asking.add_argument("--only", action="append", default=[], choices=FAULTS, help="faults: these alone")
-    asking.add_argument("--share", type=float, default=1.0, help="inputs: of the cases that are usual")
-    return asking
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all if none is named")
+    parser.add_argument("--sessions", type=int, default=20, help="load: number of sessions")
+    parser.add_argument("--browsers", type=int, default=2, help="load: sessions in a real browser")
+    parser.add_argument("--seconds", type=float, default=300.0, help="load: duration")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=FAULTS, help="faults: only this one; may be repeated"
+    )
+    parser.add_argument("--share", type=float, default=1.0, help="inputs: share of the usual number of cases")
+    return parser
 
 
 def main() -> int:
-    """Run the parts that are asked for and print their tables; 1 where a promise was broken."""
-    asked = parser().parse_args()
-    if unknown := [part for part in asked.parts if part not in PARTS]:
-        parser().error(f"PART must be some of {', '.join(PARTS)}, not {unknown[0]!r}")
+    """Run the chosen parts and print their tables; return 1 if a promise is broken."""
+    options = make_parser().parse_args()
+    if unknown := [part for part in options.parts if part not in PARTS]:
+        make_parser().error(f"PART must be some of {', '.join(PARTS)}, not {unknown[0]!r}")
     all_kept = True
-    for part in asked.parts or PARTS:
-        rows, kept = PARTS[part](asked)
+    for part in options.parts or PARTS:
+        rows, kept = PARTS[part](options)
         print(f"## {part}\n\n" + "\n".join(rows) + "\n", flush=True)
         all_kept = all_kept and kept
     return 0 if all_kept else 1

@@ -1,4 +1,4 @@
-"""Real browsers among the sessions: somebody moves λₙ and waits for the figures, as everybody else does."""
+"""Real browser windows in the load test: each moves λₙ and waits for the charts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ KEYS = ("ArrowLeft", "ArrowRight")
 
 @dataclass
 class Browsing:
-    """So many windows of one browser on Compare, in a thread of their own until told to stop.
+    """Windows of one browser on Compare, moved by a thread until `stop`.
 
-    figures: seconds from a key press to the new figures. errors: what the browser's console or a page said.
+    figures: seconds from each key press to the new charts. errors: messages of the console and of pages.
     """
 
     server: Server
@@ -38,7 +38,7 @@ class Browsing:
             self._thread.start()
 
     def stop(self) -> None:
-        """Close the windows, after what is under way."""
+        """Finish the current movement and close the windows."""
         self._stopped.set()
         if self.windows:
             self._thread.join()
@@ -57,7 +57,7 @@ class Browsing:
                 browser.close()
 
     def _window(self, browser: Browser, number: int) -> ComparePage:
-        """A window with a profile of its own, each on settings of its own."""
+        """Open a window with a new profile and its seed."""
         page = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce").new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: self.errors.append(f"browser: {error}"))

@@ -1,4 +1,4 @@
-"""Closed tabs: work that nobody is there to see gives way to whoever waits behind it."""
+"""Closed tabs: their jobs are canceled, so that jobs of open tabs start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ EPOCH = re.compile(r"epoch (\d+) of (2000)")
 
 @dataclass(frozen=True)
 class Closed:
-    """What somebody met who waited behind others: whether they had to, how much was left then, and for how long."""
+    """The wait of a visitor behind other jobs.
+
+    had_to_wait: True if the job was queued. left_s: seconds that the first job ahead would have needed.
+    seconds: seconds from closing the tabs to the charts.
+    """
 
     had_to_wait: bool
     left_s: float
@@ -28,21 +32,18 @@ class Closed:
 
     @property
     def is_freed(self) -> bool:
-        """Whether the figures came before the work ahead could have been finished."""
+        """True if the charts came before the job ahead could have finished."""
         return self.seconds < self.left_s
 
 
 def close_tabs(server: Server) -> Closed:
-    """Keep every trainer busy for minutes, let one more wait, close all tabs but that one.
-
-    left_s: how long the first of the others would have trained on, from how fast it went.
-    """
+    """Keep all trainers busy, queue one more visitor, then close all other tabs."""
     others = [Visitor(server.port) for _ in range(cores() + 1)]
     last = Visitor(server.port)
     try:
         begun = time.monotonic()
         others[0].open("", LONG | {"seed": "5000"})
-        # Before the others come, so that it is the first in the queue.
+        # Before the others start, so that it is first in the queue.
         others[0].wait(lambda: (found := EPOCH.search(others[0].text)) and int(found[1]) > 5, "a few epochs")
         for number, other in enumerate(others[1:], 5001):
             other.open("", LONG | {"seed": str(number)})

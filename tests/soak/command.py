@@ -1,6 +1,6 @@
-"""The command line in a process of its own, one invocation after another, which is killed where it does not come back.
+"""The command line in a separate process, which is killed if a command does not return.
 
-Most invocations do not train: what they ask for is read, checked, split and set up, and then they stop.
+Most invocations do not train: they read, check, split and set up, and stop before training.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from anoonly_core.execution.pool import Task
 from anoonly_core.machine import cores
 from tests.soak.tally import Outcome
 
-__all__ = ["Commands", "Said", "judged", "set_out"]
+__all__ = ["Commands", "Output", "judge", "write_files"]
 
 DEADLINE_S = 60.0
-LONGEST = 2000  # characters of a sentence: some name all that there is
+LONGEST = 2000  # characters of a sentence; some list all names
 MAX_BYTES = 8 * 2**30
 MAX_A_CORE = 8
 STUBBED = "Nothing is trained in this case."
-DEPTH = "a/b/c/d/e/f"  # so that a path of a few .. stays in the folder of the fuzzing
-# Sentences that a command says while it works, before it may still fail.
+DEPTH = "a/b/c/d/e/f"  # a path with a few `..` stays in the folder of the test
+# Lines that a command prints before it may still fail.
 ON_THE_WAY = re.compile(
     r"Left out: |\d+ runs|.* runs failed: |.*: no results on these data sets|.*: \d+ runs$|Batch statistics of fewer"
 )
 
 
 @dataclass(frozen=True)
-class Said:
-    """What an invocation came to. raised: an error that escaped it. logged: errors in the log."""
+class Output:
+    """The output of a command. raised: traceback of an exception that escaped. logged: errors in the log."""
 
     code: int
     out: str
@@ -53,7 +53,7 @@ class Said:
 
 
 class Commands:
-    """A process that runs commands in a folder; a further one takes its place where it hangs."""
+    """A process that runs commands in a folder; it is replaced if it hangs."""
 
     def __init__(self, folder: Path, deadline_s: float = DEADLINE_S) -> None:
         self.folder, self.deadline_s = folder, deadline_s
@@ -61,7 +61,7 @@ class Commands:
         self._start()
 
     def run(self, arguments: Sequence[str], trains: bool = False) -> Outcome:
-        """What comes of one invocation."""
+        """Run one command and judge its output."""
         shown = " ".join(map(ascii, arguments))
         begun = time.monotonic()
         self._here.send((tuple(arguments), trains))
@@ -70,13 +70,13 @@ class Commands:
             self._start()
             return Outcome(shown, "hang", seconds=time.monotonic() - begun)
         try:
-            said: Said = self._here.recv()
+            output: Output = self._here.recv()
         except EOFError:
             self.close()
             self._start()
             return Outcome(shown, "fault", "the process ended", time.monotonic() - begun)
-        kind, words = judged(arguments, said)
-        return Outcome(shown, kind, words, said.seconds)
+        kind, words = judge(arguments, output)
+        return Outcome(shown, kind, words, output.seconds)
 
     def close(self) -> None:
         """End the process."""
@@ -91,16 +91,16 @@ class Commands:
         assert self._here.poll(120) and self._here.recv() == "ready"
 
 
-def judged(arguments: Sequence[str], said: Said) -> tuple[str, str]:
-    """Which of tally's kinds it is, and the words that tell of it."""
-    if said.raised or "Traceback" in said.err or said.logged:
-        return "traceback", said.raised or "".join(said.logged) or said.err[-3000:]
-    lines = said.err.split("\n")
-    if said.code == 0:
-        answered = said.out or said.err or any(own.startswith("--out") for own in arguments)
-        return ("as asked" if answered else "silence"), said.err[-300:]
-    if said.code != 2:
-        return "fault", f"exit code {said.code}: {said.err[-300:]}"
+def judge(arguments: Sequence[str], output: Output) -> tuple[str, str]:
+    """Return the kind of outcome, of GOOD or BAD in tally, and a text about it."""
+    if output.raised or "Traceback" in output.err or output.logged:
+        return "traceback", output.raised or "".join(output.logged) or output.err[-3000:]
+    lines = output.err.split("\n")
+    if output.code == 0:
+        answered = output.out or output.err or any(argument.startswith("--out") for argument in arguments)
+        return ("as asked" if answered else "silence"), output.err[-300:]
+    if output.code != 2:
+        return "fault", f"exit code {output.code}: {output.err[-300:]}"
     *before, last, end = lines if len(lines) > 1 else ["", ""]
     unquoted = re.sub(r"'.*'|\".*\"", "", last).replace("..., ", "")
     faults = {
@@ -109,10 +109,10 @@ def judged(arguments: Sequence[str], said: Said) -> tuple[str, str]:
         "no sentence": not last.isprintable() or last[-1:] not in (".", "?", "`"),
         "two sentences": ". " in unquoted,
         "too long": len(last) > LONGEST,
-        "printed in vain": said.out != "" and arguments[0] != "fetch",  # which names each file as it comes
+        "printed in vain": output.out != "" and arguments[0] != "fetch",  # which names each file as it comes
     }
     if wrong := [fault for fault, so in faults.items() if so]:
-        return "fault", f"{', '.join(wrong)}: {said.err[:600]!r} {said.out[:100]!r}"
+        return "fault", f"{', '.join(wrong)}: {output.err[:600]!r} {output.out[:100]!r}"
     return ("as asked" if last == STUBBED else "sentence"), last
 
 
@@ -120,13 +120,13 @@ def judged(arguments: Sequence[str], said: Said) -> tuple[str, str]:
 
 
 def _serve(connection: Any, folder: str) -> None:
-    """Run what comes, and say what came of it, for as long as somebody asks."""
+    """Run the commands that arrive, and send back their output, until the connection closes."""
     os.environ |= {"ANOONLY_CACHE": f"{folder}/cache", "ANOONLY_MIRROR": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
     place = Path(folder, DEPTH)
     place.mkdir(parents=True, exist_ok=True)
     os.chdir(place)
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, MAX_BYTES))
-    set_out(place)
+    write_files(place)
     connection.send("ready")
     while True:
         try:
@@ -136,7 +136,7 @@ def _serve(connection: Any, folder: str) -> None:
         connection.send(_ran(arguments, trains))
 
 
-def _ran(arguments: Sequence[str], trains: bool) -> Said:
+def _ran(arguments: Sequence[str], trains: bool) -> Output:
     from anoonly_core.cli.main import main
 
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors) for errors in ("strict", "backslashreplace"))
@@ -145,7 +145,7 @@ def _ran(arguments: Sequence[str], trains: bool) -> Said:
     logging.getLogger().addHandler(heard)
     with redirect_stdout(out), redirect_stderr(err), ExitStack() as stack:
         if not trains:
-            stack.enter_context(_still())
+            stack.enter_context(_without_training())
         try:
             code: Any = main(arguments)
         except SystemExit as stop:
@@ -160,7 +160,7 @@ def _ran(arguments: Sequence[str], trains: bool) -> Said:
     for stream in (out, err):
         stream.flush()
         texts.append(stream.buffer.getvalue().decode("utf-8"))  # type: ignore[attr-defined]
-    return Said(code, *texts, raised, tuple(heard.errors), seconds)
+    return Output(code, *texts, raised, tuple(heard.errors), seconds)
 
 
 class _Heard(logging.Handler):
@@ -175,8 +175,8 @@ class _Heard(logging.Handler):
 
 
 @contextmanager
-def _still() -> Iterator[None]:
-    """Have commands stop where training would begin, or go on as if nothing had come of it."""
+def _without_training() -> Iterator[None]:
+    """Replace training by an error, or by nothing."""
     from anoonly_core.errors import AnoOnlyError
 
     def stop(*arguments: Any, **named: Any) -> Any:
@@ -202,7 +202,7 @@ def _still() -> Iterator[None]:
 
 
 class _Idle:
-    """Worker processes that are not there."""
+    """A worker pool without processes."""
 
     def __init__(self, count: int, initializer: Any) -> None:
         if count > MAX_A_CORE * cores():  # more than a machine has memory for
@@ -210,18 +210,18 @@ class _Idle:
         self.count = count
 
     def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
-        """What a process would say at once: that it has no GPU."""
+        """Return a finished task whose result is "no GPU"."""
         assert function is tasks.gpu_name
         answered: Future[str] = Future()
         answered.set_result("")
         return Task(0, answered)
 
     def close(self) -> None:
-        """Nothing was begun."""
+        """Do nothing."""
 
 
-def set_out(place: Path) -> None:
-    """Files of all kinds, good and bad, as options may name them."""
+def write_files(place: Path) -> None:
+    """Write valid and invalid files that options may name."""
     import numpy as np
     import pandas as pd
 

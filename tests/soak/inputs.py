@@ -1,4 +1,4 @@
-"""Inputs: every parameter of every address and every option of every command, with what they should not be."""
+"""Fuzz tests: invalid input for every parameter of the pages and every option of the commands."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tests.soak.tally import Tally, rows_of
 
 __all__ = ["check_inputs"]
 
-TOLD = 20  # of what went badly, on stderr
+MAX_REPORTED = 20  # failures on stderr
 PAGE_CASES, COMMAND_CASES = 90, 130  # of each page, of each command
 TRAINED_CASES = 6  # of each command that can train in a moment
 SERVER_CASES = 30
 
 
 def check_inputs(asked: argparse.Namespace) -> tuple[list[str], bool]:
-    """Open the addresses and run the commands, those without a page in a process beside; 11 pages, 8 commands."""
+    """Open the addresses of 11 pages, and run 8 commands in a second process at the same time."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as beside:
         commands = beside.submit(_commands, asked.share)
         tallies = [*_pages(asked.share), *commands.result()]
     bad = [(tally.what, own) for tally in tallies for own in tally.bad]
-    for what, own in bad[:TOLD]:
+    for what, own in bad[:MAX_REPORTED]:
         print(f"{what}: {own.kind}: {own.case[:400]}\n    {own.said[-1500:]}", file=sys.stderr)
     return rows_of(tallies), not bad
 

@@ -1,4 +1,4 @@
-"""Odd input on the command line: every option of every command, as the parser declares them."""
+"""Invalid input on the command line, for every declared option of every command."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from anoonly_core.purify.config import POOL_SCORERS
 from anoonly_core.reproduction.experiments import SYSTEMS
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from tests.soak.command import Commands
-from tests.soak.odd import FOREIGN, each_of, odd_texts
+from tests.soak.odd import FOREIGN, for_each, fuzz_texts
 from tests.soak.tally import Tally
 
 __all__ = ["PLAUSIBLE", "commands", "fuzz_commands", "invocations", "quick_invocations"]
 
 TABLES = ("table.csv", "table.csv?label=y", "words.csv?label=kind&anomaly=a", "words.csv", "broken.csv", "absent.csv")
-# What an option may well be, by where the parser keeps it; of one that is not here only odd input is tried.
+# Plausible values by the destination of the option; other options get invalid values only.
 PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "dataset": ("digits_3", "digits_only_3", "breast_cancer", "CIFAR10_0", *TABLES),
     "baseline": tuple(BASELINES),
@@ -64,8 +64,8 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "model": ("model.safetensors", "table.csv", "absent.safetensors", "empty.safetensors"),
     "file": ("table.csv", "rows.npz", "words.csv", "broken.csv", "absent.csv", "empty.csv"),
 }
-PATHS = ("out", "results")  # what a command writes to stays in the folder of the fuzzing
-# What keeps a case short that really trains.
+PATHS = ("out", "results")  # output files stay in the folder of the test
+# Settings that keep training short.
 SHORT: Mapping[str, tuple[str, ...]] = {
     "run": ("--epochs", "1", "--seeds", "1"),
     "sweep": ("--epochs", "1", "--seeds", "1", "--workers", "1", "--lambda-n", "1,0"),
@@ -77,7 +77,7 @@ SHORT: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Command:
-    """A command as the parser has it: what it takes by place, and by name."""
+    """A command with its positional and optional arguments."""
 
     name: str
     by_place: tuple[argparse.Action, ...]
@@ -85,7 +85,7 @@ class Command:
 
 
 def commands() -> dict[str, Command]:
-    """Every command by its name, and what the program takes without any under ""."""
+    """Return all commands by name; "" is the program without a command."""
     parser = cli._parser()
     choices: dict[str, Any] = next(
         action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)
@@ -104,22 +104,22 @@ def _command(name: str, parser: argparse.ArgumentParser) -> Command:
 
 @st.composite
 def invocations(draw: st.DrawFn, command: Command) -> tuple[str, ...]:
-    """The arguments of a command: some options, any of them twice, in any order with what it takes by place.
+    """Draw arguments of a command: positional ones and some options, some twice, in any order.
 
-    Of half of them all are odd, of the others one is, so that it gets as far as it can.
+    Half of the invocations have only invalid values, the others one.
     """
     taken = [action for action in command.by_name if action.dest not in ("help", "version") or draw(_seldom)]
     asked = [*command.by_place, *(draw(st.lists(st.sampled_from(taken), max_size=4)) if taken else ())]
     odd = range(len(asked)) if draw(st.booleans()) else [draw(st.integers(0, max(len(asked) - 1, 0)))]
     parts = [draw(_written(action, place in odd)) for place, action in enumerate(asked)]
     if draw(_seldom) or not command.name:
-        parts.append((draw(odd_texts(["--lr=1", "-x", "--", "@file", "--out"])),))
+        parts.append((draw(fuzz_texts(["--lr=1", "-x", "--", "@file", "--out"])),))
     ordered = draw(st.permutations(parts))
     return (*([command.name] if command.name else []), *(text for part in ordered for text in part))
 
 
 def quick_invocations(command: Command) -> st.SearchStrategy[tuple[str, ...]]:
-    """What a command takes where it really trains, in a moment: one option more than that needs, which may be odd."""
+    """Draw arguments of a command that trains briefly, with one more option that may be invalid."""
     short = SHORT[command.name]
     others = [own for own in command.by_name if own.nargs != 0 and not {*own.option_strings} & {*short}]
     one = st.sampled_from(others).flatmap(lambda action: _written(action, odd=True))
@@ -131,7 +131,7 @@ _seldom = st.integers(0, 9).map(lambda number: number == 0)
 
 
 def _written(action: argparse.Action, odd: bool) -> st.SearchStrategy[tuple[str, ...]]:
-    """An option as it is written, with its value where it has one."""
+    """Draw an option with its value, if it takes one."""
     plausible = PLAUSIBLE.get(action.dest, ())
     value = _values(action.dest, plausible) if odd or not plausible else st.sampled_from(plausible)
     if not action.option_strings:
@@ -144,13 +144,13 @@ def _written(action: argparse.Action, odd: bool) -> st.SearchStrategy[tuple[str,
 
 
 def _values(name: str, plausible: tuple[str, ...]) -> st.SearchStrategy[str]:
-    known = odd_texts(plausible)
+    known = fuzz_texts(plausible)
     found = st.one_of(known, known, known, known, known, st.sampled_from(FOREIGN))
-    return found.map(_kept_inside) if name in PATHS else found
+    return found.map(_relative) if name in PATHS else found
 
 
-def _kept_inside(path: str) -> str:
-    """The path below the folder that commands run in, which lies so deep that a few `..` stay among what is its own."""
+def _relative(path: str) -> str:
+    """Return the path relative to the folder of the commands, which is so deep that a few `..` stay inside."""
     return path.lstrip("/")
 
 
@@ -164,16 +164,16 @@ def _serving(folder: Path) -> Iterator[Commands]:
 
 
 def fuzz_commands(folder: Path, cases: int, really: int, only: str | None = None) -> list[Tally]:
-    """Put so many cases to each command without training, and so many that train; what came of it, by command."""
+    """Run a number of cases of each command without training, and some that train; return one tally per command."""
     found = []
     with _serving(folder) as running:
         for name, command in commands().items():
             if only is not None and name != only:
                 continue
             tally = Tally(f"`{name or '(none)'}`")
-            each_of(invocations(command), cases, lambda own, tally=tally: tally.take(running.run(own, trains=False)))
+            for_each(invocations(command), cases, lambda own, tally=tally: tally.take(running.run(own, trains=False)))
             if name in SHORT and really:
-                each_of(
+                for_each(
                     quick_invocations(command),
                     really,
                     lambda own, tally=tally: tally.take(running.run(own, trains=True)),

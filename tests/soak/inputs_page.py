@@ -1,4 +1,4 @@
-"""Odd input in an address: every parameter of every page, as the code declares them."""
+"""Invalid input in page addresses, for every declared parameter of every page."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from app.views.sweep import url as sweep
 from app.views.your_table import page as your_table
 from app.views.zero_shot import controls as zero_shot
 from tests.app.conftest import MAIN
-from tests.soak.odd import MARK, WRONG, each_of, odd_texts, texts
+from tests.soak.odd import MARK, WRONG, for_each, fuzz_texts, texts
 from tests.soak.tally import Outcome, Tally
 
-__all__ = ["PAGES", "PARAMETERS", "addresses", "fuzz_pages", "known_to", "looked", "still"]
+__all__ = ["PAGES", "PARAMETERS", "addresses", "fuzz_pages", "known_to", "open_address", "without_training"]
 
 DEADLINE_S = 60
 TRAINED_S = 180  # where it really trains, also beside other work
-# What was written into the address, where Markdown would take it for its own: not escaped.
+# Text from the address that is not escaped, so that Markdown interprets it.
 MARKUP = re.compile(
     rf"(?<!\\)(<script|<img src|\]\(javascript|:red\[{MARK}|:material/{MARK}|\*\*{MARK}|`{MARK}|~~{MARK}|\$\\+{MARK})"
     rf"|^(# |\| ){MARK}",
@@ -55,7 +55,7 @@ MARKUP = re.compile(
 STILL = "Nothing is trained in this case."
 Address = tuple[str, Mapping[str, list[str]]]
 
-# Texts that may well stand there where the page's declaration lists none, or where it accepts others.
+# Plausible values where the declaration of a page lists none, or accepts others.
 _FURTHER = {
     "a": ("lambda_n=1.0", "baseline=DevNet,lambda_n=0.5,epochs=3", "norm=layer"),
     "view": tuple(VIEWS),
@@ -81,7 +81,7 @@ def _texts(parameter: Parameter) -> tuple[str, ...]:
 
 _VIEWS = (clean, compare, datasets, label, lessons, microscope, reproduce, runs, sweep, your_table, zero_shot)
 _ADDRESSES = {view.ADDRESS.page: view.ADDRESS for view in _VIEWS}
-# What each page takes from its address, with what may well stand there.
+# Parameters of each page with plausible values.
 PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
     entry.url_path: {parameter.name: _texts(parameter) for parameter in _ADDRESSES[name].parameters}
     for name, entry in navigation.PAGES.items()
@@ -89,12 +89,12 @@ PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {
 PAGES = tuple(PARAMETERS)
 
 
-# -- what may stand in an address
+# -- addresses
 
 
 @st.composite
 def addresses(draw: st.DrawFn, page: str) -> Address:
-    """An address of a page: a parameter of its own, or up to four, any of them twice, some another's or nobody's."""
+    """Draw an address with one to four parameters, of the page, of another page, or unknown; some twice."""
     own = PARAMETERS[page]
     others = st.one_of(st.sampled_from(sorted(names_of_all_pages())), st.sampled_from(WRONG), texts())
     names = st.sampled_from([*own]) if own else others
@@ -103,21 +103,21 @@ def addresses(draw: st.DrawFn, page: str) -> Address:
     said: dict[str, list[str]] = {}
     for name in chosen:
         plausible = (*own.get(name, ()), *_IN_BETWEEN.get(name, ()))
-        said.setdefault(name, []).append(draw(odd_texts(plausible)))
+        said.setdefault(name, []).append(draw(fuzz_texts(plausible)))
     return page, {name: values for name, values in said.items() if name}
 
 
 def known_to(page: str) -> frozenset[str]:
-    """The parameters that a page may take in, and those that it may pass over, for another page's they are."""
+    """Return the parameters of a page, and those of other pages, which it ignores."""
     return frozenset(PARAMETERS[page]) | names_of_all_pages()
 
 
-# -- what comes of it
+# -- outcomes
 
 
 @dataclass
 class Seen:
-    """What stood on a page. asked: which parameters it took from its address."""
+    """Contents of a page. bound: parameters that a control is bound to. broken: exceptions and logged errors."""
 
     markdown: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -125,8 +125,8 @@ class Seen:
     broken: list[str] = field(default_factory=list)
 
 
-def looked(address: Address, deadline_s: float = DEADLINE_S) -> tuple[Outcome, Seen]:
-    """Open an address once, and judge what stands on the page."""
+def open_address(address: Address, deadline_s: float = DEADLINE_S) -> tuple[Outcome, Seen]:
+    """Open an address once and judge the contents of the page."""
     path, said = address
     page = AppTest.from_file(str(MAIN), default_timeout=deadline_s)
     if path:
@@ -191,7 +191,7 @@ def _judged(path: str, said: Mapping[str, Sequence[str]], seen: Seen) -> tuple[s
 
 @contextmanager
 def _listening(broken: list[str]) -> Iterator[None]:
-    """Note errors in the log meanwhile."""
+    """Collect logged errors."""
 
     class Heard(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -212,8 +212,8 @@ def _listening(broken: list[str]) -> Iterator[None]:
 
 
 @contextmanager
-def still() -> Iterator[None]:
-    """Have every run fail at once with a sentence, so that a page is drawn as far as it can be without one."""
+def without_training() -> Iterator[None]:
+    """Let every run fail at once with a sentence, so that pages are drawn without results."""
 
     def give_up(self: Jobs, session: str, kind: str, keys: Sequence[str], *others: Any, **more: Any) -> None:
         for key in keys:
@@ -222,20 +222,20 @@ def still() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(Jobs, "_submit", give_up))
         stack.enter_context(patch.object(SweepQueue, "estimate", lambda *arguments: float("nan")))
-        stack.enter_context(quick())
+        stack.enter_context(without_component_search())
         yield
 
 
 @contextmanager
-def quick() -> Iterator[None]:
-    """Without the search for components in all packages, which AppTest does at each run and a server once."""
+def without_component_search() -> Iterator[None]:
+    """Skip the search for components in all packages, which AppTest repeats on each run."""
     with patch.object(BidiComponentManager, "discover_and_register_components", lambda *own, **named: None):
         yield
 
 
 @contextmanager
-def asked_for() -> Iterator[set[str]]:
-    """The names of the parameters that pages ask for meanwhile."""
+def record_parameters() -> Iterator[set[str]]:
+    """Yield the set of parameter names that pages read."""
     names: set[str] = set()
     get, get_all = QueryParamsProxy.__getitem__, QueryParamsProxy.get_all
 
@@ -252,15 +252,15 @@ def asked_for() -> Iterator[set[str]]:
 
 
 def fuzz_pages(cases: int, only: Sequence[str] = PAGES) -> list[Tally]:
-    """Open so many addresses of each page without training; what came of it, by page."""
+    """Open a number of addresses of each page without training; return one tally per page."""
     found = []
     for page in only:
         tally = Tally(f"/{page}")
-        with quick():
+        with without_component_search():
             tally.take(
-                looked((page, {}), TRAINED_S)[0]
+                open_address((page, {}), TRAINED_S)[0]
             )  # as it begins, trained, so that addresses that change no run show it whole
-        with still():
-            each_of(addresses(page), cases, lambda own, tally=tally: tally.take(looked(own)[0]))
+        with without_training():
+            for_each(addresses(page), cases, lambda own, tally=tally: tally.take(open_address(own)[0]))
             found.append(tally)
     return found

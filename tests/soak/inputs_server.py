@@ -1,4 +1,4 @@
-"""Odd input in an address of a real server, whose workers really train: what AppTest cannot see."""
+"""Invalid input in addresses of a real server, whose workers train."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.browser.server import Server
 from tests.soak.inputs_page import MARKUP, PARAMETERS
-from tests.soak.odd import each_of, odd_texts
+from tests.soak.odd import for_each, fuzz_texts
 from tests.soak.session import Late
 from tests.soak.tally import Outcome, Tally
 from tests.soak.visitor import Visitor
@@ -21,7 +21,7 @@ from tests.soak.watch import errors_in_log
 __all__ = ["fuzz_server"]
 
 PATIENCE_S = 60.0
-# What lets a page train in a moment, beside what is odd.
+# Settings that keep training short.
 SHORT: Mapping[str, Mapping[str, str]] = {
     "": {"epochs": "1", "seeds": "1"},
     "microscope": {"epochs": "1"},
@@ -35,18 +35,18 @@ def _addresses(draw: st.DrawFn) -> tuple[str, str]:
     page = draw(st.sampled_from([*SHORT]))
     own = {name: known for name, known in PARAMETERS[page].items() if name not in SHORT[page]}
     name = draw(st.sampled_from([*own]))
-    return page, urlencode({**SHORT[page], name: draw(odd_texts(own[name]))})
+    return page, urlencode({**SHORT[page], name: draw(fuzz_texts(own[name]))})
 
 
 def fuzz_server(cases: int) -> Tally:
-    """Open so many addresses, one after the other in one session, each until all of it is drawn."""
+    """Open a number of addresses one after the other in one session, each until it is complete."""
     tally = Tally("a real server")
     with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
         server = Server(Path(folder))
         try:
             server.wait_until_healthy()
             visitor = Visitor(server.port, PATIENCE_S)
-            each_of(_addresses(), cases, lambda own: tally.take(_opened(server, visitor, *own)))
+            for_each(_addresses(), cases, lambda own: tally.take(_opened(server, visitor, *own)))
             visitor.close()
         finally:
             server.stop()

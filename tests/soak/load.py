@@ -1,4 +1,4 @@
-"""Load: many sessions at once on one server, each moving controls; what they waited for, and what went wrong."""
+"""Load test: many sessions on one server, each moving controls; waiting times and errors."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings, 
 __all__ = ["LoadReport", "put_under_load", "warm_up"]
 
 LOOK_S = 0.25
-FEWEST = 3  # things that each session does, however slow the machine: among them are runs to train
+FEWEST = 3  # actions of each session, however slow the machine
 PROJECTING = "Computing the projection"
 WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
-# Half of the controls' movements are among few settings, which soon are all cached; the others are new each time.
+# Half of the movements use a few settings, which are soon cached; the others use new ones.
 SHARED = {"lambda_n": ("1", "0.1", "0"), "batch_size": ("published", "128"), "baseline": ("DeepSAD", "DevNet")}
 PAGES = ("", "", "", "", "microscope", "lessons", "runs", "datasets", "reproduce", "sweep")
 
 
 @dataclass
 class LoadReport:
-    """What many sessions met. Times are in seconds; memory in MB."""
+    """Measurements of a load test. Times are in seconds, memory in MB."""
 
     sessions: int
     browsers: int
@@ -64,9 +64,9 @@ class LoadReport:
 
 
 def warm_up(server: Server) -> None:
-    """Have every process load what it needs once, as somebody does who looks at the page before class."""
+    """Let every process load its modules, as a first visit does."""
     visitors = [Visitor(server.port) for _ in range(3)]
-    for number, visitor in enumerate(visitors):  # at once, and nothing of it ships: every projector gets its share
+    for number, visitor in enumerate(visitors):  # at once and without shipped results, so that every projector works
         visitor.open("", {"seeds": "1", "seed": str(4321 + number), "epochs": "5", "projection": "UMAP"})
     for visitor in visitors:
         visitor.wait_until_idle()
@@ -82,10 +82,9 @@ def _has_maps(visitor: Visitor) -> bool:
 def put_under_load(
     server: Server, cache: Path, sessions: int = 20, seconds: float = 300.0, browsers: int = 2
 ) -> LoadReport:
-    """Let so many sessions work on a server for so long, each moving a control every few seconds.
+    """Let sessions work on a server, each moving a control every few seconds.
 
-    browsers: how many of the sessions are windows of a real browser; the others speak over a WebSocket, and go on
-    until each has done a few things.
+    browsers: number of sessions in a real browser. The others use a WebSocket, and each does at least FEWEST actions.
     """
     count_trainings(cache)
     report, lock = LoadReport(sessions, browsers, seconds), threading.Lock()
@@ -94,18 +93,18 @@ def put_under_load(
     deadline = time.monotonic() + seconds
 
     def work(number: int) -> None:
-        person = _Person(number, server.port, sessions)
+        session = _LoadSession(number, server.port, sessions)
         try:
             done = 0
             while time.monotonic() < deadline or done < FEWEST:
-                person.do_something()
+                session.do_something()
                 done += 1
         except (Late, OSError) as error:
-            person.errors.append(f"session {number}: {type(error).__name__}: {error}")
+            session.errors.append(f"session {number}: {type(error).__name__}: {error}")
         finally:
-            person.visitor.close()
+            session.visitor.close()
             with lock:
-                person.add_to(report)
+                session.add_to(report)
 
     threads = [
         threading.Thread(target=work, args=(number,), name=f"session {number}") for number in range(sessions - browsers)
@@ -129,8 +128,8 @@ def put_under_load(
     return report
 
 
-class _Person:
-    """Somebody with a table of their own, who looks at pages and moves controls."""
+class _LoadSession:
+    """A session with an uploaded table that opens pages and moves controls."""
 
     def __init__(self, number: int, port: int, sessions: int) -> None:
         self.number = number
@@ -146,13 +145,13 @@ class _Person:
         self.brought = False
 
     def do_something(self) -> None:
-        """One movement, its answer, and a few seconds of looking."""
+        """Do one action, wait for the answer, then pause for a few seconds."""
         if self.at is None or self.random.random() < 0.1:
             self._go(self.random.choice(PAGES))
         elif self.at == "" and not self.brought and self.random.random() < 0.15:
-            self._bring_a_table()
+            self._upload_table()
         elif self.at == "" and self.random.random() < 0.1:
-            self._take_away()
+            self._download()
         elif self.at == "":
             self._move()
         else:
@@ -170,37 +169,37 @@ class _Person:
 
     def _go(self, path: str) -> None:
         self.at = path
-        self._and_watch(lambda: self.visitor.go(path, {"seeds": "2"} if path == "" else ""))
+        self._timed(lambda: self.visitor.go(path, {"seeds": "2"} if path == "" else ""))
 
     def _move(self) -> None:
         if self.random.random() < 0.5:
             key = self.random.choice(list(SHARED))
             value = self.random.choice(SHARED[key])
-            self._and_watch(lambda: self.visitor.move(key, value))
+            self._timed(lambda: self.visitor.move(key, value))
         else:
             new = {"seeds": "2", "seed": str(self.random.randrange(10**6)), "epochs": "20"}
-            self._and_watch(lambda: self.visitor.open("", new))
+            self._timed(lambda: self.visitor.open("", new))
 
-    def _bring_a_table(self) -> None:
+    def _upload_table(self) -> None:
         self.brought = True
-        self._and_watch(lambda: self.visitor.go("your-table"))
-        self._and_watch(lambda: self.visitor.bring("own_upload_0", f"{_mark(self.number)}.csv", _table(self.number)))
+        self._timed(lambda: self.visitor.go("your-table"))
+        self._timed(lambda: self.visitor.upload("own_upload_0", f"{_mark(self.number)}.csv", _table(self.number)))
         self.visitor.wait_for(_mark(self.number))
-        self._and_watch(lambda: self.visitor.move("Compare"))
+        self._timed(lambda: self.visitor.move("Compare"))
         self.at = ""
 
-    def _take_away(self) -> None:
-        """A file that is made on the click, as a browser asks for it."""
-        self._and_watch(lambda: self.visitor.open("", {"seeds": "2", "tab": "Take away"}))
+    def _download(self) -> None:
+        """Download a file that is made on the click."""
+        self._timed(lambda: self.visitor.open("", {"seeds": "2", "tab": "Take away"}))
         try:
-            table = self.visitor.take("Download scores")
+            table = self.visitor.download("Download scores")
         except OSError as error:
             self.errors.append(f"session {self.number}: a download was lost: {error}")
         else:
             self.downloads += table.startswith(b"row,")
 
-    def _and_watch(self, act: Callable[[], None]) -> None:
-        """Do it, and take the times; what does not come by the end of the patience is an error."""
+    def _timed(self, act: Callable[[], None]) -> None:
+        """Do an action and time it; raise Late if the page is not complete in time."""
         act()
         self.movements += 1
         self.visitor.wait(lambda: self.visitor.idle or self.visitor.answered_s > 0, "the page's shell")
@@ -222,7 +221,7 @@ def _mark(number: int) -> str:
 
 
 def _table(number: int) -> bytes:
-    """A CSV of 240 rows with columns that bear this session's mark."""
+    """Return a CSV of 240 rows whose column names have the mark of this session."""
     draw = np.random.default_rng(number)
     y = np.arange(240) % 12 == 0
     columns = {f"{_mark(number)}{name}": draw.normal(size=240) + 3 * y for name in "abcd"}

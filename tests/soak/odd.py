@@ -1,4 +1,4 @@
-"""What people and programs put into an address or an option: nearly right, wrong, and meant to do harm."""
+"""Test values for addresses and options: nearly valid, invalid and hostile."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TypeVar
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-__all__ = ["FOREIGN", "MARK", "NEAR", "WRONG", "each_of", "odd_texts", "texts"]
+__all__ = ["FOREIGN", "MARK", "NEAR", "WRONG", "for_each", "fuzz_texts", "texts"]
 
 Case = TypeVar("Case")
 
-MARK = "zq7"  # stands in what no setting can be, so that it is known again where it is quoted
+MARK = "zq7"  # part of all invalid values, so that quotations can be found
 
-# What no setting can be. What is quoted of it must stand there as it was written.
+# Invalid for every setting. A quotation must show them literally.
 WRONG = (
     MARK,
     f"<script>alert('{MARK}')</script>",
@@ -39,7 +39,7 @@ WRONG = (
     f"{MARK}🂡" * 50,
 )
 
-# Numbers and words that something may take, or take for something else.
+# Numbers and words that a setting may accept or misread.
 NEAR = (
     *(
         "",
@@ -94,25 +94,25 @@ NEAR = (
     *("all", "published", "paper", "natural", "auto", "cpu", "cuda", "none", "None", "..", ".", "/", "~", "*", "\t"),
 )
 
-# What a program's arguments can hold and an address cannot: bytes that are no text.
+# Possible in program arguments but not in an address: bytes that are not text.
 FOREIGN = ("\udc80", f"{MARK}\udcff.csv", "\ud800\udc00"[:1])
 
 
 def texts(most: int = 30) -> st.SearchStrategy[str]:
-    """Any text that can stand in an address."""
+    """Draw any text that an address can contain."""
     return st.text(st.characters(exclude_categories=("Cs",)), max_size=most)
 
 
-def odd_texts(plausible: Iterable[str] = ()) -> st.SearchStrategy[str]:
-    """What may stand for a setting: what it could be, nearly that, surely not that, and anything."""
+def fuzz_texts(plausible: Iterable[str] = ()) -> st.SearchStrategy[str]:
+    """Draw values for a setting: plausible, nearly valid, invalid and random."""
     kinds = [st.sampled_from(NEAR), st.sampled_from(WRONG), texts()]
     if known := list(plausible):
         kinds = [st.sampled_from(known), st.sampled_from(known), *kinds]
     return st.one_of(kinds)
 
 
-def each_of(cases: st.SearchStrategy[Case], count: int, do: Callable[[Case], None]) -> None:
-    """Do something with so many cases, the same ones each time; `do` keeps what came of it, and raises nothing."""
+def for_each(cases: st.SearchStrategy[Case], count: int, do: Callable[[Case], None]) -> None:
+    """Call `do` with a number of cases, equal on every run; `do` must not raise."""
 
     @seed(2305_18798)
     @settings(

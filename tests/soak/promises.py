@@ -1,4 +1,4 @@
-"""What is promised of the load, beside what was measured."""
+"""Promises of the load test, compared with measurements."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Row", "check_load", "promises"]
 
 MAX_SHELL_S = 1.0
 MAX_GROWTH = 1.10
-# What, what was promised of it, what was measured, whether it was kept.
+# Quantity, promise, measurement, and True if the promise is kept.
 Row = tuple[str, str, str, bool]
 
 
 def check_load(asked: argparse.Namespace) -> tuple[list[str], bool]:
-    """Put many sessions on one server for minutes, then close tabs whose work others wait behind."""
+    """Run the load test, then the test of closed tabs; return a Markdown table and True if all promises hold."""
     with tempfile.TemporaryDirectory(prefix="anoonly-") as folder:
         server = Server(Path(folder))
         try:
@@ -42,7 +42,7 @@ def check_load(asked: argparse.Namespace) -> tuple[list[str], bool]:
 
 
 def promises(report: LoadReport) -> list[Row]:
-    """What many sessions met."""
+    """Return the rows of the load test."""
     middle = statistics.median
     shell, figures = middle(report.shell), middle(report.figures)
     rows: list[Row] = [
@@ -68,20 +68,20 @@ def promises(report: LoadReport) -> list[Row]:
         ),
         ("the whole page, median", "", f"{figures:.2f} s", True),
         (
-            "movements that saw their place in the queue",
+            "movements that showed a queue position",
             "some",
             str(report.waited_in_queue),
             report.waited_in_queue > 0,
         ),
-        ("files made on a click and taken away", "", str(report.downloads), True),
+        ("downloads made on a click", "", str(report.downloads), True),
         (
-            "memory at the end against that after a minute",
+            "memory at the end against one minute",
             f"at most {MAX_GROWTH:.2f} times",
             f"{report.memory_ratio:.2f} times ({report.memory_at_the_end:.0f} MB)",
             report.memory_ratio <= MAX_GROWTH,
         ),
         (
-            "that memory in MB, the server's and its workers'",
+            "memory in MB, of server and workers",
             "",
             " → ".join(" ".join(f"{size:.0f}" for size in sizes) for sizes in report.memory_by_process),
             True,
@@ -94,6 +94,6 @@ def promises(report: LoadReport) -> list[Row]:
 
 
 def closing(closed: Closed) -> Row:
-    """What came of the work of closed tabs."""
-    measured = f"figures after {closed.seconds:.1f} s, where the work ahead had {closed.left_s:.0f} s to go"
-    return "who waited behind tabs that were closed", "goes on", measured, closed.had_to_wait and closed.is_freed
+    """Return the row of the test of closed tabs."""
+    measured = f"charts after {closed.seconds:.1f} s, with {closed.left_s:.0f} s of work ahead"
+    return "job queued behind closed tabs", "starts", measured, closed.had_to_wait and closed.is_freed

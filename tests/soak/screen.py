@@ -1,4 +1,4 @@
-"""What stands on a page, as the server's messages drew it: elements by their place, with their fragments."""
+"""Elements of a page by position, kept up to date from the messages of the server."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Screen:
     """The elements on a page."""
 
     def __init__(self) -> None:
-        # By its place: the run that drew it, the fragment that it belongs to, and the element.
+        # By position: the run that drew the element, its fragment, and the element.
         self._elements: dict[Place, tuple[int, str, Element]] = {}
         self._fragments: dict[str, str] = {}
         self._run = 0
 
     def begin(self) -> None:
-        """A run of the script begins."""
+        """Note the start of a run of the script."""
         self._run += 1
 
     def draw(self, place: Place, delta: Delta) -> Element | None:
-        """Set what stands at a place; an element, which is returned, takes the place of all that stood below it."""
+        """Put an element at a position in place of all elements below it; return it, or None for a container."""
         if delta.WhichOneof("type") != "new_element":
             self._elements.pop(place, None)
             return None
@@ -38,7 +38,7 @@ class Screen:
         return element
 
     def finish(self, drawn: set[str] | None) -> None:
-        """A run has ended, of these fragments or (None) of the whole script: what it did not draw again goes."""
+        """Remove the elements that a finished run of these fragments, or of the whole script (None), did not draw."""
         self._elements = {
             place: own
             for place, own in self._elements.items()
@@ -46,15 +46,15 @@ class Screen:
         }
 
     def fragment_of(self, identity: str) -> str:
-        """The fragment in which the control of this identity stands, "" where in none."""
+        """Return the fragment of the control with this identity; "" if there is none."""
         return self._fragments.get(identity, "")
 
     def fragments(self) -> set[str]:
-        """The fragments of which something stands there."""
+        """Return the fragments that have elements on the page."""
         return {fragment for _, fragment, _ in self._elements.values()}
 
     def find(self, key: str) -> Element | None:
-        """The control whose key or label this is, if it is there."""
+        """Return the control with this key or label; None if there is none."""
         for _, _, element in list(self._elements.values()):
             identity = identity_of(element)
             label = getattr(getattr(element, element.WhichOneof("type") or "empty", None), "label", None)
@@ -64,7 +64,7 @@ class Screen:
 
     @property
     def elements(self) -> list[Element]:
-        """All that stands there, in its order."""
+        """All elements in page order."""
         return [element for _, (_, _, element) in sorted(self._elements.items())]
 
     @property

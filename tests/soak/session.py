@@ -52,7 +52,7 @@ class Session:
         threading.Thread(target=self._repeat, daemon=True, name="visitor repeats").start()
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
-        """Return once the condition holds, which is looked at after each message."""
+        """Wait until the condition holds; it is tested after each message."""
         deadline = time.monotonic() + self.patience_s
         with self._changed:
             while not condition():
@@ -70,7 +70,7 @@ class Session:
         self._socket.close()
 
     def _forget(self) -> None:
-        """Nothing has been drawn yet."""
+        """Reset the state to that before the first message."""
         self.screen = Screen()
         self._states: dict[str, WidgetState] = {}
         self._repeating: dict[str, tuple[float, float]] = {}
@@ -82,7 +82,7 @@ class Session:
         self.gathers_usage: bool | None = None
 
     def _connect(self) -> None:
-        """Begin a session in place of the one before."""
+        """Start a new session in place of the current one."""
         before = self._socket
         socket = connect(
             self.url.replace("http", "ws", 1) + "/_stcore/stream",
@@ -100,11 +100,11 @@ class Session:
         threading.Thread(target=self._listen, args=(socket,), daemon=True, name="visitor listens").start()
 
     def _ask(self, moved: WidgetState | None = None, page_name: str | None = None, fragment: str = "") -> None:
-        """Have the script run, or a fragment of it: that of the control that has moved, where it stands in one."""
+        """Request a run of the script, or of the fragment of the control that was moved."""
         message = BackMsg()
         state = message.rerun_script
         state.query_string = self._query
-        # The browser, too, knows the pages by their hashes only once the server has named them.
+        # As in the browser, page hashes are known only after the server has sent them.
         state.page_script_hash = self._page if page_name is None else self._pages.get(page_name, "")
         state.page_name = "" if state.page_script_hash else page_name or ""
         with self._changed:
@@ -186,7 +186,7 @@ class Session:
             self._states.pop(widget.id, None)  # the script has set the control itself
 
     def _finish(self, status: int, message: ForwardMsg) -> None:
-        """A run has ended: what it did not draw again goes, and its fragments with it."""
+        """Handle the end of a run: remove elements and fragments that it did not draw."""
         drawn = set(message.metadata.run.fragment_ids)
         whole = status == ForwardMsg.FINISHED_SUCCESSFULLY
         if status == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
@@ -202,7 +202,7 @@ class Session:
             self.idle = True
 
     def _repeat(self) -> None:
-        """Ask for fragments again when their time has come."""
+        """Request reruns of fragments at their intervals."""
         while not self._closed:
             time.sleep(0.02)
             now = time.monotonic()

@@ -1,4 +1,4 @@
-"""A visitor without a browser: moves controls by their keys, takes files away and brings them, reads the page."""
+"""A visitor without a browser, who moves controls, uploads and downloads files, and reads the page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Visitor"]
 
 
 class Visitor(Session):
-    """A session, and whoever sits before it."""
+    """A session with the actions of a visitor."""
 
-    # -- what it does
+    # -- actions
 
     def open(self, path: str = "", parameters: Mapping[str, Any] | str = "") -> None:
-        """Load the page at this path with these parameters in its address: as in a browser, a session of its own."""
+        """Open a page with these URL parameters in a new session."""
         begun = time.monotonic()
         if self._page:
             self._connect()
@@ -34,13 +34,13 @@ class Visitor(Session):
         self._asked = begun
 
     def go(self, path: str = "", parameters: Mapping[str, Any] | str = "") -> None:
-        """Change to another page within the session, as a link in the sidebar does."""
+        """Open another page within the session, as a link in the sidebar does."""
         self._query = parameters if isinstance(parameters, str) else urlencode(parameters, doseq=True)
-        self._states.clear()  # the browser, too, leaves a page's controls behind
+        self._states.clear()  # as in a browser, controls of the previous page are gone
         self._ask(page_name=path)
 
     def move(self, key: str, value: Any = True) -> None:
-        """Set the control with this key, by its words where it has some; a button is pressed."""
+        """Set the control with this key to a value or a label; press it if it is a button."""
         element = self.widget(key)
         kind = element.WhichOneof("type")
         widget = getattr(element, kind)
@@ -62,8 +62,8 @@ class Visitor(Session):
             self._query = urlencode(query)
         self._ask(state)
 
-    def bring(self, key: str, name: str, content: bytes) -> None:
-        """Give a file to the uploader with this key."""
+    def upload(self, key: str, name: str, content: bytes) -> None:
+        """Upload a file with the uploader that has this key."""
         uploader = self.widget(key).file_uploader
         number = str(uuid4())
         message = BackMsg()
@@ -93,8 +93,8 @@ class Visitor(Session):
         )
         self._ask(state)
 
-    def take(self, key: str) -> bytes:
-        """What the download button with this key gives."""
+    def download(self, key: str) -> bytes:
+        """Return the file of the download button with this key."""
         button = self.widget(key).download_button
         url = button.url
         if button.deferred_file_id:
@@ -112,17 +112,17 @@ class Visitor(Session):
         with urllib.request.urlopen(self.url + url, timeout=self.patience_s) as response:
             return bytes(response.read())
 
-    # -- what it sees
+    # -- contents of the page
 
     def widget(self, key: str) -> Element:
-        """The control whose key or label this is."""
+        """Wait for the control with this key or label, and return it."""
         self.wait(lambda: self.screen.find(key), f"a control {key!r}")
         found = self.screen.find(key)
         assert found is not None
         return found
 
     def has(self, key: str) -> bool:
-        """Whether there is such a control now."""
+        """Tell whether the page has such a control now."""
         with suppress(Late):
             patience, self.patience_s = self.patience_s, 0.0
             try:
@@ -133,7 +133,7 @@ class Visitor(Session):
 
     @property
     def texts(self) -> list[str]:
-        """All sentences on the page, in their order."""
+        """All texts of the page, in order."""
         with self._changed:
             return self.screen.texts
 
@@ -143,38 +143,38 @@ class Visitor(Session):
 
     @property
     def alerts(self) -> list[str]:
-        """What the page says went wrong, in its order."""
+        """All warnings and errors of the page, in order."""
         with self._changed:
             return self.screen.alerts
 
     @property
     def raw(self) -> bytes:
-        """All that the page holds, tables and charts with it, as it came."""
+        """All elements of the page as serialized messages, with tables and charts."""
         with self._changed:
             return b"".join(element.SerializeToString() for element in self.screen.elements)
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters in the page's address."""
+        """URL parameters of the page."""
         return dict(parse_qsl(self._query, keep_blank_values=True))
 
     @property
     def answered_s(self) -> float:
-        """Seconds from the latest movement to the first element that was drawn upon it."""
+        """Seconds from the last action to the first element drawn after it."""
         return self._first - self._asked
 
     @property
     def drawn_for(self) -> float:
-        """Seconds since the latest movement."""
+        """Seconds since the last action."""
         return time.monotonic() - self._asked
 
     @property
     def drawn_s(self) -> float:
-        """Seconds from the latest movement to the end of what was drawn upon it."""
+        """Seconds from the last action to the end of its run."""
         return self._last - self._asked
 
     def wait_for(self, *words: str) -> str:
-        """The page's sentences, once they hold all these words."""
+        """Wait until the page has all these words; return its text."""
         self.wait(lambda: all(word in self.text for word in words), f"the words {words}")
         return self.text
 

@@ -1,4 +1,4 @@
-"""What can be seen of a server from outside: its memory, its log, and how often it trained each run."""
+"""Monitoring of a server: memory, log, and the number of trainings of each run."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["Memory", "count_trainings", "errors_in_log", "trainings", "wait_unti
 
 TICK_S = 1.0
 AROUND_S = 15.0
-IDLE_S = 20.0  # longer than a process waits before it warms itself
+IDLE_S = 20.0  # longer than the pause before a process warms up
 SETTLING_S = 180.0
 IDLE_SHARE = 0.1  # of a core
 ALARMS = ("Traceback", "ERROR", "CRITICAL")
 
 
 class Memory:
-    """The memory of a server and its workers in MB, shared pages counted once, taken each second until stopped.
+    """Memory of a server and its workers in MB, shared pages counted once, measured each second until `stop`.
 
-    taken: when, in seconds since the beginning, and each process's.
+    taken: pairs of seconds since the start and memory by process.
     """
 
     def __init__(self, server: Server) -> None:
@@ -39,11 +39,11 @@ class Memory:
         self._thread.start()
 
     def at(self, second: float) -> float:
-        """All of it, the median over the seconds around a second since the beginning; negative: before the end."""
+        """Return the total, as the median around a second since the start, or before the end if negative."""
         return statistics.median_high(sum(sizes.values()) for sizes in self._near(second))
 
     def by_process(self, second: float) -> list[float]:
-        """The server's, then its workers', the largest first; each a median like `at`'s."""
+        """Return the memory of the server, then of its workers from largest to smallest; medians as in `at`."""
         near = self._near(second)
         own = {
             process: statistics.median_high(sizes.get(process, 0.0) for sizes in near)
@@ -75,7 +75,7 @@ def _megabytes(process: int) -> float:
 
 
 def wait_until_settled(server: Server) -> None:
-    """Return once the server and its workers have nothing to do."""
+    """Wait until the server and its workers are idle."""
     deadline = time.monotonic() + SETTLING_S
     used = _cpu_seconds(server)
     while time.monotonic() < deadline:
@@ -87,7 +87,7 @@ def wait_until_settled(server: Server) -> None:
 
 
 def _cpu_seconds(server: Server) -> float:
-    """What the server and its workers have computed so far."""
+    """Return the CPU time of the server and its workers in seconds."""
     ticks = 0
     for process in server.processes():
         with suppress(OSError):
@@ -97,7 +97,7 @@ def _cpu_seconds(server: Server) -> float:
 
 
 def count_trainings(cache: Path) -> None:
-    """Have the store in this folder note each run that is put into it, from now on."""
+    """Make the store in this folder record each run that is written from now on."""
     store = Store(cache / FILE_NAME)
     store.put_sweep("", "{}")  # makes the file
     store.delete([""])
@@ -111,12 +111,12 @@ def count_trainings(cache: Path) -> None:
 
 
 def trainings(cache: Path) -> Counter[str]:
-    """How often each run was trained since then, by its key."""
+    """Return how often each run was trained since `count_trainings`, by key."""
     with closing(sqlite3.connect(cache / FILE_NAME, timeout=30)) as connection:
         return Counter(key for (key,) in connection.execute("SELECT key FROM put"))
 
 
 def errors_in_log(server: Server) -> list[str]:
-    """The lines of the server's log that tell of errors."""
+    """Return the lines of the server log that report errors."""
     lines = server.log.read_text(errors="replace").splitlines()
     return [line for line in lines if any(alarm in line for alarm in ALARMS)]

@@ -14,8 +14,16 @@ from anoonly_core.execution.pool import Task
 from app.controls.page_address import names_of_all_pages
 from app.server import jobs as jobs_module
 from app.server import sweep_queue, table_owners
-from tests.soak.inputs_page import MARKUP, PAGES, PARAMETERS, addresses, asked_for, looked, still
-from tests.soak.odd import MARK, WRONG, each_of
+from tests.soak.inputs_page import (
+    MARKUP,
+    PAGES,
+    PARAMETERS,
+    addresses,
+    open_address,
+    record_parameters,
+    without_training,
+)
+from tests.soak.odd import MARK, WRONG, for_each
 from tests.soak.tally import Tally
 
 CASES = 5  # of each page
@@ -41,7 +49,7 @@ def idle(cache: Path) -> Iterator[None]:
         patch.setattr(jobs_module, "WorkerPool", Idle)
         jobs_module._jobs.cache_clear()
         sweep_queue.server_sweeps.cache_clear()
-        with still():
+        with without_training():
             yield
         table_owners.server_table_owners().close()
         table_owners._table_owners.cache_clear()
@@ -52,14 +60,14 @@ def idle(cache: Path) -> Iterator[None]:
 @pytest.mark.parametrize("page", PAGES)
 def test_no_address_breaks_a_page_or_goes_by_in_silence(page: str) -> None:
     tally = Tally(page)
-    each_of(addresses(page), CASES, lambda address: tally.take(looked(address)[0]))
+    for_each(addresses(page), CASES, lambda address: tally.take(open_address(address)[0]))
     assert len(tally.outcomes) == CASES and tally.bad == []
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_parameter_that_a_page_knows_is_fuzzed(page: str) -> None:
-    with asked_for() as names:
-        outcome, seen = looked((page, {}))
+    with record_parameters() as names:
+        outcome, seen = open_address((page, {}))
     assert outcome.kind == "as asked"
     assert names | seen.bound <= PARAMETERS[page].keys()
     assert PARAMETERS[page].keys() <= names_of_all_pages(), "or another page, to which Back brings it, calls it unknown"
@@ -68,7 +76,7 @@ def test_every_parameter_that_a_page_knows_is_fuzzed(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_parameter_that_is_wrong_is_said(page: str) -> None:
     names = [*PARAMETERS[page].keys(), MARK]
-    outcome, seen = looked((page, {name: [WRONG[6]] for name in names}))
+    outcome, seen = open_address((page, {name: [WRONG[6]] for name in names}))
     assert outcome.kind == "notice", outcome
     notices = " ".join(seen.notices).replace("\\", "")
     if page != "lessons":  # a lesson that there is not has no step either

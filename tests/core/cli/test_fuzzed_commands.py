@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.soak.command import Commands, Said, judged
+from tests.soak.command import Commands, Output, judge
 from tests.soak.inputs_cli import PLAUSIBLE, SHORT, commands, invocations, quick_invocations
-from tests.soak.odd import each_of
+from tests.soak.odd import for_each
 from tests.soak.tally import Tally
 
 CASES = 12  # of each command
@@ -24,14 +24,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
 @pytest.mark.parametrize("name", commands())
 def test_no_arguments_break_a_command(name: str, running: Commands) -> None:
     tally = Tally(name)
-    each_of(invocations(commands()[name]), CASES, lambda own: tally.take(running.run(own)))
+    for_each(invocations(commands()[name]), CASES, lambda own: tally.take(running.run(own)))
     assert len(tally.outcomes) == CASES and tally.bad == []
 
 
 @pytest.mark.parametrize("name", ["run", "zero-shot", "purify"])
 def test_nor_where_it_trains(name: str, running: Commands) -> None:
     tally = Tally(name)
-    each_of(quick_invocations(commands()[name]), 2, lambda own: tally.take(running.run(own, trains=True)))
+    for_each(quick_invocations(commands()[name]), 2, lambda own: tally.take(running.run(own, trains=True)))
     assert len(tally.outcomes) == 2 and tally.bad == []
 
 
@@ -56,22 +56,25 @@ def test_a_command_that_does_not_come_back_is_a_hang_and_the_next_one_runs(runni
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "output"),
     [
-        ("as asked", Said(0, "figures\n", "", "", (), 0.0)),
-        ("silence", Said(0, "", "", "", (), 0.0)),
-        ("sentence", Said(2, "", "2 runs, 0 of them already in the store.\nThere is no file '. .csv'.\n", "", (), 0.0)),
-        ("traceback", Said(2, "", "Traceback (most recent call last):\nThere is no file x.\n", "", (), 0.0)),
-        ("traceback", Said(2, "", "There is no file x.\n", "ValueError", (), 0.0)),
-        ("traceback", Said(2, "", "There is no file x.\n", "", ("a stack failed",), 0.0)),
-        ("fault", Said(1, "", "There is no file x.\n", "", (), 0.0)),
-        ("fault", Said(2, "", "There is no file x. There is another one.\n", "", (), 0.0)),
-        ("fault", Said(2, "", "Warning\nThere is no file x.\n", "", (), 0.0)),
-        ("fault", Said(2, "", "There is no file \x01.\n", "", (), 0.0)),
-        ("fault", Said(2, "", f"There is no file {'x' * 5000}.\n", "", (), 0.0)),
-        ("fault", Said(2, "half a table\n", "There is no file x.\n", "", (), 0.0)),
-        ("fault", Said(2, "", "", "", (), 0.0)),
+        ("as asked", Output(0, "figures\n", "", "", (), 0.0)),
+        ("silence", Output(0, "", "", "", (), 0.0)),
+        (
+            "sentence",
+            Output(2, "", "2 runs, 0 of them already in the store.\nThere is no file '. .csv'.\n", "", (), 0.0),
+        ),
+        ("traceback", Output(2, "", "Traceback (most recent call last):\nThere is no file x.\n", "", (), 0.0)),
+        ("traceback", Output(2, "", "There is no file x.\n", "ValueError", (), 0.0)),
+        ("traceback", Output(2, "", "There is no file x.\n", "", ("a stack failed",), 0.0)),
+        ("fault", Output(1, "", "There is no file x.\n", "", (), 0.0)),
+        ("fault", Output(2, "", "There is no file x. There is another one.\n", "", (), 0.0)),
+        ("fault", Output(2, "", "Warning\nThere is no file x.\n", "", (), 0.0)),
+        ("fault", Output(2, "", "There is no file \x01.\n", "", (), 0.0)),
+        ("fault", Output(2, "", f"There is no file {'x' * 5000}.\n", "", (), 0.0)),
+        ("fault", Output(2, "half a table\n", "There is no file x.\n", "", (), 0.0)),
+        ("fault", Output(2, "", "", "", (), 0.0)),
     ],
 )
-def test_what_a_command_may_say_and_what_not(kind: str, said: Said) -> None:
-    assert judged(("run",), said)[0] == kind
+def test_outputs_are_judged_by_kind(kind: str, output: Output) -> None:
+    assert judge(("run",), output)[0] == kind

@@ -378,7 +378,7 @@ def test_fetch_prints_where_the_files_are(capsys: pytest.CaptureFixture[str], se
     assert all(path.read_bytes() == BODY for path in wanted)
     assert server.paths == ["/Classical/6_cardio.npz", "/Classical/10_cover.npz"]
     assert answer(capsys, "fetch", "6_cardio") == f"{wanted[0]}\n"
-    assert len(server.paths) == 2, "what is there is not fetched again"
+    assert len(server.paths) == 2, "files in the cache are not fetched again"
 
 
 def test_fetch_takes_a_whole_folder(capsys: pytest.CaptureFixture[str], server: Server) -> None:

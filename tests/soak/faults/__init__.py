@@ -1,6 +1,6 @@
-"""Faults: what real servers and commands come to when something is killed, full, flipped, newer or away.
+"""Fault tests: real servers and commands with killed processes, full disks, damaged files and no network.
 
-Each ends in a finished result or one clear sentence, the next run works, and nothing that was stored is lost.
+Each fault must end in a result or one sentence. The next run must work, and no stored entry may be lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.soak.faults import killed, places, stored
 from tests.soak.faults.scene import Scene, Untried, make_stock
 
-__all__ = ["FAULTS", "SHORT", "Outcome", "meet"]
+__all__ = ["FAULTS", "SHORT", "Outcome", "run_faults"]
 
 FAULTS: dict[str, Callable[[Scene], None]] = {
     "worker-killed": killed.worker_killed,
@@ -34,15 +34,15 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
     "two-servers": stored.two_servers,
     "no-network": places.no_network,
 }
-SHORT = ("worker-killed", "server-killed")  # those that the browser tests can afford
+SHORT = ("worker-killed", "server-killed")  # short enough for the browser tests
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fault ended in.
+    """The outcome of a fault.
 
-    seen: what a person saw. works: whether the next runs finished and were kept. before: what was stored when it
-    came; kept: how much of that is there still, to the byte. wrong: what nobody should have seen.
+    seen: messages to the user. works: True if the next runs finished and were stored. before: entries stored before
+    the fault. kept: those of them that are equal to the byte afterwards. wrong: failures of the test.
     """
 
     name: str
@@ -58,17 +58,17 @@ class Outcome:
         return self.works and self.kept == self.before and not self.wrong
 
 
-def meet(names: Collection[str] = ()) -> Iterator[Outcome]:
-    """What these faults ended in, all of them if none is named, one after the other."""
+def run_faults(names: Collection[str] = ()) -> Iterator[Outcome]:
+    """Run these faults, or all if none is named, one after the other; yield the outcomes."""
     with tempfile.TemporaryDirectory(prefix="anoonly-faults-") as folder:
         stock = Path(folder) / "stock"
         make_stock(stock)
         for name in names or FAULTS:
             with tempfile.TemporaryDirectory(dir=folder) as own:
-                yield _meet(name, Scene(Path(own), stock))
+                yield _run_fault(name, Scene(Path(own), stock))
 
 
-def _meet(name: str, scene: Scene) -> Outcome:
+def _run_fault(name: str, scene: Scene) -> Outcome:
     begun = time.monotonic()
     kept = 0
 
@@ -82,7 +82,7 @@ def _meet(name: str, scene: Scene) -> Outcome:
         except Exception as error:
             scene.wrong.append(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
 
-    thread = threading.Thread(target=act, name=name)  # of its own, for it may leave the machine's network
+    thread = threading.Thread(target=act, name=name)  # a new thread, since it may leave the network of the machine
     thread.start()
     thread.join()
     return Outcome(

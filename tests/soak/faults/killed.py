@@ -1,4 +1,4 @@
-"""Processes that are killed in the middle: a worker, the server, whoever writes into the store."""
+"""Processes that are killed during work: a worker, the server, a writer of the store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EPOCH = re.compile(r"epoch [1-9]\d* of 4000")
 KILLS = 20
 LATEST_KILL_S = 0.25
 
-# Writes without end, and says what is kept as soon as it is. The bodies are large, so that writing takes long.
+# Writes in an endless loop and prints each key after it is stored. Bodies are large, so writing takes long.
 WRITER = """
 import sys
 from pathlib import Path
@@ -36,7 +36,7 @@ for number in range(100000):
 
 
 def worker_killed(scene: Scene) -> None:
-    """The worker that trains a page's run."""
+    """Kill the worker that trains a run of a page."""
     scene.fill()
     with scene.serving() as server, scene.visiting(server) as visitor:
         _begin_long(visitor)
@@ -46,7 +46,7 @@ def worker_killed(scene: Scene) -> None:
 
 
 def server_killed(scene: Scene) -> None:
-    """The server itself, while its workers train; another one starts on what it left."""
+    """Kill the server while its workers train, then start another one on the same cache."""
     scene.fill()
     seed = new_seed()
     with scene.serving() as server:
@@ -63,7 +63,7 @@ def server_killed(scene: Scene) -> None:
 
 
 def writer_killed(scene: Scene) -> None:
-    """A process that writes into the store, again and again; what it had been told is kept must be there."""
+    """Kill a process that writes into the store, 20 times; all acknowledged entries must be stored."""
     scene.fill()
     draw, acknowledged = random.Random(0), set()
     for number in range(KILLS):
@@ -83,6 +83,6 @@ def writer_killed(scene: Scene) -> None:
 
 
 def _begin_long(visitor: Visitor, seed: str | None = None) -> None:
-    """Have a run trained that would take long, and come back in its middle."""
+    """Start a long training and wait for its first epoch."""
     visitor.open("", {"dataset": "breast_cancer", "seeds": "1", "seed": seed or new_seed(), **LONG})
     visitor.wait(lambda: EPOCH.search(visitor.text), "an epoch of the long run")

@@ -1,4 +1,4 @@
-"""Surroundings that fail: a full disk, a cache that cannot be written, no network, a clock that is set back."""
+"""Failing surroundings: a full disk, a read-only cache, no network, a clock that is set back."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["clock_set_back", "full_disk", "no_network", "read_only_cache"]
 DISK = "8m"
 TABLE = b"a,b,label\n" + b"".join(b"%d,%d,%d\n" % (row, row * 7 % 11, row % 10 == 0) for row in range(60))
 YEAR_S = 365 * 24 * 3600
-# What each process of the scene begins with: a clock that stands off by as many seconds as a file says. libfaketime
-# would do it below Python, but knows no sleep until a moment, which is how Python sleeps.
+# Each process of the scene starts with a clock that is shifted by the seconds in a file. libfaketime does not
+# support the sleep with an absolute time that Python uses.
 CLOCK = """
 import os, time
 own_time, own_time_ns = time.time, time.time_ns
@@ -37,7 +37,7 @@ SIOCSIFFLAGS, IFF_UP_AND_RUNNING = 0x8914, 0x41
 
 
 def full_disk(scene: Scene) -> None:
-    """The disk is full while the server works: figures are shown all the same, and nothing is half written."""
+    """Fill the disk while the server works: results are still shown, and no file is half written."""
     filler = scene.cache / "filler"
     with _small_disk(scene):
         scene.fill()
@@ -49,14 +49,14 @@ def full_disk(scene: Scene) -> None:
             scene.expect(scene.train(visitor), True, "disk is full", "make room")
             scene.expect(scene.run(), True, "disk is full", "make room")
             scene.look(visitor, "your-table")
-            visitor.bring("own_upload_0", "mine.csv", TABLE)
+            visitor.upload("own_upload_0", "mine.csv", TABLE)
             scene.expect(scene.take_in(visitor), False, "mine.csv could not be saved", "No space left", most=2)
             filler.unlink()
             scene.go_on(scene.train(visitor), scene.run())
 
 
 def read_only_cache(scene: Scene) -> None:
-    """The cache's file system is read-only: what is stored is shown, and so is what is trained."""
+    """Make the file system of the cache read-only: stored and new results are still shown."""
     with _small_disk(scene):
         scene.fill()
         scene.run("--dataset", SMALL["dataset"], "--seed", "1")
@@ -71,7 +71,7 @@ def read_only_cache(scene: Scene) -> None:
 
 
 def no_network(scene: Scene) -> None:
-    """Server and commands without any interface but loopback."""
+    """Run server and commands with the loopback interface only."""
     _leave_the_network()
     scene.fill()
     with scene.serving() as server, scene.visiting(server) as visitor:
@@ -83,7 +83,7 @@ def no_network(scene: Scene) -> None:
 
 
 def clock_set_back(scene: Scene) -> None:
-    """The clock falls back by ten years while the server works, and leaps ahead by ten."""
+    """Set the clock back by ten years while the server works, then ahead by ten."""
     clock = scene.folder / "clock"
     clock.write_text("0")
     (scene.folder / "sitecustomize.py").write_text(CLOCK)
@@ -103,7 +103,7 @@ def clock_set_back(scene: Scene) -> None:
 
 @contextmanager
 def _small_disk(scene: Scene) -> Iterator[None]:
-    """A file system of a few megabytes in the cache's place; its store is left there at the end."""
+    """Mount a file system of 8 MB at the cache; copy its store back at the end."""
     try:
         _mount("-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(scene.cache))
     except subprocess.CalledProcessError as error:
@@ -130,7 +130,7 @@ def _write_until_full(file: int) -> None:
 
 
 def _leave_the_network() -> None:
-    """Move this thread, and the processes that it starts, into a network of its own with nothing but loopback."""
+    """Move this thread and its child processes into a network namespace with loopback only."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
         raise Untried(f"no network namespace here ({os.strerror(ctypes.get_errno())})")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:

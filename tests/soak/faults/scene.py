@@ -1,4 +1,4 @@
-"""The scene of a fault: a cache with runs in it, servers and commands on it, and what is seen, kept and lost."""
+"""The scene of a fault test: a cache with runs, servers and commands on it, and the observations."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ __all__ = [
     "wait_until",
 ]
 
-FIGURES = "· chance "  # stands on each of the Compare page's tiles
+FIGURES = "· chance "  # on each tile of the Compare page
 ESCAPED = re.compile(r"\\([^a-zA-Z0-9\s])")
 SMALL = {"dataset": "breast_cancer", "epochs": "5", "seeds": "1"}
-STORED = 24  # so many that they lie on several pages of the file
+STORED = 24  # enough to fill several pages of the file
 COLUMNS = "key, kind, config, summary, pinned, digest, body"
 STOCK = ("--dataset", SMALL["dataset"], "--epochs", SMALL["epochs"], "--seeds", str(STORED))
 _seeds = itertools.count(random.randrange(10**4, 9 * 10**5))
 
 
 class Untried(Exception):
-    """This machine has not what the fault needs; says what."""
+    """This machine lacks something that the fault needs."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a person sees of a run: its figures, and sentences about what is wrong."""
+    """Visible result of a run: figures or not, and sentences about problems."""
 
     figures: bool
     sentences: tuple[str, ...] = ()
@@ -65,10 +65,10 @@ class Seen:
 
 
 class Scene:
-    """One fault's folder, and what came of it.
+    """The folder of one fault test, with its observations.
 
-    environment: what servers and commands are told. wrong: what nobody should have seen. seen: what
-    was seen, in words. works: whether the next run finished and was kept.
+    environment: variables for servers and commands. wrong: failures of the test. seen: observations in words.
+    works: True if the next runs finished and were stored.
     """
 
     def __init__(self, folder: Path, stock: Path) -> None:
@@ -87,16 +87,16 @@ class Scene:
         return self.cache / FILE_NAME
 
     def fill(self) -> None:
-        """Put the stock's runs into the cache, and remember them as what must not be lost."""
+        """Copy the stock of runs into the cache and note its entries."""
         shutil.copy(self.stock / FILE_NAME, self.store)
         self.note()
 
     def note(self) -> None:
-        """Remember what is stored now, all of which must be there at the end."""
+        """Note all entries stored now; they must be unchanged at the end."""
         self.before |= entries(self.store)
 
     def kept(self) -> int:
-        """How many of the entries from before are there to the byte."""
+        """Return the number of noted entries that are equal to the byte."""
         now = entries(self.store)
         return sum(now.get(key) == content for key, content in self.before.items())
 
@@ -104,7 +104,7 @@ class Scene:
 
     @contextmanager
     def serving(self) -> Iterator[Server]:
-        """A server on the cache; what its log tells of errors is wrong."""
+        """Run a server on the cache; errors in its log are failures."""
         server = Server(self.cache, log=self.folder / f"{next(self._logs)}.log", environment=self.environment)
         try:
             server.wait_until_healthy()
@@ -115,7 +115,7 @@ class Scene:
 
     @contextmanager
     def visiting(self, server: Server) -> Iterator[Visitor]:
-        """Somebody at the server; a traceback on the page, or a connection that is lost, is wrong."""
+        """Connect a visitor to the server; a traceback or a lost connection is a failure."""
         visitor = Visitor(server.port)
         try:
             yield visitor
@@ -124,7 +124,7 @@ class Scene:
             self.wrong += visitor.broken
 
     def look(self, visitor: Visitor, path: str = "", **settings: str) -> Seen:
-        """Open a page, Compare with a small run if none is named, and take in what it comes to."""
+        """Open a page, by default Compare with a small run, and return its visible result."""
         wanted = {**SMALL, **settings} if path == "" else {}
         visitor.open(path, wanted)
         seen = self.take_in(visitor)
@@ -133,20 +133,20 @@ class Scene:
         return seen
 
     def take_in(self, visitor: Visitor) -> Seen:
-        """What the page says once all is drawn."""
+        """Wait until the page is complete and return its visible result."""
         visitor.wait_until_idle()
         text = visitor.text
         self._judge(text)
         return Seen(FIGURES in text, tuple(ESCAPED.sub(r"\1", alert) for alert in visitor.alerts))
 
     def train(self, visitor: Visitor, **settings: str) -> Seen:
-        """Have a small run trained that nobody has trained before."""
+        """Train a small run with a new seed on Compare."""
         return self.look(visitor, seed=new_seed(), **settings)
 
     # -- the command line
 
     def run(self, *arguments: str) -> Seen:
-        """Train by `python -m anoonly_core run`: a small run that nobody has trained if none is described."""
+        """Train with `python -m anoonly_core run`, by default a small run with a new seed."""
         small = ("--dataset", SMALL["dataset"], "--epochs", SMALL["epochs"], "--seed", new_seed())
         done = command(self.cache, self.environment, "run", *(arguments or small))
         self._judge(done.stderr)
@@ -157,10 +157,7 @@ class Scene:
     # -- the verdict
 
     def expect(self, seen: Seen, figures: bool, *words: str, most: int = 1) -> None:
-        """Note what was seen; it is wrong unless it has figures, or not, and sentences with the words, if any.
-
-        most: how many sentences there may be.
-        """
+        """Check a visible result: figures or none, and at most `most` sentences with these words, or none."""
         self.seen.append(str(seen))
         said = len(set(seen.sentences))
         fits = bool(words) <= said <= most * bool(words) and all(word in str(seen) for word in words)
@@ -170,7 +167,7 @@ class Scene:
             )
 
     def go_on(self, *seen: Seen) -> None:
-        """Note whether the next runs, which have been seen, have finished without a word and were all kept."""
+        """Check that the next runs finished without a message and were stored."""
         now = entries(self.store)
         self.works = all(one == Seen(True) for one in seen) and len(now.keys() - self.before.keys()) >= len(seen)
         if not self.works:
@@ -182,14 +179,14 @@ class Scene:
 
 
 def new_seed() -> str:
-    """A seed that no run has had."""
+    """Return a seed that no run has used."""
     return str(next(_seeds))
 
 
 def command(
     cache: Path, environment: dict[str, str], *arguments: str, module: str = "anoonly_core"
 ) -> subprocess.CompletedProcess[str]:
-    """One command of the command line, as a process of its own."""
+    """Run one command in a separate process."""
     told = {**os.environ, "ANOONLY_CACHE": str(cache), "OMP_NUM_THREADS": "1", **environment}
     told.pop("ANOONLY_DATA", None)
     return subprocess.run(
@@ -198,14 +195,14 @@ def command(
 
 
 def make_stock(folder: Path) -> None:
-    """Train the few runs that each scene begins with."""
+    """Train the runs that each scene starts with."""
     done = command(folder, {}, "run", *STOCK)
     if done.returncode:
         raise RuntimeError(done.stderr)
 
 
 def entries(store: Path) -> dict[str, bytes]:
-    """A hash of each entry by its key, read past the product's own code; raises sqlite3.Error where it is damaged."""
+    """Return a hash of each entry by key, read with plain SQL; raise sqlite3.Error if the file is damaged."""
     if not store.exists():
         return {}
     with reading(store) as connection:
@@ -218,20 +215,20 @@ def entries(store: Path) -> dict[str, bytes]:
 
 @contextmanager
 def reading(store: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that takes texts as they are, also those that a flipped byte has made undecodable."""
+    """Open a connection that also reads texts with invalid UTF-8."""
     with closing(sqlite3.connect(store, timeout=30)) as connection:
         connection.text_factory = lambda raw: raw.decode(errors="replace")
         yield connection
 
 
 def entry_hash(connection: sqlite3.Connection, key: str) -> bytes:
-    """A hash of one entry as it is now."""
+    """Return the current hash of one entry."""
     row = connection.execute(f"SELECT {COLUMNS} FROM entries WHERE key = ?", (key,)).fetchone()
     return hashlib.sha256(repr(row).encode()).digest()
 
 
 def busiest(processes: set[int], within_s: float = 0.5) -> int:
-    """The process that computes most."""
+    """Return the process that uses most CPU time within half a second."""
     before = {process: _ticks(process) for process in processes}
     time.sleep(within_s)
     return max(processes, key=lambda process: _ticks(process) - before[process])
@@ -246,7 +243,7 @@ def _ticks(process: int) -> int:
 
 
 def wait_until(condition: Callable[[], object], what: str, patience_s: float = 30.0) -> None:
-    """Return once a condition holds; raises Late."""
+    """Wait until a condition holds; raise Late after `patience_s` seconds."""
     deadline = time.monotonic() + patience_s
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What lies in the cache and is not as it should be: flipped bytes, files of a newer version, a second server."""
+"""Damaged and foreign files in the cache: flipped bytes, files of a newer version, a second server."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ __all__ = [
 ]
 
 PAGE = 4096
-LEAF = 10  # the first byte of an index's or of the table's page that has no pages below it
+LEAF = 10  # first byte of a leaf page
 LISTED = re.compile(r"(\d+) runs of")
 REMOTE = "Classical/20_letter"
 TABLE = b"a,b,label\n" + b"".join(b"%d,%d,%d\n" % (row, row * 7 % 11, row % 10 == 0) for row in range(60))
 
 
 def flipped_header(scene: Scene) -> None:
-    """Bytes of the store's first page, which says that it is a database and how it is laid out."""
+    """Flip bytes in the header page of the store."""
     _flipped(scene, lambda content, roots: [3, 17, 47], page=True)
 
 
 def flipped_index(scene: Scene) -> None:
-    """The root of the store's index by age."""
+    """Flip bytes in the root page of the store's index by age."""
     _flipped(scene, lambda content, roots: [PAGE * (roots["by_age"] - 1) + place for place in (0, 9)])
 
 
 def flipped_rows(scene: Scene) -> None:
-    """A page of the store's table, on which several runs begin: those are trained again, to the same figures."""
+    """Flip bytes in a table page with several runs; these are trained again, with equal figures."""
     _flipped(scene, _on_a_leaf, page=True)
 
 
 def flipped_body(scene: Scene) -> None:
-    """Bytes within one run's scores, and within another's figures as the list of runs has them."""
+    """Flip bytes in the scores of one run and in the summary of another."""
     scene.fill()
     with closing(sqlite3.connect(scene.store)) as connection:
         rows = connection.execute("SELECT key, summary, body FROM entries ORDER BY key").fetchall()
@@ -60,7 +60,7 @@ def flipped_body(scene: Scene) -> None:
 
 
 def flipped_dataset(scene: Scene) -> None:
-    """Bytes of a downloaded file, while its server is away and when it is back; and of a table that was brought."""
+    """Flip bytes of a downloaded file, without and with its server, and of an uploaded table."""
     good = _downloaded(scene)
     scene.fill()
     cached = scene.cache / "adbench" / f"{REMOTE}.npz"
@@ -73,7 +73,7 @@ def flipped_dataset(scene: Scene) -> None:
         with scene.serving() as server, scene.visiting(server) as visitor:
             scene.expect(scene.look(visitor, dataset=name), False, name, "the network cannot be reached")
             scene.look(visitor, "your-table")
-            visitor.bring("own_upload_0", "mine.csv", TABLE)
+            visitor.upload("own_upload_0", "mine.csv", TABLE)
             visitor.wait_for("Compare")
             scene.take_in(visitor)
             (own,) = scene.cache.glob("tables/*/table.npz")
@@ -89,7 +89,7 @@ def flipped_dataset(scene: Scene) -> None:
 
 
 def newer_store(scene: Scene) -> None:
-    """A store of a later version beside ours, rows of one in ours, and one in our place."""
+    """Put a store of a later version next to ours, its rows into ours, and one in place of ours."""
     scene.fill()
     later = scene.store.with_name("runs-9.sqlite")
     later.write_bytes(b"of a later version")
@@ -118,7 +118,7 @@ def newer_store(scene: Scene) -> None:
 
 
 def two_servers(scene: Scene) -> None:
-    """Two servers on one store train the same run at once, then each its own, and each finds the other's."""
+    """Let two servers on one store train the same run at once, then different runs that both find."""
     scene.fill()
     shared = new_seed()
     with (
@@ -137,10 +137,9 @@ def two_servers(scene: Scene) -> None:
 
 
 def _flipped(scene: Scene, places: Callable[[bytes, dict[str, int]], list[int]], page: bool = False) -> None:
-    """Flip bytes of the store: what can still be read of it stays to the byte, and the rest is trained again.
+    """Flip bytes of the store: readable entries must stay equal to the byte, the others are trained again.
 
-    page: whether a page meets it too, first: it asks for a run that is lost, so that what it trains falls where the
-    damage is.
+    page: True to open a page first, with a run that is lost, so that the server writes where the damage is.
     """
     scene.fill()
     figures = _figures(scene)
@@ -167,20 +166,20 @@ def _flipped(scene: Scene, places: Callable[[bytes, dict[str, int]], list[int]],
 
 
 def _seeds(scene: Scene) -> dict[str, str]:
-    """The seed of each stored run, by its key."""
+    """Return the seed of each stored run by key."""
     with reading(scene.store) as connection:
         rows = connection.execute("SELECT key, config FROM entries WHERE kind = 'run'").fetchall()
     return {key: str(json.loads(config)["seed"]) for key, config in rows}
 
 
 def _figures(scene: Scene) -> list[object]:
-    """The figures of all runs of the stock, stored or trained again, as the command line has them."""
+    """Return the metrics of all runs of the stock from the command line, stored or trained again."""
     done = command(scene.cache, scene.environment, "run", *STOCK, "--json")
     return [run["metrics"] for run in json.loads(done.stdout)["runs"]] if done.returncode == 0 else []
 
 
 def _untouched(scene: Scene) -> dict[str, bytes]:
-    """The entries that a reader who knows their keys finds; all of them where the file is not even a database."""
+    """Return the entries that can be read by key; all of them if the file is not a database."""
     found = {}
     with reading(scene.store) as connection:
         try:
@@ -195,7 +194,7 @@ def _untouched(scene: Scene) -> dict[str, bytes]:
 
 
 def _on_a_leaf(content: bytes, roots: dict[str, int]) -> list[int]:
-    """Places in the head of a page that holds the beginnings of entries, and is not the root."""
+    """Return offsets in the header of a leaf page with entries that is not a root page."""
     for begin in range(2 * PAGE, len(content), PAGE):
         page = content[begin : begin + PAGE]
         if page[0] == LEAF and b'"lambda_n"' in page and begin // PAGE + 1 not in roots.values():
@@ -204,7 +203,7 @@ def _on_a_leaf(content: bytes, roots: dict[str, int]) -> list[int]:
 
 
 def _flip(path: Path, places: list[int]) -> None:
-    """Flip all bits of the bytes at these places of a file, in place."""
+    """Flip all bits of the bytes at these offsets of a file, in place."""
     with path.open("r+b") as file:
         for place in places:
             file.seek(place)
@@ -214,7 +213,7 @@ def _flip(path: Path, places: list[int]) -> None:
 
 
 def _downloaded(scene: Scene) -> Path:
-    """A folder with the file, from ANOONLY_DATA or downloaded."""
+    """Return a folder with the file, from ANOONLY_DATA or downloaded."""
     given = os.environ.get("ANOONLY_DATA")
     if given and (Path(given) / f"{REMOTE}.npz").is_file():
         return Path(given)
@@ -226,7 +225,7 @@ def _downloaded(scene: Scene) -> Path:
 
 
 class _Mirror:
-    """A server of a folder's files, on a port that refuses until it begins."""
+    """A file server for a folder; its port refuses connections before `begin`."""
 
     def __init__(self, folder: Path) -> None:
         class Quiet(SimpleHTTPRequestHandler):

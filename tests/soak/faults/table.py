@@ -1,23 +1,23 @@
-"""The table of faults: what each ended in."""
+"""Table of the outcomes of all faults."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from tests.soak.faults import meet
+from tests.soak.faults import run_faults
 
 __all__ = ["check_faults"]
 
-TOLD = 2000  # letters of what went wrong, on stderr
+MAX_CHARACTERS = 2000  # of a failure on stderr
 
 
 def check_faults(asked: argparse.Namespace) -> tuple[list[str], bool]:
-    """Meet the faults that are asked for, all if none is."""
+    """Run the chosen faults, or all; return a Markdown table and True if all held."""
     lines = ["| fault | seen | next run works | stored before | kept to the byte | seconds | held |"]
     lines.append("|---|---|---|---|---|---|---|")
     kept = True
-    for outcome in meet(asked.only):
+    for outcome in run_faults(asked.only):
         seen = outcome.seen.replace("|", "\\|").replace("\n", " ")
         lines.append(
             f"| {outcome.name} | {seen} | {_yes(outcome.works)} | {outcome.before} | {outcome.kept} "
@@ -25,7 +25,7 @@ def check_faults(asked: argparse.Namespace) -> tuple[list[str], bool]:
         )
         print(f"{outcome.name}: {'held' if outcome.ok else 'broken'}", file=sys.stderr, flush=True)
         for wrong in outcome.wrong:
-            print(f"{outcome.name}: {wrong[:TOLD]}", file=sys.stderr, flush=True)
+            print(f"{outcome.name}: {wrong[:MAX_CHARACTERS]}", file=sys.stderr, flush=True)
         kept = kept and outcome.ok
     return lines, kept
 
