@@ -1,4 +1,4 @@
-"""The pages by name: their titles and addresses, and how one page opens another."""
+"""The pages by name: their titles and addresses, how one page opens another, and the browser's history of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-__all__ = ["PAGES", "PageEntry", "declare_pages", "open_page", "page_url"]
+from anoonly_core.paths import ASSETS
+
+__all__ = ["PAGES", "PageEntry", "declare_pages", "draw_history_script", "open_page", "page_url"]
 
 STATE = "declared_pages"
 
@@ -52,8 +54,21 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
 )
 
 
-def declare_pages(functions: Mapping[str, Callable[[], None]]) -> StreamlitPage:
-    """Declare every page of `PAGES` with the function that draws it, and return the page that the browser asks for."""
+def declare_pages(functions: Mapping[str, Callable[[], None]]) -> tuple[str, StreamlitPage]:
+    """Declare every page of `PAGES` with the function that draws it.
+
+    Parameters
+    ----------
+    functions : mapping of str to callable
+        The function of each page, by name.
+
+    Returns
+    -------
+    name : str
+        The name of the page that the browser asks for.
+    page : StreamlitPage
+        This page.
+    """
     pages = {
         name: st.Page(
             functions[name],
@@ -65,12 +80,20 @@ def declare_pages(functions: Mapping[str, Callable[[], None]]) -> StreamlitPage:
         for name, entry in PAGES.items()
     }
     st.session_state[STATE] = pages
-    return st.navigation(list(pages.values()))
+    chosen = st.navigation(list(pages.values()))
+    return next(name for name, entry in PAGES.items() if entry.title == chosen.title), chosen
+
+
+def draw_history_script() -> None:
+    """Give the browser's history one entry a page visit: Streamlit adds one for each change of the address."""
+    with st.container(key="history_script"):
+        script = (ASSETS / "history.js").read_text(encoding="utf-8")
+        st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 
 
 def open_page(name: str, parameters: Mapping[str, str]) -> None:
     """Leave the current page for another, as a link with these parameters opens it in a new session."""
-    for key in ("page", f"{name}_address", *PAGES[name].forget):
+    for key in ("page", f"{name}_address", f"{name}_left", *PAGES[name].forget):
         st.session_state.pop(key, None)
     st.switch_page(st.session_state[STATE][name], query_params=dict(parameters))
 

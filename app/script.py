@@ -7,7 +7,7 @@ def main() -> None:
 
     from anoonly_core.paths import ASSETS
     from app.controls.page_address import enter_page
-    from app.navigation import declare_pages
+    from app.navigation import declare_pages, draw_history_script
     from app.views.clean.page import page as clean
     from app.views.compare.page import page as compare
     from app.views.datasets.page import page as datasets
@@ -23,7 +23,8 @@ def main() -> None:
 
     st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
     st.html(ASSETS / "page.css")
-    chosen = declare_pages(
+    draw_history_script()
+    name, chosen = declare_pages(
         {
             "compare": compare,
             "lessons": lessons,
@@ -38,7 +39,7 @@ def main() -> None:
             "runs": runs,
         }
     )
-    enter_page(chosen.title)
+    enter_page(name)
     chosen.run()
     finish_page()
 

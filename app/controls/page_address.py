@@ -1,24 +1,42 @@
 """The address of a page: its parameters, read when a session comes to the page, and written back.
 
-Each page declares its parameters once and registers them. A page passes over the parameters of other pages, which the
-browser's Back may bring along, and gives a notice of a parameter that no page has.
+Each page declares its parameters once and registers them. A page passes over the parameters of other pages and gives a
+notice of a parameter that no page has.
+
+A session comes to a page by a link, by the menu, or by the browser's Back or Forward. Only a link says what the page
+shows. In the other cases the browser may still send the parameters of the page that was left, so the page begins with
+the settings that the session left it with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qs
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.controls.parameters import Parameter
 from app.widgets import notices
 
-__all__ = ["Link", "PageAddress", "current_link", "enter_page", "names_of_all_pages", "register"]
+__all__ = ["Arrival", "Link", "PageAddress", "current_link", "enter_page", "names_of_all_pages", "register"]
 
 LINK = "link"
+PAGE = "page"
+ARRIVAL = "arrival"
 Texts = Mapping[str, list[str]]
+
+
+class Arrival(StrEnum):
+    """The ways in which a session comes to a page."""
+
+    LINK = "link"  # a new tab, a reload, a pasted address, or a link of another page
+    MENU = "menu"
+    HISTORY = "history"  # the browser's Back or Forward
+
 
 _registered: dict[str, PageAddress] = {}
 
@@ -58,7 +76,7 @@ class PageAddress:
     bound : bool
         True if widgets are bound to their parameters, so that Streamlit writes the address; else `write` does.
     memory : str
-        The page with which this one shares what a session comes back to; by default none.
+        The page whose settings this one takes over when a session comes by the menu; by default none.
     prefix : str
         Prefix of the session-state keys of its widgets.
     """
@@ -113,27 +131,37 @@ class PageAddress:
     def arrive(self) -> None:
         """Read the address, or else what the session left the page with; do nothing if the session is already here.
 
-        A bound page then begins anew with the texts as its controls write them.
+        Only a link is read from the address. A bound page then begins anew with the texts as its controls write them.
         """
         if LINK in st.session_state:
             return
-        given = {name: st.query_params.get_all(name) for name in st.query_params}
-        left = {} if given else self.remembered()
-        values, complaints = self.read(given or left)
+        arrival = st.session_state.pop(ARRIVAL, Arrival.LINK)
+        given = _texts_of_address()
+        texts = given if arrival == Arrival.LINK else self._texts_left(arrival, given)
+        values, complaints = self.read(texts)
         for name in self.names:
             st.session_state.pop(self.key(name), None)  # a value that Streamlit kept would outdo the link
-        st.session_state[LINK] = Link(values, complaints if given else [], set(values) if given else set())
+        linked = arrival == Arrival.LINK
+        st.session_state[LINK] = Link(values, complaints if linked else [], set(values) if linked else set())
+        others = names_of_all_pages() - self.names
+        wanted = {name: each for name, each in texts.items() if name not in others}
         if self.bound:
-            self._write_as_controls_do(left, values)
-
-    def _write_as_controls_do(self, left: Texts, values: Mapping[str, Any]) -> None:
-        # A bound control drops a text that it would write otherwise, such as 1e-3.
-        given = st.query_params.to_dict()
-        wanted = {name: texts[-1] for name, texts in left.items()}
-        wanted |= {name: self[name].texts(value)[-1] for name, value in values.items()}
-        if any(given.get(name) != text for name, text in wanted.items()):
-            st.query_params.from_dict(given | wanted)  # in one go: each change is a step of the browser's Back
+            # A bound control drops a text that it would write otherwise, such as 1e-3.
+            wanted |= {name: self[name].texts(value) for name, value in values.items()}
+        if not linked:
+            self._note(wanted)
+        if self.bound or not linked:
+            # Each time and in one go: the browser may have put parameters of the page that was left into the address.
+            _write_address(wanted)
+        if self.bound and wanted != given:
             st.rerun()
+
+    def _texts_left(self, arrival: Arrival, given: Texts) -> Texts:
+        """Return the texts that the session left the page with; those of a browser's history that the session lacks."""
+        if arrival == Arrival.MENU:
+            return self.remembered()
+        left: Texts | None = st.session_state.get(self._own_memory_key)
+        return {name: texts for name, texts in (given if left is None else left).items() if name in self.names}
 
     def among(self, name: str, options: Sequence[Any]) -> Any:
         """Return the link's value of a parameter whose options are known only while the page is drawn.
@@ -182,37 +210,52 @@ class PageAddress:
         """Write these values into the address, without those that are as by default, and remember them."""
         self.remember(values)
         # Each time: the browser forgets what was written while it was still coming from another page.
-        texts = self.remembered()
-        st.query_params.from_dict({name: each[0] if len(each) == 1 else each for name, each in texts.items()})
+        _write_address({name: texts for name, texts in self.remembered().items() if name in self.names})
 
     def remember(self, values: Mapping[str, Any] | None = None) -> None:
         """Note these values, or else the present address, for when the session comes back from another page."""
-        if values is None:
-            texts = {name: st.query_params.get_all(name) for name in st.query_params}
-        else:
-            texts = {
-                parameter.name: parameter.texts(value)
-                for parameter in self.parameters
-                if (value := values.get(parameter.name)) is not None and value != parameter.default
-            }
-        st.session_state[self._memory_key] = texts
+        if values is not None:
+            self._note(
+                {
+                    parameter.name: parameter.texts(value)
+                    for parameter in self.parameters
+                    if (value := values.get(parameter.name)) is not None and value != parameter.default
+                }
+            )
+        elif (names_of_all_pages() - self.names).isdisjoint(st.query_params):
+            self._note(_texts_of_address())
+        # Else the browser has sent the address of the page that it came from.
+
+    def remember_changes(self, query: str) -> None:
+        """Add the parameters of a query string to what the page was left with, without those of other pages."""
+        changes = {name: texts for name, texts in parse_qs(query).items() if name in self.names}
+        self._note({**st.session_state.get(self._own_memory_key, {}), **changes})
 
     def remembered(self) -> dict[str, list[str]]:
-        """Return the texts that the session left the page with."""
-        sharing = [address for address in _registered.values() if address._memory_key == self._memory_key]
-        known = self.names.union(*(address.names for address in sharing))
+        """Return the texts of this page's parameters that the session left this page, or one sharing them, with."""
         noted: Texts = st.session_state.get(self._memory_key, {})
-        return {name: texts for name, texts in noted.items() if name in known}
+        return {name: texts for name, texts in noted.items() if name in self.names}
 
     def restore(self, values: Mapping[str, Any]) -> None:
         """Make the next script run of this page start from these values, by parameter name, as if a link gave them."""
         self.remember(values)
         st.query_params.clear()
         st.session_state.pop(LINK, None)
+        st.session_state[ARRIVAL] = Arrival.MENU
+
+    def _note(self, texts: Texts) -> None:
+        shared: Texts = st.session_state.get(self._memory_key, {})
+        others = {name: each for name, each in shared.items() if name not in self.names}
+        st.session_state[self._memory_key] = {**others, **texts}
+        st.session_state[self._own_memory_key] = dict(texts)
 
     @property
     def _memory_key(self) -> str:
         return f"{self.memory or self.page}_address"
+
+    @property
+    def _own_memory_key(self) -> str:
+        return f"{self.page}_left"
 
     # Notices
 
@@ -238,11 +281,38 @@ def current_link() -> Link:
     return link
 
 
-def enter_page(title: str) -> None:
-    """Have a page that the session comes to from another one read its address anew."""
-    if st.session_state.get("page") != title:
-        st.session_state.page = title
-        st.session_state.pop(LINK, None)
+def enter_page(name: str) -> None:
+    """Note how the session came to a page, and have the page read its address anew.
+
+    Parameters
+    ----------
+    name : str
+        The page's name in `app.navigation.PAGES`.
+    """
+    left = st.session_state.get(PAGE)
+    if left == name:
+        return
+    context = get_script_run_ctx()
+    if left is None or context is None:
+        arrival = Arrival.LINK
+    elif context.is_history_navigation:
+        arrival = Arrival.HISTORY
+    else:
+        arrival = Arrival.MENU
+        if left in _registered and _registered[left].bound:
+            # The menu sends what the controls of the page left have in the address, changes of the last moment too.
+            _registered[left].remember_changes(context.query_string)
+    st.session_state[PAGE] = name
+    st.session_state[ARRIVAL] = arrival
+    st.session_state.pop(LINK, None)
+
+
+def _texts_of_address() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def _write_address(texts: Texts) -> None:
+    st.query_params.from_dict({name: each[0] if len(each) == 1 else each for name, each in texts.items()})
 
 
 def register(address: PageAddress) -> PageAddress:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 import streamlit as st
 from hypothesis import example, given, strategies
 
 from anoonly_core.config import make_config
-from app.controls.page_address import Link, PageAddress, current_link, names_of_all_pages
+from app.controls import page_address
+from app.controls.page_address import Link, PageAddress, current_link, enter_page, names_of_all_pages
 from app.controls.parameters import Parameter, any_text
 from app.controls.registry import CONTROLS
 from app.navigation import PAGES
@@ -179,3 +182,133 @@ def test_what_is_forgotten_begins_with_the_default(link: Link) -> None:
     assert address.begin("meta", ["0"]) == "zero_shot_meta" and st.session_state["zero_shot_meta"] == ["0"]
     assert address.begin("held_out", ["0"]) == "zero_shot_held_out"
     assert address.drawn() == {"meta": ["0"], "held_out": ["8", "eleven"]}
+
+
+# Ways to come to a page
+
+
+class Query(dict[str, list[str]]):
+    """Stand in for st.query_params."""
+
+    def get_all(self, name: str) -> list[str]:
+        return self.get(name, [])
+
+    def from_dict(self, texts: Mapping[str, str | list[str]]) -> None:
+        self.clear()
+        self.update({name: [each] if isinstance(each, str) else each for name, each in texts.items()})
+
+
+class Tab:
+    """A browser tab that sends an address at each run of the script."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.patch = monkeypatch
+        monkeypatch.setattr(st, "session_state", State())
+        monkeypatch.setattr(st, "rerun", lambda: None)
+
+    def come(self, address: PageAddress, query: str = "", back: bool = False) -> dict[str, Any]:
+        """Come to a page and return the values that it begins with."""
+        self.patch.setattr(st, "query_params", Query(parse_qs(query)))
+        context = SimpleNamespace(query_string=query, is_history_navigation=back)
+        self.patch.setattr(page_address, "get_script_run_ctx", lambda: context)
+        enter_page(address.page)
+        address.arrive()
+        if address.bound:
+            address.remember()
+        else:
+            address.write(current_link().values)
+        return current_link().values
+
+    @property
+    def query(self) -> str:
+        return urlencode(st.query_params, doseq=True)
+
+
+class State(dict[str, Any]):
+    """Stand in for st.session_state."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+@pytest.fixture
+def tab(monkeypatch: pytest.MonkeyPatch) -> Tab:
+    return Tab(monkeypatch)
+
+
+VISITS = {
+    "compare": (COMPARE, "dataset=digits_7&baseline=DevNet&seeds=2&tab=Training"),
+    "microscope": (microscope.ADDRESS, "dataset=digits_5&labeled_ratio=0.5"),
+    "sweep": (sweep.ADDRESS, "dataset=digits_4&vary=batch_size&values_batch_size=8&values_batch_size=64"),
+    "zero_shot": (zero_shot.ADDRESS, "seeds=1&held_out=7%2C8%2C9"),
+    "clean": (clean.ADDRESS, "dataset=digits_8&seeds=3&parts=2"),
+    "reproduce": (reproduce.ADDRESS, "show=table2"),
+    "label": (label.ADDRESS, "lambda_n=0.1&epochs=5"),
+}
+PAIRS = [(first, then) for first in VISITS for then in VISITS if first != then]
+SHARED = ({"compare", "microscope"},)
+
+
+@pytest.mark.parametrize(
+    "stale", ["", "lesson=imbalance&step=1", "dataset=digits_1&seeds=4", "seeds=2", "show=fig5&a=x"]
+)
+@pytest.mark.parametrize(("first", "then"), PAIRS)
+def test_back_keeps_the_settings_whatever_address_the_browser_sends(
+    tab: Tab, first: str, then: str, stale: str
+) -> None:
+    (left, link), (other, _) = VISITS[first], VISITS[then]
+    settings = dict(tab.come(left, link))
+    assert settings == left.read(parse_qs(link))[0]
+    tab.come(other, link)
+    assert tab.come(left, stale, back=True) == settings
+    assert parse_qs(tab.query) == parse_qs(link)
+
+
+@pytest.mark.parametrize(("first", "then"), PAIRS)
+def test_a_page_does_not_begin_with_the_settings_of_the_page_left(tab: Tab, first: str, then: str) -> None:
+    (left, link), (other, _) = VISITS[first], VISITS[then]
+    settings = tab.come(left, link)
+    begun = tab.come(other, link)
+    assert begun == (
+        {name: settings[name] for name in settings if name in other.names} if {first, then} in SHARED else {}
+    )
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize(("first", "then"), PAIRS)
+def test_back_and_the_menu_keep_what_each_page_was_left_with(tab: Tab, first: str, then: str, back: bool) -> None:
+    (left, link), (other, other_link) = VISITS[first], VISITS[then]
+    tab.come(left, link)
+    tab.come(other, "")
+    other.remember(other.read(parse_qs(other_link))[0])
+    if back or {first, then} not in SHARED:
+        assert tab.come(left, "", back) == left.read(parse_qs(link))[0]
+    assert tab.come(other, "", back)
+    if back:
+        assert current_link().values == other.read(parse_qs(other_link))[0]
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_a_link_outdoes_what_the_page_was_left_with(tab: Tab, name: str) -> None:
+    address, link = VISITS[name]
+    other = COMPARE if name == "reproduce" else reproduce.ADDRESS
+    tab.come(address, "")
+    tab.come(other, "")
+    st.session_state.pop("page")  # as `app.navigation.open_page` does
+    assert tab.come(address, link) == address.read(parse_qs(link))[0]
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_back_after_a_reload_has_the_address_alone(tab: Tab, name: str) -> None:
+    address, link = VISITS[name]
+    tab.come(COMPARE if name == "reproduce" else reproduce.ADDRESS, "")
+    assert tab.come(address, f"{link}&lesson=imbalance", back=True) == address.read(parse_qs(link))[0]
+    assert parse_qs(tab.query) == parse_qs(link)
+
+
+@pytest.mark.parametrize("name", [name for name, (address, _) in VISITS.items() if address.bound])
+def test_a_change_just_before_the_menu_is_kept(tab: Tab, name: str) -> None:
+    address, link = VISITS[name]
+    tab.come(address, link)
+    tab.come(reproduce.ADDRESS, "seed=3&lesson=imbalance")  # the browser sends the controls' changes with the click
+    assert tab.come(address, "", back=True) == {**address.read(parse_qs(link))[0], "seed": 3}

@@ -1,0 +1,41 @@
+// One entry of the browser's history for each visit of a page. Streamlit adds an entry for each change of the address,
+// and lets a page that was left write into the address of the page that came after it.
+if (!window.hasOneEntryPerPage) {
+  window.hasOneEntryPerPage = true;
+  const push = history.pushState.bind(history);
+  const replace = history.replaceState.bind(history);
+  const pathOf = (url) => new URL(url, location.href).pathname;
+  let path = location.pathname;
+  let leaving = false; // a link of the menu was clicked, and its page has not begun
+  let returnedFrom = null; // the path that Back or Forward left, until the next action
+
+  history.pushState = (state, title, url) => {
+    const target = pathOf(url);
+    if (target === location.pathname) {
+      if (!leaving) replace(state, title, url);
+    } else if (target !== returnedFrom) {
+      leaving = false;
+      push(state, title, target); // without the parameters of the page that is left: the new page writes its own
+      path = target;
+    }
+  };
+  history.replaceState = (state, title, url) => {
+    const byServer = typeof url === "string" && url.startsWith("/");
+    if (!(byServer && leaving)) replace(state, title, url);
+  };
+  addEventListener("popstate", () => {
+    leaving = false;
+    if (location.pathname !== path) returnedFrom = path;
+    path = location.pathname;
+  }, true);
+  const act = () => { returnedFrom = null; leaving = false; };
+  addEventListener("pointerdown", act, true);
+  addEventListener("keydown", act, true);
+  addEventListener("click", (event) => {
+    const link = event.target instanceof Element && event.target.closest("a[data-testid=stSidebarNavLink]");
+    const elsewhere = event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+    if (!link) return;
+    act();
+    leaving = !elsewhere && link.pathname !== location.pathname;
+  }, true);
+}
