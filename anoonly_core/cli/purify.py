@@ -104,7 +104,7 @@ def _as_text(config: PurifyConfig, report: dict[str, Any]) -> str:
     )
     lines = [
         f"{run.dataset}, {run.baseline}, {lambda_n}; {models}",
-        f"pool of {counts['pool']} rows, {counts['contaminants']} of them anomalies; "
+        f"pool of {counts['pool']} rows, {counts['contaminants']} of them known to be anomalies; "
         f"{counts['removed']} removed, {counts['contaminants_removed']} of them anomalies (seed {run.seed})",
     ]
 

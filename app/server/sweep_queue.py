@@ -253,9 +253,9 @@ class SweepQueue:
         states = execute(missing, engine, self.jobs.patient_store)
         try:
             for state in states:
-                if entry.stop.is_set():
-                    return
-                with self._lock:
+                with self._lock:  # or a stop that comes meanwhile would be written over
+                    if entry.stop.is_set():
+                        return
                     entry.state = "planning" if state.seconds_left is None else "running"
                     entry.seconds_left = state.seconds_left
                     entry.runs |= state.runs

@@ -77,7 +77,7 @@ class ColumnProfile:
 
     @property
     def fault(self) -> str:
-        """Reason why the column cannot be used, to follow its name in a sentence; "" if it can be used."""
+        """Reason why the column cannot be used, to follow its name in a sentence; only for unusable kinds."""
         return _FAULTS[self.kind].format(
             words=self.count, most=MAX_WORDS, row=self.row, example=self.example, largest=MAX_ABS
         )

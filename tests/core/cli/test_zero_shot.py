@@ -52,7 +52,7 @@ def test_a_file_of_the_users_own(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_small_batches_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["zero-shot", "--seeds", "1", *QUICK, "--test-rows", "8"]) == 0
-    assert "under 16 rows" in capsys.readouterr().err
+    assert "fewer than 16 rows" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
