@@ -1,4 +1,4 @@
-"""Odd input on the command line: an answer or one sentence, in time; `python -m tests.soak inputs` tries far more."""
+"""Invalid input on the command line gets an answer or one sentence; `python -m tests.soak inputs` tests more."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
 
 
 @pytest.mark.parametrize("name", commands())
-def test_no_arguments_break_a_command(name: str, running: Commands) -> None:
+def test_commands_without_training_handle_any_arguments(name: str, running: Commands) -> None:
     tally = Tally(name)
     for_each(invocations(commands()[name]), CASES, lambda own: tally.take(running.run(own)))
     assert len(tally.outcomes) == CASES and tally.bad == []
 
 
 @pytest.mark.parametrize("name", ["run", "zero-shot", "purify"])
-def test_nor_where_it_trains(name: str, running: Commands) -> None:
+def test_commands_with_training_handle_any_arguments(name: str, running: Commands) -> None:
     tally = Tally(name)
     for_each(quick_invocations(commands()[name]), 2, lambda own: tally.take(running.run(own, trains=True)))
     assert len(tally.outcomes) == 2 and tally.bad == []
 
 
-def test_every_option_has_values_that_it_may_be_given() -> None:
-    """A new option is fuzzed at once; that it gets as far as it can wants a plausible value."""
+def test_every_option_has_plausible_values() -> None:
+    """A new option needs a plausible value to be fuzzed beyond its parser."""
     taken = {
         action.dest
         for command in commands().values()
@@ -46,7 +46,7 @@ def test_every_option_has_values_that_it_may_be_given() -> None:
     assert taken == PLAUSIBLE.keys() and commands().keys() >= SHORT.keys()
 
 
-def test_a_command_that_does_not_come_back_is_a_hang_and_the_next_one_runs(running: Commands) -> None:
+def test_a_hanging_command_is_reported_and_the_next_one_runs(running: Commands) -> None:
     patience, running.deadline_s = running.deadline_s, 0.0
     try:
         assert running.run(("datasets",)).kind == "hang"

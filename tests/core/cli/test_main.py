@@ -1,4 +1,4 @@
-"""The command line: what it prints, where, and with which exit code."""
+"""The command line: output, streams and exit codes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a command that goes well prints."""
+    """Run a command that must succeed and return its output."""
     assert main(arguments) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -52,7 +52,7 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line as a user starts it."""
+    """Run the command line in a new process."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return subprocess.run(
         [sys.executable, "-m", "anoonly_core", *arguments],
@@ -126,12 +126,12 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA GPU")
-def test_cuda_where_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cuda_without_a_gpu_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert_refused(main(["run", "--epochs", "1", "--device", "cuda"]), *capsys.readouterr(), "CUDA", "device cpu")
 
 
 @pytest.mark.parametrize("name", ["no command", "λ_n -1"])
-def test_the_program_itself_refuses_bad_input(name: str) -> None:
+def test_the_program_refuses_bad_input_in_a_new_process(name: str) -> None:
     arguments, words = BAD_INPUT[name]
     done = program(*arguments)
     assert_refused(done.returncode, done.stdout, done.stderr, words)
@@ -204,7 +204,7 @@ def test_anomaly_only_is_lambda_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert short["config"]["lambda_n"] == 0
 
 
-def test_seeds_count_up_and_are_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_seeds_count_up_and_have_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(answer(capsys, *QUICK_RUN, "--json", "--seeds", "3", "--seed", "5"))
     assert list(report) == ["runs", "mean", "std"]
     assert [run["config"]["seed"] for run in report["runs"]] == [5, 6, 7]
@@ -246,7 +246,7 @@ def test_a_store_that_cannot_be_written_does_not_stop_a_run(
 
 
 @pytest.mark.parametrize("name", ["mine.csv", "mine.parquet", "mine.npz", "a folder/my, 'own' ü.csv"])
-def test_a_file_of_the_users_is_run(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_a_file_of_the_user_can_be_run(capsys: pytest.CaptureFixture[str], name: str) -> None:
     X = np.random.default_rng(0).normal(size=(200, 3))
     y = (np.arange(200) % 10 == 0).astype(int)
     X[y == 1] += 3
@@ -264,7 +264,7 @@ def test_a_file_of_the_users_is_run(capsys: pytest.CaptureFixture[str], name: st
     assert report["counts"]["rows"] == 200 and report["counts"]["test_anomalies"] == 6
 
 
-def test_the_text_says_what_was_run_and_what_came_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_has_the_settings_and_the_results(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(answer(capsys, *QUICK_RUN, "--json", "--anomaly-only"))
     text = answer(capsys, *QUICK_RUN, "--anomaly-only")
     counts = report["counts"]
@@ -280,7 +280,7 @@ def test_the_text_says_what_was_run_and_what_came_out(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
-def test_every_system_runs_and_says_what_it_has(
+def test_every_system_runs_and_prints_its_settings(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, baseline: str
 ) -> None:
     monkeypatch.setattr("anoonly_core.models.feawad.FEAWAD.pretraining_epochs", 1)
@@ -332,7 +332,7 @@ def test_datasets_lists_all_217(capsys: pytest.CaptureFixture[str]) -> None:
     assert sum(line.endswith(" to fetch") for line in lines) == 195
 
 
-def test_datasets_says_what_is_at_hand(
+def test_datasets_lists_what_is_on_this_machine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, real_data: Path
 ) -> None:
     monkeypatch.setenv("ANOONLY_DATA", str(real_data))
@@ -341,7 +341,7 @@ def test_datasets_says_what_is_at_hand(
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["fetch", "--help"], ["datasets", "--help"]])
-def test_help_is_given(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_help_is_printed(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     out, err = capsys.readouterr()
@@ -351,7 +351,7 @@ def test_help_is_given(capsys: pytest.CaptureFixture[str], arguments: list[str])
         assert all(f"--{name.replace('_', '-')}" in said and rule in said for name, rule in RULES.items())
 
 
-def test_the_program_tells_its_version() -> None:
+def test_the_program_prints_its_version() -> None:
     assert program("--version").stdout == f"{__version__}\n"
 
 
@@ -360,7 +360,7 @@ def test_the_program_tells_its_version() -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A mirror that holds one file, which stands for ADBench's 6_cardio and 10_cover."""
+    """Yield a mirror with one file, used for ADBench's 6_cardio and 10_cover."""
     with serving(BODY) as running:
         monkeypatch.setenv("ANOONLY_MIRROR", running.url)
         monkeypatch.setenv("NO_PROXY", "*")
@@ -381,13 +381,13 @@ def test_fetch_prints_where_the_files_are(capsys: pytest.CaptureFixture[str], se
     assert len(server.paths) == 2, "files in the cache are not fetched again"
 
 
-def test_fetch_takes_a_whole_folder(capsys: pytest.CaptureFixture[str], server: Server) -> None:
+def test_fetch_downloads_a_whole_folder(capsys: pytest.CaptureFixture[str], server: Server) -> None:
     assert len(answer(capsys, "fetch", "Classical").splitlines()) == 2
     assert sorted(server.paths) == ["/Classical/10_cover.npz", "/Classical/6_cardio.npz"]
 
 
 @pytest.mark.parametrize("behavior", ["404", "corrupt", "truncated"])
-def test_a_fetch_that_fails_says_so(capsys: pytest.CaptureFixture[str], server: Server, behavior: str) -> None:
+def test_a_failed_fetch_is_an_error(capsys: pytest.CaptureFixture[str], server: Server, behavior: str) -> None:
     server.plan = [behavior]
     assert_refused(main(["fetch", "6_cardio"]), *capsys.readouterr(), "6_cardio", "ANOONLY_DATA")
 
@@ -397,15 +397,15 @@ def test_an_unknown_name_stops_the_fetch_before_it_starts(capsys: pytest.Capture
     assert server.paths == []
 
 
-def test_the_folders_of_adbench_are_no_data_sets() -> None:
+def test_folders_of_adbench_are_not_data_sets() -> None:
     assert not {entry.folder for entry in manifest().values()} & set(manifest())
 
 
-# The program among others
+# Pipes, encodings and signals
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_a_console_without_greek_gets_escapes(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+def test_a_console_without_greek_letters_gets_escapes(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     console = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(console, encoding=encoding))
     assert main(QUICK_RUN) == 0
@@ -416,10 +416,10 @@ def test_a_console_without_greek_gets_escapes(monkeypatch: pytest.MonkeyPatch, e
 
 
 @pytest.mark.parametrize("arguments", [["datasets"], QUICK_RUN], ids=["much", "little"])
-def test_a_reader_that_has_enough_is_no_error(
+def test_a_closed_pipe_is_not_an_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    """`... | head`: more than the buffer holds, and a little that is written only when the buffer is flushed."""
+    """As with `... | head`: output larger than the buffer, and output written only at the last flush."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stdout:
@@ -429,7 +429,7 @@ def test_a_reader_that_has_enough_is_no_error(
     assert capsys.readouterr().err == ""
 
 
-def test_ctrl_c_stops_with_a_word(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_stops_with_a_message(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 

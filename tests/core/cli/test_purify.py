@@ -1,4 +1,4 @@
-"""`purify` on the command line: what it prints, the rows it gives away, what it refuses."""
+"""Command `purify`: output, exported rows and refused options."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_report_and_the_rows_agree(capsys: pytest.CaptureFixture[str], tmp_p
     assert report["std"]["gain"] == pytest.approx(np.std(gains, ddof=1))
 
 
-def test_the_text_says_it_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_has_one_line_per_result(capsys: pytest.CaptureFixture[str]) -> None:
     lines = answer(capsys, *QUICK, "--seeds", "2").splitlines()
     assert lines[0] == "digits_only_3, DeepSAD, λ_n = 1; 3 models, scorer same"
     assert lines[1].startswith("pool of 160 rows, 32 of them known to be anomalies; 32 removed, ")
@@ -66,9 +66,7 @@ def test_the_text_says_it_line_by_line(capsys: pytest.CaptureFixture[str]) -> No
     assert "λ_n = 0; 1 model, scorer svdd" in alone[0] and alone[-1] == "1 seed" and "±" not in "".join(alone)
 
 
-def test_a_table_of_ones_own_whose_anomalies_are_all_labeled(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_file_with_labeled_anomalies_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     table = pd.DataFrame(random.normal(size=(120, 4)), columns=list("abcd"))
     table["y"] = (np.arange(120) % 10 == 0).astype(int)

@@ -1,4 +1,4 @@
-"""`score` on the command line: what it prints and writes, and what it refuses, in one sentence each."""
+"""Command `score`: output, files, and invalid input that is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fitted() -> tuple[AnoOnlyDetector, np.ndarray]:
 
 @pytest.fixture(autouse=True)
 def files(fitted: tuple[AnoOnlyDetector, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the model and its rows in each format, where the commands run."""
+    """Change into a folder with the model and its rows in each format, and return it."""
     monkeypatch.chdir(tmp_path)
     detector, X = fitted
     detector.save("model.safetensors")
@@ -55,7 +55,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return err
 
 
-# What it says
+# Output
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.parquet", "rows.npz"])
@@ -97,7 +97,7 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str], fitted: tuple[An
     assert Path("scores.csv").read_text().startswith("row,score,flagged\n0,")
 
 
-def test_rows_left_out_and_words_unknown_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_omitted_rows_and_unknown_words_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     document, tensors = read_model("model.safetensors")
     words = [{"name": "b"}, {"name": "kind", "words": ["x", "y"]}]
     write_model("model.safetensors", {**document, "preparation_": {"columns": words, "drops": True}}, tensors)
@@ -116,7 +116,7 @@ def test_rows_left_out_and_words_unknown_are_told(capsys: pytest.CaptureFixture[
     )
 
 
-# What it refuses
+# Invalid input
 
 
 def changed(**columns: object) -> Callable[[], None]:
@@ -128,7 +128,7 @@ def model_of(format: str) -> Callable[[], None]:
 
 
 def model_with(text: str) -> Callable[[], None]:
-    """A model file whose checksum fits, with this text as its document."""
+    """Return a function that writes a model file with a valid checksum and this document."""
     tensors = {"minimum": torch.zeros(3)}
     metadata = {"format": "anoonly-detector/1", "detector": text, "sha256": _digest(text, tensors)}
     return lambda: save_file(tensors, "model.safetensors", metadata=metadata)
@@ -182,7 +182,7 @@ def test_a_model_with_any_byte_changed_is_refused(capsys: pytest.CaptureFixture[
     refused(capsys, "model.safetensors", "rows.csv")
 
 
-def test_what_its_columns_are_made_of_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_columns_of_the_training_table_must_exist(capsys: pytest.CaptureFixture[str]) -> None:
     document, tensors = read_model("model.safetensors")
     names = [{"name": "a"}, {"name": "b"}, {"name": "size\n"}]
     write_model("model.safetensors", {**document, "preparation_": {"columns": names, "drops": False}}, tensors)

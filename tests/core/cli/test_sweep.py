@@ -1,4 +1,4 @@
-"""`sweep` on the command line: what options mean, what is refused; test_survival has it train."""
+"""Command `sweep`: meaning of options and refused values."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_without_a_lambda_the_baseline_and_anoonly_are_both_trained() -> None:
     assert parse_sweep().seeds == 5
 
 
-def test_as_published_is_a_value() -> None:
+def test_published_is_a_value() -> None:
     assert axes("--norm", "published,layer")["norm"] == (None, "layer")
     assert axes("--protocol", "published,leak_free")["protocol"] == ("published", "leak_free")
 
 
-def test_a_question_is_narrowed_down_by_what_is_given() -> None:
+def test_options_narrow_a_preset() -> None:
     assert axes("--question", "fig7")["lambda_n"][-2:] == (1e-6, 0.0)
     asked = axes("--question", "fig9", "--batch-size", "32,64", "--lambda-n", "0")
     assert asked == {"batch_size": (32, 64), "lambda_n": (0.0,)}
@@ -101,7 +101,7 @@ def test_bad_input_is_one_sentence(
 
 
 class NoProcesses:
-    """Workers that have no GPU and train nothing."""
+    """A worker pool without GPU that trains nothing."""
 
     def __init__(self, count: int, initializer: Any) -> None:
         self.count = count
@@ -124,7 +124,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_the_table_holds_every_run(
+def test_the_table_has_every_run(
     no_processes: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
     arguments = ["--epochs", "1", "--contamination", "natural,0", "--seeds", "2", "--json"]
@@ -146,7 +146,7 @@ def test_the_table_holds_every_run(
     ]
 
 
-def test_the_text_has_a_line_a_point(no_processes: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_has_one_line_per_grid_point(no_processes: None, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--epochs", "1", "--batch-size", "1,64", "--baseline", "DevNet", "--seeds", "2", "--lambda-n", "0"]
     run_many(list(parse_sweep(*arguments).configs.values()), store=default_store())
     assert cli.main(["sweep", *arguments]) == 0

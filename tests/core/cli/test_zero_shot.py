@@ -1,4 +1,4 @@
-"""`zero-shot` on the command line: what options mean, what it prints, what is refused."""
+"""Command `zero-shot`: meaning of options, output and refused values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def configs(*arguments: str) -> list[ZeroShotConfig]:
     return zero_shot._configs(cli._parser().parse_args(["zero-shot", *arguments]))
 
 
-def test_half_of_the_classes_are_held_out_unless_said() -> None:
+def test_half_of_the_classes_are_held_out_by_default() -> None:
     asked = configs()
     assert [config.seed for config in asked] == [0, 1, 2, 3, 4]
     assert asked[0].meta == tuple("01234") and asked[0].held_out == tuple("56789")
@@ -30,7 +30,7 @@ def test_half_of_the_classes_are_held_out_unless_said() -> None:
     assert configs("--meta", "3, 4")[0].held_out == tuple("01256789")
 
 
-def test_json_holds_every_scorer_at_every_point(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_every_scorer_at_every_point(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["zero-shot", "--seeds", "1", "--json", "--class-counts", "--meta", "0,1,2", *QUICK]) == 0
     report = json.loads(capsys.readouterr().out)
     assert set(report["aucroc_by_ratio"]) == set(SCORER_LABELS) and report["seeds"] == 1
@@ -39,7 +39,7 @@ def test_json_holds_every_scorer_at_every_point(capsys: pytest.CaptureFixture[st
     np.testing.assert_allclose(report["by_class_count"]["3"], report["aucroc_by_ratio"]["batch"]["mean"], rtol=1e-6)
 
 
-def test_a_file_of_the_users_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     X, y = load_wine(return_X_y=True)
     pd.DataFrame(X).assign(kind=y).to_csv(tmp_path / "wine.csv", index=False)
     asked = ["zero-shot", "--table", str(tmp_path / "wine.csv"), "--column", "kind", "--seeds", "1", *QUICK]
@@ -50,7 +50,7 @@ def test_a_file_of_the_users_own(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "trained on 0, 1; tested on 2" in out and "batch statistics" in out and err == ""
 
 
-def test_small_batches_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_batches_give_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["zero-shot", "--seeds", "1", *QUICK, "--test-rows", "8"]) == 0
     assert "fewer than 16 rows" in capsys.readouterr().err
 

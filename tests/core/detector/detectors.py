@@ -1,4 +1,4 @@
-"""A small detector and a table to fit it to."""
+"""A small detector and a table to fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def detector(baseline: str = "DeepSAD", **settings: Any) -> AnoOnlyDetector:
 
 
 def table(rows: int = 60, columns: int = 4, labels: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows around 0; the labeled anomalies, and as many that are not labeled, around 3."""
+    """Return rows around 0, with labeled and as many unlabeled anomalies around 3."""
     drawn = np.random.default_rng(seed)
     X = drawn.normal(size=(rows, columns))
     X[: 2 * labels] += 3

@@ -1,4 +1,4 @@
-"""JSON made to harm: refused before it is parsed, whatever it is made of."""
+"""Hostile JSON is refused before it is parsed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("text", HARMFUL.values(), ids=HARMFUL)
-def test_a_harmful_text_is_refused_at_no_cost(text: str) -> None:
+def test_a_hostile_text_is_refused_before_parsing(text: str) -> None:
     tracemalloc.start()
     with pytest.raises(ValueError):
         bounded_json(text)
@@ -55,12 +55,12 @@ def test_a_harmless_text_is_parsed(value: object) -> None:
     assert bounded_json(json.dumps(value, ensure_ascii=False, indent=1)) == value
 
 
-def test_a_string_without_an_end_is_read_once() -> None:
+def test_an_unterminated_string_is_read_once() -> None:
     with pytest.raises(ValueError, match="Unterminated"):
         bounded_json('"' + '\\"' * 4_000_000)
 
 
-def test_the_bounds_themselves_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_at_the_limits_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_VALUES", 10)
     assert bounded_json("[1,2,3,4,5,6,7,8,9]") == [*range(1, 10)]
     with pytest.raises(ValueError, match="10 values"):

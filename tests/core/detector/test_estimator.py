@@ -1,4 +1,4 @@
-"""AnoOnlyDetector: scikit-learn's own checks, the engine's own bits, any size of table."""
+"""AnoOnlyDetector: scikit-learn's checks, equality with runs, and tables of any size."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CANNOT_HOLD = {
 }
 
 
-# What scikit-learn asks of an estimator
+# Checks of scikit-learn
 
 
 @parametrize_with_checks(
@@ -51,19 +51,19 @@ CANNOT_HOLD = {
     expected_failed_checks=lambda estimator: CANNOT_HOLD,
     xfail_strict=True,
 )
-def test_scikit_learns_own_checks(estimator: AnoOnlyDetector, check: Callable[[AnoOnlyDetector], None]) -> None:
+def test_the_checks_of_scikit_learn_pass(estimator: AnoOnlyDetector, check: Callable[[AnoOnlyDetector], None]) -> None:
     check(estimator)
 
 
 class FromOneAndTwo(AnoOnlyDetector):
-    """Takes labels 1 and 2, as some checks give them."""
+    """Accepts the labels 1 and 2 of some checks."""
 
     def fit(self, X: Any, y: Any = None) -> FromOneAndTwo:
         return super().fit(X, np.asarray(y) - 1)
 
 
 @pytest.mark.parametrize("baseline", METHODS)
-def test_checks_that_give_labels_1_and_2_fail_for_that_alone(baseline: str) -> None:
+def test_checks_with_labels_1_and_2_fail_only_because_of_the_labels(baseline: str) -> None:
     for check in (check_estimators_dtypes, check_classifier_data_not_an_array, check_fit2d_1feature):
         assert "labels 1 and 2" in CANNOT_HOLD[check.__name__]
         check("AnoOnlyDetector", FromOneAndTwo(**detector(baseline).get_params()))
@@ -71,18 +71,18 @@ def test_checks_that_give_labels_1_and_2_fail_for_that_alone(baseline: str) -> N
             check("AnoOnlyDetector", detector(baseline))
 
 
-def test_the_checks_that_cannot_hold_are_scikit_learns() -> None:
-    """A name that is no check would excuse nothing, and stay."""
+def test_the_excluded_checks_exist_in_scikit_learn() -> None:
+    """A wrong name would exclude nothing and go unnoticed."""
     checks = {str(check) for _, check in estimator_checks_generator(detector())}
     assert all(any(f"function {name} " in check for check in checks) for name in CANNOT_HOLD)
 
 
 @pytest.mark.parametrize("baseline", METHODS)
-def test_columns_are_known_by_their_names(baseline: str) -> None:
+def test_columns_are_matched_by_name(baseline: str) -> None:
     check_dataframe_column_names_consistency("AnoOnlyDetector", detector(baseline))
 
 
-def test_it_says_what_it_is() -> None:
+def test_the_detector_has_tags_and_parameters_of_scikit_learn() -> None:
     assert is_outlier_detector(detector())
     tags = get_tags(detector())
     assert tags.target_tags.required and not tags.classifier_tags.multi_class and not tags.input_tags.sparse
@@ -91,7 +91,7 @@ def test_it_says_what_it_is() -> None:
     assert detector().set_params(lambda_n=0.5).lambda_n == 0.5
 
 
-# The engine's own results
+# Equality with runs
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_it_says_what_it_is() -> None:
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),
 )
-def test_scores_are_to_the_bit_those_of_a_run_on_the_same_split(settings: dict[str, Any]) -> None:
+def test_scores_equal_those_of_a_run_on_the_same_split_to_the_bit(settings: dict[str, Any]) -> None:
     lambda_n = 0.0 if BASELINES[settings["baseline"]].has("lambda_n") else None
     settings = {"lambda_n": lambda_n, "epochs": 2, **settings}
     config = make_config(dataset="digits_3", seed=7, **settings)
@@ -116,14 +116,14 @@ def test_scores_are_to_the_bit_those_of_a_run_on_the_same_split(settings: dict[s
     assert {"seed", "norm", "batch_size"} <= set(fitted.config_)
 
 
-def test_it_finds_anomalies_that_nobody_labeled() -> None:
+def test_unlabeled_anomalies_are_found() -> None:
     X, y = table(rows=400, labels=20)
     truth = np.arange(400) < 40
     fitted = AnoOnlyDetector(epochs=20, random_state=0).fit(X, y)
     assert roc_auc_score(truth[20:], fitted.decision_scores_[20:]) > 0.95
 
 
-def test_what_is_left_open_is_as_published() -> None:
+def test_settings_not_given_are_the_published_ones() -> None:
     X, y = table()
     fitted = AnoOnlyDetector("DevNet", epochs=1, random_state=3).fit(X, y)
     published = make_config(baseline="DevNet", lambda_n=0.0)
@@ -154,7 +154,7 @@ def test_the_threshold_is_a_quantile_of_the_training_scores(contamination: float
     assert np.array_equal(fitted.predict(X), fitted.labels_)
 
 
-def test_contamination_moves_the_threshold_and_no_score() -> None:
+def test_contamination_changes_the_threshold_but_no_score() -> None:
     X, y = table()
     low, high = detector(contamination=0.05).fit(X, y), detector(contamination=0.4).fit(X, y)
     assert np.array_equal(low.decision_scores_, high.decision_scores_)
@@ -165,7 +165,7 @@ def test_contamination_moves_the_threshold_and_no_score() -> None:
 
 
 @pytest.mark.parametrize("baseline", METHODS)
-def test_one_row_scores_as_it_does_among_thousands(baseline: str) -> None:
+def test_the_score_of_a_row_does_not_depend_on_other_rows(baseline: str) -> None:
     X, y = table()
     fitted = detector(baseline).fit(X, y)
     many = np.tile(X, (70, 1))
@@ -185,7 +185,7 @@ def test_few_rows_one_label_and_one_feature_are_enough(baseline: str) -> None:
     assert np.isfinite(both.decision_function(X)).all()
 
 
-def test_a_feature_that_never_changes_does_no_harm() -> None:
+def test_a_constant_feature_is_harmless() -> None:
     X, y = table()
     X[:, 2] = 4
     fitted = detector().fit(X, y)
@@ -196,7 +196,7 @@ def test_a_feature_that_never_changes_does_no_harm() -> None:
 # With scikit-learn's tools
 
 
-def test_it_ends_a_pipeline() -> None:
+def test_the_detector_works_at_the_end_of_a_pipeline() -> None:
     X, y = table()
     pipeline = make_pipeline(StandardScaler(), detector()).fit(X, y)
     by_hand = StandardScaler().fit(X)
@@ -206,7 +206,7 @@ def test_it_ends_a_pipeline() -> None:
 
 
 @pytest.mark.parametrize("scoring", ["roc_auc", "average_precision"])
-def test_a_grid_is_searched_with_the_usual_scorers(scoring: str) -> None:
+def test_a_grid_search_works_with_the_usual_scorers(scoring: str) -> None:
     X, y = table(rows=120, labels=20)
     folds = StratifiedKFold(3)
     search = GridSearchCV(detector(epochs=3), {"lambda_n": np.array([1.0, 0.0])}, scoring=scoring, cv=folds).fit(X, y)

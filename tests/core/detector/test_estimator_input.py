@@ -1,4 +1,4 @@
-"""What cannot be fitted is one sentence, and leaves no half-fitted detector."""
+"""Invalid input is refused in one sentence and leaves the detector unfitted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("short_pretraining")
     ],
     ids=str,
 )
-def test_a_setting_that_cannot_be_is_told_in_one_sentence(settings: dict[str, Any], words: list[str]) -> None:
+def test_an_invalid_setting_is_refused_in_one_sentence(settings: dict[str, Any], words: list[str]) -> None:
     X, y = table()
     asked = AnoOnlyDetector(**settings)  # building it checks nothing
     with pytest.raises(ValueError) as caught:
@@ -67,13 +67,13 @@ def test_a_setting_that_cannot_be_is_told_in_one_sentence(settings: dict[str, An
     ],
     ids=["none", "zeros", "ones", "three", "minus", "nan", "words"],
 )
-def test_labels_that_cannot_be_are_told_in_one_sentence(y: np.ndarray | None, words: str) -> None:
+def test_invalid_labels_are_refused_in_one_sentence(y: np.ndarray | None, words: str) -> None:
     with pytest.raises(InvalidInput, match=words) as caught:
         detector().fit(table()[0], y)
     assert is_one_sentence(caught.value)
 
 
-def test_labels_may_be_of_any_kind_that_holds_0_and_1() -> None:
+def test_labels_may_have_any_type_that_holds_0_and_1() -> None:
     X, y = table()
     scores = detector().fit(X, y).decision_scores_
     for same in (y.astype(bool), y.astype(float), y.astype(object), y.tolist(), pd.Series(y, index=y + 5)):
@@ -82,7 +82,7 @@ def test_labels_may_be_of_any_kind_that_holds_0_and_1() -> None:
         detector().fit(X, y[1:])
 
 
-def test_rows_may_be_of_any_kind_that_holds_the_same_numbers() -> None:
+def test_rows_may_have_any_type_that_holds_the_numbers() -> None:
     X, y = table()
     X = X.astype(np.float32)
     fitted = detector().fit(X, y)
@@ -92,7 +92,7 @@ def test_rows_may_be_of_any_kind_that_holds_the_same_numbers() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # scikit-learn's own, before it refuses the row
-def test_rows_that_cannot_be_are_refused() -> None:
+def test_invalid_rows_are_refused() -> None:
     X, y = table()
     fitted = detector().fit(X, y)
     with pytest.raises(TypeError, match="Sparse data was passed"):
@@ -114,7 +114,7 @@ def test_rows_that_cannot_be_are_refused() -> None:
     assert is_one_sentence(caught.value)
 
 
-def test_a_fit_that_fails_leaves_no_half_fitted_detector() -> None:
+def test_a_failed_fit_leaves_the_detector_unfitted() -> None:
     X, y = table()
     fitted = detector().fit(X, y)
     wild = fitted.set_params(baseline="REPEN", lambda_n=None, learning_rate=1.0)
@@ -124,14 +124,14 @@ def test_a_fit_that_fails_leaves_no_half_fitted_detector() -> None:
         wild.decision_function(X)
 
 
-def test_a_training_that_diverges_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diverging_training_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     original = fitted_module.Stack.scores
     monkeypatch.setattr(fitted_module.Stack, "scores", lambda self, rows: [s * np.nan for s in original(self, rows)])
     with pytest.raises(TrainingDiverged, match="smaller learning rate"):
         detector().fit(*table())
 
 
-def test_a_fit_that_fails_leaves_nothing_of_the_one_before() -> None:
+def test_a_failed_fit_removes_the_previous_fit() -> None:
     random = np.random.default_rng(0)
     X, y = random.normal(size=(40, 2)), (np.arange(40) % 8 == 0).astype(int)
     fitted = AnoOnlyDetector(epochs=1, random_state=0).fit(X, y)

@@ -1,4 +1,4 @@
-"""One fit and another: the same bits from the same seed, whatever else goes on in the process."""
+"""Fits with equal seeds give equal bits, independent of anything else in the process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_same_random_state_gives_the_same_bits(baseline: str) -> None:
     assert not np.array_equal(once.decision_scores_, detector(baseline, random_state=1).fit(X, y).decision_scores_)
 
 
-def test_no_random_state_is_another_one_each_time() -> None:
+def test_without_random_state_each_fit_differs() -> None:
     X, y = table()
     fits = [detector(random_state=None).fit(X, y) for _ in range(2)]
     assert not np.array_equal(fits[0].decision_scores_, fits[1].decision_scores_)
@@ -40,7 +40,7 @@ def test_no_random_state_is_another_one_each_time() -> None:
     assert np.array_equal(repeated.decision_scores_, fits[0].decision_scores_)
 
 
-def test_a_random_state_object_is_drawn_from() -> None:
+def test_seeds_are_drawn_from_a_random_state_object() -> None:
     X, y = table()
     state = np.random.RandomState(5)
     shared = detector(random_state=state)
@@ -53,7 +53,7 @@ def test_a_random_state_object_is_drawn_from() -> None:
     )
 
 
-# What else goes on in the process
+# Other work in the process
 
 
 def test_threads_do_not_disturb_each_other() -> None:
@@ -69,7 +69,7 @@ def test_threads_do_not_disturb_each_other() -> None:
 
 
 def test_threads_can_score_with_one_detector_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread begins while another is at work, and goes on when that one is done."""
+    """One thread starts while another is scoring, and continues after it has finished."""
     X, y = table(rows=BLOCK_ROWS + 50)
     fitted = detector().fit(X, y)
     alone = fitted.decision_function(X)
@@ -94,7 +94,7 @@ def test_threads_can_score_with_one_detector_at_once(monkeypatch: pytest.MonkeyP
     assert np.array_equal(found[0], alone)
 
 
-def test_global_state_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_global_state_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     def state() -> list[Any]:
         return [
             torch.get_rng_state().tolist(),

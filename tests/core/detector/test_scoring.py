@@ -1,4 +1,4 @@
-"""A run's network as a detector: the run's own scores to the bit, in any process, and of a file's rows alike."""
+"""The network of a run as a detector: equal scores to the bit, in any process and for rows of a file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def quick_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A table with words, missing values and rows without a label, as an address."""
+    """Return the URI of a table with words, missing values and rows without a label."""
     monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     drawn = np.random.default_rng(0)
@@ -77,7 +77,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: "-".join(map(str, settings.values())))
-def test_a_detectors_scores_are_to_the_bit_those_of_the_run(settings: dict[str, Any]) -> None:
+def test_detector_scores_equal_those_of_the_run_to_the_bit(settings: dict[str, Any]) -> None:
     lambda_n = 0.0 if BASELINES[settings["baseline"]].has("lambda_n") else None
     config = make_config(**{"lambda_n": lambda_n, "seed": 7, "epochs": 1, **settings})
     result = run(config, "cpu")
@@ -92,8 +92,8 @@ def test_a_detectors_scores_are_to_the_bit_those_of_the_run(settings: dict[str, 
     assert fitted.config_ == {name: value for name, value in config.model_dump().items() if name in fitted.config_}
 
 
-def test_the_published_protocol_scales_by_more_rows_than_are_trained_on() -> None:
-    """Why a detector takes the split's own scaling: the rows alone would not give it."""
+def test_the_published_protocol_scales_with_more_rows_than_it_trains_on() -> None:
+    """A detector therefore needs the scaling of the split; its training rows do not determine it."""
     config = make_config(dataset="breast_cancer", protocol="published", normal_ratio=0.3, epochs=1)
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
@@ -102,7 +102,7 @@ def test_the_published_protocol_scales_by_more_rows_than_are_trained_on() -> Non
     assert not np.array_equal(*scores)
 
 
-def test_a_fit_is_stopped_by_its_report() -> None:
+def test_an_exception_of_the_report_stops_the_fit() -> None:
     class Stop(Exception):
         pass
 
@@ -119,14 +119,14 @@ def test_xgbod_has_no_detector() -> None:
         detector_for_run(make_config(baseline="XGBOD"))
 
 
-def test_a_bundled_set_has_no_preparation_and_a_file_has_its_own(cars: str) -> None:
+def test_only_files_have_a_preparation(cars: str) -> None:
     assert detector_for_run(make_config(epochs=1)).preparation_ is None
     prepared = detector_for_run(make_config(dataset=cars, epochs=1)).preparation_
     assert prepared is not None
     assert prepared.features == ("weight", "kind = coupé", "kind = estate", "kind = saloon", "power")
 
 
-# What a run takes away
+# Export of a run
 
 
 def taken(config: Any, folder: Path) -> tuple[DetectorResult, Path]:
@@ -136,7 +136,7 @@ def taken(config: Any, folder: Path) -> tuple[DetectorResult, Path]:
     return found, path
 
 
-def test_all_rows_are_scored_and_each_says_what_it_was(cars: str, tmp_path: Path) -> None:
+def test_all_rows_are_scored_with_their_roles(cars: str, tmp_path: Path) -> None:
     config = make_config(dataset=cars, epochs=2, lambda_n=0.0, labeled_ratio=0.4, normal_ratio=0.9)
     found, path = taken(config, tmp_path)
     dataset, result = load_cached(cars), run(config, "cpu")
@@ -153,14 +153,14 @@ def test_all_rows_are_scored_and_each_says_what_it_was(cars: str, tmp_path: Path
     assert table["flagged"].tolist() == (table["score"] > AnoOnlyDetector.load(path).threshold_).tolist()
 
 
-def test_a_copy_on_both_sides_is_said_to_be_on_both(tmp_path: Path) -> None:
+def test_a_row_in_training_and_test_has_both_roles(tmp_path: Path) -> None:
     config = make_config(dataset="breast_cancer", protocol="published", epochs=1)
     parts = set(detector_result(config).table(load_cached(config.dataset))["part"])
     assert "pool and tested" in parts
 
 
-def test_page_and_command_line_give_a_file_the_same_scores_to_the_bit(cars: str, tmp_path: Path) -> None:
-    """The page's own table, the address, and the command in a new process."""
+def test_page_and_command_line_give_equal_scores_to_the_bit(cars: str, tmp_path: Path) -> None:
+    """Compare the uploaded table, its URI, and the command in a new process."""
     address_scores = detector_result(make_config(dataset=cars, epochs=2)).scores
     with Path("cars.csv").open("rb") as source:
         table = uploads.add("cars.csv", source, "me", "here")
@@ -178,7 +178,7 @@ def test_page_and_command_line_give_a_file_the_same_scores_to_the_bit(cars: str,
 
 
 @pytest.mark.parametrize("baseline", METHODS)
-def test_a_loaded_detector_scores_a_table_as_the_one_that_was_saved(baseline: str, cars: str, tmp_path: Path) -> None:
+def test_a_loaded_detector_scores_a_table_like_the_saved_one(baseline: str, cars: str, tmp_path: Path) -> None:
     lambda_n = 0.0 if BASELINES[baseline].has("lambda_n") else None
     fitted = detector_for_run(make_config(dataset=cars, baseline=baseline, lambda_n=lambda_n, epochs=1))
     fitted.save(tmp_path / "model")
@@ -188,21 +188,21 @@ def test_a_loaded_detector_scores_a_table_as_the_one_that_was_saved(baseline: st
     assert np.array_equal(score_table(loaded, table, "cars").scores, score_table(fitted, table, "cars").scores)
 
 
-def test_columns_may_come_in_another_order_with_others_and_without_labels(cars: str) -> None:
+def test_columns_may_be_reordered_and_labels_missing(cars: str) -> None:
     fitted, table = detector_for_run(make_config(dataset=cars, epochs=1)), read_table(Path("cars.csv"))
     scores = score_table(fitted, table, "cars").scores
     other = table.drop(columns=["state", "id"]).assign(more="x")[["power", "more", "kind", "weight"]]
     assert np.array_equal(score_table(fitted, other, "cars").scores, scores)
 
 
-def test_what_nobody_knew_at_the_fit_is_counted(cars: str) -> None:
+def test_words_unknown_at_the_fit_are_counted(cars: str) -> None:
     fitted, table = detector_for_run(make_config(dataset=cars, epochs=1)), read_table(Path("cars.csv"))
     table.loc[[3, 5], "kind"] = ["rocket", np.nan]
     found = score_table(fitted, table, "cars")
     assert found.unknown == {"kind": 1} and found.left_out == 0 and len(found.scores) == 240
 
 
-def test_rows_that_lack_a_value_are_left_out_where_they_were_at_the_fit(cars: str) -> None:
+def test_rows_with_missing_values_are_left_out_as_at_the_fit(cars: str) -> None:
     fitted = detector_for_run(make_config(dataset=cars.replace("impute", "drop"), epochs=1))
     table = read_table(Path("cars.csv"))
     table.loc[0, "weight"] = np.nan
@@ -231,7 +231,7 @@ def test_a_cell_that_gives_no_score_is_named(cars: str, column: str, value: obje
     assert words in str(caught.value) and str(caught.value).endswith(".")
 
 
-def test_a_row_without_a_finite_score_is_named_by_its_place_in_the_file(cars: str) -> None:
+def test_a_row_without_a_finite_score_is_named_by_its_number_in_the_file(cars: str) -> None:
     fitted = detector_for_run(make_config(dataset=cars.replace("impute", "drop"), epochs=1))
     table = read_table(Path("cars.csv"))
     table.loc[9, "weight"] = 9e37  # row 7 is left out, so that this is the ninth that is scored
@@ -240,7 +240,7 @@ def test_a_row_without_a_finite_score_is_named_by_its_place_in_the_file(cars: st
         score_table(fitted, table, "cars")
 
 
-def test_numbers_are_taken_in_order_where_nothing_else_is_known() -> None:
+def test_unnamed_columns_are_taken_in_order() -> None:
     fitted, dataset = detector_for_run(make_config(epochs=1)), load_cached("digits_3")
     table = pd.DataFrame(dataset.X[:50]).rename(columns=str)
     scores = fitted.decision_function(dataset.X[:50])
@@ -256,7 +256,7 @@ def test_numbers_are_taken_in_order_where_nothing_else_is_known() -> None:
         score_table(fitted, table, "digits")
 
 
-def test_a_detector_of_a_frame_takes_its_columns_by_name() -> None:
+def test_a_detector_fitted_to_a_frame_takes_columns_by_name() -> None:
     drawn = np.random.default_rng(0).normal(size=(60, 3))
     frame = pd.DataFrame(drawn, columns=["a", "b", "c"])
     fitted = AnoOnlyDetector(epochs=1, random_state=0).fit(frame, np.arange(60) < 5)
@@ -277,7 +277,7 @@ PREPARATIONS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("prepared", PREPARATIONS.values(), ids=PREPARATIONS)
-def test_a_preparation_that_does_not_fit_is_refused(prepared: Any, cars: str, tmp_path: Path) -> None:
+def test_an_unsuitable_preparation_is_refused(prepared: Any, cars: str, tmp_path: Path) -> None:
     path = taken(make_config(dataset=cars, epochs=1), tmp_path)[1]
     document, tensors = read_model(path)
     write_model(path, document, tensors)

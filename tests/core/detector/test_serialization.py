@@ -1,4 +1,4 @@
-"""Pickles and files of a detector: the same bits elsewhere, and nothing in a file is trusted."""
+"""Pickles and files of a detector: equal bits in other processes, and no trust in a file."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ ROOT = Path(__file__).parents[3]
 
 
 def saved(folder: Path, baseline: str = "DevNet", **settings: Any) -> tuple[AnoOnlyDetector, Path]:
-    """A fitted detector, and the file that it was saved to."""
+    """Return a fitted detector and the file that it was saved to."""
     fitted = detector(baseline, **settings).fit(*table())
     path = folder / f"{baseline}.safetensors"
     fitted.save(path)
     return fitted, path
 
 
-def test_pickles_and_files_score_the_same_bits_in_a_fresh_process(tmp_path: Path) -> None:
+def test_pickles_and_files_give_equal_bits_in_a_new_process(tmp_path: Path) -> None:
     X, _ = table(seed=1)
     for baseline in METHODS:
         fitted, _ = saved(tmp_path, baseline)
@@ -67,7 +67,7 @@ def test_pickles_and_files_score_the_same_bits_in_a_fresh_process(tmp_path: Path
 
 
 @pytest.mark.parametrize("baseline", METHODS)
-def test_a_loaded_detector_is_the_one_that_was_saved(baseline: str, tmp_path: Path) -> None:
+def test_a_loaded_detector_equals_the_saved_one(baseline: str, tmp_path: Path) -> None:
     X, y = table()
     frame = pd.DataFrame(X, columns=["a", "b", "ü\n", "d"])
     fitted = detector(baseline, contamination=0.2, epochs=np.int64(2)).fit(frame, y)
@@ -90,7 +90,7 @@ def test_a_loaded_detector_is_the_one_that_was_saved(baseline: str, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
-def test_a_seed_that_was_drawn_takes_the_place_of_what_it_was_drawn_from(tmp_path: Path) -> None:
+def test_a_drawn_seed_replaces_its_random_state(tmp_path: Path) -> None:
     fitted, path = saved(tmp_path, random_state=np.random.RandomState(0))
     again = AnoOnlyDetector.load(path)
     assert again.random_state == fitted.config_["seed"]
@@ -99,7 +99,7 @@ def test_a_seed_that_was_drawn_takes_the_place_of_what_it_was_drawn_from(tmp_pat
 
 
 @pytest.mark.parametrize("baseline", METHODS)
-def test_a_file_holds_no_more_of_the_training_rows_than_it_says(baseline: str, tmp_path: Path) -> None:
+def test_a_file_has_only_the_documented_training_rows(baseline: str, tmp_path: Path) -> None:
     """PReNet's partners and REPEN's reference are scaled rows; no other tensor has a training row in it."""
     fitted, path = saved(tmp_path, baseline)
     X = table()[0].astype(np.float32)
@@ -116,7 +116,7 @@ def _holds_a_row(tensor: np.ndarray, rows: np.ndarray) -> bool:
     return any(row.tobytes() in flat for row in rows)
 
 
-def test_save_wants_a_fitted_detector_and_a_folder(tmp_path: Path) -> None:
+def test_save_needs_a_fitted_detector_and_an_existing_folder(tmp_path: Path) -> None:
     with pytest.raises(NotFittedError):
         detector().save(tmp_path / "none")
     with pytest.raises(FileNotFoundError):
@@ -128,7 +128,7 @@ def test_save_wants_a_fitted_detector_and_a_folder(tmp_path: Path) -> None:
 
 
 def refused(path: Path) -> str:
-    """The one sentence that a file is refused with."""
+    """Return the sentence with which a file is refused."""
     with pytest.raises(BadModelFile) as caught:
         AnoOnlyDetector.load(path)
     assert is_one_sentence(caught.value)
@@ -136,7 +136,7 @@ def refused(path: Path) -> str:
     return str(caught.value)
 
 
-def test_a_file_that_is_not_there_or_not_ours_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path / "absent")
     assert "cannot be read" in refused(tmp_path)
     (tmp_path / "empty").touch()
@@ -234,7 +234,7 @@ MADE_UP: dict[str, Callable[[Contents], None]] = {
 
 
 @pytest.mark.parametrize("change", MADE_UP.values(), ids=MADE_UP)
-def test_a_file_made_up_to_look_like_a_detector_is_refused(change: Callable[[Contents], None], tmp_path: Path) -> None:
+def test_a_forged_detector_file_is_refused(change: Callable[[Contents], None], tmp_path: Path) -> None:
     _, path = saved(tmp_path)
     contents = read_model(path)
     write_model(path, *contents)
@@ -244,7 +244,7 @@ def test_a_file_made_up_to_look_like_a_detector_is_refused(change: Callable[[Con
     refused(path)
 
 
-def test_a_file_takes_no_more_memory_than_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_a_file_takes_no_more_memory_than_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """FEAWAD's first layer is columns × columns: a small file could ask for terabytes."""
     places = []
 
@@ -263,13 +263,13 @@ def test_a_file_takes_no_more_memory_than_it_has(tmp_path: Path, monkeypatch: py
 
 
 def _forged(path: Path, header: str | bytes, length: int | None = None) -> None:
-    """Write a .safetensors file with this header; nothing else fits it."""
+    """Write a .safetensors file with this header and nothing that fits it."""
     content = header.encode() if isinstance(header, str) else header
     path.write_bytes((len(content) if length is None else length).to_bytes(8, "little") + content)
 
 
 def _with_document(path: Path, text: str) -> None:
-    """Write a file whose checksum fits, with this text as its document."""
+    """Write a file with a valid checksum and this text as its document."""
     from safetensors.torch import save_file
 
     tensors = {"minimum": torch.zeros(4)}
@@ -306,14 +306,14 @@ HARMFUL_HEADERS = {
 
 
 @pytest.mark.parametrize("text", HARMFUL_DOCUMENTS.values(), ids=HARMFUL_DOCUMENTS)
-def test_a_document_made_to_harm_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_hostile_document_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     _with_document(path, text)
     assert "does not hold what a saved AnoOnlyDetector holds" in refused(path)
 
 
 @pytest.mark.parametrize("header", HARMFUL_HEADERS.values(), ids=HARMFUL_HEADERS)
-def test_a_header_made_to_harm_is_refused_before_it_is_parsed(
+def test_a_hostile_header_is_refused_before_parsing(
     header: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*_: Any, **__: Any) -> None:
@@ -326,22 +326,20 @@ def test_a_header_made_to_harm_is_refused_before_it_is_parsed(
 
 
 @pytest.mark.parametrize("length", [0, 1, 2**24, 2**24 + 1, 2**40, 2**63, 2**64 - 1])
-def test_a_header_that_lies_about_its_length_is_refused(length: int, tmp_path: Path) -> None:
+def test_a_header_with_a_wrong_length_is_refused(length: int, tmp_path: Path) -> None:
     path = tmp_path / "file"
     _forged(path, "{}", length)
     assert "no .safetensors file, or a damaged one" in refused(path)
 
 
-def test_a_file_of_many_bytes_is_refused_by_its_size(tmp_path: Path) -> None:
+def test_a_file_above_the_size_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as file:
         file.truncate(serialization.MAX_BYTES + 1)  # takes no room on the disk
     assert "too large" in refused(path)
 
 
-def test_a_detector_that_could_not_be_read_again_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_detector_beyond_the_limits_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted, path = saved(tmp_path)
     before = path.read_bytes()
     monkeypatch.setattr(serialization, "MAX_HEADER", 100)

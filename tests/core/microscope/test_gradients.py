@@ -1,4 +1,4 @@
-"""The gradient's parts against autograd of torch's own layers, in float64."""
+"""Parts of the gradient compared with autograd through torch layers, in float64."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def batch(rows: int = 12, features: int = 5, seed: int = 0) -> tuple[np.ndarray,
 
 
 def behind(norm: str, h: Tensor) -> Tensor:
-    """What torch's own functions make of it."""
+    """Normalize features with torch functions."""
     if norm.startswith("batch"):
         return functional.batch_norm(h, None, None, training=True, eps=EPS)
     return functional.layer_norm(h, h.shape[-1:], eps=EPS) if norm == "layer" else h
@@ -33,13 +33,13 @@ def penalty(norm: str, h: Tensor) -> Tensor:
     return PENALTY * (h.mean(0).norm() + (h.var(0, correction=0) - 1).norm())
 
 
-def test_there_are_parts_for_every_norm() -> None:
+def test_every_norm_has_a_split_of_the_gradient() -> None:
     assert set(SPLITS) == set(NORMS)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 12])
 @pytest.mark.parametrize("norm", SPLITS)
-def test_the_parts_add_up_to_autograds_gradient(norm: str, rows: int) -> None:
+def test_the_parts_add_up_to_the_gradient_of_autograd(norm: str, rows: int) -> None:
     values, upstream = batch(rows)
     h = torch.tensor(values, requires_grad=True)
     if rows == 1 and norm.startswith("batch"):  # which torch refuses: the row is its own mean
@@ -54,7 +54,7 @@ def test_the_parts_add_up_to_autograds_gradient(norm: str, rows: int) -> None:
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "bn_loss"])
 def test_the_parts_are_what_passes_through_mean_and_variance(norm: str) -> None:
-    """Each part is autograd's own when the other statistics are held fast."""
+    """Each part equals autograd with the other statistics held constant."""
     values, upstream = batch()
     axis = 1 if norm == "layer" else 0
     found = SPLITS[norm](values, upstream, EPS, PENALTY)
@@ -76,26 +76,26 @@ def test_the_parts_are_what_passes_through_mean_and_variance(norm: str) -> None:
         np.testing.assert_allclose(getattr(found, name), h.grad.numpy(), atol=1e-12)
 
 
-def test_the_printed_equation_13_is_another_one() -> None:
+def test_the_printed_equation_13_differs_from_the_gradient() -> None:
     values, upstream = batch()
     parts = SPLITS["batch"](values, upstream, EPS, 0.0)
     assert parts.printed_mean is not None and parts.total_as_printed is not None
     root = np.sqrt(values.var(0) + EPS)
     np.testing.assert_allclose(parts.printed_mean * root, parts.through_mean, atol=1e-12)
     assert np.abs(parts.total_as_printed - parts.total).max() > 0.05
-    alike = SPLITS["batch"](values / values.std(0), upstream, 0.0, 0.0)  # where the variance is 1 nobody can tell
+    alike = SPLITS["batch"](values / values.std(0), upstream, 0.0, 0.0)  # at variance 1 both agree
     assert alike.total_as_printed is not None
     np.testing.assert_allclose(alike.total_as_printed, alike.total, atol=1e-12)
 
 
 @pytest.mark.parametrize("norm", ["layer", "none", "bn_loss"])
-def test_the_printed_equation_is_about_batch_norm_alone(norm: str) -> None:
+def test_the_printed_equation_is_for_batch_norm_only(norm: str) -> None:
     parts = SPLITS[norm](*batch(), EPS, PENALTY)
     assert parts.printed_mean is None and parts.total_as_printed is None
 
 
 @pytest.mark.parametrize(("norm", "moved"), [("batch", True), ("layer", False), ("none", False)])
-def test_only_with_batch_norm_is_a_row_without_a_loss_moved_by_the_others(norm: str, moved: bool) -> None:
+def test_only_batch_norm_gives_a_row_without_loss_a_gradient(norm: str, moved: bool) -> None:
     values, upstream = batch()
     upstream[:10] = 0
     parts = SPLITS[norm](values, upstream, EPS, 0.0)
@@ -103,7 +103,7 @@ def test_only_with_batch_norm_is_a_row_without_a_loss_moved_by_the_others(norm: 
     assert bool(parts.total[:10].any()) is moved
 
 
-def test_batch_norm_loss_is_the_norms_own_penalty() -> None:
+def test_batch_norm_loss_equals_the_penalty_of_the_norm() -> None:
     values, _ = batch()
     layer = NORMS["bn_loss"](1, 5, EPS, 0.1).train()
     layer(torch.tensor(values)[None])

@@ -1,4 +1,4 @@
-"""The microscope over every head and norm: it adds up, and it changes nothing."""
+"""The microscope for every head and norm: parts add up, and the training is unchanged."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def stack(**settings: Any) -> Stack:
 @pytest.mark.parametrize("lambda_n", [1.0, 0.1, 0.0])
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("baseline", HEADS)
-def test_the_three_parts_add_up_to_autograds_gradient(baseline: str, norm: str, lambda_n: float) -> None:
+def test_the_three_parts_add_up_to_the_gradient_of_autograd(baseline: str, norm: str, lambda_n: float) -> None:
     """Within 1e-5 of the largest number among them, in every step of a float32 training."""
     steps = 0
     for passes in watch_norms(stack(baseline=baseline, norm=norm, lambda_n=lambda_n)):
@@ -63,7 +63,7 @@ def test_the_three_parts_add_up_to_autograds_gradient(baseline: str, norm: str, 
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("baseline", HEADS)
-def test_looking_changes_no_bit(baseline: str, norm: str) -> None:
+def test_observing_changes_no_bit(baseline: str, norm: str) -> None:
     looked, plain = stack(baseline=baseline, norm=norm), stack(baseline=baseline, norm=norm)
     assert sum(1 for _ in watch_norms(looked)) > 1
     for _ in train(plain):
@@ -76,9 +76,7 @@ def test_looking_changes_no_bit(baseline: str, norm: str) -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD"])
-def test_at_lambda_0_the_pools_gradient_comes_through_the_batchs_statistics_or_not_at_all(
-    baseline: str, norm: str
-) -> None:
+def test_at_lambda_0_pool_rows_get_a_gradient_only_through_batch_statistics(baseline: str, norm: str) -> None:
     moved = 0
     for *_, last in watch_norms(stack(baseline=baseline, norm=norm)):
         pool = ~last.labeled
@@ -87,14 +85,14 @@ def test_at_lambda_0_the_pools_gradient_comes_through_the_batchs_statistics_or_n
     assert bool(moved) is (norm in (*STATISTICS, "bn_loss"))
 
 
-def test_prenets_pool_rows_have_a_loss_of_their_own_beside_an_anomaly() -> None:
+def test_pool_rows_of_prenet_have_a_direct_loss_in_pairs_with_an_anomaly() -> None:
     for one, other in watch_norms(stack(baseline="PReNet", norm="none")):
         assert not one.parts.direct[~one.labeled].any()  # a first row that is not labeled is paired with the pool
         beside = one.labeled & ~other.labeled
         assert beside.any() and other.parts.direct[beside].any()
 
 
-def test_the_rows_are_those_of_the_batch_and_the_features_those_of_the_network() -> None:
+def test_an_observation_has_the_rows_of_the_batch_and_the_features_of_the_network() -> None:
     made = stack(baseline="DeepSAD", norm="none", epochs=1)
     network = [step for step in made.head.parts["features"].steps if hasattr(step, "weight")]
     weights = [step.weight.detach().clone() for step in network]
@@ -105,7 +103,7 @@ def test_the_rows_are_those_of_the_batch_and_the_features_those_of_the_network()
     assert np.array_equal(first.before, first.after)
 
 
-def test_the_running_statistics_are_the_networks_own() -> None:
+def test_running_statistics_are_those_of_the_network() -> None:
     made = stack(baseline="DevNet", norm="batch")
     for (look,) in watch_norms(made):
         last = look
@@ -115,7 +113,7 @@ def test_the_running_statistics_are_the_networks_own() -> None:
     np.testing.assert_allclose(last.running_variance, norm.running_variance[0, 0].numpy(), rtol=1e-6)
 
 
-def test_no_step_is_taken_before_it_is_asked_for() -> None:
+def test_a_step_is_taken_only_on_request() -> None:
     made = stack(baseline="DeepSAD", norm="batch")
     weights = made.head.parts["code"].steps[0].weight
     seeing, values = watch_norms(made), [weights.detach().clone()]
@@ -127,7 +125,7 @@ def test_no_step_is_taken_before_it_is_asked_for() -> None:
         assert 0 < (after - before).abs().max() < 1.5 * rate  # Adam moves a weight by its learning rate a step
 
 
-def test_it_looks_at_one_run_only() -> None:
+def test_several_runs_are_refused() -> None:
     with pytest.raises(ValueError, match="one run"):
         next(watch_norms(stack_of(made_table(), [config(), config(seed=1)])))
 
@@ -136,7 +134,7 @@ def observed(**settings: Any) -> list[Observation]:
     return observe(config(dataset="digits_3", **settings))
 
 
-def test_an_observation_tells_what_each_row_is_and_how_its_gradient_is_made() -> None:
+def test_an_observation_has_the_kind_and_gradient_parts_of_each_row() -> None:
     seen = observed(epochs=2, batch_size=128)
     dataset = load_cached("digits_3")
     split = make_split(dataset, config(dataset="digits_3"))
@@ -156,13 +154,13 @@ def test_an_observation_tells_what_each_row_is_and_how_its_gradient_is_made() ->
     assert second.error.max() < 1e-5 < second.error_printed.min(where=second.lengths.any(axis=(1, 2)), initial=1)
 
 
-def test_what_does_not_apply_is_not_a_number() -> None:
+def test_values_that_do_not_apply_are_nan() -> None:
     for seen in observed(norm="layer"):
         assert np.isnan(seen.running_mean).all() and np.isnan(seen.error_printed).all()
         assert seen.shares(RowKind.NORMAL) is None
 
 
-def test_a_long_training_is_looked_at_as_far_as_a_page_can_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_training_is_observed_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microscope, "MAX_STEPS", 5)
     assert len(observed()[0].epoch) == 5
     monkeypatch.setattr(microscope, "MAX_ROWS", 50)
@@ -171,7 +169,7 @@ def test_a_long_training_is_looked_at_as_far_as_a_page_can_show_it(monkeypatch: 
     assert observed()[0].all_steps == 2 * (rows // 16)
 
 
-def test_progress_is_told_and_can_stop_it() -> None:
+def test_progress_is_reported_and_can_stop_the_run() -> None:
     told: list[tuple[int, int]] = []
     observe(config(dataset="digits_3", baseline="FEAWAD"), lambda done, total: told.append((done, total)))
     assert told == [(done, 4) for done in range(1, 5)]  # two epochs of pretraining, two of training
@@ -189,7 +187,7 @@ def test_a_system_without_a_norm_is_refused(baseline: str) -> None:
         observe(make_config(baseline=baseline))
 
 
-def test_places_are_named_after_the_network() -> None:
+def test_norm_positions_are_named_after_the_network() -> None:
     assert norm_locations("DevNet", 7, "paper", 1) == ["20 features"]
     assert norm_locations("PReNet", 7, "paper", 2) == [
         "20 features, first rows of a pair",

@@ -1,4 +1,4 @@
-"""Cleaning a pool: the parts, S in its rows' order, what is removed, and the runs beside it."""
+"""Cleaning a pool: parts, order of the suspicion S, removed rows, and the runs for comparison."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def purified(**settings: Any) -> PurifyResult:
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])
-def test_the_parts_are_disjoint_hold_every_row_and_keep_copies_together(parts: int) -> None:
+def test_parts_are_disjoint_cover_all_rows_and_keep_copies_together(parts: int) -> None:
     identical = np.random.default_rng(0).integers(0, 40, 160)
     part = partition(identical, parts, seed=1)
     assert set(part) == set(range(parts)) and len(part) == 160
@@ -84,18 +84,18 @@ def test_the_models_train_on_the_parts_of_a_resampled_pool(protocol: str) -> Non
 
 
 @pytest.mark.parametrize("scorer", ["svdd", "autoencoder"])
-def test_scorers_that_see_no_label_train_on_the_pool_alone(scorer: str) -> None:
+def test_scorers_without_labels_train_on_the_pool_only(scorer: str) -> None:
     pool = purify._pool(config_of(scorer=scorer))
     for model in purify._part_tasks(pool):
         assert not model.split.labeled.any() and set(model.split.train) <= set(pool.rows)
 
 
-# S
+# Suspicion S
 
 
 @pytest.mark.parametrize("scorer", POOL_SCORERS)
-def test_s_stands_in_the_rows_order_as_planted_rows_show(scorer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of a pixel pattern that no digit has, put at places of the pool that are known."""
+def test_s_is_in_the_order_of_the_rows(scorer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows with a pixel pattern that no digit has, at known indices of the pool."""
     dataset, config = load_cached("digits_only_3"), config_of(scorer=scorer)
     split = make_split(dataset, config.run)
     rows = pool_rows(split)
@@ -111,14 +111,14 @@ def test_s_stands_in_the_rows_order_as_planted_rows_show(scorer: str, monkeypatc
     assert set(found.rows_to_remove(len(planted) / len(rows))) == set(planted)
 
 
-def test_s_is_the_mean_of_models_that_can_be_trained_one_by_one() -> None:
+def test_s_is_the_mean_over_separately_trained_models() -> None:
     pool = purify._pool(config_of())
     alone = [train_and_score([model])[0] for model in purify._part_tasks(pool)]
     (found,) = compute_pool_scores([config_of()])
     assert np.array_equal(found.score, np.mean(alone, axis=0, dtype=np.float64))
 
 
-def test_a_model_judges_the_other_parts_too() -> None:
+def test_a_model_also_scores_the_other_parts() -> None:
     (thirds,), (whole,) = (
         compute_pool_scores([config_of(epochs=30)]),
         compute_pool_scores([config_of(epochs=30, parts=1)]),
@@ -141,15 +141,15 @@ def test_the_same_head_is_the_published_baseline_unless_a_norm_was_chosen(settin
     assert POOL_SCORERS["same"].system(run) == run.with_(lambda_n=1.0, norm=norm)
 
 
-def test_every_scorer_has_its_way() -> None:
+def test_every_scorer_has_a_scoring_method() -> None:
     assert set(SCORING_METHODS) == set(POOL_SCORERS)
     assert all(own.label and own.summary for own in POOL_SCORERS.values())
 
 
-# What is removed
+# Removed rows
 
 
-def test_nothing_removed_is_the_plain_run_to_the_bit() -> None:
+def test_without_removal_the_run_is_unchanged_to_the_bit() -> None:
     found = purified(remove=0.0)
     plain = run(found.config.run, "cpu")
     assert found.after == found.random == found.pool_scores.before == plain.metrics
@@ -159,7 +159,7 @@ def test_nothing_removed_is_the_plain_run_to_the_bit() -> None:
 
 
 @pytest.mark.parametrize("remove", [0.1, KEEP_20, None])
-def test_the_most_suspicious_go_and_as_many_at_random(remove: float | None) -> None:
+def test_the_most_suspicious_rows_are_removed_and_as_many_at_random(remove: float | None) -> None:
     pool, (suspicion,) = purify._pool(config_of()), compute_pool_scores([config_of()])
     taken = suspicion.rows_to_remove(remove)
     left = np.delete(np.arange(len(pool.rows)), taken)
@@ -173,7 +173,7 @@ def test_the_most_suspicious_go_and_as_many_at_random(remove: float | None) -> N
     assert np.array_equal(final.rows, pool.split.test) and final.config == pool.config.run
 
 
-def test_the_oracle_is_the_clean_pool_and_the_figures_are_those_of_training_on_what_is_left() -> None:
+def test_metrics_are_those_of_training_on_the_remaining_rows_and_of_the_clean_pool() -> None:
     found = purified()
     config, suspicion = found.config.run, found.pool_scores
     dataset = load_cached(config.dataset)
@@ -198,7 +198,7 @@ def test_recall_and_precision_need_no_training() -> None:
     assert np.isnan(found.precision[0]) and found.precision[1:].tolist() == [1, 0.5, 2 / 3, 0.5]
 
 
-def test_without_a_known_contaminant_there_is_neither_oracle_nor_recall() -> None:
+def test_without_known_contamination_there_is_no_oracle_and_no_recall() -> None:
     found = purified(contamination=0.0)
     assert found.pool_scores.aucroc is None and found.pool_scores.oracle is None
     assert list(found.variants) == ["before", "after", "random"]
@@ -210,7 +210,7 @@ def test_without_a_known_contaminant_there_is_neither_oracle_nor_recall() -> Non
     assert (np.diff(table["suspicion"]) <= 0).all() and set(table["row"]) == set(found.pool_scores.rows)
 
 
-def test_a_row_always_stays() -> None:
+def test_at_least_one_row_is_kept() -> None:
     suspicion = replace(purified().pool_scores, score=np.arange(2.0), is_contaminant=np.array([True, True]))
     assert len(replace(suspicion, rows=np.arange(2)).rows_to_remove(0.95)) == 1
     assert len(replace(suspicion, rows=np.arange(2)).rows_to_remove(None)) == 1
@@ -220,7 +220,7 @@ def test_a_row_always_stays() -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"baseline": "DevNet"}, {"scorer": "svdd"}, {"scorer": "autoencoder"}])
-def test_the_bits_are_the_same_in_any_stack(settings: dict[str, Any]) -> None:
+def test_results_are_equal_to_the_bit_in_any_stack(settings: dict[str, Any]) -> None:
     together = purify_many([config_of(seed, **settings) for seed in (3, 0, 0)])
     (alone,) = purify_many([config_of(**settings)])
     for found in together[1:]:
@@ -229,14 +229,14 @@ def test_the_bits_are_the_same_in_any_stack(settings: dict[str, Any]) -> None:
     assert not np.array_equal(together[0].pool_scores.score, alone.pool_scores.score)
 
 
-def test_several_seeds_parts_share_a_stack() -> None:
+def test_parts_of_several_seeds_share_a_stack() -> None:
     models = [
         model for seed in range(4) for model in purify._part_tasks(purify._pool(config_of(seed, baseline="DevNet")))
     ]
     assert [len(stack) for stack in _stacks(models)] == [12]
 
 
-def test_the_store_is_asked_first_and_moving_q_trains_only_what_it_changes(
+def test_stored_results_are_used_and_a_new_q_trains_only_the_final_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, trained = Store(tmp_path / "store"), list[int]()
@@ -257,13 +257,13 @@ def test_the_store_is_asked_first_and_moving_q_trains_only_what_it_changes(
             np.testing.assert_array_equal(getattr(one.pool_scores, name), getattr(other.pool_scores, name), strict=True)
 
 
-def test_without_a_known_contaminant_the_store_gives_back_the_same(tmp_path: Path) -> None:
+def test_a_stored_result_without_known_contamination_is_equal(tmp_path: Path) -> None:
     store, config = Store(tmp_path / "store"), config_of(contamination=0.0)
     assert purify_many([config], store)[0].variants == purify_many([config], store)[0].variants
     assert len(purify_many([config], store)[0].variants) == 3
 
 
-def test_a_store_that_cannot_be_written_costs_nothing_else(
+def test_a_store_that_cannot_be_written_does_not_stop_the_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*arguments: Any) -> None:
@@ -274,7 +274,7 @@ def test_a_store_that_cannot_be_written_costs_nothing_else(
     assert "There is no room." in caplog.text
 
 
-def test_keys_tell_apart_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_different_inputs_have_different_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     others = [config_of(1), config_of(scorer="svdd"), config_of(parts=4), config_of(epochs=4)]
     assert len({pool_scores_key(one) for one in [config_of(), *others]}) == 5
     assert pool_scores_key(config_of(remove=0.3)) == pool_scores_key(config_of())
@@ -284,7 +284,7 @@ def test_keys_tell_apart_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pool_scores_key(config_of()) != before
 
 
-def test_it_says_how_far_it_has_come_and_can_be_stopped() -> None:
+def test_progress_is_reported_and_the_run_can_be_stopped() -> None:
     told: list[tuple[int, int]] = []
     compute_pool_scores([config_of(baseline="FEAWAD")], report=lambda done, total: told.append((done, total)))
     assert [done for done, _ in told] == sorted(done for done, _ in told) and told[-1][0] == told[-1][1]
@@ -296,7 +296,7 @@ def test_it_says_how_far_it_has_come_and_can_be_stopped() -> None:
         purify_many([config_of()], report=stop)
 
 
-def test_a_training_that_diverges_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diverging_training_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     nan = [np.full(1, np.nan)]
     monkeypatch.setattr(Stack, "map_rows", lambda stack, function, rows: nan * len(rows))
     with pytest.raises(TrainingDiverged):
@@ -314,7 +314,7 @@ def test_a_training_that_diverges_is_said_so(monkeypatch: pytest.MonkeyPatch) ->
         ({"q": 0.1}, "There is no setting called 'q'."),
     ],
 )
-def test_a_setting_that_cannot_be_is_one_sentence(settings: dict[str, Any], words: str) -> None:
+def test_an_invalid_setting_is_refused_in_one_sentence(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidConfig, match=words.replace(".", r"\.")):
         make_purify_config(make_config(), **settings)
 
@@ -328,12 +328,12 @@ def test_a_system_without_a_loss_on_the_pool_is_refused(baseline: str) -> None:
 
 
 @pytest.mark.parametrize("baseline", ["DevNet", "PReNet", "FEAWAD"])
-def test_every_head_can_be_the_final_one(baseline: str) -> None:
+def test_every_head_can_be_the_final_head(baseline: str) -> None:
     found = purified(baseline=baseline, epochs=1)
     assert all(0 <= own.aucroc <= 1 for own in found.variants.values())
 
 
-def test_the_autoencoders_score_is_its_error_of_each_row() -> None:
+def test_the_autoencoder_scores_rows_by_their_error() -> None:
     model = purify._part_tasks(purify._pool(config_of(scorer="autoencoder")))[0]
     stack = Stack(model.dataset, [model.config], [model.split])
     head = stack.head

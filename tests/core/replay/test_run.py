@@ -1,4 +1,4 @@
-"""Recordings: at the end they are the run itself, before the first step all runs are the same."""
+"""Recordings: equal to the run at the end, and equal for all runs before the first step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pair(**settings: Any) -> list[RunConfig]:
-    """A baseline beside AnoOnly."""
+    """Return a baseline and AnoOnly."""
     b = make_config(**{"dataset": "digits_3", "epochs": 6, "lambda_n": 0.0, **settings})
     return [b.with_(lambda_n=1.0, norm=b.norm), b]
 
@@ -34,7 +34,7 @@ def replay() -> Replay:
     return record(pair(), "pca")
 
 
-def test_moments_are_all_epochs_of_few_and_evenly_spread_over_many() -> None:
+def test_moments_are_all_epochs_if_few_and_evenly_spaced_otherwise() -> None:
     assert recorded_epochs(3, "pca") == [0, 1, 2, 3]
     assert recorded_epochs(50, "pca") == list(range(51))
     many = recorded_epochs(500, "pca")
@@ -43,7 +43,7 @@ def test_moments_are_all_epochs_of_few_and_evenly_spread_over_many() -> None:
 
 
 @pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet", "REPEN", "GANomaly"])
-def test_the_last_moment_is_the_run_itself_to_the_bit(baseline: str) -> None:
+def test_the_last_moment_equals_the_run_to_the_bit(baseline: str) -> None:
     config = make_config(dataset="digits_3", baseline=baseline, epochs=2)
     result = run(config)
     (reel,) = record([config], "pca").runs
@@ -57,7 +57,7 @@ def test_the_last_moment_is_the_run_itself_to_the_bit(baseline: str) -> None:
     assert np.array_equal(reel.rows, result.sample.rows) and np.array_equal(reel.role, result.sample.role)
 
 
-def test_runs_that_differ_in_lambda_alone_begin_as_one_in_one_plane(replay: Replay) -> None:
+def test_runs_that_differ_only_in_lambda_start_equal_in_one_plane(replay: Replay) -> None:
     a, b = replay.runs
     assert replay.epochs.tolist() == list(range(7)) and replay.shared_plane
     assert np.array_equal(a.points[0], b.points[0]) and np.array_equal(a.scores[0], b.scores[0])
@@ -65,8 +65,8 @@ def test_runs_that_differ_in_lambda_alone_begin_as_one_in_one_plane(replay: Repl
     assert a.points.shape == (7, len(a.rows), 2)
 
 
-def test_the_plane_is_the_one_of_the_hidden_features(replay: Replay) -> None:
-    """One linear map takes the hidden features of the run's end to the points, whatever the moment."""
+def test_the_plane_is_that_of_the_hidden_features(replay: Replay) -> None:
+    """One linear map takes the hidden features at the end of the run to the points of all moments."""
     _, b = replay.runs
     hidden = run(pair()[1]).sample.hidden.astype(np.float64)
     with_one = np.hstack([hidden, np.ones((len(hidden), 1))])
@@ -74,19 +74,19 @@ def test_the_plane_is_the_one_of_the_hidden_features(replay: Replay) -> None:
     np.testing.assert_allclose(with_one @ solved, b.points[-1], atol=1e-3)
 
 
-def test_runs_with_another_norm_have_planes_of_their_own() -> None:
+def test_runs_with_different_norms_have_different_planes() -> None:
     a, b = pair(epochs=1)
     assert not record([a, b.with_(norm="none")], "pca").shared_plane
 
 
 @pytest.mark.parametrize("baseline", ["REPEN", "GANomaly"])
-def test_a_comparator_beside_anoonly_has_a_plane_of_its_own(baseline: str) -> None:
+def test_a_comparator_and_anoonly_have_different_planes(baseline: str) -> None:
     _, b = pair(epochs=1)
     replay = record([b, make_config(dataset="digits_3", baseline=baseline, epochs=1)], "pca")
     assert not replay.shared_plane and len(replay.runs) == 2
 
 
-def test_a_shorter_run_stands_still_at_its_end() -> None:
+def test_a_shorter_run_stays_at_its_end() -> None:
     a, b = pair()
     replay = record([a.with_(epochs=2), b], "pca")
     short = replay.runs[0]
@@ -95,8 +95,8 @@ def test_a_shorter_run_stands_still_at_its_end() -> None:
     assert not np.array_equal(short.scores[1], short.scores[2])
 
 
-def test_neighbor_maps_follow_from_moment_to_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By t-SNE; that UMAP follows as well is tested beside the projectors."""
+def test_neighbor_maps_start_from_the_previous_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With t-SNE; UMAP is tested with the projections."""
     monkeypatch.setattr(recording, "FOLLOWED_ROWS", 120)
     monkeypatch.setattr(recording, "FOLLOWED_MOMENTS", 5)
     told: list[tuple[int, int]] = []
@@ -113,7 +113,7 @@ def test_neighbor_maps_follow_from_moment_to_moment(monkeypatch: pytest.MonkeyPa
         assert moved < 0.6 * to_another_row
 
 
-def test_it_can_be_stopped_and_says_how_far_it_has_come() -> None:
+def test_a_recording_reports_progress_and_can_be_stopped() -> None:
     told = []
 
     def report(done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""A run to store, and what tests do to a store's file behind its back."""
+"""Stored test runs, and direct changes of the store's file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def a_result(key: str = "key", seed: int = 0) -> RunResult:
 
 
 def assert_same(found: Any, expected: Any) -> None:
-    """Every field alike, arrays to the bit and the type."""
+    """Check that all fields are equal, arrays in bits and type."""
     assert type(found) is type(expected)
     for field in fields(expected):
         one, other = getattr(found, field.name), getattr(expected, field.name)
@@ -65,7 +65,7 @@ def rewrite(store: Store, statement: str, *values: Any) -> None:
 
 
 def store_body(store: Store, body: Any, kind: str = "run", key: str = "key") -> None:
-    """Write a row whose digest is right, whatever its body is."""
+    """Write a row with a valid digest for any body."""
     digest = hashlib.sha256(body if isinstance(body, bytes) else str(body).encode()).digest()
     rewrite(store, "INSERT OR REPLACE INTO entries VALUES (?, ?, '{}', '{}', 0.0, 0, 9, ?, ?)", key, kind, digest, body)
 

@@ -1,4 +1,4 @@
-"""Keys: equal for what is the same, different for what is not."""
+"""Keys are equal for equal inputs and different for different ones."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ OTHER = {
 }
 
 
-def test_every_setting_is_tried() -> None:
+def test_the_cases_cover_every_setting() -> None:
     assert set(OTHER) == set(RunConfig.model_fields)
 
 
 @pytest.mark.parametrize("name", OTHER)
-def test_inputs_have_one_projection_for_all_runs_that_draw_the_same_rows(name: str) -> None:
-    """What the key says to be the same must be: rows and scaling of two real runs."""
+def test_runs_on_the_same_rows_share_the_projection_of_inputs(name: str) -> None:
+    """Runs with equal keys have equal rows and scaling."""
     one = make_config(epochs=1)
     other = one.with_(**({"norm": None, "batch_size": None} if name == "baseline" else {}), **{name: OTHER[name]})
     same = input_points_key(one, "pca") == input_points_key(other, "pca")

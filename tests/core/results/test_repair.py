@@ -1,4 +1,4 @@
-"""Damaged stores: all that is good in them is listed, and carried over by the next who writes."""
+"""Damaged stores: valid rows are listed and copied to a new file by the next write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUNS = 30
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store of so many runs that they begin on several pages; the first is pinned."""
+    """Return a store with runs on several pages; the first one is pinned."""
     full = Store(tmp_path / "runs.sqlite")
     for seed in range(RUNS):
         full.put(a_result(f"key {seed:02d}", seed))
@@ -44,12 +44,12 @@ def flip(store: Store, *places: int) -> bytes:
 
 
 def leaves(store: Store) -> list[int]:
-    """Where pages of the table's or the index's lowest level begin, but for the first page."""
+    """Return the offsets of the leaf pages of the table and the index, except the first page."""
     content = store.path.read_bytes()
     return [begin for begin in range(PAGE, len(content), PAGE) if content[begin] == 10]
 
 
-# By what is damaged: places of bytes, and the fewest runs that must be left of RUNS.
+# For each damaged part: offsets of bytes, and the minimum number of runs that survive of RUNS.
 DAMAGE: dict[str, tuple[Callable[[Store], list[int]], int]] = {
     "its name": (lambda store: [0, 5], RUNS),
     "its page size": (lambda store: [16], RUNS),
@@ -65,11 +65,11 @@ DAMAGE: dict[str, tuple[Callable[[Store], list[int]], int]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_the_good_rows_of_a_damaged_file_are_carried_over(store: Store, kind: str) -> None:
+def test_valid_rows_of_a_damaged_file_are_kept(store: Store, kind: str) -> None:
     find, least = DAMAGE[kind]
     before = rows(store)
     damaged = flip(store, *find(store))
-    for seed in range(RUNS):  # as one who asks for each run: what is found stays, what is not is trained again
+    for seed in range(RUNS):  # request each run: stored ones are kept, missing ones are trained again
         key = f"key {seed:02d}"
         if store.get(key) is None:
             store.put(a_result(key, seed))
@@ -90,13 +90,13 @@ def test_the_good_rows_of_a_damaged_file_are_carried_over(store: Store, kind: st
     }
 
 
-def test_a_damaged_file_is_listed_as_far_as_it_is_good(store: Store) -> None:
+def test_valid_rows_of_a_damaged_file_are_listed(store: Store) -> None:
     flip(store, leaves(store)[1])
     assert RUNS - 8 <= len(store.runs()) < RUNS
     assert RUNS - 8 <= len(store.runs([f"key {seed:02d}" for seed in range(RUNS)])) < RUNS
 
 
-def test_a_flipped_byte_in_what_is_listed_costs_that_row_alone(store: Store) -> None:
+def test_a_flipped_byte_in_a_listed_column_loses_only_that_row(store: Store) -> None:
     with closing(sqlite3.connect(store.path)) as connection:
         config, summary = connection.execute("SELECT config, summary FROM entries WHERE key = 'key 07'").fetchone()
     whole = store.runs()
@@ -116,20 +116,20 @@ def test_a_flipped_byte_in_what_is_listed_costs_that_row_alone(store: Store) -> 
 
 
 @pytest.mark.parametrize(("column", "value"), [("created", 1e200), ("created", -1.0), ("created", "x"), ("bytes", -5)])
-def test_a_number_that_is_none_costs_that_row_alone(store: Store, column: str, value: Any) -> None:
+def test_an_invalid_number_loses_only_that_row(store: Store, column: str, value: Any) -> None:
     rewrite(store, f"UPDATE entries SET {column} = ? WHERE key = 'key 07'", value)
     assert len(store.runs()) == RUNS - 1
     store.put(a_result("more"))
     assert next(iter(store.runs())) == "more" and store.runs()["more"].created < 2e10
 
 
-def test_what_an_earlier_version_kept_is_listed_without_a_hash(store: Store) -> None:
+def test_rows_of_an_earlier_version_are_listed_without_a_hash(store: Store) -> None:
     listed = store.runs()["key 07"]
     rewrite(store, "UPDATE entries SET summary = json_remove(summary, '$.check') WHERE key = 'key 07'")
     assert store.runs()["key 07"] == listed
 
 
-def test_an_index_that_lies_drops_nothing(tmp_path: Path) -> None:
+def test_a_wrong_index_loses_no_row(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs.sqlite", max_bytes=200_000)
     for number in range(3):
         store.put_sweep(f"sweep {number}", "x" * 5003)
@@ -143,7 +143,7 @@ def test_an_index_that_lies_drops_nothing(tmp_path: Path) -> None:
     assert store.keys() == {f"sweep {number}" for number in range(4)}
 
 
-def test_where_there_is_no_room_to_mend_nothing_changes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_changes_if_there_is_no_space_for_the_repair(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     damaged = flip(store, 0)
 
     def full(damaged: Path, fresh: Path) -> int:
@@ -159,9 +159,7 @@ def test_where_there_is_no_room_to_mend_nothing_changes(store: Store, monkeypatc
     assert len(store.runs()) == RUNS + 1
 
 
-def test_a_clock_that_is_set_back_does_not_make_the_latest_the_oldest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_is_set_back_keeps_the_order_of_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = Store(tmp_path / "one.sqlite")
     size.put(a_result())
     store = Store(tmp_path / "runs.sqlite", max_bytes=4 * size.size())
@@ -172,7 +170,7 @@ def test_a_clock_that_is_set_back_does_not_make_the_latest_the_oldest(
     assert list(store.runs()) == ["key 4", "key 3", "key 2"]
 
 
-def test_a_column_of_a_later_version_is_no_hindrance_and_one_that_is_missing_is_said(store: Store) -> None:
+def test_an_additional_column_is_ignored_and_a_missing_one_is_an_error(store: Store) -> None:
     with closing(sqlite3.connect(store.path)) as connection:
         connection.execute("ALTER TABLE entries ADD COLUMN later TEXT")
         connection.execute("UPDATE entries SET later = 'later'")

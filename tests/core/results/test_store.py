@@ -1,4 +1,4 @@
-"""The store: what comes out is what went in; runs are listed, bounded, pinned and deleted."""
+"""The store returns equal results; runs are listed, limited, pinned and deleted."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def store(tmp_path: Path) -> Store:
 # Runs and projections
 
 
-def test_a_run_comes_back_to_the_bit(store: Store) -> None:
+def test_a_stored_run_is_equal_to_the_bit(store: Store) -> None:
     store.put(a_result())
     assert_same(store.get("key"), a_result())
     assert_same(from_bytes(to_bytes(a_result())), a_result())
 
 
 @pytest.mark.parametrize("array", [np.empty(0, np.float32), np.array([np.nan, np.inf, -0.0, 1e-45], np.float32)])
-def test_odd_arrays_come_back_too(store: Store, array: np.ndarray) -> None:
+def test_unusual_arrays_are_equal_to_the_bit(store: Store, array: np.ndarray) -> None:
     result = replace(a_result(), scores=array)
     store.put(result)
     assert_same(store.get("key"), result)
 
 
-def test_a_summary_is_what_the_command_line_prints() -> None:
+def test_a_summary_has_the_values_of_the_command_line() -> None:
     result = a_result()
     summary = json.loads(json.dumps(result.summary()))
     assert list(summary) == ["config", "metrics", "seconds", "counts"]
@@ -48,12 +48,12 @@ def test_a_summary_is_what_the_command_line_prints() -> None:
     assert summary["seconds"] == result.seconds and summary["counts"] == result.counts
 
 
-def test_roles_are_numbered_apart() -> None:
+def test_roles_have_distinct_numbers() -> None:
     assert len({Role.TEST_NORMAL, Role.TEST_ANOMALY, Role.LABELED_ANOMALY}) == 3
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1500])
-def test_arrays_come_back_to_the_bit(store: Store, rows: int) -> None:
+def test_stored_arrays_are_equal_to_the_bit(store: Store, rows: int) -> None:
     points = np.random.default_rng(0).normal(size=(rows, 2)).astype(np.float32)
     store.put_arrays("p", "points", {"points": points, "names": np.array(["ä", "b"])})
     found = store.get_arrays("p", "points")
@@ -61,13 +61,13 @@ def test_arrays_come_back_to_the_bit(store: Store, rows: int) -> None:
     np.testing.assert_array_equal(found["points"], points, strict=True)
 
 
-def test_what_was_never_put_is_missing(store: Store) -> None:
+def test_unknown_keys_are_missing(store: Store) -> None:
     assert store.get("key") is None and store.get_arrays("key", "points") is None
     store.put(a_result("other"))
     assert store.get("key") is None and store.get("") is None and store.get("OTHER") is None
 
 
-def test_the_last_one_put_stays(store: Store) -> None:
+def test_a_second_put_replaces_the_first(store: Store) -> None:
     store.put(a_result(seed=1))
     store.put(a_result("other", seed=3))
     store.put(a_result(seed=2))
@@ -75,14 +75,14 @@ def test_the_last_one_put_stays(store: Store) -> None:
     assert_same(Store(store.path).get("other"), a_result("other", seed=3))
 
 
-def test_the_default_store_lies_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_store_is_in_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
     assert default_store().path == tmp_path / "cache" / FILE_NAME
     default_store().put(a_result())
     assert_same(default_store().get("key"), a_result())
 
 
-# What is known of all runs, and the bound
+# Lists of runs, and the size limit
 
 
 def test_runs_are_listed_latest_first_without_their_scores(store: Store) -> None:
@@ -102,7 +102,7 @@ def test_runs_are_listed_latest_first_without_their_scores(store: Store) -> None
 
 
 class Counted(list[str]):
-    """Keys that know how often somebody went through them."""
+    """Keys that count their iterations."""
 
     walks = 0
 
@@ -111,7 +111,7 @@ class Counted(list[str]):
         return super().__iter__()
 
 
-def test_the_keys_are_not_walked_through_for_every_run(store: Store) -> None:
+def test_keys_are_iterated_once_not_for_every_run(store: Store) -> None:
     keys = Counted(f"run {number}" for number in range(20))
     for key in list(keys):
         store.put(a_result(key))
@@ -120,7 +120,7 @@ def test_the_keys_are_not_walked_through_for_every_run(store: Store) -> None:
     assert keys.walks - before < 5
 
 
-def test_more_keys_than_a_query_takes(store: Store) -> None:
+def test_more_keys_than_one_query_allows(store: Store) -> None:
     store.put(a_result())
     assert list(store.runs([*(f"key {n}" for n in range(1200)), "key"])) == ["key"]
 
@@ -134,7 +134,7 @@ def test_a_damaged_summary_is_left_out_of_the_list(store: Store, column: str, te
     assert set(store.runs()) == {"sound"}
 
 
-def test_the_oldest_go_first_and_the_pinned_stay(tmp_path: Path) -> None:
+def test_the_oldest_runs_are_deleted_first_and_pinned_ones_are_kept(tmp_path: Path) -> None:
     one = len(to_bytes(a_result())) + 2000
     store = Store(tmp_path / "runs.sqlite", max_bytes=6 * one)
     for seed in range(5):
@@ -153,7 +153,7 @@ def test_the_oldest_go_first_and_the_pinned_stay(tmp_path: Path) -> None:
     assert store.path.stat().st_size < 10 * one, "the file has grown beyond what it holds"
 
 
-def test_the_newest_stays_even_where_it_alone_is_too_large(tmp_path: Path) -> None:
+def test_the_newest_run_is_kept_even_above_the_limit(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs.sqlite", max_bytes=1)
     for key in ("one", "two"):
         store.put(a_result(key))
@@ -167,7 +167,7 @@ def test_a_run_put_again_stays_pinned(store: Store) -> None:
     assert store.runs()["key"].pinned
 
 
-def test_what_is_deleted_is_gone(store: Store) -> None:
+def test_deleted_runs_are_missing(store: Store) -> None:
     for key in ("one", "two"):
         store.put(a_result(key))
     store.pin(["one"])
@@ -175,7 +175,7 @@ def test_what_is_deleted_is_gone(store: Store) -> None:
     assert list(store.runs()) == ["two"] and store.get("one") is None
 
 
-def test_a_file_that_cannot_be_changed_is_said(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_changed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "runs.sqlite").mkdir()
     store = Store(tmp_path / "runs.sqlite")
     assert store.runs() == {} and store.keys() == set() and store.sweeps() == [] and store.size() == 0
@@ -191,6 +191,6 @@ def test_sweeps_are_listed_latest_first(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("said", "bytes_"), [("5", 5 * 2**20), ("", 2**31), ("none", 2**31), ("0", 2**31)])
-def test_the_bound_can_be_set(monkeypatch: pytest.MonkeyPatch, said: str, bytes_: int) -> None:
+def test_the_size_limit_can_be_set(monkeypatch: pytest.MonkeyPatch, said: str, bytes_: int) -> None:
     monkeypatch.setenv("ANOONLY_STORE_MB", said)
     assert default_store().max_bytes == bytes_

@@ -1,4 +1,4 @@
-"""A damaged store: what comes out is what went in, or nothing; and no good row is lost to a bad one."""
+"""Damaged stores return equal results or none, and lose no valid row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "a folder" / "runs.sqlite")
 
 
-# Rows that are not what they should be
+# Damaged rows
 
 
 @pytest.mark.parametrize("part", ["digest", "body"])
@@ -93,13 +93,13 @@ NO_ARRAYS["a pickle among them"] = npz(a=np.zeros(3), b=np.array([{}], dtype=obj
 
 
 @pytest.mark.parametrize("body", NO_ARRAYS.values(), ids=NO_ARRAYS)
-def test_what_is_no_archive_of_arrays_counts_as_absent(store: Store, body: Any) -> None:
+def test_an_invalid_archive_counts_as_absent(store: Store, body: Any) -> None:
     store.put_arrays("p", "points", {"points": np.zeros((3, 2))})
     store_body(store, body, kind="points", key="p")
     assert store.get_arrays("p", "points") is None
 
 
-def test_a_run_is_no_projection_and_a_projection_no_run(store: Store) -> None:
+def test_runs_and_projections_are_distinct_kinds(store: Store) -> None:
     store.put(a_result("run"))
     store.put_arrays("points", "points", {"points": np.zeros((3, 2))})
     assert store.get_arrays("run", "points") is None and store.get("points") is None
@@ -113,11 +113,11 @@ def test_a_run_under_another_key_counts_as_absent(store: Store) -> None:
     assert store.get("another") is None and store.get("key") is None
 
 
-# Files that are not what they should be
+# Damaged files
 
 
 def a_full_database(path: Path) -> bytes:
-    """A sound database of thirty runs."""
+    """Return the bytes of a valid database of thirty runs."""
     source = Store(path)
     for seed in range(30):
         source.put(a_result(f"key {seed}", seed))
@@ -127,7 +127,7 @@ def a_full_database(path: Path) -> bytes:
 
 
 def scrambled(content: bytes) -> bytes:
-    """The first page, which says that this is a database, and noise on all others."""
+    """Keep the header page of a database and replace all others by noise."""
     noise = np.random.default_rng(0).bytes(100)
     return b"".join(
         content[start : start + 4096] if start == 0 else noise + content[start + 100 : start + 4096]
@@ -136,7 +136,7 @@ def scrambled(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["garbage", "text", "cut", "scrambled"])
-def test_a_damaged_file_is_set_aside_whole(store: Store, tmp_path: Path, kind: str) -> None:
+def test_a_damaged_file_is_moved_away_unchanged(store: Store, tmp_path: Path, kind: str) -> None:
     whole = a_full_database(tmp_path / "whole.sqlite")
     content = {
         "garbage": np.random.default_rng(0).bytes(50_000),
@@ -157,7 +157,7 @@ def test_a_damaged_file_is_set_aside_whole(store: Store, tmp_path: Path, kind: s
     assert set_aside(store) == [old]
 
 
-def test_a_journal_left_beside_a_damaged_file_does_not_fall_on_the_fresh_one(store: Store) -> None:
+def test_the_journal_of_a_damaged_file_is_not_applied_to_the_new_one(store: Store) -> None:
     store.path.parent.mkdir()
     store.path.write_bytes(b"no database " * 500)
     store.path.with_name(f"{store.path.name}-journal").write_bytes(b"what was written last")
@@ -167,7 +167,7 @@ def test_a_journal_left_beside_a_damaged_file_does_not_fall_on_the_fresh_one(sto
 
 
 @pytest.mark.parametrize("content", [b"", b"x"])
-def test_a_file_of_next_to_nothing_becomes_a_store(store: Store, content: bytes) -> None:
+def test_a_tiny_file_becomes_a_store(store: Store, content: bytes) -> None:
     store.path.parent.mkdir()
     store.path.write_bytes(content)
     assert store.get("key") is None
@@ -175,8 +175,8 @@ def test_a_file_of_next_to_nothing_becomes_a_store(store: Store, content: bytes)
     assert_same(store.get("key"), a_result())
 
 
-def test_two_who_find_the_damage_at_once_lose_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both have failed before either mends; the second must not set the first one's fresh file aside."""
+def test_two_writers_that_find_the_damage_at_once_lose_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both fail before either repairs; the second must not move the new file of the first away."""
     store.path.parent.mkdir()
     store.path.write_bytes(b"no database " * 500)
     both_failed = threading.Barrier(2)

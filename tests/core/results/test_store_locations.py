@@ -1,4 +1,4 @@
-"""A store where it cannot be written, and where many write at once."""
+"""Stores in places that cannot be written, and with many writers at once."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def store(tmp_path: Path) -> Store:
 # Places that cannot be written
 
 
-def test_a_folder_in_the_place_of_the_file(store: Store) -> None:
+def test_a_folder_in_place_of_the_file(store: Store) -> None:
     store.path.mkdir(parents=True)
     assert_unavailable(store)
     assert store.path.is_dir()
 
 
-def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"mine")
     assert_unavailable(Store(tmp_path / "file" / "runs.sqlite"))
     assert (tmp_path / "file").read_bytes() == b"mine"
@@ -49,7 +49,7 @@ def test_a_name_that_is_too_long(tmp_path: Path) -> None:
 
 @pytest.fixture
 def without_rights() -> Iterator[Path]:
-    """A folder that this process may read and not write, root or not."""
+    """Yield a folder that this process can read but not write, as root or not."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         yield folder
@@ -73,7 +73,7 @@ def test_a_folder_that_may_not_be_written(without_rights: Path, filled: bool) ->
         assert_same(store.get("other"), a_result("other"))
 
 
-def test_a_full_disk_is_said(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
     device = Path("/dev/full")
     if not device.exists():
         pytest.skip("this system has no /dev/full")
@@ -95,7 +95,7 @@ def test_a_database_of_another_layout_is_left_alone(store: Store) -> None:
 # Many at once
 
 
-def test_a_writer_elsewhere_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_waits_for_a_writer_in_another_process(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "BUSY_S", 0.05)
     store.put(a_result("before"))
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:

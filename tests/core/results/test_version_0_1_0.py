@@ -1,4 +1,4 @@
-"""Files that version 0.1.0 wrote are still read: a store, and a detector with the table that it was trained on."""
+"""Files of version 0.1.0 are still read: a store, and a detector with its training table."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from anoonly_core.results.store import Store
 
 FILES = Path(__file__).parent / "version_0_1_0"
 DATASET = "rows.csv?label=state&anomaly=faulty&categories=one_hot"
-# Of a training or a network's scores on another processor, which may round differently.
+# For trainings and scores on other processors, which may round differently.
 RTOL, ATOL = 1e-5, 1e-6
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
-    """The config of the stored run, in a folder with copies of the files."""
+    """Return the configuration of the stored run, in a folder with copies of the files."""
     shutil.copytree(FILES, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return make_config(dataset=DATASET, baseline="DevNet", lambda_n=0.0, epochs=2, labeled_ratio=0.4)

@@ -1,4 +1,4 @@
-"""Tables of several classes: the bundled one, MVTec-AD's products, files, and what is refused."""
+"""Class tables: digits, MVTec-AD products and files; invalid tables are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anoonly_core.zero_shot.class_table import CLASS_TABLES, class_table_identit
 
 
 @pytest.mark.parametrize("name", CLASS_TABLES)
-def test_every_table_is_whole(name: str, real_data: Path) -> None:
+def test_every_table_is_complete(name: str, real_data: Path) -> None:
     table = load_class_table(name)
     assert table.X.dtype == np.float32 and np.isfinite(table.X).all()
     assert len(table.X) == len(table.classes) == len(table.anomalous)
@@ -26,14 +26,14 @@ def test_every_table_is_whole(name: str, real_data: Path) -> None:
     assert class_table_identity(name) == class_table_identity(name)
 
 
-def test_products_bring_their_own_defects_and_digits_do_not(real_data: Path) -> None:
+def test_products_have_anomalies_per_class_and_digits_have_none(real_data: Path) -> None:
     products, digits = load_class_table("MVTec-AD"), load_class_table("digits")
     assert products.has_class_anomalies and not digits.has_class_anomalies
     assert len(products.names) == 10 and "10 products at hand" in products.provenance.note
     assert len(products.rows_of("bottle")) == 229 and len(products.rows_of("bottle", anomalous=True)) == 63
 
 
-def test_products_that_are_not_at_hand_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_products_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANOONLY_DATA", raising=False)
     with pytest.raises(DatasetUnavailable, match=r"0 of MVTec-AD's 15 products are on this machine.*fetch MVTec-AD_"):
         load_class_table("MVTec-AD")
@@ -46,7 +46,7 @@ def wines() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_any_column_of_a_file_names_the_class(wines: pd.DataFrame, tmp_path: Path, suffix: str) -> None:
+def test_any_column_of_a_file_can_be_the_class(wines: pd.DataFrame, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"wines{suffix}"
     wines.to_csv(path, index=False) if suffix == ".csv" else wines.to_parquet(path)
     table = load_class_table(str(path), "kind")
@@ -55,7 +55,7 @@ def test_any_column_of_a_file_names_the_class(wines: pd.DataFrame, tmp_path: Pat
     assert class_table_identity(str(path), "kind") != class_table_identity(str(path), "a")
 
 
-def test_the_y_of_an_npz_file_names_the_class(tmp_path: Path) -> None:
+def test_the_y_of_an_npz_file_is_the_class(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", X=np.arange(12.0).reshape(6, 2), y=[7, 8, 9, 7, 8, 9])
     assert load_class_table(str(tmp_path / "t.npz")).names == ("7", "8", "9")
 
@@ -70,7 +70,7 @@ def test_the_y_of_an_npz_file_names_the_class(tmp_path: Path) -> None:
         ("kind", {"b": np.inf}, "infinite"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused(
+def test_an_unsuitable_file_is_refused(
     wines: pd.DataFrame, tmp_path: Path, column: str | None, change: dict[str, object], words: str
 ) -> None:
     wines.assign(**change).to_csv(tmp_path / "wines.csv", index=False)
@@ -79,13 +79,13 @@ def test_a_file_that_cannot_be_used_is_refused(
 
 
 @pytest.mark.parametrize("name", ["nothing", "digits_3", "no/such/file.csv", "", "x" * 500])
-def test_what_is_no_table_is_refused(name: str) -> None:
+def test_an_unknown_name_is_refused(name: str) -> None:
     for ask in (load_class_table, class_table_identity):
         with pytest.raises(UnknownDataset):
             ask(name)
 
 
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     for suffix in (".csv", ".parquet", ".npz"):
         path = tmp_path / f"broken{suffix}"
         path.write_bytes(b"\x00\xff\n" * 50)

@@ -1,4 +1,4 @@
-"""ACR's network against torch's own layers, task by task."""
+"""ACR's network compared with torch layers, task by task."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def rows() -> Tensor:
     return torch.randn(RUNS, TASKS, ROWS, COLUMNS, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
 
 
-def torchs_own(network: TaskNetwork, run: int) -> tuple[nn.Sequential, list[nn.BatchNorm1d]]:
-    """Run `run`'s network in torch's own layers."""
+def torch_network(network: TaskNetwork, run: int) -> tuple[nn.Sequential, list[nn.BatchNorm1d]]:
+    """Return the network of one run built from torch layers, with its batch norms."""
     layers: list[nn.Module] = []
     norms = []
     linears: Any = list(network.linear)
@@ -47,11 +47,11 @@ def torchs_own(network: TaskNetwork, run: int) -> tuple[nn.Sequential, list[nn.B
 
 
 @pytest.mark.parametrize("with_norm", [True, False])
-def test_tasks_side_by_side_equal_a_loop_of_torchs_own(with_norm: bool) -> None:
+def test_stacked_tasks_equal_a_loop_over_torch_networks(with_norm: bool) -> None:
     network, x = networks(with_norm=with_norm), rows()
     found = network.train()(x)
     for run in range(RUNS):
-        own, _ = torchs_own(network, run)
+        own, _ = torch_network(network, run)
         for task in range(TASKS):
             torch.testing.assert_close(found[run, task], own.train()(x[run, task]))
 
@@ -60,9 +60,9 @@ def test_running_statistics_follow_the_mean_of_the_tasks() -> None:
     network, x = networks(), rows()
     network.train()(x)
     for run in range(RUNS):
-        own, norms = torchs_own(network, run)
+        own, norms = torch_network(network, run)
         after = []
-        for task in range(TASKS):  # each from the same beginning
+        for task in range(TASKS):  # each from the same initial state
             for norm in norms:
                 norm.reset_running_stats()
             own.train()(x[run, task])
@@ -83,7 +83,7 @@ def test_scoring_changes_no_parameter_and_no_buffer(objective: str, running: boo
         assert torch.equal(own, before[name]), name
 
 
-def test_a_score_depends_on_the_rest_of_its_own_batch_alone() -> None:
+def test_a_score_depends_only_on_the_rows_of_its_batch() -> None:
     network, x = networks().eval(), rows()
     whole = network.score(x)
     other = x.clone()
@@ -93,7 +93,7 @@ def test_a_score_depends_on_the_rest_of_its_own_batch_alone() -> None:
     assert torch.equal(network.score(other, running=True) != network.score(x, running=True), (other != x).any(dim=3))
 
 
-def test_losses_are_what_is_written() -> None:
+def test_losses_equal_their_formulas() -> None:
     x, anomalous = rows(), torch.arange(ROWS) >= 8
     svdd, bce = networks("svdd"), networks("bce")
     d = (svdd(x) - svdd.center[:, None]).square().sum(dim=3)

@@ -1,4 +1,4 @@
-"""Zero-shot runs: what they draw, what they come to, what is kept and what is refused."""
+"""Zero-shot runs: results, drawn rows, references, storage and refused settings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def short(**changes: Any) -> ZeroShotConfig:
 
 
 def products(classes: int = 4) -> ClassTable:
-    """Classes with anomalies of their own."""
+    """Return classes that have anomalies."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(classes * 50, 6)).astype(np.float32)
     anomalous = np.tile(np.arange(50) >= 40, classes)
@@ -56,7 +56,7 @@ def found() -> list[ZeroShotResult]:
     return run_zero_shot([half(seed=seed) for seed in range(2)])
 
 
-# What comes out
+# Results
 
 
 def test_half_of_the_digits_find_anomalies_among_the_others(found: list[ZeroShotResult]) -> None:
@@ -69,14 +69,14 @@ def test_half_of_the_digits_find_anomalies_among_the_others(found: list[ZeroShot
 
 
 def test_one_class_held_out_at_few_anomalies() -> None:
-    """The bar is for the mean over the classes (README); one of them that is neither easiest nor hardest."""
+    """A class of medium difficulty reaches the mean over the classes in the README."""
     config = half(held_out=("4",), meta=[digit for digit in DIGITS if digit != "4"])
     (result,) = run_zero_shot([config])
     few = [place for place, share in enumerate(RATIOS) if share <= 0.2]
     assert (result.by_ratio[0, few].mean(axis=(1, 2)) >= 0.95).all()
 
 
-def test_statistics_move_as_anomalies_come_in(found: list[ZeroShotResult]) -> None:
+def test_batch_statistics_move_with_the_number_of_anomalies(found: list[ZeroShotResult]) -> None:
     for result in found:
         normals, (moments, classes, _) = int(result.shift_normals[0]), result.shift_scores.shape
         assert classes == len(HIGH) and moments == len(result.shift_counts) == len(result.shift_away)
@@ -85,7 +85,7 @@ def test_statistics_move_as_anomalies_come_in(found: list[ZeroShotResult]) -> No
         assert result.shift_counts[-1] == 4 * normals, "up to 80 %"
 
 
-def test_its_rows_come_back_to_the_bit(found: list[ZeroShotResult]) -> None:
+def test_stored_arrays_are_equal_to_the_bit(found: list[ZeroShotResult]) -> None:
     store = default_store()
     store.put_arrays("z", "zero-shot", found[0].arrays())
     again = ZeroShotResult.from_arrays(store.get_arrays("z", "zero-shot"))
@@ -96,7 +96,7 @@ def test_its_rows_come_back_to_the_bit(found: list[ZeroShotResult]) -> None:
 
 
 @pytest.mark.parametrize("objective", ["svdd", "bce"])
-def test_a_run_is_the_same_in_any_stack(objective: str) -> None:
+def test_a_run_is_equal_in_any_stack(objective: str) -> None:
     own = short(objective=objective, meta=LOW[:3])
     configs = [own.with_(seed=1), *smaller_class_sets(own)]
     together = run_zero_shot(configs)
@@ -106,7 +106,7 @@ def test_a_run_is_the_same_in_any_stack(objective: str) -> None:
             np.testing.assert_array_equal(getattr(result, name), own, err_msg=name)
 
 
-# What it draws
+# Drawn rows
 
 
 def test_training_never_sees_a_class_held_out() -> None:
@@ -120,7 +120,7 @@ def test_training_never_sees_a_class_held_out() -> None:
 
 
 @pytest.mark.parametrize("held_out", [("3",), ("3", "8")])
-def test_no_row_is_trained_on_and_tested(held_out: tuple[str, ...]) -> None:
+def test_training_and_test_rows_are_disjoint(held_out: tuple[str, ...]) -> None:
     table = load_class_table("digits")
     config = half(held_out=held_out, meta=[digit for digit in DIGITS if digit not in held_out])
     pools = episode_rows(config, table)
@@ -137,7 +137,7 @@ def test_no_row_is_trained_on_and_tested(held_out: tuple[str, ...]) -> None:
     assert len(set(batches[0, 0])) == 100
 
 
-def test_a_product_is_tested_on_its_own_defects() -> None:
+def test_a_product_is_tested_on_its_anomalies() -> None:
     table = products()
     config = half(table="products", meta=table.names[:2], held_out=table.names[2:], rows=20)
     pools = episode_rows(config, table)
@@ -157,10 +157,10 @@ def test_every_batch_holds_an_anomaly_and_a_normal_row(rows: int) -> None:
         assert 1 <= anomalies < batches.shape[2] <= rows
 
 
-# Rivals and metric
+# References and metric
 
 
-def test_aucroc_agrees_with_scikit_learn_ties_too() -> None:
+def test_aucroc_with_ties_equals_scikit_learn() -> None:
     scores = np.random.default_rng(0).integers(0, 6, size=(4, 5, 30)).astype(float)
     y = np.arange(30) < 7
     wanted = [[roc_auc_score(y, own) for own in some] for some in scores]
@@ -168,13 +168,13 @@ def test_aucroc_agrees_with_scikit_learn_ties_too() -> None:
 
 
 @pytest.mark.parametrize("rows", [2, 4, 6, 40])
-def test_neighbors_agree_with_scikit_learn(rows: int) -> None:
+def test_neighbors_equal_scikit_learn(rows: int) -> None:
     X = np.random.default_rng(0).normal(size=(rows, 3))
     distances, _ = NearestNeighbors(n_neighbors=min(5, rows - 1)).fit(X).kneighbors()
     np.testing.assert_allclose(distance_to_neighbors(X), distances.mean(axis=1))
 
 
-# What is refused, kept, stopped
+# Refused settings, storage, stopping
 
 
 def test_a_batch_of_one_row_is_refused() -> None:
@@ -196,7 +196,7 @@ def test_a_batch_of_one_row_is_refused() -> None:
         ({"depth": 3}, "depth must be left out"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], words: str) -> None:
+def test_invalid_settings_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidConfig, match=words):
         half(**changes)
 
@@ -210,18 +210,18 @@ def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], words: str
         ({"rows": 300}, "a task draws 240 of a class it trains on"),
     ],
 )
-def test_classes_that_do_not_fit_are_refused(changes: dict[str, Any], words: str) -> None:
+def test_unsuitable_classes_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidConfig, match=words):
         check_classes(half(**changes), load_class_table("digits"))
 
 
-def test_few_rows_left_beside_those_put_aside_are_refused() -> None:
+def test_too_few_rows_beside_the_test_rows_are_refused() -> None:
     config = half(held_out=("5",), meta=("8", "1"), rows=180, normal_share=0.9)
     with pytest.raises(InvalidConfig, match=r"A task draws 162 rows .* take fewer rows a task"):
         episode_rows(config, load_class_table("digits"))
 
 
-def test_what_the_store_has_is_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_runs_are_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store, configs = default_store(), [short(seed=seed) for seed in (5, 6)]
     first = run_zero_shot(configs, store)
     monkeypatch.setattr(zero_shot, "train_zero_shot", None)
@@ -230,7 +230,7 @@ def test_what_the_store_has_is_not_trained_again(monkeypatch: pytest.MonkeyPatch
     assert len({zero_shot_key(config) for config in (*configs, short(seed=5, steps=4))}) == 3
 
 
-def test_what_its_reader_raises_stops_it() -> None:
+def test_an_exception_of_the_report_stops_the_run() -> None:
     told = []
 
     def report(done: int, total: int) -> None:
