@@ -6,22 +6,26 @@ if (!window.hasOneEntryPerPage) {
   const replace = history.replaceState.bind(history);
   const pathOf = (url) => new URL(url, location.href).pathname;
   let path = location.pathname;
-  let leaving = false; // a link of the menu was clicked, and its page has not begun
+  let leaving = false; // a link of the menu was clicked, and its page is not on display yet
+  let written = false; // since then the server has written an address, which belongs to the new page
   let returnedFrom = null; // the path that Back or Forward left, until the next action
 
   history.pushState = (state, title, url) => {
     const target = pathOf(url);
     if (target === location.pathname) {
-      if (!leaving) replace(state, title, url);
+      if (leaving) written = true;
+      else replace(state, title, url);
     } else if (target !== returnedFrom) {
+      // Without the parameters of the page that is left, unless the new page has already written its own.
+      push(state, title, leaving && !written ? target : url);
       leaving = false;
-      push(state, title, target); // without the parameters of the page that is left: the new page writes its own
       path = target;
     }
   };
   history.replaceState = (state, title, url) => {
     const byServer = typeof url === "string" && url.startsWith("/");
-    if (!(byServer && leaving)) replace(state, title, url);
+    if (byServer && leaving) written = true;
+    else replace(state, title, url);
   };
   addEventListener("popstate", () => {
     leaving = false;
@@ -36,6 +40,7 @@ if (!window.hasOneEntryPerPage) {
     const elsewhere = event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     if (!link) return;
     act();
+    written = false;
     leaving = !elsewhere && link.pathname !== location.pathname;
   }, true);
 }
