@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from anoonly_core.cli.options import add_run_options, parse_configs
+from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.results.store import default_store
 
 __all__ = ["add_parser"]
@@ -77,14 +78,13 @@ def _as_text(report: dict[str, Any], runs: list[dict[str, Any]], where: str) -> 
     unlabeled = f" and {counts['pool_unlabelled']} unlabeled" if counts.get("pool_unlabelled") else ""
     lines = [
         ", ".join([config["dataset"], config["baseline"], *worded]),
-        f"{counts['labelled_anomalies']} labeled anomalies, pool of {counts['pool_normal']} normal and "
+        f"{labeled_anomalies(counts)}, pool of {counts['pool_normal']} normal and "
         f"{counts['pool_anomalies']} anomalous{unlabeled} rows ({config['protocol']} split, contamination "
         f"{config['contamination']}), {counts['test']} test rows",
     ]
     if counts["train"] != counts["train_distinct"]:
         lines.append(
-            f"Resampled: the {counts['train']} rows trained on are copies of {counts['train_distinct']}, "
-            f"the labeled anomalies of {counts['labelled_anomalies_distinct']}."
+            f"Resampled: the {counts['train']} rows trained on are copies of {counts['train_distinct']} distinct rows."
         )
     if counts["test_copies_of_training_part"]:
         lines.append(f"Leak: {counts['test_copies_of_training_part']} test rows are copies of training rows.")

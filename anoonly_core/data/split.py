@@ -10,6 +10,7 @@ Source: paper § 4.1 and § 4.6; docs/methods.md § 3.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,15 @@ from anoonly_core.data.dataset import BLOCK_ROWS, Dataset
 from anoonly_core.errors import SplitImpossible
 from anoonly_core.rng import derived_seed, numpy_generator
 
-__all__ = ["RESAMPLED_ROWS", "SPLIT_FIELDS", "TEST_SHARE", "Split", "make_split", "min_max"]
+__all__ = [
+    "RESAMPLED_ROWS",
+    "SPLIT_FIELDS",
+    "TEST_SHARE",
+    "Split",
+    "labeled_anomalies",
+    "make_split",
+    "min_max",
+]
 
 TEST_SHARE = 0.3
 # Fields of a RunConfig that determine its split.
@@ -93,6 +102,17 @@ def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         np.maximum(maximum, block.max(axis=0), out=maximum)
     spread = maximum - minimum
     return minimum, np.where(spread > 0, spread, X.dtype.type(1))
+
+
+def labeled_anomalies(counts: Mapping[str, int]) -> str:
+    """Return "6 labeled anomalies (copies of 2 distinct rows)" for the counts of a split.
+
+    The part in parentheses is left out if no row is a copy, or if the counts are of an old result and lack it.
+    """
+    rows = counts["labelled_anomalies"]
+    distinct = counts.get("labelled_anomalies_distinct", rows)
+    words = f"{rows} labeled {'anomaly' if rows == 1 else 'anomalies'}"
+    return words if distinct == rows else f"{words} (copies of {distinct} distinct row{'s' if distinct > 1 else ''})"
 
 
 def make_split(dataset: Dataset, config: RunConfig) -> Split:

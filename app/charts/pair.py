@@ -8,6 +8,7 @@ from functools import cached_property
 import plotly.graph_objects as go
 
 from anoonly_core.baselines import BASELINES
+from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.metrics.ranking import Confusion, Curves, chance_levels, confusion, curves
 from anoonly_core.results.result import RunResult
 from app.charts import runs as charts
@@ -167,7 +168,7 @@ def split_sentence(letters: str, run: RunResult, name: str) -> str:
         )
     return (
         f"**{letters}**  {name}: {counts['rows']} rows. "
-        f"Training sees {counts['labelled_anomalies']} labeled anomalies and a pool of {pool} unlabeled rows, "
+        f"Training sees {labeled_anomalies(counts)} and a pool of {pool} unlabeled rows, "
         f"of which {counts['pool_anomalies']} "
         f"({counts['pool_anomalies'] / max(pool, 1):.1%}) are anomalies unknown to training{unknown}."
         f"{dropped}{copies} "

@@ -291,10 +291,13 @@ def history_figure(sides: Mapping[str, History], single_loss: Collection[str] = 
 
 def split_figure(counts: Mapping[str, int]) -> go.Figure:
     """Draw the training rows and the test rows by kind, as two stacked bars; `counts` are those of a RunResult."""
+    rows = counts["labelled_anomalies"]
+    distinct = counts.get("labelled_anomalies_distinct", rows)
+    labeled = "labeled anomalies" if distinct == rows else f"labeled anomalies (distinct: {distinct})"
     parts = [
         ("training", "pool, normal", counts["pool_normal"], NORMAL, ""),
         ("training", "pool, anomalous (unknown to training)", counts["pool_anomalies"], ANOMALY, "/"),
-        ("training", "labeled anomalies", counts["labelled_anomalies"], ANOMALY, ""),
+        ("training", labeled, rows, ANOMALY, ""),
         ("test", "normal", counts["test_normal"], NORMAL, ""),
         ("test", "anomalous", counts["test_anomalies"], ANOMALY, "/"),
     ]

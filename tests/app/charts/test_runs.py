@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from anoonly_core.metrics.ranking import Confusion, Curves, chance_levels, confusion, curves, metrics
 from anoonly_core.results.result import NO_HISTORY, History, Role, RunResult
 from app.charts import runs as charts
-from app.charts.pair import _last_flagged
+from app.charts.pair import _last_flagged, split_sentence
 from app.charts.style import ANOMALY, DEFAULT_THRESHOLD, NEUTRAL, NORMAL, THRESHOLDS, ScoreScale, Side
 from app.text.verdict import describe_run
 
@@ -389,6 +390,21 @@ def test_split_names_dropped_rows_only_if_there_are_any(
 ) -> None:
     figure = charts.split_figure({**shipped[1][0].counts, "dropped": dropped})
     assert [trace.x[0] for trace in figure.data if "dropped" in trace.name] == [dropped] * (dropped > 0)
+
+
+@pytest.mark.parametrize("distinct", [2, 6, None])
+def test_split_figure_and_sentence_name_copies_of_labeled_rows(
+    shipped: tuple[list[RunResult], list[RunResult]], distinct: int | None
+) -> None:
+    counts = {**shipped[1][0].counts, "labelled_anomalies": 6, "labelled_anomalies_distinct": distinct}
+    counts = {name: count for name, count in counts.items() if count is not None}
+    are_copies = distinct == 2
+    names = [trace.name for trace in charts.split_figure(counts).data]
+    expected = "training: labeled anomalies (distinct: 2), 6" if are_copies else "training: labeled anomalies, 6"
+    assert expected in names
+    sentence = split_sentence("B", replace(shipped[1][0], counts=counts), "digits_3")
+    labeled = "6 labeled anomalies (copies of 2 distinct rows)" if are_copies else "6 labeled anomalies"
+    assert f"Training sees {labeled} and a pool" in sentence
 
 
 def test_the_class_colors_are_fixed() -> None:

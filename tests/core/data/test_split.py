@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
-from anoonly_core.data.split import TEST_SHARE, Split, _stratified, make_split
+from anoonly_core.data.split import TEST_SHARE, Split, _stratified, labeled_anomalies, make_split
 from anoonly_core.errors import SplitImpossible
 from anoonly_core.rng import derived_seed
 
@@ -452,6 +452,32 @@ def test_a_set_of_286048_rows(real_data: Path, monkeypatch: pytest.MonkeyPatch, 
     assert np.array_equal(np.union1d(result.train, result.test), np.arange(286048))
     assert result.counts["train"] + result.counts["test"] == 286048
     assert result.counts["test_anomalies"] == round(0.3 * data.y.sum())
+
+
+# Copies of labeled anomalies
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (
+            {"labelled_anomalies": 6, "labelled_anomalies_distinct": 2},
+            "6 labeled anomalies (copies of 2 distinct rows)",
+        ),
+        ({"labelled_anomalies": 3, "labelled_anomalies_distinct": 1}, "3 labeled anomalies (copies of 1 distinct row)"),
+        ({"labelled_anomalies": 6, "labelled_anomalies_distinct": 6}, "6 labeled anomalies"),
+        ({"labelled_anomalies": 1, "labelled_anomalies_distinct": 1}, "1 labeled anomaly"),
+        ({"labelled_anomalies": 6}, "6 labeled anomalies"),  # of a result stored before distinct rows were counted
+    ],
+)
+def test_copies_of_labeled_anomalies_are_named(counts: dict[str, int], words: str) -> None:
+    assert labeled_anomalies(counts) == words
+
+
+def test_the_labels_of_a_small_set_are_copies() -> None:
+    counts = make_split(resolve("breast_cancer").load(), make_config(dataset="breast_cancer")).counts
+    assert counts["labelled_anomalies_distinct"] < counts["labelled_anomalies"]
+    assert f"copies of {counts['labelled_anomalies_distinct']} distinct" in labeled_anomalies(counts)
 
 
 # scikit-learn's draws
