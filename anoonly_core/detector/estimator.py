@@ -23,6 +23,7 @@ from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.detector.network import DetectorNetwork, Report, network_from_tensors, train_network
 from anoonly_core.detector.serialization import model_bytes, read_model, write_model
+from anoonly_core.detector.threshold import held_back_threshold, make_folds
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
 from anoonly_core.results.keys import revision_of
 from anoonly_core.runs.run import resolve_device
@@ -58,7 +59,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     preset : {"paper", "published_code"}
         Source of the published values: the text of the paper or the code of its authors.
     contamination : float
-        Share of training rows that `predict` flags, above 0 and up to 0.5. It moves the threshold only, as in PyOD.
+        Share of new rows like the unlabeled training rows that `predict` flags, above 0 and up to 0.5. It moves the
+        threshold only, as in PyOD.
         Elsewhere in this project the word means anomalies among the unlabeled rows.
     random_state : int, RandomState or None
         An int is the seed of the run; None draws a new seed. The global state of NumPy is not used.
@@ -70,9 +72,12 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     decision_scores_ : float64 [rows]
         Scores of the training rows.
     threshold_ : float
-        The (1 - contamination) quantile of decision_scores_.
+        Score that a share `contamination` of new rows exceeds, if they are like the unlabeled training rows. Three
+        networks, each trained without a third of these rows, estimate it from the rows held back, see
+        `held_back_threshold`. At least the (1 - contamination) quantile of decision_scores_ of the unlabeled rows.
     labels_ : int64 [rows]
-        1 for training rows with a score above threshold_, else 0.
+        1 for training rows with a score above threshold_, else 0; fewer than the share `contamination` if the network
+        fits its training rows closely.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of str
@@ -172,7 +177,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         all_rows = np.arange(dataset.rows)
         split = Split(all_rows, labels == 1, np.arange(0), *min_max(dataset.X, all_rows), {})
         # No pretraining stays in the cache of the process.
-        self._set_fitted(train_network(dataset, split, config, device, use_cache=False))
+        self._train(dataset, split, config, device, use_cache=False)
         return self
 
     def fit_split(self, dataset: Dataset, split: Split, report: Report = lambda done, total: None) -> Self:
@@ -202,9 +207,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self._reset()
         with _as_value_errors():
             config, device = self._config(), resolve_device(self.device)
-        network = train_network(dataset, split, config, device, report)
+        self._train(dataset, split, config, device, report)
         self.n_features_in_ = dataset.columns
-        self._set_fitted(network)
         return self
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
@@ -327,12 +331,33 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             if name.endswith("_"):
                 delattr(self, name)
 
-    def _set_fitted(
-        self, network: DetectorNetwork, threshold: float | None = None, preparation: Preprocessing | None = None
+    def _train(
+        self,
+        dataset: Dataset,
+        split: Split,
+        config: RunConfig,
+        device: str,
+        report: Report = lambda done, total: None,
+        use_cache: bool = True,
     ) -> None:
+        """Train the network, and those of the folds, which take the second half of the reported epochs."""
+        folds = make_folds(dataset, split, config.seed)
+        halves = 2 if folds else 1
+        network = train_network(
+            dataset, split, config, device, lambda done, total: report(done, halves * total), use_cache
+        )
+        share = float(self.contamination)
+        pool_scores = network.training_scores[~split.labeled]
+        threshold = held_back_threshold(
+            *(pool_scores, dataset, folds, config, share, device),
+            report=lambda done, total: report(total + done, 2 * total),
+        )
+        self._set_fitted(network, threshold)
+
+    def _set_fitted(self, network: DetectorNetwork, threshold: float, preparation: Preprocessing | None = None) -> None:
         scores = network.training_scores
         self.config_ = {name: getattr(network.config, name) for name in SETTINGS}
-        self.threshold_ = float(np.quantile(scores, 1 - self.contamination)) if threshold is None else threshold
+        self.threshold_ = threshold
         self.decision_scores_ = scores
         self.labels_ = self._above(scores)
         self.preparation_ = preparation

@@ -160,5 +160,5 @@ def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset) -
     flagged = int((detector.scores > detector.threshold).sum())
     st.caption(
         f"It flags {flagged} of {dataset.rows} rows: those above its threshold of {detector.threshold:.4g}. "
-        "A tenth of its training rows exceed this threshold."
+        "About a tenth of new rows like its pool exceed this threshold."
     )
