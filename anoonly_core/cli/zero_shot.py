@@ -11,19 +11,22 @@ import numpy as np
 from tqdm import tqdm
 
 from anoonly_core.cli.options import parse_seeds
+from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.results.store import default_store
 from anoonly_core.zero_shot.class_table import CLASS_TABLES, load_class_table
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config, smaller_class_sets
 from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZES, ZeroShotResult
+from anoonly_core.zero_shot.summary import describe_test_batches, independent_values
 
 __all__ = ["add_parser"]
 
+QUOTED_RATIO = 0.05
 SETTINGS = ("objective", "tasks", "rows", "normal_share", "steps", "learning_rate", "test_rows")
 
 
 def add_parser(commands: Any) -> None:
     """Add the command and its options to the subparsers."""
-    parser = commands.add_parser("zero-shot", help="detect anomalies of classes that training never saw (ACR)")
+    parser = commands.add_parser("zero-shot", help="detect anomalies of classes held out from training (ACR)")
     tables = ", ".join(CLASS_TABLES)
     parser.add_argument("--table", default="digits", metavar="NAME", help=f"{tables}, or the path of a file")
     parser.add_argument("--column", metavar="NAME", help=RULES["column"])
@@ -60,7 +63,8 @@ def _zero_shot(options: argparse.Namespace) -> None:
 
         results = dict(zip(configs, run_zero_shot(configs, default_store(), show), strict=True))
     report = _report([results[config] for config in seeded])
-    report = {"config": seeded[0].model_dump(mode="json"), "seeds": len(seeded), **report}
+    batches = describe_test_batches(seeded[0], load_class_table(options.table, options.column))
+    report = {"config": seeded[0].model_dump(mode="json"), "seeds": len(seeded), "test_batches": batches, **report}
     if options.class_counts:
         report["by_class_count"] = _by_class_count(results)
     if seeded[0].test_rows < SMALL_BATCH:
@@ -93,18 +97,31 @@ def _names(text: str) -> list[str]:
 
 
 def _report(results: list[ZeroShotResult]) -> dict[str, Any]:
-    """Return mean AUCROC per scorer over seeds, classes and draws, and its deviation over seeds and classes."""
+    """Return mean AUCROC per scorer over seeds, classes and draws, with its deviation and 95 % interval.
+
+    std is the deviation over seeds and classes. margin is half of the interval over the held-out classes, or over
+    seeds if one class is held out (see `independent_values`); lead_margin is that of batch statistics less the scorer.
+    """
 
     def of(name: str) -> dict[str, Any]:
         values = np.stack([getattr(result, name) for result in results]).mean(axis=4)  # [seeds, S, points, H]
         means, spreads = values.mean(axis=(0, 3)), values.std(axis=(0, 3))
+        by_unit = [independent_values(results, name, point)[0] for point in range(means.shape[1])]
         return {
-            scorer: {"mean": means[place].tolist(), "std": spreads[place].tolist()}
+            scorer: {
+                "mean": means[place].tolist(),
+                "std": spreads[place].tolist(),
+                "margin": [margin_of_error(units[scorer]) for units in by_unit],
+                "lead_margin": [
+                    margin_of_error(np.subtract(units["batch"], units[scorer]).tolist()) for units in by_unit
+                ],
+            }
             for place, scorer in enumerate(SCORER_LABELS)
         }
 
     first = results[0]
     return {
+        "interval_over": independent_values(results, "by_ratio", 0)[1],
         "ratios": list(RATIOS),
         "ratio_rows": first.ratio_rows.tolist(),
         "aucroc_by_ratio": of("by_ratio"),
@@ -128,6 +145,7 @@ def _as_text(report: dict[str, Any]) -> str:
         f"{', '.join(config['held_out'])}, {report['seeds']} seeds",
         *_block(report, "anomalies in the batch", [f"{ratio:.0%}" for ratio in report["ratios"]], "aucroc_by_ratio"),
         *_block(report, "rows in the batch", list(map(str, report["sizes"])), "aucroc_by_size"),
+        *_leads(report),
     ]
     for count, means in report.get("by_class_count", {}).items():
         lines.append(f"{f'trained on {count} classes':30} " + " ".join(f"{mean:7.3f}" for mean in means))
@@ -141,3 +159,23 @@ def _block(report: dict[str, Any], title: str, points: list[str], name: str) -> 
         for own in SCORER_LABELS
     ]
     return [head, *rows]
+
+
+def _leads(report: dict[str, Any]) -> list[str]:
+    """Return what batch statistics are ahead of each other scorer at QUOTED_RATIO, with 95 % intervals."""
+    point, areas = report["ratios"].index(QUOTED_RATIO), report["aucroc_by_ratio"]
+    count = len(report["config"]["held_out"])
+    over = (
+        f"over the {count} held-out classes" if report["interval_over"] == "classes" else "over the seeds of one class"
+    )
+    lines = [
+        f"batch statistics less the others at {QUOTED_RATIO:.0%} anomalies {report['test_batches']}, ± 95 % {over}:"
+    ]
+    for scorer, label in SCORER_LABELS.items():
+        if scorer != "batch":
+            lead, margin = (
+                areas["batch"]["mean"][point] - areas[scorer]["mean"][point],
+                areas[scorer]["lead_margin"][point],
+            )
+            lines.append(f"{label:30} {lead:+.3f}" + ("" if margin is None else f" ± {margin:.3f}"))
+    return lines

@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from anoonly_core.metrics.confidence import margin_of_error
+from anoonly_core.metrics.confidence import adjust_holm, clear_together, margin_of_error, margin_over_splits, p_of_mean
 from anoonly_core.reproduction.cells import means_by_seed, paired_differences, signed, values_by_file
 from anoonly_core.reproduction.experiments import ANOONLY, HEADS
 from anoonly_core.reproduction.families import FAMILIES, PAPER_FAMILIES, files_of
 from anoonly_core.reproduction.grid import Grid
 from anoonly_core.reproduction.tables import ALL, METRIC_LABELS
 
-__all__ = ["Gain", "gain", "gains", "gains_grid"]
+__all__ = ["Gain", "GainCounts", "count_gains", "gain", "gains", "gains_grid"]
+
+TEST_SHARE = 0.3  # of the rows of each split; docs/methods.md § 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Gain:
         Two-sided p of Wilcoxon's signed-rank test over all pairs, and over the means of the files.
         None with fewer than two values, or without any difference. Pairs of one file share most of their rows, so
         `p_pairs` is too small.
+    p_seeds : float or None
+        Two-sided p of the t test over seeds, the test of `margin`; None with one seed.
+    margin_splits : float or None
+        Half-width of the 95 % interval that allows for splits that share rows; see `margin_over_splits`.
     """
 
     head: str
@@ -53,6 +59,8 @@ class Gain:
     better: int
     p_pairs: float | None
     p_files: float | None
+    p_seeds: float | None = None
+    margin_splits: float | None = None
 
     @property
     def where(self) -> str:
@@ -63,6 +71,11 @@ class Gain:
     def is_clear(self) -> bool:
         """True if the interval over seeds excludes zero."""
         return self.margin is not None and abs(self.mean) > self.margin
+
+    @property
+    def is_clear_over_splits(self) -> bool:
+        """True if the interval that allows for shared rows excludes zero."""
+        return self.margin_splits is not None and abs(self.mean) > self.margin_splits
 
     def text(self) -> str:
         """Format mean and margin, such as "+5.1 ± 1.3"."""
@@ -110,7 +123,47 @@ def gain(runs: pd.DataFrame, head: str, metric: str, families: Sequence[str], sc
         better=int((pairs > 0).sum()),
         p_pairs=_wilcoxon(pairs),
         p_files=_wilcoxon(files),
+        p_seeds=p_of_mean(over_seeds),
+        margin_splits=margin_over_splits(over_seeds, TEST_SHARE),
     )
+
+
+@dataclass(frozen=True)
+class GainCounts:
+    """Numbers of clear gains (better) and clear losses (worse) in a family of comparisons.
+
+    better, worse: after Holm's correction. better_alone, worse_alone: each comparison by itself, uncorrected.
+    better_splits, worse_splits: each by itself, with the interval of Nadeau and Bengio. of: number of comparisons.
+    """
+
+    better: int
+    worse: int
+    better_alone: int
+    worse_alone: int
+    better_splits: int
+    worse_splits: int
+    of: int
+
+    def beside(self) -> str:
+        """Return the figures that stand beside the corrected counts, in brackets."""
+        return (
+            f"(uncorrected: {self.better_alone} and {self.worse_alone}; {self.better_splits} and {self.worse_splits} "
+            "with Nadeau and Bengio's intervals for splits that share rows)"
+        )
+
+
+def count_gains(gains: Sequence[Gain]) -> GainCounts:
+    """Count the clear gains and losses of a family, before and after correction."""
+    together = clear_together([gain.p_seeds for gain in gains])
+    ups = [gain.mean > 0 for gain in gains]
+    verdicts = (together, [gain.is_clear for gain in gains], [gain.is_clear_over_splits for gain in gains])
+    counts = [
+        sum(is_clear and up == wanted for is_clear, up in zip(clear, ups, strict=True))
+        for clear in verdicts
+        for wanted in (True, False)
+    ]
+    better, worse, better_alone, worse_alone, better_splits, worse_splits = counts
+    return GainCounts(better, worse, better_alone, worse_alone, better_splits, worse_splits, len(gains))
 
 
 def _wilcoxon(differences: np.ndarray) -> float | None:
@@ -145,11 +198,16 @@ def gains(frame: pd.DataFrame, source: str, metric: str) -> list[Gain]:
 
 def gains_grid(results: Sequence[Gain], metric: str) -> Grid:
     """Lay out gains as a table with one row per head and scope."""
+    family = [each for each in results if each.scope in PAPER_FAMILIES]
+    adjusted = dict(zip(map(id, family), adjust_holm([each.p_seeds for each in family]), strict=True))
     rows = tuple(
         (
             f"{each.head}{ANOONLY}",
             each.scope,
             each.text(),
+            None if each.margin_splits is None else f"± {each.margin_splits:.1f}",
+            _p_text(each.p_seeds),
+            _p_text(adjusted.get(id(each))),
             f"{each.better} of {each.pairs}",
             _p_text(each.p_pairs),
             f"{each.files} of {each.total_files}",
@@ -159,11 +217,17 @@ def gains_grid(results: Sequence[Gain], metric: str) -> Grid:
     )
     return Grid(
         f"Gain of AnoOnly, {METRIC_LABELS[metric]} in points",
-        ("system", "where", "gain ± 95 %", "better", "p, files × seeds", "files", "p, files"),
+        (
+            *("system", "where", "gain ± 95 %", "± for shared rows", "p, seeds", "p, seeds, Holm"),
+            *("better", "p, files × seeds", "files", "p, files"),
+        ),
         rows,
         (
-            "Paired by file and seed. The interval is over the seeds. p is that of Wilcoxon's signed-rank test. Pairs "
-            "of one file share most of their rows, so p over files × seeds is too small; p over files is cautious.",
+            "Paired by file and seed. The interval is over the seeds, and p over seeds is its t test. The other p are "
+            "those of Wilcoxon's signed-rank test. Pairs of one file share most of their rows, so p over files × seeds "
+            "is too small; p over files is cautious. ± for shared rows: the interval with the correction of Nadeau and "
+            f"Bengio (2003). Holm: p over seeds, corrected for the {len(family)} pairs of head and data set of the "
+            "paper (Holm 1979).",
             f"These are {len(results)} tests: one in twenty falls below 0.05 by chance. Of 5 pairs p cannot fall "
             "below 0.06, of 10 below 0.002.",
         ),

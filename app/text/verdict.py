@@ -10,12 +10,13 @@ import numpy as np
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig
-from anoonly_core.metrics.confidence import margin_of_error
+from anoonly_core.metrics.confidence import margin_of_error, p_of_mean
 from anoonly_core.results.result import RunResult
 
 __all__ = [
     "COMPARED_METRICS",
     "PairedDifference",
+    "correction_note",
     "describe_run",
     "format_difference",
     "paired_difference",
@@ -39,12 +40,15 @@ class PairedDifference:
         Mean of the paired differences, B - A.
     margin : float or None
         Half the width of the 95 % interval of `delta` (Student's t); None with one seed.
+    p : float or None
+        Two-sided p of the paired t test; None with one seed.
     """
 
     a: float
     b: float
     delta: float
     margin: float | None
+    p: float | None = None
 
     @property
     def is_clear(self) -> bool:
@@ -56,8 +60,24 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> PairedDifferenc
     """Compare one metric of A and B over seeds; a[s] and b[s] come from the same split."""
     deltas = np.asarray(b, dtype=float) - np.asarray(a, dtype=float)
     return PairedDifference(
-        float(np.mean(a)), float(np.mean(b)), float(deltas.mean()), margin_of_error(deltas.tolist())
+        float(np.mean(a)),
+        float(np.mean(b)),
+        float(deltas.mean()),
+        margin_of_error(deltas.tolist()),
+        p_of_mean(deltas.tolist()),
     )
+
+
+def correction_note(p_values: Sequence[float | None]) -> str:
+    """Return a sentence that names the correction, with a space before; empty for fewer than two comparisons.
+
+    Parameters
+    ----------
+    p_values : sequence of float or None
+        The p of each comparison that the text counts or chooses from; None for one that cannot be tested.
+    """
+    tested = sum(p is not None for p in p_values)
+    return f" Here clear means: after Holm's correction for {tested} comparisons." if tested > 1 else ""
 
 
 def paired_differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[str, PairedDifference]:

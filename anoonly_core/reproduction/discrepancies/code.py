@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from anoonly_core.metrics.confidence import clear_together
 from anoonly_core.reproduction.discrepancies.discrepancy import (
     Discrepancy,
     Finding,
@@ -25,6 +26,7 @@ from anoonly_core.reproduction.experiments import ANOONLY, HEADS, SMALL_FAMILIES
 from anoonly_core.reproduction.families import PAPER_FAMILIES
 from anoonly_core.reproduction.grid import Grid
 from anoonly_core.reproduction.published import paper_tables
+from anoonly_core.reproduction.significance import Gain
 
 __all__ = ["IN_THE_CODE"]
 
@@ -36,7 +38,8 @@ def _sign(evidence: Evidence) -> Finding | None:
         return None
     scope, at_hand = where[-1]
     rows: Rows = []
-    clauses, opposite = [], []
+    clauses = []
+    pairs: list[tuple[Gain, Gain]] = []
     for head in HEADS:
         wrong, right = (gain_of(runs, head, at_hand, metric) for metric in ("aucpr_normal_published", "aucpr_normal"))
         if wrong is None or right is None:
@@ -57,14 +60,24 @@ def _sign(evidence: Evidence) -> Finding | None:
             )
         )
         clauses.append(f"{head} {wrong.text()} and {right.text()}")
-        opposite.append(wrong.mean * right.mean < 0)
+        pairs.append((wrong, right))
     if not rows:
         return None
+    p_values = [gain.p_seeds for pair in pairs for gain in pair]
+    together = clear_together(p_values)
+    opposite = [wrong.mean * right.mean < 0 for wrong, right in pairs]
+    alone = [wrong.is_clear and right.is_clear for wrong, right in pairs]
+    corrected = [first and second for first, second in zip(together[::2], together[1::2], strict=True)]
+    turned, turned_alone = (
+        sum(is_opposite and clear for is_opposite, clear in zip(opposite, both, strict=True))
+        for both in (corrected, alone)
+    )
     sentence = (
         "Gain of AnoOnly in the AUCPR of the normal rows, in points, with the published sign and with the right sign, "
-        f"on the same scores: {'; '.join(clauses)}. **The two have opposite directions for {sum(opposite)} of "
-        f"{len(opposite)} heads.** With the published sign better detection lowers the metric: perfectly inverted "
-        "scores get 100 %."
+        f"on the same scores: {'; '.join(clauses)}. **Both are clear and of opposite sign for "
+        f"{turned} of {len(pairs)} heads after Holm's correction for {len(p_values)} comparisons**, for {turned_alone} "
+        f"uncorrected; the means have opposite signs for {sum(opposite)}. With the published sign better detection "
+        "lowers the metric: perfectly inverted scores get 100 %."
     )
     columns = ("", "published sign", "gain", "right sign", "gain", "the paper's Table 4")
     return Finding(sentence, Grid(f"AUCPR of the normal rows in %, published code, {scope}", columns, tuple(rows)))

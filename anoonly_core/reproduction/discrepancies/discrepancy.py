@@ -23,11 +23,13 @@ __all__ = [
     "Finding",
     "Rows",
     "change_text",
+    "changes_by_seed",
     "gain_of",
     "gain_text",
     "is_all",
     "join_words",
     "mean_of",
+    "mean_text",
     "means_text",
     "of_system",
     "pair_text",
@@ -137,17 +139,28 @@ def gain_text(measured: Gain | None) -> str:
     return NOT_MEASURED if measured is None else measured.text()
 
 
-def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc") -> str:
-    """Format after minus before, paired by file and seed, with a 95 % interval, such as "+3.2 ± 2.0"."""
+def changes_by_seed(
+    before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc"
+) -> list[float]:
+    """Return after minus before by seed, paired by file, as means over files; empty if a family has no pair."""
     sides = (
         values_by_file(runs[runs["family"].isin(families)], metric) if len(runs) else {} for runs in (before, after)
     )
     differences = paired_differences(*sides)
-    means = means_by_seed(differences) if {family for family, _ in differences} == set(families) else []
-    if not means:
+    return means_by_seed(differences) if {family for family, _ in differences} == set(families) else []
+
+
+def mean_text(values: Sequence[float]) -> str:
+    """Format a mean over seeds with its 95 % interval, such as "+3.2 ± 2.0"."""
+    if not len(values):
         return NOT_MEASURED
-    half = margin_of_error(means)
-    return signed(float(np.mean(means))) + ("" if half is None else f" ± {half:.1f}")
+    half = margin_of_error(values)
+    return signed(float(np.mean(values))) + ("" if half is None else f" ± {half:.1f}")
+
+
+def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc") -> str:
+    """Format after minus before, paired by file and seed, with a 95 % interval, such as "+3.2 ± 2.0"."""
+    return mean_text(changes_by_seed(before, after, families, metric))
 
 
 def of_system(runs: pd.DataFrame, system: str) -> pd.DataFrame:

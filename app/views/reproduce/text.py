@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from anoonly_core.baselines import NORM_LABELS
-from anoonly_core.metrics.confidence import margin_of_error
+from anoonly_core.metrics.confidence import clear_together, margin_of_error, p_of_mean
 from anoonly_core.reproduction.cells import Cell, signed
 from anoonly_core.reproduction.differences import VERDICTS, PublishedDifference
 from anoonly_core.reproduction.experiments import ANOONLY, SOURCES
 from anoonly_core.reproduction.families import PAPER_FAMILIES
-from anoonly_core.reproduction.significance import Gain
+from anoonly_core.reproduction.significance import Gain, count_gains
 from anoonly_core.reproduction.tables import Table
+from app.text.verdict import correction_note
 
 __all__ = ["NO_RESULT", "differences_sentence", "figure_sentence", "gains_sentence", "norms_sentence"]
 
@@ -35,13 +37,15 @@ def gains_sentence(gains: Sequence[Gain], metric_words: str, source: str) -> str
     cells = [gain for gain in gains if gain.scope in PAPER_FAMILIES]
     if not cells:
         return NO_RESULT
-    helps = [gain for gain in cells if gain.is_clear and gain.mean > 0]
-    hurts = [gain for gain in cells if gain.is_clear and gain.mean < 0]
+    counts = count_gains(cells)
+    is_clear = clear_together([gain.p_seeds for gain in cells])
     sentence = (
-        f"{SOURCES[source].capitalize()}, AnoOnly clearly raises the {metric_words} in {len(helps)} of {len(cells)} "
-        f"pairs of head and data set and clearly lowers it in {len(hurts)}"
+        f"{SOURCES[source].capitalize()}, AnoOnly clearly raises the {metric_words} in {counts.better} of "
+        f"{len(cells)} pairs of head and data set and clearly lowers it in {counts.worse}, after Holm's correction "
+        f"{counts.beside()}"
     )
-    for verb, some in (("gains", helps), ("loses", hurts)):
+    for verb, sign in (("gains", 1), ("loses", -1)):
+        some = [gain for gain, clear in zip(cells, is_clear, strict=True) if clear and sign * gain.mean > 0]
         if some:
             furthest = max(some, key=lambda gain: abs(gain.mean))
             sentence += f"; **{furthest.head}** {verb} most, {furthest.text()} points on {furthest.where}"
@@ -60,66 +64,138 @@ def norms_sentence(table: Table) -> str:
         for words in (NORM_LABELS[norm] for norm in ("layer", "none"))
         if (words, "DeepSAD + AnoOnly") in table.cells
     ]
+    change = CellDifference.between(rival, anoonly)
     return (
         f"**DeepSAD + AnoOnly** reaches {anoonly.text()} with batch norm ({', '.join(without)}); with its full loss "
-        f"DeepSAD is best with {best}, {rival.text()}: {_difference(rival, anoonly)[0]} points for AnoOnly."
+        f"DeepSAD has its highest mean with {best}, {rival.text()}: {change.text(len(rivals))} points for AnoOnly. "
+        f"This interval allows for choosing the best of {len(rivals)} norms; uncorrected {change.text()}."
     )
 
 
 def figure_sentence(name: str, table: Table) -> str:
-    """Return the effect of AnoOnly along a figure; the cost of a dirty pool for Fig. 8, the best λₙ for Fig. 7."""
+    """Return the effect of AnoOnly along a figure; the cost of a dirty pool for Fig. 8, the best λₙ for Fig. 7.
+
+    Verdicts are corrected for all comparisons of the sentence (Holm).
+    """
     cells = {row: {c: table.cells[row, c] for c in table.columns if (row, c) in table.cells} for row in table.rows}
     if name == "fig7":
-        clauses = [_best(row, line) for row, line in cells.items() if len(line) > 1]
-    else:
-        pairs = {row: f"{row}{ANOONLY}" for row in cells if f"{row}{ANOONLY}" in cells}
-        words = _cost if name == "fig8" else _ahead
-        clauses = [clause for row, pair in pairs.items() if (clause := words(row, cells[row], cells[pair]))]
+        return _highest_means({row: line for row, line in cells.items() if len(line) > 1})
+    pairs = {row: (cells[row], cells[f"{row}{ANOONLY}"]) for row in cells if f"{row}{ANOONLY}" in cells}
+    return _costs(pairs) if name == "fig8" else _leads(pairs)
+
+
+@dataclass(frozen=True)
+class CellDifference:
+    """Mean difference of two cells in points, and its values by seed; no values if the seeds differ."""
+
+    points: float
+    by_seed: tuple[float, ...] = ()
+
+    @classmethod
+    def between(cls, before: Cell, after: Cell) -> CellDifference:
+        """Return after minus before."""
+        if len(before.values) != len(after.values):
+            return cls(after.mean - before.mean)
+        changes = (later - earlier for later, earlier in zip(after.values, before.values, strict=True))
+        return cls(after.mean - before.mean, tuple(changes))
+
+    def minus(self, other: CellDifference) -> CellDifference:
+        """Return the difference of two differences, paired by seed."""
+        if len(self.by_seed) != len(other.by_seed):
+            return CellDifference(self.points - other.points)
+        changes = (own - others for own, others in zip(self.by_seed, other.by_seed, strict=True))
+        return CellDifference(self.points - other.points, tuple(changes))
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided p of the t test over seeds; None without two paired seeds."""
+        return p_of_mean(self.by_seed)
+
+    @property
+    def is_clear(self) -> bool:
+        """True if the 95 % interval of this difference alone excludes zero."""
+        half = margin_of_error(self.by_seed)
+        return half is not None and abs(self.points) > half
+
+    def text(self, comparisons: int = 1) -> str:
+        """Format as "+5.1 ± 1.3", with the interval over seeds for this number of comparisons (Bonferroni)."""
+        half = margin_of_error(self.by_seed, comparisons)
+        return signed(self.points) + ("" if half is None else f" ± {half:.1f}")
+
+
+def _highest_means(lines: Mapping[str, Mapping[str, Cell]]) -> str:
+    """Return at which λₙ each system has its highest mean, against its first λₙ."""
+    changes = {
+        (row, column): CellDifference.between(next(iter(line.values())), cell)
+        for row, line in lines.items()
+        for column, cell in list(line.items())[1:]
+    }
+    if not changes:
+        return NO_RESULT
+    p_values = [change.p for change in changes.values()]
+    is_clear = dict(zip(changes, clear_together(p_values), strict=True))
+    clauses = []
+    for row, line in lines.items():
+        first, best = next(iter(line)), max(line, key=lambda column: line[column].mean)
+        clause = f"**{row}** has its highest mean at λₙ = {best}, {line[best].text()}"
+        if best != first:
+            change = changes[row, best]
+            clause += f", {change.text()} against λₙ = {first}, "
+            uncorrected = "clear only uncorrected" if change.is_clear else "no clear difference"
+            clause += "a clear difference" if is_clear[row, best] else uncorrected
+        clauses.append(clause)
+    return f"{'; '.join(clauses)}.{correction_note(p_values)}"
+
+
+def _costs(pairs: Mapping[str, tuple[Mapping[str, Cell], Mapping[str, Cell]]]) -> str:
+    """Return the cost of a dirty pool for each head, alone and with AnoOnly, and the difference of the two."""
+    clauses, p_values = [], []
+    for row, (plain, anoonly) in pairs.items():
+        if min(len(plain), len(anoonly)) < 2:
+            continue
+        alone, with_it = (CellDifference.between(*list(line.values())[1::-1]) for line in (plain, anoonly))
+        saved = alone.minus(with_it)
+        p_values.append(saved.p)
+        costs = [cost.text().removeprefix("+") for cost in (alone, with_it)]
+        clauses.append((f"**{row}** {costs[0]} alone, {costs[1]} with AnoOnly ({saved.text()})", saved.is_clear))
     if not clauses:
         return NO_RESULT
-    before = "What the unlabeled anomalies in the pool cost, in points of AUCROC: " if name == "fig8" else ""
-    return f"{before}{'; '.join(clauses)}."
-
-
-def _difference(before: Cell, after: Cell) -> tuple[str, bool, float]:
-    """Return the mean difference of two cells: as text with its 95 % interval over seeds, if it is clear, in points."""
-    points = after.mean - before.mean
-    if len(before.values) != len(after.values):
-        return signed(points), False, points
-    half = margin_of_error([later - earlier for later, earlier in zip(after.values, before.values, strict=True)])
-    if half is None:
-        return signed(points), False, points
-    return f"{signed(points)} ± {half:.1f}", abs(points) > half, points
-
-
-def _best(row: str, cells: Mapping[str, Cell]) -> str:
-    first = next(iter(cells))
-    best = max(cells, key=lambda column: cells[column].mean)
-    if best == first:
-        return f"**{row}** is best at λₙ = {first}, {cells[first].text()}"
-    change, clear, _ = _difference(cells[first], cells[best])
-    doubt = "" if clear else ", no clear difference"
-    return f"**{row}** is best at λₙ = {best}, {cells[best].text()}, {change} against λₙ = {first}{doubt}"
-
-
-def _cost(row: str, plain: Mapping[str, Cell], anoonly: Mapping[str, Cell]) -> str:
-    if min(len(plain), len(anoonly)) < 2:
-        return ""
-    alone, with_it = (_difference(*list(line.values())[1::-1])[0].removeprefix("+") for line in (plain, anoonly))
-    return f"**{row}** {alone} alone, {with_it} with AnoOnly"
-
-
-def _ahead(row: str, plain: Mapping[str, Cell], anoonly: Mapping[str, Cell]) -> str:
-    differences = {column: _difference(plain[column], anoonly[column]) for column in plain if column in anoonly}
-    if not differences:
-        return ""
-    ahead = sum(clear and points > 0 for _, clear, points in differences.values())
-    behind = sum(clear and points < 0 for _, clear, points in differences.values())
-    furthest = max(differences, key=lambda column: abs(differences[column][2]))
+    joined = "; ".join(clause for clause, _ in clauses)
     return (
-        f"**{row} + AnoOnly** is clearly ahead of {row} at {ahead} of {len(differences)} values and clearly behind at "
-        f"{behind}; the largest difference, {differences[furthest][0]}, is at {furthest}"
+        "What the unlabeled anomalies in the pool cost, in points of AUCROC, and in brackets what AnoOnly saves: "
+        f"{joined}. The cost differs clearly for {sum(clear_together(p_values))} of {len(clauses)} heads (uncorrected: "
+        f"{sum(clear for _, clear in clauses)}).{correction_note(p_values)}"
     )
+
+
+def _leads(pairs: Mapping[str, tuple[Mapping[str, Cell], Mapping[str, Cell]]]) -> str:
+    """Return at how many values AnoOnly is clearly ahead of its baseline and behind it, and the largest difference."""
+    changes = {
+        (row, column): CellDifference.between(plain[column], anoonly[column])
+        for row, (plain, anoonly) in pairs.items()
+        for column in plain
+        if column in anoonly
+    }
+    if not changes:
+        return NO_RESULT
+    p_values = [change.p for change in changes.values()]
+    is_clear = dict(zip(changes, clear_together(p_values), strict=True))
+    clauses = []
+    for row in dict.fromkeys(row for row, _ in changes):
+        line = {column: change for (other, column), change in changes.items() if other == row}
+        together = [line[column].points for column in line if is_clear[row, column]]
+        alone = [change.points for change in line.values() if change.is_clear]
+        (ahead, behind), (ahead_alone, behind_alone) = (
+            (sum(points > 0 for points in clear), sum(points < 0 for points in clear)) for clear in (together, alone)
+        )
+        furthest = max(line, key=lambda column: abs(line[column].points))
+        doubt = "" if is_clear[row, furthest] else " not clear,"
+        clauses.append(
+            f"**{row} + AnoOnly** is clearly ahead of {row} at {ahead} of {len(line)} values and clearly behind at "
+            f"{behind} (uncorrected: {ahead_alone} and {behind_alone}); the largest difference, "
+            f"{line[furthest].text()},{doubt} is at {furthest}"
+        )
+    return f"{'; '.join(clauses)}.{correction_note(p_values)}"
 
 
 def differences_sentence(code: Sequence[PublishedDifference], paper: Sequence[PublishedDifference]) -> str:
@@ -133,5 +209,6 @@ def differences_sentence(code: Sequence[PublishedDifference], paper: Sequence[Pu
         return NO_RESULT
     return (
         f"Of {len(code)} figures of the authors' code that we measured again: {counted(code)}. "
-        f"Of {len(paper)} printed in Table 1: {counted(paper)}."
+        f"Of {len(paper)} printed in Table 1: {counted(paper)}. Each is judged by its own 95 % interval, so that about "
+        "one figure in twenty lies outside by chance alone."
     )

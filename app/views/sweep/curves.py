@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from anoonly_core.metrics.confidence import margin_of_error
+from anoonly_core.metrics.confidence import clear_together, margin_of_error
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import GridPoint, Sweep
 from app.controls.registry import CONTROLS
 from app.text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
-from app.text.verdict import PairedDifference, format_difference, paired_difference
+from app.text.verdict import PairedDifference, correction_note, format_difference, paired_difference
 
 __all__ = ["Curve", "CurvePoint", "axis_title", "make_curves", "sweep_sentence", "x_values"]
 
@@ -114,7 +114,10 @@ def make_curves(sweep: Sweep, runs: Mapping[str, RunSummary], metric: str) -> li
 
 
 def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
-    """Return the sentence above the curves, with intervals; empty if no run has finished."""
+    """Return the sentence above the curves, with intervals; empty if no run has finished.
+
+    Its verdicts are corrected for all comparisons of the sentence (Holm; docs/methods.md § 4).
+    """
     drawn = [curve for curve in curves if curve.points]
     if not drawn:
         return ""
@@ -125,52 +128,87 @@ def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
         if curve.lambda_n == BASELINE and other.lambda_n == ANOONLY and curve.labels == other.labels
     ]
     if pairs:
-        clauses = [_pair_clause(sweep, a, b) for a, b in pairs]
-        return f"{METRIC_LABELS[metric]}: {'; '.join(clauses)}."
-    return " ".join(_ends_sentence(sweep, curve, metric) for curve in drawn[:3])
+        return _pairs_sentence(sweep, pairs, metric)
+    return _ends_sentences(sweep, drawn[:3], metric)
 
 
-def _pair_clause(sweep: Sweep, a: Curve, b: Curve) -> str:
-    """Return at how many values AnoOnly (curve b) is better than its baseline (curve a), and where most."""
+def _pairs_sentence(sweep: Sweep, pairs: Sequence[tuple[Curve, Curve]], metric: str) -> str:
+    """Return at how many values AnoOnly is better than its baseline; verdicts are corrected for all (Holm)."""
+    by_pair = [_paired_by_x(a, b) for a, b in pairs]
+    p_values = [difference.p for differences in by_pair for difference in differences.values()]
+    verdicts = iter(clear_together(p_values))
+    clear = [{x: next(verdicts) for x in differences} for differences in by_pair]
+    clauses = [
+        _pair_clause(sweep, b.name, differences, is_clear)
+        for (_, b), differences, is_clear in zip(pairs, by_pair, clear, strict=True)
+    ]
+    return f"{METRIC_LABELS[metric]}: {'; '.join(clauses)}.{correction_note(p_values)}"
+
+
+def _paired_by_x(a: Curve, b: Curve) -> dict[int, PairedDifference]:
+    """Return b minus a by index on the first axis, over the seeds that both have."""
+    return {
+        before.x: paired_difference([before.values[seed] for seed in seeds], [after.values[seed] for seed in seeds])
+        for before in a.points
+        for after in b.points
+        if before.x == after.x and (seeds := sorted(before.values.keys() & after.values.keys()))
+    }
+
+
+def _pair_clause(
+    sweep: Sweep, system: str, differences: Mapping[int, PairedDifference], clear: Mapping[int, bool]
+) -> str:
+    """Return at how many values AnoOnly is clearly better and worse, corrected and one by one, and where most."""
     name = sweep.axes[0].name
-    differences: dict[int, PairedDifference] = {}
-    for before in a.points:
-        for after in b.points:
-            if before.x == after.x and (seeds := sorted(before.values.keys() & after.values.keys())):
-                differences[before.x] = paired_difference(
-                    [before.values[seed] for seed in seeds], [after.values[seed] for seed in seeds]
-                )
-    system = f"**{b.name}**"
     if not differences:
-        return f"{system} and its baseline have no finished seed in common yet"
-    better = [x for x, difference in differences.items() if difference.is_clear and difference.delta > 0]
-    worse = [x for x, difference in differences.items() if difference.is_clear and difference.delta < 0]
-    values = x_values(sweep)
-    largest = max(differences, key=lambda x: abs(differences[x].delta))
-    at = f"{SETTING_LABELS[name]} {format_axis_value(name, values[largest])}"
-    counted = (
-        f"clearly better than its baseline at {len(better)} of {len(differences)} values of {SETTING_LABELS[name]}"
+        return f"**{system}** and its baseline have no finished seed in common yet"
+    (better, worse), (better_alone, worse_alone) = (
+        [sum(is_clear[x] and sign * differences[x].delta > 0 for x in differences) for sign in (1, -1)]
+        for is_clear in (clear, {x: difference.is_clear for x, difference in differences.items()})
     )
-    counted += f" and clearly worse at {len(worse)}" if worse else ""
-    return f"{system} is {counted}; the largest difference, {format_difference(differences[largest])}, is at {at}"
+    largest = max(differences, key=lambda x: abs(differences[x].delta))
+    at = f"{SETTING_LABELS[name]} {format_axis_value(name, x_values(sweep)[largest])}"
+    counted = f"clearly better than its baseline at {better} of {len(differences)} values of {SETTING_LABELS[name]}"
+    counted += f" and clearly worse at {worse}" if worse else ""
+    if (better, worse) != (better_alone, worse_alone):
+        counted += f" (uncorrected: {better_alone} and {worse_alone})"
+    doubt = "" if clear[largest] else " no clear difference,"
+    figures = format_difference(differences[largest])
+    return f"**{system}** is {counted}; the largest difference, {figures},{doubt} is at {at}"
 
 
-def _ends_sentence(sweep: Sweep, curve: Curve, metric: str) -> str:
-    """Return the metric at the first and the last value, over the seeds that both have."""
+def _ends_sentences(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
+    """Return the metric at the first and the last value of each curve, over the seeds that both have."""
+    changes: list[tuple[PairedDifference, int] | None] = []
+    for curve in curves:
+        first, last = curve.points[0], curve.points[-1]
+        seeds = sorted(first.values.keys() & last.values.keys()) if first.x != last.x else []
+        sides = [[end.values[seed] for seed in seeds] for end in (first, last)]
+        changes.append((paired_difference(*sides), len(seeds)) if seeds else None)
+    p_values = [None if change is None else change[0].p for change in changes]
+    sentences = [
+        _ends_sentence(sweep, curve, metric, change, is_clear)
+        for curve, change, is_clear in zip(curves, changes, clear_together(p_values), strict=True)
+    ]
+    return f"{' '.join(sentences)}{correction_note(p_values)}"
+
+
+def _ends_sentence(
+    sweep: Sweep, curve: Curve, metric: str, change: tuple[PairedDifference, int] | None, is_clear: bool
+) -> str:
     name, values = sweep.axes[0].name, x_values(sweep)
     first, last = curve.points[0], curve.points[-1]
     subject = f"**{curve.name}**: {METRIC_LABELS[metric]}"
     at = [f"{SETTING_LABELS[name]} {format_axis_value(name, values[end.x])}" for end in (first, last)]
     if first.x == last.x:
         return f"{subject} is {first.mean:.2f} at {at[0]}."
-    seeds = sorted(first.values.keys() & last.values.keys())
-    if not seeds:
+    if change is None:
         return f"{subject} is {first.mean:.2f} at {at[0]} and {last.mean:.2f} at {at[1]}, on different seeds."
-    change = paired_difference([first.values[seed] for seed in seeds], [last.values[seed] for seed in seeds])
-    doubt = "" if change.is_clear else ", no clear difference"
-    over = f"over {len(seeds)} seeds" if len(seeds) > 1 else "on one seed"
-    ends = f"{change.a:.2f} at {at[0]} and {change.b:.2f} at {at[1]}"
-    return f"{subject} {over} is {ends} ({format_difference(change)}{doubt})."
+    difference, seeds = change
+    doubt = "" if is_clear else ", clear only uncorrected" if difference.is_clear else ", no clear difference"
+    over = f"over {seeds} seeds" if seeds > 1 else "on one seed"
+    ends = f"{difference.a:.2f} at {at[0]} and {difference.b:.2f} at {at[1]}"
+    return f"{subject} {over} is {ends} ({format_difference(difference)}{doubt})."
 
 
 def axis_title(name: str) -> str:

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from anoonly_core.metrics.confidence import clear_together
 from anoonly_core.zero_shot.class_table import ClassTable
 from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZE_SHARE, SIZES, ZeroShotResult
+from anoonly_core.zero_shot.summary import independent_values
 from app.charts.panels import Panels
 from app.charts.style import ANOMALY, NEUTRAL, NORMAL, ScoreScale
-from app.text.verdict import PairedDifference, format_difference, paired_difference
+from app.text.verdict import PairedDifference, correction_note, format_difference, paired_difference
 
 __all__ = [
     "aucroc_at_step",
@@ -44,49 +46,72 @@ def _stacked(results: Sequence[ZeroShotResult], name: str) -> np.ndarray:
     return np.stack([getattr(result, name) for result in results]).astype(np.float64)
 
 
-def zero_shot_sentence(results: Sequence[ZeroShotResult]) -> str:
-    """Return the page's main sentence: differences at 5 % anomalies, with 95 % intervals over seeds and classes.
+def zero_shot_sentence(results: Sequence[ZeroShotResult], batches: str = "among classes never seen") -> str:
+    """Return the main sentence of the page: differences at 5 % anomalies.
+
+    Intervals are over the held-out classes, or over seeds if one class is held out; see `independent_values`.
+    Verdicts are corrected for the four comparisons (Holm), since the better of two references is chosen.
 
     Parameters
     ----------
     results : sequence of ZeroShotResult
         One result a seed.
+    batches : str
+        Description of the anomalies of a test batch, of `describe_test_batches`.
     """
-    pairs = _stacked(results, "by_ratio")[:, :, RATIOS.index(QUOTED_RATIO)].mean(axis=3)
-    by_scorer = {name: pairs[:, index].ravel() for index, name in enumerate(SCORER_LABELS)}
-    running, untrained = (
-        paired_difference(by_scorer["running"], by_scorer["batch"]),
-        paired_difference(by_scorer["untrained"], by_scorer["batch"]),
-    )
-    best = max(("neighbors", "mean"), key=lambda name: float(by_scorer[name].mean()))
-    rival = paired_difference(by_scorer[best], by_scorer["batch"])
-    batch_against_running = _compared(running, "batch statistics", "running ones")
+    values, unit = independent_values(results, "by_ratio", RATIOS.index(QUOTED_RATIO))
+    names = ("running", "untrained", "neighbors", "mean")
+    differences = {name: paired_difference(values[name], values["batch"]) for name in names}
+    p_values = [difference.p for difference in differences.values()]
+    clear = dict(zip(names, clear_together(p_values), strict=True))
+    best = max(("neighbors", "mean"), key=lambda name: float(np.mean(values[name])))
+    batch_against_running = _compared(differences["running"], clear["running"], "batch statistics", "running ones")
+    count = len(values["batch"])
+    if count == 1:
+        interval = "One seed of one class shows no spread"
+    elif unit == "classes":
+        interval = f"± is over the {count} classes held out"
+    else:
+        interval = f"± is over {count} seeds of one class and says nothing of other classes"
     return (
-        f"At {QUOTED_RATIO:.0%} anomalies among classes never seen, {batch_against_running}. Meta-training "
-        f"{_adds(untrained)}; {SCORER_LABELS[best]} {_rival(rival, many=best == 'neighbors')}."
+        f"At {QUOTED_RATIO:.0%} anomalies {batches}, {batch_against_running}. Meta-training "
+        f"{_adds(differences['untrained'], clear['untrained'])}; {SCORER_LABELS[best]} "
+        f"{_rival(differences[best], clear[best], many=best == 'neighbors')}. {interval}.{correction_note(p_values)}"
     )
 
 
-def _compared(difference: PairedDifference, subject: str, reference: str) -> str:
-    values = f"AUCROC {difference.b:.2f} against {difference.a:.2f} ({format_difference(difference)})"
-    if difference.margin is not None and not difference.is_clear:
+def _compared(difference: PairedDifference, is_clear: bool, subject: str, reference: str) -> str:
+    values = f"AUCROC {difference.b:.2f} against {difference.a:.2f} ({_figures(difference, is_clear)})"
+    if difference.margin is None:
+        return f"{subject} stand beside {reference}: {values}"
+    if not is_clear:
         return f"there is no clear difference between {subject} and {reference}: {values}"
     return f"{subject} {'beat' if difference.delta > 0 else 'lose to'} {reference}: {values}"
 
 
-def _adds(difference: PairedDifference) -> str:
-    if difference.margin is not None and not difference.is_clear:
-        return f"adds nothing clear to an untrained network ({format_difference(difference)})"
-    return (
-        f"{'adds to' if difference.delta > 0 else 'takes from'} an untrained network ({format_difference(difference)})"
-    )
+def _adds(difference: PairedDifference, is_clear: bool) -> str:
+    figures = _figures(difference, is_clear)
+    if difference.margin is None:
+        return f"changes an untrained network by {figures}"
+    if not is_clear:
+        return f"adds nothing clear to an untrained network ({figures})"
+    return f"{'adds to' if difference.delta > 0 else 'takes from'} an untrained network ({figures})"
 
 
-def _rival(difference: PairedDifference, many: bool) -> str:
+def _rival(difference: PairedDifference, is_clear: bool, many: bool) -> str:
     do = "do" if many else "does"
-    if difference.margin is not None and not difference.is_clear:
-        return f"{do} about as well ({difference.a:.2f})"
-    return f"{do} {'better' if difference.delta < 0 else 'worse'} ({difference.a:.2f})"
+    figures = f"({difference.a:.2f}, {_figures(difference, is_clear)})"
+    if difference.margin is None:
+        return f"{'reach' if many else 'reaches'} {figures}"
+    if not is_clear:
+        return f"{do} not clearly better or worse {figures}"
+    return f"{do} {'better' if difference.delta < 0 else 'worse'} {figures}"
+
+
+def _figures(difference: PairedDifference, is_clear: bool) -> str:
+    """Format a difference, and say if it is clear only without the correction."""
+    only_alone = ", clear only uncorrected" if difference.is_clear and not is_clear else ""
+    return f"{format_difference(difference)}{only_alone}"
 
 
 def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:

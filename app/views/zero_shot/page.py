@@ -12,6 +12,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
 from anoonly_core.zero_shot.config import SMALL_BATCH, check_classes, smaller_class_sets, zero_shot_key
 from anoonly_core.zero_shot.result import SCORER_LABELS, ZeroShotResult
+from anoonly_core.zero_shot.summary import describe_test_batches
 from app.charts.style import MODEBAR
 from app.server.jobs import Jobs
 from app.views.zero_shot import charts
@@ -52,7 +53,8 @@ def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
     )
     if results is None:
         return
-    st.markdown(f"##### {charts.zero_shot_sentence(results)}")
+    batches = describe_test_batches(choice.configs[0], choice.table)
+    st.markdown(f"##### {charts.zero_shot_sentence(results, batches)}")
     if choice.configs[0].test_rows < SMALL_BATCH:
         notices.warning(f"A batch of under {SMALL_BATCH} rows says little of its own statistics.")
     st.plotly_chart(
@@ -161,15 +163,16 @@ def _explain(choice: ZeroShotChoice, results: Sequence[ZeroShotResult]) -> None:
         if has_class_anomalies
         else "rows of the other classes held out"
         if len(choice.configs[0].held_out) > 1
-        else "rows of all other classes that training left out"
+        else "rows of the other classes; training saw these classes, but not these rows"
     )
     with st.expander("How to read the charts"):
         st.markdown(
             f"ACR (arXiv 2302.07849) meta-trains one small network over many tasks, each normalized by its own rows; "
             f"at test time nothing is trained: a batch's own statistics adapt the network. Here each class held out is "
             f"normal in {draws} batches a point and seed; the anomalies are {anomalies}. Lines are means over seeds, "
-            f"classes and draws; the band is the deviation of {SCORER_LABELS['batch']} over seeds and classes; ± in "
-            "the sentence is a 95 % interval of paired differences over these.\n\n"
+            f"classes and draws; the band is the deviation of {SCORER_LABELS['batch']} over seeds and classes. ± in "
+            "the sentence is a 95 % interval of paired differences over the classes held out, each a mean over seeds "
+            "and draws; with one class held out it is over the seeds and says nothing of other classes.\n\n"
             f"- **{SCORER_LABELS['running'].capitalize()}**: the same network, scored as usual at test time. "
             f"**{SCORER_LABELS['none'].capitalize()}**: one trained without it.\n"
             f"- **{SCORER_LABELS['untrained'].capitalize()}**: no training at all, only batch norm; "

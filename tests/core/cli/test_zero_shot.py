@@ -35,6 +35,10 @@ def test_json_has_every_scorer_at_every_point(capsys: pytest.CaptureFixture[str]
     report = json.loads(capsys.readouterr().out)
     assert set(report["aucroc_by_ratio"]) == set(SCORER_LABELS) and report["seeds"] == 1
     assert all(len(own["mean"]) == len(own["std"]) == len(RATIOS) for own in report["aucroc_by_ratio"].values())
+    assert all(
+        len(own["margin"]) == len(own["lead_margin"]) == len(RATIOS) for own in report["aucroc_by_ratio"].values()
+    )
+    assert report["interval_over"] == "classes" and report["test_batches"] == "among classes never seen"
     assert set(report["by_class_count"]) == {"2", "3"}
     np.testing.assert_allclose(report["by_class_count"]["3"], report["aucroc_by_ratio"]["batch"]["mean"], rtol=1e-6)
 
@@ -48,6 +52,7 @@ def test_a_file_of_the_user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert cli.main([*asked, "--rows", "40"]) == 0
     out, err = capsys.readouterr()
     assert "trained on 0, 1; tested on 2" in out and "batch statistics" in out and err == ""
+    assert "further rows of classes that were trained on, ± 95 % over the seeds of one class" in out
 
 
 def test_small_batches_give_a_warning(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from anoonly_core.reproduction.discrepancies import DISCREPANCIES
 from anoonly_core.reproduction.evidence import shipped_evidence
-from anoonly_core.reproduction.significance import Gain
+from anoonly_core.reproduction.families import PAPER_FAMILIES
+from anoonly_core.reproduction.significance import Gain, count_gains, gains
 from anoonly_core.reproduction.tables import ALL, Table, make_table
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import Store
@@ -121,20 +122,59 @@ def test_figures_have_a_line_a_system_and_a_mark_a_cell() -> None:
     assert dashes["DeepSAD"] == "dash" and dashes["DeepSAD + AnoOnly"] == "solid"
 
 
+@pytest.mark.parametrize(
+    ("p_values", "raised", "uncorrected"),
+    [
+        ([0.001] * 4, 4, 4),
+        ([0.04] * 4, 0, 4),  # each clear by itself, none of four
+        ([0.012, 0.016, 0.024, 0.04], 4, 4),
+        ([0.012, 0.02, 0.024, 0.04], 1, 4),
+        ([0.2, 0.3, 0.4, 0.6], 0, 0),
+        ([0.03, 0.5, 0.5, 0.5], 0, 1),
+    ],
+)
+def test_gains_are_counted_after_correction(p_values: list[float], raised: int, uncorrected: int) -> None:
+    gains = [
+        Gain("DevNet", "SVHN", 2.0 + number, 1.0 if p < 0.05 else 9.0, 5, 1, 10, 0, None, None, p, 9.0)
+        for number, p in enumerate(p_values)
+    ]
+    sentence = gains_sentence(gains, "AUCROC", "code")
+    assert f"clearly raises the AUCROC in {raised} of 4 pairs" in sentence
+    assert f"(uncorrected: {uncorrected} and 0; 0 and 0 with Nadeau" in sentence
+    assert ("gains most" in sentence) == (raised > 0)
+
+
+@pytest.mark.parametrize(
+    ("reading", "corrected", "uncorrected", "over_splits"), [("code", 2, 12, 5), ("text", 1, 3, 2)]
+)
+def test_what_ships_is_counted_before_and_after(
+    reading: str, corrected: int, uncorrected: int, over_splits: int
+) -> None:
+    found = gains(shipped_evidence().frame("table1"), reading, "aucroc")
+    counts = count_gains([gain for gain in found if gain.scope in PAPER_FAMILIES])
+    assert counts.of == 16 and counts.better + counts.worse == corrected
+    assert counts.better_alone + counts.worse_alone == uncorrected
+    assert counts.better_splits + counts.worse_splits == over_splits
+
+
 def test_sentences_follow_the_figures() -> None:
-    assert "clearly ahead of DeepSAD at 8 of 8 values and clearly behind at 0; the largest difference, +20.0 ± 0.0" in (
-        figure_sentence("fig5", made("fig5", ALL))
+    assert (
+        "clearly ahead of DeepSAD at 8 of 8 values and clearly behind at 0 (uncorrected: 8 and 0); the largest "
+        "difference, +20.0 ± 0.0, is at"
+    ) in figure_sentence("fig5", made("fig5", ALL))
+    assert "**DeepSAD** 0.0 ± 0.0 alone, 0.0 ± 0.0 with AnoOnly (0.0 ± 0.0)" in figure_sentence(
+        "fig8", made("fig8", ALL)
     )
-    assert "**DeepSAD** 0.0 ± 0.0 alone, 0.0 ± 0.0 with AnoOnly" in figure_sentence("fig8", made("fig8", ALL))
-    assert "**DeepSAD** is best at λₙ = 0, 80.0 ± 0.0, +20.0 ± 0.0 against λₙ = 1" in figure_sentence(
-        "fig7", made("fig7", ALL)
+    assert (
+        "**DeepSAD** has its highest mean at λₙ = 0, 80.0 ± 0.0, +20.0 ± 0.0 against λₙ = 1, a clear difference"
+        in figure_sentence("fig7", made("fig7", ALL))
     )
     assert "+20.0 ± 0.0 points for AnoOnly" in norms_sentence(made("table2", ALL))
     assert "Nothing" in figure_sentence("fig5", make_table("fig5", runs_of("fig5", lambda run: 0.6).iloc[:0], "text"))
-    gain = Gain("DevNet", "SVHN", -3.0, 1.0, 5, 1, 10, 0, 0.06, None)
-    assert "clearly lowers it in 1; **DevNet** loses most, −3.0 ± 1.0 points on SVHN (1 of 10 files)" in gains_sentence(
-        [gain], "AUCROC", "text"
-    )
+    gain = Gain("DevNet", "SVHN", -3.0, 1.0, 5, 1, 10, 0, 0.06, None, 0.001, 1.8)
+    sentence = gains_sentence([gain], "AUCROC", "text")
+    assert "clearly lowers it in 1, after Holm's correction (uncorrected: 0 and 1; 0 and 1 with Nadeau" in sentence
+    assert "; **DevNet** loses most, −3.0 ± 1.0 points on SVHN (1 of 10 files)" in sentence
     assert "Nothing" in gains_sentence([], "AUCROC", "text")
 
 

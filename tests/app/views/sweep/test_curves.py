@@ -148,3 +148,40 @@ def test_many_curves_have_marks_of_their_own() -> None:
     figure = sweep_figure(make_curves(sweep, finished(sweep, lambda c: 0.5), "aucroc"), ["0 %"], "x", "y", None)
     styles = {(t.marker.symbol, t.line.dash) for t in figure.data[1::2]}
     assert len(styles) == 8
+
+
+# Verdicts of many values at once
+
+
+def gaps(differences: dict[float, float], noise: float) -> str:
+    """Return the sentence of a sweep with these differences to the baseline and this deviation over five seeds."""
+    sweep = make_sweep({}, [("labeled_ratio", list(differences)), ("lambda_n", [1, 0])], 5)
+    runs = finished(
+        sweep,
+        lambda c: 0.5 + (differences[c.labeled_ratio] + noise * (c.seed - 2) if c.lambda_n == 0 else 0),
+    )
+    return sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
+
+
+@pytest.mark.parametrize(
+    ("differences", "noise", "words"),
+    [
+        # With noise 0.02 a difference of 0.05 has p = 0.024: clear by itself, not among four.
+        ((0.05, 0.0, 0.0, 0.0), 0.02, "at 0 of 4 values of share of labeled anomalies (uncorrected: 1 and 0)"),
+        ((0.05, 0.0, 0.0, 0.0), 0.02, "the largest difference, +0.05 ± 0.04, no clear difference, is at"),
+        ((0.05,), 0.02, "at 1 of 1 values of share of labeled anomalies; the largest difference, +0.05 ± 0.04, is"),
+        ((0.2, 0.2, 0.0, -0.2), 0.01, "at 2 of 4 values of share of labeled anomalies and clearly worse at 1; the"),
+        ((-0.05, -0.05, 0.0, 0.3), 0.02, "at 1 of 4 values of share of labeled anomalies (uncorrected: 1 and 2)"),
+        ((0.01, 0.02, -0.03, 0.0), 0.05, "at 0 of 4 values of share of labeled anomalies; the largest difference"),
+        ((0.2, 0.2), 0.01, "Here clear means: after Holm's correction for 2 comparisons."),
+    ],
+)
+def test_verdicts_are_corrected_for_all_values(differences: tuple[float, ...], noise: float, words: str) -> None:
+    assert words in gaps({0.1 * (n + 1): gap for n, gap in enumerate(differences)}, noise)
+
+
+def test_several_curves_without_pairs_are_corrected_together() -> None:
+    sweep = make_sweep({}, [("labeled_ratio", [0.1, 0.2]), ("norm", ["none", "layer", "batch"])], 5)
+    runs = finished(sweep, lambda c: 0.5 + (0.05 + 0.02 * (c.seed - 2) if c.labeled_ratio == 0.2 else 0))
+    sentence = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
+    assert sentence.count("(+0.05 ± 0.04, clear only uncorrected)") == 3 and "for 3 comparisons" in sentence

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from anoonly_core.zero_shot.class_table import load_class_table
 from anoonly_core.zero_shot.config import make_zero_shot_config
@@ -51,16 +53,44 @@ def said(**areas: float) -> str:
 def test_the_sentence_says_what_the_figures_say() -> None:
     words = said(batch=0.93, running=0.52, untrained=0.92, neighbors=0.99, mean=0.95)
     assert "batch statistics beat running ones: AUCROC 0.93 against 0.52 (+0.41 ±" in words
-    assert "adds to an untrained network (+0.01" in words and "k-nearest neighbors do better (0.99)" in words
+    assert "adds to an untrained network (+0.01" in words and "k-nearest neighbors do better (0.99, −0.06 ±" in words
+    assert "± is over the 3 classes held out. Here clear means: after Holm's correction for 4 comparisons." in words
     words = said(batch=0.6, running=0.7, untrained=0.7, neighbors=0.3, mean=0.5)
     assert "batch statistics lose to running ones" in words and "takes from an untrained network (−0.10" in words
-    assert "distance to the batch mean does worse (0.50)" in words
+    assert "distance to the batch mean does worse (0.50, +0.10 ±" in words
 
 
 def test_no_clear_difference_is_said() -> None:
     words = said(batch=0.8, running=0.8, untrained=0.8, neighbors=0.8, mean=0.1)
     assert "no clear difference between batch statistics and running ones" in words
-    assert "nothing clear to an untrained network" in words and "do about as well" in words
+    assert "nothing clear to an untrained network" in words and "do not clearly better or worse" in words
+
+
+@pytest.mark.parametrize(
+    ("seeds", "classes", "words"),
+    [
+        (5, 3, "± is over the 3 classes held out"),
+        (1, 5, "± is over the 5 classes held out"),
+        (5, 1, "± is over 5 seeds of one class and says nothing of other classes"),
+        (1, 1, "One seed of one class shows no spread"),
+        (2, 2, "± is over the 2 classes held out"),
+    ],
+)
+def test_the_interval_is_over_what_is_independent(seeds: int, classes: int, words: str) -> None:
+    """Effects of the class alone: more seeds make the interval no narrower."""
+    results = [a_result(seed, batch=0.8, running=0.5) for seed in range(seeds)]
+    lead = np.array([0.1, 0.3, 0.2, 0.4, 0.5])[:classes]
+    made = []
+    for result in results:
+        areas = np.repeat(result.by_ratio[:, :, :1], classes, axis=2)
+        areas[:, RATIOS.index(0.05)] = 0.5
+        areas[0, RATIOS.index(0.05)] += lead[:, None]
+        made.append(replace(result, by_ratio=areas))
+    sentence = charts.zero_shot_sentence(made, "among classes never seen")
+    assert words in sentence
+    if classes > 1:
+        half = stats.t.ppf(0.975, classes - 1) * stats.sem(lead)
+        assert f"({lead.mean():+.2f} ± {half:.2f}" in sentence
 
 
 def test_lines_are_the_means_of_what_was_measured() -> None:

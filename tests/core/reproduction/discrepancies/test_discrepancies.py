@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -48,5 +50,42 @@ def test_a_finding_needs_runs_and_changes_with_them(name: str) -> None:
 
 
 def test_the_sign_finding_counts_no_opposite_gains_if_there_are_none() -> None:
-    finding = DISCREPANCIES["sign"].measure(evidence_of(lambda run: 0.6 + 0.1 * has(run, lambda_n=0.0)))
-    assert finding is not None and "opposite directions for 0 of 4 heads" in finding.sentence
+    found = DISCREPANCIES["sign"].measure(evidence_of(lambda run: 0.6 + 0.1 * has(run, lambda_n=0.0)))
+    assert found is not None and "of opposite sign for 0 of 4 heads after Holm" in found.sentence
+
+
+def signs(means: tuple[float, float], noise: float) -> str:
+    """Return the sentence on the sign, with these changes of the two measures and this deviation over seeds."""
+    evidence = evidence_of(lambda run: 0.6)
+    frame = evidence.frame("table4").copy()
+    noises = noise * (frame["seed"] - 2) * (frame["system"].str.endswith("AnoOnly"))
+    for column, mean in zip(("aucpr_normal_published", "aucpr_normal"), means, strict=True):
+        frame[column] = 60 + noises + mean * frame["system"].str.endswith("AnoOnly")
+    found = DISCREPANCIES["sign"].measure(cast("Evidence", SimpleNamespace(frame=lambda name: frame)))
+    assert found is not None
+    return found.sentence
+
+
+@pytest.mark.parametrize(
+    ("means", "noise", "corrected", "uncorrected", "by_sign"),
+    [
+        ((-1.0, 1.0), 0.01, 4, 4, 4),
+        ((1.0, -1.0), 0.01, 4, 4, 4),
+        ((-1.0, 0.2), 0.3, 0, 0, 4),  # +0.2 ± 0.6 is no sign
+        ((-1.0, 1.0), 0.3, 0, 4, 4),  # clear one by one, p = 0.009, and not eight times
+        ((1.0, 1.0), 0.01, 0, 0, 0),
+        ((-0.1, 0.1), 1.0, 0, 0, 4),
+    ],
+)
+def test_a_sign_counts_where_it_is_clear(
+    means: tuple[float, float], noise: float, corrected: int, uncorrected: int, by_sign: int
+) -> None:
+    sentence = signs(means, noise)
+    assert f"of opposite sign for {corrected} of 4 heads after Holm's correction for 8 comparisons" in sentence
+    assert f", for {uncorrected} uncorrected; the means have opposite signs for {by_sign}." in sentence
+
+
+def test_a_cost_has_the_interval_of_its_difference(shipped: Evidence) -> None:
+    found = DISCREPANCIES["robustness"].measure(shipped)
+    assert found is not None and "in **2** of 7 cases after Holm's correction, in 2 uncorrected" in found.sentence
+    assert [row[-1] for row in found.grid.rows][4] == "+6.1 ± 0.5"
