@@ -242,7 +242,7 @@ def classes() -> dict[str, ast.ClassDef]:
 
 
 def is_described(method: str, owner: ast.ClassDef) -> bool:
-    """Whether the method or one that it overrides has a docstring."""
+    """Tell whether the method or one that it overrides has a docstring."""
     defined = next((node for node in owner.body if isinstance(node, Definition) and node.name == method), None)
     if defined is not None and ast.get_docstring(defined):
         return True

@@ -34,7 +34,7 @@ class Work(Protocol):
 
     @property
     def done(self) -> bool:
-        """Whether the call has ended: returned, failed or been stopped."""
+        """True if the call has returned, failed or been stopped."""
 
     @property
     def progress(self) -> JobProgress | None:

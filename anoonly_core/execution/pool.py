@@ -40,12 +40,12 @@ class Task:
 
     @property
     def done(self) -> bool:
-        """Whether the call has returned, raised, died or been canceled."""
+        """True if the call has returned, raised, died or been canceled."""
         return self.future.done()
 
     @property
     def running(self) -> bool:
-        """Whether a process has begun the call and not ended it."""
+        """True while a process runs the call."""
         return self.future.running()
 
     def result(self) -> Any:

@@ -1,4 +1,4 @@
-"""What a figure of panels costs, gathered as plain data and built change by change."""
+"""Time to build a figure of panels, from plain data and by single changes."""
 
 from __future__ import annotations
 

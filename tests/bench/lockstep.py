@@ -1,7 +1,7 @@
-"""Two stacks of the same runs on two devices, epoch by epoch from the same weights: do both do the same?
+"""Comparison of two devices, epoch by epoch from equal weights.
 
-Over many epochs two devices part, however right both are: training makes much of a rounding. In float64 and
-set to the same weights before each epoch, what an epoch does has to be the same but for roundings.
+Over many epochs two devices diverge, since training amplifies roundings. In float64 and with equal weights before each
+epoch, one epoch must give equal results up to rounding.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 
-__all__ = ["Apart", "in_double", "lockstep"]
+__all__ = ["EpochDifference", "in_double", "lockstep"]
 
 
 @dataclass(frozen=True)
-class Apart:
-    """How far both lie apart after an epoch: the largest difference of a test score, by the spread of its run's.
+class EpochDifference:
+    """Largest difference of a test score after an epoch, in standard deviations of the run's scores.
 
-    Of pretraining it is the reconstruction error's, which is then the score.
+    In pretraining the score is the reconstruction error.
     """
 
     pretraining: bool
@@ -38,14 +38,14 @@ def in_double(stack: Stack) -> Stack:
     return stack
 
 
-def lockstep(one: Stack, other: Stack) -> Iterator[Apart]:
+def lockstep(one: Stack, other: Stack) -> Iterator[EpochDifference]:
     """Train two float64 stacks; after each epoch compare them and copy the weights of the first to the second."""
-    _follow(one, other)  # what was prepared in float32, DeepSAD's center, is the same to its roundings alone
+    _follow(one, other)  # DeepSAD's center, computed in float32, differs by roundings
     for epoch, _ in zip(pretrain(one, use_cache=False), pretrain(other, use_cache=False), strict=True):
-        yield Apart(True, epoch, _difference(one, other, "reconstruction_error"))
+        yield EpochDifference(True, epoch, _difference(one, other, "reconstruction_error"))
         _follow(one, other)
     for snapshot, _ in zip(train(one), train(other), strict=True):
-        yield Apart(False, snapshot.epoch, _difference(one, other, "score"))
+        yield EpochDifference(False, snapshot.epoch, _difference(one, other, "score"))
         _follow(one, other)
 
 

@@ -83,7 +83,7 @@ class Screen:
 
     @property
     def alerts(self) -> list[str]:
-        """What the page says went wrong, in its order."""
+        """Texts of all warnings and errors, in page order."""
         alerts = [element.alert for element in self.elements if element.WhichOneof("type") == "alert"]
         return [alert.body for alert in alerts if alert.format in (Alert.ERROR, Alert.WARNING)]
 

@@ -1,4 +1,4 @@
-"""What the controls say is a run; A beside it is published or pinned, and a pin is read back from any text."""
+"""The controls make configurations; A is published or pinned, and a pin is parsed from any text."""
 
 from __future__ import annotations
 

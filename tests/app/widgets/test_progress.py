@@ -1,4 +1,4 @@
-"""What a page says while it waits: only when there is something new to say."""
+"""The progress bar of a waiting page is updated only on a change."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import torch
 
 from anoonly_core.models import METHODS
 from anoonly_core.training.stack import Stack
-from tests.bench.lockstep import Apart, in_double, lockstep
+from tests.bench.lockstep import EpochDifference, in_double, lockstep
 from tests.core.training.stacks import HEADS_NORMS_AND_A_RATE_THAT_FALLS, configs_of, made_split, made_table
 
 ROUNDINGS = 1e-7  # of the spread of a run's scores: what roundings of 2e-16 may have grown to after an epoch's steps
@@ -20,7 +20,7 @@ def stack_on(device: str, **settings: Any) -> Stack:
     return in_double(Stack(dataset, configs_of(3, **settings), [made_split(dataset)] * 3, device))
 
 
-def apart(one: Stack, other: Stack) -> list[Apart]:
+def apart(one: Stack, other: Stack) -> list[EpochDifference]:
     return list(lockstep(one, other))
 
 
@@ -39,7 +39,9 @@ def test_an_epoch_on_a_gpu_agrees_with_one_on_a_cpu(baseline: str, norm: str | N
 
 def test_two_stacks_on_one_device_stay_equal() -> None:
     found = apart(stack_on("cpu", baseline="FEAWAD"), stack_on("cpu", baseline="FEAWAD"))
-    assert found == [Apart(True, epoch, 0.0) for epoch in (1, 2, 3)] + [Apart(False, epoch, 0.0) for epoch in (1, 2, 3)]
+    assert found == [EpochDifference(True, epoch, 0.0) for epoch in (1, 2, 3)] + [
+        EpochDifference(False, epoch, 0.0) for epoch in (1, 2, 3)
+    ]
 
 
 @pytest.mark.parametrize("other", [{"learning_rate": 1.001e-4}, {"batch_size": 15}])

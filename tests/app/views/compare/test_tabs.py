@@ -1,4 +1,4 @@
-"""What the tabs say of training is what the heads do."""
+"""Texts of the tabs about training agree with the heads."""
 
 from __future__ import annotations
 
