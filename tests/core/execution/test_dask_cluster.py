@@ -18,6 +18,7 @@ import pytest
 from anoonly_core.errors import EngineUnavailable
 from anoonly_core.execution.dask_cluster import DaskCluster
 from anoonly_core.execution.executor import execute
+from anoonly_core.execution.start_method import context
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import FILE_NAME, RunSummary, Store
 from anoonly_core.runs.run import run_many
@@ -86,7 +87,9 @@ def children(process: int) -> list[int]:
 
 
 def trainers_of(process: int) -> list[int]:
-    """The trainers of a process, which are forked from a child of it that has loaded torch."""
+    """The trainers of a process: spawned by it, or forked from a child of it that has loaded torch."""
+    if context().get_start_method() == "spawn":
+        return [child for child in children(process) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
     return [trainer for child in children(process) for trainer in children(child)]
 
 
