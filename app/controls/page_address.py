@@ -137,7 +137,7 @@ class PageAddress:
             return
         arrival = st.session_state.pop(ARRIVAL, Arrival.LINK)
         given = _texts_of_address()
-        texts = given if arrival == Arrival.LINK else self._texts_left(arrival, given)
+        texts = given if arrival == Arrival.LINK else self._texts_left(arrival)
         values, complaints = self.read(texts)
         for name in self.names:
             st.session_state.pop(self.key(name), None)  # a value that Streamlit kept would outdo the link
@@ -156,12 +156,16 @@ class PageAddress:
         if self.bound and wanted != given:
             st.rerun()
 
-    def _texts_left(self, arrival: Arrival, given: Texts) -> Texts:
+    def _texts_left(self, arrival: Arrival) -> Texts:
         """Return the texts that the session left the page with; those of a browser's history that the session lacks."""
         if arrival == Arrival.MENU:
             return self.remembered()
-        left: Texts | None = st.session_state.get(self._own_memory_key)
-        return {name: texts for name, texts in (given if left is None else left).items() if name in self.names}
+        texts: Texts | None = st.session_state.get(self._own_memory_key)
+        if texts is None:
+            # Not st.query_params: Streamlit drops the parameters that the page left has too.
+            context = get_script_run_ctx()
+            texts = parse_qs(context.query_string) if context else {}
+        return {name: each for name, each in texts.items() if name in self.names}
 
     def among(self, name: str, options: Sequence[Any]) -> Any:
         """Return the link's value of a parameter whose options are known only while the page is drawn.

@@ -208,7 +208,10 @@ class Tab:
 
     def come(self, address: PageAddress, query: str = "", back: bool = False) -> dict[str, Any]:
         """Come to a page and return the values that it begins with."""
-        self.patch.setattr(st, "query_params", Query(parse_qs(query)))
+        left = st.session_state.get(page_address.PAGE)
+        names = page_address._registered[left].names if left else frozenset()
+        kept = {name: texts for name, texts in parse_qs(query).items() if name not in names}  # as Streamlit does
+        self.patch.setattr(st, "query_params", Query(kept))
         context = SimpleNamespace(query_string=query, is_history_navigation=back)
         self.patch.setattr(page_address, "get_script_run_ctx", lambda: context)
         enter_page(address.page)
@@ -291,7 +294,7 @@ def test_back_and_the_menu_keep_what_each_page_was_left_with(tab: Tab, first: st
 @pytest.mark.parametrize("name", VISITS)
 def test_a_link_outdoes_what_the_page_was_left_with(tab: Tab, name: str) -> None:
     address, link = VISITS[name]
-    other = COMPARE if name == "reproduce" else reproduce.ADDRESS
+    other = COMPARE if name != "compare" else clean.ADDRESS
     tab.come(address, "")
     tab.come(other, "")
     st.session_state.pop("page")  # as `app.navigation.open_page` does
@@ -301,7 +304,7 @@ def test_a_link_outdoes_what_the_page_was_left_with(tab: Tab, name: str) -> None
 @pytest.mark.parametrize("name", VISITS)
 def test_back_after_a_reload_has_the_address_alone(tab: Tab, name: str) -> None:
     address, link = VISITS[name]
-    tab.come(COMPARE if name == "reproduce" else reproduce.ADDRESS, "")
+    tab.come(COMPARE if name != "compare" else microscope.ADDRESS, "")
     assert tab.come(address, f"{link}&lesson=imbalance", back=True) == address.read(parse_qs(link))[0]
     assert parse_qs(tab.query) == parse_qs(link)
 

@@ -1,0 +1,234 @@
+"""The browser's Back and Forward keep the settings of every page, with one press per page.
+
+With `BACK_PAIRS=all` in the environment all ordered pairs of pages are visited; by default each page is left and
+entered once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect
+
+from tests.browser.compare_page import ComparePage
+from tests.browser.server import Server
+from tests.tables import cancer
+
+PATIENCE_MS = 30_000
+STEADY_MS = 500
+PINNED = "baseline=DeepSAD,lambda_n=1.0,epochs=1"
+
+# The address and a control are as expected: [path, parameters, key of the control, what its text begins with].
+SHOWS = """
+([path, parameters, key, text]) => {
+  const given = new URLSearchParams(location.search);
+  const root = document.querySelector(`.st-key-${key}`);
+  const box = root?.querySelector('[role=combobox]');
+  const part = root?.querySelector('[data-testid=stSliderThumbValue], label:has(input:checked)');
+  const shown = box ? box.value : part?.innerText.trim().split('\\n')[0];
+  return location.pathname === path && shown?.startsWith(text)
+    && Object.entries(parameters).every(([name, value]) => given.get(name) === value);
+}
+"""
+
+Change = Callable[[ComparePage], None]
+
+
+def choose(key: str, option: str) -> Change:
+    return lambda page: page.choose(key, option)
+
+
+def press(key: str, name: str) -> Change:
+    return lambda page: page.press(key, name)
+
+
+def click(key: str, option: str) -> Change:
+    return lambda page: page.page.locator(f".st-key-{key} label", has_text=option).first.click()
+
+
+@dataclass(frozen=True)
+class Controls:
+    """A page with controls, and a control of it that a visitor moves.
+
+    Parameters
+    ----------
+    title, path : str
+        The link in the menu and the path in the address.
+    key : str
+        The key of the control.
+    begin, by_link, by_change : str
+        What the control shows by default, by the link, and once it is moved.
+    link, changed : mapping of str to str
+        The parameters of the link, and those that the moved control writes.
+    change : callable
+        Moves the control.
+    """
+
+    title: str
+    path: str
+    key: str
+    begin: str
+    link: Mapping[str, str]
+    by_link: str
+    change: Change
+    changed: Mapping[str, str]
+    by_change: str
+
+
+PAGES = {
+    "compare": Controls(
+        *("Compare", "/", "seeds", "5"),
+        *({"dataset": "digits_7", "epochs": "1", "a": PINNED, "seeds": "2"}, "2"),
+        *(choose("seeds", "3"), {"seeds": "3"}, "3"),
+    ),
+    "lessons": Controls(
+        *("Lessons", "/lessons", "lesson_choice", "1. Supervision imbalance"),
+        *({"lesson": "norms", "step": "2"}, "2. Without batch norm"),
+        *(click("lesson_choice", "The dirty pool"), {"lesson": "dirty_pool", "step": "1"}, "3. The dirty pool"),
+    ),
+    "microscope": Controls(
+        *("Microscope", "/microscope", "labeled_ratio", "0.1"),
+        *({"dataset": "digits_5", "epochs": "1", "labeled_ratio": "0.5"}, "0.5"),
+        *(press("labeled_ratio", "End"), {"labeled_ratio": "1.0"}, "1.0"),
+    ),
+    "sweep": Controls(
+        *("Sweep", "/sweep", "sweep_seeds", "5"),
+        *({"dataset": "digits_4", "vary": "batch_size", "sweep_seeds": "2"}, "2"),
+        *(choose("sweep_seeds", "3"), {"sweep_seeds": "3"}, "3"),
+    ),
+    "zero_shot": Controls(
+        *("Zero-shot", "/zero-shot", "zero_shot_test_rows", "100"),
+        *({"steps": "25", "seeds": "1", "tasks": "4", "held_out": "7,8,9", "test_rows": "50"}, "50"),
+        *(choose("zero_shot_test_rows", "25"), {"test_rows": "25"}, "25"),
+    ),
+    "clean": Controls(
+        *("Clean", "/clean", "parts", "3"),
+        *({"dataset": "digits_only_6", "epochs": "1", "parts": "2"}, "2"),
+        *(press("parts", "End"), {"parts": "20"}, "20"),
+    ),
+    "reproduce": Controls(
+        *("Reproduce", "/reproduce", "show", "Table 1"),
+        *({"show": "table2"}, "Table 2"),
+        *(click("show", "Differences"), {"show": "differences"}, "Differences"),
+    ),
+    "label": Controls(
+        *("Label", "/label", "lambda_n", "1"),
+        *({"epochs": "1", "lambda_n": "0.1"}, "0.1"),
+        *(press("lambda_n", "End"), {"lambda_n": "0.0"}, "0"),
+    ),
+}
+ORDERED = [(first, then) for first in PAGES for then in PAGES if first != then]
+AROUND = list(zip(PAGES, [*list(PAGES)[1:], next(iter(PAGES))], strict=True))
+PAIRS = ORDERED if os.environ.get("BACK_PAIRS") == "all" else AROUND
+
+
+class Visit:
+    """A browser tab in which a visitor goes from one page with controls to another and back."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.moves = ComparePage(page, url)
+        self.failures: list[str] = []
+        self.checks = 0
+
+    def open(self, controls: Controls) -> None:
+        self.page.goto(f"{self.moves.url}{controls.path}?{urlencode(controls.link)}")
+
+    def enter(self, controls: Controls) -> None:
+        self.page.get_by_role("link", name=controls.title, exact=True).click()
+
+    def step(self, by: int, to: Controls) -> None:
+        """Press Back or Forward once, and wait until the address is that of the page."""
+        self.page.evaluate("by => history.go(by)", by)
+        self.wait_for_path(to)
+
+    def wait_for_path(self, controls: Controls) -> None:
+        self.page.wait_for_function("path => location.pathname === path", arg=controls.path)
+
+    def check(self, words: str, controls: Controls, parameters: Mapping[str, str], text: str) -> None:
+        """Note a failure unless the page comes to show this, and still does a moment later."""
+        self.checks += 1
+        expected = [controls.path, dict(parameters), controls.key, text]
+        try:
+            self.page.wait_for_function(SHOWS, arg=expected, timeout=PATIENCE_MS)
+            self.page.wait_for_timeout(STEADY_MS)
+            kept = self.page.evaluate(SHOWS, expected)
+        except TimeoutError:
+            kept = False
+        if not kept:
+            shown = self.page.locator(f".st-key-{controls.key}").all_inner_texts()
+            self.failures.append(f"{words}: not {parameters} {text!r} but {self.page.url} {shown}")
+
+    def settle(self) -> None:
+        self.page.wait_for_timeout(STEADY_MS)
+
+
+def visit_slowly(visit: Visit, first: Controls, then: Controls) -> None:
+    """Wait for each page before the next action."""
+    visit.open(first)
+    visit.check("link", first, first.link, first.by_link)
+    visit.enter(then)
+    visit.check("menu", then, {}, then.begin)
+    visit.settle()
+    then.change(visit.moves)
+    visit.check("change", then, then.changed, then.by_change)
+    visit.step(-1, first)
+    visit.check("back", first, first.link, first.by_link)
+    visit.step(1, then)
+    visit.check("forward", then, then.changed, then.by_change)
+    visit.page.reload()
+    visit.check("reload", then, then.changed, then.by_change)
+    visit.step(-1, first)
+    visit.check("back after a reload", first, first.link, first.by_link)
+
+
+def visit_quickly(visit: Visit, first: Controls, then: Controls) -> None:
+    """Act again as soon as the address is that of the page, and at once after a control is moved."""
+    visit.open(first)
+    visit.check("link", first, first.link, first.by_link)
+    visit.enter(then)
+    visit.wait_for_path(then)
+    visit.step(-1, first)
+    visit.step(1, then)
+    visit.step(-1, first)
+    visit.check("back, forward, back", first, first.link, first.by_link)
+    first.change(visit.moves)
+    visit.enter(then)
+    visit.wait_for_path(then)
+    visit.step(-1, first)
+    visit.check("back to a change", first, first.link | first.changed, first.by_change)
+    visit.step(1, then)
+    visit.check("forward", then, {}, then.begin)
+
+
+@pytest.fixture(scope="module")
+def context(server: Server, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser that has uploaded a table, which the page Label needs; its tab stays open so that the table does."""
+    path: Path = tmp_path_factory.mktemp("table") / "cells.csv"
+    cancer().drop(columns="target").to_csv(path, index=False)
+    opened = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page = opened.new_page()
+    page.goto(f"{server.url}/your-table")
+    page.set_input_files("input[type=file]", path)
+    expect(page.locator("h5").first).to_contain_text("no label")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("way", [visit_slowly, visit_quickly])
+@pytest.mark.parametrize(("first", "then"), PAIRS)
+def test_settings_survive(
+    context: BrowserContext, server: Server, first: str, then: str, way: Callable[..., None]
+) -> None:
+    visit = Visit(context.new_page(), server.url)
+    try:
+        way(visit, PAGES[first], PAGES[then])
+        assert visit.failures == []
+    finally:
+        visit.moves.cancel_training()
+        visit.page.close()
