@@ -23,6 +23,7 @@ __all__ = [
     "run_job",
     "send_progress",
     "start_projector",
+    "start_reader",
     "start_trainer",
 ]
 
@@ -113,6 +114,14 @@ def start_projector() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)
+
+
+def start_reader() -> None:
+    """Prepare this process for reading tables: limit its memory, and lower its priority."""
+    start_projector()
+    from anoonly_core.data.tables.limits import limit_memory
+
+    limit_memory()
 
 
 def run_job(slot: int, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:

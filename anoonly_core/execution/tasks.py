@@ -153,18 +153,25 @@ def download_datasets(names: Sequence[str]) -> None:
 
 
 def profile_upload(name: str) -> TableProfile:
-    """Profile the columns of an uploaded table; see `data.tables.profile`."""
+    """Profile the columns of an uploaded table; see `data.tables.profile` and `data.tables.profile_limits`."""
     from anoonly_core.data.tables import uploads
+    from anoonly_core.data.tables.limits import within_memory
     from anoonly_core.data.tables.profile import profile_table
+    from anoonly_core.data.tables.profile_limits import bound_profile
 
-    return profile_table(uploads.read_source(uploads.get(name)))
+    table = uploads.get(name)
+    with within_memory(table.file_name):
+        return bound_profile(profile_table(uploads.read_source(table)))
 
 
 def apply_schema(name: str, schema: TableSchema) -> Upload:
     """Read an uploaded table by a schema, and store it as a data set; see `data.tables.uploads.apply_schema`."""
     from anoonly_core.data.tables import uploads
+    from anoonly_core.data.tables.limits import within_memory
 
-    return uploads.apply_schema(uploads.get(name), schema)[0]
+    table = uploads.get(name)
+    with within_memory(table.file_name):
+        return uploads.apply_schema(table, schema)[0]
 
 
 def score_unlabeled_upload(config: RunConfig, scorer: str) -> Ranking:

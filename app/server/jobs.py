@@ -23,19 +23,22 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, FetchIncomplete
 from anoonly_core.execution import tasks
 from anoonly_core.execution.death import WorkerDied
-from anoonly_core.execution.job import Cancelled, start_projector, start_trainer
+from anoonly_core.execution.job import Cancelled, start_projector, start_reader, start_trainer
 from anoonly_core.execution.pool import Task, WorkerPool
 from anoonly_core.paths import set_numba_cache
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store, default_store
 from app.server.result_cache import ResultCache
 
-__all__ = ["Job", "JobKind", "JobView", "Jobs", "dataset_key", "server_jobs"]
+__all__ = ["RESULT_KINDS", "Job", "JobKind", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
 GRACE_S = 3.0  # a session may be absent this long, while its page reloads or its network fails
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 PAGE_WAIT_S = 0.3  # for the lock of another process on the run store
+READERS = 2  # processes that read tables, each within limits.memory_for_table
+TABLE_TASKS = (tasks.profile_upload, tasks.apply_schema)
 DATASET_KEY = "dataset "
+TOO_MUCH_MEMORY = "The table needs more memory than a table may take: upload a smaller one, or part of it."
 
 log = logging.getLogger(__name__)
 _starting = threading.Lock()
@@ -47,15 +50,17 @@ def dataset_key(name: str) -> str:
 
 
 class JobKind(Enum):
-    """The result of a job. Projections run in separate processes, all other jobs in the trainers."""
+    """The result of a job. Projections and tables have separate processes, all other jobs run in the trainers."""
 
     RUNS = "runs"
     WORKER_RESULT = "worker result"
+    TABLES = "tables"  # worker results from files that a visitor uploaded
     POINTS = "points"
     DOWNLOADS = "downloads"
 
 
-PAGE_KINDS = (JobKind.RUNS, JobKind.WORKER_RESULT, JobKind.POINTS)
+RESULT_KINDS = (JobKind.WORKER_RESULT, JobKind.TABLES)
+PAGE_KINDS = (JobKind.RUNS, *RESULT_KINDS, JobKind.POINTS)
 
 
 @dataclass(eq=False)
@@ -125,6 +130,7 @@ class Jobs:
         set_numba_cache()  # one folder for all workers, which may be temporary
         self.trainers = WorkerPool(self.cores, start_trainer)
         self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
+        self.readers = WorkerPool(READERS, start_reader)
 
     # -- what a session requests
 
@@ -181,12 +187,15 @@ class Jobs:
         """Queue a task unless its value is finished, queued or running under this key.
 
         The value is kept in memory only. Another worker result that the session requested before is released.
+        Uploaded tables are read in processes with limited memory.
         """
+        kind = JobKind.TABLES if function in TABLE_TASKS else JobKind.WORKER_RESULT
         with self._lock:
             self._join(session, (key,))
             if self._is_missing(key, self.results.worker_result):
-                self._submit(session, JobKind.WORKER_RESULT, (key,), function, *arguments)
-            self._leave(session, JobKind.WORKER_RESULT, keep={key})
+                self._submit(session, kind, (key,), function, *arguments)
+            for result_kind in RESULT_KINDS:
+                self._leave(session, result_kind, keep={key})
 
     def request_downloads(self, session: str, names: Sequence[str]) -> None:
         """Queue one job that downloads the data sets that no job downloads yet, after any failure too."""
@@ -232,8 +241,7 @@ class Jobs:
             earlier = {
                 job for job in self._active.values() if self._pool(job.kind) is pool and job.number < first.number
             }
-            workers = PROJECTORS if first.kind is JobKind.POINTS else self.cores
-            return JobView(ahead=max(0, len(earlier) - workers + 1), done=0, total=0)
+            return JobView(ahead=max(0, len(earlier) - pool.count + 1), done=0, total=0)
 
     def downloads(self, session: str | None = None) -> list[str]:
         """Return the names of the data sets that download for this session, or for any session if None."""
@@ -259,13 +267,13 @@ class Jobs:
 
     def close(self) -> None:
         """Kill all worker processes and wait for their end."""
-        for pool in (self.trainers, self.projectors):
+        for pool in (self.trainers, self.projectors, self.readers):
             pool.close()
 
     # -- inside
 
     def _pool(self, kind: JobKind) -> WorkerPool:
-        return self.projectors if kind is JobKind.POINTS else self.trainers
+        return {JobKind.POINTS: self.projectors, JobKind.TABLES: self.readers}.get(kind, self.trainers)
 
     def _is_pending(self, key: str) -> bool:
         return key in self._active
@@ -340,7 +348,7 @@ class Jobs:
             sentence = str(error)
         except WorkerDied as died:
             log.warning("job %d failed", job.number, exc_info=died)
-            sentence = died.sentence()
+            sentence = TOO_MUCH_MEMORY if job.kind is JobKind.TABLES else died.sentence()
         except Exception as error:
             log.exception("job %d failed", job.number)
             sentence = f"The run failed ({type(error).__name__}); see the server log."
@@ -358,7 +366,7 @@ class Jobs:
         match job.kind:
             case JobKind.RUNS:
                 self.results.put_runs(value)
-            case JobKind.WORKER_RESULT:
+            case JobKind.WORKER_RESULT | JobKind.TABLES:
                 self.results.put_worker_result(job.keys[0], value)
             case JobKind.POINTS:
                 self.results.put_points(job.keys[0], value, job.stored)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,9 +23,25 @@ __all__ = ["SHIPPED", "ResultCache"]
 T = TypeVar("T")
 
 MAX_RESULTS = 160  # about 0.15 MB each
-MAX_WORKER_RESULTS = 16  # up to a few MB each
+MAX_WORKER_RESULTS = 64 * 2**20  # bytes
+MIN_WORKER_RESULT = 4 * 2**20  # bytes that each counts at least, so that there are 16 at most
 MAX_FAILURES = 160
 SHIPPED = ASSETS / "first_light"
+
+
+@dataclass(frozen=True)
+class _Sized:
+    """A worker result and its size in bytes."""
+
+    value: Any
+    size: int
+
+
+def _pickled_size(value: Any) -> int:
+    """Return the bytes that a value takes when pickled, without copying its arrays."""
+    buffers: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    return len(body) + sum(buffer.raw().nbytes for buffer in buffers)
 
 
 class ResultCache:
@@ -46,7 +64,7 @@ class ResultCache:
         self.is_problem_busy = False  # whether that was a lock, so that the problem ends with the lock
         self._is_pending = is_pending
         self._results = LRU[RunResult | np.ndarray](MAX_RESULTS)
-        self._worker_results = LRU[Any](MAX_WORKER_RESULTS)
+        self._worker_results = LRU[_Sized](MAX_WORKER_RESULTS, weight=lambda sized: sized.size)
         self._failures = LRU[str](MAX_FAILURES)
 
     def run(self, key: str) -> RunResult | None:
@@ -70,7 +88,8 @@ class ResultCache:
 
     def worker_result(self, key: str) -> Any:
         """Return the value of a finished task of `Jobs.request_worker_result`; None if there is none in memory."""
-        return self._worker_results.get(key)
+        sized = self._worker_results.get(key)
+        return None if sized is None else sized.value
 
     def failure(self, key: str) -> str | None:
         """Return the sentence that says why the job for this key failed; None if it did not."""
@@ -91,7 +110,7 @@ class ResultCache:
 
     def put_worker_result(self, key: str, value: Any) -> None:
         """Add the value of a finished task in memory."""
-        self._worker_results.put(key, value)
+        self._worker_results.put(key, _Sized(value, max(_pickled_size(value), MIN_WORKER_RESULT)))
 
     def put_failure(self, key: str, sentence: str) -> None:
         """Remember why the job for this key failed."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.server.jobs import JobKind, Jobs
+from app.server.jobs import RESULT_KINDS, Jobs
 from app.widgets.progress import POLL_S, draw_failures, draw_job_progress, progress_row
 
 __all__ = ["TimeLimit", "await_worker_result"]
@@ -40,7 +40,7 @@ def await_worker_result(
     """
     status = st.empty()  # always there, so that what follows keeps its place and stays in sight, grayed
     if st.session_state.get("cancelled_film") == key:
-        jobs.release(session, [JobKind.WORKER_RESULT])
+        jobs.release(session, RESULT_KINDS)
         with status.container(horizontal=True, vertical_alignment="center"):
             st.warning("Cancelled.")
             st.button("Begin again", key=f"{name}_again", on_click=st.session_state.pop, args=("cancelled_film",))

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import Dataset, Provenance
+from anoonly_core.data.tables.limits import check_parquet, check_table
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import FILE_SUFFIXES, check_size, file_suffix, printable, read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
@@ -64,8 +65,9 @@ _STORED_KEYS = {
 }
 _FIELD_NAMES = {key: name for name, key in _STORED_KEYS.items()}
 MAX_NAME = 80  # characters of a displayed file name
+MAX_LABEL = 200  # characters of a value of the label column
 MAX_TABLES = 10  # per owner, to bound disk usage
-CACHED_CELLS = 5_000_000  # larger tables are not kept in memory
+CACHED_BYTES = 2**27  # larger tables are not kept in memory
 CHUNK = 1 << 20  # bytes
 
 
@@ -217,14 +219,14 @@ def list_uploads(owner: str | None = None) -> list[Upload]:
 def read_source(table: Upload) -> pd.DataFrame:
     """Read all columns of the uploaded file.
 
-    The last table is cached unless it has more than `CACHED_CELLS` cells.
+    The last table is cached unless it takes more than `CACHED_BYTES`.
 
     Raises
     ------
     UnknownDataset
         If the upload was removed.
     BadDataFile
-        If the file cannot be read.
+        If the file cannot be read or unfolds to more than `limits` allows.
     """
     source = _sources.get(table.name)
     if source is None:
@@ -232,8 +234,10 @@ def read_source(table: Upload) -> pd.DataFrame:
         path = table.folder / f"{SOURCE}{table.suffix}"
         if not path.is_file():
             raise _removed(table.file_name)
+        check_parquet(path, table.file_name)
         source = read_table(path, table.file_name)
-        if source.size <= CACHED_CELLS:
+        check_table(source, table.file_name)
+        if source.memory_usage(deep=True).sum() <= CACHED_BYTES:
             _sources.put(table.name, source)
     return source
 
@@ -261,7 +265,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
         If the result cannot be written.
     """
     parsed = parse_table(read_source(table), schema, table.file_name)
-    names, codes = np.unique(parsed.labels.astype(str), return_inverse=True)
+    codes, names = _factorize(parsed.labels, table.file_name)
     arrays = {
         "X": parsed.X,
         "y": parsed.y,
@@ -294,6 +298,17 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
     )
     _write_metadata(updated)
     return updated, parsed
+
+
+def _factorize(labels: np.ndarray, title: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the index of each label, int64 [rows], and the sorted names; an array of all labels could be huge."""
+    codes, names = pd.factorize(labels.astype(object), sort=True)
+    if (longest := max((len(name) for name in names), default=0)) > MAX_LABEL:
+        raise BadDataFile(
+            f"{title}: the label column holds a value of {longest} characters, and at most {MAX_LABEL} are read: "
+            "choose another column, or shorten its values."
+        )
+    return codes.astype(np.int64), names.astype(str)
 
 
 def load(table: Upload) -> ParsedTable:

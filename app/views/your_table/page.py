@@ -189,5 +189,7 @@ def _draw_removal(table: Upload) -> None:
 
 
 def _draw_head(look: TableProfile) -> None:
-    st.caption(f"The first {len(look.head)} of {look.rows:,} rows, as in the file")
+    shown, columns = look.head.shape[1], len(look.columns)
+    beside = f" and {shown} of {columns:,} columns" if shown < columns else ""
+    st.caption(f"The first {len(look.head)} of {look.rows:,} rows{beside}, as in the file")
     st.dataframe(look.head.astype(str).where(look.head.notna(), ""), height=213)

@@ -1,0 +1,203 @@
+"""Bounds on what a small file may unfold to: memory of the reader, decoded bytes, cells, and names."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from anoonly_core.data.tables.readers import MAX_CELLS, MAX_COLUMNS, MAX_UNPACKED, file_suffix, printable
+from anoonly_core.errors import BadDataFile
+from anoonly_core.machine import memory
+
+__all__ = [
+    "MAX_CELL",
+    "MAX_NAMES",
+    "check_parquet",
+    "check_table",
+    "limit_memory",
+    "memory_for_table",
+    "within_memory",
+]
+
+MAX_CELL = 32 * 2**10  # bytes of one cell
+MAX_NAMES = 2**20  # bytes of all column names together
+MAX_READER = 4 * 2**30  # bytes beyond those of an idle reader
+MIN_READER = 2**29
+BATCH_ROWS = 65_536
+_NO_MEMORY = ("out of memory", "bad_alloc", "can't start new thread")  # in errors of pandas, Arrow and threading
+
+
+def memory_for_table() -> int:
+    """Return the bytes of memory that reading one table may take: a quarter of the memory, 512 MB to 4 GB."""
+    return max(MIN_READER, min(MAX_READER, memory() // 4))
+
+
+def limit_memory() -> None:
+    """Limit the address space of this process to what it has now and `memory_for_table`; do nothing on Windows.
+
+    Arrow then uses one thread and the memory pool of the system, since idle threads and pools take address space too.
+    """
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    pa.set_memory_pool(pa.system_memory_pool())
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _address_space() + memory_for_table()
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def _address_space() -> int:
+    """Return the bytes of address space of this process; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):  # macOS, which does not enforce the limit
+        return MAX_READER
+    import resource
+
+    return pages * resource.getpagesize()
+
+
+@contextmanager
+def within_memory(title: str) -> Iterator[None]:
+    """Raise BadDataFile if the code within runs out of memory, whatever error that becomes on its way."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise BadDataFile(too_much_memory(title)) from None  # the traceback would keep the table alive
+
+
+def too_much_memory(title: str) -> str:
+    """Return the sentence about a table whose reader ran out of memory."""
+    return f"{title} needs more memory than a table may take: upload a smaller one, or part of it."
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if isinstance(error, pd.errors.ParserError | RuntimeError) and any(word in str(error) for word in _NO_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def check_parquet(path: Path, title: str) -> None:
+    """Check what a Parquet file holds, without decoding it as a whole; ignore files of other kinds and damaged ones.
+
+    Words are read as indices into their dictionaries, batch by batch, so that a word that fills a column is decoded
+    once.
+
+    Raises
+    ------
+    BadDataFile
+        If a column is nested, a cell exceeds `MAX_CELL`, or all cells together exceed `MAX_UNPACKED`.
+    """
+    if file_suffix(path) != ".parquet":
+        return
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError, ValueError):
+        return  # the reader says it
+    if len(schema) > MAX_COLUMNS:
+        return  # likewise
+    unpacked, words = 0, []
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if pa.types.is_nested(kind):
+            raise BadDataFile(
+                f"{title}: column {printable(field.name[:60])} is nested, and a cell must hold one value: save the "
+                "table without it."
+            )
+        if _is_words(kind):
+            words.append(field.name)
+        else:
+            width = max(kind.bit_width // 8, 1) if kind.id != pa.null().id else 0
+            _check_cell(title, field.name, width)
+            unpacked += width * rows
+    _check_sum(title, unpacked)
+    if words:
+        _check_words(path, title, words, unpacked)
+
+
+def _check_words(path: Path, title: str, names: list[str], unpacked: int) -> None:
+    try:
+        with pq.ParquetFile(path, read_dictionary=names) as file:
+            for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    if pa.types.is_dictionary(column.type):
+                        lengths = pc.binary_length(column.dictionary)
+                        _check_cell(title, name, pc.max(lengths).as_py() or 0)
+                        lengths = pc.take(lengths, column.indices)
+                    else:
+                        lengths = pc.binary_length(column)
+                        _check_cell(title, name, pc.max(lengths).as_py() or 0)
+                    unpacked += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
+                _check_sum(title, unpacked)
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, ValueError):
+        return  # the reader says it
+
+
+def _is_words(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(test(kind) for test in tests)
+
+
+def _check_cell(title: str, name: str, size: int) -> None:
+    if size > MAX_CELL:
+        raise BadDataFile(
+            f"{title}: column {printable(name[:60])} holds a cell of {size:,} bytes, and at most {MAX_CELL:,} are "
+            "read: shorten it, or save the table without this column."
+        )
+
+
+def _check_sum(title: str, size: int) -> None:
+    if size > MAX_UNPACKED:
+        raise BadDataFile(f"{title} is too large: unpacked it has more than the {MAX_UNPACKED >> 20} MB that are read.")
+
+
+def check_table(table: pd.DataFrame, title: str) -> None:
+    """Check a table as its reader returned it.
+
+    Raises
+    ------
+    BadDataFile
+        If it has more than `MAX_COLUMNS` columns or `MAX_CELLS` cells, names of more than `MAX_NAMES` bytes, or a cell
+        of more than `MAX_CELL` bytes.
+    """
+    if table.shape[1] > MAX_COLUMNS or table.size > MAX_CELLS:
+        raise BadDataFile(
+            f"{title} is too large: {len(table)} rows × {table.shape[1]} columns, and at most {MAX_COLUMNS} columns "
+            f"and {MAX_CELLS / 1e6:.0f} million values are read."
+        )
+    if sum(len(str(name).encode()) for name in table.columns) > MAX_NAMES:
+        raise BadDataFile(f"{title} has column names of more than {MAX_NAMES >> 20} MB in all: shorten them.")
+    for place, name in enumerate(table.columns):
+        _check_cell(title, str(name), _longest_cell(table.iloc[:, place]))
+
+
+def _longest_cell(values: pd.Series) -> int:
+    """Return the bytes of the longest text in a column; 0 for a column of numbers."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = pd.Series(values.cat.categories)
+    if values.dtype != object and not pd.api.types.is_string_dtype(values):
+        return 0
+    if values.dtype == object:
+        return max((len(cell) for cell in values if isinstance(cell, str | bytes)), default=0)
+    lengths = pc.binary_length(pa.array(values, from_pandas=True))
+    return int(pc.max(lengths).as_py() or 0)
