@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["PART_SUFFIX", "temporary_file", "write_atomic"]
+__all__ = ["PART_SUFFIX", "locked", "temporary_file", "write_atomic"]
 
 PART_SUFFIX = ".part"
+
+_threads = threading.RLock()
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -47,3 +51,29 @@ def temporary_file(folder: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # an error of the caller says more
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; block while another thread or process holds the lock.
+
+    The lock ends with the process. Windows, and file systems without locks, exclude the threads of this process only.
+
+    Raises
+    ------
+    OSError
+        The folder does not exist or cannot be read.
+    """
+    with _threads:
+        if os.name == "nt":
+            yield
+            return
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)  # releases the lock

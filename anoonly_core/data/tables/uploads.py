@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,7 +27,7 @@ from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import FILE_SUFFIXES, check_size, file_suffix, printable, read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
-from anoonly_core.files import write_atomic
+from anoonly_core.files import locked, write_atomic
 from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
 
@@ -52,6 +52,7 @@ __all__ = [
 
 NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
 METADATA, TABLE, SOURCE = "about.json", "table.npz", "source"
+ARRAYS = ("X", "y", "places", "drawn", "codes", "names")
 MARKS = "marks.json"
 # Keys of about.json that differ from the names of the fields.
 _STORED_KEYS = {
@@ -66,7 +67,13 @@ _STORED_KEYS = {
 _FIELD_NAMES = {key: name for name, key in _STORED_KEYS.items()}
 MAX_NAME = 80  # characters of a displayed file name
 MAX_LABEL = 200  # characters of a value of the label column
-MAX_TABLES = 10  # per owner, to bound disk usage
+MAX_TABLES = 10  # per owner
+MAX_OWNER_BYTES = 2**30  # on the disk, for each owner
+MAX_ALL_BYTES = 8 * 2**30  # on the disk, for all owners
+MAX_PERMANENT_BYTES = 4 * 2**30  # on the disk, so that permanent tables leave room for others
+MAX_METADATA = 2**22  # bytes of the description, which pages read
+CACHED_DESCRIPTIONS = 2**24  # bytes
+RETRY = "try again"
 CACHED_BYTES = 2**27  # larger tables are not kept in memory
 CHUNK = 1 << 20  # bytes
 
@@ -164,14 +171,13 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
     Raises
     ------
     BadDataFile
-        If the suffix is unknown, the file exceeds `MAX_BYTES`, the owner has `MAX_TABLES` tables,
-        or the file cannot be written.
+        If the suffix is unknown, the file exceeds `MAX_BYTES`, the owner has `MAX_TABLES` tables or
+        `MAX_OWNER_BYTES`, all owners have `MAX_ALL_BYTES`, or the file cannot be written.
     """
     suffix, title = file_suffix(file_name), printable(file_name[-MAX_NAME:])
     if not suffix:
         raise BadDataFile(f"{title} is no {', '.join(FILE_SUFFIXES)} file.")
-    if sum(table.owner == owner for table in list_uploads()) >= MAX_TABLES:
-        raise BadDataFile(f"You already have {MAX_TABLES} tables here: remove one before you upload {title}.")
+    _check_room(title, owner)
     stem = re.sub(r"[^a-z0-9]+", "-", Path(file_name).name[: -len(suffix)].lower()).strip("-")[:24].strip("-")
     table = Upload(f"own_{stem or 'table'}_{secrets.token_hex(4)}", title, suffix, owner, server)
     try:
@@ -180,13 +186,27 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
             while chunk := content.read(CHUNK):
                 check_size(title, file.tell() + len(chunk))
                 file.write(chunk)
-        _write_metadata(table)
+        with _locked(title):  # two uploads at a time may not both be the tenth
+            _check_room(title, owner, _folder_bytes(table.folder))
+            _write_metadata(table)
     except BaseException as error:
         shutil.rmtree(table.folder, ignore_errors=True)
         if isinstance(error, OSError):
             raise BadDataFile(f"{title} could not be saved in the cache folder ({error.strerror}).") from error
         raise
     return table
+
+
+def _check_room(title: str, owner: str, size: int = 0) -> None:
+    """Raise BadDataFile if an owner or all owners have no room for one more table, whose `size` bytes are stored."""
+    if sum(table.owner == owner for table in list_uploads()) >= MAX_TABLES:
+        raise BadDataFile(f"You already have {MAX_TABLES} tables here: remove one before you upload {title}.")
+    if _disk_bytes(owner) + size > MAX_OWNER_BYTES:
+        raise BadDataFile(
+            f"Your tables here take more than {MAX_OWNER_BYTES >> 20} MB: remove one before you upload {title}."
+        )
+    if _disk_bytes() > MAX_ALL_BYTES:
+        raise BadDataFile(f"The tables of this server take all room that they may: try to upload {title} later.")
 
 
 def find(name: str) -> Upload | None:
@@ -260,7 +280,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
     BadDataFile
         If the file cannot be read or the schema does not fit; the stored result is unchanged.
     UnknownDataset
-        If the upload was removed.
+        If the upload was removed, or read differently since `table` was found.
     CacheUnavailable
         If the result cannot be written.
     """
@@ -274,30 +294,78 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
         "codes": codes,
         "names": names,
     }
-    digest = hashlib.sha256()
-    for array in arrays.values():
-        digest.update(repr((array.shape, array.dtype.str)).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    body = io.BytesIO()
-    np.savez(body, allow_pickle=False, **arrays)
-    _write(table.folder / TABLE, body.getvalue())
+    identity = _identity(arrays)
     classes = tuple(str(name) for name in names if name)
     y = parsed.y[parsed.drawn]
     counts = {"anomalies": int((y == 1).sum()), "normals": int((y == 0).sum()), "unlabelled": int((y < 0).sum())}
     counts["anomalies_in_file"] = int((parsed.y == 1).sum())
     counts["copies"] = len(parsed.X) - 1 - int(parsed.unlabeled_dataset(table.name).identical.max())
-    updated = replace(
-        get(table.name),  # read again: it may have become permanent meanwhile
-        identity=f"own:{digest.hexdigest()}",
-        schema=schema.model_dump(mode="json", exclude_defaults=True),
-        preprocessing=parsed.preprocessing.model_dump(mode="json"),
-        label_column=parsed.label_column,
-        counts={"rows": len(y), "features": parsed.X.shape[1], "rows_in_file": parsed.rows_in_file, **counts},
-        missing_counts={column.name: column.missing for column in parsed.profiles if column.missing},
-        label_values=classes if len(classes) > 2 else (),
-    )
-    _write_metadata(updated)
+    changes: dict[str, Any] = {
+        "identity": identity,
+        "schema": schema.model_dump(mode="json", exclude_defaults=True),
+        "preprocessing": parsed.preprocessing.model_dump(mode="json"),
+        "label_column": parsed.label_column,
+        "counts": {"rows": len(y), "features": parsed.X.shape[1], "rows_in_file": parsed.rows_in_file, **counts},
+        "missing_counts": {column.name: column.missing for column in parsed.profiles if column.missing},
+        "label_values": classes if len(classes) > 2 else (),
+    }
+    if len(_encode_metadata(replace(table, **changes))) > MAX_METADATA:
+        raise BadDataFile(
+            f"{table.file_name} has names and words of more than {MAX_METADATA >> 20} MB in all: shorten them, or "
+            "leave columns out."
+        )
+    body = io.BytesIO()
+    np.savez(body, allow_pickle=False, **arrays)
+    with _locked(table.file_name):
+        current = get(table.name)  # read again: it may have become permanent meanwhile
+        if _version(current) not in (_version(table), (identity, changes["schema"])):
+            raise _stale(table)
+        if _disk_bytes() + body.tell() > MAX_ALL_BYTES:
+            raise BadDataFile(f"The tables of this server take all room that they may: remove one, then {RETRY}.")
+        # Each version of the rows has a file of its own, and the description names it: both change in one step.
+        rows = _rows_file(current, identity)
+        _write(rows, body.getvalue())
+        updated = replace(current, **changes)
+        _write_metadata(updated)
+        for other in table.folder.glob("table*.npz"):
+            if other != rows:
+                with suppress(OSError):  # open in another process, on Windows
+                    other.unlink()
     return updated, parsed
+
+
+def _identity(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the identity of stored rows: a digest of all arrays."""
+    digest = hashlib.sha256()
+    for array in arrays.values():
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return f"own:{digest.hexdigest()}"
+
+
+def _rows_file(table: Upload, identity: str) -> Path:
+    """Return the file of one version of the rows."""
+    return table.folder / f"table-{identity.removeprefix('own:')[:16]}.npz"
+
+
+def _locked(title: str) -> ExitStack:
+    """Return a context that holds the lock of all uploads; raise UnknownDataset or CacheUnavailable."""
+    stack = ExitStack()
+    try:
+        stack.enter_context(locked(folder()))
+    except FileNotFoundError as error:
+        raise _removed(title) from error
+    except OSError as error:
+        raise CacheUnavailable(f"{folder()} cannot be read ({error.strerror}): give access there.") from error
+    return stack
+
+
+def _version(table: Upload) -> tuple[str, Any]:
+    return table.identity, table.schema
+
+
+def _stale(table: Upload) -> UnknownDataset:
+    return UnknownDataset(f"{table.file_name} was read differently meanwhile: reload the page, then {RETRY}.")
 
 
 def _factorize(labels: np.ndarray, title: str) -> tuple[np.ndarray, np.ndarray]:
@@ -317,15 +385,23 @@ def load(table: Upload) -> ParsedTable:
     Raises
     ------
     UnknownDataset
-        If the upload was removed or damaged, or no schema was applied.
+        If the upload was removed, damaged or read differently meanwhile, or no schema was applied.
     """
     if (cached := _parsed.get(table.identity)) is not None:
         return cached
+    path = _rows_file(table, table.identity)
+    if not path.is_file():
+        path = table.folder / TABLE  # of an older version of this product
     try:
-        with np.load(table.folder / TABLE, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in ARRAYS}
     except Exception as error:
+        current = find(table.name)
+        if current is not None and current.identity != table.identity:
+            raise _stale(table) from error
         raise _removed(table.file_name) from error
+    if _identity(arrays) != table.identity:
+        raise _stale(table)
     labels = arrays["names"].astype(object)[arrays["codes"]]
     assert table.counts is not None
     parsed = ParsedTable(
@@ -383,11 +459,22 @@ def set_permanent(table: Upload, permanent: bool = True) -> Upload:
 
     Raises
     ------
-    UnknownDataset, CacheUnavailable
-        If the upload was removed, or its metadata cannot be written.
+    UnknownDataset
+        If the upload was removed, or read differently since `table` was found.
+    BadDataFile
+        If the permanent tables take more than `MAX_PERMANENT_BYTES`.
+    CacheUnavailable
+        If its metadata cannot be written.
     """
-    updated = replace(table, permanent=permanent)
-    _write_metadata(updated)
+    with _locked(table.file_name):
+        current = get(table.name)
+        if _version(current) != _version(table):
+            raise _stale(table)
+        kept = sum(_folder_bytes(other.folder) for other in list_uploads() if other.permanent or other == current)
+        if permanent and kept > MAX_PERMANENT_BYTES:
+            raise BadDataFile(f"The tables kept on this server take all room that they may: remove one, then {RETRY}.")
+        updated = replace(current, permanent=permanent)
+        _write_metadata(updated)
     return updated
 
 
@@ -401,8 +488,27 @@ def _removed(title: str) -> UnknownDataset:
 
 
 def _write_metadata(table: Upload) -> None:
+    _write(table.folder / METADATA, _encode_metadata(table))
+
+
+def _encode_metadata(table: Upload) -> bytes:
     stored = {_STORED_KEYS.get(name, name): value for name, value in asdict(table).items()}
-    _write(table.folder / METADATA, json.dumps(stored).encode())
+    return json.dumps(stored).encode()
+
+
+def _disk_bytes(owner: str | None = None) -> int:
+    """Return the bytes that all uploads, or those of an owner, take on the disk."""
+    if owner is not None:
+        return sum(_folder_bytes(table.folder) for table in list_uploads() if table.owner == owner)
+    return _folder_bytes(folder())
+
+
+def _folder_bytes(path: Path) -> int:
+    size = 0
+    for file in path.rglob("*"):
+        with suppress(OSError):  # removed meanwhile
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -418,7 +524,29 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read_metadata(path: Path) -> Upload | None:
-    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        about = (path / METADATA).stat()
+        state = f"{path} {about.st_mtime_ns} {about.st_size} {about.st_ino}"
+        if (known := _descriptions.get(state)) is not None:  # each page lists all tables
+            return known.table
+        table = _parse_metadata(path)
+        if table is not None:
+            _descriptions.put(state, _Description(table, about.st_size))
+        return table
+    return None
+
+
+@dataclass(frozen=True)
+class _Description:
+    table: Upload
+    size: int  # bytes of its JSON
+
+
+_descriptions = LRU[_Description](CACHED_DESCRIPTIONS, weight=lambda description: max(description.size, 1024))
+
+
+def _parse_metadata(path: Path) -> Upload | None:
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         stored = json.loads((path / METADATA).read_text(encoding="utf-8"))
         values = {_FIELD_NAMES.get(key, key): value for key, value in stored.items()}
         table = Upload(**{**values, "label_values": tuple(values["label_values"])})

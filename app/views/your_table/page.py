@@ -36,6 +36,7 @@ PRIVACY = (
     "The file stays on the machine that serves this page, and nobody else sees it. It is deleted with all its results "
     "two minutes after you close your last page here, unless you keep it."
 )
+NOT_YOURS = "Only the browser that uploaded this table can change how it is read."
 KEPT = "Every user of this server sees it now. It is not deleted when you leave."
 
 
@@ -111,6 +112,13 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
     )
     if look is None:
         _draw_removal(table)
+        return
+    if table.permanent and table.owner != table_owners.owner():
+        sentence.markdown(f"##### {table_sentence(table)}")
+        st.markdown("\n".join(f"- {line}" for line in reading_sentences(table)))
+        st.caption(NOT_YOURS)
+        _draw_ways_on(table)
+        _draw_head(look)
         return
     left, right = st.columns([1, 1.35], gap="medium")
     with left:

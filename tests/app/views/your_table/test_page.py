@@ -375,3 +375,23 @@ def test_a_column_of_the_file_never_stands_for_the_ranking() -> None:
     table, _ = uploads.apply_schema(brought(content), make_schema({}))
     (listed,) = opened("label", table=table.name).dataframe
     assert (listed.value["score"] < 1000).all() and (listed.value["score (in the file)"] >= 1000).all()
+
+
+def test_only_its_owner_changes_how_a_kept_table_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = uploads.set_permanent(settled())
+    monkeypatch.setattr(table_owners, "owner", lambda: "you")
+    page = opened("your-table")
+    assert errors(page) == [] and "569 rows of 5 features" in page.markdown[0].value
+    assert [box.key for box in page.selectbox] == [] and len(page.multiselect) == 0
+    assert any("Only the browser that uploaded" in caption.value for caption in page.caption)
+    assert uploads.get(table.name) == table
+
+
+def test_a_table_that_was_read_differently_meanwhile_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = settled()
+    current, _ = uploads.apply_schema(shown, make_schema({"label": "target", "anomaly": ("benign",)}))
+    complaints: list[str] = []
+    monkeypatch.setattr(your_table.notices, "queue_error", complaints.append)
+    your_table._keep(shown)
+    assert len(complaints) == 1 and "was read differently meanwhile" in complaints[0]
+    assert uploads.get(shown.name) == current

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -186,7 +187,8 @@ def test_the_label_column_gives_a_class_table() -> None:
 
 def test_damaged_and_foreign_folders_are_ignored(cache: Path) -> None:
     table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
-    (table.folder / "table.npz").write_bytes(b"PK")
+    (rows,) = table.folder.glob("table*.npz")
+    rows.write_bytes(b"PK")
     with pytest.raises(UnknownDataset):
         resolve(table.name).load()
     for content in ("", "[]", "{}", json.dumps({"name": "own_x_12345678"})):
@@ -237,3 +239,153 @@ def test_labels_set_by_hand_are_stored() -> None:
     assert uploads.load_marks(table) == {3: True, 8: False}
     (table.folder / "marks.json").write_text("?")
     assert uploads.load_marks(table) == {}
+
+
+# Versions
+
+
+BENIGN = make_schema({"label": "target", "anomaly": ("benign",)})
+
+
+def assert_consistent(table: uploads.Upload) -> None:
+    """Assert that the description on disk fits the rows on disk."""
+    stored = uploads.get(table.name)
+    uploads._parsed.clear()
+    rows = uploads.load(stored)
+    assert stored.counts is not None
+    assert stored.counts["anomalies"] == int((rows.y[rows.drawn] == 1).sum())
+    assert stored.counts["features"] == rows.X.shape[1]
+    assert len(list(stored.folder.glob("table*.npz"))) == 1
+
+
+def test_a_stale_keep_is_refused_and_changes_nothing() -> None:
+    first, _ = uploads.apply_schema(add_upload(), MALIGNANT)
+    second, _ = uploads.apply_schema(first, BENIGN)
+    with pytest.raises(UnknownDataset, match="was read differently meanwhile"):
+        uploads.set_permanent(first)
+    assert uploads.get(first.name) == second
+    assert uploads.set_permanent(second).permanent
+    assert_consistent(first)
+
+
+def test_a_stale_schema_is_refused_and_changes_nothing() -> None:
+    first, _ = uploads.apply_schema(add_upload(), MALIGNANT)
+    second, _ = uploads.apply_schema(first, BENIGN)
+    with pytest.raises(UnknownDataset, match="was read differently meanwhile"):
+        uploads.apply_schema(first, make_schema({**MALIGNANT.model_dump(), "share": 0.05}))
+    assert uploads.get(first.name) == second
+    assert_consistent(first)
+    assert uploads.apply_schema(first, BENIGN)[0] == second  # the same schema is no conflict
+
+
+def test_rows_of_an_older_version_are_not_taken_for_the_current_ones() -> None:
+    first, _ = uploads.apply_schema(add_upload(), MALIGNANT)
+    uploads.apply_schema(first, make_schema({**BENIGN.model_dump(), "without": ("mean radius",)}))
+    uploads._parsed.clear()
+    with pytest.raises(UnknownDataset, match="was read differently meanwhile"):
+        uploads.load(first)
+
+
+@pytest.mark.parametrize("rounds", range(3))
+def test_schemas_that_are_applied_at_once_leave_one_version(rounds: int) -> None:
+    table = add_upload()
+    schemas = [
+        make_schema({**schema.model_dump(), "without": without})
+        for schema in (MALIGNANT, BENIGN)
+        for without in ((), ("mean radius",), ("mean radius", "mean texture"))
+    ]
+
+    def apply(schema: TableSchema) -> bool:
+        try:
+            uploads.apply_schema(table, schema)
+        except UnknownDataset:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(schemas)) as pool:
+        applied = list(pool.map(apply, schemas))
+    assert sum(applied) == 1
+    assert uploads.get(table.name).get_schema() == schemas[applied.index(True)]
+    assert_consistent(table)
+
+
+def test_rows_that_an_older_version_stored_are_read() -> None:
+    table, parsed = uploads.apply_schema(add_upload(), MALIGNANT)
+    (rows,) = table.folder.glob("table*.npz")
+    rows.rename(table.folder / "table.npz")
+    uploads._parsed.clear()
+    np.testing.assert_array_equal(uploads.load(uploads.get(table.name)).X, parsed.X)
+    uploads.apply_schema(table, BENIGN)
+    assert_consistent(table)
+
+
+def test_rows_that_do_not_fit_the_description_are_refused() -> None:
+    """An older version could write the description of one reading beside the rows of another."""
+    table, _ = uploads.apply_schema(add_upload(), MALIGNANT)
+    other, _ = uploads.apply_schema(add_upload(), BENIGN)
+    (rows,) = other.folder.glob("table*.npz")
+    (own,) = table.folder.glob("table*.npz")
+    rows.rename(table.folder / "table.npz")
+    own.unlink()
+    uploads._parsed.clear()
+    with pytest.raises(UnknownDataset):
+        uploads.load(uploads.get(table.name))
+
+
+# Room
+
+
+def test_the_number_of_tables_per_owner_is_limited_at_once() -> None:
+    def try_add(number: int) -> bool:
+        try:
+            add_upload(pd.DataFrame({"a": [number]}))
+        except BadDataFile:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(try_add, range(2 * uploads.MAX_TABLES)))
+    assert sum(added) == len(uploads.list_uploads("me")) == uploads.MAX_TABLES
+    assert len(list(uploads.folder().iterdir())) == uploads.MAX_TABLES
+
+
+def test_the_bytes_of_all_tables_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = add_upload()
+    size = uploads._folder_bytes(first.folder)
+    monkeypatch.setattr(uploads, "MAX_OWNER_BYTES", 2 * size)
+    add_upload()
+    with pytest.raises(BadDataFile, match="remove one before you upload"):
+        add_upload()
+    monkeypatch.setattr(uploads, "MAX_ALL_BYTES", 3 * size)
+    add_upload(owner="you")
+    with pytest.raises(BadDataFile, match="take all room"):
+        add_upload(owner="them")
+    with pytest.raises(BadDataFile, match="take all room"):
+        uploads.apply_schema(first, MALIGNANT)
+    assert len(uploads.list_uploads()) == 3
+
+
+def test_the_bytes_of_permanent_tables_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = add_upload(), add_upload()
+    monkeypatch.setattr(uploads, "MAX_PERMANENT_BYTES", int(1.5 * uploads._folder_bytes(first.folder)))
+    first = uploads.set_permanent(first)
+    with pytest.raises(BadDataFile, match="kept on this server"):
+        uploads.set_permanent(second)
+    assert not uploads.get(second.name).permanent
+    uploads.set_permanent(first, False)
+    assert uploads.set_permanent(second).permanent
+
+
+def test_a_description_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = add_upload()
+    monkeypatch.setattr(uploads, "MAX_METADATA", 1000)
+    with pytest.raises(BadDataFile, match="names and words"):
+        uploads.apply_schema(table, MALIGNANT)
+    assert uploads.get(table.name) == table
+
+
+@pytest.mark.parametrize("length", [201, 1000, 20_000])
+def test_a_long_label_is_refused(length: int) -> None:
+    table = add_upload(pd.DataFrame({"a": range(20), "label": ["x" * length, "y"] * 10}))
+    with pytest.raises(BadDataFile, match=f"a value of {length} characters"):
+        uploads.apply_schema(table, make_schema({"label": "label", "anomaly": ("y",)}))

@@ -33,8 +33,8 @@ def unfolding_files() -> Iterator[tuple[str, bytes]]:
 
 def _texts() -> Iterator[tuple[str, bytes]]:
     word = b"x" * 20_000
-    yield "word", b"a,y\n" + (word + b",1\n") * 1_000
-    yield "label", b"a,label\n" + b"".join(b"%d,%b\n" % (row, word) for row in range(1_000))
+    yield "word", b"a,y\n" + (word + b",1\n") * 200
+    yield "label", b"a,label\n" + b"".join(b"%d,%b\n" % (row, word) for row in range(200))
     yield "labels", b"a,label\n" + b"".join(b"1,%b%d\n" % (word, row) for row in range(300))
     yield "categories", b"a,b\n" + b"".join(b"%b%d,1\n" % (word[:9_000], row % 50) for row in range(1_000))
     yield "cell", b"a,b\n1," + b"x" * (8 * MB) + b"\n"
@@ -43,15 +43,16 @@ def _texts() -> Iterator[tuple[str, bytes]]:
     yield "numbers_in_a_line", b"1," * (MB)
     yield "quote", b'a,b\n1,"' + b"x,\n" * (2 * MB)
     yield "quote_in_names", b'a,"' + b"b\n" * (MB)
-    yield "quoted_name", b'"a\nb"' + b",c" * 200_000 + b"\n" + b"1," * 200_000 + b"1\n"
-    yield "blank_first", b"\n" + b"a," * 200_000 + b"b\n" + b"1," * 200_000 + b"1\n"
+    many = b",".join(b"c%d" % number for number in range(12_000))
+    yield "quoted_name", b'"a\nb",' + many + b"\n" + b"1," * 12_000 + b"1\n"
+    yield "blank_first", b"\n" + many + b"\n" + b"1," * 11_999 + b"1\n"
     yield "blank_lines", b"a,b\n" + b"\n" * (8 * MB)
     yield "carriage_returns", b"a,b\r" + b"1,2\r" * (MB)
-    yield "wide_carriage_returns", b"a," * 9_000 + b"a\r" + (b"1," * 9_000 + b"1\r") * 50
-    names = ",".join(f"c{number}" for number in range(9_000)).encode()
-    yield "wide", names + b"\n" + (b",".join([b"v" * 100] * 9_000) + b"\n") * 5
-    yield "wide_blank", names + b"\n" + (b"," * 8_999 + b"\n") * 100
-    yield "wide_words", names + b"\n" + b"\n".join(b",".join([b"%d" % row * 9] * 9_000) for row in range(20))
+    yield "wide_carriage_returns", b"a," * 1_500 + b"a\r" + (b"1," * 1_500 + b"1\r") * 50
+    names = ",".join(f"c{number}" for number in range(1_500)).encode()
+    yield "wide", names + b"\n" + (b",".join([b"v" * 100] * 1_500) + b"\n") * 5
+    yield "wide_blank", names + b"\n" + (b"," * 1_499 + b"\n") * 100
+    yield "wide_words", names + b"\n" + b"\n".join(b",".join([b"%d" % row * 9] * 1_500) for row in range(20))
     yield "long_names", b",".join(b"n" * 2_000 + b"%d" % number for number in range(500)) + b"\n" + b"1," * 499 + b"1\n"
     yield "separators", b"a,b\n" + b"," * (4 * MB) + b"\n"
     yield "ragged", b"a,b\n1,2\n" + b"1," * 500_000 + b"\n"
