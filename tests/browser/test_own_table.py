@@ -57,7 +57,7 @@ def test_page_and_command_line_give_equal_scores_and_other_browsers_have_no_acce
         expect(page.get_by_text(f"→ {said[name]:.3f}").first).to_be_visible()
 
     stranger = open_page(dataset=page.url.partition("dataset=")[2].partition("&")[0], seeds="1").page
-    expect(stranger.get_by_text("is another browser's").first).to_be_visible()
+    expect(stranger.get_by_text("belongs to another browser").first).to_be_visible()
     expect(stranger.locator(".st-key-dataset [role=combobox]")).to_have_value("digits_3")
     page.reload()  # the browser that uploaded it keeps access
     expect(page.locator("h5").first).to_contain_text("On one seed")
