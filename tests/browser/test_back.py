@@ -94,7 +94,7 @@ PAGES = {
     "microscope": Controls(
         *("Microscope", "/microscope", "labeled_ratio", "0.1"),
         *({"dataset": "digits_5", "epochs": "1", "labeled_ratio": "0.5"}, "0.5"),
-        *(press("labeled_ratio", "End"), {"labeled_ratio": "1.0"}, "1.0"),
+        *(press("labeled_ratio", "End"), {"labeled_ratio": "1"}, "1"),
     ),
     "sweep": Controls(
         *("Sweep", "/sweep", "sweep_seeds", "5"),
@@ -119,7 +119,7 @@ PAGES = {
     "label": Controls(
         *("Label", "/label", "lambda_n", "1"),
         *({"epochs": "1", "lambda_n": "0.1"}, "0.1"),
-        *(press("lambda_n", "End"), {"lambda_n": "0.0"}, "0"),
+        *(press("lambda_n", "End"), {"lambda_n": "0"}, "0"),
     ),
 }
 ORDERED = [(first, then) for first in PAGES for then in PAGES if first != then]
