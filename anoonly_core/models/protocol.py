@@ -36,4 +36,7 @@ class TrainedRuns(Protocol):
         """
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return each run's features, float32 [n_r, features]; rows as in `scores`."""
+        """Return each run's hidden features, which the last layer reads, float32 [n_r, features].
+
+        rows: for each run r, positions in the data set, int64 [n_r].
+        """

@@ -59,7 +59,7 @@ class XGBOD:
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the scores of each run's unsupervised detectors, float32 [n_r, detectors].
 
-        They are standardized over the given rows; rows as in `scores`.
+        They are standardized over the given rows. rows: for each run r, positions in the data set, int64 [n_r].
         """
         pairs = zip(self._detectors, self._inputs(rows), strict=True)
         return [_standardized(detector._generate_new_features(x)) for detector, x in pairs]

@@ -166,7 +166,20 @@ def _difference(cell: Cell, reference: str) -> str:
 
 
 def scopes_of(name: str, frame: pd.DataFrame) -> list[str]:
-    """Return the scopes that a table can have: families and ALL; none if families are its columns."""
+    """List the data set families that a table can be restricted to, preceded by ALL if there are several.
+
+    Parameters
+    ----------
+    name : str
+        A key of LAYOUTS.
+    frame : DataFrame
+        The runs, from `runs_frame`.
+
+    Returns
+    -------
+    list of str
+        Empty for a table that has the families as its columns.
+    """
     if LAYOUTS[name].columns == "family" or frame.empty:
         return []
     at_hand = [family for family in FAMILIES if (frame["family"] == family).any()]

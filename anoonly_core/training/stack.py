@@ -136,7 +136,10 @@ class Stack:
         return self.map_rows(self.head.score, rows)
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return each run's features before the last layer, float32 [n_r, features]; rows as in `scores`."""
+        """Return each run's hidden features, which the last layer reads, float32 [n_r, features].
+
+        rows: for each run r, positions in the data set, int64 [n_r].
+        """
         return self.map_rows(self.head.hidden, rows)
 
     def map_rows(

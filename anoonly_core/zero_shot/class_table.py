@@ -167,7 +167,7 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
 
 
 def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance) -> ClassTable:
-    """Build a table from rows whose classes are words; rows without one are left out."""
+    """Build a table from rows with a class name each; rows without a class name are left out."""
     there = labels != ""
     names, classes = np.unique(labels[there].astype(str), return_inverse=True)
     if not 3 <= len(names) <= MAX_CLASSES:

@@ -231,7 +231,7 @@ class PageAddress:
         # Else the browser has sent the address of the page that it came from.
 
     def remember_changes(self, query: str) -> None:
-        """Add the parameters of a query string to what the page was left with, without those of other pages."""
+        """Merge the parameters of a query string into those remembered for this page; others are ignored."""
         changes = {name: texts for name, texts in parse_qs(query).items() if name in self.names}
         self._note({**st.session_state.get(self._own_memory_key, {}), **changes})
 

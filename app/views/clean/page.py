@@ -147,7 +147,7 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
 
 
 def _draw_rows(first: PoolScores, remove: float | None) -> None:
-    """List the removed rows of the first seed, with a download of its whole pool."""
+    """Draw the table of the pool rows that `remove`, a share, takes out for the first seed, and a download of all."""
     config = first.config.run
     dataset = load_cached(config.dataset)
     table = pool_table(first, remove, dataset)
