@@ -18,6 +18,7 @@ from app.charts.pair import make_sides
 from app.charts.style import DEFAULT_THRESHOLD, MODEBAR
 from app.text.labels import PROJECTION_LABELS, format_axis_value
 from app.text.verdict import COMPARED_METRICS, PairedDifference, describe_run, format_difference, verdict
+from app.views.lessons.effects import MEASURED_SEEDS, effect_sentence
 from app.views.lessons.lessons import Outcome, Step, classify_outcome, measure_difference
 from app.views.lessons.measures import MEASURES
 from app.widgets.tile import TILE_HELP, tile
@@ -128,10 +129,12 @@ def draw_answer(
         _draw_scores(a[0], b[0])
     if outcome != step.claim:
         st.warning(
-            "On this machine the five seeds gave another outcome than for the author of this lesson, who saw "
-            f"{_quoted(step, step.claim)}. The explanation below is about that outcome."
+            f"Your seeds gave another outcome than {len(MEASURED_SEEDS)} other seeds: {_quoted(step, step.claim)}. "
+            "The explanation below is about that outcome."
         )
     st.markdown(step.why)
+    if measured := effect_sentence(step):
+        st.caption(measured)
     return outcome
 
 

@@ -96,9 +96,9 @@ class Comparison(_Frozen):
                 raise ValueError(str(error)) from error
         return self
 
-    def runs(self, seeds: int = SEEDS) -> tuple[list[RunConfig], list[RunConfig]]:
+    def runs(self, seeds: Sequence[int] = range(SEEDS)) -> tuple[list[RunConfig], list[RunConfig]]:
         """Return the configs of A and of B, one a seed."""
-        return tuple([make_config(**settings, seed=seed) for seed in range(seeds)] for settings in (self.a, self.b))  # type: ignore[return-value]
+        return tuple([make_config(**settings, seed=seed) for seed in seeds] for settings in (self.a, self.b))  # type: ignore[return-value]
 
 
 class Step(Comparison):

@@ -1,0 +1,72 @@
+"""Measured effect of each claim of the lessons, over seeds that no reader trains."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+
+from app.text.verdict import PairedDifference, format_difference, paired_difference
+from app.views.lessons.lessons import FOLDER, LESSONS, Comparison
+from app.views.lessons.measures import MEASURES
+
+__all__ = [
+    "COLUMNS",
+    "EFFECTS_FILE",
+    "MEASURED_SEEDS",
+    "claim_key",
+    "claims",
+    "effect_of",
+    "effect_sentence",
+]
+
+EFFECTS_FILE = FOLDER / "effects.csv"
+COLUMNS = ("claim", "metric", "key", "seed", "a", "b")
+MEASURED_SEEDS = range(1000, 1020)  # readers train seeds 0 to 4
+
+Values = tuple[tuple[float, ...], tuple[float, ...]]  # of A and of B, one a seed
+
+
+def claims() -> Iterator[tuple[str, Comparison]]:
+    """Yield each claim of the lessons with its name, such as "norms 2" or "norms 2 also 1"."""
+    for name, lesson in LESSONS.items():
+        for number, step in enumerate(lesson.steps, start=1):
+            yield f"{name} {number}", step
+            for further, claim in enumerate(step.also, start=1):
+                yield f"{name} {number} also {further}", claim
+
+
+def claim_key(claim: Comparison) -> str:
+    """Return the identity of a claim: its metric and all settings of A and B, but not its outcome."""
+    text = claim.metric + "".join(config.canonical() for side in claim.runs(range(1)) for config in side)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _measured() -> Mapping[str, Values]:
+    """Return the values of the shipped table by key, each measured once."""
+    by_key: dict[str, dict[int, tuple[float, float]]] = {}
+    with EFFECTS_FILE.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            by_key.setdefault(row["key"], {})[int(row["seed"])] = (float(row["a"]), float(row["b"]))
+    return MappingProxyType({key: tuple(zip(*seeds.values(), strict=True)) for key, seeds in by_key.items()})  # type: ignore[misc]
+
+
+def effect_of(claim: Comparison) -> PairedDifference | None:
+    """Return the measured difference of a claim; None if its settings are not in the shipped table."""
+    values = _measured().get(claim_key(claim))
+    return None if values is None else paired_difference(*values)
+
+
+def effect_sentence(claim: Comparison) -> str:
+    """Describe the effect over the measured seeds; empty if the claim was not measured."""
+    effect = effect_of(claim)
+    if effect is None:
+        return ""
+    verdict = "a clear difference" if effect.is_clear else "no clear difference"
+    return (
+        f"Over {len(MEASURED_SEEDS)} other seeds, {MEASURES[claim.metric].label}: {effect.a:.3f} → {effect.b:.3f} "
+        f"({format_difference(effect, 3)}), {verdict}. Five seeds can come out otherwise."
+    )
