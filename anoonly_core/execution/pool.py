@@ -6,10 +6,9 @@ import atexit
 import itertools
 import logging
 import os
-import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +18,14 @@ from anoonly_core.execution.death import WorkerDied, start_failure
 from anoonly_core.execution.job import Cancelled, JobProgress, Signal
 from anoonly_core.execution.process import WorkerProcess
 from anoonly_core.execution.start_method import context
+from anoonly_core.execution.turns import Turns
 
 __all__ = ["Task", "WorkerPool"]
 
 STOP_TIMEOUT_S = 2.0
 WARM_AFTER_S = 15.0
+SPARE_IDLE_S = 30.0
+TURN_S = 0.25
 IDLE_CHECK_S = 1.0  # how often an idle process is checked, and replaced if it has died
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class Task:
     future: Future[Any] = field(default_factory=Future)
     progress: JobProgress | None = None
     stopped: bool = False  # set by the pool
+    owners: frozenset[str] = frozenset({""})  # who waits for it
 
     @property
     def done(self) -> bool:
@@ -78,7 +81,7 @@ def _shared_signals(count: int) -> Any:
         ) from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Call:
     task: Task
     function: Callable[..., Any]
@@ -86,19 +89,25 @@ class _Call:
 
 
 class WorkerPool:
-    """A fixed number of worker processes that run tasks in the order of scheduling.
+    """Worker processes that run tasks, shared fairly among the owners of the tasks.
 
-    The processes start at once in the background, and one that dies is replaced. All methods may be called from
-    any thread. Only `close` blocks.
+    Tasks of one owner begin in the order of scheduling. The next task is one of the owner with the fewest running
+    tasks. Spare processes take only tasks with an owner who has no running task; then the running tasks take turns, so
+    that at most `count` run and the others are paused. Thus many long tasks of one owner delay nobody else.
+
+    The processes start at once in the background, and one that dies is replaced. Spare processes start on demand and
+    end after 30 s without a task. All methods may be called from any thread. Only `close` blocks.
 
     Parameters
     ----------
     count
-        The number of processes.
+        The number of processes, and of tasks that run at a time.
     initializer
         A function without arguments that each process calls first, such as `job.start_trainer`.
     warm
         A function without arguments that each process calls once after 15 s without a task; one process at a time.
+    spares
+        The number of spare processes.
 
     Raises
     ------
@@ -108,30 +117,39 @@ class WorkerPool:
         ANOONLY_START_METHOD names no start method of this system.
     """
 
-    def __init__(self, count: int, initializer: Callable[[], None], warm: Callable[[], object] | None = None) -> None:
+    def __init__(
+        self,
+        count: int,
+        initializer: Callable[[], None],
+        warm: Callable[[], object] | None = None,
+        spares: int = 0,
+    ) -> None:
         self.count = count
-        # One per process, for the task that it runs; a queued task has no shared memory, so that none can run out.
-        self._signals = _shared_signals(count)
+        self._signals = _shared_signals(count + spares)
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
+        self._scheduled = threading.Condition(self._lock)
         self._tasks: dict[int, Task] = {}  # scheduled or running, by number
+        self._queue: list[_Call] = []  # in the order of scheduling
+        self._turns = Turns()
         self._paused = 0
         self._closed = False
         self._warm, self._warming = warm, threading.Lock()
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._running: dict[WorkerProcess, Task | None] = {
-            WorkerProcess(initializer, self._signals, os.environ): None for _ in range(count)
+            WorkerProcess(initializer, self._signals, os.environ): None for _ in range(count + spares)
         }
         self._threads = [
             threading.Thread(target=self._tend, args=[process, slot], daemon=True, name=f"worker {slot}")
             for slot, process in enumerate(self._running)
         ]
+        if spares:
+            self._threads.append(threading.Thread(target=self._take_turns, daemon=True, name="turns"))
         for thread in self._threads:
             thread.start()
         atexit.register(self.close)  # before multiprocessing kills the processes, which would look like deaths
 
-    def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
-        """Queue a call of a task function and return at once.
+    def schedule(self, function: Callable[..., Any], *arguments: Any, owners: Iterable[str] = ("",)) -> Task:
+        """Queue a call of a task function for these owners and return at once.
 
         Raises
         ------
@@ -141,14 +159,15 @@ class WorkerPool:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the worker processes were closed")
-            task = Task(next(self._numbers))
+            task = Task(next(self._numbers), owners=frozenset(owners))
             self._tasks[task.number] = task
-            self._calls.put(_Call(task, function, arguments))
-            self._update_signals()
+            self._queue.append(_Call(task, function, arguments))
+            self._note_owners()
+            self._scheduled.notify_all()
         return task
 
     def stop(self, task: Task, insist: bool = True) -> None:
-        """Signal a task to stop, before it begins or at its next check.
+        """Signal a task to stop at its next check; one that is queued ends at once.
 
         Parameters
         ----------
@@ -159,11 +178,34 @@ class WorkerPool:
         """
         with self._lock:
             task.stopped = True
+            queued = [call for call in self._queue if call.task is task]
+            for call in queued:
+                self._queue.remove(call)
+                self._forget(task)
             self._update_signals()
+        if queued:
+            task.future.set_exception(Cancelled())  # without the lock: it calls the callbacks of the future
         if insist and task.running:
             timer = threading.Timer(STOP_TIMEOUT_S, self._kill, [task])
             timer.daemon = True
             timer.start()
+
+    def set_owners(self, task: Task, owners: Iterable[str]) -> None:
+        """Set who waits for a task."""
+        with self._lock:
+            task.owners = frozenset(owners)
+            self._note_owners()
+            self._scheduled.notify_all()
+
+    def ahead(self, task: Task) -> int:
+        """Return how many tasks begin, or end, before a queued task begins; 0 if it has begun."""
+        with self._lock:
+            queued = [call.task for call in self._queue]
+            if task not in queued:
+                return 0
+            running = self._running_tasks()
+            order = self._turns.choose(queued, len(queued), running)
+            return max(0, order.index(task) + 1 - max(0, self.count - len(running)))
 
     def pause_processes(self, count: int) -> None:
         """Pause this number of processes at their next check, and resume all others; 0 resumes all."""
@@ -180,28 +222,53 @@ class WorkerPool:
         atexit.unregister(self.close)
         with self._lock:
             self._closed = True
+            self._scheduled.notify_all()
         for process in self._running:
             process.close()
-            self._calls.put(None)
         for thread in self._threads:
             thread.join()
-        while not self._calls.empty():
-            if (call := self._calls.get()) is not None:
-                call.task.future.set_exception(Cancelled())
+        for call in self._queue:
+            call.task.future.set_exception(Cancelled())
+        self._queue.clear()
 
     # -- inside
 
     def _is_stopped(self, task: Task) -> bool:
         return self._closed or task.stopped
 
+    def _running_tasks(self) -> list[Task]:
+        return [task for task in self._running.values() if task is not None]
+
+    def _allowed(self) -> list[Task]:
+        """Return the running tasks that are not paused now: each owner's first, in fair shares."""
+        candidates = [task for task in self._running_tasks() if not task.stopped]
+        return self._turns.choose(candidates, max(0, self.count - self._paused))
+
     def _update_signals(self) -> None:
-        """Stop the stopped tasks, pause the latest of the running ones, and let the others run."""
-        running = [task for task in self._running.values() if task is not None and not task.stopped]
-        allowed = sorted(running, key=lambda task: task.number)[: max(0, self.count - self._paused)]
+        """Stop the stopped tasks, let the allowed ones run, and pause the others."""
+        allowed = self._allowed()
         for slot, task in enumerate(self._running.values()):
             if task is not None:
                 signal = Signal.STOP if task.stopped else Signal.RUN if task in allowed else Signal.PAUSE
                 self._signals[slot] = signal
+
+    def _take_turns(self) -> None:
+        """Let other running tasks run four times a second, while there are more than may run at a time."""
+        while not self._closed:
+            begun_s = time.monotonic()
+            with self._scheduled:
+                served = self._allowed()
+                self._scheduled.wait_for(lambda: self._closed, TURN_S)
+                self._turns.charge([task for task in served if not task.done], time.monotonic() - begun_s)
+                self._note_owners()
+                self._update_signals()
+
+    def _note_owners(self) -> None:
+        self._turns.set_owners({owner for task in self._tasks.values() for owner in task.owners})
+
+    def _forget(self, task: Task) -> None:
+        self._tasks.pop(task.number, None)
+        self._note_owners()
 
     def _kill(self, task: Task) -> None:
         """Kill the process that still runs this task, if any."""
@@ -212,20 +279,47 @@ class WorkerPool:
 
     def _tend(self, process: WorkerProcess, slot: int) -> None:
         """Run queued calls in one process, restarting it if it dies, until the pool is closed."""
-        warmed_id, idle_since_s = None, time.monotonic()
+        is_spare, warmed_id, idle_since_s = slot >= self.count, None, time.monotonic()
         while not self._closed:
             try:
-                process.start()
+                if not is_spare:
+                    process.start()
             except Exception as error:  # the next caller gets it too, and this thread must survive
                 self._warn(error)
-            try:
-                self._run_next(process, slot)
+            call = self._next_call(process, is_spare)
+            if call is not None:
+                self._run(call, process, slot)
                 idle_since_s = time.monotonic()
-            except queue.Empty:
-                is_idle = warmed_id != process.id and time.monotonic() - idle_since_s > WARM_AFTER_S
-                if is_idle and self._try_warm(process):
-                    warmed_id = process.id
+                continue
+            idle_s = time.monotonic() - idle_since_s
+            if is_spare:
+                if idle_s > SPARE_IDLE_S and process.id is not None:
+                    process.end()
+            elif warmed_id != process.id and idle_s > WARM_AFTER_S and self._try_warm(process):
+                warmed_id = process.id
         process.end()
+
+    def _next_call(self, process: WorkerProcess, is_spare: bool) -> _Call | None:
+        """Wait up to 1 s for a call that this process may run, and mark it as running; None if there is none."""
+        until_s = time.monotonic() + IDLE_CHECK_S
+        with self._scheduled:
+            while not self._closed:
+                running = self._running_tasks()
+                calls = {call.task: call for call in self._queue}
+                if is_spare:
+                    served = {owner for task in running for owner in task.owners}
+                    is_full = len(running) >= self.count
+                    calls = {task: call for task, call in calls.items() if is_full and task.owners - served}
+                for task in self._turns.choose(calls, 1, running):
+                    self._queue.remove(calls[task])
+                    self._running[process] = task
+                    self._update_signals()  # before the call, since the slot has the signal of an earlier task
+                    self._scheduled.notify_all()  # a spare process may be wanted now
+                    return calls[task]
+                if (left_s := until_s - time.monotonic()) <= 0:
+                    return None
+                self._scheduled.wait(left_s)
+        return None
 
     def _try_warm(self, process: WorkerProcess) -> bool:
         """Warm a process; return False at once if another process is being warmed."""
@@ -244,15 +338,9 @@ class WorkerPool:
         if not self._closed:
             log.warning("an idle worker process failed: %r", error)
 
-    def _run_next(self, process: WorkerProcess, slot: int) -> None:
-        """Wait up to 1 s for a queued call and run it in the process; raise queue.Empty if none comes."""
-        call = self._calls.get(timeout=IDLE_CHECK_S)
-        if call is None:
-            return
+    def _run(self, call: _Call, process: WorkerProcess, slot: int) -> None:
+        """Run a call in a process and end its task."""
         task = call.task
-        with self._lock:
-            self._running[process] = task
-            self._update_signals()  # before the call, since the slot has the signal of an earlier task
         task.future.set_running_or_notify_cancel()
         value: Any = None
         error: BaseException | None = None
@@ -266,8 +354,9 @@ class WorkerPool:
             error = raised
         with self._lock:
             self._running[process] = None
-            self._tasks.pop(task.number, None)
+            self._forget(task)
             self._update_signals()
+            self._scheduled.notify_all()
         if error is None:
             task.future.set_result(value)
         else:

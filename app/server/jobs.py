@@ -25,6 +25,7 @@ from anoonly_core.execution import tasks
 from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.job import Cancelled, start_projector, start_reader, start_trainer
 from anoonly_core.execution.pool import Task, WorkerPool
+from anoonly_core.lru import LRU
 from anoonly_core.paths import set_numba_cache
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store, default_store
@@ -33,6 +34,8 @@ from app.server.result_cache import ResultCache
 __all__ = ["RESULT_KINDS", "Job", "JobKind", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
 GRACE_S = 3.0  # a session may be absent this long, while its page reloads or its network fails
+SPARES = 4  # further trainers, for visitors whose runs would wait for the long runs of others
+KNOWN_VISITORS = 4096
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
 PAGE_WAIT_S = 0.3  # for the lock of another process on the run store
 READERS = 2  # processes that read tables, each within limits.memory_for_table
@@ -125,12 +128,17 @@ class Jobs:
         self.on_busy_change: Callable[[int], None] = lambda processes: None  # called with the number of busy trainers
         self.cores = cores or machine.cores()
         self._numbers = itertools.count(1)
+        self._visitors = LRU[str](KNOWN_VISITORS)  # by session
         self._lock = threading.RLock()
         self._active: dict[str, Job] = {}  # queued or running, by each of its keys
         set_numba_cache()  # one folder for all workers, which may be temporary
-        self.trainers = WorkerPool(self.cores, start_trainer)
+        self.trainers = WorkerPool(self.cores, start_trainer, spares=SPARES)
         self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
         self.readers = WorkerPool(READERS, start_reader)
+
+    def note_visitor(self, session: str, visitor: str) -> None:
+        """Record whose session this is; the workers are shared fairly among visitors, else among sessions."""
+        self._visitors.put(session, visitor)
 
     # -- what a session requests
 
@@ -237,11 +245,7 @@ class Jobs:
                 slowest = min(started, key=lambda progress: progress.done / max(progress.total, 1))
                 return JobView(ahead=0, done=slowest.done, total=slowest.total)
             first = min(jobs, key=lambda job: job.number)
-            pool = self._pool(first.kind)
-            earlier = {
-                job for job in self._active.values() if self._pool(job.kind) is pool and job.number < first.number
-            }
-            return JobView(ahead=max(0, len(earlier) - pool.count + 1), done=0, total=0)
+            return JobView(ahead=self._pool(first.kind).ahead(first.task), done=0, total=0)
 
     def downloads(self, session: str | None = None) -> list[str]:
         """Return the names of the data sets that download for this session, or for any session if None."""
@@ -286,14 +290,24 @@ class Jobs:
         for key in keys:
             if key in self._active:
                 self._active[key].sessions.add(session)
+                self._note_owners(self._active[key])
 
     def _leave(self, session: str, kind: JobKind, keep: set[str]) -> None:
         """Remove the session from its jobs of this kind, except those with a key in `keep`."""
         for job in set(self._active.values()):
             if job.kind is kind and session in job.sessions and not keep.intersection(job.keys):
                 job.sessions = {other for other in job.sessions if other != session and self.is_session_active(other)}
-                if not job.sessions:
+                if job.sessions:
+                    self._note_owners(job)
+                else:
                     self._stop(job)
+
+    def _owners(self, sessions: Iterable[str]) -> set[str]:
+        """Return the visitors whose sessions these are."""
+        return {self._visitors.get(session) or session for session in sessions}
+
+    def _note_owners(self, job: Job) -> None:
+        self._pool(job.kind).set_owners(job.task, self._owners(job.sessions))
 
     def _stop_abandoned(self) -> None:
         """Stop the jobs whose sessions have all been gone for 3 s, so that the queue moves on; not downloads."""
@@ -328,7 +342,7 @@ class Jobs:
         stored: bool = True,
     ) -> None:
         """Schedule a task whose value belongs to these keys."""
-        task = self._pool(kind).schedule(function, *arguments)
+        task = self._pool(kind).schedule(function, *arguments, owners=self._owners([session]))
         job = Job(next(self._numbers), kind, keys, task, {session}, stored)
         for key in keys:
             self._active[key] = job

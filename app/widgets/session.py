@@ -24,7 +24,9 @@ def begin_page() -> tuple[Jobs, str]:
     jobs = server_jobs()
     if runtime.exists():
         jobs.is_session_active = runtime.get_instance().is_active_session
-    table_owners.server_table_owners().note_presence(table_owners.owner(), session)
+    visitor = table_owners.owner()
+    jobs.note_visitor(session, visitor)
+    table_owners.server_table_owners().note_presence(visitor, session)
     st.session_state.busy_reads = jobs.store.busy_reads
     jobs.results.forget_past_lock()
     if complaint := notices.queued_error():

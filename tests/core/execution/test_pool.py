@@ -19,7 +19,7 @@ from pickle import PicklingError
 import pytest
 
 from anoonly_core.execution.death import WorkerDied
-from anoonly_core.execution.job import Cancelled, report_progress
+from anoonly_core.execution.job import Cancelled, Signal, report_progress
 from anoonly_core.execution.pool import Task, WorkerPool
 from anoonly_core.execution.start_method import context
 
@@ -46,9 +46,12 @@ def make_pool() -> Iterator[Callable[..., WorkerPool]]:
     pools: list[WorkerPool] = []
 
     def make(
-        count: int, initializer: Callable[[], None] = start_empty, warm: Callable[[], object] | None = None
+        count: int,
+        initializer: Callable[[], None] = start_empty,
+        warm: Callable[[], object] | None = None,
+        spares: int = 0,
     ) -> WorkerPool:
-        pools.append(WorkerPool(count, initializer, warm))
+        pools.append(WorkerPool(count, initializer, warm, spares))
         return pools[-1]
 
     yield make
@@ -288,3 +291,51 @@ def test_only_the_stopped_tasks_of_many_are_stopped(make_pool: Callable[..., Wor
     finished = {number for number, task in enumerate(tasks) if not isinstance(task.future.exception(), Cancelled)}
     assert finished >= set(range(1500)) - stopped
     assert all(tasks[number].result() == 2 * number for number in finished)
+
+
+@pytest.mark.parametrize(("long_tasks", "others"), [(20, 1), (20, 4), (3, 2), (100, 3), (1, 4)])
+def test_long_tasks_of_one_owner_delay_no_other_owner(
+    make_pool: Callable[..., WorkerPool], tmp_path: Path, long_tasks: int, others: int
+) -> None:
+    """Others' tasks run in spare processes while the long ones take turns with them."""
+    pool = make_pool(1, spares=4)
+    long = [
+        pool.schedule(write_epochs, tmp_path / f"long {number}", 600.0, owners=["busy"]) for number in range(long_tasks)
+    ]
+    wait_for(lambda: long[0].progress, "the first epoch of a long task")
+    short = [
+        pool.schedule(write_epochs, tmp_path / f"short {number}", 0.1, owners=[f"visitor {number}"])
+        for number in range(others)
+    ]
+    assert [task.result() for task in short] == [0] * others
+    assert sum(task.running for task in long) == 1 and not any(task.done for task in long)
+    long[0].progress = None
+    wait_for(lambda: long[0].progress, "the long task to go on")
+    assert [pool.ahead(task) for task in long] == list(range(long_tasks))
+
+
+def test_no_more_tasks_run_at_a_time_than_there_are_processes_without_the_spares(
+    make_pool: Callable[..., WorkerPool], tmp_path: Path
+) -> None:
+    pool = make_pool(2, spares=3)
+    tasks = [
+        pool.schedule(write_epochs, tmp_path / str(number), 600.0, owners=[f"visitor {number}"]) for number in range(5)
+    ]
+    wait_for(lambda: all(task.progress for task in tasks), "every visitor to have a turn")
+    for _ in range(50):
+        with pool._lock:
+            assert list(pool._signals).count(Signal.RUN) == 2
+        time.sleep(0.01)
+
+
+def test_a_spare_process_ends_when_it_is_not_needed(
+    make_pool: Callable[..., WorkerPool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anoonly_core.execution.pool.SPARE_IDLE_S", 0.1)
+    pool = make_pool(1, spares=2)
+    long = pool.schedule(write_epochs, tmp_path / "long", 600.0, owners=["busy"])
+    wait_for(lambda: long.progress, "the long task")
+    assert len(pool.processes()) == 1
+    assert pool.schedule(operator.add, 1, 2, owners=["other"]).result() == 3
+    wait_for(lambda: len(pool.processes()) == 1, "the end of the spare process")
+    assert pool.schedule(operator.add, 1, 2, owners=["other"]).result() == 3
