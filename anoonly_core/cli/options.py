@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -40,7 +41,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
-    """Return one config per seed from the options of `add_run_options`; raises InvalidConfig or UnknownDataset."""
+    """Return one config per seed from the options of `add_run_options`; print notes on a table file to stderr.
+
+    Raises
+    ------
+    InvalidConfig, UnknownDataset, BadDataFile
+        If an option is invalid, or the data set is unknown or a file that cannot be read.
+    """
     given = {name: getattr(options, name) for name in RUN_SETTINGS}
     if options.anomaly_only:
         if given["lambda_n"] is not None:
@@ -49,7 +56,8 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
             raise InvalidConfig(f"{given['baseline']} has no λ_n: leave --anomaly-only out.")
         given["lambda_n"] = 0.0
     first = make_config(**given)
-    resolve(first.dataset)
+    for note in resolve(first.dataset).notes:
+        print(note, file=sys.stderr)
     if options.seeds is None:
         return [first]
     return [first.with_(seed=first.seed + number) for number in range(parse_seeds(options.seeds))]

@@ -62,7 +62,9 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _warn(scored: ScoredTable, rows: int) -> None:
-    """Print on stderr how many rows are left out and which columns hold unknown words."""
+    """Print notes on stderr: columns chosen by number, rows left out and columns with unknown words."""
+    for note in scored.notes:
+        print(note, file=sys.stderr)
     if scored.left_out:
         print(f"{scored.left_out} of {rows} rows lack a value and are not scored.", file=sys.stderr)
     if scored.unknown:

@@ -88,6 +88,11 @@ class Entry(ABC):
         """Steps from table columns to features, or None where the rows come as features."""
         return None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on how a table file is read that the user should know before training; reads the whole file."""
+        return ()
+
     def is_local(self) -> bool:
         """Return True if loading needs no download; the file is not verified."""
         return True
@@ -175,6 +180,10 @@ class FileEntry(Entry):
     def preprocessing(self) -> Preprocessing:
         """Steps from table columns to features; reads the whole file."""
         return parse_file(self.path, self.schema).preprocessing
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return parse_file(self.path, self.schema).notes
 
     def load(self, progress: ByteProgress | None = None) -> Dataset:
         """Read the rows; raise BadDataFile unless both classes are present."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,10 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, make_split
-from anoonly_core.data.tables.columns import profile_column
-from anoonly_core.data.tables.preprocessing import Column, Preprocessing
+from anoonly_core.data.tables.columns import list_names, profile_column
+from anoonly_core.data.tables.exclusions import find_row_numbers
+from anoonly_core.data.tables.preprocessing import READING, Column, Preprocessing
+from anoonly_core.data.tables.readers import printable
 from anoonly_core.data.tables.schema import TableSchema, find_label_column
 from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
 from anoonly_core.detector.network import Report
@@ -84,6 +87,8 @@ class ScoredTable:
         Number of rows that were skipped because a value was missing.
     unknown : dict of int
         Number of cells per column with a category that the detector does not know.
+    notes : tuple of str
+        Sentences on columns that were chosen by their number.
     """
 
     rows: np.ndarray
@@ -91,6 +96,7 @@ class ScoredTable:
     flagged: np.ndarray
     left_out: int
     unknown: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     def table(self) -> pd.DataFrame:
         """Return one line per scored row: row, score, flag."""
@@ -122,7 +128,8 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
     BadDataFile
         If the columns do not fit the detector, or a score is not finite.
     """
-    preparation = detector.preparation_ or _unprepared(detector, table, shown)
+    stored = detector.preparation_
+    preparation, notes = (stored, ()) if stored is not None else _unprepared(detector, table, shown)
     X, kept = preparation.apply(table, shown)
     rows = np.flatnonzero(kept)
     try:
@@ -135,19 +142,48 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
             f"{shown}: row {row} is so far outside the range of the training rows that its score is infinite."
         ) from error
     flagged = scores > detector.threshold_
-    return ScoredTable(rows, scores, flagged, int((~kept).sum()), preparation.unknown_words(table.iloc[rows]))
+    return ScoredTable(rows, scores, flagged, int((~kept).sum()), preparation.unknown_words(table.iloc[rows]), notes)
 
 
-def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> Preprocessing:
-    """Return a preparation that keeps columns: by the feature names of the detector, else all columns of numbers."""
+def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> tuple[Preprocessing, tuple[str, ...]]:
+    """Choose the columns for a detector that stores none: by its feature names, else columns of numbers in order.
+
+    Row numbers and the label column are left out, unless their number is that of the features only with them.
+
+    Returns
+    -------
+    preprocessing : Preprocessing
+        Steps that take the columns as they are.
+    notes : tuple of str
+        Sentences on columns that were chosen by their number.
+    """
     names = getattr(detector, "feature_names_in_", None)
-    if names is None:
-        label = find_label_column(table, TableSchema())
-        names = [name for name in table.columns if name != label and profile_column(name, table[name]).holds_numbers]
-        if len(names) != detector.n_features_in_:
-            aside = f", its label column {label} aside," if label else ""
-            raise BadDataFile(
-                f"{shown}{aside} has {len(names)} columns of numbers, and the detector was fitted on "
-                f"{detector.n_features_in_} features."
-            )
-    return Preprocessing(columns=tuple(Column(name=str(name)) for name in names))
+    if names is not None:
+        return _take_columns([str(name) for name in names]), ()
+    label, numbering = find_label_column(table, TableSchema()), find_row_numbers(table)
+    numeric = [str(name) for name in table.columns if profile_column(str(name), table[name]).holds_numbers]
+    for left_out in ({label, *numbering}, {*numbering}, {label}, set()):
+        used = [name for name in numeric if name not in left_out]
+        if len(used) == detector.n_features_in_:
+            return _take_columns(used), tuple(_choice_notes(shown, numeric, used, label, numbering))
+    names = [name for name in numeric if name != label]
+    aside = f", its label column {printable(label[:60])} aside," if label else ""
+    raise BadDataFile(
+        f"{shown}{aside} has {len(names)} columns of numbers, and the detector was fitted on "
+        f"{detector.n_features_in_} features."
+    )
+
+
+def _take_columns(names: list[str]) -> Preprocessing:
+    return Preprocessing(columns=tuple(Column(name=name) for name in names), reading=READING)
+
+
+def _choice_notes(
+    shown: str, numeric: list[str], used: list[str], label: str, numbering: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield sentences on row numbers that are left out, or used, and on a label column that is used."""
+    if left_out := [name for name in numbering if name in numeric and name not in used]:
+        yield f"{shown}: {list_names(left_out)} numbers the rows and is no feature."
+    for name in used:
+        if name == label or name in numbering:
+            yield f"{shown}: {printable(name[:60])} is taken as a feature, since the detector has {len(used)}."

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.dataset import MAX_ABS, Provenance, as_features
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.columns import list_names, to_words
+from anoonly_core.data.tables.columns import list_names, to_labels
 from anoonly_core.data.tables.readers import check_file, printable, read_table
 from anoonly_core.data.tables.schema import build_features, find_label_column
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, parse_uri
@@ -161,8 +161,8 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
             f"{printable(path)} has no column for the class yet: "
             f"name one of {list_names(list(map(str, frame.columns)))}."
         )
-    X, kept, _, _ = build_features(frame, reading, label, printable(path))
-    labels = to_words(frame[label])[kept]
+    features = build_features(frame, reading, label, printable(path))
+    X, labels = features.X, to_labels(frame[label])[features.kept]
     return _of_words(printable(path.name), X, labels, file_provenance(path))
 
 

@@ -1,27 +1,70 @@
-"""Types of table columns: numbers, categories, or content that cannot become features."""
+"""Types of table columns: numbers, categories, or content that cannot become features.
+
+The cells of a .csv file are text. Each cell is converted on its own, so that a number or a word does not
+depend on the other rows of its file.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from anoonly_core.data.dataset import MAX_ABS
 from anoonly_core.data.tables.readers import printable
 
-__all__ = ["CATEGORY", "MAX_WORDS", "NUMBER", "ColumnProfile", "list_names", "profile_column", "to_numbers", "to_words"]
+__all__ = [
+    "CATEGORY",
+    "MAX_WORDS",
+    "MIXED",
+    "NUMBER",
+    "ColumnProfile",
+    "find_missing_words",
+    "find_wrong_cell",
+    "infer_type",
+    "is_missing_word",
+    "list_names",
+    "profile_column",
+    "to_labels",
+    "to_numbers",
+    "to_words",
+]
 
-NUMBER, CATEGORY, TEXT, MIXED, DATE, EMPTY, INFINITE, OTHER = (
-    *("number", "category", "text", "mixed", "date", "empty", "infinite", "other"),
+NUMBER, CATEGORY, TEXT, MIXED, DATE, EMPTY, INFINITE, OTHER, WRITTEN = (
+    *("number", "category", "text", "mixed", "date", "empty", "infinite", "other", "written"),
 )
 MAX_WORDS = 50  # different words in a column of categories
 MAX_WRONG = 0.5  # share of cells that are no numbers, below which a column counts as one of numbers
 DATES = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([T ].*)?")
 LISTED = 5  # names in a message
+
+NUMBER_PATTERN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+INFINITE_PATTERN = r"^[+-]?(inf|infinity)$"
+BLANK_WORDS = ("", "?")  # missing in every column; "?" is the habit of the UCI repository
+# Words that mean a missing value in a column of numbers, in lower case. In other columns they are words.
+MISSING_WORDS = frozenset(
+    (
+        *("na", "n/a", "#na", "#n/a", "#n/a n/a", "<na>", "nan", "-nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+        *("null", "none", "nil", "missing", "unknown", "-", "--", "."),
+    )
+)
+TRUTH_WORDS = ("false", "true")
+# Words that pandas takes for missing; used for detectors whose columns pandas typed.
+_PANDAS_MISSING = (
+    *("", "?", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"),
+    *("N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)
+_SIGN, _CURRENCY = r"[-+\u2212]?", r"(?:[$€£¥₹]|EUR|USD|GBP|CHF)?"
+_GROUPED = r"(?:\d{1,3}(?:[,.'’\u00a0\u202f ]\d{3})+|\d+)(?:[.,]\d+)?"
+# Numbers written otherwise than the grammar above: 1,234 or 12% or $3.50 or a true minus sign.
+_WRITTEN_NUMBER = re.compile(rf"\(?{_SIGN}\s*{_CURRENCY}\s*{_SIGN}{_GROUPED}(?:[eE][-+]?\d+)?\s*(?:%|{_CURRENCY})\)?")
 
 # Reasons why a column cannot be used, by type.
 _FAULTS = MappingProxyType(
@@ -33,6 +76,8 @@ _FAULTS = MappingProxyType(
         EMPTY: "holds no value at all",
         INFINITE: "holds an infinite value or one over {largest:g} in row {row}",
         OTHER: "holds neither numbers nor words, such as {example} in row {row}",
+        WRITTEN: "holds cells that look like numbers, such as {example} in row {row}, but are not written with "
+        "digits and a decimal point alone",
     }
 )
 
@@ -46,7 +91,7 @@ class ColumnProfile:
     name
         Name of the column.
     kind
-        Type of the column; only NUMBER and CATEGORY can become features.
+        Type of the column; NUMBER and CATEGORY can become features, MIXED with `words` as categories.
     missing
         Number of missing cells.
     words
@@ -55,6 +100,8 @@ class ColumnProfile:
         Number of different words.
     example, row
         A cell that explains why the column cannot be used, and its row, from 0.
+    missing_words
+        Words of a column of numbers that count as missing.
     """
 
     name: str
@@ -64,11 +111,17 @@ class ColumnProfile:
     count: int = 0
     example: str = ""
     row: int = 0
+    missing_words: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
-        """True if the column can become features."""
+        """True if the column can become features without further choices."""
         return self.kind in (NUMBER, CATEGORY)
+
+    @property
+    def can_be_words(self) -> bool:
+        """True for a column of numbers and words with at most `MAX_WORDS` different values."""
+        return self.kind == MIXED and bool(self.words)
 
     @property
     def holds_numbers(self) -> bool:
@@ -97,47 +150,152 @@ def profile_column(name: str, values: pd.Series[Any]) -> ColumnProfile:
         return ColumnProfile(name, DATE, int(values.isna().sum()))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
         return _numbers(name, to_numbers(values))
+    if values.dtype == object and (odd := _first_object(values)) is not None:
+        missing = int((to_words(values) == "").sum())
+        return ColumnProfile(name, OTHER, missing, example=_cell(str(values.iloc[odd]).strip()), row=odd)
+    numbers = to_numbers(values)
+    truths = _are_truths(values)
+    rest = np.isnan(numbers)
+    rest_words = to_words(values[rest])
+    missing_words = tuple(sorted({*rest_words[is_missing_word(rest_words)]}))
+    numeric = ~rest & ~truths
+    if not rest.all() and all(word in BLANK_WORDS or word in missing_words for word in rest_words):
+        if not (truths.any() and numeric.any()) or np.isin(numbers[numeric], (0, 1)).all():
+            return _numbers(name, numbers, missing_words)
+        rest = truths
     words = to_words(values)
     present = words != ""
+    return _words(name, words, present, present & rest & ~is_missing_word(words))
+
+
+def _words(name: str, words: np.ndarray, present: np.ndarray, wrong: np.ndarray) -> ColumnProfile:
+    """Determine the type of a column with cells that are no numbers, `wrong` [rows]."""
     missing = int((~present).sum())
-    if not present.any():
-        return ColumnProfile(name, EMPTY, missing)
-    is_object = np.array([not isinstance(cell, str | bool | int | float) for cell in values])
-    if (odd := _first(is_object & present)) is not None:
-        return ColumnProfile(name, OTHER, missing, example=_cell(words[odd]), row=odd)
-    parsed = pd.to_numeric(pd.Series(words), errors="coerce").to_numpy(dtype=np.float64)
-    wrong = present & np.isnan(parsed)
-    if not wrong.any():
-        return _numbers(name, parsed)
-    if wrong.sum() < MAX_WRONG * present.sum():
-        first = int(np.flatnonzero(wrong)[0])
-        return ColumnProfile(name, MIXED, missing, example=_cell(words[first]), row=first)
-    if all(map(DATES.fullmatch, words[present])):
+    if not wrong.any():  # nothing but words that mean missing
+        return ColumnProfile(name, EMPTY, len(words))
+    first = int(np.flatnonzero(wrong)[0])
+    distinct = sorted({*words[present]})
+    if all(map(DATES.fullmatch, distinct)):
         return ColumnProfile(name, DATE, missing)
-    distinct = np.unique(words[present])
+    if all(map(_WRITTEN_NUMBER.fullmatch, {*words[wrong]})):
+        return ColumnProfile(name, WRITTEN, missing, example=_cell(words[first]), row=first)
+    listed = tuple(distinct) if len(distinct) <= MAX_WORDS else ()
+    if wrong.sum() < MAX_WRONG * present.sum():
+        return ColumnProfile(name, MIXED, missing, listed, len(distinct), _cell(words[first]), first)
     kind = CATEGORY if len(distinct) <= MAX_WORDS else TEXT
+    listed = tuple(distinct[:MAX_WORDS])
     first = int(np.flatnonzero(present)[0])
-    listed = tuple(map(str, distinct[:MAX_WORDS]))
     return ColumnProfile(name, kind, missing, listed, len(distinct), _cell(words[first]), first)
 
 
 def to_numbers(values: pd.Series[Any]) -> np.ndarray:
-    """Convert a column to float64 [rows]; missing cells and cells that are no numbers become NaN."""
+    """Convert a column to float64 [rows]; missing cells and cells that are no numbers become NaN.
+
+    True and False, in any case, are 1 and 0. Text is rounded to the nearest float64.
+    """
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return pd.to_numeric(pd.Series(to_words(values)), errors="coerce").to_numpy(dtype=np.float64)
+    cells = _cells(values)
+    is_number = pc.match_substring_regex(cells, NUMBER_PATTERN)
+    bare = pc.utf8_ltrim(cells, "+")
+    numbers = _parse_numbers(pc.if_else(is_number, bare, pa.scalar(None, pa.large_string())))
+    rest = np.flatnonzero(~is_number.fill_null(False).to_numpy(zero_copy_only=False))
+    if len(rest):
+        lower = pc.utf8_lower(cells.take(pa.array(rest)))
+        for word, number in (("true", 1.0), ("false", 0.0)):
+            numbers[rest[pc.equal(lower, word).fill_null(False).to_numpy(zero_copy_only=False)]] = number
+        infinite = pc.match_substring_regex(lower, INFINITE_PATTERN).fill_null(False).to_numpy(zero_copy_only=False)
+        negative = pc.starts_with(lower, "-").fill_null(False).to_numpy(zero_copy_only=False)
+        numbers[rest[infinite]] = np.where(negative[infinite], -np.inf, np.inf)
+    return numbers
 
 
 def to_words(values: pd.Series[Any]) -> np.ndarray:
-    """Convert a column to stripped strings, object [rows]; missing cells become "", and 1.0 becomes "1"."""
+    """Convert a column to stripped strings, object [rows].
+
+    Missing cells and "?" become "". In a column of floats, 1.0 becomes "1".
+    """
     missing = values.isna().to_numpy(dtype=bool)
     if pd.api.types.is_float_dtype(values):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        whole = np.isfinite(numbers) & (numbers == np.trunc(numbers)) & (abs(numbers) < 2**53)
-        cells = [str(int(n)) if is_whole else repr(float(n)) for n, is_whole in zip(numbers, whole, strict=True)]
+        words = np.array([_float_word(number) for number in numbers], dtype=object)
     else:
-        cells = [str(cell).strip() for cell in values]
-    return np.where(missing, "", np.array(cells, dtype=object)).astype(object)
+        words = np.array([str(cell).strip() for cell in values], dtype=object)
+    return np.where(missing | (words == "?"), "", words).astype(object)
+
+
+def to_labels(values: pd.Series[Any]) -> np.ndarray:
+    """Convert a label column to strings, object [rows]; missing cells become "".
+
+    In a column of numbers 1.0 becomes "1" and a word such as NA counts as missing; in a column of truth
+    values TRUE and true become "True".
+    """
+    words = to_words(values)
+    distinct = sorted({*words} - {""})
+    if distinct and all(word.lower() in TRUTH_WORDS for word in distinct):
+        return np.array([word.capitalize() for word in words], dtype=object)
+    numbers = to_numbers(pd.Series(distinct, dtype="str"))
+    is_blank = is_missing_word(np.array(distinct, dtype=object))
+    if is_blank.all() or np.isnan(numbers[~is_blank]).any() or any(word.lower() in TRUTH_WORDS for word in distinct):
+        return words
+    names = {
+        word: "" if blank else _float_word(number) if "." in word or "e" in word.lower() else word
+        for word, number, blank in zip(distinct, numbers, is_blank, strict=True)
+    }
+    return np.array([names.get(word, "") for word in words], dtype=object)
+
+
+def is_missing_word(words: np.ndarray) -> np.ndarray:
+    """Return the cells, out of strings [rows], that mean a missing value in a column of numbers."""
+    return np.array([word.lower() in MISSING_WORDS for word in words], dtype=bool)
+
+
+def find_missing_words(profiles: Iterable[ColumnProfile]) -> tuple[str, ...]:
+    """Return the words, such as NA, by which a table marks missing values: those in columns of numbers.
+
+    A word that may mean something else, such as "-", is none of them.
+    """
+    words = {word for column in profiles if column.kind == NUMBER for word in column.missing_words}
+    return tuple(sorted(words & {*_PANDAS_MISSING}))
+
+
+def infer_type(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Convert a column of text as pandas does, from all cells together; detectors of old versions expect this."""
+    cells = values.where(~values.isin(_PANDAS_MISSING))
+    present = cells.dropna()
+    if present.isin(("True", "TRUE", "true", "False", "FALSE", "false")).all() and len(present) == len(cells):
+        return cells.str.lower() == "true"
+    try:
+        return pd.to_numeric(cells)
+    except (ValueError, TypeError):
+        return cells
+
+
+def find_wrong_cell(name: str, values: pd.Series[Any], numbers: np.ndarray) -> ColumnProfile | None:
+    """Find the first cell of a column of numbers that is no number, infinite or beyond `MAX_ABS`.
+
+    Parameters
+    ----------
+    name
+        Name of the column.
+    values
+        Cells of the column.
+    numbers
+        The cells as `to_numbers` converts them, float64 [rows].
+
+    Returns
+    -------
+    ColumnProfile or None
+        Profile with the cell in its `fault`; None if all cells are numbers or missing.
+    """
+    if (row := _first(abs(numbers) > MAX_ABS)) is not None:
+        return ColumnProfile(name, INFINITE, 0, row=row)
+    rows = np.flatnonzero(np.isnan(numbers))
+    words = to_words(values.iloc[rows])
+    if (wrong := _first((words != "") & ~is_missing_word(words))) is None:
+        return None
+    kind = WRITTEN if _WRITTEN_NUMBER.fullmatch(words[wrong]) else MIXED
+    return ColumnProfile(name, kind, 0, example=_cell(words[wrong]), row=int(rows[wrong]))
 
 
 def list_names(names: list[str]) -> str:
@@ -146,13 +304,51 @@ def list_names(names: list[str]) -> str:
     return ", ".join(printable(name[:60]) for name in names[:LISTED]) + more
 
 
-def _numbers(name: str, values: np.ndarray) -> ColumnProfile:
+def _cells(values: pd.Series[Any]) -> Any:
+    """Return the stripped cells of a column as an Arrow array of strings; missing ones are null."""
+    if values.dtype == object or not pd.api.types.is_string_dtype(values):
+        return pa.array(to_words(values), type=pa.large_string())
+    cells = pa.array(values, from_pandas=True)
+    if isinstance(cells, pa.ChunkedArray):
+        cells = cells.combine_chunks()
+    return pc.utf8_trim_whitespace(cells.cast(pa.large_string()))
+
+
+def _parse_numbers(cells: Any) -> np.ndarray:
+    try:
+        numbers = cells.cast(pa.float64())
+    except pa.ArrowInvalid:  # such as 1e400, beyond the range of float64
+        numbers = pa.array([None if cell is None else float(cell) for cell in cells.to_pylist()], type=pa.float64())
+    parsed: np.ndarray = numbers.to_numpy(zero_copy_only=False).copy()
+    return parsed
+
+
+def _float_word(number: float) -> str:
+    is_whole = np.isfinite(number) and number == np.trunc(number) and abs(number) < 2**53
+    return str(int(number)) if is_whole else repr(float(number))
+
+
+def _are_truths(values: pd.Series[Any]) -> np.ndarray:
+    """Return the cells that are True or False in any case, bool [rows]."""
+    truths: np.ndarray = pc.is_in(pc.utf8_lower(_cells(values)), pa.array(TRUTH_WORDS, pa.large_string())).to_numpy(
+        zero_copy_only=False
+    )
+    return truths
+
+
+def _first_object(values: pd.Series[Any]) -> int | None:
+    """Return the first row with a cell that is neither missing, a number nor a string; None if there is none."""
+    odd = np.array([not isinstance(cell, str | bool | int | float | np.number | np.bool) for cell in values])
+    return _first(odd & ~values.isna().to_numpy(dtype=bool))
+
+
+def _numbers(name: str, values: np.ndarray, missing_words: tuple[str, ...] = ()) -> ColumnProfile:
     missing = int(np.isnan(values).sum())
     if missing == len(values):
         return ColumnProfile(name, EMPTY, missing)
     if (huge := _first(abs(values) > MAX_ABS)) is not None:
         return ColumnProfile(name, INFINITE, missing, row=huge)
-    return ColumnProfile(name, NUMBER, missing)
+    return ColumnProfile(name, NUMBER, missing, missing_words=missing_words)
 
 
 def _first(mask: np.ndarray) -> int | None:

@@ -1,25 +1,34 @@
-"""Steps from table columns to features: fitted on one table, then applied to any table."""
+"""Steps from table columns to features: fitted on one table, then applied to any table.
+
+The type of each column is fixed when the steps are fitted. A row has the same features in any file.
+"""
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from anoonly_core.data.dataset import MAX_ABS
 from anoonly_core.data.tables.columns import (
     MAX_WORDS,
     NUMBER,
     ColumnProfile,
+    find_missing_words,
+    find_wrong_cell,
+    infer_type,
     list_names,
-    profile_column,
     to_numbers,
     to_words,
 )
 from anoonly_core.data.tables.readers import MAX_COLUMNS, printable
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["Column", "Preprocessing", "fit_preprocessing"]
+__all__ = ["READING", "Column", "Preprocessing", "fit_preprocessing"]
+
+# Revision of the conversion of cells. Raise it when cells become other numbers or words: identities contain it.
+READING: Literal[2] = 2
 
 
 class Column(BaseModel):
@@ -52,12 +61,26 @@ class Preprocessing(BaseModel):
     """Columns in the order of the features, and whether rows with a missing value are dropped.
 
     Its JSON is part of detector files.
+
+    Attributes
+    ----------
+    columns
+        Columns in the order of the features; each is one of numbers or of words.
+    drops
+        True to drop a row with a missing value.
+    reading
+        Revision of the conversion of cells; 1 for files of earlier versions, which typed each
+        column of a text file by all of its cells.
+    missing_words
+        Words such as NA that mean a missing value in columns of words, too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     columns: tuple[Column, ...]
     drops: bool = False
+    reading: Literal[1, 2] = 1
+    missing_words: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -84,14 +107,14 @@ class Preprocessing(BaseModel):
         Raises
         ------
         BadDataFile
-            If a column is missing, has cells that are no numbers or beyond `MAX_ABS`, lacks a value
+            If a column is missing, has cells that are no numbers or beyond 1e38 in magnitude, lacks a value
             that nothing replaces, or if no row is left.
         """
         if absent := [column.name for column in self.columns if column.name not in table.columns]:
             raise BadDataFile(f"{title} lacks columns that the features are made of: {list_names(absent)}.")
         parts, missing = [], np.zeros(len(table), dtype=bool)
         for column in self.columns:
-            values, column_missing = self._encode(column, table[column.name], title)
+            values, column_missing = self._encode(column, self._cells(table, column.name), title)
             parts.append(values)
             missing |= column_missing
         kept = ~missing if self.drops else np.ones(len(table), dtype=bool)
@@ -106,25 +129,34 @@ class Preprocessing(BaseModel):
     def unknown_words(self, table: pd.DataFrame) -> dict[str, int]:
         """Count the cells with an unknown word, by column name; columns without any are omitted."""
         counts = {
-            column.name: int((~np.isin(to_words(table[column.name]).astype(str), ["", *column.words])).sum())
+            column.name: sum(
+                word not in ("", *column.words) for word in self._words(self._cells(table, column.name)).tolist()
+            )
             for column in self.columns
             if column.words is not None
         }
         return {name: count for name, count in counts.items() if count}
 
-    def _encode(self, column: Column, values: pd.Series, title: str) -> tuple[np.ndarray, np.ndarray]:
+    def _cells(self, table: pd.DataFrame, name: str) -> pd.Series[Any]:
+        """Return a column as the steps expect it."""
+        values = table[name]
+        return infer_type(values) if self.reading == 1 and table.attrs.get("is_text") else values
+
+    def _words(self, values: pd.Series[Any]) -> np.ndarray:
+        """Return the cells of a column of words, object [rows]; "" if missing."""
+        words = to_words(values)
+        return np.array(["" if word in self.missing_words else word for word in words], dtype=object)
+
+    def _encode(self, column: Column, values: pd.Series[Any], title: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of one column, and the rows without a usable value, bool [rows]."""
         if column.words is not None:
-            words = to_words(values)
+            words = self._words(values)
             one_hot = (words[:, None] == np.array(column.words, dtype=object)).astype(np.float64)
             return one_hot, (words == "") & self.drops
         numbers = to_numbers(values)
         absent = np.isnan(numbers)
-        beyond = bool((abs(numbers) > MAX_ABS).any())
-        if absent.any() or beyond:
-            profile = profile_column(column.name, values)
-            if (profile.kind != NUMBER and absent.sum() > profile.missing) or beyond:
-                raise BadDataFile(f"{title}: column {printable(column.name[:60])} {profile.fault}.")
+        if (wrong := find_wrong_cell(column.name, values, numbers)) is not None:
+            raise BadDataFile(f"{title}: column {printable(column.name[:60])} {wrong.fault}.")
         if column.fill is not None and not self.drops:
             numbers, absent = np.where(absent, column.fill, numbers), np.zeros_like(absent)
         return numbers, absent
@@ -155,10 +187,15 @@ def fit_preprocessing(
         If a column cannot be used, an undecided choice matters, no column is left, or there are
         more than `MAX_COLUMNS` features.
     """
-    if faults := [column for column in profiles if not column.usable]:
+    if faults := [column for column in profiles if not column.usable and not (one_hot and column.can_be_words)]:
         first = faults[0]
         more = f" ({len(faults) - 1} more columns cannot be used either)" if len(faults) > 1 else ""
-        raise BadDataFile(f"{title}: column {printable(first.name[:60])} {first.fault}: leave it out{more}.")
+        advice = "leave it out" + (
+            f", or say categories=one_hot to make each of its {first.count} values a feature"
+            if first.can_be_words
+            else ""
+        )
+        raise BadDataFile(f"{title}: column {printable(first.name[:60])} {first.fault}: {advice}{more}.")
     words = [column for column in profiles if column.kind != NUMBER]
     if words and one_hot is None:
         raise BadDataFile(
@@ -171,7 +208,8 @@ def fit_preprocessing(
         raise BadDataFile(f"{title} has no column left to be a feature: it needs rows and columns of numbers.")
     if features > MAX_COLUMNS:
         raise BadDataFile(f"{title} would have {features} features, and at most {MAX_COLUMNS} are taken.")
-    lacking = [column for column in profiles if column.missing]
+    marks = find_missing_words(profiles)
+    lacking = [column for column in profiles if column.missing or {*marks} & {*column.words}]
     if lacking and impute is None:
         raise BadDataFile(
             f"{title}: values are missing in {list_names([column.name for column in lacking])}; say "
@@ -182,8 +220,10 @@ def fit_preprocessing(
         columns=tuple(
             Column(name=column.name, fill=float(np.nanmedian(to_numbers(table[column.name]))) if impute else None)
             if column.kind == NUMBER
-            else Column(name=column.name, words=column.words)
+            else Column(name=column.name, words=tuple(word for word in column.words if word not in marks))
             for column in profiles
         ),
         drops=impute is False,
+        reading=READING,
+        missing_words=marks,
     )

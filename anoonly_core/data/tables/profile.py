@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from anoonly_core.data.tables.columns import ColumnProfile, profile_column, to_words
-from anoonly_core.data.tables.schema import LABEL_COLUMNS, MAX_CLASSES, NO_LABEL, TableSchema
+from anoonly_core.data.tables.columns import ColumnProfile, find_missing_words, profile_column, to_labels
+from anoonly_core.data.tables.exclusions import find_row_numbers
+from anoonly_core.data.tables.readers import MAX_COLUMN_NAME
+from anoonly_core.data.tables.schema import MAX_CLASSES, NO_LABEL, TableSchema, choose_label, make_schema
 
 __all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
 
 HEAD_ROWS = 50
-# Names of columns that often hold labels, in order of preference. Beyond LABEL_COLUMNS they are only suggested.
+# Names of columns that often hold labels, in order of preference, without spaces, "_" and "-". They are only
+# suggested, unlike LABEL_COLUMNS.
 LIKELY_LABELS = (
-    *LABEL_COLUMNS,
-    "class",
-    "outlier",
-    "is_anomaly",
-    "is_outlier",
-    "fraud",
-    "diagnosis",
-    "species",
-    "type",
+    *("class", "outlier", "isanomaly", "isoutlier", "isfraud", "fraud", "anomalous", "isattack", "attack"),
+    *("diagnosis", "species", "type"),
 )
-# Values that often mean anomaly.
-LIKELY_ANOMALIES = ("1", "true", "yes", "anomaly", "anomalous", "outlier", "fraud", "attack", "malignant", "faulty")
-IDENTIFIERS = ("id", "index", "row", "row_id", "rowid", "nr", "no", "unnamed: 0")
+# Values that mean anomaly or normal however many rows have them.
+ANOMALY_WORDS = frozenset(
+    (
+        *("anomaly", "anomalous", "anomalies", "abnormal", "outlier", "fraud", "fraudulent", "attack", "malicious"),
+        *("malignant", "faulty", "fault", "failure", "defect", "defective", "intrusion"),
+    )
+)
+NORMAL_WORDS = frozenset(("normal", "benign", "inlier", "ok", "healthy", "sound", "genuine", "legitimate", "good"))
+YES_WORDS = frozenset(("1", "true", "yes"))  # they answer a question that may ask for either
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class TableProfile:
     head
         First `HEAD_ROWS` rows.
     identifiers
-        Names of the columns that number the rows.
+        Names of the columns that number the rows, see `find_row_numbers`.
     """
 
     rows: int
@@ -60,9 +62,8 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
     """Profile a table as `read_table` returns it."""
     names = [str(name) for name in table.columns]
     values = {name: counts for name in names if (counts := _value_counts(table[name])) is not None}
-    identifiers = tuple(name for name in names if name.strip().lower() in IDENTIFIERS and table[name].is_unique)
     columns = tuple(profile_column(name, table[name]) for name in names)
-    return TableProfile(len(table), columns, values, table.head(HEAD_ROWS), identifiers)
+    return TableProfile(len(table), columns, values, table.head(HEAD_ROWS), find_row_numbers(table))
 
 
 def suggest_schema(profile: TableProfile) -> TableSchema:
@@ -71,22 +72,38 @@ def suggest_schema(profile: TableProfile) -> TableSchema:
     The label is a column with a likely name. Columns that cannot be features and identifiers are
     left out, words one-hot encoded, and missing numbers imputed.
     """
-    by_name = {name.strip().lower(): name for name in reversed(list(profile.values))}
-    label = next((by_name[name] for name in LIKELY_LABELS if name in by_name), NO_LABEL)
+    label = _suggest_label(profile.values)
     candidates = [column for column in profile.columns if column.name != label]
     without = [column.name for column in candidates if not column.usable or column.name in profile.identifiers]
     features = [column for column in candidates if column.name not in without]
-    return TableSchema(
-        label=label,
-        anomaly=suggest_anomalies(profile.values[label]) if label else (),
-        without=tuple(without),
-        categories="one_hot" if any(column.words for column in features) else None,
-        missing="impute" if any(column.missing for column in features) else None,
+    marks = {*find_missing_words(features)}
+    lacks_values = any(column.missing or marks & {*column.words} for column in features)
+    return make_schema(
+        {
+            "label": label,
+            "anomaly": suggest_anomalies(profile.values[label]) if label else (),
+            "without": tuple(without),
+            "categories": "one_hot" if any(column.words for column in features) else None,
+            "missing": "impute" if lacks_values else None,
+        }
     )
 
 
+def _suggest_label(values: Mapping[str, Mapping[str, int]]) -> str:
+    """Return the name of the likely label column among columns with few values, or `NO_LABEL`."""
+    counts = {name: {word: count for word, count in words.items() if word} for name, words in values.items()}
+    if label := choose_label({name: set(words) for name, words in counts.items()}):
+        return label
+    by_name = {re.sub(r"[\s_-]", "", name.lower()): name for name in reversed(list(counts)) if len(counts[name]) > 1}
+    return next((by_name[name] for name in LIKELY_LABELS if name in by_name), NO_LABEL)
+
+
 def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
-    """Suggest the label values that mean anomaly: a likely one of two values, else the rarest.
+    """Suggest the label values that mean anomaly, or none if the user has to say.
+
+    A word such as "fraud" or "normal" decides. Otherwise, the rarer value means anomaly. Of -1 and 1
+    that is -1, as in scikit-learn, and nothing is suggested if it is the more frequent one. A single
+    value is suggested if it may mean anomaly.
 
     Parameters
     ----------
@@ -94,18 +111,30 @@ def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
         Count of each value of the label column; blank ones are ignored.
     """
     counts = {value: count for value, count in values.items() if value}
-    likely = tuple(value for value in counts if value.lower() in LIKELY_ANOMALIES)
-    if len(counts) < 2 or (len(counts) == 2 and len(likely) == 1):
-        return likely
-    return (min(counts, key=lambda value: counts[value]),)
+    anomalous = tuple(value for value in counts if value.lower() in ANOMALY_WORDS)
+    if anomalous:
+        return anomalous
+    normal = {value for value in counts if value.lower() in NORMAL_WORDS}
+    if normal:
+        return tuple(value for value in counts if value not in normal)
+    if len(counts) < 2:
+        return tuple(value for value in counts if value.lower() in YES_WORDS)
+    rarest = min(counts.values())
+    rare = tuple(value for value, count in counts.items() if count == rarest)
+    if set(counts) == {"-1", "1"}:
+        return ("-1",) if "-1" in rare else ()
+    if len(rare) == 1:
+        return rare
+    return tuple(value for value in rare if value.lower() in YES_WORDS) if len(counts) == 2 else rare[:1]
 
 
 def _value_counts(column: pd.Series) -> dict[str, int] | None:
-    """Count each value of a column; None if it has more than `MAX_CLASSES`."""
+    """Count each value of a column; None for over `MAX_CLASSES` values, or one of over `MAX_COLUMN_NAME` characters."""
     try:
         if column.nunique() > MAX_CLASSES:
             return None
     except TypeError:  # cells such as lists cannot be counted
         return None
-    words, counts = np.unique(to_words(column).astype(str), return_counts=True)
-    return dict(zip(map(str, words), counts.tolist(), strict=True))
+    words = pd.Series(to_labels(column), dtype=object)
+    counts = {str(word): int(count) for word, count in words.value_counts(sort=False).sort_index().items()}
+    return counts if max(map(len, counts)) <= MAX_COLUMN_NAME else None

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import csv
+import codecs
 import gzip
 import hashlib
+import io
 import os
+import re
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, TextIO, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from anoonly_core.data.tables.csv_format import CsvLayout, find_encoding, find_layout
 from anoonly_core.errors import BadDataFile, UnknownDataset
 
 __all__ = [
@@ -23,6 +29,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_CELLS",
     "MAX_COLUMNS",
+    "MAX_COLUMN_NAME",
     "check_file",
     "check_size",
     "file_fingerprint",
@@ -38,8 +45,9 @@ MAX_COLUMNS = 10_000
 MAX_CELLS = 50_000_000  # rows × columns, 200 MB of float32
 CHUNK = 1 << 20  # bytes
 MAX_NAME = 200  # characters of a name or path in a message
-SEPARATORS = ",;\t|"
-BLANKS = ["?"]  # missing values of the UCI repository, which pandas does not know
+MAX_COLUMN_NAME = 2000  # characters; survey tools make whole questions the names of columns
+# A number with a decimal comma; points before it separate thousands.
+DECIMAL_COMMA = r"^\s*([+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)),(\d+(?:[eE][+-]?\d+)?)\s*$"
 
 
 def printable(name: str | Path) -> str:
@@ -82,8 +90,8 @@ def file_fingerprint(path: Path) -> str:
 def read_table(path: Path, title: str | None = None) -> pd.DataFrame:
     """Read all columns of a table file.
 
-    CSV columns are separated by the character of `SEPARATORS` that is most frequent in the first
-    line; blank cells and "?" are missing values. An .npz file holds X [rows, columns], which gives
+    The cells of a .csv file stay text, see `find_layout`; its `attrs` hold ``is_text``, True, and
+    ``notes``, sentences on what was found. An .npz file holds X [rows, columns], which gives
     the columns x0, x1, …, and optionally y [rows] with labels.
 
     Parameters
@@ -119,6 +127,10 @@ def read_table(path: Path, title: str | None = None) -> pd.DataFrame:
     if not table.columns.is_unique:
         twin = table.columns[table.columns.duplicated()][0]
         raise BadDataFile(f"{title} has two columns called {printable(twin[:60])}.")
+    if (longest := max(map(len, table.columns), default=0)) > MAX_COLUMN_NAME:
+        raise BadDataFile(
+            f"{title} has a column name of {longest} characters, and at most {MAX_COLUMN_NAME} are read: shorten it."
+        )
     if not len(table):
         raise BadDataFile(f"{title} has no rows.")
     return table
@@ -140,28 +152,109 @@ def _check_unpacked(title: str, size: int) -> None:
 
 
 def _read_text(path: Path, title: str) -> pd.DataFrame:
-    opener = gzip.open if file_suffix(path) == ".csv.gz" else open
-    with cast(BinaryIO, opener(path, "rb")) as file:  # check the size first, without keeping the content
-        first, size, lines = file.readline(CHUNK), 0, 0
-        separator = max(SEPARATORS, key=lambda character: first.count(character.encode()))
-        columns = len(next(csv.reader([first.decode("utf-8-sig", errors="replace")], delimiter=separator), []))
-        if not first.endswith(b"\n") and len(first) == CHUNK:
-            raise BadDataFile(
-                f"{title} has a first line of more than {CHUNK >> 20} MB, where columns have their names."
-            )
-        _check_shape(title, 1, columns)
-        while chunk := file.read(CHUNK):
-            size, lines = size + len(chunk), lines + chunk.count(b"\n")
-            _check_unpacked(title, size)
-        _check_shape(title, lines, columns)
-    with cast(BinaryIO, opener(path, "rb")) as file:
-        # low_memory guesses the type of a column per chunk, and warns if the guesses differ.
+    with _open_bytes(path) as file:
+        encoding = find_encoding(file.read(CHUNK), title)
+    head, is_whole = _read_head(path, encoding, title)
+    layout = find_layout(head, is_whole, title)
+    _check_shape(title, 1, layout.columns)
+    _check_shape(title, _count_lines(path, encoding, title), layout.columns)
+    with _open_bytes(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
+        for _ in range(layout.skipped):
+            text.readline()
+        table = _parse_text(text, layout, title)
+    notes = list(layout.notes)
+    if layout.separator == ";" and (converted := _convert_decimal_commas(table)):
+        notes.append(f"{title} has a decimal comma in {converted}: 1,5 is read as 1.5.")
+    table.attrs = {"is_text": True, "notes": tuple(notes)}
+    return table
+
+
+def _open_bytes(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb") if file_suffix(path) == ".csv.gz" else path.open("rb"))
+
+
+def _read_head(path: Path, encoding: str, title: str) -> tuple[str, bool]:
+    """Return the begin of a text file, and True if that is all of it."""
+    with _open_bytes(path) as file:
+        begin = file.read(CHUNK)
+        is_whole = not file.read(1)
+    head = codecs.getincrementaldecoder(encoding)(errors="replace").decode(begin, is_whole)
+    if not is_whole and not {"\n", "\r"} & {*head}:
+        raise BadDataFile(f"{title} has a first line of more than {CHUNK >> 20} MB, where columns have their names.")
+    return head, is_whole
+
+
+def _count_lines(path: Path, encoding: str, title: str) -> int:
+    """Count the lines of a text file; raise BadDataFile if it is too large or has another encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    size, lines, chunk = 0, 0, b""
+    try:
+        with _open_bytes(path) as file:
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+                _check_unpacked(title, size)
+                lines += _line_ends(decoder.decode(chunk))
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        line = lines + _line_ends(error.object[: error.start].decode(encoding, "replace")) + 1
+        raise BadDataFile(
+            f"{title} does not have the encoding {encoding.removesuffix('-sig').upper()}: save it as UTF-8; the first "
+            f"other character is in line {line}."
+        ) from error
+    return lines
+
+
+def _line_ends(text: str) -> int:
+    return max(text.count("\n"), text.count("\r"))
+
+
+def _parse_text(text: TextIO, layout: CsvLayout, title: str) -> pd.DataFrame:
+    """Read all cells of a text table as strings."""
+    try:
         table = pd.read_csv(
-            file, sep=separator, low_memory=False, na_values=BLANKS, skipinitialspace=True, encoding="utf-8-sig"
+            text,
+            sep=layout.separator,
+            header=0 if layout.has_header else None,
+            dtype=str,
+            na_filter=False,
+            skipinitialspace=True,
+            low_memory=False,
         )
+    except pd.errors.ParserError as error:
+        raise BadDataFile(f"{title} cannot be read as a .csv table{_reason(str(error), layout)}.") from error
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes cells beyond the named columns as an index
         raise BadDataFile(f"{title} has rows with more cells than its first line has names of columns.")
+    if not layout.has_header:
+        table.columns = pd.Index([str(number) for number in range(1, table.shape[1] + 1)])
     return table
+
+
+def _reason(message: str, layout: CsvLayout) -> str:
+    """Return the cause of an error of the parser, to end a sentence."""
+    if parts := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message):
+        line = int(parts[2]) + layout.skipped
+        return f": line {line} has {parts[3]} cells, and the lines before it have {parts[1]}"
+    if parts := re.search(r"EOF inside string starting at row (\d+)", message):
+        return f": a quotation mark that opens near line {int(parts[1]) + layout.skipped + 1} is never closed"
+    return ""
+
+
+def _convert_decimal_commas(table: pd.DataFrame) -> str:
+    """Write the numbers of a text table with a decimal point, in place; return the first column that changed."""
+    first = ""
+    for place, name in enumerate(table.columns):
+        cells = pa.array(table.iloc[:, place], from_pandas=True)
+        if pc.any(pc.match_substring_regex(cells, DECIMAL_COMMA)).as_py():
+            grouped = pc.match_substring_regex(cells, r"\.\d{3}[.,]")
+            plain = pc.if_else(
+                pc.and_(grouped, pc.match_substring_regex(cells, DECIMAL_COMMA)),
+                pc.replace_substring(cells, ".", ""),
+                cells,
+            )
+            points = pc.replace_substring_regex(plain, DECIMAL_COMMA, r"\1.\2")
+            table.isetitem(place, pd.array(points.to_pylist(), dtype="str"))
+            first = first or printable(str(name)[:60])
+    return first
 
 
 def _read_parquet(path: Path, title: str) -> pd.DataFrame:
@@ -169,8 +262,34 @@ def _read_parquet(path: Path, title: str) -> pd.DataFrame:
         metadata = file.metadata
         _check_shape(title, metadata.num_rows, metadata.num_columns)
         _check_unpacked(title, sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)))
-        table: pd.DataFrame = file.read().to_pandas()
-    return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+        table: pd.DataFrame = _plain_types(file.read()).to_pandas()
+    if isinstance(table.index, pd.RangeIndex):
+        return table
+    names = [name for name in table.index.names if name in table.columns]  # an index that is a column, too
+    table = table.reset_index(level=names, drop=True) if names else table
+    if isinstance(table.index, pd.RangeIndex):
+        return table
+    columns = len(table.columns)
+    table = table.reset_index()
+    table.attrs = {"index": tuple(map(str, table.columns[: len(table.columns) - columns]))}
+    return table
+
+
+def _plain_types(table: pa.Table) -> pa.Table:
+    """Convert columns that pandas would keep as Python objects: decimals, bytes of UTF-8, and dates."""
+    for place, field in enumerate(table.schema):
+        kind, column = field.type, table.column(place)
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+            column = column.cast(kind) if not pa.types.is_string(kind) else column
+        if pa.types.is_decimal(kind) or pa.types.is_date(kind):
+            column = column.cast(pa.string())
+        elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            with suppress(pa.ArrowInvalid):  # bytes that are no UTF-8 stay bytes
+                column = column.cast(pa.large_string())
+        if column is not table.column(place):
+            table = table.set_column(place, field.name, column)
+    return table
 
 
 def _read_arrays(path: Path, title: str) -> pd.DataFrame:
@@ -189,10 +308,12 @@ def _read_arrays(path: Path, title: str) -> pd.DataFrame:
         X, y = arrays["X"], arrays["y"].ravel() if "y.npy" in wanted else None
     if X.ndim != 2 or X.shape[1] < 1 or X.dtype.kind not in "biuf":
         raise BadDataFile(f"{title}: the features must be a table of numbers, rows and columns.")
+    X = X.astype(X.dtype.newbyteorder("="))
     table = pd.DataFrame(X, columns=[f"x{column}" for column in range(X.shape[1])])
     if y is not None:
         if y.shape != (len(X),) or y.dtype.kind not in "biufUS":
             raise BadDataFile(f"{title}: y must hold one label, a number or a word, for each of the {len(X)} rows.")
+        y = y.astype(y.dtype.newbyteorder("="))
         table["y"] = np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
     return table
 

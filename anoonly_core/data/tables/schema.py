@@ -14,9 +14,11 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from anoonly_core.data.dataset import Dataset, Provenance, as_features, make_dataset
-from anoonly_core.data.tables.columns import ColumnProfile, list_names, profile_column, to_words
+from anoonly_core.data.tables.columns import MAX_WORDS, ColumnProfile, list_names, profile_column, to_labels
+from anoonly_core.data.tables.exclusions import find_giveaways, find_label_copies, find_row_numbers
+from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.readers import MAX_COLUMN_NAME, printable
 from anoonly_core.errors import BadDataFile, InvalidConfig
 from anoonly_core.rng import numpy_generator
 
@@ -24,15 +26,18 @@ __all__ = [
     "LABEL_COLUMNS",
     "SCHEMA_RULES",
     "UNLABELED",
+    "FeatureTable",
     "ParsedTable",
     "TableSchema",
     "build_features",
+    "choose_label",
     "find_label_column",
     "make_schema",
     "parse_table",
 ]
 
 LABEL_COLUMNS = ("y", "label", "anomaly", "target")
+COORDINATE = "y"  # a name that coordinates have, too
 MAX_CLASSES = 1000  # different values of a label column
 NO_LABEL = ""
 UNLABELED = -1
@@ -40,16 +45,17 @@ UNLABELED = -1
 PLAIN = ({"0", "1"}, {"False", "True"})
 
 SCHEMA_RULES = {
-    "label": f"the name of a column, or empty for none (by default the first of {', '.join(LABEL_COLUMNS)})",
+    "label": f"the name of a column, or empty for none (by default one of {', '.join(LABEL_COLUMNS)})",
     "anomaly": "the values of the label column that mean anomaly, with commas between",
     "normal": "the values of the label column that mean normal (all others mean anomaly)",
     "share": "a number above 0 and below 1, the share to which anomalies are drawn",
     "without": "the columns that are not features, with commas between",
+    "keep": "the columns that are features although they look like row numbers or the label, with commas between",
     "categories": "one_hot or leave_out",
     "missing": "impute or drop",
 }
 
-Name = Annotated[str, StringConstraints(max_length=200)]
+Name = Annotated[str, StringConstraints(max_length=MAX_COLUMN_NAME)]  # of a column, or a label value
 
 
 class TableSchema(BaseModel):
@@ -60,8 +66,8 @@ class TableSchema(BaseModel):
     Attributes
     ----------
     label
-        Name of the label column; `NO_LABEL` for a table without labels; None for the first
-        column with a name of `LABEL_COLUMNS`.
+        Name of the label column; `NO_LABEL` for a table without labels; None for a column with a
+        name of `LABEL_COLUMNS`, see `find_label_column`.
     anomaly
         Label values that mean anomaly; all others mean normal.
     normal
@@ -70,6 +76,8 @@ class TableSchema(BaseModel):
         Share of the labeled rows to which anomalies are drawn (paper § 4.1); None keeps all.
     without
         Names of columns that are not features.
+    keep
+        Names of columns that are features although they number the rows or equal the label.
     categories
         Use of columns of words: one-hot encode them or leave them out.
     missing
@@ -83,6 +91,7 @@ class TableSchema(BaseModel):
     normal: tuple[Name, ...] = ()
     share: float | None = Field(default=None, gt=0, lt=1)
     without: tuple[Name, ...] = ()
+    keep: tuple[Name, ...] = ()
     categories: Literal["one_hot", "leave_out"] | None = None
     missing: Literal["impute", "drop"] | None = None
 
@@ -138,6 +147,8 @@ class ParsedTable:
         Steps from the columns to the features.
     profiles
         Profiles of the feature columns; empty for a stored upload.
+    notes
+        Sentences on choices that were made without being asked for, and on columns to check.
     """
 
     X: np.ndarray
@@ -149,6 +160,7 @@ class ParsedTable:
     rows_in_file: int
     preprocessing: Preprocessing
     profiles: tuple[ColumnProfile, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def can_be_tested(self) -> bool:
@@ -186,12 +198,67 @@ class ParsedTable:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """Features of a table under a schema.
+
+    Attributes
+    ----------
+    X
+        Features [kept rows, features]; float32, or float64 if `needs_float64`.
+    kept
+        Rows that were not dropped, bool [rows].
+    preprocessing
+        Steps from the columns to the features.
+    profiles
+        Profiles of the feature columns.
+    notes
+        Sentences on choices that were made without being asked for, and on columns to check.
+    """
+
+    X: np.ndarray
+    kept: np.ndarray
+    preprocessing: Preprocessing
+    profiles: tuple[ColumnProfile, ...]
+    notes: tuple[str, ...]
+
+
 def find_label_column(table: pd.DataFrame, schema: TableSchema) -> str:
-    """Return the name of the label column under a schema, or `NO_LABEL`."""
+    """Return the name of the label column under a schema, or `NO_LABEL`; see `choose_label`."""
     if schema.label is not None:
         return schema.label
-    by_name = {str(column).strip().lower(): str(column) for column in reversed(table.columns)}
-    return next((by_name[name] for name in LABEL_COLUMNS if name in by_name), NO_LABEL)
+    names = [str(name) for name in table.columns if str(name).strip().lower() in LABEL_COLUMNS]
+    return choose_label({name: _label_values(table[name]) for name in names})
+
+
+def choose_label(values: Mapping[str, set[str]]) -> str:
+    """Choose the label among columns with a name of `LABEL_COLUMNS`; return its name or `NO_LABEL`.
+
+    The first column with labels that need no schema is taken, such as 0 and 1, else the first by
+    name, y last. A column y with more than `MAX_WORDS` values holds coordinates.
+
+    Parameters
+    ----------
+    values
+        Different values of each column, without blank ones, by name.
+    """
+    by_name = {name.strip().lower(): name for name in reversed(list(values))}
+    names = [by_name[name] for name in LABEL_COLUMNS if name in by_name]
+    if plain := [name for name in names if values[name] and any(values[name] <= words for words in PLAIN)]:
+        return plain[0]
+    coordinates = [name for name in names if name.strip().lower() == COORDINATE]
+    others = [name for name in names if name not in coordinates]
+    return next(
+        (name for name in (*others, *coordinates) if name in others or len(values[name]) <= MAX_WORDS), NO_LABEL
+    )
+
+
+def _label_values(values: pd.Series) -> set[str]:
+    """Return the different values of a column, a few more than `MAX_WORDS` at most."""
+    try:
+        return {*to_labels(pd.Series(values.unique()[: 3 * MAX_WORDS]))} - {""}
+    except TypeError:  # cells such as lists cannot be compared
+        return set()
 
 
 def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedTable:
@@ -212,18 +279,25 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedT
         If the schema does not fit the table, or leaves a choice open that the table needs.
     """
     label = find_label_column(table, schema)
-    X, kept, preprocessing, profiles = build_features(table, schema, label, title)
-    labels = to_words(table[label])[kept] if label else np.full(len(X), "", dtype=object)
-    y = _encode_labels(labels, schema, label, title) if label else np.full(len(X), UNLABELED, dtype=np.int8)
+    _check_names(table, schema, label, title)
+    labels = to_labels(table[label]) if label else np.full(len(table), "", dtype=object)
+    y = _encode_labels(labels, schema, label, title) if label else np.full(len(table), UNLABELED, dtype=np.int8)
+    features = build_features(table, schema, label, title, y)
+    labels, y = labels[features.kept], y[features.kept]
     drawn = _draw_anomalies(y, schema.share, title)
-    file_rows = np.flatnonzero(kept).astype(np.int64)
-    return ParsedTable(X, y, file_rows, drawn, labels, label, len(table), preprocessing, profiles)
+    file_rows = np.flatnonzero(features.kept).astype(np.int64)
+    notes = (*features.notes, *label_notes(title, label, y, not schema.anomaly and not schema.normal))
+    parts = (features.X, y, file_rows, drawn, labels, label, len(table), features.preprocessing, features.profiles)
+    return ParsedTable(*parts, notes)
 
 
 def build_features(
-    table: pd.DataFrame, schema: TableSchema, label: str, title: str
-) -> tuple[np.ndarray, np.ndarray, Preprocessing, tuple[ColumnProfile, ...]]:
+    table: pd.DataFrame, schema: TableSchema, label: str, title: str, y: np.ndarray | None = None
+) -> FeatureTable:
     """Compute the features of a table: all columns but the label and those left out.
+
+    Row numbers and copies of the label are left out, too, unless the schema keeps them or no other
+    column is left.
 
     Parameters
     ----------
@@ -235,34 +309,46 @@ def build_features(
         Name of the label column, or `NO_LABEL`.
     title
         Name of the table in messages.
-
-    Returns
-    -------
-    X
-        Features [kept rows, features]; float32, or float64 if `needs_float64`.
-    kept
-        Rows that were not dropped, bool [rows].
-    preprocessing
-        Steps from the columns to the features.
-    profiles
-        Profiles of the feature columns.
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label;
+        None for a table of classes.
 
     Raises
     ------
     BadDataFile
         If the schema does not fit the table, or leaves a choice open that the table needs.
     """
-    if absent := [name for name in (*filter(None, [label]), *schema.without) if name not in table.columns]:
-        raise BadDataFile(
-            f"{title} has no column {list_names(absent)}: it has {list_names([str(name) for name in table.columns])}."
-        )
-    features = [str(name) for name in table.columns if name != label and name not in schema.without]
-    profiles = [profile_column(name, table[name]) for name in features]
+    _check_names(table, schema, label, title)
+    used = [str(name) for name in table.columns if name != label and name not in schema.without]
+    numbering = [name for name in find_row_numbers(table) if name in used and name not in schema.keep]
+    others = [name for name in used if name not in schema.keep]
+    copies = [*find_label_copies(table, others, to_labels(table[label]), y)] if label else []
+    left_out = {*numbering, *copies}
+    if left_out >= {*used}:
+        left_out = set()
+    profiles = [profile_column(name, table[name]) for name in used if name not in left_out]
     one_hot = None if schema.categories is None else schema.categories == "one_hot"
     impute = None if schema.missing is None else schema.missing == "impute"
     preprocessing = fit_preprocessing(table, profiles, one_hot, impute, title)
     X, kept = preprocessing.apply(table, title)
-    return as_features(X), kept, preprocessing, tuple(profiles)
+    names = [column.name for column in preprocessing.columns]
+    giveaways = find_giveaways(table, names, y) if y is not None else {}
+    notes = (
+        *table.attrs.get("notes", ()),
+        *exclusion_notes(title, label, [name for name in numbering if name not in copies], copies, bool(left_out)),
+        *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in copies}),
+        *cell_notes(title, [column for column in profiles if column.name in names], preprocessing.missing_words),
+    )
+    return FeatureTable(as_features(X), kept, preprocessing, tuple(profiles), notes)
+
+
+def _check_names(table: pd.DataFrame, schema: TableSchema, label: str, title: str) -> None:
+    """Raise BadDataFile if the schema names a column that the table lacks."""
+    named = (*filter(None, [label]), *schema.without, *schema.keep)
+    if absent := [name for name in named if name not in table.columns]:
+        raise BadDataFile(
+            f"{title} has no column {list_names(absent)}: it has {list_names([str(name) for name in table.columns])}."
+        )
 
 
 def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: str) -> np.ndarray:

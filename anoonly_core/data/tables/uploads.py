@@ -109,6 +109,8 @@ class Upload:
         Number of missing cells by column name; columns without any are omitted.
     label_values
         Values of the label column if there are three or more, else ().
+    notes
+        Sentences on choices that reading made without being asked, and on columns to check.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Upload:
     counts: Mapping[str, int] | None = None
     missing_counts: Mapping[str, int] | None = None
     label_values: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -308,6 +311,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
         "counts": {"rows": len(y), "features": parsed.X.shape[1], "rows_in_file": parsed.rows_in_file, **counts},
         "missing_counts": {column.name: column.missing for column in parsed.profiles if column.missing},
         "label_values": classes if len(classes) > 2 else (),
+        "notes": parsed.notes,
     }
     if len(_encode_metadata(replace(table, **changes))) > MAX_METADATA:
         raise BadDataFile(
@@ -549,6 +553,8 @@ def _parse_metadata(path: Path) -> Upload | None:
     with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         stored = json.loads((path / METADATA).read_text(encoding="utf-8"))
         values = {_FIELD_NAMES.get(key, key): value for key, value in stored.items()}
-        table = Upload(**{**values, "label_values": tuple(values["label_values"])})
+        table = Upload(
+            **{**values, "label_values": tuple(values["label_values"]), "notes": tuple(values.get("notes", ()))}
+        )
         return table if NAME.fullmatch(table.name) and table.folder.name == path.name else None
     return None

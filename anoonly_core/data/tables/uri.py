@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-import numpy as np
-
-from anoonly_core.data.dataset import Dataset, Provenance, needs_float64
-from anoonly_core.data.tables.columns import NUMBER, profile_column, to_numbers
+from anoonly_core.data.dataset import Dataset, Provenance
+from anoonly_core.data.tables.preprocessing import READING
 from anoonly_core.data.tables.readers import file_fingerprint, file_suffix, printable, read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
-from anoonly_core.errors import AnoOnlyError
+from anoonly_core.lru import LRU
 
 __all__ = [
     "file_identity",
@@ -26,7 +23,8 @@ __all__ = [
     "read_uri",
 ]
 
-_LISTS = ("anomaly", "normal", "without")
+CACHED_CELLS = 5_000_000
+_LISTS = ("anomaly", "normal", "without", "keep")
 _PLAIN = " ()[]{}'/:+*$@!~"  # characters that need no escape in a value
 
 
@@ -73,35 +71,15 @@ def is_file_uri(name: str) -> bool:
 
 
 def file_identity(path: Path, schema: TableSchema) -> str:
-    """Return a text that changes with the bytes of the file, the schema or the precision of the features.
+    """Return a text that changes with the bytes of the file, the schema or the revision of reading.
 
     Raises
     ------
     UnknownDataset, BadDataFile
         If the file is missing or cannot be read.
     """
-    fingerprint = file_fingerprint(path)
-    identity = f"file:{file_suffix(path)}:{fingerprint}"
-    identity = identity if schema == TableSchema() else f"{identity}:{schema.model_dump_json()}"
-    return f"{identity}:float64" if _has_exact_column(path, fingerprint, schema.without) else identity
-
-
-@lru_cache(64)
-def _has_exact_column(path: Path, fingerprint: str, without: tuple[str, ...]) -> bool:
-    """Return True if a column of numbers that is not left out needs float64; False if the file cannot be read.
-
-    The fingerprint is the one of the file, so that a changed file is read again.
-    """
-    try:
-        table = read_table(path)
-    except AnoOnlyError:
-        return False
-    for name in set(table.columns) - set(without):
-        if profile_column(str(name), table[name]).kind == NUMBER:
-            numbers = to_numbers(table[name])
-            if needs_float64(numbers[~np.isnan(numbers), None]):
-                return True
-    return False
+    identity = f"file:{file_suffix(path)}:{file_fingerprint(path)}:{READING}"
+    return identity if schema == TableSchema() else f"{identity}:{schema.model_dump_json()}"
 
 
 def file_provenance(path: Path) -> Provenance:
@@ -110,16 +88,23 @@ def file_provenance(path: Path) -> Provenance:
 
 
 def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
-    """Read a table file and apply a schema.
+    """Read a table file and apply a schema; the last table is cached unless it is large.
 
     Raises
     ------
-    UnknownDataset
-        If there is no such file.
-    BadDataFile
-        If the file cannot be read or the schema does not fit it.
+    UnknownDataset, BadDataFile
+        If the file is missing or unreadable, or the schema does not fit.
     """
-    return parse_table(read_table(path), schema, printable(path))
+    key = f"{path}\0{file_identity(path, schema)}"
+    if (cached := _parsed.get(key)) is not None:
+        return cached
+    parsed = parse_table(read_table(path), schema, printable(path))
+    if parsed.X.size <= CACHED_CELLS:
+        _parsed.put(key, parsed)
+    return parsed
+
+
+_parsed: LRU[ParsedTable] = LRU(1)
 
 
 def load_file(path: Path, schema: TableSchema) -> Dataset:

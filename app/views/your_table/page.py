@@ -52,7 +52,11 @@ def page() -> None:
             sentence.markdown(f"##### {EMPTY}")
             return
         sentence.markdown(f"##### {escape_markdown(table.file_name)}")
-        _draw(table, sentence, jobs, session)
+        try:
+            _draw(table, sentence, jobs, session)
+        except AnoOnlyError as error:
+            notices.error(str(error))
+            _draw_removal(table)
     except AnoOnlyError as error:
         notices.error(str(error))
 
@@ -142,6 +146,8 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
                 jobs.results.forget_worker_result(key)
                 st.rerun()
         sentence.markdown(f"##### {table_sentence(settled)}")
+        for note in settled.notes:
+            notices.warning(note)
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
         _draw_ways_on(settled)
     _draw_head(look)

@@ -234,7 +234,7 @@ def test_a_cell_that_gives_no_score_is_named(cars: str, column: str, value: obje
 def test_a_row_without_a_finite_score_is_named_by_its_number_in_the_file(cars: str) -> None:
     fitted = detector_for_run(make_config(dataset=cars.replace("impute", "drop"), epochs=1))
     table = read_table(Path("cars.csv"))
-    table.loc[9, "weight"] = 9e37  # row 7 is left out, so that this is the ninth that is scored
+    table.loc[9, "weight"] = "9e37"  # row 7 is left out, so that this is the ninth that is scored
     fitted.network_.scale[0] = 1e-3
     with pytest.raises(BadDataFile, match=r"^cars: row 9 is so far outside the range .* infinite\.$"):
         score_table(fitted, table, "cars")

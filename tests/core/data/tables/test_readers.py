@@ -117,8 +117,8 @@ def test_the_label_column_is_found_by_name_at_any_position(tmp_path: Path, label
     assert_is_the_table(load_file(write(tmp_path, "t.parquet", parquet(frame))))
 
 
-def test_the_first_label_name_wins_and_the_others_are_features(tmp_path: Path) -> None:
-    frame = TABLE.assign(target=1 - Y, label=0.5)
+def test_the_first_label_name_wins_and_the_others_are_features_unless_they_equal_it(tmp_path: Path) -> None:
+    frame = TABLE.assign(target=1 - Y, label=0.5, anomaly=np.arange(ROWS) % 2)
     dataset = load_file(write(tmp_path, "t.csv", csv(frame)))
     assert dataset.columns == 6
     np.testing.assert_array_equal(dataset.y, Y)
@@ -301,7 +301,7 @@ def test_many_columns_of_words_are_not_all_named(tmp_path: Path) -> None:
         b"a,y\n1\x00,0\n2,1\n",
         b"<html>\n<p>Log in, please</p></html>",
         bytes(range(256)) * 4,
-        "a,y\n1,0\n2,1\n".encode("utf-16"),
+        "a,y\n1,0\n2,1\n3,0\n".encode("utf-16-le"),
         "größe,y\n1,0\n2,1\n".encode("latin-1"),
         b"a,y\n1e400,0\n2,1\n",
         b"a,y\n1,0\n" * 3,

@@ -1,0 +1,209 @@
+"""Layout of a text table: encoding, separator, lines above the table, and names of the columns."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anoonly_core.errors import BadDataFile
+
+__all__ = ["CsvLayout", "find_encoding", "find_layout"]
+
+SEPARATORS = ",;\t|"
+SAMPLE_RECORDS = 100  # records that determine the layout
+MAX_PREAMBLE = 20  # lines above the table
+MIN_SAMPLE = 16  # bytes that show an encoding
+MIN_NUMBERED = 3  # columns named 0, 1, 2, … or 1, 2, 3, …
+_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
+_SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # begins with the mark of UTF-16
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+@dataclass(frozen=True)
+class CsvLayout:
+    """Layout of a text table.
+
+    Attributes
+    ----------
+    separator
+        Character between cells.
+    skipped
+        Number of lines above the table.
+    columns
+        Number of columns.
+    has_header
+        True if the first line of the table holds the names of the columns.
+    notes
+        Sentences on what was found, for the user.
+    """
+
+    separator: str
+    skipped: int
+    columns: int
+    has_header: bool
+    notes: tuple[str, ...]
+
+
+def find_encoding(begin: bytes, title: str) -> str:
+    """Return the encoding of a text file by its first bytes: UTF-8, or UTF-16 or UTF-32 with a mark.
+
+    Raises
+    ------
+    BadDataFile
+        If the bytes look like UTF-16 without a mark.
+    """
+    for mark, encoding in _MARKS.items():
+        if begin.startswith(mark):
+            return encoding
+    sample = begin[:1000]
+    shares = [sample[parity::2].count(0) / max(len(sample) // 2, 1) for parity in (0, 1)]
+    if len(sample) >= MIN_SAMPLE and max(shares) > 0.6 and min(shares) < 0.1:
+        raise BadDataFile(
+            f"{title} seems to have the encoding UTF-16 without a byte order mark: save it with the encoding UTF-8."
+        )
+    return "utf-8"
+
+
+def find_layout(head: str, is_whole: bool, title: str) -> CsvLayout:
+    """Determine the layout of a text table by its first lines.
+
+    The separator is the one that splits most of the first records into equally many cells, with
+    quotes respected. A line ``sep=;``, comments and a title above the table are skipped.
+
+    Parameters
+    ----------
+    head
+        Begin of the file.
+    is_whole
+        True if `head` is the whole file.
+    title
+        Name of the file in messages.
+
+    Raises
+    ------
+    BadDataFile
+        If there is no line with cells.
+    """
+    named = _SEPARATOR_LINE.fullmatch(re.split(r"\r\n|\r|\n", head, maxsplit=1)[0])
+    separator = named[1].replace("\\t", "\t") if named else _find_separator(head, is_whole)
+    records = _records(head, separator, is_whole)
+    if not records:
+        raise BadDataFile(f"{title} holds no table: no line has a cell.")
+    notes, first = [], 0
+    if named:
+        notes.append(f"Line 1 of {title} names the separator and is skipped.")
+        first = 1
+    width = _common_width([cells for _, cells in records[first:]]) if records[first:] else 0
+    begin = _find_table(records, first, width)
+    if begin > first:
+        above = records[first][1]
+        shown = separator.join(above).strip()[:60]
+        notes.append(
+            f"The table in {title} begins in line {records[begin - 1][0] + 1}: the lines above it are skipped, such as "
+            f"{shown!r}."
+        )
+    rows = [cells for _, cells in records[begin:]]
+    if not rows:
+        raise BadDataFile(f"{title} holds no table: no line has a cell.")
+    has_header = not _lacks_names(rows)
+    columns = len(rows[0])
+    if not has_header:
+        notes.append(
+            f"The first line of {title} holds numbers instead of names, so it is a row and the columns are called "
+            f"1 to {columns}."
+        )
+    elif twins := [name for name, count in Counter(map(str.strip, rows[0])).items() if count > 1 and name]:
+        notes.append(f"{title} has several columns called {twins[0][:60]!r}: the later ones get a number.")
+    return CsvLayout(separator, records[begin - 1][0] if begin else 0, columns, has_header, tuple(notes))
+
+
+def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[str]]]:
+    """Return the first records with cells, each with the number of its last line, from 1."""
+    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
+    records: list[tuple[int, list[str]]] = []
+    complete = False
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells) or len(cells) > 1:
+                records.append((reader.line_num, cells))
+            if complete := len(records) > SAMPLE_RECORDS:
+                break
+    except csv.Error:  # such as a cell over the limit of the module
+        pass
+    return records if complete or is_whole or len(records) < 2 else records[:-1]
+
+
+def _find_separator(head: str, is_whole: bool) -> str:
+    """Return the character that splits the first records most evenly; the comma if none splits them."""
+
+    def score(separator: str) -> tuple[float, float, int]:
+        rows = [cells for _, cells in _records(head, separator, is_whole)]
+        width = _common_width(rows)
+        if width < 2:
+            return 0.0, 0.0, 0
+        even = [cells for cells in rows if len(cells) == width]
+        cells = [cell.strip() for row in even[1:] for cell in row]
+        numbers = sum(_NUMBER.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
+        return len(even) / len(rows), numbers, width
+
+    return max(SEPARATORS, key=score)
+
+
+def _common_width(rows: Sequence[Sequence[str]]) -> int:
+    """Return the most frequent number of cells; of equally frequent ones that of the earliest row."""
+    return Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+
+
+def _find_table(records: Sequence[tuple[int, list[str]]], first: int, width: int) -> int:
+    """Return the index of the first record of the table, after comments and a title."""
+    begin = first
+    while begin < min(len(records) - 1, first + MAX_PREAMBLE) and _is_above(records[begin][1], width):
+        begin += 1
+    is_comment = all(cells[0].lstrip().startswith("#") for _, cells in records[first:begin])
+    # A title stands above names: a single cell above numbers may be the name of the first column.
+    return begin if is_comment or not any(map(_NUMBER.fullmatch, records[begin][1])) else first
+
+
+def _is_above(cells: Sequence[str], width: int) -> bool:
+    """Return True for a comment or a title: a line of other width, or with a first cell alone."""
+    if width < 2:
+        return cells[0].lstrip().startswith("#") and len(cells) == 1
+    if len(cells) != width:
+        return len(cells) == 1 or cells[0].lstrip().startswith("#")
+    return bool(cells[0].strip()) and not any(cell.strip() for cell in cells[1:])
+
+
+def _lacks_names(rows: Sequence[Sequence[str]]) -> bool:
+    """Return True if the first row holds numbers where columns have their names.
+
+    A word is no name either if it occurs again in its column, as a class does.
+    """
+    first = [cell.strip() for cell in rows[0]]
+    cells = [cell for cell in first if cell]
+    numbers = [cell for cell in cells if _NUMBER.fullmatch(cell)]
+    if not numbers or (len(rows) < 2 and len(numbers) < len(cells)):
+        return False
+    is_named = len(cells) >= MIN_NUMBERED or (not first[0] and len(cells) == len(first) - 1)  # pandas' index is unnamed
+    if (
+        len(numbers) == len(cells)
+        and is_named
+        and any(cells == [str(number) for number in range(start, start + len(cells))] for start in (0, 1))
+    ):
+        return False  # pandas names columns so
+    return all(
+        not cell
+        or _NUMBER.fullmatch(cell) is not None
+        or any(len(row) > place and row[place].strip() == cell for row in rows[1:])
+        for place, cell in enumerate(first)
+    )

@@ -1,0 +1,188 @@
+"""Columns that are no features: row numbers and copies of the label; and columns that give the label away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from anoonly_core.data.tables.columns import MAX_WORDS, to_numbers, to_words
+
+__all__ = ["find_giveaways", "find_label_copies", "find_row_numbers"]
+
+MIN_SEQUENCE = 10  # rows that show a sequence 1, 2, 3, … or a copy of the label
+# Names of columns that number the rows if all of their values differ.
+ROW_NUMBER_NAMES = re.compile(
+    r"|id|index|row|row[ _]?id|row[ _]?(?:nr|no|num|number)|nr|no|unnamed(?:: \d+)?|level_\d+|__index_level_\d+__"
+)
+MAX_SAMPLED = 10_000_000  # cells that are sorted to compare columns with the label
+MIN_SAMPLED = 2_000  # rows
+MIN_RARE = 3  # rows of the rarer class, below which chance sorts them
+MAX_MISTAKES = 0.01  # rows that the values of a column sort wrongly, as a share of the rarer class
+
+
+def find_row_numbers(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the names of the columns that number the rows.
+
+    A column numbers the rows if it was the index of a Parquet file, has a name such as ``id`` and
+    different values in all rows, or holds integers that rise by 1 from row to row.
+    """
+    index = table.attrs.get("index", ())
+    return tuple(
+        str(name)
+        for name in table.columns
+        if name in index
+        or (ROW_NUMBER_NAMES.fullmatch(str(name).strip().lower()) and _all_differ(table[name]))
+        or _is_sequence(table[name])
+    )
+
+
+def find_label_copies(
+    table: pd.DataFrame, names: Sequence[str], labels: np.ndarray, y: np.ndarray | None
+) -> tuple[str, ...]:
+    """Return the names of the columns that equal the label, up to the names of its values.
+
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    names
+        Columns to compare.
+    labels
+        Cells of the label column as strings, object [rows]; "" if blank.
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label; None for a
+        table of classes.
+    """
+    rows, is_anomaly = _compared(y) if y is not None else (np.flatnonzero(labels != ""), None)
+    if len(rows) < MIN_SEQUENCE:
+        return ()
+    codes = pd.factorize(pd.Series(labels[rows], dtype=object))[0]
+    if codes.max() < 1:  # one class
+        codes = np.zeros(len(rows), dtype=np.int64) if is_anomaly is None else is_anomaly.astype(np.int64)
+    return tuple(
+        name
+        for name in names
+        if (values := _value_codes(table[name].iloc[rows], len(np.unique(codes)))) is not None
+        and (
+            (is_anomaly is not None and _one_to_one(values, is_anomaly.astype(np.int64))) or _one_to_one(values, codes)
+        )
+    )
+
+
+def find_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> dict[str, float]:
+    """Return the columns that alone sort anomalies from normal rows, with few mistakes or none.
+
+    At most `MAX_SAMPLED` cells are compared: of large tables a fixed sample of the rows.
+
+    Returns
+    -------
+    dict of float
+        Share of the rows of the rarer class that a column sorts wrongly, by column name.
+    """
+    rows, is_anomaly = _compared(y)
+    if not names or min(is_anomaly.sum(), (~is_anomaly).sum()) < MIN_RARE:
+        return {}
+    sampled = max(MIN_SAMPLED, MAX_SAMPLED // len(names))
+    if len(rows) > sampled:
+        chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:sampled])
+        chosen = np.union1d(chosen, np.r_[np.flatnonzero(is_anomaly)[:sampled], np.flatnonzero(~is_anomaly)[:sampled]])
+        rows, is_anomaly = rows[chosen], is_anomaly[chosen]
+    found = {}
+    for name in names:
+        values = table[name].iloc[rows]
+        mistakes = min(_mistakes_by_order(to_numbers(values), is_anomaly), _mistakes_by_value(values, is_anomaly))
+        if mistakes <= MAX_MISTAKES:
+            found[name] = mistakes
+    return found
+
+
+def _compared(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to compare with the label, and which of them are anomalies.
+
+    Where one class alone is labeled, rows without a label stand for the other class.
+    """
+    both = (y == 1).any() and (y == 0).any()
+    rows = np.flatnonzero(y >= 0) if both else np.arange(len(y))
+    is_anomaly = y[rows] == 1 if (y == 1).any() else y[rows] != 0
+    return (rows, is_anomaly) if is_anomaly.any() and not is_anomaly.all() else (rows[:0], is_anomaly[:0])
+
+
+def _all_differ(values: pd.Series[Any]) -> bool:
+    try:
+        return bool(values.is_unique)
+    except TypeError:  # cells such as lists cannot be compared
+        return False
+
+
+def _is_sequence(values: pd.Series[Any]) -> bool:
+    """Return True if the cells are integers that rise by 1 from row to row."""
+    if len(values) < MIN_SEQUENCE:
+        return False
+    if not pd.api.types.is_integer_dtype(values):
+        first = str(values.iloc[0]).strip()
+        if not pd.api.types.is_string_dtype(values) or re.fullmatch(r"[+-]?\d{1,15}", first) is None:
+            return False
+        if str(values.iloc[-1]).strip() != str(int(first) + len(values) - 1):
+            return False
+    numbers = to_numbers(values)
+    return bool((np.diff(numbers) == 1).all())
+
+
+def _value_codes(values: pd.Series[Any], classes: int) -> np.ndarray | None:
+    """Return an integer per different cell, int64 [rows]; None if there are more than `classes`, or 2 if that is more.
+
+    Blank cells are one value.
+    """
+    most = max(classes, 2)
+    try:
+        if values.iloc[:MIN_SAMPLED].nunique(dropna=False) > most + 1:  # the label may have blanks of two kinds
+            return None
+        codes, different = pd.factorize(values, use_na_sentinel=False)
+    except TypeError:  # cells such as lists cannot be compared
+        return None
+    words = to_words(pd.Series(different))
+    return pd.factorize(words)[0][codes] if len(set(words)) <= most else None
+
+
+def _one_to_one(left: np.ndarray, right: np.ndarray) -> bool:
+    """Return True if equal codes on one side are equal on the other, for all rows."""
+    pairs = len(np.unique(left * (right.max() + 1) + right))
+    return pairs == len(np.unique(left)) == len(np.unique(right))
+
+
+def _mistakes_by_order(numbers: np.ndarray, is_anomaly: np.ndarray) -> float:
+    """Return the share of the rarer class on the wrong side of the best threshold; 1 if too many cells are missing."""
+    known = ~np.isnan(numbers)
+    rarer = min(is_anomaly.sum(), (~is_anomaly).sum())
+    if (missing := (~known).sum()) > MAX_MISTAKES * rarer:
+        return 1.0
+    numbers, is_anomaly = numbers[known], is_anomaly[known]
+    if is_anomaly.all() or not is_anomaly.any():
+        return 1.0
+    order = np.argsort(numbers, kind="stable")
+    numbers, is_anomaly = numbers[order], is_anomaly[order]
+    below = np.cumsum(is_anomaly)[np.r_[numbers[1:] != numbers[:-1], True]]
+    count = (np.flatnonzero(np.r_[numbers[1:] != numbers[:-1], True]) + 1).astype(np.int64)
+    # Mistakes if rows above a threshold are anomalies: anomalies below it and normal rows above it.
+    above_normal = (~is_anomaly).sum() - (count - below)
+    wrong = below + above_normal
+    best = min(int(wrong.min()), len(numbers) - int(wrong.max()))
+    return float((best + missing) / rarer)
+
+
+def _mistakes_by_value(values: pd.Series[Any], is_anomaly: np.ndarray) -> float:
+    """Return the share of the rarer class that the majority of its value sorts wrongly; 1 for over 50 values.
+
+    A value of a single row predicts nothing: an anomaly with such a value counts as a mistake.
+    """
+    codes = _value_codes(values, MAX_WORDS)
+    if codes is None or codes.max() < 1:
+        return 1.0
+    anomalies = np.bincount(codes, weights=is_anomaly)
+    counts = np.bincount(codes)
+    wrong = np.where(counts > 1, np.minimum(anomalies, counts - anomalies), anomalies).sum()
+    return float(wrong / min(is_anomaly.sum(), (~is_anomaly).sum()))

@@ -1,0 +1,101 @@
+"""Sentences on choices that reading a table makes without being asked, and on columns to check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from anoonly_core.data.tables.columns import ColumnProfile, list_names
+from anoonly_core.data.tables.readers import printable
+
+__all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes"]
+
+
+def exclusion_notes(
+    title: str, label: str, numbering: list[str], copies: list[str], are_left_out: bool
+) -> Iterator[str]:
+    """Yield sentences on row numbers and copies of the label.
+
+    Parameters
+    ----------
+    title
+        Name of the table.
+    label
+        Name of the label column.
+    numbering, copies
+        Columns that number the rows, and columns that equal the label.
+    are_left_out
+        False if they are features because no other column is left.
+    """
+    for names, verb, rest in (
+        (numbering, "number", "the rows"),
+        (copies, "equal", f"the label column {printable(label[:60])}"),
+    ):
+        if not names:
+            continue
+        start = f"{title}: {list_names(names)} {_verb(verb, names)} {rest}"
+        if are_left_out:
+            yield (
+                f"{start} and {'is' if len(names) == 1 else 'are'} left out; on the command line keep=NAME makes "
+                "such a column a feature."
+            )
+        else:
+            yield f"{start}, but no other column is left to be a feature."
+
+
+def giveaway_notes(title: str, giveaways: Mapping[str, float]) -> Iterator[str]:
+    """Yield sentences on columns that alone sort the rows by their label, given their shares of mistakes."""
+    for names, fact in (
+        ([name for name, mistakes in giveaways.items() if mistakes == 0], "without a mistake"),
+        ([name for name, mistakes in giveaways.items() if mistakes > 0], "nearly without a mistake"),
+    ):
+        if names:
+            yield (
+                f"{title}: {list_names(names)} alone {_verb('tell', names)} anomalies from normal rows {fact}; leave "
+                "such a column out if it is not known when you must decide."
+            )
+
+
+def cell_notes(title: str, profiles: Sequence[ColumnProfile], missing_words: Sequence[str]) -> Iterator[str]:
+    """Yield sentences on cells that are read otherwise than they are written.
+
+    Parameters
+    ----------
+    title
+        Name of the table.
+    profiles
+        Profiles of the feature columns.
+    missing_words
+        Words that count as missing in columns of words, too.
+    """
+    if columns := [column for column in profiles if column.missing_words]:
+        words = sorted({word for column in columns for word in column.missing_words})
+        names = list_names([column.name for column in columns])
+        yield f"{title}: {list_names(words)} {_verb('count', words)} as missing in the columns of numbers {names}."
+    words = [word for word in missing_words if any(word in column.words for column in profiles)]
+    if words:
+        yield (
+            f"{title}: {list_names(words)} {_verb('count', words)} as missing in columns of words, too, since columns "
+            "of numbers hold it."
+        )
+    if mixed := [column for column in profiles if column.can_be_words]:
+        first = mixed[0]
+        yield (
+            f"{title}: column {printable(first.name[:60])} holds numbers, but in row {first.row} {first.example}; each "
+            f"of its {first.count} values is a word."
+        )
+
+
+def label_notes(title: str, label: str, y: np.ndarray, is_default: bool) -> Iterator[str]:
+    """Yield a sentence if most labeled rows are anomalies though no value was chosen; y is int8 [rows]."""
+    anomalies, normals = int((y == 1).sum()), int((y == 0).sum())
+    if label and is_default and anomalies > normals > 0:
+        yield (
+            f"{title}: {anomalies / (anomalies + normals):.0%} of the labeled rows are anomalies, since 1 means "
+            f"anomaly in {printable(label[:60])}; choose the other value if it does not."
+        )
+
+
+def _verb(verb: str, names: Sequence[str]) -> str:
+    return f"{verb}s" if len(names) == 1 else verb

@@ -1,0 +1,134 @@
+"""Tests of the layout of text tables: separator, names, lines above the table, encoding, line ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from anoonly_core.data.tables.columns import to_numbers
+from anoonly_core.data.tables.readers import read_table
+from anoonly_core.errors import BadDataFile
+
+BODY = "".join(f"{row % 13}.5;{row * 7 % 19};{int(row % 12 == 0)}\n" for row in range(60))
+
+
+def read(tmp_path: Path, text: str | bytes, encoding: str = "utf-8") -> tuple[list[str], int, str]:
+    """Return the names of the columns, the number of rows and the notes of a file."""
+    path = tmp_path / "t.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    table = read_table(path)
+    return list(table.columns), len(table), " ".join(table.attrs["notes"])
+
+
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        ("Temp, C;Pressure, bar;label", ["Temp, C", "Pressure, bar", "label"]),
+        ('"Temp, C";"Pressure, bar";label', ["Temp, C", "Pressure, bar", "label"]),
+        ("size, in cm, of it;b;label", ["size, in cm, of it", "b", "label"]),
+        ("a|b;c;label", ["a|b", "c", "label"]),
+        ("a,b,c,d,e;f;label", ["a,b,c,d,e", "f", "label"]),
+        ('"a;b";c;label', ["a;b", "c", "label"]),
+    ],
+)
+def test_the_separator_is_the_one_that_splits_all_lines(tmp_path: Path, head: str, names: list[str]) -> None:
+    assert read(tmp_path, f"{head}\n{BODY}")[:2] == (names, 60)
+
+
+@pytest.mark.parametrize("separator", [",", "\t", "|"])
+def test_quoted_separators_do_not_count(tmp_path: Path, separator: str) -> None:
+    lines = [f'"{row};{row};{row}"{separator}{row}' for row in range(20)]
+    assert read(tmp_path, "\n".join([f"a{separator}label", *lines]))[:2] == (["a", "label"], 20)
+
+
+@pytest.mark.parametrize(
+    ("above", "word"),
+    [
+        ("sep=;\n", "separator"),
+        ('"sep=;"\n', "separator"),
+        ("# made on Monday\n", "made on Monday"),
+        ("# made, on Monday\n# by hand\n", "begins in line 3"),
+        ("Report 2024\n", "Report 2024"),
+        ("Report 2024\n\n", "Report 2024"),
+        ("Report 2024;;\n", "Report 2024"),
+        ("sep=;\nReport\n", "begins in line 3"),
+    ],
+)
+def test_lines_above_the_table_are_skipped_and_named(tmp_path: Path, above: str, word: str) -> None:
+    names, rows, notes = read(tmp_path, f"{above}a;b;label\n{BODY}")
+    assert (names, rows) == (["a", "b", "label"], 60) and word in notes
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["0.5,0,1", "1.5,7,0", "2.5,14,0"],
+        ["5.1,3.5,setosa", "4.9,3.0,setosa", "6.1,2.8,other"],
+        ["-1,2e3,0", "3,4,1"],
+        ["1", "2", "3"],
+        ["1.5,,0", "2.5,3,1"],
+        ["7,8,9"],
+    ],
+)
+def test_a_first_line_of_numbers_is_a_row(tmp_path: Path, lines: list[str]) -> None:
+    names, rows, notes = read(tmp_path, "\n".join(lines))
+    width = lines[0].count(",") + 1
+    assert names == [str(number) for number in range(1, width + 1)] and rows == len(lines)
+    assert "The first line" in notes and "instead of names" in notes
+
+
+@pytest.mark.parametrize("head", ["0,1,2", "1,2,3", ",0,1", "2019,2020,label", "a,b,1", "x,y,z"])
+def test_names_stay_names(tmp_path: Path, head: str) -> None:
+    names, rows, notes = read(tmp_path, f"{head}\n5,6,7\n8,9,10\n")
+    assert rows == 2 and notes == "" and names[1:] == head.split(",")[1:]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encodings_with_a_mark_and_all_line_ends_are_read(tmp_path: Path, encoding: str, end: str) -> None:
+    text = f"größe;b;label\n{BODY}".replace("\n", end)
+    assert read(tmp_path, text, encoding)[:2] == (["größe", "b", "label"], 60)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("größe,b\n1,2\n".encode("cp1252"), "encoding UTF-8: save it as UTF-8; the first other character is in line 1"),
+        (b"a,b\n1,2\n3,\xe4\n", "in line 3"),
+        (b"a,b\r1,2\r3,\xe4\r", "in line 3"),
+        (b"\xff\xfea\x00,\x00b\x00\n\x00\x00", "encoding UTF-16"),
+        ("a,b\n1,2\n3,4\n".encode("utf-16-le"), "encoding UTF-16 without a byte order mark"),
+        ("a,b\n1,2\n3,4\n".encode("utf-16-be"), "encoding UTF-16 without a byte order mark"),
+        (b"a,b\n" + b"1,2\n" * 60 + b"1,2,3\n", "line 62 has 3 cells, and the lines before it have 2"),
+        (b"sep=,\na,b\n" + b"1,2\n" * 60 + b"1,2,3\n", "line 63 has 3 cells"),
+        (b'a,b\n1,2\n"3,4\n', "never closed"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_cause(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(BadDataFile) as caught:
+        read(tmp_path, content)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1,5", "-0,25"], [1.5, -0.25]),
+        (["1.234,50", "12"], [1234.5, 12]),
+        (["0,5", "1"], [0.5, 1]),
+        (["1,5e3", ",5"], [1500, 0.5]),
+        (["1.5", "2"], [1.5, 2]),
+    ],
+)
+def test_a_decimal_comma_is_read_beside_semicolons(tmp_path: Path, cells: list[str], numbers: list[float]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a;label\n" + "".join(f"{cell};0\n" for cell in cells))
+    table = read_table(path)
+    assert to_numbers(table["a"]).tolist() == numbers
+    assert ("decimal comma in a" in " ".join(table.attrs["notes"])) == any("," in cell for cell in cells)
+
+
+def test_columns_of_the_same_name_are_said(tmp_path: Path) -> None:
+    names, _, notes = read(tmp_path, "a,a,label\nx,y,0\nz,w,1\n")
+    assert names == ["a", "a.1", "label"] and "several columns called 'a'" in notes
