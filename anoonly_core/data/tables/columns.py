@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -32,6 +32,7 @@ __all__ = [
     "is_missing_word",
     "list_names",
     "profile_column",
+    "profile_columns",
     "to_labels",
     "to_numbers",
     "to_words",
@@ -101,7 +102,7 @@ class ColumnProfile:
     example, row
         A cell that explains why the column cannot be used, and its row, from 0.
     missing_words
-        Words of a column of numbers that count as missing.
+        Words of the column that count as missing.
     """
 
     name: str
@@ -248,6 +249,24 @@ def to_labels(values: pd.Series[Any]) -> np.ndarray:
 def is_missing_word(words: np.ndarray) -> np.ndarray:
     """Return the cells, out of strings [rows], that mean a missing value in a column of numbers."""
     return np.array([word.lower() in MISSING_WORDS for word in words], dtype=bool)
+
+
+def profile_columns(table: pd.DataFrame, names: Iterable[str]) -> list[ColumnProfile]:
+    """Determine the types of columns; words that mark missing values in columns of numbers do so in all columns."""
+    profiles = [profile_column(name, table[name]) for name in names]
+    marks = {*find_missing_words(profiles)}
+    return [
+        replace(
+            column,
+            missing=column.missing + sum(word in marks for word in to_words(table[column.name]).tolist()),
+            words=tuple(word for word in column.words if word not in marks),
+            count=len({*column.words} - marks),
+            missing_words=tuple(sorted(marks & {*column.words})),
+        )
+        if marks & {*column.words} and column.kind == CATEGORY and len({*column.words} - marks) > 0
+        else column
+        for column in profiles
+    ]
 
 
 def find_missing_words(profiles: Iterable[ColumnProfile]) -> tuple[str, ...]:

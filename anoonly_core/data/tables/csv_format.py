@@ -99,7 +99,7 @@ def find_layout(head: str, is_whole: bool, title: str) -> CsvLayout:
     separator = named[1].replace("\\t", "\t") if named else _find_separator(head, is_whole)
     records = _records(head, separator, is_whole)
     if not records:
-        raise BadDataFile(f"{title} holds no table: no line has a cell.")
+        raise BadDataFile(f"{title} cannot be read as a .csv table: no line has a cell.")
     notes, first = [], 0
     if named:
         notes.append(f"Line 1 of {title} names the separator and is skipped.")
@@ -115,7 +115,7 @@ def find_layout(head: str, is_whole: bool, title: str) -> CsvLayout:
         )
     rows = [cells for _, cells in records[begin:]]
     if not rows:
-        raise BadDataFile(f"{title} holds no table: no line has a cell.")
+        raise BadDataFile(f"{title} cannot be read as a .csv table: no line has a cell.")
     has_header = not _lacks_names(rows)
     columns = len(rows[0])
     if not has_header:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from anoonly_core.data.tables.columns import ColumnProfile, list_names
+from anoonly_core.data.tables.columns import CATEGORY, NUMBER, ColumnProfile, list_names
 from anoonly_core.data.tables.readers import printable
 
 __all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes"]
@@ -57,28 +57,13 @@ def giveaway_notes(title: str, giveaways: Mapping[str, float]) -> Iterator[str]:
             )
 
 
-def cell_notes(title: str, profiles: Sequence[ColumnProfile], missing_words: Sequence[str]) -> Iterator[str]:
-    """Yield sentences on cells that are read otherwise than they are written.
-
-    Parameters
-    ----------
-    title
-        Name of the table.
-    profiles
-        Profiles of the feature columns.
-    missing_words
-        Words that count as missing in columns of words, too.
-    """
-    if columns := [column for column in profiles if column.missing_words]:
-        words = sorted({word for column in columns for word in column.missing_words})
-        names = list_names([column.name for column in columns])
-        yield f"{title}: {list_names(words)} {_verb('count', words)} as missing in the columns of numbers {names}."
-    words = [word for word in missing_words if any(word in column.words for column in profiles)]
-    if words:
-        yield (
-            f"{title}: {list_names(words)} {_verb('count', words)} as missing in columns of words, too, since columns "
-            "of numbers hold it."
-        )
+def cell_notes(title: str, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
+    """Yield sentences on cells that are read otherwise than they are written; profiles are of feature columns."""
+    for kind, holds in ((NUMBER, "the columns of numbers"), (CATEGORY, "the columns of words")):
+        if columns := [column for column in profiles if column.missing_words and column.kind == kind]:
+            words = sorted({word for column in columns for word in column.missing_words})
+            names = list_names([column.name for column in columns])
+            yield f"{title}: {list_names(words)} {_verb('count', words)} as missing in {holds} {names}."
     if mixed := [column for column in profiles if column.can_be_words]:
         first = mixed[0]
         yield (

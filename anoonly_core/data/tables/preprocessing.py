@@ -130,7 +130,8 @@ class Preprocessing(BaseModel):
         """Count the cells with an unknown word, by column name; columns without any are omitted."""
         counts = {
             column.name: sum(
-                word not in ("", *column.words) for word in self._words(self._cells(table, column.name)).tolist()
+                word not in ("", *column.words)
+                for word in self._words(self._cells(table, column.name), column.words).tolist()
             )
             for column in self.columns
             if column.words is not None
@@ -142,15 +143,17 @@ class Preprocessing(BaseModel):
         values = table[name]
         return infer_type(values) if self.reading == 1 and table.attrs.get("is_text") else values
 
-    def _words(self, values: pd.Series[Any]) -> np.ndarray:
-        """Return the cells of a column of words, object [rows]; "" if missing."""
+    def _words(self, values: pd.Series[Any], known: tuple[str, ...]) -> np.ndarray:
+        """Return the cells of a column of words, object [rows]; "" if missing. A known word is never missing."""
         words = to_words(values)
-        return np.array(["" if word in self.missing_words else word for word in words], dtype=object)
+        return np.array(
+            ["" if word in self.missing_words and word not in known else word for word in words], dtype=object
+        )
 
     def _encode(self, column: Column, values: pd.Series[Any], title: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of one column, and the rows without a usable value, bool [rows]."""
         if column.words is not None:
-            words = self._words(values)
+            words = self._words(values, column.words)
             one_hot = (words[:, None] == np.array(column.words, dtype=object)).astype(np.float64)
             return one_hot, (words == "") & self.drops
         numbers = to_numbers(values)
@@ -208,8 +211,7 @@ def fit_preprocessing(
         raise BadDataFile(f"{title} has no column left to be a feature: it needs rows and columns of numbers.")
     if features > MAX_COLUMNS:
         raise BadDataFile(f"{title} would have {features} features, and at most {MAX_COLUMNS} are taken.")
-    marks = find_missing_words(profiles)
-    lacking = [column for column in profiles if column.missing or {*marks} & {*column.words}]
+    lacking = [column for column in profiles if column.missing]
     if lacking and impute is None:
         raise BadDataFile(
             f"{title}: values are missing in {list_names([column.name for column in lacking])}; say "
@@ -220,10 +222,10 @@ def fit_preprocessing(
         columns=tuple(
             Column(name=column.name, fill=float(np.nanmedian(to_numbers(table[column.name]))) if impute else None)
             if column.kind == NUMBER
-            else Column(name=column.name, words=tuple(word for word in column.words if word not in marks))
+            else Column(name=column.name, words=column.words)
             for column in profiles
         ),
         drops=impute is False,
         reading=READING,
-        missing_words=marks,
+        missing_words=find_missing_words(profiles),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from anoonly_core.data.tables.columns import ColumnProfile, find_missing_words, profile_column, to_labels
+from anoonly_core.data.tables.columns import ColumnProfile, profile_columns, to_labels
 from anoonly_core.data.tables.exclusions import find_row_numbers
 from anoonly_core.data.tables.readers import MAX_COLUMN_NAME
 from anoonly_core.data.tables.schema import MAX_CLASSES, NO_LABEL, TableSchema, choose_label, make_schema
@@ -62,7 +62,7 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
     """Profile a table as `read_table` returns it."""
     names = [str(name) for name in table.columns]
     values = {name: counts for name in names if (counts := _value_counts(table[name])) is not None}
-    columns = tuple(profile_column(name, table[name]) for name in names)
+    columns = tuple(profile_columns(table, names))
     return TableProfile(len(table), columns, values, table.head(HEAD_ROWS), find_row_numbers(table))
 
 
@@ -76,15 +76,13 @@ def suggest_schema(profile: TableProfile) -> TableSchema:
     candidates = [column for column in profile.columns if column.name != label]
     without = [column.name for column in candidates if not column.usable or column.name in profile.identifiers]
     features = [column for column in candidates if column.name not in without]
-    marks = {*find_missing_words(features)}
-    lacks_values = any(column.missing or marks & {*column.words} for column in features)
     return make_schema(
         {
             "label": label,
             "anomaly": suggest_anomalies(profile.values[label]) if label else (),
             "without": tuple(without),
             "categories": "one_hot" if any(column.words for column in features) else None,
-            "missing": "impute" if lacks_values else None,
+            "missing": "impute" if any(column.missing for column in features) else None,
         }
     )
 

@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from anoonly_core.data.dataset import Dataset, Provenance, as_features, make_dataset
-from anoonly_core.data.tables.columns import MAX_WORDS, ColumnProfile, list_names, profile_column, to_labels
+from anoonly_core.data.tables.columns import MAX_WORDS, ColumnProfile, list_names, profile_columns, to_labels
 from anoonly_core.data.tables.exclusions import find_giveaways, find_label_copies, find_row_numbers
 from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
@@ -326,7 +326,7 @@ def build_features(
     left_out = {*numbering, *copies}
     if left_out >= {*used}:
         left_out = set()
-    profiles = [profile_column(name, table[name]) for name in used if name not in left_out]
+    profiles = profile_columns(table, [name for name in used if name not in left_out])
     one_hot = None if schema.categories is None else schema.categories == "one_hot"
     impute = None if schema.missing is None else schema.missing == "impute"
     preprocessing = fit_preprocessing(table, profiles, one_hot, impute, title)
@@ -337,7 +337,7 @@ def build_features(
         *table.attrs.get("notes", ()),
         *exclusion_notes(title, label, [name for name in numbering if name not in copies], copies, bool(left_out)),
         *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in copies}),
-        *cell_notes(title, [column for column in profiles if column.name in names], preprocessing.missing_words),
+        *cell_notes(title, [column for column in profiles if column.name in names]),
     )
     return FeatureTable(as_features(X), kept, preprocessing, tuple(profiles), notes)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from anoonly_core.data.tables.columns import ColumnProfile, find_missing_words
+from anoonly_core.data.tables.columns import ColumnProfile
 from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
 from anoonly_core.data.tables.uploads import Upload
@@ -40,7 +40,6 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
     values["without"] = tuple(left_out)
     values["keep"] = tuple(name for name in look.identifiers if name != chosen and name not in left_out)
     features = [column for column in used if column.name not in left_out and (column.usable or column.can_be_words)]
-    marks = {*find_missing_words(features)}
     if words := [column for column in features if column.words]:
         values["categories"] = _segmented(
             table,
@@ -50,7 +49,7 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
             begun.categories,
             f"{_example(words)}: a feature of 0 and 1 for each word, or nothing.",
         )
-    if lacking := [column for column in features if column.missing or marks & {*column.words}]:
+    if lacking := [column for column in features if column.missing]:
         cells = sum(column.missing for column in lacking)
         values["missing"] = _segmented(
             table,
