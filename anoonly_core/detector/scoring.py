@@ -12,11 +12,11 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, make_split
-from anoonly_core.data.tables.columns import list_names, profile_column
+from anoonly_core.data.tables.columns import list_names, profile_column, to_labels
 from anoonly_core.data.tables.exclusions import find_row_numbers
 from anoonly_core.data.tables.preprocessing import READING, Column, Preprocessing
 from anoonly_core.data.tables.readers import printable
-from anoonly_core.data.tables.schema import TableSchema, find_label_column
+from anoonly_core.data.tables.schema import TableSchema, find_label_column, has_plain_labels
 from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
 from anoonly_core.detector.network import Report
 from anoonly_core.detector.result import DetectorResult, row_parts
@@ -148,7 +148,8 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
 def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> tuple[Preprocessing, tuple[str, ...]]:
     """Choose the columns for a detector that stores none: by its feature names, else columns of numbers in order.
 
-    Row numbers and the label column are left out, unless their number is that of the features only with them.
+    Row numbers and the label column are left out. Row numbers, and a label column with other values than 0 and 1,
+    are features if the number of columns fits only with them.
 
     Returns
     -------
@@ -162,7 +163,9 @@ def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> t
         return _take_columns([str(name) for name in names]), ()
     label, numbering = find_label_column(table, TableSchema()), find_row_numbers(table)
     numeric = [str(name) for name in table.columns if profile_column(str(name), table[name]).holds_numbers]
-    for left_out in ({label, *numbering}, {*numbering}, {label}, set()):
+    is_coordinate = bool(label) and not has_plain_labels({*to_labels(table[label])} - {""})
+    choices = ({label, *numbering}, {*numbering}, {label}, set()) if is_coordinate else ({label, *numbering}, {label})
+    for left_out in choices:
         used = [name for name in numeric if name not in left_out]
         if len(used) == detector.n_features_in_:
             return _take_columns(used), tuple(_choice_notes(shown, numeric, used, label, numbering))

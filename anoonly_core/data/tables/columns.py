@@ -30,12 +30,14 @@ __all__ = [
     "find_wrong_cell",
     "infer_type",
     "is_missing_word",
+    "is_typed_as_before",
     "list_names",
     "profile_column",
     "profile_columns",
     "to_labels",
     "to_numbers",
     "to_words",
+    "to_words_as_before",
 ]
 
 NUMBER, CATEGORY, TEXT, MIXED, DATE, EMPTY, INFINITE, OTHER, WRITTEN = (
@@ -315,6 +317,29 @@ def find_wrong_cell(name: str, values: pd.Series[Any], numbers: np.ndarray) -> C
         return None
     kind = WRITTEN if _WRITTEN_NUMBER.fullmatch(words[wrong]) else MIXED
     return ColumnProfile(name, kind, 0, example=_cell(words[wrong]), row=int(rows[wrong]))
+
+
+def is_typed_as_before(profile: ColumnProfile, table: pd.DataFrame) -> bool:
+    """Return True if versions that typed a column by all of its cells read the same features from it."""
+    values = table[profile.name]
+    if profile.kind != NUMBER:
+        words = ["" if word in profile.missing_words else word for word in to_words(values).tolist()]
+        return bool(to_words_as_before(table, profile.name).tolist() == words)
+    before = infer_type(values) if table.attrs.get("is_text") else values
+    if not pd.api.types.is_numeric_dtype(before):
+        return False
+    then, now = to_numbers(before).astype(np.float32), to_numbers(values).astype(np.float32)
+    return bool(np.array_equal(then, now, equal_nan=True))
+
+
+def to_words_as_before(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Convert a column to strings as versions did that typed a text column by all of its cells, object [rows]."""
+    if table.attrs.get("is_text"):
+        return to_words(infer_type(table[name]))
+    values = table[name]
+    words = to_words(values)
+    is_mark = np.array([isinstance(cell, str) and cell.strip() == "?" for cell in values], dtype=bool)
+    return np.where(is_mark, "?", words).astype(object)
 
 
 def list_names(names: list[str]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["CsvLayout", "find_encoding", "find_layout"]
+__all__ = ["SEPARATORS", "CsvLayout", "find_encoding", "find_layout"]
 
 SEPARATORS = ",;\t|"
 SAMPLE_RECORDS = 100  # records that determine the layout

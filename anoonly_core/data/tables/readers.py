@@ -21,7 +21,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from anoonly_core.data.tables.csv_format import CsvLayout, find_encoding, find_layout
+from anoonly_core.data.tables.csv_format import SEPARATORS, CsvLayout, find_encoding, find_layout
 from anoonly_core.errors import BadDataFile, UnknownDataset
 
 __all__ = [
@@ -165,7 +165,10 @@ def _read_text(path: Path, title: str) -> pd.DataFrame:
     notes = list(layout.notes)
     if layout.separator == ";" and (converted := _convert_decimal_commas(table)):
         notes.append(f"{title} has a decimal comma in {converted}: 1,5 is read as 1.5.")
-    table.attrs = {"is_text": True, "notes": tuple(notes)}
+    first = head.partition("\n")[0]
+    separator = max(SEPARATORS, key=first.count)  # the choice of earlier versions
+    is_new_layout = bool(notes) or separator != layout.separator or not encoding.startswith("utf-8")
+    table.attrs = {"is_text": True, "notes": tuple(notes), "is_new_layout": is_new_layout}
     return table
 
 

@@ -14,7 +14,15 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from anoonly_core.data.dataset import Dataset, Provenance, as_features, make_dataset
-from anoonly_core.data.tables.columns import MAX_WORDS, ColumnProfile, list_names, profile_columns, to_labels
+from anoonly_core.data.tables.columns import (
+    MAX_WORDS,
+    ColumnProfile,
+    is_typed_as_before,
+    list_names,
+    profile_columns,
+    to_labels,
+    to_words_as_before,
+)
 from anoonly_core.data.tables.exclusions import find_giveaways, find_label_copies, find_row_numbers
 from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
@@ -32,6 +40,7 @@ __all__ = [
     "build_features",
     "choose_label",
     "find_label_column",
+    "has_plain_labels",
     "make_schema",
     "parse_table",
 ]
@@ -149,6 +158,8 @@ class ParsedTable:
         Profiles of the feature columns; empty for a stored upload.
     notes
         Sentences on choices that were made without being asked for, and on columns to check.
+    is_read_as_before
+        True if versions before `READING` 2 read the same features and labels.
     """
 
     X: np.ndarray
@@ -161,6 +172,7 @@ class ParsedTable:
     preprocessing: Preprocessing
     profiles: tuple[ColumnProfile, ...]
     notes: tuple[str, ...] = ()
+    is_read_as_before: bool = False
 
     @property
     def can_be_tested(self) -> bool:
@@ -214,6 +226,8 @@ class FeatureTable:
         Profiles of the feature columns.
     notes
         Sentences on choices that were made without being asked for, and on columns to check.
+    is_read_as_before
+        True if versions before `READING` 2 read the same features and labels.
     """
 
     X: np.ndarray
@@ -221,6 +235,7 @@ class FeatureTable:
     preprocessing: Preprocessing
     profiles: tuple[ColumnProfile, ...]
     notes: tuple[str, ...]
+    is_read_as_before: bool
 
 
 def find_label_column(table: pd.DataFrame, schema: TableSchema) -> str:
@@ -244,13 +259,18 @@ def choose_label(values: Mapping[str, set[str]]) -> str:
     """
     by_name = {name.strip().lower(): name for name in reversed(list(values))}
     names = [by_name[name] for name in LABEL_COLUMNS if name in by_name]
-    if plain := [name for name in names if values[name] and any(values[name] <= words for words in PLAIN)]:
+    if plain := [name for name in names if has_plain_labels(values[name])]:
         return plain[0]
     coordinates = [name for name in names if name.strip().lower() == COORDINATE]
     others = [name for name in names if name not in coordinates]
     return next(
         (name for name in (*others, *coordinates) if name in others or len(values[name]) <= MAX_WORDS), NO_LABEL
     )
+
+
+def has_plain_labels(values: set[str]) -> bool:
+    """Return True if the values of a column, at least one, are labels that need no schema, such as 0 and 1."""
+    return bool(values) and any(values <= words for words in PLAIN)
 
 
 def _label_values(values: pd.Series) -> set[str]:
@@ -283,12 +303,13 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedT
     labels = to_labels(table[label]) if label else np.full(len(table), "", dtype=object)
     y = _encode_labels(labels, schema, label, title) if label else np.full(len(table), UNLABELED, dtype=np.int8)
     features = build_features(table, schema, label, title, y)
+    as_before = features.is_read_as_before and _is_labeled_as_before(table, label, labels, schema.label is None)
     labels, y = labels[features.kept], y[features.kept]
     drawn = _draw_anomalies(y, schema.share, title)
     file_rows = np.flatnonzero(features.kept).astype(np.int64)
     notes = (*features.notes, *label_notes(title, label, y, not schema.anomaly and not schema.normal))
     parts = (features.X, y, file_rows, drawn, labels, label, len(table), features.preprocessing, features.profiles)
-    return ParsedTable(*parts, notes)
+    return ParsedTable(*parts, notes, as_before)
 
 
 def build_features(
@@ -339,7 +360,17 @@ def build_features(
         *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in copies}),
         *cell_notes(title, [column for column in profiles if column.name in names]),
     )
-    return FeatureTable(as_features(X), kept, preprocessing, tuple(profiles), notes)
+    as_before = not left_out and not schema.keep and not table.attrs.get("is_new_layout")
+    as_before = as_before and all(is_typed_as_before(column, table) for column in profiles if column.name in names)
+    return FeatureTable(as_features(X), kept, preprocessing, tuple(profiles), notes, as_before)
+
+
+def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, is_found: bool) -> bool:
+    """Return True if earlier versions read the same labels from the same column."""
+    by_name = {str(column).strip().lower(): str(column) for column in reversed(table.columns)}
+    if is_found and label != next((by_name[name] for name in LABEL_COLUMNS if name in by_name), NO_LABEL):
+        return False
+    return not label or to_words_as_before(table, label).tolist() == labels.tolist()
 
 
 def _check_names(table: pd.DataFrame, schema: TableSchema, label: str, title: str) -> None:

@@ -497,6 +497,8 @@ def _write_metadata(table: Upload) -> None:
 
 def _encode_metadata(table: Upload) -> bytes:
     stored = {_STORED_KEYS.get(name, name): value for name, value in asdict(table).items()}
+    if not table.notes:  # as in files of earlier versions
+        del stored["notes"]
     return json.dumps(stored).encode()
 
 

@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import numpy as np
+
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.preprocessing import READING
 from anoonly_core.data.tables.readers import file_fingerprint, file_suffix, printable, read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
+from anoonly_core.errors import AnoOnlyError
 from anoonly_core.lru import LRU
 
 __all__ = [
@@ -71,15 +74,24 @@ def is_file_uri(name: str) -> bool:
 
 
 def file_identity(path: Path, schema: TableSchema) -> str:
-    """Return a text that changes with the bytes of the file, the schema or the revision of reading.
+    """Return a text that changes with the bytes of the file, the schema, or features that are read otherwise.
+
+    A table that is read as in earlier versions keeps its identity.
 
     Raises
     ------
     UnknownDataset, BadDataFile
         If the file is missing or cannot be read.
     """
-    identity = f"file:{file_suffix(path)}:{file_fingerprint(path)}:{READING}"
-    return identity if schema == TableSchema() else f"{identity}:{schema.model_dump_json()}"
+    identity = f"file:{file_suffix(path)}:{file_fingerprint(path)}"
+    if schema != TableSchema():
+        identity = f"{identity}:{schema.model_dump_json(exclude=None if schema.keep else {'keep'})}"
+    try:
+        parsed = parse_file(path, schema)
+    except AnoOnlyError:
+        return identity
+    exact = ":float64" if parsed.X.dtype == np.float64 else ""
+    return f"{identity}{exact}{'' if parsed.is_read_as_before else f':{READING}'}"
 
 
 def file_provenance(path: Path) -> Provenance:
@@ -95,7 +107,7 @@ def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
     UnknownDataset, BadDataFile
         If the file is missing or unreadable, or the schema does not fit.
     """
-    key = f"{path}\0{file_identity(path, schema)}"
+    key = f"{path}\0{file_fingerprint(path)}\0{schema.model_dump_json()}"
     if (cached := _parsed.get(key)) is not None:
         return cached
     parsed = parse_table(read_table(path), schema, printable(path))

@@ -249,7 +249,7 @@ def test_a_store_that_cannot_be_written_does_not_stop_a_run(
 def test_a_file_of_the_user_can_be_run(capsys: pytest.CaptureFixture[str], name: str) -> None:
     X = np.random.default_rng(0).normal(size=(200, 3))
     y = (np.arange(200) % 10 == 0).astype(int)
-    X[y == 1] += 3
+    X[y == 1] += 2
     path = Path(name)
     path.parent.mkdir(exist_ok=True)
     frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(label=y)
