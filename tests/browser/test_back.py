@@ -220,7 +220,7 @@ def visit_quickly(visit: Visit, first: Controls, then: Controls) -> None:
     visit.enter(then)
     visit.wait_for_path(then)
     visit.step(-1, first)
-    visit.check("back to a change", first, first.link | first.changed, first.by_change)
+    visit.check("back to a change", first, {**first.link, **first.changed}, first.by_change)
     visit.step(1, then)
     visit.check("forward", then, {}, then.begin)
 
