@@ -141,7 +141,7 @@ class Table:
 
     @property
     def caption(self) -> str:
-        """Title, metric, scope and source of the table."""
+        """Caption of one line: title, metric in %, scope with its number of files, and source of the settings."""
         where = f", {self.scope} ({self.files_words(self.columns[0])})" if self.scope else ""
         return f"{self.title}; {METRIC_LABELS[self.metric]} in %{where}, {SOURCES[self.source]}"
 

@@ -90,7 +90,10 @@ class Stack:
 
     @cached_property
     def pretraining(self) -> Pretraining | None:
-        """Pretraining of the head, or None if it has none."""
+        """Epochs, optimizer, batches and loss of the pretraining; None if the head has none.
+
+        The head holds the networks and losses of all runs in the stack. The value is made once and reused.
+        """
         return self.head.pretraining()
 
     @cached_property

@@ -128,14 +128,15 @@ def class_table_identity(name: str, column: str | None = None) -> str:
 
 
 def load_class_table(name: str, column: str | None = None) -> ClassTable:
-    """Load a class table.
+    """Load a table whose rows have a class each.
 
     Parameters
     ----------
     name : str
-        A key of CLASS_TABLES, an upload, or the path of a file.
+        A key of CLASS_TABLES, the name of an upload, or a file URI: a path, optionally followed by ``?key=value&…``.
     column : str or None
-        Column of the file with the class; None is the label column of the upload or of the path's options.
+        Column of the file with the class. None: the `label` of the file URI, else a column with a usual label name. An
+        upload ignores this parameter and takes its label column.
 
     Returns
     -------

@@ -105,7 +105,7 @@ class Panels:
         self._update("yaxis", row, col, settings)
 
     def update_layout(self, **settings: Any) -> None:
-        """Set attributes of the Plotly layout."""
+        """Set attributes of the whole Plotly layout, such as height or legend; earlier values are replaced."""
         self.layout.update(settings)
 
     def figure(self) -> go.Figure:

@@ -86,7 +86,11 @@ def baseline_of(b: RunConfig) -> RunConfig:
 
 
 def pin_text(config: RunConfig) -> str:
-    """Return the URL parameter `a` of a pinned run; settings that its baseline lacks are left out."""
+    """Return the URL parameter `a` of a pinned run as "name=value" pairs, joined by commas.
+
+    The pairs leave out the data set, protocol and seed, which follow run B, and every setting that is None. A setting
+    is None if the baseline does not have it, such as epochs of a method without a network.
+    """
     settings = {name: getattr(config, name) for name in PINNED_FIELDS}
     return ",".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 

@@ -69,7 +69,7 @@ class Parameter:
         return replace(self, options=tuple(options), parser=one_of, offers=None)
 
     def parse(self, text: str) -> Any:
-        """Return the value of one text; raise InvalidConfig with one sentence."""
+        """Convert the text of this parameter in a URL to a value; raise InvalidConfig with one sentence."""
         return self.parser(self, text)
 
     def read(self, texts: list[str]) -> tuple[Any, list[str]]:

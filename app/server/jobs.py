@@ -206,7 +206,10 @@ class Jobs:
                 self._leave(session, result_kind, keep={key})
 
     def request_downloads(self, session: str, names: Sequence[str]) -> None:
-        """Queue one job that downloads the data sets that no job downloads yet, after any failure too."""
+        """Queue one job that downloads those of the data sets `names` that no job downloads yet; does not block.
+
+        An earlier failure does not prevent a new attempt. The session joins the jobs that already download others.
+        """
         keys = {dataset_key(name): name for name in names}
         with self._lock:
             self.results.forget_failures(keys)

@@ -33,10 +33,29 @@ def await_worker_result(
     name: str = "film",
     limit: TimeLimit | None = None,
 ) -> Any:
-    """Request a worker result and block until it is there; return None, with a notice, if it failed or was canceled.
+    """Request the value of a function in a worker process and block until it is finished, with a progress bar.
 
-    name: tells its buttons from those of another that the same page waits for. limit: how long a worker may
-    be at it, if not for ever.
+    Parameters
+    ----------
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Session of the browser that waits.
+    key : str
+        Result key; sessions that request the same key share one job and its value.
+    what : str
+        Text before the progress "3 of 50", such as "Training, epoch".
+    function, *arguments
+        The function that the worker calls, and its arguments.
+    name : str
+        Prefix of the widget keys of the buttons Cancel and Begin again; differs for each value that a page waits for.
+    limit : TimeLimit, optional
+        Time that the worker may take, without the time in the queue; unlimited by default.
+
+    Returns
+    -------
+    object or None
+        The value; None, after a notice on the page, if the job failed or the user canceled it.
     """
     status = st.empty()  # always there, so that what follows keeps its place and stays in sight, grayed
     if st.session_state.get("cancelled_film") == key:

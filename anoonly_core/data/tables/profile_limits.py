@@ -23,11 +23,12 @@ LISTED_WORDS, LISTED_CHARACTERS = 4, 40  # of a column in a table with many word
 
 
 def bound_profile(profile: TableProfile) -> TableProfile:
-    """Cut a profile to what a page shows, a few MB at most.
+    """Return a copy of a profile that is small enough for a page: at most a few MB.
 
-    Of the first rows, 100 columns remain, with cells of at most 100 characters. Of the columns that may be labels
-    and whose values have at most 200 characters, the likely one remains, then those with the fewest values while there
-    is room. Words are cut for display.
+    Of the first rows, 100 columns remain, and each text cell is cut to 100 characters. Of the columns that may be
+    labels, those with a value over 200 characters are dropped. The others remain while their values fit in 1 MiB: first
+    the suggested label column, then the columns with the smallest values. Words of columns are cut to 200 characters,
+    or to 4 words of 40 characters per column if all words exceed 1 MiB.
     """
     values = {
         name: counts for name, counts in profile.values.items() if max(map(len, counts), default=0) <= WORD_CHARACTERS

@@ -86,7 +86,11 @@ ADDRESS = register(PageAddress("clean", (*RUN_CONTROLS, *OWN, *LOCKS)))
 
 
 def page() -> None:
-    """Draw the page; Streamlit calls this on every change of a control."""
+    """Draw the page Clean; Streamlit calls this on every change of a control.
+
+    The page scores the suspicion of each row of the pool, removes the most suspicious rows and trains on the rest. Its
+    charts show the suspicion, and the AUCROC before and after the removal.
+    """
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()

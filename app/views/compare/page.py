@@ -27,7 +27,11 @@ FOLLOW_S = 0.5
 
 
 def page() -> None:
-    """Draw the page; Streamlit calls this on every change of a control."""
+    """Draw the page Compare; Streamlit calls this on every change of a control.
+
+    The page trains A, the published baseline or the pinned run, and B, the run of the controls, on the same rows. It
+    shows the metrics and charts of both side by side, over one or more seeds.
+    """
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()

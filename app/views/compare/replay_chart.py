@@ -224,7 +224,10 @@ def _line(
 
 
 def _clock(figure: Panels, replay: Replay) -> list[TraceChange]:
-    """Draw a vertical line through the curves at the epoch on show."""
+    """Draw a vertical line through the metric curves and one through the loss curves, at the epoch of the animation.
+
+    Return one change per line: its x positions at each recorded epoch.
+    """
     changes = []
     times = [np.array([epoch, epoch], dtype=np.float32) for epoch in replay.epochs]
     losses = [value for run in replay.runs for values in run.losses.values() for value in values[values > 0]]

@@ -61,7 +61,11 @@ _previews = LRU[Preview](CACHED_PREVIEWS)
 
 
 def page() -> None:
-    """Draw the page; Streamlit calls this on every change of a filter or of the selection."""
+    """Draw the page Datasets; Streamlit calls this on every change of a filter or of the selection.
+
+    The page lists the data sets of the catalogue, previews the selected one, and downloads or removes files in the
+    cache.
+    """
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.draw_notices()

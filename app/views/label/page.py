@@ -70,7 +70,11 @@ RANK_LABELS = {**{name: scorer.label for name, scorer in UNSUPERVISED_SCORERS.it
 
 
 def page() -> None:
-    """Draw the page; Streamlit calls this on every change of a control and after each mark."""
+    """Draw the page Label; Streamlit calls this on every change of a control and after each mark.
+
+    The page ranks the rows of an uploaded table by anomaly score, as a map and as a list. The user marks rows as
+    anomalous or normal, trains a system on the marks, and downloads the scores and the detector.
+    """
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()
@@ -166,7 +170,30 @@ def _draw_map(
     known_labels: dict[int, bool],
     jobs: Jobs,
 ) -> set[int]:
-    """Draw the rows as points; return the selected row numbers."""
+    """Draw the map, a scatter of the rows' PCA projection in which higher ranks are larger.
+
+    Parameters
+    ----------
+    ranked : Ranking
+        Scores of all rows, and the features of the rows in the map.
+    key : str
+        Result key of the ranking, under which its projection is cached.
+    trained : bool
+        True if a network was trained on the marks, and the map shows its hidden features; else the input features.
+    read : ParsedTable
+        The table; its `file_rows` are the row numbers in the file.
+    ranks : np.ndarray
+        From 0 for the most anomalous row to 1 for the least, float [rows of the table].
+    known_labels : dict of int to bool
+        Known labels by row number in the file, True for an anomaly.
+    jobs : Jobs
+        Its result cache holds the projection; a missing one is computed in this thread.
+
+    Returns
+    -------
+    set of int
+        Row numbers in the file of the points that the user selected.
+    """
     points = jobs.results.points_now(hidden_points_key(key, "pca"), ranked.hidden, "pca")
     event = st.plotly_chart(
         label_map_figure(points, read.file_rows[ranked.rows], ranks[ranked.rows], known_labels),
@@ -248,7 +275,21 @@ def _mark(table: Upload, rows: set[int], mark: bool | None) -> None:
 def _draw_export(
     config: RunConfig, read: ParsedTable, ranked: Ranking, known_labels: dict[int, bool], anomalies: list[int] | None
 ) -> None:
-    """Draw the downloads: all scores, and for a ranking by marks the detector with its command and script."""
+    """Draw the download of all scores and, for a ranking by marks, the detector, its command and its script.
+
+    Parameters
+    ----------
+    config : RunConfig
+        System and settings of the ranking; they name the files and fill the command and script.
+    read : ParsedTable
+        The table, with the row numbers in the file.
+    ranked : Ranking
+        Scores of all rows, and the detector file if a network was trained on the marks.
+    known_labels : dict of int to bool
+        Known labels by row number in the file, True for an anomaly; a column of the CSV.
+    anomalies : list of int or None
+        Row numbers of the marked anomalies that the script trains on; None for an unsupervised ranking.
+    """
 
     def scores() -> bytes:
         labels = [{True: "anomaly", False: "normal", None: ""}[known_labels.get(int(row))] for row in read.file_rows]

@@ -27,7 +27,11 @@ MAP = "tsne"
 
 
 def page() -> None:
-    """Draw the page; Streamlit calls this on every step of the reader."""
+    """Draw the page Lessons; Streamlit calls this on every step of the reader.
+
+    The page lists the lessons and shows one step of one lesson: a question, a choice of predictions, then the outcome
+    of its runs with an explanation. After the last step, it suggests what to do next.
+    """
     jobs, session = begin_page()
     position = _read_position()
     _draw_list(position)

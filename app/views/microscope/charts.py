@@ -243,7 +243,10 @@ def _line(figure: Panels, col: int, name: str, y: np.ndarray, color: str, dash: 
 
 
 def _clock(figure: Panels, steps: int) -> list[TraceChange]:
-    """Draw a vertical line through the lower charts at the step on show."""
+    """Draw a vertical line through each of the four lower charts, at the step of the animation.
+
+    Return one change per chart: the x positions of its line at each of the `steps` training steps.
+    """
     changes = []
     times = [np.array([step, step], dtype=np.float32) for step in range(1, steps + 1)]
     for col in range(1, 5):

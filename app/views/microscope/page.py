@@ -59,7 +59,11 @@ ADDRESS = register(
 
 
 def page() -> None:
-    """Draw the page; Streamlit calls this on every change of a control."""
+    """Draw the page Microscope; Streamlit calls this on every change of a control.
+
+    The page animates the training of one run, step by step: the gradient of each row of the batch, split by its path
+    through a norm layer, and the statistics of the batch.
+    """
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()

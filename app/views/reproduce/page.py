@@ -54,7 +54,12 @@ HOW_TO_READ = (
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a control."""
+    """Draw the page Reproduce; Streamlit calls this on every change of a control.
+
+    The page shows one table or figure of the paper with the measured values beside the published ones. Two further
+    views list the discrepancies of the paper, and the differences between its tables, the authors' code and the
+    measured values.
+    """
     jobs, _ = begin_page()
     sweeps = server_sweeps()
     ADDRESS.arrive()

@@ -84,7 +84,10 @@ class Chosen:
 
 
 def page() -> None:
-    """Draw the page; Streamlit calls this on every change of a filter or of the selection."""
+    """Draw the page Runs; Streamlit calls this on every change of a filter or of the selection.
+
+    The page lists the finished runs of the store; selected runs can be compared, pinned, deleted or exported.
+    """
     jobs, _ = begin_page()
     ADDRESS.arrive()
     ADDRESS.draw_notices()

@@ -36,7 +36,11 @@ COMPARED_SEEDS = 10  # the most that Compare offers
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a control."""
+    """Draw the page Sweep; Streamlit calls this on every change of a control.
+
+    The page trains runs over the values of one or two settings and several seeds. Below the buttons are curves of their
+    metrics, and the list of earlier sweeps.
+    """
     (jobs, session), sweeps = begin_page(), server_sweeps()
     ADDRESS.arrive()
     try:

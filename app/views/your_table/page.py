@@ -41,7 +41,11 @@ KEPT = "Every user of this server sees it now. It is not deleted when you leave.
 
 
 def page() -> None:
-    """Draw the page; Streamlit calls this on every change of a choice."""
+    """Draw the page Your table; Streamlit calls this on every change of a choice.
+
+    The page uploads a file, profiles its columns and sets its schema: the label column, the anomaly values and the
+    features. It then opens the table on the other pages.
+    """
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.draw_notices()

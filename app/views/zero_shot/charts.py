@@ -42,7 +42,11 @@ FRAME = 2  # width of an image's frame in screen pixels
 
 
 def _stacked(results: Sequence[ZeroShotResult], name: str) -> np.ndarray:
-    """Return AUCROC as float64, shape [seeds, scorers, points, classes, draws]."""
+    """Return the AUCROC of all results, from 0 to 1, as float64 [seeds, scorers, points, classes, draws].
+
+    `results` has one result per seed. `name` is "by_ratio" or "by_size": points are then shares of anomalies or sizes
+    of a test batch. Scorers are the methods in SCORER_LABELS, classes the held-out ones, draws random test batches.
+    """
     return np.stack([getattr(result, name) for result in results]).astype(np.float64)
 
 

@@ -27,7 +27,11 @@ IMAGES_ACROSS = 30
 
 
 def page() -> None:
-    """Draw the page once; Streamlit calls this on every change of a control."""
+    """Draw the page Zero-shot; Streamlit calls this on every change of a control.
+
+    The page meta-trains a network on some classes of a table. Its charts show the AUCROC of anomaly detection in test
+    batches of the held-out classes, by share of anomalies and size of the batch.
+    """
     jobs, session = begin_page()
     ADDRESS.arrive()
     try:
