@@ -131,7 +131,7 @@ def test_commands_have_the_options_named() -> None:
 
 
 def test_options_in_the_text_belong_to_a_command() -> None:
-    known = {option for parser in (*parsers().values(), soak.parser()) for option in parser._option_string_actions}
+    known = {option for parser in (*parsers().values(), soak.make_parser()) for option in parser._option_string_actions}
     for name, text in TEXTS.items():
         quoted = re.findall(r"`([^`]+)`", without_code(text))
         options = {option for words in quoted for option in re.findall(r"(?:^|\s)(--[a-z-]+)(?![\w.])", words)}
