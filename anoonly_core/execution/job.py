@@ -117,10 +117,13 @@ def start_projector() -> None:
 
 
 def start_reader() -> None:
-    """Prepare this process for reading tables: limit its memory, and lower its priority."""
-    start_projector()
+    """Prepare this process for reading tables: one thread, limited memory, and a lower priority."""
+    lower_priority(5)
+    from threadpoolctl import threadpool_limits
+
     from anoonly_core.data.tables.limits import limit_memory
 
+    threadpool_limits(1)
     limit_memory()
 
 
