@@ -48,14 +48,14 @@ def _texts() -> Iterator[tuple[str, bytes]]:
     yield "blank_first", b"\n" + many + b"\n" + b"1," * 11_999 + b"1\n"
     yield "blank_lines", b"a,b\n" + b"\n" * (8 * MB)
     yield "carriage_returns", b"a,b\r" + b"1,2\r" * (MB)
-    yield "wide_carriage_returns", b"a," * 1_500 + b"a\r" + (b"1," * 1_500 + b"1\r") * 50
-    names = ",".join(f"c{number}" for number in range(1_500)).encode()
-    yield "wide", names + b"\n" + (b",".join([b"v" * 100] * 1_500) + b"\n") * 5
-    yield "wide_blank", names + b"\n" + (b"," * 1_499 + b"\n") * 100
-    yield "wide_words", names + b"\n" + b"\n".join(b",".join([b"%d" % row * 9] * 1_500) for row in range(20))
+    yield "wide_carriage_returns", b"a," * 300 + b"a\r" + (b"1," * 300 + b"1\r") * 50
+    names = ",".join(f"c{number}" for number in range(300)).encode()
+    yield "wide", names + b"\n" + (b",".join([b"v" * 100] * 300) + b"\n") * 5
+    yield "wide_blank", names + b"\n" + (b"," * 299 + b"\n") * 100
+    yield "wide_words", names + b"\n" + b"\n".join(b",".join([b"%d" % row * 9] * 300) for row in range(20))
     yield "long_names", b",".join(b"n" * 2_000 + b"%d" % number for number in range(500)) + b"\n" + b"1," * 499 + b"1\n"
-    yield "separators", b"a,b\n" + b"," * (4 * MB) + b"\n"
-    yield "ragged", b"a,b\n1,2\n" + b"1," * 500_000 + b"\n"
+    yield "separators", b"a,b\n" + b"," * 1_000 + b"\n"
+    yield "ragged", b"a,b\n1,2\n" + b"1," * 1_000 + b"\n"
     yield "distinct", b"a,b\n" + b"".join(b"w%d,1\n" % row for row in range(60_000))
 
 
@@ -76,9 +76,9 @@ def _tables() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "dictionary_one_cell", {"a": _repeated("x" * (8 * MB), 1)}
     yield "dictionary_many_rows", {"a": _repeated("x" * 1_000, 2_000_000)}
     yield "dictionaries", {f"c{number}": _repeated("x" * 10_000, 20_000) for number in range(100)}
-    yield "dictionaries_of_few", {f"c{number}": _repeated("x" * 3_000, 50) for number in range(2_000)}
+    yield "dictionaries_of_few", {f"c{number}": _repeated("x" * 3_000, 50) for number in range(300)}
     yield "fixed_width", {"a": pa.array([b"x" * 100_000] * 200, pa.binary(100_000))}
-    yield "nulls", {f"c{number}": pa.nulls(1_000) for number in range(2_000)}
+    yield "nulls", {f"c{number}": pa.nulls(1_000) for number in range(300)}
     yield "long_name", {"n" * (2 * MB): [1.0, 2.0]}
     yield "numbers", {f"c{number}": np.zeros(20_000) for number in range(20)}
 
