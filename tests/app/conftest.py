@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import NO_HISTORY, RunResult, from_bytes
 from anoonly_core.results.store import default_store
 from app.controls.choice import baseline_of, default_choice
+from app.navigation import PAGES
 from app.server import jobs as jobs_module
 from app.server import sweep_queue, table_owners
 from app.server.jobs import Jobs
@@ -28,6 +30,9 @@ PATIENCE_S = 90.0
 MAIN = Path(__file__).parents[2] / "app" / "script.py"
 
 MakeJobs = Callable[..., Jobs]
+
+for page in PAGES:  # as the server does: a page knows the parameters of all loaded pages
+    import_module(f"app.views.{page}.page")
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
