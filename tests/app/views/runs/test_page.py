@@ -25,6 +25,7 @@ from anoonly_core.results.store import Store, default_store
 from anoonly_core.snippets import python_script
 from app.charts.style import DEFAULT_THRESHOLD, THRESHOLDS
 from app.server import jobs as jobs_module
+from app.server import table_owners
 from app.server.jobs import Jobs
 from app.views.runs.page import EMPTY, HINT
 from tests.app.conftest import MakeJobs
@@ -380,3 +381,10 @@ def test_a_result_that_a_lock_kept_from_the_store_is_no_notice_after_the_lock(
     jobs.results.unwrap(StoredOutcome(None, "The disk is full."))
     assert "The disk is full" in said(open_page("datasets")), "another problem does not end with a lock"
     jobs.results.unwrap(StoredOutcome(None))
+
+
+def test_runs_counts_as_an_open_page(open_page: Open, jobs: Jobs) -> None:
+    """Else the tables of a browser whose only page is Runs would be deleted."""
+    page = open_page()
+    owners = table_owners.server_table_owners()
+    assert any(page.session_state["session"] in sessions for sessions in owners._sessions.values())
