@@ -73,7 +73,10 @@ def network_dot(baseline: str, columns: int, preset: str, norm: str | None) -> s
 
 
 def _box(name: str, parts: dict[str, Subnetwork], norm: str | None) -> str:
-    """Draw a part of the network with one cell a step, or a text box with rounded corners."""
+    """Return an HTML-like Graphviz label: a part of the network with one cell a step, or a text in rounded corners.
+
+    `parts` holds the subnetworks by name; another `name` is such a text. `norm` is the norm of the run.
+    """
     if name not in parts:
         return _table(_lines(name), "STYLE='rounded'")
     part = parts[name]
@@ -84,6 +87,10 @@ def _box(name: str, parts: dict[str, Subnetwork], norm: str | None) -> str:
 
 
 def _step(step: Linear | Operation, width: int, part: Subnetwork, norm: str | None) -> str:
+    """Return the table cell of one step of a subnetwork: a linear layer, join, norm or other operation.
+
+    `width` is the number of output features of the step.
+    """
     if isinstance(step, Linear):
         return _cell(f"linear, {width}" + ("" if step.bias else ", no bias"), f"BGCOLOR='{LAYER}'")
     if step is Operation.JOIN:

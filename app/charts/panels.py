@@ -113,14 +113,17 @@ class Panels:
         return go.Figure({"data": self.data, "layout": self.layout})
 
     def _add(self, kind: str, row: int, col: int, trace: Mapping[str, Any]) -> None:
+        """Add a Plotly trace of this kind, such as "scatter", to the panel in this row and column, counted from 1."""
         number = self._axes[row, col]
         self.data.append({"type": kind, "xaxis": f"x{number}", "yaxis": f"y{number}", **trace})
 
     def _update(self, axis: str, row: int | None, col: int | None, settings: Mapping[str, Any]) -> None:
+        """Set attributes of the axes "xaxis" or "yaxis" in a row, in a column or in one panel; None stands for all."""
         for number in self._numbers(row, col):
             self.layout[f"{axis}{number}"].update(settings)
 
     def _numbers(self, row: int | None, col: int | None) -> Iterator[str]:
+        """Yield the Plotly axis numbers, "" for the first, of the panels in a row and column; None stands for all."""
         for (at_row, at_column), number in self._axes.items():
             if row in (None, at_row) and col in (None, at_column):
                 yield number

@@ -286,6 +286,7 @@ class Jobs:
         return key in self._active
 
     def _is_missing(self, key: str, find: Callable[[str], object]) -> bool:
+        """Return True if no job computes this key, no failure is remembered and `find` returns no result of the key."""
         return key not in self._active and self.results.failure(key) is None and find(key) is None
 
     def _join(self, session: str, keys: Iterable[str]) -> None:
@@ -344,7 +345,10 @@ class Jobs:
         *arguments: Any,
         stored: bool = True,
     ) -> None:
-        """Schedule a task whose value belongs to these keys."""
+        """Schedule a task in the worker pool of this kind; its value belongs to these result keys.
+
+        The session waits for the job. `stored` is True if a projection goes into the store, and so survives the server.
+        """
         task = self._pool(kind).schedule(function, *arguments, owners=self._owners([session]))
         job = Job(next(self._numbers), kind, keys, task, {session}, stored)
         for key in keys:

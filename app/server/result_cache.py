@@ -138,6 +138,7 @@ class ResultCache:
             self._failures.remove(key)
 
     def _note_problem(self, sentence: str, is_busy: bool) -> None:
+        """Set the problem of the store, "" for none; `is_busy` is True if the problem is a lock."""
         self.store_problem, self.is_problem_busy = sentence, is_busy
 
     def _find(self, key: str, read: Callable[[str], Any]) -> Any:

@@ -250,6 +250,7 @@ class SweepQueue:
                 entry.state, entry.seconds_left = "idle", None
 
     def _execute(self, entry: _Entry, missing: dict[str, RunConfig], engine: Engine) -> None:
+        """Train the missing runs, by key, and copy each state of this into `entry`, until the end or a stop."""
         states = execute(missing, engine, self.jobs.patient_store)
         try:
             for state in states:

@@ -129,11 +129,13 @@ class UploadLimit:
                 self._remove(*key)
 
     def _drop(self, session: str, but: str = "") -> None:
+        """Remove the files of a session, except the file with the id `but`."""
         for held_by, file in [*self._held]:
             if held_by == session and file != but:
                 self._remove(held_by, file)
 
     def _remove(self, session: str, file: str) -> None:
+        """Remove one file of a session from the memory of the server, by its id."""
         self._manager().remove_file(session, file)
         self._held.pop((session, file), None)
 

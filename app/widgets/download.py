@@ -67,7 +67,10 @@ def _here(names: Sequence[str]) -> int:
 
 
 def _progress(names: Sequence[str], here: int, view: JobView) -> tuple[float, str]:
-    """Return the downloaded share of these data sets, from 0 to 1, and a text."""
+    """Return the downloaded share of these data sets, from 0 to 1, and a text.
+
+    `here` is the number of these data sets on this machine. `view` is the progress of the job in bytes.
+    """
     if view.ahead:
         return 0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first"
     megabytes = f"{view.done / MEGABYTE:.1f}"

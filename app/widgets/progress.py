@@ -79,7 +79,10 @@ def progress_row() -> tuple[Bar, DeltaGenerator]:
 
 
 def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str], jobs: Jobs) -> None:
-    """Show the progress of the runs with these keys: their place in the queue, or their epoch."""
+    """Show the progress of the runs with these keys: jobs before them in the queue, or their epoch.
+
+    `what` is the text in front, such as "Training". `plan` holds the compared runs A and B.
+    """
     uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
     pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
     counted_in = " (pretraining counted in)" if pretrained else ""

@@ -14,7 +14,10 @@ TILE_HELP = (
 
 
 def tile(label: str, found: PairedDifference, chance: float | None, more_is_better: bool = True) -> str:
-    """One figure: A, B, their difference with its doubt, and the chance level where there is one."""
+    """Return one figure as Markdown: A → B, their difference with its uncertainty, and the chance level if not None.
+
+    The badge of a clear difference is green for a rise and red for a fall, or blue if more is not better.
+    """
     mark, color = ("", "gray") if not found.is_clear else ("▲ ", "green") if found.delta > 0 else ("▼ ", "red")
     if found.is_clear and not more_is_better:
         color = "blue"

@@ -54,6 +54,11 @@ def suspicion_figure(suspicions: Sequence[PoolScores], remove: float | None) -> 
 
 
 def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, known: bool) -> None:
+    """Draw the suspicion of the pool rows as a histogram for the first seed, with the removal as a dashed line.
+
+    `remove` sets the rows to remove (see `PoolScores.rows_to_remove`). `known` is True if normal rows and contaminants
+    are known and get a histogram each.
+    """
     axis = np.arcsinh(ScoreScale.of(first.score).units(first.score))
     low, high = float(axis.min()) - 0.1, float(axis.max()) + 0.1
     edges = np.linspace(low, high, HISTOGRAM_BINS + 1)
@@ -89,7 +94,10 @@ def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, kno
 
 
 def _draw_removal(figure: Panels, suspicions: Sequence[PoolScores], remove: float | None) -> None:
-    """Draw mean recall and precision of the removal over q, and the chosen q."""
+    """Draw recall and precision of the removal of contaminants over q, the removed share of the pool.
+
+    The curves are means over the seeds, one item of `suspicions` each. Markers show the share that `remove` takes out.
+    """
     cell = {"row": 1, "col": 2}
     curves_of_seeds = [removal_curve(scores.is_contaminant, scores.score) for scores in suspicions]
     removed_share = float(np.mean([scores.share(remove) for scores in suspicions]))

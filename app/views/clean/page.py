@@ -114,7 +114,10 @@ def page() -> None:
 
 
 def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: str) -> None:
-    """Draw the suspicion of the pool, then train without the suspicious rows and draw the outcome."""
+    """Draw the suspicion of the pool, then train without the suspicious rows and draw the outcome.
+
+    `configs` has one configuration per seed. `sentence` is the container of the headline.
+    """
     remove = configs[0].remove
     key = " ".join(pool_scores_key(config) for config in configs)
     suspicions: list[PoolScores] | None = jobs.results.worker_result(key) or await_worker_result(

@@ -102,7 +102,10 @@ def _compare(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
 
 
 def _wait(runs: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
-    """Show progress until the first seed of A and B is finished; return False if a run failed."""
+    """Show progress until the first seed of A and B is finished; return False if a run failed.
+
+    `keys` holds the run keys of this seed for A and B. `status` is the slot for progress and errors.
+    """
     with status.container():
         bar, cancel = progress_row()
     cancel.button("Cancel", key="cancel", on_click=_cancel, args=(runs.keys, session))

@@ -83,7 +83,11 @@ def _caption(replay: Replay, moment: int) -> str:
 
 
 def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceChange]:
-    """Draw each class in percent of its rows; each moment has its own scale, as only the order of scores matters."""
+    """Draw the score histogram of each class for A and B, in percent of the rows of the class.
+
+    Each epoch has a score scale of its own, as only the order of scores matters. `names` are the titles of A and B.
+    Return one change per histogram: its heights at each recorded epoch.
+    """
     positions = []
     for run in replay.runs:
         is_test = run.role != Role.LABELED_ANOMALY
@@ -132,6 +136,11 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceC
 
 
 def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[TraceChange]:
+    """Draw the hidden features of A and B as maps, scatters of the rows' two-dimensional projection.
+
+    `row_ids` holds the row ids of each run for the hover text. Return the changes of the x and y positions of each role
+    of rows at each recorded epoch.
+    """
     changes = []
     spans = [_span(run.points) for run in replay.runs]
     if replay.shared_plane:
@@ -209,6 +218,7 @@ def _losses(figure: Panels, replay: Replay) -> None:
 def _line(
     figure: Panels, row: int, x: np.ndarray, y: np.ndarray, name: str, color: str, symbol: str, dash: str
 ) -> None:
+    """Draw a curve over epochs in the third column of panels; `row` is 1 for metrics and 2 for losses."""
     figure.add_scatter(
         x=x,
         y=y,

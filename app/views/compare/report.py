@@ -197,12 +197,17 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
 
 
 def _command(letter: str, config: RunConfig, seeds: int) -> str:
+    """Return HTML with the command that trains run `letter`, "A" or "B", over this number of consecutive seeds."""
     seeds_option = f" --seeds {seeds}" if seeds > 1 else ""
     return f"<p><strong>{letter}</strong></p><pre>{html.escape(run_command(config) + seeds_option)}</pre>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = False) -> str:
-    """Return an HTML table of escaped text; a row with different cells for A and B is highlighted."""
+    """Return an HTML table of escaped text; the first cell of a row is its heading.
+
+    `head` holds the column headings, or nothing. With `numbers`, cells have the style of numbers. Without it, a row
+    with different cells for A and B is highlighted.
+    """
     lines = []
     if head:
         lines.append("<tr>" + "".join(f"<th>{html.escape(word)}</th>" for word in head) + "</tr>")

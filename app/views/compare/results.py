@@ -56,7 +56,10 @@ def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted
 
 @st.fragment
 def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs: Jobs, session: str) -> None:
-    """Draw the charts of the first seed; all share one threshold and one selection of rows."""
+    """Draw the charts of A and B for their first seed, or the animation of their training.
+
+    All charts share one threshold and one selection of rows. `runs_a` and `runs_b` hold one result per seed.
+    """
     ADDRESS.remember()  # a fragment: threshold and projection change here without a rerun of the page
     a, b = runs_a[0], runs_b[0]
     dataset = load_cached(b.config.dataset)
@@ -165,7 +168,11 @@ class _Maps:
 
 
 def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], list[str]]:
-    """Draw the maps; return the ids of the selected rows and the keys of the projections being computed."""
+    """Draw the maps, scatters of the test rows' two-dimensional projections, and request the missing projections.
+
+    `projector` is a key of PROJECTION_LABELS. Return the row ids that the user selected, and the cache keys of the
+    projections being computed.
+    """
     jobs = maps.jobs
     if projector != "pca":
         features_by_key = {key: features for _, key, features, _ in maps.wanted(projector)}

@@ -70,11 +70,16 @@ def _draw_curves(pair: Pair) -> None:
 
 
 def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
+    """Draw the confusion matrices of A and B at the threshold, and the table of their test rows (see `_draw_rows`)."""
     st.plotly_chart(pair.confusion(), key="confusion", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["confusion"])
     _draw_rows(pair, dataset, selected)
 
 
 def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
+    """Draw the scores of the test rows by A and B as a table, the highest score of B first.
+
+    `selected` holds the row ids selected in the maps, to which the table is then limited; an empty list shows all rows.
+    """
     table = scores_table(pair, dataset).sort_values("score B", ascending=False)
     if selected:
         st.markdown(f"The {len(selected)} rows selected in the maps:")
@@ -117,7 +122,7 @@ def _draw_splits(pair: Pair) -> None:
 
 
 def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
-    """Describe the system and network of B, and of A if they differ."""
+    """Describe the system and network of B, and of A if they differ; `columns` is the number of input features."""
     network_a, network_b = (network_dot(c.baseline, columns, c.preset, c.norm) for c in (a.config, b.config))
     same_system = a.config.baseline == b.config.baseline
     summary = BASELINES[b.config.baseline].summary
@@ -140,6 +145,10 @@ def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
 
 
 def _draw_system(letters: str, name: str, summary: str, network: str | None) -> None:
+    """Draw the name and summary of a system, and its network as a diagram.
+
+    `letters` is "A", "B" or "A and B". `network` is Graphviz DOT, or None for a system without a network.
+    """
     st.markdown(f"**{letters}**  {name}" + (f". {summary}" if summary else ""))
     if network is not None:
         st.graphviz_chart(network, alt=f"The network of {name}, layer by layer.")

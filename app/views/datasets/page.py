@@ -138,7 +138,11 @@ def _draw_table(listed: pd.DataFrame) -> str | None:
 
 
 def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs: Jobs, session: str) -> None:
-    """Draw the buttons for the selected data set, and for downloading the listed sets or its family."""
+    """Draw the buttons that open, download or remove the selected data set, and that download several.
+
+    `name` is the selected data set or None. `several` are the missing data sets of the list if a filter has `narrowed`
+    it, else those of the selected family.
+    """
     with st.container(horizontal=True):
         if st.button("Open in Compare", type="primary", disabled=name is None) and name is not None:
             choice = default_choice()
@@ -164,6 +168,7 @@ def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs
 
 
 def _fetch(names: Sequence[str], jobs: Jobs, session: str) -> None:
+    """Request the download of the data sets `names` for this session, and store the names in the session state."""
     st.session_state.datasets_asked = list(names)
     jobs.request_downloads(session, names)
 

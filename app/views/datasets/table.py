@@ -57,7 +57,11 @@ def datasets_table() -> pd.DataFrame:
 
 
 def filter_datasets(table: pd.DataFrame, family: str | None, is_local_only: bool, words: str) -> pd.DataFrame:
-    """Return the rows of this family and state; each word must occur in the name."""
+    """Return the rows of a family, or of all families if None.
+
+    With `is_local_only`, data sets that are not on this machine are left out. Each word of `words`, separated by
+    spaces, must occur in the name.
+    """
     keep = (table["state"] != ABSENT) | (not is_local_only)
     if family is not None:
         keep &= table["family"] == family

@@ -137,7 +137,11 @@ def _draw(
     jobs: Jobs,
     session: str,
 ) -> None:
-    """Compute the ranking in a worker, then draw it as a map and as a list in which rows can be marked."""
+    """Compute the ranking in a worker, then draw it as a map and as a list in which rows can be marked.
+
+    `known_labels` maps row numbers in the file to True for an anomaly. `rank` is a key of UNSUPERVISED_SCORERS, or
+    MARKS to train the system of `config` on the marked anomalies. `sentence` is the container of the headline.
+    """
     anomalies = sorted(row for row, anomalous in known_labels.items() if anomalous)
     of = anomalies if rank == MARKS else rank
     work: Any = tasks.rank_upload if rank == MARKS else tasks.score_unlabeled_upload
@@ -208,7 +212,11 @@ def _draw_map(
 
 
 def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, known_labels: dict[int, bool]) -> set[int]:
-    """List the rows at the top of the ranking; return the selected row numbers."""
+    """Draw the rows at the top of the ranking as a table with marks, scores and features.
+
+    `order` holds the indices of all rows by descending score, and `known_labels` maps row numbers in the file to True
+    for an anomaly. Return the row numbers in the file that the user selected.
+    """
     include_known = st.toggle("Include known rows", key="label_all", persist_state="session")
     known = np.isin(read.file_rows[order], list(known_labels))
     listed = (order if include_known or known.all() else order[~known])[:LISTED]
@@ -255,7 +263,10 @@ def _draw_buttons(table: Upload, chosen: set[int]) -> None:
 
 
 def _mark(table: Upload, rows: set[int], mark: bool | None) -> None:
-    """Store the mark and start a new round, which resets the selection; None removes a mark."""
+    """Store a mark for rows, given by their numbers in the file: True for an anomaly, False for none; None removes it.
+
+    This starts a new round, which resets the selection. A positive mark also sets the ranking to the one by marks.
+    """
     marks = uploads.load_marks(table)
     for row in rows:
         if mark is None:

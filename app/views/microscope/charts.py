@@ -78,7 +78,11 @@ def _caption(observation: Observation, step: int) -> str:
 
 
 def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
-    """Draw one dot a row and part on a logarithmic axis; dots without a gradient lie on a separate line below."""
+    """Draw the gradient length of each row of the batch in three parts, as dots on a logarithmic axis.
+
+    Rows without a gradient lie on a separate line below. Return the changes at each step: x, y and row ids of each kind
+    of rows, and the text of the shares.
+    """
     longest = float(observation.lengths.max()) or 1.0
     some = np.log10(observation.lengths[observation.lengths > longest * 1e-9])
     top: float = np.log10(longest)
@@ -138,7 +142,10 @@ def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
 
 
 def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
-    """Write above each part its share of the gradient of the normal rows of the batch."""
+    """Write above each part its share of the gradient lengths of the batch's normal rows, at height `y` of the chart.
+
+    Return the change of the three texts at each step.
+    """
     words = []
     for step in range(len(observation.epoch)):
         lengths = observation.lengths[step][:, observation.kind[step] == RowKind.NORMAL].sum(axis=1, dtype=np.float64)
@@ -159,7 +166,10 @@ def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
 
 
 def _batch(figure: Panels, observation: Observation) -> list[TraceChange]:
-    """Draw the shares of the kinds of rows in the batch."""
+    """Draw a bar for each kind of rows (normal, hidden anomaly, labeled anomaly), in percent of the batch.
+
+    Return the change of the bar heights at each step.
+    """
     counts = [np.array([(values == kind).sum() for kind in KIND_MARKS]) for values in observation.kind]
     shares = [(100 * values / values.sum()).astype(np.float32) for values in counts]
     figure.add_bar(
@@ -182,6 +192,11 @@ def _batch(figure: Panels, observation: Observation) -> list[TraceChange]:
 
 
 def _statistics(figure: Panels, observation: Observation, feature: int | None) -> None:
+    """Draw the batch mean and deviation over the steps, and the running ones if the norm has them.
+
+    `feature` is the index of the feature; None draws the root mean square over all features.
+    """
+
     def curve(values: np.ndarray) -> np.ndarray:
         return np.asarray(np.sqrt((values**2).mean(axis=1)) if feature is None else values[:, feature])
 
@@ -228,6 +243,7 @@ def _agreement(figure: Panels, observation: Observation) -> None:
 
 
 def _line(figure: Panels, col: int, name: str, y: np.ndarray, color: str, dash: str, width: float) -> None:
+    """Draw a curve over the steps in the lower row of charts; `col` is the chart from 1 to 4, NaN in `y` is a gap."""
     figure.add_scatter(
         x=np.arange(1, len(y) + 1),
         y=y.astype(np.float32),

@@ -79,6 +79,7 @@ def page() -> None:
 
 
 def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
+    """Train the run in a worker, then draw the headline, the player and the animation of the chosen norm layer."""
     key = observation_key(config)
     observations: list[Observation] | None = await_worker_result(
         jobs, session, key, "Training, epoch", tasks.observe_gradients, config

@@ -61,7 +61,10 @@ def draw_exports(name: str, table: Table, reference: str) -> None:
 
 
 def _downloads(grid: Grid, stem: str, cells: Grid | None = None) -> None:
-    """Draw a download button for each format; the CSV holds the cells in full if they are given."""
+    """Draw the download buttons of a grid as CSV, Markdown and LaTeX; `stem` is the file name without suffix.
+
+    If `cells` is given, the CSV holds this longer grid of all figures instead.
+    """
     names = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}
     with st.container(horizontal=True):
         for suffix, text in FORMATS.items():

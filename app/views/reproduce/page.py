@@ -131,7 +131,11 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
 
 
 def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: SweepQueue) -> None:
-    """Draw the cells, the notes about them, and the selected cell."""
+    """Draw the cells of a table, the notes about them, and the selected cell.
+
+    `name` is the experiment, such as "table2". `reference` is a key of REFERENCES: the published values to compare
+    with.
+    """
     chosen = draw_cells(table, reference, f"cells {name} {table.source} {table.scope} {table.metric}")
     note = f"{METRIC_LABELS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
     if table.scope:
@@ -148,7 +152,10 @@ def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, swe
 
 
 def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidence, sweeps: SweepQueue) -> None:
-    """Draw the runs of a cell, the button that trains them here, and a link to Compare."""
+    """Draw the runs of the cell at (row, column), the button that trains them here, and a link to Compare.
+
+    `name` is the experiment, such as "table2".
+    """
     cell = table.cells[row, column]
     frame = evidence.frame(name)
     runs = cell_runs(name, cell, evidence)
@@ -175,7 +182,10 @@ def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
 
 
 def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
-    """Draw the button that trains the runs of a cell on this machine, or their progress."""
+    """Draw the button that trains the runs of a cell on this machine, or their progress.
+
+    `here` is the number of these runs that were trained on this machine.
+    """
     absent = sorted({run.dataset for run in runs.configs.values() if not DATASETS[run.dataset].is_local()})
     if absent:
         st.caption(f"To train it here, first fetch {', '.join(absent)} on the page Datasets.")

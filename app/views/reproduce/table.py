@@ -67,6 +67,10 @@ def cells_data(table: Table, reference: str) -> dict[str, Any]:
 
 
 def _cell_data(table: Table, row: str, column: str, reference: str) -> dict[str, str] | None:
+    """Return the texts and background color of a cell for the browser component; None for a cell without results.
+
+    `reference` is a key of REFERENCES; the difference from its value follows in points if it published one.
+    """
     cell = table.cells.get((row, column))
     if cell is None:
         return None

@@ -219,6 +219,11 @@ def _draw_buttons(
     as_stored: bool,
     listed: pd.DataFrame,
 ) -> None:
+    """Draw the buttons that compare, pin and delete the selected runs, and the downloads of the listed ones.
+
+    `parameters` are the URL parameters of Compare; None disables its button. `as_stored` is True if Compare can show
+    the stored runs, without training.
+    """
     keys = [run.key for run in selected]
     all_pinned = bool(selected) and all(run.pinned for run in selected)
     with st.container(horizontal=True):

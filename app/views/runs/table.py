@@ -58,7 +58,11 @@ def filter_runs(
     only_pinned: bool = False,
     words: str = "",
 ) -> pd.DataFrame:
-    """Return the rows with these settings; each word must occur in the settings, as in "norm=layer seed=3"."""
+    """Return the rows with these settings; None accepts each value.
+
+    With `only_pinned`, runs without a pin are left out. Each word of `words`, separated by spaces, must occur in the
+    settings, as in "norm=layer seed=3".
+    """
     keep = table["pinned"] | (not only_pinned)
     for name, value in (("dataset", dataset), ("baseline", baseline), ("lambda_n", lambda_n)):
         if value is not None:

@@ -133,7 +133,10 @@ def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
 
 
 def _pairs_sentence(sweep: Sweep, pairs: Sequence[tuple[Curve, Curve]], metric: str) -> str:
-    """Return at how many values AnoOnly is better than its baseline; verdicts are corrected for all (Holm)."""
+    """Return at how many values of the first axis AnoOnly is better than its baseline.
+
+    Each pair is the curve of a baseline and that of AnoOnly. Verdicts are corrected for all comparisons (Holm).
+    """
     by_pair = [_paired_by_x(a, b) for a, b in pairs]
     p_values = [difference.p for differences in by_pair for difference in differences.values()]
     verdicts = iter(clear_together(p_values))
@@ -158,7 +161,11 @@ def _paired_by_x(a: Curve, b: Curve) -> dict[int, PairedDifference]:
 def _pair_clause(
     sweep: Sweep, system: str, differences: Mapping[int, PairedDifference], clear: Mapping[int, bool]
 ) -> str:
-    """Return at how many values AnoOnly is clearly better and worse, corrected and one by one, and where most."""
+    """Return at how many values `system` is clearly better or worse than its baseline, and where it differs most.
+
+    `differences` and `clear`, the verdicts after the correction, are by index on the first axis. Counts without the
+    correction follow if they differ.
+    """
     name = sweep.axes[0].name
     if not differences:
         return f"**{system}** and its baseline have no finished seed in common yet"
@@ -196,6 +203,11 @@ def _ends_sentences(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
 def _ends_sentence(
     sweep: Sweep, curve: Curve, metric: str, change: tuple[PairedDifference, int] | None, is_clear: bool
 ) -> str:
+    """Return the metric at the first and the last value of a curve as a sentence.
+
+    `change` is the difference of the ends over common seeds and the number of these seeds; None without a common seed.
+    `is_clear` is the verdict after the correction.
+    """
     name, values = sweep.axes[0].name, x_values(sweep)
     first, last = curve.points[0], curve.points[-1]
     subject = f"**{curve.name}**: {METRIC_LABELS[metric]}"

@@ -187,7 +187,7 @@ def _on_gpu(choice: SweepChoice, sweeps: SweepQueue) -> str:
 
 @st.fragment(run_every=FOLLOW_S)
 def _await_estimate(sweep: Sweep, sweeps: SweepQueue, missing: dict[str, Any]) -> None:
-    """Rerun the page once the time that the sweep takes is known."""
+    """Rerun the page once the training time of the missing runs, by key, is known."""
     if not st.session_state.estimated and sweeps.estimate(sweep, missing) is not None:
         st.rerun()
 

@@ -85,6 +85,10 @@ def zero_shot_sentence(results: Sequence[ZeroShotResult], batches: str = "among 
 
 
 def _compared(difference: PairedDifference, is_clear: bool, subject: str, reference: str) -> str:
+    """Return a clause that compares two scorers, `subject` (b of the difference) and `reference` (a), by AUCROC.
+
+    `is_clear` is the verdict after the correction for several comparisons.
+    """
     values = f"AUCROC {difference.b:.2f} against {difference.a:.2f} ({_figures(difference, is_clear)})"
     if difference.margin is None:
         return f"{subject} stand beside {reference}: {values}"
@@ -94,6 +98,10 @@ def _compared(difference: PairedDifference, is_clear: bool, subject: str, refere
 
 
 def _adds(difference: PairedDifference, is_clear: bool) -> str:
+    """Return a clause on how meta-training changes the AUCROC of an untrained network.
+
+    `is_clear` is the verdict after the correction for several comparisons.
+    """
     figures = _figures(difference, is_clear)
     if difference.margin is None:
         return f"changes an untrained network by {figures}"
@@ -103,6 +111,10 @@ def _adds(difference: PairedDifference, is_clear: bool) -> str:
 
 
 def _rival(difference: PairedDifference, is_clear: bool, many: bool) -> str:
+    """Return a clause on how a reference method (a of the difference) does beside the batch scorer (b).
+
+    `is_clear` is the verdict after the correction for several comparisons; `many` is True if the subject is a plural.
+    """
     do = "do" if many else "does"
     figures = f"({difference.a:.2f}, {_figures(difference, is_clear)})"
     if difference.margin is None:

@@ -50,6 +50,7 @@ def _key(choice: ZeroShotChoice, kind: str) -> str:
 
 
 def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
+    """Meta-train in a worker with one result per seed, then draw the headline, charts, batch, table and explanation."""
     key, configs = _key(choice, "runs"), list(choice.configs)
     # A finished result is not requested again: that would cancel the trainings with fewer classes.
     results: list[ZeroShotResult] | None = jobs.results.worker_result(key) or await_worker_result(
@@ -120,7 +121,10 @@ def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
 
 
 def _draw_class_counts(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
-    """Draw AUCROC over the number of classes trained on, once the user requests it."""
+    """Draw AUCROC over the number of classes trained on, once the user requests the additional trainings.
+
+    `choice` holds one configuration per seed; each is trained again with its first 2, 3, … classes.
+    """
     groups = [smaller_class_sets(config) for config in choice.configs]
     with st.expander("How many classes to meta-train on", expanded=st.session_state.get("zero_shot_counts", False)):
         if len(groups[0]) < 2:
