@@ -48,7 +48,7 @@ def await_worker_result(
     function, *arguments
         The function that the worker calls, and its arguments.
     name : str
-        Prefix of the widget keys of the buttons Cancel and Begin again; differs for each value that a page waits for.
+        Part of the widget keys of the buttons Cancel and Begin again; differs for each value that a page waits for.
     limit : TimeLimit, optional
         Time that the worker may take, without the time in the queue; unlimited by default.
 

@@ -28,7 +28,7 @@ def bound_profile(profile: TableProfile) -> TableProfile:
     Of the first rows, 100 columns remain, and each text cell is cut to 100 characters. Of the columns that may be
     labels, those with a value over 200 characters are dropped. The others remain while their values fit in 1 MiB: first
     the suggested label column, then the columns with the smallest values. Words of columns are cut to 200 characters,
-    or to 4 words of 40 characters per column if all words exceed 1 MiB.
+    or to 4 words of 40 characters per column if all words together exceed 1 MiB.
     """
     values = {
         name: counts for name, counts in profile.values.items() if max(map(len, counts), default=0) <= WORD_CHARACTERS
