@@ -98,7 +98,10 @@ class Entry(ABC):
         return True
 
     def known_facts(self) -> Facts:
-        """Return the facts, read from a local file where the catalogue does not know them."""
+        """Return rows, columns and anomalies of the data set; those unknown to the catalogue are read from a local file.
+
+        What is unknown without such a file stays None.
+        """
         return self.facts
 
 

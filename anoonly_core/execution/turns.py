@@ -18,7 +18,7 @@ T = TypeVar("T", bound=_Owned)
 
 
 class Turns:
-    """Seconds that each owner of unfinished tasks was served, and the order of tasks that follows from them.
+    """Seconds of work that each owner (a visitor with unfinished tasks) was given, and the next tasks by them.
 
     A new owner begins with the seconds of the least served one, so that nobody gains from coming late or often.
     """
@@ -27,7 +27,7 @@ class Turns:
         self.served_s: dict[str, float] = {}
 
     def set_owners(self, owners: Iterable[str]) -> None:
-        """Set the owners that have unfinished tasks."""
+        """Name the visitors that have unfinished tasks; others are removed, and new ones join with the least seconds."""
         least_s = min(self.served_s.values(), default=0.0)
         self.served_s = {owner: self.served_s.get(owner, least_s) for owner in owners}
 

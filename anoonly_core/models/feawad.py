@@ -92,11 +92,26 @@ class FEAWAD(Head):
         return batches[:1].expand_as(batches)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return L_N = Σ (|F| + ‖r‖) and L_A = Σ (max(0, a − F) + max(0, a − ‖r‖)).
+        """Return the loss on the pool rows and the loss on the labeled anomalies of a batch.
 
-        Both [R], divided by the batch size; λ_R = 1. The published code takes the norm of r/‖r‖ in
-        place of r, which is always 1 and has no gradient. Under `paper_text` the hinge is
-        max(0, a − |F|), as printed. Source: paper eq. 20 and 21.
+        With F the score, r the reconstruction's residual and the margin a = 5, L_N = Σ (|F| + ‖r‖) over the pool
+        rows and L_A = Σ (max(0, a − F) + max(0, a − ‖r‖)) over the labeled anomalies. The published code takes the
+        norm of r/‖r‖ in place of r, which is always 1 and has no gradient. Under `paper_text` the hinge is
+        max(0, a − |F|), as printed.
+
+        Parameters
+        ----------
+        x
+            Scaled rows, float [R, b, columns].
+        labeled
+            True for labeled anomalies, bool [R, b].
+
+        Returns
+        -------
+        normal, anomaly
+            L_N and L_A of each run divided by the batch size b, [R].
+
+        Source: paper eq. 20 and 21, with λ_R = 1.
         """
         encoded = self._encode(x)
         score = self._as_printed(self.parts["score"](self._features(encoded)).squeeze(2))

@@ -49,7 +49,10 @@ _known: dict[Store, _Known] = {}
 
 
 def server_evidence(store: Store) -> Evidence:
-    """Return the current evidence, which all sessions share until its runs change in the store."""
+    """Return the results of the paper's experiments, measured here and shipped, for the page Reproduce.
+
+    All sessions share one object; it is built anew when runs of the experiments enter or leave the store.
+    """
     with _lock:
         stamp, known = _stamp(store), _known.get(store)
         if known is None or known.stamp != stamp:
