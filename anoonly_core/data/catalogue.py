@@ -98,7 +98,7 @@ class Entry(ABC):
         return True
 
     def known_facts(self) -> Facts:
-        """Return rows, columns and anomalies of the data set; those unknown to the catalogue are read from a local file.
+        """Return rows, columns and anomalies of the data set; unknown ones are read from a local file.
 
         What is unknown without such a file stays None.
         """

@@ -27,7 +27,7 @@ class Turns:
         self.served_s: dict[str, float] = {}
 
     def set_owners(self, owners: Iterable[str]) -> None:
-        """Name the visitors that have unfinished tasks; others are removed, and new ones join with the least seconds."""
+        """Name the visitors that have unfinished tasks; others leave, new ones join with the least seconds."""
         least_s = min(self.served_s.values(), default=0.0)
         self.served_s = {owner: self.served_s.get(owner, least_s) for owner in owners}
 

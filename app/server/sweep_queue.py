@@ -213,7 +213,7 @@ class SweepQueue:
     # -- inside
 
     def _list(self, sweep: Sweep, entry: _Entry) -> None:
-        """Store a sweep's description, so that the page lists it under previous sweeps; a failure becomes its problem."""
+        """Store a sweep's description, to be listed under previous sweeps; a failure becomes its problem."""
         try:
             self.jobs.store.put_sweep(_key(sweep), sweep.canonical())
         except StoreUnavailable as error:
