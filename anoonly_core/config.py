@@ -37,7 +37,7 @@ RULES = {
     "labeled_ratio": "a number above 0 and up to 1, the share of training anomalies whose label is seen",
     "normal_ratio": "a number above 0 and up to 1, the share of the pool's normal rows that is kept",
     "contamination": f"'natural' or a number from 0 to {MAX_CONTAMINATION}, the anomalous share of the pool",
-    "preset": "'paper', 'published_code' or, for FEAWAD, 'paper_text'",
+    "preset": "'paper' or 'published_code'",
     "protocol": "'leak_free' or 'published'",
     "seed": "a whole number from 0 to 2147483647",
 }
@@ -72,8 +72,7 @@ class RunConfig(BaseModel):
     contamination : float or "natural"
         Share of anomalies in the pool, 0 to 0.8; "natural" keeps the unlabeled anomalies of the data set.
     preset : str
-        "paper" or "published_code": which published losses and values are used. FEAWAD also has "paper_text", which
-        trains and scores |F| as printed in paper eq. 20 and 21; "paper" uses F there.
+        "paper" or "published_code": which published losses and values are used.
     protocol : str
         "leak_free" or "published": how the data set is split; the published split leaks copies into the test.
     seed : int
@@ -92,7 +91,7 @@ class RunConfig(BaseModel):
     labeled_ratio: Share = 0.1
     normal_ratio: Share = 1.0
     contamination: Literal["natural"] | Annotated[float, Field(ge=0, le=MAX_CONTAMINATION)] = "natural"
-    preset: Literal["paper", "published_code", "paper_text"] = "paper"
+    preset: Literal["paper", "published_code"] = "paper"
     protocol: Literal["leak_free", "published"] = "leak_free"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 

@@ -8,7 +8,7 @@ from anoonly_core.baselines.network import NetworkBuilder
 
 __all__ = ["NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
 
-PRESETS = ("paper", "published_code", "paper_text")  # the last one is of FEAWAD only
+PRESETS = ("paper", "published_code")
 
 NORM_LABELS = {
     "batch": "batch norm",

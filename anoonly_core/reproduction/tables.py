@@ -73,7 +73,6 @@ VALUE_LABELS: Mapping[tuple[str, Any], str] = MappingProxyType(
         ("protocol", "leak_free"): "without",
         ("preset", "published_code"): "as the code has it",
         ("preset", "paper"): "as the paper has it",
-        ("preset", "paper_text"): "as the paper prints it",
         **{("norm", norm): words for norm, words in NORM_LABELS.items()},
     }
 )

@@ -178,13 +178,10 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Setting(
         "preset",
-        ("paper", "published_code", "paper_text"),
+        ("paper", "published_code"),
         "paper",
         label="Preset",
-        help=(
-            "Whose settings \u201cpublished\u201d means: the paper's text, or what its code really does. "
-            "paper_text is for FEAWAD only: its score as |F|, as printed, where paper takes F."
-        ),
+        help="Whose settings \u201cpublished\u201d means: the paper's text, or what its code really does.",
         more=True,
         noun="second preset",
     ),

@@ -32,6 +32,7 @@ CASES = [
 ]
 every_case = pytest.mark.parametrize(("baseline", "norm", "preset"), CASES)
 every_head = pytest.mark.parametrize("baseline", METHODS)
+every_preset = pytest.mark.parametrize("preset", PRESETS)
 every_norm = pytest.mark.parametrize("norm", NORMS)
 WITH_LAMBDA = [name for name in METHODS if BASELINES[name].has("lambda_n")]
 
@@ -150,10 +151,9 @@ class OneStep(torch.optim.SGD):
         self.param_groups[0]["lr"] = 0.0
 
 
-@pytest.mark.parametrize(
-    ("baseline", "preset"), [(name, preset) for name in WITH_LAMBDA for preset in BASELINES[name].settings]
-)
+@pytest.mark.parametrize("baseline", WITH_LAMBDA)
 @every_norm
+@every_preset
 def test_a_step_follows_lambda_n_times_the_pools_gradient_plus_the_anomalies(
     baseline: str, norm: str, preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
