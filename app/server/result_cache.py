@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
+from pydantic import BaseModel
 
 from anoonly_core.errors import StoreBusy
 from anoonly_core.execution.job import StoredOutcome
@@ -37,11 +39,19 @@ class _Sized:
     size: int
 
 
-def _pickled_size(value: Any) -> int:
-    """Return the bytes that a value takes when pickled, without copying its arrays."""
-    buffers: list[pickle.PickleBuffer] = []
-    body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
-    return len(body) + sum(buffer.raw().nbytes for buffer in buffers)
+def _size(value: Any) -> int:
+    """Estimate the bytes of a value: its arrays, tables and texts, through containers, dataclasses and models."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.nbytes
+    if isinstance(value, pd.DataFrame):
+        return int(value.memory_usage(deep=True).sum())
+    if isinstance(value, Mapping):
+        return sum(_size(key) + _size(content) for key, content in value.items())
+    if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+        return sum(map(_size, value))
+    if is_dataclass(value) or isinstance(value, BaseModel):
+        return sum(map(_size, vars(value).values()))
+    return sys.getsizeof(value)
 
 
 class ResultCache:
@@ -110,7 +120,7 @@ class ResultCache:
 
     def put_worker_result(self, key: str, value: Any) -> None:
         """Add the value of a finished task in memory."""
-        self._worker_results.put(key, _Sized(value, max(_pickled_size(value), MIN_WORKER_RESULT)))
+        self._worker_results.put(key, _Sized(value, max(_size(value), MIN_WORKER_RESULT)))
 
     def put_failure(self, key: str, sentence: str) -> None:
         """Remember why the job for this key failed."""

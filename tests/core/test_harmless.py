@@ -11,14 +11,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("app/**/*.py"), *ROOT.glob("anoonly_core/**/*.py")])
-BROWSER = sorted(path for path in ROOT.glob("assets/*/*") if path.suffix in (".js", ".html", ".css"))
+BROWSER = sorted(
+    path for path in (*ROOT.glob("assets/*"), *ROOT.glob("assets/*/*")) if path.suffix in (".js", ".html", ".css")
+)
 
 BUILTINS = {"eval", "exec", "compile", "__import__", "input"}
 MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "subprocess", "pty", "runpy", "code"}
 CALLS = {"os.system", "os.popen", "pd.read_pickle", "torch.load", "torch.save", "pd.eval", "importlib.import_module"}
 ARGUMENTS = {"unsafe_allow_html", "unsafe_allow_javascript", "shell", "unsafe_hash"}
 # Files that draw HTML; they escape all data in it.
-OWN_MARKUP = {"app/script.py": 1, "app/views/datasets/page.py": 1}
+OWN_MARKUP = {"app/navigation.py": 1, "app/script.py": 1, "app/views/datasets/page.py": 1}
+# The one script that pages draw: a file of ours without any data.
+OWN_SCRIPT = {"app/navigation.py": ["st.html(f'<script>{script}</script>', unsafe_allow_javascript=True)"]}
 OF_DATA = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "srcdoc")
 OUTSIDE = re.compile(r"https?://(?!www\.w3\.org/)|//cdn|@import|fetch\(|XMLHttpRequest|WebSocket\(|sendBeacon")
 
@@ -56,7 +60,8 @@ def test_the_search_finds_forbidden_constructs(line: str) -> None:
 def test_the_source_has_no_forbidden_constructs() -> None:
     assert len(SOURCES) > 100
     found = {str(path.relative_to(ROOT)): list(faults(ast.parse(path.read_text("utf-8")))) for path in SOURCES}
-    assert {name: what for name, what in found.items() if what} == {}
+    found = {name: [what.partition(": ")[2] for what in lines] for name, lines in found.items()}
+    assert {name: what for name, what in found.items() if what} == OWN_SCRIPT
 
 
 def test_markup_is_drawn_where_it_is_known_to_be() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -132,8 +133,21 @@ SOURCES = [path for folder in ("anoonly_core", "app") for path in sorted((ROOT /
 
 
 def unguarded(source: str) -> set[str]:
-    """Return the names in a module that Windows lacks and that no `hasattr` and no AttributeError guards."""
+    """Return the names in a module that Windows lacks and that nothing guards.
+
+    A guard is `hasattr`, an AttributeError that is caught, or a function that asks for the platform first.
+    """
     tree = ast.parse(source)
+    by_platform = {
+        inner
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        if any(
+            isinstance(node, ast.If) and re.search(r"os\.name|sys\.platform", ast.unparse(node.test))
+            for node in ast.walk(function)
+        )
+        for inner in ast.walk(function)
+    }
     caught = {
         inner
         for node in ast.walk(tree)
@@ -157,7 +171,7 @@ def unguarded(source: str) -> set[str]:
     imported = {
         name
         for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
+        if isinstance(node, ast.Import | ast.ImportFrom) and node not in by_platform
         for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
         if name in MODULES_ABSENT_ON_WINDOWS
     }
@@ -178,6 +192,8 @@ def test_no_module_needs_what_windows_lacks(path: Path) -> None:
         ("try:\n    os.sysconf('')\nexcept OSError:\n    pass", {"sysconf"}),
         ("import fcntl", {"fcntl"}),
         ("from resource import getrusage", {"resource"}),
+        ("def f():\n    if os.name == 'nt':\n        return\n    import fcntl", set()),
+        ("def f():\n    if os.name == 'nt':\n        return\ndef g():\n    import fcntl", {"fcntl"}),
         ("def f():\n    import os\n    os.killpg(1, signal.SIGKILL)", {"killpg", "SIGKILL"}),
         ("import os\nos.getpid()", set()),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ __all__ = [
     "check_table",
     "limit_memory",
     "memory_for_table",
+    "too_much_memory",
     "within_memory",
 ]
 
@@ -63,9 +65,7 @@ def _address_space() -> int:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except (OSError, ValueError):  # macOS, which does not enforce the limit
         return MAX_READER
-    import resource
-
-    return pages * resource.getpagesize()
+    return pages * mmap.PAGESIZE
 
 
 @contextmanager
