@@ -21,8 +21,8 @@ import operator
 from multiprocessing.context import BaseContext
 from anoonly_core.execution import start_method
 from anoonly_core.execution.pool import WorkerPool
-from tests.core.execution.test_pool import start_empty
 start_method.SHORT_FOLDERS = {short!r}
+from tests.core.execution.test_pool import start_empty
 BaseContext.set_forkserver_preload = lambda context, modules: None  # which takes seconds
 pool = WorkerPool(1, start_empty)
 print(pool.schedule(operator.add, 1, 2).result(), start_method.context().get_start_method())

@@ -267,10 +267,11 @@ def test_what_could_not_be_kept_is_said_on_top_as_long_as_it_is_so(
     jobs, sentence = jobs_module.server_jobs(), "The run could not be kept."
 
     def want(session: str, groups: Any) -> None:
-        jobs.results.store_problem = next(states)
+        jobs.results.store_problem = problems[-1]
 
     monkeypatch.setattr(jobs, "request_runs", want)
-    states = iter([sentence, sentence, "", ""])
+    problems = [sentence]
     assert [warning.value for warning in open_page().warning] == [sentence.replace(".", "\\.")]
+    problems.append("")
     page = open_page()
     assert not page.warning and "AnoOnly" in "".join(sentences(page))
