@@ -232,7 +232,11 @@ def test_a_missing_data_set_is_sent_to_the_workers(
 ) -> None:
     table = tmp_path / "mine.csv"
     frame = pd.DataFrame(
-        {"a": [37 * n % 211 for n in range(200)], "b": [n % 7 for n in range(200)], "y": [int(n % 10 == 0) for n in range(200)]}
+        {
+            "a": [37 * n % 211 for n in range(200)],
+            "b": [n % 7 for n in range(200)],
+            "y": [int(n % 10 == 0) for n in range(200)],
+        }
     )
     frame.to_csv(table, index=False)
     sweep = make_sweep({"dataset": str(table), "epochs": 2}, [("lambda_n", [1, 0])], 2)
