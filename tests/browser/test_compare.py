@@ -121,12 +121,12 @@ def test_the_page_works_after_a_cancel(open_page: Open) -> None:
     page = open_page(**LONG)
     assert page.epoch() >= 1
     page.click("Cancel")
-    page.wait_for_text("Cancelled")
+    page.wait_for_text("Canceled")
     page.choose("batch_size", "128")
     page.choose("dataset", "digits_3")
     page.wait_for_sentence("DeepSAD + AnoOnly, 500 epochs")
     page.wait_for_figures()
-    assert "Cancelled" not in page.text
+    assert "Canceled" not in page.text
 
 
 def test_tsne_appears_and_the_link_keeps_it(open_page: Open) -> None:
@@ -183,11 +183,11 @@ def test_a_reload_continues_the_run_and_cancel_frees_the_worker(open_page: Open)
     after = page.epoch()
     assert after >= before, "the reload restarted the training"
     page.click("Cancel")
-    page.wait_for_text("Cancelled")
+    page.wait_for_text("Canceled")
     again = open_page(**same)
     anew = again.epoch()
     again.click("Cancel")
-    again.wait_for_text("Cancelled")
+    again.wait_for_text("Canceled")
     assert anew < after, "the run continued after the cancel"
 
 
@@ -207,7 +207,7 @@ def test_the_threshold_works_while_other_seeds_train(open_page: Open) -> None:
     for side in (0, 1):
         assert counts[0][side] > counts[1][side] >= counts[2][side]
     page.click("Cancel")
-    page.wait_for_text("Cancelled")
+    page.wait_for_text("Canceled")
 
 
 def test_rows_selected_in_one_map_are_marked_in_the_others(open_page: Open) -> None:

@@ -97,6 +97,6 @@ def test_the_page_works_after_a_hostile_file(open_page: Open, tmp_path: Path) ->
     upload(page, huge)
     expect(page.get_by_text("must be 200.0MB or smaller").first).to_be_visible()
     upload(page, hostile)
-    expect(page.get_by_text(f"{hostile.name} cannot be read as a .csv table.").first).to_be_visible()
+    expect(page.get_by_text(f"{hostile.name} cannot be read as a .csv table: line 3 has 3 cells").first).to_be_visible()
     page.get_by_role("button", name="Remove table").click()
     expect(page.locator("h5").first).to_contain_text("Upload a table")

@@ -183,7 +183,7 @@ def _words(name: str, words: np.ndarray, present: np.ndarray, wrong: np.ndarray)
     if all(map(_WRITTEN_NUMBER.fullmatch, {*words[wrong]})):
         return ColumnProfile(name, WRITTEN, missing, example=_cell(words[first]), row=first)
     listed = tuple(distinct) if len(distinct) <= MAX_WORDS else ()
-    if wrong.sum() < MAX_WRONG * present.sum():
+    if wrong.sum() < MAX_WRONG * (present & ~is_missing_word(words)).sum():  # else there are few numbers or none
         return ColumnProfile(name, MIXED, missing, listed, len(distinct), _cell(words[first]), first)
     kind = CATEGORY if len(distinct) <= MAX_WORDS else TEXT
     listed = tuple(distinct[:MAX_WORDS])

@@ -54,6 +54,7 @@ def test_a_number_is_the_nearest_to_its_text(numbers: list[float]) -> None:
         (["True", "2"], CATEGORY),
         (["None", "attack"], CATEGORY),
         (["NA", "DE", "FR"], CATEGORY),
+        (["NA"] * 9 + ["late", "lost"], CATEGORY),
         (["", "?", ""], EMPTY),
         (["NA", "NA"], EMPTY),
         (["200", "404", "ERR"], MIXED),
