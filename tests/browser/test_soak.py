@@ -14,7 +14,7 @@ def test_a_few_sessions_have_no_errors_and_are_separate() -> None:
         assert report.errors == [] and report.saw_another_s == [] and report.trained_twice == []
         assert report.movements >= 18 and report.trained > 0
         closed = close_tabs(server)
-        assert closed.had_to_wait and closed.is_freed, closed
+        assert closed.is_served and closed.is_freed, closed
 
 
 def test_a_killed_worker_or_server_loses_no_stored_run() -> None:

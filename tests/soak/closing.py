@@ -1,4 +1,4 @@
-"""Closed tabs: their jobs are canceled, so that jobs of open tabs start."""
+"""Long jobs of others: they do not hold up another visitor, and closing their tabs cancels them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from anoonly_core.machine import cores
 from tests.browser.server import Server
 from tests.soak.visitor import Visitor
+from tests.soak.watch import wait_until_settled
 
 __all__ = ["Closed", "close_tabs"]
 
@@ -20,37 +21,44 @@ EPOCH = re.compile(r"epoch (\d+) of (2000)")
 
 @dataclass(frozen=True)
 class Closed:
-    """The wait of a visitor behind other jobs.
+    """A visitor beside the long jobs of others, and those jobs once their tabs are closed.
 
-    had_to_wait: True if the job was queued. left_s: seconds that the first job ahead would have needed.
-    seconds: seconds from closing the tabs to the charts.
+    left_s: seconds that the first job ahead would have needed. beside_s: seconds until the visitor's charts, with the
+    other tabs open. idle_s: seconds from closing the tabs until the server and its workers are idle.
     """
 
-    had_to_wait: bool
     left_s: float
-    seconds: float
+    beside_s: float
+    idle_s: float
+
+    @property
+    def is_served(self) -> bool:
+        """True if the charts came before the job ahead could have finished."""
+        return self.beside_s < self.left_s
 
     @property
     def is_freed(self) -> bool:
-        """True if the charts came before the job ahead could have finished."""
-        return self.seconds < self.left_s
+        """True if the workers were idle before the job ahead could have finished."""
+        return self.idle_s < self.left_s
 
 
 def close_tabs(server: Server) -> Closed:
-    """Keep all trainers busy, queue one more visitor, then close all other tabs."""
+    """Keep all trainers busy, draw the charts of one more visitor, then close the other tabs."""
     others = [Visitor(server.port) for _ in range(cores() + 1)]
     last = Visitor(server.port)
     try:
         begun = time.monotonic()
         others[0].open("", LONG | {"seed": "5000"})
-        # Before the others start, so that it is first in the queue.
+        # Before the others start, so that it is the first to train.
         others[0].wait(lambda: (found := EPOCH.search(others[0].text)) and int(found[1]) > 5, "a few epochs")
         for number, other in enumerate(others[1:], 5001):
             other.open("", LONG | {"seed": str(number)})
             other.wait(lambda other=other: EPOCH.search(other.text) or "Waiting: " in other.text, "its place")
+        opened = time.monotonic()
         last.open("", QUICK)
-        last.wait_for("Waiting: ")
-        had_to_wait = not last.idle
+        last.wait_until_idle()
+        last.wait_for("AUCPR")
+        beside_s = time.monotonic() - opened
         found = EPOCH.search(others[0].text)
         assert found is not None
         done, total = int(found[1]), int(found[2])
@@ -58,9 +66,8 @@ def close_tabs(server: Server) -> Closed:
         closed = time.monotonic()
         for other in others:
             other.close()
-        last.wait_until_idle()
-        last.wait_for("AUCPR")
-        return Closed(had_to_wait, left_s, time.monotonic() - closed)
+        wait_until_settled(server)
+        return Closed(left_s, beside_s, time.monotonic() - closed)
     finally:
         for visitor in (*others, last):
             visitor.close()

@@ -95,5 +95,11 @@ def promises(report: LoadReport) -> list[Row]:
 
 def closing(closed: Closed) -> Row:
     """Return the row of the test of closed tabs."""
-    measured = f"charts after {closed.seconds:.1f} s, with {closed.left_s:.0f} s of work ahead"
-    return "job queued behind closed tabs", "starts", measured, closed.had_to_wait and closed.is_freed
+    measured = f"charts after {closed.beside_s:.1f} s, with {closed.left_s:.0f} s of work ahead; "
+    measured += f"idle {closed.idle_s:.0f} s after the tabs were closed"
+    return (
+        "a visitor beside long jobs, then closed tabs",
+        "served; canceled",
+        measured,
+        closed.is_served and closed.is_freed,
+    )
