@@ -368,7 +368,7 @@ class Jobs:
         except AnoOnlyError as error:
             sentence = str(error)
         except WorkerDied as died:
-            log.warning("job %d failed", job.number, exc_info=died)
+            log.warning("job %d failed: %s", job.number, died)
             sentence = TOO_MUCH_MEMORY if job.kind is JobKind.TABLES else died.sentence()
         except Exception as error:
             log.exception("job %d failed", job.number)
