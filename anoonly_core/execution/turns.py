@@ -20,7 +20,7 @@ T = TypeVar("T", bound=_Owned)
 class Turns:
     """Seconds of work that each owner (a visitor with unfinished tasks) was given, and the next tasks by them.
 
-    A new owner begins with the seconds of the least served one, so that nobody gains from coming late or often.
+    A new owner begins with the seconds of the least served one, so coming late or often gains nothing.
     """
 
     def __init__(self) -> None:

@@ -37,7 +37,8 @@ class EpisodeRows:
 def episode_rows(config: ZeroShotConfig, table: ClassTable) -> EpisodeRows:
     """Divide the rows of a table into training and test rows; no test row is a training row.
 
-    The anomalies of a held-out class are its own anomalies if every class has some, else the other held-out classes.
+    A held-out class has the anomalies of its own kind if every class has some; otherwise the other held-out classes
+    are its anomalies.
     With one held-out class they are 30 % of the rows of each other class, which training then leaves out.
 
     Parameters

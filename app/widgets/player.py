@@ -19,12 +19,12 @@ def _asset(kind: str) -> str:
     return (PLAYER / f"player.{kind}").read_text(encoding="utf-8")
 
 
-def draw_player(film: Animation, key: str, chart: str, label: str, jump: int = 1, jump_label: str = "") -> None:
+def draw_player(animation: Animation, key: str, chart: str, label: str, jump: int = 1, jump_label: str = "") -> None:
     """Draw buttons and a slider for the animation in a chart.
 
     Parameters
     ----------
-    film : Animation
+    animation : Animation
         The animation.
     key : str
         Identifies the animation; the player starts again when it changes.
@@ -44,11 +44,11 @@ def draw_player(film: Animation, key: str, chart: str, label: str, jump: int = 1
         data={
             "key": key,
             "chart": chart,
-            "captions": list(film.captions),
-            "changes": pack_changes(film),
-            "clock": film.clock,
-            "times": list(film.times),
-            "start": film.start,
+            "captions": list(animation.captions),
+            "changes": pack_changes(animation),
+            "clock": animation.clock,
+            "times": list(animation.times),
+            "start": animation.start,
             "jump": jump,
             "jump_label": jump_label,
             "label": label,

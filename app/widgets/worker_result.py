@@ -30,7 +30,7 @@ def await_worker_result(
     what: str,
     function: Callable[..., Any],
     *arguments: Any,
-    name: str = "film",
+    name: str = "result",
     limit: TimeLimit | None = None,
 ) -> Any:
     """Request the value of a function in a worker process and block until it is finished, with a progress bar.
@@ -58,18 +58,18 @@ def await_worker_result(
         The value; None, after a notice on the page, if the job failed or the user canceled it.
     """
     status = st.empty()  # always there, so that what follows keeps its place and stays in sight, grayed
-    if st.session_state.get("cancelled_film") == key:
+    if st.session_state.get("canceled_result") == key:
         jobs.release(session, RESULT_KINDS)
         with status.container(horizontal=True, vertical_alignment="center"):
-            st.warning("Cancelled.")
-            st.button("Begin again", key=f"{name}_again", on_click=st.session_state.pop, args=("cancelled_film",))
+            st.warning("Canceled.")
+            st.button("Begin again", key=f"{name}_again", on_click=st.session_state.pop, args=("canceled_result",))
         return None
     jobs.request_worker_result(session, key, function, *arguments)
     if (found := jobs.results.worker_result(key)) is not None:
         return found
     with status.container():
         bar, cancel = progress_row()
-        cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"cancelled_film": key})
+        cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"canceled_result": key})
     waiting_since = time.monotonic()
     while (found := jobs.results.worker_result(key)) is None:
         view = jobs.view([key])

@@ -1,4 +1,4 @@
-"""How often do sentences claim something where nothing differs? Null settings through the sentences of the pages.
+"""Share of the pages' sentences that claim a difference in settings where nothing differs.
 
     python -m tests.bench.null_claims --draws 4000
 

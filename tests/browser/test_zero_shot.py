@@ -50,8 +50,8 @@ def test_a_run_can_be_canceled_and_started_again(open_page: Open) -> None:
     page = open_page("zero-shot", steps="800", tasks="32", seeds="2").page
     expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600")).first).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_text("Cancelled.").first).to_be_visible()
+    expect(page.get_by_text("Canceled.").first).to_be_visible()
     page.get_by_role("button", name="Begin again", exact=True).click()
     expect(page.get_by_text(re.compile(r"Meta-training, step \d+ of 1600")).first).to_be_visible()
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_text("Cancelled.").first).to_be_visible()
+    expect(page.get_by_text("Canceled.").first).to_be_visible()

@@ -364,28 +364,26 @@ def test_close_ends_all_processes_even_in_mid_run(homeless: Jobs) -> None:
     assert not any(Path(f"/proc/{process}").exists() and not is_zombie(process) for process in processes)
 
 
-def test_a_film_is_made_once_for_all_and_given_up_with_its_last_session(
-    jobs: Jobs, scheduled: list[tuple[Any, ...]]
-) -> None:
+def test_a_result_is_computed_once_for_all_sessions(jobs: Jobs, scheduled: list[tuple[Any, ...]]) -> None:
     config = short(epochs=3)
     for session in ("one", "two"):
-        jobs.request_worker_result(session, "film", tasks.observe_gradients, config)
-    wait_for(lambda: jobs.results.worker_result("film"), "the film")
-    assert [one.location for one in jobs.results.worker_result("film")] == [
+        jobs.request_worker_result(session, "result", tasks.observe_gradients, config)
+    wait_for(lambda: jobs.results.worker_result("result"), "the result")
+    assert [one.location for one in jobs.results.worker_result("result")] == [
         "norm 1 of 2, 128 features",
         "norm 2 of 2, 64 features",
     ]
-    jobs.request_worker_result("one", "film", tasks.observe_gradients, config)
+    jobs.request_worker_result("one", "result", tasks.observe_gradients, config)
     assert len(scheduled) == 1
     jobs.request_worker_result("one", "long", tasks.record_replay, [long()], "pca")
     wait_for(lambda: (view := jobs.view(["long"])) is not None and view.done > 0, "the recording to begin")
     assert jobs.busy() == 1
-    jobs.request_worker_result("one", "film", tasks.observe_gradients, config)  # another one is wanted now
+    jobs.request_worker_result("one", "result", tasks.observe_gradients, config)  # another one is wanted now
     wait_for(lambda: jobs.view(["long"]) is None and jobs.busy() == 0, "the recording to stop")
     assert jobs.results.worker_result("long") is None and jobs.results.failure("long") is None
 
 
-def test_why_a_film_failed_is_one_sentence(jobs: Jobs) -> None:
+def test_why_a_result_failed_is_one_sentence(jobs: Jobs) -> None:
     jobs.request_worker_result("one", "refused", tasks.observe_gradients, make_config(baseline="REPEN"))
     wait_for(lambda: jobs.results.failure("refused"), "the sentence")
     assert jobs.results.failure("refused") == "REPEN has no norm to observe."

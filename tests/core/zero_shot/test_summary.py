@@ -1,4 +1,4 @@
-"""What counts as independent in zero-shot runs, and what training has seen of a test batch."""
+"""Independent units of zero-shot runs, and the classes of a test batch that training has seen."""
 
 from __future__ import annotations
 
