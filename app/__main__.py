@@ -8,7 +8,7 @@ def main() -> None:
     """Start the server; if it is opened to a network, it answers to this machine's names there."""
     from streamlit.web import cli
 
-    from app.server import allowed_hosts
+    from .server import allowed_hosts
 
     arguments = allowed_hosts.server_arguments(sys.argv[1:])
     if added := arguments[len(sys.argv) - 1 :]:

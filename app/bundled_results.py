@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.controls.choice import baseline_of, default_choice
-from app.server.result_cache import SHIPPED
+from .controls.choice import baseline_of, default_choice
+from .server.result_cache import SHIPPED
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +36,7 @@ VIEWS = ("clean", "compare", "datasets", "label", "lessons", "microscope", "repr
 APP_FLOORS: tuple[tuple[str, ...], ...] = (
     ("", "__main__", "bundled_results"),
     ("main", "script"),
+    ("application",),
     (*(f"views.{view}" for view in VIEWS), "views.zero_shot"),
     ("controls",),
     ("navigation",),
@@ -89,6 +90,15 @@ def tree(module: str) -> ast.Module:
     return ast.parse(PATHS[module].read_text(encoding="utf-8"))
 
 
+def imported_from(module: str, node: ast.ImportFrom) -> str:
+    """Return the full name of the module that `from ... import` names in a module."""
+    if not node.level:
+        assert node.module is not None
+        return node.module
+    package = module if PATHS[module].name == "__init__.py" else module.rpartition(".")[0]
+    return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+
+
 @cache
 def imported(module: str) -> frozenset[str]:
     """Full names of everything that a module imports: at the top, in functions, for types alone."""
@@ -97,10 +107,9 @@ def imported(module: str) -> frozenset[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively in line {node.lineno}"
-            assert node.module is not None
-            inside = {f"{node.module}.{alias.name}" for alias in node.names}
-            names |= {name if name in PATHS else node.module for name in inside}
+            source = imported_from(module, node)
+            inside = {f"{source}.{alias.name}" for alias in node.names}
+            names |= {name if name in PATHS else source for name in inside}
     return frozenset(names)
 
 
@@ -165,6 +174,22 @@ def test_the_core_knows_no_browser(module: str) -> None:
 @pytest.mark.parametrize("module", APP)
 def test_no_module_of_the_server_imports_a_heavy_library(module: str) -> None:
     assert not {name.split(".")[0] for name in imported(module)} & set(HEAVY)
+
+
+@pytest.mark.parametrize("module", APP)
+def test_the_app_names_itself_nowhere(module: str) -> None:
+    """A wheel installs the folder under another name."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            assert (node.module or "").split(".")[0] != "app"
+        elif isinstance(node, ast.Import):
+            assert "app" not in {alias.name.split(".")[0] for alias in node.names}
+
+
+def test_relative_imports_are_resolved() -> None:
+    assert "app.text.labels" in imported("app.views.compare.results")
+    assert "app.views.compare.results" in imported("app.views.compare.page")
+    assert "app.views.compare.page" in imported("app.application")
 
 
 def test_one_module_each_starts_processes_and_clusters() -> None:

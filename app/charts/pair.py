@@ -11,9 +11,10 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.metrics.ranking import Confusion, Curves, chance_levels, confusion, curves
 from anoonly_core.results.result import RunResult
-from app.charts import runs as charts
-from app.charts.style import ScoreScale, Side
-from app.text.verdict import describe_run
+
+from ..text.verdict import describe_run
+from . import runs as charts
+from .style import ScoreScale, Side
 
 __all__ = [
     "FIGURE_DESCRIPTIONS",

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from anoonly_core.metrics.ranking import Confusion, Curves
 from anoonly_core.results.result import History
-from app.charts.panels import Panels
-from app.charts.style import (
+
+from .panels import Panels
+from .style import (
     ANOMALY,
     HISTOGRAM_BINS,
     MAX_LINE_MARKERS,

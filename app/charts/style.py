@@ -10,7 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from anoonly_core.results.result import Role
-from app.charts.panels import Panels
+
+from .panels import Panels
 
 __all__ = [
     "ANOMALY",

@@ -11,7 +11,8 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
-from app.controls.registry import CONTROLS, PUBLISHED
+
+from .registry import CONTROLS, PUBLISHED
 
 __all__ = [
     "PINNED_FIELDS",

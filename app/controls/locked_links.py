@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from app.controls.parameters import Parameter
-from app.controls.registry import CONTROLS, Control
+from .parameters import Parameter
+from .registry import CONTROLS, Control
 
 __all__ = ["FIX", "HIDE", "LOCKS", "PIN", "draw_link_maker", "locked"]
 

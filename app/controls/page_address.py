@@ -19,8 +19,8 @@ from urllib.parse import parse_qs
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.controls.parameters import Parameter
-from app.widgets import notices
+from ..widgets import notices
+from .parameters import Parameter
 
 __all__ = ["Arrival", "Link", "PageAddress", "current_link", "enter_page", "names_of_all_pages", "register"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from anoonly_core.errors import InvalidConfig
-from app.text.labels import format_value
+
+from ..text.labels import format_value
 
 __all__ = ["QUOTED", "Parameter", "any_text", "one_of"]
 

@@ -15,8 +15,9 @@ from anoonly_core.config import check_field
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
-from app.controls.parameters import Parameter, one_of
-from app.server.table_owners import visible_uploads
+
+from ..server.table_owners import visible_uploads
+from .parameters import Parameter, one_of
 
 __all__ = ["CONTROLS", "CONTROL_OF", "PUBLISHED", "Control", "controls_with"]
 

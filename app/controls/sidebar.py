@@ -8,11 +8,12 @@ from typing import Any
 import streamlit as st
 
 from anoonly_core.baselines import BASELINES, Baseline
-from app.controls import locked_links
-from app.controls.choice import Choice, choose
-from app.controls.page_address import current_link
-from app.controls.registry import CONTROLS, Control
-from app.text.labels import format_value
+
+from ..text.labels import format_value
+from . import locked_links
+from .choice import Choice, choose
+from .page_address import current_link
+from .registry import CONTROLS, Control
 
 __all__ = ["draw_control", "draw_sidebar", "help_text", "value_of"]
 

@@ -13,8 +13,9 @@ from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.executor import LocalEngine
 from anoonly_core.execution.job import Cancelled, start_trainer
 from anoonly_core.execution.pool import Task, WorkerPool
-from app.server.jobs import Jobs
-from app.text.markdown import escape_markdown
+
+from ..text.markdown import escape_markdown
+from .jobs import Jobs
 
 __all__ = ["Devices"]
 

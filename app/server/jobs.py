@@ -29,7 +29,8 @@ from anoonly_core.lru import LRU
 from anoonly_core.paths import set_numba_cache
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store, default_store
-from app.server.result_cache import ResultCache
+
+from .result_cache import ResultCache
 
 __all__ = ["RESULT_KINDS", "Job", "JobKind", "JobView", "Jobs", "dataset_key", "server_jobs"]
 

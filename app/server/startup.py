@@ -10,10 +10,11 @@ import time
 from functools import cache
 
 from anoonly_core.errors import StoreBusy
-from app.server import allowed_hosts
-from app.server.evidence_cache import preload_evidence
-from app.server.jobs import server_jobs
-from app.server.media_files import delay_file_deletion
+
+from . import allowed_hosts
+from .evidence_cache import preload_evidence
+from .jobs import server_jobs
+from .media_files import delay_file_deletion
 
 __all__ = ["prepare"]
 

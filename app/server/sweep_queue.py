@@ -24,9 +24,10 @@ from anoonly_core.execution.pool import Task
 from anoonly_core.lru import LRU
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
-from app.server.clusters import check_cluster
-from app.server.devices import Devices
-from app.server.jobs import Jobs, server_jobs
+
+from .clusters import check_cluster
+from .devices import Devices
+from .jobs import Jobs, server_jobs
 
 __all__ = ["RunBatch", "SweepQueue", "SweepView", "server_sweeps"]
 

@@ -23,7 +23,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import StoreUnavailable
-from app.server.jobs import Jobs, server_jobs
+
+from .jobs import Jobs, server_jobs
 
 __all__ = ["TableOwners", "can_see", "owner", "server_table_owners", "visible_uploads"]
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from anoonly_core.data.catalogue import DATASETS, find
-from app.server.jobs import JobKind, Jobs, JobView, dataset_key
-from app.text.labels import MEGABYTE
-from app.widgets import notices
-from app.widgets.progress import POLL_S, progress_row
+
+from ..server.jobs import JobKind, Jobs, JobView, dataset_key
+from ..text.labels import MEGABYTE
+from . import notices
+from .progress import POLL_S, progress_row
 
 __all__ = ["download_size", "draw_failures", "ensure_downloaded", "follow_downloads"]
 

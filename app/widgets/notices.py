@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.text.markdown import escape_markdown
+from ..text.markdown import escape_markdown
 
 __all__ = ["error", "queue_error", "queued_error", "warning"]
 

@@ -7,7 +7,8 @@ from functools import cache
 import streamlit as st
 
 from anoonly_core.paths import ASSETS
-from app.charts.animation import Animation, pack_changes
+
+from ..charts.animation import Animation, pack_changes
 
 __all__ = ["draw_player"]
 

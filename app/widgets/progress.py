@@ -12,8 +12,9 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
-from app.server.jobs import Jobs, JobView
-from app.widgets import notices
+
+from ..server.jobs import Jobs, JobView
+from . import notices
 
 __all__ = ["POLL_S", "Bar", "ComparisonRuns", "draw_failures", "draw_job_progress", "draw_run_progress", "progress_row"]
 

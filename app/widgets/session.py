@@ -8,9 +8,9 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.server import table_owners
-from app.server.jobs import Jobs, server_jobs
-from app.widgets import notices
+from ..server import table_owners
+from ..server.jobs import Jobs, server_jobs
+from . import notices
 
 __all__ = ["begin_page", "finish_page"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.text.verdict import PairedDifference, format_difference
+from ..text.verdict import PairedDifference, format_difference
 
 __all__ = ["TILE_HELP", "tile"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.server.jobs import RESULT_KINDS, Jobs
-from app.widgets.progress import POLL_S, draw_failures, draw_job_progress, progress_row
+from ..server.jobs import RESULT_KINDS, Jobs
+from .progress import POLL_S, draw_failures, draw_job_progress, progress_row
 
 __all__ = ["TimeLimit", "await_worker_result"]
 

@@ -8,9 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from anoonly_core.purify.result import PoolScores, PurifyResult, removal_curve
-from app.charts.panels import Panels
-from app.charts.style import ANOMALY, HISTOGRAM_BINS, NEUTRAL, NORMAL, ScoreScale, apply_layout
-from app.text.verdict import paired_difference
+
+from ...charts.panels import Panels
+from ...charts.style import ANOMALY, HISTOGRAM_BINS, NEUTRAL, NORMAL, ScoreScale, apply_layout
+from ...text.verdict import paired_difference
 
 __all__ = ["VARIANT_MARKS", "outcome_figure", "suspicion_figure"]
 

@@ -18,20 +18,21 @@ from anoonly_core.purify.config import KEEP_20, MAX_PARTS, POOL_SCORERS, PurifyC
 from anoonly_core.purify.keys import pool_scores_key, purify_key
 from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PoolScores, PurifyResult, pool_table
 from anoonly_core.snippets import file_name
-from app.charts.pictures import MAX_ROW_IMAGES, row_image
-from app.charts.style import MODEBAR
-from app.controls.locked_links import LOCKS
-from app.controls.page_address import PageAddress, register
-from app.controls.parameters import Parameter
-from app.controls.registry import Control, controls_with
-from app.controls.sidebar import draw_control, draw_sidebar
-from app.server.jobs import Jobs
-from app.views.clean.charts import outcome_figure, suspicion_figure
-from app.views.clean.text import WHERE_IT_HELPS, clean_sentence, suspicion_sentence
-from app.widgets import notices
-from app.widgets.download import ensure_downloaded
-from app.widgets.session import begin_page
-from app.widgets.worker_result import await_worker_result
+
+from ...charts.pictures import MAX_ROW_IMAGES, row_image
+from ...charts.style import MODEBAR
+from ...controls.locked_links import LOCKS
+from ...controls.page_address import PageAddress, register
+from ...controls.parameters import Parameter
+from ...controls.registry import Control, controls_with
+from ...controls.sidebar import draw_control, draw_sidebar
+from ...server.jobs import Jobs
+from ...widgets import notices
+from ...widgets.download import ensure_downloaded
+from ...widgets.session import begin_page
+from ...widgets.worker_result import await_worker_result
+from .charts import outcome_figure, suspicion_figure
+from .text import WHERE_IT_HELPS, clean_sentence, suspicion_sentence
 
 __all__ = ["page"]
 

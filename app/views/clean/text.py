@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from anoonly_core.purify.result import PoolScores, PurifyResult
-from app.text.verdict import PairedDifference, describe_run, format_difference, paired_difference
+
+from ...text.verdict import PairedDifference, describe_run, format_difference, paired_difference
 
 __all__ = ["WHERE_IT_HELPS", "clean_sentence", "suspicion_sentence"]
 

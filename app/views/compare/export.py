@@ -15,11 +15,12 @@ from anoonly_core.execution import tasks
 from anoonly_core.results.keys import detector_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import detector_script, file_name, score_command
-from app.charts.pair import Pair
-from app.server.jobs import JobKind, Jobs
-from app.text.verdict import describe_run
-from app.views.compare.report import ReportInput, report_html
-from app.widgets.worker_result import await_worker_result
+
+from ...charts.pair import Pair
+from ...server.jobs import JobKind, Jobs
+from ...text.verdict import describe_run
+from ...widgets.worker_result import await_worker_result
+from .report import ReportInput, report_html
 
 __all__ = ["draw_export", "scores_table"]
 

@@ -9,17 +9,18 @@ from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
-from app.controls import locked_links
-from app.controls.choice import Choice, baseline_of, from_pin, pin_text
-from app.controls.sidebar import draw_sidebar
-from app.server.jobs import Jobs, server_jobs
-from app.text.verdict import describe_run
-from app.views.compare.results import draw_comparison, draw_figures
-from app.views.compare.url import ADDRESS
-from app.widgets import notices
-from app.widgets.download import ensure_downloaded
-from app.widgets.progress import POLL_S, ComparisonRuns, draw_failures, draw_run_progress, progress_row
-from app.widgets.session import begin_page
+
+from ...controls import locked_links
+from ...controls.choice import Choice, baseline_of, from_pin, pin_text
+from ...controls.sidebar import draw_sidebar
+from ...server.jobs import Jobs, server_jobs
+from ...text.verdict import describe_run
+from ...widgets import notices
+from ...widgets.download import ensure_downloaded
+from ...widgets.progress import POLL_S, ComparisonRuns, draw_failures, draw_run_progress, progress_row
+from ...widgets.session import begin_page
+from .results import draw_comparison, draw_figures
+from .url import ADDRESS
 
 __all__ = ["page"]
 

@@ -13,13 +13,14 @@ from anoonly_core.replay.result import Replay
 from anoonly_core.results.keys import replay_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import file_name
-from app.charts import animation
-from app.charts.pair import PROJECTION_CAVEAT
-from app.charts.style import MODEBAR, Side
-from app.server.jobs import Jobs
-from app.views.compare.replay_chart import replay_animation
-from app.widgets.player import draw_player
-from app.widgets.worker_result import await_worker_result
+
+from ...charts import animation
+from ...charts.pair import PROJECTION_CAVEAT
+from ...charts.style import MODEBAR, Side
+from ...server.jobs import Jobs
+from ...widgets.player import draw_player
+from ...widgets.worker_result import await_worker_result
+from .replay_chart import replay_animation
 
 __all__ = ["draw_replay"]
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from anoonly_core.replay.result import Replay
 from anoonly_core.results.result import Role
-from app.charts.animation import Animation, TraceChange
-from app.charts.panels import Panels
-from app.charts.style import (
+
+from ...charts.animation import Animation, TraceChange
+from ...charts.panels import Panels
+from ...charts.style import (
     ANOMALY,
     HISTOGRAM_BINS,
     MAX_LINE_MARKERS,
@@ -20,7 +21,7 @@ from app.charts.style import (
     SIDE_LINES,
     ScoreScale,
 )
-from app.text.labels import METRIC_LABELS, PROJECTION_LABELS
+from ...text.labels import METRIC_LABELS, PROJECTION_LABELS
 
 __all__ = ["replay_animation"]
 

@@ -18,8 +18,9 @@ from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import run_command, source_file
-from app.charts import runs as charts
-from app.charts.pair import (
+
+from ...charts import runs as charts
+from ...charts.pair import (
     FIGURE_DESCRIPTIONS,
     PROJECTION_CAVEAT,
     UNLABELED_NOTE,
@@ -28,9 +29,9 @@ from app.charts.pair import (
     split_sentence,
     training_sentences,
 )
-from app.charts.style import MODEBAR
-from app.text.labels import METRIC_LABELS
-from app.text.verdict import describe_run, format_difference, paired_differences, verdict
+from ...charts.style import MODEBAR
+from ...text.labels import METRIC_LABELS
+from ...text.verdict import describe_run, format_difference, paired_differences, verdict
 
 __all__ = ["ReportInput", "report_html"]
 

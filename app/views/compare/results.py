@@ -17,17 +17,18 @@ from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.projection import scaled_inputs
 from anoonly_core.results.keys import hidden_points_key, input_points_key
 from anoonly_core.results.result import RunResult, Sample
-from app.charts import runs as charts
-from app.charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
-from app.charts.style import DEFAULT_THRESHOLD, MODEBAR, THRESHOLDS, Side
-from app.server.jobs import Jobs
-from app.text.labels import METRIC_LABELS, PROJECTION_LABELS
-from app.text.verdict import COMPARED_METRICS, paired_differences, verdict
-from app.views.compare.replay import draw_replay
-from app.views.compare.report import ReportInput
-from app.views.compare.tabs import draw_tabs
-from app.views.compare.url import ADDRESS, VIEWS
-from app.widgets.tile import TILE_HELP, tile
+
+from ...charts import runs as charts
+from ...charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
+from ...charts.style import DEFAULT_THRESHOLD, MODEBAR, THRESHOLDS, Side
+from ...server.jobs import Jobs
+from ...text.labels import METRIC_LABELS, PROJECTION_LABELS
+from ...text.verdict import COMPARED_METRICS, paired_differences, verdict
+from ...widgets.tile import TILE_HELP, tile
+from .replay import draw_replay
+from .report import ReportInput
+from .tabs import draw_tabs
+from .url import ADDRESS, VIEWS
 
 __all__ = ["draw_comparison", "draw_figures"]
 

@@ -9,9 +9,10 @@ import streamlit as st
 from anoonly_core.baselines import BASELINES
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.results.result import RunResult
-from app.charts import runs as charts
-from app.charts.network_diagram import network_dot
-from app.charts.pair import (
+
+from ...charts import runs as charts
+from ...charts.network_diagram import network_dot
+from ...charts.pair import (
     FIGURE_DESCRIPTIONS,
     UNLABELED_NOTE,
     Pair,
@@ -19,12 +20,12 @@ from app.charts.pair import (
     split_sentence,
     training_sentences,
 )
-from app.charts.pictures import MAX_ROW_IMAGES, row_image
-from app.charts.style import MODEBAR
-from app.server.jobs import Jobs
-from app.text.verdict import describe_run
-from app.views.compare.export import draw_export, scores_table
-from app.views.compare.report import ReportInput
+from ...charts.pictures import MAX_ROW_IMAGES, row_image
+from ...charts.style import MODEBAR
+from ...server.jobs import Jobs
+from ...text.verdict import describe_run
+from .export import draw_export, scores_table
+from .report import ReportInput
 
 __all__ = ["TABS", "draw_tabs"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from app.charts.style import DEFAULT_THRESHOLD, THRESHOLDS
-from app.controls.locked_links import LOCKS
-from app.controls.page_address import PageAddress, register
-from app.controls.parameters import Parameter, any_text
-from app.controls.registry import CONTROLS
-from app.text.labels import PROJECTION_LABELS
-from app.views.compare.tabs import TABS
+from ...charts.style import DEFAULT_THRESHOLD, THRESHOLDS
+from ...controls.locked_links import LOCKS
+from ...controls.page_address import PageAddress, register
+from ...controls.parameters import Parameter, any_text
+from ...controls.registry import CONTROLS
+from ...text.labels import PROJECTION_LABELS
+from .tabs import TABS
 
 __all__ = ["ADDRESS", "VIEWS"]
 

@@ -15,14 +15,18 @@ from anoonly_core.errors import AnoOnlyError, StoreBusy
 from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
 from anoonly_core.results.store import Store
-from app.charts.style import MODEBAR
-from app.controls.choice import compare_parameters, default_choice
-from app.controls.page_address import PageAddress, register
-from app.navigation import open_page
-from app.server.jobs import Jobs
-from app.text.markdown import escape_markdown
-from app.views.datasets.preview import LISTED_COLUMNS, Preview, make_preview, preview_figure
-from app.views.datasets.table import (
+
+from ...charts.style import MODEBAR
+from ...controls.choice import compare_parameters, default_choice
+from ...controls.page_address import PageAddress, register
+from ...navigation import open_page
+from ...server.jobs import Jobs
+from ...text.markdown import escape_markdown
+from ...widgets import download, notices
+from ...widgets.selection import keep_selection
+from ...widgets.session import begin_page
+from .preview import LISTED_COLUMNS, Preview, make_preview, preview_figure
+from .table import (
     catalogue_sentence,
     datasets_table,
     describe_dataset,
@@ -31,9 +35,6 @@ from app.views.datasets.table import (
     format_megabytes,
     missing_datasets,
 )
-from app.widgets import download, notices
-from app.widgets.selection import keep_selection
-from app.widgets.session import begin_page
 
 __all__ = ["page"]
 

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.projection import project, scaled_inputs
 from anoonly_core.results.result import Role
-from app.charts.pictures import row_image
-from app.charts.runs import RowMap, points_figure
+
+from ...charts.pictures import row_image
+from ...charts.runs import RowMap, points_figure
 
 __all__ = ["MAX_ROWS", "Preview", "make_preview", "preview_figure"]
 

@@ -10,8 +10,9 @@ import pandas as pd
 from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.cache import CacheUsage
 from anoonly_core.data.catalogue import DATASETS, Entry
-from app.text.labels import MEGABYTE
-from app.widgets.download import download_size
+
+from ...text.labels import MEGABYTE
+from ...widgets.download import download_size
 
 __all__ = [
     "ABSENT",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts.style import ANOMALY, NORMAL
+from ...charts.style import ANOMALY, NORMAL
 
 __all__ = ["label_map_figure"]
 

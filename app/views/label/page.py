@@ -20,18 +20,19 @@ from anoonly_core.execution import tasks
 from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
 from anoonly_core.results.keys import hidden_points_key, ranking_key
 from anoonly_core.snippets import file_name, labeled_script, score_command
-from app.charts.style import MODEBAR
-from app.controls.locked_links import LOCKS
-from app.controls.page_address import PageAddress, register
-from app.controls.registry import Control, controls_with
-from app.controls.sidebar import draw_control, draw_sidebar
-from app.server.jobs import Jobs
-from app.server.table_owners import can_see, visible_uploads
-from app.views.label.charts import label_map_figure
-from app.views.label.text import label_sentence
-from app.widgets import notices
-from app.widgets.session import begin_page
-from app.widgets.worker_result import await_worker_result
+
+from ...charts.style import MODEBAR
+from ...controls.locked_links import LOCKS
+from ...controls.page_address import PageAddress, register
+from ...controls.registry import Control, controls_with
+from ...controls.sidebar import draw_control, draw_sidebar
+from ...server.jobs import Jobs
+from ...server.table_owners import can_see, visible_uploads
+from ...widgets import notices
+from ...widgets.session import begin_page
+from ...widgets.worker_result import await_worker_result
+from .charts import label_map_figure
+from .text import label_sentence
 
 if TYPE_CHECKING:
     from anoonly_core.labeling.run import Ranking

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 
-from app.text.verdict import PairedDifference, format_difference, paired_difference
-from app.views.lessons.lessons import FOLDER, LESSONS, Comparison
-from app.views.lessons.measures import MEASURES
+from ...text.verdict import PairedDifference, format_difference, paired_difference
+from .lessons import FOLDER, LESSONS, Comparison
+from .measures import MEASURES
 
 __all__ = [
     "COLUMNS",

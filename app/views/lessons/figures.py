@@ -13,15 +13,16 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.metrics.ranking import chance_levels, confusion
 from anoonly_core.results.result import RunResult
-from app.charts import runs as charts
-from app.charts.pair import make_sides
-from app.charts.style import DEFAULT_THRESHOLD, MODEBAR
-from app.text.labels import PROJECTION_LABELS, format_axis_value
-from app.text.verdict import COMPARED_METRICS, PairedDifference, describe_run, format_difference, verdict
-from app.views.lessons.effects import MEASURED_SEEDS, effect_sentence
-from app.views.lessons.lessons import Outcome, Step, classify_outcome, measure_difference
-from app.views.lessons.measures import MEASURES
-from app.widgets.tile import TILE_HELP, tile
+
+from ...charts import runs as charts
+from ...charts.pair import make_sides
+from ...charts.style import DEFAULT_THRESHOLD, MODEBAR
+from ...text.labels import PROJECTION_LABELS, format_axis_value
+from ...text.verdict import COMPARED_METRICS, PairedDifference, describe_run, format_difference, verdict
+from ...widgets.tile import TILE_HELP, tile
+from .effects import MEASURED_SEEDS, effect_sentence
+from .lessons import Outcome, Step, classify_outcome, measure_difference
+from .measures import MEASURES
 
 __all__ = ["answer_sentence", "differing_settings", "draw_answer", "draw_settings", "setting_text"]
 

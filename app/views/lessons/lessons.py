@@ -20,10 +20,11 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.paths import ASSETS
 from anoonly_core.results.result import RunResult
-from app.controls.page_address import PageAddress, register
-from app.controls.parameters import Parameter, any_text
-from app.text.verdict import PairedDifference, paired_difference
-from app.views.lessons.measures import MEASURES
+
+from ...controls.page_address import PageAddress, register
+from ...controls.parameters import Parameter, any_text
+from ...text.verdict import PairedDifference, paired_difference
+from .measures import MEASURES
 
 __all__ = [
     "ADDRESS",

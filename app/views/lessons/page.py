@@ -12,14 +12,15 @@ from streamlit.delta_generator import DeltaGenerator
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.keys import hidden_points_key
 from anoonly_core.results.result import RunResult
-from app.navigation import page_url
-from app.server.jobs import Jobs, server_jobs
-from app.views.lessons.figures import draw_answer, draw_settings
-from app.views.lessons.lessons import ADDRESS, LESSONS, Lesson, Outcome, Position, Step, parse_position
-from app.views.lessons.measures import MEASURES
-from app.widgets import notices
-from app.widgets.progress import POLL_S, Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row
-from app.widgets.session import begin_page
+
+from ...navigation import page_url
+from ...server.jobs import Jobs, server_jobs
+from ...widgets import notices
+from ...widgets.progress import POLL_S, Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row
+from ...widgets.session import begin_page
+from .figures import draw_answer, draw_settings
+from .lessons import ADDRESS, LESSONS, Lesson, Outcome, Position, Step, parse_position
+from .measures import MEASURES
 
 __all__ = ["page"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from anoonly_core.microscope.result import PART_NAMES, Observation, RowKind
-from app.charts.animation import Animation, TraceChange
-from app.charts.panels import Panels
-from app.charts.style import ANOMALY, NEUTRAL, NORMAL
+
+from ...charts.animation import Animation, TraceChange
+from ...charts.panels import Panels
+from ...charts.style import ANOMALY, NEUTRAL, NORMAL
 
 __all__ = ["KIND_MARKS", "observation_animation"]
 

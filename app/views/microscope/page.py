@@ -14,20 +14,21 @@ from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks
 from anoonly_core.microscope.result import Observation
 from anoonly_core.results.keys import observation_key
-from app.charts.style import MODEBAR
-from app.controls.locked_links import LOCKS
-from app.controls.page_address import PageAddress, register
-from app.controls.parameters import Parameter
-from app.controls.registry import CONTROLS
-from app.controls.sidebar import draw_sidebar
-from app.server.jobs import Jobs
-from app.views.microscope.charts import observation_animation
-from app.views.microscope.text import gradient_sentence, observation_note
-from app.widgets import notices
-from app.widgets.download import ensure_downloaded
-from app.widgets.player import draw_player
-from app.widgets.session import begin_page
-from app.widgets.worker_result import await_worker_result
+
+from ...charts.style import MODEBAR
+from ...controls.locked_links import LOCKS
+from ...controls.page_address import PageAddress, register
+from ...controls.parameters import Parameter
+from ...controls.registry import CONTROLS
+from ...controls.sidebar import draw_sidebar
+from ...server.jobs import Jobs
+from ...widgets import notices
+from ...widgets.download import ensure_downloaded
+from ...widgets.player import draw_player
+from ...widgets.session import begin_page
+from ...widgets.worker_result import await_worker_result
+from .charts import observation_animation
+from .text import gradient_sentence, observation_note
 
 __all__ = ["page"]
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig
 from anoonly_core.microscope.result import Observation, RowKind
-from app.text.labels import format_value
+
+from ...text.labels import format_value
 
 __all__ = ["gradient_sentence", "observation_note"]
 

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.reproduction.experiments import ANOONLY
 from anoonly_core.reproduction.tables import METRIC_LABELS, Table
-from app.charts.style import PALETTE, SYMBOLS
+
+from ...charts.style import PALETTE, SYMBOLS
 
 __all__ = ["table_figure"]
 

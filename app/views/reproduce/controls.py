@@ -9,8 +9,9 @@ import streamlit as st
 
 from anoonly_core.reproduction.cells import REFERENCES
 from anoonly_core.reproduction.experiments import EXPERIMENTS, SOURCES
-from app.controls.page_address import PageAddress, current_link, register
-from app.controls.parameters import Parameter, any_text
+
+from ...controls.page_address import PageAddress, current_link, register
+from ...controls.parameters import Parameter, any_text
 
 __all__ = [
     "ADDRESS",

@@ -9,8 +9,9 @@ import streamlit as st
 
 from anoonly_core.reproduction.grid import FORMATS, Grid, to_markdown
 from anoonly_core.reproduction.tables import ALL, LAYOUTS, Table
-from app.text.labels import SETTING_LABELS
-from app.views.reproduce.charts import table_figure
+
+from ...text.labels import SETTING_LABELS
+from .charts import table_figure
 
 __all__ = ["draw_exports", "draw_grid", "page_markdown"]
 

@@ -19,15 +19,18 @@ from anoonly_core.reproduction.experiments import SOURCES
 from anoonly_core.reproduction.reports import GAIN_TABLES, PAPER_TABLES, RIGHT_SIGN
 from anoonly_core.reproduction.significance import gains, gains_grid
 from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_LABELS, Table, make_table, scopes_of
-from app.charts.style import MODEBAR
-from app.controls.choice import compare_parameters
-from app.controls.page_address import current_link
-from app.navigation import open_page
-from app.server.evidence_cache import CellRuns, cell_runs, read_findings, server_evidence
-from app.server.sweep_queue import SweepQueue, server_sweeps
-from app.text.labels import SETTING_LABELS
-from app.views.reproduce.charts import table_figure
-from app.views.reproduce.controls import (
+
+from ...charts.style import MODEBAR
+from ...controls.choice import compare_parameters
+from ...controls.page_address import current_link
+from ...navigation import open_page
+from ...server.evidence_cache import CellRuns, cell_runs, read_findings, server_evidence
+from ...server.sweep_queue import SweepQueue, server_sweeps
+from ...text.labels import SETTING_LABELS
+from ...widgets import notices
+from ...widgets.session import begin_page
+from .charts import table_figure
+from .controls import (
     ADDRESS,
     DIFFERENCES_VIEW,
     POINTS_VIEW,
@@ -37,11 +40,9 @@ from app.views.reproduce.controls import (
     draw_segments,
     write_address,
 )
-from app.views.reproduce.grid import draw_exports, draw_grid, page_markdown
-from app.views.reproduce.table import LEGEND, cell_sentence, draw_cells, file_table
-from app.views.reproduce.text import NO_RESULT, differences_sentence, figure_sentence, gains_sentence, norms_sentence
-from app.widgets import notices
-from app.widgets.session import begin_page
+from .grid import draw_exports, draw_grid, page_markdown
+from .table import LEGEND, cell_sentence, draw_cells, file_table
+from .text import NO_RESULT, differences_sentence, figure_sentence, gains_sentence, norms_sentence
 
 __all__ = ["page"]
 

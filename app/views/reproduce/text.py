@@ -14,7 +14,8 @@ from anoonly_core.reproduction.experiments import ANOONLY, SOURCES
 from anoonly_core.reproduction.families import PAPER_FAMILIES
 from anoonly_core.reproduction.significance import Gain, count_gains
 from anoonly_core.reproduction.tables import Table
-from app.text.verdict import correction_note
+
+from ...text.verdict import correction_note
 
 __all__ = ["NO_RESULT", "differences_sentence", "figure_sentence", "gains_sentence", "norms_sentence"]
 

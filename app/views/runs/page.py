@@ -15,17 +15,18 @@ from anoonly_core.results.keys import run_key
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.snippets import python_script, run_command
-from app.controls.choice import baseline_of, compare_parameters
-from app.controls.page_address import PageAddress, register
-from app.navigation import open_page, page_url
-from app.server.table_owners import can_see
-from app.text.labels import format_value
-from app.text.markdown import escape_markdown
-from app.text.verdict import describe_run
-from app.views.runs.table import filter_runs, runs_sentence, runs_table
-from app.widgets import notices
-from app.widgets.selection import keep_selection
-from app.widgets.session import begin_page
+
+from ...controls.choice import baseline_of, compare_parameters
+from ...controls.page_address import PageAddress, register
+from ...navigation import open_page, page_url
+from ...server.table_owners import can_see
+from ...text.labels import format_value
+from ...text.markdown import escape_markdown
+from ...text.verdict import describe_run
+from ...widgets import notices
+from ...widgets.selection import keep_selection
+from ...widgets.session import begin_page
+from .table import filter_runs, runs_sentence, runs_table
 
 __all__ = ["page"]
 

@@ -10,7 +10,8 @@ import pandas as pd
 from anoonly_core.config import RunConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import RunSummary
-from app.text.labels import MEGABYTE, format_value
+
+from ...text.labels import MEGABYTE, format_value
 
 __all__ = ["filter_runs", "runs_sentence", "runs_table"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from app.charts.style import NEUTRAL, PALETTE, SYMBOLS
-from app.views.sweep.curves import Curve
+from ...charts.style import NEUTRAL, PALETTE, SYMBOLS
+from .curves import Curve
 
 __all__ = ["MARK_FIELDS", "sweep_figure"]
 

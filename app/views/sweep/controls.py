@@ -12,12 +12,13 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import check_field
 from anoonly_core.sweeps.presets import LAMBDA_N_AXIS, SWEEP_PRESETS, SweepPreset
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep, make_sweep
-from app.controls.page_address import current_link
-from app.controls.registry import CONTROL_OF, CONTROLS, Control
-from app.controls.sidebar import draw_control, value_of
-from app.server.clusters import VARIABLE, allowed_clusters
-from app.text.labels import METRIC_LABELS, format_value
-from app.views.sweep.url import ADDRESS, CUSTOM, NOTHING, SEEDS, SWEEP_PARAMETERS, VARIED
+
+from ...controls.page_address import current_link
+from ...controls.registry import CONTROL_OF, CONTROLS, Control
+from ...controls.sidebar import draw_control, value_of
+from ...server.clusters import VARIABLE, allowed_clusters
+from ...text.labels import METRIC_LABELS, format_value
+from .url import ADDRESS, CUSTOM, NOTHING, SEEDS, SWEEP_PARAMETERS, VARIED
 
 __all__ = ["SweepChoice", "draw_metric_control", "draw_sidebar"]
 

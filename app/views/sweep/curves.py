@@ -11,9 +11,10 @@ import numpy as np
 from anoonly_core.metrics.confidence import clear_together, margin_of_error
 from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import GridPoint, Sweep
-from app.controls.registry import CONTROLS
-from app.text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
-from app.text.verdict import PairedDifference, correction_note, format_difference, paired_difference
+
+from ...controls.registry import CONTROLS
+from ...text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
+from ...text.verdict import PairedDifference, correction_note, format_difference, paired_difference
 
 __all__ = ["Curve", "CurvePoint", "axis_title", "make_curves", "sweep_sentence", "x_values"]
 

@@ -13,20 +13,21 @@ from anoonly_core.execution.plan import duration
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.snippets import sweep_command
 from anoonly_core.sweeps.sweep import Sweep, sweep_table
-from app.charts.style import MODEBAR
-from app.controls.choice import compare_parameters
-from app.navigation import open_page
-from app.server.sweep_queue import SweepQueue, SweepView, server_sweeps
-from app.server.table_owners import can_see
-from app.text.labels import METRIC_LABELS, format_axis_value
-from app.text.markdown import escape_markdown
-from app.views.sweep.charts import MARK_FIELDS, sweep_figure
-from app.views.sweep.controls import SweepChoice, draw_metric_control, draw_sidebar
-from app.views.sweep.curves import axis_title, make_curves, sweep_sentence, x_values
-from app.views.sweep.url import ADDRESS, open_sweep
-from app.widgets import notices
-from app.widgets.download import ensure_downloaded
-from app.widgets.session import begin_page
+
+from ...charts.style import MODEBAR
+from ...controls.choice import compare_parameters
+from ...navigation import open_page
+from ...server.sweep_queue import SweepQueue, SweepView, server_sweeps
+from ...server.table_owners import can_see
+from ...text.labels import METRIC_LABELS, format_axis_value
+from ...text.markdown import escape_markdown
+from ...widgets import notices
+from ...widgets.download import ensure_downloaded
+from ...widgets.session import begin_page
+from .charts import MARK_FIELDS, sweep_figure
+from .controls import SweepChoice, draw_metric_control, draw_sidebar
+from .curves import axis_title, make_curves, sweep_sentence, x_values
+from .url import ADDRESS, open_sweep
 
 __all__ = ["page"]
 

@@ -10,10 +10,11 @@ from typing import Any
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.sweeps.presets import LAMBDA_N_AXIS, SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
-from app.controls.page_address import PageAddress, register
-from app.controls.parameters import Parameter
-from app.controls.registry import CONTROLS, Control
-from app.text.labels import METRIC_LABELS
+
+from ...controls.page_address import PageAddress, register
+from ...controls.parameters import Parameter
+from ...controls.registry import CONTROLS, Control
+from ...text.labels import METRIC_LABELS
 
 __all__ = ["ADDRESS", "CUSTOM", "NOTHING", "SEEDS", "SWEEP_PARAMETERS", "VARIED", "open_sweep"]
 

@@ -10,7 +10,8 @@ from anoonly_core.data.tables.columns import ColumnProfile
 from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
 from anoonly_core.data.tables.uploads import Upload
-from app.text.markdown import escape_markdown
+
+from ...text.markdown import escape_markdown
 
 __all__ = ["draw_reading"]
 

@@ -12,17 +12,18 @@ from anoonly_core.data.tables.readers import MAX_BYTES
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
-from app.controls.page_address import PageAddress, register
-from app.navigation import open_page
-from app.server import table_owners
-from app.server.jobs import Jobs
-from app.server.upload_limit import discard_upload
-from app.text.markdown import escape_markdown
-from app.views.your_table.controls import draw_reading
-from app.views.your_table.text import EMPTY, reading_sentences, table_sentence
-from app.widgets import notices
-from app.widgets.session import begin_page
-from app.widgets.worker_result import TimeLimit, await_worker_result
+
+from ...controls.page_address import PageAddress, register
+from ...navigation import open_page
+from ...server import table_owners
+from ...server.jobs import Jobs
+from ...server.upload_limit import discard_upload
+from ...text.markdown import escape_markdown
+from ...widgets import notices
+from ...widgets.session import begin_page
+from ...widgets.worker_result import TimeLimit, await_worker_result
+from .controls import draw_reading
+from .text import EMPTY, reading_sentences, table_sentence
 
 __all__ = ["page"]
 

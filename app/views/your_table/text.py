@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from anoonly_core.data.split import TEST_SHARE
 from anoonly_core.data.tables.uploads import Upload
-from app.text.markdown import escape_markdown
+
+from ...text.markdown import escape_markdown
 
 __all__ = ["EMPTY", "reading_sentences", "table_sentence"]
 

@@ -12,9 +12,10 @@ from anoonly_core.metrics.confidence import clear_together
 from anoonly_core.zero_shot.class_table import ClassTable
 from anoonly_core.zero_shot.result import RATIOS, SCORER_LABELS, SIZE_SHARE, SIZES, ZeroShotResult
 from anoonly_core.zero_shot.summary import independent_values
-from app.charts.panels import Panels
-from app.charts.style import ANOMALY, NEUTRAL, NORMAL, ScoreScale
-from app.text.verdict import PairedDifference, correction_note, format_difference, paired_difference
+
+from ...charts.panels import Panels
+from ...charts.style import ANOMALY, NEUTRAL, NORMAL, ScoreScale
+from ...text.verdict import PairedDifference, correction_note, format_difference, paired_difference
 
 __all__ = [
     "aucroc_at_step",

@@ -12,11 +12,12 @@ from anoonly_core.errors import InvalidConfig
 from anoonly_core.lru import LRU
 from anoonly_core.zero_shot.class_table import CLASS_TABLES, ClassTable, class_table_identity, load_class_table
 from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, make_zero_shot_config
-from app.controls.page_address import PageAddress, register
-from app.controls.parameters import Parameter, any_text
-from app.controls.registry import Control
-from app.server.table_owners import visible_uploads
-from app.text.labels import format_value
+
+from ...controls.page_address import PageAddress, register
+from ...controls.parameters import Parameter, any_text
+from ...controls.registry import Control
+from ...server.table_owners import visible_uploads
+from ...text.labels import format_value
 
 __all__ = ["ADDRESS", "CONTROLS", "ZeroShotChoice", "draw_sidebar", "write_address"]
 

@@ -13,13 +13,14 @@ from anoonly_core.execution import tasks
 from anoonly_core.zero_shot.config import SMALL_BATCH, check_classes, smaller_class_sets, zero_shot_key
 from anoonly_core.zero_shot.result import SCORER_LABELS, ZeroShotResult
 from anoonly_core.zero_shot.summary import describe_test_batches
-from app.charts.style import MODEBAR
-from app.server.jobs import Jobs
-from app.views.zero_shot import charts
-from app.views.zero_shot.controls import ADDRESS, ZeroShotChoice, draw_sidebar, write_address
-from app.widgets import notices
-from app.widgets.session import begin_page
-from app.widgets.worker_result import await_worker_result
+
+from ...charts.style import MODEBAR
+from ...server.jobs import Jobs
+from ...widgets import notices
+from ...widgets.session import begin_page
+from ...widgets.worker_result import await_worker_result
+from . import charts
+from .controls import ADDRESS, ZeroShotChoice, draw_sidebar, write_address
 
 __all__ = ["page"]
 

@@ -1,0 +1,70 @@
+"""What the server runs: a start-up that loads the pages, checks of each message and upload, a script per session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+import streamlit as st
+from starlette.middleware import Middleware
+from streamlit.starlette import App
+
+from anoonly_core.paths import ASSETS
+
+from .controls.page_address import enter_page
+from .navigation import PAGES, declare_pages, draw_history_script
+from .server.message_limit import MessageLimit
+from .server.startup import prepare
+from .server.upload_limit import UploadLimit
+from .widgets.session import finish_page
+
+__all__ = ["MIDDLEWARE", "draw_page", "lifespan"]
+
+MIDDLEWARE = [Middleware(MessageLimit), Middleware(UploadLimit)]
+
+
+@asynccontextmanager
+async def lifespan(app: App) -> AsyncIterator[None]:
+    """Load the pages and prepare the process before the server answers, so that the first page is quick."""
+    for name in PAGES:
+        import_module(f".views.{name}.page", __package__)
+    prepare()
+    yield
+
+
+def draw_page() -> None:
+    """Declare the pages and draw the one that the browser asks for."""
+    from .views.clean.page import page as clean
+    from .views.compare.page import page as compare
+    from .views.datasets.page import page as datasets
+    from .views.label.page import page as label
+    from .views.lessons.page import page as lessons
+    from .views.microscope.page import page as microscope
+    from .views.reproduce.page import page as reproduce
+    from .views.runs.page import page as runs
+    from .views.sweep.page import page as sweep
+    from .views.your_table.page import page as your_table
+    from .views.zero_shot.page import page as zero_shot
+
+    st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
+    st.html(ASSETS / "page.css")
+    draw_history_script()
+    name, chosen = declare_pages(
+        {
+            "compare": compare,
+            "lessons": lessons,
+            "microscope": microscope,
+            "sweep": sweep,
+            "zero_shot": zero_shot,
+            "clean": clean,
+            "reproduce": reproduce,
+            "datasets": datasets,
+            "your_table": your_table,
+            "label": label,
+            "runs": runs,
+        }
+    )
+    enter_page(name)
+    chosen.run()
+    finish_page()
