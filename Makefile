@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-AXE := 4.14.1
 SITE := docs/_build/html
 export OMP_NUM_THREADS ?= 1
 
@@ -21,13 +20,13 @@ test: $(VENV)/dev.stamp ## Run the architecture, core, app and documentation tes
 
 # Two workers, each with a server and a browser; then, alone, the test that puts a server under load for some seconds.
 # pytest exits with 5 where ARGS selects no test of a part.
-e2e: $(VENV)/dev.stamp $(VENV)/axe-$(AXE).stamp ## Run the browser tests; install Chromium and npm with apt if missing
+e2e: $(VENV)/dev.stamp $(VENV)/axe.stamp ## Run the browser tests; install Chromium and npm with apt if missing
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| { apt-get update && apt-get install -y chromium; }
 	$(BIN)/python -m pytest tests/browser --ignore tests/browser/test_soak.py -n 2 --dist worksteal -rP $(ARGS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest tests/browser/test_soak.py -s $(ARGS) || [ $$? = 5 ]
 
-look: $(VENV)/dev.stamp $(VENV)/axe-$(AXE).stamp ## Picture every page at three widths in both themes; report defects
+look: $(VENV)/dev.stamp $(VENV)/axe.stamp ## Picture every page at three widths in both themes; report defects
 	$(BIN)/python -m tests.browser.look $(ARGS)
 
 lint: $(VENV)/dev.stamp ## Check style and types
@@ -76,8 +75,10 @@ $(VENV)/docs.stamp: $(VENV)/run.stamp requirements-docs.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	touch $@
 
-# axe-core checks accessibility in the browser tests.
-$(VENV)/axe-$(AXE).stamp: $(VENV)/run.stamp
+# axe-core checks accessibility in the browser tests. npm refuses a package that has not the hash of the lock file.
+$(VENV)/axe.stamp: tests/browser/axe/package.json tests/browser/axe/package-lock.json $(VENV)/run.stamp
 	@command -v npm >/dev/null || { apt-get update && apt-get install -y --no-install-recommends npm; }
-	npm install --silent --no-save --no-package-lock --prefix $(VENV)/axe axe-core@$(AXE)
+	mkdir -p $(VENV)/axe
+	cp tests/browser/axe/*.json $(VENV)/axe
+	npm ci --silent --ignore-scripts --prefix $(VENV)/axe
 	touch $@

@@ -14,6 +14,7 @@ __all__ = [
     "InfiniteScore",
     "InvalidConfig",
     "InvalidInput",
+    "PinsFull",
     "SplitImpossible",
     "StoreBusy",
     "StoreUnavailable",
@@ -86,6 +87,10 @@ class StoreUnavailable(AnoOnlyError):
 
 class StoreBusy(StoreUnavailable):
     """Another process holds the store of finished runs locked; nothing is known about its content meanwhile."""
+
+
+class PinsFull(AnoOnlyError):
+    """The pinned runs would take more of the store than pins may."""
 
 
 class EngineUnavailable(AnoOnlyError):

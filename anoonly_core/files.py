@@ -40,12 +40,18 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 @contextmanager
 def temporary_file(folder: Path) -> Iterator[Path]:
-    """Yield an unused path in a folder, and delete its file on exit unless the caller has renamed it.
+    """Create an empty file in a folder, yield its path, and delete the file on exit unless the caller has renamed it.
 
-    The name is random and 22 bytes long, whatever the final name is: concurrent writers never share a file,
-    and a final name at the limit of the file system still has room for its temporary file.
+    The name is random and 38 bytes long, whatever the final name is: nobody can foresee it, concurrent writers never
+    share a file, and a final name at the limit of the file system still has room for its temporary file.
+
+    Raises
+    ------
+    OSError
+        The folder does not exist or cannot be written, or the name is taken, even by a dangling symbolic link.
     """
-    part = folder / f".{secrets.token_hex(8)}{PART_SUFFIX}"
+    part = folder / f".{secrets.token_hex(16)}{PART_SUFFIX}"
+    part.touch(exist_ok=False)
     try:
         yield part
     finally:

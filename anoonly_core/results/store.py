@@ -3,7 +3,7 @@
 A damaged row, a foreign row or a file that is no database counts as absent, and its result is computed again. The
 next write to a damaged file copies all sound rows into a fresh one. A file that another process holds locked is busy,
 which is not absent: reads and writes raise StoreBusy. Above the size limit the oldest rows go first;
-pinned rows are never removed.
+pinned rows are never removed, and take half of the limit at most.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from anoonly_core.errors import StoreBusy, StoreUnavailable
+from anoonly_core.errors import PinsFull, StoreBusy, StoreUnavailable
 from anoonly_core.paths import cache_folder
 from anoonly_core.results.repair import copy_sound_entries, decode_leniently, query_key_by_key, swap_files
 from anoonly_core.results.result import RunResult, from_bytes, to_bytes
@@ -40,6 +41,7 @@ BUSY_S = 15.0  # how long a call waits for the lock of another process
 FAIL_FAST_S = 1.0  # after a read that waited in vain, reads do not wait for this long
 BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 MAX_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB overrides it
+PINNED_SHARE = 0.5  # of the limit, so that pins always leave room for new results
 KEYS_PER_QUERY = 500  # SQLite takes about 1000 at most
 NAMES = ("key", "kind", "config", "summary", "created", "pinned", "bytes", "digest", "body")
 
@@ -84,7 +86,8 @@ class Store:
     path : Path
         File of the store; created, with its folder, on first use.
     max_bytes : int
-        Limit for the size of all entries; above it the oldest entries that are not pinned are removed.
+        Limit for the size of all entries; above it the oldest entries that are not pinned are removed. Pinned entries
+        take half of it at most. Pins made under a larger limit stay and count as half.
     busy_s : float or None
         Seconds that a call waits for the lock of another process; by default 15.
 
@@ -204,8 +207,17 @@ class Store:
         return {key: run for key, run in summaries.items() if key in wanted}
 
     def pin(self, keys: Collection[str], pinned: bool = True) -> None:
-        """Pin entries, so that the size limit never removes them, or unpin them; raise StoreUnavailable."""
-        self._change("UPDATE entries SET pinned = ? WHERE key IN ({})", keys, int(pinned))
+        """Pin entries, so that the size limit never removes them, or unpin them.
+
+        Raises
+        ------
+        PinsFull
+            If the pinned entries would take more than half of the limit. None of these entries is pinned then.
+        StoreUnavailable
+            If the file cannot be written.
+        """
+        check = self._check_pins if pinned else None
+        self._change("UPDATE entries SET pinned = ? WHERE key IN ({})", keys, int(pinned), check=check)
 
     def delete(self, keys: Collection[str]) -> None:
         """Delete entries, pinned or not; raise StoreUnavailable."""
@@ -255,11 +267,20 @@ class Store:
                 "wait until it is done, or close it."
             ) from error
 
-    def _change(self, statement: str, keys: Collection[str], *values: object) -> None:
+    def _change(
+        self,
+        statement: str,
+        keys: Collection[str],
+        *values: object,
+        check: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        """Run a statement for these keys; an exception of `check`, which is called last, undoes it."""
         try:
             with self._connection() as connection:
                 for some, part in _in_parts(keys):
                     connection.execute(statement.format(some), (*values, *part))
+                if check is not None:
+                    check(connection)
                 connection.commit()
         except (sqlite3.Error, OSError) as error:
             if _is_lock(error):
@@ -268,6 +289,15 @@ class Store:
                     "locked: try again when it is done."
                 ) from error
             raise StoreUnavailable(f"The runs stored in {self.path} could not be changed ({error}).") from error
+
+    def _check_pins(self, connection: sqlite3.Connection) -> None:
+        """Raise PinsFull if the pinned entries take more than half of the limit."""
+        pinned, most = _bytes(connection, pinned=1), PINNED_SHARE * self.max_bytes
+        if pinned > most:
+            raise PinsFull(
+                f"Pinned runs would take {math.ceil(pinned / 2**20)} MB, and at most {most / 2**20:.0f} MB can be "
+                "pinned: unpin or delete others first."
+            )
 
     def _read(self, key: str, kind: str, decode: Callable[[bytes], T]) -> T | None:
         try:
@@ -325,16 +355,17 @@ class Store:
         """Delete the oldest entries down to 90 % of the limit, so that deletions are rare."""
         # The index gives the total fast; a damaged index must not cause deletions, so the table confirms it.
         for hint in ("", "NOT INDEXED"):
-            (total,) = connection.execute(f"SELECT SUM(bytes) FROM entries {hint}").fetchone()
-            if total <= self.max_bytes:
+            pinned, others = _bytes(connection, 1, hint), _bytes(connection, 0, hint)
+            room = self.max_bytes - min(pinned, PINNED_SHARE * self.max_bytes)
+            if others <= room:
                 return
         aged = connection.execute("SELECT key, bytes FROM entries WHERE pinned = 0 ORDER BY created").fetchall()
         for key, size in aged:
-            if total <= 0.9 * self.max_bytes:
+            if others <= room - 0.1 * self.max_bytes:
                 break
             if key != newest:
                 connection.execute("DELETE FROM entries WHERE key = ?", (key,))
-                total -= size
+                others -= size
 
     def _repair_and_insert(self, entry: _Entry) -> bool:
         """Insert into a repaired file, unless another process has just repaired it."""
@@ -411,6 +442,12 @@ def _is_lock(error: Exception) -> bool:
     """Return whether SQLite failed because of the lock of another connection."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in BUSY_CODES  # the low byte, without the extended reason
+
+
+def _bytes(connection: sqlite3.Connection, pinned: int, hint: str = "") -> int:
+    """Return the size of the pinned entries, or of all others, as the index says or as the table itself does."""
+    (size,) = connection.execute(f"SELECT SUM(bytes) FROM entries {hint} WHERE pinned = ?", (pinned,)).fetchone()
+    return int(size or 0)
 
 
 def _in_parts(keys: Collection[str]) -> Iterator[tuple[str, list[str]]]:

@@ -35,6 +35,7 @@ from .result_cache import ResultCache
 __all__ = ["RESULT_KINDS", "Job", "JobKind", "JobView", "Jobs", "dataset_key", "server_jobs"]
 
 GRACE_S = 3.0  # a session may be absent this long, while its page reloads or its network fails
+WATCH_S = 1.0  # between two looks for jobs that no session waits for
 SPARES = 4  # further trainers, for visitors whose runs would wait for the long runs of others
 KNOWN_VISITORS = 4096
 PROJECTORS = 2  # so that a t-SNE does not wait while UMAP compiles
@@ -136,6 +137,8 @@ class Jobs:
         self.trainers = WorkerPool(self.cores, start_trainer, spares=SPARES)
         self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
         self.readers = WorkerPool(READERS, start_reader)
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, daemon=True, name="abandoned jobs").start()
 
     def note_visitor(self, session: str, visitor: str) -> None:
         """Record whose session this is; the workers are shared fairly among visitors, else among sessions."""
@@ -241,7 +244,6 @@ class Jobs:
     def view(self, keys: Iterable[str]) -> JobView | None:
         """Return the progress of the unfinished work among these keys; None if there is none."""
         with self._lock:
-            self._stop_abandoned()
             jobs = {job for key in keys if (job := self._active.get(key)) is not None}
             if not jobs:
                 return None
@@ -275,6 +277,7 @@ class Jobs:
 
     def close(self) -> None:
         """Kill all worker processes and wait for their end."""
+        self._closed.set()
         for pool in (self.trainers, self.projectors, self.readers):
             pool.close()
 
@@ -314,16 +317,25 @@ class Jobs:
     def _note_owners(self, job: Job) -> None:
         self._pool(job.kind).set_owners(job.task, self._owners(job.sessions))
 
+    def _watch(self) -> None:
+        """Stop abandoned jobs every second until `close`, whether or not a page asks for anything."""
+        while not self._closed.wait(WATCH_S):
+            try:
+                self._stop_abandoned()
+            except Exception:
+                log.exception("abandoned jobs could not be stopped")
+
     def _stop_abandoned(self) -> None:
         """Stop the jobs whose sessions have all been gone for 3 s, so that the queue moves on; not downloads."""
         now_s = time.monotonic()
-        for job in set(self._active.values()):
-            if job.kind is JobKind.DOWNLOADS or any(self.is_session_active(session) for session in job.sessions):
-                job.abandoned_s = None
-            elif job.abandoned_s is None:
-                job.abandoned_s = now_s
-            elif now_s - job.abandoned_s > GRACE_S:
-                self._stop(job)
+        with self._lock:
+            for job in set(self._active.values()):
+                if job.kind is JobKind.DOWNLOADS or any(map(self.is_session_active, job.sessions)):
+                    job.abandoned_s = None
+                elif job.abandoned_s is None:
+                    job.abandoned_s = now_s
+                elif now_s - job.abandoned_s > GRACE_S:
+                    self._stop(job)
 
     def _stop(self, job: Job) -> None:
         """Stop a job at its next check, and kill its trainer if it goes on for 2 s.

@@ -122,11 +122,40 @@ def test_concurrent_readers_and_writers_see_whole_files_only(tmp_path: Path) -> 
 
 def test_a_temporary_file_is_deleted_whatever_ends_the_block(tmp_path: Path) -> None:
     with temporary_file(tmp_path) as unused:
-        assert unused.parent == tmp_path and unused.suffix == PART_SUFFIX and not unused.exists()
+        assert unused.parent == tmp_path and unused.suffix == PART_SUFFIX and unused.read_bytes() == b""
     with pytest.raises(KeyboardInterrupt), temporary_file(tmp_path) as part:
         part.write_bytes(b"half")
         raise KeyboardInterrupt
     assert part != unused and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("taken", ["file", "folder", "link to a file", "dangling link", "link to a folder"])
+def test_a_name_that_is_taken_is_never_written_through(
+    taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder that others may write, a link laid in advance leads to a file of somebody else."""
+    monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)
+    part, victim, folder = tmp_path / f".{'0' * 32}{PART_SUFFIX}", tmp_path / "victim", tmp_path / "folder"
+    victim.write_bytes(b"theirs")
+    folder.mkdir()
+    if taken == "file":
+        part.write_bytes(b"theirs")
+    elif taken == "folder":
+        part.mkdir()
+    else:
+        part.symlink_to({"link to a file": victim, "link to a folder": folder}.get(taken, tmp_path / "absent"))
+    with pytest.raises(FileExistsError):
+        write_atomic(tmp_path / "table.csv", b"mine")
+    assert victim.read_bytes() == b"theirs" and os.path.lexists(part)
+    assert not (tmp_path / "absent").exists() and not (tmp_path / "table.csv").exists()
+
+
+def test_temporary_names_cannot_be_foreseen(tmp_path: Path) -> None:
+    names = set()
+    for _ in range(100):
+        with temporary_file(tmp_path) as part:
+            names.add(part.name)
+    assert len(names) == 100 and all(len(name) == 1 + 32 + len(PART_SUFFIX) for name in names)
 
 
 def test_a_renamed_temporary_file_stays(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.utils import select_proxy
@@ -26,6 +27,8 @@ __all__ = ["ByteProgress", "Limits", "Source", "download"]
 
 CHUNK = 1 << 16  # bytes
 STALE_PART_S = 24 * 3600.0
+MAX_REDIRECTS = 5
+DEFAULT_PORTS = {"http": 80, "https": 443}
 CERTIFICATE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in the order of requests
 PROXY_SCHEMES = ("http", "https")
 NO_SOCKS = "is a SOCKS proxy, which needs the package PySocks"
@@ -86,7 +89,7 @@ def download(
     """Download a file to `target`, verify it, then move it into place.
 
     Blocks until the download ends, retrying temporary failures. An interrupted or wrong download
-    never replaces `target`.
+    never replaces `target`. A redirect to another scheme, host or port is not followed.
 
     Parameters
     ----------
@@ -114,7 +117,7 @@ def download(
         _delete_stale_parts(target.parent)
     # Concurrent downloads of one file write separate parts; the last to finish replaces an equal file.
     # The part's mode follows the umask, so a group can share the cache.
-    with temporary_file(target.parent) as part:
+    with _part_file(target.parent) as part:
         _transfer(source, part, limits, progress)
         with _writing(target.parent):
             if not is_genuine(part):
@@ -170,12 +173,7 @@ def _chunks(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None
     """
     _check_settings(source)
     try:
-        with requests.get(
-            source.url,
-            stream=True,
-            timeout=(limits.connect_s, limits.read_s),
-            headers={"Accept-Encoding": "identity"},
-        ) as response:
+        with _Session() as session, closing(_answer(session, source, limits)) as response:
             _check_status(source, response.status_code)
             body = response.raw
             announced: int | None = body.length_remaining
@@ -199,6 +197,52 @@ def _chunks(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None
     except OSError as error:  # of requests or ssl, which do not wrap all of them
         reason = str(error.strerror or error).rstrip(".")
         raise _failure(source, f"could not be downloaded ({reason})") from error
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects to its caller; requests reads their bodies whole, even with `allow_redirects`."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: no redirect is followed."""
+
+
+def _answer(session: requests.Session, source: Source, limits: Limits) -> requests.Response:
+    """Request the file and return the answer, its body not yet read.
+
+    Redirects are followed within the scheme, host and port of the source only: otherwise whoever answers could make
+    this machine send requests into its own network.
+    """
+    url = source.url
+    for _ in range(MAX_REDIRECTS + 1):
+        response = session.get(
+            url,
+            stream=True,
+            timeout=(limits.connect_s, limits.read_s),
+            headers={"Accept-Encoding": "identity"},
+        )
+        if not response.is_redirect:
+            return response
+        response.close()
+        target = _redirect_target(url, response.headers["location"])
+        if target is None:
+            what = "could not be downloaded (the server redirects to another server)"
+            raise _failure(source, what, "set ANOONLY_MIRROR to the server that has the files")
+        url = target
+    raise _failure(source, f"could not be downloaded (the server redirects more than {MAX_REDIRECTS} times)")
+
+
+def _redirect_target(url: str, location: str) -> str | None:
+    """Return the address that a redirect of `url` leads to; None if its scheme, host or port differ."""
+    try:
+        target = urljoin(url, location)
+        return target if _origin(target) == _origin(url) else None
+    except ValueError:  # it cannot be parsed
+        return None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def _check_settings(source: Source) -> None:
@@ -315,6 +359,15 @@ def _failure(
     )
     error.reason = what
     return error
+
+
+@contextmanager
+def _part_file(folder: Path) -> Iterator[Path]:
+    """Create a temporary file in a folder as `temporary_file` does; raise DownloadFailed if that is impossible."""
+    with ExitStack() as stack:
+        with _writing(folder):
+            part = stack.enter_context(temporary_file(folder))
+        yield part
 
 
 @contextmanager

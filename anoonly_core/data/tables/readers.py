@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import hashlib
 import io
 import os
 import re
 import zipfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, BinaryIO, TextIO, cast
@@ -158,9 +159,9 @@ def _read_text(path: Path, title: str) -> pd.DataFrame:
     layout = find_layout(head, is_whole, title)
     _check_shape(title, 1, layout.columns)
     _check_shape(title, _count_lines(path, encoding, title), layout.columns)
-    with _open_bytes(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
-        for _ in range(layout.skipped):
-            text.readline()
+    with _open_text(path, encoding, layout.skipped) as text:
+        _check_first_row(text, layout, title)
+    with _open_text(path, encoding, layout.skipped) as text:
         table = _parse_text(text, layout, title)
     notes = list(layout.notes)
     if layout.separator == ";" and (converted := _convert_decimal_commas(table)):
@@ -174,6 +175,15 @@ def _read_text(path: Path, title: str) -> pd.DataFrame:
 
 def _open_bytes(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "rb") if file_suffix(path) == ".csv.gz" else path.open("rb"))
+
+
+@contextmanager
+def _open_text(path: Path, encoding: str, skipped: int) -> Iterator[TextIO]:
+    """Open a text file after a number of lines, with its line ends as they are."""
+    with _open_bytes(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
+        for _ in range(skipped):
+            text.readline()
+        yield text
 
 
 def _read_head(path: Path, encoding: str, title: str) -> tuple[str, bool]:
@@ -209,6 +219,31 @@ def _count_lines(path: Path, encoding: str, title: str) -> int:
 
 def _line_ends(text: str) -> int:
     return max(text.count("\n"), text.count("\r"))
+
+
+def _check_first_row(text: TextIO, layout: CsvLayout, title: str) -> None:
+    """Raise BadDataFile if the row after the header has more cells than the header.
+
+    The parser of pandas would take all further cells for an index, whose building takes minutes if they are millions.
+    It refuses other rows of that kind at once.
+    """
+    if not layout.has_header:
+        return
+    records = csv.reader(text, delimiter=layout.separator, skipinitialspace=True)
+    try:
+        rows = (cells for cells in records if len(cells) > 1 or any(cell.strip() for cell in cells))
+        next(rows, None)
+        cells = len(next(rows, ()))
+    except csv.Error as error:
+        raise BadDataFile(
+            f"{title} cannot be read as a .csv table: line {records.line_num + layout.skipped} has a cell of more than "
+            f"{csv.field_size_limit():,} characters."
+        ) from error
+    if cells > layout.columns:
+        raise BadDataFile(
+            f"{title} cannot be read as a .csv table: line {records.line_num + layout.skipped} has {cells} cells, and "
+            f"its first line has {layout.columns} names of columns."
+        )
 
 
 def _parse_text(text: TextIO, layout: CsvLayout, title: str) -> pd.DataFrame:

@@ -252,6 +252,31 @@ def test_whoever_waits_need_not_wait_for_those_who_have_gone(jobs: Jobs, monkeyp
     assert jobs.results.failure(run_key(queued)) is None
 
 
+@pytest.mark.parametrize("which", ["running", "queued", "both", "a table", "a projection in the queue"])
+def test_jobs_of_closed_tabs_end_though_no_page_asks_for_anything(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    monkeypatch.setattr(jobs_module, "GRACE_S", 0.3)
+    running, queued = long(), long()
+    if which == "a table":
+        jobs.request_worker_result("one", f"table {next(seeds)}", time.sleep, 600)
+    elif which == "a projection in the queue":
+        tables = {f"points {next(seeds)}": np.random.default_rng(0).random((400, 3)) for _ in range(9)}
+        jobs.request_points("one", "t-SNE", tables, stored=False)
+    else:
+        begin(jobs, "one", running)
+    if which in ("queued", "both"):
+        jobs.request_runs("two", [[queued]])
+    closed = {"queued": {"two"}, "both": {"one", "two"}}.get(which, {"one"})
+    monkeypatch.setattr(jobs, "is_session_active", lambda session: session not in closed)
+    wait_for(lambda: not any(job.sessions <= closed for job in jobs._active.values()), "the end of the jobs")
+    if which == "queued":
+        before = epoch(jobs, running)
+        wait_for(lambda: epoch(jobs, running) > before, "the run of the open tab to go on")
+    else:
+        wait_for(lambda: jobs.busy() == 0, "idle trainers")
+
+
 def test_projections_do_not_stand_before_a_run(jobs: Jobs) -> None:
     tables = {f"elsewhere {number}": np.zeros((20, 3)) + np.arange(20)[:, None] for number in range(6)}
     begin(jobs, "one", long())

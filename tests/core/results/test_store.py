@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from anoonly_core.config import make_config
-from anoonly_core.errors import StoreUnavailable
+from anoonly_core.errors import PinsFull, StoreUnavailable
 from anoonly_core.metrics.ranking import Metrics
 from anoonly_core.results.result import Role, from_bytes, to_bytes
 from anoonly_core.results.store import FILE_NAME, Store, default_store
@@ -151,6 +151,54 @@ def test_the_oldest_runs_are_deleted_first_and_pinned_ones_are_kept(tmp_path: Pa
     assert_same(store.get("key 0"), a_result("key 0", 0))
     assert store.runs()["key 0"].pinned
     assert store.path.stat().st_size < 10 * one, "the file has grown beyond what it holds"
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 50])
+def test_pins_leave_half_of_the_store_to_new_runs(tmp_path: Path, at_once: int) -> None:
+    """One visitor who pins all there is does not push the runs of the others out."""
+    one = len(to_bytes(a_result())) + 2000
+    store = Store(tmp_path / "runs.sqlite", max_bytes=10 * one)
+    refused = 0
+    for seed in range(30):
+        store.put(a_result(f"key {seed}", seed))
+        try:
+            store.pin(list(store.runs())[:at_once])
+        except PinsFull as error:
+            assert str(error).endswith("can be pinned: unpin or delete others first.")
+            refused += 1
+    runs = store.runs()
+    pinned = [run for run in runs.values() if run.pinned]
+    assert refused and sum(run.bytes for run in pinned) <= 5 * one
+    assert {"key 27", "key 28", "key 29"} <= set(runs) and store.size() <= 10 * one
+
+
+def test_refused_pins_change_nothing_and_unpinning_makes_room(tmp_path: Path) -> None:
+    one = len(to_bytes(a_result())) + 2000
+    store = Store(tmp_path / "runs.sqlite", max_bytes=6 * one)
+    for seed in range(5):
+        store.put(a_result(f"key {seed}", seed))
+    store.pin(["key 0", "key 1"])
+    with pytest.raises(PinsFull):
+        store.pin(["key 2", "key 3", "key 4"])
+    assert {key for key, run in store.runs().items() if run.pinned} == {"key 0", "key 1"}
+    store.pin(["key 0", "key 1"])  # again, which takes nothing more
+    store.pin(["key 0"], pinned=False)
+    store.pin(["key 2"])
+    assert {key for key, run in store.runs().items() if run.pinned} == {"key 1", "key 2"}
+
+
+def test_pins_of_a_larger_limit_stay_and_leave_half_of_the_new_one(tmp_path: Path) -> None:
+    one = len(to_bytes(a_result())) + 2000
+    large = Store(tmp_path / "runs.sqlite", max_bytes=100 * one)
+    for seed in range(20):
+        large.put(a_result(f"pinned {seed}", seed))
+    large.pin([f"pinned {seed}" for seed in range(20)])
+    small = Store(large.path, max_bytes=10 * one)
+    for seed in range(20):
+        small.put(a_result(f"new {seed}", seed))
+    keys = set(small.runs())
+    assert {f"pinned {seed}" for seed in range(20)} <= keys
+    assert {"new 17", "new 18", "new 19"} <= keys and "new 0" not in keys
 
 
 def test_the_newest_run_is_kept_even_above_the_limit(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.body = body
         self.plan: list[str] = ["right"]
+        self.location = ""
         self.paths: list[str] = []
         self.encodings: list[str | None] = []
         self.closing = threading.Event()
@@ -99,6 +100,19 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[:50_000])
         self.server.meeting.wait(PATIENCE_S)
         self.wfile.write(body[50_000:])
+
+    def moved(self, body: bytes) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.server.location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def moved_with_endless_body(self, body: bytes) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.server.location)
+        self.end_headers()
+        while not self.server.closing.is_set():
+            self.wfile.write(bytes(1 << 16))
 
     def truncated(self, body: bytes) -> None:
         self.head(len(body))
@@ -357,11 +371,11 @@ def test_an_unreachable_network_counts_as_offline(
 ) -> None:
     tries: list[str] = []
 
-    def fail(url: str, **_: object) -> None:
+    def fail(session: requests.Session, url: str, **_: object) -> None:
         tries.append(url)
         raise error
 
-    monkeypatch.setattr(requests, "get", fail)
+    monkeypatch.setattr(requests.Session, "get", fail)
     with pytest.raises(DatasetUnavailable, match="the network cannot be reached") as caught:
         download(known(server), target, is_right, QUICK)
     assert caught.value.__cause__ is error
@@ -396,6 +410,61 @@ def test_a_full_disk_leaves_nothing(monkeypatch: pytest.MonkeyPatch, server: Ser
     assert_one_sentence(caught.value)
     assert isinstance(caught.value.__cause__, OSError)
     assert files_beside(target) == []
+
+
+# Redirects
+
+
+@pytest.mark.parametrize("location", ["/elsewhere/99_test.npz", "99_test.npz?raw=true", "//{host}/x", "{url}/x", ""])
+def test_a_redirect_within_the_server_is_followed(server: Server, target: Path, location: str) -> None:
+    server.location = location.format(url=server.url, host=server.url.partition("//")[2])
+    server.plan = ["moved", "moved", "right"]
+    download(known(server), target, is_right, QUICK)
+    assert target.read_bytes() == BODY and len(server.paths) == 3
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "{other}/99_test.npz",
+        "//{other_host}/99_test.npz",
+        "http://localhost:{port}/99_test.npz",
+        "http://127.0.0.2:{port}/99_test.npz",
+        "http://user:password@{other_host}/99_test.npz",
+        "https://127.0.0.1:{port}/99_test.npz",
+        "ftp://127.0.0.1:{port}/99_test.npz",
+        "file:///etc/hostname",
+        "http://127.0.0.1:999999/",
+        "http://[bad/",
+    ],
+)
+def test_a_redirect_to_another_server_is_not_followed(server: Server, target: Path, location: str) -> None:
+    """Whoever answers cannot make this machine send requests to servers in its own network."""
+    with serving() as other:
+        server.location = location.format(
+            other=other.url, other_host=other.url.partition("//")[2], port=server.server_address[1]
+        )
+        server.plan = ["moved"]
+        with pytest.raises(DownloadFailed, match="redirects to another server") as caught:
+            download(known(server), target, is_right, QUICK)
+        assert other.paths == [] and len(server.paths) == 1
+    assert files_beside(target) == []
+    assert_one_sentence(caught.value)
+    assert "ANOONLY_MIRROR" in str(caught.value)
+
+
+def test_the_body_of_a_redirect_is_not_read(server: Server, target: Path) -> None:
+    server.location, server.plan = "/elsewhere", ["moved_with_endless_body", "right"]
+    download(known(server), target, is_right, QUICK)
+    assert target.read_bytes() == BODY
+
+
+def test_a_circle_of_redirects_ends(server: Server, target: Path) -> None:
+    server.location, server.plan = "/again", ["moved"]
+    with pytest.raises(DownloadFailed, match="redirects more than 5 times") as caught:
+        download(known(server), target, is_right, QUICK)
+    assert len(server.paths) == 6 and files_beside(target) == []
+    assert_one_sentence(caught.value)
 
 
 # Interrupted and concurrent downloads
@@ -572,8 +641,8 @@ def test_a_server_outside_the_proxy_ignores_it(server: Server, target: Path, mon
 
 @pytest.mark.usefixtures("no_network_settings")
 def test_an_error_that_requests_does_not_wrap_is_no_disk_error(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(url: str, **_: object) -> None:
+    def fail(session: requests.Session, url: str, **_: object) -> None:
         raise OSError("Something odd.")
 
-    monkeypatch.setattr(requests, "get", fail)
+    monkeypatch.setattr(requests.Session, "get", fail)
     assert "could not be downloaded (Something odd): try again later" in failure_of(HTTPS, target)

@@ -109,12 +109,12 @@ def test_a_name_in_two_folders_means_the_papers_embedding() -> None:
 def test_default_address_is_the_pinned_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def refuse(url: str, **_: object) -> None:
+    def refuse(session: requests.Session, url: str, **_: object) -> None:
         asked.append(url)
         raise requests.exceptions.InvalidURL(url)
 
     monkeypatch.delenv("ANOONLY_MIRROR")
-    monkeypatch.setattr(requests, "get", refuse)
+    monkeypatch.setattr(requests.Session, "get", refuse)
     with pytest.raises(DownloadFailed):
         fetch(manifest()["CIFAR10_1"])
     assert asked == [

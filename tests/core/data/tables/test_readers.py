@@ -20,7 +20,7 @@ import pytest
 from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.tables import uri
-from anoonly_core.data.tables.readers import file_fingerprint, printable
+from anoonly_core.data.tables.readers import file_fingerprint, printable, read_table
 from anoonly_core.data.tables.schema import LABEL_COLUMNS, TableSchema
 from anoonly_core.errors import AnoOnlyError, BadDataFile, UnknownDataset
 
@@ -309,6 +309,52 @@ def test_many_columns_of_words_are_not_all_named(tmp_path: Path) -> None:
 )
 def test_csv_files_without_a_table_are_refused(tmp_path: Path, content: bytes) -> None:
     assert_refused(write(tmp_path, "t.csv", content))
+
+
+MANY = b"1," * 300_000  # as many cells kept the parser for minutes
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "cells"),
+    [
+        (b"a,b\n" + MANY + b"\n" + b"1,2\n" * 50, 2, 300_001),
+        (b"a,b\n" + MANY, 2, 300_001),
+        (b"a,b\r" + MANY + b"\r", 2, 300_001),
+        (b"a,b\r\n" + MANY + b"\r\n", 2, 300_001),
+        (b"a;b\n" + MANY.replace(b",", b";") + b"\n", 2, 300_001),
+        (b"\xef\xbb\xbfa,b\n" + MANY + b"\n", 2, 300_001),
+        (("a,b\n" + MANY.decode()).encode("utf-16"), 2, 300_001),
+        (b"# a title\na,b\n" + MANY + b"\n", 3, 300_001),
+        (b"a,b\n" + b"\n \n" * 50 + MANY + b"\n", 102, 300_001),
+        (b'a,b\n""\n' + MANY + b"\n", 3, 300_001),
+        (b"a,b\n" + b'"\n",' * 150_000 + b"\n", 150_002, 150_001),
+        (b"a,b\n1,2,3\n1,2,3\n", 2, 3),
+    ],
+)
+def test_a_row_of_many_more_cells_than_names_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, line: int, cells: int
+) -> None:
+    monkeypatch.setattr(pd, "read_csv", lambda *_, **__: pytest.fail("the parser is given the row"))
+    path = tmp_path / "wide.csv"
+    path.write_bytes(content)
+    with pytest.raises(BadDataFile, match=f": line {line} has {cells} cells, and its first line has 2 names"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("place", ["first", "later"])
+def test_a_row_of_many_cells_further_down_is_refused_by_the_parser(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_bytes((b"a,b\n" if place == "later" else b"") + b"1,2\n" * 60 + MANY + b"\n")
+    with pytest.raises(BadDataFile, match=r"line 6[12] has 300001 cells, and the lines before it have 2\."):
+        read_table(path)
+
+
+@pytest.mark.parametrize("before", [b"", b"1,", b'"'])
+def test_a_cell_beyond_the_limit_of_the_module_does_not_hide_a_row_of_many_cells(tmp_path: Path, before: bytes) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_bytes(b"a,b\n" + before + b"x" * 200_000 + before[:1] + b"," + MANY + b"\n")
+    with pytest.raises(BadDataFile, match=r"has a cell of more than 131,072 characters\."):
+        read_table(path)
 
 
 def test_a_word_far_down_is_found_without_a_warning(tmp_path: Path) -> None:
