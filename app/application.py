@@ -13,15 +13,28 @@ from streamlit.starlette import App
 from anoonly_core.paths import ASSETS
 
 from .controls.page_address import enter_page
-from .navigation import PAGES, declare_pages, draw_history_script
+from .navigation import PAGES, declare_pages, draw_page_header, draw_page_scripts
 from .server.message_limit import MessageLimit
+from .server.old_links import OldLinks
 from .server.startup import prepare
 from .server.upload_limit import UploadLimit
 from .widgets.session import finish_page
 
 __all__ = ["MIDDLEWARE", "draw_page", "lifespan"]
 
-MIDDLEWARE = [Middleware(MessageLimit), Middleware(UploadLimit)]
+
+def _compare_names() -> frozenset[str]:
+    """Return the URL parameters of Compare."""
+    from .views.compare.url import ADDRESS
+
+    return ADDRESS.names
+
+
+MIDDLEWARE = [
+    Middleware(MessageLimit),
+    Middleware(UploadLimit),
+    Middleware(OldLinks, path=PAGES["compare"].url_path, names=_compare_names),
+]
 
 
 @asynccontextmanager
@@ -43,15 +56,17 @@ def draw_page() -> None:
     from .views.microscope.page import page as microscope
     from .views.reproduce.page import page as reproduce
     from .views.runs.page import page as runs
+    from .views.start.page import page as start
     from .views.sweep.page import page as sweep
     from .views.your_table.page import page as your_table
     from .views.zero_shot.page import page as zero_shot
 
     st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
     st.html(ASSETS / "page.css")
-    draw_history_script()
+    draw_page_scripts()
     name, chosen = declare_pages(
         {
+            "start": start,
             "compare": compare,
             "lessons": lessons,
             "microscope": microscope,
@@ -66,5 +81,6 @@ def draw_page() -> None:
         }
     )
     enter_page(name)
+    draw_page_header(name)
     chosen.run()
     finish_page()

@@ -1,7 +1,8 @@
-"""The pages by name: their titles and addresses, how one page opens another, and the browser's history of them."""
+"""The pages by name: titles, purposes, groups and addresses, how one page opens another, and the browser's history."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,7 +13,18 @@ from streamlit.navigation.page import StreamlitPage
 
 from anoonly_core.paths import ASSETS
 
-__all__ = ["PAGES", "PageEntry", "declare_pages", "draw_history_script", "open_page", "page_url"]
+from .text.citations import ACR, ANOONLY, LLBNAD, Citation
+
+__all__ = [
+    "PAGES",
+    "PageEntry",
+    "declare_pages",
+    "draw_page_header",
+    "draw_page_link",
+    "draw_page_scripts",
+    "open_page",
+    "page_url",
+]
 
 STATE = "declared_pages"
 
@@ -24,32 +36,83 @@ class PageEntry:
     Parameters
     ----------
     title, icon : str
-        The title in the menu and its Material icon.
+        The title in the menu and on the page, and its Material icon.
+    group : str
+        The heading above the page in the menu.
     url_path : str
         The path in the address; "" for the page of the bare address.
+    purpose : str
+        One line below the title.
+    source : Citation, optional
+        The paper whose method the page shows, linked behind the purpose.
     forget : tuple of str
         Session state that a link from another page resets, besides the page's own address.
     """
 
     title: str
     icon: str
+    group: str
     url_path: str
+    purpose: str
+    source: Citation | None = None
     forget: tuple[str, ...] = ()
 
 
+LEARN, EXPLORE, EVIDENCE, DATA, RESULTS = "Learn", "Explore", "Evidence", "Data", "Results"
 PAGES: Mapping[str, PageEntry] = MappingProxyType(
     {
-        "compare": PageEntry("Compare", ":material/compare:", "", ("cancelled", "shown", "selected_rows")),
-        "lessons": PageEntry("Lessons", ":material/school:", "lessons"),
-        "microscope": PageEntry("Microscope", ":material/biotech:", "microscope"),
-        "sweep": PageEntry("Sweep", ":material/ssid_chart:", "sweep"),
-        "zero_shot": PageEntry("Zero-shot", ":material/travel_explore:", "zero-shot"),
-        "clean": PageEntry("Clean", ":material/cleaning_services:", "clean"),
-        "reproduce": PageEntry("Reproduce", ":material/fact_check:", "reproduce"),
-        "datasets": PageEntry("Datasets", ":material/database:", "datasets"),
-        "your_table": PageEntry("Your table", ":material/upload_file:", "your-table"),
-        "label": PageEntry("Label", ":material/label:", "label"),
-        "runs": PageEntry("Runs", ":material/list:", "runs"),
+        "start": PageEntry(
+            *("Start", ":material/home:", LEARN, ""),
+            "What AnoOnly is, and three ways into this app.",
+        ),
+        "lessons": PageEntry(
+            *("Lessons", ":material/school:", LEARN, "lessons"),
+            "Predict what happens, then train the runs and see.",
+        ),
+        "microscope": PageEntry(
+            *("Microscope", ":material/biotech:", LEARN, "microscope"),
+            "Where each row of a batch gets its gradient from, step by step.",
+        ),
+        "compare": PageEntry(
+            *("Compare", ":material/compare:", EXPLORE, "compare"),
+            "Two runs on the same rows: A stays, B follows the controls.",
+            forget=("cancelled", "shown", "selected_rows"),
+        ),
+        "sweep": PageEntry(
+            *("Sweep", ":material/ssid_chart:", EXPLORE, "sweep"),
+            "One setting over its whole range, for the baseline and for AnoOnly.",
+        ),
+        "clean": PageEntry(
+            *("Clean", ":material/cleaning_services:", EXPLORE, "clean"),
+            "Remove suspicious rows from a dirty pool, then train on the rest. The method is LLBNAD:",
+            LLBNAD,
+        ),
+        "zero_shot": PageEntry(
+            *("Zero-shot", ":material/travel_explore:", EXPLORE, "zero-shot"),
+            "Detect anomalies of classes never trained on, by a batch's statistics. The method is ACR:",
+            ACR,
+        ),
+        "datasets": PageEntry(
+            *("Data sets", ":material/database:", DATA, "datasets"),
+            "The data sets at hand: look at their rows, open one, download more.",
+        ),
+        "your_table": PageEntry(
+            *("Your table", ":material/upload_file:", DATA, "your-table"),
+            "Upload a file, check how it is read, and open it on the other pages.",
+        ),
+        "label": PageEntry(
+            *("Label", ":material/label:", DATA, "label"),
+            "Mark anomalies in your table by hand, and train on the marks.",
+        ),
+        "reproduce": PageEntry(
+            *("Reproduce", ":material/fact_check:", EVIDENCE, "reproduce"),
+            "The paper's tables and figures, measured again. The paper:",
+            ANOONLY,
+        ),
+        "runs": PageEntry(
+            *("Runs", ":material/list:", RESULTS, "runs"),
+            "Every finished run: filter, compare, export.",
+        ),
     }
 )
 
@@ -80,15 +143,36 @@ def declare_pages(functions: Mapping[str, Callable[[], None]]) -> tuple[str, Str
         for name, entry in PAGES.items()
     }
     st.session_state[STATE] = pages
-    chosen = st.navigation(list(pages.values()))
+    groups: dict[str, list[StreamlitPage]] = {}
+    for name, entry in PAGES.items():
+        groups.setdefault(entry.group, []).append(pages[name])
+    chosen = st.navigation(groups, expanded=True)
     return next(name for name, entry in PAGES.items() if entry.title == chosen.title), chosen
 
 
-def draw_history_script() -> None:
-    """Give the browser's history one entry a page visit: Streamlit adds one for each change of the address."""
-    with st.container(key="history_script"):
-        script = (ASSETS / "history.js").read_text(encoding="utf-8")
-        st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+def draw_page_header(name: str) -> None:
+    """Draw the title of a page and its purpose, in one line where the window is wide enough."""
+    entry = PAGES[name]
+    source = f" {entry.source.link}" if entry.source else ""
+    st.html(
+        f'<div class="page-header"><h1>{html.escape(entry.title)}</h1><p>{html.escape(entry.purpose)}{source}</p></div>'
+    )
+
+
+def draw_page_link(name: str, label: str, help: str | None = None) -> None:
+    """Draw a link to a page, which opens as the session left it."""
+    st.page_link(st.session_state[STATE][name], label=label, icon=PAGES[name].icon, help=help)
+
+
+def draw_page_scripts() -> None:
+    """Give the browser's history one entry a page visit, and the menu its groups as lists.
+
+    Streamlit adds an entry for each change of the address.
+    """
+    with st.container(key="page_scripts"):
+        for name in ("history", "navigation"):
+            script = (ASSETS / f"{name}.js").read_text(encoding="utf-8")
+            st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 
 
 def open_page(name: str, parameters: Mapping[str, str]) -> None:

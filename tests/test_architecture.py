@@ -32,7 +32,10 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
     ("config",),
     ("baselines", "errors", "files", "lru", "machine", "metrics", "paths", "progress", "rng", "version"),
 )
-VIEWS = ("clean", "compare", "datasets", "label", "lessons", "microscope", "reproduce", "runs", "sweep", "your_table")
+VIEWS = (
+    *("clean", "compare", "datasets", "label", "lessons", "microscope", "reproduce", "runs", "start", "sweep"),
+    "your_table",
+)
 APP_FLOORS: tuple[tuple[str, ...], ...] = (
     ("", "__main__", "bundled_results"),
     ("main", "script"),

@@ -96,7 +96,7 @@ def server(cache: Path) -> Iterator[None]:
         sweep_queue.server_sweeps.cache_clear()
 
 
-def opened(path: str = "", **parameters: str) -> AppTest:
+def opened(path: str = "compare", **parameters: str) -> AppTest:
     """Return the page at a URL path, run once without a browser, as a link with these parameters opens it."""
     page = AppTest.from_file(str(MAIN), default_timeout=120)
     if path:

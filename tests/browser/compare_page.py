@@ -29,7 +29,7 @@ class ComparePage:
         self.page = page
         self.url = url
 
-    def open(self, path: str = "", **parameters: str | list[str]) -> None:
+    def open(self, path: str = "compare", **parameters: str | list[str]) -> None:
         self.page.goto(f"{self.url}/{path}?{urlencode(parameters, doseq=True)}" if path or parameters else self.url)
 
     # -- content

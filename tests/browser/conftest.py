@@ -59,7 +59,7 @@ def open_page(server: Server, browser: Browser, request: pytest.FixtureRequest) 
         if message.type == "error" and not probing:
             console.append(f"{message.text} ({message.location['url']})")
 
-    def open_link(path: str = "", **parameters: str | list[str]) -> ComparePage:
+    def open_link(path: str = "compare", **parameters: str | list[str]) -> ComparePage:
         context = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()

@@ -117,7 +117,8 @@ ZERO_SHOT = (("steps", "25"), ("seeds", "1"), ("tasks", "4"), ("held_out", "7,8,
 
 # All pages, in the order of the navigation.
 PAGES = {
-    "compare": FullPage("", _charts("scores", "points")),
+    "start": FullPage("", _visible(".method svg")),
+    "compare": FullPage("compare", _charts("scores", "points")),
     "lessons": FullPage("lessons", _commit_to_a_prediction, (("lesson", "imbalance"), ("step", "2"))),
     "microscope": FullPage("microscope", _visible(".js-plotly-plot .main-svg")),
     "sweep": FullPage("sweep", _finish_the_sweep, SWEEP),
@@ -131,13 +132,13 @@ PAGES = {
 }
 # Other views of the same pages.
 FURTHER = {
-    "compare-learn": FullPage("", _visible(".player"), (("view", "watch it learn"),)),
-    "compare-curves": FullPage("", _charts("scores", "curves"), (("tab", "Curves"),)),
-    "compare-confusion": FullPage("", _charts("confusion"), (("tab", "Confusion and rows"),)),
-    "compare-training": FullPage("", _charts("history"), (("tab", "Training"),)),
-    "compare-split": FullPage("", _charts("scores"), (("tab", "The split"),)),
+    "compare-learn": FullPage("compare", _visible(".player"), (("view", "watch it learn"),)),
+    "compare-curves": FullPage("compare", _charts("scores", "curves"), (("tab", "Curves"),)),
+    "compare-confusion": FullPage("compare", _charts("confusion"), (("tab", "Confusion and rows"),)),
+    "compare-training": FullPage("compare", _charts("history"), (("tab", "Training"),)),
+    "compare-split": FullPage("compare", _charts("scores"), (("tab", "The split"),)),
     "compare-method": FullPage(
-        "",
+        "compare",
         _visible("[data-testid=stGraphVizChart] svg"),
         (("tab", "The method"), ("baseline", "FEAWAD"), ("seeds", "1"), ("epochs", "3")),
     ),

@@ -20,6 +20,10 @@ def _stays(page: Page) -> None:
     page.wait_for_selector(".js-plotly-plot .main-svg >> nth=1")
 
 
+def _picture_is_there(page: Page) -> None:
+    page.wait_for_selector(".method svg")
+
+
 def _is_retrained(page: Page) -> None:
     page.wait_for_selector(".st-key-outcome .js-plotly-plot .main-svg")
 
@@ -103,8 +107,9 @@ def _select_a_run(page: Page) -> None:
 
 # By the picture's name: the page's address, and what is done there before it is taken.
 PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
-    "compare": ("/", _stays),
-    "learn": ("/?view=watch+it+learn", _go_back_to_epoch_8),
+    "start": ("/", _picture_is_there),
+    "compare": ("/compare", _stays),
+    "learn": ("/compare?view=watch+it+learn", _go_back_to_epoch_8),
     "microscope": ("/microscope", _step_to_a_labeled_anomaly),
     "zero_shot": ("/zero-shot", _add_anomalies),
     "clean": ("/clean", _is_retrained),

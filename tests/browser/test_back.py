@@ -93,7 +93,7 @@ class Controls:
 
 PAGES = {
     "compare": Controls(
-        *("Compare", "/", "seeds", "5"),
+        *("Compare", "/compare", "seeds", "5"),
         *({"dataset": "digits_7", "epochs": "1", "a": PINNED, "seeds": "2"}, "2"),
         *(choose("seeds", "3"), {"seeds": "3"}, "3"),
     ),

@@ -99,8 +99,8 @@ def test_the_server_answers_known_host_names_only(server: Server) -> None:
 def test_the_server_sends_no_statistics_and_draws_the_first_page(server: Server) -> None:
     visitor = Visitor(server.port)
     try:
-        visitor.open()
-        visitor.wait_for("AUCPR")
+        visitor.open("")
+        visitor.wait_for("AnoOnly trains an anomaly detector")
         assert visitor.gathers_usage is False
         assert not visitor.broken
     finally:

@@ -50,14 +50,14 @@ def close_tabs(server: Server) -> Closed:
     last, after = Visitor(server.port), Visitor(server.port)
     try:
         begun = time.monotonic()
-        others[0].open("", LONG | {"seed": "5000"})
+        others[0].open("compare", LONG | {"seed": "5000"})
         # Before the others start, so that it is the first to train.
         others[0].wait(lambda: (found := EPOCH.search(others[0].text)) and int(found[1]) > 5, "a few epochs")
         for number, other in enumerate(others[1:], 5001):
-            other.open("", LONG | {"seed": str(number)})
+            other.open("compare", LONG | {"seed": str(number)})
             other.wait(lambda other=other: EPOCH.search(other.text) or "Waiting: " in other.text, "its place")
         opened = time.monotonic()
-        last.open("", QUICK)
+        last.open("compare", QUICK)
         last.wait_until_idle()
         last.wait_for("AUCPR")
         beside_s = time.monotonic() - opened
@@ -68,7 +68,7 @@ def close_tabs(server: Server) -> Closed:
         closed = time.monotonic()
         for other in others:
             other.close()
-        after.open("", LONGER)  # jobs without a session are stopped while a page waits for its own
+        after.open("compare", LONGER)  # jobs without a session are stopped while a page waits for its own
         after.wait_until_idle()
         after.wait_for("AUCPR")
         wait_until_settled(server)

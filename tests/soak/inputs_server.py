@@ -23,7 +23,7 @@ __all__ = ["fuzz_server"]
 PATIENCE_S = 60.0
 # Settings that keep training short.
 SHORT: Mapping[str, Mapping[str, str]] = {
-    "": {"epochs": "1", "seeds": "1"},
+    "compare": {"epochs": "1", "seeds": "1"},
     "microscope": {"epochs": "1"},
     "clean": {"epochs": "1", "seeds": "1", "parts": "1"},
     "zero-shot": {"steps": "25", "tasks": "4", "rows": "20", "seeds": "1"},

@@ -30,7 +30,7 @@ PROJECTING = "Computing the projection"
 WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
 # Half of the movements use a few settings, which are soon cached; the others use new ones.
 SHARED = {"lambda_n": ("1", "0.1", "0"), "batch_size": ("published", "128"), "baseline": ("DeepSAD", "DevNet")}
-PAGES = ("", "", "", "", "microscope", "lessons", "runs", "datasets", "reproduce", "sweep")
+PAGES = (*["compare"] * 4, "", "microscope", "lessons", "runs", "datasets", "reproduce", "sweep")
 
 
 @dataclass
@@ -67,7 +67,7 @@ def warm_up(server: Server) -> None:
     """Let every process load its modules, as a first visit does."""
     visitors = [Visitor(server.port) for _ in range(3)]
     for number, visitor in enumerate(visitors):  # at once and without shipped results, so that every projector works
-        visitor.open("", {"seeds": "1", "seed": str(4321 + number), "epochs": "5", "projection": "UMAP"})
+        visitor.open("compare", {"seeds": "1", "seed": str(4321 + number), "epochs": "5", "projection": "UMAP"})
     for visitor in visitors:
         visitor.wait_until_idle()
         visitor.wait(partial(_has_maps, visitor), "the maps by UMAP")
@@ -148,14 +148,14 @@ class _LoadSession:
         """Do one action, wait for the answer, then pause for a few seconds."""
         if self.at is None or self.random.random() < 0.1:
             self._go(self.random.choice(PAGES))
-        elif self.at == "" and not self.brought and self.random.random() < 0.15:
+        elif self.at == "compare" and not self.brought and self.random.random() < 0.15:
             self._upload_table()
-        elif self.at == "" and self.random.random() < 0.1:
+        elif self.at == "compare" and self.random.random() < 0.1:
             self._download()
-        elif self.at == "":
+        elif self.at == "compare":
             self._move()
         else:
-            self._go("")
+            self._go("compare")
         time.sleep(self.random.uniform(2.0, 6.0))
 
     def add_to(self, report: LoadReport) -> None:
@@ -169,7 +169,7 @@ class _LoadSession:
 
     def _go(self, path: str) -> None:
         self.at = path
-        self._timed(lambda: self.visitor.go(path, {"seeds": "2"} if path == "" else ""))
+        self._timed(lambda: self.visitor.go(path, {"seeds": "2"} if path == "compare" else ""))
 
     def _move(self) -> None:
         if self.random.random() < 0.5:
@@ -178,7 +178,7 @@ class _LoadSession:
             self._timed(lambda: self.visitor.move(key, value))
         else:
             new = {"seeds": "2", "seed": str(self.random.randrange(10**6)), "epochs": "20"}
-            self._timed(lambda: self.visitor.open("", new))
+            self._timed(lambda: self.visitor.open("compare", new))
 
     def _upload_table(self) -> None:
         self.brought = True
@@ -186,11 +186,11 @@ class _LoadSession:
         self._timed(lambda: self.visitor.upload("own_upload_0", f"{_mark(self.number)}.csv", _table(self.number)))
         self.visitor.wait_for(_mark(self.number))
         self._timed(lambda: self.visitor.move("Compare"))
-        self.at = ""
+        self.at = "compare"
 
     def _download(self) -> None:
         """Download a file that is made on the click."""
-        self._timed(lambda: self.visitor.open("", {"seeds": "2", "tab": "Take away"}))
+        self._timed(lambda: self.visitor.open("compare", {"seeds": "2", "tab": "Take away"}))
         try:
             table = self.visitor.download("Download scores")
         except OSError as error:

@@ -25,7 +25,7 @@ class Visitor(Session):
 
     # -- actions
 
-    def open(self, path: str = "", parameters: Mapping[str, Any] | str = "") -> None:
+    def open(self, path: str = "compare", parameters: Mapping[str, Any] | str = "") -> None:
         """Open a page with these URL parameters in a new session."""
         begun = time.monotonic()
         if self._page:
@@ -33,7 +33,7 @@ class Visitor(Session):
         self.go(path, parameters)
         self._asked = begun
 
-    def go(self, path: str = "", parameters: Mapping[str, Any] | str = "") -> None:
+    def go(self, path: str = "compare", parameters: Mapping[str, Any] | str = "") -> None:
         """Open another page within the session, as a link in the sidebar does."""
         self._query = parameters if isinstance(parameters, str) else urlencode(parameters, doseq=True)
         self._states.clear()  # as in a browser, controls of the previous page are gone

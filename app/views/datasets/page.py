@@ -1,4 +1,4 @@
-"""Datasets: filter the catalogue, preview, download and remove data sets; content of the cache."""
+"""Data sets: filter the catalogue, preview, download and remove data sets; content of the cache."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _previews = LRU[Preview](CACHED_PREVIEWS)
 
 
 def page() -> None:
-    """Draw the page Datasets; Streamlit calls this on every change of a filter or of the selection.
+    """Draw the page Data sets; Streamlit calls this on every change of a filter or of the selection.
 
     The page lists the data sets of the catalogue, previews the selected one, and downloads or removes files in the
     cache.

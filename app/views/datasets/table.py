@@ -1,4 +1,4 @@
-"""The catalogue as one table, and its texts, for the Datasets page."""
+"""The catalogue as one table, and its texts, for the page Data sets."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
     """
     absent = sorted({run.dataset for run in runs.configs.values() if not DATASETS[run.dataset].is_local()})
     if absent:
-        st.caption(f"To train it here, first fetch {', '.join(absent)} on the page Datasets.")
+        st.caption(f"To train it here, first fetch {', '.join(absent)} on the page Data sets.")
         return
     view = sweeps.view(runs)
     if view.state != "idle":

@@ -84,5 +84,5 @@ def writer_killed(scene: Scene) -> None:
 
 def _begin_long(visitor: Visitor, seed: str | None = None) -> None:
     """Start a long training and wait for its first epoch."""
-    visitor.open("", {"dataset": "breast_cancer", "seeds": "1", "seed": seed or new_seed(), **LONG})
+    visitor.open("compare", {"dataset": "breast_cancer", "seeds": "1", "seed": seed or new_seed(), **LONG})
     visitor.wait(lambda: EPOCH.search(visitor.text), "an epoch of the long run")

@@ -81,7 +81,7 @@ def flipped_dataset(scene: Scene) -> None:
             shown = json.loads(own.with_name("about.json").read_text())["name"]
             scene.expect(scene.look(visitor, dataset=shown), False, "mine.csv", "upload its file again")
             mirror.begin()
-            visitor.open("", {"dataset": name, "epochs": "5", "seeds": "1", "seed": new_seed()})
+            visitor.open("compare", {"dataset": name, "epochs": "5", "seeds": "1", "seed": new_seed()})
             visitor.wait_until_idle()
             if visitor.has("Try again"):
                 visitor.move("Try again")
@@ -129,7 +129,9 @@ def two_servers(scene: Scene) -> None:
     ):
         for seed in (shared, None, None):
             for visitor in (here, there):
-                visitor.open("", {"dataset": "breast_cancer", "epochs": "5", "seeds": "1", "seed": seed or new_seed()})
+                visitor.open(
+                    "compare", {"dataset": "breast_cancer", "epochs": "5", "seeds": "1", "seed": seed or new_seed()}
+                )
             for visitor in (here, there):
                 scene.expect(scene.take_in(visitor), True)
         mine = new_seed()

@@ -208,7 +208,7 @@ def test_one_run_can_be_taken_away(open_page: Open, filled: list[RunResult]) -> 
     page = select(open_page(), 2)
     config = filled[3].config
     link, command, script = (code.value for code in page.code)
-    assert link == "/?seeds=1&seed=1"
+    assert link == "/compare?seeds=1&seed=1"
     assert shlex.split(command)[3:] == [
         *("run", "--dataset", "digits_3", "--baseline", "DeepSAD", "--lambda-n", "0.0", "--seed", "1")
     ]
@@ -276,13 +276,13 @@ def test_compare_comes_back_as_it_was_left(open_page: Open, store: Store, filled
     for number, lambda_n in enumerate((0.1, 0.25)):
         store.put(stored_as(filled[number], make_config(lambda_n=lambda_n)))
     settings = {"lambda_n": "0.25", "seeds": "1", "a": "lambda_n=0.1", "threshold": str(THRESHOLDS[-1])}
-    page = open_page("", color="red", **settings)
+    page = open_page("compare", color="red", **settings)
     before = sentence(page)
     assert "**DeepSAD, λₙ = 0.25** finds" in before and "than **DeepSAD, λₙ = 0.1**" in before
     assert "'color'" in said(page)
     open_page("runs", page)
     assert sentence(page).startswith("8 runs")
-    open_page("", page)
+    open_page("compare", page)
     assert sentence(page) == before
     assert page.query_params == settings
     assert page.select_slider(key="threshold").value == THRESHOLDS[-1]
@@ -293,7 +293,7 @@ def test_a_run_opened_from_here_takes_nothing_from_before(
     open_page: Open, store: Store, filled: list[RunResult]
 ) -> None:
     store.put(stored_as(filled[0], make_config(lambda_n=0.1, norm="layer")))
-    page = open_page("", lambda_n="0.1", norm="layer", seeds="1", a="zzz", threshold=str(THRESHOLDS[-1]))
+    page = open_page("compare", lambda_n="0.1", norm="layer", seeds="1", a="zzz", threshold=str(THRESHOLDS[-1]))
     assert "The link's pinned run cannot be used" in said(page)
     open_page("runs", page)
     select(page, list(store.runs()).index(filled[2].key))
@@ -349,7 +349,7 @@ def test_a_locked_store_is_said_and_the_notice_goes_with_the_lock(
     assert path != "runs" or sentence(page).startswith("6 runs")
 
 
-@pytest.mark.parametrize("path", ["runs", "sweep", "datasets", "", "reproduce"])
+@pytest.mark.parametrize("path", ["runs", "sweep", "datasets", "compare", "reproduce"])
 def test_a_page_shows_a_store_that_another_program_writes_to(
     open_page: Open, other: sqlite3.Connection, path: str
 ) -> None:
