@@ -50,8 +50,9 @@ def project(features: np.ndarray, projector: str) -> np.ndarray:
     return np.asarray(PROJECTORS[projector](centered), dtype=np.float32)
 
 
-def scaled_inputs(X: np.ndarray, minimum: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Scale input rows [rows, columns] as for training: (X - minimum) / scale, float32."""
+def scaled_inputs(X: np.ndarray, minimum: np.ndarray, scale: np.ndarray, fill: np.ndarray | None = None) -> np.ndarray:
+    """Scale input rows [rows, columns] as for training: (X - minimum) / scale, float32; `fill` replaces NaN."""
+    X = X if fill is None else np.where(np.isnan(X), fill, X)
     return np.asarray((X - minimum) / scale, dtype=np.float32)
 
 

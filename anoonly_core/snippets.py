@@ -160,11 +160,11 @@ torch.set_num_threads(1)
 dataset = resolve(name).load()
 split = make_split(dataset, make_config({split}))
 
-# Train on dataset.X[split.train]; split.labeled marks the labeled anomalies.
+# Train on the rows split.train; split.labeled marks the labeled anomalies.
 detector = AnoOnlyDetector({detector})
 detector.fit_split(dataset, split)
 
-scores = detector.decision_function(dataset.X[split.test])
+scores = detector.decision_function(split.filled(dataset, split.test))
 table = pd.DataFrame({{"row": dataset.row_ids[split.test], "score": scores}})
 table.to_csv("scores.csv", index=False)
 detector.save({file})
@@ -186,7 +186,7 @@ torch.set_num_threads(1)
 # 1 for a row that is labeled as an anomaly, 0 for an unlabeled row.
 anomalies = [{rows}]
 y = np.isin(table.file_rows, anomalies).astype(int)
-detector = AnoOnlyDetector({detector}).fit(table.X, y)
+detector = AnoOnlyDetector({detector}).fit(table.filled(), y)
 
 scores = pd.DataFrame({{"row": table.file_rows, "score": detector.decision_scores_}})
 scores.sort_values("score", ascending=False).to_csv("scores.csv", index=False)

@@ -50,7 +50,8 @@ class Dataset:
     name
         Name in messages and results.
     X
-        Features, finite [rows, columns]; float32, or float64 if `needs_float64`.
+        Features [rows, columns], finite, or NaN for a missing value; float32, or float64 if `needs_float64`.
+        A `Split` has the values that replace missing ones.
     y
         Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row.
     source_rows
@@ -97,6 +98,11 @@ class Dataset:
         return float(self.y[self.known].mean())
 
     @cached_property
+    def has_missing(self) -> bool:
+        """True if a value is missing."""
+        return any(np.isnan(block).any() for block in _blocks(self.X))
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of features and labels; equal fingerprints give equal runs."""
         digest = hashlib.sha256()
@@ -109,7 +115,7 @@ class Dataset:
 
     @cached_property
     def identical(self) -> np.ndarray:
-        """Group number of each row, int32 [rows]; rows share a number if all features are equal.
+        """Group number of each row, int32 [rows]; rows share a number if all features are equal or missing in both.
 
         Numbers count from 0 in the byte order of the rows.
         """
@@ -117,10 +123,11 @@ class Dataset:
         if any((np.signbit(block) & (block == 0)).any() for block in _blocks(rows)):
             rows = rows + np.float32(0)  # -0.0 equals 0.0
         order = np.argsort(rows.view(np.dtype((np.void, rows.itemsize * self.columns))).ravel())
+        bits = rows.view(f"u{rows.itemsize}")  # a missing value equals another
         begins = np.zeros(self.rows, dtype=bool)
         for first in range(1, self.rows, BLOCK_ROWS):
             block = slice(first, first + BLOCK_ROWS)
-            begins[block] = (rows[order[block]] != rows[order[first - 1 : -1][: len(order[block])]]).any(axis=1)
+            begins[block] = (bits[order[block]] != bits[order[first - 1 : -1][: len(order[block])]]).any(axis=1)
         groups = np.empty(self.rows, dtype=np.int32)
         groups[order] = np.cumsum(begins, dtype=np.int32)
         return groups
@@ -139,8 +146,8 @@ def needs_float64(X: np.ndarray) -> bool:
     Parameters
     ----------
     X
-        Numbers [rows, columns] of any numeric dtype. A column with a missing value or one beyond `MAX_ABS`
-        never counts.
+        Numbers [rows, columns] of any numeric dtype; NaN for a missing value. A column with a value beyond
+        `MAX_ABS` never counts.
     """
     if X.dtype.kind == "b" or (X.dtype.kind == "f" and X.dtype.itemsize <= 4):
         return False
@@ -149,15 +156,15 @@ def needs_float64(X: np.ndarray) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         for block in _blocks(X):
             exact = block.astype(np.float64)
-            lowest, highest = np.minimum(lowest, exact.min(axis=0)), np.maximum(highest, exact.max(axis=0))
-            rounding = np.maximum(rounding, abs(exact - exact.astype(np.float32)).max(axis=0))
+            lowest, highest = np.fmin(lowest, np.fmin.reduce(exact)), np.fmax(highest, np.fmax.reduce(exact))
+            rounding = np.fmax(rounding, np.fmax.reduce(abs(exact - exact.astype(np.float32))))
         spread = highest - lowest
         valid = (spread > 0) & (lowest >= -MAX_ABS) & (highest <= MAX_ABS)
         return bool((valid & (rounding > MAX_ROUNDING * spread)).any())
 
 
 def as_features(X: np.ndarray) -> np.ndarray:
-    """Convert numbers [rows, columns] to contiguous float32, or to float64 if `needs_float64`."""
+    """Convert numbers [rows, columns] to contiguous float32, or to float64 if `needs_float64`; NaN stays NaN."""
     dtype = np.float64 if needs_float64(X) else np.float32
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(X, dtype=dtype)
@@ -171,6 +178,7 @@ def make_dataset(
     row_ids: np.ndarray | None = None,
     image_shape: tuple[int, int] | None = None,
     unlabeled: np.ndarray | None = None,
+    may_be_missing: bool = False,
 ) -> Dataset:
     """Check a table and convert it to a `Dataset`.
 
@@ -190,12 +198,14 @@ def make_dataset(
         (height, width) if each row is a gray image.
     unlabeled
         Rows without a known label, bool [rows]; None if there are none.
+    may_be_missing
+        True if NaN stands for a missing value.
 
     Raises
     ------
     BadDataFile
         If shapes or types do not fit, a label is neither 0 nor 1, a class has no labeled row,
-        or a feature is missing, infinite or above `MAX_ABS`.
+        or a feature is infinite, above `MAX_ABS`, or missing unless `may_be_missing`.
     """
     if X.ndim != 2 or X.shape[1] < 1:
         raise BadDataFile(f"{name}: the features must be a table of rows and columns.")
@@ -209,7 +219,8 @@ def make_dataset(
     if not (known == 0).any() or not (known == 1).any():
         raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
     features = as_features(X)
-    if not (features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # false for NaN too
+    lowest, highest = (np.fmin, np.fmax) if may_be_missing else (np.minimum, np.maximum)  # these return any NaN
+    if lowest.reduce(features, axis=None) < -MAX_ABS or not highest.reduce(features, axis=None) <= MAX_ABS:
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     source_rows = None if row_ids is None else row_ids.astype(np.int64)
     return Dataset(name, features, y.astype(np.int8), source_rows, provenance, image_shape, unlabeled)

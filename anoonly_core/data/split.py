@@ -27,6 +27,7 @@ __all__ = [
     "Split",
     "labeled_anomalies",
     "make_split",
+    "medians",
     "min_max",
 ]
 
@@ -52,6 +53,9 @@ class Split:
         Min-max scaling to about 0 to 1, [columns], of the dtype of the features: (x - minimum) / scale.
     counts
         Number of rows of each kind, as the pages and the command line report them.
+    fill
+        Values that replace missing ones before scaling, [columns], of the dtype of the features: the medians of the
+        training rows. None if no value of the data set is missing.
     """
 
     train: np.ndarray
@@ -60,23 +64,56 @@ class Split:
     minimum: np.ndarray
     scale: np.ndarray
     counts: dict[str, int]
+    fill: np.ndarray | None = None
+
+    def filled(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+        """Return unscaled rows of the data set, with `fill` for missing values, [len(rows), columns]."""
+        return _fill(dataset.X[rows], self.fill)
 
     def scaled(self, dataset: Dataset, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Return scaled rows of the data set, float32 [len(rows), columns]; written to `out` if given.
 
-        Features in float64 are cast after they are scaled.
+        `fill` replaces missing values. Features in float64 are cast after they are scaled.
         """
         if dataset.X.dtype != np.float32:
             out = np.empty((len(rows), dataset.columns), dtype=np.float32) if out is None else out
             with np.errstate(over="ignore"):
                 for begin in range(0, len(rows), BLOCK_ROWS):
-                    block = dataset.X[rows[begin : begin + BLOCK_ROWS]]
+                    block = self.filled(dataset, rows[begin : begin + BLOCK_ROWS])
                     out[begin : begin + BLOCK_ROWS] = (block - self.minimum) / self.scale
             return out
         X = np.take(dataset.X, rows, axis=0, out=out, mode="clip")  # other modes make another copy
+        _fill(X, self.fill)
         X -= self.minimum
         X /= self.scale
         return X
+
+
+def _fill(X: np.ndarray, fill: np.ndarray | None) -> np.ndarray:
+    """Replace the missing values of X [rows, columns] in place by `fill` [columns], unless that is None; return X."""
+    if fill is not None:
+        for begin in range(0, len(X), BLOCK_ROWS):
+            block = X[begin : begin + BLOCK_ROWS]
+            np.copyto(block, fill, where=np.isnan(block))
+    return X
+
+
+def medians(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the median of each column over distinct rows of X, without missing values: [columns], of the dtype of X.
+
+    A row that is repeated in `rows` counts once. The median of a column without any value is 0.
+
+    Parameters
+    ----------
+    X
+        Features [all rows, columns]; NaN for a missing value.
+    rows
+        Indices of the rows.
+    """
+    distinct = np.unique(rows)
+    columns = (X[distinct, column] for column in range(X.shape[1]))
+    present = (values[~np.isnan(values)] for values in columns)
+    return np.array([np.median(values) if len(values) else 0 for values in present], dtype=X.dtype)
 
 
 def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,23 +122,26 @@ def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     X
-        Features [all rows, columns].
+        Features [all rows, columns]; NaN for a missing value.
     rows
         Indices of the rows that determine the scaling.
 
     Returns
     -------
     minimum, scale
-        Arrays [columns]; (x - minimum) / scale is in 0 to 1, and 0 for a constant column.
+        Arrays [columns]; (x - minimum) / scale is in 0 to 1, and 0 for a constant column. A column without any value
+        gets the largest scale, so that it is about 0 in other rows, too.
     """
     minimum = np.full(X.shape[1], np.inf, dtype=X.dtype)
     maximum = -minimum
     for begin in range(0, len(rows), BLOCK_ROWS):  # all at once would copy the table
         block = X[rows[begin : begin + BLOCK_ROWS]]
-        np.minimum(minimum, block.min(axis=0), out=minimum)
-        np.maximum(maximum, block.max(axis=0), out=maximum)
-    spread = maximum - minimum
-    return minimum, np.where(spread > 0, spread, X.dtype.type(1))
+        np.fmin(minimum, np.fmin.reduce(block), out=minimum)
+        np.fmax(maximum, np.fmax.reduce(block), out=maximum)
+    is_empty = minimum > maximum
+    spread = np.where(is_empty, X.dtype.type(0), maximum - minimum)
+    scale = np.where(spread > 0, spread, X.dtype.type(1))
+    return np.where(is_empty, X.dtype.type(0), minimum), np.where(is_empty, np.finfo(X.dtype).max, scale)
 
 
 def labeled_anomalies(counts: Mapping[str, int]) -> str:
@@ -156,6 +196,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
 
     scaled_by = train_part if config.protocol == "published" else train
     minimum, scale = min_max(dataset.X, scaled_by)
+    fill = medians(dataset.X, scaled_by) if dataset.has_missing else None
 
     in_pool = train[~train_labelled]
     y_pool = dataset.y[in_pool][known[in_pool]]
@@ -175,7 +216,7 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         "test_anomalies": int((dataset.y[test] == 1).sum()),
         "test_copies_of_training_part": int(_mask(groups[train_part], dataset.rows)[groups[test]].sum()),
     }
-    return Split(train, train_labelled, test, minimum, scale, counts)
+    return Split(train, train_labelled, test, minimum, scale, counts, fill)
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

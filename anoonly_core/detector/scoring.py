@@ -38,7 +38,8 @@ def detector_for_run(config: RunConfig, report: Report = lambda done, total: Non
     Returns
     -------
     AnoOnlyDetector
-        The fitted detector, with the preparation of the data set if that is a file or an upload.
+        The fitted detector, with the preparation of the data set if that is a file or an upload. Its medians, which
+        replace missing values, are those of the training rows.
 
     Raises
     ------
@@ -58,7 +59,10 @@ def detector_for_split(
     settings = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
     detector = AnoOnlyDetector(**settings, random_state=config.seed)
     detector.fit_split(dataset, split, report)
-    detector.preparation_ = resolve(config.dataset).preprocessing
+    preprocessing = resolve(config.dataset).preprocessing
+    if preprocessing is not None and split.fill is not None:
+        preprocessing = preprocessing.with_fill(split.fill)
+    detector.preparation_ = preprocessing
     return detector
 
 
@@ -66,8 +70,9 @@ def detector_result(config: RunConfig, report: Report = lambda done, total: None
     """Train a run as a detector and score all rows of its data set; raise as `detector_for_run`."""
     detector = detector_for_run(config, report)
     dataset = load_cached(config.dataset)
-    scores = detector.decision_function(dataset.X)
-    parts = row_parts(dataset, make_split(dataset, config))
+    split = make_split(dataset, config)
+    scores = detector.decision_function(split.filled(dataset, np.arange(dataset.rows)))
+    parts = row_parts(dataset, split)
     return DetectorResult(detector.to_bytes(), scores, parts, detector.threshold_)
 
 

@@ -15,7 +15,7 @@ from sklearn.neighbors import LocalOutlierFactor
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.split import Split, min_max
+from anoonly_core.data.split import Split, medians, min_max
 from anoonly_core.data.tables import uploads
 from anoonly_core.detector.scoring import detector_for_split
 from anoonly_core.errors import InvalidInput
@@ -134,7 +134,7 @@ def rank_with_labels(config: RunConfig, anomalies: Sequence[int], report: Report
     detector = detector_for_split(config, dataset, split, report)
     scores = detector.decision_scores_.astype(np.float32)
     rows = _map_rows(scores, split.labeled, config.seed)
-    return Ranking(scores, rows, detector.network_.hidden(dataset.X[rows]), detector.to_bytes())
+    return Ranking(scores, rows, detector.network_.hidden(split.filled(dataset, rows)), detector.to_bytes())
 
 
 def labeled_table(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:
@@ -155,7 +155,8 @@ def labeled_table(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:
     dataset = uploads.load(uploads.get(name)).unlabeled_dataset(name)
     all_rows = np.arange(dataset.rows)
     labeled = np.isin(dataset.row_ids, np.asarray(anomalies, dtype=np.int64))
-    return dataset, Split(all_rows, labeled, all_rows, *min_max(dataset.X, all_rows), {})
+    fill = medians(dataset.X, all_rows) if dataset.has_missing else None
+    return dataset, Split(all_rows, labeled, all_rows, *min_max(dataset.X, all_rows), {}, fill)
 
 
 def _map_rows(scores: np.ndarray, labeled: np.ndarray, seed: int) -> np.ndarray:

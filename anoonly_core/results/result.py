@@ -51,6 +51,8 @@ class Sample:
         Features in front of the last layer.
     minimum, scale : float32 or float64 [columns]
         Input scaling of the run, in the dtype of the features: (x - minimum) / scale.
+    fill : [columns] or None
+        Values that replace missing ones before scaling, in the same dtype; None if no value is missing.
     """
 
     rows: np.ndarray
@@ -58,6 +60,7 @@ class Sample:
     hidden: np.ndarray
     minimum: np.ndarray
     scale: np.ndarray
+    fill: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +181,8 @@ def to_bytes(result: RunResult) -> bytes:
     }
     arrays = {"head": np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)}
     arrays |= {name: getattr(result, name) for name in ("test_rows", "y_test", "scores")}
-    arrays |= {f"sample.{field.name}": getattr(result.sample, field.name) for field in fields(Sample)}
+    sample = {f"sample.{field.name}": getattr(result.sample, field.name) for field in fields(Sample)}
+    arrays |= {name: array for name, array in sample.items() if array is not None}
     arrays |= {f"history.{field.name}": getattr(result.history, field.name) for field in fields(History)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -199,6 +203,8 @@ def from_bytes(body: bytes) -> RunResult:
             test_rows=arrays["test_rows"],
             y_test=arrays["y_test"],
             scores=arrays["scores"],
-            sample=Sample(**{field.name: arrays[f"sample.{field.name}"] for field in fields(Sample)}),
+            sample=Sample(
+                **{name.removeprefix("sample."): arrays[name] for name in arrays if name.startswith("sample.")}
+            ),
             history=History(**{field.name: arrays[f"history.{field.name}"] for field in fields(History)}),
         )

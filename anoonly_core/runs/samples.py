@@ -21,7 +21,7 @@ def make_samples(trained: TrainedRuns) -> list[Sample]:
     sampled = [sample_rows(trained.dataset, split, config.seed) for config, split in pairs]
     hidden = trained.hidden([rows for rows, _ in sampled])
     return [
-        Sample(rows, role, features, split.minimum, split.scale)
+        Sample(rows, role, features, split.minimum, split.scale, split.fill)
         for (rows, role), features, split in zip(sampled, hidden, trained.splits, strict=True)
     ]
 

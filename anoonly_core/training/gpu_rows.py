@@ -27,6 +27,8 @@ class GpuRows:
         Unscaled rows of the data set [rows, columns], in its dtype.
     minimum, scale
         Scaling of the D distinct splits, [D, columns]; scaled = (X - minimum) / scale.
+    fill
+        Values that replace missing ones before scaling, [D, columns]; None if no value is missing.
     """
 
     def __init__(self, dataset: Dataset, splits: Sequence[Split], device: torch.device) -> None:
@@ -37,6 +39,8 @@ class GpuRows:
             torch.from_numpy(np.stack([getattr(split, name) for split in distinct.values()])).to(device)
             for name in ("minimum", "scale")
         )
+        fills = [split.fill for split in distinct.values() if split.fill is not None]
+        self.fill = torch.from_numpy(np.stack(fills)).to(device) if fills else None
 
     def scale_into(self, out: Tensor, split: Split, rows: np.ndarray) -> None:
         """Write rows of the data set, given by position and scaled for this split, to out [len(rows), columns]."""
@@ -44,9 +48,13 @@ class GpuRows:
         indices = torch.from_numpy(rows).to(out.device)
         if self.X.dtype == out.dtype:
             torch.index_select(self.X, 0, indices, out=out)
+            if self.fill is not None:
+                out.copy_(torch.where(out.isnan(), self.fill[index], out))
             out.sub_(self.minimum[index]).div_(self.scale[index])
         else:
-            out.copy_((self.X[indices] - self.minimum[index]).div_(self.scale[index]))
+            x = self.X[indices]
+            x = x if self.fill is None else torch.where(x.isnan(), self.fill[index], x)
+            out.copy_((x - self.minimum[index]).div_(self.scale[index]))
 
     @torch.no_grad()
     def map_rows(
@@ -85,7 +93,9 @@ class GpuRows:
         size = max(1, BLOCK_VALUES // (len(rows) * self.X.shape[1]))
         results = []
         for begin in range(0, longest, size):
-            x = (self.X[positions[:, begin : begin + size]] - minimum).div_(scale).float()
+            x = self.X[positions[:, begin : begin + size]]
+            x = x if self.fill is None else torch.where(x.isnan(), self.fill[split_index][:, None], x)
+            x = (x - minimum).div_(scale).float()
             x = x.expand(len(rows), -1, -1) if len(x) == 1 else x if len(x) == len(rows) else x[runs]
             results.append(function(x))
         return torch.cat(results, dim=1)

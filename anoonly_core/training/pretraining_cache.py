@@ -48,8 +48,8 @@ def pretraining_key(
     """Return the SHA-256, in hex, of everything that a run's pretraining depends on."""
     digest = hashlib.sha256(repr((config.baseline, config.preset, config.batch_size, config.seed)).encode())
     digest.update(repr((dataset.fingerprint, epochs, device.type, str(dtype))).encode())
-    for array in (split.train, split.labeled, split.minimum, split.scale):
-        digest.update(array.tobytes())
+    for array in (split.train, split.labeled, split.minimum, split.scale, split.fill):
+        digest.update(b"" if array is None else array.tobytes())
     return digest.hexdigest()
 
 

@@ -16,10 +16,12 @@ from anoonly_core.data.tables.columns import list_names, to_labels
 from anoonly_core.data.tables.readers import check_file, printable, read_table
 from anoonly_core.data.tables.schema import build_features, find_label_column
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, parse_uri
-from anoonly_core.errors import BadDataFile, DatasetUnavailable, UnknownDataset
+from anoonly_core.errors import AnoOnlyError, BadDataFile, DatasetUnavailable, UnknownDataset
+from anoonly_core.lru import LRU
 
 __all__ = ["CLASS_TABLES", "ClassTable", "class_table_identity", "load_class_table"]
 
+MEDIANS = ":train-medians"  # in the identity of a table whose missing values earlier versions replaced beforehand
 PRODUCTS, FOLDER = "MVTec-AD", "CV_by_ResNet18"
 MAX_CLASSES = 1000
 
@@ -33,7 +35,7 @@ class ClassTable:
     name : str
         Name on pages and in sentences.
     X : float32 or float64 [rows, columns]
-        Features, finite; float64 if `needs_float64`.
+        Features, finite, or NaN for a missing value; float64 if `needs_float64`.
     classes : int64 [rows]
         Class of each row, an index in `names`.
     anomalous : bool [rows]
@@ -124,7 +126,17 @@ def class_table_identity(name: str, column: str | None = None) -> str:
     if (table := uploads.find(name)) is not None:
         return table.identity
     _check_path(name)
-    return f"{file_identity(*parse_uri(name))}:{column}"
+    identity = f"{file_identity(*parse_uri(name))}:{column}"
+    if (has_missing := _has_missing.get(identity)) is None:
+        try:
+            has_missing = bool(np.isnan(load_class_table(name, column).X).any())
+        except AnoOnlyError:
+            has_missing = False
+        _has_missing.put(identity, has_missing)
+    return f"{identity}{MEDIANS}" if has_missing else identity
+
+
+_has_missing: LRU[bool] = LRU(64)
 
 
 def load_class_table(name: str, column: str | None = None) -> ClassTable:
@@ -162,7 +174,7 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
             f"{printable(path)} has no column for the class yet: "
             f"name one of {list_names(list(map(str, frame.columns)))}."
         )
-    features = build_features(frame, reading, label, printable(path))
+    features = build_features(frame, reading, label, printable(path))  # a missing number stays NaN
     X, labels = features.X, to_labels(frame[label])[features.kept]
     return _of_words(printable(path.name), X, labels, file_provenance(path))
 
@@ -201,6 +213,7 @@ def _make(
     if len(X) != len(classes):
         raise BadDataFile(f"{name}: it has {len(X)} rows of features but {len(classes)} classes.")
     features = as_features(X)
-    if not (len(X) and features.min() >= -MAX_ABS and features.max() <= MAX_ABS):  # False for NaN too
-        raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
+    lowest, highest = (bound.reduce(features, axis=None, initial=np.nan) for bound in (np.fmin, np.fmax))
+    if not (lowest >= -MAX_ABS and highest <= MAX_ABS):  # False for NaN too
+        raise BadDataFile(f"{name}: the features hold values that are infinite or over {MAX_ABS:g}, or none at all.")
     return ClassTable(name, features, classes.astype(np.int64), anomalous, names, provenance, image_shape)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anoonly_core.data.split import min_max
+from anoonly_core.data.split import medians, min_max
 from anoonly_core.errors import InvalidConfig, TrainingDiverged
 from anoonly_core.results.store import Store
 from anoonly_core.rng import derived_seed
@@ -47,6 +47,8 @@ class ZeroShotStack:
         Rows by use, one per run.
     minimum, scale : Tensor [R, columns]
         Input scaling of each run, from its training rows, in the dtype of the table: (x - minimum) / scale.
+    fill : Tensor [R, columns] or None
+        Medians of the training rows of each run, which replace missing values; None if no value is missing.
     """
 
     table: ClassTable
@@ -54,6 +56,7 @@ class ZeroShotStack:
     pools: tuple[EpisodeRows, ...]
     minimum: Tensor
     scale: Tensor
+    fill: Tensor | None = None
 
     @classmethod
     def of(cls, table: ClassTable, configs: Sequence[ZeroShotConfig]) -> ZeroShotStack:
@@ -61,14 +64,20 @@ class ZeroShotStack:
         for config in configs:
             check_classes(config, table)
         pools = tuple(episode_rows(config, table) for config in configs)
-        ranges = [min_max(table.X, np.concatenate(list(rows.train.values()))) for rows in pools]
+        trained = [np.concatenate(list(rows.train.values())) for rows in pools]
+        ranges = [min_max(table.X, rows) for rows in trained]
         minimum, scale = (torch.from_numpy(np.stack(values)) for values in zip(*ranges, strict=True))
-        return cls(table, tuple(configs), pools, minimum, scale)
+        fill = None
+        if np.isnan(table.X).any():
+            fill = torch.from_numpy(np.stack([medians(table.X, rows) for rows in trained]))
+        return cls(table, tuple(configs), pools, minimum, scale, fill)
 
     def gather(self, rows: Sequence[np.ndarray]) -> Tensor:
         """Return the scaled rows of each run, float32 [R, ..., n, columns], for row indices [..., n] per run."""
         gathered = torch.from_numpy(self.table.X[np.stack(rows)])
         shape = (len(rows), *[1] * (gathered.ndim - 2), -1)
+        if self.fill is not None:
+            gathered = torch.where(gathered.isnan(), self.fill.view(shape), gathered)
         return ((gathered - self.minimum.view(shape)) / self.scale.view(shape)).float()
 
     def network(self, with_norm: bool) -> TaskNetwork:

@@ -42,7 +42,7 @@ class Column(BaseModel):
         Known words, each a feature of 0 and 1; None for a column of numbers.
         A missing or unknown word gives 0 in all of them.
     fill
-        Value that replaces missing numbers; None if they are not replaced.
+        Value that replaces missing numbers, a median of training rows; None if they are not replaced.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -87,7 +87,19 @@ class Preprocessing(BaseModel):
         """Names of all features, in order."""
         return tuple(name for column in self.columns for name in column.features)
 
-    def apply(self, table: pd.DataFrame, title: str) -> tuple[np.ndarray, np.ndarray]:
+    def with_fill(self, fill: np.ndarray) -> Preprocessing:
+        """Return the same steps with other values for missing numbers, one for each feature, [features].
+
+        Columns whose missing numbers are not replaced stay as they are.
+        """
+        columns, position = [], 0
+        for column in self.columns:
+            value = None if column.fill is None else float(fill[position])
+            columns.append(column.model_copy(update={"fill": value}))
+            position += len(column.features)
+        return self.model_copy(update={"columns": tuple(columns)})
+
+    def apply(self, table: pd.DataFrame, title: str, fills: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Compute the features of a table.
 
         Parameters
@@ -96,6 +108,8 @@ class Preprocessing(BaseModel):
             Table with all columns by name; others are ignored.
         title
             Name of the table in messages.
+        fills
+            False to leave NaN in the place of a missing number that has a `fill`.
 
         Returns
         -------
@@ -114,7 +128,7 @@ class Preprocessing(BaseModel):
             raise BadDataFile(f"{title} lacks columns that the features are made of: {list_names(absent)}.")
         parts, missing = [], np.zeros(len(table), dtype=bool)
         for column in self.columns:
-            values, column_missing = self._encode(column, self._cells(table, column.name), title)
+            values, column_missing = self._encode(column, self._cells(table, column.name), title, fills)
             parts.append(values)
             missing |= column_missing
         kept = ~missing if self.drops else np.ones(len(table), dtype=bool)
@@ -150,7 +164,7 @@ class Preprocessing(BaseModel):
             ["" if word in self.missing_words and word not in known else word for word in words], dtype=object
         )
 
-    def _encode(self, column: Column, values: pd.Series[Any], title: str) -> tuple[np.ndarray, np.ndarray]:
+    def _encode(self, column: Column, values: pd.Series[Any], title: str, fills: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of one column, and the rows without a usable value, bool [rows]."""
         if column.words is not None:
             words = self._words(values, column.words)
@@ -161,7 +175,8 @@ class Preprocessing(BaseModel):
         if (wrong := find_wrong_cell(column.name, values, numbers)) is not None:
             raise BadDataFile(f"{title}: column {printable(column.name[:60])} {wrong.fault}.")
         if column.fill is not None and not self.drops:
-            numbers, absent = np.where(absent, column.fill, numbers), np.zeros_like(absent)
+            fill = column.fill if fills else np.nan
+            numbers, absent = np.where(absent, fill, numbers), np.zeros_like(absent)
         return numbers, absent
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from anoonly_core.data.dataset import Dataset, Provenance, as_features, make_dataset
+from anoonly_core.data.split import medians
 from anoonly_core.data.tables.columns import (
     MAX_WORDS,
     ColumnProfile,
@@ -90,7 +91,7 @@ class TableSchema(BaseModel):
     categories
         Use of columns of words: one-hot encode them or leave them out.
     missing
-        Use of missing values: replace numbers by the median, or drop the rows.
+        Use of missing values: replace numbers by the median of the training rows, or drop the rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -139,7 +140,8 @@ class ParsedTable:
     Attributes
     ----------
     X
-        Features [rows, features]; float32, or float64 if `needs_float64`.
+        Features [rows, features]; float32, or float64 if `needs_float64`. NaN for a missing number, which each
+        run replaces by the median of its training rows.
     y
         Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label.
     file_rows
@@ -153,7 +155,7 @@ class ParsedTable:
     rows_in_file
         Number of rows before rows with missing values were dropped.
     preprocessing
-        Steps from the columns to the features.
+        Steps from the columns to the features; the medians that replace missing numbers are those of all rows.
     profiles
         Profiles of the feature columns; empty for a stored upload.
     notes
@@ -178,6 +180,10 @@ class ParsedTable:
     def can_be_tested(self) -> bool:
         """True if the table has both labeled anomalies and labeled normal rows."""
         return bool((self.y == 1).any() and (self.y == 0).any())
+
+    def filled(self) -> np.ndarray:
+        """Return X with the medians of all rows in place of missing numbers, for training on all rows."""
+        return np.where(np.isnan(self.X), medians(self.X, np.arange(len(self.X))), self.X)
 
     def unlabeled_dataset(self, name: str) -> Dataset:
         """Return all rows as a data set without labels, for training on labels set by hand."""
@@ -207,6 +213,7 @@ class ParsedTable:
             provenance,
             self.file_rows[self.drawn],
             unlabeled=blank if blank.any() else None,
+            may_be_missing=True,
         )
 
 
@@ -217,11 +224,11 @@ class FeatureTable:
     Attributes
     ----------
     X
-        Features [kept rows, features]; float32, or float64 if `needs_float64`.
+        Features [kept rows, features]; float32, or float64 if `needs_float64`. NaN for a missing number.
     kept
         Rows that were not dropped, bool [rows].
     preprocessing
-        Steps from the columns to the features.
+        Steps from the columns to the features; the medians that replace missing numbers are those of all rows.
     profiles
         Profiles of the feature columns.
     notes
@@ -351,7 +358,10 @@ def build_features(
     one_hot = None if schema.categories is None else schema.categories == "one_hot"
     impute = None if schema.missing is None else schema.missing == "impute"
     preprocessing = fit_preprocessing(table, profiles, one_hot, impute, title)
-    X, kept = preprocessing.apply(table, title)
+    values, kept = preprocessing.apply(table, title, fills=False)
+    X = as_features(values)
+    if np.isnan(X).any():
+        preprocessing = preprocessing.with_fill(medians(X, np.arange(len(X))))
     names = [column.name for column in preprocessing.columns]
     giveaways = find_giveaways(table, names, y) if y is not None else {}
     notes = (
@@ -362,7 +372,7 @@ def build_features(
     )
     as_before = not left_out and not schema.keep and not table.attrs.get("is_new_layout")
     as_before = as_before and all(is_typed_as_before(column, table) for column in profiles if column.name in names)
-    return FeatureTable(as_features(X), kept, preprocessing, tuple(profiles), notes, as_before)
+    return FeatureTable(X, kept, preprocessing, tuple(profiles), notes, as_before)
 
 
 def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, is_found: bool) -> bool:

@@ -16,6 +16,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.lru import LRU
 
 __all__ = [
+    "feature_revision",
     "file_identity",
     "file_provenance",
     "format_uri",
@@ -90,8 +91,17 @@ def file_identity(path: Path, schema: TableSchema) -> str:
         parsed = parse_file(path, schema)
     except AnoOnlyError:
         return identity
-    exact = ":float64" if parsed.X.dtype == np.float64 else ""
-    return f"{identity}{exact}{'' if parsed.is_read_as_before else f':{READING}'}"
+    return f"{identity}{feature_revision(parsed.X, parsed.is_read_as_before)}"
+
+
+def feature_revision(X: np.ndarray, is_read_as_before: bool) -> str:
+    """Return the part of an identity that tells how features X [rows, columns] differ from those of earlier versions.
+
+    Empty if they do not. Earlier versions replaced a missing number by the median of all rows.
+    """
+    exact = ":float64" if X.dtype == np.float64 else ""
+    fill = ":train-medians" if np.isnan(X).any() else ""
+    return f"{exact}{fill}{'' if is_read_as_before else f':{READING}'}"
 
 
 def file_provenance(path: Path) -> Provenance:

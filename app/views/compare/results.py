@@ -137,7 +137,7 @@ class _Maps:
     def wanted(self, projector: str) -> list[tuple[str, str, np.ndarray, Sample]]:
         """Return title, cache key, features [rows, columns] and sample of each map."""
         a, b = self.pair.a, self.pair.b
-        inputs = scaled_inputs(self.dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale)
+        inputs = scaled_inputs(self.dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale, b.sample.fill)
         # A and B show different labeled rows if their labels differ.
         return [
             ("input features", input_points_key(b.config, projector), inputs, b.sample),

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.split import medians, min_max
 from anoonly_core.projection import project, scaled_inputs
 from anoonly_core.results.result import Role
 
@@ -78,9 +79,10 @@ class Preview:
 def make_preview(dataset: Dataset) -> Preview:
     """Sample at most MAX_ROWS rows with a fixed seed and return their preview."""
     positions = _sample(dataset.y)
-    minimum = dataset.X.min(axis=0)
-    spread = dataset.X.max(axis=0) - minimum
-    scaled = scaled_inputs(dataset.X[positions], minimum, np.where(spread > 0, spread, 1)).astype(np.float64)
+    all_rows = np.arange(dataset.rows)
+    minimum, scale = min_max(dataset.X, all_rows)
+    fill = medians(dataset.X, all_rows) if dataset.has_missing else None
+    scaled = scaled_inputs(dataset.X[positions], minimum, scale, fill).astype(np.float64)
     points = project(scaled, "pca")
     whole = float(scaled.var(axis=0).sum())
     anomalous = dataset.y[positions] == 1

@@ -43,8 +43,8 @@ def reading_sentences(table: Upload) -> list[str]:
         parts.append(f"**{dropped:,} rows were dropped** because a value is missing in {_columns(table)}.")
     elif table.missing_counts:
         parts.append(
-            f"**Missing values** in {_columns(table)}: numbers get the median of the column over the whole table, "
-            "test rows included, but never from a label; a missing word counts as no word."
+            f"**Missing values** in {_columns(table)}: each run replaces numbers by the median of the column in its "
+            "training rows; a missing word counts as no word."
         )
     if read.without:
         parts.append(f"**Left out**: {_names(read.without)}.")

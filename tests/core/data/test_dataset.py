@@ -195,7 +195,8 @@ def test_ordinary_data_sets_stay_in_float32(name: str) -> None:
         ([-1e9, -1e9 + 1, -1e9 + 2, -1e9 + 3], True),
         ([16_777_216, 16_777_217, 16_777_218, 16_777_219], True),
         ([1000, 1001, 1002, 1003], False),  # float32 holds whole numbers of this size
-        ([np.nan, 1e9, 1e9 + 1, 1e9 + 2], False),
+        ([np.nan, 1e9, 1e9 + 1, 1e9 + 2], True),
+        ([np.nan] * 4, False),
         ([1e300, 1.0, 2.0, 3.0], False),
     ],
 )

@@ -61,7 +61,7 @@ def test_a_row_has_the_same_features_in_any_file(
         table = read_table(save(Path(folder), TEXT.iloc[rows].reset_index(drop=True)[names], name))
     X, kept = trained.preprocessing.apply(table, "other")
     assert kept.all()
-    assert X.astype(np.float32).tobytes() == trained.X[rows].tobytes()
+    assert X.astype(np.float32).tobytes() == trained.filled()[rows].tobytes()
 
 
 @pytest.mark.parametrize("column", NAMES)
@@ -70,7 +70,7 @@ def test_a_single_row_has_its_features(trained: ParsedTable, column: str, cell: 
     row = TEXT.index[TEXT[column] == COLUMNS[column][cell]][0]
     table = read_table(save(tmp_path, TEXT.iloc[[row]], "t.csv"))
     X, _ = trained.preprocessing.apply(table, "other")
-    assert X.astype(np.float32).tobytes() == trained.X[[row]].tobytes()
+    assert X.astype(np.float32).tobytes() == trained.filled()[[row]].tobytes()
 
 
 @pytest.mark.parametrize(
