@@ -15,7 +15,7 @@ run: $(VENV)/run.stamp ## Start the app on http://localhost:8501; ARGS="--server
 
 # At the lowest priority: trainers let a page answer first, and so run level with the tests that wait for them.
 test: $(VENV)/dev.stamp ## Run the architecture, core, app and documentation tests
-	nice -n 19 $(BIN)/python -m pytest tests/test_architecture.py tests/core tests/app tests/docs -n 2 --dist loadfile \
+	nice -n 19 $(BIN)/python -m pytest tests/test_architecture.py tests/core tests/app tests/docs tests/package -n 2 --dist loadfile \
 		--no-loadscope-reorder $(ARGS)
 
 # Two workers, each with a server and a browser; then, alone, the test that puts a server under load for some seconds.

@@ -10,6 +10,7 @@ __all__ = [
     "DeviceUnavailable",
     "DownloadFailed",
     "EngineUnavailable",
+    "ExtraMissing",
     "FetchIncomplete",
     "InfiniteScore",
     "InvalidConfig",
@@ -79,6 +80,10 @@ class SplitImpossible(AnoOnlyError):
 
 class ComparatorMissing(AnoOnlyError):
     """A comparator needs a package that is not installed."""
+
+
+class ExtraMissing(AnoOnlyError):
+    """A feature needs an optional package that is not installed."""
 
 
 class StoreUnavailable(AnoOnlyError):

@@ -1,4 +1,4 @@
-"""Folders on disk: cache, assets and the code that Numba compiles."""
+"""Folders on disk: the project, cache, assets and the code that Numba compiles."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["ASSETS", "cache_folder", "set_numba_cache"]
+__all__ = ["ASSETS", "IS_CHECKOUT", "cache_folder", "set_numba_cache"]
 
-ASSETS = Path(__file__).parents[1] / "assets"
+PACKAGE = Path(__file__).parent
+IS_CHECKOUT = (PACKAGE.parent / "assets").is_dir() and (PACKAGE.parent / "pyproject.toml").is_file()
+ASSETS = (PACKAGE.parent if IS_CHECKOUT else PACKAGE) / "assets"  # a wheel has them inside the package
 NUMBA_CACHE_BYTES = 8 << 20  # more than the compiled code of UMAP
 
 

@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from anoonly_core.errors import CacheUnavailable
+from anoonly_core.extras import extra_missing
 from anoonly_core.paths import cache_folder, set_numba_cache
 
 __all__ = ["PROJECTORS", "SEQUENCE_PROJECTORS", "project", "project_jointly", "project_sequence", "scaled_inputs"]
@@ -144,13 +145,22 @@ def _umap_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _umap_class() -> Any:
-    """Import UMAP, which takes seconds, with a folder for the code that it compiles; raise CacheUnavailable."""
+    """Import UMAP, which takes seconds, with a folder for the code that it compiles.
+
+    Raises
+    ------
+    CacheUnavailable, ExtraMissing
+        If no folder has room for the code, or UMAP is not installed.
+    """
     if not set_numba_cache():
         raise CacheUnavailable(
             f"UMAP needs 8 MiB on disk for compiled code: make room or give access in {cache_folder()}, "
             "or set TMPDIR to a folder with room."
         )
-    from umap import UMAP
+    try:
+        from umap import UMAP
+    except ModuleNotFoundError as error:
+        raise extra_missing("UMAP", "app") from error
 
     return UMAP
 

@@ -30,6 +30,7 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "projection", "results"),
     ("data",),
     ("config",),
+    ("extras",),
     ("baselines", "errors", "files", "lru", "machine", "metrics", "paths", "progress", "rng", "version"),
 )
 VIEWS = (

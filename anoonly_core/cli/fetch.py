@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 from tqdm import tqdm
@@ -24,6 +25,7 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="a data set such as CIFAR10_0, or a folder of ADBench such as CV_by_ResNet18",
     )
+    fetching.add_argument("--json", action="store_true", help="print one JSON array")
     fetching.set_defaults(command=_fetch)
 
 
@@ -37,6 +39,7 @@ def _fetch(options: argparse.Namespace) -> None:
         else:
             resolve(name)
             raise UnknownDataset(f"{printable(name)} needs no download: it is bundled or a file of yours.")
+    files: list[dict[str, str | int | None]] = []
     for entry in wanted:
         if (path := verified_path(entry)) is None:
             name, size = entry.catalogue_name, entry.bytes
@@ -47,4 +50,8 @@ def _fetch(options: argparse.Namespace) -> None:
                     bar.update(done - bar.n)
 
                 path = fetch(entry, show)
-        print(path)
+        files.append({"name": entry.catalogue_name, "path": str(path), "bytes": entry.bytes})
+        if not options.json:
+            print(path)
+    if options.json:
+        print(json.dumps(files, indent=1))

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line; exit code 0: done, 2: bad input with one sentence on stderr, 130: interrupted."""
 
 from __future__ import annotations
@@ -8,14 +9,17 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stderr
+from pathlib import Path
 from typing import NoReturn
 
-from anoonly_core.cli import datasets, fetch, purify, reproduce, run, score, sweep, zero_shot
+from anoonly_core.cli import app, completion, datasets, fetch, purify, reproduce, run, schema, score, sweep, zero_shot
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.version import __version__
 
 __all__ = ["main"]
 
+QUIET = "print the result and errors only: neither progress nor notes"
 LONGEST_WORD = 80  # characters of an unknown argument that an error quotes
 
 
@@ -45,10 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every console has λ and ±
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    completion.complete(parser)
+    options, further = parser.parse_known_args(arguments)
+    if further and not options.takes_further_words:
+        parser.error(f"unrecognized arguments: {' '.join(further)}")
+    options.further_words = further
     try:
         command: Callable[[argparse.Namespace], None] = options.command
-        command(options)
+        with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere) if options.quiet else nullcontext():
+            command(options)
         sys.stdout.flush()
     except AnoOnlyError as error:
         print(error, file=sys.stderr)
@@ -64,10 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python -m anoonly_core",
+        prog="anoonly" if Path(sys.argv[0]).stem == "anoonly" else "python -m anoonly_core",
         description="Run and check AnoOnly, semi-supervised anomaly detection (arXiv 2305.18798).",
     )
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--quiet", action="store_true", help=QUIET)
+    parser.set_defaults(takes_further_words=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     datasets.add_parser(commands)
@@ -78,4 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     purify.add_parser(commands)
     score.add_parser(commands)
     reproduce.add_parser(commands)
+    app.add_parser(commands)
+    schema.add_parser(commands)
+    completion.add_parser(commands)
+    for command in commands.choices.values():
+        command.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help=QUIET)
     return parser

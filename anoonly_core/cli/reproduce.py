@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--results", metavar="FILE", help="write the metrics of all runs to a file like assets/results/runs.csv"
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object with all tables")
     parser.set_defaults(command=_reproduce)
 
 
@@ -65,7 +68,7 @@ def _reproduce(options: argparse.Namespace) -> None:
         experiments = list(dict.fromkeys(experiment for name in names for experiment in experiments_for(name)))
         if experiments and not files:
             raise InvalidConfig(
-                "No data set of the paper is on this machine. Fetch some first, such as `fetch CV_by_ResNet18`, or use "
+                "No data set of the paper is on this machine: fetch some first, such as `fetch CV_by_ResNet18`, or use "
                 "--shipped for the results that come with the project."
             )
         store = default_store()
@@ -76,7 +79,7 @@ def _reproduce(options: argparse.Namespace) -> None:
             count = write_results(planned, store, results)
             print(f"{options.results} now has {count} runs.", file=sys.stderr)
         evidence = stored_evidence(files, store, seeds, systems)
-    _report(names, evidence, folder)
+    _report(names, evidence, folder, options.json)
 
 
 def _train(planned: Sequence[PlannedRun], store: Store, options: argparse.Namespace) -> None:
@@ -115,17 +118,22 @@ def _train_on_gpu(by_file: dict[str, dict[str, RunConfig]], store: Store) -> Non
         run_many(list(configs.values()), "cuda", store)
 
 
-def _report(names: Sequence[str], evidence: Evidence, folder: Path | None) -> None:
-    """Print the main tables as Markdown, and write all tables to a folder if one is given."""
+def _report(names: Sequence[str], evidence: Evidence, folder: Path | None, as_json: bool) -> None:
+    """Print the main tables as Markdown or all tables as JSON, and write all tables to a folder if one is given."""
+    printed: list[dict[str, Any]] = []
     for name in names:
         tables = dict(reports(name, evidence))
         if not tables:
             print(f"{name}: no results on these data sets.", file=sys.stderr)
         for stem, grid in tables.items():
-            if stem.endswith(PRINTED) or stem.startswith(("point-", "differences-")):
+            if as_json:
+                printed.append({"report": name, "name": stem, **asdict(grid)})
+            elif stem.endswith(PRINTED) or stem.startswith(("point-", "differences-")):
                 print(to_markdown(grid))
             if folder is not None:
                 _write(folder, stem, grid)
+    if as_json:
+        print(json.dumps({"tables": printed}, indent=1))
 
 
 def _write(folder: Path, stem: str, grid: Grid) -> None:
@@ -153,7 +161,7 @@ def _results_path(options: argparse.Namespace) -> Path | None:
     if options.results is None:
         return None
     if options.shipped:
-        raise InvalidConfig("--results needs trained runs, but --shipped trains nothing. Leave one of them out.")
+        raise InvalidConfig("--results needs trained runs, but --shipped trains nothing: leave one of them out.")
     path = check_path("--results", options.results)
     read_rows(path)
     return path

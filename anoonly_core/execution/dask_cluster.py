@@ -23,6 +23,7 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import AnoOnlyError, DatasetUnavailable, EngineUnavailable
 from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.job import JobProgress
+from anoonly_core.extras import install_command
 from anoonly_core.results.keys import ENGINE_REVISION
 from anoonly_core.version import __version__
 
@@ -35,7 +36,7 @@ CONNECT_S = 10
 COUNT_INTERVAL_S = 1.0
 STOP_CHECK_INTERVAL_S = 0.5
 RECONNECT_S = 60.0  # all workers may be gone this long, while a nanny restarts them
-MISSING = "A cluster needs Dask: pip install -r requirements-cluster.txt"
+MISSING = f"A cluster needs Dask, which is optional: {install_command('cluster')}."
 
 ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx|ucxx)://)?(?P<host>[\w.-]+|\[[\da-f:.]+\]):(?P<port>\d{1,5})", re.I | re.A)
 MAX_PORT = 65535

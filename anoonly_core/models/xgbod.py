@@ -12,6 +12,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.errors import ComparatorMissing
+from anoonly_core.extras import install_command
 from anoonly_core.rng import derived_seed
 
 __all__ = ["XGBOD"]
@@ -79,6 +80,6 @@ def _import_xgbod() -> Any:
         from pyod.models.xgbod import XGBOD as detector
     except ImportError as error:
         raise ComparatorMissing(
-            "XGBOD needs PyOD and XGBoost, which are optional: pip install -r requirements-comparators.txt."
+            f"XGBOD needs PyOD and XGBoost, which are optional: {install_command('comparators')}."
         ) from error
     return detector

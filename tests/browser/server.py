@@ -63,6 +63,8 @@ class Server:
         The working folder.
     user : int, optional
         The user ID to run as.
+    python : Path
+        The Python that runs the server.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Server:
         command: Sequence[str] = ("-m", "app"),
         folder: Path = ROOT,
         user: int | None = None,
+        python: Path = Path(sys.executable),
     ) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -89,7 +92,7 @@ class Server:
             told["ANOONLY_DATA"] = data
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, *command, "--server.port", str(port)],
+                [str(python), *command, "--server.port", str(port)],
                 cwd=folder,
                 user=user,
                 env={**told, **environment},

@@ -116,9 +116,9 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 def commands() -> Iterator[tuple[str, str]]:
     """Each command in the documents with the rest of its line; one in a paragraph may continue in the next line."""
     for text in TEXTS.values():
-        for line in re.findall(r"^    python -m anoonly_core (.*)$", text, re.MULTILINE):
+        for line in re.findall(r"^    (?:python -m anoonly_core|anoonly) (\w.*)$", text, re.MULTILINE):
             yield line.split()[0], line.partition("#")[0]
-        for line in re.findall(r"`python\s+-m\s+anoonly_core\s+([^`]*)`", text):
+        for line in re.findall(r"`(?:python\s+-m\s+anoonly_core|anoonly)\s+([a-z][^`]*)`", text):
             yield line.split()[0], line
 
 
@@ -127,11 +127,12 @@ def test_commands_have_the_options_named() -> None:
     named = list(commands())
     assert {name for name, _ in named} == set(known), "a command is undocumented or unknown"
     for name, rest in named:
-        assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) <= known[name], f"{name} {rest}"
+        assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) - OTHER_PROGRAMS <= known[name], f"{name} {rest}"
 
 
 def test_options_in_the_text_belong_to_a_command() -> None:
-    known = {option for parser in (*parsers().values(), soak.make_parser()) for option in parser._option_string_actions}
+    all_parsers = (cli._parser(), *parsers().values(), soak.make_parser())
+    known = {option for parser in all_parsers for option in parser._option_string_actions}
     for name, text in TEXTS.items():
         quoted = re.findall(r"`([^`]+)`", without_code(text))
         options = {option for words in quoted for option in re.findall(r"(?:^|\s)(--[a-z-]+)(?![\w.])", words)}
@@ -144,7 +145,7 @@ def test_every_option_of_a_command_is_documented() -> None:
         section = re.split(r"^## ", text, flags=re.MULTILINE)[[*headings(text)].index(name) + 1]
         options = {option for option in parsers()[name]._option_string_actions if option.startswith("--")}
         of_run = set(parsers()["run"]._option_string_actions) if name in ("sweep", "purify") else set()
-        missing = {option for option in options - of_run - {"--help"} if option not in section}
+        missing = {option for option in options - of_run - {"--help", "--quiet"} if option not in section}
         assert not missing, f"{name}: {sorted(missing)}"
 
 
@@ -199,11 +200,12 @@ def test_sections_that_docstrings_cite_exist() -> None:
             assert set(cited) <= set(sections), path
 
 
-def test_the_version_is_the_same_everywhere() -> None:
+def test_the_version_stands_in_one_place() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     latest = re.search(r"^## (\S+)", TEXTS["CHANGELOG.md"], re.MULTILINE)
-    assert latest is not None
-    assert pyproject["project"]["version"] == latest[1] == __version__
+    assert latest is not None and latest[1] == __version__
+    assert "version" not in pyproject["project"] and pyproject["project"]["dynamic"] == ["version"]
+    assert pyproject["tool"]["hatch"]["version"]["path"] == "anoonly_core/version.py"
 
 
 def test_the_example_prints_what_the_readme_says(

@@ -62,6 +62,8 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "steps": ("1", "5000"),
     "test_rows": ("2", "1000"),
     "model": ("model.safetensors", "table.csv", "absent.safetensors", "empty.safetensors"),
+    "name": ("run", "zero-shot", "absent"),
+    "shell": ("bash", "fish", "absent"),
     "file": ("table.csv", "rows.npz", "words.csv", "broken.csv", "absent.csv", "empty.csv"),
 }
 PATHS = ("out", "results")  # output files stay in the folder of the test
@@ -85,12 +87,12 @@ class Command:
 
 
 def commands() -> dict[str, Command]:
-    """Return all commands by name; "" is the program without a command."""
+    """Return all commands by name; "" is the program without one. `app` is left out: Streamlit reads its arguments."""
     parser = cli._parser()
     choices: dict[str, Any] = next(
         action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)
     )
-    return {name: _command(name, own) for name, own in {"": parser, **choices}.items()}
+    return {name: _command(name, own) for name, own in {"": parser, **choices}.items() if name != "app"}
 
 
 def _command(name: str, parser: argparse.ArgumentParser) -> Command:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +25,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.cli import fetch as fetch_cli
 from anoonly_core.cli.main import main
 from anoonly_core.cli.options import RUN_SETTINGS
+from anoonly_core.cli.schema import load_schema
 from anoonly_core.config import RULES, make_config
 from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.adbench.files import manifest
@@ -381,6 +383,15 @@ def test_fetch_prints_where_the_files_are(capsys: pytest.CaptureFixture[str], se
     assert len(server.paths) == 2, "files in the cache are not fetched again"
 
 
+def test_fetch_prints_json(capsys: pytest.CaptureFixture[str], server: Server, tmp_path: Path) -> None:
+    report = json.loads(answer(capsys, "fetch", "6_cardio", "Classical/10_cover", "--json"))
+    jsonschema.Draft202012Validator(load_schema("fetch")).validate(report)
+    folder = tmp_path / "cache" / "adbench" / "Classical"
+    assert [(entry["path"], entry["bytes"]) for entry in report] == [
+        (str(folder / f"{name}.npz"), len(BODY)) for name in ("6_cardio", "10_cover")
+    ]
+
+
 def test_fetch_downloads_a_whole_folder(capsys: pytest.CaptureFixture[str], server: Server) -> None:
     assert len(answer(capsys, "fetch", "Classical").splitlines()) == 2
     assert sorted(server.paths) == ["/Classical/10_cover.npz", "/Classical/6_cardio.npz"]
@@ -399,6 +410,20 @@ def test_an_unknown_name_stops_the_fetch_before_it_starts(capsys: pytest.Capture
 
 def test_folders_of_adbench_are_not_data_sets() -> None:
     assert not {entry.folder for entry in manifest().values()} & set(manifest())
+
+
+@pytest.mark.parametrize("arguments", [["--quiet", "sweep"], ["sweep", "--quiet"]], ids=["before", "after"])
+def test_a_quiet_command_prints_its_result_only(capfd: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    quick = ["--epochs", "1", "--seeds", "1", "--workers", "1", "--json"]
+    assert main(["sweep", *quick]) == 0
+    out, err = capfd.readouterr()
+    assert "already in the store" in err
+    assert main([*arguments, *quick]) == 0
+    assert capfd.readouterr() == (out, "")
+
+
+def test_a_quiet_command_prints_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert_refused(main(["run", "--quiet", "--dataset", "absent.csv"]), *capsys.readouterr(), "There is no file")
 
 
 # Pipes, encodings and signals
