@@ -243,7 +243,7 @@ def paper_grid(differences: Sequence[PublishedDifference], table: str) -> Grid:
     )
     columns = (
         *("system", "data set", "printed", "as the code does it", "difference", "margin"),
-        *("as the text says", "difference", "files", ""),
+        *("with the text's settings", "difference", "files", ""),
     )
     title = f"Our results and {table}, {METRIC_LABELS[differences[0].metric]} in %"
     return Grid(title, columns, rows, (_counts_text(differences),))

@@ -15,6 +15,7 @@ from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.reproduction.families import FAMILIES, family_of, files_of
+from anoonly_core.reproduction.grid import join_words
 from anoonly_core.results.keys import run_key
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 
@@ -32,6 +33,8 @@ __all__ = [
     "Variant",
     "files_at_hand",
     "planned_runs",
+    "tied_norms",
+    "tied_norms_sentence",
 ]
 
 SEEDS = 5
@@ -44,8 +47,8 @@ FIGURE_HEADS = ("DeepSAD", "DevNet")
 
 SOURCES = MappingProxyType(
     {
-        "text": "as the paper's text says, without the leak",
-        "code": "as the published code does it",
+        "text": "measured as the paper's text describes it, without the leak",
+        "code": "measured as the published code does it",
     }
 )
 _SETTINGS: Mapping[str, dict[str, Any]] = MappingProxyType(
@@ -192,6 +195,43 @@ def _all() -> Iterator[Experiment]:
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({experiment.name: experiment for experiment in _all()})
+
+
+def tied_norms(source: str) -> dict[str, str]:
+    """Return the heads whose norm changes together with λ_n, with both norms as "no norm → batch norm".
+
+    `source` is a key of SOURCES: the text and the code pair norms with λ_n differently.
+    """
+    preset = _SETTINGS[source]["preset"]
+    pairs = {head: [str(BASELINES[head].paired_norm(lambda_n, preset)) for lambda_n in (1.0, 0.0)] for head in HEADS}
+    return {head: f"{NORM_LABELS[a]} → {NORM_LABELS[b]}" for head, (a, b) in pairs.items() if a != b}
+
+
+def tied_norms_sentence(heads: Iterable[str], sources: Iterable[str]) -> str:
+    """Say for which of some heads a gap may also come from the norm, since it changes together with λ_n.
+
+    Parameters
+    ----------
+    heads : iterable of str
+        The heads that a sentence compares with AnoOnly.
+    sources : iterable of str
+        Keys of SOURCES: where the settings come from.
+
+    Returns
+    -------
+    str
+        With a space before; empty if the norm of none of the heads changes.
+    """
+    compared = set(heads)
+    by_change: dict[str, dict[str, None]] = {}
+    for source in sources:
+        for head, change in tied_norms(source).items():
+            if head in compared:
+                by_change.setdefault(change, {})[head] = None
+    return "".join(
+        f" With {join_words(list(names))} the norm changes along with λₙ ({change}): the gap may come from either."
+        for change, names in by_change.items()
+    )
 
 
 def files_at_hand() -> list[str]:

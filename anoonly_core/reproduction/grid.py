@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["FORMATS", "Grid", "GridValue", "to_csv", "to_latex", "to_markdown"]
+__all__ = ["FORMATS", "Grid", "GridValue", "join_words", "to_csv", "to_latex", "to_markdown"]
 
 GridValue = str | float | int | None
 
@@ -32,6 +33,11 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[GridValue, ...], ...]
     notes: tuple[str, ...] = ()
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Join words, such as "a, b and c"."""
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def to_csv(grid: Grid) -> str:

@@ -24,6 +24,8 @@ SETTING_LABELS = {
     "learning_rate": "learning rate",
     "preset": "preset",
     "protocol": "protocol",
+    "dataset": "data set",
+    "seed": "seed",
 }
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.config import RunConfig
+from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.metrics.confidence import margin_of_error, p_of_mean
 from anoonly_core.results.result import RunResult
+from anoonly_core.snippets import source_file
+
+from .differences import cause_sentence, is_only_lambda_n, published_value
 
 __all__ = [
     "COMPARED_METRICS",
     "PairedDifference",
+    "conditions_line",
     "correction_note",
     "describe_run",
     "format_difference",
@@ -42,6 +47,8 @@ class PairedDifference:
         Half the width of the 95 % interval of `delta` (Student's t); None with one seed.
     p : float or None
         Two-sided p of the paired t test; None with one seed.
+    margin_b : float or None
+        Half the width of the 95 % interval of `b` alone; None with one seed.
     """
 
     a: float
@@ -49,11 +56,16 @@ class PairedDifference:
     delta: float
     margin: float | None
     p: float | None = None
+    margin_b: float | None = None
 
     @property
     def is_clear(self) -> bool:
         """True if the 95 % interval excludes zero; always False with one seed."""
         return self.margin is not None and abs(self.delta) > self.margin
+
+    def holds(self, chance: float | None) -> bool:
+        """Return True if the 95 % interval of `b` does not lie above this chance level; False if one is unknown."""
+        return chance is not None and self.margin_b is not None and self.b - self.margin_b <= chance
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> PairedDifference:
@@ -65,6 +77,7 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> PairedDifferenc
         float(deltas.mean()),
         margin_of_error(deltas.tolist()),
         p_of_mean(deltas.tolist()),
+        margin_of_error([float(value) for value in b]),
     )
 
 
@@ -117,7 +130,7 @@ def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
         name = f"{config.baseline}, λₙ = {config.lambda_n:g}"
     extras = []
     if config.norm is not None and (
-        config.norm != _published(config, "norm") or (other is not None and _is_distinctive("norm", config, other))
+        config.norm != published_value(config, "norm") or (other is not None and _is_distinctive("norm", config, other))
     ):
         extras.append(NORM_LABELS[config.norm])
     for field, template in _SETTING_TEMPLATES.items():
@@ -131,18 +144,8 @@ def _is_distinctive(field: str, config: RunConfig, other: RunConfig) -> bool:
     """Return True if a setting must be named; two baselines differ in their published settings without mention."""
     value = getattr(config, field)
     if field in _BASELINE_SETTINGS and config.baseline != other.baseline:
-        return bool(value != _published(config, field))
+        return bool(value != published_value(config, field))
     return bool(value != getattr(other, field))
-
-
-def _published(config: RunConfig, field: str) -> Any:
-    """Return the published value of a setting for the baseline and preset of a run; for "preset", the first one."""
-    baseline = BASELINES[config.baseline]
-    if field == "preset":
-        return next(iter(baseline.settings))
-    if field == "norm":
-        return None if config.lambda_n is None else baseline.paired_norm(config.lambda_n, config.preset)
-    return getattr(baseline.settings[config.preset], field)
 
 
 _BASELINE_SETTINGS = ("norm", "batch_size", "epochs", "learning_rate", "preset")
@@ -157,8 +160,10 @@ _SETTING_TEMPLATES = {
 }
 
 
-def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int) -> str:
+def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int, chance: float | None = None) -> str:
     """Return the headline of a comparison of A and B, in Markdown.
+
+    It names each setting that differs. It blames AnoOnly only if λₙ alone does.
 
     Parameters
     ----------
@@ -168,22 +173,54 @@ def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int
         AUCPR of the anomalies, B against A.
     seeds : int
         Number of seeds in `difference`.
+    chance : float, optional
+        The AUCPR of random scores.
     """
     if a == b:
         return "A and B are the same run: change a setting to compare."
     name_a, name_b = describe_run(a, b), describe_run(b, a)
     figures = f"AUCPR {difference.b:.2f} against {difference.a:.2f} ({format_difference(difference)})"
+    cause = cause_sentence(a, b, difference.is_clear)
     if seeds == 1:
         direction = "more" if difference.delta > 0 else "no more" if difference.delta == 0 else "less"
         return (
-            f"On one seed **{name_b}** finds {direction} of the anomalies than **{name_a}**: {figures}. "
+            f"On one seed **{name_b}** finds {direction} of the anomalies than **{name_a}**: {figures}. {cause} "
             "One seed shows no spread: use more seeds before you trust it."
         )
     over = f"Over {seeds} seeds"
     if not difference.is_clear:
-        return f"No clear difference. {over} **{name_b}** beside **{name_a}**: {figures}."
+        return f"No clear difference. {over} **{name_b}** beside **{name_a}**: {figures}. {cause}"
     if difference.delta > 0:
-        return f"{over} **{name_b}** finds the anomalies better than **{name_a}**: {figures}."
-    same = a.baseline == b.baseline
-    hurts = "AnoOnly hurts here. " if same and b.lambda_n == 0 and a.lambda_n == 1 else ""
-    return f"{hurts}{over} **{name_b}** finds the anomalies worse than **{name_a}**: {figures}."
+        beaten = f" But the interval of B holds chance, {chance:.2f}." if difference.holds(chance) else ""
+        return f"{over} **{name_b}** finds the anomalies better than **{name_a}**: {figures}.{beaten} {cause}"
+    hurts = "AnoOnly hurts here. " if is_only_lambda_n(a, b) and b.lambda_n == 0 and a.lambda_n == 1 else ""
+    return f"{hurts}{over} **{name_b}** finds the anomalies worse than **{name_a}**: {figures}. {cause}"
+
+
+def conditions_line(a: RunConfig, b: RunConfig, counts: Mapping[str, int], seeds: Sequence[int]) -> str:
+    """Return the conditions that A and B share: data set, pool, labels and seeds.
+
+    Parameters
+    ----------
+    a, b : RunConfig
+        The two runs of the first seed.
+    counts : mapping of str to int
+        Rows of B's first split by kind; see `RunResult.counts`.
+    seeds : sequence of int
+        The finished seeds.
+    """
+    source = source_file(b.dataset)
+    parts = [b.dataset if source is None else Path(source).name]
+    if (a.contamination, a.normal_ratio) == (b.contamination, b.normal_ratio):
+        pool = counts["pool_normal"] + counts["pool_anomalies"] + counts.get("pool_unlabelled", 0)
+        share = counts["pool_anomalies"] / max(pool, 1)
+        left_in = "as found" if b.contamination == "natural" else "as set"
+        kind = "clean" if not counts["pool_anomalies"] else f"{share:.1%} of them hidden anomalies, {left_in}"
+        parts.append(f"pool of {pool:,} rows, {kind}")
+    if a.labeled_ratio == b.labeled_ratio:
+        parts.append(f"{labeled_anomalies(counts)} ({b.labeled_ratio:.0%} of those in training)")
+    first, last = min(seeds), max(seeds)
+    parts.append(f"seed {first}" if first == last else f"seeds {first} to {last}")
+    if b.protocol != "leak_free":
+        parts.append("published split")
+    return " · ".join(parts)

@@ -56,7 +56,7 @@ def _cell(values: np.ndarray) -> Cell:
 
 def _table(columns: tuple[str, ...], rng: np.random.Generator, rows: tuple[str, ...]) -> Table:
     cells = {(row, column): _cell(50 + 10 * rng.normal(size=SEEDS)) for row in rows for column in columns}
-    return cast("Table", SimpleNamespace(rows=rows, columns=columns, cells=cells))
+    return cast("Table", SimpleNamespace(rows=rows, columns=columns, cells=cells, source="text"))
 
 
 def gains(rng: np.random.Generator) -> Mapping[str, Claims]:

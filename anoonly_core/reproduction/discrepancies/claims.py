@@ -16,7 +16,6 @@ from anoonly_core.reproduction.discrepancies.discrepancy import (
     change_text,
     changes_by_seed,
     gain_of,
-    join_words,
     mean_of,
     mean_text,
     means_text,
@@ -26,9 +25,9 @@ from anoonly_core.reproduction.discrepancies.discrepancy import (
     scopes,
 )
 from anoonly_core.reproduction.evidence import Evidence
-from anoonly_core.reproduction.experiments import ANOONLY, HEADS, SOURCES
+from anoonly_core.reproduction.experiments import ANOONLY, HEADS, SOURCES, tied_norms_sentence
 from anoonly_core.reproduction.families import PAPER_FAMILIES, files_of
-from anoonly_core.reproduction.grid import Grid
+from anoonly_core.reproduction.grid import Grid, join_words
 from anoonly_core.reproduction.published import AVERAGE, authors_runs, paper_norms, paper_tables, readme
 from anoonly_core.reproduction.significance import count_gains, gains
 from anoonly_core.reproduction.tables import ALL, VALUE_LABELS
@@ -41,7 +40,7 @@ def _mvtec_baseline(evidence: Evidence) -> Finding | None:
     results = {}
     for words, name, where in (
         ("ours, with the code's settings", "table1", {"source": "code"}),
-        ("as the text says, without the leak", "table1", {"source": "text"}),
+        ("with the settings of the text, without the leak", "table1", {"source": "text"}),
         (
             "ours, with the code's settings, anomalies left in the pool",
             "fig8",
@@ -67,10 +66,10 @@ def _mvtec_baseline(evidence: Evidence) -> Finding | None:
     authors_words = f"the authors' code, {authors['dataset'].nunique()} files"
     rows.insert(0, (authors_words, pair_text(*authors_means), signed(authors_means[1] - authors_means[0])))
     sentence += f" The authors' own code gives {pair_text(*authors_means)} on {authors['dataset'].nunique()} files."
-    if (leak_free := results.get("as the text says, without the leak")) is not None:
+    if (leak_free := results.get("with the settings of the text, without the leak")) is not None:
         sentence += (
-            f" As the text says, without the leak, DeepSAD gets {leak_free[0]:.1f}, and AnoOnly changes it by "
-            f"{leak_free[1].text()}."
+            f" With the settings of the text, without the leak, DeepSAD gets {leak_free[0]:.1f}, and AnoOnly changes "
+            f"it by {leak_free[1].text()}."
         )
     columns = ("", "DeepSAD → + AnoOnly", "change")
     printed_row = ("printed in Table 1", pair_text(*printed), signed(printed[1] - printed[0]))
@@ -99,10 +98,10 @@ def _first_column(evidence: Evidence) -> Finding | None:
     rows.append(("printed in Table 2", "average of ten data sets", *printed))
     sentence = (
         f"In Table 2, DeepSAD alone (λₙ = 1) with batch norm differs by {signed(printed[3] - printed[0])} points from "
-        f"no norm and by {signed(printed[3] - printed[1])} from layer norm. Measured as the text says, without the "
-        f"leak: {'; '.join(clauses['text'])}. As the code does it: {'; '.join(clauses['code'])}. Table 1's average for "
-        f"DeepSAD, {paper_tables()['aucroc', 'DeepSAD', AVERAGE]:.1f}, is Table 2's figure with scale and shift; the "
-        f"other tables here train it without them (Table 2: {printed[2]:.1f})."
+        f"no norm and by {signed(printed[3] - printed[1])} from layer norm. Measured with the settings of the text, "
+        f"without the leak: {'; '.join(clauses['text'])}. With those of the code: {'; '.join(clauses['code'])}. "
+        f"Table 1's average for DeepSAD, {paper_tables()['aucroc', 'DeepSAD', AVERAGE]:.1f}, is Table 2's figure with "
+        f"scale and shift; the other tables here train it without them (Table 2: {printed[2]:.1f})."
     )
     columns = ("DeepSAD, λₙ = 1", "where", *(VALUE_LABELS["norm", norm] for norm in _NORMS))
     return Finding(sentence, Grid("AUCROC in %", columns, tuple(rows)))
@@ -131,7 +130,8 @@ def _layer(evidence: Evidence) -> Finding | None:
     sentence = (
         "DeepSAD with its full loss and layer norm is a simpler competitor of AnoOnly; Table 2 prints "
         f"{paper_norms()['DeepSAD', 'layer']:.1f} for it. AnoOnly with batch norm differs from it, in points of "
-        f"AUCROC, by **{join_words([f'{row[0]} {row[-1]}' for row in rows])}**."
+        f"AUCROC, by **{join_words([f'{row[0]} {row[-1]}' for row in rows])}**. "
+        "Norm and λₙ both differ between the two."
     )
     columns = (
         *("", "DeepSAD, batch norm", "DeepSAD, layer norm", "DeepSAD + AnoOnly, batch norm"),
@@ -166,10 +166,11 @@ def _robust(evidence: Evidence) -> Finding | None:
     alone_count = sum(p is not None and p < ALPHA for p in p_values)
     sentence = (
         "§ 4.6 calls AnoOnly natively robust to unlabeled anomalies in the pool. Loss from the clean to the natural "
-        "pool, in points of AUCROC, and in brackets the loss alone minus the loss with AnoOnly, as the text says, "
-        f"without the leak: {'; '.join(clauses['text'])}. As the code does it: {'; '.join(clauses['code'])}. The two "
-        f"losses differ clearly in **{sum(clear_together(p_values))}** of {len(p_values)} cases after Holm's "
-        f"correction, in {alone_count} uncorrected."
+        "pool, in points of AUCROC, and in brackets the loss alone minus the loss with AnoOnly, with the settings of "
+        f"the text, without the leak: {'; '.join(clauses['text'])}. With those of the code: "
+        f"{'; '.join(clauses['code'])}. The two losses differ clearly in **{sum(clear_together(p_values))}** of "
+        f"{len(p_values)} cases after Holm's "
+        f"correction, in {alone_count} uncorrected.{tied_norms_sentence(HEADS, SOURCES)}"
     )
     columns = (
         *("head → + AnoOnly", "", "clean pool", "anomalies left in", "loss alone", "loss with AnoOnly"),
@@ -245,6 +246,7 @@ def _one_seed(evidence: Evidence) -> Finding | None:
         f"{join_words([f'{row[2]:.1f} points on {row[0]}' for row in rows])} on average, and by {widest_row[3]:.0f} at "
         f"most ({widest_row[4]}). In the published code, of {counts.of} pairs of head and data set, AnoOnly clearly "
         f"gains in **{counts.better}** and clearly loses in {counts.worse}, after Holm's correction {counts.beside()}."
+        f"{tied_norms_sentence(HEADS, ['code'])}"
     )
     columns = ("data set", "deviation over seeds", "mean range", "largest range", "where")
     return Finding(sentence, Grid(f"AUCROC of one file over {evidence.seeds} seeds, in points", columns, tuple(rows)))

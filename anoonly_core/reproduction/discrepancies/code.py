@@ -13,7 +13,6 @@ from anoonly_core.reproduction.discrepancies.discrepancy import (
     gain_of,
     gain_text,
     is_all,
-    join_words,
     mean_of,
     means_text,
     of_system,
@@ -22,9 +21,9 @@ from anoonly_core.reproduction.discrepancies.discrepancy import (
     scopes,
 )
 from anoonly_core.reproduction.evidence import Evidence
-from anoonly_core.reproduction.experiments import ANOONLY, HEADS, SMALL_FAMILIES
+from anoonly_core.reproduction.experiments import ANOONLY, HEADS, SMALL_FAMILIES, tied_norms_sentence
 from anoonly_core.reproduction.families import PAPER_FAMILIES
-from anoonly_core.reproduction.grid import Grid
+from anoonly_core.reproduction.grid import Grid, join_words
 from anoonly_core.reproduction.published import paper_tables
 from anoonly_core.reproduction.significance import Gain
 
@@ -77,7 +76,7 @@ def _sign(evidence: Evidence) -> Finding | None:
         f"on the same scores: {'; '.join(clauses)}. **Both are clear and of opposite sign for "
         f"{turned} of {len(pairs)} heads after Holm's correction for {len(p_values)} comparisons**, for {turned_alone} "
         f"uncorrected; the means have opposite signs for {sum(opposite)}. With the published sign better detection "
-        "lowers the metric: perfectly inverted scores get 100 %."
+        f"lowers the metric: perfectly inverted scores get 100 %.{tied_norms_sentence(HEADS, ['code'])}"
     )
     columns = ("", "published sign", "gain", "right sign", "gain", "the paper's Table 4")
     return Finding(sentence, Grid(f"AUCPR of the normal rows in %, published code, {scope}", columns, tuple(rows)))
@@ -129,7 +128,7 @@ def _leak(evidence: Evidence) -> Finding | None:
     share = mvtec["test_copies_of_training_part"].sum() / mvtec["test"].sum()
     sentence = (
         f"On MVTec-AD **{share:.0%}** of the test rows are copies of rows of the training part. Gain of AnoOnly there, "
-        f"in points of AUCROC: {'; '.join(words)}."
+        f"in points of AUCROC: {'; '.join(words)}.{tied_norms_sentence(HEADS, ['code'])}"
     )
     columns = ("", "data set", "with copies in the test", "without", "gain with", "gain without")
     return Finding(sentence, Grid("AUCROC in %, published code, head alone → + AnoOnly", columns, tuple(rows)))
@@ -197,7 +196,7 @@ def _tied(evidence: Evidence) -> Finding | None:
     if not rows:
         return None
     sentence = (
-        "The code adds batch norm together with AnoOnly, so its comparison mixes two causes. Measured separately, in "
+        "The code adds batch norm together with AnoOnly, so its comparison mixes two causes. Measured one by one, in "
         f"points of AUCROC: {'; '.join(words)}."
     )
     columns = ("", "λₙ = 1, no norm", "λₙ = 1, batch norm", "λₙ = 0, no norm", "λₙ = 0, batch norm")

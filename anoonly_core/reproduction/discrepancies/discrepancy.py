@@ -27,7 +27,6 @@ __all__ = [
     "gain_of",
     "gain_text",
     "is_all",
-    "join_words",
     "mean_of",
     "mean_text",
     "means_text",
@@ -166,8 +165,3 @@ def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[st
 def of_system(runs: pd.DataFrame, system: str) -> pd.DataFrame:
     """Return the runs of one system."""
     return runs[runs["system"] == system] if len(runs) else runs
-
-
-def join_words(words: Sequence[str]) -> str:
-    """Join words, such as "a, b and c"."""
-    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -31,7 +31,7 @@ from ...charts.pair import (
 )
 from ...charts.style import MODEBAR
 from ...text.labels import METRIC_LABELS
-from ...text.verdict import describe_run, format_difference, paired_differences, verdict
+from ...text.verdict import conditions_line, describe_run, format_difference, paired_differences, verdict
 
 __all__ = ["ReportInput", "report_html"]
 
@@ -90,8 +90,10 @@ def report_html(report: ReportInput, created: datetime) -> str:
     a, b = report.a[0].config, report.b[0].config
     differences = paired_differences(report.a, report.b)
     seeds = [run.config.seed for run in report.b]
+    chance = chance_levels(report.pair.b.y_test)["aucpr_anomaly"]
     parts = [
-        f'<p class="lead">{_to_html(verdict(a, b, differences["aucpr_anomaly"], len(seeds)))}</p>',
+        f'<p class="lead">{_to_html(verdict(a, b, differences["aucpr_anomaly"], len(seeds), chance))}</p>',
+        f'<p class="small">{html.escape(conditions_line(a, b, report.pair.b.counts, seeds))}</p>',
         _heading("Results"),
         _metrics(report),
         _small(

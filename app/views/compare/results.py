@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.tables.uploads import is_upload_name
@@ -21,9 +22,13 @@ from anoonly_core.results.result import RunResult, Sample
 from ...charts import runs as charts
 from ...charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
 from ...charts.style import DEFAULT_THRESHOLD, MODEBAR, THRESHOLDS, Side
+from ...controls import locked_links
+from ...controls.choice import pin_text
+from ...controls.isolation import draw_isolation
 from ...server.jobs import Jobs
 from ...text.labels import METRIC_LABELS, PROJECTION_LABELS
-from ...text.verdict import COMPARED_METRICS, paired_differences, verdict
+from ...text.markdown import escape_markdown
+from ...text.verdict import COMPARED_METRICS, conditions_line, paired_differences, verdict
 from ...widgets.tile import TILE_HELP, tile
 from .replay import draw_replay
 from .report import ReportInput
@@ -47,12 +52,21 @@ def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted
         Number of seeds that the user asked for.
     """
     differences = paired_differences(a, b)
+    config_a, config_b, chance = a[0].config, b[0].config, chance_levels(b[0].y_test)
     progress = f" *({seeds_wanted - len(a)} more seeds are training.)*" if len(a) < seeds_wanted else ""
-    st.markdown(f"##### {verdict(a[0].config, b[0].config, differences['aucpr_anomaly'], len(a))}{progress}")
-    chance = chance_levels(b[0].y_test)
+    headline = verdict(config_a, config_b, differences["aucpr_anomaly"], len(a), chance["aucpr_anomaly"])
+    conditions = conditions_line(config_a, config_b, b[0].counts, [run.config.seed for run in b])
+    st.markdown(f"##### {headline}{progress}\n:small[{escape_markdown(conditions)}]")
+    if locked_links.PIN not in locked_links.locked(locked_links.HIDE):
+        draw_isolation(config_a, config_b, _pin)
     for column, name in zip(st.columns(3), COMPARED_METRICS, strict=True):
         with column.container(border=True):
             st.markdown(tile(METRIC_LABELS[name], differences[name], chance[name]), help=TILE_HELP.format(seeds=len(a)))
+
+
+def _pin(config: RunConfig) -> None:
+    st.query_params["a"] = pin_text(config)
+    st.rerun()
 
 
 @st.fragment

@@ -17,8 +17,18 @@ from anoonly_core.results.result import RunResult
 from ...charts import runs as charts
 from ...charts.pair import make_sides
 from ...charts.style import DEFAULT_THRESHOLD, MODEBAR
+from ...controls.choice import compare_parameters
+from ...controls.isolation import draw_isolation
+from ...navigation import open_page
+from ...text.differences import cause_sentence
 from ...text.labels import PROJECTION_LABELS, format_axis_value
-from ...text.verdict import COMPARED_METRICS, PairedDifference, describe_run, format_difference, verdict
+from ...text.verdict import (
+    COMPARED_METRICS,
+    PairedDifference,
+    describe_run,
+    format_difference,
+    verdict,
+)
 from ...widgets.tile import TILE_HELP, tile
 from .effects import MEASURED_SEEDS, effect_sentence
 from .lessons import Outcome, Step, classify_outcome, measure_difference
@@ -84,7 +94,8 @@ def answer_sentence(step: Step, predicted: Outcome, difference: PairedDifference
         label = MEASURES[step.metric].label
         figures = (
             f"Over {len(runs[0])} seeds, {label}: {difference.b:.3f} for **{describe_run(b, a)}** "
-            f"against {difference.a:.3f} for **{describe_run(a, b)}** ({format_difference(difference, 3)})."
+            f"against {difference.a:.3f} for **{describe_run(a, b)}** ({format_difference(difference, 3)}). "
+            f"{cause_sentence(a, b, difference.is_clear)}"
         )
     if outcome == predicted:
         return f"You predicted {_quoted(step, predicted)}, and that is what happened. {figures}"
@@ -122,7 +133,9 @@ def draw_answer(
     """
     difference = measure_difference(step.metric, a, b, points)
     outcome = classify_outcome(difference)
+    config_a, config_b = a[0].config, b[0].config
     st.markdown(f"##### {answer_sentence(step, predicted, difference)}")
+    draw_isolation(config_a, config_b, lambda only: open_page("compare", compare_parameters(config_b, only, len(b))))
     _draw_tiles(step, a, b, points)
     if step.shows == "map" and points is not None:
         _draw_map(a[0], b[0], points)

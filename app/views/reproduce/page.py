@@ -47,7 +47,7 @@ from .text import NO_RESULT, differences_sentence, figure_sentence, gains_senten
 __all__ = ["page"]
 
 FOLLOW_S = 0.5
-WHERE_FROM = {"text": "The paper's text, no leak", "code": "The published code"}
+WHERE_FROM = {"text": "text's settings, no leak", "code": "code's settings"}
 HOW_TO_READ = (
     "Mean ± standard deviation over the seeds of the mean over files; in brackets the difference from {reference}. "
     f"{LEGEND} Select a cell to see its runs and to train them again."
@@ -91,7 +91,7 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
         sentence.markdown(f"##### {NO_RESULT}")
         return
     with controls:
-        source = draw_segments("Ours", sources, WHERE_FROM, "ours")
+        source = draw_segments("Measured with the", sources, WHERE_FROM, "ours")
         scopes = scopes_of(name, frame[frame["source"] == source])
         words = {scope: scope for scope in scopes}
         scope = draw_choice(st.selectbox, "Where", scopes, words, "where", width=190) if scopes else ""

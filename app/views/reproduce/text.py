@@ -10,7 +10,7 @@ from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.metrics.confidence import clear_together, margin_of_error, p_of_mean
 from anoonly_core.reproduction.cells import Cell, signed
 from anoonly_core.reproduction.differences import VERDICTS, PublishedDifference
-from anoonly_core.reproduction.experiments import ANOONLY, SOURCES
+from anoonly_core.reproduction.experiments import ANOONLY, SOURCES, tied_norms_sentence
 from anoonly_core.reproduction.families import PAPER_FAMILIES
 from anoonly_core.reproduction.significance import Gain, count_gains
 from anoonly_core.reproduction.tables import Table
@@ -49,8 +49,9 @@ def gains_sentence(gains: Sequence[Gain], metric_words: str, source: str) -> str
         some = [gain for gain, clear in zip(cells, is_clear, strict=True) if clear and sign * gain.mean > 0]
         if some:
             furthest = max(some, key=lambda gain: abs(gain.mean))
-            sentence += f"; **{furthest.head}** {verb} most, {furthest.text()} points on {furthest.where}"
-    return f"{sentence}."
+            claimed = "" if furthest.claimed is None else f" (claimed {signed(furthest.claimed)})"
+            sentence += f"; **{furthest.head}** {verb} most, {furthest.text()} points{claimed} on {furthest.where}"
+    return f"{sentence}.{tied_norms_sentence([gain.head for gain in cells], [source])}"
 
 
 def norms_sentence(table: Table) -> str:
@@ -70,6 +71,18 @@ def norms_sentence(table: Table) -> str:
         f"**DeepSAD + AnoOnly** reaches {anoonly.text()} with batch norm ({', '.join(without)}); with its full loss "
         f"DeepSAD has its highest mean with {best}, {rival.text()}: {change.text(len(rivals))} points for AnoOnly. "
         f"This interval allows for choosing the best of {len(rivals)} norms; uncorrected {change.text()}."
+        f"{_with_one_norm(table, best, anoonly)}"
+    )
+
+
+def _with_one_norm(table: Table, best: str, anoonly: Cell) -> str:
+    """Return AnoOnly against the full loss with batch norm on both sides, if the best norm is another one."""
+    same = table.cells.get((NORM_LABELS["batch"], "DeepSAD"))
+    if best == NORM_LABELS["batch"] or same is None:
+        return ""
+    change = CellDifference.between(same, anoonly)
+    return (
+        f" Norm and λₙ both differ there: the gap may come from either. With batch norm on both sides: {change.text()}."
     )
 
 
@@ -80,9 +93,10 @@ def figure_sentence(name: str, table: Table) -> str:
     """
     cells = {row: {c: table.cells[row, c] for c in table.columns if (row, c) in table.cells} for row in table.rows}
     if name == "fig7":
-        return _highest_means({row: line for row, line in cells.items() if len(line) > 1})
+        lines = {row: line for row, line in cells.items() if len(line) > 1}
+        return _highest_means(lines) + tied_norms_sentence(lines, [table.source])
     pairs = {row: (cells[row], cells[f"{row}{ANOONLY}"]) for row in cells if f"{row}{ANOONLY}" in cells}
-    return _costs(pairs) if name == "fig8" else _leads(pairs)
+    return (_costs(pairs) if name == "fig8" else _leads(pairs)) + tied_norms_sentence(pairs, [table.source])
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.snippets import python_script, run_command
 
 from ...controls.choice import baseline_of, compare_parameters
+from ...controls.isolation import draw_isolation
 from ...controls.page_address import PageAddress, register
 from ...navigation import open_page, page_url
 from ...server.table_owners import can_see
+from ...text.differences import cause_sentence
 from ...text.labels import format_value
 from ...text.markdown import escape_markdown
 from ...text.verdict import describe_run
@@ -114,6 +116,10 @@ def _draw(store: Store) -> None:
     parameters, explanation = _comparison(selected, chosen)
     _draw_buttons(store, selected, parameters, all(selection.as_stored for selection in chosen), listed)
     st.caption(explanation)
+    if parameters is not None and len(chosen) == 2:
+        a, b = (selection.config for selection in chosen)
+        assert a is not None and b is not None
+        draw_isolation(a.with_(seed=b.seed), b, lambda only: open_page("compare", compare_parameters(b, only, seeds=1)))
     for selection in chosen:
         if selection.notice:
             notices.warning(selection.notice)
@@ -207,10 +213,13 @@ def _comparison(selected: Sequence[RunSummary], chosen: Sequence[Chosen]) -> tup
     except InvalidConfig as error:
         return None, escape_markdown(str(error))
     if a is None:
-        same = ", which is the same run" if b == baseline_of(b) else ""
-        return parameters, f"Compare shows it as B, beside the published baseline{same}."
+        if b == baseline_of(b):
+            return parameters, "Compare shows it as B, beside the published baseline, which is the same run."
+        cause = escape_markdown(cause_sentence(baseline_of(b), b))
+        return parameters, f"Compare shows it as B, beside the published baseline. {cause}"
     seeds = "" if a.seed == b.seed else f" Compare shows both on B's seed, {b.seed}."
-    return parameters, escape_markdown(f"A, the older: {describe_run(a, b)}. B: {describe_run(b, a)}.{seeds}")
+    cause = cause_sentence(a.with_(seed=b.seed), b)
+    return parameters, escape_markdown(f"A, the older: {describe_run(a, b)}. B: {describe_run(b, a)}. {cause}{seeds}")
 
 
 def _draw_buttons(

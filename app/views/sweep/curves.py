@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from anoonly_core.config import RunConfig
 from anoonly_core.metrics.confidence import clear_together, margin_of_error
+from anoonly_core.reproduction.grid import join_words
 from anoonly_core.results.store import RunSummary
+from anoonly_core.snippets import source_file
 from anoonly_core.sweeps.sweep import GridPoint, Sweep
 
 from ...controls.registry import CONTROLS
+from ...text.differences import cause_sentence, differences
 from ...text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
 from ...text.verdict import PairedDifference, correction_note, format_difference, paired_difference
 
-__all__ = ["Curve", "CurvePoint", "axis_title", "make_curves", "sweep_sentence", "x_values"]
+__all__ = [
+    "Curve",
+    "CurvePoint",
+    "axis_title",
+    "chance_level",
+    "make_curves",
+    "norm_to_hold",
+    "sweep_conditions",
+    "sweep_sentence",
+    "x_values",
+]
 
 BASELINE, ANOONLY = 1.0, 0.0
 
@@ -35,12 +50,20 @@ class CurvePoint:
         The metric of each finished run, by seed.
     keys : dict of int to str
         The key of each finished run, by seed.
+    chance : float or None
+        The metric of random scores, mean over these runs; None if their test rows were not counted.
     """
 
     x: int
     point: GridPoint
     values: dict[int, float]
     keys: dict[int, str]
+    chance: float | None = None
+
+    @property
+    def config(self) -> RunConfig:
+        """The run of the first seed."""
+        return next(iter(self.point.configs.values()))
 
     @property
     def mean(self) -> float:
@@ -110,8 +133,20 @@ def make_curves(sweep: Sweep, runs: Mapping[str, RunSummary], metric: str) -> li
         points = grouped.setdefault((labels, lambda_n), [])
         if finished:
             values = {seed: runs[key].metrics[metric] for seed, key in finished.items()}
-            points.append(CurvePoint(index_of[repr(point.values[first])], point, values, finished))
+            chance = chance_level([runs[key] for key in finished.values()], metric)
+            points.append(CurvePoint(index_of[repr(point.values[first])], point, values, finished, chance))
     return [Curve(*family, tuple(points)) for family, points in grouped.items()]
+
+
+def chance_level(runs: Iterable[RunSummary], metric: str) -> float | None:
+    """Return the metric of random scores, mean over the test rows of these runs; None if no run counts them."""
+    if metric == "aucroc":
+        return 0.5
+    counts = [run.counts for run in runs if run.counts.get("test")]
+    if not counts:
+        return None
+    share = float(np.mean([rows["test_anomalies"] / rows["test"] for rows in counts]))
+    return share if metric == "aucpr_anomaly" else 1 - share
 
 
 def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
@@ -122,15 +157,57 @@ def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
     drawn = [curve for curve in curves if curve.points]
     if not drawn:
         return ""
-    pairs = [
+    if pairs := _pairs(drawn):
+        return _pairs_sentence(sweep, pairs, metric)
+    return _ends_sentences(sweep, drawn[:3], metric)
+
+
+def sweep_conditions(sweep: Sweep) -> str:
+    """Return the conditions that all points share: data set, pool, labels and seeds."""
+    config = next(iter(sweep.configs.values()))
+    varied = {axis.name for axis in sweep.axes}
+    source = source_file(config.dataset)
+    parts = [config.dataset if source is None else Path(source).name]
+    if "contamination" not in varied:
+        parts.append(
+            {"natural": "anomalies in the pool as found", 0.0: "clean pool"}.get(config.contamination)
+            or f"{format_axis_value('contamination', config.contamination)} of the pool anomalous"
+        )
+    if "labeled_ratio" not in varied:
+        parts.append(f"{format_axis_value('labeled_ratio', config.labeled_ratio)} of the anomalies in training labeled")
+    last = config.seed + sweep.seeds - 1
+    parts.append(f"seed {config.seed}" if sweep.seeds == 1 else f"seeds {config.seed} to {last}")
+    return " · ".join(parts)
+
+
+def norm_to_hold(sweep: Sweep, curves: Sequence[Curve]) -> str | None:
+    """Return the norm to train all points with, where the sentence compares points of which only one has it; else None.
+
+    It is the norm of the second point of the first such comparison: that of AnoOnly beside its baseline.
+    """
+    drawn = [curve for curve in curves if curve.points]
+    compared = [(a, b) for pair in _pairs(drawn) for a, b in _points_by_x(*pair)]
+    if not compared:
+        compared = [(curve.points[0], curve.points[-1]) for curve in drawn]
+    for a, b in compared:
+        if "norm" in {difference.setting for difference in differences(a.config, b.config)} and b.config.norm:
+            return None if "norm" in {axis.name for axis in sweep.axes} else b.config.norm
+    return None
+
+
+def _pairs(drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
+    """Return each curve of a baseline with that of AnoOnly beside it."""
+    return [
         (curve, other)
         for curve in drawn
         for other in drawn
         if curve.lambda_n == BASELINE and other.lambda_n == ANOONLY and curve.labels == other.labels
     ]
-    if pairs:
-        return _pairs_sentence(sweep, pairs, metric)
-    return _ends_sentences(sweep, drawn[:3], metric)
+
+
+def _points_by_x(a: Curve, b: Curve) -> list[tuple[CurvePoint, CurvePoint]]:
+    """Return the points of two curves that have the same value on the first axis."""
+    return [(before, after) for before in a.points for after in b.points if before.x == after.x]
 
 
 def _pairs_sentence(sweep: Sweep, pairs: Sequence[tuple[Curve, Curve]], metric: str) -> str:
@@ -139,50 +216,82 @@ def _pairs_sentence(sweep: Sweep, pairs: Sequence[tuple[Curve, Curve]], metric: 
     Each pair is the curve of a baseline and that of AnoOnly. Verdicts are corrected for all comparisons (Holm).
     """
     by_pair = [_paired_by_x(a, b) for a, b in pairs]
-    p_values = [difference.p for differences in by_pair for difference in differences.values()]
+    p_values = [gap.p for gaps in by_pair for gap in gaps.values()]
     verdicts = iter(clear_together(p_values))
-    clear = [{x: next(verdicts) for x in differences} for differences in by_pair]
+    clear = [{x: next(verdicts) for x in gaps} for gaps in by_pair]
     clauses = [
-        _pair_clause(sweep, b.name, differences, is_clear)
-        for (_, b), differences, is_clear in zip(pairs, by_pair, clear, strict=True)
+        _pair_clause(sweep, b, gaps, is_clear) for (_, b), gaps, is_clear in zip(pairs, by_pair, clear, strict=True)
     ]
-    return f"{METRIC_LABELS[metric]}: {'; '.join(clauses)}.{correction_note(p_values)}"
+    causes = _causes_sentence(sweep, pairs)
+    return f"{METRIC_LABELS[metric]}: {'; '.join(clauses)}.{causes}{correction_note(p_values)}"
+
+
+def _causes_sentence(sweep: Sweep, pairs: Sequence[tuple[Curve, Curve]]) -> str:
+    """Name what differs between AnoOnly and its baseline besides λₙ, with a space before; empty if nothing does."""
+    name, values = sweep.axes[0].name, x_values(sweep)
+    where: dict[str, dict[str, list[int]]] = {}
+    for a, b in pairs:
+        for before, after in _points_by_x(a, b):
+            texts = [each.text for each in differences(before.config, after.config) if each.setting != "lambda_n"]
+            if texts:
+                where.setdefault(join_words(texts), {}).setdefault(b.name, []).append(before.x)
+    totals = {b.name: len(_points_by_x(a, b)) for a, b in pairs}
+    sentences = []
+    for others, systems in where.items():
+        of = [
+            f"**{system}**" + ("" if len(xs) == totals[system] else f" at {_listed(name, [values[x] for x in xs])}")
+            for system, xs in systems.items()
+        ]
+        sentences.append(f" For {join_words(of)}, {others} differs along with λₙ: the gap may come from either.")
+    return "".join(sentences)
+
+
+def _listed(name: str, values: Sequence[Any]) -> str:
+    return join_words([format_axis_value(name, value) for value in values])
 
 
 def _paired_by_x(a: Curve, b: Curve) -> dict[int, PairedDifference]:
     """Return b minus a by index on the first axis, over the seeds that both have."""
     return {
         before.x: paired_difference([before.values[seed] for seed in seeds], [after.values[seed] for seed in seeds])
-        for before in a.points
-        for after in b.points
-        if before.x == after.x and (seeds := sorted(before.values.keys() & after.values.keys()))
+        for before, after in _points_by_x(a, b)
+        if (seeds := sorted(before.values.keys() & after.values.keys()))
     }
 
 
-def _pair_clause(
-    sweep: Sweep, system: str, differences: Mapping[int, PairedDifference], clear: Mapping[int, bool]
-) -> str:
-    """Return at how many values `system` is clearly better or worse than its baseline, and where it differs most.
+def _pair_clause(sweep: Sweep, curve: Curve, gaps: Mapping[int, PairedDifference], clear: Mapping[int, bool]) -> str:
+    """Return at how many values AnoOnly is clearly better or worse than its baseline, and where it differs most.
 
-    `differences` and `clear`, the verdicts after the correction, are by index on the first axis. Counts without the
-    correction follow if they differ.
+    `gaps` and `clear`, the verdicts after the correction, are by index on the first axis. A value at which the
+    interval of AnoOnly holds chance does not count as better. Counts without the correction follow if they differ.
     """
-    name = sweep.axes[0].name
-    if not differences:
-        return f"**{system}** and its baseline have no finished seed in common yet"
+    name, values = sweep.axes[0].name, x_values(sweep)
+    if not gaps:
+        return f"**{curve.name}** and its baseline have no finished seed in common yet"
+    chance = {point.x: point.chance for point in curve.points}
+    at_chance = [x for x, gap in gaps.items() if gap.is_clear and gap.delta > 0 and gap.holds(chance[x])]
     (better, worse), (better_alone, worse_alone) = (
-        [sum(is_clear[x] and sign * differences[x].delta > 0 for x in differences) for sign in (1, -1)]
-        for is_clear in (clear, {x: difference.is_clear for x, difference in differences.items()})
+        [[x for x in gaps if is_clear[x] and sign * gaps[x].delta > 0 and x not in at_chance] for sign in (1, -1)]
+        for is_clear in (clear, {x: gap.is_clear for x, gap in gaps.items()})
     )
-    largest = max(differences, key=lambda x: abs(differences[x].delta))
-    at = f"{SETTING_LABELS[name]} {format_axis_value(name, x_values(sweep)[largest])}"
-    counted = f"clearly better than its baseline at {better} of {len(differences)} values of {SETTING_LABELS[name]}"
-    counted += f" and clearly worse at {worse}" if worse else ""
-    if (better, worse) != (better_alone, worse_alone):
-        counted += f" (uncorrected: {better_alone} and {worse_alone})"
+    counted = f"clearly better than its baseline at {len(better)} of {len(gaps)} values of {SETTING_LABELS[name]}"
+    others = [x for x in gaps if x not in better]
+    if better and others:
+        listed = f"not at {_listed(name, [values[x] for x in others])}"
+        if len(others) > len(better):
+            listed = _listed(name, [values[x] for x in better])
+        counted += f" ({listed})"
+    if worse:
+        counted += f" and clearly worse at {len(worse)} ({_listed(name, [values[x] for x in worse])})"
+    if (len(better), len(worse)) != (len(better_alone), len(worse_alone)):
+        counted += f" (uncorrected: {len(better_alone)} and {len(worse_alone)})"
+    if at_chance:
+        counted += f"; at {_listed(name, [values[x] for x in at_chance])} its interval holds chance"
+    largest = max(gaps, key=lambda x: abs(gaps[x].delta))
+    at = f"{SETTING_LABELS[name]} {format_axis_value(name, values[largest])}"
     doubt = "" if clear[largest] else " no clear difference,"
-    figures = format_difference(differences[largest])
-    return f"**{system}** is {counted}; the largest difference, {figures},{doubt} is at {at}"
+    figures = format_difference(gaps[largest])
+    return f"**{curve.name}** is {counted}; the largest difference, {figures},{doubt} is at {at}"
 
 
 def _ends_sentences(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
@@ -221,7 +330,9 @@ def _ends_sentence(
     doubt = "" if is_clear else ", clear only uncorrected" if difference.is_clear else ", no clear difference"
     over = f"over {seeds} seeds" if seeds > 1 else "on one seed"
     ends = f"{difference.a:.2f} at {at[0]} and {difference.b:.2f} at {at[1]}"
-    return f"{subject} {over} is {ends} ({format_difference(difference)}{doubt})."
+    several = len(differences(first.config, last.config)) > 1
+    cause = f" {cause_sentence(first.config, last.config, is_clear)}" if several else ""
+    return f"{subject} {over} is {ends} ({format_difference(difference)}{doubt}).{cause}"
 
 
 def axis_title(name: str) -> str:

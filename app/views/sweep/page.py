@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
+from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.errors import AnoOnlyError, StoreBusy
 from anoonly_core.execution.plan import duration
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.snippets import sweep_command
-from anoonly_core.sweeps.sweep import Sweep, sweep_table
+from anoonly_core.sweeps.sweep import Sweep, make_sweep, sweep_table
 
 from ...charts.style import MODEBAR
 from ...controls.choice import compare_parameters
@@ -26,7 +27,16 @@ from ...widgets.download import ensure_downloaded
 from ...widgets.session import begin_page
 from .charts import MARK_FIELDS, sweep_figure
 from .controls import SweepChoice, draw_metric_control, draw_sidebar
-from .curves import axis_title, make_curves, sweep_sentence, x_values
+from .curves import (
+    Curve,
+    axis_title,
+    chance_level,
+    make_curves,
+    norm_to_hold,
+    sweep_conditions,
+    sweep_sentence,
+    x_values,
+)
 from .url import ADDRESS, open_sweep
 
 __all__ = ["page"]
@@ -83,22 +93,21 @@ def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
     verdict = sweep_sentence(sweep, curves, metric)
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)
     so_far = f" *({len(view.runs)} of {total} runs so far.)*" if verdict and ended < total else ""
-    sentence.markdown(f"##### {verdict or NOTHING_YET}{so_far}")
+    with sentence:
+        st.markdown(f"##### {verdict or NOTHING_YET}{so_far}\n:small[{escape_markdown(sweep_conditions(sweep))}]")
+        _offer_one_norm(sweep, curves)
     with buttons:
         _draw_buttons(choice, sweeps, view)
         if view.problem:
             notices.error(view.problem)
     name = sweep.axes[0].name
-    shares = [run.counts["test_anomalies"] / run.counts["test"] for run in view.runs.values()]
-    share = float(np.mean(shares)) if shares else 0.0
-    chance = {"aucroc": 0.5, "aucpr_anomaly": share, "aucpr_normal": 1 - share}
     event = st.plotly_chart(
         sweep_figure(
             [curve for curve in curves if curve.points],
             [format_axis_value(name, value) for value in x_values(sweep)],
             axis_title(name),
             f"{METRIC_LABELS[metric]} on the test rows",
-            chance[metric] if shares else None,
+            chance_level(view.runs.values(), metric) if view.runs else None,
         ),
         key="sweep",
         config=MODEBAR,
@@ -116,6 +125,18 @@ def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
     if st.session_state.setdefault("sweep_state", view.state) != view.state:
         st.session_state.sweep_state = view.state
         st.rerun()  # the whole page: polling begins or ends
+
+
+def _offer_one_norm(sweep: Sweep, curves: Sequence[Curve]) -> None:
+    """Draw a button that trains all points with one norm, where λₙ and the norm change together."""
+    norm = norm_to_hold(sweep, curves)
+    if norm is None:
+        return
+    words = f"The same sweep with {NORM_LABELS[norm]} at every point."
+    if st.button("Vary only λₙ", key="sweep_one_norm", help=words):
+        axes = [(axis.name, list(axis.values)) for axis in sweep.axes]
+        open_sweep(make_sweep({**sweep.settings, "norm": norm}, axes, sweep.seeds))
+        st.rerun()
 
 
 def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> None:

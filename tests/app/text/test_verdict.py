@@ -12,7 +12,14 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from app.controls.choice import baseline_of
 from app.controls.registry import CONTROLS
-from app.text.verdict import PairedDifference, describe_run, format_difference, paired_difference, verdict
+from app.text.verdict import (
+    PairedDifference,
+    conditions_line,
+    describe_run,
+    format_difference,
+    paired_difference,
+    verdict,
+)
 
 BASELINE = make_config(lambda_n=1.0)
 ANOONLY = make_config(lambda_n=0.0)
@@ -73,10 +80,63 @@ def test_worse_than_another_system_does_not_blame_anoonly(a: dict[str, object]) 
 
 
 @pytest.mark.parametrize("baseline", [name for name in BASELINES if BASELINES[name].has("lambda_n")])
-def test_worse_than_its_own_baseline_blames_anoonly(baseline: str) -> None:
+def test_worse_than_its_own_baseline_blames_anoonly_only_where_the_norm_is_the_same(baseline: str) -> None:
     b = make_config(baseline=baseline, lambda_n=0.0)
-    text = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], baseline_of(b), b)
+    text = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], b.with_(lambda_n=1.0), b)
     assert text.startswith(f"AnoOnly hurts here. Over 3 seeds **{baseline} + AnoOnly")
+    published = baseline_of(b)
+    text = sentence([0.86, 0.87, 0.88], [0.45, 0.46, 0.47], published, b)
+    assert ("hurts" in text) == (published.norm == b.norm)
+
+
+def test_the_pair_as_printed_for_devnet_is_not_blamed_on_anoonly() -> None:
+    """DevNet is published without a norm, and with batch norm beside AnoOnly."""
+    b = make_config(baseline="DevNet", lambda_n=0.0, contamination=0.0)
+    text = sentence([0.84, 0.85, 0.83], [0.77, 0.78, 0.76], baseline_of(b), b)
+    assert "hurts" not in text
+    assert text.endswith(
+        "Two things differ, λₙ (1 → 0) and the norm (no norm → batch norm): the gap may come from either."
+    )
+
+
+@pytest.mark.parametrize(("chance", "doubted"), [(0.9, True), (0.47, True), (0.1, False), (None, False)])
+def test_better_is_doubted_where_the_interval_holds_chance(chance: float | None, doubted: bool) -> None:
+    difference = paired_difference([0.35, 0.36, 0.37], [0.46, 0.47, 0.48])
+    assert difference.is_clear
+    text = verdict(BASELINE, ANOONLY, difference, 3, chance)
+    assert ("the interval of B holds chance" in text) == doubted
+
+
+COUNTS = {"pool_normal": 950, "pool_anomalies": 50, "labelled_anomalies": 6, "labelled_anomalies_distinct": 6}
+
+
+@pytest.mark.parametrize(
+    ("changes", "seeds", "words"),
+    [
+        (
+            {},
+            range(5),
+            "pool of 1,000 rows, 5.0% of them hidden anomalies, as found · 6 labeled anomalies (10% of those in "
+            "training) · seeds 0 to 4",
+        ),
+        ({"contamination": 0.05}, [3], "hidden anomalies, as set"),
+        ({"labeled_ratio": 0.5}, [3], "(50% of those in training) · seed 3"),
+        ({"protocol": "published"}, [1, 2], "seeds 1 to 2 · published split"),
+    ],
+)
+def test_the_conditions_of_a_comparison_fit_on_one_line(
+    changes: dict[str, object], seeds: list[int], words: str
+) -> None:
+    b = ANOONLY.with_(**changes)
+    line = conditions_line(baseline_of(b), b, COUNTS, list(seeds))
+    assert line.startswith("digits_3 · ") and words in line
+
+
+def test_conditions_in_which_a_and_b_differ_are_left_to_the_headline() -> None:
+    line = conditions_line(BASELINE, ANOONLY.with_(contamination=0.0, labeled_ratio=0.5), COUNTS, [0])
+    assert line == "digits_3 · seed 0"
+    clean = {**COUNTS, "pool_anomalies": 0}
+    assert "pool of 950 rows, clean" in conditions_line(BASELINE, ANOONLY, clean, [0])
 
 
 def test_worse_by_another_setting_does_not_blame_anoonly() -> None:

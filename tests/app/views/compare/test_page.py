@@ -179,7 +179,7 @@ def test_a_control_moves_the_figures(open_page: Open) -> None:
 def test_baseline_against_itself_is_the_same_run(open_page: Open) -> None:
     page = open_page()
     settled(page.select_slider(key="lambda_n").set_value(1.0).run())
-    assert sentence(page) == "A and B are the same run: change a setting to compare."
+    assert sentence(page).splitlines()[0] == "A and B are the same run: change a setting to compare."
 
 
 def test_the_published_protocol_says_that_it_leaks(open_page: Open) -> None:
@@ -275,3 +275,21 @@ def test_what_could_not_be_kept_is_said_on_top_as_long_as_it_is_so(
     problems.append("")
     page = open_page()
     assert not page.warning and "AnoOnly" in "".join(sentences(page))
+
+
+def test_a_headline_with_two_causes_offers_to_vary_one_of_them(open_page: Open) -> None:
+    page = open_page(norm="none", **QUICK)
+    assert "Three things differ, λₙ (1 → 0), the norm (batch norm without affine → no norm) and the epochs" in sentence(
+        page
+    )
+    assert "hurts" not in sentence(page)
+    assert [button(page, f"Vary only {what}").label for what in ("λₙ", "the norm", "the epochs")]
+    page = settled(button(page, "Vary only λₙ").click().run())
+    assert "Only λₙ (1 → 0) differs." in sentence(page) and "lambda_n=1.0,norm=none" in parameter(page, "a")
+    assert not [own for own in page.button if own.label.startswith("Vary only")]
+
+
+def test_the_headline_stands_above_its_conditions(open_page: Open) -> None:
+    line = sentence(open_page()).splitlines()[1].replace("\\", "")
+    assert line.startswith(":small[digits_3 · pool of ") and line.endswith(" · seeds 0 to 4]")
+    assert "6 labeled anomalies (10% of those in training)" in line

@@ -72,6 +72,8 @@ def test_the_report_holds_the_content_of_the_page(shipped: Shipped) -> None:
     assert "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD --lambda-n 0.0 --seeds 5" in text
     assert "scikit-learn&#x27;s digits" in text and "CC BY 4.0" in text
     assert "Training sees 6 labeled anomalies" in text
+    assert ">digits_3 · pool of " in text and "· seeds 0 to 4</p>" in text
+    assert "Only λₙ (1 → 0) differs." in text
     assert "Made by anoonly 0.2.0 on 2026-01-02 03:04 UTC." in text
 
 

@@ -124,7 +124,7 @@ def test_a_wrong_prediction_is_said_plainly(open_page: Open, shipped: Shipped) -
     assert headings(page)[1] == (
         f"You predicted “{STEP.predictions['worse']}”. What came out is “B finds them better”. Over 5 seeds "
         f"**DeepSAD + AnoOnly** finds the anomalies better than **DeepSAD**: AUCPR {found.b:.2f} against "
-        f"{found.a:.2f} ({format_difference(found)})."
+        f"{found.a:.2f} ({format_difference(found)}). Only λₙ (1 → 0) differs."
     )
     assert len(tiles(page)) == 3 and f"{found.a:.3f} → {found.b:.3f}" in tiles(page)[0]
     assert len(page.get("plotly_chart")) == 1 and STEP.why in said(page)

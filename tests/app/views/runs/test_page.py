@@ -232,7 +232,10 @@ def test_what_cannot_be_compared_is_one_sentence(open_page: Open, filled: list[R
     assert "3 runs are selected; Compare shows one or two." in said(select(page, 1, 2, 3))
     assert button(page, "Compare").disabled
     page = select(page, 2, 5)
-    assert "A, the older: DeepSAD. B: DeepSAD + AnoOnly. Compare shows both on B's seed, 1." in said(page)
+    assert (
+        "A, the older: DeepSAD. B: DeepSAD + AnoOnly. Only λₙ (1 → 0) differs. Compare shows both on B's seed, 1."
+        in said(page)
+    )
     assert not button(page, "Compare").disabled
 
 

@@ -14,7 +14,7 @@ from anoonly_core.results.store import RunSummary
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.text.labels import format_axis_value
 from app.views.sweep.charts import MARK_FIELDS, sweep_figure
-from app.views.sweep.curves import make_curves, sweep_sentence, x_values
+from app.views.sweep.curves import make_curves, norm_to_hold, sweep_conditions, sweep_sentence, x_values
 
 
 def finished(sweep: Sweep, score: Any, seeds: int = 99) -> dict[str, RunSummary]:
@@ -74,7 +74,7 @@ def test_places_without_a_finished_run_are_left_out() -> None:
         ((0.3, 0.2, 0.4), r"clearly better than its baseline at 3 of 3 values .* \+0\.40 ± 0\.00, is at .* 10 %"),
         (
             (0.3, 0.0, -0.1),
-            r"better than its baseline at 1 of 3 .* and clearly worse at 1; .*natural",
+            r"better than its baseline at 1 of 3 .* \(natural\) and clearly worse at 1 \(10 %\); .*natural",
         ),
         ((-0.3, 0.0, 0.0), r"at 0 of 3 values of contamination and clearly worse at 1"),
     ],
@@ -170,8 +170,8 @@ def gaps(differences: dict[float, float], noise: float) -> str:
         ((0.05, 0.0, 0.0, 0.0), 0.02, "at 0 of 4 values of share of labeled anomalies (uncorrected: 1 and 0)"),
         ((0.05, 0.0, 0.0, 0.0), 0.02, "the largest difference, +0.05 ± 0.04, no clear difference, is at"),
         ((0.05,), 0.02, "at 1 of 1 values of share of labeled anomalies; the largest difference, +0.05 ± 0.04, is"),
-        ((0.2, 0.2, 0.0, -0.2), 0.01, "at 2 of 4 values of share of labeled anomalies and clearly worse at 1; the"),
-        ((-0.05, -0.05, 0.0, 0.3), 0.02, "at 1 of 4 values of share of labeled anomalies (uncorrected: 1 and 2)"),
+        ((0.2, 0.2, 0.0, -0.2), 0.01, "(not at 30 % and 40 %) and clearly worse at 1 (40 %); the largest"),
+        ((-0.05, -0.05, 0.0, 0.3), 0.02, "values of share of labeled anomalies (40 %) (uncorrected: 1 and 2)"),
         ((0.01, 0.02, -0.03, 0.0), 0.05, "at 0 of 4 values of share of labeled anomalies; the largest difference"),
         ((0.2, 0.2), 0.01, "Here clear means: after Holm's correction for 2 comparisons."),
     ],
@@ -185,3 +185,96 @@ def test_several_curves_without_pairs_are_corrected_together() -> None:
     runs = finished(sweep, lambda c: 0.5 + (0.05 + 0.02 * (c.seed - 2) if c.labeled_ratio == 0.2 else 0))
     sentence = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
     assert sentence.count("(+0.05 ± 0.04, clear only uncorrected)") == 3 and "for 3 comparisons" in sentence
+
+
+# What the sentence names and does not claim
+
+
+@pytest.mark.parametrize(
+    ("better", "words"),
+    [
+        ((1, 2, 3, 4), "at 4 of 4 values of share of labeled anomalies; the"),
+        ((1, 2, 3), "at 3 of 4 values of share of labeled anomalies (not at 40 %); the"),
+        ((1, 4), "at 2 of 4 values of share of labeled anomalies (not at 20 % and 30 %); the"),
+        ((2,), "at 1 of 4 values of share of labeled anomalies (20 %); the"),
+        ((), "at 0 of 4 values of share of labeled anomalies; the"),
+    ],
+)
+def test_the_exceptions_are_named(better: tuple[int, ...], words: str) -> None:
+    assert words in gaps({0.1 * n: 0.2 if n in better else 0.0 for n in range(1, 5)}, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("height", "noise", "claims"),
+    [(0.3, 0.001, 0), (0.45, 0.05, 0), (0.49, 0.005, 0), (0.6, 0.001, 1), (0.52, 0.005, 1)],
+)
+def test_nothing_is_clearly_better_whose_interval_holds_chance(height: float, noise: float, claims: int) -> None:
+    """The AUCROC of random scores is 0.5; the baseline is far below it."""
+    sweep = make_sweep({}, [("labeled_ratio", [0.1]), ("lambda_n", [1, 0])], 5)
+    runs = finished(sweep, lambda c: 0.1 if c.lambda_n else height + noise * (c.seed - 2))
+    sentence = sweep_sentence(sweep, make_curves(sweep, runs, "aucroc"), "aucroc")
+    assert f"better than its baseline at {claims} of 1" in sentence
+    assert ("at 10 % its interval holds chance" in sentence) == (claims == 0)
+
+
+NORM_OF_DEVNET = "For **DevNet + AnoOnly**, the norm (no norm → batch norm) differs along with λₙ"
+
+
+@pytest.mark.parametrize(
+    ("settings", "axes", "words", "norm"),
+    [
+        ({}, [("contamination", [0, 0.1])], None, None),
+        ({"baseline": "DevNet"}, [("contamination", [0, 0.1])], NORM_OF_DEVNET, "batch"),
+        ({"baseline": "DevNet", "norm": "batch"}, [("contamination", [0, 0.1])], None, None),
+        ({}, [("contamination", [0]), ("baseline", ["DeepSAD", "DevNet"])], NORM_OF_DEVNET, "batch"),
+        (
+            {},
+            [("baseline", ["DeepSAD", "DevNet", "PReNet"])],
+            "For **each system + AnoOnly** at DevNet and PReNet, the norm (no norm → batch norm) differs along with λₙ",
+            "batch",
+        ),
+        (
+            {"baseline": "DevNet"},
+            [("norm", [None, "layer"])],
+            "at published, the norm (no norm → batch norm) differs along with λₙ",
+            None,
+        ),
+        ({"baseline": "FEAWAD", "preset": "published_code"}, [("contamination", [0, 0.1])], None, None),
+    ],
+)
+def test_what_differs_besides_lambda_n_is_named(
+    settings: dict[str, Any], axes: list[tuple[str, list[Any]]], words: str | None, norm: str | None
+) -> None:
+    sweep = make_sweep(settings, [*axes, ("lambda_n", [1, 0])], 3)
+    curves = make_curves(sweep, finished(sweep, lambda c: noisy(c, 0.6 - 0.1 * (c.lambda_n == 0))), "aucroc")
+    sentence = sweep_sentence(sweep, curves, "aucroc")
+    assert ("differs along with" in sentence) == (words is not None) and (words or "") in sentence
+    assert "the gap may come from either" in sentence or words is None
+    assert norm_to_hold(sweep, curves) == norm
+
+
+@pytest.mark.parametrize(("baseline", "norm"), [("DeepSAD", None), ("DevNet", "batch"), ("PReNet", "batch")])
+def test_the_ends_of_a_curve_over_lambda_n_name_the_norm_too(baseline: str, norm: str | None) -> None:
+    sweep = make_sweep({"baseline": baseline}, [("lambda_n", [1, 0.1, 0])], 5)
+    curves = make_curves(sweep, finished(sweep, lambda c: noisy(c, 0.5) + 0.2 * (c.lambda_n == 0)), "aucroc")
+    sentence = sweep_sentence(sweep, curves, "aucroc")
+    two = "Two things differ, λₙ (1 → 0) and the norm (no norm → batch norm): the gap may come from either."
+    assert (two in sentence) == (norm is not None) and norm_to_hold(sweep, curves) == norm
+    held = make_sweep({"baseline": baseline, "norm": norm or "batch"}, [("lambda_n", [1, 0.1, 0])], 5)
+    again = make_curves(held, finished(held, lambda c: noisy(c, 0.5)), "aucroc")
+    assert "Two things differ" not in sweep_sentence(held, again, "aucroc") and norm_to_hold(held, again) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "axis", "words"),
+    [
+        ({}, "batch_size", "anomalies in the pool as found · 10 % of the anomalies in training labeled · seeds 0 to 4"),
+        ({"contamination": 0.0}, "batch_size", "clean pool · 10 %"),
+        ({"contamination": 0.2, "seed": 3}, "batch_size", "20 % of the pool anomalous · 10 % .* · seeds 3 to 7"),
+        ({}, "contamination", "^digits_3 · 10 % of the anomalies in training labeled · seeds 0 to 4$"),
+        ({}, "labeled_ratio", "^digits_3 · anomalies in the pool as found · seeds 0 to 4$"),
+    ],
+)
+def test_the_conditions_are_those_that_all_points_share(settings: dict[str, Any], axis: str, words: str) -> None:
+    values = {"batch_size": [32, 64], "contamination": [0, 0.1], "labeled_ratio": [0.1, 0.2]}[axis]
+    assert re.search(words, sweep_conditions(make_sweep(settings, [(axis, values), ("lambda_n", [1, 0])], 5)))

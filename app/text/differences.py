@@ -1,0 +1,129 @@
+"""Settings in which two runs differ, as data, and the sentence that says what a gap between them may come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
+from anoonly_core.errors import InvalidConfig
+from anoonly_core.reproduction.grid import join_words
+
+from .labels import SETTING_LABELS, format_axis_value
+
+__all__ = ["Difference", "cause_sentence", "differences", "is_only_lambda_n", "published_value"]
+
+# Settings that may come with another system, in place of being chosen.
+_BELONGING = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset")
+_COUNTS = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
+_WITH_ARTICLE = frozenset(SETTING_LABELS) - {"lambda_n", "contamination"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which run B differs from run A.
+
+    Attributes
+    ----------
+    setting : str
+        Name of the setting.
+    a, b : Any
+        Its value in A and in B.
+    only : RunConfig or None
+        B with this one thing as in A; None if the systems do not allow it.
+    """
+
+    setting: str
+    a: Any
+    b: Any
+    only: RunConfig | None
+
+    @property
+    def label(self) -> str:
+        """The setting in words, such as "the norm"."""
+        word = SETTING_LABELS[self.setting]
+        return f"the {word}" if self.setting in _WITH_ARTICLE else word
+
+    @property
+    def text(self) -> str:
+        """The setting with both values, such as "λₙ (1 → 0)"."""
+        return f"{self.label} ({' → '.join(format_axis_value(self.setting, value) for value in (self.a, self.b))})"
+
+
+def differences(a: RunConfig, b: RunConfig) -> tuple[Difference, ...]:
+    """Return each thing in which two runs differ, in the order of the settings of a run.
+
+    Another system is one thing together with the settings that it publishes or lacks. Within one system the norm is a
+    thing of its own, also where it is published together with λₙ.
+    """
+    names = [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
+    belonging = [name for name in names if _belongs_to_system(name, a, b)]
+    # A setting that both systems publish is as published for the preset of B, which may not be that of A.
+    of_system = {name: None if getattr(b, name) is not None else getattr(a, name) for name in belonging}
+    found = []
+    for name in names:
+        if name not in belonging:
+            values = {name: getattr(a, name), **(of_system if name == "baseline" else {})}
+            found.append(Difference(name, getattr(a, name), getattr(b, name), _changed(b, values)))
+    return tuple(found)
+
+
+def _belongs_to_system(name: str, a: RunConfig, b: RunConfig) -> bool:
+    """Return True if a setting differs only because the systems of A and B do."""
+    if a.baseline == b.baseline or name not in _BELONGING:
+        return False
+    values = [getattr(config, name) for config in (a, b)]
+    if None in values:  # one of the systems lacks it
+        return True
+    if name == "preset":
+        return not all(BASELINES[config.baseline].has(name) for config in (a, b))
+    if name == "lambda_n" or (name == "norm" and a.lambda_n != b.lambda_n):
+        return False
+    return values == [published_value(config, name) for config in (a, b)]
+
+
+def _changed(config: RunConfig, values: Mapping[str, Any]) -> RunConfig | None:
+    try:
+        return config.with_(**values)
+    except InvalidConfig:
+        return None
+
+
+def published_value(config: RunConfig, name: str) -> Any:
+    """Return the published value of a setting for the system and preset of a run; for "preset", the first one."""
+    baseline = BASELINES[config.baseline]
+    if name == "preset":
+        return next(iter(baseline.settings))
+    if name == "norm":
+        return None if config.lambda_n is None else baseline.paired_norm(config.lambda_n, config.preset)
+    return getattr(baseline.settings[config.preset], name)
+
+
+def is_only_lambda_n(a: RunConfig, b: RunConfig) -> bool:
+    """Return True if two runs differ in λₙ and in nothing else."""
+    return [difference.setting for difference in differences(a, b)] == ["lambda_n"]
+
+
+def cause_sentence(a: RunConfig, b: RunConfig, is_clear: bool = True) -> str:
+    """Return what a gap between two runs may come from; empty for equal runs.
+
+    Parameters
+    ----------
+    a, b : RunConfig
+        The runs.
+    is_clear : bool
+        True if they clearly differ in the metric; else the effects of several settings may also cancel.
+    """
+    found = differences(a, b)
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"Only {found[0].text} differs."
+    named = join_words([difference.text for difference in found])
+    of_them = "either" if len(found) == 2 else "any of them"
+    effect = (
+        f"the gap may come from {of_them}" if is_clear else f"a gap may come from {of_them}, and effects may cancel"
+    )
+    return f"{_COUNTS.get(len(found), str(len(found)))} things differ, {named}: {effect}."
