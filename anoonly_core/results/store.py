@@ -42,6 +42,7 @@ FAIL_FAST_S = 1.0  # after a read that waited in vain, reads do not wait for thi
 BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 MAX_MB = 2048  # about 15 000 runs; ANOONLY_STORE_MB overrides it
 PINNED_SHARE = 0.5  # of the limit, so that pins always leave room for new results
+MAX_SWEEPS = 50
 KEYS_PER_QUERY = 500  # SQLite takes about 1000 at most
 NAMES = ("key", "kind", "config", "summary", "created", "pinned", "bytes", "digest", "body")
 
@@ -55,6 +56,7 @@ SCHEMA = (
     """,
     "CREATE INDEX IF NOT EXISTS by_age ON entries (pinned, created, bytes)",
 )
+SWEEPS = "SELECT key FROM entries WHERE kind = 'sweep' ORDER BY created DESC"
 # An entry that is replaced stays pinned. A new entry gets the latest time even if the clock was set back: otherwise
 # it would be removed first.
 INSERT = f"""
@@ -183,13 +185,19 @@ class Store:
         return _succeeds(lambda: self.put_arrays(key, kind, arrays, config))
 
     def put_sweep(self, key: str, description: str) -> None:
-        """Store the description of a sweep, JSON; raise StoreUnavailable if the file cannot be written."""
+        """Store the description of a sweep, JSON, and remove the oldest above 50; raise StoreUnavailable."""
         self._write(key, "sweep", description, "{}", b"")
+        if surplus := self._query(f"{SWEEPS} LIMIT -1 OFFSET ?", (MAX_SWEEPS,)):
+            self.delete([row[0] for row in surplus])
 
-    def sweeps(self) -> list[str]:
-        """Return the descriptions of all stored sweeps, the latest first; raise StoreBusy."""
-        rows = self._query("SELECT config FROM entries WHERE kind = 'sweep' ORDER BY created DESC", ())
-        return [row[0] for row in rows if isinstance(row[0], str)]
+    def sweep_keys(self) -> list[str]:
+        """Return the keys of all stored sweeps, the latest first, 50 at most; raise StoreBusy."""
+        return [row[0] for row in self._query(f"{SWEEPS} LIMIT ?", (MAX_SWEEPS,)) if isinstance(row[0], str)]
+
+    def sweep(self, key: str) -> str | None:
+        """Return the description of a stored sweep; None if there is none under this key; raise StoreBusy."""
+        rows = self._query("SELECT config FROM entries WHERE kind = 'sweep' AND key = ?", (key,))
+        return next((row[0] for row in rows if isinstance(row[0], str)), None)
 
     def runs(self, keys: Collection[str] | None = None) -> dict[str, RunSummary]:
         """Return the summaries of the stored runs with these keys, or of all, latest first, by key; raise StoreBusy."""

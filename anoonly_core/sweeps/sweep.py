@@ -27,13 +27,17 @@ __all__ = [
     "Axis",
     "GridPoint",
     "Sweep",
+    "SweepOutline",
     "make_sweep",
+    "read_outline",
+    "read_sweep",
     "sweep_table",
 ]
 
 # All settings but the data set, which is fixed, and the seed, which counts up.
 AXES = tuple(name for name in RunConfig.model_fields if name not in ("dataset", "seed"))
 PUBLISHED = "published"
+DEFAULT_DATASET: str = RunConfig.model_fields["dataset"].default
 MAX_RUNS = 20_000
 MAX_SEEDS = 1000
 
@@ -178,6 +182,59 @@ def make_sweep(settings: Mapping[str, Any], axes: Iterable[tuple[str, Sequence[A
     if not sweep.points:
         raise InvalidConfig(sweep.left_out[0])
     return sweep
+
+
+@dataclass(frozen=True)
+class SweepOutline:
+    """What a list of sweeps shows of one, without its runs.
+
+    Attributes
+    ----------
+    dataset : str
+        Name of the data set.
+    axes : dict of str to int
+        The number of values on each axis.
+    seeds : int
+        Runs per grid point.
+    """
+
+    dataset: str
+    axes: dict[str, int]
+    seeds: int
+
+
+def read_outline(description: str) -> SweepOutline | None:
+    """Read the outline of a sweep from its `Sweep.canonical` text; None if that is not the text of a sweep.
+
+    No run is built, so that an outline costs little. `read_sweep` may still refuse the text, because of a value.
+    """
+    try:
+        known = json.loads(description)
+        dataset = known["settings"].get("dataset", DEFAULT_DATASET)
+        axes = {axis["name"]: len(axis["values"]) for axis in known["axes"]}
+        seeds = known["seeds"]
+        if not (isinstance(dataset, str) and isinstance(seeds, int) and axes and axes.keys() <= set(AXES)):
+            return None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return SweepOutline(dataset, axes, seeds)
+
+
+def read_sweep(description: str) -> Sweep:
+    """Build a sweep, with all its runs, from its `Sweep.canonical` text; the inverse of it.
+
+    Raises
+    ------
+    InvalidConfig, UnknownDataset, BadDataFile
+        As `make_sweep`, if the text is of another version or the data set is gone.
+    """
+    try:
+        known = json.loads(description)
+        axes = [(axis["name"], axis["values"]) for axis in known["axes"]]
+        settings, seeds = dict(known["settings"]), known["seeds"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InvalidConfig("The stored sweep cannot be read: remove it.") from error
+    return make_sweep(settings, axes, seeds)
 
 
 def _or_published(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import threading
 from collections import OrderedDict, deque
@@ -23,13 +22,13 @@ from anoonly_core.execution.plan import Plan
 from anoonly_core.execution.pool import Task
 from anoonly_core.lru import LRU
 from anoonly_core.results.store import RunSummary
-from anoonly_core.sweeps.sweep import Sweep, make_sweep
+from anoonly_core.sweeps.sweep import Sweep, SweepOutline, read_outline, read_sweep
 
 from .clusters import check_cluster
 from .devices import Devices
 from .jobs import Jobs, server_jobs
 
-__all__ = ["RunBatch", "SweepQueue", "SweepView", "server_sweeps"]
+__all__ = ["PreviousSweep", "RunBatch", "SweepQueue", "SweepView", "server_sweeps"]
 
 REMEMBERED = 50
 
@@ -72,6 +71,25 @@ class SweepView:
     problem: str
 
 
+@dataclass(frozen=True)
+class PreviousSweep:
+    """A sweep that was started on this server, as a list shows it.
+
+    Parameters
+    ----------
+    key
+        The key in the queue and in the store.
+    outline
+        The data set, the axes and the seeds.
+    at_work
+        True while it waits, runs or stops.
+    """
+
+    key: str
+    outline: SweepOutline
+    at_work: bool
+
+
 @dataclass(eq=False)
 class _Entry:
     """A sweep that was started on this server."""
@@ -97,6 +115,7 @@ class SweepQueue:
         self._working = False
         self.devices = Devices(jobs)
         self._estimates = LRU[Task](REMEMBERED)
+        self._outlines = LRU[SweepOutline | None](2 * REMEMBERED)  # by key, which is the hash of the description
         jobs.on_busy_change = self.devices.pause_processes
 
     # -- what a page asks for
@@ -192,17 +211,49 @@ class SweepQueue:
             return float("nan")
         return plan.seconds(slots)
 
-    def previous_sweeps(self) -> list[Sweep]:
-        """Return the sweeps that were started here and are still valid, the latest first; raise StoreBusy."""
+    def previous_sweeps(self) -> list[PreviousSweep]:
+        """Return the sweeps that were started here, the latest first, 50 at most; raise StoreBusy.
+
+        Only descriptions are read, each once; the runs are built by `open_previous`.
+        """
         found = []
-        for text in self.jobs.store.sweeps():
-            try:
-                known = json.loads(text)
-                axes = [(axis["name"], axis["values"]) for axis in known["axes"]]
-                found.append(make_sweep(known["settings"], axes, known["seeds"]))
-            except (ValueError, KeyError, TypeError, AnoOnlyError):
-                continue  # of another version, or its file is gone
+        for key in self.jobs.store.sweep_keys():
+            if key not in self._outlines:
+                self._outlines.put(key, read_outline(self.jobs.store.sweep(key) or ""))
+            outline = self._outlines.get(key)
+            if outline is None:
+                continue  # of another version
+            with self._lock:
+                at_work = key in self._entries and self._entries[key].state != "idle"
+            found.append(PreviousSweep(key, outline, at_work))
         return found
+
+    def open_previous(self, key: str) -> Sweep:
+        """Build one of the previous sweeps.
+
+        Raises
+        ------
+        InvalidConfig, UnknownDataset, BadDataFile
+            If it was removed meanwhile, is of another version, or its data set is gone.
+        StoreBusy
+            If another process holds the store locked.
+        """
+        description = self.jobs.store.sweep(key)
+        if description is None:
+            raise InvalidConfig("The sweep was removed from the list: choose another one.")
+        return read_sweep(description)
+
+    def remove_previous(self, key: str) -> None:
+        """Remove a sweep from the previous sweeps unless it is at work; its runs stay in the store.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the file cannot be written.
+        """
+        with self._lock:
+            if key not in self._entries or self._entries[key].state == "idle":
+                self.jobs.store.delete([key])
 
     def close(self) -> None:
         """Stop all sweeps and kill their processes."""

@@ -9,11 +9,11 @@ from typing import Any
 import streamlit as st
 
 from anoonly_core.baselines import NORM_LABELS
-from anoonly_core.errors import AnoOnlyError, StoreBusy
+from anoonly_core.errors import AnoOnlyError, StoreBusy, StoreUnavailable
 from anoonly_core.execution.plan import duration
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.snippets import sweep_command
-from anoonly_core.sweeps.sweep import Sweep, make_sweep, sweep_table
+from anoonly_core.sweeps.sweep import Sweep, SweepOutline, make_sweep, sweep_table
 
 from ...charts.style import MODEBAR
 from ...controls.choice import compare_parameters
@@ -43,6 +43,7 @@ __all__ = ["page"]
 
 FOLLOW_S = 0.5
 NOTHING_YET = "No run of this sweep is trained yet. Start it to see the curves grow."
+LISTED = 12  # of the earlier sweeps
 COMPARED_SEEDS = 10  # the most that Compare offers
 
 
@@ -54,6 +55,8 @@ def page() -> None:
     """
     (jobs, session), sweeps = begin_page(), server_sweeps()
     ADDRESS.arrive()
+    if complaint := st.session_state.pop("sweep_complaint", None):
+        notices.error(complaint)
     try:
         choice = draw_sidebar()
         ADDRESS.draw_notices(choice.sweep.canonical())
@@ -247,17 +250,41 @@ def _draw_exports(sweep: Sweep, view: SweepView) -> None:
 
 
 def _draw_earlier(sweeps: SweepQueue) -> None:
+    """Draw the list of earlier sweeps in the sidebar: a button opens a sweep, and one beside it removes it."""
     try:
         previous = sweeps.previous_sweeps()
     except StoreBusy:
         return  # the page says so already
-    earlier = [sweep for sweep in previous if can_see(str(sweep.settings.get("dataset", "")))]
+    earlier = [sweep for sweep in previous if can_see(sweep.outline.dataset)]
     if not earlier:
         return
     with st.sidebar.expander(f"Earlier sweeps ({len(earlier)})"):
-        for number, sweep in enumerate(earlier[:12]):
-            varied = " × ".join(axis.name for axis in sweep.axes)
-            name = f"{sweep.settings.get('dataset', 'digits_3')}: {varied}, {len(sweep.configs)} runs"
-            if st.button(name, key=f"earlier {number}", width="stretch"):
-                open_sweep(sweep)
-                st.rerun()
+        for sweep in earlier[:LISTED]:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                if st.button(_describe(sweep.outline), key=f"open {sweep.key}", width="stretch"):
+                    try:
+                        open_sweep(sweeps.open_previous(sweep.key))
+                    except AnoOnlyError as error:
+                        st.session_state.sweep_complaint = str(error)
+                    st.rerun()
+                st.button(
+                    ":material/close:",
+                    on_click=_remove,
+                    args=(sweeps, sweep.key),
+                    disabled=sweep.at_work,
+                    key=f"remove {sweep.key}",
+                    help="Being trained: open it to cancel." if sweep.at_work else "Remove from the list. Runs stay.",
+                )
+
+
+def _describe(outline: SweepOutline) -> str:
+    """Return the name of a sweep in the list: its data set, and the axes and seeds with their numbers."""
+    axes = " × ".join(f"{name} ({count})" for name, count in outline.axes.items())
+    return escape_markdown(f"{outline.dataset}: {axes}, {outline.seeds} seed{'s' * (outline.seeds != 1)}")
+
+
+def _remove(sweeps: SweepQueue, key: str) -> None:
+    try:
+        sweeps.remove_previous(key)
+    except StoreUnavailable as error:
+        st.session_state.sweep_complaint = str(error)

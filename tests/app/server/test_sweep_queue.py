@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from anoonly_core.config import make_config
+from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.results.keys import run_key
-from anoonly_core.sweeps.sweep import Sweep, make_sweep
+from anoonly_core.sweeps.sweep import Sweep, SweepOutline, make_sweep
 from app.server.evidence_cache import CellRuns
 from app.server.jobs import Jobs
-from app.server.sweep_queue import SweepQueue
+from app.server.sweep_queue import SweepQueue, _key
 from tests.app.conftest import MakeJobs, wait_for
 
 seeds = itertools.count(10**6)
@@ -45,6 +47,16 @@ def a_sweep(number: int = 2, **settings: Any) -> Sweep:
     return make_sweep({"epochs": 2, "seed": seed, **settings}, [("lambda_n", [1, 0])], number)
 
 
+def listed(sweeps: SweepQueue) -> list[str]:
+    """The keys of the previous sweeps."""
+    return [sweep.key for sweep in sweeps.previous_sweeps()]
+
+
+def number_of(text: str) -> int:
+    """The number of epochs in the description of a sweep."""
+    return int(json.loads(text)["settings"]["epochs"])
+
+
 def wait_until(sweeps: SweepQueue, sweep: Sweep, state: str) -> None:
     wait_for(lambda: sweeps.view(sweep).state == state, f"{state}: {sweeps.view(sweep)}")
 
@@ -61,7 +73,10 @@ def test_a_sweep_is_trained_kept_and_listed(sweeps: SweepQueue) -> None:
     wait_until(sweeps, sweep, "idle")
     view = sweeps.view(sweep)
     assert set(view.runs) == set(sweep.configs) and view.failures == {} and view.problem == ""
-    assert sweeps.previous_sweeps()[0] == sweep
+    latest = sweeps.previous_sweeps()[0]
+    assert (latest.key, latest.at_work) == (_key(sweep), False)
+    assert latest.outline == SweepOutline("digits_3", {"lambda_n": 2}, 2)
+    assert sweeps.open_previous(latest.key) == sweep
     after_a_restart = SweepQueue(sweeps.jobs)
     assert set(after_a_restart.view(sweep).runs) == set(sweep.configs)
     sweeps.jobs.on_busy_change = sweeps.devices.pause_processes
@@ -93,7 +108,7 @@ def test_sweeps_wait_for_each_other(sweeps: SweepQueue) -> None:
     sweeps.forget(long)
     assert sweeps.view(long).state == "stopping"
     wait_for(lambda: len(sweeps.view(short).runs) == 4, "the one that waited")
-    assert long not in sweeps.previous_sweeps() and short in sweeps.previous_sweeps()
+    assert _key(long) not in listed(sweeps) and _key(short) in listed(sweeps)
 
 
 def test_a_sweep_gives_way_to_what_a_page_waits_for(sweeps: SweepQueue, jobs: Jobs) -> None:
@@ -156,15 +171,82 @@ def test_a_cluster_that_the_operator_does_not_list_is_never_connected_to(
     sweeps.start(sweep, address)
     view = sweeps.view(sweep)
     assert view.state == "idle" and view.problem.startswith("This server does not use the cluster")
-    assert sweep.canonical() not in sweeps.jobs.store.sweeps()
+    assert _key(sweep) not in sweeps.jobs.store.sweep_keys()
 
 
 def test_what_is_no_sweep_in_the_store_is_not_listed(sweeps: SweepQueue) -> None:
     before = sweeps.previous_sweeps()
-    for number, text in enumerate(("", "[]", "{}", '{"settings": {"dataset": "none"}, "axes": [], "seeds": 1}')):
+    axis = '[{"name": "lambda_n", "values": [1]}]'
+    for number, text in enumerate(
+        (
+            "",
+            "[]",
+            "{}",
+            '{"settings": {"dataset": "none"}, "axes": [], "seeds": 1}',
+            '{"settings": {}, "axes": [{"name": "color", "values": [1]}], "seeds": 1}',
+            f'{{"settings": {{"dataset": 3}}, "axes": {axis}, "seeds": 1}}',
+            f'{{"settings": {{}}, "axes": {axis}, "seeds": "many"}}',
+            f'{{"settings": [], "axes": {axis}, "seeds": 1}}',
+            '{"settings": {}, "axes": [{"name": "lambda_n", "values": 1}], "seeds": 1}',
+            "[" * 100_000,
+        )
+    ):
         sweeps.jobs.store.put_sweep(f"broken {number}", text)
-    sweeps.jobs.store.put_sweep("old", '{"settings": {}, "axes": [{"name": "color", "values": [1]}], "seeds": 1}')
-    assert sweeps.previous_sweeps()[-len(before) :] == before
+        assert sweeps.previous_sweeps() == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"settings": {"dataset": "gone"}, "axes": [{"name": "lambda_n", "values": [1]}], "seeds": 1}',
+        '{"settings": {"color": 1}, "axes": [{"name": "lambda_n", "values": [1]}], "seeds": 1}',
+        '{"settings": {}, "axes": [{"name": "lambda_n", "values": ["much"]}], "seeds": 1}',
+        '{"settings": {}, "axes": [{"name": "lambda_n", "values": [1]}], "seeds": 100000}',
+        '{"settings": {}, "axes": [{"name": "norm", "values": ["none such"]}], "seeds": 1}',
+    ],
+)
+def test_a_listed_sweep_that_is_no_longer_valid_is_a_sentence(sweeps: SweepQueue, text: str) -> None:
+    sweeps.jobs.store.put_sweep(f"sweep {text}", text)
+    assert f"sweep {text}" in listed(sweeps)
+    with pytest.raises(AnoOnlyError) as caught:
+        sweeps.open_previous(f"sweep {text}")
+    assert str(caught.value).endswith((".", "?")) and "\n" not in str(caught.value)
+    sweeps.remove_previous(f"sweep {text}")
+    assert f"sweep {text}" not in listed(sweeps)
+
+
+def test_a_list_of_large_sweeps_builds_no_run_and_reads_each_once(
+    sweeps: SweepQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty sweeps of 20 000 runs took a minute of each page run."""
+    large = [
+        make_sweep({"epochs": 10 + number}, [("contamination", [step / 1000 for step in range(10)])], 1)
+        for number in range(30)
+    ]
+    for sweep in large:
+        text = sweep.model_copy(update={"seeds": 1000}).canonical()
+        sweeps.jobs.store.put_sweep(f"large {number_of(text)}", text)
+    monkeypatch.setattr("anoonly_core.sweeps.sweep.make_config", lambda **_: pytest.fail("a run is built"))
+    first = sweeps.previous_sweeps()
+    assert [sweep.outline for sweep in first[:30]] == [SweepOutline("digits_3", {"contamination": 10}, 1000)] * 30
+    monkeypatch.setattr(type(sweeps.jobs.store), "sweep", lambda *_: pytest.fail("a description is read again"))
+    assert sweeps.previous_sweeps() == first
+
+
+def test_a_sweep_at_work_is_canceled_and_not_removed_from_the_list(sweeps: SweepQueue) -> None:
+    sweep = a_sweep(epochs=5000)
+    sweeps.start(sweep)
+    wait_until(sweeps, sweep, "running")
+    assert next(entry for entry in sweeps.previous_sweeps() if entry.key == _key(sweep)).at_work
+    sweeps.remove_previous(_key(sweep))
+    assert _key(sweep) in listed(sweeps) and sweeps.view(sweep).state == "running"
+    sweeps.stop(sweep)
+    wait_until(sweeps, sweep, "idle")
+    sweeps.remove_previous(_key(sweep))
+    sweeps.remove_previous(_key(sweep))  # another page, drawn before
+    assert _key(sweep) not in listed(sweeps)
+    with pytest.raises(InvalidConfig, match="was removed from the list"):
+        sweeps.open_previous(_key(sweep))
 
 
 def test_a_cell_of_a_table_is_trained_as_a_sweep_is_but_not_listed_as_one(sweeps: SweepQueue) -> None:

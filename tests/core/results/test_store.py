@@ -226,7 +226,7 @@ def test_deleted_runs_are_missing(store: Store) -> None:
 def test_a_file_that_cannot_be_changed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "runs.sqlite").mkdir()
     store = Store(tmp_path / "runs.sqlite")
-    assert store.runs() == {} and store.keys() == set() and store.sweeps() == [] and store.size() == 0
+    assert store.runs() == {} and store.keys() == set() and store.sweep_keys() == [] and store.size() == 0
     for change in (store.pin, store.delete):
         with pytest.raises(StoreUnavailable, match="could not be changed"):
             change(["key"])
@@ -235,7 +235,17 @@ def test_a_file_that_cannot_be_changed_is_an_error(tmp_path: Path) -> None:
 def test_sweeps_are_listed_latest_first(store: Store) -> None:
     for key in ("one", "two", "one"):
         store.put_sweep(key, json.dumps({"name": key}))
-    assert [json.loads(text)["name"] for text in store.sweeps()] == ["one", "two"]
+    assert store.sweep_keys() == ["one", "two"]
+    assert [json.loads(store.sweep(key) or "")["name"] for key in store.sweep_keys()] == ["one", "two"]
+    assert store.sweep("three") is None
+
+
+def test_of_many_sweeps_the_latest_fifty_are_kept(store: Store) -> None:
+    store.put(a_result("key"))
+    for number in range(60):
+        store.put_sweep(f"sweep {number}", "{}")
+    assert store.sweep_keys() == [f"sweep {number}" for number in range(59, 9, -1)]
+    assert len(store.keys()) == 51 and store.sweep("sweep 9") is None and store.sweep("key") is None
 
 
 @pytest.mark.parametrize(("said", "bytes_"), [("5", 5 * 2**20), ("", 2**31), ("none", 2**31), ("0", 2**31)])

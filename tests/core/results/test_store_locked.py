@@ -43,7 +43,8 @@ READS: dict[str, tuple[Callable[[Store], object], object]] = {
     "get_arrays": (lambda store: store.get_arrays("points", "points") is not None, True),
     "runs": (lambda store: list(store.runs()), ["key"]),
     "runs by key": (lambda store: list(store.runs(["key", "other"])), ["key"]),
-    "sweeps": (lambda store: store.sweeps(), ["{}"]),
+    "sweep_keys": (lambda store: store.sweep_keys(), ["sweep"]),
+    "sweep": (lambda store: store.sweep("sweep"), "{}"),
     "keys": (lambda store: store.keys(), {"key", "points", "sweep"}),
     "size": (lambda store: store.size() > 0, True),
 }

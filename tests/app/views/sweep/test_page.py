@@ -16,7 +16,7 @@ from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.server import jobs as jobs_module
 from app.server.devices import Devices
-from app.server.sweep_queue import SweepQueue
+from app.server.sweep_queue import SweepQueue, _Entry
 from app.views.sweep import controls as sweep_controls
 from app.views.sweep import page as sweep_page
 from tests.app.conftest import MakeJobs
@@ -32,7 +32,7 @@ class Silent(SweepQueue):
 
     def start(self, sweep: Sweep, cluster: str = "") -> None:
         self.started.append((sweep, cluster))
-        self.jobs.store.put_sweep("sweep", sweep.canonical())
+        self._list(sweep, _Entry(sweep, cluster))
 
     def estimate(self, sweep: Sweep, missing: Any) -> float:
         return 100.0
@@ -69,6 +69,11 @@ def asked(page: AppTest, sweeps: Silent) -> Sweep:
     page.button(key="sweep_start").click().run()
     assert not page.exception
     return sweeps.started[-1][0]
+
+
+def earlier_sweeps(page: AppTest) -> list[Any]:
+    """The buttons that open the earlier sweeps, the latest first."""
+    return [button for button in page.button if button.key.startswith("open sweep")]
 
 
 def axes(sweep: Sweep) -> dict[str, tuple[Any, ...]]:
@@ -137,11 +142,31 @@ def test_an_earlier_sweep_sets_the_controls(open_page: Open, sweeps: Silent) -> 
         [("batch_size", [32, 64]), ("norm", [None, "layer"]), ("lambda_n", [1, 0])],
         7,
     )
-    sweeps.jobs.store.put_sweep("sweep", earlier.canonical())
+    sweeps._list(earlier, _Entry(earlier, ""))
     page = open_page()
-    page.button(key="earlier 0").click().run()
+    latest = earlier_sweeps(page)[0]
+    assert latest.label.replace("\\", "") == "digits_8: batch_size (2) × norm (2) × lambda_n (2), 7 seeds"
+    latest.click().run()
     found = asked(page, sweeps)
     assert found.configs.keys() == earlier.configs.keys()
+
+
+def test_an_earlier_sweep_can_be_removed_and_is_then_a_sentence_elsewhere(open_page: Open, sweeps: Silent) -> None:
+    for key in sweeps.jobs.store.sweep_keys():
+        sweeps.remove_previous(key)
+    for epochs in (20, 30):
+        earlier = make_sweep({"epochs": epochs}, [("lambda_n", [1, 0])], 1)
+        sweeps._list(earlier, _Entry(earlier, ""))
+    mine, theirs = open_page(), open_page()
+    removal, *_ = (button for button in mine.button if button.key.startswith("remove "))
+    removal.click().run()
+    assert len(earlier_sweeps(mine)) == 1
+    earlier_sweeps(theirs)[1].click().run()
+    assert not theirs.exception and asked(theirs, sweeps).settings["epochs"] == 20
+    (drawn,) = earlier_sweeps(mine)
+    sweeps.remove_previous(drawn.key.removeprefix("open "))
+    drawn.click().run()
+    assert drawn.key not in [button.key for button in earlier_sweeps(mine)]
 
 
 def test_no_values_is_a_sentence(open_page: Open) -> None:
