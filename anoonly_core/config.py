@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS
 from anoonly_core.errors import InvalidConfig
 
 __all__ = ["MAX_CONTAMINATION", "RULES", "RunConfig", "check_field", "make_config"]
@@ -40,9 +40,13 @@ RULES = {
     "preset": "'paper' or 'published_code'",
     "protocol": "'leak_free' or 'published'",
     "seed": "a whole number from 0 to 2147483647",
+    "grad_direct": "a number from 0 to 1, the share of batch norm's direct gradient that is let through",
+    "grad_variance": "a number from 0 to 1, the share of batch norm's gradient through the variance",
+    "grad_mean": "a number from 0 to 1, the share of batch norm's gradient through the mean",
 }
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+GradientShare = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class RunConfig(BaseModel):
@@ -77,6 +81,11 @@ class RunConfig(BaseModel):
         "leak_free" or "published": how the data set is split; the published split leaks copies into the test.
     seed : int
         Seed of split, initialization and batches, 0 to 2**31 - 1.
+    grad_direct, grad_variance, grad_mean : float
+        Shares, 0 to 1, of the direct part of batch norm's gradient, of the part through the batch's variance and of
+        the part through its mean that every batch norm lets through in the backward pass; 1 each is the true
+        gradient. The forward pass does not depend on them. A share below 1 needs a batch norm.
+        Source: paper § 3.3 and appendix A; docs/methods.md § 5.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -94,6 +103,9 @@ class RunConfig(BaseModel):
     preset: Literal["paper", "published_code"] = "paper"
     protocol: Literal["leak_free", "published"] = "leak_free"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    grad_direct: GradientShare = 1.0
+    grad_variance: GradientShare = 1.0
+    grad_mean: GradientShare = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -120,7 +132,7 @@ class RunConfig(BaseModel):
             raise ValueError("unknown baseline")
         return name
 
-    @field_validator("lambda_n", "contamination")
+    @field_validator("lambda_n", "contamination", *GRADIENT_SHARES)
     @classmethod
     def _drop_sign_of_zero(cls, value: float | str | None) -> float | str | None:
         return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0 must have one key
@@ -131,6 +143,10 @@ class RunConfig(BaseModel):
         for setting in _OPTIONAL_SETTINGS:
             if getattr(self, setting) is not None and not baseline.has(setting):
                 raise _misfit(f"{self.baseline} has no {setting}: leave it out.")
+        if self.norm not in BATCH_NORMS:
+            for setting, share in zip(GRADIENT_SHARES, self.gradient_shares, strict=True):
+                if share != 1:
+                    raise _misfit(f"{setting} scales the gradient of batch norm: choose a batch norm or leave it at 1.")
         if self.preset not in baseline.settings:
             raise _misfit(f"{self.baseline} has no preset {self.preset!r}, only {' and '.join(baseline.settings)}.")
         if self.batch_size is not None and self.batch_size < baseline.smallest_batch:
@@ -144,9 +160,19 @@ class RunConfig(BaseModel):
         """Return a validated copy with some settings changed."""
         return make_config(**{**self.model_dump(), **changes})
 
+    @property
+    def gradient_shares(self) -> tuple[float, float, float]:
+        """The shares of the direct part, the part through the variance and the part through the mean."""
+        return self.grad_direct, self.grad_variance, self.grad_mean
+
     def canonical(self) -> str:
-        """Serialize to one line of JSON; equal configs give equal text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Serialize to one line of JSON; equal configs give equal text.
+
+        Gradient shares of 1 are left out, so that the keys of runs with the true gradient are those of the versions
+        before the shares existed.
+        """
+        whole = {name for name, share in zip(GRADIENT_SHARES, self.gradient_shares, strict=True) if share == 1}
+        return json.dumps(self.model_dump(mode="json", exclude=whole), sort_keys=True)
 
 
 _OPTIONAL_SETTINGS = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate")
@@ -203,7 +229,8 @@ def check_field(name: str, value: Any) -> Any:
     InvalidConfig
         If the value is invalid.
     """
-    return getattr(make_config(**{name: value}), name)
+    norm = {"norm": "batch"} if name in GRADIENT_SHARES else {}
+    return getattr(make_config(**{name: value, **norm}), name)
 
 
 def _sentence(name: str, value: Any) -> str:

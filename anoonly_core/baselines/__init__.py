@@ -3,7 +3,14 @@
 "The paper" is arXiv 2305.18798 throughout. The computations are in `anoonly_core.models`.
 """
 
-from anoonly_core.baselines.baseline import NORM_LABELS, PRESETS, Baseline, TrainingSettings
+from anoonly_core.baselines.baseline import (
+    BATCH_NORMS,
+    GRADIENT_SHARES,
+    NORM_LABELS,
+    PRESETS,
+    Baseline,
+    TrainingSettings,
+)
 from anoonly_core.baselines.deepsad import DEEPSAD
 from anoonly_core.baselines.devnet import DEVNET
 from anoonly_core.baselines.feawad import FEAWAD
@@ -12,6 +19,6 @@ from anoonly_core.baselines.prenet import PRENET
 from anoonly_core.baselines.repen import REPEN
 from anoonly_core.baselines.xgbod import XGBOD
 
-__all__ = ["BASELINES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
+__all__ = ["BASELINES", "BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
 
 BASELINES = {baseline.name: baseline for baseline in (DEEPSAD, DEVNET, FEAWAD, PRENET, XGBOD, REPEN, GANOMALY)}

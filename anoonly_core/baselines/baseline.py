@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from anoonly_core.baselines.network import NetworkBuilder
 
-__all__ = ["NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
+__all__ = ["BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
 
 PRESETS = ("paper", "published_code")
 
@@ -17,6 +17,10 @@ NORM_LABELS = {
     "none": "no norm",
     "bn_loss": "no norm, batch-norm loss",
 }
+BATCH_NORMS = ("batch", "batch_no_affine")
+
+# Settings of a run: shares of the three parts of batch norm's gradient that its backward pass lets through.
+GRADIENT_SHARES = ("grad_direct", "grad_variance", "grad_mean")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Baseline:
 
     def has(self, setting: str) -> bool:
         """Return True if the system uses this setting of a config; unknown names count as used."""
-        if setting in ("lambda_n", "norm"):
+        if setting in ("lambda_n", "norm", *GRADIENT_SHARES):
             return self.norms is not None
         if setting == "preset":
             return len(self.settings) > 1

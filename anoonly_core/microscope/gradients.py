@@ -32,6 +32,15 @@ class GradientParts:
     through_mean: np.ndarray
     printed_mean: np.ndarray | None = None
 
+    def scaled(self, direct: float, variance: float, mean: float) -> GradientParts:
+        """Return the parts times their shares, as a norm lets them through whose gradient is scaled."""
+        return GradientParts(
+            direct * self.direct,
+            variance * self.through_variance,
+            mean * self.through_mean,
+            None if self.printed_mean is None else mean * self.printed_mean,
+        )
+
     @property
     def total(self) -> np.ndarray:
         """Sum of the three parts."""

@@ -189,7 +189,8 @@ def _norm_passes(stack: Stack, passes: list[_RecordedPass], indices: Tensor) -> 
 def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: float) -> NormPass:
     before, after = _exact(recorded.before), _exact(recorded.after)
     upstream = _gradient(recorded.after) * (1.0 if recorded.gamma is None else _exact(recorded.gamma))
-    split_gradient = SPLITS[stack.configs[0].norm or "none"]
+    config = stack.configs[0]
+    parts = SPLITS[config.norm or "none"](before, upstream, getattr(recorded.norm, "eps", 0.0), penalty)
     running = (getattr(recorded.norm, name, None) for name in ("running_mean", "running_variance"))
     mean, variance = (None if values is None else _exact(values)[0] for values in running)
     return NormPass(
@@ -198,7 +199,7 @@ def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: flo
         before=before,
         after=after,
         gradient=_gradient(recorded.before),
-        parts=split_gradient(before, upstream, getattr(recorded.norm, "eps", 0.0), penalty),
+        parts=parts.scaled(*config.gradient_shares),
         running_mean=mean,
         running_variance=variance,
     )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.models.layers import Chain, StackedLinear
-from anoonly_core.models.norms import Norm
+from anoonly_core.models.norms import BatchNorm, Norm
 from anoonly_core.models.samplers import full_batches
 
 __all__ = ["BLOCK_ROWS", "Head", "Pretraining", "TrainingRows"]
@@ -258,3 +258,9 @@ class Head(nn.Module, ABC):
     def norms(self) -> Iterator[Norm]:
         """Iterate over the norms of the network, input side first."""
         return (module for module in self.modules() if isinstance(module, Norm))
+
+    def scale_gradients(self, shares: Tensor) -> None:
+        """Let every batch norm pass only these shares of the parts of its gradient, [R, 3] as in `normalize`."""
+        for norm in self.norms():
+            if isinstance(norm, BatchNorm):
+                norm.gradient_shares = shares

@@ -1,4 +1,4 @@
-"""The five norms for stacked features [R, rows, features]."""
+"""The five norms for stacked features [R, rows, features], and the dials on batch norm's gradient."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ class _Normalize(torch.autograd.Function):
     """Normalize over the rows axis, with an explicit gradient (paper appendix A; docs/methods.md § 5)."""
 
     @staticmethod
-    def forward(ctx, h: Tensor, eps: float):  # type: ignore[no-untyped-def]
+    def forward(ctx, h: Tensor, eps: float, shares: Tensor | None):  # type: ignore[no-untyped-def]
         mean = h.mean(dim=1, keepdim=True)
         centered = h - mean
         variance = (centered * centered).mean(dim=1, keepdim=True)
         root = torch.rsqrt(variance + eps)
         normalized = centered.mul_(root)
         ctx.save_for_backward(normalized, root)
+        ctx.shares = shares
         ctx.mark_non_differentiable(mean, variance)
         return normalized, mean, variance
 
@@ -34,11 +35,18 @@ class _Normalize(torch.autograd.Function):
         normalized, root = ctx.saved_tensors
         through_mean = upstream.mean(dim=1, keepdim=True)
         through_variance = (upstream * normalized).mean(dim=1, keepdim=True)
+        if ctx.shares is not None:  # a share of 1 keeps the bits
+            direct, variance, mean = ctx.shares.unsqueeze(2).unsqueeze(3).unbind(1)
+            upstream, through_variance, through_mean = (
+                upstream * direct,
+                through_variance * variance,
+                through_mean * mean,
+            )
         gradient = torch.addcmul(upstream - through_mean, normalized, through_variance, value=-1)
-        return gradient.mul_(root), None
+        return gradient.mul_(root), None, None
 
 
-def normalize(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+def normalize(h: Tensor, eps: float, shares: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Normalize features by the mean and the biased variance over their rows.
 
     Parameters
@@ -47,6 +55,9 @@ def normalize(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         Features [R, rows, features].
     eps
         The ε under the root.
+    shares
+        For each run, the shares of the direct part of the gradient, of the part through σ² and of the part
+        through μ that the backward pass lets through, [R, 3]; None for the whole gradient.
 
     Returns
     -------
@@ -57,7 +68,7 @@ def normalize(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
 
     Source: paper § 3.3 and appendix A; docs/methods.md § 5.
     """
-    normalized, mean, variance = _Normalize.apply(h, eps)  # type: ignore[no-untyped-call]
+    normalized, mean, variance = _Normalize.apply(h, eps, shares)  # type: ignore[no-untyped-call]
     return normalized, mean, variance
 
 
@@ -117,12 +128,16 @@ class BatchNorm(Norm):
         Running statistics, float32 [R, 1, features]; the variance is unbiased.
     affine
         Scale and shift, or None.
+    gradient_shares
+        Shares of the three parts of the gradient that the backward pass lets through, [R, 3] as in `normalize`;
+        None for the whole gradient. The forward pass does not depend on them.
 
     Source: paper § 3.3; docs/methods.md § 1 and 5.
     """
 
     running_mean: Tensor
     running_variance: Tensor
+    gradient_shares: Tensor | None
 
     def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1, affine: bool = True) -> None:
         super().__init__()
@@ -131,12 +146,13 @@ class BatchNorm(Norm):
         self.affine = _Affine(runs, features) if affine else None
         self.register_buffer("running_mean", torch.zeros(runs, 1, features))
         self.register_buffer("running_variance", torch.ones(runs, 1, features))
+        self.register_buffer("gradient_shares", None, persistent=False)
 
     def forward(self, h: Tensor) -> Tensor:
-        if self.training and h.is_cuda and h.shape[1] > 1:
+        if self.training and h.is_cuda and h.shape[1] > 1 and self.gradient_shares is None:
             return self._in_few_kernels(h)
         if self.training:
-            normalized, mean, variance = normalize(h, self.eps)
+            normalized, mean, variance = normalize(h, self.eps, self.gradient_shares)
             self._update_running(mean, variance, rows=h.shape[1])
         else:
             normalized = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS, PRESETS
 from anoonly_core.config import MAX_CONTAMINATION, RULES, RunConfig, check_field, make_config
 from anoonly_core.errors import InvalidConfig
 
@@ -42,7 +42,10 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "preset": [(name, name) for name in PRESETS],
     "protocol": [("leak_free", "leak_free"), ("published", "published")],
     "seed": [(0, 0), (2**31 - 1, 2**31 - 1), ("7", 7), (np.int64(3), 3)],
+    **{name: [(0, 0.0), (1, 1.0), ("0.5", 0.5), (5e-324, 5e-324)] for name in GRADIENT_SHARES},
 }
+# Beside a share, the norm whose gradient it scales.
+BESIDE: dict[str, dict[str, Any]] = {name: {"norm": "batch"} for name in GRADIENT_SHARES}
 
 NO_NUMBERS = ["abc", "", "nan", "1,5", [], {}, b"\xff", 1j, object, np.zeros((2, 2))]
 BAD: dict[str, list[Any]] = {
@@ -59,6 +62,7 @@ BAD: dict[str, list[Any]] = {
     "preset": ["", "Paper", 3, [], {}, np.zeros((2, 2))],
     "protocol": ["", "leak-free", 3, []],
     "seed": [-1, 2**31, 1.5, NAN, 10**400, *NO_NUMBERS],
+    **{name: [-0.1, 1.1, NAN, INF, 10**400, *NO_NUMBERS] for name in GRADIENT_SHARES},
 }
 
 
@@ -82,7 +86,7 @@ def test_every_setting_is_tried_here_and_described() -> None:
 @pytest.mark.parametrize(("name", "value"), pairs(GOOD))
 def test_a_good_value_becomes_what_it_means(name: str, value: tuple[Any, Any]) -> None:
     given, meant = value
-    found = getattr(make_config(**{name: given}), name)
+    found = getattr(make_config(**{name: given}, **BESIDE.get(name, {})), name)
     assert found == meant and type(found) is type(meant)
     assert check_field(name, given) == meant
 
@@ -306,3 +310,23 @@ def test_what_a_url_holds_is_what_was_meant(lambda_n: float, contamination: floa
     config = make_config(lambda_n=lambda_n, contamination=contamination, batch_size=size, seed=seed)
     as_text = {name: str(value) for name, value in config.model_dump().items()}
     assert make_config(**as_text).canonical() == config.canonical()
+
+
+@pytest.mark.parametrize("name", GRADIENT_SHARES)
+def test_a_gradient_share_needs_batch_norm(name: str) -> None:
+    for norm in set(NORM_LABELS) - set(BATCH_NORMS):
+        with pytest.raises(InvalidConfig, match=f"^{name} scales the gradient of batch norm") as caught:
+            make_config(norm=norm, **{name: 0.5})
+        assert_one_sentence(caught.value)
+        assert make_config(norm=norm, **{name: 1}) == make_config(norm=norm)
+    with pytest.raises(InvalidConfig, match="batch norm"):
+        make_config(baseline="XGBOD", **{name: 0})
+
+
+@pytest.mark.parametrize("name", GRADIENT_SHARES)
+def test_a_whole_gradient_keeps_the_key_of_a_run(name: str) -> None:
+    whole = make_config(lambda_n=0, **{name: 1})
+    assert not any(share in whole.canonical() for share in GRADIENT_SHARES)
+    cut = whole.with_(**{name: 0.25})
+    assert f'"{name}": 0.25' in cut.canonical()
+    assert make_config(**json.loads(cut.canonical())) == cut
