@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from anoonly_core.baselines import GRADIENT_SHARES
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.result import RunResult
@@ -18,6 +19,7 @@ __all__ = ["UNREADABLE", "RunSummary", "decode_summary", "encode_summary"]
 
 # Entries of version 0.1 hold neither "batches" nor a check.
 FIELDS = ("metrics", "seconds", "counts", "batches")
+WHOLE_GRADIENT: dict[str, Any] = dict.fromkeys(GRADIENT_SHARES, 1.0)
 CHECK = "check"  # hash of the config and all other fields
 LATEST = 2.0**33  # seconds since 1970; a larger time counts as damage
 UNREADABLE = (
@@ -84,7 +86,8 @@ def decode_summary(row: tuple[Any, ...]) -> RunSummary | None:
     """Decode a store row (key, config, summary, created, pinned, bytes); return None if it is damaged or foreign."""
     key, config, summary, created, pinned, size = row
     try:
-        settings, known = dict(json.loads(config)), dict(json.loads(summary))
+        settings = WHOLE_GRADIENT | dict(json.loads(config))  # `RunConfig.canonical` leaves shares of 1 out
+        known = dict(json.loads(summary))
         check = known.pop(CHECK, None)
         if settings.keys() != RunConfig.model_fields.keys() or not known.keys() <= {*FIELDS, "device"}:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.uploads import is_upload_name
@@ -70,7 +70,10 @@ def choose(values: Mapping[str, Any]) -> Choice:
         for name, value in values.items()
         if name != "seeds"
     }
-    return Choice(make_config(**settings), values["seeds"])
+    # The controls of batch norm's gradient keep their values while another norm is chosen.
+    shares = {name: settings.pop(name) for name in GRADIENT_SHARES}
+    config = make_config(**settings)
+    return Choice(config.with_(**shares) if config.norm in BATCH_NORMS else config, values["seeds"])
 
 
 def default_choice() -> Choice:
@@ -80,7 +83,7 @@ def default_choice() -> Choice:
 
 def baseline_of(b: RunConfig) -> RunConfig:
     """Return A where nothing is pinned: B's baseline with published settings, or AnoOnly if B is a comparator."""
-    published: dict[str, Any] = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate"))
+    published: dict[str, Any] = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate", *GRADIENT_SHARES))
     if BASELINES[b.baseline].has("lambda_n"):
         return b.with_(lambda_n=1.0, **published)
     return b.with_(baseline="DeepSAD", lambda_n=0.0, **published)
@@ -89,10 +92,12 @@ def baseline_of(b: RunConfig) -> RunConfig:
 def pin_text(config: RunConfig) -> str:
     """Return the URL parameter `a` of a pinned run as "name=value" pairs, joined by commas.
 
-    The pairs leave out the data set, protocol and seed, which follow run B, and every setting that is None. A setting
-    is None if the baseline does not have it, such as epochs of a method without a network.
+    The pairs leave out the data set, protocol and seed, which follow run B, the shares of batch norm's gradient that
+    are 1, and every setting that is None. A setting is None if the baseline does not have it, such as epochs of a
+    method without a network.
     """
     settings = {name: getattr(config, name) for name in PINNED_FIELDS}
+    settings |= {name: None for name in GRADIENT_SHARES if settings[name] == 1}
     return ",".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 
 

@@ -197,6 +197,24 @@ CONTROLS: tuple[Control, ...] = (
         ),
         more=True,
     ),
+    *(
+        Setting(
+            name,
+            (0.0, 0.1, 0.25, 0.5, 0.75, 1.0),
+            1.0,
+            label=f"Batch norm's gradient: {part}",
+            help=f"Share of {words} that the backward pass lets through; 1 is the true gradient. The forward pass "
+            "stays as it is. Needs batch norm.",
+            slider=True,
+            more=True,
+            noun="batch norm to choose",
+        )
+        for name, part, words in (
+            ("grad_direct", "direct", "the gradient that each row gets from its loss alone"),
+            ("grad_variance", "through the variance", "the gradient that rows exchange through the batch's variance"),
+            ("grad_mean", "through the mean", "the gradient that rows exchange through the batch's mean"),
+        )
+    ),
     Setting(
         "seed", tuple(range(10)), 0, label="First seed", help="The seed of the rows in the charts below.", more=True
     ),

@@ -26,6 +26,9 @@ SETTING_LABELS = {
     "protocol": "protocol",
     "dataset": "data set",
     "seed": "seed",
+    "grad_direct": "direct gradient",
+    "grad_variance": "gradient through the variance",
+    "grad_mean": "gradient through the mean",
 }
 
 

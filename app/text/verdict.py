@@ -157,6 +157,9 @@ _SETTING_TEMPLATES = {
     "normal_ratio": "{:.0%} of the normal rows",
     "contamination": "contamination {}",
     "preset": "preset {}",
+    "grad_direct": "{:.0%} of the direct gradient",
+    "grad_variance": "{:.0%} of the gradient through the variance",
+    "grad_mean": "{:.0%} of the gradient through the mean",
 }
 
 
