@@ -160,6 +160,11 @@ class RunConfig(BaseModel):
         """Return a validated copy with some settings changed."""
         return make_config(**{**self.model_dump(), **changes})
 
+    def as_published(self, *settings: str) -> RunConfig:
+        """Return a copy with these settings as published; with the norm, also with batch norm's whole gradient."""
+        shares = GRADIENT_SHARES if "norm" in settings else ()
+        return self.with_(**dict.fromkeys((*settings, *shares)))
+
     @property
     def gradient_shares(self) -> tuple[float, float, float]:
         """The shares of the direct part, the part through the variance and the part through the mean."""

@@ -200,5 +200,5 @@ def _written_settings(config: RunConfig) -> dict[str, Any]:
     return {
         name: _portable_name(value) if name == "dataset" else value
         for name, value in config.model_dump().items()
-        if name in ALWAYS_WRITTEN or (value is not None and config.with_(**{name: None}) != config)
+        if name in ALWAYS_WRITTEN or (value is not None and getattr(config.as_published(name), name) != value)
     }

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import InvalidConfig
 
@@ -45,12 +45,14 @@ class PoolScorer:
 def _at_lambda_one(run: RunConfig) -> RunConfig:
     """Return the same head at λ_n = 1, with its published norm unless another norm was chosen."""
     paired = BASELINES[run.baseline].paired_norm(run.lambda_n or 0.0, run.preset)
-    return run.with_(lambda_n=1.0, norm=None if run.norm == paired else run.norm)
+    if run.norm != paired:
+        return run.with_(lambda_n=1.0)
+    return run.as_published("norm").with_(lambda_n=1.0, norm=None)
 
 
 def _as_published(baseline: str) -> Callable[[RunConfig], RunConfig]:
     """Return a function that trains `baseline` as the paper states, on the rows of a run."""
-    published = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate"))
+    published = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate", *GRADIENT_SHARES))
     return lambda run: run.with_(baseline=baseline, lambda_n=1.0, preset="paper", **published)
 
 

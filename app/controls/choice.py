@@ -83,10 +83,10 @@ def default_choice() -> Choice:
 
 def baseline_of(b: RunConfig) -> RunConfig:
     """Return A where nothing is pinned: B's baseline with published settings, or AnoOnly if B is a comparator."""
-    published: dict[str, Any] = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate", *GRADIENT_SHARES))
+    published = ("norm", "batch_size", "epochs", "learning_rate")
     if BASELINES[b.baseline].has("lambda_n"):
-        return b.with_(lambda_n=1.0, **published)
-    return b.with_(baseline="DeepSAD", lambda_n=0.0, **published)
+        return b.as_published(*published).with_(lambda_n=1.0, norm=None)
+    return b.with_(baseline="DeepSAD", lambda_n=0.0, **dict.fromkeys(published))
 
 
 def pin_text(config: RunConfig) -> str:
@@ -141,7 +141,7 @@ def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[st
     for control in CONTROLS:
         value = seeds if control.name == "seeds" else getattr(b, control.name)
         # A setting that the baseline lacks, or that is as published, needs no parameter.
-        as_published = control.default == PUBLISHED and b.with_(**{control.name: None}) == b
+        as_published = control.default == PUBLISHED and getattr(b.as_published(control.name), control.name) == value
         if value is not None and value != control.default and not as_published:
             (text,) = control.texts(value)
             control.parse(text)

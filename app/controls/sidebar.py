@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from anoonly_core.baselines import BASELINES, Baseline
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS, Baseline
 
 from ..text.labels import format_value
 from . import locked_links
 from .choice import Choice, choose
 from .page_address import current_link
-from .registry import CONTROLS, Control
+from .registry import CONTROLS, PUBLISHED, Control
 
 __all__ = ["draw_control", "draw_sidebar", "help_text", "value_of"]
 
@@ -41,8 +41,11 @@ def draw_sidebar(controls: Sequence[Control] = CONTROLS, without: Collection[str
         drawn = [control for control in controls if control.name not in left_out]
         values |= {control.name: draw_control(control, baseline, preset) for control in drawn if not control.more}
         if more := [control for control in drawn if control.more]:
+            norm = values["norm"]
+            if norm == PUBLISHED:
+                norm = baseline.paired_norm(values["lambda_n"], preset if baseline.has("preset") else "paper")
             with st.expander("More"):
-                values |= {control.name: draw_control(control, baseline, preset) for control in more}
+                values |= {control.name: draw_control(control, baseline, preset, norm=norm) for control in more}
         locked_links.draw_link_maker(drawn, st.context.url)
     return choose(values)
 
@@ -55,10 +58,12 @@ def value_of(control: Control) -> Any:
     return value if not isinstance(value, str) or value in control.offered() else linked
 
 
-def help_text(control: Control, baseline: Baseline, preset: str) -> str:
-    """Return a control's help beside a baseline: what "published" means there, or that the baseline lacks it."""
+def help_text(control: Control, baseline: Baseline, preset: str, norm: str | None = "batch") -> str:
+    """Return a control's help beside a baseline and norm: the meaning of "published", or why it has no effect."""
     if not baseline.has(control.name):
         return f"{baseline.name} has no {control.noun}."
+    if _needs_batch_norm(control, norm):
+        return f"No effect with {NORM_LABELS[norm or 'none']}. {control.help}"
     if control.name == "baseline":
         return f"{control.help} {baseline.name}: {baseline.summary}"
     help = control.help
@@ -72,7 +77,13 @@ def help_text(control: Control, baseline: Baseline, preset: str) -> str:
     return f"{help} Published for {baseline.name}: {format_value(published)}."
 
 
-def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool = True) -> Any:
+def _needs_batch_norm(control: Control, norm: str | None) -> bool:
+    return control.name in GRADIENT_SHARES and norm not in BATCH_NORMS
+
+
+def draw_control(
+    control: Control, baseline: Baseline, preset: str, bind: bool = True, norm: str | None = "batch"
+) -> Any:
     """Draw a control at the current position and return its value.
 
     Parameters
@@ -86,6 +97,8 @@ def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool =
     bind : bool
         True to bind the widget to its URL parameter, and to disable it if the link fixes it. The server cannot leave
         a page with bound widgets; a link can.
+    norm : str or None
+        The norm of the run; the shares of batch norm's gradient are disabled beside another one.
     """
     # A link may hold a value between the stops of the control: it becomes a stop in this session.
     linked = current_link().values.get(control.name, control.default)
@@ -100,8 +113,10 @@ def draw_control(control: Control, baseline: Baseline, preset: str, bind: bool =
         "options": options,
         "format_func": format_value,
         "key": control.name,
-        "help": help_text(control, baseline, preset),
-        "disabled": not baseline.has(control.name) or (bind and control.name in locked_links.locked(locked_links.FIX)),
+        "help": help_text(control, baseline, preset, norm),
+        "disabled": not baseline.has(control.name)
+        or _needs_batch_norm(control, norm)
+        or (bind and control.name in locked_links.locked(locked_links.FIX)),
         "bind": "query-params" if bind else None,
     }
     first = control.default if bind else linked

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.baselines import GRADIENT_SHARES, NORM_LABELS
 from anoonly_core.errors import AnoOnlyError, StoreBusy, StoreUnavailable
 from anoonly_core.execution.plan import duration
 from anoonly_core.results.parquet import to_parquet
@@ -225,7 +225,12 @@ def _open_clicked(sweep: Sweep, event: Any) -> None:
     key, *fields = points[0]["customdata"]
     is_mark = len(fields) == len(MARK_FIELDS)
     config = sweep.configs[key]
-    baselines = [other for other in sweep.configs.values() if other == config.with_(lambda_n=1.0, norm=other.norm)]
+    with_any_norm = {"lambda_n": 1.0, **dict.fromkeys(("norm", *GRADIENT_SHARES))}
+    baselines = [
+        other
+        for other in sweep.configs.values()
+        if other.lambda_n == 1 and other.model_copy(update=with_any_norm) == config.model_copy(update=with_any_norm)
+    ]
     a = baselines[0] if baselines and config.lambda_n not in (None, 1.0) else None
     seeds = min(sweep.seeds, COMPARED_SEEDS) if is_mark else 1
     open_page("compare", compare_parameters(config, a, seeds))

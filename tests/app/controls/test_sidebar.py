@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
 from app.controls.sidebar import _with_stop, help_text
 from app.text.labels import format_value
 
 each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
 each_baseline = pytest.mark.parametrize("baseline", BASELINES)
-MAY_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset")
+MAY_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset", *GRADIENT_SHARES)
 
 
 @each_control
@@ -37,6 +37,13 @@ def test_a_control_says_why_it_lies_idle(control: Control, baseline: str) -> Non
         assert control.name in MAY_LACK
         assert text == f"{baseline} has no {control.noun}."
         assert control.noun
+
+
+@pytest.mark.parametrize("norm", NORM_LABELS)
+@pytest.mark.parametrize("name", GRADIENT_SHARES)
+def test_a_gradient_share_says_when_the_norm_leaves_it_without_effect(name: str, norm: str) -> None:
+    text = help_text(CONTROL_OF[name], BASELINES["DeepSAD"], "paper", norm)
+    assert text.startswith("No effect with") == (norm not in BATCH_NORMS)
 
 
 @each_baseline
