@@ -59,6 +59,11 @@ SWEEP_PRESETS = MappingProxyType(
             "Does AnoOnly need batch norm, or would another norm do?",
             (("norm", tuple(NORM_LABELS)), LAMBDA_N_AXIS),
         ),
+        "gradient": SweepPreset(
+            "Batch norm's gradient",
+            "Which part of batch norm's gradient supervises the pool: that through the mean or through the variance?",
+            (("grad_mean", (1.0, 0.5, 0.1, 0.0)), ("grad_variance", (1.0, 0.0)), LAMBDA_N_AXIS),
+        ),
         "contamination": SweepPreset(
             "Contamination 0 to 80 %",
             "How dirty may the pool be?",

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES
 from anoonly_core.config import RunConfig, make_config
 from app.controls.choice import baseline_of
 from app.controls.registry import CONTROLS
@@ -233,7 +233,9 @@ def test_two_different_runs_never_have_the_same_name(data: st.DataObject) -> Non
         baseline = BASELINES[values["baseline"]]
         settings = {name: value for name, value in values.items() if baseline.has(name)}
         assume((settings.get("batch_size") or 512) >= baseline.smallest_batch)
-        return make_config(**settings)
+        shares = {name: settings.pop(name) for name in GRADIENT_SHARES if name in settings}
+        config = make_config(**settings)
+        return config.with_(**shares) if config.norm in BATCH_NORMS else config
 
     a, b = draw(), draw()
     assert (describe_run(a, b) == describe_run(b, a)) == (a == b)

@@ -181,7 +181,7 @@ def test_every_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
         "dataset": "digits_8",
         "baseline": "DeepSAD",
         "lambda_n": 1e-2,
-        "norm": "none",
+        "norm": "batch_no_affine",
         "batch_size": 32,
         "epochs": 1,
         "learning_rate": 1e-2,
@@ -191,6 +191,9 @@ def test_every_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
         "preset": "published_code",
         "protocol": "published",
         "seed": 3,
+        "grad_direct": 0.75,
+        "grad_variance": 0.5,
+        "grad_mean": 0.25,
     }
     assert tuple(values) == RUN_SETTINGS == tuple(RULES)
     options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from anoonly_core.baselines import GRADIENT_SHARES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.results import keys
 from anoonly_core.results.keys import hidden_points_key, input_points_key
@@ -24,6 +25,7 @@ OTHER = {
     "epochs": 2,
     "learning_rate": 0.5,
     "preset": "published_code",
+    **dict.fromkeys(GRADIENT_SHARES, 0.5),
 }
 
 
@@ -37,7 +39,8 @@ def test_runs_on_the_same_rows_share_the_projection_of_inputs(name: str) -> None
     one = make_config(epochs=1)
     other = one.with_(**({"norm": None, "batch_size": None} if name == "baseline" else {}), **{name: OTHER[name]})
     same = input_points_key(one, "pca") == input_points_key(other, "pca")
-    assert same is (name in ("lambda_n", "baseline", "norm", "batch_size", "epochs", "learning_rate", "preset"))
+    training = ("lambda_n", "baseline", "norm", "batch_size", "epochs", "learning_rate", "preset", *GRADIENT_SHARES)
+    assert same is (name in training)
     if same:
         a, b = (result.sample for result in run_many([one, other.with_(epochs=1)], "cpu"))
         for field in ("rows", "role", "minimum", "scale"):

@@ -191,7 +191,7 @@ def test_a_filter_on_what_is_gone_is_no_filter(open_page: Open, store: Store, fi
 def test_a_store_that_cannot_be_changed_is_one_sentence(
     open_page: Open, store: Store, filled: list[RunResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Store, *arguments: object) -> None:
+    def refuse(self: Store, *arguments: object, **options: object) -> None:
         raise StoreUnavailable("There is no room.")
 
     monkeypatch.setattr(Store, "_change", refuse)
