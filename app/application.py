@@ -12,7 +12,7 @@ from streamlit.starlette import App
 
 from anoonly_core.paths import ASSETS
 
-from .controls.page_address import enter_page
+from .controls.page_address import enter_page, pages_written_by_server
 from .navigation import PAGES, declare_pages, draw_page_header, draw_page_scripts
 from .server.message_limit import MessageLimit
 from .server.old_links import OldLinks
@@ -63,7 +63,7 @@ def draw_page() -> None:
 
     st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
     st.html(ASSETS / "page.css")
-    draw_page_scripts()
+    draw_page_scripts(pages_written_by_server())
     name, chosen = declare_pages(
         {
             "start": start,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.paths import ASSETS
 
@@ -22,11 +25,13 @@ __all__ = [
     "draw_page_header",
     "draw_page_link",
     "draw_page_scripts",
+    "mark_writer",
     "open_page",
     "page_url",
 ]
 
 STATE = "declared_pages"
+MARK = "history-mark"  # as in assets/history.js
 
 
 @dataclass(frozen=True)
@@ -164,21 +169,50 @@ def draw_page_link(name: str, label: str, help: str | None = None) -> None:
     st.page_link(st.session_state[STATE][name], label=label, icon=PAGES[name].icon, help=help)
 
 
-def draw_page_scripts() -> None:
-    """Give the browser's history one entry a page visit, and the menu its groups as lists.
+def draw_page_scripts(written_by_server: Collection[str]) -> None:
+    """Give the browser's history an entry for each visit of a page and change of a control, and group the menu as lists.
 
-    Streamlit adds an entry for each change of the address.
+    Parameters
+    ----------
+    written_by_server : collection of str
+        The pages whose controls are not bound to their URL parameters.
     """
+    constants = {
+        "pageOfPath": {entry.url_path: name for name, entry in PAGES.items()},
+        "writtenByServer": sorted(written_by_server),
+    }
+    declared = "".join(f"window.{name} = {json.dumps(value)};\n" for name, value in constants.items())
     with st.container(key="page_scripts"):
         for name in ("history", "navigation"):
             script = (ASSETS / f"{name}.js").read_text(encoding="utf-8")
-            st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+            st.html(f"<script>{declared}{script}</script>", unsafe_allow_javascript=True)
+
+
+def mark_writer(name: str, answered: str | None = None) -> None:
+    """Tell the browser's history script that the addresses sent from now on belong to a page.
+
+    Parameters
+    ----------
+    name : str
+        The page.
+    answered : str, optional
+        The query string that the browser's Back or Forward brought, and that this run of the script answers.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    mark = {MARK: name} | ({} if answered is None else {"answered": answered})
+    for query in (urlencode(mark), answered or ""):  # the browser sends back the last one that it was told
+        message = ForwardMsg()
+        message.page_info_changed.query_string = query
+        context.enqueue(message)
 
 
 def open_page(name: str, parameters: Mapping[str, str]) -> None:
     """Leave the current page for another, as a link with these parameters opens it in a new session."""
     for key in ("page", f"{name}_address", f"{name}_left", *PAGES[name].forget):
         st.session_state.pop(key, None)
+    mark_writer(name)
     st.switch_page(st.session_state[STATE][name], query_params=dict(parameters))
 
 

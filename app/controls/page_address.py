@@ -3,9 +3,10 @@
 Each page declares its parameters once and registers them. A page passes over the parameters of other pages and gives a
 notice of a parameter that no page has.
 
-A session comes to a page by a link, by the menu, or by the browser's Back or Forward. Only a link says what the page
-shows. In the other cases the browser may still send the parameters of the page that was left, so the page begins with
-the settings that the session left it with.
+A session comes to a page by a link, by the menu, or by the browser's Back or Forward. A link says what the page shows,
+and so does an entry of the browser's history. By the menu the page begins with the settings that the session left it
+with. It does so too if Back or Forward brings an address that the page never had: a browser may send the parameters of
+the page that was left.
 """
 
 from __future__ import annotations
@@ -19,14 +20,25 @@ from urllib.parse import parse_qs
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from ..navigation import mark_writer
 from ..widgets import notices
 from .parameters import Parameter
 
-__all__ = ["Arrival", "Link", "PageAddress", "current_link", "enter_page", "names_of_all_pages", "register"]
+__all__ = [
+    "Arrival",
+    "Link",
+    "PageAddress",
+    "current_link",
+    "enter_page",
+    "names_of_all_pages",
+    "pages_written_by_server",
+    "register",
+]
 
 LINK = "link"
 PAGE = "page"
 ARRIVAL = "arrival"
+MOST_ENTRIES = 200  # addresses of a page that a session remembers
 Texts = Mapping[str, list[str]]
 
 
@@ -35,7 +47,8 @@ class Arrival(StrEnum):
 
     LINK = "link"  # a new tab, a reload, a pasted address, or a link of another page
     MENU = "menu"
-    HISTORY = "history"  # the browser's Back or Forward
+    HISTORY = "history"  # the browser's Back or Forward, from another page
+    STEP = "step"  # the browser's Back or Forward, from another entry of the same page
 
 
 _registered: dict[str, PageAddress] = {}
@@ -150,6 +163,8 @@ class PageAddress:
             wanted |= {name: self[name].texts(value) for name, value in values.items()}
         if not linked:
             self._note(wanted)
+        if self.bound and arrival == Arrival.STEP:
+            return  # the address is the page's own, and the controls on display cannot be written
         if self.bound or not linked:
             # Each time and in one go: the browser may have put parameters of the page that was left into the address.
             _write_address(wanted)
@@ -157,15 +172,18 @@ class PageAddress:
             st.rerun()
 
     def _texts_left(self, arrival: Arrival) -> Texts:
-        """Return the texts that the session left the page with; those of a browser's history that the session lacks."""
+        """Return the texts that the page begins with, unless a link brought the session here."""
         if arrival == Arrival.MENU:
             return self.remembered()
-        texts: Texts | None = st.session_state.get(self._own_memory_key)
-        if texts is None:
-            # Not st.query_params: Streamlit drops the parameters that the page left has too.
-            context = get_script_run_ctx()
-            texts = parse_qs(context.query_string) if context else {}
-        return {name: each for name, each in texts.items() if name in self.names}
+        # Not st.query_params: Streamlit drops the parameters that the page left has too.
+        context = get_script_run_ctx()
+        given = parse_qs(context.query_string) if context else {}
+        texts = {name: each for name, each in given.items() if name in self.names}
+        left: Texts | None = st.session_state.get(self._own_memory_key)
+        known = st.session_state.get(self._entries_key, {})
+        if arrival == Arrival.STEP or left is None or _as_entry(texts) in known:
+            return texts
+        return {name: each for name, each in left.items() if name in self.names}
 
     def among(self, name: str, options: Sequence[Any]) -> Any:
         """Return the link's value of a parameter whose options are known only while the page is drawn.
@@ -213,8 +231,22 @@ class PageAddress:
     def write(self, values: Mapping[str, Any]) -> None:
         """Write these values into the address, without those that are as by default, and remember them."""
         self.remember(values)
+        st.session_state[self._drawn_key] = self.drawn()
         # Each time: the browser forgets what was written while it was still coming from another page.
         _write_address({name: texts for name, texts in self.remembered().items() if name in self.names})
+
+    def write_changes(self) -> None:
+        """Write the widgets' changes since the last `write` into the address, before the page is drawn.
+
+        A visitor who leaves the page at once interrupts the run of the script that would write them at its end.
+        """
+        before: Mapping[str, Any] = st.session_state.get(self._drawn_key, {})
+        if not before:
+            return
+        changes = {name: value for name, value in self.drawn().items() if value != before.get(name)}
+        if changes:
+            values, _ = self.read(st.session_state.get(self._own_memory_key, {}))
+            self.write(values | changes)
 
     def remember(self, values: Mapping[str, Any] | None = None) -> None:
         """Note these values, or else the present address, for when the session comes back from another page."""
@@ -252,6 +284,11 @@ class PageAddress:
         others = {name: each for name, each in shared.items() if name not in self.names}
         st.session_state[self._memory_key] = {**others, **texts}
         st.session_state[self._own_memory_key] = dict(texts)
+        entries = st.session_state.setdefault(self._entries_key, {})
+        entries.pop(_as_entry(texts), None)
+        entries[_as_entry(texts)] = True
+        for oldest in list(entries)[:-MOST_ENTRIES]:
+            del entries[oldest]
 
     @property
     def _memory_key(self) -> str:
@@ -260,6 +297,14 @@ class PageAddress:
     @property
     def _own_memory_key(self) -> str:
         return f"{self.page}_left"
+
+    @property
+    def _entries_key(self) -> str:
+        return f"{self.page}_entries"
+
+    @property
+    def _drawn_key(self) -> str:
+        return f"{self.page}_drawn"
 
     # Notices
 
@@ -294,21 +339,30 @@ def enter_page(name: str) -> None:
         The page's name in `app.navigation.PAGES`.
     """
     left = st.session_state.get(PAGE)
-    if left == name:
-        return
     context = get_script_run_ctx()
+    is_history = context is not None and context.is_history_navigation
+    if left == name and not is_history:
+        if name in pages_written_by_server():
+            _registered[name].write_changes()
+        return
     if left is None or context is None:
         arrival = Arrival.LINK
-    elif context.is_history_navigation:
-        arrival = Arrival.HISTORY
+    elif is_history:
+        arrival = Arrival.STEP if left == name else Arrival.HISTORY
+        mark_writer(name, context.query_string)
     else:
         arrival = Arrival.MENU
+        mark_writer(name)
         if left in _registered and _registered[left].bound:
             # The menu sends what the controls of the page left have in the address, changes of the last moment too.
             _registered[left].remember_changes(context.query_string)
     st.session_state[PAGE] = name
     st.session_state[ARRIVAL] = arrival
     st.session_state.pop(LINK, None)
+
+
+def _as_entry(texts: Texts) -> frozenset[tuple[str, tuple[str, ...]]]:
+    return frozenset((name, tuple(each)) for name, each in texts.items())
 
 
 def _texts_of_address() -> dict[str, list[str]]:
@@ -323,6 +377,11 @@ def register(address: PageAddress) -> PageAddress:
     """Make the names of a page's parameters known to all pages, and return the address."""
     _registered[address.page] = address
     return address
+
+
+def pages_written_by_server() -> frozenset[str]:
+    """Return the names of the registered pages whose controls are not bound to their URL parameters."""
+    return frozenset(name for name, address in _registered.items() if address.parameters and not address.bound)
 
 
 def names_of_all_pages() -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -12,7 +11,7 @@ from anoonly_core.data.catalogue import DATASETS, find
 from ..server.jobs import JobKind, Jobs, JobView, dataset_key
 from ..text.labels import MEGABYTE
 from . import notices
-from .progress import POLL_S, progress_row
+from .progress import progress_row, wait_for_poll
 
 __all__ = ["download_size", "draw_failures", "ensure_downloaded", "follow_downloads"]
 
@@ -45,7 +44,7 @@ def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
     before = here = _here(names)
     while here == before and (view := jobs.view(keys)) is not None:
         bar.show(*_progress(names, here, view))
-        time.sleep(POLL_S)
+        wait_for_poll()
         here = _here(names)
     st.rerun()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,15 @@ from anoonly_core.results.result import RunResult
 from ..server.jobs import Jobs, JobView
 from . import notices
 
-__all__ = ["POLL_S", "Bar", "ComparisonRuns", "draw_failures", "draw_job_progress", "draw_run_progress", "progress_row"]
+__all__ = [
+    "Bar",
+    "ComparisonRuns",
+    "draw_failures",
+    "draw_job_progress",
+    "draw_run_progress",
+    "progress_row",
+    "wait_for_poll",
+]
 
 POLL_S = 0.1
 
@@ -68,6 +77,15 @@ class Bar:
         if (share, words) != self._shown:
             self._shown = share, words
             self._place.progress(share, words)
+
+
+def wait_for_poll() -> None:
+    """Sleep until a waiting page looks again.
+
+    Streamlit interrupts a run of the script only where it reads the session or draws; progress may not move for long.
+    """
+    time.sleep(POLL_S)
+    st.session_state.get("session")
 
 
 def progress_row() -> tuple[Bar, DeltaGenerator]:

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from ..server.jobs import RESULT_KINDS, Jobs
-from .progress import POLL_S, draw_failures, draw_job_progress, progress_row
+from .progress import draw_failures, draw_job_progress, progress_row, wait_for_poll
 
 __all__ = ["TimeLimit", "await_worker_result"]
 
@@ -84,6 +84,6 @@ def await_worker_result(
             jobs.request_worker_result(
                 session, key, function, *arguments
             )  # its worker was stopped beneath us: ask again
-        time.sleep(POLL_S)
+        wait_for_poll()
     status.empty()
     return found

@@ -1,4 +1,4 @@
-"""The browser's Back and Forward keep the settings of every page, with one press per page.
+"""The browser's Back and Forward undo and redo each change of a control, and keep the settings of every page.
 
 With `BACK_PAIRS=all` in the environment all ordered pairs of pages are visited, slowly and quickly. By default each
 page is left and entered once.
@@ -21,6 +21,7 @@ from tests.tables import cancer
 
 PATIENCE_MS = 30_000
 STEADY_MS = 500
+SETTLED_MS = 1000  # as in assets/history.js
 CLICK_MS, ATTEMPTS = 5_000, 5
 PINNED = "baseline=DeepSAD,lambda_n=1.0,epochs=1"
 
@@ -36,6 +37,9 @@ SHOWS = """
     && Object.entries(parameters).every(([name, value]) => given.get(name) === value);
 }
 """
+
+# Go through the history and wait until the browser has arrived.
+STEP = "by => new Promise(arrived => { addEventListener('popstate', arrived, { once: true }); history.go(by) })"
 
 Change = Callable[[ComparePage], None]
 
@@ -154,18 +158,11 @@ class Visit:
 
     def step(self, by: int, to: Controls) -> None:
         """Press Back or Forward once, and wait until the address is that of the page."""
-        self.page.evaluate("by => history.go(by)", by)
+        self.page.evaluate(STEP, by)
         self.wait_for_path(to)
 
     def wait_for_path(self, controls: Controls) -> None:
         self.page.wait_for_function("path => location.pathname === path", arg=controls.path)
-
-    def wait_for_parameters(self, parameters: Mapping[str, str]) -> None:
-        self.page.wait_for_function(
-            "parameters => Object.entries(parameters).every("
-            "([name, value]) => new URLSearchParams(location.search).get(name) === value)",
-            arg=dict(parameters),
-        )
 
     def check(self, words: str, controls: Controls, parameters: Mapping[str, str], text: str) -> None:
         """Note a failure unless the page comes to show this, and still does a moment later."""
@@ -182,8 +179,7 @@ class Visit:
             self.failures.append(f"{words}: not {parameters} {text!r} but {self.page.url} {shown}")
 
     def change(self, controls: Controls) -> None:
-        """Move the control once the page is drawn: a redraw would close an open list."""
-        self.moves.wait_until_idle()
+        """Move the control; the page may still train."""
         controls.change(self.moves)
 
 
@@ -195,18 +191,24 @@ def visit_slowly(visit: Visit, first: Controls, then: Controls) -> None:
     visit.check("menu", then, {}, then.begin)
     visit.change(then)
     visit.check("change", then, then.changed, then.by_change)
+    visit.step(-1, then)
+    visit.check("back to before the change", then, {}, then.begin)
     visit.step(-1, first)
-    visit.check("back", first, first.link, first.by_link)
+    visit.check("back to the page before", first, first.link, first.by_link)
     visit.step(1, then)
-    visit.check("forward", then, then.changed, then.by_change)
+    visit.check("forward to the page", then, {}, then.begin)
+    visit.step(1, then)
+    visit.check("forward to the change", then, then.changed, then.by_change)
     visit.page.reload()
     visit.check("reload", then, then.changed, then.by_change)
+    visit.step(-1, then)
+    visit.check("back after a reload", then, {}, then.begin)
     visit.step(-1, first)
-    visit.check("back after a reload", first, first.link, first.by_link)
+    visit.check("back to the page before the reload", first, first.link, first.by_link)
 
 
 def visit_quickly(visit: Visit, first: Controls, then: Controls) -> None:
-    """Act again as soon as the address is that of the page, or holds what a control was moved to."""
+    """Act again as soon as the browser has arrived, and leave a page right after a change."""
     visit.open(first)
     visit.check("link", first, first.link, first.by_link)
     visit.enter(then)
@@ -216,11 +218,15 @@ def visit_quickly(visit: Visit, first: Controls, then: Controls) -> None:
     visit.step(-1, first)
     visit.check("back, forward, back", first, first.link, first.by_link)
     visit.change(first)
-    visit.wait_for_parameters(first.changed)
     visit.enter(then)
     visit.wait_for_path(then)
     visit.step(-1, first)
     visit.check("back to a change", first, {**first.link, **first.changed}, first.by_change)
+    visit.step(-1, first)
+    visit.step(1, first)
+    visit.step(-1, first)
+    visit.check("back, forward, back over a change", first, first.link, first.by_link)
+    visit.step(1, first)
     visit.step(1, then)
     visit.check("forward", then, {}, then.begin)
 
@@ -254,6 +260,26 @@ def test_settings_survive(
     visit = Visit(context.new_page(), server.url)
     try:
         way(visit, PAGES[first], PAGES[then])
+        assert visit.failures == []
+    finally:
+        visit.moves.cancel_training()
+        visit.page.close()
+
+
+def test_moves_of_one_control_are_one_step(context: BrowserContext, server: Server) -> None:
+    visit, controls = Visit(context.new_page(), server.url), PAGES["microscope"]
+    try:
+        visit.open(controls)
+        visit.check("link", controls, controls.link, "0.5")
+        visit.moves.press("labeled_ratio", "ArrowLeft", "ArrowLeft")
+        visit.check("two presses", controls, {"labeled_ratio": "0.2"}, "0.2")
+        visit.page.wait_for_timeout(SETTLED_MS)
+        visit.moves.press("labeled_ratio", "End")
+        visit.check("a press later on", controls, {"labeled_ratio": "1"}, "1")
+        visit.step(-1, controls)
+        visit.check("back over one press", controls, {"labeled_ratio": "0.2"}, "0.2")
+        visit.step(-1, controls)
+        visit.check("back over two presses", controls, controls.link, "0.5")
         assert visit.failures == []
     finally:
         visit.moves.cancel_training()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -17,7 +15,7 @@ from ...server.jobs import Jobs, server_jobs
 from ...text.verdict import describe_run
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
-from ...widgets.progress import POLL_S, ComparisonRuns, draw_failures, draw_run_progress, progress_row
+from ...widgets.progress import ComparisonRuns, draw_failures, draw_run_progress, progress_row, wait_for_poll
 from ...widgets.session import begin_page
 from .results import draw_comparison, draw_figures
 from .url import ADDRESS
@@ -116,7 +114,7 @@ def _wait(runs: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, statu
         draw_run_progress(bar, "Training", runs, keys, jobs)
         if jobs.view(keys) is None:
             jobs.request_runs(session, runs.groups())  # another session stopped the worker: request again
-        time.sleep(POLL_S)
+        wait_for_poll()
     status.empty()
     return True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 
 import numpy as np
@@ -16,7 +15,7 @@ from anoonly_core.results.result import RunResult
 from ...navigation import page_url
 from ...server.jobs import Jobs, server_jobs
 from ...widgets import notices
-from ...widgets.progress import POLL_S, Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row
+from ...widgets.progress import Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row, wait_for_poll
 from ...widgets.session import begin_page
 from .figures import draw_answer, draw_settings
 from .lessons import ADDRESS, LESSONS, Lesson, Outcome, Position, Step, parse_position
@@ -68,6 +67,7 @@ def _read_position() -> Position:
 
 
 def _go(position: Position) -> None:
+    st.session_state.lesson_place = position  # at once: a visitor who leaves interrupts the run that would read it
     ADDRESS.write(asdict(position))
 
 
@@ -184,7 +184,7 @@ def _results(
         draw_run_progress(bar, f"Training {len(plan.a)} seeds of A and of B", plan, plan.keys, jobs)
         if jobs.view(plan.keys) is None:
             jobs.request_runs(session, plan.groups())
-        time.sleep(POLL_S)
+        wait_for_poll()
         results = plan.finished(jobs)
     points = None
     if step.shows == "map" or MEASURES[step.metric].projector:
@@ -208,7 +208,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
         bar.show(len(maps) / len(keys), f"Computing t-SNE maps: {len(maps)} of {len(keys)}")
         if jobs.view(tables) is None:
             jobs.request_points(session, MAP, tables)
-        time.sleep(POLL_S)
+        wait_for_poll()
         maps = {run: points for run, key in keys.items() if (points := jobs.results.points(key)) is not None}
     return maps
 

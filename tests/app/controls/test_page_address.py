@@ -209,7 +209,7 @@ class Tab:
     def come(self, address: PageAddress, query: str = "", back: bool = False) -> dict[str, Any]:
         """Come to a page and return the values that it begins with."""
         left = st.session_state.get(page_address.PAGE)
-        names = page_address._registered[left].names if left else frozenset()
+        names = page_address._registered[left].names if left not in (None, address.page) else frozenset()
         kept = {name: texts for name, texts in parse_qs(query).items() if name not in names}  # as Streamlit does
         self.patch.setattr(st, "query_params", Query(kept))
         context = SimpleNamespace(query_string=query, is_history_navigation=back)
@@ -285,10 +285,45 @@ def test_back_and_the_menu_keep_what_each_page_was_left_with(tab: Tab, first: st
     tab.come(other, "")
     other.remember(other.read(parse_qs(other_link))[0])
     if back or {first, then} not in SHARED:
-        assert tab.come(left, "", back) == left.read(parse_qs(link))[0]
-    assert tab.come(other, "", back)
+        assert tab.come(left, link if back else "", back) == left.read(parse_qs(link))[0]
+    assert tab.come(other, other_link if back else "", back)
     if back:
         assert current_link().values == other.read(parse_qs(other_link))[0]
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_back_shows_each_address_that_the_page_had(tab: Tab, name: str) -> None:
+    address, link = VISITS[name]
+    other = COMPARE if name != "compare" else clean.ADDRESS
+    tab.come(address, link)
+    address.remember({})  # a control was moved
+    tab.come(other, "")
+    for query in (link, "", link):
+        assert tab.come(address, query, back=True) == address.read(parse_qs(query))[0]
+        tab.come(other, "", back=True)
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_back_within_a_page_shows_the_address(tab: Tab, name: str) -> None:
+    address, link = VISITS[name]
+    tab.come(address, "")
+    for query in (link, "", link):
+        st.session_state |= {address.key(parameter): "moved since" for parameter in address.names}
+        assert tab.come(address, query, back=True) == address.read(parse_qs(query))[0]
+        assert parse_qs(tab.query) == parse_qs(query)
+        assert not address.drawn(), "the widgets begin anew"
+
+
+def test_a_change_is_written_before_the_page_is_drawn(tab: Tab) -> None:
+    address = sweep.ADDRESS
+    tab.come(address, "dataset=digits_4&vary=batch_size")
+    st.session_state |= {"sweep_seeds": 5, "vary": "batch_size"}
+    address.write(current_link().values)
+    st.session_state["sweep_seeds"] = 3
+    enter_page("sweep")
+    assert parse_qs(tab.query) == {"dataset": ["digits_4"], "vary": ["batch_size"], "sweep_seeds": ["3"]}
+    tab.come(COMPARE, "")
+    assert tab.come(address, "")["sweep_seeds"] == 3
 
 
 @pytest.mark.parametrize("name", VISITS)
