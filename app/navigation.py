@@ -170,7 +170,7 @@ def draw_page_link(name: str, label: str, help: str | None = None) -> None:
 
 
 def draw_page_scripts(written_by_server: Collection[str]) -> None:
-    """Give the browser's history an entry for each visit of a page and change of a control, and group the menu as lists.
+    """Add entries to the browser's history for visits of pages and changes of controls, and group the menu as lists.
 
     Parameters
     ----------

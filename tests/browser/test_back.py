@@ -96,6 +96,11 @@ class Controls:
 
 
 PAGES = {
+    "start": Controls(
+        *("Start", "/", "start_weight", "0"),
+        *({"weight": "0.1"}, "0.1"),
+        *(press("start_weight", "Home"), {"weight": "1"}, "1"),
+    ),
     "compare": Controls(
         *("Compare", "/compare", "seeds", "5"),
         *({"dataset": "digits_7", "epochs": "1", "a": PINNED, "seeds": "2"}, "2"),
@@ -154,7 +159,7 @@ class Visit:
         self.page.goto(f"{self.moves.url}{controls.path}?{urlencode(controls.link)}")
 
     def enter(self, controls: Controls) -> None:
-        self.page.get_by_role("link", name=controls.title, exact=True).click()
+        self.page.get_by_test_id("stSidebarNavItems").get_by_role("link", name=controls.title, exact=True).click()
 
     def step(self, by: int, to: Controls) -> None:
         """Press Back or Forward once, and wait until the address is that of the page."""
