@@ -10,7 +10,17 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-__all__ = ["METRICS", "Confusion", "Curves", "Metrics", "chance_levels", "confusion", "curves", "metrics"]
+__all__ = [
+    "METRICS",
+    "Confusion",
+    "Curves",
+    "Metrics",
+    "chance_levels",
+    "confusion",
+    "curves",
+    "metrics",
+    "threshold_of_share",
+]
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,27 @@ def confusion(y: np.ndarray, score: np.ndarray, threshold: float) -> Confusion:
         normals_flagged=int((flagged & (y == 0)).sum()),
         normals_passed=int((~flagged & (y == 0)).sum()),
     )
+
+
+def threshold_of_share(score: np.ndarray, share: float) -> float:
+    """Return the lowest score threshold that flags at most this share of the rows.
+
+    Parameters
+    ----------
+    score : np.ndarray
+        float [n].
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    float
+        One of the scores; infinite if even the rows with the highest score are more than this share.
+    """
+    distinct, counts = np.unique(score, return_counts=True)
+    flagged = np.cumsum(counts[::-1])
+    fitting = int((flagged <= np.floor(share * len(score) + 1e-9)).sum())
+    return float(distinct[len(distinct) - fitting]) if fitting else float("inf")
 
 
 def _cumulative(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

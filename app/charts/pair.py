@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.data.split import labeled_anomalies
-from anoonly_core.metrics.ranking import Confusion, Curves, chance_levels, confusion, curves
+from anoonly_core.metrics.ranking import Confusion, Curves, chance_levels, confusion, curves, threshold_of_share
 from anoonly_core.results.result import RunResult
 
 from ..text.verdict import describe_run
@@ -43,26 +43,26 @@ PROJECTION_CAVEAT = "t-SNE and UMAP do not preserve distances between clusters o
 def make_sides(a: RunResult, b: RunResult) -> list[Side]:
     """Return A and B as the charts need them, each named by the settings that tell it from the other."""
     return [
-        Side(letter, describe_run(r.config, other.config), r.y_test, r.scores, ScoreScale.of(r.scores))
+        Side(letter, describe_run(r.config, other.config), r.y_test, r.scores, ScoreScale.of(r.scores), r.config.seed)
         for letter, r, other in (("A", a, b), ("B", b, a))
     ]
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A and B at one threshold, with the figures of the pair.
+    """A and B with one share of flagged rows, and the figures of the pair.
 
     Attributes
     ----------
     a, b : RunResult
         The runs of the first seed.
-    threshold : float
-        In interquartile ranges above the median of the test scores of each run.
+    flagged : float
+        Share of the test rows that each run flags at most, in percent.
     """
 
     a: RunResult
     b: RunResult
-    threshold: float
+    flagged: float
 
     @cached_property
     def sides(self) -> list[Side]:
@@ -71,8 +71,16 @@ class Pair:
 
     @cached_property
     def cuts(self) -> list[float]:
-        """The threshold as a score of A and of B."""
-        return [side.scale.score(self.threshold) for side in self.sides]
+        """The score from which A and B flag a row; infinite if they flag none."""
+        return [threshold_of_share(side.scores, self.flagged / 100) for side in self.sides]
+
+    @property
+    def threshold_sentence(self) -> str:
+        """What the threshold promises, and where it lies for A and for B."""
+        a, b = map(charts.cut_text, self.cuts)
+        return (
+            f"Each run flags at most {self.flagged:g} % of the test rows, those with its highest scores: A {a}, B {b}."
+        )
 
     @cached_property
     def confusions(self) -> list[Confusion]:
@@ -94,7 +102,7 @@ class Pair:
 
     def scores(self) -> go.Figure:
         """Draw the score distributions."""
-        return charts.scores_figure(self.sides, self.threshold, self.confusions)
+        return charts.scores_figure(self.sides, self.cuts, self.confusions)
 
     def curves(self) -> go.Figure:
         """Draw the ROC and precision-recall curves."""
@@ -111,6 +119,7 @@ class Pair:
         runs = {"A": self.a, "B": self.b}
         return charts.history_figure(
             {letter: run.history for letter, run in runs.items()},
+            self.b.config.seed,
             single_loss=[letter for letter, run in runs.items() if not BASELINES[run.config.baseline].has("lambda_n")],
         )
 

@@ -29,6 +29,7 @@ __all__ = [
     "RowMap",
     "confusion_figure",
     "curves_figure",
+    "cut_text",
     "history_figure",
     "points_figure",
     "scores_figure",
@@ -36,17 +37,17 @@ __all__ = [
 ]
 
 
-def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[Confusion]) -> go.Figure:
-    """Draw the score distributions of A and B on one axis, with the threshold.
+def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequence[Confusion]) -> go.Figure:
+    """Draw the score distributions of A and B on one axis, each with its threshold.
 
     Parameters
     ----------
     sides : sequence of Side
         A and B.
-    threshold : float
-        In interquartile ranges above the median of the scores of each run.
+    cuts : sequence of float
+        Score from which A and B flag a row; infinite if they flag none.
     confusions : sequence of Confusion
-        Confusion matrices of A and B at that threshold.
+        Confusion matrices of A and B at these thresholds.
 
     Returns
     -------
@@ -54,12 +55,11 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
         One histogram a run; bars are percentages of their class.
     """
     axis_units = [np.arcsinh(side.scale.units(side.scores)) for side in sides]
-    low, high = min(a.min() for a in axis_units), max(a.max() for a in axis_units)
-    low, high = min(low, float(np.arcsinh(threshold))), max(high, float(np.arcsinh(threshold))) + 0.1
+    low, high = min(a.min() for a in axis_units), max(a.max() for a in axis_units) + 0.1
     edges = np.linspace(low - 0.1, high, HISTOGRAM_BINS + 1)
     figure = Panels(1, 2, spacing=(0.05, 0))
     tallest = 0.0
-    for column, (side, units, matrix) in enumerate(zip(sides, axis_units, confusions, strict=True), start=1):
+    for column, (side, units, cut, matrix) in enumerate(zip(sides, axis_units, cuts, confusions, strict=True), start=1):
         for label, name, color, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
             counts, _ = np.histogram(units[side.y == label], edges)
             figure.add_bar(
@@ -87,11 +87,13 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
                 col=column,
             )
         tallest = max(tallest, *(float(max(trace["y"])) for trace in figure.data))
-        line = {"color": NEUTRAL, "width": 2, "dash": "dash"}
-        figure.add_vline(float(np.arcsinh(threshold)), line, col=column)
+        if np.isfinite(cut):
+            line = {"color": NEUTRAL, "width": 2, "dash": "dash"}
+            figure.add_vline(float(np.arcsinh(side.scale.units(np.array(cut)))), line, col=column)
         flagged = (
             f"{side.title}<br>flags {matrix.anomalies_flagged} of {matrix.anomalies_flagged + matrix.anomalies_missed} "
             f"anomalies, {matrix.normals_flagged} of {matrix.normals_flagged + matrix.normals_passed} normal"
+            f" ({cut_text(cut)})"
         )
         figure.add_title(flagged, 1, column)
     ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
@@ -103,6 +105,11 @@ def scores_figure(sides: Sequence[Side], threshold: float, confusions: Sequence[
     figure.update_yaxes(title={"text": "% of its class"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
     return apply_layout(figure, 200, horizontal_legend(1.26), top=44)  # next to the second line of the titles
+
+
+def cut_text(cut: float) -> str:
+    """Format the score from which rows are flagged, in the unit of the scores; infinite if none is flagged."""
+    return f"scores from {cut:.4g}" if np.isfinite(cut) else "too many rows share the highest score"
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +205,7 @@ def curves_figure(
     rates = ("false_positive_rate", "true_positive_rate")
     # Drawn so that the area under each line is its metric: average precision is a sum of steps.
     panels = (
-        ("ROC", "false positive rate", "true positive rate", *rates, None, "linear"),
+        (f"ROC, seed {sides[0].seed}", "false positive rate", "true positive rate", *rates, None, "linear"),
         ("PR of the anomalies", "recall", "precision", rates[1], "precision_anomaly", "aucpr_anomaly", "vh"),
         ("PR of the normal rows", "recall", "precision", "recall_normal", "precision_normal", "aucpr_normal", "hv"),
     )
@@ -242,13 +249,15 @@ def curves_figure(
     return apply_layout(figure, 320, horizontal_legend(1.24))
 
 
-def history_figure(sides: Mapping[str, History], single_loss: Collection[str] = ()) -> go.Figure:
+def history_figure(sides: Mapping[str, History], seed: int, single_loss: Collection[str] = ()) -> go.Figure:
     """Draw the losses and the test metrics over the epochs, A dashed and B solid.
 
     Parameters
     ----------
     sides : mapping
         History of each run by its letter; one without epochs is left out.
+    seed : int
+        The seed of the runs.
     single_loss : collection of str
         Letters of the runs whose system has one loss instead of L_N and L_A.
     """
@@ -284,14 +293,14 @@ def history_figure(sides: Mapping[str, History], single_loss: Collection[str] = 
     figure.update_xaxes(title={"text": "epoch"})
     figure.update_yaxes(title={"text": "mean loss a batch, log scale"}, type="log", exponentformat="power", col=1)
     figure.update_yaxes(title={"text": "test metric"}, range=[0, 1.03], col=2)
-    figure.add_title("Losses", 1, 1)
+    figure.add_title(f"Losses, seed {seed}", 1, 1)
     figure.add_title("Metrics on the test rows", 1, 2)
     legend = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
     return apply_layout(figure, 330, legend, top=30)
 
 
-def split_figure(counts: Mapping[str, int]) -> go.Figure:
-    """Draw the training rows and the test rows by kind, as two stacked bars; `counts` are those of a RunResult."""
+def split_figure(counts: Mapping[str, int], seed: int) -> go.Figure:
+    """Draw the training rows and the test rows of a seed by kind, as stacked bars; `counts` are of its RunResult."""
     rows = counts["labelled_anomalies"]
     distinct = counts.get("labelled_anomalies_distinct", rows)
     labeled = "labeled anomalies" if distinct == rows else f"labeled anomalies (distinct: {distinct})"
@@ -317,12 +326,13 @@ def split_figure(counts: Mapping[str, int]) -> go.Figure:
             marker={"color": color, "opacity": 0.8, "pattern": hatch},
             hovertemplate=f"{count} rows: {bar}, {name}<extra></extra>",
         )
+    figure.add_title(f"The split of seed {seed}")
     figure.update_layout(barmode="stack", bargap=0.35)
     figure.update_xaxes(title={"text": "rows"})
     figure.update_yaxes(autorange="reversed")
     # Below the bars: next to them it would cover them on a phone.
     legend = {"orientation": "h", "x": 0, "y": -0.45, "xanchor": "left", "yanchor": "top", "traceorder": "normal"}
-    return apply_layout(figure, 320, legend, top=16)
+    return apply_layout(figure, 330, legend, top=28)
 
 
 def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:

@@ -15,7 +15,8 @@ from .panels import Panels
 
 __all__ = [
     "ANOMALY",
-    "DEFAULT_THRESHOLD",
+    "DEFAULT_FLAGGED",
+    "FLAGGED",
     "HISTOGRAM_BINS",
     "MAX_LINE_MARKERS",
     "MODEBAR",
@@ -25,7 +26,6 @@ __all__ = [
     "ROLE_MARKS",
     "SIDE_LINES",
     "SYMBOLS",
-    "THRESHOLDS",
     "ScoreScale",
     "Side",
     "apply_layout",
@@ -67,25 +67,22 @@ class ScoreScale:
         """Convert scores to interquartile ranges above the median."""
         return (scores - self.median) / self.spread
 
-    def score(self, units: float) -> float:
-        """Convert interquartile ranges above the median to a score."""
-        return self.median + units * self.spread
-
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Run A or run B as the charts need it: its letter, name, test labels, test scores and their scale."""
+    """Run A or run B as the charts need it: letter, name, test labels, test scores and their scale, and seed."""
 
     letter: str
     name: str
     y: np.ndarray
     scores: np.ndarray
     scale: ScoreScale
+    seed: int
 
     @property
     def title(self) -> str:
         """Title of a panel of this run, in Plotly HTML."""
-        return f"<b>{self.letter}</b>  {self.name}"
+        return f"<b>{self.letter}</b>  {self.name}, seed {self.seed}"
 
 
 def apply_layout(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 62) -> go.Figure:
@@ -107,9 +104,9 @@ def horizontal_legend(y: float) -> dict[str, Any]:
     return {"orientation": "h", "x": 1, "xanchor": "right", "y": y, "yanchor": "top"}
 
 
-# Thresholds in interquartile ranges above the median, evenly spaced on the axis of the charts.
-THRESHOLDS = [float(f"{u:.2g}") for u in np.sinh(np.linspace(np.arcsinh(-3), np.arcsinh(1000), 120))]
-DEFAULT_THRESHOLD = min(THRESHOLDS, key=lambda u: abs(u - 3))
+# Shares of the test rows that a threshold flags at most, in percent. The default is that of a detector too.
+FLAGGED = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 75.0, 100.0)
+DEFAULT_FLAGGED = 10.0
 
 # Distinguishable without red and green; each color has its own symbol.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999933", "#882255")

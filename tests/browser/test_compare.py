@@ -75,7 +75,7 @@ def test_a_link_restores_the_page(open_page: Open) -> None:
     page = open_page(lambda_n="0.01", norm="layer", batch_size="64", contamination="0.02", **QUICK)
     page.wait_for_figures()
     before = page.flagged()
-    page.press("threshold", *["ArrowLeft"] * 8)
+    page.press("threshold", *["ArrowLeft"] * 4)
     page.wait_for_new_counts(before)
     page.wait_for_thumb_in_address("threshold")
     page.wait_until_idle()
@@ -198,7 +198,7 @@ def test_the_threshold_works_while_other_seeds_train(open_page: Open) -> None:
     counts = [page.flagged()]
     for _ in range(2):
         begun = time.perf_counter()
-        page.press("threshold", *["ArrowRight"] * 12)
+        page.press("threshold", *["ArrowLeft"] * 4)
         page.wait_for_new_counts(counts[-1])
         print(f"\nthreshold to new counts while seeds train: {time.perf_counter() - begun:.1f} s")
         assert "9 more seeds are training" in page.sentence or len(counts) > 1, "it waited for the training"

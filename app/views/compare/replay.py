@@ -64,7 +64,7 @@ def draw_replay(
     if replay is None:
         return
     row_ids = [dataset.row_ids[run.rows] for run in replay.runs]
-    replay_figure = replay_animation(replay, [side.name for side in sides], row_ids)
+    replay_figure = replay_animation(replay, [f"{side.name}, seed {side.seed}" for side in sides], row_ids)
     draw_player(replay_figure, key=key, chart=CHART, label="epoch")
     st.plotly_chart(
         replay_figure.figure,

@@ -145,7 +145,7 @@ def _figures(report: ReportInput) -> Iterable[str]:
     figures: list[tuple[go.Figure, str]] = [
         (
             pair.scores(),
-            f"{FIGURE_DESCRIPTIONS['scores']} It is {pair.threshold:g} interquartile ranges above the median.",
+            f"{FIGURE_DESCRIPTIONS['scores']} {pair.threshold_sentence}",
         ),
         (charts.points_figure(panels), f"{FIGURE_DESCRIPTIONS['points']} By {projection}.{caveat}"),
         (pair.curves(), f"{FIGURE_DESCRIPTIONS['curves']} {published_sign_sentence(pair.a, pair.b)}"),
@@ -156,7 +156,7 @@ def _figures(report: ReportInput) -> Iterable[str]:
         figures.append((pair.history(), f"{FIGURE_DESCRIPTIONS['history']} {training}"))
     for letters, run in pair.splits.items():
         sentence = f"{FIGURE_DESCRIPTIONS['split'].format(letters=letters)} {split_sentence(letters, run, name)}"
-        figures.append((charts.split_figure(run.counts), sentence))
+        figures.append((charts.split_figure(run.counts, run.config.seed), sentence))
     for number, (figure, sentence) in enumerate(figures):
         figure.update_layout(template="plotly_white", width=WIDTH, dragmode=False)
         body = figure.to_html(

@@ -21,7 +21,7 @@ from anoonly_core.results.result import RunResult, Sample
 
 from ...charts import runs as charts
 from ...charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
-from ...charts.style import DEFAULT_THRESHOLD, MODEBAR, THRESHOLDS, Side
+from ...charts.style import DEFAULT_FLAGGED, FLAGGED, MODEBAR, Side
 from ...controls import locked_links
 from ...controls.choice import pin_text
 from ...controls.isolation import draw_isolation
@@ -33,7 +33,7 @@ from ...widgets.tile import TILE_HELP, tile
 from .replay import draw_replay
 from .report import ReportInput
 from .tabs import draw_tabs
-from .url import ADDRESS, VIEWS
+from .url import ADDRESS, VIEWS, format_flagged
 
 __all__ = ["draw_comparison", "draw_figures"]
 
@@ -93,14 +93,17 @@ def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs:
     if view == "learn":
         draw_replay(a, b, dataset, make_sides(a, b), projector, jobs, session, export_slot=threshold_slot)
         return
-    threshold = threshold_slot.select_slider(
-        "Threshold (interquartile ranges above the median)",
-        THRESHOLDS,
-        DEFAULT_THRESHOLD,
+    flagged = threshold_slot.select_slider(
+        "Rows to flag (share of the test rows)",
+        FLAGGED,
+        DEFAULT_FLAGGED,
+        format_func=format_flagged,
         key="threshold",
         bind="query-params",
+        help="A and B each flag at most this share of the test rows, those with its highest scores. So their counts "
+        "can be compared, whatever the size of their scores.",
     )
-    pair = Pair(a, b, threshold)
+    pair = Pair(a, b, flagged)
     scores_slot.plotly_chart(pair.scores(), key="scores", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["scores"])
     maps = _Maps(pair, dataset, jobs)
     selected, waiting = _draw_points(maps, projector, session)
@@ -154,7 +157,7 @@ class _Maps:
         inputs = scaled_inputs(self.dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale, b.sample.fill)
         # A and B show different labeled rows if their labels differ.
         return [
-            ("input features", input_points_key(b.config, projector), inputs, b.sample),
+            (f"input features, seed {b.config.seed}", input_points_key(b.config, projector), inputs, b.sample),
             *(
                 (_panel_title(run, side), hidden_points_key(run.key, projector), run.sample.hidden, run.sample)
                 for run, side in zip((a, b), self.pair.sides, strict=True)

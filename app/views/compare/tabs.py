@@ -100,7 +100,10 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
         column_config={"picture": st.column_config.ImageColumn("picture", width="small")},
     )
     missed = pair.confusions[1].anomalies_missed
-    st.caption(f"Test rows of the first seed, highest score of B first. B misses {missed} anomalies at this threshold.")
+    st.caption(
+        f"Test rows of seed {pair.b.config.seed}, highest score of B first. {pair.threshold_sentence} "
+        f"B misses {missed} anomalies."
+    )
 
 
 def _draw_training(pair: Pair) -> None:
@@ -114,7 +117,7 @@ def _draw_splits(pair: Pair) -> None:
     for letters, run in pair.splits.items():
         st.markdown(split_sentence(letters, run, run.config.dataset))
         st.plotly_chart(
-            charts.split_figure(run.counts),
+            charts.split_figure(run.counts, run.config.seed),
             key=f"split {letters}",
             config=MODEBAR,
             alt=FIGURE_DESCRIPTIONS["split"].format(letters=letters),

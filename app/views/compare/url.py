@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...charts.style import DEFAULT_THRESHOLD, THRESHOLDS
+from ...charts.style import DEFAULT_FLAGGED, FLAGGED
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter, any_text
@@ -10,7 +10,13 @@ from ...controls.registry import CONTROLS
 from ...text.labels import PROJECTION_LABELS
 from .tabs import TABS
 
-__all__ = ["ADDRESS", "VIEWS"]
+__all__ = ["ADDRESS", "VIEWS", "format_flagged"]
+
+
+def format_flagged(percent: float) -> str:
+    """Format a share of flagged rows as its slider and the address do, such as "10 %"."""
+    return f"{percent:g} %"
+
 
 VIEWS = {"trained": "when trained", "learn": "watch it learn"}
 
@@ -19,9 +25,9 @@ PINNED_RUN = Parameter("a", parser=any_text)
 FIGURES = (
     Parameter(
         "threshold",
-        tuple(map(str, THRESHOLDS)),
-        str(DEFAULT_THRESHOLD),
-        rule=f"a stop of its slider, {THRESHOLDS[0]} to {THRESHOLDS[-1]}",
+        tuple(map(format_flagged, FLAGGED)),
+        format_flagged(DEFAULT_FLAGGED),
+        rule=f"a share of the test rows, {format_flagged(FLAGGED[0])} to {format_flagged(FLAGGED[-1])}",
     ),
     Parameter("view", tuple(VIEWS.values()), VIEWS["trained"]),
     Parameter("projection", tuple(PROJECTION_LABELS.values()), PROJECTION_LABELS["pca"]),

@@ -11,12 +11,12 @@ import streamlit as st
 from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
-from anoonly_core.metrics.ranking import chance_levels, confusion
+from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.results.result import RunResult
 
 from ...charts import runs as charts
-from ...charts.pair import make_sides
-from ...charts.style import DEFAULT_THRESHOLD, MODEBAR
+from ...charts.pair import Pair, make_sides
+from ...charts.style import DEFAULT_FLAGGED, MODEBAR
 from ...controls.choice import compare_parameters
 from ...controls.isolation import draw_isolation
 from ...navigation import open_page
@@ -168,15 +168,14 @@ def _draw_tiles(
 
 
 def _draw_scores(a: RunResult, b: RunResult) -> None:
-    sides = make_sides(a, b)
-    cuts = [side.scale.score(DEFAULT_THRESHOLD) for side in sides]
-    confusions = [confusion(side.y, side.scores, cut) for side, cut in zip(sides, cuts, strict=True)]
+    pair = Pair(a, b, DEFAULT_FLAGGED)
     st.plotly_chart(
-        charts.scores_figure(sides, DEFAULT_THRESHOLD, confusions),
+        pair.scores(),
         key="scores",
         config=MODEBAR,
         alt="Score distributions of normal rows and anomalies for A and B on one axis, of the first seed.",
     )
+    st.caption(pair.threshold_sentence)
 
 
 def _draw_map(a: RunResult, b: RunResult, points: Mapping[str, np.ndarray]) -> None:

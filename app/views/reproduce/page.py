@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from anoonly_core.data.catalogue import DATASETS
@@ -17,7 +19,7 @@ from anoonly_core.reproduction.discrepancies import DISCREPANCIES
 from anoonly_core.reproduction.evidence import Evidence, shipped_evidence
 from anoonly_core.reproduction.experiments import SOURCES
 from anoonly_core.reproduction.reports import GAIN_TABLES, PAPER_TABLES, RIGHT_SIGN
-from anoonly_core.reproduction.significance import gains, gains_grid
+from anoonly_core.reproduction.significance import Gain, gains, gains_grid
 from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_LABELS, Table, make_table, scopes_of
 
 from ...charts.style import MODEBAR
@@ -48,6 +50,11 @@ __all__ = ["page"]
 
 FOLLOW_S = 0.5
 WHERE_FROM = {"text": "text's settings, no leak", "code": "code's settings"}
+TERMS = (
+    "Head: the published system that AnoOnly is added to. Gain: AnoOnly minus its head, paired, ± 95 %; claimed: the "
+    "same difference in the paper. Leak: the published loader copies rows of sets under 1000 rows before it splits "
+    "them, so that test rows are copies of training rows."
+)
 HOW_TO_READ = (
     "Mean ± standard deviation over the seeds of the mean over files; in brackets the difference from {reference}. "
     f"{LEGEND} Select a cell to see its runs and to train them again."
@@ -116,7 +123,10 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
         words_above = gains_sentence(gains_found, METRIC_LABELS[metric], source)
     else:
         words_above = norms_sentence(table) if name == "table2" else figure_sentence(name, table)
-    sentence.markdown(f"##### {words_above}")
+    with sentence:
+        st.markdown(f"##### {words_above}")
+        if "along with λₙ" in words_above:
+            st.button("Separate norm and λₙ", on_click=_show_tied_norm, help="Opens “What does not add up”.")
     if is_figure:
         st.plotly_chart(
             table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]),
@@ -124,20 +134,27 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
             config=MODEBAR,
             alt=f"{table.caption}: means with 95 % intervals over seeds; the table below has the same figures.",
         )
-    _draw_table(name, table, reference, evidence, sweeps)
+    _draw_table(name, table, reference, gains_found, evidence, sweeps)
     if gains_found:
         with st.expander("Is it significant? AnoOnly against its baseline, paired"):
             st.markdown(page_markdown(gains_grid(gains_found, metric)))
     draw_exports(name, table, reference)
 
 
-def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, sweeps: SweepQueue) -> None:
+def _show_tied_norm() -> None:
+    """Show the discrepancies, one of which measures the effects of norm and λ_n one by one."""
+    st.session_state[ADDRESS.key("show")] = POINTS_VIEW
+
+
+def _draw_table(
+    name: str, table: Table, reference: str, gains: Sequence[Gain], evidence: Evidence, sweeps: SweepQueue
+) -> None:
     """Draw the cells of a table, the notes about them, and the selected cell.
 
     `name` is the experiment, such as "table2". `reference` is a key of REFERENCES: the published values to compare
-    with.
+    with. `gains` are those of AnoOnly in this table, if it has any.
     """
-    chosen = draw_cells(table, reference, f"cells {name} {table.source} {table.scope} {table.metric}")
+    chosen = draw_cells(table, reference, f"cells {name} {table.source} {table.scope} {table.metric}", gains)
     note = f"{METRIC_LABELS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
     if table.scope:
         note = f"{table.scope}, {table.files_words(table.columns[0])}. {note}"
@@ -145,7 +162,7 @@ def _draw_table(name: str, table: Table, reference: str, evidence: Evidence, swe
         note += " The paper's figures here are averages over ten data sets, ours over those at hand."
     if table.source == "text" and reference == "authors":
         note += " The authors' code has the leak; these figures do not."
-    st.caption(note)
+    st.caption(f"{note} {TERMS}" if gains else note)
     # The container is always drawn: expanders below it keep their state when a cell is selected.
     with st.container():
         if chosen is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -10,9 +11,11 @@ import streamlit as st
 
 from anoonly_core.paths import ASSETS
 from anoonly_core.reproduction.cells import REFERENCES, Cell, signed
+from anoonly_core.reproduction.experiments import ANOONLY
+from anoonly_core.reproduction.significance import Gain
 from anoonly_core.reproduction.tables import Table
 
-__all__ = ["LEGEND", "cell_sentence", "cells_data", "draw_cells", "file_table"]
+__all__ = ["LEGEND", "cell_sentence", "cells_data", "draw_cells", "file_table", "gain_text"]
 
 CELLS = ASSETS / "cells"
 # Colors of values above and below the published ones. Neither is that of normal rows or anomalies, and the cell also
@@ -29,7 +32,7 @@ def _asset(kind: str) -> str:
     return (CELLS / f"cells.{kind}").read_text(encoding="utf-8")
 
 
-def draw_cells(table: Table, reference: str, key: str) -> tuple[str, str] | None:
+def draw_cells(table: Table, reference: str, key: str, gains: Sequence[Gain] = ()) -> tuple[str, str] | None:
     """Draw a table and return the row and column of the selected cell; None if there is none.
 
     Parameters
@@ -40,13 +43,15 @@ def draw_cells(table: Table, reference: str, key: str) -> tuple[str, str] | None
         The published values to compare with, of `REFERENCES`.
     key : str
         The key of the component in the session state.
+    gains : sequence of Gain
+        Gains of AnoOnly, each shown in its cell beside the claimed one.
     """
     # Declared each time: a server that starts after this file was imported would not know it.
     cells = st.components.v2.component("cells", html=_asset("html"), css=_asset("css"), js=_asset("js"))
     chosen = (st.session_state.get(key) or {}).get("cell")
     result = cells(
         key=key,
-        data={**cells_data(table, reference), "chosen": chosen},
+        data={**cells_data(table, reference, gains), "chosen": chosen},
         default={"cell": None},
         on_cell_change=lambda: None,
     )
@@ -54,22 +59,29 @@ def draw_cells(table: Table, reference: str, key: str) -> tuple[str, str] | None
     return (row, column) if (row, column) in table.cells else None
 
 
-def cells_data(table: Table, reference: str) -> dict[str, Any]:
+def cells_data(table: Table, reference: str, gains: Sequence[Gain] = ()) -> dict[str, Any]:
     """Return the data of the browser component: caption, headings, and the text, color and name of each cell."""
+    gain_of = {(f"{gain.head}{ANOONLY}", gain.scope): gain for gain in gains}
     return {
         "caption": table.caption,
         "columns": [table.heading(column) for column in table.columns],
         "rows": [
-            {"name": row, "cells": [_cell_data(table, row, column, reference) for column in table.columns]}
+            {
+                "name": row,
+                "cells": [
+                    _cell_data(table, row, column, reference, gain_of.get((row, column))) for column in table.columns
+                ],
+            }
             for row in table.rows
         ],
     }
 
 
-def _cell_data(table: Table, row: str, column: str, reference: str) -> dict[str, str] | None:
+def _cell_data(table: Table, row: str, column: str, reference: str, gain: Gain | None) -> dict[str, str] | None:
     """Return the texts and background color of a cell for the browser component; None for a cell without results.
 
-    `reference` is a key of REFERENCES; the difference from its value follows in points if it published one.
+    `reference` is a key of REFERENCES; the difference from its value follows in points if it published one. `gain` is
+    that of AnoOnly over its baseline, if the cell is one of AnoOnly.
     """
     cell = table.cells.get((row, column))
     if cell is None:
@@ -80,7 +92,16 @@ def _cell_data(table: Table, row: str, column: str, reference: str) -> dict[str,
         points = cell.mean - published
         data |= {"difference": f"({signed(points)})", "ground": _background(points), "letters": LETTERS}
         data["label"] += f", {signed(points)} to {REFERENCES[reference]}"
+    if gain is not None:
+        data["gain"] = gain_text(gain)
+        data["label"] += f", {data['gain']}"
     return data
+
+
+def gain_text(gain: Gain) -> str:
+    """Format a gain of AnoOnly beside the one that the paper claims, such as "gain −0.3 ± 0.5, claimed +6.1"."""
+    claimed = "" if gain.claimed is None else f", claimed {signed(gain.claimed)}"
+    return f"gain {gain.text()}{claimed}"
 
 
 def _background(points: float) -> str:

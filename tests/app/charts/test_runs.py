@@ -11,18 +11,26 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from anoonly_core.metrics.ranking import Confusion, Curves, chance_levels, confusion, curves, metrics
+from anoonly_core.metrics.ranking import (
+    Confusion,
+    Curves,
+    chance_levels,
+    confusion,
+    curves,
+    metrics,
+    threshold_of_share,
+)
 from anoonly_core.results.result import NO_HISTORY, History, Role, RunResult
 from app.charts import runs as charts
 from app.charts.pair import _last_flagged, split_sentence
-from app.charts.style import ANOMALY, DEFAULT_THRESHOLD, NEUTRAL, NORMAL, THRESHOLDS, ScoreScale, Side
+from app.charts.style import ANOMALY, DEFAULT_FLAGGED, FLAGGED, NEUTRAL, NORMAL, ScoreScale, Side
 from app.text.verdict import describe_run
 
 Pair = list[Side]
 
 
 def side(letter: str, y: np.ndarray, scores: np.ndarray, name: str = "DeepSAD") -> Side:
-    return Side(letter, name, y, scores, ScoreScale.of(scores))
+    return Side(letter, name, y, scores, ScoreScale.of(scores), 0)
 
 
 def made_up(anomalies: int = 6, normals: int = 40) -> Pair:
@@ -61,8 +69,8 @@ def pair(request: pytest.FixtureRequest, shipped: tuple[list[RunResult], list[Ru
     ]
 
 
-def at_threshold(pair: Pair, threshold: float) -> tuple[list[float], list[Confusion]]:
-    cuts = [run.scale.score(threshold) for run in pair]
+def flagging(pair: Pair, percent: float) -> tuple[list[float], list[Confusion]]:
+    cuts = [threshold_of_share(run.scores, percent / 100) for run in pair]
     return cuts, [confusion(run.y, run.scores, cut) for run, cut in zip(pair, cuts, strict=True)]
 
 
@@ -99,10 +107,10 @@ def texts(figure: go.Figure) -> list[str]:
 # -- scores
 
 
-@pytest.mark.parametrize("threshold", [THRESHOLDS[0], 0.0, DEFAULT_THRESHOLD, THRESHOLDS[-1]])
-def test_scores_hold_every_row_and_the_threshold(pair: Pair, threshold: float) -> None:
-    _, confusions = at_threshold(pair, threshold)
-    figure = charts.scores_figure(pair, threshold, confusions)
+@pytest.mark.parametrize("percent", [FLAGGED[0], 5.0, DEFAULT_FLAGGED, FLAGGED[-1]])
+def test_scores_hold_every_row_and_the_threshold(pair: Pair, percent: float) -> None:
+    cuts, confusions = flagging(pair, percent)
+    figure = charts.scores_figure(pair, cuts, confusions)
     assert_sound(figure)
     bars = {(column_of(trace), trace.name): trace for trace in figure.data}
     assert len(bars) == 4
@@ -120,30 +128,33 @@ def test_scores_hold_every_row_and_the_threshold(pair: Pair, threshold: float) -
             assert bar.marker.color == color
             assert bool(bar.marker.pattern.shape) == (label == 1), "anomalies are hatched: never color alone"
     lines = {line.xref: line for line in figure.layout.shapes}
-    assert lines.keys() == {"x", "x2"}
-    assert len({line.x0 for line in lines.values()} | {line.x1 for line in lines.values()}) == 1
-    assert lines["x"].x0 == pytest.approx(np.arcsinh(threshold))
-    assert low <= lines["x"].x0 <= high, "the line of this threshold is outside the axis"
+    axes = {axis: (run, cut) for axis, run, cut in zip(("x", "x2"), pair, cuts, strict=True) if np.isfinite(cut)}
+    assert lines.keys() == axes.keys()
+    for axis, (run, cut) in axes.items():
+        assert lines[axis].x0 == lines[axis].x1 == pytest.approx(np.arcsinh(run.scale.units(np.array(cut))))
+        assert low <= lines[axis].x0 <= high, "the line of this threshold is outside the axis"
 
 
 def test_a_bar_right_of_the_line_is_flagged() -> None:
     pair = made_up()
-    _, confusions = at_threshold(pair, 1.0)
-    figure = charts.scores_figure(pair, 1.0, confusions)
-    for column, matrix in enumerate(confusions, start=1):
+    cuts, confusions = flagging(pair, 20.0)
+    figure = charts.scores_figure(pair, cuts, confusions)
+    for column, (run, cut, matrix) in enumerate(zip(pair, cuts, confusions, strict=True), start=1):
+        line = np.arcsinh(run.scale.units(np.array(cut)))
         bars = {trace.name: trace for trace in figure.data if column_of(trace) == column}
         for name, flagged in (("anomaly", matrix.anomalies_flagged), ("normal", matrix.normals_flagged)):
             bar = bars[name]
             counts, x, half = np.asarray(bar.customdata), np.asarray(bar.x), bar.width / 2
-            right = counts[x - half >= np.arcsinh(1.0)].sum()
-            assert right <= flagged <= right + counts[np.abs(x - np.arcsinh(1.0)) <= half].sum()
+            right = counts[x - half >= line].sum()
+            assert right <= flagged <= right + counts[np.abs(x - line) <= half].sum()
 
 
 def test_scores_titles_count_what_is_flagged(pair: Pair) -> None:
-    _, confusions = at_threshold(pair, DEFAULT_THRESHOLD)
-    titles = texts(charts.scores_figure(pair, DEFAULT_THRESHOLD, confusions))
-    for run, matrix, title in zip(pair, confusions, titles, strict=True):
-        assert title.startswith(f"<b>{run.letter}</b>  {run.name}<br>")
+    cuts, confusions = flagging(pair, DEFAULT_FLAGGED)
+    titles = texts(charts.scores_figure(pair, cuts, confusions))
+    for run, cut, matrix, title in zip(pair, cuts, confusions, titles, strict=True):
+        assert title.startswith(f"<b>{run.letter}</b>  {run.name}, seed 0<br>")
+        assert (f"scores from {cut:.4g}" if np.isfinite(cut) else "share the highest score") in title
         assert f"flags {matrix.anomalies_flagged} of {(run.y == 1).sum()} anomalies" in title
         assert f"{matrix.normals_flagged} of {(run.y == 0).sum()} normal" in title
 
@@ -152,14 +163,15 @@ def test_score_scale_round_trips(pair: Pair) -> None:
     for run in pair:
         units = run.scale.units(run.scores.astype(np.float64))
         assert np.median(units) == pytest.approx(0, abs=1e-6)
-        assert [run.scale.score(u) for u in units] == pytest.approx(run.scores.tolist(), rel=1e-6, abs=1e-6)
+        assert run.scale.median + run.scale.spread * units == pytest.approx(run.scores, rel=1e-6, abs=1e-6)
 
 
 def test_rescaled_scores_give_the_same_figure() -> None:
     pair = made_up()
     larger = [side(run.letter, run.y, run.scores * 1000 + 7, run.name) for run in pair]
-    figures = [charts.scores_figure(p, 2.0, at_threshold(p, 2.0)[1]) for p in (pair, larger)]
-    assert texts(figures[0]) == texts(figures[1])
+    figures = [charts.scores_figure(p, *flagging(p, 20.0)) for p in (pair, larger)]
+    counts = [[text.partition(" (scores")[0] for text in texts(figure)] for figure in figures]
+    assert counts[0] == counts[1]
     for small, large in zip(figures[0].data, figures[1].data, strict=True):
         assert list(small.customdata) == list(large.customdata)
 
@@ -167,16 +179,16 @@ def test_rescaled_scores_give_the_same_figure() -> None:
 # -- curves
 
 
-def drawn_curves(pair: Pair, threshold: float) -> tuple[go.Figure, list[Curves], list[Confusion]]:
-    cuts, confusions = at_threshold(pair, threshold)
+def drawn_curves(pair: Pair, percent: float) -> tuple[go.Figure, list[Curves], list[Confusion]]:
+    cuts, confusions = flagging(pair, percent)
     run_curves = [curves(run.y, run.scores) for run in pair]
     threshold_points = [_last_flagged(curve, cut) for curve, cut in zip(run_curves, cuts, strict=True)]
     return charts.curves_figure(pair, run_curves, threshold_points, chance_levels(pair[1].y)), run_curves, confusions
 
 
-@pytest.mark.parametrize("threshold", [THRESHOLDS[0], 0.0, DEFAULT_THRESHOLD, 12.0, THRESHOLDS[-1]])
-def test_marks_lie_on_the_curves_at_the_rates_of_the_confusion_matrix(pair: Pair, threshold: float) -> None:
-    figure, _, confusions = drawn_curves(pair, threshold)
+@pytest.mark.parametrize("percent", [FLAGGED[0], 3.0, DEFAULT_FLAGGED, 50.0, FLAGGED[-1]])
+def test_marks_lie_on_the_curves_at_the_rates_of_the_confusion_matrix(pair: Pair, percent: float) -> None:
+    figure, _, confusions = drawn_curves(pair, percent)
     assert_sound(figure)
     marks = [trace for trace in figure.data if trace.mode == "markers"]
     expected = []
@@ -208,7 +220,7 @@ def area(trace: Any) -> float:
 
 
 def test_the_area_under_each_drawn_curve_is_its_metric(pair: Pair) -> None:
-    figure, _, _ = drawn_curves(pair, DEFAULT_THRESHOLD)
+    figure, _, _ = drawn_curves(pair, DEFAULT_FLAGGED)
     lines = [trace for trace in figure.data if trace.mode == "lines" and trace.name != "chance"]
     for run in pair:
         expected = metrics(run.y, run.scores)
@@ -218,7 +230,7 @@ def test_the_area_under_each_drawn_curve_is_its_metric(pair: Pair) -> None:
 
 
 def test_a_is_dashed_b_solid_and_chance_dotted(pair: Pair) -> None:
-    figure, _, _ = drawn_curves(pair, 0.0)
+    figure, _, _ = drawn_curves(pair, 20.0)
     dashes = {(trace.name[:1], trace.line.dash) for trace in figure.data if trace.mode == "lines"}
     assert dashes == {("A", "dash"), ("B", "solid"), ("c", "dot")}
     chance = [trace for trace in figure.data if trace.name == "chance"]
@@ -230,7 +242,7 @@ def test_a_is_dashed_b_solid_and_chance_dotted(pair: Pair) -> None:
 
 
 def test_confusion_shows_counts_and_shares(pair: Pair) -> None:
-    _, confusions = at_threshold(pair, 0.5)
+    _, confusions = flagging(pair, 30.0)
     figure = charts.confusion_figure(pair, confusions)
     assert_sound(figure)
     for matrix, trace in zip(confusions, figure.data, strict=True):
@@ -336,7 +348,7 @@ def history(epochs: int) -> History:
 
 @pytest.mark.parametrize("epochs", [1, 2, 30])
 def test_history_counts_epochs_from_one(epochs: int) -> None:
-    figure = charts.history_figure({"A": history(epochs), "B": history(epochs)})
+    figure = charts.history_figure({"A": history(epochs), "B": history(epochs)}, 0)
     json.loads(figure.to_json())
     assert len(figure.data) == 10
     for trace in figure.data:
@@ -349,7 +361,7 @@ def test_history_counts_epochs_from_one(epochs: int) -> None:
 
 @pytest.mark.parametrize("letter", ["A", "B"])
 def test_a_system_with_one_loss_shows_one(letter: str) -> None:
-    figure = charts.history_figure({"A": history(5), "B": history(5)}, single_loss=[letter])
+    figure = charts.history_figure({"A": history(5), "B": history(5)}, 0, single_loss=[letter])
     losses = {trace.name: trace.line.color for trace in figure.data if column_of(trace) == 1}
     other = "B" if letter == "A" else "A"
     assert losses == {
@@ -361,21 +373,21 @@ def test_a_system_with_one_loss_shows_one(letter: str) -> None:
 
 
 def test_a_system_without_epochs_draws_no_lines() -> None:
-    figure = charts.history_figure({"A": history(5), "B": NO_HISTORY}, single_loss=["B"])
+    figure = charts.history_figure({"A": history(5), "B": NO_HISTORY}, 0, single_loss=["B"])
     json.loads(figure.to_json())
     assert {trace.name[0] for trace in figure.data} == {"A"}
     assert len(figure.data) == 5
 
 
 def test_history_of_the_shipped_results(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
-    figure = charts.history_figure({"A": shipped[0][0].history, "B": shipped[1][0].history})
+    figure = charts.history_figure({"A": shipped[0][0].history, "B": shipped[1][0].history}, 0)
     assert_sound(figure)
     assert {trace.line.color for trace in figure.data} == {NORMAL, ANOMALY, NEUTRAL}
 
 
 def test_split_bars_hold_every_row(shipped: tuple[list[RunResult], list[RunResult]]) -> None:
     counts = shipped[1][0].counts
-    figure = charts.split_figure(counts)
+    figure = charts.split_figure(counts, 0)
     assert_sound(figure)
     rows = {bar: sum(trace.x[0] for trace in figure.data if trace.y[0] == bar) for bar in ("training", "test")}
     assert rows == {"training": counts["train"] + counts["dropped"], "test": counts["test"]}
@@ -388,7 +400,7 @@ def test_split_bars_hold_every_row(shipped: tuple[list[RunResult], list[RunResul
 def test_split_names_dropped_rows_only_if_there_are_any(
     shipped: tuple[list[RunResult], list[RunResult]], dropped: int
 ) -> None:
-    figure = charts.split_figure({**shipped[1][0].counts, "dropped": dropped})
+    figure = charts.split_figure({**shipped[1][0].counts, "dropped": dropped}, 0)
     assert [trace.x[0] for trace in figure.data if "dropped" in trace.name] == [dropped] * (dropped > 0)
 
 
@@ -399,7 +411,7 @@ def test_split_figure_and_sentence_name_copies_of_labeled_rows(
     counts = {**shipped[1][0].counts, "labelled_anomalies": 6, "labelled_anomalies_distinct": distinct}
     counts = {name: count for name, count in counts.items() if count is not None}
     are_copies = distinct == 2
-    names = [trace.name for trace in charts.split_figure(counts).data]
+    names = [trace.name for trace in charts.split_figure(counts, 0).data]
     expected = "training: labeled anomalies (distinct: 2), 6" if are_copies else "training: labeled anomalies, 6"
     assert expected in names
     sentence = split_sentence("B", replace(shipped[1][0], counts=counts), "digits_3")

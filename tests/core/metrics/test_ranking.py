@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from anoonly_core.metrics.ranking import chance_levels, confusion, curves, metrics
+from anoonly_core.metrics.ranking import chance_levels, confusion, curves, metrics, threshold_of_share
 
 tables = st.integers(2, 60).flatmap(
     lambda n: st.tuples(
@@ -88,3 +88,31 @@ def test_equal_scores_give_chance_levels_and_curves_of_one_point() -> None:
 
 def test_chance_levels_are_the_prevalences() -> None:
     assert chance_levels(five_percent()) == {"aucroc": 0.5, "aucpr_anomaly": 0.05, "aucpr_normal": 0.95}
+
+
+@settings(max_examples=150, deadline=None)
+@given(tables, st.sampled_from([0.0, 0.001, 0.05, 0.1, 0.25, 0.5, 0.99, 1.0]))
+def test_a_threshold_flags_at_most_its_share_and_the_next_lower_one_more(
+    table: tuple[list[int], list[int]], share: float
+) -> None:
+    score = np.array(table[1], dtype=np.float32)
+    threshold, limit = threshold_of_share(score, share), share * len(score) + 1e-9
+    assert (score >= threshold).sum() <= limit
+    lower = score[score < threshold]
+    if len(lower):
+        assert (score >= lower.max()).sum() > limit
+
+
+@pytest.mark.parametrize(
+    ("scores", "share", "threshold"),
+    [
+        ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0.1, 10),
+        ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0.3, 8),  # 0.3 * 10 is below 3 in floats
+        ([1, 2, 3, 4, 5, 6, 7, 8, 10, 10], 0.1, np.inf),
+        ([5, 5, 5, 5], 0.5, np.inf),
+        ([5, 5, 5, 5], 1.0, 5),
+        ([3, 1, 2], 0.0, np.inf),
+    ],
+)
+def test_ties_are_flagged_together_or_not_at_all(scores: list[float], share: float, threshold: float) -> None:
+    assert threshold_of_share(np.array(scores, dtype=np.float32), share) == threshold

@@ -80,7 +80,7 @@ def test_the_fitted_detector_reproduces_the_run_on_show(open_page: Callable[...,
     assert "lambda_n=1.0" in code(page)[1]
     run_switch(page).set_value("B").run()
     assert "Download detector" in download_labels(page), "a detector is fitted once"
-    page.select_slider(key="threshold").set_value(10.0).run()
+    page.select_slider(key="threshold").set_value(20.0).run()
     assert "Download detector" in download_labels(page)
 
 

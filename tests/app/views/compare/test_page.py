@@ -13,7 +13,7 @@ import pytest
 
 from anoonly_core.config import make_config
 from anoonly_core.results.result import RunResult
-from app.charts.style import THRESHOLDS
+from app.charts.style import FLAGGED
 from app.controls.choice import baseline_of
 from app.server import jobs as jobs_module
 from app.server.jobs import JobView
@@ -65,7 +65,7 @@ def test_a_bad_value_in_the_link_is_named_and_the_default_stands(open_page: Open
 
 def test_the_links_settings_reach_the_run(open_page: Open) -> None:
     settings = {"norm": "layer", "lambda_n": "0.1", "batch_size": "64", "labeled_ratio": "0.2", **QUICK}
-    page = open_page(**settings, contamination="0.1", threshold="3.0")
+    page = open_page(**settings, contamination="0.1", threshold="5 %")
     assert warnings(page) == []
     for words in ("DeepSAD, λₙ = 0.1", "layer norm", "batch 64", "2 epochs"):
         assert words in sentence(page)
@@ -218,6 +218,11 @@ def test_a_link_may_name_the_projection(open_page: Open, projection: str) -> Non
     assert [own.value.replace("\\", "") for own in page.warning] == wanted
 
 
+def test_a_threshold_in_the_former_unit_is_named(open_page: Open) -> None:
+    (notice,) = warnings(open_page(threshold="3.0", **QUICK))
+    assert notice.startswith("The link's threshold must be a share of the test rows, 0.1 % to 100 %, not '3.0'.")
+
+
 @pytest.mark.parametrize("name", ["threshold", "view", "tab"])
 def test_how_figures_are_drawn_is_as_at_first_where_the_link_says_nonsense_and_the_page_says_so(
     open_page: Open, name: str
@@ -235,7 +240,7 @@ def test_the_threshold_moves_what_is_flagged(open_page: Open) -> None:
         return next(caption.value for caption in page.caption if "misses" in caption.value)
 
     before = missed()
-    page.select_slider(key="threshold").set_value(THRESHOLDS[-1]).run()
+    page.select_slider(key="threshold").set_value(FLAGGED[-1]).run()
     assert [caught.value for caught in page.exception] == []
     assert missed() != before
 

@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from anoonly_core.reproduction.cells import signed
 from anoonly_core.reproduction.discrepancies import DISCREPANCIES
 from anoonly_core.reproduction.evidence import shipped_evidence
 from anoonly_core.reproduction.families import PAPER_FAMILIES
-from anoonly_core.reproduction.significance import Gain, count_gains, gains
+from anoonly_core.reproduction.significance import Gain, claimed_gain, count_gains, gains
 from anoonly_core.reproduction.tables import ALL, Table, make_table
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import Store
@@ -77,7 +78,7 @@ def test_a_cell_says_what_will_train_it(
     server: None, monkeypatch: pytest.MonkeyPatch, gpu: str, row: str, words: list[str]
 ) -> None:
     monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: gpu)
-    monkeypatch.setattr(views_reproduce, "draw_cells", lambda table, reference, key: (row, "20news"))
+    monkeypatch.setattr(views_reproduce, "draw_cells", lambda table, reference, key, gains: (row, "20news"))
     monkeypatch.setattr(views_reproduce, "DATASETS", {"20news_3": SimpleNamespace(is_local=lambda: True)})
     page = shown("table1")
     assert page.button(key="again").label == "Run it on this machine, 5 runs" and not page.exception
@@ -216,3 +217,33 @@ def test_a_cell_s_runs_are_those_of_its_data_sets_and_seeds() -> None:
     runs = cell_runs("table1", table.cells["DevNet", "20news"], evidence)
     assert {(own.dataset, own.seed) for own in runs.configs.values()} == {("20news_3", seed) for seed in range(5)}
     assert {own.baseline for own in runs.configs.values()} == {"DevNet"}
+
+
+def test_a_cell_of_anoonly_has_its_gain_beside_the_claimed_one() -> None:
+    frame = runs_of("table1", lambda run: 0.6 + 0.01 * run.config.seed + 0.02 * has(run, lambda_n=0.0))
+    table = make_table("table1", frame, "text")
+    found = cells_data(table, "paper", gains(frame, "text", "aucroc"))
+    cells = {row["name"]: dict(zip(table.columns, row["cells"], strict=True)) for row in found["rows"]}
+    for row, by_column in cells.items():
+        for column, cell in by_column.items():
+            assert ("gain" in cell) == row.endswith("AnoOnly"), (row, column)
+    svhn = cells["DeepSAD + AnoOnly"]["SVHN"]
+    before, after = (cells[name]["SVHN"]["label"] for name in ("DeepSAD", "DeepSAD + AnoOnly"))
+    claimed = claimed_gain("DeepSAD", "aucroc", ["SVHN"])
+    assert claimed is not None and svhn["gain"] == f"gain +2.0 ± 0.0, claimed {signed(claimed)}"
+    assert svhn["gain"] in after and "gain" not in before
+
+
+@pytest.mark.parametrize(("reading", "heads"), [("text", "FEAWAD, PReNet and DevNet"), ("code", "PReNet and DevNet")])
+def test_heads_whose_norm_changes_too_are_named_with_the_settings(server: None, reading: str, heads: str) -> None:
+    page = shown("table1", ours=reading)
+    headline = page.markdown[0].value
+    assert f"With {heads} the norm changes along with λₙ (no norm → batch norm)" in headline
+    assert headline.startswith("##### Measured as the p")
+    assert any("Leak: the published loader copies rows" in caption.value for caption in page.caption)
+    page.button(key=next(own.key for own in page.button if own.label == "Separate norm and λₙ")).click().run()
+    assert page.radio[0].value == "points" and not page.exception
+
+
+def test_of_deepsad_alone_only_lambda_n_changes(server: None) -> None:
+    assert "along with" not in shown("table2").markdown[0].value

@@ -23,7 +23,7 @@ from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import Store, default_store
 from anoonly_core.snippets import python_script
-from app.charts.style import DEFAULT_THRESHOLD, THRESHOLDS
+from app.charts.style import DEFAULT_FLAGGED, FLAGGED
 from app.server import jobs as jobs_module
 from app.server import table_owners
 from app.server.jobs import Jobs
@@ -278,7 +278,7 @@ def test_two_runs_open_side_by_side(open_page: Open, filled: list[RunResult]) ->
 def test_compare_comes_back_as_it_was_left(open_page: Open, store: Store, filled: list[RunResult]) -> None:
     for number, lambda_n in enumerate((0.1, 0.25)):
         store.put(stored_as(filled[number], make_config(lambda_n=lambda_n)))
-    settings = {"lambda_n": "0.25", "seeds": "1", "a": "lambda_n=0.1", "threshold": str(THRESHOLDS[-1])}
+    settings = {"lambda_n": "0.25", "seeds": "1", "a": "lambda_n=0.1", "threshold": f"{FLAGGED[-1]:g} %"}
     page = open_page("compare", color="red", **settings)
     before = sentence(page)
     assert "**DeepSAD, λₙ = 0.25** finds" in before and "than **DeepSAD, λₙ = 0.1**" in before
@@ -288,7 +288,7 @@ def test_compare_comes_back_as_it_was_left(open_page: Open, store: Store, filled
     open_page("compare", page)
     assert sentence(page) == before
     assert page.query_params == settings
-    assert page.select_slider(key="threshold").value == THRESHOLDS[-1]
+    assert page.select_slider(key="threshold").value == FLAGGED[-1]
     assert "'color'" not in said(page), "that was said before"
 
 
@@ -296,14 +296,14 @@ def test_a_run_opened_from_here_takes_nothing_from_before(
     open_page: Open, store: Store, filled: list[RunResult]
 ) -> None:
     store.put(stored_as(filled[0], make_config(lambda_n=0.1, norm="layer")))
-    page = open_page("compare", lambda_n="0.1", norm="layer", seeds="1", a="zzz", threshold=str(THRESHOLDS[-1]))
+    page = open_page("compare", lambda_n="0.1", norm="layer", seeds="1", a="zzz", threshold=f"{FLAGGED[-1]:g} %")
     assert "The link's pinned run cannot be used" in said(page)
     open_page("runs", page)
     select(page, list(store.runs()).index(filled[2].key))
     button(page, "Compare").click().run()
     assert page.query_params == {"seeds": "1"}
     assert page.select_slider(key="lambda_n").value == 0.0 and page.selectbox(key="norm").value == "published"
-    assert page.select_slider(key="threshold").value == DEFAULT_THRESHOLD
+    assert page.select_slider(key="threshold").value == DEFAULT_FLAGGED
     assert "**DeepSAD + AnoOnly** finds more of the anomalies than **DeepSAD**" in sentence(page)
     assert len(page.warning) == 0
 
