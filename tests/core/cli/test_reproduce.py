@@ -31,7 +31,7 @@ SMALL = "43_WDBC"  # 367 rows, one of the smallest files of ADBench
         (["table1", "--results", "/nowhere/runs.csv"], "There is no folder /nowhere"),
         (["table1", "--results", "a\0.csv"], "--results must name a file"),
         (["table1", "--results", __file__], "is not a file of results"),
-        (["table1", "--shipped", "--results", "runs.csv"], "Leave one of them out"),
+        (["table1", "--shipped", "--results", "runs.csv"], "leave one of them out"),
     ],
 )
 def test_invalid_arguments_are_refused_in_one_sentence(
