@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cores", "lower_priority", "memory", "memory_limit"]
+__all__ = ["SMALL_MEMORY", "cores", "is_small", "lower_priority", "memory", "memory_limit"]
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROCESS_CGROUPS = Path("/proc/self/cgroup")
 ASSUMED_MEMORY = 8 * 2**30  # where the system does not say
+SMALL_MEMORY = 2 * 2**30
 BELOW_NORMAL_PRIORITY_CLASS, IDLE_PRIORITY_CLASS = 0x4000, 0x40  # of Windows
 IDLE_NICENESS = 10
 UNLIMITED_BYTES = 2**60  # cgroup v1 writes a number near 2**63 where no limit is set
@@ -59,6 +60,11 @@ def memory_limit() -> int | None:
         if (limit := _number(folder / name)) is not None and limit < UNLIMITED_BYTES
     ]
     return min(limits, default=None)
+
+
+def is_small() -> bool:
+    """Return True with one core or less than 2 GiB of memory: too little for several processes with PyTorch."""
+    return cores() == 1 or memory() < SMALL_MEMORY
 
 
 def lower_priority(niceness: int) -> None:

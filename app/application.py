@@ -10,14 +10,17 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
+from anoonly_core import machine
 from anoonly_core.paths import ASSETS
 
 from .controls.page_address import enter_page, pages_written_by_server
 from .navigation import PAGES, declare_pages, draw_page_header, draw_page_scripts
+from .server.jobs import server_jobs
 from .server.message_limit import MessageLimit
 from .server.old_links import OldLinks
 from .server.startup import prepare
 from .server.upload_limit import UploadLimit
+from .text.labels import describe_small_server
 from .widgets.session import finish_page
 
 __all__ = ["MIDDLEWARE", "draw_page", "lifespan"]
@@ -83,4 +86,6 @@ def draw_page() -> None:
     enter_page(name)
     draw_page_header(name)
     chosen.run()
+    if server_jobs().is_small:
+        st.sidebar.caption(describe_small_server(machine.cores(), machine.memory()))
     finish_page()

@@ -24,7 +24,7 @@ __all__ = ["Task", "WorkerPool"]
 
 STOP_TIMEOUT_S = 2.0
 WARM_AFTER_S = 15.0
-SPARE_IDLE_S = 30.0
+IDLE_END_S = 30.0  # when a process ends that was started on demand
 TURN_S = 0.25
 IDLE_CHECK_S = 1.0  # how often an idle process is checked, and replaced if it has died
 
@@ -96,7 +96,8 @@ class WorkerPool:
     that at most `count` run and the others are paused. Thus many long tasks of one owner delay nobody else.
 
     The processes start at once in the background, and one that dies is replaced. Spare processes start on demand and
-    end after 30 s without a task. All methods may be called from any thread. Only `close` blocks.
+    end after 30 s without a task; with `on_demand`, all processes do. All methods may be called from any thread. Only
+    `close` blocks.
 
     Parameters
     ----------
@@ -108,6 +109,8 @@ class WorkerPool:
         A function without arguments that each process calls once after 15 s without a task; one process at a time.
     spares
         The number of spare processes.
+    on_demand
+        Whether all processes start with their first task and end after 30 s without one. They are never warmed.
 
     Raises
     ------
@@ -123,8 +126,10 @@ class WorkerPool:
         initializer: Callable[[], None],
         warm: Callable[[], object] | None = None,
         spares: int = 0,
+        on_demand: bool = False,
     ) -> None:
         self.count = count
+        self._on_demand = on_demand
         self._signals = _shared_signals(count + spares)
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -280,9 +285,10 @@ class WorkerPool:
     def _tend(self, process: WorkerProcess, slot: int) -> None:
         """Run queued calls in one process, restarting it if it dies, until the pool is closed."""
         is_spare, warmed_id, idle_since_s = slot >= self.count, None, time.monotonic()
+        on_demand = is_spare or self._on_demand
         while not self._closed:
             try:
-                if not is_spare:
+                if not on_demand:
                     process.start()
             except Exception as error:  # the next caller gets it too, and this thread must survive
                 self._warn(error)
@@ -292,8 +298,8 @@ class WorkerPool:
                 idle_since_s = time.monotonic()
                 continue
             idle_s = time.monotonic() - idle_since_s
-            if is_spare:
-                if idle_s > SPARE_IDLE_S and process.id is not None:
+            if on_demand:
+                if idle_s > IDLE_END_S and process.id is not None:
                     process.end()
             elif warmed_id != process.id and idle_s > WARM_AFTER_S and self._try_warm(process):
                 warmed_id = process.id

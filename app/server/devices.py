@@ -71,7 +71,7 @@ class Devices:
             return LocalEngine(self._gpus_process(), gpu)
         with self._lock:
             if self._on_cores is None:
-                self._on_cores = WorkerPool(self._jobs.cores, start_trainer)
+                self._on_cores = WorkerPool(self._jobs.cores, start_trainer, on_demand=self._jobs.is_small)
             on_cores = self._on_cores
         self.pause_processes(self._jobs.busy())
         return LocalEngine(on_cores)

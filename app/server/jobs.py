@@ -120,23 +120,32 @@ class Jobs:
         The run store; by default that of the cache folder.
     cores
         The number of training processes; by default the cores that this process may use.
+    is_small
+        Whether one process trains, and the processes for projections and tables live only while they work; by default
+        on a machine with one core or less than 2 GiB.
     """
 
-    def __init__(self, store: Store | None = None, cores: int | None = None) -> None:
+    def __init__(self, store: Store | None = None, cores: int | None = None, is_small: bool | None = None) -> None:
         self.patient_store = store or default_store()  # for background threads
         self.store = self.patient_store.with_wait(PAGE_WAIT_S)  # for pages, which must not stand still
         self.results = ResultCache(self.store, self._is_pending)
         self.is_session_active: Callable[[str], bool] = lambda session: True
         self.on_busy_change: Callable[[int], None] = lambda processes: None  # called with the number of busy trainers
-        self.cores = cores or machine.cores()
+        self.is_small = machine.is_small() if is_small is None else is_small
+        self.cores = 1 if self.is_small else cores or machine.cores()
         self._numbers = itertools.count(1)
         self._visitors = LRU[str](KNOWN_VISITORS)  # by session
         self._lock = threading.RLock()
         self._active: dict[str, Job] = {}  # queued or running, by each of its keys
         set_numba_cache()  # one folder for all workers, which may be temporary
-        self.trainers = WorkerPool(self.cores, start_trainer, spares=SPARES)
-        self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
-        self.readers = WorkerPool(READERS, start_reader)
+        spares = SPARES if machine.memory() >= machine.SMALL_MEMORY else 0
+        self.trainers = WorkerPool(self.cores, start_trainer, spares=spares)
+        if self.is_small:
+            self.projectors = WorkerPool(1, start_projector, on_demand=True)
+            self.readers = WorkerPool(1, start_reader, on_demand=True)
+        else:
+            self.projectors = WorkerPool(PROJECTORS, start_projector, warm=tasks.warm_umap)
+            self.readers = WorkerPool(READERS, start_reader)
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="abandoned jobs").start()
 

@@ -6,7 +6,15 @@ from typing import Any
 
 from anoonly_core.baselines import NORM_LABELS
 
-__all__ = ["MEGABYTE", "METRIC_LABELS", "PROJECTION_LABELS", "SETTING_LABELS", "format_axis_value", "format_value"]
+__all__ = [
+    "MEGABYTE",
+    "METRIC_LABELS",
+    "PROJECTION_LABELS",
+    "SETTING_LABELS",
+    "describe_small_server",
+    "format_axis_value",
+    "format_value",
+]
 
 MEGABYTE = 2**20
 
@@ -49,3 +57,9 @@ def format_axis_value(name: str, value: Any) -> str:
     if name in ("labeled_ratio", "normal_ratio", "contamination") and isinstance(value, float):
         return f"{100 * value:.3g} %"
     return format_value(value)
+
+
+def describe_small_server(cores: int, memory: int) -> str:
+    """Describe a server that trains one run at a time; `memory` in bytes."""
+    size = f"{cores} core{'s' if cores > 1 else ''}, {memory / 2**30:.1f} GB"
+    return f"Small server ({size}): one run trains at a time, and UMAP loads when you choose it."

@@ -72,8 +72,8 @@ def make_jobs(cache: Path) -> Iterator[MakeJobs]:
     """Return a function that makes Jobs with real worker processes; they are stopped at the end."""
     made: list[Jobs] = []
 
-    def make(cores: int = 1) -> Jobs:
-        made.append(Jobs(store=default_store(), cores=cores))
+    def make(cores: int = 1, is_small: bool = False) -> Jobs:
+        made.append(Jobs(store=default_store(), cores=cores, is_small=is_small))
         return made[-1]
 
     yield make

@@ -115,6 +115,18 @@ def test_the_memory_is_the_smaller_of_machine_and_container(
     assert machine.memory() == memory
 
 
+@pytest.mark.parametrize(
+    ("cores", "memory", "small"),
+    [(1, 2**34, True), (2, 2**30, True), (2, 2 * 10**9, True), (2, 2**31, False), (1, 2**29, True), (64, 2**38, False)],
+)
+def test_one_core_or_little_memory_makes_a_small_machine(
+    cores: int, memory: int, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: cores)
+    monkeypatch.setattr(machine, "memory", lambda: memory)
+    assert machine.is_small() is small
+
+
 # -- what macOS and Windows lack
 
 ABSENT_ON_WINDOWS = {  # of os, signal, socket and time, as far as they could be of use here

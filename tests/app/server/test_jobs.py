@@ -371,6 +371,17 @@ def homeless(make_jobs: MakeJobs, tmp_path_factory: pytest.TempPathFactory) -> J
     return jobs
 
 
+def test_a_small_server_keeps_one_trainer_alone(make_jobs: MakeJobs) -> None:
+    jobs = make_jobs(cores=8, is_small=True)
+    assert jobs.cores == 1
+    train(jobs, short(epochs=4))
+    wait_for(lambda: len(jobs.trainers.processes()) == 1, "the trainer")
+    assert jobs.projectors.processes() | jobs.readers.processes() == set()
+    jobs.request_points("one", "tsne", {"on a small server": features()})
+    wait_for(lambda: jobs.results.points("on a small server") is not None, "t-SNE")
+    assert len(jobs.projectors.processes()) == 1 and len(jobs.trainers.processes()) == 1
+
+
 def test_results_arrive_where_the_store_cannot_be_written(homeless: Jobs) -> None:
     assert not homeless.store.path.exists()
     train(homeless, short())

@@ -50,8 +50,9 @@ def make_pool() -> Iterator[Callable[..., WorkerPool]]:
         initializer: Callable[[], None] = start_empty,
         warm: Callable[[], object] | None = None,
         spares: int = 0,
+        on_demand: bool = False,
     ) -> WorkerPool:
-        pools.append(WorkerPool(count, initializer, warm, spares))
+        pools.append(WorkerPool(count, initializer, warm, spares, on_demand))
         return pools[-1]
 
     yield make
@@ -328,10 +329,26 @@ def test_no_more_tasks_run_at_a_time_than_there_are_processes_without_the_spares
         time.sleep(0.01)
 
 
+def test_processes_on_demand_live_while_they_work(
+    make_pool: Callable[..., WorkerPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anoonly_core.execution.pool.IDLE_END_S", 0.1)
+    monkeypatch.setattr("anoonly_core.execution.pool.WARM_AFTER_S", 0.0)
+    pool = make_pool(2, warm=fail_to_start, on_demand=True)
+    time.sleep(0.3)
+    assert pool.processes() == set(), "no task has come"
+    for number in range(3):
+        assert pool.schedule(operator.add, number, 2).result() == number + 2
+        wait_for(lambda: not pool.processes(), "the end of the process")
+    with_death = pool.schedule(os._exit, 1)
+    assert isinstance(with_death.future.exception(), WorkerDied)
+    assert pool.schedule(operator.add, 1, 2).result() == 3
+
+
 def test_a_spare_process_ends_when_it_is_not_needed(
     make_pool: Callable[..., WorkerPool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anoonly_core.execution.pool.SPARE_IDLE_S", 0.1)
+    monkeypatch.setattr("anoonly_core.execution.pool.IDLE_END_S", 0.1)
     pool = make_pool(1, spares=2)
     long = pool.schedule(write_epochs, tmp_path / "long", 600.0, owners=["busy"])
     wait_for(lambda: long.progress, "the long task")
