@@ -7,6 +7,9 @@ A session comes to a page by a link, by the menu, or by the browser's Back or Fo
 and so does an entry of the browser's history. By the menu the page begins with the settings that the session left it
 with. It does so too if Back or Forward brings an address that the page never had: a browser may send the parameters of
 the page that was left.
+
+A link costs little whatever it holds: one beyond `MAX_LENGTH` or `MAX_PARAMETERS` is not read, and `MAX_NOTICES` bounds
+the notices of the others.
 """
 
 from __future__ import annotations
@@ -33,12 +36,17 @@ __all__ = [
     "names_of_all_pages",
     "pages_written_by_server",
     "register",
+    "take_refusal",
 ]
 
 LINK = "link"
 PAGE = "page"
 ARRIVAL = "arrival"
 MOST_ENTRIES = 200  # addresses of a page that a session remembers
+REFUSED = "refused_link"
+MAX_LENGTH = 16_384  # characters of an address's query; browsers and proxies pass on about 8 KB
+MAX_PARAMETERS = 500
+MAX_NOTICES = 30
 Texts = Mapping[str, list[str]]
 
 
@@ -127,19 +135,21 @@ class PageAddress:
         values : dict
             The value of each parameter that can be used.
         notices : list of str
-            A sentence about each text that cannot be used, and about each name that no page has.
+            A sentence about each text that cannot be used, and about each name that no page has. Of more than
+            MAX_NOTICES the last one tells the number of the others.
         """
         values: dict[str, Any] = {}
         complaints: list[str] = []
+        names, all_names = self.names, names_of_all_pages()
         for name, given in texts.items():
-            if name in self.names:
+            if name in names:
                 value, wrong = self[name].read(given)
                 complaints += wrong
                 if value is not None:
                     values[name] = value
-            elif name not in names_of_all_pages():
+            elif name not in all_names:
                 complaints.append(f"The link sets {name[:40]!r}, which this page does not know.")
-        return values, complaints
+        return values, _bounded(complaints)
 
     def arrive(self) -> None:
         """Read the address, or else what the session left the page with; do nothing if the session is already here.
@@ -155,7 +165,8 @@ class PageAddress:
         for name in self.names:
             st.session_state.pop(self.key(name), None)  # a value that Streamlit kept would outdo the link
         linked = arrival == Arrival.LINK
-        st.session_state[LINK] = Link(values, complaints if linked else [], set(values) if linked else set())
+        complaints = [*take_refusal(), *complaints] if linked else []
+        st.session_state[LINK] = Link(values, complaints, set(values) if linked else set())
         others = names_of_all_pages() - self.names
         wanted = {name: each for name, each in texts.items() if name not in others}
         if self.bound:
@@ -313,14 +324,14 @@ class PageAddress:
         link = current_link()
         link.state = link.state or (state,)
         if link.state == (state,):
-            for notice in link.notices:
+            for notice in _bounded(link.notices):
                 notices.warning(notice)
 
     def draw_refused(self, name: str, options: Sequence[Any]) -> None:
         """Check a parameter as `among` does, and show its notice here: the page's notices are drawn already."""
         before = len(current_link().notices)
         self.among(name, options)
-        for notice in current_link().notices[before:]:
+        for notice in _bounded(current_link().notices[before:]):
             notices.warning(notice)
 
 
@@ -338,8 +349,12 @@ def enter_page(name: str) -> None:
     name : str
         The page's name in `app.navigation.PAGES`.
     """
-    left = st.session_state.get(PAGE)
     context = get_script_run_ctx()
+    if context is not None and (refusal := _refusal(context.query_string)):
+        context.query_string = ""
+        st.query_params.clear()
+        st.session_state[REFUSED] = [refusal]
+    left = st.session_state.get(PAGE)
     is_history = context is not None and context.is_history_navigation
     if left == name and not is_history:
         if name in pages_written_by_server():
@@ -363,6 +378,35 @@ def enter_page(name: str) -> None:
 
 def _as_entry(texts: Texts) -> frozenset[tuple[str, tuple[str, ...]]]:
     return frozenset((name, tuple(each)) for name, each in texts.items())
+
+
+def take_refusal() -> list[str]:
+    """Return the sentence about a link that was too long to be read, and forget it; nothing if there was none."""
+    refusal: list[str] = st.session_state.pop(REFUSED, [])
+    return refusal
+
+
+def _refusal(query: str) -> str:
+    """Return the sentence about a query string that is too long to be read; "" for any other."""
+    if len(query) > MAX_LENGTH:
+        return (
+            f"The link has {len(query):,} characters, and at most {MAX_LENGTH:,} are read, so this page begins with "
+            "its defaults: shorten the link."
+        )
+    if (count := query.count("&") + 1) > MAX_PARAMETERS:
+        return (
+            f"The link has {count:,} parameters, and at most {MAX_PARAMETERS} are read, so this page begins with its "
+            "defaults: shorten the link."
+        )
+    return ""
+
+
+def _bounded(complaints: list[str]) -> list[str]:
+    """Return the first notices, and one that tells the number of the others."""
+    if len(complaints) <= MAX_NOTICES:
+        return complaints
+    others = len(complaints) - MAX_NOTICES + 1
+    return [*complaints[: MAX_NOTICES - 1], f"The link has {others:,} further parts that cannot be used."]
 
 
 def _texts_of_address() -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ def test_the_shipped_settings_serve_this_machine_alone() -> None:
     server = CONFIG["server"]
     assert server["address"] == "localhost" and tuple(server["allowedHosts"]) == LOCAL
     assert server["enableXsrfProtection"] and server["enableCORS"] and server["maxUploadSize"] == MAX_BYTES >> 20
+    assert server["maxMessageSize"] <= 64 and server["maxWidgetStateSize"] <= 5
     assert not server["enableStaticServing"] and not server["enableAgentApi"]
     assert CONFIG["client"] == {"toolbarMode": "viewer", "showErrorDetails": "none", "allowedOrigins": []}
     assert CONFIG["browser"]["gatherUsageStats"] is False

@@ -12,6 +12,7 @@ from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.keys import hidden_points_key
 from anoonly_core.results.result import RunResult
 
+from ...controls.page_address import take_refusal
 from ...navigation import page_url
 from ...server.jobs import Jobs, server_jobs
 from ...widgets import notices
@@ -59,7 +60,7 @@ def _read_position() -> Position:
         position = st.session_state.get("lesson_place", position)
     st.session_state.lesson_place = position
     st.session_state.setdefault("lesson_steps", {})[position.lesson] = position.step
-    for complaint in complaints:
+    for complaint in [*take_refusal(), *complaints]:
         notices.warning(complaint)
     if not complaints:  # else the address stays as it is, and the notice with it, until the reader moves on
         _go(position)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from anoonly_core.execution.pool import Task
-from app.controls.page_address import names_of_all_pages
+from app.controls.page_address import MAX_LENGTH, MAX_PARAMETERS, PageAddress, names_of_all_pages
 from app.server import jobs as jobs_module
 from app.server import sweep_queue, table_owners
 from tests.soak.inputs_page import (
@@ -89,3 +90,28 @@ def test_every_parameter_that_is_wrong_is_said(page: str) -> None:
 def test_markup_is_known_where_it_is_not_escaped(text: str) -> None:
     """The check itself: what a page would show, were it to quote an address as it is."""
     assert MARKUP.search(f"The link's norm must be another, not '{text}'.") or text.startswith(("#", MARK))
+
+
+HUGE = {
+    "names": {f"name{number}": ["x"] for number in range(20_000)},
+    "fixed names": {"fix": [",".join(f"name{number}" for number in range(20_000))]},
+    "hidden names": {"hide": [",".join(f"name{number}" for number in range(20_000))]},
+    "repeated": {"values_epochs": [str(number) for number in range(20_000)]},
+    "blank": {f"{number:x}": [""] for number in range(20_000)},
+    "long": {"seed": ["9" * 400_000]},
+    "just too long": {"seed": ["9" * MAX_LENGTH]},
+    "just too many": {f"{number:x}": ["x"] for number in range(MAX_PARAMETERS + 1)},
+}
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"), [*((page, "names") for page in PAGES), *(("compare", kind) for kind in HUGE)]
+)
+def test_a_huge_address_is_one_notice_and_not_read(page: str, kind: str) -> None:
+    """Twenty thousand names after `fix=` took a page half a minute, and as many notices."""
+    with patch.object(PageAddress, "read", autospec=True, side_effect=PageAddress.read) as read:
+        outcome, seen = open_address((page, HUGE[kind]))
+    assert outcome.kind == "notice", outcome
+    (notice,) = [notice.replace("\\", "") for notice in seen.notices if "link" in notice]
+    assert notice.endswith("shorten the link.") and len(notice) < 200
+    assert all(not texts for _, texts in (call.args for call in read.call_args_list))

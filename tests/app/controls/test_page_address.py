@@ -350,3 +350,27 @@ def test_a_change_just_before_the_menu_is_kept(tab: Tab, name: str) -> None:
     tab.come(address, link)
     tab.come(reproduce.ADDRESS, "seed=3&lesson=imbalance")  # the browser sends the controls' changes with the click
     assert tab.come(address, "", back=True) == {**address.read(parse_qs(link))[0], "seed": 3}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {f"name{number}": ["x"] for number in range(400)},
+        {"fix": [",".join(f"name{number}" for number in range(2000))]},
+        {"fix": [",".join(f"f{number}" for number in range(20))], "hide": [",".join(f"h{n}" for n in range(20))]},
+        {name: ["\x00"] for name in ("lambda_n", "epochs", "seed")} | {f"name{number}": ["x"] for number in range(90)},
+        {"fix": ["x" * 60 + str(number) for number in range(3)] + [",".join(map(str, range(31)))]},
+    ],
+)
+def test_many_faults_of_an_address_are_few_notices(texts: dict[str, list[str]]) -> None:
+    _, notices = COMPARE.read(texts)
+    assert len(notices) == page_address.MAX_NOTICES
+    wrong = sum(len(parameter.split(",")) for given in texts.values() for parameter in given[-1:])
+    assert notices[-1] == f"The link has {wrong - len(notices) + 1:,} further parts that cannot be used."
+    for notice in notices:
+        assert_one_line(notice)
+
+
+def test_as_many_faults_as_there_are_notices_are_all_told() -> None:
+    _, notices = COMPARE.read({f"name{number}": ["x"] for number in range(page_address.MAX_NOTICES)})
+    assert len(notices) == page_address.MAX_NOTICES and "name29" in notices[-1]
