@@ -1,4 +1,4 @@
-// A table whose cells are buttons; the id of the chosen cell, "row<tab>column", is returned to the page.
+// A table whose cells are buttons; the id of a clicked cell, "row~column", is returned to the page.
 export default function ({ data, parentElement, setStateValue }) {
   const table = parentElement.querySelector("table");
   const make = (tag, text, attributes = {}) => {
@@ -25,7 +25,7 @@ export default function ({ data, parentElement, setStateValue }) {
         if (cell.gain) button.append(make("span", cell.gain, { class: "gain" }));
         button.onclick = () => {
           table.querySelectorAll("button").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
-          setStateValue("cell", cell.id);
+          setStateValue("cell", { id: cell.id, clickedMs: Date.now() }); // the same cell may be clicked again
         };
         field.append(button);
       }

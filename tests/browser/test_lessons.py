@@ -62,7 +62,7 @@ def assert_fits(page: Page, *selectors: str) -> None:
 
 
 def test_the_first_lesson_can_be_done_by_keyboard(open_page: Open) -> None:
-    compare = open_page()
+    compare = open_page("compare")
     page = compare.page
     compare.wait_for_figures()
     tab_to(page, "[data-testid=stSidebarNav] a[href$='/lessons']")
@@ -93,6 +93,10 @@ def test_the_first_lesson_can_be_done_by_keyboard(open_page: Open) -> None:
     compare.wait_until_idle()
     assert_fits(page, "h5", ".st-key-next", "[data-testid=stLinkButton]")
     expect(page.locator(".st-key-lesson_choice")).to_contain_text(f"✓ {LESSONS[name].question}")
+    page.reload()
+    page.get_by_text("3 of your 3 predictions were right.").wait_for()
+    expect(page.locator(".st-key-lesson_choice")).to_contain_text(f"✓ {LESSONS[name].question}")
+    page.locator("[data-testid=stLinkButton]").first.wait_for()
     press_button(page, "next")
     page.get_by_text("Question 1 of").wait_for()
     page.wait_for_url(re.compile(r"lesson=norms&step=1"))
@@ -113,7 +117,7 @@ def test_the_longest_answers_fit_a_projector(open_lesson: Callable[[Position], C
         sentence(page).wait_for(state="detached")
 
 
-def test_cancel_returns_to_the_question_and_a_reload_keeps_the_step(
+def test_cancel_returns_to_the_question_and_a_reload_keeps_step_and_answer(
     open_lesson: Callable[[Position], ComparePage],
 ) -> None:
     compare = open_lesson(Position("small_batches", 2))  # batches of one row take their time
@@ -132,6 +136,7 @@ def test_cancel_returns_to_the_question_and_a_reload_keeps_the_step(
     page.reload()
     page.get_by_text("Question 2 of").wait_for()
     assert compare.parameters == {"lesson": "small_batches", "step": "2"}
+    expect(sentence(page)).to_contain_text("batch 1", timeout=PATIENCE_MS)
 
 
 def test_the_link_after_a_lesson_opens_its_settings(open_lesson: Callable[[Position], ComparePage]) -> None:

@@ -44,6 +44,14 @@ def test_the_page_is_complete_offline_and_a_cell_can_be_selected_and_downloaded(
     expect(detail).to_be_visible()
     assert "ours " + text.split(" (")[0] in detail.inner_text() and "the paper 79.6" in detail.inner_text()
     expect(page.get_by_text("To train it here, first fetch MVTec-AD_bottle")).to_be_visible()  # no file is here
+    expect(detail).to_be_in_viewport()
+    page.wait_for_url(re.compile(r"cell=DeepSAD%7EMVTec-AD|cell=DeepSAD~MVTec-AD"))
+    page.go_back()
+    expect(detail).not_to_be_visible()
+    page.get_by_role("button", name=re.compile(r"^DeepSAD, MVTec-AD:")).press("Enter")  # the same cell again
+    expect(detail).to_be_in_viewport()
+    page.reload()
+    expect(detail).to_be_in_viewport()
     opened.wait_until_idle()
     page.get_by_text("Take away").click()
     with page.expect_download() as download:

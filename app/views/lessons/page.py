@@ -18,8 +18,9 @@ from ...server.jobs import Jobs, server_jobs
 from ...widgets import notices
 from ...widgets.progress import Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row, wait_for_poll
 from ...widgets.session import begin_page
+from .answers import draw_cookie, session_answers
 from .figures import draw_answer, draw_settings
-from .lessons import ADDRESS, LESSONS, Lesson, Outcome, Position, Step, parse_position
+from .lessons import ADDRESS, LESSONS, Lesson, Position, Step, parse_position
 from .measures import MEASURES
 
 __all__ = ["page"]
@@ -34,6 +35,9 @@ def page() -> None:
     of its runs with an explanation. After the last step, it suggests what to do next.
     """
     jobs, session = begin_page()
+    with st.container(key="lesson_cookie"):
+        cookie = st.empty()
+        draw_cookie(cookie)  # before a training begins too
     position = _read_position()
     _draw_list(position)
     lesson = LESSONS[position.lesson]
@@ -47,6 +51,7 @@ def page() -> None:
             _draw_step(position, lesson, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
+    draw_cookie(cookie)
 
 
 # -- where the reader is
@@ -77,30 +82,18 @@ def _go_to_lesson() -> None:
     _go(Position(name, st.session_state.lesson_steps.get(name, 1)))
 
 
-def _committed() -> dict[Position, Outcome]:
-    """Return the predictions of the reader in this session."""
-    found: dict[Position, Outcome] = st.session_state.setdefault("lesson_predictions", {})
-    return found
-
-
-def _came_out() -> dict[Position, Outcome]:
-    """Return the outcomes that the reader has seen in this session."""
-    found: dict[Position, Outcome] = st.session_state.setdefault("lesson_outcomes", {})
-    return found
-
-
 def _steps(name: str) -> list[Position]:
     return [Position(name, step + 1) for step in range(len(LESSONS[name].steps))]
 
 
 def _draw_list(position: Position) -> None:
-    """Draw the list of lessons; a tick marks those with all questions answered in this session."""
+    """Draw the list of lessons; a tick marks those with all questions answered."""
 
     def label(name: str) -> str:
         return f"{list(LESSONS).index(name) + 1}. {LESSONS[name].title} :gray[· {LESSONS[name].minutes} min]"
 
     def caption(name: str) -> str:
-        done = all(step in _came_out() for step in _steps(name))
+        done = all(step in session_answers().seen for step in _steps(name))
         return f"{'✓ ' if done else ''}{LESSONS[name].question}"
 
     st.session_state.lesson_choice = position.lesson
@@ -123,7 +116,7 @@ def _draw_step(position: Position, lesson: Lesson, jobs: Jobs, session: str) -> 
     step = lesson.steps[position.step - 1]
     st.markdown(f":gray[Question {position.step} of {len(lesson.steps)}.] **{step.question}**")
     draw_settings(step)
-    predicted = _committed().get(position)
+    predicted = session_answers().predicted.get(position)
     status = st.empty()  # the question disappears when training begins
     if predicted is None:
         jobs.release(session)
@@ -133,7 +126,7 @@ def _draw_step(position: Position, lesson: Lesson, jobs: Jobs, session: str) -> 
     results = _results(position, step, jobs, session, status)
     if results is None:
         return
-    _came_out()[position] = draw_answer(step, predicted, *results)
+    session_answers().seen[position] = draw_answer(step, predicted, *results)
     _draw_buttons(position, lesson)
 
 
@@ -165,7 +158,7 @@ def _prediction_key(position: Position) -> str:
 
 def _commit(position: Position) -> None:
     # Read the current choice: the button may be pressed before the last arrow key has reached the server.
-    _committed()[position] = st.session_state[_prediction_key(position)]
+    session_answers().predicted[position] = st.session_state[_prediction_key(position)]
 
 
 def _results(
@@ -216,7 +209,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
 
 def _cancel(position: Position, session: str) -> None:
     """Stop the training; the question is open again with the prediction selected."""
-    _committed().pop(position, None)
+    session_answers().predicted.pop(position, None)
     server_jobs().release(session)
 
 
@@ -242,8 +235,8 @@ def _draw_reset(position: Position) -> None:
 
 def _reset(name: str) -> None:
     for step in _steps(name):
-        _committed().pop(step, None)
-        _came_out().pop(step, None)
+        session_answers().predicted.pop(step, None)
+        session_answers().seen.pop(step, None)
         st.session_state.pop(_prediction_key(step), None)
     _go(Position(name))
 
@@ -253,14 +246,14 @@ def _reset(name: str) -> None:
 
 def _draw_next(position: Position, lesson: Lesson) -> None:
     """Draw the predictions against the outcomes, and the suggestions."""
-    answered = [step for step in _steps(position.lesson) if step in _came_out()]
-    right_count = sum(_came_out()[step] == _committed().get(step) for step in answered)
+    answered = [step for step in _steps(position.lesson) if step in session_answers().seen]
+    right_count = sum(session_answers().seen[step] == session_answers().predicted.get(step) for step in answered)
     if answered:
         st.markdown(f"**{right_count} of your {len(answered)} predictions were right.**")
     for step in _steps(position.lesson):
         content = lesson.steps[step.step - 1]
-        if step in _came_out():
-            outcome, predicted = _came_out()[step], _committed()[step]
+        if step in session_answers().seen:
+            outcome, predicted = session_answers().seen[step], session_answers().predicted[step]
             mark = "as predicted" if outcome == predicted else f"you predicted: {content.predictions[predicted]}"
             st.markdown(f"{step.step}. {content.question}  \n**{content.predictions[outcome]}** :gray[({mark})]")
         else:

@@ -43,6 +43,7 @@ ADDRESS = register(
             Parameter("where", parser=any_text),
             Parameter("sign", tuple(SIGNS)),
             Parameter("beside", tuple(REFERENCES)),
+            Parameter("cell", parser=any_text),
         ),
         bound=False,
     )

@@ -30,6 +30,7 @@ from ...server.evidence_cache import CellRuns, cell_runs, read_findings, server_
 from ...server.sweep_queue import SweepQueue, server_sweeps
 from ...text.labels import SETTING_LABELS
 from ...widgets import notices
+from ...widgets.scroll import scroll_into_view
 from ...widgets.session import begin_page
 from .charts import table_figure
 from .controls import (
@@ -49,6 +50,7 @@ from .text import NO_RESULT, differences_sentence, figure_sentence, gains_senten
 __all__ = ["page"]
 
 FOLLOW_S = 0.5
+DETAIL = "cell_detail"
 WHERE_FROM = {"text": "text's settings, no leak", "code": "code's settings"}
 TERMS = (
     "Head: the published system that AnoOnly is added to. Gain: AnoOnly minus its head, paired, ± 95 %; claimed: the "
@@ -164,9 +166,10 @@ def _draw_table(
         note += " The authors' code has the leak; these figures do not."
     st.caption(f"{note} {TERMS}" if gains else note)
     # The container is always drawn: expanders below it keep their state when a cell is selected.
-    with st.container():
+    with st.container(key=DETAIL):
         if chosen is not None:
             _draw_cell(name, table, *chosen, evidence, sweeps)
+            scroll_into_view(DETAIL, " ".join((name, *chosen)))
 
 
 def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidence, sweeps: SweepQueue) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,9 @@ from anoonly_core.reproduction.experiments import ANOONLY
 from anoonly_core.reproduction.significance import Gain
 from anoonly_core.reproduction.tables import Table
 
+from ...controls.page_address import current_link
+from .controls import ADDRESS
+
 __all__ = ["LEGEND", "cell_sentence", "cells_data", "draw_cells", "file_table", "gain_text"]
 
 CELLS = ASSETS / "cells"
@@ -24,7 +27,7 @@ ABOVE, BELOW = (27, 120, 55), (118, 42, 131)
 STRONGEST, FULL_POINTS = 0.45, 12.0
 LETTERS = "#1a1a1a"
 LEGEND = "Green: ours is above the published value. Purple: below it. A stronger color is a larger difference."
-SEPARATOR = "\t"  # of row and column in the name of a cell
+SEPARATOR = "~"  # of row and column in the name of a cell
 
 
 @cache
@@ -33,7 +36,9 @@ def _asset(kind: str) -> str:
 
 
 def draw_cells(table: Table, reference: str, key: str, gains: Sequence[Gain] = ()) -> tuple[str, str] | None:
-    """Draw a table and return the row and column of the selected cell; None if there is none.
+    """Draw a table and return the row and column of the cell that the address selects; None if there is none.
+
+    A click on a cell selects it.
 
     Parameters
     ----------
@@ -46,17 +51,27 @@ def draw_cells(table: Table, reference: str, key: str, gains: Sequence[Gain] = (
     gains : sequence of Gain
         Gains of AnoOnly, each shown in its cell beside the claimed one.
     """
+    chosen = ADDRESS.among("cell", [_text(*cell) for cell in table.cells])
     # Declared each time: a server that starts after this file was imported would not know it.
-    cells = st.components.v2.component("cells", html=_asset("html"), css=_asset("css"), js=_asset("js"))
-    chosen = (st.session_state.get(key) or {}).get("cell")
-    result = cells(
+    component = st.components.v2.component("cells", html=_asset("html"), css=_asset("css"), js=_asset("js"))
+    component(
         key=key,
         data={**cells_data(table, reference, gains), "chosen": chosen},
         default={"cell": None},
-        on_cell_change=lambda: None,
+        on_cell_change=partial(_choose, key),
     )
-    row, _, column = (result.cell or "").partition(SEPARATOR)
-    return (row, column) if (row, column) in table.cells else None
+    return next((cell for cell in table.cells if _text(*cell) == chosen), None)
+
+
+def _choose(key: str) -> None:
+    """Put the cell that was just clicked into the link's values, which the page writes into the address."""
+    clicked = (st.session_state.get(key) or {}).get("cell")
+    if isinstance(clicked, dict) and isinstance(clicked.get("id"), str):
+        current_link().values["cell"] = clicked["id"]
+
+
+def _text(row: str, column: str) -> str:
+    return f"{row}{SEPARATOR}{column}"
 
 
 def cells_data(table: Table, reference: str, gains: Sequence[Gain] = ()) -> dict[str, Any]:
@@ -87,7 +102,7 @@ def _cell_data(table: Table, row: str, column: str, reference: str, gain: Gain |
     if cell is None:
         return None
     text, published = table.cell_text(row, column), cell.published(reference)
-    data = {"id": f"{row}{SEPARATOR}{column}", "text": text, "label": f"{row}, {column}: {text}"}
+    data = {"id": _text(row, column), "text": text, "label": f"{row}, {column}: {text}"}
     if published is not None:
         points = cell.mean - published
         data |= {"difference": f"({signed(points)})", "ground": _background(points), "letters": LETTERS}

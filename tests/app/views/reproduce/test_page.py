@@ -85,6 +85,16 @@ def test_a_cell_says_what_will_train_it(
     assert [own.value for own in page.caption if "It trains on" in own.value] == words
 
 
+def test_a_cell_is_in_the_address_and_a_wrong_one_is_said(server: None) -> None:
+    page = shown("table1", cell="DeepSAD~MVTec-AD")
+    assert any("It is the mean over 10 of 15 files" in text.value for text in page.markdown) and not page.warning
+    assert page.query_params["cell"] in ("DeepSAD~MVTec-AD", ["DeepSAD~MVTec-AD"])
+    page.radio[0].set_value("fig7").run()
+    assert "cell" not in page.query_params and not page.exception and not page.warning
+    wrong = shown("table1", cell="DeepSAD~Mars")
+    assert len(wrong.warning) == 1 and "cell" in wrong.warning[0].value and not wrong.exception
+
+
 def made(name: str = "table1", place: str = "") -> Table:
     return make_table(name, runs_of(name, lambda run: 0.6 + 0.2 * has(run, lambda_n=0.0)), "text", place)
 

@@ -1,0 +1,29 @@
+"""Scroll the page to what an action of the user has drawn."""
+
+from __future__ import annotations
+
+import json
+
+import streamlit as st
+
+__all__ = ["scroll_into_view"]
+
+
+def scroll_into_view(key: str, content: str) -> None:
+    """Scroll the container with this key into view, once for each content.
+
+    Parameters
+    ----------
+    key : str
+        The key of the container.
+    content : str
+        Names what the container shows. The browser scrolls again only when this changes.
+    """
+    shown = json.dumps({"selector": f".st-key-{key}", "content": content}).replace("<", "\\u003c")
+    script = f"""
+    (({{ selector }}) => requestAnimationFrame(() => document.querySelector(selector)?.scrollIntoView({{
+      block: "nearest",
+      behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth",
+    }})))({shown});
+    """
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
