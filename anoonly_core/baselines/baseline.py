@@ -12,7 +12,7 @@ PRESETS = ("paper", "published_code")
 
 NORM_LABELS = {
     "batch": "batch norm",
-    "batch_no_affine": "batch norm without affine",
+    "batch_no_affine": "batch norm without scale and shift",
     "layer": "layer norm",
     "none": "no norm",
     "bn_loss": "no norm, batch-norm loss",

@@ -104,7 +104,7 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
     figure.update_yaxes(range=[0, tallest * 1.05])
     figure.update_yaxes(title={"text": "% of its class"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return apply_layout(figure, 200, horizontal_legend(1.26), top=44)  # next to the second line of the titles
+    return apply_layout(figure, 178, horizontal_legend(1.26), top=44)  # next to the second line of the titles
 
 
 def cut_text(cut: float) -> str:
@@ -182,7 +182,7 @@ def points_figure(panels: Sequence[RowMap], selected: Sequence[int] = (), waitin
     figure.update_xaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_yaxes(showticklabels=False, zeroline=False, ticks="")
     figure.update_layout(dragmode="lasso")
-    return apply_layout(figure, 272, horizontal_legend(-0.02), top=24)
+    return apply_layout(figure, 236, horizontal_legend(-0.02), top=24)
 
 
 def curves_figure(

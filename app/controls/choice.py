@@ -22,6 +22,7 @@ __all__ = [
     "compare_parameters",
     "default_choice",
     "from_pin",
+    "moved_runs",
     "pin_text",
 ]
 
@@ -87,6 +88,26 @@ def baseline_of(b: RunConfig) -> RunConfig:
     if BASELINES[b.baseline].has("lambda_n"):
         return b.as_published(*published).with_(lambda_n=1.0, norm=None)
     return b.with_(baseline="DeepSAD", lambda_n=0.0, **dict.fromkeys(published))
+
+
+# Settings of A that stay as published while B's move, where nothing is pinned.
+_OF_B_ALONE = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", *GRADIENT_SHARES)
+_ALWAYS_SHARED = ("dataset", "protocol", "seed", "seeds")
+
+
+def moved_runs(name: str, pinned: bool) -> str:
+    """Return the runs that a control moves: "B" alone, or "AB" for both.
+
+    Parameters
+    ----------
+    name : str
+        The control.
+    pinned : bool
+        True if A is pinned: it follows B in data set, protocol and seeds only.
+    """
+    if name in _ALWAYS_SHARED:
+        return "AB"
+    return "B" if pinned or name in _OF_B_ALONE else "AB"
 
 
 def pin_text(config: RunConfig) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from .page_address import link_to_here
 from .parameters import Parameter
 from .registry import CONTROLS, Control
 
@@ -44,7 +45,11 @@ def draw_link_maker(controls: Sequence[Control], here: str | None) -> None:
         hidden = st.multiselect(
             "Hide", list(others), format_func=others.__getitem__, key="class_hide", help="Not shown."
         )
-        parameters = st.query_params.to_dict()
+        parameters = link_to_here()
         parameters |= {lock.name: lock.texts(names)[0] for lock, names in ((FIX, fixed), (HIDE, hidden)) if names}
         st.caption("Opens this page as it is now. A class can still open other links.")
-        st.code(f"{(here or '').split('?')[0]}?{urlencode(parameters, safe=',')}", language=None, wrap_lines=True)
+        st.code(
+            f"{(here or '').split('?')[0]}?{urlencode(parameters, doseq=True, safe=',')}",
+            language=None,
+            wrap_lines=True,
+        )

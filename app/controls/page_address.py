@@ -33,6 +33,7 @@ __all__ = [
     "PageAddress",
     "current_link",
     "enter_page",
+    "link_to_here",
     "names_of_all_pages",
     "pages_written_by_server",
     "register",
@@ -171,7 +172,7 @@ class PageAddress:
         wanted = {name: each for name, each in texts.items() if name not in others}
         if self.bound:
             # A bound control drops a text that it would write otherwise, such as 1e-3.
-            wanted |= {name: self[name].texts(value) for name, value in values.items()}
+            wanted |= {name: self[name].widget_texts(value) for name, value in values.items()}
         if not linked:
             self._note(wanted)
         if self.bound and arrival == Arrival.STEP:
@@ -317,6 +318,12 @@ class PageAddress:
     def _drawn_key(self) -> str:
         return f"{self.page}_drawn"
 
+    def link_parameters(self) -> dict[str, str | list[str]]:
+        """Return the parameters of a link to the page as it is now, without those that are as by default."""
+        values, _ = self.read(_texts_of_address())
+        texts = {name: self[name].texts(value) for name, value in values.items() if value != self[name].default}
+        return {name: each[0] if len(each) == 1 else each for name, each in texts.items()}
+
     # Notices
 
     def draw_notices(self, state: object = None) -> None:
@@ -407,6 +414,11 @@ def _bounded(complaints: list[str]) -> list[str]:
         return complaints
     others = len(complaints) - MAX_NOTICES + 1
     return [*complaints[: MAX_NOTICES - 1], f"The link has {others:,} further parts that cannot be used."]
+
+
+def link_to_here() -> dict[str, str | list[str]]:
+    """Return the parameters of a link to the current page as it is now (see `PageAddress.link_parameters`)."""
+    return _registered[st.session_state[PAGE]].link_parameters()
 
 
 def _texts_of_address() -> dict[str, list[str]]:

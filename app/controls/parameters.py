@@ -102,6 +102,10 @@ class Parameter:
         parts = [_text(part) for part in value]
         return [",".join(parts)] if self.many == "commas" else parts
 
+    def widget_texts(self, value: Any) -> list[str]:
+        """Return the texts that Streamlit writes for a value of a widget bound to this parameter."""
+        return self.texts(value)
+
     def _instead(self) -> str:
         if self.many:
             return "It is left out."

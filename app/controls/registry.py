@@ -17,6 +17,7 @@ from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
 
 from ..server.table_owners import visible_uploads
+from ..text.labels import option_label, option_of
 from .parameters import Parameter, one_of
 
 __all__ = ["CONTROLS", "CONTROL_OF", "PUBLISHED", "Control", "controls_with"]
@@ -45,6 +46,18 @@ class Control(Parameter):
     slider: bool = False
     more: bool = False
     noun: str = ""
+
+    def option_label(self, value: Any) -> str:
+        """Return an option in plain words, with its name in the code."""
+        return option_label(self.name, value)
+
+    def parse(self, text: str) -> Any:
+        """Convert a text in a URL, which may be an option's name or its label; raise InvalidConfig."""
+        return super().parse(option_of(self.name, text))
+
+    def widget_texts(self, value: Any) -> list[str]:
+        """Return the label of the option: Streamlit writes what a widget shows."""
+        return super().widget_texts(value) if self.many else [self.option_label(value)]
 
 
 def _setting(control: Parameter, text: str) -> Any:

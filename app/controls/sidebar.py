@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -18,7 +19,11 @@ from .registry import CONTROLS, PUBLISHED, Control
 __all__ = ["draw_control", "draw_sidebar", "help_text", "value_of"]
 
 
-def draw_sidebar(controls: Sequence[Control] = CONTROLS, without: Collection[str] = ()) -> Choice:
+def draw_sidebar(
+    controls: Sequence[Control] = CONTROLS,
+    without: Collection[str] = (),
+    marks: Mapping[str, str] = MappingProxyType({}),
+) -> Choice:
     """Draw the controls in the sidebar, each bound to its URL parameter, and return what they choose.
 
     Parameters
@@ -27,6 +32,8 @@ def draw_sidebar(controls: Sequence[Control] = CONTROLS, without: Collection[str
         All controls of CONTROLS, possibly with other defaults.
     without : collection of str
         Names of controls that the page does not draw. These, and those that the link hides, keep the link's value.
+    marks : mapping of str to str
+        Markdown behind the label of a control, by its name.
 
     Raises
     ------
@@ -39,13 +46,15 @@ def draw_sidebar(controls: Sequence[Control] = CONTROLS, without: Collection[str
         left_out = locked_links.locked(locked_links.HIDE).union(without)
         values = {name: value_of(control) for name, control in named.items() if name in left_out}
         drawn = [control for control in controls if control.name not in left_out]
-        values |= {control.name: draw_control(control, baseline, preset) for control in drawn if not control.more}
+        mark = marks.get
+        values |= {c.name: draw_control(c, baseline, preset, mark=mark(c.name, "")) for c in drawn if not c.more}
         if more := [control for control in drawn if control.more]:
             norm = values["norm"]
             if norm == PUBLISHED:
                 norm = baseline.paired_norm(values["lambda_n"], preset if baseline.has("preset") else "paper")
             with st.expander("More"):
-                values |= {control.name: draw_control(control, baseline, preset, norm=norm) for control in more}
+                for c in more:
+                    values[c.name] = draw_control(c, baseline, preset, norm=norm, mark=mark(c.name, ""))
         locked_links.draw_link_maker(drawn, st.context.url)
     return choose(values)
 
@@ -82,7 +91,12 @@ def _needs_batch_norm(control: Control, norm: str | None) -> bool:
 
 
 def draw_control(
-    control: Control, baseline: Baseline, preset: str, bind: bool = True, norm: str | None = "batch"
+    control: Control,
+    baseline: Baseline,
+    preset: str,
+    bind: bool = True,
+    norm: str | None = "batch",
+    mark: str = "",
 ) -> Any:
     """Draw a control at the current position and return its value.
 
@@ -99,6 +113,8 @@ def draw_control(
         a page with bound widgets; a link can.
     norm : str or None
         The norm of the run; the shares of batch norm's gradient are disabled beside another one.
+    mark : str
+        Markdown behind the label.
     """
     # A link may hold a value between the stops of the control: it becomes a stop in this session.
     linked = current_link().values.get(control.name, control.default)
@@ -111,7 +127,7 @@ def draw_control(
         del st.session_state[control.name]
     keyed: dict[str, Any] = {
         "options": options,
-        "format_func": format_value,
+        "format_func": control.option_label,
         "key": control.name,
         "help": help_text(control, baseline, preset, norm),
         "disabled": not baseline.has(control.name)
@@ -120,9 +136,10 @@ def draw_control(
         "bind": "query-params" if bind else None,
     }
     first = control.default if bind else linked
+    label = f"{control.label} {mark}".rstrip()
     if control.slider:
-        return st.select_slider(control.label, value=first, **keyed)
-    return st.selectbox(control.label, index=options.index(first), **keyed)
+        return st.select_slider(label, value=first, **keyed)
+    return st.selectbox(label, index=options.index(first), **keyed)
 
 
 def _with_stop(options: Sequence[Any], value: float) -> list[Any]:

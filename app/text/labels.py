@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from anoonly_core.baselines import NORM_LABELS
@@ -9,11 +11,14 @@ from anoonly_core.baselines import NORM_LABELS
 __all__ = [
     "MEGABYTE",
     "METRIC_LABELS",
+    "OPTION_WORDS",
     "PROJECTION_LABELS",
     "SETTING_LABELS",
     "describe_small_server",
     "format_axis_value",
     "format_value",
+    "option_label",
+    "option_of",
 ]
 
 MEGABYTE = 2**20
@@ -38,6 +43,38 @@ SETTING_LABELS = {
     "grad_variance": "gradient through the variance",
     "grad_mean": "gradient through the mean",
 }
+
+_PUBLISHED = {"published": "as published"}
+# Plain words for the options of a control whose names are those of the code, by control.
+OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
+    "norm": {**_PUBLISHED, **NORM_LABELS},
+    "batch_size": _PUBLISHED,
+    "epochs": _PUBLISHED,
+    "learning_rate": _PUBLISHED,
+    "contamination": {"natural": "all that the data set has"},
+    "preset": {"paper": "the paper's text", "published_code": "the authors' code"},
+    "protocol": {"leak_free": "no leak", "published": "as published, with a leak"},
+    "scorer": {
+        "same": "the same head at λₙ = 1",
+        "svdd": "DeepSAD without labels",
+        "autoencoder": "FEAWAD's autoencoder",
+    },
+    "remove": {"known": "the pool's contamination"},
+    "objective": {"svdd": "distance to a center", "bce": "logit"},
+}
+_WITH_NAME = re.compile(r".+ \((\w+)\)")
+
+
+def option_label(name: str, value: Any) -> str:
+    """Return an option of the control `name` in plain words with its name in the code, such as "layer norm (layer)"."""
+    words = OPTION_WORDS.get(name, {}).get(value) if isinstance(value, str) else None
+    return format_value(value) if words is None else f"{words} ({value})"
+
+
+def option_of(name: str, text: str) -> str:
+    """Return the name in the code that ends a label of `option_label`; other texts are returned as they are."""
+    found = _WITH_NAME.fullmatch(text)
+    return found[1] if found and found[1] in OPTION_WORDS.get(name, {}) else text
 
 
 def format_value(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 from tests.browser.compare_page import ComparePage
 
@@ -81,13 +82,16 @@ def test_a_link_restores_the_page(open_page: Open) -> None:
     page.wait_until_idle()
     flagged = page.flagged()
     link = dict(page.parameters)
-    assert link | {"lambda_n": "0.01", "norm": "layer", "batch_size": "64", "contamination": "0.02", **QUICK} == link
+    assert (
+        link | {"lambda_n": "0.01", "norm": "layer norm (layer)", "batch_size": "64", "contamination": "0.02", **QUICK}
+        == link
+    )
     again = open_page(**link)
     assert again.wait_for_figures() == page.sentence
     assert again.parameters == link
     assert again.flagged() == flagged
     shown = {name: again.chosen(name) for name in ("norm", "batch_size", "contamination", "seeds")}
-    assert shown == {"norm": "layer", "batch_size": "64", "contamination": "0.02", "seeds": "1"}
+    assert shown == {"norm": "layer norm (layer)", "batch_size": "64", "contamination": "0.02", "seeds": "1"}
     assert again.slid("lambda_n") == "0.01"
     assert again.slid("threshold") == link["threshold"]
 
@@ -149,7 +153,7 @@ def test_pinned_b_survives_a_reload(open_page: Open) -> None:
     page.click("Pin B as A")
     page.wait_for_sentence("A and B are the same run")
     assert "lambda_n=0.01" in page.parameters["a"]
-    page.choose("norm", "batch")
+    page.choose("norm", "batch norm (batch)")
     said = page.wait_for_sentence("than DeepSAD, λₙ = 0.01, no norm")
     page.page.reload()
     assert page.wait_for_figures() == said
@@ -225,3 +229,18 @@ def test_rows_selected_in_one_map_are_marked_in_the_others(open_page: Open) -> N
     assert page.marked_points() == marked
     page.press("lambda_n", "ArrowLeft")
     page.wait_for_sentence("λₙ = 1e-06", "Over 5 seeds")
+
+
+def test_share_gives_a_short_link_within_reach(open_page: Open) -> None:
+    page = open_page(norm="layer", a="lambda_n=0.1", **QUICK)
+    page.wait_for_figures()
+    for name in ("Pin B as A", "Unpin A", "Share"):
+        assert_inside(page.page.locator(".st-key-page_tools").get_by_role("button", name=name).bounding_box())
+    page.page.locator(".st-key-page_tools").get_by_role("button", name="Share").click()
+    link = page.page.locator("[data-testid=stPopoverBody] code").inner_text()
+    shared = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+    assert shared == {"norm": "layer", "a": "lambda_n=0.1", **QUICK}
+    again = open_page(**shared)
+    assert again.wait_for_figures() == page.sentence
+    badges = again.page.locator(".st-key-lambda_n, .st-key-dataset").all_inner_texts()
+    assert ["A" in words.split() for words in badges] == [True, False], "λₙ moves B, the data set both"

@@ -9,8 +9,10 @@ from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 
 from ...controls import locked_links
-from ...controls.choice import Choice, baseline_of, from_pin, pin_text
-from ...controls.sidebar import draw_sidebar
+from ...controls.choice import Choice, baseline_of, choose, from_pin, moved_runs, pin_text
+from ...controls.registry import CONTROLS
+from ...controls.sidebar import draw_sidebar, value_of
+from ...navigation import page_url
 from ...server.jobs import Jobs, server_jobs
 from ...text.verdict import describe_run
 from ...widgets import notices
@@ -23,6 +25,8 @@ from .url import ADDRESS
 __all__ = ["page"]
 
 FOLLOW_S = 0.5
+BADGES = {"A": ":gray-badge[A]", "B": ":green-badge[B]", "AB": ":gray-badge[A] :green-badge[B]"}
+SHARE_HELP = "A link to this page as it is now: data set, settings, pinned run and view."
 
 
 def page() -> None:
@@ -35,10 +39,13 @@ def page() -> None:
     ADDRESS.arrive()
     ADDRESS.remember()
     try:
-        choice = draw_sidebar()
+        tools, sides = st.container(key="page_tools", horizontal=True), st.container(key="sides")
+        choice = draw_sidebar(marks=_marks())
         a, pin_error = _pinned(choice)
         runs = ComparisonRuns(choice.seeded(a), choice.seeded(choice.b))
-        _pin_buttons(choice)
+        with tools:
+            _draw_tools(choice)
+        sides.markdown(_sides(a, choice.b))
         ADDRESS.draw_notices(runs)
         if pin_error is not None:
             notices.warning(pin_error)
@@ -61,19 +68,52 @@ def _pinned(choice: Choice) -> tuple[RunConfig, str | None]:
         return published, f"The link's pinned run cannot be used: {error} {fallback}"
 
 
-def _pin_buttons(choice: Choice) -> None:
-    if locked_links.PIN in locked_links.locked(locked_links.HIDE):
-        return
-    with st.sidebar:
+def _marks() -> dict[str, str]:
+    """Return the badge of each control: the runs that it moves."""
+    try:
+        b = choose({control.name: value_of(control) for control in CONTROLS}).b
+        pinned = _is_pinned(b)
+    except InvalidConfig:
+        return {}  # the page says so
+    return {control.name: BADGES[moved_runs(control.name, pinned)] for control in CONTROLS}
+
+
+def _is_pinned(b: RunConfig) -> bool:
+    """Return True if the address holds a pinned run that can be used beside B."""
+    text = st.query_params.get("a")
+    if not text:
+        return False
+    try:
+        from_pin(text, b)
+    except InvalidConfig:
+        return False
+    return True
+
+
+def _sides(a: RunConfig, b: RunConfig) -> str:
+    """Return what A and B are, in one line of Markdown."""
+    origin = "pinned" if _is_pinned(b) else "as published"
+    return (
+        f"{BADGES['A']} {describe_run(a, b)} :gray[· {origin}] &emsp; "
+        f"{BADGES['B']} {describe_run(b, a)} :gray[· follows the controls]"
+    )
+
+
+def _draw_tools(choice: Choice) -> None:
+    """Draw the buttons that pin B, unpin A, and share the page; a link for a class may hide those of the pin."""
+    if locked_links.PIN not in locked_links.locked(locked_links.HIDE):
         pinned = bool(st.query_params.get("a"))
-        left, right = st.columns(2)
-        if left.button("Pin B as A", help="Use the settings of B as A, then change B.", width="stretch"):
+        if st.button("Pin B as A", help="Use the settings of B as A, then change B."):
             st.query_params["a"] = pin_text(choice.b)
             st.rerun()
         unpin_help = f"Set A back to the published {describe_run(baseline_of(choice.b))}."
-        if right.button("Unpin A", disabled=not pinned, help=unpin_help, width="stretch"):
+        if st.button("Unpin A", disabled=not pinned, help=unpin_help):
             del st.query_params["a"]
             st.rerun()
+    with st.popover("Share", help=SHARE_HELP):
+        st.caption(SHARE_HELP)
+        link = page_url("compare", ADDRESS.link_parameters(), st.context.url, "compare")
+        st.code(link, language=None, wrap_lines=True)
 
 
 def _compare(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:

@@ -60,7 +60,7 @@ def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted
     if locked_links.PIN not in locked_links.locked(locked_links.HIDE):
         draw_isolation(config_a, config_b, _pin)
     for column, name in zip(st.columns(3), COMPARED_METRICS, strict=True):
-        with column.container(border=True):
+        with column.container(border=True, key=f"tile_{name}"):
             st.markdown(tile(METRIC_LABELS[name], differences[name], chance[name]), help=TILE_HELP.format(seeds=len(a)))
 
 

@@ -17,7 +17,7 @@ from ...controls.page_address import current_link
 from ...controls.registry import CONTROL_OF, CONTROLS, Control
 from ...controls.sidebar import draw_control, value_of
 from ...server.clusters import VARIABLE, allowed_clusters
-from ...text.labels import METRIC_LABELS, format_value
+from ...text.labels import METRIC_LABELS
 from .url import ADDRESS, CUSTOM, NOTHING, SEEDS, SWEEP_PARAMETERS, VARIED
 
 __all__ = ["SweepChoice", "draw_metric_control", "draw_sidebar"]
@@ -155,7 +155,7 @@ def _draw_values(name: str) -> list[Any]:
     chosen = st.multiselect(
         f"Values of {_label(name).lower()}",
         options,
-        format_func=format_value,
+        format_func=control.option_label,
         key=ADDRESS.begin(
             f"values_{name}", list(preset_values or [option for option in options if option != PUBLISHED])
         ),

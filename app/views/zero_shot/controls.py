@@ -17,7 +17,6 @@ from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter, any_text
 from ...controls.registry import Control
 from ...server.table_owners import visible_uploads
-from ...text.labels import format_value
 
 __all__ = ["ADDRESS", "CONTROLS", "ZeroShotChoice", "draw_sidebar", "write_address"]
 
@@ -188,4 +187,4 @@ def _draw_control(control: Control) -> Any:
     key = ADDRESS.begin(control.name)
     if len(control.options) == 2:
         return st.segmented_control(control.label, control.options, required=True, key=key, help=control.help)
-    return st.selectbox(control.label, control.options, format_func=format_value, key=key, help=control.help)
+    return st.selectbox(control.label, control.options, format_func=control.option_label, key=key, help=control.help)

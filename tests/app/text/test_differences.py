@@ -110,12 +110,12 @@ def test_one_difference_changes_one_thing_of_b() -> None:
     [
         ({}, True, ""),
         ({"lambda_n": 0.0}, True, "Only λₙ (1 → 0) differs."),
-        ({"norm": "none"}, True, "Only the norm (batch norm without affine → no norm) differs."),
+        ({"norm": "none"}, True, "Only the norm (batch norm without scale and shift → no norm) differs."),
         (
             {"lambda_n": 0.0, "norm": "none"},
             True,
-            "Two things differ, λₙ (1 → 0) and the norm (batch norm without affine → no norm): the gap may come from "
-            "either.",
+            "Two things differ, λₙ (1 → 0) and the norm (batch norm without scale and shift → no norm): the gap may "
+            "come from either.",
         ),
         (
             {"lambda_n": 0.0, "contamination": 0.0, "epochs": 5},

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
+from app.text.labels import option_of
 from tests.app.conftest import opened, wait_for
 
 QUICK = {"epochs": "2", "seeds": "1"}
@@ -68,8 +69,10 @@ def as_read(markdown: str) -> str:
 
 
 def parameter(page: AppTest, name: str) -> str | None:
+    """Return a parameter of the address, an option by its name in the code; None if the address lacks it."""
     found = page.query_params.get(name)
-    return found[0] if isinstance(found, list) else found
+    text = found[0] if isinstance(found, list) else found
+    return None if text is None else option_of(name, text)
 
 
 def button(page: AppTest, label: str):  # type: ignore[no-untyped-def]  # Streamlit does not export its type

@@ -284,8 +284,9 @@ def test_what_could_not_be_kept_is_said_on_top_as_long_as_it_is_so(
 
 def test_a_headline_with_two_causes_offers_to_vary_one_of_them(open_page: Open) -> None:
     page = open_page(norm="none", **QUICK)
-    assert "Three things differ, λₙ (1 → 0), the norm (batch norm without affine → no norm) and the epochs" in sentence(
-        page
+    assert (
+        "Three things differ, λₙ (1 → 0), the norm (batch norm without scale and shift → no norm) and the epochs"
+        in sentence(page)
     )
     assert "hurts" not in sentence(page)
     assert [button(page, f"Vary only {what}").label for what in ("λₙ", "the norm", "the epochs")]

@@ -92,7 +92,7 @@ def test_without_running_statistics_none_are_drawn() -> None:
     [
         (
             {},
-            r"λₙ = 0, batch norm without affine: the normal rows have no loss, but they get a gradient\. "
+            r"λₙ = 0, batch norm without scale and shift: the normal rows have no loss, but they get a gradient\. "
             r"Over 27 steps: \*\*\d+ % through the batch's variance, "
             r"\d+ % through the batch's mean\*\*, nothing directly\.",
         ),

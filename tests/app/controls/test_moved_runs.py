@@ -1,0 +1,40 @@
+"""The runs that a control moves, against what becomes of A and B when it is moved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.errors import InvalidConfig
+from app.controls.choice import Choice, baseline_of, choose, from_pin, moved_runs, pin_text
+from app.controls.registry import CONTROLS, Control
+
+DEFAULTS = {control.name: control.default for control in CONTROLS}
+PIN = pin_text(choose({**DEFAULTS, "norm": "layer", "labeled_ratio": 0.2}).b)
+OTHERS: dict[str, list[Any]] = {"norm": ["layer", "batch", "none"]}
+
+
+def sides(choice: Choice, pinned: bool) -> list[Any]:
+    a = from_pin(PIN, choice.b) if pinned else baseline_of(choice.b)
+    return [choice.seeded(a), choice.seeded(choice.b)]
+
+
+@pytest.mark.parametrize("pinned", [False, True], ids=["published", "pinned"])
+@pytest.mark.parametrize("baseline", BASELINES)
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
+def test_a_control_moves_the_runs_that_it_says(control: Control, baseline: str, pinned: bool) -> None:
+    if not BASELINES[baseline].has(control.name):
+        return  # the control is disabled
+    values = {**DEFAULTS, "baseline": baseline}
+    before = choose(values)
+    moved = set()
+    for other in OTHERS.get(control.name, control.options):
+        try:
+            after = choose({**values, control.name: other})
+        except InvalidConfig:
+            continue
+        changed = zip("AB", sides(before, pinned), sides(after, pinned), strict=True)
+        moved |= {letter for letter, old, new in changed if old != new}
+    assert "".join(sorted(moved)) == moved_runs(control.name, pinned)
