@@ -1,17 +1,19 @@
 """A Dask cluster as an engine: its workers train stacks, and this client stores the results.
 
-Workers need this package but no shared disk: a data set that they lack is sent to each of them once.
+Scheduler and workers need this package but no shared disk: a data set that they lack is sent to each of them once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import itertools
 import logging
 import re
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -69,12 +71,15 @@ class DaskCluster:
         self._lock = threading.Lock()
         self._counted, self._seen, self._threads = float("-inf"), time.monotonic(), 0
         try:
-            self._client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+            with warnings.catch_warnings():  # _check_versions names a difference that matters
+                warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
+                self._client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise EngineUnavailable(
                 f"No Dask scheduler answers at {address!r}: is it running, and reachable?"
             ) from error
         try:
+            self.check_package()
             self._check_versions()
             assert self.slots
         except BaseException:
@@ -169,6 +174,20 @@ class DaskCluster:
                 self._present.discard(name)
                 self._send(name)
 
+    def check_package(self) -> None:
+        """Raise EngineUnavailable unless scheduler and workers can import this package; the sentence names one."""
+        # A function of Python, since a function of this package could not be unpickled where it is missing.
+        package = __name__.partition(".")[0]
+        specs = {"scheduler": self._asked(lambda: self._client.run_on_scheduler(importlib.util.find_spec, package))}
+        by_worker = self._asked(lambda: self._client.run(importlib.util.find_spec, package))
+        specs |= {f"worker {worker}": spec for worker, spec in by_worker.items()}
+        if lacking := [name for name, spec in specs.items() if spec is None]:
+            others = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+            raise EngineUnavailable(
+                f"The {lacking[0]}{others} lacks this package: install its wheel there, "
+                f"`pip install anoonly-{__version__}-py3-none-any.whl`, then start it again."
+            )
+
     def _check_versions(self) -> None:
         """Raise EngineUnavailable unless each worker has the versions of this client, and so computes the same bits."""
         mine = _versions()
@@ -176,7 +195,7 @@ class DaskCluster:
             theirs = self._asked(lambda: self._client.run(_versions))
         except (ImportError, AttributeError, TypeError) as error:
             raise EngineUnavailable(
-                f"The workers at {self.address} do not have this package: install it there, in the same version."
+                f"A worker at {self.address} cannot import this package ({error}): install version {__version__} there."
             ) from error
         for worker, versions in theirs.items():
             if different := [name for name in mine if mine[name] != versions.get(name)]:
@@ -220,6 +239,9 @@ class _ClusterWork:
             raise WorkerDied("of the cluster was lost", "see the log of the Dask worker") from error
         except (OSError, TimeoutError) as error:
             raise EngineUnavailable(f"The cluster at {self.cluster.address} does not answer any more.") from error
+        except ImportError as error:  # a worker that has joined since
+            self.cluster.check_package()
+            raise EngineUnavailable(f"A worker of the cluster lacks a package ({error}): install it there.") from error
 
 
 # -- what runs on a worker
