@@ -160,7 +160,10 @@ def labeled_table(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:
 
 
 def _map_rows(scores: np.ndarray, labeled: np.ndarray, seed: int) -> np.ndarray:
-    """Return the indices of the rows in the map, in order."""
+    """Return the ascending indices of the rows in the map.
+
+    These are the TOP_ROWS highest scores, all rows of the mask `labeled` [n], and SAMPLE_ROWS random rows of the seed.
+    """
     chosen = labeled.copy()
     chosen[np.argsort(-scores, kind="stable")[:TOP_ROWS]] = True
     chosen[numpy_generator(seed, "sample").permutation(len(scores))[:SAMPLE_ROWS]] = True

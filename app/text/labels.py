@@ -44,7 +44,7 @@ SETTING_LABELS = {
     "grad_mean": "gradient through the mean",
 }
 
-_PUBLISHED = {"published": "as published"}
+_PUBLISHED = {"published": "by the preset"}
 # Plain words for the options of a control whose names are those of the code, by control.
 OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "norm": {**_PUBLISHED, **NORM_LABELS},

@@ -60,7 +60,7 @@ def limit_memory() -> None:
 
 
 def _address_space() -> int:
-    """Return the bytes of address space of this process; 0 where the system does not say."""
+    """Return the bytes of address space that this process takes now; MAX_READER where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except (OSError, ValueError):  # macOS, which does not enforce the limit

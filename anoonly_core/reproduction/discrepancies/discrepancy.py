@@ -134,7 +134,7 @@ def gain_of(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str 
 
 
 def gain_text(measured: Gain | None) -> str:
-    """Format a gain, such as "+5.1 ± 1.3"."""
+    """Format a gain in points with its 95 % margin, such as "+5.1 ± 1.3"; "not measured" for None."""
     return NOT_MEASURED if measured is None else measured.text()
 
 

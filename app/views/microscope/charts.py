@@ -231,7 +231,10 @@ def _losses(figure: Panels, observation: Observation) -> None:
 
 
 def _agreement(figure: Panels, observation: Observation) -> None:
-    """Draw the relative error of the sum of the parts against autograd; errors of exactly 0 are left out."""
+    """Draw the relative errors against autograd of the sum of the three parts, and of that with the printed eq. 13.
+
+    Errors of exactly 0 are left out; if none remains, the chart says so in words.
+    """
     for name, values, color, dash in (
         ("sum of the three parts", observation.error, STEADY, "solid"),
         ("with eq. 13 as printed", observation.error_printed, NEUTRAL, "dash"),

@@ -148,7 +148,10 @@ def draw_sidebar() -> ZeroShotChoice:
 
 
 def _table(name: str) -> ClassTable:
-    """Return the table, from memory while its rows are the same: MVTec-AD is many files."""
+    """Return the class table `name`, rows with a class each; from memory while its rows are the same.
+
+    MVTec-AD is read from many files.
+    """
     key = class_table_identity(name)
     table = _read_tables.get(key)
     if table is None:
