@@ -37,7 +37,8 @@ RULES = {
     "labeled_ratio": "a number above 0 and up to 1, the share of training anomalies whose label is seen",
     "normal_ratio": "a number above 0 and up to 1, the share of the pool's normal rows that is kept",
     "contamination": f"'natural' or a number from 0 to {MAX_CONTAMINATION}, the anomalous share of the pool",
-    "preset": "'paper' or 'published_code'",
+    "preset": "'paper' or 'published_code'; FEAWAD also has 'paper_printed', which takes |F| as the paper prints it, "
+    "where 'paper' takes F",
     "protocol": "'leak_free' or 'published'",
     "seed": "a whole number from 0 to 2147483647",
     "grad_direct": "a number from 0 to 1, the share of batch norm's direct gradient that is let through",
@@ -76,7 +77,8 @@ class RunConfig(BaseModel):
     contamination : float or "natural"
         Share of anomalies in the pool, 0 to 0.8; "natural" keeps the unlabeled anomalies of the data set.
     preset : str
-        "paper" or "published_code": which published losses and values are used.
+        "paper" or "published_code": which published losses and values are used. FEAWAD also has "paper_printed", which
+        trains and scores |F| as printed in paper eq. 20 and 21; "paper" takes F there.
     protocol : str
         "leak_free" or "published": how the data set is split; the published split leaks copies into the test.
     seed : int
@@ -100,7 +102,7 @@ class RunConfig(BaseModel):
     labeled_ratio: Share = 0.1
     normal_ratio: Share = 1.0
     contamination: Literal["natural"] | Annotated[float, Field(ge=0, le=MAX_CONTAMINATION)] = "natural"
-    preset: Literal["paper", "published_code"] = "paper"
+    preset: Literal["paper", "published_code", "paper_printed"] = "paper"
     protocol: Literal["leak_free", "published"] = "leak_free"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     grad_direct: GradientShare = 1.0
@@ -234,8 +236,10 @@ def check_field(name: str, value: Any) -> Any:
     InvalidConfig
         If the value is invalid.
     """
-    norm = {"norm": "batch"} if name in GRADIENT_SHARES else {}
-    return getattr(make_config(**{name: value, **norm}), name)
+    with_it: dict[str, Any] = {"norm": "batch"} if name in GRADIENT_SHARES else {}
+    if name == "preset":
+        with_it["baseline"] = next((each.name for each in BASELINES.values() if str(value) in each.settings), None)
+    return getattr(make_config(**{name: value, **with_it}), name)
 
 
 def _sentence(name: str, value: Any) -> str:

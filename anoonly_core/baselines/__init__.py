@@ -7,7 +7,6 @@ from anoonly_core.baselines.baseline import (
     BATCH_NORMS,
     GRADIENT_SHARES,
     NORM_LABELS,
-    PRESETS,
     Baseline,
     TrainingSettings,
 )
@@ -22,3 +21,5 @@ from anoonly_core.baselines.xgbod import XGBOD
 __all__ = ["BASELINES", "BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
 
 BASELINES = {baseline.name: baseline for baseline in (DEEPSAD, DEVNET, FEAWAD, PRENET, XGBOD, REPEN, GANOMALY)}
+# The presets of all systems; each system has those in its `settings`.
+PRESETS = tuple(dict.fromkeys(preset for baseline in BASELINES.values() for preset in baseline.settings))

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from anoonly_core.baselines.network import NetworkBuilder
 
-__all__ = ["BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
-
-PRESETS = ("paper", "published_code")
+__all__ = ["BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "Baseline", "TrainingSettings"]
 
 NORM_LABELS = {
     "batch": "batch norm",
@@ -46,7 +44,7 @@ class Baseline:
         Part of run keys. Raise it with every change of code that changes scores, so that stored runs
         of the old code are not reused.
     settings
-        Training settings by preset; the first preset is the default.
+        Training settings by preset; the first preset is the default. The keys are the presets that the system has.
     norms
         By preset, the published norm at λ_n = 1 and the one below 1. None for a comparator, which
         has neither λ_n nor a choice of norm.

@@ -28,15 +28,15 @@ FEAWAD = Baseline(
     name="FEAWAD",
     summary=(
         "Scores a row from its code in an autoencoder and from how, and how badly, the autoencoder fails to "
-        "reconstruct it. The pool's scores are pulled to 0, those of labeled anomalies to 5 or more; "
-        "AnoOnly only does the latter."
+        "reconstruct it. The pool's scores F are pulled to 0, those of labeled anomalies to 5 or more; AnoOnly only "
+        "does the latter (the preset paper_printed takes |F| for F, as the paper prints it; paper takes F)."
     ),
     revision=2,
     settings=dict.fromkeys(
-        ("paper", "published_code"), TrainingSettings(epochs=30, batch_size=512, learning_rate=1e-4)
+        ("paper", "published_code", "paper_printed"), TrainingSettings(epochs=30, batch_size=512, learning_rate=1e-4)
     ),
     # The published code has batch norm at λ_n = 1 too.
-    norms={"paper": ("none", "batch"), "published_code": ("batch", "batch")},
+    norms={"paper": ("none", "batch"), "published_code": ("batch", "batch"), "paper_printed": ("none", "batch")},
     network=_network,
     epoch="20 batches, half of each drawn from the labeled anomalies",
     steps=20,

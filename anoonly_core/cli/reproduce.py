@@ -66,7 +66,7 @@ def _reproduce(options: argparse.Namespace) -> None:
         evidence = shipped_evidence()
     else:
         experiments = list(dict.fromkeys(experiment for name in names for experiment in experiments_for(name)))
-        if experiments and not files:
+        if not files and any(EXPERIMENTS[name].families for name in experiments):
             raise InvalidConfig(
                 "No data set of the paper is on this machine: fetch some first, such as `fetch CV_by_ResNet18`, or use "
                 "--shipped for the results that come with the project."

@@ -56,8 +56,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         None is the published value.
     learning_rate : float or None
         None is the published value.
-    preset : {"paper", "published_code"}
-        Source of the published values: the text of the paper or the code of its authors.
+    preset : {"paper", "published_code", "paper_printed"}
+        Source of the published values: the text of the paper or the code of its authors. "paper_printed" is for FEAWAD
+        only: |F| as printed, where "paper" trains and scores F.
     contamination : float
         Share of new rows like the unlabeled training rows that `predict` flags, above 0 and up to 0.5. It moves the
         threshold only, as in PyOD.

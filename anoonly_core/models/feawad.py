@@ -36,8 +36,8 @@ class _Encoded(NamedTuple):
 class FEAWAD(Head):
     """Score F(x) from the code and the residual of an autoencoder; both parts train together.
 
-    The paper writes |F| in its loss. A labeled anomaly with F = −5 would then cost nothing, and yet be
-    scored as the most normal row. As in the published code, F itself is trained and scored.
+    The presets `paper` and `published_code` train and score F. The paper prints |F| in both losses, and the preset
+    `paper_printed` trains and scores |F|. A labeled anomaly may then end on either side of 0.
 
     Source: paper eq. 20 and 21; docs/methods.md § 2.
     """
@@ -86,7 +86,7 @@ class FEAWAD(Head):
 
     def _as_published(self, batches: Tensor, generator: torch.Generator) -> Tensor:
         """Repeat the first batch under preset `published_code`, which reseeds its generator for each batch."""
-        if self.preset == "paper":
+        if self.preset != "published_code":
             return batches
         generator.manual_seed(generator.initial_seed())
         return batches[:1].expand_as(batches)
@@ -97,7 +97,8 @@ class FEAWAD(Head):
         With F the score, r the reconstruction's residual and the margin a = 5, L_N = Σ (|F| + ‖r‖) over the pool
         rows and L_A = Σ (max(0, a − F) + max(0, a − ‖r‖)) over the labeled anomalies. The published code takes the
         norm of r/‖r‖ in place of r, which is always 1 and has no gradient.
-        The hinge takes F, where the paper prints |F|: with |F| it would push F out on either side.
+        The hinge takes F, where the paper prints |F|, which pushes F out on either side. F stands for |F| under the
+        preset `paper_printed`.
 
         Parameters
         ----------
@@ -114,7 +115,7 @@ class FEAWAD(Head):
         Source: paper eq. 20 and 21, with λ_R = 1.
         """
         encoded = self._encode(x)
-        score = self.parts["score"](self._features(encoded)).squeeze(2)
+        score = self._as_printed(self.parts["score"](self._features(encoded)).squeeze(2))
         length = encoded.length.squeeze(2)
         if self.preset == "published_code":
             length = torch.ones_like(length)
@@ -138,5 +139,8 @@ class FEAWAD(Head):
         return self._features(self._encode(x))
 
     def score(self, x: Tensor) -> Tensor:
-        score: Tensor = self.parts["score"](self.hidden(x))
-        return score.squeeze(2)
+        return self._as_printed(self.parts["score"](self.hidden(x)).squeeze(2))
+
+    def _as_printed(self, score: Tensor) -> Tensor:
+        """Return |F| under the preset `paper_printed`, else F."""
+        return score.abs() if self.preset == "paper_printed" else score

@@ -99,12 +99,25 @@ class Variant:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The variants behind a table, a figure or a discrepancy, and the families that they are trained on."""
+    """The variants behind a table, a figure or a discrepancy, and what they are trained on.
+
+    Attributes
+    ----------
+    name, title : str
+        Its name on the command line, and its title.
+    variants : tuple of Variant
+        The cells.
+    families : tuple of str
+        Families whose files it is trained on.
+    bundled : tuple of str
+        Data sets of the project that it is trained on in place of files.
+    """
 
     name: str
     title: str
     variants: tuple[Variant, ...]
     families: tuple[str, ...] = tuple(FAMILIES)
+    bundled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,6 +205,13 @@ def _all() -> Iterator[Experiment]:
         "Norm and λₙ, taken apart",
         tuple(_crossed(["text"], ["DevNet", "PReNet"], {"norm": ("none", "batch")})),
     )
+    yield Experiment(
+        "feawad-score",
+        "FEAWAD's score, F or |F|",
+        tuple(_crossed(["text"], ["FEAWAD"], {"preset": ("paper", "paper_printed")})),
+        families=(),
+        bundled=("digits_3", "breast_cancer"),
+    )
 
 
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({experiment.name: experiment for experiment in _all()})
@@ -240,13 +260,11 @@ def files_at_hand() -> list[str]:
 
 
 def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEEDS) -> list[PlannedRun]:
-    """Return all runs of an experiment on these data sets, file by file; files of no family are left out."""
+    """Return all runs of an experiment on its bundled sets and on these files; files of other families are left out."""
     runs = []
-    for name in files:
-        if family_of(name) not in experiment.families:
-            continue
+    for name in (*experiment.bundled, *(name for name in files if family_of(name) in experiment.families)):
         for variant in experiment.variants:
-            if variant.takes(name):
+            if name in experiment.bundled or variant.takes(name):
                 for seed in range(seeds):
                     config = make_config(dataset=name, seed=seed, **variant.settings)
                     runs.append(PlannedRun(variant, config, run_key(config), run_key(config, "cuda")))

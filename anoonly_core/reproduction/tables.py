@@ -55,6 +55,7 @@ LAYOUTS = MappingProxyType(
         "leak": TableLayout("system", "protocol"),
         "hinge": TableLayout("system", "preset"),
         "tied-norm": TableLayout("system", "norm"),
+        "feawad-score": TableLayout("system", "preset", "aucpr_anomaly"),
     }
 )
 METRIC_LABELS = {
@@ -73,6 +74,7 @@ VALUE_LABELS: Mapping[tuple[str, Any], str] = MappingProxyType(
         ("protocol", "leak_free"): "without",
         ("preset", "published_code"): "as the code has it",
         ("preset", "paper"): "as the paper has it",
+        ("preset", "paper_printed"): "as the paper prints it",
         **{("norm", norm): words for norm, words in NORM_LABELS.items()},
     }
 )

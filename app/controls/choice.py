@@ -65,12 +65,14 @@ def choose(values: Mapping[str, Any]) -> Choice:
     """
     # "published" of the control protocol is a value like others.
     may_be_left = {control.name for control in CONTROLS if control.default == PUBLISHED}
-    has = BASELINES[values["baseline"]].has
+    baseline = BASELINES[values["baseline"]]
     settings = {
-        name: None if not has(name) or (name in may_be_left and value == PUBLISHED) else value
+        name: None if not baseline.has(name) or (name in may_be_left and value == PUBLISHED) else value
         for name, value in values.items()
         if name != "seeds"
     }
+    if settings["preset"] not in baseline.settings:  # left over from another baseline
+        settings["preset"] = None
     # The controls of batch norm's gradient keep their values while another norm is chosen.
     shares = {name: settings.pop(name) for name in GRADIENT_SHARES}
     config = make_config(**settings)

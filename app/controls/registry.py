@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS, Baseline
 from anoonly_core.config import check_field
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.uploads import is_upload_name
@@ -58,6 +58,10 @@ class Control(Parameter):
     def widget_texts(self, value: Any) -> list[str]:
         """Return the label of the option: Streamlit writes what a widget shows."""
         return super().widget_texts(value) if self.many else [self.option_label(value)]
+
+    def offered_for(self, baseline: Baseline) -> tuple[Any, ...]:
+        """Return the options beside a baseline: the presets that it has, all options of other controls."""
+        return tuple(option for option in self.offered() if self.name != "preset" or option in baseline.settings)
 
 
 def _setting(control: Parameter, text: str) -> Any:
@@ -192,10 +196,13 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Setting(
         "preset",
-        ("paper", "published_code"),
+        PRESETS,
         "paper",
         label="Preset",
-        help="Whose settings \u201cpublished\u201d means: the paper's text, or what its code really does.",
+        help=(
+            "Whose settings \u201cpublished\u201d means: the paper's text, or what its code really does. FEAWAD has "
+            "paper_printed, too: it trains and scores |F|, as the paper prints it, where paper takes F."
+        ),
         more=True,
         noun="second preset",
     ),

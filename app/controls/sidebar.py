@@ -80,7 +80,7 @@ def help_text(control: Control, baseline: Baseline, preset: str, norm: str | Non
         help += f" An epoch of {baseline.name} is {baseline.epoch}."
     if baseline.pretraining_epochs and control.name in ("epochs", "learning_rate"):
         help += f" {baseline.name}'s {baseline.pretraining_epochs} epochs of pretraining come before, as published."
-    published = getattr(baseline.settings[preset if baseline.has("preset") else "paper"], control.name, None)
+    published = getattr(baseline.settings.get(preset, baseline.settings["paper"]), control.name, None)
     if published is None:
         return help
     return f"{help} Published for {baseline.name}: {format_value(published)}."
@@ -118,9 +118,9 @@ def draw_control(
     """
     # A link may hold a value between the stops of the control: it becomes a stop in this session.
     linked = current_link().values.get(control.name, control.default)
-    options = list(control.offered())
+    options = list(control.offered_for(baseline))
     if isinstance(linked, str) and linked not in options:
-        linked = control.default  # an uploaded table that was deleted meanwhile
+        linked = control.default  # an uploaded table that was deleted meanwhile, or the preset of another baseline
     if linked not in options:
         options = _with_stop(options, linked)
     if isinstance(st.session_state.get(control.name), str) and st.session_state[control.name] not in options:

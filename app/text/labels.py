@@ -52,7 +52,11 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "epochs": _PUBLISHED,
     "learning_rate": _PUBLISHED,
     "contamination": {"natural": "all that the data set has"},
-    "preset": {"paper": "the paper's text", "published_code": "the authors' code"},
+    "preset": {
+        "paper": "the paper's text",
+        "published_code": "the authors' code",
+        "paper_printed": "the paper's formulas to the letter",
+    },
     "protocol": {"leak_free": "no leak", "published": "as published, with a leak"},
     "scorer": {
         "same": "the same head at λₙ = 1",

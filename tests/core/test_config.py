@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
         ("0.2", 0.2),
         (Decimal("0.1"), 0.1),
     ],
-    "preset": [(name, name) for name in PRESETS],
+    "preset": [(name, name) for name in BASELINES["DeepSAD"].settings],
     "protocol": [("leak_free", "leak_free"), ("published", "published")],
     "seed": [(0, 0), (2**31 - 1, 2**31 - 1), ("7", 7), (np.int64(3), 3)],
     **{name: [(0, 0.0), (1, 1.0), ("0.5", 0.5), (5e-324, 5e-324)] for name in GRADIENT_SHARES},
@@ -193,9 +193,24 @@ def test_a_batch_with_no_room_for_a_labeled_anomaly_is_refused(name: str, smalle
         make_config(baseline=name, batch_size=smallest - 1)
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_system_takes_the_presets_that_it_has(name: str, preset: str) -> None:
+    if preset in BASELINES[name].settings:
+        assert make_config(baseline=name, preset=preset).preset == check_field("preset", preset) == preset
+        return
+    with pytest.raises(InvalidConfig, match=f"^{name} has no preset '{preset}', only paper"):
+        make_config(baseline=name, preset=preset)
+
+
+def test_the_schema_and_the_registry_have_the_same_presets() -> None:
+    assert get_args(RunConfig.model_fields["preset"].annotation) == PRESETS
+    assert all(f"'{preset}'" in RULES["preset"] for preset in PRESETS)
+
+
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES.keys())
 def test_every_baseline_is_published_in_full(baseline: Any) -> None:
-    assert tuple(baseline.settings) in (PRESETS, ("paper",))
+    assert tuple(baseline.settings)[:2] in (("paper", "published_code"), ("paper",))
     for pair in (baseline.norms or {}).values():
         assert set(pair) <= set(NORM_LABELS)
     assert baseline.revision >= 1

@@ -151,13 +151,16 @@ def _draw_values(name: str) -> list[Any]:
     may_be_published = PUBLISHED in control.options
     linked = current_link().values.get(f"values_{name}", [])
     preset_values = dict(preset.axes).get(name) if preset else None
-    options = list(dict.fromkeys([*control.options, *(preset_values or ()), *linked]))
+    offered, chosen_before = control.options, st.session_state.get(f"values_{name}", ())
+    if name == "preset":
+        offered = control.offered_for(BASELINES[value_of(CONTROL_OF["baseline"])])
+    options = list(dict.fromkeys([*offered, *(preset_values or ()), *linked, *chosen_before]))
     chosen = st.multiselect(
         f"Values of {_label(name).lower()}",
         options,
         format_func=control.option_label,
         key=ADDRESS.begin(
-            f"values_{name}", list(preset_values or [option for option in options if option != PUBLISHED])
+            f"values_{name}", list(preset_values or [option for option in offered if option != PUBLISHED])
         ),
         accept_new_options=name not in ("norm", "baseline", "preset"),
         label_visibility="collapsed",
@@ -189,9 +192,11 @@ def _settings(varied: set[str]) -> dict[str, Any]:
     settings = {}
     for control in CONTROLS:
         lacking = "baseline" not in varied and not baseline.has(control.name)
+        value = value_of(control)
+        if control.name == "preset" and "baseline" not in varied:  # one may be left over from another baseline
+            lacking |= value not in baseline.settings
         if control.name == "seeds" or control.name in varied or lacking:
             continue
-        value = value_of(control)
         if value != PUBLISHED or control.default != PUBLISHED:
             settings[control.name] = value
     return settings

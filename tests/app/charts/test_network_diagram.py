@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS
+from anoonly_core.baselines import BASELINES, NORM_LABELS
 from anoonly_core.baselines.network import Linear, Operation, Subnetwork
 from app.charts.network_diagram import NORM, network_dot
 
@@ -17,8 +17,7 @@ NETWORKS = [
     (name, preset, norm)
     for name, baseline in BASELINES.items()
     if baseline.network is not None
-    for preset in PRESETS
-    if preset in baseline.settings
+    for preset in baseline.settings
     for norm in (NORM_LABELS if baseline.has("norm") else (None,))
 ]
 COLUMNS = 37

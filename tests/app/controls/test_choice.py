@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, PRESETS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import InvalidConfig
 from app.controls.choice import Choice, baseline_of, choose, default_choice, from_pin, pin_text
-from app.controls.registry import CONTROLS
+from app.controls.registry import CONTROL_OF, CONTROLS
 from tests.app.conftest import assert_one_line
 
 each_baseline = pytest.mark.parametrize("baseline", BASELINES)
@@ -44,6 +44,14 @@ def test_what_a_baseline_lacks_is_not_in_its_run(baseline: str) -> None:
         name: value if has(name) else None for name, value in settings.items()
     }
     assert b.preset == ("published_code" if has("preset") else "paper")
+
+
+@each_baseline
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_that_a_baseline_lacks_is_neither_offered_nor_trained(baseline: str, preset: str) -> None:
+    has_it = preset in BASELINES[baseline].settings
+    assert (preset in CONTROL_OF["preset"].offered_for(BASELINES[baseline])) is has_it
+    assert touched(baseline=baseline, preset=preset).b.preset == (preset if has_it else "paper")
 
 
 @each_baseline

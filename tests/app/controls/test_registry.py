@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from app.controls.choice import choose, default_choice
 from app.controls.registry import CONTROLS, Control
@@ -41,7 +42,10 @@ def test_it_has_a_label_and_a_help_text(control: Control) -> None:
 def test_each_option_reaches_the_run(control: Control) -> None:
     untouched = {other.name: other.default for other in CONTROLS}
     for option in control.options:
-        choice = choose({**untouched, control.name: option})
+        baseline = untouched["baseline"]
+        if control.name == "preset":
+            baseline = next(name for name, each in BASELINES.items() if option in each.settings)
+        choice = choose({**untouched, "baseline": baseline, control.name: option})
         if control.name == "seeds":
             assert choice.seeds == option
         elif control.default == option == "published":

@@ -23,6 +23,7 @@ SETTINGS = {
     ("DevNet", "published_code"): (50, 64, 2e-4),
     ("FEAWAD", "paper"): (30, 512, 1e-4),
     ("FEAWAD", "published_code"): (30, 512, 1e-4),
+    ("FEAWAD", "paper_printed"): (30, 512, 1e-4),
     ("PReNet", "paper"): (30, 512, 1e-3),
     ("PReNet", "published_code"): (50, 512, 1e-3),
     ("REPEN", "paper"): (30, 256, 1.0),
@@ -53,6 +54,7 @@ NORMS = {
     ("DevNet", "published_code"): ("none", "batch"),
     ("FEAWAD", "paper"): ("none", "batch"),
     ("FEAWAD", "published_code"): ("batch", "batch"),  # the code leaves it in the baseline too
+    ("FEAWAD", "paper_printed"): ("none", "batch"),
     ("PReNet", "paper"): ("none", "batch"),
     ("PReNet", "published_code"): ("none", "batch"),
 }

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anoonly_core.baselines import PRESETS
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.models.deepsad import DeepSAD
 from anoonly_core.models.layers import StackedLinear
@@ -50,7 +50,7 @@ def test_at_lambda_zero_pool_rows_get_gradients_through_batch_norm_only(norm: st
     assert (at_input[labeled].abs().sum(dim=1) > 0).all()
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", BASELINES["DeepSAD"].settings)
 def test_deepsad_has_the_widths_of_its_preset(preset: str) -> None:
     head = DeepSAD(1, 9, "none", preset)
     widths = [module.weight.shape[1:] for module in head.modules() if isinstance(module, StackedLinear)]

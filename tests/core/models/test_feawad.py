@@ -6,7 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import make_config
+from anoonly_core.errors import InvalidConfig
 from anoonly_core.models.feawad import FEAWAD
+from anoonly_core.results.keys import run_key
 from anoonly_core.training.stack import Stack
 from tests.core.models.plain import LAMBDAS, assert_agrees, plain_chain, small_stack, steps
 
@@ -36,7 +40,7 @@ class PlainFEAWAD(nn.Module):
         return self.last(self.norm(torch.cat([h, length], dim=1)))[:, 0], length[:, 0]
 
 
-@pytest.mark.parametrize("preset", ["paper", "published_code"])
+@pytest.mark.parametrize("preset", ["paper", "published_code", "paper_printed"])
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
 def test_pretraining_and_training_agree_with_plain_torch(norm: str, preset: str) -> None:
     stack = small_stack("FEAWAD", norm, preset, epochs=2)
@@ -54,8 +58,9 @@ def test_pretraining_and_training_agree_with_plain_torch(norm: str, preset: str)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
         for x, labeled in steps(stack, run, 2):
             score, length = network(x)
+            score = score.abs() if preset == "paper_printed" else score
             pool, anomalies = score[~labeled].abs(), (5 - score[labeled]).clamp(min=0)
-            if preset == "paper":  # eq. 20, 21; the published code's length is always 1 and has no gradient
+            if preset != "published_code":  # eq. 20, 21; the published code's length is always 1 and has no gradient
                 pool = pool + length[~labeled]
                 anomalies = anomalies + (5 - length[labeled]).clamp(min=0)
             optimizer.zero_grad()
@@ -63,12 +68,13 @@ def test_pretraining_and_training_agree_with_plain_torch(norm: str, preset: str)
             optimizer.step()
         network.eval()
     # ‖r‖ is √(‖r‖² + 1e-12) in the head, which keeps a perfect reconstruction's gradient finite.
-    assert_agrees(stack, lambda run, x: networks[run](x)[0], rtol=1e-6)
+    scored = torch.abs if preset == "paper_printed" else torch.clone
+    assert_agrees(stack, lambda run, x: scored(networks[run](x)[0]), rtol=1e-6)
 
 
 def test_reconstruction_terms_have_gradients_in_paper_and_none_in_published_code() -> None:
     """With scores fixed at 0, all gradients come from ‖r‖."""
-    for preset, alive in (("paper", True), ("published_code", False)):
+    for preset, alive in (("paper", True), ("paper_printed", True), ("published_code", False)):
         stack = small_stack("FEAWAD", "none", preset)
         with torch.no_grad():
             for parameter in stack.head.parts["score"].parameters():
@@ -107,3 +113,28 @@ def test_a_perfectly_reconstructed_row_has_finite_gradients() -> None:
     normal, anomaly = head.losses(x, labeled)
     for gradient in torch.autograd.grad((normal + anomaly).sum(), list(head.parameters()), allow_unused=True):
         assert gradient is None or torch.isfinite(gradient).all()
+
+
+def test_only_the_printed_reading_spares_an_anomaly_below_zero() -> None:
+    """With F = -7 for every row, eq. 20 and 21 as printed ask nothing of a labeled anomaly, and score it 7."""
+    losses = {}
+    for preset in ("paper", "paper_printed"):
+        stack = small_stack("FEAWAD", "none", preset)
+        with torch.no_grad():
+            for parameter in stack.head.parts["score"].parameters():
+                parameter.fill_(-7.0 if parameter.shape[1] == 1 and parameter.numel() == 3 else 0.0)
+        x, labeled = next(steps(stack, 0, 1))
+        x, labeled = 100 * x.expand(3, -1, -1), labeled.expand(3, -1)  # so that no reconstruction is within the margin
+        losses[preset] = stack.head.losses(x, labeled)
+        scores = stack.head.score(x)
+        assert torch.allclose(scores, torch.full_like(scores, 7.0 if preset == "paper_printed" else -7.0))
+    assert torch.equal(losses["paper"][0], losses["paper_printed"][0])
+    assert torch.equal(losses["paper_printed"][1], torch.zeros_like(losses["paper_printed"][1]))
+    assert torch.allclose(losses["paper"][1], 12 * labeled.sum(dim=1).to(x.dtype) / labeled.shape[1])
+
+
+def test_other_systems_have_no_printed_reading_and_keys_stay() -> None:
+    with pytest.raises(InvalidConfig, match="DevNet has no preset 'paper_printed', only paper and published_code"):
+        make_config(baseline="DevNet", preset="paper_printed")
+    keys = {run_key(make_config(baseline="FEAWAD", preset=preset)) for preset in BASELINES["FEAWAD"].settings}
+    assert len(keys) == 3
