@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from anoonly_core.baselines import GRADIENT_SHARES
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.files import write_atomic
@@ -23,7 +24,7 @@ from anoonly_core.results.result import BATCH_SHARES, RunResult
 from anoonly_core.results.store import RunSummary, Store
 
 __all__ = [
-    *("COLUMNS", "SHIPPED", "MeasuredRun"),
+    *("COLUMNS", "SETTINGS", "SHIPPED", "MeasuredRun"),
     *(
         "runs_frame",
         "find_results",
@@ -39,7 +40,9 @@ SHIPPED = ASSETS / "results" / "runs.csv"
 KEY_LETTERS = 16  # leading hexadecimal digits of a run key in the file
 DIGITS, SHARE_DIGITS = 6, 4  # decimals of a metric and of a share in the file
 COUNTS = ("test", "test_copies_of_training_part")
-COLUMNS = ("key", "device", *RunConfig.model_fields, *METRICS, *COUNTS, *BATCH_SHARES, "train_seconds")
+# Settings in the file; no experiment changes batch norm's gradient.
+SETTINGS = tuple(name for name in RunConfig.model_fields if name not in GRADIENT_SHARES)
+COLUMNS = ("key", "device", *SETTINGS, *METRICS, *COUNTS, *BATCH_SHARES, "train_seconds")
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,7 @@ def read_rows(path: Path) -> list[list[str]]:
 
 
 def _row(result: RunResult) -> list[str]:
-    settings = result.config.model_dump(mode="json").values()
+    settings = result.config.model_dump(mode="json", include={*SETTINGS}).values()
     batches = result.batches()
     return [
         *(result.key[:KEY_LETTERS], result.device, *("" if value is None else str(value) for value in settings)),
