@@ -6,6 +6,7 @@ import html
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from anoonly_core.paths import ASSETS
 
 from .text.citations import ACR, ANOONLY, LLBNAD, Citation
+from .text.glossary import GLOSSARY
 
 __all__ = [
     "PAGES",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 STATE = "declared_pages"
+SCRIPTS = ("history", "navigation", "glossary")
 MARK = "history-mark"  # as in assets/history.js
 
 
@@ -170,7 +173,9 @@ def draw_page_link(name: str, label: str, help: str | None = None) -> None:
 
 
 def draw_page_scripts(written_by_server: Collection[str]) -> None:
-    """Add entries to the browser's history for visits of pages and changes of controls, and group the menu as lists.
+    """Give the browser its scripts: entries of the history, groups of the menu as lists, and the glossary.
+
+    The history has an entry for each visit of a page and each change of a control.
 
     Parameters
     ----------
@@ -180,12 +185,21 @@ def draw_page_scripts(written_by_server: Collection[str]) -> None:
     constants = {
         "pageOfPath": {entry.url_path: name for name, entry in PAGES.items()},
         "writtenByServer": sorted(written_by_server),
+        "glossaryTerms": _glossary_terms(),
     }
-    declared = "".join(f"window.{name} = {json.dumps(value)};\n" for name, value in constants.items())
+    # Streamlit removes a script with a "<" that could begin a tag.
+    texts = {name: json.dumps(value).replace("<", "\\u003c") for name, value in constants.items()}
+    declared = "".join(f"window.{name} = {text};\n" for name, text in texts.items())
     with st.container(key="page_scripts"):
-        for name in ("history", "navigation"):
-            script = (ASSETS / f"{name}.js").read_text(encoding="utf-8")
-            st.html(f"<script>{declared}{script}</script>", unsafe_allow_javascript=True)
+        scripts = "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+        st.html(f"<script>{declared}{scripts}</script>", unsafe_allow_javascript=True)
+
+
+@cache
+def _glossary_terms() -> list[dict[str, str]]:
+    """Return the terms as the script needs them; of two that overlap the longer is found first."""
+    terms = sorted(GLOSSARY, key=lambda term: -max(map(len, term.forms)))
+    return [{"name": term.name, "pattern": term.pattern, "meaning": term.meaning} for term in terms]
 
 
 def mark_writer(name: str, answered: str | None = None) -> None:

@@ -10,13 +10,14 @@ import streamlit as st
 
 from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS, Baseline
 
+from ..text.glossary import terms_in
 from ..text.labels import format_value
 from . import locked_links
 from .choice import Choice, choose
 from .page_address import current_link
 from .registry import CONTROLS, PUBLISHED, Control
 
-__all__ = ["draw_control", "draw_sidebar", "help_text", "value_of"]
+__all__ = ["draw_control", "draw_sidebar", "help_text", "value_of", "with_words"]
 
 
 def draw_sidebar(
@@ -86,6 +87,11 @@ def help_text(control: Control, baseline: Baseline, preset: str, norm: str | Non
     return f"{help} Published for {baseline.name}: {format_value(published)}."
 
 
+def with_words(help: str, label: str) -> str:
+    """Return a control's help and, below it, the words of its label that the glossary has."""
+    return "\n\n".join([help, *(f"**{term.name}**: {term.meaning}" for term in terms_in(label))])
+
+
 def _needs_batch_norm(control: Control, norm: str | None) -> bool:
     return control.name in GRADIENT_SHARES and norm not in BATCH_NORMS
 
@@ -129,7 +135,7 @@ def draw_control(
         "options": options,
         "format_func": control.option_label,
         "key": control.name,
-        "help": help_text(control, baseline, preset, norm),
+        "help": with_words(help_text(control, baseline, preset, norm), control.label),
         "disabled": not baseline.has(control.name)
         or _needs_batch_norm(control, norm)
         or (bind and control.name in locked_links.locked(locked_links.FIX)),

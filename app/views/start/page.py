@@ -13,6 +13,7 @@ from ...controls.parameters import Parameter
 from ...controls.registry import CONTROL_OF
 from ...navigation import PAGES, draw_page_link
 from ...text.citations import ANOONLY
+from ...text.glossary import GLOSSARY
 from ...text.labels import format_value
 from ...widgets.session import begin_page
 from .picture import TIES, explain, method_picture
@@ -82,6 +83,11 @@ def page() -> None:
             with st.container(horizontal=True):
                 for name in names:
                     draw_page_link(name, f"{PAGES[name].title}")
+    with st.expander("Glossary", key="glossary"):
+        st.caption("A word with a dotted line is explained where it first stands on a page: point at it, or press Tab.")
+        half = -(-len(GLOSSARY) // 2)
+        for column, terms in zip(st.columns(2), (GLOSSARY[:half], GLOSSARY[half:]), strict=True):
+            column.markdown("  \n".join(f"**{term.name}**: {term.meaning}" for term in terms))
 
 
 @cache
