@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anoonly_core.purify.config import PurifyConfig
     from anoonly_core.replay.result import Replay
     from anoonly_core.runs.stacking import RunOutcome
+    from anoonly_core.supervision.result import SupervisionRecord
     from anoonly_core.zero_shot.config import ZeroShotConfig
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "purify_pools",
     "rank_upload",
     "record_replay",
+    "record_supervision",
     "score_pools",
     "score_unlabeled_upload",
     "train_each",
@@ -102,6 +104,13 @@ def record_replay(configs: Sequence[RunConfig], projector: str) -> Replay:
 
     with threadpool_limits(1, user_api="openmp"):  # of t-SNE: each trainer has one core
         return record(configs, projector, report_progress)
+
+
+def record_supervision(config: RunConfig) -> SupervisionRecord:
+    """Train six runs whose norms differ, and record them per epoch; see `supervision.run.record_columns`."""
+    from anoonly_core.supervision.run import record_columns
+
+    return record_columns(config, report_progress)
 
 
 def fit_detector(config: RunConfig) -> DetectorResult:

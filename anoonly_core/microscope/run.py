@@ -6,7 +6,9 @@ all gradient that reaches the pool comes this way. Source: paper § 3.3; docs/me
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +22,14 @@ from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.microscope.gradients import SPLITS, GradientParts, batch_norm_loss
 from anoonly_core.microscope.result import Observation, RowKind, norm_locations
+from anoonly_core.models import Head
 from anoonly_core.models.norms import Norm
 from anoonly_core.training.loop import train_step_by_step
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 from anoonly_core.training.torch_settings import default_torch_settings
 
-__all__ = ["NormPass", "observe", "watch_norms"]
+__all__ = ["NormPass", "observe", "probe_norms", "watch_norms"]
 
 MAX_STEPS = 400
 MAX_ROWS = 100_000  # steps × rows a step
@@ -93,8 +96,57 @@ def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
     ValueError
         If the stack has more than one run.
     """
+    _require_one_run(stack)
+    with _recorded_passes(stack.head) as passes:
+        for indices in train_step_by_step(stack):
+            yield _norm_passes(stack, passes, indices[0])
+            passes.clear()
+
+
+def probe_norms(stack: Stack, indices: Tensor) -> list[NormPass]:
+    """Pass one batch through a copy of the network of a stack of one run, without a training step.
+
+    The stack stays as it is: weights, running statistics and gradients.
+
+    Parameters
+    ----------
+    stack : Stack
+        Exactly one run.
+    indices : torch.Tensor
+        The batch: indices into `stack.rows.X`, int64 [1, rows], as `Stack.draw_epochs` draws them.
+
+    Returns
+    -------
+    list of NormPass
+        One per pass of the batch through a norm, input side first.
+
+    Raises
+    ------
+    ValueError
+        If the stack has more than one run.
+    """
+    _require_one_run(stack)
+    for norm in stack.head.norms():
+        norm.take_penalty()  # a tensor of a computation cannot be copied
+    head = copy.deepcopy(stack.head).train()
+    with _recorded_passes(head) as passes:
+        normal, anomaly = head.losses(stack.rows.X[indices], stack.rows.labeled[indices])
+        loss = head.lambda_n * normal + anomaly
+        for norm in head.norms():
+            if (penalty := norm.take_penalty()) is not None:
+                loss = loss + penalty * (head.rows_per_item / indices.shape[1])
+        torch.autograd.backward(loss.sum())
+        return _norm_passes(stack, passes, indices[0])
+
+
+def _require_one_run(stack: Stack) -> None:
     if len(stack.configs) != 1:
         raise ValueError("the microscope observes one run")
+
+
+@contextmanager
+def _recorded_passes(head: Head) -> Iterator[list[_RecordedPass]]:
+    """Record each pass in training mode through a norm of the head, in a list that the caller may clear."""
     passes: list[_RecordedPass] = []
 
     def watch(norm: torch.nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
@@ -111,11 +163,9 @@ def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
         )
         return separate
 
-    handles = [norm.register_forward_hook(watch) for norm in stack.head.norms()]
+    handles = [norm.register_forward_hook(watch) for norm in head.norms()]
     try:
-        for indices in train_step_by_step(stack):
-            yield _norm_passes(stack, passes, indices[0])
-            passes.clear()
+        yield passes
     finally:
         for handle in handles:
             handle.remove()

@@ -21,10 +21,13 @@ __all__ = [
     "replay_key",
     "revision_of",
     "run_key",
+    "supervision_key",
 ]
 
 # Increase whenever a change of split, layers or training changes the scores of any baseline.
 ENGINE_REVISION = 1
+# Increase whenever a record of supervision holds other moments, rows or arrows.
+SUPERVISION_REVISION = 1
 
 
 def run_key(config: RunConfig, device: str = "cpu") -> str:
@@ -80,6 +83,11 @@ def observation_key(config: RunConfig) -> str:
 def replay_key(configs: Sequence[RunConfig], projector: str) -> str:
     """Return the key of a replay of runs side by side, with maps by `projector`."""
     return digest({"replayed": [run_key(config) for config in configs], "projector": projector})
+
+
+def supervision_key(configs: Sequence[RunConfig]) -> str:
+    """Return the key of the record of runs whose norms differ; see `supervision.run.record_columns`."""
+    return digest({"supervision": [run_key(config) for config in configs], "revision": SUPERVISION_REVISION})
 
 
 def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:
