@@ -21,6 +21,8 @@ from .server.old_links import OldLinks
 from .server.startup import prepare
 from .server.upload_limit import UploadLimit
 from .text.labels import describe_small_server
+from .widgets.figure import figure_styles
+from .widgets.present import draw_present_button
 from .widgets.session import finish_page
 
 __all__ = ["MIDDLEWARE", "draw_page", "lifespan"]
@@ -84,6 +86,8 @@ def draw_page() -> None:
         }
     )
     enter_page(name)
+    st.html(figure_styles())
+    draw_present_button()
     draw_page_header(name)
     chosen.run()
     if server_jobs().is_small:

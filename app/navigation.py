@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 STATE = "declared_pages"
-SCRIPTS = ("history", "navigation", "glossary")
+SCRIPTS = ("history", "navigation", "glossary", "figures", "present")
 MARK = "history-mark"  # as in assets/history.js
 
 
@@ -173,7 +173,7 @@ def draw_page_link(name: str, label: str, help: str | None = None) -> None:
 
 
 def draw_page_scripts(written_by_server: Collection[str]) -> None:
-    """Give the browser its scripts: entries of the history, groups of the menu as lists, and the glossary.
+    """Give the browser its scripts: history, groups of the menu as lists, glossary, charts, and Present.
 
     The history has an entry for each visit of a page and each change of a control.
 

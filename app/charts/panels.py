@@ -89,7 +89,13 @@ class Panels:
         """Write text into a panel, x and y from 0 to 1; `attributes` are those of a Plotly annotation."""
         number = self._axes[row, col]
         refs = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
-        self.layout.setdefault("annotations", []).append({"text": text, "showarrow": False, **refs, **attributes})
+        self.layout.setdefault("annotations", []).append({"text": text, "showarrow": False, **(refs | attributes)})
+
+    def add_mark_text(self, text: str, x: float, row: int = 1, col: int = 1) -> None:
+        """Write beside the upper end of a vertical line, `x` in the unit of the axis."""
+        number = self._axes[row, col]
+        corner = {"x": x, "xref": f"x{number}", "y": 1, "xanchor": "left", "yanchor": "top"}
+        self.add_text(text, row, col, **corner)
 
     def add_title(self, text: str, row: int = 1, col: int = 1, size: int = 13) -> None:
         """Write a title above a panel, at its left edge."""

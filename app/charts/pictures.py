@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from anoonly_core.data.dataset import Dataset
 
-__all__ = ["MAX_ROW_IMAGES", "row_image"]
+__all__ = ["MAX_ROW_IMAGES", "row_image", "row_pictures"]
 
 MAX_ROW_IMAGES = 100  # in one table
+
+
+def row_pictures(dataset: Dataset, positions: np.ndarray) -> dict[str, Any] | None:
+    """Return rows as pictures for the browser: their shape, and by row id a hexadecimal digit a pixel.
+
+    None if the rows of the data set are no pictures. `positions` are those of the rows in the data set.
+    """
+    if dataset.image_shape is None:
+        return None
+    distinct = np.unique(positions)
+    pixels = dataset.X[distinct]
+    levels = np.clip(np.rint(15 * pixels / max(float(pixels.max(initial=0)), 1e-9)), 0, 15).astype(int)
+    texts = ["".join(f"{level:x}" for level in row) for row in levels]
+    rows = map(str, dataset.row_ids[distinct].tolist())
+    return {"shape": list(dataset.image_shape), "rows": dict(zip(rows, texts, strict=True))}
 
 
 def row_image(dataset: Dataset, row_id: int) -> str:

@@ -88,12 +88,16 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
             )
         tallest = max(tallest, *(float(max(trace["y"])) for trace in figure.data))
         if np.isfinite(cut):
-            line = {"color": NEUTRAL, "width": 2, "dash": "dash"}
-            figure.add_vline(float(np.arcsinh(side.scale.units(np.array(cut)))), line, col=column)
+            line, place = (
+                {"color": NEUTRAL, "width": 2, "dash": "dash"},
+                float(np.arcsinh(side.scale.units(np.array(cut)))),
+            )
+            figure.add_vline(place, line, col=column)
+            figure.add_mark_text(f" from {cut:.4g}", place, col=column)
         flagged = (
             f"{side.title}<br>flags {matrix.anomalies_flagged} of {matrix.anomalies_flagged + matrix.anomalies_missed} "
             f"anomalies, {matrix.normals_flagged} of {matrix.normals_flagged + matrix.normals_passed} normal"
-            f" ({cut_text(cut)})"
+            f"{'' if np.isfinite(cut) else ': ' + cut_text(cut)}"
         )
         figure.add_title(flagged, 1, column)
     ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
@@ -104,7 +108,9 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
     figure.update_yaxes(range=[0, tallest * 1.05])
     figure.update_yaxes(title={"text": "% of its class"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    return apply_layout(figure, 178, horizontal_legend(1.26), top=44)  # next to the second line of the titles
+    # At the side: above the panels it would meet long names.
+    legend = {"orientation": "v", "x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"}
+    return apply_layout(figure, 180, legend, top=44)
 
 
 def cut_text(cut: float) -> str:

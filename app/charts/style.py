@@ -43,7 +43,7 @@ ROLE_MARKS = {
 }
 HISTOGRAM_BINS = 48
 MAX_LINE_MARKERS = 6  # markers distinguish lines of one dash without color
-MODEBAR = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
+MODEBAR: dict[str, Any] = {"displaylogo": False, "toImageButtonOptions": {"format": "png", "scale": 2}}
 
 
 @dataclass(frozen=True)

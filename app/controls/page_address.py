@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -35,6 +35,7 @@ __all__ = [
     "enter_page",
     "link_to_here",
     "names_of_all_pages",
+    "page_address",
     "pages_written_by_server",
     "register",
     "take_refusal",
@@ -346,6 +347,13 @@ def current_link() -> Link:
     """Return what the session read when it came to the current page; an empty link if it read nothing."""
     link: Link = st.session_state.get(LINK) or Link()
     return link
+
+
+def page_address() -> str:
+    """Return the address of the current page with its parameters, as a link opens it; "" without a browser."""
+    here = (st.context.url or "").split("?")[0]
+    query = urlencode(_texts_of_address(), doseq=True)
+    return f"{here}?{query}" if here and query else here
 
 
 def enter_page(name: str) -> None:

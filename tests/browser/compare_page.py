@@ -58,8 +58,9 @@ class ComparePage:
 
     def flagged(self) -> list[tuple[int, int]]:
         """Return (anomalies, normal rows) flagged by A and by B, from the titles of the scores."""
-        counts = [re.findall(r"flags (\d+) of \d+ anomalies, (\d+) of", title) for title in self.titles("scores")]
-        return [(int(anomalies), int(normals)) for ((anomalies, normals),) in counts]
+        pattern = r"flags (\d+) of \d+ anomalies, (\d+) of"
+        counts = [pair for title in self.titles("scores") for pair in re.findall(pattern, title)]
+        return [(int(anomalies), int(normals)) for anomalies, normals in counts]
 
     def epoch(self) -> int:
         """Return the epoch of the training; wait until a progress bar is shown."""

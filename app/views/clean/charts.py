@@ -90,7 +90,7 @@ def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, kno
     figure.update_xaxes(title={"text": "suspicion S, interquartile ranges above the median"}, range=[low, high], col=1)
     figure.update_yaxes(title={"text": "rows of the pool"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
-    count_text = f"{len(removed)} of {len(first.rows)} rows removed" if len(removed) else "no row removed"
+    count_text = f"{len(removed)} of {len(first.rows)} removed" if len(removed) else "no row removed"
     figure.add_title(f"<b>Suspicion</b>, seed {first.config.run.seed}: {count_text}", 1, 1)
 
 

@@ -20,15 +20,16 @@ from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PoolScores, Purify
 from anoonly_core.snippets import file_name
 
 from ...charts.pictures import MAX_ROW_IMAGES, row_image
-from ...charts.style import MODEBAR
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter
 from ...controls.registry import Control, controls_with
 from ...controls.sidebar import draw_control, draw_sidebar
 from ...server.jobs import Jobs
+from ...text.verdict import describe_run
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
+from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.session import begin_page
 from ...widgets.worker_result import await_worker_result
 from .charts import outcome_figure, suspicion_figure
@@ -127,12 +128,13 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
     if suspicions is None:
         return
     left, right = st.columns([2, 1.15])
+    note = _note(configs)
     with left:
-        st.plotly_chart(
+        draw_figure(
             suspicion_figure(suspicions, remove),
-            key="suspicion",
-            config=MODEBAR,
-            alt="Suspicion of the pool rows with the cut; recall and precision of the removal over q.",
+            "suspicion",
+            "Suspicion of the pool rows with the cut; recall and precision of the removal over q.",
+            note,
         )
     st.markdown(suspicion_sentence(suspicions, remove))
     _draw_rows(suspicions[0], remove)
@@ -146,12 +148,23 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
         if results is None:
             return
         sentence.markdown(f"##### {clean_sentence(results)}")
-        st.plotly_chart(
+        draw_figure(
             outcome_figure(results),
-            key="outcome",
-            config=MODEBAR,
-            alt="AUCROC before and after, for the same number of random rows, and for the contaminants removed.",
+            "outcome",
+            "AUCROC before and after, for the same number of random rows, and for the contaminants removed.",
+            note,
         )
+
+
+def _note(configs: Sequence[PurifyConfig]) -> FigureNote:
+    """Return the note of exported figures; one configuration a seed."""
+    config, seeds = configs[0], [each.run.seed for each in configs]
+    over = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    settings = (
+        f"{config.run.dataset}, {describe_run(config.run)}, contamination {config.run.contamination}, "
+        f"{config.run.labeled_ratio:.0%} labeled; {config.parts} parts, scorer {config.scorer}; {over}"
+    )
+    return FigureNote(file_name(config.run, "cleaned"), settings)
 
 
 def _draw_rows(first: PoolScores, remove: float | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -16,8 +17,11 @@ from anoonly_core.snippets import file_name
 
 from ...charts import animation
 from ...charts.pair import PROJECTION_CAVEAT
-from ...charts.style import MODEBAR, Side
+from ...charts.pictures import row_pictures
+from ...charts.style import Side
 from ...server.jobs import Jobs
+from ...widgets.comparison_note import comparison_note
+from ...widgets.figure import draw_figure
 from ...widgets.player import draw_player
 from ...widgets.worker_result import await_worker_result
 from .replay_chart import replay_animation
@@ -66,11 +70,12 @@ def draw_replay(
     row_ids = [dataset.row_ids[run.rows] for run in replay.runs]
     replay_figure = replay_animation(replay, [f"{side.name}, seed {side.seed}" for side in sides], row_ids)
     draw_player(replay_figure, key=key, chart=CHART, label="epoch")
-    st.plotly_chart(
+    draw_figure(
         replay_figure.figure,
-        key=CHART,
-        config=MODEBAR,
-        alt="Score distributions and hidden features of A and B at the same epoch; metrics and losses over all epochs.",
+        CHART,
+        "Score distributions and hidden features of A and B at the same epoch; metrics and losses over all epochs.",
+        comparison_note(a, b),
+        pictures=row_pictures(dataset, np.concatenate([run.rows for run in replay.runs])),
     )
     plotted = len(replay.runs[0].plotted)
     subset = f" {plotted} of the {len(replay.runs[0].rows)} rows are in the maps." if projector != "pca" else ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 import plotly.graph_objects as go
 
@@ -15,6 +17,7 @@ from anoonly_core.config import RULES, RunConfig
 from anoonly_core.data.catalogue import FileEntry, UploadEntry, find
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.tables.schema import TableSchema
+from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import run_command, source_file
@@ -30,6 +33,9 @@ from ...charts.pair import (
     training_sentences,
 )
 from ...charts.style import MODEBAR
+from ...controls.choice import compare_parameters
+from ...controls.isolation import isolations
+from ...text.citations import ANOONLY
 from ...text.labels import METRIC_LABELS
 from ...text.verdict import conditions_line, describe_run, format_difference, paired_differences, verdict
 
@@ -48,6 +54,7 @@ table { border-collapse: collapse; margin: 8px 0 } td, th { border: 1px solid #c
   overflow-wrap: anywhere }
 td.number { text-align: right; font-variant-numeric: tabular-nums }
 tr.apart td { background: #f2f2f2; font-weight: 600 }
+a { color: #0b5cad; overflow-wrap: anywhere }
 pre { background: #f6f6f6; padding: 8px 12px; white-space: pre-wrap; overflow-wrap: anywhere }
 figure { margin: 16px 0 24px; break-inside: avoid } table, pre { break-inside: avoid }
 @media print { body { margin: 0; padding: 0 } }
@@ -68,6 +75,8 @@ class ReportInput:
         The runs of the first seed at the threshold on show.
     maps : callable
         Returns the label of the projection and the three maps.
+    address : str
+        The address of the page, with its settings; "" if it has none.
     """
 
     a: Sequence[RunResult]
@@ -75,6 +84,7 @@ class ReportInput:
     dataset: Dataset
     pair: Pair
     maps: Callable[[], tuple[str, list[charts.RowMap]]]
+    address: str = ""
 
 
 def report_html(report: ReportInput, created: datetime) -> str:
@@ -94,6 +104,7 @@ def report_html(report: ReportInput, created: datetime) -> str:
     parts = [
         f'<p class="lead">{_to_html(verdict(a, b, differences["aucpr_anomaly"], len(seeds), chance))}</p>',
         f'<p class="small">{html.escape(conditions_line(a, b, report.pair.b.counts, seeds))}</p>',
+        *_isolations(report),
         _heading("Results"),
         _metrics(report),
         _small(
@@ -109,6 +120,8 @@ def report_html(report: ReportInput, created: datetime) -> str:
         _table([], _data(b.dataset, report.dataset)),
         _heading("Commands"),
         *(_command(letter, config, len(seeds)) for letter, config in (("A", a), ("B", b))),
+        _heading("Source"),
+        *_source(report.address),
         _small(f"Made by anoonly {__version__} on {created:%Y-%m-%d %H:%M %Z}."),
     ]
     title = f"{describe_run(b, a)} beside {describe_run(a, b)}"
@@ -118,6 +131,33 @@ def report_html(report: ReportInput, created: datetime) -> str:
         f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{html.escape(title)}</h1>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
+
+
+def _isolations(report: ReportInput) -> Iterable[str]:
+    """Yield links to the comparisons in which one thing differs, if several do in this one."""
+    a, b = report.a[0].config, report.b[0].config
+    page = report.address.split("?")[0]
+    links = []
+    for offer in isolations(a, b) if page else ():
+        with suppress(InvalidConfig):  # Compare cannot show every data set
+            parameters = compare_parameters(b, offer.only, len(report.b))
+            links.append(_link(f"{page}?{urlencode(parameters)}", f"vary only {offer.label}"))
+    if links:
+        yield f'<p class="small">One thing at a time: {", ".join(links)}.</p>'
+
+
+def _source(address: str) -> Iterable[str]:
+    """Yield the link to the page with these settings, and the paper to cite."""
+    if address:
+        yield f'<p class="small">This comparison: {_link(address, address)}</p>'
+    yield f'<p class="small">The method: {html.escape(ANOONLY.full)} {_link(ANOONLY.url, ANOONLY.url)}</p>'
+
+
+def _link(url: str, text: str) -> str:
+    """Return a link, or the text alone if the address is not one of the web."""
+    if not url.startswith(("http://", "https://")):
+        return html.escape(text)
+    return f'<a href="{html.escape(url)}">{html.escape(text)}</a>'
 
 
 def _metrics(report: ReportInput) -> str:

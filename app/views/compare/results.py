@@ -21,14 +21,18 @@ from anoonly_core.results.result import RunResult, Sample
 
 from ...charts import runs as charts
 from ...charts.pair import FIGURE_DESCRIPTIONS, PROJECTION_CAVEAT, Pair, make_sides
-from ...charts.style import DEFAULT_FLAGGED, FLAGGED, MODEBAR, Side
+from ...charts.pictures import row_pictures
+from ...charts.style import DEFAULT_FLAGGED, FLAGGED, Side
 from ...controls import locked_links
 from ...controls.choice import pin_text
 from ...controls.isolation import draw_isolation
+from ...controls.page_address import page_address
 from ...server.jobs import Jobs
 from ...text.labels import METRIC_LABELS, PROJECTION_LABELS
 from ...text.markdown import escape_markdown
 from ...text.verdict import COMPARED_METRICS, conditions_line, paired_differences, verdict
+from ...widgets.comparison_note import comparison_note
+from ...widgets.figure import draw_figure
 from ...widgets.tile import TILE_HELP, tile
 from .replay import draw_replay
 from .report import ReportInput
@@ -38,6 +42,8 @@ from .url import ADDRESS, VIEWS, format_flagged
 __all__ = ["draw_comparison", "draw_figures"]
 
 FOLLOW_S = 0.5
+LASSO = "Draw a lasso around points: all maps mark the same rows, and the tab Confusion and rows lists them."
+HOVER = "Point at a row to see its picture."
 MAX_PANEL_NAME = 30  # characters above a third of the page on a projector
 
 
@@ -104,12 +110,13 @@ def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs:
         "can be compared, whatever the size of their scores.",
     )
     pair = Pair(a, b, flagged)
-    scores_slot.plotly_chart(pair.scores(), key="scores", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["scores"])
+    with scores_slot:
+        draw_figure(pair.scores(), "scores", FIGURE_DESCRIPTIONS["scores"], comparison_note(a, b))
     maps = _Maps(pair, dataset, jobs)
     selected, waiting = _draw_points(maps, projector, session)
     if waiting:
         _follow_points(jobs, waiting)
-    report = ReportInput(runs_a, runs_b, dataset, pair, lambda: maps.finished(projector))
+    report = ReportInput(runs_a, runs_b, dataset, pair, lambda: maps.finished(projector), page_address())
     draw_tabs(pair, dataset, selected, report, jobs, session)
 
 
@@ -197,19 +204,21 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
         jobs.request_points(session, projector, features_by_key, stored=not is_upload_name(maps.pair.b.config.dataset))
     panels = maps.panels(projector)
     errors = [error for key in panels if (error := jobs.results.failure(key))]
-    event = st.plotly_chart(
+    dataset = maps.dataset
+    event = draw_figure(
         charts.points_figure(
             list(panels.values()),
             selected=st.session_state.get("selected_rows", ()),
             waiting=errors[0] if errors else f"{PROJECTION_LABELS[projector]} is being computed …",
         ),
-        key="points",
-        config=MODEBAR,
+        "points",
+        FIGURE_DESCRIPTIONS["points"],
+        comparison_note(maps.pair.a, maps.pair.b),
+        pictures=row_pictures(dataset, np.concatenate([run.sample.rows for run in (maps.pair.a, maps.pair.b)])),
         on_select="rerun",
-        alt=FIGURE_DESCRIPTIONS["points"],
     )
-    if projector != "pca":
-        st.caption(PROJECTION_CAVEAT)
+    caveat = "" if projector == "pca" else f" {PROJECTION_CAVEAT}"
+    st.caption(f"{LASSO} {HOVER if dataset.image_shape else ''}{caveat}")
     selected = sorted({int(point["customdata"]) for point in event["selection"]["points"] if "customdata" in point})
     # A highlighted selection redraws the chart and the browser drops it, so an empty event keeps the last one.
     selected = selected or st.session_state.get("selected_rows", [])

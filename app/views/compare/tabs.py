@@ -21,9 +21,10 @@ from ...charts.pair import (
     training_sentences,
 )
 from ...charts.pictures import MAX_ROW_IMAGES, row_image
-from ...charts.style import MODEBAR
 from ...server.jobs import Jobs
 from ...text.verdict import describe_run
+from ...widgets.comparison_note import comparison_note
+from ...widgets.figure import draw_figure
 from .export import draw_export, scores_table
 from .report import ReportInput
 
@@ -66,13 +67,13 @@ def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], report: ReportI
 
 
 def _draw_curves(pair: Pair) -> None:
-    st.plotly_chart(pair.curves(), key="curves", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["curves"])
+    draw_figure(pair.curves(), "curves", FIGURE_DESCRIPTIONS["curves"], comparison_note(pair.a, pair.b))
     st.caption(published_sign_sentence(pair.a, pair.b))
 
 
 def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
     """Draw the confusion matrices of A and B at the threshold, and the table of their test rows (see `_draw_rows`)."""
-    st.plotly_chart(pair.confusion(), key="confusion", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["confusion"])
+    draw_figure(pair.confusion(), "confusion", FIGURE_DESCRIPTIONS["confusion"], comparison_note(pair.a, pair.b))
     _draw_rows(pair, dataset, selected)
 
 
@@ -108,7 +109,7 @@ def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
 
 def _draw_training(pair: Pair) -> None:
     if pair.has_history:
-        st.plotly_chart(pair.history(), key="history", config=MODEBAR, alt=FIGURE_DESCRIPTIONS["history"])
+        draw_figure(pair.history(), "history", FIGURE_DESCRIPTIONS["history"], comparison_note(pair.a, pair.b))
     st.caption("  \n".join(training_sentences(pair.a, pair.b)))
 
 
@@ -116,11 +117,11 @@ def _draw_splits(pair: Pair) -> None:
     """Draw the split of B, and that of A if it differs."""
     for letters, run in pair.splits.items():
         st.markdown(split_sentence(letters, run, run.config.dataset))
-        st.plotly_chart(
+        draw_figure(
             charts.split_figure(run.counts, run.config.seed),
-            key=f"split {letters}",
-            config=MODEBAR,
-            alt=FIGURE_DESCRIPTIONS["split"].format(letters=letters),
+            f"split {letters}",
+            FIGURE_DESCRIPTIONS["split"].format(letters=letters),
+            comparison_note(pair.a, pair.b),
         )
     st.caption(UNLABELED_NOTE)
 

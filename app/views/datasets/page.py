@@ -16,13 +16,13 @@ from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
 from anoonly_core.results.store import Store
 
-from ...charts.style import MODEBAR
 from ...controls.choice import compare_parameters, default_choice
 from ...controls.page_address import PageAddress, register
 from ...navigation import open_page
 from ...server.jobs import Jobs
 from ...text.markdown import escape_markdown
 from ...widgets import download, notices
+from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.selection import keep_selection
 from ...widgets.session import begin_page
 from .preview import LISTED_COLUMNS, Preview, make_preview, preview_figure
@@ -212,7 +212,7 @@ def _draw_preview(name: str, preview: Preview) -> None:
     """Draw a map, a few images and a few rows."""
     left, right = st.columns([1, 1.15])
     with left:
-        st.plotly_chart(preview_figure(preview), key="look", config=MODEBAR, alt=f"{name}: {preview.caption}")
+        draw_figure(preview_figure(preview), "look", f"{name}: {preview.caption}", FigureNote(name, preview.caption))
         st.caption(preview.caption)
     with right:
         for label, pictures in preview.pictures.items():

@@ -21,7 +21,6 @@ from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
 from anoonly_core.results.keys import hidden_points_key, ranking_key
 from anoonly_core.snippets import file_name, labeled_script, score_command
 
-from ...charts.style import MODEBAR
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
 from ...controls.registry import Control, controls_with
@@ -29,6 +28,7 @@ from ...controls.sidebar import draw_control, draw_sidebar
 from ...server.jobs import Jobs
 from ...server.table_owners import can_see, visible_uploads
 from ...widgets import notices
+from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.session import begin_page
 from ...widgets.worker_result import await_worker_result
 from .charts import label_map_figure
@@ -200,15 +200,16 @@ def _draw_map(
         Row numbers in the file of the points that the user selected.
     """
     points = jobs.results.points_now(hidden_points_key(key, "pca"), ranked.hidden, "pca")
-    event = st.plotly_chart(
-        label_map_figure(points, read.file_rows[ranked.rows], ranks[ranked.rows], known_labels),
-        key=f"label_map_{st.session_state.get('label_round', 0)}",
-        config=MODEBAR,
-        on_select="rerun",
-        alt="Rows of the table in a plane; higher ranks are larger, and marked rows have their own symbols.",
-    )
     features = "the hidden features" if trained else "the input features"
-    st.caption(f"PCA of {features}: {len(ranked.rows):,} of {len(read.X):,} rows, with all at the top. Draw a lasso.")
+    about = f"PCA of {features}: {len(ranked.rows):,} of {len(read.X):,} rows, with all at the top."
+    event = draw_figure(
+        label_map_figure(points, read.file_rows[ranked.rows], ranks[ranked.rows], known_labels),
+        f"label_map_{st.session_state.get('label_round', 0)}",
+        "Rows of the table in a plane; higher ranks are larger, and marked rows have their own symbols.",
+        FigureNote("labels", about),
+        on_select="rerun",
+    )
+    st.caption(f"{about} Draw a lasso around points to select their rows.")
     return {int(point["customdata"][0]) for point in event["selection"]["points"] if "customdata" in point}
 
 

@@ -16,7 +16,8 @@ from anoonly_core.results.result import RunResult
 
 from ...charts import runs as charts
 from ...charts.pair import Pair, make_sides
-from ...charts.style import DEFAULT_FLAGGED, MODEBAR
+from ...charts.pictures import row_pictures
+from ...charts.style import DEFAULT_FLAGGED
 from ...controls.choice import compare_parameters
 from ...controls.isolation import draw_isolation
 from ...navigation import open_page
@@ -29,6 +30,8 @@ from ...text.verdict import (
     format_difference,
     verdict,
 )
+from ...widgets.comparison_note import comparison_note
+from ...widgets.figure import draw_figure
 from ...widgets.tile import TILE_HELP, tile
 from .effects import MEASURED_SEEDS, effect_sentence
 from .lessons import Outcome, Step, classify_outcome, measure_difference
@@ -169,31 +172,32 @@ def _draw_tiles(
 
 def _draw_scores(a: RunResult, b: RunResult) -> None:
     pair = Pair(a, b, DEFAULT_FLAGGED)
-    st.plotly_chart(
+    draw_figure(
         pair.scores(),
-        key="scores",
-        config=MODEBAR,
-        alt="Score distributions of normal rows and anomalies for A and B on one axis, of the first seed.",
+        "scores",
+        "Score distributions of normal rows and anomalies for A and B on one axis, of the first seed.",
+        comparison_note(a, b),
     )
     st.caption(pair.threshold_sentence)
 
 
 def _draw_map(a: RunResult, b: RunResult, points: Mapping[str, np.ndarray]) -> None:
-    row_ids = load_cached(b.config.dataset).row_ids
+    dataset = load_cached(b.config.dataset)
     panels = [
         charts.RowMap(
             f"{side.title}, hidden features by {PROJECTION_LABELS['tsne']}",
             points[run.key],
             run.sample.role,
-            row_ids[run.sample.rows],
+            dataset.row_ids[run.sample.rows],
         )
         for side, run in zip(make_sides(a, b), (a, b), strict=True)
     ]
     figure = charts.points_figure(panels)
     figure.update_layout(height=MAP_HEIGHT)
-    st.plotly_chart(
+    draw_figure(
         figure,
-        key="map",
-        config=MODEBAR,
-        alt=f"{PROJECTION_LABELS['tsne']} of the hidden features of the test rows, for A and B, of the first seed.",
+        "map",
+        f"{PROJECTION_LABELS['tsne']} of the hidden features of the test rows, for A and B, of the first seed.",
+        comparison_note(a, b),
+        pictures=row_pictures(dataset, np.concatenate([a.sample.rows, b.sample.rows])),
     )

@@ -14,16 +14,18 @@ from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks
 from anoonly_core.microscope.result import Observation
 from anoonly_core.results.keys import observation_key
+from anoonly_core.snippets import file_name
 
-from ...charts.style import MODEBAR
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter
 from ...controls.registry import CONTROLS
 from ...controls.sidebar import draw_sidebar
 from ...server.jobs import Jobs
+from ...text.verdict import describe_run
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
+from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.player import draw_player
 from ...widgets.session import begin_page
 from ...widgets.worker_result import await_worker_result
@@ -100,13 +102,15 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
             jump=observations[index].steps_an_epoch,
             jump_label="+1 epoch",
         )
-    chart_slot.plotly_chart(
-        animation.figure,
-        key=CHART,
-        config=MODEBAR,
-        alt="The gradient of each row of a batch in three parts; the composition of the batch; statistics, distances, "
-        "L_BN and error against autograd over the steps.",
-    )
+    settings = f"{config.dataset}, {describe_run(config)}, seed {config.seed}"
+    with chart_slot:
+        draw_figure(
+            animation.figure,
+            CHART,
+            "The gradient of each row of a batch in three parts; the composition of the batch; statistics, distances, "
+            "L_BN and error against autograd over the steps.",
+            FigureNote(file_name(config, f"seed_{config.seed}"), settings),
+        )
     if note := observation_note(config, observations, index):
         st.caption(note)
     table = find(config.dataset)

@@ -22,14 +22,15 @@ from anoonly_core.reproduction.reports import GAIN_TABLES, PAPER_TABLES, RIGHT_S
 from anoonly_core.reproduction.significance import Gain, gains, gains_grid
 from anoonly_core.reproduction.tables import ALL, LAYOUTS, METRIC_LABELS, Table, make_table, scopes_of
 
-from ...charts.style import MODEBAR
 from ...controls.choice import compare_parameters
 from ...controls.page_address import current_link
 from ...navigation import open_page
 from ...server.evidence_cache import CellRuns, cell_runs, read_findings, server_evidence
 from ...server.sweep_queue import SweepQueue, server_sweeps
+from ...text.citations import ANOONLY
 from ...text.labels import SETTING_LABELS
 from ...widgets import notices
+from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.scroll import scroll_into_view
 from ...widgets.session import begin_page
 from .charts import table_figure
@@ -103,7 +104,7 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
         source = draw_segments("Measured with the", sources, WHERE_FROM, "ours")
         scopes = scopes_of(name, frame[frame["source"] == source])
         words = {scope: scope for scope in scopes}
-        scope = draw_choice(st.selectbox, "Where", scopes, words, "where", width=190) if scopes else ""
+        scope = draw_choice(st.selectbox, "Where", scopes, words, "where", width=260) if scopes else ""
         metric = LAYOUTS[name].metric
         if name == "table4" and draw_segments("The sign", list(SIGNS), SIGNS, "sign") == "right":
             metric = RIGHT_SIGN
@@ -130,11 +131,11 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
         if "along with λₙ" in words_above:
             st.button("Separate norm and λₙ", on_click=_show_tied_norm, help="Opens “What does not add up”.")
     if is_figure:
-        st.plotly_chart(
+        draw_figure(
             table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]),
-            key=f"figure {name}",
-            config=MODEBAR,
-            alt=f"{table.caption}: means with 95 % intervals over seeds; the table below has the same figures.",
+            f"figure {name}",
+            f"{table.caption}: means with 95 % intervals over seeds; the table below has the same figures.",
+            FigureNote(f"reproduced {table.source} {table.scope}", f"{table.caption}. {ANOONLY.short}."),
         )
     _draw_table(name, table, reference, gains_found, evidence, sweeps)
     if gains_found:

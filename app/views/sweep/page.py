@@ -12,10 +12,9 @@ from anoonly_core.baselines import GRADIENT_SHARES, NORM_LABELS
 from anoonly_core.errors import AnoOnlyError, StoreBusy, StoreUnavailable
 from anoonly_core.execution.plan import duration
 from anoonly_core.results.parquet import to_parquet
-from anoonly_core.snippets import sweep_command
+from anoonly_core.snippets import file_name, sweep_command
 from anoonly_core.sweeps.sweep import Sweep, SweepOutline, make_sweep, sweep_table
 
-from ...charts.style import MODEBAR
 from ...controls.choice import compare_parameters
 from ...navigation import open_page
 from ...server.sweep_queue import SweepQueue, SweepView, server_sweeps
@@ -24,6 +23,7 @@ from ...text.labels import METRIC_LABELS, format_axis_value
 from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
+from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.session import begin_page
 from .charts import MARK_FIELDS, sweep_figure
 from .controls import SweepChoice, draw_metric_control, draw_sidebar
@@ -104,7 +104,7 @@ def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
         if view.problem:
             notices.error(view.problem)
     name = sweep.axes[0].name
-    event = st.plotly_chart(
+    event = draw_figure(
         sweep_figure(
             [curve for curve in curves if curve.points],
             [format_axis_value(name, value) for value in x_values(sweep)],
@@ -112,11 +112,11 @@ def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
             f"{METRIC_LABELS[metric]} on the test rows",
             chance_level(view.runs.values(), metric) if view.runs else None,
         ),
-        key="sweep",
-        config=MODEBAR,
+        "sweep",
+        f"{METRIC_LABELS[metric]} over {axis_title(name)}: means with intervals, and a dot for each seed.",
+        _note(sweep),
         on_select="rerun",
         selection_mode="points",
-        alt=f"{METRIC_LABELS[metric]} over {axis_title(name)}: means with intervals, and a dot for each seed.",
     )
     _open_clicked(sweep, event)
     st.caption(
@@ -128,6 +128,14 @@ def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
     if st.session_state.setdefault("sweep_state", view.state) != view.state:
         st.session_state.sweep_state = view.state
         st.rerun()  # the whole page: polling begins or ends
+
+
+def _note(sweep: Sweep) -> FigureNote:
+    """Return the note of the exported chart."""
+    config = next(iter(sweep.configs.values()))
+    over = " ".join(axis.name for axis in sweep.axes)
+    fixed = "" if "baseline" in over else f"{config.baseline}, "
+    return FigureNote(file_name(config, f"by {over}"), f"{fixed}{sweep_conditions(sweep)}")
 
 
 def _offer_one_norm(sweep: Sweep, curves: Sequence[Curve]) -> None:

@@ -189,7 +189,7 @@ def _apply_layout(figure: Panels, height: int) -> go.Figure:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 44, "b": 4},
-        legend={"orientation": "h", "x": 0, "y": 1.26, "yanchor": "top"},
+        legend={"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
         uirevision="keep",
     )
     figure.update_xaxes(automargin=True, zeroline=False)
@@ -299,7 +299,6 @@ def batch_figure(result: ZeroShotResult, step: int, class_index: int) -> go.Figu
     figure.update_yaxes(title={"text": "% of its kind", "standoff": 10}, row=1, col=1)
     figure.update_yaxes(range=[0.3, 1.03], row=1, col=3)
     figure.add_hline(y=0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=1, col=3)
-    figure.add_title("one batch of the first seed", 1, 1)
     figure.add_title("batch mean has moved, σ", 1, 2)
     figure.add_title("AUCROC of this batch", 1, 3)
     figure.update_layout(barmode="overlay", bargap=0)

@@ -14,9 +14,9 @@ from anoonly_core.zero_shot.config import SMALL_BATCH, check_classes, smaller_cl
 from anoonly_core.zero_shot.result import SCORER_LABELS, ZeroShotResult
 from anoonly_core.zero_shot.summary import describe_test_batches
 
-from ...charts.style import MODEBAR
 from ...server.jobs import Jobs
 from ...widgets import notices
+from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.session import begin_page
 from ...widgets.worker_result import await_worker_result
 from . import charts
@@ -63,16 +63,25 @@ def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
     st.markdown(f"##### {charts.zero_shot_sentence(results, batches)}")
     if choice.configs[0].test_rows < SMALL_BATCH:
         notices.warning(f"A batch of under {SMALL_BATCH} rows says little of its own statistics.")
-    st.plotly_chart(
+    draw_figure(
         charts.scorers_figure(results),
-        key="scorers",
-        config=MODEBAR,
-        alt="AUCROC of six scorers over the share of anomalies in a test batch and over its size.",
+        "scorers",
+        "AUCROC of six scorers over the share of anomalies in a test batch and over its size.",
+        _note(choice, f"seeds 0 to {len(results) - 1}" if len(results) > 1 else "seed 0"),
     )
     _draw_batch(choice, results[0])
     _draw_class_counts(choice, jobs, session)
     _draw_table(results)
     _explain(choice, results)
+
+
+def _note(choice: ZeroShotChoice, scope: str) -> FigureNote:
+    """Return the note of an exported figure; `scope` names what it covers, such as its seeds."""
+    first = choice.configs[0]
+    classes = f"trained on {', '.join(first.meta)}; held out {', '.join(first.held_out)}"
+    return FigureNote(
+        f"zero_shot {choice.table.name}", f"Zero-shot, {choice.table.name}, {first.objective}; {classes}; {scope}"
+    )
 
 
 def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
@@ -100,12 +109,14 @@ def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
     if count >= normals:
         value += " The statistics are the anomalies' now."
     moving = "1 anomaly moves" if count == 1 else f"{count} anomalies move"
-    st.markdown(f"{moving} the mean of {normals} normal rows by {away:.2f} of their deviations.{value}")
-    st.plotly_chart(
+    st.markdown(
+        f"{moving} the mean of {normals} normal rows by {away:.2f} of their deviations.{value} This batch is of seed 0."
+    )
+    draw_figure(
         charts.batch_figure(result, step, class_index),
-        key="batch",
-        config=MODEBAR,
-        alt="Scores of one batch's rows; how far its mean moves, and its AUCROC, as anomalies are added.",
+        "batch",
+        "Scores of one batch's rows; how far its mean moves, and its AUCROC, as anomalies are added.",
+        _note(choice, f"seed 0, {name} is normal"),
     )
     if table.image_shape is not None:
         scores = result.shift_scores[step, class_index]
@@ -148,11 +159,11 @@ def _draw_class_counts(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None
         by_count: dict[int, list[ZeroShotResult]] = {}
         for config, result in zip(configs, results, strict=True):
             by_count.setdefault(len(config.meta), []).append(result)
-        st.plotly_chart(
+        draw_figure(
             charts.class_counts_figure(by_count),
-            key="class_counts",
-            config=MODEBAR,
-            alt="AUCROC over the number of classes meta-trained on.",
+            "class_counts",
+            "AUCROC over the number of classes meta-trained on.",
+            _note(choice, f"seeds 0 to {len(choice.configs) - 1}"),
         )
         st.caption("The classes held out stay the same; a pale mark is a seed and a class held out.")
 

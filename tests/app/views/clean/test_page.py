@@ -66,7 +66,7 @@ def test_the_histogram_holds_every_row_and_the_line_separates_the_removed() -> N
     cut, *_ = (shape.x0 for shape in figure.layout.shapes)
     right = sum(y for trace in (normal, contaminants) for x, y in zip(trace.x, trace.y, strict=True) if x > cut)
     assert abs(right - len(first.rows_to_remove(0.3))) <= max(*normal.y, *contaminants.y)
-    assert figure.layout.annotations[0].text == "<b>Suspicion</b>, seed 0: 48 of 160 rows removed"
+    assert figure.layout.annotations[0].text == "<b>Suspicion</b>, seed 0: 48 of 160 removed"
 
 
 def test_recall_and_precision_are_the_seeds_means_with_the_chosen_share_marked() -> None:

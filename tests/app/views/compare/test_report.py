@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -20,6 +23,9 @@ from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.results.result import NO_HISTORY, RunResult
 from app.charts.pair import FIGURE_DESCRIPTIONS, Pair
 from app.charts.runs import RowMap
+from app.controls.choice import from_pin
+from app.text.citations import ANOONLY
+from app.text.differences import differences
 from app.text.verdict import format_difference, paired_difference
 from app.views.compare.report import ReportInput, report_html
 
@@ -30,11 +36,13 @@ FIGURES = 6
 Shipped = tuple[list[RunResult], list[RunResult]]
 
 
-def report_input(a: Sequence[RunResult], b: Sequence[RunResult], title: str = "hidden") -> ReportInput:
+def report_input(
+    a: Sequence[RunResult], b: Sequence[RunResult], title: str = "hidden", address: str = ""
+) -> ReportInput:
     sample = b[0].sample
     points = np.asarray(sample.hidden[:, :2], dtype=np.float64)
     panel = RowMap(title, points, sample.role, np.arange(len(sample.rows)))
-    return ReportInput(a, b, load_cached("digits_3"), Pair(a[0], b[0], 3.0), lambda: ("t-SNE", [panel] * 3))
+    return ReportInput(a, b, load_cached("digits_3"), Pair(a[0], b[0], 3.0), lambda: ("t-SNE", [panel] * 3), address)
 
 
 def with_dataset(dataset: str, runs: Sequence[RunResult]) -> list[RunResult]:
@@ -140,3 +148,36 @@ def test_a_file_is_listed_with_its_name_and_schema(shipped: Shipped, tmp_path: P
         ("read by missing", "impute"),
     ):
         assert f"<tr><td>{key}</td><td>{value}</td></tr>" in text
+
+
+ADDRESS = "https://example.org/compare?norm=none&seeds=5"
+
+
+def test_the_report_carries_its_link_and_the_paper(shipped: Shipped) -> None:
+    text = without_plotly(report_html(report_input(*shipped, address=ADDRESS), MADE))
+    link = "https://example.org/compare?norm=none&amp;seeds=5"
+    assert f'<a href="{link}">{link}</a>' in text
+    assert html.escape(ANOONLY.full) in text and f'<a href="{ANOONLY.url}">' in text
+    assert "vary only" not in text, "only λₙ differs"
+    assert "This comparison" not in report_html(report_input(*shipped), MADE)
+
+
+def test_the_report_links_the_comparisons_of_one_thing(shipped: Shipped) -> None:
+    a, b = shipped
+    b = [replace(run, config=run.config.with_(norm="none")) for run in b]
+    text = without_plotly(report_html(report_input(a, b, address=ADDRESS), MADE))
+    links = dict(re.findall(r'<a href="(https://example.org/compare\?[^"]*)">(vary only [^<]*)</a>', text))
+    assert sorted(links.values()) == ["vary only the norm", "vary only λₙ"]
+    for link, words in links.items():
+        values = dict(parse_qsl(html.unescape(link).split("?")[1]))
+        pinned = from_pin(values["a"], b[0].config)
+        (only,) = differences(pinned, b[0].config)
+        assert words == f"vary only {only.label}"
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", 'https://x/"><script>alert(1)</script>', "data:text/html,x", "//x", "https:x'y"]
+)
+def test_a_harmful_address_becomes_no_markup(shipped: Shipped, address: str) -> None:
+    text = without_plotly(report_html(report_input(*shipped, address=address), MADE))
+    assert "<script>alert" not in text and f'href="{address}' not in text

@@ -1,0 +1,73 @@
+"""Figures with larger type, for a lecture hall."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+__all__ = ["enlarge"]
+
+TYPE = 12  # pixels, where a figure states no size
+MARGINS = frozenset("lrtb")
+
+
+def enlarge(figure: go.Figure, scale: float) -> go.Figure:
+    """Return a copy of a figure with type, marks, lines and margins larger by a factor; its height stays.
+
+    Type without a size of its own gets one, since the theme of the page would set it otherwise.
+    """
+    spec = figure.to_dict()
+    _scale(spec["data"], scale)
+    layout = spec["layout"]
+    _scale(layout, scale)
+    _set_type(layout, round(TYPE * scale))
+    for trace in spec["data"]:
+        if colorbar := trace.get("marker", {}).get("colorbar"):
+            colorbar.setdefault("tickfont", {}).setdefault("size", round(TYPE * scale))
+    return go.Figure(spec)
+
+
+def _set_type(layout: dict[str, Any], size: int) -> None:
+    axes = [part for name, part in layout.items() if re.fullmatch(r"[xy]axis\d*", name)]
+    for axis in [*axes, *(layout.setdefault(name, {}) for name in ("xaxis", "yaxis"))]:
+        axis.setdefault("tickfont", {}).setdefault("size", size)
+        if axis.get("exponentformat") == "power":
+            axis["exponentformat"] = "e"  # superscripts would be small
+        if isinstance(axis.get("title"), dict):
+            axis["title"].setdefault("font", {}).setdefault("size", size)
+    for part in [layout, *(layout.setdefault(name, {}) for name in ("legend", "hoverlabel"))]:
+        part.setdefault("font", {}).setdefault("size", size)
+    for annotation in layout.get("annotations", ()):
+        annotation.setdefault("font", {}).setdefault("size", size)
+
+
+def _array(values: Any) -> np.ndarray:
+    """Return a list of numbers as an array; Plotly encodes an array as its bytes in base64."""
+    if isinstance(values, dict):
+        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
+    return np.asarray(values)
+
+
+def _scale(node: Any, scale: float, name: str = "") -> None:
+    """Scale sizes in place: of fonts and marks, widths of lines, and margins; `name` is the attribute of the node."""
+    if isinstance(node, list | tuple):
+        for each in node:
+            _scale(each, scale, name)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            is_size = (
+                (name.endswith("font") and key == "size")
+                or (name == "marker" and key == "size")
+                or (name == "line" and key == "width")
+                or (name == "margin" and key in MARGINS)
+                or key in ("standoff", "itemwidth")
+                or (name in ("error_x", "error_y") and key in ("thickness", "width"))
+            )
+            if is_size and value is not None:
+                node[key] = value * scale if isinstance(value, int | float) else _array(value) * scale
+            elif key != "template":
+                _scale(value, scale, key)

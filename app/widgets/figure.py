@@ -1,0 +1,81 @@
+"""Charts of a page: they grow with the window, are larger in Present, and are exported with a name and a footer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from ..charts.enlarge import enlarge
+from ..charts.style import MODEBAR
+from .present import SCALE, is_presenting
+
+__all__ = ["FigureNote", "draw_figure", "figure_styles"]
+
+STEP = 10  # pixels; heights are multiples of it, each with a style
+HEIGHTS = range(150, 601, STEP)
+
+
+@dataclass(frozen=True)
+class FigureNote:
+    """What an exported figure says of itself.
+
+    Parameters
+    ----------
+    stem : str
+        Beginning of the file name, such as "compare digits_3 DeepSAD".
+    settings : str
+        The settings in plain text, for the footer; the address of the page follows there.
+    """
+
+    stem: str
+    settings: str
+
+    def file_name(self, key: str) -> str:
+        """Return the file name without suffix of a figure with this widget key."""
+        return re.sub(r"[^A-Za-z0-9_-]+", "_", f"{self.stem} {key}").strip("_")[:120]
+
+
+def draw_figure(
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    note: FigureNote,
+    pictures: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """Draw a chart at the current position and return what `st.plotly_chart` does.
+
+    Parameters
+    ----------
+    figure : go.Figure
+        The chart; its height is that in a window of 1280 × 720.
+    key : str
+        The widget key.
+    alt : str
+        The alternative text.
+    note : FigureNote
+        Name and footer of the exported chart.
+    pictures : mapping, optional
+        Pictures of rows, shown while the pointer is over a mark; see `row_pictures`.
+    **options
+        Further arguments of `st.plotly_chart`.
+    """
+    height = min(max(round(figure.layout.height / STEP) * STEP, HEIGHTS[0]), HEIGHTS[-1])
+    name = note.file_name(key)
+    drawn = enlarge(figure, SCALE) if is_presenting() else go.Figure(figure)
+    meta = {"export": {"file": name, "footer": note.settings}, **({"pictures": pictures} if pictures else {})}
+    drawn.update_layout(height=None, meta=meta)
+    config = {**MODEBAR, "toImageButtonOptions": {**MODEBAR["toImageButtonOptions"], "filename": name}}
+    with st.container(key=f"figure-{height}-{key}"):
+        return st.plotly_chart(drawn, key=key, alt=alt, config=config, height="stretch", **options)
+
+
+def figure_styles() -> str:
+    """Return the styles that tell the browser the height of each chart; see `assets/page.css`."""
+    rules = (f'[class*="st-key-figure-{height}-"]{{--lines:{height}}}' for height in HEIGHTS)
+    return f"<style>{''.join(rules)}</style>"

@@ -1,0 +1,106 @@
+// Charts: the camera saves a PNG with a name and a footer, and the pointer over a mark shows the picture of its row.
+// layout.meta, from app/widgets/figure.py: export has the file's name and footer; pictures has the shape of the pictures,
+// and by row id a hexadecimal digit a pixel.
+if (!window.hasFigureTools) {
+  window.hasFigureTools = true;
+  const SCALE = 2, LINE = 17, PAD = 10, PIXEL = 9;
+
+  // ---- export
+
+  const wrapped = (context, text, width) => {
+    const lines = [""];
+    for (const word of text.split(/(?<=[\s&,?/])/)) {
+      const longer = lines.at(-1) + word;
+      if (lines.at(-1) && context.measureText(longer).width > width) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines;
+  };
+  // The layout with text in the color of the page: its style sheet colors the chart on it, but not a picture.
+  const withInk = (chart, color) => {
+    const layout = structuredClone(chart.layout);
+    const ink = (part) => { if (part) part.font = { ...part.font, color }; };
+    for (const [name, part] of Object.entries(layout)) {
+      if (!/^[xy]axis\d*$/.test(name)) continue;
+      part.tickfont = { ...part.tickfont, color };
+      ink(typeof part.title === "string" ? null : part.title);
+    }
+    for (const name of Object.keys(chart._fullLayout)) {
+      if (/^[xy]axis\d*$/.test(name)) layout[name] = { tickfont: { color }, ...layout[name] };
+    }
+    layout.annotations?.forEach(ink);
+    layout.legend = { ...layout.legend };
+    [layout, layout.legend].forEach(ink);
+    return layout;
+  };
+  const save = async (chart, { file, footer }) => {
+    const { width, height, paper_bgcolor: ground, font } = chart._fullLayout;
+    const color = getComputedStyle(document.querySelector(".stApp") ?? document.body).color;
+    const picture = new Image();
+    const inked = { data: chart.data, layout: withInk(chart, color) };
+    picture.src = await window.Plotly.toImage(inked, { format: "png", width, height, scale: SCALE });
+    await picture.decode();
+    const canvas = document.createElement("canvas");
+    const context = canvas.getContext("2d");
+    const type = `${Math.max(12, font.size)}px ${font.family}`, line = Math.max(LINE, 1.4 * font.size);
+    context.font = type;
+    const lines = [footer, location.href].filter(Boolean).flatMap((text) => wrapped(context, text, width - 2 * PAD));
+    canvas.width = width * SCALE;
+    canvas.height = (height + lines.length * line + 2 * PAD) * SCALE;
+    context.fillStyle = ground;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(picture, 0, 0);
+    context.scale(SCALE, SCALE);
+    context.font = type;
+    context.fillStyle = color;
+    lines.forEach((text, number) => context.fillText(text.trim(), PAD, height + PAD + (number + 0.7) * line));
+    const link = document.createElement("a");
+    link.download = `${file}.png`;
+    link.href = canvas.toDataURL("image/png");
+    link.click();
+  };
+  document.addEventListener("click", (event) => {
+    const camera = event.target.closest?.(".modebar-btn[data-title^='Download plot']");
+    const chart = camera?.closest(".js-plotly-plot");
+    if (!window.Plotly || !chart?.layout?.meta?.export) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    save(chart, chart.layout.meta.export);
+  }, true);
+
+  // ---- pictures
+
+  const frame = document.createElement("canvas");
+  frame.className = "row-picture";
+  frame.setAttribute("aria-hidden", "true");
+  frame.hidden = true;
+  document.body.append(frame);
+  const hide = () => { frame.hidden = true; };
+  const show = (chart) => ({ points: [point], event }) => {
+    const { shape: [down, across], rows } = chart.layout.meta?.pictures ?? { shape: [0, 0], rows: {} };
+    const pixels = rows[[point.customdata].flat()[0]];
+    if (!pixels || !event) return hide();
+    [frame.width, frame.height] = [across * PIXEL, down * PIXEL];
+    const context = frame.getContext("2d");
+    [...pixels].forEach((level, place) => {
+      const gray = 17 * parseInt(level, 16);
+      context.fillStyle = `rgb(${gray}, ${gray}, ${gray})`;
+      context.fillRect((place % across) * PIXEL, Math.floor(place / across) * PIXEL, PIXEL, PIXEL);
+    });
+    // Above the label of the row, or below it at the upper edge of the window.
+    const above = event.clientY - frame.height - 28;
+    frame.style.left = `${Math.max(8, event.clientX - frame.width / 2)}px`;
+    frame.style.top = `${above > 8 ? above : event.clientY + 28}px`;
+    frame.hidden = false;
+  };
+  // A redrawn chart may have lost its listeners, which Plotly keeps in this emitter.
+  const heard = new WeakSet();
+  document.addEventListener("pointermove", (event) => {
+    const chart = event.target.closest?.(".js-plotly-plot");
+    if (!chart) return hide();
+    if (!chart.layout?.meta?.pictures || !chart._ev || heard.has(chart._ev)) return;
+    heard.add(chart._ev);
+    chart.on("plotly_hover", show(chart));
+    chart.on("plotly_unhover", hide);
+  }, true);
+}

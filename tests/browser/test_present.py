@@ -1,0 +1,159 @@
+"""Present, figures that grow, and exported figures, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from app.text.citations import ANOONLY
+from tests.browser.accessible import measure
+from tests.browser.compare_page import ComparePage
+from tests.browser.full_pages import wait_until_still
+
+Open = Callable[..., ComparePage]
+LEAST = 18  # pixels
+# Text on display below a size, with its size; that of diagrams and tables, which are enlarged as pictures, is left out.
+SMALL = """(least) => {
+  const found = [];
+  const walk = (root) => {
+    const nodes = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+    while (nodes.nextNode()) {
+      const node = nodes.currentNode, owner = node.parentElement;
+      if (node.shadowRoot) walk(node.shadowRoot);
+      if (node.nodeType !== Node.TEXT_NODE || !node.data.trim() || !owner) continue;
+      if (owner.closest("style, script, [data-testid=stGraphVizChart], [data-testid=stDataFrame]")) continue;
+      if (!owner.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const size = parseFloat(getComputedStyle(owner).fontSize);
+      if (range.getBoundingClientRect().width > 1 && size < least) found.push(`${node.data.trim()}: ${size} px`);
+    }
+  };
+  walk(document.body);
+  return found;
+}"""
+HEIGHTS = "() => [...document.querySelectorAll('.js-plotly-plot')].map((chart) => Math.round(chart._fullLayout.height))"
+SIZE_OF_SCORES = """() => {
+  const { width, height } = document.querySelector(".st-key-scores .js-plotly-plot")._fullLayout;
+  return [width, height];
+}"""
+A_MARK = """() => {
+  const marks = [...document.querySelectorAll(".st-key-points .points path")].map((one) => one.getBoundingClientRect());
+  const seen = marks.filter((one) => one.top > 0 && one.bottom < innerHeight);
+  const one = seen[Math.floor(seen.length / 2)];
+  return [one.x + one.width / 2, one.y + one.height / 2];
+}"""
+
+
+def present(page: Page) -> None:
+    page.locator(".st-key-present button").first.click()
+    page.wait_for_selector(".st-key-leave_present")
+    wait_until_still(page)
+
+
+def test_compare_in_present_has_large_type_no_menu_and_comes_back(open_page: Open) -> None:
+    page = open_page()
+    page.wait_for_figures()
+    page.wait_until_idle()
+    wait_until_still(page.page)
+    before = page.page.evaluate(HEIGHTS)
+    present(page.page)
+    assert page.page.evaluate("() => document.fullscreenElement === document.documentElement")
+    assert page.page.evaluate(SMALL, LEAST) == []
+    assert not page.page.locator("[data-testid=stSidebar]").is_visible()
+    heights = page.page.evaluate(HEIGHTS)
+    assert heights == [pytest.approx(1.5 * height, abs=1) for height in before]
+    measured = measure(page.page)
+    assert measured["page_scroll"] == [] and measured["cut"] == [], measured
+    page.page.evaluate("() => document.exitFullscreen()")  # as Esc does
+    page.page.wait_for_selector(".st-key-present")
+    wait_until_still(page.page)
+    assert page.page.locator("[data-testid=stSidebar]").is_visible()
+    assert page.page.evaluate(HEIGHTS) == before
+
+
+@pytest.mark.parametrize("key", ["PageDown", "ArrowRight"])
+def test_keys_go_through_a_lesson_in_present(open_page: Open, key: str) -> None:
+    page = open_page("lessons", lesson="imbalance", step="2").page
+    page.wait_for_selector("[data-testid=stMain] [role=radiogroup]")
+    page.keyboard.press(key)
+    present(page)
+    page.locator("[data-testid=stMain] [role=radiogroup] label").nth(2).click()
+    page.wait_for_selector(".st-key-commit button:not([disabled])")
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press(key)  # commits
+    page.wait_for_selector(".st-key-next button")
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    wait_until_still(page)
+    assert page.evaluate(SMALL, LEAST) == []
+    page.keyboard.press(key)
+    page.get_by_text("Question 3 of 3").wait_for()
+    page.keyboard.press({"PageDown": "PageUp", "ArrowRight": "ArrowLeft"}[key])
+    page.get_by_text("Question 2 of 3").wait_for()
+
+
+def test_figures_grow_with_the_window_and_stay_whole_in_an_enlarged_page(open_page: Open) -> None:
+    page = open_page()
+    page.wait_for_figures()
+    wait_until_still(page.page)
+    before = page.page.evaluate(HEIGHTS)
+    page.page.set_viewport_size({"width": 1920, "height": 1080})
+    wait_until_still(page.page)
+    assert page.page.evaluate(HEIGHTS) == [pytest.approx(1.5 * height, abs=1) for height in before]
+    for width, height in ((853, 480), (1280, 720)):  # 150 % zoom at 1280 and at 1920 pixels
+        page.page.set_viewport_size({"width": width, "height": height})
+        wait_until_still(page.page)
+        assert page.page.evaluate(HEIGHTS) == before
+        measured = measure(page.page)
+        assert measured["chart_overlaps"] == [] and measured["chart_clipped"] == [], (width, measured)
+        assert measured["page_scroll"] == []
+
+
+def test_an_exported_figure_has_a_name_and_a_footer(open_page: Open) -> None:
+    page = open_page()
+    page.wait_for_figures()
+    page.wait_until_idle()
+    width, height = page.page.evaluate(SIZE_OF_SCORES)
+    with page.page.expect_download() as download:
+        page.page.locator(".st-key-scores .modebar-btn[data-title^='Download plot']").click(force=True)
+    assert download.value.suggested_filename == "digits_3_DeepSAD_seed_0_scores.png"
+    with Image.open(download.value.path()) as picture:
+        assert picture.width == 2 * width and picture.height > 2 * (height + 2 * 17)
+        footer = picture.convert("L").crop((0, 2 * height + 10, picture.width, picture.height))
+        darkest, brightest = footer.getextrema()
+        assert brightest > 240 and darkest < 120, "the footer has text"
+
+
+def test_the_picture_of_a_row_is_shown_at_its_mark(open_page: Open) -> None:
+    page = open_page()
+    page.wait_for_figures()
+    page.wait_until_idle()
+    picture = page.page.locator(".row-picture")
+    assert picture.is_hidden()
+    page.page.locator(".st-key-points .js-plotly-plot").scroll_into_view_if_needed()
+    wait_until_still(page.page)
+    x, y = page.page.evaluate(A_MARK)
+    for step in (3, 0):  # the listener is attached by the first movement
+        page.page.mouse.move(x + step, y)
+        page.page.wait_for_timeout(200)
+    picture.wait_for()
+    assert picture.evaluate("(canvas) => [canvas.width, canvas.height]") == [72, 72]
+    page.page.mouse.move(5, 5)
+    picture.wait_for(state="hidden")
+
+
+def test_the_report_links_the_page_as_it_is_shown(open_page: Open) -> None:
+    page = open_page(norm="none", seeds="1", epochs="2")
+    page.wait_for_figures()
+    page.wait_until_idle()
+    page.page.get_by_role("tab", name="Take away").click()
+    with page.page.expect_download() as download:
+        page.page.get_by_role("button", name="Download report").click()
+    text = download.value.path().read_text(encoding="utf-8")
+    (link,) = re.findall(r'This comparison: <a href="([^"]+)"', text)
+    assert re.search(r"/compare\?.*norm=none", link) and "seeds=1" in link
+    assert ANOONLY.url in text and text.count(">vary only ") == 3
