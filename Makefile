@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SITE := docs/_build/html
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help run test e2e look lint format docs bench bench-cuda soak first-light screenshots clean
+.PHONY: help run test test-spawn e2e look lint format docs bench bench-cuda soak first-light screenshots clean
 
 help: ## List all tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,11 @@ run: $(VENV)/run.stamp ## Start the app on http://localhost:8501; ARGS="--server
 test: $(VENV)/dev.stamp ## Run the architecture, core, app and documentation tests
 	nice -n 19 $(BIN)/python -m pytest tests/test_architecture.py tests/core tests/app tests/docs tests/package -n 2 --dist loadfile \
 		--no-loadscope-reorder $(ARGS)
+
+# Linux forks workers by default; this starts them as macOS and Windows do.
+test-spawn: $(VENV)/dev.stamp ## Run the tests of worker processes, server and cluster with the start method spawn
+	ANOONLY_START_METHOD=spawn nice -n 19 $(BIN)/python -m pytest tests/core/execution tests/core/runs tests/core/cli \
+		tests/app/server -n 2 --dist loadfile $(ARGS)
 
 # Two workers, each with a server and a browser; then, alone, the test that puts a server under load for some seconds.
 # pytest exits with 5 where ARGS selects no test of a part.

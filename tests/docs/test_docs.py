@@ -34,7 +34,7 @@ ELSEWHERE = {  # named by their file name, or by what they were called before
 }
 BUILT = {"docs/_build/html"}
 PUBLISHED = ROOT / "assets" / "published"
-OTHER_PROGRAMS = {"--nworkers", "--nthreads", "--server"}  # of dask and Streamlit
+OTHER_PROGRAMS = {"--nworkers", "--nthreads", "--server", "--build", "--build-arg", "--extra-index-url"}
 
 
 def without_code(text: str) -> str:
