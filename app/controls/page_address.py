@@ -78,12 +78,15 @@ class Link:
         Parameters of the link that the page has not yet drawn (see `PageAddress.among`).
     state : tuple
         The page's state when the notices were first drawn, as the only item; empty before.
+    has_headline : bool
+        True once the page has drawn its headline. The browser keeps it, grayed, while the next one is computed.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     unchecked: set[str] = field(default_factory=set)
     state: tuple[object, ...] = ()
+    has_headline: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
 
     The Cancel button removes this session from the download, which continues while another session waits for it.
     """
-    bar, cancel = progress_row()
+    bar, cancel = progress_row(st.empty())
     jobs.adopt_downloads(session)
     if set(names) & set(jobs.downloads(session)):
         cancel.button("Cancel", key="cancel_download", on_click=jobs.release, args=(session, [JobKind.DOWNLOADS]))

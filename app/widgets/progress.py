@@ -68,8 +68,8 @@ class Bar:
     Many pages poll at once, and a single thread sends all messages.
     """
 
-    def __init__(self, place: DeltaGenerator) -> None:
-        self._place = place
+    def __init__(self, place: DeltaGenerator, row: DeltaGenerator | None = None) -> None:
+        self._place, self._row = place, row or place
         self._shown: tuple[float, str] | None = None
 
     def show(self, share: float, words: str) -> None:
@@ -77,6 +77,10 @@ class Bar:
         if (share, words) != self._shown:
             self._shown = share, words
             self._place.progress(share, words)
+
+    def remove(self) -> None:
+        """Remove the bar, and with it the row that `progress_row` drew."""
+        self._row.empty()
 
 
 def wait_for_poll() -> None:
@@ -88,11 +92,19 @@ def wait_for_poll() -> None:
     st.session_state.get("session")
 
 
-def progress_row() -> tuple[Bar, DeltaGenerator]:
-    """Draw an empty bar, and return it with the slot for a Cancel button."""
-    # Cancel stands left: Streamlit's menu covers the page's upper right corner.
-    left, right = st.columns([1, 7], vertical_alignment="center")
-    bar = Bar(right.empty())
+def progress_row(place: DeltaGenerator | None = None) -> tuple[Bar, DeltaGenerator]:
+    """Draw an empty bar, and return it with the slot for a Cancel button.
+
+    Parameters
+    ----------
+    place : DeltaGenerator, optional
+        The `st.empty()` that takes the row. By default the row stands at the bottom of the window, where it moves
+        nothing on the page as it comes and goes.
+    """
+    row = st.bottom.empty() if place is None else place
+    with row.container():
+        left, right = st.columns([1, 7], vertical_alignment="center")
+    bar = Bar(right.empty(), row)
     bar.show(0.0, "Starting")
     return bar, left
 

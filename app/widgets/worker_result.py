@@ -33,7 +33,9 @@ def await_worker_result(
     name: str = "result",
     limit: TimeLimit | None = None,
 ) -> Any:
-    """Request the value of a function in a worker process and block until it is finished, with a progress bar.
+    """Request the value of a function in a worker process and block until it is finished.
+
+    A progress bar stands at the bottom of the window, so that nothing on the page moves as it comes and goes.
 
     Parameters
     ----------
@@ -67,9 +69,8 @@ def await_worker_result(
     jobs.request_worker_result(session, key, function, *arguments)
     if (found := jobs.results.worker_result(key)) is not None:
         return found
-    with status.container():
-        bar, cancel = progress_row()
-        cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"canceled_result": key})
+    bar, cancel = progress_row()
+    cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"canceled_result": key})
     waiting_since = time.monotonic()
     while (found := jobs.results.worker_result(key)) is None:
         view = jobs.view([key])
@@ -78,6 +79,7 @@ def await_worker_result(
         if limit is not None and time.monotonic() - waiting_since > limit.seconds:
             jobs.abort(key, limit.sentence)
         if draw_failures([key], jobs, status):
+            bar.remove()
             return None
         draw_job_progress(bar, view, what)
         if jobs.view([key]) is None:
@@ -85,5 +87,5 @@ def await_worker_result(
                 session, key, function, *arguments
             )  # its worker was stopped beneath us: ask again
         wait_for_poll()
-    status.empty()
+    bar.remove()
     return found

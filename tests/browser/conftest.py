@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.browser.compare_page import ComparePage
 from tests.browser.server import CHROMIUM_ARGUMENTS, ROOT, Server, chromium, serving
+from tests.tables import cancer
 
 PATIENCE_MS = 60_000
 RESULTS = ROOT / "test-results"
@@ -33,6 +35,20 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="module")
+def context(server: Server, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser that has uploaded a table, which the page Label needs; its tab stays open so that the table does."""
+    path: Path = tmp_path_factory.mktemp("table") / "cells.csv"
+    cancer().drop(columns="target").to_csv(path, index=False)
+    opened = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page = opened.new_page()
+    page.goto(f"{server.url}/your-table")
+    page.set_input_files("input[type=file]", path)
+    expect(page.locator("h5").first).to_contain_text("no label")
+    yield opened
+    opened.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,17 +7,15 @@ page is left and entered once.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect
+from playwright.sync_api import BrowserContext, Page, TimeoutError
 
 from tests.browser.compare_page import ComparePage
 from tests.browser.server import Server
-from tests.tables import cancer
 
 PATIENCE_MS = 30_000
 STEADY_MS = 500
@@ -234,20 +232,6 @@ def visit_quickly(visit: Visit, first: Controls, then: Controls) -> None:
     visit.step(1, first)
     visit.step(1, then)
     visit.check("forward", then, {}, then.begin)
-
-
-@pytest.fixture(scope="module")
-def context(server: Server, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """A browser that has uploaded a table, which the page Label needs; its tab stays open so that the table does."""
-    path: Path = tmp_path_factory.mktemp("table") / "cells.csv"
-    cancer().drop(columns="target").to_csv(path, index=False)
-    opened = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    page = opened.new_page()
-    page.goto(f"{server.url}/your-table")
-    page.set_input_files("input[type=file]", path)
-    expect(page.locator("h5").first).to_contain_text("no label")
-    yield opened
-    opened.close()
 
 
 WAYS = (visit_slowly, visit_quickly)

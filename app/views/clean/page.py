@@ -20,6 +20,7 @@ from anoonly_core.purify.result import DEFAULT_REMOVED_SHARE, PoolScores, Purify
 from anoonly_core.snippets import file_name
 
 from ...charts.pictures import MAX_ROW_IMAGES, row_image
+from ...controls.headline import draw_headline, headline_place
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter
@@ -38,6 +39,7 @@ from .text import WHERE_IT_HELPS, clean_sentence, suspicion_sentence
 __all__ = ["page"]
 
 KNOWN = "known"
+AWAITED = "The outcome stands here once all models are trained."
 # The page starts with a dirty pool, few labels and the published baseline.
 DEFAULTS: Mapping[str, Any] = {
     "dataset": "digits_only_3",
@@ -99,7 +101,10 @@ def page() -> None:
     try:
         choice = draw_sidebar(RUN_CONTROLS)
         ADDRESS.draw_notices(choice)
-        sentence, row = st.container(), st.columns([1.2, 1, 1.5, 0.05])[:3]  # room for the menu in the corner
+        sentence, row = (
+            st.container(key="clean_headline"),
+            st.columns([1.2, 1, 1.5, 0.05])[:3],
+        )  # room for the menu in the corner
         baseline = BASELINES[choice.b.baseline]
         settings = {}
         for column, control in zip(row, OWN, strict=True):
@@ -108,9 +113,7 @@ def page() -> None:
         settings["remove"] = None if settings["remove"] == KNOWN else settings["remove"]
         configs = [make_purify_config(run, **settings) for run in choice.seeded(choice.b)]
         if ensure_downloaded(choice.b.dataset, jobs, session):
-            with sentence:
-                slot = st.empty()
-            _draw(configs, slot, jobs, session)
+            _draw(configs, headline_place(sentence, AWAITED), jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
 
@@ -118,7 +121,7 @@ def page() -> None:
 def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: str) -> None:
     """Draw the suspicion of the pool, then train without the suspicious rows and draw the outcome.
 
-    `configs` has one configuration per seed. `sentence` is the container of the headline.
+    `configs` has one configuration per seed. `sentence` is the place of the headline.
     """
     remove = configs[0].remove
     key = " ".join(pool_scores_key(config) for config in configs)
@@ -147,7 +150,7 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
         )
         if results is None:
             return
-        sentence.markdown(f"##### {clean_sentence(results)}")
+        draw_headline(sentence, clean_sentence(results))
         draw_figure(
             outcome_figure(results),
             "outcome",

@@ -124,7 +124,7 @@ def _compare(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
     status = st.empty()
     if st.session_state.get("cancelled") == runs.keys:
         jobs.release(session)
-        _draw_cancelled(status, jobs)
+        _draw_cancelled(jobs)
         return
     jobs.request_runs(session, runs.groups())
     first = [runs.keys[0], runs.keys[len(runs.a)]]
@@ -136,26 +136,26 @@ def _compare(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
     draw_comparison(*results, seeds_wanted=len(runs.a))
     draw_figures(*results, jobs, session)
     if len(results[0]) < len(runs.a):
-        with status.container():
+        with st.bottom:
             _follow(runs, jobs, session)
 
 
 def _wait(runs: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
     """Show progress until the first seed of A and B is finished; return False if a run failed.
 
-    `keys` holds the run keys of this seed for A and B. `status` is the slot for progress and errors.
+    `keys` holds the run keys of this seed for A and B. `status` is the slot for errors.
     """
-    with status.container():
-        bar, cancel = progress_row()
+    bar, cancel = progress_row()
     cancel.button("Cancel", key="cancel", on_click=_cancel, args=(runs.keys, session))
     while runs.finished(jobs) is None:
         if draw_failures(keys, jobs, status):
+            bar.remove()
             return False
         draw_run_progress(bar, "Training", runs, keys, jobs)
         if jobs.view(keys) is None:
             jobs.request_runs(session, runs.groups())  # another session stopped the worker: request again
         wait_for_poll()
-    status.empty()
+    bar.remove()
     return True
 
 
@@ -169,7 +169,7 @@ def _follow(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
     if draw_failures(runs.keys, jobs, slot):
         return
     with slot:
-        bar, cancel = progress_row()
+        bar, cancel = progress_row(st.empty())
     cancel.button("Cancel", key="cancel_rest", on_click=_cancel, args=(runs.keys, session))
     draw_run_progress(bar, f"Training {len(runs.a)} seeds for the spread", runs, runs.keys, jobs)
     if jobs.view(runs.keys) is None:
@@ -181,9 +181,9 @@ def _cancel(keys: list[str], session: str) -> None:
     server_jobs().release(session)
 
 
-def _draw_cancelled(status: DeltaGenerator, jobs: Jobs) -> None:
+def _draw_cancelled(jobs: Jobs) -> None:
     last_runs: ComparisonRuns | None = st.session_state.get("shown")
-    with status.container(horizontal=True, vertical_alignment="center"):
+    with st.bottom.container(horizontal=True, vertical_alignment="center"):
         st.warning("Canceled. Any figures below belong to the settings that finished before.")
         st.button("Train", on_click=st.session_state.pop, args=("cancelled",))
     results = last_runs.finished(jobs) if last_runs else None

@@ -21,6 +21,7 @@ from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
 from anoonly_core.results.keys import hidden_points_key, ranking_key
 from anoonly_core.snippets import file_name, labeled_script, score_command
 
+from ...controls.headline import draw_headline, headline_place
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
 from ...controls.registry import Control, controls_with
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 MARKS = "marks"
+AWAITED = "The ranking stands here once it is computed."
 TOP = 20
 LISTED = 100
 SHOWN_FEATURES = 12
@@ -148,6 +150,7 @@ def _draw(
     work: Any = tasks.rank_upload if rank == MARKS else tasks.score_unlabeled_upload
     progress_label = f"Training on {len(anomalies)} marked rows, epoch" if rank == MARKS else "Scoring, epoch"
     key = ranking_key(config, of)
+    sentence = headline_place(sentence, AWAITED)
     ranked: Ranking | None = await_worker_result(jobs, session, key, progress_label, work, config, of)
     if ranked is None:
         return
@@ -156,7 +159,7 @@ def _draw(
     ranks[order] = np.arange(len(order)) / len(order)
     name = config.baseline if rank == MARKS else UNSUPERVISED_SCORERS[rank].label
     top_rows = [int(row) for row in read.file_rows[order[:TOP]]]
-    sentence.markdown(f"##### {label_sentence(name, rank == MARKS, len(order), anomalies, known_labels, top_rows)}")
+    draw_headline(sentence, label_sentence(name, rank == MARKS, len(order), anomalies, known_labels, top_rows))
     left, right = st.columns([1, 1.15])
     with left:
         chosen = _draw_map(ranked, key, rank == MARKS, read, ranks, known_labels, jobs)

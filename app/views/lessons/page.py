@@ -169,8 +169,7 @@ def _results(
     jobs.request_runs(session, plan.groups())
     results = plan.finished(jobs)
     if results is None or len(results[0]) < len(plan.a):
-        with status.container():
-            bar, cancel = progress_row()
+        bar, cancel = progress_row(status)
         cancel.button("Cancel", key="cancel", on_click=_cancel, args=(position, session))
     while results is None or len(results[0]) < len(plan.a):
         if draw_failures(plan.keys, jobs, status):

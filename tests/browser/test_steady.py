@@ -1,0 +1,100 @@
+"""Nothing jumps: figures keep their place while the next ones are computed, and stay in sight, grayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from tests.browser.compare_page import ComparePage
+from tests.browser.server import Server
+from tests.browser.test_back import Change, choose, press
+
+PATIENCE_MS = 60_000
+BAR = "[data-testid=stBottom] [data-testid=stProgress]"
+# Note the place of a figure at each frame as long as it is on the page.
+WATCH = """
+selector => {
+  window.places = [];
+  const note = () => {
+    const figure = document.querySelector(selector);
+    window.places.push(figure ? Math.round(figure.getBoundingClientRect().top) : null);
+    window.watching = requestAnimationFrame(note);
+  };
+  note();
+}
+"""
+PLACES = "() => [...new Set(window.places)]"
+GAP = """
+selector => document.querySelector(selector).getBoundingClientRect().top
+  - document.querySelector('[data-testid=stMain] h5').getBoundingClientRect().bottom
+"""
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """A page whose figure is computed anew as a control is moved.
+
+    Parameters
+    ----------
+    path : str
+        The path of the page.
+    link : mapping of str to str
+        Its parameters.
+    figure : str
+        The key of the figure.
+    change : callable
+        Moves the control.
+    """
+
+    path: str
+    link: Mapping[str, str]
+    figure: str
+    change: Change
+
+
+PAGES = {
+    "compare": Recomputed(
+        "/compare", {"dataset": "digits_7", "epochs": "20", "seeds": "2"}, "scores", press("labeled_ratio", "End")
+    ),
+    "microscope": Recomputed(
+        "/microscope", {"dataset": "digits_5", "epochs": "5"}, "microscope", press("labeled_ratio", "End")
+    ),
+    "zero_shot": Recomputed(
+        "/zero-shot", {"steps": "50", "seeds": "1", "tasks": "4"}, "scorers", choose("zero_shot_test_rows", "50")
+    ),
+    "clean": Recomputed(
+        *("/clean", {"dataset": "digits_only_6", "epochs": "5", "parts": "2", "seeds": "1"}),
+        *("suspicion", press("parts", "ArrowRight")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_figure_keeps_its_place_while_the_next_is_computed(
+    context: BrowserContext, server: Server, name: str
+) -> None:
+    tried = PAGES[name]
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    compare = ComparePage(page, server.url)
+    selector = f".st-key-{tried.figure}"
+    try:
+        page.goto(f"{server.url}{tried.path}?{urlencode(tried.link)}")
+        page.wait_for_selector(f"{selector} .main-svg")
+        compare.wait_until_idle()
+        page.evaluate(WATCH, selector)
+        gap = page.evaluate(GAP, selector)
+        tried.change(compare)
+        page.wait_for_selector(BAR)
+        assert len(page.evaluate(PLACES)) == 1, "the figure moved, or went away, as the computation began"
+        page.locator(BAR).first.wait_for(state="detached")
+        compare.wait_until_idle()
+        assert None not in page.evaluate(PLACES), "the figure went away for a moment"
+        assert page.evaluate(GAP, selector) == pytest.approx(gap, abs=1)
+    finally:
+        compare.cancel_training()
+        page.close()
