@@ -19,6 +19,7 @@ from anoonly_core.paths import ASSETS
 
 from .text.citations import ACR, ANOONLY, LLBNAD, Citation
 from .text.glossary import GLOSSARY
+from .text.tour import TOUR
 
 __all__ = [
     "PAGES",
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 STATE = "declared_pages"
-SCRIPTS = ("history", "navigation", "glossary", "figures", "present")
+SCRIPTS = ("history", "navigation", "glossary", "tour", "figures", "present")
 MARK = "history-mark"  # as in assets/history.js
 
 
@@ -173,7 +174,7 @@ def draw_page_link(name: str, label: str, help: str | None = None) -> None:
 
 
 def draw_page_scripts(written_by_server: Collection[str]) -> None:
-    """Give the browser its scripts: history, groups of the menu as lists, glossary, charts, and Present.
+    """Give the browser its scripts: history, groups of the menu as lists, glossary, tour, charts, and Present.
 
     The history has an entry for each visit of a page and each change of a control.
 
@@ -186,6 +187,7 @@ def draw_page_scripts(written_by_server: Collection[str]) -> None:
         "pageOfPath": {entry.url_path: name for name, entry in PAGES.items()},
         "writtenByServer": sorted(written_by_server),
         "glossaryTerms": _glossary_terms(),
+        "tourSteps": [{**step.model_dump(), "path": PAGES[step.page].url_path} for step in TOUR],
     }
     # Streamlit removes a script with a "<" that could begin a tag.
     texts = {name: json.dumps(value).replace("<", "\\u003c") for name, value in constants.items()}

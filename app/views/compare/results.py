@@ -62,7 +62,7 @@ def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted
     progress = f" *({seeds_wanted - len(a)} more seeds are training.)*" if len(a) < seeds_wanted else ""
     headline = verdict(config_a, config_b, differences["aucpr_anomaly"], len(a), chance["aucpr_anomaly"])
     conditions = conditions_line(config_a, config_b, b[0].counts, [run.config.seed for run in b])
-    st.markdown(f"##### {headline}{progress}\n:small[{escape_markdown(conditions)}]")
+    st.container(key="headline").markdown(f"##### {headline}{progress}\n:small[{escape_markdown(conditions)}]")
     if locked_links.PIN not in locked_links.locked(locked_links.HIDE):
         draw_isolation(config_a, config_b, _pin)
     for column, name in zip(st.columns(3), COMPARED_METRICS, strict=True):

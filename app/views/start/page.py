@@ -54,6 +54,8 @@ def page() -> None:
     begin_page()
     ADDRESS.arrive()
     ADDRESS.draw_notices()
+    with st.container(key="page_tools", horizontal=True):
+        st.html('<button type="button" class="tour-start">Tour, 60 seconds</button>')
     st.markdown(INTRODUCTION)
     st.caption(SOURCE)
     left, right = st.columns([1.25, 1], gap="medium", vertical_alignment="center")
