@@ -1,4 +1,4 @@
-"""Presets of the Sweep page: the settings that each figure and table of the paper varies (arXiv 2305.18798)."""
+"""Presets of the Sweep page: the settings that figures and tables of the paper vary (arXiv 2305.18798), and two more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from anoonly_core.baselines import NORM_LABELS
 
 __all__ = ["LAMBDA_N_AXIS", "SWEEP_PRESETS", "SweepPreset"]
 
-# The axis of every preset that does not vary λ_n otherwise: the baseline (1) and AnoOnly (0).
+# The axis of the presets that compare the baseline (1) with AnoOnly (0).
 LAMBDA_N_AXIS = ("lambda_n", (1.0, 0.0))
 
 
@@ -62,7 +62,7 @@ SWEEP_PRESETS = MappingProxyType(
         "gradient": SweepPreset(
             "Batch norm's gradient",
             "Which part of batch norm's gradient supervises the pool: that through the mean or through the variance?",
-            (("grad_mean", (1.0, 0.5, 0.1, 0.0)), ("grad_variance", (1.0, 0.0)), LAMBDA_N_AXIS),
+            (("grad_mean", (1.0, 0.75, 0.5, 0.25, 0.1, 0.0)), ("grad_variance", (1.0, 0.0)), ("lambda_n", (0.0,))),
         ),
         "contamination": SweepPreset(
             "Contamination 0 to 80 %",

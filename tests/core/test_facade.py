@@ -50,5 +50,7 @@ def test_another_name_is_an_attribute_error() -> None:
 
 
 def test_the_version_is_the_projects() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert anoonly_core.__version__ == project["version"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert settings["project"]["dynamic"] == ["version"]
+    path = ROOT / settings["tool"]["hatch"]["version"]["path"]
+    assert f'__version__ = "{anoonly_core.__version__}"' in path.read_text("utf-8").splitlines()

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES, NORM_LABELS
 from anoonly_core.cli import main as cli
 from anoonly_core.purify.config import POOL_SCORERS
 from anoonly_core.reproduction.experiments import SYSTEMS
@@ -38,6 +38,7 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "preset": ("paper", "published_code"),
     "protocol": ("leak_free", "published"),
     "seed": ("0", "1", "2147483647"),
+    **dict.fromkeys(GRADIENT_SHARES, ("1", "0", "0.5", "1,0")),
     "seeds": ("1", "2", "1000"),
     "device": ("auto", "cpu", "cuda"),
     "question": tuple(SWEEP_PRESETS),

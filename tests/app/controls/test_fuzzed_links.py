@@ -76,14 +76,15 @@ def test_every_parameter_that_a_page_knows_is_fuzzed(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_parameter_that_is_wrong_is_said(page: str) -> None:
-    names = [*PARAMETERS[page].keys(), MARK]
-    outcome, seen = open_address((page, {name: [WRONG[6]] for name in names}))
-    assert outcome.kind == "notice", outcome
-    notices = " ".join(seen.notices).replace("\\", "")
-    if page != "lessons":  # a lesson that there is not has no step either
-        # The sentences call what they are about by its name, or by what was asked of it.
-        assert [name for name in names if name.removeprefix("values_") not in notices] == []
-    assert len(seen.notices) >= min(len(names), 2)
+    every = [*PARAMETERS[page].keys(), MARK]
+    for names in (every[::2], every[1::2]):  # a page lists a bounded number of sentences
+        outcome, seen = open_address((page, {name: [WRONG[6]] for name in names}))
+        assert outcome.kind == ("notice" if names else "as asked"), outcome
+        notices = " ".join(seen.notices).replace("\\", "")
+        if page != "lessons":  # a lesson that does not exist has no step either
+            # The sentences call what they are about by its name, or by what was asked of it.
+            assert [name for name in names if name.removeprefix("values_") not in notices] == []
+        assert len(seen.notices) >= min(len(names), 1)
 
 
 @pytest.mark.parametrize("text", [text for text in WRONG if re.search(MARKUP, text)])

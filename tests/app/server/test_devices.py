@@ -19,7 +19,7 @@ from app.server.devices import Devices
 class Pool:
     """In place of worker processes: notes what is asked, and answers when it is told to."""
 
-    def __init__(self, count: int = 1, initializer: Any = None) -> None:
+    def __init__(self, count: int = 1, initializer: Any = None, on_demand: bool = False) -> None:
         self.count, self.asked, self.closed = count, [], False  # type: ignore[var-annotated]
         self.future: Future[str] = Future()
         self.giving_way = 0
@@ -37,7 +37,7 @@ class Pool:
 
 class JobsOfPaper:
     def __init__(self) -> None:
-        self.trainers, self.cores = Pool(4), 4
+        self.trainers, self.cores, self.is_small = Pool(4), 4, False
 
     def busy(self) -> int:
         return 3

@@ -265,7 +265,7 @@ def test_the_end_counts_the_predictions_and_leads_on(open_page: Open, monkeypatc
     assert "(as predicted)" in said(page) and "you predicted: No clear difference" in said(page)
     assert ticked(page) == [f"✓ {lesson.question}"]
     links = [urlsplit(link.proto.url) for link in page.get("link_button")]
-    assert [link.path for link in links] == ["/sweep", "/", "/sweep"]
+    assert [link.path for link in links] == ["/sweep", "/compare", "/sweep"]
     assert [parse_qs(link.query) for link in links] == [
         {name: [text] for name, text in offer.parameters.items()} for offer in lesson.next
     ]
