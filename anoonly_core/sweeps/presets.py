@@ -1,4 +1,4 @@
-"""Presets of the Sweep page: the settings that figures and tables of the paper vary (arXiv 2305.18798), and two more."""
+"""Presets of the Sweep page: the settings that figures and tables of arXiv 2305.18798 vary, and two more."""
 
 from __future__ import annotations
 
