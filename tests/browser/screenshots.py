@@ -96,6 +96,7 @@ def _mark_three_rows(page: Page) -> None:
     _tick(page, 1, 2, 3)
     page.get_by_role("button", name="Mark as anomaly (3)").click()
     page.get_by_text("Trained on 3 marked anomalies").wait_for()
+    page.get_by_text("of their first 20 rows").wait_for()
     _stays(page)
 
 

@@ -135,9 +135,9 @@ PAGES = {
         *(click("show", "Differences"), {"show": "differences"}, "Differences"),
     ),
     "label": Controls(
-        *("Label", "/label", "lambda_n", "1"),
+        *("Label", "/label", "lambda_n", "0"),
         *({"epochs": "1", "lambda_n": "0.1"}, "0.1"),
-        *(press("lambda_n", "End"), {"lambda_n": "0"}, "0"),
+        *(press("lambda_n", "Home"), {"lambda_n": "1"}, "1"),
     ),
 }
 ORDERED = [(first, then) for first in PAGES for then in PAGES if first != then]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import ParsedTable
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks
+from anoonly_core.labeling.orders import order_by, order_in_turn, places, shared_at_top
 from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
 from anoonly_core.results.keys import hidden_points_key, ranking_key
 from anoonly_core.snippets import file_name, labeled_script, score_command
@@ -24,7 +25,7 @@ from anoonly_core.snippets import file_name, labeled_script, score_command
 from ...controls.headline import draw_headline, headline_place
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
-from ...controls.registry import Control, controls_with
+from ...controls.registry import CONTROLS, Control
 from ...controls.sidebar import draw_control, draw_sidebar
 from ...server.jobs import Jobs
 from ...server.table_owners import can_see, visible_uploads
@@ -33,7 +34,7 @@ from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.session import begin_page
 from ...widgets.worker_result import await_worker_result
 from .charts import label_map_figure
-from .text import label_sentence
+from .text import agreement_sentence, label_sentence
 
 if TYPE_CHECKING:
     from anoonly_core.labeling.run import Ranking
@@ -45,8 +46,6 @@ AWAITED = "The ranking stands here once it is computed."
 TOP = 20
 LISTED = 100
 SHOWN_FEATURES = 12
-# AnoOnly is worse with few labels and many kinds of anomaly: see the lesson "When it hurts".
-DEFAULTS: Mapping[str, Any] = {"lambda_n": 1.0}
 WITHOUT = ("dataset", "labeled_ratio", "normal_ratio", "contamination", "seeds", "protocol")
 NO_TABLE = "No table uploaded yet. Upload one on the page Your table, with or without labels."
 
@@ -62,12 +61,16 @@ TABLE = Control(
     label="Table",
     help="A table that you uploaded on the page Your table.",
 )
-RUN_CONTROLS = controls_with(DEFAULTS)
-ADDRESS = register(PageAddress("label", (*RUN_CONTROLS, TABLE, *LOCKS)))
+ADDRESS = register(PageAddress("label", (*CONTROLS, TABLE, *LOCKS)))
 RANK_KEY = "label_rank"
 RANK_HELP = (
     " ".join(f"**{scorer.label}**: {scorer.summary}" for scorer in UNSUPERVISED_SCORERS.values())
     + " **marks**: the system in the sidebar, trained on the marked anomalies with all other rows as its pool."
+)
+CHOSEN, OTHER, IN_TURN = "chosen", "other", "in turn"
+ORDER_HELP = (
+    "The system is trained on the marks twice, with and without the loss on the pool. λₙ = 0 finds more anomalies of "
+    "the marked kinds, λₙ = 1 more of other kinds. **in turn** lists the best row of each, one after the other."
 )
 RANK_LABELS = {**{name: scorer.label for name, scorer in UNSUPERVISED_SCORERS.items()}, MARKS: "marks"}
 
@@ -87,7 +90,7 @@ def page() -> None:
             ADDRESS.draw_notices(NO_TABLE)
             return
         sentence = st.container()
-        choice = draw_sidebar(RUN_CONTROLS, without=WITHOUT)
+        choice = draw_sidebar(without=WITHOUT)
         ADDRESS.draw_notices(choice)
         baseline = BASELINES[choice.b.baseline]
         if not baseline.has("epochs"):
@@ -142,31 +145,123 @@ def _draw(
 ) -> None:
     """Compute the ranking in a worker, then draw it as a map and as a list in which rows can be marked.
 
+    A system with λₙ trains on the marks a second time, with the other λₙ, while the first ranking is shown.
+
     `known_labels` maps row numbers in the file to True for an anomaly. `rank` is a key of UNSUPERVISED_SCORERS, or
     MARKS to train the system of `config` on the marked anomalies. `sentence` is the container of the headline.
     """
     anomalies = sorted(row for row, anomalous in known_labels.items() if anomalous)
-    of = anomalies if rank == MARKS else rank
-    work: Any = tasks.rank_upload if rank == MARKS else tasks.score_unlabeled_upload
-    progress_label = f"Training on {len(anomalies)} marked rows, epoch" if rank == MARKS else "Scoring, epoch"
+    is_trained = rank == MARKS
+    of = anomalies if is_trained else rank
     key = ranking_key(config, of)
     sentence = headline_place(sentence, AWAITED)
-    ranked: Ranking | None = await_worker_result(jobs, session, key, progress_label, work, config, of)
+    name = config.baseline if is_trained else UNSUPERVISED_SCORERS[rank].label
+    work: Any = tasks.rank_upload if is_trained else tasks.score_unlabeled_upload
+    words = f"Training on {len(anomalies)} marked rows, epoch" if is_trained else "Scoring, epoch"
+    # The elements below are there for each ranking, so that none of another ranking is left in between.
+    main, progress = st.container(), st.container()
+    with main:  # a result is not requested again, since that would stop the training of the other weight
+        ranked: Ranking | None = jobs.results.worker_result(key)
+        if ranked is None:
+            ranked = await_worker_result(jobs, session, key, words, work, config, of)
     if ranked is None:
         return
-    order = np.argsort(-ranked.scores, kind="stable")
-    ranks = np.empty(len(order))
-    ranks[order] = np.arange(len(order)) / len(order)
-    name = config.baseline if rank == MARKS else UNSUPERVISED_SCORERS[rank].label
-    top_rows = [int(row) for row in read.file_rows[order[:TOP]]]
-    draw_headline(sentence, label_sentence(name, rank == MARKS, len(order), anomalies, known_labels, top_rows))
+    other_config = _other_weight(config) if is_trained else None
+    other_key = "" if other_config is None else ranking_key(other_config, anomalies)
+    other: Ranking | None = jobs.results.worker_result(other_key) if other_key else None
     left, right = st.columns([1, 1.15])
-    with left:
-        chosen = _draw_map(ranked, key, rank == MARKS, read, ranks, known_labels, jobs)
     with right:
-        chosen |= _draw_list(read, ranked, order, known_labels)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            shown = _Shown(config, ranked, key, order_by(ranked.scores), {})
+            if other_config is not None:
+                shown = _draw_order(shown, other_config, other, other_key)
+            include_known = st.toggle("Include known rows", key="label_all", persist_state="session")
+        agreement = st.container()
+        if other_config is not None and other is not None:
+            first, second = (f"λₙ = {one.lambda_n:g}" for one in (config, other_config))
+            shared = shared_at_top(order_by(ranked.scores), order_by(other.scores), TOP)
+            agreement.caption(agreement_sentence(first, second, shared, min(TOP, len(ranked.scores))))
+        chosen = _draw_list(read, shown, known_labels, include_known)
+    with left:
+        ranks = places(shown.order) / len(shown.order)
+        chosen |= _draw_map(shown.ranked, shown.key, is_trained, read, ranks, known_labels, jobs)
+    with right:
         _draw_buttons(table, chosen)
-    _draw_export(config, read, ranked, known_labels, anomalies if rank == MARKS else None)
+    top_rows = [int(row) for row in read.file_rows[shown.order[:TOP]]]
+    draw_headline(sentence, label_sentence(name, is_trained, len(shown.order), anomalies, known_labels, top_rows))
+    _draw_export(shown.config, read, shown.ranked, known_labels, anomalies if is_trained else None)
+    if other_config is not None and other is None:
+        with progress:
+            words = f"λₙ = {other_config.lambda_n:g} for comparison, epoch"
+            arguments = (tasks.rank_upload, other_config, anomalies)
+            if await_worker_result(jobs, session, other_key, words, *arguments, name="other") is not None:
+                st.rerun()
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """The ranking that the page shows.
+
+    Attributes
+    ----------
+    config : RunConfig
+        System and settings of the ranking.
+    ranked : Ranking
+        Its scores, map and detector.
+    key : str
+        Its result key.
+    order : np.ndarray
+        Row indices in the order of the list, int64 [rows of the table].
+    ranks : dict of str to np.ndarray
+        Ranks by column heading, from 1, int64 [rows of the table]; empty if there is one ranking only.
+    """
+
+    config: RunConfig
+    ranked: Ranking
+    key: str
+    order: np.ndarray
+    ranks: dict[str, np.ndarray]
+
+
+def _other_weight(config: RunConfig) -> RunConfig | None:
+    """Return the config with λₙ = 1, or 0 if it has 1, and the norm that is published for it; None for a comparator.
+
+    A norm that is not the published one is kept.
+    """
+    if config.lambda_n is None:
+        return None
+    weight, baseline = (0.0 if config.lambda_n == 1 else 1.0), BASELINES[config.baseline]
+    if config.norm != baseline.paired_norm(config.lambda_n, config.preset):
+        return config.with_(lambda_n=weight)
+    norm = baseline.paired_norm(weight, config.preset)
+    shares = {} if norm in BATCH_NORMS else dict.fromkeys(GRADIENT_SHARES)
+    return config.with_(lambda_n=weight, norm=norm, **shares)
+
+
+def _draw_order(shown: _Shown, other_config: RunConfig, other: Ranking | None, other_key: str) -> _Shown:
+    """Draw the choice of the order and return what is shown: one of two rankings, or the two in turn.
+
+    `shown` is the ranking of the chosen λₙ, and `other` that of `other_config`: None while it trains, and the list has
+    the order of the first one.
+    """
+    names = {CHOSEN: f"λₙ = {shown.config.lambda_n:g}", OTHER: f"λₙ = {other_config.lambda_n:g}", IN_TURN: "in turn"}
+    chosen: str | None = st.segmented_control(
+        "Order of the list",
+        list(names),
+        default=CHOSEN,
+        required=True,
+        format_func=names.__getitem__,
+        key="label_order",
+        persist_state="session",
+        help=ORDER_HELP,
+    )
+    if other is None:
+        return shown
+    first, second = shown.order, order_by(other.scores)
+    ranks = {f"rank, {names[CHOSEN]}": places(first) + 1, f"rank, {names[OTHER]}": places(second) + 1}
+    if chosen == OTHER:
+        return _Shown(other_config, other, other_key, second, ranks)
+    return replace(shown, order=order_in_turn(first, second) if chosen == IN_TURN else first, ranks=ranks)
 
 
 def _draw_map(
@@ -216,13 +311,13 @@ def _draw_map(
     return {int(point["customdata"][0]) for point in event["selection"]["points"] if "customdata" in point}
 
 
-def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, known_labels: dict[int, bool]) -> set[int]:
-    """Draw the rows at the top of the ranking as a table with marks, scores and features.
+def _draw_list(read: ParsedTable, shown: _Shown, known_labels: dict[int, bool], include_known: bool) -> set[int]:
+    """Draw the first rows of an order as a table with marks, ranks, scores and features.
 
-    `order` holds the indices of all rows by descending score, and `known_labels` maps row numbers in the file to True
-    for an anomaly. Return the row numbers in the file that the user selected.
+    `known_labels` maps row numbers in the file to True for an anomaly; these rows are listed if `include_known`. Return
+    the row numbers in the file that the user selected.
     """
-    include_known = st.toggle("Include known rows", key="label_all", persist_state="session")
+    order = shown.order
     known = np.isin(read.file_rows[order], list(known_labels))
     listed = (order if include_known or known.all() else order[~known])[:LISTED]
     names = read.preprocessing.features[:SHOWN_FEATURES]
@@ -231,7 +326,8 @@ def _draw_list(read: ParsedTable, ranked: Ranking, order: np.ndarray, known_labe
         {
             "row": rows,
             "mark": [{True: "★ anomaly", False: "× none", None: ""}[known_labels.get(row)] for row in rows],
-            "score": ranked.scores[listed],
+            **{heading: ranks[listed] for heading, ranks in shown.ranks.items()},
+            "score": shown.ranked.scores[listed],
         }
     )
     for index, name in enumerate(names):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["label_sentence"]
+__all__ = ["agreement_sentence", "label_sentence"]
 
 
 def label_sentence(
@@ -48,3 +48,21 @@ def label_sentence(
     if not new:
         return f"{ranking}. All of them are marked: look further down the list."
     return f"{ranking}: {new} {'is' if new == 1 else 'are'} not marked yet. Look at them and mark them."
+
+
+def agreement_sentence(first: str, second: str, shared: int, top: int) -> str:
+    """Return how far two rankings agree, and what to do where they differ.
+
+    Parameters
+    ----------
+    first, second : str
+        Names of the rankings.
+    shared : int
+        Rows that are among the first `top` of both.
+    top : int
+        Number of rows that are compared.
+    """
+    if shared == top:
+        return f"{first} and {second} have the same first {top} rows."
+    agree = f"{first} and {second} share {shared} of their first {top} rows."
+    return f"{agree} Look at the first rows of both: one may find anomalies that the other misses."

@@ -27,6 +27,7 @@ from app.server import table_owners
 from app.server.jobs import server_jobs
 from app.server.table_owners import TableOwners, server_table_owners
 from app.views.compare.url import ADDRESS as COMPARE
+from app.views.label.page import _other_weight
 from app.views.your_table import page as your_table
 from app.views.your_table.text import reading_sentences, table_sentence
 from app.widgets.worker_result import TimeLimit
@@ -361,6 +362,53 @@ def test_marks_begin_with_a_ranking_without_labels_and_then_train() -> None:
     page.toggle(key="label_all").set_value(True).run()
     marks = page.dataframe[0].value.set_index("row")["mark"]
     assert marks[first] == "★ anomaly"
+
+
+@pytest.mark.parametrize(("given", "other"), [({}, "1"), ({"lambda_n": "1"}, "0")])
+def test_marks_train_with_and_without_the_loss_on_the_pool(given: dict[str, str], other: str) -> None:
+    """Label begins at λ_n = 0 and shows the ranks of both weights; the list has either order, or both in turn."""
+    table = uploads.apply_schema(brought(), TableSchema(label="", without=("target",)))[0]
+    uploads.save_marks(table, {int(row): True for row in np.flatnonzero(TABLE["target"] == "malignant")[:3]})
+    page = opened("label", **{"table": table.name, "epochs": "2", "baseline": "DevNet", **given})
+    assert errors(page) == []
+    first, second = f"rank, λₙ = {given.get('lambda_n', '0')}", f"rank, λₙ = {other}"
+
+    def listed(order: str) -> pd.DataFrame:
+        page.segmented_control(key="label_order").set_value(order).run()
+        frame: pd.DataFrame = page.dataframe[0].value
+        return frame
+
+    page.toggle(key="label_all").set_value(True).run()
+    by_first, by_second, in_turn = (listed(order) for order in ("chosen", "other", "in turn"))
+    assert by_first[first].tolist() == by_second[second].tolist() == [*range(1, 101)]
+    assert {*by_first["row"][:10], *by_second["row"][:10]} <= {*in_turn["row"][:20]}
+    shared = len({*by_first["row"][:20]} & {*by_second["row"][:20]})
+    words = "have the same first 20 rows" if shared == 20 else f"share {shared} of their first 20 rows"
+    assert [caption.value for caption in page.caption if words in caption.value]
+
+
+@pytest.mark.parametrize(
+    ("settings", "changed"),
+    [
+        ({"baseline": "DeepSAD", "lambda_n": 0.0}, {"lambda_n": 1.0}),
+        ({"baseline": "DeepSAD", "lambda_n": 0.0, "grad_mean": 0.5}, {"lambda_n": 1.0}),
+        ({"baseline": "DevNet", "lambda_n": 0.0}, {"lambda_n": 1.0, "norm": "none"}),
+        (
+            {"baseline": "DevNet", "lambda_n": 0.0, "grad_mean": 0.5},
+            {"lambda_n": 1.0, "norm": "none", "grad_mean": 1.0},
+        ),
+        ({"baseline": "DevNet", "lambda_n": 0.1, "norm": "layer"}, {"lambda_n": 1.0}),
+        ({"baseline": "PReNet", "lambda_n": 1.0}, {"lambda_n": 0.0, "norm": "batch"}),
+        ({"baseline": "FEAWAD", "lambda_n": 1.0, "preset": "published_code"}, {"lambda_n": 0.0}),
+    ],
+)
+def test_the_other_weight_has_its_published_norm(settings: dict[str, Any], changed: dict[str, Any]) -> None:
+    config = make_config(**settings)
+    assert _other_weight(config) == config.with_(**changed)
+
+
+def test_a_comparator_has_no_other_weight() -> None:
+    assert _other_weight(make_config(baseline="REPEN")) is None
 
 
 def test_a_label_column_counts_as_marks_and_its_blanks_are_searched() -> None:
