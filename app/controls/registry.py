@@ -60,8 +60,13 @@ class Control(Parameter):
         return super().widget_texts(value) if self.many else [self.option_label(value)]
 
     def offered_for(self, baseline: Baseline) -> tuple[Any, ...]:
-        """Return the options beside a baseline: the presets that it has, all options of other controls."""
-        return tuple(option for option in self.offered() if self.name != "preset" or option in baseline.settings)
+        """Return the options beside a baseline: the presets that it has, all options of other controls.
+
+        Beside a baseline with one preset the control is disabled and keeps its value, and so offers all.
+        """
+        if self.name != "preset" or not baseline.has("preset"):
+            return self.offered()
+        return tuple(option for option in self.offered() if option in baseline.settings)
 
 
 def _setting(control: Parameter, text: str) -> Any:

@@ -144,7 +144,7 @@ def test_xgbod_has_no_epochs_and_no_network(
     points = json.loads(page.get("plotly_chart")[1].proto.spec)
     titles = [annotation["text"] for annotation in points["layout"]["annotations"]]
     assert titles == [
-        "input features",
+        "input features, seed 0",
         "hidden features, <b>A</b>  DeepSAD + AnoOnly",
         "41 unsupervised scores, <b>B</b>  XGBOD",
     ]
