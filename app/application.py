@@ -24,6 +24,7 @@ from .text.labels import describe_small_server
 from .widgets.figure import figure_styles
 from .widgets.present import draw_present_button
 from .widgets.session import finish_page
+from .widgets.window import draw_window_watch
 
 __all__ = ["MIDDLEWARE", "draw_page", "lifespan"]
 
@@ -69,6 +70,7 @@ def draw_page() -> None:
     st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
     st.html(ASSETS / "page.css")
     draw_page_scripts(pages_written_by_server())
+    draw_window_watch()
     name, chosen = declare_pages(
         {
             "start": start,

@@ -11,8 +11,10 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ..charts.enlarge import enlarge
+from ..charts.stack import stack
 from ..charts.style import MODEBAR
 from .present import SCALE, is_presenting
+from .window import is_narrow
 
 __all__ = ["FigureNote", "draw_figure", "figure_styles"]
 
@@ -65,12 +67,18 @@ def draw_figure(
     **options
         Further arguments of `st.plotly_chart`.
     """
+    if is_narrow():
+        figure = stack(figure)
     height = min(max(round(figure.layout.height / STEP) * STEP, HEIGHTS[0]), HEIGHTS[-1])
     name = note.file_name(key)
     drawn = enlarge(figure, SCALE) if is_presenting() else go.Figure(figure)
     meta = {"export": {"file": name, "footer": note.settings}, **({"pictures": pictures} if pictures else {})}
     drawn.update_layout(height=None, meta=meta)
     config = {**MODEBAR, "toImageButtonOptions": {**MODEBAR["toImageButtonOptions"], "filename": name}}
+    if is_narrow():  # its buttons would cover the title
+        config["displayModeBar"] = False
+    if figure.layout.height > HEIGHTS[-1]:  # panels of a phone
+        return st.plotly_chart(drawn, key=key, alt=alt, config=config, height=figure.layout.height, **options)
     with st.container(key=f"figure-{height}-{key}"):
         return st.plotly_chart(drawn, key=key, alt=alt, config=config, height="stretch", **options)
 

@@ -1,0 +1,74 @@
+"""Charts of a phone: panels one below another, with titles that fit."""
+
+from __future__ import annotations
+
+import re
+
+import plotly.graph_objects as go
+
+__all__ = ["stack", "wrap"]
+
+GAP = 96  # pixels between two panels: the labels of one, and the title of the next
+LEGEND = 60  # pixels below the plot for the labels of its axis, and again for a legend that stood beside the plot
+EDGE = 12  # pixels right of the plot
+TITLE_CHARACTERS = 46  # of a title in a window of 390 pixels
+
+
+def stack(figure: go.Figure) -> go.Figure:
+    """Return a copy of a chart whose panels stand one below another, row by row.
+
+    Each panel has the full width and keeps its height in pixels. Its texts and lines follow, since they refer to the
+    panel; titles are wrapped.
+
+    Parameters
+    ----------
+    figure : go.Figure
+        A chart of `Panels`, with a height.
+    """
+    stacked = go.Figure(figure)
+    layout = stacked.layout
+    across = {axis.anchor: axis for axis in stacked.select_xaxes() if axis.domain}
+    panels = [
+        (down, across[name])
+        for down in stacked.select_yaxes()
+        if down.domain and (name := down.plotly_name.replace("axis", "")) in across
+    ]
+    if len(panels) < 2:
+        return stacked
+    panels.sort(key=lambda panel: (-panel[0].domain[1], panel[1].domain[0]))
+    plot = layout.height - layout.margin.t - layout.margin.b
+    heights = [plot * (down.domain[1] - down.domain[0]) for down, _ in panels]
+    total = sum(heights) + GAP * (len(panels) - 1)
+    top = total
+    for (down, right), height in zip(panels, heights, strict=True):
+        down.domain = (max((top - height) / total, 0.0), min(top / total, 1.0))
+        right.domain = (0.0, 1.0)
+        top -= height + GAP
+    for annotation in layout.annotations:
+        if str(annotation.yref).endswith("domain") and annotation.y is not None and annotation.y > 1:
+            annotation.text = wrap(annotation.text)
+    y = layout.legend.y
+    if y is not None and not 0 <= y <= 1:  # above or below the plot, at the same distance in pixels
+        layout.legend.y = y * plot / total if y < 0 else 1 + (y - 1) * plot / total
+    elif layout.showlegend is not False:  # beside the plot
+        layout.legend.update(orientation="h", x=0, xanchor="left", y=-LEGEND / total, yanchor="top")
+        layout.margin.b += LEGEND
+        layout.margin.r = min(layout.margin.r or 0, EDGE)
+    layout.height = round(total + layout.margin.t + layout.margin.b)
+    return stacked
+
+
+def wrap(text: str, characters: int = TITLE_CHARACTERS) -> str:
+    """Return a text with line breaks between words, so that no line of several words is longer; tags do not count."""
+    lines: list[str] = []
+    for part in text.split("<br>"):
+        line = ""
+        for word in part.split(" "):
+            longer = f"{line} {word}" if line else word
+            if line and len(re.sub(r"<[^>]*>", "", longer)) > characters:
+                lines.append(line)
+                line = word
+            else:
+                line = longer
+        lines.append(line)
+    return "<br>".join(lines)

@@ -1,0 +1,69 @@
+"""Panels one below another, for a phone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from app.charts.panels import Panels
+from app.charts.stack import GAP, stack, wrap
+
+
+def made(rows: int, columns: int, **more: object) -> Panels:
+    figure = Panels(rows, columns, spacing=(0.1, 0.2), **more)  # type: ignore[arg-type]
+    for panel, (row, column) in enumerate(figure._axes):
+        figure.add_scatter(row, column, x=[0, 1], y=[panel, panel])
+        figure.add_title("a title of a panel that is much longer than a phone is wide, by far", row, column)
+        figure.add_vline(0.5, {"width": 1}, row, column)
+    figure.update_layout(height=360, margin={"t": 60, "b": 50}, legend={"y": -0.2})
+    return figure
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "more"),
+    [(1, 2, {}), (1, 3, {}), (2, 2, {}), (3, 1, {}), (2, 4, {"spans": {(1, 1): 3}, "heights": [0.6, 0.4]})],
+)
+def test_panels_stand_one_below_another(rows: int, columns: int, more: dict[str, object]) -> None:
+    figure = made(rows, columns, **more).figure()
+    stacked = stack(figure)
+    downs, rights = list(stacked.select_yaxes()), list(stacked.select_xaxes())
+    assert all(axis.domain == (0, 1) for axis in rights)
+    plot = stacked.layout.height - 110
+    for upper, lower in pairwise(downs):  # Panels numbers them row by row
+        assert (upper.domain[0] - lower.domain[1]) * plot == pytest.approx(GAP, abs=1)
+    for before, after in zip(figure.select_yaxes(), downs, strict=True):
+        height = (before.domain[1] - before.domain[0]) * 250
+        assert (after.domain[1] - after.domain[0]) * plot == pytest.approx(height, abs=1), "a panel keeps its height"
+    assert stacked.layout.legend.y * plot == pytest.approx(-0.2 * 250, abs=1)
+    assert all("<br>" in title.text for title in stacked.layout.annotations)
+    assert figure.layout.height == 360, "the chart of a wide window is left as it is"
+
+
+def test_a_legend_beside_the_panels_moves_below_them() -> None:
+    panels = made(1, 2)
+    panels.update_layout(legend={}, margin={"t": 60, "b": 50, "r": 180})
+    stacked = stack(panels.figure())
+    plot = stacked.layout.height - stacked.layout.margin.t - stacked.layout.margin.b
+    assert stacked.layout.legend.orientation == "h" and -80 < stacked.layout.legend.y * plot < -40
+    assert stacked.layout.margin.b == 110 and stacked.layout.margin.r < 20
+
+
+def test_a_single_panel_stays() -> None:
+    figure = made(1, 1).figure()
+    assert stack(figure).layout.height == 360
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("short", "short"),
+        ("one two three", "one two<br>three"),
+        ("<b>one two</b> three", "<b>one two</b><br>three"),
+        ("one<br>two three four", "one<br>two three<br>four"),
+        ("indivisible", "indivisible"),
+        ("", ""),
+    ],
+)
+def test_lines_break_between_words_and_tags_do_not_count(text: str, expected: str) -> None:
+    assert wrap(text, 9) == expected
