@@ -252,7 +252,8 @@ def curves_figure(
         figure.update_xaxes(title={"text": x_title}, range=[-0.02, 1.02], col=column)
         figure.update_yaxes(title={"text": y_title}, range=[-0.02, 1.04], col=column)
         figure.add_title(title, 1, column)
-    return apply_layout(figure, 320, horizontal_legend(1.24))
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}  # long names need a line each
+    return apply_layout(figure, 320, legend, top=30)
 
 
 def history_figure(sides: Mapping[str, History], seed: int, single_loss: Collection[str] = ()) -> go.Figure:

@@ -103,7 +103,8 @@ class ComparePage:
         """Wait until the flagged counts differ from `before`, and return them."""
         counts = (
             "() => JSON.stringify(document.querySelector('.st-key-scores .js-plotly-plot').layout.annotations"
-            ".map(a => a.text.match(/flags (\\d+) of \\d+ anomalies, (\\d+) of/).slice(1).map(Number)))"
+            ".map(a => a.text.match(/flags (\\d+) of \\d+ anomalies, (\\d+) of/)).filter(Boolean)"
+            ".map(counts => counts.slice(1).map(Number)))"
         )
         self.wait_for(f"before => ({counts})() !== before", json.dumps(before, separators=(",", ":")))
         return self.flagged()

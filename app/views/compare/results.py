@@ -44,7 +44,7 @@ __all__ = ["draw_comparison", "draw_figures"]
 FOLLOW_S = 0.5
 LASSO = "Draw a lasso around points: all maps mark the same rows, and the tab Confusion and rows lists them."
 HOVER = "Point at a row to see its picture."
-MAX_PANEL_NAME = 30  # characters above a third of the page on a projector
+MAX_PANEL_NAME = 27  # characters above a third of the page on a projector
 
 
 def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted: int) -> None:

@@ -109,7 +109,10 @@ def _cell_data(table: Table, row: str, column: str, reference: str, gain: Gain |
         data["label"] += f", {signed(points)} to {REFERENCES[reference]}"
     if gain is not None:
         data["gain"] = gain_text(gain)
-        data["label"] += f", {data['gain']}"
+        # The name holds the visible text in one piece; the reference follows.
+        visible = " ".join(filter(None, (text, data.get("difference"), data["gain"])))
+        beside = "" if published is None else f"; the difference is to {REFERENCES[reference]}"
+        data["label"] = f"{row}, {column}: {visible}{beside}"
     return data
 
 

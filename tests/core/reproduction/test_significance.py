@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from anoonly_core.reproduction.experiments import PlannedRun
-from anoonly_core.reproduction.significance import gain, gains, gains_grid, margin_of_error
+from anoonly_core.reproduction.cells import signed
+from anoonly_core.reproduction.experiments import (
+    EXPERIMENTS,
+    HEADS,
+    PlannedRun,
+    planned_runs,
+    tied_norms,
+    tied_norms_sentence,
+)
+from anoonly_core.reproduction.published import paper_tables
+from anoonly_core.reproduction.significance import claimed_gain, gain, gains, gains_grid, margin_of_error
 from anoonly_core.reproduction.tables import ALL
 from tests.core.reproduction.made import has, runs_of
 
@@ -57,3 +66,64 @@ def test_every_head_has_a_gain_on_each_family_and_on_all() -> None:
     ]
     grid = gains_grid(results, "aucroc")
     assert len(grid.rows) == len(results) == 12 and "12 tests" in grid.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "tied"),
+    [
+        (
+            "text",
+            {"FEAWAD": "no norm → batch norm", "PReNet": "no norm → batch norm", "DevNet": "no norm → batch norm"},
+        ),
+        ("code", {"PReNet": "no norm → batch norm", "DevNet": "no norm → batch norm"}),
+    ],
+)
+def test_heads_whose_norm_changes_with_lambda_n_are_those_of_the_planned_runs(
+    source: str, tied: dict[str, str]
+) -> None:
+    assert tied_norms(source) == tied
+    planned = planned_runs(EXPERIMENTS["table1"], ["SVHN_0"], seeds=1)
+    norms: dict[str, set[str | None]] = {}
+    for run in planned:
+        if run.variant.at["source"] == source and run.config.baseline in HEADS:
+            norms.setdefault(run.config.baseline, set()).add(run.config.norm)
+    assert {head for head, both in norms.items() if len(both) > 1} == set(tied)
+
+
+@pytest.mark.parametrize(
+    ("heads", "sources", "words"),
+    [
+        (["DeepSAD"], ["text", "code"], ""),
+        (["FEAWAD"], ["code"], ""),
+        (["FEAWAD"], ["text"], " With FEAWAD the norm changes"),
+        (["DevNet", "DeepSAD", "PReNet"], ["code"], " With PReNet and DevNet the norm changes"),
+        (HEADS, ["text", "code"], " With FEAWAD, PReNet and DevNet the norm changes"),
+        ([], ["text"], ""),
+    ],
+)
+def test_a_gap_of_two_causes_is_named_for_its_heads_alone(heads: list[str], sources: list[str], words: str) -> None:
+    sentence = tied_norms_sentence(heads, sources)
+    assert sentence.startswith(words) and bool(sentence) == bool(words)
+    assert not sentence or sentence.endswith("along with λₙ (no norm → batch norm): the gap may come from either.")
+
+
+@pytest.mark.parametrize("source", ["text", "code"])
+def test_the_table_of_gains_has_the_claims_and_names_the_second_cause(source: str) -> None:
+    results = gains(runs_of("table1", value, FILES), source, "aucroc")
+    grid = gains_grid(results, "aucroc")
+    assert tied_norms_sentence(HEADS, [source]).strip() in grid.notes
+    claimed = grid.columns.index("claimed")
+    for each, row in zip(results, grid.rows, strict=True):
+        families = {"CIFAR10": ["CIFAR10"], "SVHN": ["SVHN"], ALL: ["CIFAR10", "SVHN"]}[each.scope]
+        figures = [
+            np.mean([paper_tables()["aucroc", system, family] for family in families])
+            for system in (each.head, f"{each.head} + AnoOnly")
+        ]
+        assert each.claimed == pytest.approx(figures[1] - figures[0]) and each.source == source
+        assert row[claimed] == signed(each.claimed)
+
+
+def test_the_right_sign_has_no_claimed_gain() -> None:
+    assert claimed_gain("DeepSAD", "aucpr_normal", ["SVHN"]) is None
+    assert claimed_gain("DeepSAD", "aucroc", []) is None
+    assert claimed_gain("DeepSAD", "aucroc", ["SVHN", "10_cover"]) is None
