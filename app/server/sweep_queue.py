@@ -27,6 +27,7 @@ from anoonly_core.sweeps.sweep import Sweep, SweepOutline, read_outline, read_sw
 from .clusters import check_cluster
 from .devices import Devices
 from .jobs import Jobs, server_jobs
+from .shipped_runs import shipped_runs
 
 __all__ = ["PreviousSweep", "RunBatch", "SweepQueue", "SweepView", "server_sweeps"]
 
@@ -169,8 +170,9 @@ class SweepQueue:
     # -- what a page sees
 
     def view(self, sweep: RunBatch) -> SweepView:
-        """Return the state of a sweep, started or not, with the runs that the store has of it; raise StoreBusy."""
-        kept = stored_runs(self.jobs.store, sweep.configs, self.devices.device())
+        """Return the state of a sweep, started or not, with the runs that the store or the app has; raise StoreBusy."""
+        kept = shipped_runs(sweep.configs) if isinstance(sweep, Sweep) else {}
+        kept |= stored_runs(self.jobs.store, sweep.configs, self.devices.device())
         with self._lock:
             entry = self._entries.get(_key(sweep))
             if entry is None:

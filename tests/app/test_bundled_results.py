@@ -7,8 +7,11 @@ import numpy as np
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.runs.run import run
+from app.bundled_results import default_sweep
 from app.controls.choice import baseline_of, default_choice
 from app.server.result_cache import SHIPPED
+from app.server.shipped_runs import shipped_runs
+from app.views.sweep.curves import make_curves
 
 STALE = "the shipped results are not those of the default page: run `make first-light`"
 
@@ -29,3 +32,20 @@ def test_a_run_trained_again_agrees(shipped: tuple[list[RunResult], list[RunResu
     again = run(before.config, "cpu")
     np.testing.assert_array_equal(again.test_rows, before.test_rows, STALE)
     np.testing.assert_allclose(again.scores, before.scores, rtol=1e-3, atol=1e-6, err_msg=STALE)
+
+
+def test_sweep_opens_with_a_finished_figure() -> None:
+    sweep = default_sweep()
+    found = shipped_runs(sweep.configs)
+    assert set(found) == set(sweep.configs), STALE
+    assert not shipped_runs(["another key"])
+    curves = make_curves(sweep, found, "aucpr_anomaly")
+    assert sorted(len(point.values) for curve in curves for point in curve.points) == [sweep.seeds] * 16
+
+
+def test_a_run_of_the_shipped_sweep_trained_again_agrees() -> None:
+    key, config = list(default_sweep().configs.items())[-1]
+    before, again = shipped_runs([key])[key], run(config, "cpu")
+    for name in ("aucroc", "aucpr_anomaly", "aucpr_normal"):
+        np.testing.assert_allclose(getattr(again.metrics, name), before.metrics[name], atol=2e-3, err_msg=STALE)
+    assert before.config == config.model_dump(mode="json")

@@ -49,7 +49,7 @@ def test_the_picture_follows_the_control_and_a_door_opens_by_keyboard(open_page:
     tab_to(page, ".st-key-start_weight input")
     page.keyboard.press("Home")
     expect(page.get_by_text("The published baseline.")).to_be_visible()
-    page.wait_for_function("document.querySelectorAll(\".method g.pool-loss[opacity='1']\").length > 0")
+    expect(page.locator(".method g.pool-loss[opacity='1']").first).to_be_attached()
     page.wait_for_url(re.compile(r"\?weight=1$"))
     tab_to(page, "a[href$='/compare']:not([data-testid=stSidebarNavLink])")
     page.keyboard.press("Enter")

@@ -27,6 +27,8 @@ from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
 from ...controls.registry import CONTROLS, Control
 from ...controls.sidebar import draw_control, draw_sidebar
+from ...navigation import draw_page_link
+from ...server.examples import EXAMPLE_NOTE, add_example
 from ...server.jobs import Jobs
 from ...server.table_owners import can_see, visible_uploads
 from ...widgets import notices
@@ -47,7 +49,7 @@ TOP = 20
 LISTED = 100
 SHOWN_FEATURES = 12
 WITHOUT = ("dataset", "labeled_ratio", "normal_ratio", "contamination", "seeds", "protocol")
-NO_TABLE = "No table uploaded yet. Upload one on the page Your table, with or without labels."
+NO_TABLE = "No table uploaded yet. Practise on an example, or upload a table on the page Your table."
 
 
 def _tables() -> tuple[str, ...]:
@@ -88,6 +90,7 @@ def page() -> None:
         if not (tables := TABLE.offered()):
             st.markdown(f"##### {NO_TABLE}")
             ADDRESS.draw_notices(NO_TABLE)
+            _draw_ways_in()
             return
         sentence = st.container()
         choice = draw_sidebar(without=WITHOUT)
@@ -107,6 +110,25 @@ def page() -> None:
         _draw(table, read, known_labels, choice.b.with_(dataset=table.name), rank, sentence, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
+
+
+def _draw_ways_in() -> None:
+    """Draw the button that adds the example table, and the link to the page that uploads one."""
+    st.markdown(
+        "Label ranks the rows of a table by how strange they are. You mark those that are anomalies, a system is "
+        "trained on the marks, and the next ranking is better."
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Practise on an example", type="primary", on_click=_add_example, key="label_example")
+        draw_page_link("your_table", "Upload a table")
+    st.caption(f"{EXAMPLE_NOTE} The example comes without its labels.")
+
+
+def _add_example() -> None:
+    try:
+        add_example(labeled=False)
+    except AnoOnlyError as error:
+        notices.queue_error(str(error))
 
 
 def _draw_rank(has_marks: bool) -> str:

@@ -19,7 +19,7 @@ from anoonly_core.snippets import python_script, run_command
 from ...controls.choice import baseline_of, compare_parameters
 from ...controls.isolation import draw_isolation
 from ...controls.page_address import PageAddress, register
-from ...navigation import open_page, page_url
+from ...navigation import draw_page_link, open_page, page_url
 from ...server.table_owners import can_see
 from ...text.differences import cause_sentence
 from ...text.labels import format_value
@@ -35,7 +35,11 @@ __all__ = ["page"]
 ADDRESS = register(PageAddress("runs"))
 TABLE_HEIGHT = 283  # seven rows, so that the selected run below fits on a projector
 ROW_HEIGHT = 35
-EMPTY = "No runs yet. Change a setting on the Compare page or use the command line: every finished run is listed here."
+EMPTY = "No runs yet. Change a setting on Compare or use the command line: every finished run is listed here."
+TO_COME = (
+    "Each row will show a run's settings, metrics, time and device. Select one for its link, command and script; "
+    "select two to compare them. Filter the list by words, pin the runs to keep, and export all as CSV or Parquet."
+)
 HINT = "Select one run for its link, command and script; select two to compare them."
 
 # Columns in this order; widths in pixels, so that the metrics fit on a projector.
@@ -106,6 +110,8 @@ def _draw(store: Store) -> None:
     stored = {key: run for key, run in store.runs().items() if can_see(str(run.config["dataset"]))}
     if not stored:
         st.markdown(f"##### {EMPTY}")
+        st.markdown(TO_COME)
+        draw_page_link("compare", "Open Compare")
         return
     table = runs_table(stored.values())
     sentence = st.empty()

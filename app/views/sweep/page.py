@@ -17,6 +17,7 @@ from anoonly_core.sweeps.sweep import Sweep, SweepOutline, make_sweep, sweep_tab
 
 from ...controls.choice import compare_parameters
 from ...navigation import open_page
+from ...server.shipped_runs import SHIPPED_CREATED
 from ...server.sweep_queue import SweepQueue, SweepView, server_sweeps
 from ...server.table_owners import can_see
 from ...text.labels import METRIC_LABELS, format_axis_value
@@ -198,7 +199,8 @@ def _expected(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> str:
     sweep = choice.sweep
     missing = {key: config for key, config in sweep.configs.items() if key not in view.runs}
     if not missing:
-        return f"All {len(sweep.configs)} runs are finished"
+        shipped = all(run.created == SHIPPED_CREATED for run in view.runs.values())
+        return f"All {len(sweep.configs)} runs are finished{': they ship with this app' if shipped else ''}"
     kept = f"{len(missing)} of {len(sweep.configs)} runs to train" if view.runs else f"{len(missing)} runs"
     if choice.cluster:
         return f"{kept}, on {escape_markdown(choice.cluster)}"

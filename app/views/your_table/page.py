@@ -16,6 +16,7 @@ from anoonly_core.execution import tasks
 from ...controls.page_address import PageAddress, register
 from ...navigation import open_page
 from ...server import table_owners
+from ...server.examples import EXAMPLE_NOTE, add_example
 from ...server.jobs import Jobs
 from ...server.upload_limit import discard_upload
 from ...text.markdown import escape_markdown
@@ -81,6 +82,10 @@ def _choose() -> Upload | None:
         st.caption(PRIVACY)
         if complaint := st.session_state.get("own_complaint"):
             notices.error(complaint)
+    if not tables:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button("Use an example", on_click=_add_example, key="own_example")
+            st.caption(f"No file at hand? {EXAMPLE_NOTE}")
     if file is not None:
         _bring(file)
     if not tables:
@@ -111,6 +116,13 @@ def _bring(file: Any) -> None:
     finally:
         discard_upload(file)
     st.rerun()
+
+
+def _add_example() -> None:
+    try:
+        st.session_state.own_table = add_example(labeled=True).name
+    except AnoOnlyError as error:
+        notices.queue_error(str(error))
 
 
 def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:

@@ -27,7 +27,7 @@ from app.charts.style import DEFAULT_FLAGGED, FLAGGED
 from app.server import jobs as jobs_module
 from app.server import table_owners
 from app.server.jobs import Jobs
-from app.views.runs.page import EMPTY, HINT
+from app.views.runs.page import EMPTY, HINT, TO_COME
 from tests.app.conftest import MakeJobs
 
 MAIN = Path(__file__).parents[4] / "app" / "script.py"
@@ -118,7 +118,8 @@ def said(page: AppTest) -> str:
 def test_an_empty_store_says_so(open_page: Open, store: Store) -> None:
     page = open_page()
     assert sentence(page) == EMPTY
-    assert len(page.dataframe) == 0 and len(page.button) == 0
+    assert TO_COME in [text.value for text in page.markdown] and len(page.get("page_link")) == 1
+    assert len(page.dataframe) == 0 and [button.label for button in page.button] == ["Present"]
 
 
 def test_all_runs_are_listed_latest_first(open_page: Open, filled: list[RunResult]) -> None:

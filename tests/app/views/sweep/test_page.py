@@ -15,7 +15,9 @@ from anoonly_core.snippets import sweep_command
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 from app.server import jobs as jobs_module
+from app.server import sweep_queue
 from app.server.devices import Devices
+from app.server.shipped_runs import shipped_runs
 from app.server.sweep_queue import SweepQueue, _Entry
 from app.views.sweep import controls as sweep_controls
 from app.views.sweep import page as sweep_page
@@ -47,6 +49,7 @@ def sweeps(make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch) -> Silent:
     made.started = []
     monkeypatch.setattr(jobs_module, "_jobs", lambda: jobs)
     monkeypatch.setattr(sweep_page, "server_sweeps", lambda: made)
+    monkeypatch.setattr(sweep_queue, "shipped_runs", lambda keys: {})
     return made
 
 
@@ -78,6 +81,15 @@ def earlier_sweeps(page: AppTest) -> list[Any]:
 
 def axes(sweep: Sweep) -> dict[str, tuple[Any, ...]]:
     return {axis.name: axis.values for axis in sweep.axes}
+
+
+def test_it_opens_with_the_finished_figure_that_ships(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_queue, "shipped_runs", shipped_runs)
+    page = open_page()
+    assert "AnoOnly" in page.markdown[0].value and "No run of this sweep" not in page.markdown[0].value
+    assert page.button(key="sweep_start").label == "Finished" and page.button(key="sweep_start").disabled
+    (progress,) = page.get("progress")
+    assert progress.proto.text == "All 80 runs are finished: they ship with this app"
 
 
 def test_it_begins_with_the_papers_first_question(open_page: Open, sweeps: Silent) -> None:

@@ -423,7 +423,7 @@ def test_a_label_column_counts_as_marks_and_its_blanks_are_searched() -> None:
 
 
 def test_without_a_table_the_page_says_where_to_bring_one() -> None:
-    assert "Upload one on the page Your table" in opened("label").markdown[0].value
+    assert "Practise on an example" in opened("label").markdown[0].value
 
 
 def test_a_column_of_the_file_never_stands_for_the_ranking() -> None:
