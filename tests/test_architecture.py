@@ -44,7 +44,7 @@ APP_FLOORS: tuple[tuple[str, ...], ...] = (
     (*(f"views.{view}" for view in VIEWS), "views.zero_shot"),
     ("controls",),
     ("navigation",),
-    ("widgets",),
+    ("plot", "widgets"),
     ("charts", "server"),
     ("text",),
 )

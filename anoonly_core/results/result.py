@@ -12,6 +12,7 @@ import numpy as np
 
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.metrics.ranking import Metrics
+from anoonly_core.results.html import run_html, runs_html
 
 __all__ = [
     "BATCH_SHARES",
@@ -19,6 +20,7 @@ __all__ = [
     "NO_HISTORY",
     "History",
     "Role",
+    "RunList",
     "RunResult",
     "Sample",
     "from_bytes",
@@ -153,6 +155,16 @@ class RunResult:
     history: History
     note: str = ""
 
+    def __repr__(self) -> str:
+        config, value = self.config, self.metrics.aucpr_anomaly
+        weight = "" if config.lambda_n is None else f", lambda_n {config.lambda_n:g}"
+        name = f"{config.dataset!r}, {config.baseline}{weight}, seed {config.seed}"
+        return f"RunResult({name}: AUCPR anomaly {value:.3f})"
+
+    def _repr_html_(self) -> str:
+        """Return settings, metrics and charts, which a notebook shows."""
+        return run_html(self.config, self.metrics, self.y_test, self.scores)
+
     def batches(self) -> dict[str, float]:
         """Return the means over all epochs of BATCH_SHARES; empty for a system without batches."""
         if not len(self.history.loss_normal):
@@ -167,6 +179,13 @@ class RunResult:
             "seconds": self.seconds,
             "counts": self.counts,
         }
+
+
+class RunList(list[RunResult]):
+    """Results of several runs; a notebook shows mean and standard deviation of each setting."""
+
+    def _repr_html_(self) -> str:
+        return runs_html([result.config for result in self], [result.metrics for result in self])
 
 
 def to_bytes(result: RunResult) -> bytes:

@@ -13,7 +13,7 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.errors import AnoOnlyError, DeviceUnavailable
 from anoonly_core.progress import Report
 from anoonly_core.results.keys import run_key
-from anoonly_core.results.result import RunResult
+from anoonly_core.results.result import RunList, RunResult
 from anoonly_core.results.store import Store
 from anoonly_core.runs.device import NO_GPU, check_device
 from anoonly_core.runs.gpu import run_on_gpu
@@ -80,7 +80,7 @@ def run_many(
     device: str = "auto",
     store: Store | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
-) -> list[RunResult]:
+) -> RunList:
     """Train, score and evaluate configurations; those of equal shapes train as one stack.
 
     Stored results are not computed again. A result is stored as soon as its stack is trained. If the
@@ -99,8 +99,8 @@ def run_many(
 
     Returns
     -------
-    list of RunResult
-        Results in the order of `configs`.
+    RunList
+        A list of `RunResult` in the order of `configs`; a notebook shows it as a table.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def run_many(
             results[key] = outcome
     if errors:
         raise errors[0]
-    return [results[key] for key in keys]
+    return RunList(results[key] for key in keys)
 
 
 def run_stored(

@@ -17,6 +17,7 @@ from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import METRICS
+from anoonly_core.results.html import sweep_html
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import RunSummary
 
@@ -28,6 +29,7 @@ __all__ = [
     "GridPoint",
     "Sweep",
     "SweepOutline",
+    "SweepTable",
     "make_sweep",
     "read_outline",
     "read_sweep",
@@ -246,7 +248,14 @@ def _has(baseline: Any, setting: str) -> bool:
     return baseline not in BASELINES or BASELINES[baseline].has(setting)
 
 
-def sweep_table(sweep: Sweep, runs: Mapping[str, RunSummary], failures: Mapping[str, str]) -> pd.DataFrame:
+class SweepTable(pd.DataFrame):
+    """The runs of a sweep, one per row; a notebook shows mean and standard deviation of each point."""
+
+    def _repr_html_(self) -> str:
+        return sweep_html(self)
+
+
+def sweep_table(sweep: Sweep, runs: Mapping[str, RunSummary], failures: Mapping[str, str]) -> SweepTable:
     """Tabulate the results of a sweep.
 
     Parameters
@@ -259,9 +268,9 @@ def sweep_table(sweep: Sweep, runs: Mapping[str, RunSummary], failures: Mapping[
 
     Returns
     -------
-    pandas.DataFrame
-        One row per run, finished or not: "point" (index of the grid point), all settings, all metrics (NaN if not
-        finished), "train_seconds", "failure" ("" if there is none) and "key".
+    SweepTable
+        A pandas.DataFrame with one row per run, finished or not: "point" (index of the grid point), all settings, all
+        metrics (NaN if not finished), "train_seconds", "failure" ("" if there is none) and "key".
     """
     rows = []
     for number, point in enumerate(sweep.points):
@@ -278,4 +287,4 @@ def sweep_table(sweep: Sweep, runs: Mapping[str, RunSummary], failures: Mapping[
                     "key": key,
                 }
             )
-    return pd.DataFrame(rows)
+    return SweepTable(rows)

@@ -31,14 +31,17 @@ class Environment:
         """Run the pip of the tests on this environment."""
         return checked([sys.executable, "-m", "pip", "--python", str(self.python), *arguments], self.folder)
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the Python of this environment in its folder, without the variables that lead to the checkout."""
+    def run(self, *arguments: str, text: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the Python of this environment in its folder, without the variables that lead to the checkout.
+
+        `text` is the standard input.
+        """
         return subprocess.run(
             [str(self.python), *arguments],
             cwd=self.folder,
             env=self.variables() | environment,
+            input=text,
             capture_output=True,
-            text=True,
             encoding="utf-8",
         )
 
