@@ -56,7 +56,7 @@ bench-cuda: $(VENV)/dev.stamp ## Measure a GPU; ARGS="--sizes", --table, --agree
 soak: $(VENV)/dev.stamp ## Test load, faults and odd input; ARGS="load --sessions 20", "faults --only full-disk" or inputs
 	$(BIN)/python -m tests.soak $(ARGS)
 
-first-light: $(VENV)/run.stamp ## Train the results with which Compare and Sweep open
+first-light: $(VENV)/run.stamp ## Train the results with which Compare, Sweep and Why it works open
 	$(BIN)/python -m app.bundled_results
 
 screenshots: $(VENV)/dev.stamp ## Take the pictures of the documentation; ARGS="sweep runs" takes those alone

@@ -64,6 +64,7 @@ def draw_page() -> None:
     from .views.runs.page import page as runs
     from .views.start.page import page as start
     from .views.sweep.page import page as sweep
+    from .views.why.page import page as why
     from .views.your_table.page import page as your_table
     from .views.zero_shot.page import page as zero_shot
 
@@ -76,6 +77,7 @@ def draw_page() -> None:
             "start": start,
             "compare": compare,
             "lessons": lessons,
+            "why": why,
             "microscope": microscope,
             "sweep": sweep,
             "zero_shot": zero_shot,

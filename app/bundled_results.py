@@ -1,12 +1,19 @@
-"""`python -m app.bundled_results`: train the runs with which Compare and Sweep open; they ship in assets."""
+"""`python -m app.bundled_results`: train the runs with which Compare, Sweep and Why it works open; they ship in assets.
+
+python -m app.bundled_results              all of them
+python -m app.bundled_results --only why   those of Why it works; first_light: those of Compare and Sweep
+"""
 
 from __future__ import annotations
 
+import argparse
+
+from anoonly_core.config import RunConfig
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
 
 from .controls.choice import baseline_of, default_choice
-from .server.result_cache import SHIPPED
+from .server.result_cache import SHIPPED, SHIPPED_RECORDS
 from .server.shipped_runs import write_shipped_runs
 
 
@@ -16,8 +23,13 @@ def default_sweep() -> Sweep:
     return make_sweep({"dataset": choice.b.dataset}, next(iter(SWEEP_PRESETS.values())).axes, choice.seeds)
 
 
-def main() -> None:
-    """Delete the shipped results, train the runs again on the CPU and write them; Sweep's take about three minutes."""
+def recorded_configs() -> list[RunConfig]:
+    """Return the settings of the shipped records: the default page of Why it works at both positions of its switch."""
+    return [default_choice().b.with_(lambda_n=lambda_n, norm=None) for lambda_n in (0.0, 1.0)]
+
+
+def ship_runs() -> None:
+    """Delete the shipped runs, train them again on the CPU and write them; Sweep's take about three minutes."""
     from anoonly_core.results.result import to_bytes
     from anoonly_core.results.summary import RunSummary
     from anoonly_core.runs.run import run_many
@@ -30,6 +42,30 @@ def main() -> None:
     for result in run_many(configs, "cpu"):
         (SHIPPED / f"{result.key}.npz").write_bytes(to_bytes(result))
     write_shipped_runs(RunSummary.of(result) for result in run_many(list(default_sweep().configs.values()), "cpu"))
+
+
+def ship_records() -> None:
+    """Delete the shipped records, record them again and write them."""
+    from anoonly_core.supervision.result import to_bytes
+    from anoonly_core.supervision.run import record_columns
+
+    SHIPPED_RECORDS.mkdir(parents=True, exist_ok=True)
+    for old in SHIPPED_RECORDS.glob("*.npz"):
+        old.unlink()
+    for config in recorded_configs():
+        record = record_columns(config)
+        (SHIPPED_RECORDS / f"{record.key}.npz").write_bytes(to_bytes(record))
+
+
+def main() -> None:
+    """Train what ships again and write it."""
+    tasks = {"first_light": ship_runs, "why": ship_records}
+    parser = argparse.ArgumentParser(description="Train the results that ship with the app.")
+    parser.add_argument("--only", choices=list(tasks), help="one folder of assets; both by default")
+    only = parser.parse_args().only
+    for name, ship in tasks.items():
+        if only in (None, name):
+            ship()
 
 
 if __name__ == "__main__":

@@ -78,6 +78,10 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
             *("Lessons", ":material/school:", LEARN, "lessons"),
             "Predict what happens, then train the runs and see.",
         ),
+        "why": PageEntry(
+            *("Why it works", ":material/lightbulb:", LEARN, "why"),
+            "Six networks that differ in the norm, or in what passes back through it.",
+        ),
         "microscope": PageEntry(
             *("Microscope", ":material/biotech:", LEARN, "microscope"),
             "Where each row of a batch gets its gradient from, step by step.",

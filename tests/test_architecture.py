@@ -35,7 +35,7 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
 )
 VIEWS = (
     *("clean", "compare", "datasets", "label", "lessons", "microscope", "reproduce", "runs", "start", "sweep"),
-    "your_table",
+    *("why", "your_table"),
 )
 APP_FLOORS: tuple[tuple[str, ...], ...] = (
     ("", "__main__", "bundled_results"),

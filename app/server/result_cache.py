@@ -19,8 +19,10 @@ from anoonly_core.paths import ASSETS
 from anoonly_core.projection import project
 from anoonly_core.results.result import RunResult, from_bytes
 from anoonly_core.results.store import BUSY_S, Store
+from anoonly_core.supervision.result import SupervisionRecord
+from anoonly_core.supervision.result import from_bytes as record_from_bytes
 
-__all__ = ["SHIPPED", "ResultCache"]
+__all__ = ["SHIPPED", "SHIPPED_RECORDS", "ResultCache"]
 
 T = TypeVar("T")
 
@@ -29,6 +31,7 @@ MAX_WORKER_RESULTS = 64 * 2**20  # bytes
 MIN_WORKER_RESULT = 4 * 2**20  # bytes that each counts at least, so that there are 16 at most
 MAX_FAILURES = 160
 SHIPPED = ASSETS / "first_light"
+SHIPPED_RECORDS = ASSETS / "why"
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,14 @@ class ResultCache:
         return points
 
     def worker_result(self, key: str) -> Any:
-        """Return the value of a finished task of `Jobs.request_worker_result`; None if there is none in memory."""
+        """Return the value of a finished task of `Jobs.request_worker_result`, from memory or shipped; None if none."""
         sized = self._worker_results.get(key)
-        return None if sized is None else sized.value
+        if sized is not None:
+            return sized.value
+        record = _shipped_record(key)
+        if record is not None:
+            self.put_worker_result(key, record)
+        return record
 
     def failure(self, key: str) -> str | None:
         """Return the sentence that says why the job for this key failed; None if it did not."""
@@ -177,3 +185,12 @@ def _shipped(key: str) -> RunResult | None:
         return None
     result = from_bytes(path.read_bytes())
     return result if result.key == key else None
+
+
+def _shipped_record(key: str) -> SupervisionRecord | None:
+    """Return a record of the page Why it works that ships with the product; None if there is none."""
+    path = SHIPPED_RECORDS / f"{key}.npz"
+    if not path.is_file():
+        return None
+    record = record_from_bytes(path.read_bytes())
+    return record if record.key == key else None

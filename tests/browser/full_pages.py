@@ -120,6 +120,7 @@ PAGES = {
     "start": FullPage("", _visible(".method svg")),
     "compare": FullPage("compare", _charts("scores", "points")),
     "lessons": FullPage("lessons", _commit_to_a_prediction, (("lesson", "imbalance"), ("step", "2"))),
+    "why": FullPage("why", _charts("why")),
     "microscope": FullPage("microscope", _visible(".js-plotly-plot .main-svg")),
     "sweep": FullPage("sweep", _finish_the_sweep, SWEEP),
     "zero-shot": FullPage("zero-shot", _charts("scorers", "batch"), ZERO_SHOT),

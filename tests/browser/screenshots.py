@@ -33,6 +33,13 @@ def _step_to_a_labeled_anomaly(page: Page) -> None:
     page.get_by_role("button", name="−1", exact=True).click()
 
 
+def _step_to_the_mean(page: Page) -> None:
+    _stays(page)
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text("5 of 5").wait_for()
+
+
 def _go_back_to_epoch_8(page: Page) -> None:
     page.get_by_role("button", name="Start", exact=True).click()
     for _ in range(8):
@@ -111,6 +118,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "start": ("/", _picture_is_there),
     "compare": ("/compare", _stays),
     "learn": ("/compare?view=watch+it+learn", _go_back_to_epoch_8),
+    "why": ("/why", _step_to_the_mean),
     "microscope": ("/microscope", _step_to_a_labeled_anomaly),
     "zero_shot": ("/zero-shot", _add_anomalies),
     "clean": ("/clean", _is_retrained),

@@ -114,6 +114,11 @@ PAGES = {
         *({"dataset": "digits_5", "epochs": "1", "labeled_ratio": "0.5"}, "0.5"),
         *(press("labeled_ratio", "End"), {"labeled_ratio": "1"}, "1"),
     ),
+    "why": Controls(
+        *("Why it works", "/why", "labeled_ratio", "0.1"),
+        *({"dataset": "digits_5", "epochs": "1", "labeled_ratio": "0.5"}, "0.5"),
+        *(press("labeled_ratio", "End"), {"labeled_ratio": "1"}, "1"),
+    ),
     "sweep": Controls(
         *("Sweep", "/sweep", "sweep_seeds", "5"),
         *({"dataset": "digits_4", "vary": "batch_size", "sweep_seeds": "2"}, "2"),

@@ -37,6 +37,7 @@ from app.views.reproduce import controls as reproduce
 from app.views.runs import page as runs
 from app.views.start import page as start
 from app.views.sweep import url as sweep
+from app.views.why import page as why
 from app.views.your_table import page as your_table
 from app.views.zero_shot import controls as zero_shot
 from tests.app.conftest import MAIN
@@ -80,7 +81,21 @@ def _texts(parameter: Parameter) -> tuple[str, ...]:
     return (*listed, *_FURTHER.get(parameter.name, ()))
 
 
-_VIEWS = (clean, compare, datasets, label, lessons, microscope, reproduce, runs, start, sweep, your_table, zero_shot)
+_VIEWS = (
+    clean,
+    compare,
+    datasets,
+    label,
+    lessons,
+    microscope,
+    reproduce,
+    runs,
+    start,
+    sweep,
+    why,
+    your_table,
+    zero_shot,
+)
 _ADDRESSES = {view.ADDRESS.page: view.ADDRESS for view in _VIEWS}
 # Parameters of each page with plausible values.
 PARAMETERS: dict[str, dict[str, tuple[str, ...]]] = {

@@ -25,6 +25,7 @@ PATIENCE_S = 60.0
 SHORT: Mapping[str, Mapping[str, str]] = {
     "compare": {"epochs": "1", "seeds": "1"},
     "microscope": {"epochs": "1"},
+    "why": {"epochs": "1"},
     "clean": {"epochs": "1", "seeds": "1", "parts": "1"},
     "zero-shot": {"steps": "25", "tasks": "4", "rows": "20", "seeds": "1"},
 }

@@ -50,7 +50,7 @@ FOLDER = ASSETS / "lessons"
 SEEDS = 5
 
 Outcome = Literal["better", "equal", "worse"]
-Page = Literal["compare", "sweep", "microscope", "runs"]
+Page = Literal["compare", "sweep", "microscope", "why", "runs"]
 Settings = Mapping[str, Any]
 Sentence = Annotated[str, Field(min_length=1), AfterValidator(str.strip)]
 

@@ -13,7 +13,7 @@ from anoonly_core.results.keys import hidden_points_key
 from anoonly_core.results.result import RunResult
 
 from ...controls.page_address import take_refusal
-from ...navigation import page_url
+from ...navigation import PAGES, page_url
 from ...server.jobs import Jobs, server_jobs
 from ...widgets import notices
 from ...widgets.progress import Bar, ComparisonRuns, draw_failures, draw_run_progress, progress_row, wait_for_poll
@@ -261,7 +261,7 @@ def _draw_next(position: Position, lesson: Lesson) -> None:
     for number, suggestion in enumerate(lesson.next):
         with st.container(horizontal=True, vertical_alignment="center"):
             url = page_url(suggestion.page, suggestion.parameters, st.context.url, "lessons")
-            st.link_button(f"Open {suggestion.page.title()}", url, key=f"offer {number}")
+            st.link_button(f"Open {PAGES[suggestion.page].title}", url, key=f"offer {number}")
             st.markdown(suggestion.text)
     with st.container(horizontal=True):
         names = list(LESSONS)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import streamlit as st
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.tables.uploads import find
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
@@ -16,11 +16,13 @@ from anoonly_core.microscope.result import Observation
 from anoonly_core.results.keys import observation_key
 from anoonly_core.snippets import file_name
 
+from ...controls.choice import compare_parameters
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter
 from ...controls.registry import CONTROLS
 from ...controls.sidebar import draw_sidebar
+from ...navigation import open_page
 from ...server.jobs import Jobs
 from ...text.verdict import describe_run
 from ...widgets import notices
@@ -116,6 +118,14 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     table = find(config.dataset)
     if table is not None and table.counts is not None and table.counts["unlabelled"]:
         st.caption("Rows without a label are drawn as normal rows of the pool, although they may be anomalies.")
+    if st.button(
+        "Cut these parts",
+        key="cut_parts",
+        help="Opens Why it works: six networks side by side, with parts of this gradient cut.",
+    ):
+        left_out = ("norm", *GRADIENT_SHARES, "a", "seeds")
+        parameters = compare_parameters(config, None, 1)
+        open_page("why", {name: text for name, text in parameters.items() if name not in left_out})
     _explain(observations[index])
 
 

@@ -34,6 +34,7 @@ from app.views.lessons.measures import MEASURES, relative_gap, relative_spread
 from app.views.microscope.page import ADDRESS as MICROSCOPE_ADDRESS
 from app.views.runs.page import ADDRESS as RUNS
 from app.views.sweep.url import ADDRESS as SWEEP
+from app.views.why.page import ADDRESS as WHY
 
 BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer"}
 MICROSCOPE = ("dataset", "baseline", "lambda_n", "norm", "batch_size", "labeled_ratio", "contamination")
@@ -89,7 +90,7 @@ def test_what_to_try_next_opens_as_it_says(name: str) -> None:
 
 def complaints(offer: Suggestion) -> list[str]:
     """Return what is wrong with an offer's link, as the page that it leads to would say."""
-    address = {own.page: own for own in (COMPARE, MICROSCOPE_ADDRESS, RUNS, SWEEP)}[offer.page]
+    address = {own.page: own for own in (COMPARE, MICROSCOPE_ADDRESS, RUNS, SWEEP, WHY)}[offer.page]
     values, notices = address.read(
         {name: [own] if isinstance(own, str) else own for name, own in offer.parameters.items()}
     )

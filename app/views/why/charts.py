@@ -1,0 +1,391 @@
+"""Animation of the page Why it works: six columns of hidden features, arrows of the gradient, and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anoonly_core.microscope.result import PART_NAMES, RowKind
+from anoonly_core.results.result import Role
+from anoonly_core.supervision.columns import COLUMNS
+from anoonly_core.supervision.result import ColumnRecord, SupervisionRecord
+
+from ...charts.animation import Animation, TraceChange
+from ...charts.panels import Panels
+from ...charts.style import ANOMALY, NORMAL
+from .outcomes import Outcome
+from .text import format_outcome
+
+__all__ = ["AbsoluteScale", "arrow_lines", "column_domains", "supervision_animation"]
+
+HEIGHT = 458
+SMALL = 12
+SPACING = 0.012
+MAPS, ARROWS, SCORES = 1, 2, 3
+BINS = 36
+# The map in front of the norm: rows beyond the edge lie on it, so that arrows have room.
+EDGE_X, EDGE_Y = (-2.6, 4.2), (-2.6, 2.6)
+ARROW = 1.9  # length of the longest arrow of a panel, in units of the map
+TYPICAL = 1.0  # length of the median one; arrows that would then be longer than ARROW are cut
+KEPT = 0.05  # arrows shorter than this share of ARROW are left out: their heads would have no direction
+ROLE_STYLES = {
+    Role.TEST_NORMAL: ("normal", NORMAL, "circle", 3.5, 0.55),
+    Role.TEST_ANOMALY: ("anomaly", ANOMALY, "diamond", 5.5, 0.9),
+    Role.LABELED_ANOMALY: ("labeled anomaly", ANOMALY, "star", 9, 1.0),
+}
+KIND_ROLES = {
+    RowKind.NORMAL: Role.TEST_NORMAL,
+    RowKind.HIDDEN_ANOMALY: Role.TEST_ANOMALY,
+    RowKind.LABELED_ANOMALY: Role.LABELED_ANOMALY,
+}
+# Color and name of the arrows of each part of the gradient, in the order of PART_NAMES.
+PARTS = (
+    ("#E69F00", "push of a row's loss"),
+    ("#009E73", "push through the variance"),
+    ("#CC79A7", "push through the mean"),
+)
+
+
+@dataclass(frozen=True)
+class AbsoluteScale:
+    """One scale of scores for all columns and epochs, never divided by the spread of a run.
+
+    A logarithm of positive scores; of others the inverse hyperbolic sine, which is linear around 0.
+
+    Attributes
+    ----------
+    is_logarithm : bool
+        Whether all scores are positive.
+    low, high : float
+        Ends of the axis; scores beyond them are drawn at the ends.
+    """
+
+    is_logarithm: bool
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, scores: Sequence[np.ndarray]) -> AbsoluteScale:
+        """Fit the axis to the scores of all columns: 99.6 % of them lie within its ends."""
+        every = np.concatenate([array.ravel() for array in scores])
+        is_logarithm = bool((every > 0).all())
+        positions = np.log10(every) if is_logarithm else np.arcsinh(every)
+        low, high = np.percentile(positions, [0.2, 99.8])
+        return cls(is_logarithm, float(low) - 0.1, float(high) + 0.1)
+
+    def positions(self, scores: np.ndarray) -> np.ndarray:
+        """Return the places of scores on the axis, within its ends."""
+        if self.is_logarithm:
+            return np.clip(np.log10(np.maximum(scores.astype(np.float64), 1e-300)), self.low, self.high)
+        return np.clip(np.arcsinh(scores.astype(np.float64)), self.low, self.high)
+
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Return at most four places of round scores, and their texts."""
+        if self.is_logarithm:
+            powers = list(range(int(np.ceil(self.low)), int(np.floor(self.high)) + 1))
+            powers = powers[:: max(1, -(-len(powers) // 4))]
+            return [float(power) for power in powers], [_round_score(10.0**power) for power in powers]
+        values = [value for value in (-1000, -100, -10, 0, 10, 100, 1000) if self.low <= np.arcsinh(value) <= self.high]
+        if len(values) < 2:
+            values = [value for value in (-3, -1, 0, 1, 3) if self.low <= np.arcsinh(value) <= self.high]
+        return [float(np.arcsinh(value)) for value in values], [f"{value:g}".replace("-", "−") for value in values]
+
+
+def _round_score(value: float) -> str:
+    return f"{value:g}" if 1e-3 <= value < 1e5 else f"10<sup>{round(np.log10(value))}</sup>".replace("-", "−")
+
+
+def column_domains() -> list[tuple[float, float]]:
+    """Return the left and right end of each column, as shares of the plot's width."""
+    width = (1 - SPACING * (len(COLUMNS) - 1)) / len(COLUMNS)
+    return [(number * (width + SPACING), number * (width + SPACING) + width) for number in range(len(COLUMNS))]
+
+
+def supervision_animation(record: SupervisionRecord, outcomes: Mapping[str, Outcome], seed: int) -> Animation:
+    """Draw the six columns with one moment a recorded epoch; the last one is on show.
+
+    Parameters
+    ----------
+    record : SupervisionRecord
+        The six runs.
+    outcomes : mapping of str to Outcome
+        AUCPR of each column, by name, for the titles.
+    seed : int
+        Seed of the recorded runs.
+    """
+    figure = Panels(3, len(COLUMNS), spacing=(SPACING, 0.055), heights=[0.37, 0.37, 0.26])
+    changes: list[TraceChange] = []
+    low, high = _span([column.points for column in record.columns])
+    scale = AbsoluteScale.of([column.scores for column in record.columns])
+    histograms = [_heights(record, one, scale) for one in record.columns]
+    top = _common_limit(histograms)
+    clock = len(figure.data)
+    changes.append(_clock(figure, record))
+    for number, (column, one) in enumerate(zip(COLUMNS, record.columns, strict=True), start=1):
+        figure.add_text(
+            f"<b>{column.label}</b><br>AUCPR {format_outcome(outcomes[column.name])}",
+            *(MAPS, number),
+            x=0,
+            y=1,
+            yshift=3,
+            xanchor="left",
+            yanchor="bottom",
+            align="left",
+            font={"size": SMALL},
+        )
+        changes += _features(figure, record, one, number, low, high)
+        changes += _arrows(figure, record, one, number)
+        changes += _scores(figure, one, number, scale, histograms[number - 1], top, seed)
+    _axes(figure, scale, low, high, top)
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 58, "r": 4, "t": 40, "b": 46},
+        legend={"orientation": "h", "x": 0, "y": -0.06, "yanchor": "top", "font": {"size": SMALL}},
+        hovermode="closest",
+        uirevision="keep",
+    )
+    return Animation(
+        figure=figure.figure(),
+        changes=tuple(changes),
+        captions=tuple(_caption(record, moment) for moment in range(len(record.epochs))),
+        clock=clock,
+        times=tuple(float(epoch) for epoch in record.epochs),
+        start=len(record.epochs) - 1,
+    )
+
+
+def arrow_lines(column: ColumnRecord, kind: np.ndarray, pushed: np.ndarray, moment: int) -> list[np.ndarray]:
+    """Return the arrows of one panel at one moment.
+
+    Labeled anomalies have the arrow of their own loss only, at 1/b of its length in a batch of b rows: through the
+    mean all rows share it. Lengths are proportional within a panel, and at most ARROW.
+
+    Parameters
+    ----------
+    column : ColumnRecord
+        The column.
+    kind : int8 [b]
+        RowKind of the rows of the batch.
+    pushed : int64 [q]
+        Rows of the batch with arrows.
+    moment : int
+        Index of the recorded epoch.
+
+    Returns
+    -------
+    list of ndarray
+        For each part of the gradient, float32 [3 n, 2]: begin, end and a gap (NaN) of n arrows.
+    """
+    labeled = kind[pushed] == RowKind.LABELED_ANOMALY
+    pushes = column.pushes[moment].astype(np.float64)
+    pushes[labeled, 0] /= len(kind)
+    pushes[labeled, 1:] = 0
+    lengths = np.linalg.norm(pushes, axis=2)
+    longest_of_row = lengths.max(axis=1)
+    unit = float(np.median(longest_of_row[longest_of_row > 0])) / TYPICAL if longest_of_row.any() else 1.0
+    drawn = np.minimum(lengths / unit, ARROW)
+    directions = pushes / np.where(lengths > 0, lengths, 1.0)[..., None]
+    begins = _within_edges(column.batch[moment][pushed])
+    lines = []
+    for part in range(len(PART_NAMES)):
+        rows = np.flatnonzero(drawn[:, part] > KEPT * ARROW)
+        arrows = np.full((len(rows), 3, 2), np.nan, dtype=np.float32)
+        arrows[:, 0] = begins[rows]
+        arrows[:, 1] = begins[rows] + directions[rows, part] * drawn[rows, part, None]
+        lines.append(arrows.reshape(-1, 2))
+    return lines
+
+
+def _within_edges(points: np.ndarray) -> np.ndarray:
+    return np.stack([np.clip(points[..., 0], *EDGE_X), np.clip(points[..., 1], *EDGE_Y)], axis=-1)
+
+
+def _span(points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the limits of the common plane: 99 % of the points of all columns and epochs, and a margin."""
+    low, high = np.percentile(np.concatenate([each.reshape(-1, 2) for each in points]), [0.5, 99.5], axis=0)
+    padding = 0.08 * np.maximum(high - low, 1e-6)
+    return low - padding, high + padding
+
+
+def _clock(figure: Panels, record: SupervisionRecord) -> TraceChange:
+    """Draw a trace without marks whose x is the epoch on show, and return its change."""
+    times = [np.array([epoch], dtype=np.float32) for epoch in record.epochs]
+    figure.add_scatter(
+        x=times[-1], y=[0], mode="markers", marker={"opacity": 0}, showlegend=False, hoverinfo="skip", row=1, col=1
+    )
+    return TraceChange(len(figure.data) - 1, "x", times)
+
+
+def _marks(
+    figure: Panels, points: np.ndarray, roles: np.ndarray, row_ids: np.ndarray, row: int, col: int
+) -> list[TraceChange]:
+    """Draw rows as marks by role, points [K, n, 2], and return their changes."""
+    changes = []
+    for role, (name, color, symbol, size, opacity) in ROLE_STYLES.items():
+        rows = np.flatnonzero(roles == role)
+        xs, ys = (list(points[:, rows, axis].astype(np.float32)) for axis in (0, 1))
+        figure.add_scatter(
+            x=xs[-1],
+            y=ys[-1],
+            mode="markers",
+            name=name,
+            legendgroup=name,
+            showlegend=(row, col) == (MAPS, 1),
+            customdata=row_ids[rows],
+            marker={
+                "color": color,
+                "symbol": symbol,
+                "size": size,
+                "opacity": opacity,
+                "line": {"color": "white", "width": 0.5 if symbol != "circle" else 0},
+            },
+            hovertemplate=f"row %{{customdata}}, {name}<extra></extra>",
+            row=row,
+            col=col,
+        )
+        trace = len(figure.data) - 1
+        changes += [TraceChange(trace, "x", xs), TraceChange(trace, "y", ys)]
+    return changes
+
+
+def _features(
+    figure: Panels, record: SupervisionRecord, column: ColumnRecord, col: int, low: np.ndarray, high: np.ndarray
+) -> list[TraceChange]:
+    """Draw the hidden features of the sampled rows; rows beyond the limits lie on the edge."""
+    points = np.clip(column.points, low, high)
+    return _marks(figure, points, record.role[record.plotted], record.rows[record.plotted], MAPS, col)
+
+
+def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col: int) -> list[TraceChange]:
+    """Draw one batch in front of the last norm, with the push of each part of the gradient on some rows."""
+    roles = np.array([KIND_ROLES[RowKind(kind)] for kind in record.batch_kind], dtype=np.int8)
+    changes = _marks(figure, _within_edges(column.batch), roles, record.batch_rows, ARROWS, col)
+    moments = range(len(record.epochs))
+    lines = [arrow_lines(column, record.batch_kind, record.pushed, moment) for moment in moments]
+    for part, (color, name) in enumerate(PARTS):
+        figure.add_scatter(
+            x=lines[-1][part][:, 0],
+            y=lines[-1][part][:, 1],
+            mode="lines+markers",
+            name=name,
+            legendgroup=name,
+            showlegend=col == 1,
+            line={"color": color, "width": 2},
+            marker={"color": color, "symbol": "arrow", "size": _heads(lines), "angleref": "previous"},
+            hoverinfo="skip",
+            row=ARROWS,
+            col=col,
+        )
+        trace = len(figure.data) - 1
+        for axis, attribute in enumerate("xy"):
+            changes.append(TraceChange(trace, attribute, [lines[moment][part][:, axis] for moment in moments]))
+    return changes
+
+
+def _heads(lines: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Return the sizes of the marks of an arrow trace: a head at each end, nothing at the begin."""
+    longest = max(len(part) for moment in lines for part in moment)
+    return np.tile(np.array([0, 9, 0], dtype=np.float32), max(1, longest // 3))
+
+
+def _heights(record: SupervisionRecord, column: ColumnRecord, scale: AbsoluteScale) -> dict[Role, list[np.ndarray]]:
+    """Return the outline of the score histogram of each class at each moment, in percent of the class."""
+    edges = np.linspace(scale.low, scale.high, BINS + 1)
+    positions = scale.positions(column.scores)
+    heights: dict[Role, list[np.ndarray]] = {}
+    for role in (Role.TEST_NORMAL, Role.TEST_ANOMALY):
+        rows = np.flatnonzero(record.role == role)
+        heights[role] = []
+        for at_moment in positions:
+            counts, _ = np.histogram(at_moment[rows], edges)
+            shares = np.repeat(100 * counts / max(len(rows), 1), 2)
+            heights[role].append(np.concatenate([[0], shares, [0]]).astype(np.float32))
+    return heights
+
+
+def _common_limit(histograms: Sequence[Mapping[Role, Sequence[np.ndarray]]]) -> float:
+    """Return the upper limit of all score charts: the tallest bar of the median column at the last moment.
+
+    Taller bars leave their panel at the top, so that wide distributions stay visible.
+    """
+    tallest = [max(float(heights[-1].max()) for heights in roles.values()) for roles in histograms]
+    return max(5.0, min(100.0, 1.3 * float(np.median(tallest))))
+
+
+def _scores(
+    figure: Panels,
+    column: ColumnRecord,
+    col: int,
+    scale: AbsoluteScale,
+    heights: Mapping[Role, list[np.ndarray]],
+    top: float,
+    seed: int,
+) -> list[TraceChange]:
+    """Draw the score histogram of each class, and the AUCPR of the recorded run as text."""
+    outline = np.repeat(np.linspace(scale.low, scale.high, BINS + 1), 2)
+    changes = []
+    for role, at_moments in heights.items():
+        name, color, *_ = ROLE_STYLES[role]
+        figure.add_scatter(
+            x=outline,
+            y=at_moments[-1],
+            mode="lines",
+            fill="tozeroy",
+            line={"color": color, "width": 1.2, "dash": "solid" if role == Role.TEST_NORMAL else "dot"},
+            showlegend=False,
+            hovertemplate=f"%{{y:.1f}} % of the {name} rows<extra></extra>",
+            row=SCORES,
+            col=col,
+        )
+        changes.append(TraceChange(len(figure.data) - 1, "y", at_moments))
+    texts = [[f"seed {seed}: {value:.2f}"] for value in column.aucpr]
+    figure.add_scatter(
+        x=[scale.low],
+        y=[top],
+        text=texts[-1],
+        mode="text",
+        textposition="bottom right",
+        textfont={"size": SMALL},
+        showlegend=False,
+        hoverinfo="skip",
+        row=SCORES,
+        col=col,
+    )
+    changes.append(TraceChange(len(figure.data) - 1, "text", texts))
+    return changes
+
+
+def _axes(figure: Panels, scale: AbsoluteScale, low: np.ndarray, high: np.ndarray, top: float) -> None:
+    hidden: dict[str, Any] = {"showticklabels": False, "zeroline": False, "showgrid": False, "ticks": ""}
+    box: dict[str, Any] = {"showline": True, "mirror": True, "linewidth": 1, "linecolor": "rgba(128,128,128,0.5)"}
+    figure.update_xaxes(range=[float(low[0]), float(high[0])], **hidden, **box, row=MAPS)
+    figure.update_yaxes(range=[float(low[1]), float(high[1])], **hidden, **box, row=MAPS)
+    room = ARROW * 1.05
+    figure.update_xaxes(range=[EDGE_X[0] - room, EDGE_X[1] + room], **hidden, **box, row=ARROWS)
+    figure.update_yaxes(range=[EDGE_Y[0] - 0.6, EDGE_Y[1] + 0.6], **hidden, **box, row=ARROWS)
+    places, texts = scale.ticks()
+    figure.update_xaxes(
+        range=[scale.low, scale.high],
+        tickvals=places,
+        ticktext=texts,
+        showgrid=False,
+        zeroline=False,
+        **box,
+        row=SCORES,
+    )
+    figure.update_yaxes(range=[0, top], showgrid=False, zeroline=False, showticklabels=False, **box, row=SCORES)
+    figure.update_yaxes(showticklabels=True, tickfont={"size": SMALL}, nticks=3, row=SCORES, col=1)
+    for row, standoff, title in (
+        (MAPS, 12, "hidden features<br>one PCA plane"),
+        (ARROWS, 12, "before the norm<br>own plane each"),
+        (SCORES, 4, "scores<br>% of class"),
+    ):
+        figure.update_yaxes(title={"text": title, "standoff": standoff, "font": {"size": SMALL}}, row=row, col=1)
+
+
+def _caption(record: SupervisionRecord, moment: int) -> str:
+    epoch = int(record.epochs[moment])
+    return "Before the first step" if epoch == 0 else f"Epoch {epoch} of {record.epochs[-1]}"

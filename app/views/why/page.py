@@ -1,0 +1,136 @@
+"""Why it works: six networks side by side that differ in their norm, or in what passes back through it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from anoonly_core.baselines import GRADIENT_SHARES
+from anoonly_core.config import RunConfig
+from anoonly_core.errors import AnoOnlyError
+from anoonly_core.execution import tasks
+from anoonly_core.results.keys import supervision_key
+from anoonly_core.snippets import file_name
+from anoonly_core.supervision.columns import COLUMNS, column_configs
+from anoonly_core.supervision.result import SupervisionRecord
+
+from ...controls.choice import compare_parameters
+from ...controls.locked_links import LOCKS
+from ...controls.page_address import PageAddress, register
+from ...controls.registry import CONTROL_OF, CONTROLS
+from ...controls.sidebar import draw_sidebar, value_of
+from ...navigation import open_page
+from ...server.jobs import Jobs
+from ...text.verdict import describe_run
+from ...widgets import notices
+from ...widgets.download import ensure_downloaded
+from ...widgets.figure import FigureNote, draw_figure
+from ...widgets.player import draw_player
+from ...widgets.session import begin_page
+from ...widgets.worker_result import await_worker_result
+from .charts import supervision_animation
+from .outcomes import Outcome, outcomes, shipped_values
+from .story import draw_story
+from .text import outcome_note, story
+
+__all__ = ["LEFT_OUT", "page"]
+
+CHART = "why"
+SEEDS = 5  # of the runs in Compare
+# The six columns choose the norm and the shares; the page has a switch for λ_n.
+LEFT_OUT = ("lambda_n", "norm", *GRADIENT_SHARES, "seeds")
+WEIGHT = CONTROL_OF["lambda_n"]
+WEIGHTS = (0.0, 1.0)  # AnoOnly, and the published baseline
+ADDRESS = register(
+    PageAddress("why", (*(control for control in CONTROLS if control.name not in LEFT_OUT), WEIGHT, *LOCKS))
+)
+
+
+def page() -> None:
+    """Draw the page Why it works; Streamlit calls this on every change of a control."""
+    jobs, session = begin_page()
+    ADDRESS.arrive()
+    ADDRESS.remember()
+    try:
+        chosen = draw_sidebar(without=LEFT_OUT).b
+        lambda_n = _draw_weight()
+        config = column_configs(chosen)[0].with_(lambda_n=lambda_n)
+        ADDRESS.draw_notices(config)
+        if ensure_downloaded(config.dataset, jobs, session):
+            _draw(config, jobs, session)
+    except AnoOnlyError as error:
+        notices.error(str(error))
+
+
+def _draw_weight() -> float:
+    """Draw the switch of λ_n beside the title of the page; a link may bring a third value."""
+    linked = value_of(WEIGHT)
+    options = list(WEIGHTS) if linked in WEIGHTS else sorted([*WEIGHTS, linked])
+    with st.container(key="page_tools", horizontal=True, vertical_alignment="center"):
+        st.markdown("Loss on the pool, λₙ:", width="content")
+        weight: float | None = st.segmented_control(
+            "Weight of the loss on the pool",
+            options,
+            default=WEIGHT.default,
+            required=True,
+            format_func=WEIGHT.option_label,
+            key=WEIGHT.name,
+            bind="query-params",
+            label_visibility="collapsed",
+            help="λₙ, the weight of the loss on the pool: 0 is AnoOnly, 1 is the published baseline.",
+        )
+    return linked if weight is None else weight
+
+
+def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
+    """Train and record the six runs in a worker unless they are shipped, then draw the story and the chart."""
+    configs = column_configs(config)
+    key = supervision_key(configs)
+    record: SupervisionRecord | None = await_worker_result(
+        jobs, session, key, "Training six networks, epoch", tasks.record_supervision, config
+    )
+    if record is None:
+        return
+    values = shipped_values(config) or {
+        column.name: one.aucpr[-1:] for column, one in zip(COLUMNS, record.columns, strict=True)
+    }
+    result = outcomes(values)
+    assert config.lambda_n is not None
+    draw_story(story(result, config.lambda_n, config.baseline), key=key, chart=CHART)
+    animation = supervision_animation(record, result, config.seed)
+    draw_player(animation, key=key, chart=CHART, label="epoch")
+    settings = f"{config.dataset}, {describe_run(config)}, seed {config.seed}"
+    draw_figure(
+        animation.figure,
+        CHART,
+        "Six networks side by side: hidden features, the push of each part of the gradient on rows of one batch, and "
+        "score distributions, at the same epoch.",
+        FigureNote(file_name(config, f"seed_{config.seed}"), settings),
+    )
+    _draw_links(configs)
+    st.caption(_note(config, record, result))
+
+
+def _draw_links(configs: list[RunConfig]) -> None:
+    """Draw one button a column, which opens Compare with this column as B and batch norm whole as A."""
+    with st.container(key="why_links", horizontal=True, vertical_alignment="center"):
+        st.caption("Open in Compare:", width="content")
+        for column, one in zip(COLUMNS, configs, strict=True):
+            beside = None if one == configs[0] else configs[0]
+            if st.button(column.label, key=f"why_compare_{column.name}", type="tertiary"):
+                open_page("compare", compare_parameters(one, beside, SEEDS))
+
+
+def _note(config: RunConfig, record: SupervisionRecord, result: dict[str, Outcome]) -> str:
+    """Return what the charts show, and the source of the figures."""
+    rows = len(record.batch_rows)
+    return (
+        f"{config.dataset}, {config.baseline}; the charts show seed {config.seed}. {outcome_note(result)}  \n"
+        "**Hidden features**: one plane and one scale for all columns and epochs (PCA over all of them).  \n"
+        f"**Before the norm**: the same batch of {rows} rows in all columns, in front of the last norm "
+        f"({record.location}). To the right: where the loss pushes the labeled anomalies; upward: where the rows "
+        "spread most besides. An arrow is the push of one part of the gradient on a row: of the row's loss, or "
+        "through the variance and the mean, which are those of the batch, and with layer norm those of the row. "
+        "No arrow: no push. Lengths compare within a panel; the longest are cut, and those of labeled anomalies are "
+        f"at 1/{rows}.  \n"
+        "**Scores**: one scale for all columns and epochs. In each chart, rows beyond an edge lie on it."
+    )

@@ -1,0 +1,48 @@
+"""The story under the title of the page: one sentence at a time, and its columns of the chart in full color."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import streamlit as st
+
+from anoonly_core.paths import ASSETS
+from anoonly_core.supervision.columns import COLUMNS
+
+from .charts import column_domains
+from .text import Sentence
+
+__all__ = ["draw_story"]
+
+
+@cache
+def _asset(kind: str) -> str:
+    return (ASSETS / "story" / f"story.{kind}").read_text(encoding="utf-8")
+
+
+def draw_story(sentences: Sequence[Sentence], key: str, chart: str) -> None:
+    """Draw the story with its buttons; the arrow keys step through the sentences.
+
+    Parameters
+    ----------
+    sentences : sequence of Sentence
+        The steps.
+    key : str
+        Identifies the story; a new one begins at its first sentence.
+    chart : str
+        Widget key of the chart whose other columns are dimmed.
+    """
+    names = [column.name for column in COLUMNS]
+    # Declared on each call: a server that starts after this import would not know the component.
+    story = st.components.v2.component("story", html=_asset("html"), css=_asset("css"), js=_asset("js"))
+    story(
+        key="story",
+        data={
+            "key": key,
+            "chart": chart,
+            "domains": column_domains(),
+            "sentences": [sentence.text for sentence in sentences],
+            "columns": [[names.index(name) for name in sentence.columns] for sentence in sentences],
+        },
+    )
