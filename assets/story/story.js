@@ -6,6 +6,8 @@
 const FOLLOW_MS = 200;
 const DIM = 0.8; // opacity of the sheet over a dimmed column
 const TITLES = 1.12; // upper end of the sheet, above the titles of the columns
+const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
+const REMOTE = { PageDown: 1, PageUp: -1 }; // a remote control, while the page is presented
 // Elements that use the arrow keys themselves.
 const TYPING = "input, textarea, select, [contenteditable], [role=slider], [role=radio], [role=tab], [role=option], [role=combobox], [role=menuitem], [role=grid], [role=gridcell]";
 
@@ -19,10 +21,10 @@ class Story {
     this.back.onclick = () => this.show(this.at - 1);
     this.next.onclick = () => this.show(this.at + 1);
     this.onKey = (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const step = STEPS[event.key] ?? (document.querySelector(".st-key-leave_present") ? REMOTE[event.key] : 0);
       if (!step || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
       const from = event.composedPath()[0];
-      if (from instanceof Element && from.closest(TYPING)) return;
+      if (event.key in STEPS && from instanceof Element && from.closest(TYPING)) return;
       event.preventDefault();
       this.show(this.at + step);
     };
