@@ -21,7 +21,7 @@ from .text import format_outcome
 
 __all__ = ["AbsoluteScale", "arrow_lines", "column_domains", "supervision_animation"]
 
-HEIGHT = 458
+HEIGHT = 470
 SMALL = 12
 SPACING = 0.012
 MAPS, ARROWS, SCORES = 1, 2, 3
@@ -142,8 +142,8 @@ def supervision_animation(record: SupervisionRecord, outcomes: Mapping[str, Outc
     _axes(figure, scale, low, high, top)
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 58, "r": 4, "t": 40, "b": 46},
-        legend={"orientation": "h", "x": 0, "y": -0.06, "yanchor": "top", "font": {"size": SMALL}},
+        margin={"l": 58, "r": 4, "t": 44, "b": 54},
+        legend={"orientation": "h", "x": 0, "y": -0.085, "yanchor": "top", "font": {"size": SMALL}},
         hovermode="closest",
         uirevision="keep",
     )

@@ -66,7 +66,7 @@ def _draw_weight() -> float:
     linked = value_of(WEIGHT)
     options = list(WEIGHTS) if linked in WEIGHTS else sorted([*WEIGHTS, linked])
     with st.container(key="page_tools", horizontal=True, vertical_alignment="center"):
-        st.markdown("Loss on the pool, λₙ:", width="content")
+        st.markdown("λₙ:", width="content")
         weight: float | None = st.segmented_control(
             "Weight of the loss on the pool",
             options,
