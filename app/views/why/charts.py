@@ -130,7 +130,7 @@ def supervision_animation(record: SupervisionRecord, outcomes: Mapping[str, Outc
             *(MAPS, number),
             x=0,
             y=1,
-            yshift=3,
+            yshift=7,
             xanchor="left",
             yanchor="bottom",
             align="left",
