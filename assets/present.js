@@ -6,8 +6,16 @@ if (!window.canPresent) {
   const NEXT = ["PageDown", "ArrowRight"], BACK = ["PageUp", "ArrowLeft"];
   const OWN_KEYS = "input, textarea, select, [role=slider], [role=radio], [role=tab], [role=combobox], [contenteditable=true]";
 
+  // Tables take the size of their type from the page when they are first drawn.
+  const markTables = (small) => {
+    for (const table of document.querySelectorAll(".stElementContainer:has(> * [data-testid=stDataFrame])")) {
+      table.toggleAttribute("data-drawn-small", small);
+    }
+  };
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.(".st-key-present button")) document.documentElement.requestFullscreen?.().catch(() => {});
+    const entering = event.target.closest?.(".st-key-present button");
+    if (entering || event.target.closest?.(".st-key-leave_present button")) markTables(Boolean(entering));
+    if (entering) document.documentElement.requestFullscreen?.().catch(() => {});
     else if (event.target.closest?.(".st-key-leave_present button") && document.fullscreenElement) document.exitFullscreen();
   }, true);
   // Esc leaves the full screen without a key event.

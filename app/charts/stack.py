@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 
 __all__ = ["stack", "wrap"]
 
-GAP = 96  # pixels between two panels: the labels of one, and the title of the next
+GAP, LINE = 60, 18  # pixels between two panels: the labels of one, and each line of the title of the next
 LEGEND = 60  # pixels below the plot for the labels of its axis, and again for a legend that stood beside the plot
 EDGE = 12  # pixels right of the plot
-TITLE_CHARACTERS = 46  # of a title in a window of 390 pixels
+TITLE_CHARACTERS = 42  # of a title in a window of 390 pixels
 
 
 def stack(figure: go.Figure) -> go.Figure:
@@ -37,16 +37,23 @@ def stack(figure: go.Figure) -> go.Figure:
         return stacked
     panels.sort(key=lambda panel: (-panel[0].domain[1], panel[1].domain[0]))
     plot = layout.height - layout.margin.t - layout.margin.b
+    titles = [
+        annotation
+        for annotation in layout.annotations
+        if str(annotation.yref).endswith("domain") and annotation.y is not None and annotation.y > 1
+    ]
+    for title in titles:
+        title.text = wrap(title.text)
+    lines = max((title.text.count("<br>") + 1 for title in titles), default=2)
+    gap = GAP + LINE * max(lines, 2)
+    layout.margin.t += LINE * max(lines - 2, 0)
     heights = [plot * (down.domain[1] - down.domain[0]) for down, _ in panels]
-    total = sum(heights) + GAP * (len(panels) - 1)
+    total = sum(heights) + gap * (len(panels) - 1)
     top = total
     for (down, right), height in zip(panels, heights, strict=True):
         down.domain = (max((top - height) / total, 0.0), min(top / total, 1.0))
         right.domain = (0.0, 1.0)
-        top -= height + GAP
-    for annotation in layout.annotations:
-        if str(annotation.yref).endswith("domain") and annotation.y is not None and annotation.y > 1:
-            annotation.text = wrap(annotation.text)
+        top -= height + gap
     y = layout.legend.y
     if y is not None and not 0 <= y <= 1:  # above or below the plot, at the same distance in pixels
         layout.legend.y = y * plot / total if y < 0 else 1 + (y - 1) * plot / total

@@ -22,7 +22,7 @@ export default function ({ data, parentElement, setStateValue }) {
           "aria-label": cell.label,
         });
         if (cell.difference) button.append(" ", make("span", cell.difference, { class: "difference" }));
-        if (cell.gain) button.append(make("span", cell.gain, { class: "gain" }));
+        if (cell.gain) button.append(" ", make("span", cell.gain, { class: "gain" }));
         button.onclick = () => {
           table.querySelectorAll("button").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
           setStateValue("cell", { id: cell.id, clickedMs: Date.now() }); // the same cell may be clicked again

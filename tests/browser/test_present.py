@@ -157,3 +157,19 @@ def test_the_report_links_the_page_as_it_is_shown(open_page: Open) -> None:
     (link,) = re.findall(r'This comparison: <a href="([^"]+)"', text)
     assert re.search(r"/compare\?.*norm=none", link) and "seeds=1" in link
     assert ANOONLY.url in text and text.count(">vary only ") == 3
+
+
+def test_a_table_on_the_page_grows_in_present_and_its_rows_can_be_selected(open_page: Open) -> None:
+    page = open_page("datasets").page
+    table = page.locator("[data-testid=stDataFrame]").first
+    table.locator("canvas").first.wait_for()
+    wait_until_still(page)
+    before = table.bounding_box()
+    present(page)
+    after = table.bounding_box()
+    assert before is not None and after is not None
+    assert after["height"] == pytest.approx(1.5 * before["height"], abs=3) and after["x"] + after["width"] <= 1280
+    row = before["height"] / 6 * 1.5  # a head and five rows
+    page.mouse.click(after["x"] + 24, after["y"] + 1.7 * row)
+    page.get_by_role("button", name="Open in Compare").wait_for()
+    page.get_by_text("digits_0: 1704 rows").wait_for()

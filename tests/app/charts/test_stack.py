@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from app.charts.panels import Panels
-from app.charts.stack import GAP, stack, wrap
+from app.charts.stack import GAP, LINE, stack, wrap
 
 
 def made(rows: int, columns: int, **more: object) -> Panels:
@@ -31,7 +31,7 @@ def test_panels_stand_one_below_another(rows: int, columns: int, more: dict[str,
     assert all(axis.domain == (0, 1) for axis in rights)
     plot = stacked.layout.height - 110
     for upper, lower in pairwise(downs):  # Panels numbers them row by row
-        assert (upper.domain[0] - lower.domain[1]) * plot == pytest.approx(GAP, abs=1)
+        assert (upper.domain[0] - lower.domain[1]) * plot == pytest.approx(GAP + 2 * LINE, abs=1)
     for before, after in zip(figure.select_yaxes(), downs, strict=True):
         height = (before.domain[1] - before.domain[0]) * 250
         assert (after.domain[1] - after.domain[0]) * plot == pytest.approx(height, abs=1), "a panel keeps its height"
@@ -67,3 +67,18 @@ def test_a_single_panel_stays() -> None:
 )
 def test_lines_break_between_words_and_tags_do_not_count(text: str, expected: str) -> None:
     assert wrap(text, 9) == expected
+
+
+@pytest.mark.parametrize(("words", "lines"), [(3, 1), (12, 2), (20, 3), (28, 4)])
+def test_a_title_of_more_lines_gets_more_room(words: int, lines: int) -> None:
+    panels = Panels(1, 2)
+    for column in (1, 2):
+        panels.add_scatter(x=[0, 1], y=[0, 1], col=column)
+        panels.add_title(" ".join(["title"] * words), col=column)
+    figure = panels.figure().update_layout(height=200, margin={"t": 40, "b": 20})
+    stacked = stack(figure)
+    assert {annotation.text.count("<br>") + 1 for annotation in stacked.layout.annotations} == {lines}
+    plot = stacked.layout.height - stacked.layout.margin.t - stacked.layout.margin.b
+    lower, upper = sorted((stacked.layout.yaxis.domain, stacked.layout.yaxis2.domain))
+    assert (upper[0] - lower[1]) * plot == pytest.approx(GAP + LINE * max(lines, 2), abs=1.5)
+    assert stacked.layout.margin.t == 40 + LINE * max(lines - 2, 0)
