@@ -43,6 +43,7 @@ TABLE = cancer().iloc[:, -6:]
 def nobody_else(monkeypatch: pytest.MonkeyPatch, server: None) -> Iterator[None]:
     """Each test looks with the eyes of one browser, and leaves no table."""
     monkeypatch.setattr(table_owners, "owner", lambda: "me")
+    server_table_owners().note_presence("me", "a session")  # or the first round of the thread takes a table away
     yield
     for table in uploads.list_uploads():
         uploads.remove(table)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anoonly_core.data.tables.columns import is_missing_word, to_numbers
 from anoonly_core.data.tables.profile import profile_table, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.readers import MAX_COLUMN_NAME, read_table
+from anoonly_core.data.tables.schema import make_schema, parse_table
 from anoonly_core.errors import BadDataFile
 
 
@@ -53,6 +57,67 @@ def test_two_values_in_any_shares_are_read_right_or_asked(values: list[str], one
         assert suggested == (values[0] if one < other else values[1],)
     else:
         assert suggested in ((), (values[0],), (values[1],))
+
+
+# Pairs of values that other tools write, and words that say which of them means anomaly.
+PAIRS = [
+    *[("-1", "1"), ("0", "1"), ("1", "2"), ("1.0", "2.0"), ("0.5", "7"), ("yes", "no"), ("True", "False"), ("Y", "N")],
+    *[("NA", "b"), ("none", "some"), ("a, b", 'say "c"'), ("größe", "ü"), ("x y", "x  y"), ("attack", "normal")],
+    *[("fraud", "fair"), ("weird", "benign"), ("007", "7"), ("1e3", "2")],
+]
+DECIDED = {"attack": True, "fraud": True, "normal": False, "benign": False}
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8).filter(
+    lambda text: text.strip() == text and text != "?" and not is_missing_word(np.array([text])).any()
+)
+
+
+def differ(pair: tuple[str, str]) -> bool:
+    """Tell whether two texts are two values; 1 and 1.0 are one."""
+    first, second = to_numbers(pd.Series(pair, dtype="str"))
+    return first != second and pair[0].lower() != pair[1].lower()
+
+
+@st.composite
+def labels(draw: st.DrawFn) -> tuple[list[str], str]:
+    """Draw a label column of two values in any shares and order, and the value that means anomaly, "" if open."""
+    first, second = draw(st.sampled_from(PAIRS) | st.tuples(TEXTS, TEXTS).filter(differ))
+    one, other = draw(st.integers(1, 60)), draw(st.integers(1, 60))
+    cells = draw(st.permutations([first] * one + [second] * other))
+    said = [value for value in (first, second) if DECIDED.get(value)]
+    said += [second if value == first else first for value in (first, second) if DECIDED.get(value) is False]
+    if said:
+        return cells, said[0]
+    return cells, "" if one == other else first if one < other else second
+
+
+@given(labels(), st.sampled_from(["t.csv", "t.csv.gz", "t.parquet"]), st.sampled_from(["label", "class", "y"]))
+@settings(deadline=None, max_examples=150)
+def test_a_label_of_any_two_values_in_any_shares_is_read_right_or_asked(
+    drawn: tuple[list[str], str], file: str, name: str
+) -> None:
+    """From the file to the rows that count as anomalies, on the page and on the command line."""
+    cells, anomaly = drawn
+    table = pd.DataFrame({"a": np.random.default_rng(0).normal(size=len(cells)), name: pd.Series(cells, dtype="str")})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / file
+        table.to_parquet(path) if file.endswith("parquet") else table.to_csv(path, index=False)
+        read = read_table(path)
+        schema = suggest_schema(profile_table(read))
+        if schema.label and schema.anomaly:
+            found = parse_table(read, schema, "t")
+            expected = np.array([cell == anomaly for cell in cells])
+            assert anomaly or len(schema.anomaly) == 1, "a tie is open, or decided by a word"
+            if anomaly:
+                assert (found.y == 1).tolist() == expected.tolist()
+            assert (found.y >= 0).all() and len({*found.labels}) == len({*cells})
+        try:
+            plain = parse_table(read, make_schema({}), "t")
+        except BadDataFile as error:
+            assert str(error).endswith(".")
+            return
+        if plain.label_column:  # without a word it takes 0 and 1, or False and True, and nothing else
+            assert {*cells} <= {"0", "1"} or {cell.lower() for cell in cells} <= {"true", "false"}
+            assert (plain.y == 1).tolist() == [cell in ("1", "True") for cell in cells]
 
 
 @pytest.mark.parametrize("length", [240, 1000, MAX_COLUMN_NAME, MAX_COLUMN_NAME + 1])
