@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,66 @@ def test_no_column_that_equals_the_label_goes_unnoticed(flags: list[bool], name:
     parsed = parse(table, categories="one_hot", missing="impute")
     assert parsed.preprocessing.features == ("a",)
     assert f"{name} equals the label column label and is left out" in " ".join(parsed.notes)
+
+
+CODES = [
+    ("0", "1"),
+    ("no", "yes"),
+    ("True", "False"),
+    ("2", "1"),
+    ("-1", "1"),
+    ("0.5", "7.25"),
+    ("A, b", "ü"),
+    ("", "x"),
+]
+
+
+@given(
+    st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=12, max_size=60),
+    *(st.sampled_from(CODES[:-1]), st.sampled_from(CODES), st.sampled_from(["x", "target", "Label 2", "y"])),
+    *(st.sampled_from(["t.csv", "t.csv.gz", "t.parquet"]), st.booleans(), st.booleans()),
+)
+@settings(deadline=None, max_examples=120)
+def test_no_feature_that_equals_the_label_goes_unnoticed_in_any_file(
+    kinds: list[int],
+    label: tuple[str, str],
+    copy: tuple[str, str],
+    name: str,
+    file: str,
+    is_first: bool,
+    has_classes: bool,
+) -> None:
+    """The copy has other names for the values; the label may have two classes of anomalies, the copy one."""
+    kinds = [0, 1, 2, *kinds]
+    words = (*label, f"{label[1]} too" if has_classes else label[1])
+    columns = {
+        name: [copy[kind > 0] for kind in kinds],
+        "a": np.random.default_rng(0).normal(size=len(kinds)),
+        "label": [words[kind] for kind in kinds],
+    }
+    table = pd.DataFrame(columns if is_first else dict(reversed(columns.items())))
+    anomalies = tuple(sorted({*words[1:]}))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / file
+        table.to_parquet(path) if file.endswith("parquet") else table.to_csv(path, index=False)
+        schema = make_schema({"label": "label", "anomaly": anomalies, "categories": "one_hot", "missing": "impute"})
+        parsed = parse_table(read_table(path), schema, "t")
+    assert (parsed.y == 1).tolist() == [kind > 0 for kind in kinds]
+    assert parsed.preprocessing.features == ("a",)
+    assert f"{name} equals the label column label and is left out" in " ".join(parsed.notes)
+
+
+@given(st.lists(st.booleans(), min_size=12, max_size=60), st.integers(0, 2**32 - 1), st.booleans())
+@settings(deadline=None, max_examples=80)
+def test_no_number_that_sorts_the_rows_by_their_label_goes_unnoticed(
+    flags: list[bool], seed: int, is_above: bool
+) -> None:
+    flags = [*[True] * 3, *[False] * 3, *flags]
+    drawn = np.random.default_rng(seed)
+    numbers = np.where(np.array(flags) == is_above, drawn.uniform(5, 9, len(flags)), drawn.uniform(-3, 4, len(flags)))
+    table = pd.DataFrame({"a": drawn.normal(size=len(flags)), "level": numbers, "label": np.array(flags, dtype=int)})
+    parsed = parse(table)
+    assert "level alone tells anomalies from normal rows without a mistake" in " ".join(parsed.notes)
 
 
 @pytest.mark.parametrize("names", [("label", "target"), ("Label", "label "), ("label", "attack_id"), ("y", "label")])
