@@ -48,7 +48,7 @@ MOST_ENTRIES = 200  # addresses of a page that a session remembers
 REFUSED = "refused_link"
 MAX_LENGTH = 16_384  # characters of an address's query; browsers and proxies pass on about 8 KB
 MAX_PARAMETERS = 500
-MAX_NOTICES = 30
+MAX_NOTICES = 50
 Texts = Mapping[str, list[str]]
 
 
