@@ -1,18 +1,49 @@
-"""A limit on the messages of one WebSocket, so that one connection cannot keep the server from the others."""
+"""Limits on the messages of one WebSocket, so that one connection cannot keep the server from the others."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BURST", "MESSAGES_PER_S", "MessageLimit", "TokenBucket"]
+__all__ = ["BURST", "MAX_MESSAGE", "MESSAGES_PER_S", "MessageLimit", "TokenBucket", "limit_message_size"]
 
 # A slider that is dragged sends some ten messages a second, a page that follows its runs two or three.
 MESSAGES_PER_S = 20.0
 BURST = 100.0
+MAX_MESSAGE = 2 << 20  # bytes from a browser: far more than the controls of any page hold
+PROTOCOLS = {  # of uvicorn, by module
+    "uvicorn.protocols.websockets.websockets_sansio_impl": "WebSocketsSansIOProtocol",
+    "uvicorn.protocols.websockets.websockets_impl": "WebSocketProtocol",
+    "uvicorn.protocols.websockets.wsproto_impl": "WSProtocol",
+}
+
+
+def limit_message_size(size: int = MAX_MESSAGE) -> None:
+    """Patch uvicorn so that a connection with a larger message, in bytes, is closed before the message has arrived.
+
+    Streamlit has one setting for both directions, and a page may send more than a browser. It is in force for the
+    connections that come after this call.
+    """
+    for module, name in PROTOCOLS.items():
+        if module in sys.modules:  # the one that the server uses is loaded before the application
+            _limit(getattr(sys.modules[module], name), size)
+
+
+def _limit(protocol: Any, size: int) -> None:
+    begin = protocol.__init__
+
+    @wraps(begin)
+    def begin_limited(self: Any, config: Any, *arguments: Any, **named: Any) -> None:
+        config.ws_max_size = min(config.ws_max_size, size)
+        begin(self, config, *arguments, **named)
+
+    protocol.__init__ = begin_limited
 
 
 class TokenBucket:

@@ -15,6 +15,7 @@ from . import allowed_hosts
 from .evidence_cache import preload_evidence
 from .jobs import server_jobs
 from .media_files import delay_file_deletion
+from .message_limit import limit_message_size
 
 __all__ = ["prepare"]
 
@@ -30,6 +31,7 @@ def prepare() -> None:
     # With many pages drawn at once, the thread that answers browsers waits its turn for each message it sends.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     delay_file_deletion()
+    limit_message_size()
     allowed_hosts.disable_external_ip_lookup()
     _freeze()
     threading.Thread(target=_read_evidence, daemon=True, name="evidence").start()

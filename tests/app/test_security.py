@@ -15,6 +15,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 from anoonly_core.data.tables.readers import MAX_BYTES
 from app.server import allowed_hosts
 from app.server.allowed_hosts import LOCAL, host_names, server_arguments
+from app.server.message_limit import MAX_MESSAGE
 from app.text.markdown import escape_markdown
 from tests.app.conftest import opened
 
@@ -27,7 +28,7 @@ def test_the_shipped_settings_serve_this_machine_alone() -> None:
     server = CONFIG["server"]
     assert server["address"] == "localhost" and tuple(server["allowedHosts"]) == LOCAL
     assert server["enableXsrfProtection"] and server["enableCORS"] and server["maxUploadSize"] == MAX_BYTES >> 20
-    assert server["maxMessageSize"] <= 64 and server["maxWidgetStateSize"] <= 5
+    assert server["maxMessageSize"] <= 64 and server["maxWidgetStateSize"] << 20 <= MAX_MESSAGE
     assert not server["enableStaticServing"] and not server["enableAgentApi"]
     assert CONFIG["client"] == {"toolbarMode": "viewer", "showErrorDetails": "none", "allowedOrigins": []}
     assert CONFIG["browser"]["gatherUsageStats"] is False

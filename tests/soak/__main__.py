@@ -1,4 +1,4 @@
-"""Command `make soak`: load, fault and fuzz tests; exits with 1 if a promise is broken."""
+"""Command `make soak`: load, fault, fuzz and harm tests; exits with 1 if a promise is broken."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from tests.soak.faults import FAULTS
 from tests.soak.faults.table import check_faults
+from tests.soak.harm import HARMS
+from tests.soak.harm.table import check_harm
 from tests.soak.inputs import check_inputs
 from tests.soak.promises import check_load
 
@@ -16,6 +18,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], tuple[list[str], bool]]] = {
     "load": check_load,
     "faults": check_faults,
     "inputs": check_inputs,
+    "harm": check_harm,
 }
 
 
@@ -27,7 +30,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--browsers", type=int, default=2, help="load: sessions in a real browser")
     parser.add_argument("--seconds", type=float, default=300.0, help="load: duration")
     parser.add_argument(
-        "--only", action="append", default=[], choices=FAULTS, help="faults: only this one; may be repeated"
+        "--only",
+        action="append",
+        default=[],
+        choices=[*FAULTS, *HARMS],
+        metavar="NAME",
+        help=f"faults or harm: only this one; may be repeated: {', '.join([*FAULTS, *HARMS])}",
     )
     parser.add_argument("--share", type=float, default=1.0, help="inputs: share of the usual number of cases")
     return parser

@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -34,15 +34,18 @@ class Late(Exception):
 class Session:
     """One session at a server's port. Every wait ends with the thing waited for, or raises Late.
 
+    cookie: the cookie of the browser, a new one by default.
     broken: tracebacks and lost connections, as they came. idle: whether the server has drawn all that was asked for.
     """
 
-    def __init__(self, port: int, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, port: int, patience_s: float = PATIENCE_S, cookie: str = "") -> None:
         self.url = f"http://localhost:{port}"
         self.patience_s = patience_s
         self.broken: list[str] = []
-        with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=60) as answer:
-            self._cookie = str(answer.headers["Set-Cookie"]).split(";")[0]
+        if not cookie:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=60) as answer:
+                cookie = str(answer.headers["Set-Cookie"]).split(";")[0]
+        self.cookie = cookie
         self._changed = threading.Condition()
         self._socket: ClientConnection | None = None
         self._asked = self._first = self._last = 0.0
@@ -61,6 +64,17 @@ class Session:
                 if not self._changed.wait(min(1.0, deadline - time.monotonic())) and time.monotonic() > deadline:
                     said = "\n".join(self.screen.texts)[:300]
                     raise Late(f"{what} did not come within {self.patience_s:.0f} s: {said}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def send_raw(self, content: bytes) -> None:
+        """Send a message as it is; block while the server takes no more."""
+        assert self._socket is not None
+        self._socket.send(content)
 
     def close(self) -> None:
         """Close the tab."""
@@ -89,7 +103,7 @@ class Session:
             subprotocols=["streamlit"],
             max_size=MAX_BYTES,
             open_timeout=60,
-            additional_headers={"Cookie": self._cookie},
+            additional_headers={"Cookie": self.cookie},
             legacy=True,
         )
         with self._changed:

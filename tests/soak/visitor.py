@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Common_pb2 import FileUploaderState
+from streamlit.proto.Common_pb2 import FileUploaderState, FileURLs
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
@@ -65,6 +65,15 @@ class Visitor(Session):
     def upload(self, key: str, name: str, content: bytes) -> None:
         """Upload a file with the uploader that has this key."""
         uploader = self.widget(key).file_uploader
+        urls = self.send_file(name, content)
+        state = WidgetState(id=uploader.id, file_uploader_state_value=FileUploaderState())
+        state.file_uploader_state_value.uploaded_file_info.add(
+            name=name, size=len(content), file_id=urls.file_id, file_urls=urls
+        )
+        self._ask(state)
+
+    def send_file(self, name: str, content: bytes) -> FileURLs:
+        """Send a file to the server without telling the page of it; return its addresses."""
         number = str(uuid4())
         message = BackMsg()
         message.file_urls_request.request_id = number
@@ -72,7 +81,7 @@ class Visitor(Session):
         message.file_urls_request.file_names.append(name)
         self._socket.send(message.SerializeToString())
         self.wait(lambda: number in self._answers, "an address for the file")
-        urls = self._answers.pop(number).file_urls[0]
+        urls: FileURLs = self._answers.pop(number).file_urls[0]
         boundary = uuid4().hex
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
         request = urllib.request.Request(
@@ -81,17 +90,12 @@ class Visitor(Session):
             method="PUT",
             headers={
                 "Content-Type": f"multipart/form-data; boundary={boundary}",
-                "Cookie": self._cookie,
-                "X-Xsrftoken": self._cookie.partition("=")[2].strip('"'),
+                "Cookie": self.cookie,
+                "X-Xsrftoken": self.cookie.partition("=")[2].strip('"'),
             },
         )
         with urllib.request.urlopen(request, timeout=self.patience_s):
-            pass
-        state = WidgetState(id=uploader.id, file_uploader_state_value=FileUploaderState())
-        state.file_uploader_state_value.uploaded_file_info.add(
-            name=name, size=len(content), file_id=urls.file_id, file_urls=urls
-        )
-        self._ask(state)
+            return urls
 
     def download(self, key: str) -> bytes:
         """Return the file of the download button with this key."""
@@ -130,6 +134,11 @@ class Visitor(Session):
             finally:
                 self.patience_s = patience
         return False
+
+    def has_now(self, key: str) -> bool:
+        """Tell whether the page has such a control at this moment; may be called within `wait`."""
+        with self._changed:
+            return self.screen.find(key) is not None
 
     @property
     def texts(self) -> list[str]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
-from app.server.message_limit import MessageLimit, TokenBucket
+from app.server.message_limit import MessageLimit, TokenBucket, limit_message_size
 
 
 class Clock:
@@ -69,3 +75,55 @@ def test_a_flood_waits_and_arrives_in_order(monkeypatch: pytest.MonkeyPatch) -> 
 def test_requests_are_not_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     _, waits = serve("http", [{"type": "http.request"}] * 50, 0.01, monkeypatch)
     assert not waits
+
+
+SIZE = 10_000
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[str]:
+    """The address of a server that answers each message with its length, and takes 10 kB of the 64 MB it is set to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WebSocketsSansIOProtocol, "__init__", WebSocketsSansIOProtocol.__init__)
+        limit_message_size(SIZE)
+        config = uvicorn.Config(
+            _lengths, port=0, ws="websockets-sansio", ws_max_size=64 << 20, log_level="critical", lifespan="off"
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+        yield f"ws://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+async def _lengths(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": str(len(message["bytes"]))})
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, SIZE - 1, SIZE])
+def test_a_message_up_to_the_limit_arrives(limited: str, size: int) -> None:
+    with connect(limited) as socket:
+        for _ in range(3):
+            socket.send(bytes(size))
+            assert socket.recv(10) == str(size)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[SIZE + 1], [2 * SIZE], [50 << 20], [SIZE, 1], [1] * (SIZE + 1), [SIZE // 2] * 3],
+    ids=["one more", "twice", "50 MB", "a fragment more", "small fragments", "three fragments"],
+)
+def test_a_message_over_the_limit_closes_its_connection_only(limited: str, parts: Sequence[int]) -> None:
+    with connect(limited) as other:
+        with connect(limited) as socket, pytest.raises(ConnectionClosed) as caught:
+            socket.send([bytes(size) for size in parts] if len(parts) > 1 else bytes(parts[0]))
+            socket.recv(10)
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1009
+        other.send(bytes(SIZE))
+        assert other.recv(10) == str(SIZE)

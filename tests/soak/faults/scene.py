@@ -126,7 +126,7 @@ class Scene:
     def look(self, visitor: Visitor, path: str = "", **settings: str) -> Seen:
         """Open a page, by default Compare with a small run, and return its visible result."""
         wanted = {**SMALL, **settings} if path == "" else {}
-        visitor.open(path, wanted)
+        visitor.open(path or "compare", wanted)
         seen = self.take_in(visitor)
         if lost := wanted.items() - visitor.query.items() - {("seed", "0")}:
             self.wrong.append(f"the page did not take in {lost}")

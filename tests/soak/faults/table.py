@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.soak.faults import run_faults
+from tests.soak.faults import FAULTS, run_faults
 
 __all__ = ["check_faults"]
 
@@ -17,7 +17,7 @@ def check_faults(asked: argparse.Namespace) -> tuple[list[str], bool]:
     lines = ["| fault | seen | next run works | stored before | kept to the byte | seconds | held |"]
     lines.append("|---|---|---|---|---|---|---|")
     kept = True
-    for outcome in run_faults(asked.only):
+    for outcome in run_faults([name for name in asked.only if name in FAULTS]):
         seen = outcome.seen.replace("|", "\\|").replace("\n", " ")
         lines.append(
             f"| {outcome.name} | {seen} | {_yes(outcome.works)} | {outcome.before} | {outcome.kept} "
