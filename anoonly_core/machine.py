@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["SMALL_MEMORY", "cores", "is_small", "lower_priority", "memory", "memory_limit"]
+__all__ = ["SMALL_MEMORY", "cores", "is_small", "lower_priority", "memory", "memory_limit", "yield_memory"]
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 PROCESS_CGROUPS = Path("/proc/self/cgroup")
+OOM_SCORE = Path("/proc/self/oom_score_adj")
+VICTIM_SCORE = 500  # as if half of the memory were added to the size of the process; a server has 0
 ASSUMED_MEMORY = 8 * 2**30  # where the system does not say
 SMALL_MEMORY = 2 * 2**30
 BELOW_NORMAL_PRIORITY_CLASS, IDLE_PRIORITY_CLASS = 0x4000, 0x40  # of Windows
@@ -88,6 +90,15 @@ def lower_priority(niceness: int) -> None:
         kernel.SetPriorityClass(
             kernel.GetCurrentProcess(), IDLE_PRIORITY_CLASS if idle else BELOW_NORMAL_PRIORITY_CLASS
         )
+
+
+def yield_memory() -> None:
+    """Have Linux end this process before others when memory runs out; do nothing elsewhere or if it refuses.
+
+    The kernel ends the process with the highest score. A worker can be replaced, and the server cannot.
+    """
+    with suppress(OSError):
+        OOM_SCORE.write_text(str(VICTIM_SCORE), encoding="ascii")
 
 
 def _cgroup_folders(controller: str) -> Iterator[Path]:

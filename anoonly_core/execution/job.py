@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from anoonly_core.machine import lower_priority
+from anoonly_core.machine import lower_priority, yield_memory
 
 __all__ = [
     "Cancelled",
@@ -98,6 +98,7 @@ def start_trainer() -> None:
     """Prepare this process for training: import PyTorch, limit it to one thread, and lower the process's priority."""
     os.environ["NUMBA_NUM_THREADS"] = "1"  # UMAP in a replay
     lower_priority(5)
+    yield_memory()
     import torch
 
     from anoonly_core.runs.run import warm_up  # now, so that the first job does not wait for it
@@ -110,6 +111,7 @@ def start_projector() -> None:
     """Prepare this process for projections: limit it to one thread, and give it the lowest priority of all workers."""
     os.environ["NUMBA_NUM_THREADS"] = "1"
     lower_priority(10)
+    yield_memory()
     import sklearn.manifold  # noqa: F401 - a limit counts for the libraries that are loaded already
     from threadpoolctl import threadpool_limits
 
@@ -119,6 +121,7 @@ def start_projector() -> None:
 def start_reader() -> None:
     """Prepare this process for reading tables: one thread, limited memory, and a lower priority."""
     lower_priority(5)
+    yield_memory()
     from threadpoolctl import threadpool_limits
 
     from anoonly_core.data.tables.limits import limit_memory

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,12 +27,16 @@ from anoonly_core.sweeps.sweep import Sweep, SweepOutline, read_outline, read_sw
 
 from .clusters import check_cluster
 from .devices import Devices
-from .jobs import Jobs, server_jobs
+from .jobs import KNOWN_VISITORS, Jobs, server_jobs
 from .shipped_runs import shipped_runs
+from .table_owners import owner
 
 __all__ = ["PreviousSweep", "RunBatch", "SweepQueue", "SweepView", "server_sweeps"]
 
 REMEMBERED = 50
+MAX_RUNS_REMEMBERED = 100_000  # of sweeps that are done; 20 000 runs take 30 MB
+MAX_RUNS_QUEUED = 300_000  # of all sweeps that wait or run
+MAX_RUNS_OF_A_VISITOR = 60_000
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +96,16 @@ class PreviousSweep:
     at_work: bool
 
 
+@dataclass(frozen=True)
+class _Planning:
+    """A task that estimates the time of a number of runs, which have this key, for a visitor."""
+
+    key: str
+    task: Task
+    visitor: str
+    runs: int
+
+
 @dataclass(eq=False)
 class _Entry:
     """A sweep that was started on this server."""
@@ -98,6 +113,7 @@ class _Entry:
     sweep: RunBatch
     cluster: str
     state: str = "waiting"
+    visitor: str = ""
     runs: dict[str, RunSummary] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     seconds_left: float | None = None
@@ -112,10 +128,13 @@ class SweepQueue:
         self.jobs = jobs
         self._lock = threading.RLock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._queue: deque[_Entry] = deque()
+        self._queue: list[_Entry] = []
+        self._turns = itertools.count(1)
+        self._served = LRU[int](KNOWN_VISITORS)  # the latest turn of each visitor
         self._working = False
         self.devices = Devices(jobs)
-        self._estimates = LRU[Task](REMEMBERED)
+        self._planning = LRU[_Planning](MAX_RUNS_REMEMBERED, weight=lambda planning: planning.runs)  # by runs
+        self._estimates = LRU[float](10 * REMEMBERED)  # seconds, by runs
         self._outlines = LRU[SweepOutline | None](2 * REMEMBERED)  # by key, which is the hash of the description
         jobs.on_busy_change = self.devices.pause_processes
 
@@ -124,7 +143,9 @@ class SweepQueue:
     def start(self, sweep: RunBatch, cluster: str = "") -> None:
         """Queue the missing and failed runs of a sweep, here or on the cluster at an address, and return at once.
 
-        A cluster that is not in ANOONLY_CLUSTERS is never connected to: the sweep stays idle and its problem says so.
+        Visitors take turns, and the sweeps of one visitor come in their order. A sweep for which there is no room stays
+        idle and its problem says so: of one visitor 60 000 runs can be queued, of all 300 000. A cluster that is not in
+        ANOONLY_CLUSTERS is never connected to: the sweep stays idle and its problem says so.
         """
         try:
             if cluster:
@@ -137,10 +158,13 @@ class SweepQueue:
             entry = self._entries.get(_key(sweep))
             if entry is not None and entry.state != "idle":
                 return
-            entry = self._entries[_key(sweep)] = _Entry(sweep, cluster)
+            visitor = owner()
+            if refusal := self._refusal(sweep, visitor):
+                self._entries[_key(sweep)] = _Entry(sweep, "", state="idle", problem=refusal)
+                return
+            entry = self._entries[_key(sweep)] = _Entry(sweep, cluster, visitor=visitor)
             self._entries.move_to_end(_key(sweep))
-            while len(self._entries) > REMEMBERED and next(iter(self._entries.values())).state == "idle":
-                self._entries.popitem(last=False)
+            self._drop_idle()
             if isinstance(sweep, Sweep):
                 self._list(sweep, entry)
             if cluster:
@@ -182,36 +206,41 @@ class SweepQueue:
             return SweepView(entry.state, runs, failures, entry.seconds_left, entry.problem)
 
     def estimate(self, sweep: Sweep, missing: dict[str, RunConfig]) -> float | None:
-        """Return the seconds that these missing runs take here; None while that is measured, nan if it fails."""
+        """Return the seconds that these missing runs take here; None while that is measured, nan if it fails.
+
+        A visitor has one sweep measured at a time: a new one stops that before.
+        """
         text = hashlib.sha256("".join(sorted(missing)).encode()).hexdigest()
+        if (seconds := self._estimates.get(text)) is not None:
+            return seconds
         gpu = self.devices.gpu()
         if gpu is None:
             return None
-        workers, slots, device = (
-            self.devices.planning_pool(gpu),
-            1 if gpu else self.jobs.cores,
-            "cuda" if gpu else "cpu",
-        )
+        slots, device = (1, "cuda") if gpu else (self.jobs.cores, "cpu")
+        workers, visitor = self.devices.planning_pool(gpu), owner()
         with self._lock:
-            task = self._estimates.get(text)
-            if task is None:
-                for other in self._estimates.values():
-                    if not other.done:
-                        workers.stop(other, insist=False)  # its page shows another sweep now
-                task = workers.schedule(tasks.plan_runs, missing, slots, device)
-                self._estimates.put(text, task)
-        if not task.done:
+            planning = self._planning.get(text)
+            if planning is None:
+                for other in self._planning.values():
+                    if other.visitor == visitor:
+                        workers.stop(other.task, insist=False)
+                        self._planning.remove(other.key)
+                task = workers.schedule(tasks.plan_runs, missing, slots, device, owners={visitor})
+                planning = _Planning(text, task, visitor, len(missing))
+                self._planning.put(text, planning)
+        if not planning.task.done:
             return None
+        self._planning.remove(text)
         try:
-            plan: Plan = task.result()
+            plan: Plan = planning.task.result()
+            seconds = plan.seconds(slots)
         except Cancelled:
-            with self._lock:
-                self._estimates.remove(text)
             return None
         except (WorkerDied, Exception) as error:
             log.warning("a sweep could not be planned: %r", error)
-            return float("nan")
-        return plan.seconds(slots)
+            seconds = float("nan")
+        self._estimates.put(text, seconds)
+        return seconds
 
     def previous_sweeps(self) -> list[PreviousSweep]:
         """Return the sweeps that were started here, the latest first, 50 at most; raise StoreBusy.
@@ -273,6 +302,32 @@ class SweepQueue:
         except StoreUnavailable as error:
             entry.problem = str(error)
 
+    def _refusal(self, sweep: RunBatch, visitor: str) -> str:
+        """Return why a sweep of this visitor cannot be queued now, as a sentence; "" if it can."""
+        at_work = [entry for entry in self._entries.values() if entry.state != "idle"]
+        for entries, most in (
+            ([entry for entry in at_work if entry.visitor == visitor], MAX_RUNS_OF_A_VISITOR),
+            (at_work, MAX_RUNS_QUEUED),
+        ):
+            queued = sum(len(entry.sweep.configs) for entry in entries)
+            if queued + len(sweep.configs) > most:
+                whose = "Your sweeps" if most == MAX_RUNS_OF_A_VISITOR else "The sweeps of all visitors"
+                return (
+                    f"{whose} that wait or run have {queued:,} runs, and at most {most:,} can be queued: start this "
+                    "one when others are done."
+                )
+        return ""
+
+    def _drop_idle(self) -> None:
+        """Forget the oldest sweeps that are done, beyond 50 of them and beyond 100 000 runs in all."""
+        idle = [(key, entry) for key, entry in self._entries.items() if entry.state == "idle"]
+        runs = sum(len(entry.sweep.configs) for _, entry in idle)
+        for number, (key, entry) in enumerate(idle):
+            if len(idle) - number <= REMEMBERED and runs <= MAX_RUNS_REMEMBERED:
+                return
+            runs -= len(entry.sweep.configs)
+            del self._entries[key]
+
     def _begin(self, work: Callable[..., None], *arguments: Any) -> None:
         threading.Thread(target=work, args=arguments, daemon=True, name="sweep").start()
 
@@ -283,7 +338,9 @@ class SweepQueue:
                 if not self._queue:
                     self._working = False
                     return
-                entry = self._queue.popleft()
+                entry = min(self._queue, key=lambda waiting: self._served.get(waiting.visitor) or 0)
+                self._queue.remove(entry)
+                self._served.put(entry.visitor, next(self._turns))
             self._train(entry)
 
     def _train(self, entry: _Entry) -> None:
@@ -302,6 +359,9 @@ class SweepQueue:
         finally:
             with self._lock:
                 entry.state, entry.seconds_left = "idle", None
+                if not entry.problem:
+                    entry.runs.clear()  # all of them are stored
+                self._drop_idle()
 
     def _execute(self, entry: _Entry, missing: dict[str, RunConfig], engine: Engine) -> None:
         """Train the missing runs, by key, and copy each state of this into `entry`, until the end or a stop."""

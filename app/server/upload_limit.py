@@ -42,10 +42,6 @@ def discard_upload(file: Any) -> None:
     file.close()
 
 
-class _Full(Exception):
-    """The uploads take all memory that they may."""
-
-
 class UploadLimit:
     """ASGI middleware: bound the uploads of a session and of all sessions, and drop those that no page reads.
 
@@ -92,30 +88,36 @@ class UploadLimit:
         session, file = target[1], target[2]
         self.drop_expired()
         self._drop(session)
-        received, status = 0, 0
+        received, status, is_full = 0, 0, False
 
         async def receive_counted() -> Message:
-            nonlocal received
+            nonlocal received, is_full
             message = await receive()
             size = len(message.get("body", b""))
             received += size
             self._arriving[session] += size
             if self._arriving[session] > self._session_bytes or self._taken() > self._all_bytes:
-                raise _Full
+                is_full = True
+                return {"type": "http.disconnect"}  # an exception would be answered within the application
             return message
 
         async def send_noted(message: Message) -> None:
             nonlocal status
+            if is_full:
+                return
             status = message.get("status", status)
             await send(message)
 
         try:
             await self._app(scope, receive_counted, send_noted)
-        except _Full:
-            await PlainTextResponse(FULL, 503, headers={"Connection": "close"})(scope, receive, send)
+        except Exception:
+            if not is_full:
+                raise
         finally:
             self._arriving[session] -= received
             self._arriving += Counter()  # without those that are at 0
+        if is_full:
+            await PlainTextResponse(FULL, 503, headers={"Connection": "close"})(scope, receive, send)
         if status == 204:
             self._drop(session, but=file)
             self._held[session, file] = self._clock()

@@ -260,3 +260,27 @@ def test_a_worker_starts_without_posix_calls(initializer: str) -> None:
     script = WITHOUT_POSIX.format(initializer=initializer)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "ready\n", done.stderr
+
+
+def test_a_worker_is_ended_before_the_server_when_memory_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "OOM_SCORE", tmp_path / "oom_score_adj")
+    machine.yield_memory()
+    assert int((tmp_path / "oom_score_adj").read_text()) > 0
+
+
+@pytest.mark.parametrize("place", ["a folder", "absent/oom_score_adj"])
+def test_a_system_without_a_score_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    (tmp_path / "a folder").mkdir()
+    monkeypatch.setattr(machine, "OOM_SCORE", tmp_path / place)
+    machine.yield_memory()
+
+
+@pytest.mark.skipif(not machine.OOM_SCORE.exists(), reason="this system has no such score")
+@pytest.mark.parametrize("start", ["start_trainer", "start_projector", "start_reader"])
+def test_every_kind_of_worker_yields_memory(start: str) -> None:
+    """In a process of its own, which the start changes."""
+    code = f"from anoonly_core.execution import job; job.{start}(); print(open('/proc/self/oom_score_adj').read())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == machine.VICTIM_SCORE

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from anoonly_core.baselines import GRADIENT_SHARES, NORM_LABELS
@@ -43,6 +44,7 @@ from .url import ADDRESS, open_sweep
 __all__ = ["page"]
 
 FOLLOW_S = 0.5
+RUNS_PER_S = 1000  # a page that follows a sweep draws all its runs each time, so it follows a large one less closely
 NOTHING_YET = "No run of this sweep is trained yet. Start it to see the curves grow."
 LISTED = 12  # of the earlier sweeps
 COMPARED_SEEDS = 10  # the most that Compare offers
@@ -78,7 +80,7 @@ def _draw(choice: SweepChoice, sweeps: SweepQueue) -> None:
     _draw_left_out(sweep)
     with live:
         if at_work:
-            st.fragment(_draw_live, run_every=FOLLOW_S)(choice, sweeps)
+            st.fragment(_draw_live, run_every=max(FOLLOW_S, len(sweep.configs) / RUNS_PER_S))(choice, sweeps)
         else:
             _draw_live(choice, sweeps)
 
@@ -259,9 +261,14 @@ def _draw_exports(sweep: Sweep, view: SweepView) -> None:
     with st.expander("Take away"):
         st.code(sweep_command(sweep), language="bash", wrap_lines=True)
         with st.container(horizontal=True):
-            table = sweep_table(sweep, view.runs, view.failures)
-            st.download_button("CSV", lambda: table.to_csv(index=False).encode(), "sweep.csv", on_click="ignore")
-            st.download_button("Parquet", lambda: to_parquet(table), "sweep.parquet", on_click="ignore")
+            st.download_button(
+                "CSV", lambda: _table(sweep, view).to_csv(index=False).encode(), "sweep.csv", on_click="ignore"
+            )
+            st.download_button("Parquet", lambda: to_parquet(_table(sweep, view)), "sweep.parquet", on_click="ignore")
+
+
+def _table(sweep: Sweep, view: SweepView) -> pd.DataFrame:
+    return sweep_table(sweep, view.runs, view.failures)
 
 
 def _draw_earlier(sweeps: SweepQueue) -> None:

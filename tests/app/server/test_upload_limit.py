@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from starlette.middleware.errors import ServerErrorMiddleware
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
@@ -24,7 +25,11 @@ class Uploads:
         self.manager = MemoryUploadedFileManager("/_stcore/upload_file")
         self.now = 0.0
         self.limit = UploadLimit(
-            self._application, session_bytes, all_bytes, manager=lambda: self.manager, clock=lambda: self.now
+            ServerErrorMiddleware(self._application),  # which answers an exception itself, as the server's does
+            session_bytes,
+            all_bytes,
+            manager=lambda: self.manager,
+            clock=lambda: self.now,
         )
         self.read = 0  # bytes that reached the application
         self.status = 204

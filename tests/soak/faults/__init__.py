@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.soak.faults import killed, places, stored
+from tests.soak.faults import killed, others, places, stored
 from tests.soak.faults.scene import Scene, Untried, make_stock
 
 __all__ = ["FAULTS", "SHORT", "Outcome", "run_faults"]
@@ -33,6 +33,8 @@ FAULTS: dict[str, Callable[[Scene], None]] = {
     "clock-set-back": places.clock_set_back,
     "two-servers": stored.two_servers,
     "no-network": places.no_network,
+    "locked-store": others.locked_store,
+    "removed-upload": others.removed_upload,
 }
 SHORT = ("worker-killed", "server-killed")  # short enough for the browser tests
 

@@ -18,15 +18,17 @@ from tests.soak.harm import files, requests
 from tests.soak.harm.bystander import Bystander, Peaks
 from tests.soak.session import Late
 from tests.soak.visitor import Visitor
-from tests.soak.watch import errors_in_log, wait_until_settled
 
 __all__ = ["HARMS", "MAX_MB", "MAX_WAIT_S", "Outcome", "run_harms"]
 
 MAX_MB = 2048  # of each process, beside its code and what it shares
 MAX_WAIT_S = 3.0
+SIGNS = ("The worker process", "MemoryError", "can't start new thread")  # of a death, or a lack of memory
+LOGGED = 1500  # characters of the log in a report
 SETTLING_S = 6.0  # jobs of closed tabs are stopped meanwhile
 # Each sends something to the server and returns what became of it, in words.
 HARMS: dict[str, Callable[[Server], str]] = {
+    "nothing": requests.nothing,
     "address-parameters": requests.address_parameters,
     "redraw-messages": requests.redraw_messages,
     "large-messages": requests.large_messages,
@@ -68,7 +70,7 @@ def run_harms(names: Collection[str] = ()) -> Iterator[Outcome]:
             with Visitor(server.port) as first:
                 first.open("compare")
                 first.wait_for("AUCPR")
-            wait_until_settled(server)
+            time.sleep(SETTLING_S)
             for name in names or HARMS:
                 yield _run_harm(name, server)
                 time.sleep(SETTLING_S)
@@ -83,7 +85,7 @@ def _limit_memory(server: Server) -> None:
 
 
 def _run_harm(name: str, server: Server) -> Outcome:
-    logged, processes = len(errors_in_log(server)), server.processes()
+    begin = server.log.stat().st_size
     wrong: list[str] = []
     peaks, bystander = Peaks(server), Bystander(server)
     try:
@@ -96,7 +98,9 @@ def _run_harm(name: str, server: Server) -> Outcome:
     wrong += bystander.errors
     if server.process.poll() is not None:
         wrong.append("the server has ended")
-    wrong += errors_in_log(server)[logged:]
-    if (dead := processes - server.processes()) and name not in files.HARMS:
-        wrong.append(f"{len(dead)} processes have ended")
+    with server.log.open(errors="replace") as log:
+        log.seek(begin)
+        text = log.read()
+    if any(sign in text for sign in SIGNS):
+        wrong.append(f"the log of the server says\n{text[-LOGGED:]}")
     return Outcome(name, got, peaks.server_mb, peaks.worker_mb, tuple(bystander.waits_s), tuple(wrong))

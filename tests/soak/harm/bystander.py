@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import mmap
+import multiprocessing
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from websockets.exceptions import WebSocketException
 
 from tests.browser.server import Server
 from tests.soak.session import Late
@@ -17,41 +21,56 @@ __all__ = ["Bystander", "Peaks"]
 PAUSE_S = 1.0
 TICK_S = 0.1
 PATIENCE_S = 60.0
+START_S = 120.0
 FIGURES = "· chance "  # on each tile of the Compare page
 
 
 class Bystander:
-    """Sessions that open Compare with its shipped results, one after the other, in a thread until `stop`.
+    """Sessions that open Compare with its shipped results, one after the other, until `stop`.
 
-    waits_s: seconds from opening each until its figures. errors: sessions that got none.
+    They run in a process of their own: the attacker keeps this one busy. waits_s: seconds from opening each until its
+    figures. errors: sessions that got none.
     """
 
     def __init__(self, server: Server) -> None:
+        context = multiprocessing.get_context("spawn")
         self.waits_s: list[float] = []
         self.errors: list[str] = []
-        self._server = server
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._visit, name="bystander")
-        self._thread.start()
+        self._stopped, self._outcomes = context.Event(), context.Queue()
+        self._process = context.Process(target=_visit, args=(server.port, self._stopped, self._outcomes))
+        self._process.start()
+        assert self._outcomes.get(timeout=START_S) == "ready"
 
     def stop(self) -> None:
         """Finish the current visit, of which there is one at least."""
         self._stopped.set()
-        self._thread.join()
+        while (outcome := self._outcomes.get(timeout=2 * PATIENCE_S)) is not None:
+            seconds, errors = outcome
+            self.waits_s.append(seconds)
+            self.errors += errors
+        self._process.join()
 
-    def _visit(self) -> None:
-        while not self.waits_s or not self._stopped.wait(PAUSE_S):
-            begun = time.monotonic()
-            try:
-                with Visitor(self._server.port, PATIENCE_S) as visitor:
-                    visitor.open("compare")
-                    visitor.wait(lambda visitor=visitor: FIGURES in visitor.text, "the figures")
-                    self.errors += visitor.broken
-            except (Late, OSError) as error:
-                self.errors.append(f"another visitor: {type(error).__name__}: {error}")
-                if self._stopped.is_set():
-                    return
-            self.waits_s.append(time.monotonic() - begun)
+
+def _visit(port: int, stopped: Any, outcomes: Any) -> None:
+    """Put the seconds and the errors of each visit into a queue; None after the last."""
+    outcomes.put("ready")
+    while True:
+        begun, errors = time.monotonic(), []
+        visitor = None
+        try:
+            visitor = Visitor(port, PATIENCE_S)
+            visitor.open("compare")
+            visitor.wait(lambda visitor=visitor: FIGURES in visitor.text, "the figures")
+        except (Late, OSError, WebSocketException) as error:
+            errors.append(f"another visitor: {type(error).__name__}: {error}")
+        seconds = time.monotonic() - begun
+        if visitor is not None:
+            errors += visitor.broken
+            visitor.close()
+        outcomes.put((seconds, errors))
+        if stopped.wait(PAUSE_S):
+            outcomes.put(None)
+            return
 
 
 class Peaks:
