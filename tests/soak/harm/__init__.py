@@ -21,7 +21,7 @@ from tests.soak.visitor import Visitor
 
 __all__ = ["HARMS", "MAX_MB", "MAX_WAIT_S", "Outcome", "run_harms"]
 
-MAX_MB = 2048  # of each process, beside its code and what it shares
+MAX_MB = 4096  # of each process, beside its code and what it shares
 MAX_WAIT_S = 3.0
 SIGNS = ("The worker process", "MemoryError", "can't start new thread")  # of a death, or a lack of memory
 LOGGED = 1500  # characters of the log in a report
