@@ -80,7 +80,7 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
         ),
         "why": PageEntry(
             *("Why it works", ":material/lightbulb:", LEARN, "why"),
-            "Six networks side by side: which part of a norm supervises the pool?",
+            "Six networks side by side: which part of a norm supervises the pool.",
         ),
         "microscope": PageEntry(
             *("Microscope", ":material/biotech:", LEARN, "microscope"),

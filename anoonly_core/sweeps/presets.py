@@ -10,7 +10,7 @@ from anoonly_core.baselines import NORM_LABELS
 
 __all__ = ["LAMBDA_N_AXIS", "SWEEP_PRESETS", "SweepPreset"]
 
-# The axis of the presets that compare the baseline (1) with AnoOnly (0).
+# The axis of every preset that does not vary λ_n otherwise: the baseline (1) and AnoOnly (0).
 LAMBDA_N_AXIS = ("lambda_n", (1.0, 0.0))
 
 
@@ -61,8 +61,12 @@ SWEEP_PRESETS = MappingProxyType(
         ),
         "gradient": SweepPreset(
             "Batch norm's gradient",
-            "Which part of batch norm's gradient supervises the pool: that through the mean or through the variance?",
-            (("grad_mean", (1.0, 0.75, 0.5, 0.25, 0.1, 0.0)), ("grad_variance", (1.0, 0.0)), ("lambda_n", (0.0,))),
+            "How much of batch norm's gradient through the mean of the batch does AnoOnly need?",
+            (
+                ("grad_mean", (1.0, 0.75, 0.5, 0.25, 0.1, 0.0)),
+                ("norm", ("batch", "batch_no_affine")),
+                LAMBDA_N_AXIS,
+            ),
         ),
         "contamination": SweepPreset(
             "Contamination 0 to 80 %",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
@@ -32,6 +33,7 @@ MIN_WORKER_RESULT = 4 * 2**20  # bytes that each counts at least, so that there 
 MAX_FAILURES = 160
 SHIPPED = ASSETS / "first_light"
 SHIPPED_RECORDS = ASSETS / "why"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,8 @@ def _shipped(key: str) -> RunResult | None:
 
 def _shipped_record(key: str) -> SupervisionRecord | None:
     """Return a record of the page Why it works that ships with the product; None if there is none."""
+    if not _DIGEST.fullmatch(key):  # other keys hold words of users, which must not become a path
+        return None
     path = SHIPPED_RECORDS / f"{key}.npz"
     if not path.is_file():
         return None

@@ -24,6 +24,7 @@ OWN_MARKUP = {
     "app/application.py": 2,
     "app/navigation.py": 2,
     "app/views/datasets/page.py": 1,
+    "app/views/start/page.py": 1,
     "app/widgets/present.py": 1,
     "app/widgets/scroll.py": 1,
 }

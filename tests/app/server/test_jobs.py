@@ -21,6 +21,7 @@ from anoonly_core.results.keys import hidden_points_key, run_key
 from anoonly_core.results.store import default_store
 from app.controls.choice import default_choice
 from app.server import jobs as jobs_module
+from app.server import result_cache
 from app.server.jobs import Job, JobKind, Jobs, JobView, dataset_key
 from tests.app.conftest import MakeJobs, wait_for
 
@@ -449,3 +450,11 @@ def test_a_run_that_a_second_visitor_wants_too_need_not_wait_behind_the_first(jo
     jobs.request_runs("one", [[long()], [long()], [long()], [shared]])
     assert jobs.results.run(run_key(shared)) is None
     train(jobs, shared, "two")
+
+
+@pytest.mark.parametrize(
+    "key", ["", "../first_light/x", "settle ../../secret", "x" * 300, "0" * 63, "A" * 64, "a" * 64 + "\n"]
+)
+def test_only_a_digest_becomes_the_path_of_a_shipped_record(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda path: pytest.fail(f"asked the disk for {path.name[:20]}"))
+    assert result_cache._shipped_record(key) is None
