@@ -1,11 +1,11 @@
 // Steps through the sentences of a story, and dims the columns of a Plotly chart that a sentence does not speak of.
 //
 // data: key identifies the story; chart is the key of the st.plotly_chart; sentences has one text a step; columns has
-// the indices of its columns a step; domains are the left and right ends of the columns, from 0 to 1 over the plot.
+// the indices of its columns a step; panels has the Plotly numbers of the axes of each column.
 
 const FOLLOW_MS = 200;
 const DIM = 0.8; // opacity of the sheet over a dimmed column
-const TITLES = 1.12; // upper end of the sheet, above the titles of the columns
+const LABELS = 0.06; // height of the labels below a panel
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 const REMOTE = { PageDown: 1, PageUp: -1 }; // a remote control, while the page is presented
 // Elements that use the arrow keys themselves.
@@ -58,24 +58,26 @@ class Story {
   }
 
   // The sheets over the columns that the sentence does not speak of.
-  sheets() {
+  sheets(layout) {
     const color = getComputedStyle(this.root).getPropertyValue("--st-background-color").trim() || "#ffffff";
-    const sheet = { type: "rect", layer: "above", xref: "paper", yref: "paper", line: { width: 0 }, y0: -0.07, y1: TITLES };
-    const dimmed = this.data.domains.filter((_, index) => !this.data.columns[this.at].includes(index));
-    return dimmed.map(([x0, x1]) => ({ ...sheet, x0: x0 - 0.004, x1: x1 + 0.004, fillcolor: color, opacity: DIM }));
+    const sheet = { type: "rect", layer: "above", xref: "paper", yref: "paper", line: { width: 0 }, fillcolor: color, opacity: DIM };
+    const dimmed = this.data.panels.filter((_, index) => !this.data.columns[this.at].includes(index)).flat();
+    return dimmed.map((number) => {
+      const [[x0, x1], [y0, y1]] = ["xaxis", "yaxis"].map((axis) => layout[axis + number].domain);
+      return { ...sheet, x0, x1, y0: layout[`xaxis${number}`].showticklabels ? y0 - LABELS : y0, y1 };
+    });
   }
 
   // A redrawn chart has no sheets, and another theme another color.
   follow() {
     const chart = this.chart();
     if (!chart || this.drawing) return;
-    const sheets = this.sheets();
-    const shown = (chart.layout.shapes || []).map(({ x0, fillcolor }) => [x0, fillcolor]);
-    if (JSON.stringify(shown) === JSON.stringify(sheets.map(({ x0, fillcolor }) => [x0, fillcolor]))) return;
+    const sheets = this.sheets(chart._fullLayout);
+    const outline = (all) => JSON.stringify(all.map(({ x0, y0, fillcolor }) => [x0, y0, fillcolor]));
+    if (outline(chart.layout.shapes || []) === outline(sheets)) return;
     this.drawing = true;
     const done = () => {
       this.drawing = false;
-      this.root.dataset.shown = String(this.at + 1);
     };
     Promise.resolve(window.Plotly.relayout(chart, { shapes: sheets })).then(done, done);
   }

@@ -19,7 +19,7 @@ from ...charts.style import ANOMALY, NORMAL
 from .outcomes import Outcome
 from .text import format_outcome
 
-__all__ = ["AbsoluteScale", "arrow_lines", "column_domains", "supervision_animation"]
+__all__ = ["AbsoluteScale", "arrow_lines", "column_panels", "supervision_animation"]
 
 HEIGHT = 470
 SMALL = 12
@@ -98,10 +98,13 @@ def _round_score(value: float) -> str:
     return f"{value:g}" if 1e-3 <= value < 1e5 else f"10<sup>{round(np.log10(value))}</sup>".replace("-", "−")
 
 
-def column_domains() -> list[tuple[float, float]]:
-    """Return the left and right end of each column, as shares of the plot's width."""
-    width = (1 - SPACING * (len(COLUMNS) - 1)) / len(COLUMNS)
-    return [(number * (width + SPACING), number * (width + SPACING) + width) for number in range(len(COLUMNS))]
+def column_panels() -> list[list[str]]:
+    """Return the Plotly numbers of the axes of each column, from the top; the first panel of a figure has none."""
+    count = len(COLUMNS)
+    return [
+        ["" if (number := row * count + column + 1) == 1 else str(number) for row in range(SCORES)]
+        for column in range(count)
+    ]
 
 
 def supervision_animation(record: SupervisionRecord, outcomes: Mapping[str, Outcome], seed: int) -> Animation:

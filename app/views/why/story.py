@@ -10,7 +10,7 @@ import streamlit as st
 from anoonly_core.paths import ASSETS
 from anoonly_core.supervision.columns import COLUMNS
 
-from .charts import column_domains
+from .charts import column_panels
 from .text import Sentence
 
 __all__ = ["draw_story"]
@@ -41,7 +41,7 @@ def draw_story(sentences: Sequence[Sentence], key: str, chart: str) -> None:
         data={
             "key": key,
             "chart": chart,
-            "domains": column_domains(),
+            "panels": column_panels(),
             "sentences": [sentence.text for sentence in sentences],
             "columns": [[names.index(name) for name in sentence.columns] for sentence in sentences],
         },

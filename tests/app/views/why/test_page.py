@@ -31,7 +31,7 @@ from app.views.why.charts import (
     PARTS,
     AbsoluteScale,
     arrow_lines,
-    column_domains,
+    column_panels,
     supervision_animation,
 )
 from app.views.why.outcomes import outcomes, shipped_values
@@ -300,10 +300,13 @@ def test_scores_are_not_divided_by_the_spread_of_a_run() -> None:
     assert np.median(without) - np.median(with_norm) > 1  # a factor of ten
 
 
-def test_columns_of_the_chart_are_where_the_story_dims_them() -> None:
-    layout = animated().figure.layout
-    for number, (left, right) in enumerate(column_domains(), start=1):
-        assert layout[f"xaxis{number if number > 1 else ''}"].domain == pytest.approx((left, right))
+def test_the_story_dims_the_panels_of_a_column() -> None:
+    layout, panels = animated().figure.layout, column_panels()
+    assert len({number for column in panels for number in column}) == 3 * len(COLUMNS)
+    for column in panels:
+        assert len({tuple(layout[f"xaxis{number}"].domain) for number in column}) == 1
+    titles = [note for note in layout.annotations if "AUCPR" in note.text]
+    assert [note.xref for note in titles] == [f"x{column[0]} domain" for column in panels]
 
 
 # Page
