@@ -1,0 +1,77 @@
+"""The installed package in odd surroundings: a HOME without access, other locales, a port that is taken."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.package.conftest import SCRIPTS, Environment
+
+RUN = ("-m", "anoonly_core", "run", "--dataset", "breast_cancer", "--epochs", "1", "--seeds", "2", "--json")
+PATIENCE_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def usual(installed: Environment) -> dict[str, object]:
+    return metrics(installed.run(*RUN))
+
+
+def metrics(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    return {"mean": report["mean"], "config": [run["config"] for run in report["runs"]]}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "", "ANOONLY_CACHE": ""},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "tr_TR.UTF-8", "LANGUAGE": "tr"},
+        {"LC_ALL": "de_DE.UTF-8", "LC_NUMERIC": "de_DE.UTF-8"},
+        {"ANOONLY_START_METHOD": "spawn", "TZ": "Asia/Kathmandu"},
+        {"TMPDIR": "/dev/null/tmp"},
+    ],
+    ids=["no home", "C", "Turkish", "German", "spawn", "no temporary folder"],
+)
+def test_a_run_gives_the_same_figures(
+    installed: Environment, usual: dict[str, object], variables: dict[str, str], tmp_path: Path
+) -> None:
+    fresh = {"ANOONLY_CACHE": str(tmp_path / "cache")} | variables  # so that nothing comes from a store
+    done = installed.run(*RUN, **fresh)
+    assert metrics(done) == usual
+    assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def serving(installed: Environment, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [str(installed.folder / SCRIPTS / "anoonly"), "app", *arguments],
+        cwd=installed.folder,
+        env=installed.variables(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_taken_port_is_one_sentence(installed: Environment) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with serving(installed, "--server.port", port, "--server.address", "127.0.0.1") as server:
+            out, _ = server.communicate(timeout=PATIENCE_S)
+    assert server.returncode == 1
+    assert f"ort {port} is " in out and "Traceback" not in out, out
