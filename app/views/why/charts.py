@@ -107,7 +107,9 @@ def column_panels() -> list[list[str]]:
     ]
 
 
-def supervision_animation(record: SupervisionRecord, outcomes: Mapping[str, Outcome], seed: int) -> Animation:
+def supervision_animation(
+    record: SupervisionRecord, outcomes: Mapping[str, Outcome], seed: int, is_stacked: bool = False
+) -> Animation:
     """Draw the six columns with one moment a recorded epoch; the last one is on show.
 
     Parameters
@@ -118,6 +120,8 @@ def supervision_animation(record: SupervisionRecord, outcomes: Mapping[str, Outc
         AUCPR of each column, by name, for the titles.
     seed : int
         Seed of the recorded runs.
+    is_stacked : bool
+        Whether the panels will stand one below another, so that each needs the name of its column.
     """
     figure = Panels(3, len(COLUMNS), spacing=(SPACING, 0.055), heights=[0.37, 0.37, 0.26])
     changes: list[TraceChange] = []
@@ -139,6 +143,9 @@ def supervision_animation(record: SupervisionRecord, outcomes: Mapping[str, Outc
             align="left",
             font={"size": SMALL},
         )
+        if is_stacked:
+            figure.add_title(f"<b>{column.label}</b>, before the norm", ARROWS, number, SMALL)
+            figure.add_title(f"<b>{column.label}</b>, scores", SCORES, number, SMALL)
         changes += _features(figure, record, one, number, low, high)
         changes += _arrows(figure, record, one, number)
         changes += _scores(figure, one, number, scale, histograms[number - 1], top, seed)

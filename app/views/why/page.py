@@ -26,6 +26,7 @@ from ...widgets.download import ensure_downloaded
 from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.player import draw_player
 from ...widgets.session import begin_page
+from ...widgets.window import is_narrow
 from ...widgets.worker_result import await_worker_result
 from .charts import supervision_animation
 from .outcomes import Outcome, outcomes, shipped_values
@@ -96,7 +97,7 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     result = outcomes(values)
     assert config.lambda_n is not None
     draw_story(story(result, config.lambda_n, config.baseline), key=key, chart=CHART)
-    animation = supervision_animation(record, result, config.seed)
+    animation = supervision_animation(record, result, config.seed, is_stacked=is_narrow())
     draw_player(animation, key=key, chart=CHART, label="epoch")
     settings = f"{config.dataset}, {describe_run(config)}, seed {config.seed}"
     draw_figure(

@@ -309,6 +309,12 @@ def test_the_story_dims_the_panels_of_a_column() -> None:
     assert [note.xref for note in titles] == [f"x{column[0]} domain" for column in panels]
 
 
+def test_each_panel_of_a_stack_names_its_column() -> None:
+    figure = supervision_animation(shipped(), result(shipped()), 0, is_stacked=True).figure
+    named = {note.xref for note in figure.layout.annotations if note.text.startswith("<b>")}
+    assert named == {f"x{number} domain" for column in column_panels() for number in column}
+
+
 # Page
 
 
