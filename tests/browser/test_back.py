@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, Page, TimeoutError
 from tests.browser.compare_page import ComparePage
 from tests.browser.server import Server
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 STEADY_MS = 500
 SETTLED_MS = 1000  # as in assets/history.js
 CLICK_MS, ATTEMPTS = 5_000, 5
