@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
@@ -155,7 +157,10 @@ def test_the_report_links_the_page_as_it_is_shown(open_page: Open) -> None:
         page.page.get_by_role("button", name="Download report").click()
     text = download.value.path().read_text(encoding="utf-8")
     (link,) = re.findall(r'This comparison: <a href="([^"]+)"', text)
-    assert re.search(r"/compare\?.*norm=none", link) and "seeds=1" in link
+    place = urlsplit(html.unescape(link))
+    settings = {name: values[-1] for name, values in parse_qs(place.query).items()}
+    assert place.path == "/compare" and settings == page.parameters | {"tab": "Take away"}
+    assert "none" in settings["norm"] and settings["seeds"] == "1"
     assert ANOONLY.url in text and text.count(">vary only ") == 3
 
 
