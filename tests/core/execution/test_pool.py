@@ -227,8 +227,9 @@ def fail(process: object) -> None:
     raise MemoryError
 
 
-@pytest.mark.skipif(context().get_start_method() != "forkserver", reason="spawned workers inherit no memory")
 def test_a_garbage_collection_leaves_the_inherited_memory_shared(make_pool: Callable[..., WorkerPool]) -> None:
+    if context().get_start_method() != "forkserver":  # asked here, since workers import this module
+        pytest.skip("spawned workers inherit no memory")
     shared, copied = make_pool(1).schedule(collect_garbage).result()
     assert shared > 50, "the libraries that were imported before the fork"
     assert copied < shared / 4
