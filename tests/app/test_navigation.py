@@ -40,5 +40,5 @@ def test_each_page_has_a_path_a_group_and_one_line_of_purpose() -> None:
     assert sorted(set(groups), key=groups.index) == ["Learn", "Explore", "Data", "Evidence", "Results"]
     assert groups == sorted(groups, key=groups.index), "the pages of a group follow each other"
     for entry in entries:
-        assert 20 < len(entry.purpose) <= 100 and entry.purpose[-1] in ".:"
+        assert 20 < len(entry.purpose) <= 100 and entry.purpose[-1] in ".:?"
         assert (entry.purpose[-1] == ":") == (entry.source is not None)
