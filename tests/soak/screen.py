@@ -49,10 +49,6 @@ class Screen:
         """Return the fragment of the control with this identity; "" if there is none."""
         return self._fragments.get(identity, "")
 
-    def fragments(self) -> set[str]:
-        """Return the fragments that have elements on the page."""
-        return {fragment for _, fragment, _ in self._elements.values()}
-
     def find(self, key: str) -> Element | None:
         """Return the control with this key or label; None if there is none."""
         for _, _, element in list(self._elements.values()):

@@ -164,6 +164,8 @@ class Session:
             self._page = message.new_session.page_script_hash
             self.gathers_usage = message.new_session.config.gather_usage_stats
             self._begun = True
+            if not message.metadata.run.fragment_ids:
+                self._repeating.clear()  # as in the browser, also for fragments that draw nothing
         elif kind == "navigation":
             self._page = message.navigation.page_script_hash
             self._pages = {
@@ -209,8 +211,6 @@ class Session:
             self.screen.finish(None if whole else drawn)
         else:
             return
-        here = self.screen.fragments()
-        self._repeating = {fragment: when for fragment, when in self._repeating.items() if fragment in here}
         if self._begun and (whole or (self._awaited and self._awaited in drawn)):
             self._last = time.monotonic()
             self.idle = True
