@@ -8,6 +8,8 @@ import streamlit as st
 
 __all__ = ["scroll_into_view"]
 
+SETTLED_MS = 400  # until what is drawn has its height, and the control that was used has its focus again
+
 
 def scroll_into_view(key: str, content: str) -> None:
     """Scroll the container with this key into view, once for each content.
@@ -21,9 +23,9 @@ def scroll_into_view(key: str, content: str) -> None:
     """
     shown = json.dumps({"selector": f".st-key-{key}", "content": content}).replace("<", "\\u003c")
     script = f"""
-    (({{ selector }}) => requestAnimationFrame(() => document.querySelector(selector)?.scrollIntoView({{
+    (({{ selector }}) => setTimeout(() => document.querySelector(selector)?.scrollIntoView({{
       block: "nearest",
       behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth",
-    }})))({shown});
+    }}), {SETTLED_MS}))({shown});
     """
     st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

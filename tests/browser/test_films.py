@@ -85,7 +85,7 @@ def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None
     page.keyboard.press("ArrowRight")
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 32)
     page.get_by_role("combobox", name="Norm", exact=True).click()
-    page.get_by_role("option", name="none", exact=True).click()
+    page.get_by_role("option", name="no norm (none)", exact=True).click()
     expect(page.locator("h5")).to_contain_text("no gradient reaches the normal rows", timeout=PATIENCE_MS)
     # The same batch under the other norm, where every length is as small as any; the chart has two traces fewer.
     drawn_anew = "g.data.length === 18 && Array.isArray(g.data[0].y) && new Set(g.data[0].y).size === 1"
@@ -104,7 +104,8 @@ def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None
 
 
 def test_a_replay_moves_through_50_epochs_without_server_messages(open_page: Open) -> None:
-    page = open_page().page
+    compare = open_page()
+    page = compare.page
     sent: list[Any] = []
 
     def listen(socket: WebSocket) -> None:
@@ -114,6 +115,7 @@ def test_a_replay_moves_through_50_epochs_without_server_messages(open_page: Ope
     page.on("websocket", listen)
     page.on("request", lambda request: sent.append(request.url))
     page.reload()
+    compare.wait_for_figures()
     page.get_by_text("watch it learn").click()
     wait_for_moment(page, "replay", "g.data.at(-1).x[0]", 50)
     page.wait_for_function("() => document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'")

@@ -39,7 +39,7 @@ from .measures import MEASURES
 
 __all__ = ["answer_sentence", "differing_settings", "draw_answer", "draw_settings", "setting_text"]
 
-MAP_HEIGHT = 232
+MAP_HEIGHT = 220
 TILES = 3
 # Text of each setting of a step, in this order.
 SETTING_TEMPLATES = {

@@ -116,13 +116,13 @@ def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
             col=1,
         )
         changes += [TraceChange(trace, "x", xs), TraceChange(trace, "y", ys), TraceChange(trace, "customdata", row_ids)]
-    changes.append(_shares(figure, observation, top + 0.14 * (top - nothing)))
+    changes.append(_shares(figure, observation, top + 0.2 * (top - nothing)))
     ticks = list(range(int(np.ceil(low)), int(np.floor(top)) + 1))
     ticks = ticks[:: max(1, len(ticks) // 4)]
     figure.update_yaxes(
         tickvals=[nothing, *ticks],
         ticktext=["none", *(f"10<sup>{power}</sup>".replace("-", "−") for power in ticks)],
-        range=[nothing - 0.07 * (top - nothing), top + 0.24 * (top - nothing)],
+        range=[nothing - 0.07 * (top - nothing), top + 0.36 * (top - nothing)],
         title={"text": "length of the gradient", "font": {"size": 12}},
         zeroline=False,
         row=1,
@@ -151,7 +151,8 @@ def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
     for step in range(len(observation.epoch)):
         lengths = observation.lengths[step][:, observation.kind[step] == RowKind.NORMAL].sum(axis=1, dtype=np.float64)
         total = lengths.sum()
-        words.append(["normal rows: none"] * 3 if total == 0 else [f"normal rows: {s:.0%}" for s in lengths / total])
+        shares = ["none"] * 3 if total == 0 else [f"{share:.0%}" for share in lengths / total]
+        words.append([f"normal rows:<br>{share}" for share in shares])  # two lines, so that three fit on a phone
     figure.add_scatter(
         x=[0, 1, 2],
         y=[y] * 3,

@@ -60,9 +60,9 @@ def test_heights_are_lengths_and_rows_without_gradient_lie_on_a_separate_line() 
         lengths = observation.lengths[moment][:, mine]
         np.testing.assert_allclose(10.0 ** heights[lengths > 0], lengths[lengths > 0], rtol=1e-3)
         np.testing.assert_allclose(heights[lengths == 0], axis.tickvals[0], rtol=1e-5)
-    assert at(animation, 3, "text", moment)[0] == "normal rows: 0%"
+    assert at(animation, 3, "text", moment)[0] == "normal rows:<br>0%"
     empty = int(np.argmin((observation.kind == RowKind.LABELED_ANOMALY).any(axis=1)))
-    assert at(animation, 3, "text", empty) == ["normal rows: none"] * 3
+    assert at(animation, 3, "text", empty) == ["normal rows:<br>none"] * 3
     assert "0 labeled anomalies" in animation.captions[empty] and "epoch 1, batch" in animation.captions[empty]
 
 
