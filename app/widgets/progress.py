@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.baselines import BASELINES
@@ -99,9 +100,11 @@ def progress_row(place: DeltaGenerator | None = None) -> tuple[Bar, DeltaGenerat
     ----------
     place : DeltaGenerator, optional
         The `st.empty()` that takes the row. By default the row stands at the bottom of the window, where it moves
-        nothing on the page as it comes and goes.
+        nothing on the page as it comes and goes; in a rerun of a fragment, which cannot draw there, at the current position.
     """
-    row = st.bottom.empty() if place is None else place
+    context = get_script_run_ctx()
+    in_fragment = context is not None and bool(context.fragment_ids_this_run)
+    row = place or (st.empty() if in_fragment else st.bottom.empty())
     with row.container():
         left, right = st.columns([1, 7], vertical_alignment="center")
     bar = Bar(right.empty(), row)

@@ -164,7 +164,7 @@ def _draw_tiles(
         names += COMPARED_METRICS
     chance = chance_levels(b[0].y_test)
     for column, name in zip(st.columns(TILES), list(dict.fromkeys(names))[:TILES], strict=False):
-        with column.container(border=True):
+        with column.container(border=True, key=f"tile_{name}"):
             measure, difference = MEASURES[name], measure_difference(name, a, b, points)
             words = tile(measure.label, difference, chance.get(name), measure.more_is_better)
             st.markdown(words, help=f"{TILE_HELP.format(seeds=len(a))} {measure.unit}".strip())

@@ -116,13 +116,13 @@ def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
             col=1,
         )
         changes += [TraceChange(trace, "x", xs), TraceChange(trace, "y", ys), TraceChange(trace, "customdata", row_ids)]
-    changes.append(_shares(figure, observation, top + 0.2 * (top - nothing)))
+    changes.append(_shares(figure, observation, top + 0.26 * (top - nothing)))
     ticks = list(range(int(np.ceil(low)), int(np.floor(top)) + 1))
     ticks = ticks[:: max(1, len(ticks) // 4)]
     figure.update_yaxes(
         tickvals=[nothing, *ticks],
         ticktext=["none", *(f"10<sup>{power}</sup>".replace("-", "−") for power in ticks)],
-        range=[nothing - 0.07 * (top - nothing), top + 0.36 * (top - nothing)],
+        range=[nothing - 0.07 * (top - nothing), top + 0.4 * (top - nothing)],
         title={"text": "length of the gradient", "font": {"size": 12}},
         zeroline=False,
         row=1,
@@ -158,6 +158,7 @@ def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
         y=[y] * 3,
         mode="text",
         text=words[0],
+        textposition="bottom center",
         textfont={"size": 14},
         showlegend=False,
         hoverinfo="skip",

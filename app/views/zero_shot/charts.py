@@ -293,7 +293,7 @@ def batch_figure(result: ZeroShotResult, step: int, class_index: int) -> go.Figu
         )
         figure.update_xaxes(title={"text": "anomalies, %", "standoff": 4}, range=[-2, 82], row=1, col=column)
     ticks = [t for t in (-10, -3, -1, 0, 1, 3, 10, 30, 100, 1000) if edges[0] <= np.arcsinh(t) <= edges[-1]]
-    title = "interquartile ranges above the normal rows' first median"
+    title = "interquartile ranges above the first normal median"
     figure.update_xaxes(title={"text": title, "standoff": 4}, row=1, col=1)
     figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{t:g}" for t in ticks], row=1, col=1)
     figure.update_yaxes(title={"text": "% of its kind", "standoff": 10}, row=1, col=1)
