@@ -55,7 +55,10 @@ def stack(figure: go.Figure) -> go.Figure:
         right.domain = (0.0, 1.0)
         top -= height + gap
     y = layout.legend.y
-    if y is not None and not 0 <= y <= 1:  # above or below the plot, at the same distance in pixels
+    if y is not None and y > 1 and layout.legend.yanchor == "top":  # whose entries take several lines on a phone
+        layout.legend.update(y=1 + 4 / total, yanchor="bottom")
+        layout.margin.t += 2 * LINE
+    elif y is not None and not 0 <= y <= 1:  # above or below the plot, at the same distance in pixels
         layout.legend.y = y * plot / total if y < 0 else 1 + (y - 1) * plot / total
     elif layout.showlegend is not False:  # beside the plot
         layout.legend.update(orientation="h", x=0, xanchor="left", y=-LEGEND / total, yanchor="top")

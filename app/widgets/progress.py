@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
@@ -100,7 +100,7 @@ def progress_row(place: DeltaGenerator | None = None) -> tuple[Bar, DeltaGenerat
     ----------
     place : DeltaGenerator, optional
         The `st.empty()` that takes the row. By default the row stands at the bottom of the window, where it moves
-        nothing on the page as it comes and goes; in a rerun of a fragment, which cannot draw there, at the current position.
+        nothing on the page as it comes and goes. The rerun of a fragment cannot draw there: the row stands in it.
     """
     context = get_script_run_ctx()
     in_fragment = context is not None and bool(context.fragment_ids_this_run)
