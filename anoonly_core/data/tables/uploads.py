@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import secrets
 import shutil
@@ -511,9 +512,10 @@ def _disk_bytes(owner: str | None = None) -> int:
 
 def _folder_bytes(path: Path) -> int:
     size = 0
-    for file in path.rglob("*"):
-        with suppress(OSError):  # removed meanwhile
-            size += file.stat().st_size if file.is_file() else 0
+    for parent, _, names in os.walk(path):  # which leaves out folders that are removed meanwhile
+        for name in names:
+            with suppress(OSError):  # removed meanwhile
+                size += os.stat(os.path.join(parent, name)).st_size
     return size
 
 

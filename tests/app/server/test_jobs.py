@@ -304,7 +304,7 @@ def test_a_killed_worker_is_a_sentence_and_the_next_run_works(jobs: Jobs) -> Non
 
 def test_an_idle_worker_that_is_killed_is_replaced(jobs: Jobs) -> None:
     train(jobs, short())
-    (process,) = jobs.trainers.processes()
+    process, *_ = jobs.trainers.processes()
     os.kill(process, signal.SIGKILL)
     wait_for(lambda: not Path(f"/proc/{process}").exists() or is_zombie(process), "its end")
     wait_for(lambda: process not in jobs.trainers.processes(), "its replacement")
