@@ -15,7 +15,7 @@ from sklearn.utils import ClassifierTags, Tags, check_array, check_consistent_le
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset, needs_float64
 from anoonly_core.data.split import Split, min_max
@@ -32,7 +32,10 @@ from anoonly_core.version import __version__
 __all__ = ["AnoOnlyDetector"]
 
 # Settings of a run that its network depends on; the others select the rows.
-SETTINGS = ("baseline", "lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset", "seed")
+SETTINGS = (
+    *("baseline", "lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset", "seed"),
+    *GRADIENT_SHARES,
+)
 LARGEST_SEED = 2**31 - 1
 
 
@@ -59,6 +62,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     preset : {"paper", "published_code", "paper_printed"}
         Source of the published values: the text of the paper or the code of its authors. "paper_printed" is for FEAWAD
         only: |F| as printed, where "paper" trains and scores F.
+    grad_direct, grad_variance, grad_mean : float
+        Shares, 0 to 1, of the parts of batch norm's gradient that the training lets through, see `RunConfig`; 1 each
+        is the true gradient.
     contamination : float
         Share of new rows like the unlabeled training rows that `predict` flags, above 0 and up to 0.5. It moves the
         threshold only, as in PyOD.
@@ -107,6 +113,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         epochs: int | None = None,
         learning_rate: float | None = None,
         preset: str = "paper",
+        grad_direct: float = 1.0,
+        grad_variance: float = 1.0,
+        grad_mean: float = 1.0,
         contamination: float = 0.1,
         random_state: Any = None,
         device: str = "cpu",
@@ -118,6 +127,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.epochs = epochs
         self.learning_rate = learning_rate
         self.preset = preset
+        self.grad_direct = grad_direct
+        self.grad_variance = grad_variance
+        self.grad_mean = grad_mean
         self.contamination = contamination
         self.random_state = random_state
         self.device = device

@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
@@ -136,6 +136,7 @@ def test_settings_not_given_are_the_published_ones() -> None:
         "learning_rate": published.learning_rate,
         "preset": "paper",
         "seed": 3,
+        **dict.fromkeys(GRADIENT_SHARES, 1.0),
     }
     assert AnoOnlyDetector("DevNet", lambda_n=None, epochs=1).fit(X, y).config_["lambda_n"] == 1
 

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.config import make_config
+from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
-from anoonly_core.data.split import make_split
+from anoonly_core.data.split import SPLIT_FIELDS, make_split
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import make_schema
+from anoonly_core.detector.estimator import SETTINGS as TRAINING_SETTINGS
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.result import DetectorResult
 from anoonly_core.detector.scoring import detector_for_run, detector_result, score_table
@@ -73,7 +74,14 @@ SETTINGS: list[dict[str, Any]] = [
         "labeled_ratio": 0.5,
     },
     {"baseline": "DevNet", "lambda_n": 0.01, "preset": "published_code", "batch_size": 33, "learning_rate": 0.01},
+    {"baseline": "DeepSAD", "grad_mean": 0.0},
+    {"baseline": "FEAWAD", "grad_direct": 0.5, "grad_variance": 0.25},
 ]
+
+
+def test_a_detector_has_every_setting_that_does_not_select_rows() -> None:
+    assert set(TRAINING_SETTINGS) == (set(RunConfig.model_fields) - set(SPLIT_FIELDS)) | {"seed"}
+    assert set(TRAINING_SETTINGS) - {"seed"} <= set(AnoOnlyDetector().get_params())
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: "-".join(map(str, settings.values())))
