@@ -1,4 +1,4 @@
-"""Harm tests: what one visitor can send, on a real server under a memory limit, beside another visitor.
+"""Harm tests: attacks of one visitor on a real server under a memory limit, beside another visitor.
 
 While each attack lasts, another visitor opens Compare with its shipped results, again and again. No process may take
 more than the limit, none may be killed, and the other visitor waits for less than `MAX_WAIT_S`.
@@ -43,8 +43,18 @@ HARMS: dict[str, Callable[[Server], str]] = {
 class Outcome:
     """The outcome of an attack.
 
-    got: what the attacker got. server_mb, worker_mb: the peak memory of the server and of its largest worker.
-    others_s: the waits of the other visitor, in seconds. wrong: promises that were broken.
+    Parameters
+    ----------
+    name : str
+        The name of the attack.
+    got : str
+        The server's answers to the attacker, in words; "" if the attack broke off.
+    server_mb, worker_mb : float
+        The peak resident memory of the server and of its largest worker.
+    others_s : tuple of float
+        The waits of the other visitor, in seconds.
+    wrong : tuple of str
+        Promises that were broken.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What others get meanwhile: a visitor who opens Compare again and again, and the memory of the server's processes."""
+"""Measurements during an attack: another visitor's waits for Compare, and the memory of the server's processes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _visit(port: int, stopped: Any, outcomes: Any) -> None:
 
 
 class Peaks:
-    """The largest resident memory of the server and of any of its workers in MB, looked at ten times a second."""
+    """The largest resident memory of the server and of any of its workers in MB, sampled ten times a second."""
 
     def __init__(self, server: Server) -> None:
         self.server_mb = self.worker_mb = 0.0
@@ -84,7 +84,7 @@ class Peaks:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop sampling."""
         self._stopped.set()
         self._thread.join()
 
