@@ -14,7 +14,7 @@ from tests.browser.compare_page import ComparePage
 Open = Callable[..., ComparePage]
 MAX_TABS = 80
 
-# Whether the ring lies around the element with this key.
+# True if the ring lies around the element with this key.
 POINTS_AT = """key => {
   const ring = document.querySelector(".tour-ring:not([hidden])")?.getBoundingClientRect();
   const box = document.querySelector(`.st-key-${key}`)?.getBoundingClientRect();
