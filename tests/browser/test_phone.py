@@ -14,13 +14,12 @@ from tests.browser.server import Server
 
 PATIENCE_MS = 60_000
 WINDOW = {"width": 390, "height": 844}
-# Path, parameters, key of a chart, and the number of its panels.
-CHARTS = {
-    "compare scores": ("compare", {"dataset": "digits_7", "epochs": "1", "seeds": "1"}, "scores", 2),
-    "compare maps": ("compare", {"dataset": "digits_7", "epochs": "1", "seeds": "1"}, "points", 3),
-    "microscope": ("microscope", {"dataset": "digits_5", "epochs": "1"}, "microscope", 6),
-    "zero-shot": ("zero-shot", {"steps": "25", "seeds": "1", "tasks": "4"}, "scorers", 2),
-    "clean": ("clean", {"dataset": "digits_only_6", "epochs": "1", "parts": "2", "seeds": "1"}, "suspicion", 2),
+# By path: the parameters, and the number of panels of each chart by its key.
+PAGES = {
+    "compare": ({"dataset": "digits_7", "epochs": "1", "seeds": "1"}, {"scores": 2, "points": 3}),
+    "microscope": ({"dataset": "digits_5", "epochs": "1"}, {"microscope": 6}),
+    "zero-shot": ({"steps": "25", "seeds": "1", "tasks": "4"}, {"scorers": 2}),
+    "clean": ({"dataset": "digits_only_6", "epochs": "1", "parts": "2", "seeds": "1"}, {"suspicion": 2}),
 }
 # The edges of the panels of a chart, from the top: [left, top, right, bottom].
 EDGES = """
@@ -54,20 +53,22 @@ def phone(browser: Browser) -> Iterator[BrowserContext]:
     opened.close()
 
 
-@pytest.mark.parametrize("name", CHARTS)
-def test_panels_stand_one_below_another_and_fit(phone: BrowserContext, server: Server, name: str) -> None:
-    path, parameters, key, count = CHARTS[name]
+@pytest.mark.parametrize("path", PAGES)
+def test_panels_stand_one_below_another_and_fit(phone: BrowserContext, server: Server, path: str) -> None:
+    parameters, panels = PAGES[path]
     page = phone.new_page()
     try:
         page.goto(f"{server.url}/{path}?{urlencode(parameters)}")
-        page.wait_for_function(STACKED, arg=key)
+        for key in panels:
+            page.wait_for_function(STACKED, arg=key)
         ComparePage(page, server.url).wait_until_idle()
-        edges = page.evaluate(EDGES, key)
-        assert len(edges) == count
-        for upper, lower in pairwise(edges):
-            assert lower[1] > upper[3], "the lower panel begins below the upper one"
-        for left, _, right, _ in edges:
-            assert left >= 0 and right <= WINDOW["width"] and right - left > WINDOW["width"] / 2
+        for key, count in panels.items():
+            edges = page.evaluate(EDGES, key)
+            assert len(edges) == count
+            for upper, lower in pairwise(edges):
+                assert lower[1] > upper[3], "the lower panel begins below the upper one"
+            for left, _, right, _ in edges:
+                assert left >= 0 and right <= WINDOW["width"] and right - left > WINDOW["width"] / 2
         assert page.evaluate(TOO_WIDE) == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= WINDOW["width"]
     finally:
