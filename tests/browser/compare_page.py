@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 __all__ = ["ComparePage"]
 
@@ -20,6 +20,7 @@ DRAWN = """
 """
 TITLES = "key => document.querySelector(`.st-key-${key} .js-plotly-plot`).layout.annotations.map(a => a.text)"
 EPOCH = re.compile(r"epoch (\d+) of (\d+)")
+CLICK_MS, ATTEMPTS = 5_000, 12
 
 
 class ComparePage:
@@ -167,9 +168,16 @@ class ComparePage:
         self.page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText === 'Cancel')?.click()")
 
     def choose(self, key: str, option: str) -> None:
-        """Choose an option of a select box."""
-        self.page.locator(f".st-key-{key} input").click()
-        self.page.get_by_role("option", name=option, exact=True).click()
+        """Choose an option of a select box; a redraw closes the open list, which is then opened again."""
+        for _ in range(ATTEMPTS):
+            self.page.locator(f".st-key-{key} input").click()
+            try:
+                self.page.get_by_role("option", name=option, exact=True).click(timeout=CLICK_MS)
+            except TimeoutError:
+                self.page.keyboard.press("Escape")
+            else:
+                return
+        raise AssertionError(f"{key} offers no option {option!r}")
 
     def chosen(self, key: str) -> str:
         """Return the value of a select box."""

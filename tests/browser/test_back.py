@@ -20,7 +20,6 @@ from tests.browser.server import Server
 PATIENCE_MS = 60_000
 STEADY_MS = 500
 SETTLED_MS = 1000  # as in assets/history.js
-CLICK_MS, ATTEMPTS = 5_000, 5
 PINNED = "baseline=DeepSAD,lambda_n=1.0,epochs=1"
 
 # The address and a control are as expected: [path, parameters, key of the control, what its text begins with].
@@ -43,17 +42,7 @@ Change = Callable[[ComparePage], None]
 
 
 def choose(key: str, option: str) -> Change:
-    def change(page: ComparePage) -> None:
-        for _ in range(ATTEMPTS):  # a redraw closes the open list
-            page.page.locator(f".st-key-{key} input").click()
-            try:
-                page.page.get_by_role("option", name=option, exact=True).click(timeout=CLICK_MS)
-            except TimeoutError:
-                page.page.keyboard.press("Escape")
-            else:
-                return
-
-    return change
+    return lambda page: page.choose(key, option)
 
 
 def press(key: str, name: str) -> Change:
