@@ -71,14 +71,21 @@ def runs_html(configs: Sequence[RunConfig], metrics: Sequence[Metrics]) -> str:
 
 
 def sweep_html(table: pd.DataFrame) -> str:
-    """Return a table with one row per point of a sweep; `table` is that of `sweep_table`."""
-    finished = table[table["failure"] == ""]
+    """Return a table with one row per point of a sweep and the means of its finished runs.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table of `sweep_table`.
+    """
+    finished = table[table[METRICS[0]].notna()]
     outcome = {"point", "seed", "failure", "key", "train_seconds", *METRICS}
     varied = [name for name in table.columns if name not in outcome and table[name].nunique(dropna=False) > 1]
     rows = []
     for point, group in table.groupby("point", sort=True):
         runs = finished[finished["point"] == point]
-        failed = f" ({len(group) - len(runs)} failed)" if len(runs) < len(group) else ""
+        failures = int((group["failure"] != "").sum())
+        failed = f" ({failures} failed)" if failures else ""
         spreads = [_spread(runs[name].tolist()) for name in METRICS]
         rows.append([*(_text(group[name].iloc[0]) for name in varied), f"{len(runs)}{failed}", *spreads])
     return _table([*varied, "runs", *METRIC_NAMES], rows)

@@ -70,4 +70,11 @@ def test_a_sweep_shows_a_row_per_point() -> None:
     assert rows[0][3] == f"{first['aucroc'].mean():.3f} ± {first['aucroc'].std():.3f}"
     table.loc[0, ["failure", *METRICS]] = ["It <failed>.", *[np.nan] * len(METRICS)]
     assert cells(table._repr_html_())[1][2] == "1 (1 failed)"
+    table.loc[2, list(METRICS)] = np.nan  # not trained yet
+    table.loc[[4, 5], list(METRICS)] = np.nan
+    assert "nan" not in table._repr_html_()
+    assert [row[2:4] for row in cells(table._repr_html_())[2:4]] == [
+        ["1", f"{table['aucroc'][3]:.3f}"],
+        ["0", "–"],
+    ]
     assert type(table[["norm"]]).__name__ == "DataFrame", "a part of the table is no sweep"
