@@ -1,4 +1,4 @@
-"""What each command prints with --json fits the schema that `schema` prints."""
+"""Agreement of what each command prints with --json, of its schema and of the settings of a run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from anoonly_core import AnoOnlyDetector
 from anoonly_core.cli import main as cli
 from anoonly_core.cli.main import main
 from anoonly_core.cli.schema import COMMANDS, load_schema
+from anoonly_core.config import RunConfig
 
 QUICK: dict[str, tuple[list[str], ...]] = {
     "datasets": ([],),
@@ -77,6 +78,15 @@ def test_a_schema_refuses_other_reports(capsys: pytest.CaptureFixture[str]) -> N
     assert not check({name: value for name, value in report.items() if name != "counts"})
     assert not check({**report, "metrics": {**report["metrics"], "aucroc": "0.5"}})
     assert not check({"runs": [], "mean": report["metrics"], "std": report["metrics"]})
+
+
+@pytest.mark.parametrize("command", ["run", "purify"])
+def test_a_schema_has_the_settings_of_a_run(command: str) -> None:
+    described = load_schema(command)["$defs"]["config"]
+    settings = RunConfig.model_json_schema()["properties"]
+    assert list(described["properties"]) == described["required"] == list(settings)
+    for name, setting in settings.items():
+        assert described["properties"][name].get("enum") == setting.get("enum")
 
 
 def test_every_command_with_json_has_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
