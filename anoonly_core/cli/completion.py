@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, get_args
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS
+from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.runs.device import DEVICES
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 
 __all__ = ["add_parser", "complete"]
@@ -18,10 +20,10 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "baseline": lambda: BASELINES,
     "dataset": lambda: DATASETS,
-    "device": lambda: ("auto", "cpu", "cuda"),
+    "device": lambda: DEVICES,
     "norm": lambda: NORM_LABELS,
-    "preset": lambda: ("paper", "published_code"),
-    "protocol": lambda: ("leak_free", "published"),
+    "preset": lambda: PRESETS,
+    "protocol": lambda: get_args(RunConfig.model_fields["protocol"].annotation),
     "question": lambda: SWEEP_PRESETS,
 }
 

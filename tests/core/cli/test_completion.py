@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def completed(line: str) -> set[str]:
-    """The words that the program offers at the end of a line, as a shell asks for them."""
+    """Return the words that the program offers at the end of a line, as a shell asks for them."""
     reading, writing = os.pipe()
     environment = {
         **os.environ,
@@ -41,6 +41,8 @@ def completed(line: str) -> set[str]:
         ("anoonly run --dataset breast", {"breast_cancer"}),
         ("anoonly sweep --baseline DeepS", {"DeepSAD"}),
         ("anoonly sweep --question fig9", {"fig9"}),
+        ("anoonly run --preset paper", {"paper", "paper_printed"}),
+        ("anoonly run --protocol le", {"leak_free"}),
         ("anoonly completion f", {"fish"}),
     ],
 )
