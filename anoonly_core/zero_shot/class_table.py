@@ -130,8 +130,8 @@ def class_table_identity(name: str, column: str | None = None) -> str:
     if (has_missing := _has_missing.get(identity)) is None:
         try:
             has_missing = bool(np.isnan(load_class_table(name, column).X).any())
-        except AnoOnlyError:
-            has_missing = False
+        except AnoOnlyError:  # perhaps for a moment only, so it is not remembered
+            return identity
         _has_missing.put(identity, has_missing)
     return f"{identity}{MEDIANS}" if has_missing else identity
 
