@@ -21,10 +21,11 @@ from anoonly_core.data.dataset import Dataset, Provenance, make_dataset, needs_f
 from anoonly_core.data.split import Split, min_max
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import printable
-from anoonly_core.detector.network import DetectorNetwork, Report, network_from_tensors, train_network
+from anoonly_core.detector.network import DetectorNetwork, network_from_tensors, train_network
 from anoonly_core.detector.serialization import model_bytes, read_model, write_model
 from anoonly_core.detector.threshold import held_back_threshold, make_folds
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
+from anoonly_core.progress import Report
 from anoonly_core.results.keys import revision_of
 from anoonly_core.runs.run import resolve_device
 from anoonly_core.version import __version__

@@ -15,14 +15,13 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.errors import TrainingDiverged
 from anoonly_core.models import METHODS, Head
+from anoonly_core.progress import Report
 from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 from anoonly_core.training.torch_settings import default_torch_settings
 
-__all__ = ["DetectorNetwork", "Report", "network_from_tensors", "train_network"]
-
-Report = Callable[[int, int], None]
+__all__ = ["DetectorNetwork", "network_from_tensors", "train_network"]
 
 
 # Tensors whose names in files of format 1 differ from the code.

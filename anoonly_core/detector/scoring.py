@@ -18,9 +18,9 @@ from anoonly_core.data.tables.preprocessing import READING, Column, Preprocessin
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.data.tables.schema import TableSchema, find_label_column, has_plain_labels
 from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
-from anoonly_core.detector.network import Report
 from anoonly_core.detector.result import DetectorResult, row_parts
 from anoonly_core.errors import BadDataFile, InfiniteScore
+from anoonly_core.progress import Report
 
 __all__ = ["ScoredTable", "detector_for_run", "detector_for_split", "detector_result", "score_table"]
 

@@ -6,7 +6,7 @@ no row is known to be normal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from anoonly_core.data.tables import uploads
 from anoonly_core.detector.scoring import detector_for_split
 from anoonly_core.errors import InvalidInput
 from anoonly_core.labeling.scorers import UNSUPERVISED_SCORERS
+from anoonly_core.progress import Report
 from anoonly_core.purify.config import POOL_SCORERS
 from anoonly_core.rng import derived_seed, numpy_generator
 from anoonly_core.runs.train_and_score import SCORING_METHODS, TrainingTask, train_and_score
@@ -31,8 +32,6 @@ TOP_ROWS = 200
 NEIGHBORS = 20
 MIN_ROWS = 3
 TREES = 200
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

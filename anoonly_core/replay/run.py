@@ -13,6 +13,7 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig, TrainingDiverged
 from anoonly_core.metrics.ranking import metrics
+from anoonly_core.progress import Report
 from anoonly_core.projection import SEQUENCE_PROJECTORS, project_jointly, project_sequence
 from anoonly_core.replay.result import Replay, RunReplay
 from anoonly_core.results.result import HISTORY_METRICS
@@ -27,8 +28,6 @@ __all__ = ["record", "recorded_epochs"]
 MOMENTS = 51
 FOLLOWED_MOMENTS = 21  # of t-SNE and UMAP, which take about a second each
 FOLLOWED_ROWS = 500
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

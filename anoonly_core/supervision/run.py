@@ -16,6 +16,7 @@ from anoonly_core.errors import TrainingDiverged
 from anoonly_core.metrics.ranking import metrics
 from anoonly_core.microscope.result import RowKind, norm_locations
 from anoonly_core.microscope.run import NormPass, probe_norms
+from anoonly_core.progress import Report
 from anoonly_core.projection import project_jointly
 from anoonly_core.results.keys import supervision_key
 from anoonly_core.results.result import Role
@@ -32,7 +33,6 @@ __all__ = ["arrow_map", "record_columns", "recorded_moments"]
 MOMENTS = 26
 MAP_ROWS = 240
 POOL_ARROWS, LABELED_ARROWS = 8, 3
-Report = Callable[[int, int], None]
 
 
 def recorded_moments(epochs: int) -> list[int]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from anoonly_core.data.split import medians, min_max
 from anoonly_core.errors import InvalidConfig, TrainingDiverged
+from anoonly_core.progress import Report
 from anoonly_core.results.store import Store
 from anoonly_core.rng import derived_seed
 from anoonly_core.training.optimizer import prepared_optimizer, take_step
@@ -29,8 +30,6 @@ KIND = "zero-shot"
 DRAWS = 10
 MAX_RUNS = 16  # in a stack
 ROWS_AT_ONCE = 20_000
-
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
