@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.metrics.ranking import Metrics
+from anoonly_core.results.archive import pack, read_head, unpack
 from anoonly_core.results.html import run_html, runs_html
 
 __all__ = [
@@ -198,32 +197,27 @@ def to_bytes(result: RunResult) -> bytes:
         "seconds": result.seconds,
         "counts": result.counts,
     }
-    arrays = {"head": np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)}
-    arrays |= {name: getattr(result, name) for name in ("test_rows", "y_test", "scores")}
+    arrays = {name: getattr(result, name) for name in ("test_rows", "y_test", "scores")}
     sample = {f"sample.{field.name}": getattr(result.sample, field.name) for field in fields(Sample)}
     arrays |= {name: array for name, array in sample.items() if array is not None}
     arrays |= {f"history.{field.name}": getattr(result.history, field.name) for field in fields(History)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return pack(arrays, head)
 
 
 def from_bytes(body: bytes) -> RunResult:
     """Decode the bytes that `to_bytes` returned; raise ValueError, KeyError or the like if they are damaged."""
-    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-        head = json.loads(arrays["head"].tobytes())
-        return RunResult(
-            key=head["key"],
-            config=make_config(**head["config"]),
-            device=head["device"],
-            metrics=Metrics(**head["metrics"]),
-            seconds=head["seconds"],
-            counts=head["counts"],
-            test_rows=arrays["test_rows"],
-            y_test=arrays["y_test"],
-            scores=arrays["scores"],
-            sample=Sample(
-                **{name.removeprefix("sample."): arrays[name] for name in arrays if name.startswith("sample.")}
-            ),
-            history=History(**{field.name: arrays[f"history.{field.name}"] for field in fields(History)}),
-        )
+    arrays = unpack(body)
+    head = read_head(arrays)
+    return RunResult(
+        key=head["key"],
+        config=make_config(**head["config"]),
+        device=head["device"],
+        metrics=Metrics(**head["metrics"]),
+        seconds=head["seconds"],
+        counts=head["counts"],
+        test_rows=arrays["test_rows"],
+        y_test=arrays["y_test"],
+        scores=arrays["scores"],
+        sample=Sample(**{name.removeprefix("sample."): arrays[name] for name in arrays if name.startswith("sample.")}),
+        history=History(**{field.name: arrays[f"history.{field.name}"] for field in fields(History)}),
+    )

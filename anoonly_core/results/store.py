@@ -9,7 +9,6 @@ pinned rows are never removed, and take half of the limit at most.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import math
@@ -25,6 +24,7 @@ import numpy as np
 
 from anoonly_core.errors import PinsFull, StoreBusy, StoreUnavailable
 from anoonly_core.paths import cache_folder
+from anoonly_core.results.archive import pack, unpack
 from anoonly_core.results.repair import copy_sound_entries, decode_leniently, query_key_by_key, swap_files
 from anoonly_core.results.result import RunResult, from_bytes, to_bytes
 from anoonly_core.results.summary import LATEST, UNREADABLE, RunSummary, decode_summary, encode_summary
@@ -143,7 +143,7 @@ class Store:
 
     def get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
         """Return the stored arrays of this key and kind by name, or None as `get` does; raise StoreBusy."""
-        return self._read(key, kind, _arrays)
+        return self._read(key, kind, unpack)
 
     def try_get(self, key: str) -> RunResult | None:
         """Return the stored run as `get` does; while the file is locked, log one warning and return None."""
@@ -172,9 +172,7 @@ class Store:
         StoreUnavailable
             If the file cannot be written.
         """
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        self._write(key, kind, config, "{}", buffer.getvalue())
+        self._write(key, kind, config, "{}", pack(arrays))
 
     def try_put(self, result: RunResult) -> bool:
         """Store a run as `put` does; where the file cannot be written, log one warning and return False."""
@@ -464,8 +462,3 @@ def _in_parts(keys: Collection[str]) -> Iterator[tuple[str, list[str]]]:
     for begin in range(0, len(listed), KEYS_PER_QUERY):
         part = listed[begin : begin + KEYS_PER_QUERY]
         yield ",".join("?" * len(part)), part
-
-
-def _arrays(body: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import dataclass, fields
 
 import numpy as np
+
+from anoonly_core.results.archive import pack, read_head, unpack
 
 __all__ = ["ColumnRecord", "SupervisionRecord", "from_bytes", "to_bytes"]
 
@@ -89,29 +89,26 @@ HALVED = ("points", "batch")  # positions on a chart need no more than three dig
 
 def to_bytes(record: SupervisionRecord) -> bytes:
     """Encode a record as a compressed .npz archive of plain arrays; maps are rounded to float16 where they fit."""
-    head = json.dumps({"key": record.key, "location": record.location, "columns": len(record.columns)})
-    arrays = {"head": np.frombuffer(head.encode(), dtype=np.uint8)}
-    arrays |= {name: getattr(record, name) for name in SHARED}
+    head = {"key": record.key, "location": record.location, "columns": len(record.columns)}
+    arrays = {name: getattr(record, name) for name in SHARED}
     for number, column in enumerate(record.columns):
         arrays |= {f"{number}.{name}": _narrowed(name, getattr(column, name)) for name in COLUMN_FIELDS}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    return pack(arrays, head)
 
 
 def from_bytes(body: bytes) -> SupervisionRecord:
     """Decode the bytes that `to_bytes` returned; raise ValueError, KeyError or the like if they are damaged."""
-    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-        head = json.loads(arrays["head"].tobytes())
-        return SupervisionRecord(
-            key=head["key"],
-            location=head["location"],
-            **{name: arrays[name] for name in SHARED},
-            columns=tuple(
-                ColumnRecord(**{name: _widened(arrays[f"{number}.{name}"]) for name in COLUMN_FIELDS})
-                for number in range(head["columns"])
-            ),
-        )
+    arrays = unpack(body)
+    head = read_head(arrays)
+    return SupervisionRecord(
+        key=head["key"],
+        location=head["location"],
+        **{name: arrays[name] for name in SHARED},
+        columns=tuple(
+            ColumnRecord(**{name: _widened(arrays[f"{number}.{name}"]) for name in COLUMN_FIELDS})
+            for number in range(head["columns"])
+        ),
+    )
 
 
 def _narrowed(name: str, values: np.ndarray) -> np.ndarray:
