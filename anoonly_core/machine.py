@@ -120,11 +120,9 @@ def _cgroup_folders(controller: str) -> Iterator[Path]:
 
 def _cpu_quota(folder: Path) -> float | None:
     """Read a cgroup's CPU quota in cores; None where it has none."""
-    try:
+    with suppress(OSError, ValueError):  # absent with cgroup v1
         quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
         return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        pass
     quota_us, period_us = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
     return quota_us / period_us if quota_us is not None and quota_us > 0 and period_us else None
 

@@ -8,6 +8,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from anoonly_core.errors import BadDataFile
@@ -133,14 +134,12 @@ def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
     records: list[tuple[int, list[str]]] = []
     complete = False
-    try:
+    with suppress(csv.Error):  # such as a cell over the limit of the module: the records before it are enough
         for cells in reader:
             if any(cell.strip() for cell in cells) or len(cells) > 1:
                 records.append((reader.line_num, cells))
             if complete := len(records) > SAMPLE_RECORDS:
                 break
-    except csv.Error:  # such as a cell over the limit of the module
-        pass
     return records if complete or is_whole or len(records) < 2 else records[:-1]
 
 

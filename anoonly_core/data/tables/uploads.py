@@ -532,7 +532,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _read_metadata(path: Path) -> Upload | None:
-    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    with suppress(OSError):
         about = (path / METADATA).stat()
         state = f"{path} {about.st_mtime_ns} {about.st_size} {about.st_ino}"
         if (known := _descriptions.get(state)) is not None:  # each page lists all tables
