@@ -110,7 +110,7 @@ class WorkerPool:
     spares
         The number of spare processes.
     on_demand
-        Whether all processes start with their first task and end after 30 s without one. They are never warmed.
+        True to start each process with its first task and end it after 30 s without one. It is never warmed.
 
     Raises
     ------

@@ -18,16 +18,17 @@ T = TypeVar("T", bound=_Owned)
 
 
 class Turns:
-    """Seconds of work that each owner (a visitor with unfinished tasks) was given, and the next tasks by them.
+    """Order of tasks by the seconds of work that their owners were given; the least served owner is next.
 
-    A new owner begins with the seconds of the least served one, so coming late or often gains nothing.
+    An owner is a visitor with unfinished tasks. A new one begins with the seconds of the least served owner, so coming
+    late or often gains nothing.
     """
 
     def __init__(self) -> None:
         self.served_s: dict[str, float] = {}
 
     def set_owners(self, owners: Iterable[str]) -> None:
-        """Name the visitors that have unfinished tasks; others leave, new ones join with the least seconds."""
+        """Set the owners with unfinished tasks: forget all others, and give new ones the least seconds."""
         least_s = min(self.served_s.values(), default=0.0)
         self.served_s = {owner: self.served_s.get(owner, least_s) for owner in owners}
 

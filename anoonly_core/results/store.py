@@ -183,7 +183,7 @@ class Store:
         return _succeeds(lambda: self.put_arrays(key, kind, arrays, config))
 
     def put_sweep(self, key: str, description: str) -> None:
-        """Store the description of a sweep, JSON, and remove the oldest above 50; raise StoreUnavailable."""
+        """Store the description of a sweep, JSON; remove the oldest above 50. Raise StoreUnavailable if that fails."""
         self._write(key, "sweep", description, "{}", b"")
         if surplus := self._query(f"{SWEEPS} LIMIT -1 OFFSET ?", (MAX_SWEEPS,)):
             self.delete([row[0] for row in surplus])

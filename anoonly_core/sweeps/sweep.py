@@ -188,7 +188,7 @@ def make_sweep(settings: Mapping[str, Any], axes: Iterable[tuple[str, Sequence[A
 
 @dataclass(frozen=True)
 class SweepOutline:
-    """What a list of sweeps shows of one, without its runs.
+    """Data set and size of a sweep, for a list of sweeps that builds no runs.
 
     Attributes
     ----------

@@ -19,5 +19,5 @@ def test_arrays_and_head_come_back() -> None:
 
 
 def test_objects_are_refused() -> None:
-    with pytest.raises(ValueError, match="[Oo]bject"):
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
         pack({"a": np.array([object()])})
