@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,7 +33,6 @@ MIN_WORKER_RESULT = 4 * 2**20  # bytes that each counts at least, so that there 
 MAX_FAILURES = 160
 SHIPPED = ASSETS / "first_light"
 SHIPPED_RECORDS = ASSETS / "why"
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -180,21 +179,29 @@ def _readable(read: Callable[[str], T | None], key: str) -> T | None:
         return None
 
 
+@cache
+def _shipped_keys(folder: Path) -> frozenset[str]:
+    """Return the keys of the results in a folder; listed once, since waiting pages ask ten times a second."""
+    return frozenset(path.stem for path in folder.glob("*.npz"))
+
+
+def _shipped_bytes(folder: Path, key: str) -> bytes | None:
+    """Return the file of a shipped result; None if there is none.
+
+    A key may hold words of users, so only a listed key becomes part of a path.
+    """
+    return (folder / f"{key}.npz").read_bytes() if key in _shipped_keys(folder) else None
+
+
 def _shipped(key: str) -> RunResult | None:
     """Return a run that ships with the product, so that the first page is complete at once; None if there is none."""
-    path = SHIPPED / f"{key}.npz"
-    if not path.is_file():
-        return None
-    result = from_bytes(path.read_bytes())
-    return result if result.key == key else None
+    content = _shipped_bytes(SHIPPED, key)
+    result = None if content is None else from_bytes(content)
+    return result if result is not None and result.key == key else None
 
 
 def _shipped_record(key: str) -> SupervisionRecord | None:
     """Return a record of the page Why it works that ships with the product; None if there is none."""
-    if not _DIGEST.fullmatch(key):  # other keys hold words of users, which must not become a path
-        return None
-    path = SHIPPED_RECORDS / f"{key}.npz"
-    if not path.is_file():
-        return None
-    record = record_from_bytes(path.read_bytes())
-    return record if record.key == key else None
+    content = _shipped_bytes(SHIPPED_RECORDS, key)
+    record = None if content is None else record_from_bytes(content)
+    return record if record is not None and record.key == key else None

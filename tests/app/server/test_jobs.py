@@ -453,8 +453,11 @@ def test_a_run_that_a_second_visitor_wants_too_need_not_wait_behind_the_first(jo
 
 
 @pytest.mark.parametrize(
-    "key", ["", "../first_light/x", "settle ../../secret", "x" * 300, "0" * 63, "A" * 64, "a" * 64 + "\n"]
+    "key", ["", "../first_light/x", "settle ../../secret", "x" * 300, "0" * 63, "A" * 64, "a" * 64, "a" * 64 + "\n"]
 )
-def test_only_a_digest_becomes_the_path_of_a_shipped_record(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "is_file", lambda path: pytest.fail(f"asked the disk for {path.name[:20]}"))
-    assert result_cache._shipped_record(key) is None
+def test_a_poll_for_what_does_not_ship_leaves_the_disk_alone(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (result_cache.SHIPPED, result_cache.SHIPPED_RECORDS):
+        assert result_cache._shipped_keys(folder)
+    for name in ("stat", "glob", "read_bytes"):
+        monkeypatch.setattr(Path, name, lambda path, *_: pytest.fail(f"asked the disk for {path.name[:20]}"))
+    assert result_cache._shipped_record(key) is None and result_cache._shipped(key) is None
