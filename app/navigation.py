@@ -187,6 +187,13 @@ def draw_page_scripts(written_by_server: Collection[str]) -> None:
     written_by_server : collection of str
         The pages whose controls are not bound to their URL parameters.
     """
+    with st.container(key="page_scripts"):
+        st.html(_page_scripts(frozenset(written_by_server)), unsafe_allow_javascript=True)
+
+
+@cache
+def _page_scripts(written_by_server: frozenset[str]) -> str:
+    """Return the scripts and their constants as HTML, composed once: each rerun of a page draws them."""
     constants = {
         "pageOfPath": {entry.url_path: name for name, entry in PAGES.items()},
         "writtenByServer": sorted(written_by_server),
@@ -196,12 +203,10 @@ def draw_page_scripts(written_by_server: Collection[str]) -> None:
     # Streamlit removes a script with a "<" that could begin a tag.
     texts = {name: json.dumps(value).replace("<", "\\u003c") for name, value in constants.items()}
     declared = "".join(f"window.{name} = {text};\n" for name, text in texts.items())
-    with st.container(key="page_scripts"):
-        scripts = "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
-        st.html(f"<script>{declared}{scripts}</script>", unsafe_allow_javascript=True)
+    scripts = "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    return f"<script>{declared}{scripts}</script>"
 
 
-@cache
 def _glossary_terms() -> list[dict[str, str]]:
     """Return the terms as the script needs them; of two that overlap the longer is found first."""
     terms = sorted(GLOSSARY, key=lambda term: -max(map(len, term.forms)))
