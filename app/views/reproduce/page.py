@@ -46,7 +46,14 @@ from .controls import (
 )
 from .grid import draw_exports, draw_grid, page_markdown
 from .table import LEGEND, cell_sentence, draw_cells, file_table
-from .text import NO_RESULT, differences_sentence, figure_sentence, gains_sentence, norms_sentence
+from .text import (
+    NO_RESULT,
+    differences_sentence,
+    figure_sentence,
+    gains_sentence,
+    norms_sentence,
+    second_cause_sentence,
+)
 
 __all__ = ["page"]
 
@@ -128,8 +135,10 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
         words_above = norms_sentence(table) if name == "table2" else figure_sentence(name, table)
     with sentence:
         st.markdown(f"##### {words_above}")
-        if "along with λₙ" in words_above:
-            st.button("Separate norm and λₙ", on_click=_show_tied_norm, help="Opens “What does not add up”.")
+        if second_cause := second_cause_sentence(name, table, gains_found):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.button("Separate norm and λₙ", on_click=_show_tied_norm, help="Opens “What does not add up”.")
+                st.caption(second_cause)
     if is_figure:
         draw_figure(
             table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]),

@@ -17,8 +17,14 @@ from anoonly_core.reproduction.tables import Table
 
 from ...text.verdict import correction_note
 
-__all__ = ["NO_RESULT", "differences_sentence", "figure_sentence", "gains_sentence", "norms_sentence"]
-
+__all__ = [
+    "NO_RESULT",
+    "differences_sentence",
+    "figure_sentence",
+    "gains_sentence",
+    "norms_sentence",
+    "second_cause_sentence",
+]
 
 NO_RESULT = "Nothing of this has been measured on these data sets."
 
@@ -51,7 +57,7 @@ def gains_sentence(gains: Sequence[Gain], metric_words: str, source: str) -> str
             furthest = max(some, key=lambda gain: abs(gain.mean))
             claimed = "" if furthest.claimed is None else f" (claimed {signed(furthest.claimed)})"
             sentence += f"; **{furthest.head}** {verb} most, {furthest.text()} points{claimed} on {furthest.where}"
-    return f"{sentence}.{tied_norms_sentence([gain.head for gain in cells], [source])}"
+    return f"{sentence}."
 
 
 def norms_sentence(table: Table) -> str:
@@ -93,10 +99,31 @@ def figure_sentence(name: str, table: Table) -> str:
     """
     cells = {row: {c: table.cells[row, c] for c in table.columns if (row, c) in table.cells} for row in table.rows}
     if name == "fig7":
-        lines = {row: line for row, line in cells.items() if len(line) > 1}
-        return _highest_means(lines) + tied_norms_sentence(lines, [table.source])
+        return _highest_means({row: line for row, line in cells.items() if len(line) > 1})
     pairs = {row: (cells[row], cells[f"{row}{ANOONLY}"]) for row in cells if f"{row}{ANOONLY}" in cells}
-    return (_costs(pairs) if name == "fig8" else _leads(pairs)) + tied_norms_sentence(pairs, [table.source])
+    return _costs(pairs) if name == "fig8" else _leads(pairs)
+
+
+def second_cause_sentence(name: str, table: Table, gains: Sequence[Gain]) -> str:
+    """Name the heads of a headline whose norm changes along with λₙ; empty if there are none.
+
+    Parameters
+    ----------
+    name : str
+        The experiment, such as "table1".
+    table : Table
+        The values on the page.
+    gains : sequence of Gain
+        Those of `gains_sentence`; empty if the headline is another one.
+    """
+    heads: list[str] = []
+    if gains:
+        heads = [gain.head for gain in gains if gain.scope in PAPER_FAMILIES]
+    elif name == "fig7":
+        heads = [row for row in table.rows if sum((row, column) in table.cells for column in table.columns) > 1]
+    elif name.startswith("fig"):
+        heads = [row for row in table.rows if f"{row}{ANOONLY}" in table.rows]
+    return tied_norms_sentence(heads, [table.source]).strip()
 
 
 @dataclass(frozen=True)
