@@ -22,7 +22,7 @@ from anoonly_core.execution.job import Cancelled
 from anoonly_core.execution.plan import Plan
 from anoonly_core.execution.pool import Task
 from anoonly_core.lru import LRU
-from anoonly_core.results.store import RunSummary
+from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.sweeps.sweep import Sweep, SweepOutline, read_outline, read_sweep
 
 from .clusters import check_cluster
@@ -195,8 +195,7 @@ class SweepQueue:
 
     def view(self, sweep: RunBatch) -> SweepView:
         """Return the state of a sweep, started or not, with the runs that the store or the app has; raise StoreBusy."""
-        kept = shipped_runs(sweep.configs) if isinstance(sweep, Sweep) else {}
-        kept |= stored_runs(self.jobs.store, sweep.configs, self.devices.device())
+        kept = _finished_runs(sweep, self.jobs.store, self.devices.device())
         with self._lock:
             entry = self._entries.get(_key(sweep))
             if entry is None:
@@ -346,7 +345,7 @@ class SweepQueue:
     def _train(self, entry: _Entry) -> None:
         try:
             device = "cpu" if entry.cluster else self.devices.device(wait=True)
-            kept = stored_runs(self.jobs.patient_store, entry.sweep.configs, device)
+            kept = _finished_runs(entry.sweep, self.jobs.patient_store, device)
             missing = {key: config for key, config in entry.sweep.configs.items() if key not in kept}
             if missing and not entry.stop.is_set():
                 with self._engine(entry.cluster) as engine:
@@ -388,6 +387,12 @@ class SweepQueue:
                 yield there
             return
         yield self.devices.engine()
+
+
+def _finished_runs(sweep: RunBatch, store: Store, device: str) -> dict[str, RunSummary]:
+    """Return the runs that need no training, by key: those in the store and, of a sweep, those that ship."""
+    shipped = shipped_runs(sweep.configs) if isinstance(sweep, Sweep) else {}
+    return shipped | stored_runs(store, sweep.configs, device)
 
 
 def _key(sweep: RunBatch) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from anoonly_core.config import make_config
+from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.plan import Plan
@@ -103,6 +103,23 @@ def test_stopped_it_keeps_what_is_finished_and_goes_on_from_there(sweeps: SweepQ
     wait_for(lambda: len(sweeps.view(sweep).runs) == 6, "all runs")
     wait_until(sweeps, sweep, "idle")
     assert sweeps.view(sweep).runs[next(iter(first))].created == created, "what is kept is not trained again"
+
+
+def test_a_run_that_ships_is_not_trained_again(sweeps: SweepQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = a_sweep()
+    shipping, *others = sweep.configs
+    trained: list[str] = []
+
+    def execute(missing: dict[str, RunConfig], *_: object) -> Iterator[None]:
+        trained.extend(missing)
+        yield from ()
+
+    monkeypatch.setattr(sweep_queue, "shipped_runs", lambda keys: {shipping: SimpleNamespace(key=shipping)})
+    monkeypatch.setattr(sweep_queue, "execute", execute)
+    assert list(sweeps.view(sweep).runs) == [shipping]
+    sweeps.start(sweep)
+    wait_until(sweeps, sweep, "idle")
+    assert trained == others
 
 
 def test_sweeps_wait_for_each_other(sweeps: SweepQueue) -> None:
