@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-__all__ = ["Animation", "TraceChange", "export_html", "pack_changes"]
+__all__ = ["Animation", "TraceChange", "describe_epoch", "export_html", "histogram_outline", "pack_changes"]
 
 NO_POINTS = [None]  # Plotly ignores an empty list and would leave the old points in place
 
@@ -61,6 +61,19 @@ class Animation:
     times: tuple[float, ...]
     start: int
 
+    @classmethod
+    def over_epochs(
+        cls,
+        figure: go.Figure,
+        changes: Iterable[TraceChange],
+        captions: Iterable[str],
+        clock: int,
+        epochs: np.ndarray,
+    ) -> Animation:
+        """Return an animation with one moment a recorded epoch; its figure shows the last one."""
+        times = tuple(float(epoch) for epoch in epochs)
+        return cls(figure, tuple(changes), tuple(captions), clock, times, start=len(times) - 1)
+
     def frame(self, moment: int) -> dict[str, Any]:
         """Return the Plotly frame that shows the moment with this index."""
         traces: dict[int, dict[str, Any]] = {}
@@ -69,6 +82,19 @@ class Animation:
             trace = traces.setdefault(change.trace, {"type": self.figure.data[change.trace].type})
             trace[change.attribute] = values if len(values) else NO_POINTS
         return {"name": str(moment), "data": list(traces.values()), "traces": list(traces)}
+
+
+def describe_epoch(epochs: np.ndarray, moment: int) -> str:
+    """Name one of the recorded epochs, such as "Epoch 3 of 50"; epoch 0 lies before the first step."""
+    epoch = int(epochs[moment])
+    return "Before the first step" if epoch == 0 else f"Epoch {epoch} of {epochs[-1]}"
+
+
+def histogram_outline(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the outline of a histogram, float32 [2 n] for n edges: heights over `np.repeat(edges, 2)`, in percent."""
+    counts, _ = np.histogram(values, edges)
+    shares = np.repeat(100 * counts / max(len(values), 1), 2)
+    return np.concatenate([[0], shares, [0]]).astype(np.float32)
 
 
 def pack_changes(animation: Animation) -> list[dict[str, Any]]:

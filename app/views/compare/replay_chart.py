@@ -9,7 +9,7 @@ import numpy as np
 from anoonly_core.replay.result import Replay
 from anoonly_core.results.result import Role
 
-from ...charts.animation import Animation, TraceChange
+from ...charts.animation import Animation, TraceChange, describe_epoch, histogram_outline
 from ...charts.panels import Panels
 from ...charts.style import (
     ANOMALY,
@@ -57,14 +57,8 @@ def replay_animation(replay: Replay, names: Sequence[str], row_ids: Sequence[np.
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
-    return Animation(
-        figure=figure.figure(),
-        changes=tuple(changes),
-        captions=tuple(_caption(replay, moment) for moment in range(len(replay.epochs))),
-        clock=clock,
-        times=tuple(float(epoch) for epoch in replay.epochs),
-        start=len(replay.epochs) - 1,
-    )
+    captions = [_caption(replay, moment) for moment in range(len(replay.epochs))]
+    return Animation.over_epochs(figure.figure(), changes, captions, clock, replay.epochs)
 
 
 def _caption(replay: Replay, moment: int) -> str:
@@ -79,8 +73,7 @@ def _caption(replay: Replay, moment: int) -> str:
         for letter, run in zip("AB", replay.runs, strict=True)
         if epoch > len(run.losses["loss_normal"])
     ]
-    when = "Before the first step" if epoch == 0 else f"Epoch {epoch} of {replay.epochs[-1]}"
-    return f"{when} · A → B: {figures}{''.join(ended)}"
+    return f"{describe_epoch(replay.epochs, moment)} · A → B: {figures}{''.join(ended)}"
 
 
 def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceChange]:
@@ -101,11 +94,7 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceC
     for column, (run, run_positions, name) in enumerate(zip(replay.runs, positions, names, strict=True), start=1):
         for role, label, color in ((Role.TEST_NORMAL, "normal", NORMAL), (Role.TEST_ANOMALY, "anomaly", ANOMALY)):
             rows = np.flatnonzero(run.role == role)
-            heights = []
-            for epoch_positions in run_positions:
-                counts, _ = np.histogram(epoch_positions[rows], edges)
-                shares = np.repeat(100 * counts / max(len(rows), 1), 2)
-                heights.append(np.concatenate([[0], shares, [0]]).astype(np.float32))
+            heights = [histogram_outline(epoch_positions[rows], edges) for epoch_positions in run_positions]
             tallest = max(tallest, *(float(array.max()) for array in heights))
             figure.add_scatter(
                 x=outline,

@@ -13,7 +13,7 @@ from anoonly_core.results.result import Role
 from anoonly_core.supervision.columns import COLUMNS
 from anoonly_core.supervision.result import ColumnRecord, SupervisionRecord
 
-from ...charts.animation import Animation, TraceChange
+from ...charts.animation import Animation, TraceChange, describe_epoch, histogram_outline
 from ...charts.panels import Panels
 from ...charts.style import ANOMALY, NORMAL
 from .outcomes import Outcome
@@ -77,13 +77,13 @@ class AbsoluteScale:
         return cls(is_logarithm, float(low) - 0.1, float(high) + 0.1)
 
     def positions(self, scores: np.ndarray) -> np.ndarray:
-        """Return the places of scores on the axis, within its ends."""
+        """Return the positions of scores on the axis, within its ends."""
         if self.is_logarithm:
             return np.clip(np.log10(np.maximum(scores.astype(np.float64), 1e-300)), self.low, self.high)
         return np.clip(np.arcsinh(scores.astype(np.float64)), self.low, self.high)
 
     def ticks(self) -> tuple[list[float], list[str]]:
-        """Return at most four places of round scores, and their texts."""
+        """Return the positions of a few round scores, and their texts."""
         if self.is_logarithm:
             powers = list(range(int(np.ceil(self.low)), int(np.floor(self.high)) + 1))
             powers = powers[:: max(1, -(-len(powers) // 4))]
@@ -157,14 +157,8 @@ def supervision_animation(
         hovermode="closest",
         uirevision="keep",
     )
-    return Animation(
-        figure=figure.figure(),
-        changes=tuple(changes),
-        captions=tuple(_caption(record, moment) for moment in range(len(record.epochs))),
-        clock=clock,
-        times=tuple(float(epoch) for epoch in record.epochs),
-        start=len(record.epochs) - 1,
-    )
+    captions = [describe_epoch(record.epochs, moment) for moment in range(len(record.epochs))]
+    return Animation.over_epochs(figure.figure(), changes, captions, clock, record.epochs)
 
 
 def arrow_lines(column: ColumnRecord, kind: np.ndarray, pushed: np.ndarray, moment: int) -> list[np.ndarray]:
@@ -308,11 +302,7 @@ def _heights(record: SupervisionRecord, column: ColumnRecord, scale: AbsoluteSca
     heights: dict[Role, list[np.ndarray]] = {}
     for role in (Role.TEST_NORMAL, Role.TEST_ANOMALY):
         rows = np.flatnonzero(record.role == role)
-        heights[role] = []
-        for at_moment in positions:
-            counts, _ = np.histogram(at_moment[rows], edges)
-            shares = np.repeat(100 * counts / max(len(rows), 1), 2)
-            heights[role].append(np.concatenate([[0], shares, [0]]).astype(np.float32))
+        heights[role] = [histogram_outline(at_moment[rows], edges) for at_moment in positions]
     return heights
 
 
@@ -394,8 +384,3 @@ def _axes(figure: Panels, scale: AbsoluteScale, low: np.ndarray, high: np.ndarra
         (SCORES, 4, "scores<br>% of class"),
     ):
         figure.update_yaxes(title={"text": title, "standoff": standoff, "font": {"size": SMALL}}, row=row, col=1)
-
-
-def _caption(record: SupervisionRecord, moment: int) -> str:
-    epoch = int(record.epochs[moment])
-    return "Before the first step" if epoch == 0 else f"Epoch {epoch} of {record.epochs[-1]}"
