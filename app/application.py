@@ -1,4 +1,4 @@
-"""What the server runs: a start-up that loads the pages, checks of each message and upload, a script per session."""
+"""Parts of the server: a start-up that loads the pages, checks of each message and upload, a script per session."""
 
 from __future__ import annotations
 

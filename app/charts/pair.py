@@ -76,7 +76,7 @@ class Pair:
 
     @property
     def threshold_sentence(self) -> str:
-        """What the threshold promises, and where it lies for A and for B."""
+        """The sentence that states the share of flagged rows, and the threshold of A and of B as a score."""
         a, b = map(charts.cut_text, self.cuts)
         return (
             f"Each run flags at most {self.flagged:g} % of the test rows, those with its highest scores: A {a}, B {b}."

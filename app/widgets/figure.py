@@ -24,7 +24,7 @@ HEIGHTS = range(150, 601, STEP)
 
 @dataclass(frozen=True)
 class FigureNote:
-    """What an exported figure says of itself.
+    """The file name and the footer of an exported figure.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ LETTERS: Mapping[str, Outcome] = {outcome[0]: outcome for outcome in get_args(Ou
 
 @dataclass
 class Answers:
-    """What a reader predicted, and which outcomes the reader has seen, by question.
+    """The predictions of a reader and the outcomes that the reader has seen, by question.
 
     Parameters
     ----------

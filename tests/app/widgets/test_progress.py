@@ -11,7 +11,7 @@ from app.widgets.progress import Bar, draw_job_progress
 
 
 class Place:
-    """Where a bar stands, with what it was told."""
+    """A place for a bar that records each message."""
 
     def __init__(self) -> None:
         self.told: list[tuple[float, str]] = []

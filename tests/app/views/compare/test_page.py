@@ -133,7 +133,7 @@ def test_a_pinned_run_survives_its_link(open_page: Open) -> None:
 
 @pytest.mark.parametrize(("pinned", "moved"), [("0.1", "0.5"), ("0.5", "0.1")])
 def test_a_pinned_run_with_other_labels_keeps_its_own_rows(open_page: Open, pinned: str, moved: str) -> None:
-    """What if half of the anomalies were labeled, not a tenth? A and B then train on other labeled rows."""
+    """With half of the anomalies labeled instead of a tenth, A and B train on different labeled rows."""
     page = open_page(a=f"labeled_ratio={pinned},epochs=2", labeled_ratio=moved, **QUICK)
     panels = json.loads(page.get("plotly_chart")[1].proto.spec)["data"]
     stars = [

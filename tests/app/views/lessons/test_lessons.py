@@ -47,7 +47,7 @@ OFFERS = {f"{name} {number}": offer for name, own in LESSONS.items() for number,
 QUICKEST = FOLDER / "3_dirty_pool.toml"
 
 
-# What a lesson is
+# The lessons and their steps
 
 
 def test_the_lessons_are_all_there_in_their_order() -> None:
@@ -176,7 +176,7 @@ def test_a_place_that_is_none_is_named(parameters: dict[str, str], place: Positi
     assert any(text in notice for text in parameters.values()) or "color" in notice
 
 
-# What is measured
+# The measures
 
 
 def test_the_outcome_is_what_the_interval_says() -> None:
@@ -194,7 +194,7 @@ def test_gap_and_spread_are_in_spreads_of_the_normal_rows() -> None:
     assert relative_gap(points * 7 + 3, role) == pytest.approx(3.0)
 
 
-# What the lessons claim
+# The claims of the lessons
 
 
 CLAIMS = dict(claims())

@@ -187,7 +187,7 @@ def test_several_curves_without_pairs_are_corrected_together() -> None:
     assert sentence.count("(+0.05 ± 0.04, clear only uncorrected)") == 3 and "for 3 comparisons" in sentence
 
 
-# What the sentence names and does not claim
+# Causes that the sentence names, and claims that it does not make
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def test_a_table_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert errors(page) == [] and "569 rows" in page.markdown[0].value
 
 
-# Whose it is
+# Owners of a table
 
 
 def test_nobody_else_sees_a_table_or_what_was_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +328,7 @@ def test_what_is_removed_while_it_trains_is_forgotten_once_more() -> None:
     custody.close()
 
 
-# What is said of it
+# Texts about a table
 
 
 def test_the_report_says_what_becomes_of_each_column() -> None:
