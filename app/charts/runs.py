@@ -60,40 +60,12 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
     figure = Panels(1, 2, spacing=(0.05, 0))
     tallest = 0.0
     for column, (side, units, cut, matrix) in enumerate(zip(sides, axis_units, cuts, confusions, strict=True), start=1):
-        for label, name, color, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
-            counts, _ = np.histogram(units[side.y == label], edges)
-            figure.add_bar(
-                x=(edges[:-1] + edges[1:]) / 2,
-                y=100 * counts / max(counts.sum(), 1),
-                customdata=counts,
-                name=name,
-                legendgroup=name,
-                showlegend=column == 1,
-                marker={
-                    "color": color,
-                    "opacity": 0.65,
-                    "line": {"width": 0},
-                    "pattern": {
-                        "shape": pattern,
-                        "fillmode": "overlay",
-                        "fgcolor": "white",
-                        "size": 5,
-                        "solidity": 0.25,
-                    },
-                },
-                width=edges[1] - edges[0],
-                hovertemplate=f"%{{customdata}} {name} rows, %{{y:.1f}} %<extra>{side.letter}</extra>",
-                row=1,
-                col=column,
-            )
+        _class_histograms(figure, side, units, edges, column)
         tallest = max(tallest, *(float(max(trace["y"])) for trace in figure.data))
         if np.isfinite(cut):
-            line, place = (
-                {"color": NEUTRAL, "width": 2, "dash": "dash"},
-                float(np.arcsinh(side.scale.units(np.array(cut)))),
-            )
-            figure.add_vline(place, line, col=column)
-            figure.add_mark_text(f" from {cut:.4g}", place, col=column)
+            position = float(np.arcsinh(side.scale.units(np.array(cut))))
+            figure.add_vline(position, {"color": NEUTRAL, "width": 2, "dash": "dash"}, col=column)
+            figure.add_mark_text(f" from {cut:.4g}", position, col=column)
         flagged = (
             f"{side.title}<br>flags {matrix.anomalies_flagged} of {matrix.anomalies_flagged + matrix.anomalies_missed} "
             f"anomalies, {matrix.normals_flagged} of {matrix.normals_flagged + matrix.normals_passed} normal"
@@ -111,6 +83,36 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
     # At the side: above the panels it would meet long names.
     legend = {"orientation": "v", "x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"}
     return apply_layout(figure, 180, legend, top=44)
+
+
+def _class_histograms(figure: Panels, side: Side, units: np.ndarray, edges: np.ndarray, column: int) -> None:
+    """Draw the scores of a run as one histogram a class, in percent; `units` are the scores on the axis."""
+    for label, name, color, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
+        counts, _ = np.histogram(units[side.y == label], edges)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=100 * counts / max(counts.sum(), 1),
+            customdata=counts,
+            name=name,
+            legendgroup=name,
+            showlegend=column == 1,
+            marker={
+                "color": color,
+                "opacity": 0.65,
+                "line": {"width": 0},
+                "pattern": {
+                    "shape": pattern,
+                    "fillmode": "overlay",
+                    "fgcolor": "white",
+                    "size": 5,
+                    "solidity": 0.25,
+                },
+            },
+            width=edges[1] - edges[0],
+            hovertemplate=f"%{{customdata}} {name} rows, %{{y:.1f}} %<extra>{side.letter}</extra>",
+            row=1,
+            col=column,
+        )
 
 
 def cut_text(cut: float) -> str:

@@ -48,36 +48,8 @@ def sweep_figure(
         )
     families = list(dict.fromkeys(curve.labels for curve in curves))
     for index, curve in enumerate(curves):
-        color, dash, symbol = _style(curve, families)
         shift = SIDE_STEP * len(labels) * (index - (len(curves) - 1) / 2)
-        xs = [point.x + shift for point in curve.points]
-        figure.add_scatter(
-            x=[x + DOT_STEP * len(labels) for x, point in zip(xs, curve.points, strict=True) for _ in point.values],
-            y=[value for point in curve.points for value in point.values.values()],
-            customdata=[[key, seed, labels[p.x]] for p in curve.points for seed, key in p.keys.items()],
-            mode="markers",
-            marker={"color": color, "symbol": symbol, "size": 6, "opacity": 0.35},
-            name=curve.name,
-            legendgroup=curve.name,
-            showlegend=False,
-            hovertemplate=f"{curve.name}, %{{customdata[2]}}<br>seed %{{customdata[1]}}: %{{y:.3f}}"
-            "<br>click to open it in Compare<extra></extra>",
-        )
-        figure.add_scatter(
-            x=xs,
-            y=[point.mean for point in curve.points],
-            error_y={"array": [point.margin for point in curve.points], "thickness": 1.5, "width": 4},
-            customdata=[
-                [next(iter(p.keys.values())), len(p.values), labels[p.x], f"{p.margin:.3f}"] for p in curve.points
-            ],
-            mode="lines+markers",
-            line={"color": color, "dash": dash, "width": 2.5},
-            marker={"color": color, "symbol": symbol, "size": 10, "line": {"color": "white", "width": 1}},
-            name=curve.name,
-            legendgroup=curve.name,
-            hovertemplate=f"{curve.name}, %{{customdata[2]}}<br>mean of %{{customdata[1]}} seeds: %{{y:.3f}} "
-            "± %{customdata[3]}<br>click to open it in Compare<extra></extra>",
-        )
+        _draw_curve(figure, curve, _style(curve, families), shift, labels)
     figure.update_xaxes(
         title_text=x_title,
         tickvals=list(range(len(labels))),
@@ -100,6 +72,39 @@ def sweep_figure(
     figure.update_traces(unselected={"marker": {"opacity": 1}}, selector={"mode": "lines+markers"})
     figure.update_traces(unselected={"marker": {"opacity": 0.35}}, selector={"mode": "markers"})
     return figure
+
+
+def _draw_curve(
+    figure: go.Figure, curve: Curve, style: tuple[str, str, str], shift: float, labels: Sequence[str]
+) -> None:
+    """Draw the dots of the seeds and the marks of the means; `style` is of `_style`, `shift` in steps of the x axis."""
+    color, dash, symbol = style
+    xs = [point.x + shift for point in curve.points]
+    figure.add_scatter(
+        x=[x + DOT_STEP * len(labels) for x, point in zip(xs, curve.points, strict=True) for _ in point.values],
+        y=[value for point in curve.points for value in point.values.values()],
+        customdata=[[key, seed, labels[p.x]] for p in curve.points for seed, key in p.keys.items()],
+        mode="markers",
+        marker={"color": color, "symbol": symbol, "size": 6, "opacity": 0.35},
+        name=curve.name,
+        legendgroup=curve.name,
+        showlegend=False,
+        hovertemplate=f"{curve.name}, %{{customdata[2]}}<br>seed %{{customdata[1]}}: %{{y:.3f}}"
+        "<br>click to open it in Compare<extra></extra>",
+    )
+    figure.add_scatter(
+        x=xs,
+        y=[point.mean for point in curve.points],
+        error_y={"array": [point.margin for point in curve.points], "thickness": 1.5, "width": 4},
+        customdata=[[next(iter(p.keys.values())), len(p.values), labels[p.x], f"{p.margin:.3f}"] for p in curve.points],
+        mode="lines+markers",
+        line={"color": color, "dash": dash, "width": 2.5},
+        marker={"color": color, "symbol": symbol, "size": 10, "line": {"color": "white", "width": 1}},
+        name=curve.name,
+        legendgroup=curve.name,
+        hovertemplate=f"{curve.name}, %{{customdata[2]}}<br>mean of %{{customdata[1]}} seeds: %{{y:.3f}} "
+        "± %{customdata[3]}<br>click to open it in Compare<extra></extra>",
+    )
 
 
 def _style(curve: Curve, families: list[tuple[str, ...]]) -> tuple[str, str, str]:
