@@ -34,6 +34,11 @@ class Answers:
     predicted: dict[Position, Outcome] = field(default_factory=dict)
     seen: dict[Position, Outcome] = field(default_factory=dict)
 
+    def reopen(self, position: Position) -> None:
+        """Forget the prediction and the outcome of a question."""
+        self.predicted.pop(position, None)
+        self.seen.pop(position, None)
+
     def text(self) -> str:
         """Return the answers as the text of a cookie, such as "imbalance:bb--e-": two letters a question."""
         lessons = []

@@ -208,7 +208,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
 
 def _cancel(position: Position, session: str) -> None:
     """Stop the training; the question is open again with the prediction selected."""
-    session_answers().predicted.pop(position, None)
+    session_answers().reopen(position)
     server_jobs().release(session)
 
 
@@ -234,8 +234,7 @@ def _draw_reset(position: Position) -> None:
 
 def _reset(name: str) -> None:
     for step in _steps(name):
-        session_answers().predicted.pop(step, None)
-        session_answers().seen.pop(step, None)
+        session_answers().reopen(step)
         st.session_state.pop(_prediction_key(step), None)
     _go(Position(name))
 
