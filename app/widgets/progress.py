@@ -8,7 +8,6 @@ from functools import cached_property
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
@@ -100,11 +99,9 @@ def progress_row(place: DeltaGenerator | None = None) -> tuple[Bar, DeltaGenerat
     ----------
     place : DeltaGenerator, optional
         The `st.empty()` that takes the row. By default the row stands at the bottom of the window, where it moves
-        nothing on the page as it comes and goes. The rerun of a fragment cannot draw there: the row stands in it.
+        nothing on the page as it comes and goes; the rerun of a fragment cannot draw there.
     """
-    context = get_script_run_ctx()
-    in_fragment = context is not None and bool(context.fragment_ids_this_run)
-    row = place or (st.empty() if in_fragment else st.bottom.empty())
+    row = place or st.bottom.empty()
     with row.container():
         left, right = st.columns([1, 7], vertical_alignment="center")
     bar = Bar(right.empty(), row)

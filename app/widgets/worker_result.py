@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ..server.jobs import RESULT_KINDS, Jobs
 from .progress import draw_failures, draw_job_progress, progress_row, wait_for_poll
@@ -35,7 +36,8 @@ def await_worker_result(
 ) -> Any:
     """Request the value of a function in a worker process and block until it is finished.
 
-    A progress bar stands at the bottom of the window, so that nothing on the page moves as it comes and goes.
+    A progress bar stands at the bottom of the window, so that nothing on the page moves as it comes and goes. The rerun
+    of a fragment cannot draw there: its bar stands at the current position.
 
     Parameters
     ----------
@@ -59,7 +61,8 @@ def await_worker_result(
     object or None
         The value; None, after a notice on the page, if the job failed or the user canceled it.
     """
-    status = st.empty()  # always there, so that what follows keeps its place and stays in sight, grayed
+    # Always there, so that what follows keeps its place and stays in sight, grayed.
+    status, row = st.empty(), st.empty()
     if st.session_state.get("canceled_result") == key:
         jobs.release(session, RESULT_KINDS)
         with status.container(horizontal=True, vertical_alignment="center"):
@@ -69,7 +72,9 @@ def await_worker_result(
     jobs.request_worker_result(session, key, function, *arguments)
     if (found := jobs.results.worker_result(key)) is not None:
         return found
-    bar, cancel = progress_row()
+    context = get_script_run_ctx()
+    is_fragment_rerun = context is not None and bool(context.fragment_ids_this_run)
+    bar, cancel = progress_row(row if is_fragment_rerun else None)
     cancel.button("Cancel", key=f"cancel_{name}", on_click=st.session_state.update, kwargs={"canceled_result": key})
     waiting_since = time.monotonic()
     while (found := jobs.results.worker_result(key)) is None:
