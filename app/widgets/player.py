@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-import streamlit as st
-
-from anoonly_core.paths import ASSETS
-
 from ..charts.animation import Animation, pack_changes
+from .component import component
 
 __all__ = ["draw_player"]
-
-PLAYER = ASSETS / "player"
-
-
-@cache
-def _asset(kind: str) -> str:
-    return (PLAYER / f"player.{kind}").read_text(encoding="utf-8")
 
 
 def draw_player(animation: Animation, key: str, chart: str, label: str, jump: int = 1, jump_label: str = "") -> None:
@@ -38,9 +26,7 @@ def draw_player(animation: Animation, key: str, chart: str, label: str, jump: in
     jump_label : str
         Label of that button.
     """
-    # Declared on each call: a server that starts after this import would not know the component.
-    player = st.components.v2.component("player", html=_asset("html"), css=_asset("css"), js=_asset("js"))
-    player(
+    component("player")(
         key=f"player_{chart}",
         data={
             "key": key,

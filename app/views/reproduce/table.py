@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from anoonly_core.paths import ASSETS
 from anoonly_core.reproduction.cells import REFERENCES, Cell, signed
 from anoonly_core.reproduction.experiments import ANOONLY
 from anoonly_core.reproduction.significance import Gain
 from anoonly_core.reproduction.tables import Table
 
 from ...controls.page_address import current_link
+from ...widgets.component import component
 from .controls import ADDRESS
 
 __all__ = ["LEGEND", "cell_sentence", "cells_data", "draw_cells", "file_table", "gain_text"]
 
-CELLS = ASSETS / "cells"
 # Colors of values above and below the published ones. Neither is that of normal rows or anomalies, and the cell also
 # holds the difference as text. Dark text on a light background, in both themes.
 ABOVE, BELOW = (27, 120, 55), (118, 42, 131)
@@ -28,11 +27,6 @@ STRONGEST, FULL_POINTS = 0.45, 12.0
 LETTERS = "#1a1a1a"
 LEGEND = "Green: ours is above the published value. Purple: below it. A stronger color is a larger difference."
 SEPARATOR = "~"  # of row and column in the name of a cell
-
-
-@cache
-def _asset(kind: str) -> str:
-    return (CELLS / f"cells.{kind}").read_text(encoding="utf-8")
 
 
 def draw_cells(table: Table, reference: str, key: str, gains: Sequence[Gain] = ()) -> tuple[str, str] | None:
@@ -52,9 +46,7 @@ def draw_cells(table: Table, reference: str, key: str, gains: Sequence[Gain] = (
         Gains of AnoOnly, each shown in its cell beside the claimed one.
     """
     chosen = ADDRESS.among("cell", [_text(*cell) for cell in table.cells])
-    # Declared each time: a server that starts after this file was imported would not know it.
-    component = st.components.v2.component("cells", html=_asset("html"), css=_asset("css"), js=_asset("js"))
-    component(
+    component("cells")(
         key=key,
         data={**cells_data(table, reference, gains), "chosen": chosen},
         default={"cell": None},

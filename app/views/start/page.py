@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import streamlit as st
-
-from anoonly_core.paths import ASSETS
 
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter
@@ -15,6 +11,7 @@ from ...navigation import PAGES, draw_page_link
 from ...text.citations import ANOONLY
 from ...text.glossary import GLOSSARY
 from ...text.labels import format_value
+from ...widgets.component import component
 from ...widgets.session import begin_page
 from .picture import TIES, explain, method_picture
 
@@ -77,7 +74,7 @@ def page() -> None:
         tie = tie or ADDRESS.linked("tie")  # the browser has not answered yet
         st.markdown(explain(weight, tie == TIES[True]))
     with left:
-        _draw_picture(method_picture(weight, tie == TIES[True]))
+        component("method")(key="method", data={"svg": method_picture(weight, tie == TIES[True])})
     ADDRESS.write({"weight": weight, "tie": tie})
     for column, (title, sentence, names) in zip(st.columns(len(DOORS)), DOORS, strict=True):
         with column.container(border=True, key=f"door_{names[0]}"):
@@ -90,14 +87,3 @@ def page() -> None:
         half = -(-len(GLOSSARY) // 2)
         for column, terms in zip(st.columns(2), (GLOSSARY[:half], GLOSSARY[half:]), strict=True):
             column.markdown("  \n".join(f"**{term.name}**: {term.meaning}" for term in terms))
-
-
-@cache
-def _asset(kind: str) -> str:
-    return (ASSETS / "method" / f"method.{kind}").read_text(encoding="utf-8")
-
-
-def _draw_picture(svg: str) -> None:
-    # Declared on each call: a server that starts after this import would not know the component.
-    picture = st.components.v2.component("method", html=_asset("html"), css=_asset("css"), js=_asset("js"))
-    picture(key="method", data={"svg": svg})

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
-import streamlit as st
-
-from anoonly_core.paths import ASSETS
 from anoonly_core.supervision.columns import COLUMNS
 
+from ...widgets.component import component
 from .charts import column_panels
 from .text import Sentence
 
 __all__ = ["draw_story"]
-
-
-@cache
-def _asset(kind: str) -> str:
-    return (ASSETS / "story" / f"story.{kind}").read_text(encoding="utf-8")
 
 
 def draw_story(sentences: Sequence[Sentence], key: str, chart: str) -> None:
@@ -34,9 +26,7 @@ def draw_story(sentences: Sequence[Sentence], key: str, chart: str) -> None:
         Widget key of the chart whose other columns are dimmed.
     """
     names = [column.name for column in COLUMNS]
-    # Declared on each call: a server that starts after this import would not know the component.
-    story = st.components.v2.component("story", html=_asset("html"), css=_asset("css"), js=_asset("js"))
-    story(
+    component("story")(
         key="story",
         data={
             "key": key,
