@@ -1,4 +1,4 @@
-"""Published systems by name: networks, settings and texts; does not import torch.
+"""Systems by name: networks, settings and texts; does not import torch.
 
 "The paper" is arXiv 2305.18798 throughout. The computations are in `anoonly_core.models`.
 """
@@ -10,6 +10,7 @@ from anoonly_core.baselines.baseline import (
     Baseline,
     TrainingSettings,
 )
+from anoonly_core.baselines.classifier import CLASSIFIER
 from anoonly_core.baselines.deepsad import DEEPSAD
 from anoonly_core.baselines.devnet import DEVNET
 from anoonly_core.baselines.feawad import FEAWAD
@@ -20,6 +21,8 @@ from anoonly_core.baselines.xgbod import XGBOD
 
 __all__ = ["BASELINES", "BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
 
-BASELINES = {baseline.name: baseline for baseline in (DEEPSAD, DEVNET, FEAWAD, PRENET, XGBOD, REPEN, GANOMALY)}
+BASELINES = {
+    baseline.name: baseline for baseline in (DEEPSAD, DEVNET, FEAWAD, PRENET, CLASSIFIER, XGBOD, REPEN, GANOMALY)
+}
 # The presets of all systems; each system has those in its `settings`.
 PRESETS = tuple(dict.fromkeys(preset for baseline in BASELINES.values() for preset in baseline.settings))

@@ -1,5 +1,6 @@
-"""Implementations of the published systems; METHODS holds those that train in the training loop, by name."""
+"""Implementations of the systems; METHODS holds those that train in the training loop, by name."""
 
+from anoonly_core.models.classifier import Classifier
 from anoonly_core.models.deepsad import DeepSAD
 from anoonly_core.models.devnet import DevNet
 from anoonly_core.models.feawad import FEAWAD
@@ -12,4 +13,6 @@ from anoonly_core.models.xgbod import XGBOD
 
 __all__ = ["METHODS", "XGBOD", "Head", "Pretraining", "TrainedRuns", "TrainingRows"]
 
-METHODS: dict[str, type[Head]] = {head.name: head for head in (DeepSAD, DevNet, FEAWAD, PReNet, REPEN, GANomaly)}
+METHODS: dict[str, type[Head]] = {
+    head.name: head for head in (DeepSAD, DevNet, FEAWAD, PReNet, Classifier, REPEN, GANomaly)
+}

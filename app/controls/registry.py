@@ -110,7 +110,7 @@ CONTROLS: tuple[Control, ...] = (
         tuple(BASELINES),
         "DeepSAD",
         label="Baseline",
-        help="The published system that B is, or builds on.",
+        help="The system that B is, or builds on.",
     ),
     Setting(
         "lambda_n",

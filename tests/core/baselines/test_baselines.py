@@ -26,6 +26,7 @@ SETTINGS = {
     ("FEAWAD", "paper_printed"): (30, 512, 1e-4),
     ("PReNet", "paper"): (30, 512, 1e-3),
     ("PReNet", "published_code"): (50, 512, 1e-3),
+    ("Classifier", "paper"): (50, 64, 2e-4),
     ("REPEN", "paper"): (30, 256, 1.0),
     ("GANomaly", "paper"): (50, 64, 1e-2),
     ("XGBOD", "paper"): (None, None, None),
@@ -41,6 +42,7 @@ LAYERS = {
         *[(64 + 100 + 1, 256), (257, 32), (33, 1)],
     ],
     ("PReNet", "paper"): [(100, 20), (40, 1)],
+    ("Classifier", "paper"): [(100, 20), (20, 1)],
     ("REPEN", "paper"): [(100, 20)],
     ("GANomaly", "paper"): [(100, 25), (25, 100), (100, 25), (100, 100), (100, 20), (20, 1)],
 }
@@ -57,6 +59,7 @@ NORMS = {
     ("FEAWAD", "paper_printed"): ("none", "batch"),
     ("PReNet", "paper"): ("none", "batch"),
     ("PReNet", "published_code"): ("none", "batch"),
+    ("Classifier", "paper"): ("none", "batch"),
 }
 
 
@@ -100,6 +103,7 @@ def test_steps_pretraining_partners_and_subsamples() -> None:
         "DevNet": (20, 64),
         "FEAWAD": (20, 512),
         "PReNet": (20, 1024),
+        "Classifier": (20, 64),
         "REPEN": (50, 768),
         "GANomaly": (15, 64),
     }
@@ -111,7 +115,13 @@ def test_steps_pretraining_partners_and_subsamples() -> None:
 
 @pytest.mark.parametrize(
     ("name", "eps", "momentum"),
-    [("DeepSAD", 1e-4, 0.1), ("DevNet", 1e-3, 0.01), ("FEAWAD", 1e-3, 0.01), ("PReNet", 1e-5, 0.1)],
+    [
+        ("DeepSAD", 1e-4, 0.1),
+        ("DevNet", 1e-3, 0.01),
+        ("FEAWAD", 1e-3, 0.01),
+        ("PReNet", 1e-5, 0.1),
+        ("Classifier", 1e-3, 0.01),
+    ],
 )
 def test_batch_norms_have_the_constants_of_torch_or_keras(name: str, eps: float, momentum: float) -> None:
     norms = [module for module in METHODS[name](1, 9, "batch", "paper").modules() if isinstance(module, BatchNorm)]
@@ -133,7 +143,7 @@ def first_layer(name: str) -> Iterator[Tensor]:
 def test_first_weights_have_the_distribution_of_torch_or_keras(name: str) -> None:
     weight, *biases = first_layer(name)
     inputs, outputs = weight.shape[1:]
-    keras = {"DevNet": "uniform", "REPEN": "uniform", "FEAWAD": "normal"}
+    keras = {"DevNet": "uniform", "Classifier": "uniform", "REPEN": "uniform", "FEAWAD": "normal"}
     if name in keras:
         deviation = (2 / (inputs + outputs)) ** 0.5
         largest = 3**0.5 if keras[name] == "uniform" else 2 / 0.8796

@@ -10,6 +10,7 @@ import pytest
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.errors import InvalidConfig
+from anoonly_core.models import METHODS
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.replay import run as recording
 from anoonly_core.replay.result import Replay
@@ -42,7 +43,7 @@ def test_moments_are_all_epochs_if_few_and_evenly_spaced_otherwise() -> None:
     assert len(recorded_epochs(500, "tsne")) == 21
 
 
-@pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet", "REPEN", "GANomaly"])
+@pytest.mark.parametrize("baseline", METHODS)
 def test_the_last_moment_equals_the_run_to_the_bit(baseline: str) -> None:
     config = make_config(dataset="digits_3", baseline=baseline, epochs=2)
     result = run(config)

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anoonly_core.baselines import GRADIENT_SHARES
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.microscope.result import PART_NAMES, RowKind
 from anoonly_core.microscope.run import probe_norms, watch_norms
+from anoonly_core.models import METHODS
 from anoonly_core.models.feawad import FEAWAD
 from anoonly_core.results.keys import supervision_key
 from anoonly_core.results.result import Role
@@ -66,7 +67,7 @@ def test_the_batch_norm_is_the_published_one_of_anoonly_at_each_weight() -> None
         assert column_configs(config(baseline="DevNet", lambda_n=lambda_n))[0].norm == "batch"
 
 
-@pytest.mark.parametrize("baseline", ["XGBOD", "REPEN", "GANomaly"])
+@pytest.mark.parametrize("baseline", [name for name in BASELINES if not BASELINES[name].has("norm")])
 def test_a_system_without_a_norm_is_refused(baseline: str) -> None:
     with pytest.raises(InvalidConfig, match="choose another baseline"):
         column_configs(make_config(baseline=baseline))
@@ -78,7 +79,7 @@ def test_moments_are_all_epochs_if_few_and_evenly_spaced_otherwise() -> None:
     assert len(recorded_moments(500)) == 26
 
 
-@pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet"])
+@pytest.mark.parametrize("baseline", [name for name in METHODS if BASELINES[name].has("norm")])
 def test_the_last_moment_equals_the_run_to_the_bit(baseline: str) -> None:
     chosen = config(baseline=baseline, epochs=1)
     record = record_columns(chosen)

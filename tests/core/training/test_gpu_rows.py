@@ -51,7 +51,7 @@ def test_each_run_gets_the_results_of_its_rows(device: str, block: int, monkeypa
         assert np.array_equal(results[run, : len(positions)].cpu().numpy(), expected)
 
 
-@pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet", "REPEN", "GANomaly"])
+@pytest.mark.parametrize("baseline", METHODS)
 def test_evaluating_all_runs_at_once_equals_evaluating_run_by_run(
     baseline: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,8 +14,10 @@ import pytest
 import torch
 from sklearn.preprocessing import MinMaxScaler
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.split import make_split
+from anoonly_core.models import METHODS
 from anoonly_core.training.loop import train
 from anoonly_core.training.stack import Stack, shape_key
 from tests.core.training.stacks import configs_of, made_split, made_table, stack_of, trained_scores
@@ -129,7 +131,7 @@ def test_runs_of_one_seed_share_batches_and_gathered_rows() -> None:
 
 
 @pytest.mark.usefixtures("short_pretraining")
-@pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet"])
+@pytest.mark.parametrize("baseline", [name for name in METHODS if BASELINES[name].has("norm")])
 def test_runs_that_share_rows_score_as_alone(baseline: str) -> None:
     dataset = made_table()
     split = made_split(dataset)
