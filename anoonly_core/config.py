@@ -37,8 +37,8 @@ RULES = {
     "labeled_ratio": "a number above 0 and up to 1, the share of training anomalies whose label is seen",
     "normal_ratio": "a number above 0 and up to 1, the share of the pool's normal rows that is kept",
     "contamination": f"'natural' or a number from 0 to {MAX_CONTAMINATION}, the anomalous share of the pool",
-    "preset": "'paper' or 'published_code'; FEAWAD also has 'paper_printed', which takes |F| as the paper prints it, "
-    "where 'paper' takes F",
+    "preset": "'paper' or 'published_code'; for FEAWAD also 'paper_printed' (|F| as printed, where 'paper' takes F); "
+    "for systems of other packages 'default' or, if they use labels, 'tuned'",
     "protocol": "'leak_free' or 'published'",
     "seed": "a whole number from 0 to 2147483647",
     "grad_direct": "a number from 0 to 1, the share of batch norm's direct gradient that is let through",
@@ -78,7 +78,9 @@ class RunConfig(BaseModel):
         Share of anomalies in the pool, 0 to 0.8; "natural" keeps the unlabeled anomalies of the data set.
     preset : str
         "paper" or "published_code": which published losses and values are used. FEAWAD also has "paper_printed", which
-        trains and scores |F| as printed in paper eq. 20 and 21; "paper" takes F there.
+        trains and scores |F| as printed in paper eq. 20 and 21; "paper" takes F there. Systems of other packages have
+        "default" and, if they use labels, "tuned", which chooses settings by cross-validation on the training labels.
+        Filled in with the first preset of the system. Source: docs/methods.md § 8.
     protocol : str
         "leak_free" or "published": how the data set is split; the published split leaks copies into the test.
     seed : int
@@ -102,7 +104,7 @@ class RunConfig(BaseModel):
     labeled_ratio: Share = 0.1
     normal_ratio: Share = 1.0
     contamination: Literal["natural"] | Annotated[float, Field(ge=0, le=MAX_CONTAMINATION)] = "natural"
-    preset: Literal["paper", "published_code", "paper_printed"] = "paper"
+    preset: Literal["paper", "published_code", "paper_printed", "default", "tuned"] = "paper"
     protocol: Literal["leak_free", "published"] = "leak_free"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     grad_direct: GradientShare = 1.0
@@ -116,13 +118,15 @@ class RunConfig(BaseModel):
             return values
         filled = {name: value for name, value in values.items() if value is not None}
         # An unknown name is reported by its field validator; default values let validation get that far.
-        name, preset = filled.get("baseline"), filled.get("preset")
+        name = filled.get("baseline")
         baseline = BASELINES[name if isinstance(name, str) and name in BASELINES else "DeepSAD"]
-        settings = baseline.settings[preset if isinstance(preset, str) and preset in baseline.settings else "paper"]
+        first = next(iter(baseline.settings))
+        given = filled.setdefault("preset", first)
+        preset = given if isinstance(given, str) and given in baseline.settings else first
+        settings = baseline.settings[preset]
         if baseline.norms is not None:
             lambda_n = filled.setdefault("lambda_n", 1.0)
-            pairing = preset if isinstance(preset, str) and preset in baseline.norms else "paper"
-            filled.setdefault("norm", baseline.paired_norm(_number(lambda_n), pairing))
+            filled.setdefault("norm", baseline.paired_norm(_number(lambda_n), preset))
         for setting in ("batch_size", "epochs", "learning_rate"):
             filled.setdefault(setting, getattr(settings, setting))
         return filled

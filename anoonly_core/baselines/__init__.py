@@ -17,12 +17,12 @@ from anoonly_core.baselines.feawad import FEAWAD
 from anoonly_core.baselines.ganomaly import GANOMALY
 from anoonly_core.baselines.prenet import PRENET
 from anoonly_core.baselines.repen import REPEN
+from anoonly_core.baselines.rivals import RIVALS
 from anoonly_core.baselines.xgbod import XGBOD
 
 __all__ = ["BASELINES", "BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
 
-BASELINES = {
-    baseline.name: baseline for baseline in (DEEPSAD, DEVNET, FEAWAD, PRENET, CLASSIFIER, XGBOD, REPEN, GANOMALY)
-}
+_SYSTEMS = (DEEPSAD, DEVNET, FEAWAD, PRENET, CLASSIFIER, XGBOD, REPEN, GANOMALY, *RIVALS)
+BASELINES = {baseline.name: baseline for baseline in _SYSTEMS}
 # The presets of all systems; each system has those in its `settings`.
 PRESETS = tuple(dict.fromkeys(preset for baseline in BASELINES.values() for preset in baseline.settings))

@@ -58,6 +58,10 @@ class Baseline:
         Epochs before the training itself.
     smallest_batch
         Smallest batch size with room for each role of row that a batch needs.
+    implementation
+        Import path of the class of another package that the system is; "" for a network of this package.
+    hidden
+        Name of the features that the maps of a run show beside its input columns.
 
     Source: docs/methods.md § 1, 2 and 8.
     """
@@ -72,6 +76,8 @@ class Baseline:
     steps: int = 0
     pretraining_epochs: int = 0
     smallest_batch: int = 1
+    implementation: str = ""
+    hidden: str = "hidden features"
 
     def has(self, setting: str) -> bool:
         """Return True if the system uses this setting of a config; unknown names count as used."""

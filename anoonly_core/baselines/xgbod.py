@@ -12,4 +12,6 @@ XGBOD = Baseline(
     ),
     revision=1,
     settings={"paper": TrainingSettings(epochs=None, batch_size=None, learning_rate=None)},
+    implementation="pyod.models.xgbod.XGBOD",
+    hidden="unsupervised scores",
 )

@@ -386,9 +386,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         share: object = self.contamination
         if not (isinstance(share, Real) and 0 < float(share) <= 0.5):
             raise InvalidInput(f"contamination must be a number above 0 and up to 0.5, not {share!r}.")
-        if self.baseline == "XGBOD":
-            raise InvalidInput("XGBOD does not train in this engine: use pyod.models.xgbod.XGBOD instead.")
         baseline = BASELINES.get(self.baseline) if isinstance(self.baseline, str) else None
+        if baseline is not None and baseline.implementation:
+            raise InvalidInput(f"{self.baseline} does not train in this engine: use {baseline.implementation} instead.")
         if baseline is not None and not baseline.has("lambda_n") and self.lambda_n is not None:
             raise InvalidInput(f"{self.baseline} has no lambda_n: set lambda_n=None.")
         settings = {name: getattr(self, name) for name in SETTINGS if name != "seed"}

@@ -44,7 +44,7 @@ def detector_for_run(config: RunConfig, report: Report = lambda done, total: Non
     Raises
     ------
     InvalidInput
-        For XGBOD, which is no network of this engine.
+        For a system of another package, which is no network of this engine.
     AnoOnlyError
         If loading, splitting or training fails.
     """

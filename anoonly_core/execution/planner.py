@@ -87,7 +87,7 @@ def _measure_cost_on_gpu(group: RunGroup) -> StackCost:
 def _measure_cost(group: RunGroup, device: str) -> StackCost:
     """Time a stack of one run and a larger one, and split the time into a fixed and a per-run part.
 
-    XGBOD has no epochs: its cost is zero.
+    A system without epochs is not timed: its cost is zero.
     """
     if group.runs[0].config.baseline not in METHODS:
         return StackCost(Cost(0.0, 0.0), Cost(0.0, 0.0), 0.0)

@@ -1,4 +1,4 @@
-"""Implementations of the systems; METHODS holds those that train in the training loop, by name."""
+"""Implementations of all systems: METHODS holds those that train in the training loop, OTHERS the rest, by name."""
 
 from anoonly_core.models.classifier import Classifier
 from anoonly_core.models.deepsad import DeepSAD
@@ -9,10 +9,13 @@ from anoonly_core.models.model import Head, Pretraining, TrainingRows
 from anoonly_core.models.prenet import PReNet
 from anoonly_core.models.protocol import TrainedRuns
 from anoonly_core.models.repen import REPEN
+from anoonly_core.models.rivals import ESTIMATORS, Rivals
 from anoonly_core.models.xgbod import XGBOD
 
-__all__ = ["METHODS", "XGBOD", "Head", "Pretraining", "TrainedRuns", "TrainingRows"]
+__all__ = ["METHODS", "OTHERS", "Head", "Pretraining", "TrainedRuns", "TrainingRows"]
 
 METHODS: dict[str, type[Head]] = {
     head.name: head for head in (DeepSAD, DevNet, FEAWAD, PReNet, Classifier, REPEN, GANomaly)
 }
+# Classes that fit at construction, of a data set, the configs and splits of all runs, and a progress callback.
+OTHERS: dict[str, type[XGBOD] | type[Rivals]] = {"XGBOD": XGBOD, **dict.fromkeys(ESTIMATORS, Rivals)}

@@ -13,6 +13,7 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 from anoonly_core.errors import ComparatorMissing
 from anoonly_core.extras import install_command
+from anoonly_core.progress import Report
 from anoonly_core.rng import derived_seed
 
 __all__ = ["XGBOD"]
@@ -27,6 +28,8 @@ class XGBOD:
         Data set of all runs.
     configs, splits
         One per run.
+    report
+        Called after each fit with the fits done and all fits; an exception stops the fitting.
 
     Raises
     ------
@@ -34,7 +37,13 @@ class XGBOD:
         If PyOD or XGBoost is not installed.
     """
 
-    def __init__(self, dataset: Dataset, configs: Sequence[RunConfig], splits: Sequence[Split]) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        configs: Sequence[RunConfig],
+        splits: Sequence[Split],
+        report: Report = lambda done, total: None,
+    ) -> None:
         detector_class = _import_xgbod()
         self.dataset = dataset
         self.configs = tuple(configs)
@@ -48,6 +57,7 @@ class XGBOD:
                 warnings.filterwarnings("ignore", "(?s).*silent.*", UserWarning)
                 detector.fit(split.scaled(dataset, split.train), split.labeled.astype(np.int64))
             self._detectors.append(detector)
+            report(len(self._detectors), len(self.configs))
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return each run's probability of an anomaly, float32 [n_r].

@@ -38,7 +38,8 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
     config : RunConfig
         Settings of the run.
     device : {"cpu", "cuda"}
-        Device that trains it; the two round differently. XGBOD always has the key of the CPU.
+        Device that trains it; the two round differently. A system without a network always has the key of the
+        CPU.
 
     Returns
     -------

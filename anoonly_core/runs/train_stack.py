@@ -11,7 +11,7 @@ import numpy as np
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.errors import TrainingDiverged
 from anoonly_core.metrics.ranking import Metrics, metrics
-from anoonly_core.models import METHODS, XGBOD, TrainedRuns
+from anoonly_core.models import METHODS, OTHERS, TrainedRuns
 from anoonly_core.progress import Report
 from anoonly_core.results.result import HISTORY_METRICS, NO_HISTORY, History, RunResult
 from anoonly_core.runs.samples import make_samples
@@ -67,7 +67,7 @@ def train_stack(dataset: Dataset, planned: Sequence[PlannedRun], device: str, re
     TrainingDiverged
         If all runs have diverged during training.
     ComparatorMissing
-        If the runs are of XGBOD and PyOD is not installed.
+        If the system is of a package that is not installed.
     """
     configs, splits = [run.config for run in planned], [run.split for run in planned]
     begun = time.perf_counter()
@@ -75,7 +75,8 @@ def train_stack(dataset: Dataset, planned: Sequence[PlannedRun], device: str, re
         training = _train_network(Stack(dataset, configs, splits, device), report)
     else:
         none: list[Metrics | None] = [None] * len(configs)
-        training = _Training(XGBOD(dataset, configs, splits), [NO_HISTORY] * len(configs), none, 0.0)
+        fitted = OTHERS[configs[0].baseline](dataset, configs, splits, report)
+        training = _Training(fitted, [NO_HISTORY] * len(configs), none, 0.0)
     done = time.perf_counter()
     scores = score_test_rows(training.trained)
     scored = time.perf_counter()

@@ -89,7 +89,7 @@ def baseline_of(b: RunConfig) -> RunConfig:
     published = ("norm", "batch_size", "epochs", "learning_rate")
     if BASELINES[b.baseline].has("lambda_n"):
         return b.as_published(*published).with_(lambda_n=1.0, norm=None)
-    return b.with_(baseline="DeepSAD", lambda_n=0.0, **dict.fromkeys(published))
+    return b.with_(baseline="DeepSAD", lambda_n=0.0, **dict.fromkeys((*published, "preset")))
 
 
 # Settings of A that stay as published while B's move, where nothing is pinned.
@@ -97,7 +97,7 @@ _OF_B_ALONE = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", *GRA
 _ALWAYS_SHARED = ("dataset", "protocol", "seed", "seeds")
 
 
-def moved_runs(name: str, pinned: bool) -> str:
+def moved_runs(name: str, pinned: bool, baseline: str) -> str:
     """Return the runs that a control moves: "B" alone, or "AB" for both.
 
     Parameters
@@ -106,9 +106,13 @@ def moved_runs(name: str, pinned: bool) -> str:
         The control.
     pinned : bool
         True if A is pinned: it follows B in data set, protocol and seeds only.
+    baseline : str
+        Baseline of B; A is of another one if it has no λₙ, and then does not take its preset.
     """
     if name in _ALWAYS_SHARED:
         return "AB"
+    if name == "preset" and not BASELINES[baseline].has("lambda_n"):
+        return "B"
     return "B" if pinned or name in _OF_B_ALONE else "AB"
 
 
@@ -164,7 +168,8 @@ def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[st
     for control in CONTROLS:
         value = seeds if control.name == "seeds" else getattr(b, control.name)
         # A setting that the baseline lacks, or that is as published, needs no parameter.
-        as_published = control.default == PUBLISHED and getattr(b.as_published(control.name), control.name) == value
+        has_published = control.default == PUBLISHED or control.name == "preset"
+        as_published = has_published and getattr(b.as_published(control.name), control.name) == value
         if value is not None and value != control.default and not as_published:
             (text,) = control.texts(value)
             control.parse(text)

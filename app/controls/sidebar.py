@@ -43,6 +43,8 @@ def draw_sidebar(
     """
     named = {control.name: control for control in controls}
     baseline, preset = BASELINES[value_of(named["baseline"])], value_of(named["preset"])
+    if preset not in baseline.settings:  # left over from another baseline
+        preset = next(iter(baseline.settings))
     with st.sidebar:
         left_out = locked_links.locked(locked_links.HIDE).union(without)
         values = {name: value_of(control) for name, control in named.items() if name in left_out}
@@ -52,7 +54,7 @@ def draw_sidebar(
         if more := [control for control in drawn if control.more]:
             norm = values["norm"]
             if norm == PUBLISHED:
-                norm = baseline.paired_norm(values["lambda_n"], preset if baseline.has("preset") else "paper")
+                norm = baseline.paired_norm(values["lambda_n"], preset)
             with st.expander("More"):
                 for c in more:
                     values[c.name] = draw_control(c, baseline, preset, norm=norm, mark=mark(c.name, ""))
@@ -81,7 +83,7 @@ def help_text(control: Control, baseline: Baseline, preset: str, norm: str | Non
         help += f" An epoch of {baseline.name} is {baseline.epoch}."
     if baseline.pretraining_epochs and control.name in ("epochs", "learning_rate"):
         help += f" {baseline.name}'s {baseline.pretraining_epochs} epochs of pretraining come before, as published."
-    published = getattr(baseline.settings.get(preset, baseline.settings["paper"]), control.name, None)
+    published = getattr(baseline.settings.get(preset, next(iter(baseline.settings.values()))), control.name, None)
     if published is None:
         return help
     return f"{help} Published for {baseline.name}: {format_value(published)}."
@@ -125,8 +127,9 @@ def draw_control(
     # A link may hold a value between the stops of the control: it becomes a stop in this session.
     linked = current_link().values.get(control.name, control.default)
     options = list(control.offered_for(baseline))
+    default = control.default if control.name != "preset" or control.default in options else options[0]
     if isinstance(linked, str) and linked not in options:
-        linked = control.default  # an uploaded table that was deleted meanwhile, or the preset of another baseline
+        linked = default  # an uploaded table that was deleted meanwhile, or the preset of another baseline
     if linked not in options:
         options = _with_stop(options, linked)
     if isinstance(st.session_state.get(control.name), str) and st.session_state[control.name] not in options:
@@ -141,7 +144,7 @@ def draw_control(
         or (bind and control.name in locked_links.locked(locked_links.FIX)),
         "bind": "query-params" if bind else None,
     }
-    first = control.default if bind else linked
+    first = default if bind else linked
     label = f"{control.label} {mark}".rstrip()
     if control.slider:
         return st.select_slider(label, value=first, **keyed)

@@ -118,7 +118,8 @@ def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str]
     pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
     counted_in = " (pretraining counted in)" if pretrained else ""
     begun = f"{what}: {uncounted[0]} has no epochs to count" if uncounted else "Starting"
-    draw_job_progress(bar, jobs.view(keys), f"{what}: epoch", counted_in, begun)
+    unit = "fit" if len(uncounted) == len(plan.baselines) else "step" if uncounted else "epoch"
+    draw_job_progress(bar, jobs.view(keys), f"{what}: {unit}", counted_in, begun)
 
 
 def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:

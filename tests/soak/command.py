@@ -178,6 +178,7 @@ class _Heard(logging.Handler):
 def _without_training() -> Iterator[None]:
     """Replace training by an error, or by nothing."""
     from anoonly_core.errors import AnoOnlyError
+    from anoonly_core.models import OTHERS
 
     def stop(*arguments: Any, **named: Any) -> Any:
         raise AnoOnlyError(STUBBED)
@@ -186,7 +187,7 @@ def _without_training() -> Iterator[None]:
         """Train nothing."""
 
     stubs: dict[str, Any] = {
-        "anoonly_core.runs.train_stack.XGBOD": stop,
+        "anoonly_core.runs.train_stack.OTHERS": dict.fromkeys(OTHERS, stop),
         "anoonly_core.runs.train_stack.pretrain": stop,
         "anoonly_core.runs.train_and_score.pretrain": stop,
         "anoonly_core.zero_shot.run.train_zero_shot": stop,

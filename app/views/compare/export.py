@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.detector.result import DetectorResult
 from anoonly_core.execution import tasks
@@ -26,7 +27,7 @@ __all__ = ["draw_export", "scores_table"]
 
 SCRIPT_HEIGHT = 330
 FIT_NOTE = "Trains the run of the first seed again and saves its network."
-NO_DETECTOR = "XGBOD is part of PyOD and has no detector here. Use pyod.models.xgbod.XGBOD."
+NO_DETECTOR = "{} is of another package and has no detector file here. Use {}."
 
 
 def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
@@ -52,9 +53,9 @@ def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
             run, other_run = (pair.b, pair.a) if letter == "B" else (pair.a, pair.b)
             st.caption(describe_run(run.config, other_run.config))
         config = run.config
-        if config.baseline == "XGBOD":
+        if implementation := BASELINES[config.baseline].implementation:
             jobs.release(session, [JobKind.WORKER_RESULT])
-            st.info(NO_DETECTOR)
+            st.info(NO_DETECTOR.format(config.baseline, implementation))
             return
         button_slot = st.empty()
         st.caption("Score the rows of any file on the command line")

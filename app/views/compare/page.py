@@ -75,7 +75,7 @@ def _marks() -> dict[str, str]:
         pinned = _is_pinned(b)
     except InvalidConfig:
         return {}  # the page says so
-    return {control.name: BADGES[moved_runs(control.name, pinned)] for control in CONTROLS}
+    return {control.name: BADGES[moved_runs(control.name, pinned, b.baseline)] for control in CONTROLS}
 
 
 def _is_pinned(b: RunConfig) -> bool:

@@ -131,7 +131,7 @@ def _draw_view_control(disabled: bool) -> str:
         bind="query-params",
         disabled=disabled,
         help="Watch it learn: trains both runs again and shows every epoch, from the same initial weights, split and "
-        "batches. XGBOD has no epochs to watch.",
+        "batches. Systems without a network, such as XGBOD, have no epochs to watch.",
     )
     return chosen
 
@@ -231,10 +231,9 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
 
 
 def _panel_title(result: RunResult, side: Side) -> str:
-    """Return the title of a map: hidden features, or unsupervised scores for XGBOD, and the shortened run name."""
-    content = "hidden features"
-    if result.config.baseline == "XGBOD":
-        content = f"{result.sample.hidden.shape[1]} unsupervised scores"
+    """Return the title of a map: hidden features, or what stands for them, and the shortened run name."""
+    baseline = BASELINES[result.config.baseline]
+    content = f"{result.sample.hidden.shape[1]} {baseline.hidden}" if baseline.implementation else baseline.hidden
     return f"{content}, <b>{side.letter}</b>  {textwrap.shorten(side.name, MAX_PANEL_NAME, placeholder=' …')}"
 
 

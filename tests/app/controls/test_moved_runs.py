@@ -37,4 +37,4 @@ def test_a_control_moves_the_runs_that_it_says(control: Control, baseline: str, 
             continue
         changed = zip("AB", sides(before, pinned), sides(after, pinned), strict=True)
         moved |= {letter for letter, old, new in changed if old != new}
-    assert "".join(sorted(moved)) == moved_runs(control.name, pinned)
+    assert "".join(sorted(moved)) == moved_runs(control.name, pinned, baseline)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines.rivals import RIVALS
 from anoonly_core.config import make_config
 from anoonly_core.models import METHODS
 from anoonly_core.models.layers import StackedLinear
@@ -30,6 +31,7 @@ SETTINGS = {
     ("REPEN", "paper"): (30, 256, 1.0),
     ("GANomaly", "paper"): (50, 64, 1e-2),
     ("XGBOD", "paper"): (None, None, None),
+    **{(rival.name, preset): (None, None, None) for rival in RIVALS for preset in rival.settings},
 }
 
 # Of 100 columns: inputs and outputs of each linear layer.

@@ -14,7 +14,7 @@ from torch import Tensor
 from anoonly_core.baselines import BASELINES, PRESETS
 from anoonly_core.baselines.network import Linear, Operation
 from anoonly_core.config import make_config
-from anoonly_core.models import METHODS, XGBOD
+from anoonly_core.models import METHODS, OTHERS
 from anoonly_core.models.layers import StackedLinear
 from anoonly_core.models.norms import NORMS, Norm
 from anoonly_core.models.samplers import shuffled_batches
@@ -37,10 +37,10 @@ WITH_LAMBDA = [name for name in METHODS if BASELINES[name].has("lambda_n")]
 
 
 def test_registry_and_baselines_have_the_same_names() -> None:
-    assert {*METHODS, XGBOD.__name__} == set(BASELINES)
+    assert {*METHODS, *OTHERS} == set(BASELINES)
     for name, baseline in BASELINES.items():
         assert baseline.name == name
-        assert next(iter(baseline.settings)) == "paper" and set(baseline.settings) <= set(PRESETS)
+        assert next(iter(baseline.settings)) in ("paper", "default") and set(baseline.settings) <= set(PRESETS)
         if baseline.norms is not None:
             assert set(baseline.norms) == set(baseline.settings)
             assert {norm for pair in baseline.norms.values() for norm in pair} <= set(NORMS)

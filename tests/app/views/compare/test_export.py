@@ -86,7 +86,7 @@ def test_the_fitted_detector_reproduces_the_run_on_show(open_page: Callable[...,
 
 def test_a_system_without_a_detector_says_so(open_page: Callable[..., AppTest], xgbod: object) -> None:
     page = open_page(baseline="XGBOD", seeds="1")
-    assert [info.value for info in page.info] == [NO_DETECTOR]
+    assert [info.value for info in page.info] == [NO_DETECTOR.format("XGBOD", "pyod.models.xgbod.XGBOD")]
     assert download_labels(page) == ["Download report", "Download scores"]
 
 

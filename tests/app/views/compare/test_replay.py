@@ -119,7 +119,7 @@ def test_a_link_opens_the_replay_and_the_switch_closes_it(open_page: Open) -> No
 def test_a_system_without_epochs_is_shown_as_trained(open_page: Open) -> None:
     page = open_page(view="watch it learn", a="baseline=REPEN", baseline="XGBOD")
     switch = page.get("button_group")[0]
-    assert switch.disabled and "XGBOD has no epochs to watch" in switch.help
+    assert switch.disabled and "such as XGBOD, have no epochs to watch" in switch.help
     assert len(page.get("plotly_chart")) > 1 and not page.error
 
 

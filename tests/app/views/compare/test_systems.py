@@ -31,7 +31,7 @@ from tests.app.views.compare.compare_read import (
     warnings,
 )
 
-TRAINED_HERE = [name for name in BASELINES if name != "XGBOD"]
+TRAINED_HERE = [name for name, baseline in BASELINES.items() if baseline.network is not None]
 MAY_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset")
 # FEAWAD pretrains 100 epochs, which in the published batches takes long.
 SMALL = {"FEAWAD": {"batch_size": "16", "a": pin_text(make_config(baseline="FEAWAD", batch_size=16, epochs=2))}}
@@ -150,6 +150,25 @@ def test_xgbod_has_no_epochs_and_no_network(
     ]
     assert len(diagrams(at_tab(page, "The method"))) == 1, "A's"
     assert any(BASELINES["XGBOD"].summary in text.value for text in page.markdown)
+
+
+def test_a_classifier_stands_beside_anoonly_with_its_own_presets(open_page: Open) -> None:
+    page = open_page(baseline="LogisticRegression", seeds="1", lambda_n="0.01", preset="published_code")
+    assert (errors(page), len(tiles(page))) == ([], 3)
+    assert_idle_where_lacking(page, "LogisticRegression")
+    assert control(page, "preset").options == [
+        "settings of the package (default)",
+        "chosen on the training labels (tuned)",
+    ]
+    assert "**LogisticRegression" in sentence(page) and "**DeepSAD + AnoOnly**" in sentence(page)
+    points = json.loads(page.get("plotly_chart")[1].proto.spec)
+    titles = [annotation["text"] for annotation in points["layout"]["annotations"]]
+    assert titles[2] == "64 weighted columns, <b>B</b>  LogisticRegression"
+    settled(page.selectbox(key="preset").set_value("tuned").run())
+    assert "preset tuned" in sentence(page)
+    settled(page.selectbox(key="baseline").set_value("DeepSAD").run())
+    assert control(page, "preset").value == "paper"
+    assert "λₙ = 0.01" in sentence(page)
 
 
 def test_xgbod_beside_itself_draws_no_history(open_page: Open, xgbod: RunResult) -> None:

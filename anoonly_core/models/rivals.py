@@ -1,0 +1,349 @@
+"""Estimators of scikit-learn, XGBoost, CatBoost and PyOD behind the interface of a trained stack.
+
+Each estimator is declared in ESTIMATORS: its settings, how it scores, and the candidates of the preset "tuned".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
+from anoonly_core.data.dataset import Dataset
+from anoonly_core.data.split import Split
+from anoonly_core.errors import ComparatorMissing
+from anoonly_core.extras import install_command
+from anoonly_core.metrics.ranking import metrics
+from anoonly_core.progress import Report
+from anoonly_core.rng import derived_seed, numpy_generator
+
+__all__ = ["ESTIMATORS", "FOLDS", "MAX_HIDDEN", "Estimator", "Rivals", "tuning_folds"]
+
+FOLDS = 3
+NEIGHBORS = 5
+MAX_HIDDEN = 64  # hidden features that a result stores, those of the largest variance
+WORKING_MEMORY = 64  # MiB for blocks of distances
+
+Settings = Mapping[str, Any]
+Map = Callable[[Any, np.ndarray], np.ndarray]  # of a fitted estimator and scaled rows
+BALANCED = "balanced"  # the one setting that is ours: both classes get the same total weight
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """An estimator of another package.
+
+    Attributes
+    ----------
+    settings
+        Settings of the preset "default" that differ from those of the package.
+    score
+        Anomaly scores [rows] of a fitted estimator for scaled rows.
+    hidden
+        Features [rows, any number] from which the score follows, for the maps.
+    candidates
+        Changes of the settings that the preset "tuned" tries; the first one changes nothing.
+    uses_labels
+        False for a detector that is fitted without labels.
+    seed
+        Name of the setting that takes the seed; "" if nothing is random.
+
+    Source: docs/methods.md § 8.
+    """
+
+    settings: Settings
+    score: Map
+    hidden: Map
+    candidates: tuple[Settings, ...] = ({},)
+    uses_labels: bool = True
+    seed: str = field(default="random_state")
+
+
+def _decision(model: Any, X: np.ndarray) -> np.ndarray:
+    values: np.ndarray = model.decision_function(X)
+    return values
+
+
+def _tree_votes(model: Any, X: np.ndarray) -> np.ndarray:
+    return np.stack([tree.predict_proba(X)[:, 1] for tree in model.estimators_], axis=1)
+
+
+def _tree_scores(model: Any, X: np.ndarray) -> np.ndarray:
+    totals = np.stack([np.ravel(total) for total in model.staged_decision_function(X)], axis=1)
+    return np.diff(totals, axis=1, prepend=0)
+
+
+def _path_lengths(model: Any, X: np.ndarray) -> np.ndarray:
+    trees = zip(model.estimators_, model.estimators_features_, strict=True)
+    return np.stack([np.ravel(tree.decision_path(X[:, columns]).sum(axis=1)) for tree, columns in trees], axis=1)
+
+
+def _neighbor_distances(model: Any, X: np.ndarray) -> np.ndarray:
+    from sklearn import config_context
+
+    with config_context(working_memory=WORKING_MEMORY):
+        distances: np.ndarray = model.kneighbors(X, min(NEIGHBORS, model.n_samples_fit_))[0]
+    return distances
+
+
+def _xgboost_contributions(model: Any, X: np.ndarray) -> np.ndarray:
+    import xgboost
+
+    contributions: np.ndarray = model.get_booster().predict(xgboost.DMatrix(X, nthread=1), pred_contribs=True)
+    return contributions[:, :-1]  # the last one is the same for all rows
+
+
+def _catboost_contributions(model: Any, X: np.ndarray) -> np.ndarray:
+    import catboost
+
+    contributions = model.get_feature_importance(catboost.Pool(X), type="ShapValues", thread_count=1)
+    return np.asarray(contributions)[:, :-1]
+
+
+ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
+    {
+        "LogisticRegression": Estimator(
+            {BALANCED: True, "max_iter": 1000},
+            _decision,
+            lambda model, X: X * model.coef_[0],
+            ({}, *({"C": C} for C in (0.001, 0.01, 0.1, 10.0, 100.0))),
+        ),
+        "RandomForest": Estimator(
+            {BALANCED: True, "n_estimators": 100, "n_jobs": 1},
+            lambda model, X: model.predict_proba(X)[:, 1],
+            _tree_votes,
+            (
+                {},
+                {"min_samples_leaf": 3},
+                {"min_samples_leaf": 10},
+                *({"max_features": 0.3, "min_samples_leaf": rows} for rows in (1, 3, 10)),
+            ),
+        ),
+        "HistGradientBoosting": Estimator(
+            {"early_stopping": False},
+            _decision,
+            _tree_scores,
+            (
+                {},
+                {"min_samples_leaf": 5},
+                {BALANCED: True},
+                {BALANCED: True, "min_samples_leaf": 5},
+                {BALANCED: True, "learning_rate": 0.03},
+                {BALANCED: True, "max_leaf_nodes": 7},
+            ),
+        ),
+        "XGBoost": Estimator(
+            {"n_estimators": 100, "tree_method": "hist", "n_jobs": 1},
+            lambda model, X: model.predict(X, output_margin=True),
+            _xgboost_contributions,
+            (
+                {},
+                {"learning_rate": 0.1},
+                {BALANCED: True},
+                {BALANCED: True, "learning_rate": 0.1},
+                {BALANCED: True, "max_depth": 3},
+                {BALANCED: True, "learning_rate": 0.1, "max_depth": 3},
+            ),
+        ),
+        "CatBoost": Estimator(
+            {"iterations": 200, "thread_count": 1, "verbose": False, "allow_writing_files": False},
+            lambda model, X: model.predict(X, prediction_type="RawFormulaVal", thread_count=1),
+            _catboost_contributions,
+            (
+                {},
+                {"learning_rate": 0.03},
+                {BALANCED: True},
+                {BALANCED: True, "learning_rate": 0.03},
+                {BALANCED: True, "depth": 4},
+                {BALANCED: True, "learning_rate": 0.03, "depth": 4},
+            ),
+            seed="random_seed",
+        ),
+        "IsolationForest": Estimator(
+            {"n_jobs": 1},
+            lambda model, X: -model.score_samples(X),
+            _path_lengths,
+            uses_labels=False,
+        ),
+        "KNN": Estimator(
+            {"n_neighbors": NEIGHBORS, "n_jobs": 1},
+            lambda model, X: _neighbor_distances(model, X).mean(axis=1),
+            _neighbor_distances,
+            uses_labels=False,
+            seed="",
+        ),
+        "ECOD": Estimator({"n_jobs": 1}, _decision, lambda model, X: X, uses_labels=False, seed=""),
+    }
+)
+
+
+class Rivals:
+    """R fitted estimators of one baseline; construction fits them, in one thread.
+
+    Parameters
+    ----------
+    dataset
+        Data set of all runs.
+    configs, splits
+        One per run.
+    report
+        Called after each fit with the fits done and all fits; an exception stops the fitting.
+
+    Attributes
+    ----------
+    chosen
+        For each run, the candidate whose settings were taken; 0 for the preset "default".
+
+    Raises
+    ------
+    ComparatorMissing
+        If the package of the estimator is not installed.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        configs: Sequence[RunConfig],
+        splits: Sequence[Split],
+        report: Report = lambda done, total: None,
+    ) -> None:
+        self.dataset = dataset
+        self.configs = tuple(configs)
+        self.splits = tuple(splits)
+        self.chosen: list[int] = []
+        self._estimator = ESTIMATORS[configs[0].baseline]
+        self._models: list[Any] = []
+        with _one_thread():
+            for config, split in zip(configs, splits, strict=True):
+                chosen, model = _fit_run(dataset, config, split, report)
+                self.chosen.append(chosen)
+                self._models.append(model)
+
+    def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return each run's anomaly scores, float32 [n_r].
+
+        rows: for each run r, positions in the data set, int64 [n_r].
+        """
+        return self._map(self._estimator.score, rows)
+
+    def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return what the score of each run is made of, float32 [n_r, features]; see `Baseline.hidden`.
+
+        Of more than MAX_HIDDEN features, those with the largest variance over the given rows. rows: for each run r,
+        positions in the data set, int64 [n_r].
+        """
+        return [_widest(features) for features in self._map(self._estimator.hidden, rows)]
+
+    def _map(self, function: Map, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+        with _one_thread():
+            return [
+                np.asarray(function(model, split.scaled(self.dataset, positions)), dtype=np.float32)
+                for model, split, positions in zip(self._models, self.splits, rows, strict=True)
+            ]
+
+
+def _fit_run(dataset: Dataset, config: RunConfig, split: Split, report: Report) -> tuple[int, Any]:
+    """Fit the estimator of one run; return the index of its candidate and the fitted estimator."""
+    estimator = ESTIMATORS[config.baseline]
+    if not estimator.uses_labels:  # a copy of a row would be its nearest neighbor
+        model = _fit(config, estimator.settings, split.scaled(dataset, np.unique(split.train)), None)
+        report(1, 1)
+        return 0, model
+    X, y = split.scaled(dataset, split.train), split.labeled.astype(np.int64)
+    folds = tuning_folds(dataset, config, split) if config.preset == "tuned" else None
+    fits = 1 if folds is None else FOLDS * len(estimator.candidates) + 1
+    chosen = 0 if folds is None else _best_candidate(config, X, y, folds, lambda done: report(done, fits))
+    model = _fit(config, {**estimator.settings, **estimator.candidates[chosen]}, X, y)
+    report(fits, fits)
+    return chosen, model
+
+
+def tuning_folds(dataset: Dataset, config: RunConfig, split: Split) -> np.ndarray | None:
+    """Assign the training rows of a run to folds, int64 [training rows]; copies of a row share a fold.
+
+    Only the training labels decide: each fold has as many distinct labeled anomalies and pool rows as any other, or
+    one more. With fewer than FOLDS distinct rows of a kind there are fewer folds, and None for a single one.
+    """
+    groups, members = np.unique(dataset.identical[split.train], return_inverse=True)
+    is_labeled = np.zeros(len(groups), dtype=bool)
+    is_labeled[members[split.labeled]] = True
+    count = int(min(FOLDS, is_labeled.sum(), (~is_labeled).sum()))
+    if count < 2:
+        return None
+    generator = numpy_generator(config.seed, "tuning")
+    fold_of_group = np.empty(len(groups), dtype=np.int64)
+    for kind in (is_labeled, ~is_labeled):
+        drawn = generator.permutation(np.flatnonzero(kind))
+        fold_of_group[drawn] = np.arange(len(drawn)) % count
+    return fold_of_group[members]
+
+
+def _best_candidate(
+    config: RunConfig, X: np.ndarray, y: np.ndarray, folds: np.ndarray, report: Callable[[int], None]
+) -> int:
+    """Return the candidate with the largest mean average precision over the folds; the first one of equal ones."""
+    estimator, found = ESTIMATORS[config.baseline], []
+    for number, candidate in enumerate(estimator.candidates):
+        precisions = []
+        for fold in range(folds.max() + 1):
+            fitted_on, held_out = folds != fold, folds == fold
+            model = _fit(config, {**estimator.settings, **candidate}, X[fitted_on], y[fitted_on])
+            scores = np.asarray(estimator.score(model, X[held_out]), dtype=np.float32)
+            precisions.append(metrics(y[held_out], scores).aucpr_anomaly)
+            report(number * FOLDS + fold + 1)
+        found.append(float(np.mean(precisions)))
+    return int(np.argmax(found))
+
+
+def _fit(config: RunConfig, settings: Settings, X: np.ndarray, y: np.ndarray | None) -> Any:
+    """Return a new estimator, fitted to scaled rows X [rows, columns] and, unless None, labels y [rows]."""
+    estimator = ESTIMATORS[config.baseline]
+    given = {name: value for name, value in settings.items() if name != BALANCED}
+    if estimator.seed:
+        given[estimator.seed] = derived_seed(config.seed, "weights") % 2**31
+    model = _load(config.baseline)(**given)
+    if y is None:
+        model.fit(X)
+    else:
+        model.fit(X, y, sample_weight=_equal_weights(y) if settings.get(BALANCED) else None)
+    return model
+
+
+def _equal_weights(y: np.ndarray) -> np.ndarray:
+    """Return weights [rows] that sum to half of the rows in each class."""
+    weights: np.ndarray = (len(y) / 2 / np.bincount(y))[y]
+    return weights
+
+
+def _widest(features: np.ndarray) -> np.ndarray:
+    """Return at most MAX_HIDDEN columns, those of the largest variance, in their order."""
+    if features.shape[1] <= MAX_HIDDEN:
+        return features
+    widest = np.argsort(-features.var(axis=0), kind="stable")[:MAX_HIDDEN]
+    return features[:, np.sort(widest)]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    with threadpool_limits(limits=1):
+        yield
+
+
+def _load(baseline: str) -> Any:
+    """Import the class of an estimator."""
+    module, _, name = BASELINES[baseline].implementation.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ComparatorMissing(
+            f"{baseline} needs the package {package}, which is optional: {install_command('comparators')}."
+        ) from error
