@@ -18,7 +18,9 @@ from .navigation import PAGES, declare_pages, draw_page_header, draw_page_script
 from .server.jobs import server_jobs
 from .server.message_limit import MessageLimit
 from .server.old_links import OldLinks
+from .server.script_turns import SCRIPT_TURNS
 from .server.startup import prepare
+from .server.table_owners import owner
 from .server.upload_limit import UploadLimit
 from .text.labels import describe_small_server
 from .widgets.figure import figure_styles
@@ -53,6 +55,12 @@ async def lifespan(app: App) -> AsyncIterator[None]:
 
 
 def draw_page() -> None:
+    """Draw the page that the browser asks for, once it is the visitor's turn."""
+    with SCRIPT_TURNS.turn(owner()):
+        _draw_page()
+
+
+def _draw_page() -> None:
     """Declare the pages and draw the one that the browser asks for."""
     from .views.clean.page import page as clean
     from .views.compare.page import page as compare

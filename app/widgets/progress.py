@@ -15,6 +15,7 @@ from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 
 from ..server.jobs import Jobs, JobView
+from ..server.script_turns import SCRIPT_TURNS
 from . import notices
 
 __all__ = [
@@ -84,11 +85,12 @@ class Bar:
 
 
 def wait_for_poll() -> None:
-    """Sleep until a waiting page looks again.
+    """Sleep until a waiting page looks again; other script runs of the visitor have its turn meanwhile.
 
     Streamlit interrupts a run of the script only where it reads the session or draws; progress may not move for long.
     """
-    time.sleep(POLL_S)
+    with SCRIPT_TURNS.pause():
+        time.sleep(POLL_S)
     st.session_state.get("session")
 
 
