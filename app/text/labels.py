@@ -19,6 +19,7 @@ __all__ = [
     "format_value",
     "option_label",
     "option_of",
+    "option_words",
 ]
 
 MEGABYTE = 2**20
@@ -68,6 +69,7 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "remove": {"known": "the pool's contamination"},
     "objective": {"svdd": "distance to a center", "bce": "logit"},
 }
+_LONG = (_PUBLISHED["published"], OPTION_WORDS["contamination"]["natural"])
 _WITH_NAME = re.compile(r".+ \((\w+)\)")
 
 
@@ -92,14 +94,21 @@ def format_value(value: Any) -> str:
 
 
 def format_axis_value(name: str, value: Any) -> str:
-    """Format the value of the setting `name` for a chart axis: norms by their labels, shares in percent."""
+    """Format the value of the setting `name` for a reader: options in plain words, shares in percent."""
     if value is None:
         return "none"
-    if name == "norm":
-        return NORM_LABELS.get(value, str(value))
     if name in ("labeled_ratio", "normal_ratio", "contamination") and isinstance(value, float):
         return f"{100 * value:.3g} %"
-    return format_value(value)
+    return option_words(name, value)
+
+
+def option_words(name: str, value: Any) -> str:
+    """Return an option of the control `name` in plain words alone, such as "layer norm"; a number as it is.
+
+    "natural" and "published" are words themselves, and shorter than those of their controls.
+    """
+    words = OPTION_WORDS.get(name, {}).get(value) if isinstance(value, str) else None
+    return format_value(value) if words is None or words in _LONG else words
 
 
 def describe_small_server(cores: int, memory: int) -> str:

@@ -16,6 +16,7 @@ from anoonly_core.results.result import RunResult
 from anoonly_core.snippets import source_file
 
 from .differences import cause_sentence, is_only_lambda_n, published_value
+from .labels import option_words
 
 __all__ = [
     "COMPARED_METRICS",
@@ -136,6 +137,7 @@ def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
     for field, template in _SETTING_TEMPLATES.items():
         if other is not None and _is_distinctive(field, config, other):
             value = getattr(config, field)
+            value = option_words(field, value) if isinstance(value, str) else value
             extras.append("1 epoch" if (field, value) == ("epochs", 1) else template.format(value))
     return ", ".join([name, *extras])
 
@@ -156,7 +158,7 @@ _SETTING_TEMPLATES = {
     "labeled_ratio": "{:.0%} labeled",
     "normal_ratio": "{:.0%} of the normal rows",
     "contamination": "contamination {}",
-    "preset": "preset {}",
+    "preset": "preset of {}",
     "grad_direct": "{:.0%} of the direct gradient",
     "grad_variance": "{:.0%} of the gradient through the variance",
     "grad_mean": "{:.0%} of the gradient through the mean",

@@ -27,6 +27,7 @@ from ...controls.parameters import Parameter
 from ...controls.registry import Control, controls_with
 from ...controls.sidebar import draw_control, draw_sidebar
 from ...server.jobs import Jobs
+from ...text.labels import option_words
 from ...text.verdict import describe_run
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
@@ -162,10 +163,11 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
 def _note(configs: Sequence[PurifyConfig]) -> FigureNote:
     """Return the note of exported figures; one configuration a seed."""
     config, seeds = configs[0], [each.run.seed for each in configs]
+    scorer = option_words("scorer", config.scorer)
     over = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
     settings = (
         f"{config.run.dataset}, {describe_run(config.run)}, contamination {config.run.contamination}, "
-        f"{config.run.labeled_ratio:.0%} labeled; {config.parts} parts, scorer {config.scorer}; {over}"
+        f"{config.run.labeled_ratio:.0%} labeled; {config.parts} parts, scorer: {scorer}; {over}"
     )
     return FigureNote(file_name(config.run, "cleaned"), settings)
 

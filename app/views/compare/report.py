@@ -36,7 +36,7 @@ from ...charts.style import MODEBAR
 from ...controls.choice import compare_parameters
 from ...controls.isolation import isolations
 from ...text.citations import ANOONLY
-from ...text.labels import METRIC_LABELS
+from ...text.labels import METRIC_LABELS, SETTING_LABELS, option_label
 from ...text.verdict import conditions_line, describe_run, format_difference, paired_differences, verdict
 
 __all__ = ["ReportInput", "report_html"]
@@ -209,9 +209,11 @@ def _figures(report: ReportInput) -> Iterable[str]:
 
 
 def _settings(a: RunConfig, b: RunConfig) -> Iterable[list[str]]:
+    """Yield each setting in words, and its value in A and in B, with the name in the code behind an option."""
     for name in RULES:
         if name not in ("dataset", "seed"):
-            yield [name, *("–" if (value := getattr(config, name)) is None else str(value) for config in (a, b))]
+            values = (getattr(config, name) for config in (a, b))
+            yield [SETTING_LABELS[name], *("–" if value is None else option_label(name, value) for value in values)]
 
 
 def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:

@@ -28,7 +28,7 @@ from ...text.verdict import describe_run
 from ...widgets import notices
 from ...widgets.selection import keep_selection
 from ...widgets.session import begin_page
-from .table import filter_runs, runs_sentence, runs_table
+from .table import filter_runs, in_words, runs_sentence, runs_table
 
 __all__ = ["page"]
 
@@ -166,7 +166,7 @@ def _draw_table(listed: pd.DataFrame) -> list[str]:
     keep_selection("runs_table", keys)
     when = st.column_config.DatetimeColumn("When", format="YYYY-MM-DD HH:mm", timezone=st.context.timezone)
     event = st.dataframe(
-        listed.assign(pinned=listed["pinned"].map({True: "yes", False: ""})),
+        in_words(listed),
         height=min(TABLE_HEIGHT, ROW_HEIGHT * (max(len(listed), 1) + 1) + 3),
         row_height=ROW_HEIGHT,
         hide_index=True,

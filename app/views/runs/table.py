@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,13 @@ from anoonly_core.config import RunConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.store import RunSummary
 
-from ...text.labels import MEGABYTE, format_value
+from ...text.labels import MEGABYTE, format_value, option_words
 
-__all__ = ["filter_runs", "runs_sentence", "runs_table"]
+__all__ = ["filter_runs", "in_words", "runs_sentence", "runs_table"]
 
 SETTINGS = tuple(RunConfig.model_fields)
 WORDS = ("dataset", "baseline", "norm", "contamination", "preset", "protocol")
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 WHOLE = ("batch_size", "epochs", "seed")  # of the settings; the others are fractions
 
 
@@ -51,6 +53,16 @@ def _numbers(values: list[object], whole: bool = False) -> pd.Series:
     return numbers.round().astype("Int64") if whole else numbers
 
 
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table for a reader: options in plain words, "yes" beside a pinned run."""
+    worded = {name: table[name].map(partial(option_words, name), na_action="ignore") for name in WORDS}
+    return table.assign(
+        **worded,
+        pinned=table["pinned"].map({True: "yes", False: ""}),
+        device=table["device"].map(DEVICES).fillna(table["device"]),
+    )
+
+
 def filter_runs(
     table: pd.DataFrame,
     dataset: str | None = None,
@@ -62,7 +74,7 @@ def filter_runs(
     """Return the rows with these settings; None accepts each value.
 
     With `only_pinned`, runs without a pin are left out. Each word of `words`, separated by spaces, must occur in the
-    settings, as in "norm=layer seed=3".
+    settings, in plain words or by their names in the code, as in "norm=layer seed=3".
     """
     keep = table["pinned"] | (not only_pinned)
     for name, value in (("dataset", dataset), ("baseline", baseline), ("lambda_n", lambda_n)):
@@ -73,7 +85,8 @@ def filter_runs(
             " ".join(["", *(f"{name}={format_value(value)}" for name, value in row.items() if not pd.isna(value)), ""])
             for row in table[list(SETTINGS)].to_dict("records")
         ]
-        text = pd.Series(row_texts, index=table.index, dtype="str").str.casefold()
+        plain = in_words(table)[list(WORDS)].fillna("").agg(" ".join, axis=1)
+        text = (pd.Series(row_texts, index=table.index, dtype="str") + plain).str.casefold()
         for word in wanted:
             keep &= text.str.contains(f" {word} " if "=" in word else word, regex=False)
     return table[keep]

@@ -21,7 +21,7 @@ from ...navigation import open_page
 from ...server.shipped_runs import SHIPPED_CREATED
 from ...server.sweep_queue import SweepQueue, SweepView, server_sweeps
 from ...server.table_owners import can_see
-from ...text.labels import METRIC_LABELS, format_axis_value
+from ...text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
 from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
@@ -301,7 +301,7 @@ def _draw_earlier(sweeps: SweepQueue) -> None:
 
 def _describe(outline: SweepOutline) -> str:
     """Return the name of a sweep in the list: its data set, and the axes and seeds with their numbers."""
-    axes = " × ".join(f"{name} ({count})" for name, count in outline.axes.items())
+    axes = " × ".join(f"{SETTING_LABELS[name]} ({count})" for name, count in outline.axes.items())
     return escape_markdown(f"{outline.dataset}: {axes}, {outline.seeds} seed{'s' * (outline.seeds != 1)}")
 
 

@@ -189,5 +189,12 @@ def _draw_classes(name: str, label: str, table: ClassTable, default: list[str]) 
 def _draw_control(control: Control) -> Any:
     key = ADDRESS.begin(control.name)
     if len(control.options) == 2:
-        return st.segmented_control(control.label, control.options, required=True, key=key, help=control.help)
+        return st.segmented_control(
+            control.label,
+            control.options,
+            required=True,
+            format_func=control.option_label,
+            key=key,
+            help=control.help,
+        )
     return st.selectbox(control.label, control.options, format_func=control.option_label, key=key, help=control.help)

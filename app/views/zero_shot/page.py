@@ -15,6 +15,7 @@ from anoonly_core.zero_shot.result import SCORER_LABELS, ZeroShotResult
 from anoonly_core.zero_shot.summary import describe_test_batches
 
 from ...server.jobs import Jobs
+from ...text.labels import option_words
 from ...widgets import notices
 from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.session import begin_page
@@ -80,7 +81,8 @@ def _note(choice: ZeroShotChoice, scope: str) -> FigureNote:
     first = choice.configs[0]
     classes = f"trained on {', '.join(first.meta)}; held out {', '.join(first.held_out)}"
     return FigureNote(
-        f"zero_shot {choice.table.name}", f"Zero-shot, {choice.table.name}, {first.objective}; {classes}; {scope}"
+        f"zero_shot {choice.table.name}",
+        f"Zero-shot, {choice.table.name}, {option_words('objective', first.objective)}; {classes}; {scope}",
     )
 
 

@@ -179,7 +179,7 @@ def test_two_equal_runs_are_called_the_same_run() -> None:
         ({"labeled_ratio": 0.05}, "5% labeled"),
         ({"normal_ratio": 0.5}, "50% of the normal rows"),
         ({"contamination": 0.2}, "contamination 0.2"),
-        ({"preset": "published_code"}, "preset published_code"),
+        ({"preset": "published_code"}, "preset of the authors' code"),
     ],
 )
 def test_describe_run_names_the_distinctive_setting(changes: dict[str, object], words: str) -> None:
@@ -207,7 +207,7 @@ def test_two_systems_as_published_have_short_names(a: str, b: str) -> None:
         ({"epochs": 7}, ", 7 epochs"),
         ({"labeled_ratio": 0.05}, ", 5% labeled"),
         ({"contamination": 0.2}, ", contamination 0.2"),
-        ({"preset": "published_code"}, ", preset published_code"),
+        ({"preset": "published_code"}, ", preset of the authors' code"),
     ],
 )
 def test_beside_another_system_only_unpublished_settings_are_named(changes: dict[str, object], words: str) -> None:

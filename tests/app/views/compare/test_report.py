@@ -75,8 +75,11 @@ def test_the_report_holds_the_content_of_the_page(shipped: Shipped) -> None:
         )
         cells = "".join(f'<td class="number">{cell}</td>' for cell in (f"{difference.a:.3f}", f"{difference.b:.3f}"))
         assert f'<tr><td>{label}</td>{cells}<td class="number">{format_difference(difference, 3)}</td>' in text
-    assert '<tr class="apart"><td>lambda_n</td><td>1.0</td><td>0.0</td></tr>' in text
-    assert "<tr><td>norm</td><td>batch_no_affine</td><td>batch_no_affine</td></tr>" in text
+    assert '<tr class="apart"><td>λₙ</td><td>1</td><td>0</td></tr>' in text
+    norm = "<td>batch norm without scale and shift (batch_no_affine)</td>"
+    assert f"<tr><td>norm</td>{norm}{norm}</tr>" in text
+    preset = "<td>the paper&#x27;s text (paper)</td>"
+    assert f"<tr><td>preset</td>{preset}{preset}</tr>" in text
     assert "python -m anoonly_core run --dataset digits_3 --baseline DeepSAD --lambda-n 0.0 --seeds 5" in text
     assert "scikit-learn&#x27;s digits" in text and "CC BY 4.0" in text
     assert "Training sees 6 labeled anomalies" in text

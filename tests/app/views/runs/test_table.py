@@ -11,7 +11,8 @@ import pytest
 from anoonly_core.config import make_config
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.results.store import RunSummary
-from app.views.runs.table import filter_runs, runs_sentence, runs_table
+from app.text.labels import OPTION_WORDS
+from app.views.runs.table import WORDS, filter_runs, in_words, runs_sentence, runs_table
 
 
 def a_run(key: str, created: float = 0.0, pinned: bool = False, **settings: Any) -> RunSummary:
@@ -70,6 +71,9 @@ def test_damaged_values_are_missing() -> None:
         ({"only_pinned": True}, "c"),
         ({"dataset": "digits_3", "only_pinned": False, "words": "DeepSAD"}, "b"),
         ({"words": "layer"}, "d"),
+        ({"words": "layer norm"}, "d"),
+        ({"words": "scale and shift"}, "ba"),
+        ({"words": "paper's text leak_free"}, "dcba"),
         ({"words": "SEED=3"}, "d"),
         ({"words": "seed=3 norm=layer"}, "d"),
         ({"words": "seed=3 epochs=7"}, ""),
@@ -82,6 +86,34 @@ def test_damaged_values_are_missing() -> None:
 )
 def test_filters_leave_what_they_say(filters: dict[str, Any], left: str) -> None:
     assert "".join(filter_runs(runs_table(RUNS), **filters).index) == left
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("norm", "batch_no_affine", "batch norm without scale and shift"),
+        ("norm", "bn_loss", "no norm, batch-norm loss"),
+        ("norm", "none", "no norm"),
+        ("preset", "published_code", "the authors' code"),
+        ("protocol", "published", "as published, with a leak"),
+        ("contamination", "natural", "natural"),
+    ],
+)
+def test_options_are_in_plain_words_on_the_page_and_by_their_names_in_a_file(name: str, code: str, words: str) -> None:
+    table = runs_table([a_run("x", dataset="wine", pinned=True, **{name: code}), a_run("y", baseline="XGBOD")])
+    shown = in_words(table)
+    assert shown.loc["x", name] == words and table.loc["x", name] == code and f",{code}," in table.to_csv()
+    assert shown.loc["x", ["pinned", "device"]].tolist() == ["yes", "CPU"]
+    assert shown["norm"].isna().tolist() == [False, True]
+
+
+def test_no_name_of_an_option_in_the_code_is_left_on_the_page() -> None:
+    for name in ("norm", "preset", "protocol"):
+        codes = [code for code in OPTION_WORDS[name] if (name, code) != ("norm", "published")]  # a run has the norm
+        table = pd.DataFrame({"pinned": True, "device": "cuda", **dict.fromkeys(WORDS, pd.array(codes, dtype="str"))})
+        shown = in_words(table)
+        assert not shown[name].str.contains("_").any() and not set(shown[name]) & set(codes), name
+        assert set(shown["device"]) == {"GPU"}
 
 
 def test_the_sentence_counts() -> None:

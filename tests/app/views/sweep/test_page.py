@@ -157,7 +157,7 @@ def test_an_earlier_sweep_sets_the_controls(open_page: Open, sweeps: Silent) -> 
     sweeps._list(earlier, _Entry(earlier, ""))
     page = open_page()
     latest = earlier_sweeps(page)[0]
-    assert latest.label.replace("\\", "") == "digits_8: batch_size (2) × norm (2) × lambda_n (2), 7 seeds"
+    assert latest.label.replace("\\", "") == "digits_8: batch size (2) × norm (2) × λₙ (2), 7 seeds"
     latest.click().run()
     found = asked(page, sweeps)
     assert found.configs.keys() == earlier.configs.keys()
