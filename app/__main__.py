@@ -6,12 +6,15 @@ from pathlib import Path
 
 
 def main(given: Sequence[str]) -> None:
-    """Start the server; if it is opened to a network, it answers to this machine's names there.
+    """Start the web server with `streamlit run app/main.py` in this process; block until the server stops.
+
+    Unless `given` or the environment sets host names, a server that listens on a network accepts requests only
+    under the names and addresses of this machine, and prints them.
 
     Parameters
     ----------
-    given
-        Arguments of `streamlit run`.
+    given : sequence of str
+        Command-line arguments that are passed on to `streamlit run`.
     """
     from streamlit.web import cli
 

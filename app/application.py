@@ -1,4 +1,4 @@
-"""Parts of the server: a start-up that loads the pages, checks of each message and upload, a script per session."""
+"""The parts from which `app.main` makes the server: start-up, middleware, and the script of a session."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["MIDDLEWARE", "draw_page", "lifespan"]
 
 
 def _compare_names() -> frozenset[str]:
-    """Return the URL parameters of Compare."""
+    """Return the names of the URL parameters of the Compare page."""
     from .views.compare.url import ADDRESS
 
     return ADDRESS.names
@@ -47,7 +47,11 @@ MIDDLEWARE = [
 
 @asynccontextmanager
 async def lifespan(app: App) -> AsyncIterator[None]:
-    """Load the pages and prepare the process before the server answers, so that the first page is quick."""
+    """Import every page, start the worker processes and read the evidence in the background before the server answers.
+
+    This is the lifespan hook of the ASGI application: it yields once, and does nothing at the shutdown. `app` is not
+    used.
+    """
     for name in PAGES:
         import_module(f".views.{name}.page", __package__)
     prepare()

@@ -18,18 +18,21 @@ from .server.shipped_runs import write_shipped_runs
 
 
 def default_sweep() -> Sweep:
-    """Return the sweep with which Sweep opens: the first preset on Compare's data set, with five seeds."""
+    """Return the sweep that the Sweep page shows first: axes of the first preset, Compare's data set, five seeds."""
     choice = default_choice()
     return make_sweep({"dataset": choice.b.dataset}, next(iter(SWEEP_PRESETS.values())).axes, choice.seeds)
 
 
 def recorded_configs() -> list[RunConfig]:
-    """Return the settings of the shipped records: the default page of Why it works at both positions of its switch."""
+    """Return the two configurations that ship as records for Why it works: Compare's default B at λ_n 0 and 1."""
     return [default_choice().b.with_(lambda_n=lambda_n, norm=None) for lambda_n in (0.0, 1.0)]
 
 
 def ship_runs() -> None:
-    """Delete the shipped runs, train them again on the CPU and write them; Sweep's take about three minutes."""
+    """Delete the shipped runs of Compare and Sweep, train them again on the CPU and write them into the assets.
+
+    The runs of Compare become one .npz file each, those of Sweep lines of one file. Takes about three minutes.
+    """
     from anoonly_core.results.result import to_bytes
     from anoonly_core.results.summary import RunSummary
     from anoonly_core.runs.run import run_many
@@ -45,7 +48,7 @@ def ship_runs() -> None:
 
 
 def ship_records() -> None:
-    """Delete the shipped records, record them again and write them."""
+    """Delete the shipped records of Why it works, record both configurations again and write one .npz file each."""
     from anoonly_core.supervision.result import to_bytes
     from anoonly_core.supervision.run import record_columns
 
@@ -58,7 +61,7 @@ def ship_records() -> None:
 
 
 def main() -> None:
-    """Train what ships again and write it."""
+    """Train and write all shipped results, or only those that the command-line option `--only` names."""
     tasks = {"first_light": ship_runs, "why": ship_records}
     parser = argparse.ArgumentParser(description="Train the results that ship with the app.")
     parser.add_argument("--only", choices=list(tasks), help="one folder of assets; both by default")

@@ -131,19 +131,21 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
 
 
 def declare_pages(functions: Mapping[str, Callable[[], None]]) -> tuple[str, StreamlitPage]:
-    """Declare every page of `PAGES` with the function that draws it.
+    """Declare every page of `PAGES` to Streamlit, which draws the menu, and find the page to draw.
+
+    The declared pages are kept in the session state, where links to pages find them.
 
     Parameters
     ----------
     functions : mapping of str to callable
-        The function of each page, by name.
+        The function that draws each page, by the page's name in `PAGES`.
 
     Returns
     -------
     name : str
         The name of the page that the browser asks for.
     page : StreamlitPage
-        This page.
+        That page; its `run` method draws it.
     """
     pages = {
         name: st.Page(
@@ -164,7 +166,7 @@ def declare_pages(functions: Mapping[str, Callable[[], None]]) -> tuple[str, Str
 
 
 def draw_page_header(name: str) -> None:
-    """Draw the title of a page and its purpose, in one line where the window is wide enough."""
+    """Draw the title, the purpose and the source of the page with this name, in one line where the window allows."""
     entry = PAGES[name]
     source = f" {entry.source.link}" if entry.source else ""
     st.html(
@@ -173,19 +175,32 @@ def draw_page_header(name: str) -> None:
 
 
 def draw_page_link(name: str, label: str, help: str | None = None) -> None:
-    """Draw a link to a page, which opens as the session left it."""
+    """Draw a link to another page of the app, with the page's icon.
+
+    The page opens with the settings that the session last had there.
+
+    Parameters
+    ----------
+    name : str
+        The page to open, by its name in `PAGES`.
+    label : str
+        The text of the link.
+    help : str, optional
+        The tooltip.
+    """
     st.page_link(st.session_state[STATE][name], label=label, icon=PAGES[name].icon, help=help)
 
 
 def draw_page_scripts(written_by_server: Collection[str]) -> None:
-    """Give the browser its scripts: history, groups of the menu as lists, glossary, tour, charts, and Present.
+    """Send the browser the JavaScript that every page needs, as an invisible element.
 
-    The history has an entry for each visit of a page and each change of a control.
+    The scripts handle Back and Forward, the groups of the menu, the glossary's tooltips, the tour, the size of the
+    charts, and Present. Back and Forward step through the visited pages and the changes of controls.
 
     Parameters
     ----------
     written_by_server : collection of str
-        The pages whose controls are not bound to their URL parameters.
+        Names of the pages whose URL parameters the server writes, since their widgets are not bound to them.
     """
     with st.container(key="page_scripts"):
         st.html(_page_scripts(frozenset(written_by_server)), unsafe_allow_javascript=True)
@@ -193,7 +208,10 @@ def draw_page_scripts(written_by_server: Collection[str]) -> None:
 
 @cache
 def _page_scripts(written_by_server: frozenset[str]) -> str:
-    """Return the scripts and their constants as HTML, composed once: each rerun of a page draws them."""
+    """Return an HTML script element with all scripts, preceded by their constants; cached, since each rerun draws it.
+
+    `written_by_server` holds the names of the pages whose URL parameters the server writes.
+    """
     constants = {
         "pageOfPath": {entry.url_path: name for name, entry in PAGES.items()},
         "writtenByServer": sorted(written_by_server),
@@ -208,20 +226,26 @@ def _page_scripts(written_by_server: frozenset[str]) -> str:
 
 
 def _glossary_terms() -> list[dict[str, str]]:
-    """Return the terms as the script needs them; of two that overlap the longer is found first."""
+    """Return the name, pattern and meaning of each glossary term for the browser's script, longest terms first.
+
+    The order lets the script find the longer one of two overlapping terms.
+    """
     terms = sorted(GLOSSARY, key=lambda term: -max(map(len, term.forms)))
     return [{"name": term.name, "pattern": term.pattern, "meaning": term.meaning} for term in terms]
 
 
 def mark_writer(name: str, answered: str | None = None) -> None:
-    """Tell the browser's history script that the addresses sent from now on belong to a page.
+    """Tell the browser's history script to which page the addresses belong that the server sends from now on.
+
+    Sends two query strings to the browser: a marker with the page's name, then `answered`. Without a session, as in
+    a test, nothing happens.
 
     Parameters
     ----------
     name : str
-        The page.
+        The page, by its name in `PAGES`.
     answered : str, optional
-        The query string that the browser's Back or Forward brought, and that this run of the script answers.
+        The query string that the browser's Back or Forward brought, if this run of the script answers one.
     """
     context = get_script_run_ctx()
     if context is None:
@@ -234,7 +258,18 @@ def mark_writer(name: str, answered: str | None = None) -> None:
 
 
 def open_page(name: str, parameters: Mapping[str, str]) -> None:
-    """Leave the current page for another, as a link with these parameters opens it in a new session."""
+    """Leave the current page for another one, which then starts from these URL parameters alone.
+
+    The settings that the session had on that page, and the state in its `PageEntry.forget`, are dropped. Ends the
+    current run of the script.
+
+    Parameters
+    ----------
+    name : str
+        The page to open, by its name in `PAGES`.
+    parameters : mapping of str to str
+        Its URL parameters; those left out get their defaults.
+    """
     for key in ("page", f"{name}_address", f"{name}_left", *PAGES[name].forget):
         st.session_state.pop(key, None)
     mark_writer(name)
@@ -242,18 +277,18 @@ def open_page(name: str, parameters: Mapping[str, str]) -> None:
 
 
 def page_url(name: str, parameters: Mapping[str, str | list[str]], here: str | None, current: str) -> str:
-    """Return the full address of a page.
+    """Return the full address of a page, with its URL parameters as the query string.
 
     Parameters
     ----------
     name : str
-        The page to open.
+        The page to link to, by its name in `PAGES`.
     parameters : mapping
-        Its URL parameters.
+        Its URL parameters: a text, or a list of texts for a repeated one.
     here : str or None
-        The address of the current page, without parameters.
+        The address of the current page without parameters; None returns an address without a host.
     current : str
-        The name of the current page.
+        The name of the current page, which `here` ends with.
     """
     root = (here or "").removesuffix(f"/{PAGES[current].url_path}").rstrip("/")
     query = f"?{urlencode(parameters, doseq=True)}" if parameters else ""

@@ -28,42 +28,60 @@ __all__ = ["confusion", "curves", "history", "points", "scores", "split"]
 
 
 def scores(a: RunResult, b: RunResult, flagged: float = DEFAULT_FLAGGED) -> go.Figure:
-    """Draw the score distributions of two runs on one axis, with the threshold.
+    """Draw the test scores of two runs as histograms, one panel a run, with the threshold as a dashed line.
 
     Parameters
     ----------
-    a, b
-        The runs; the first is named A.
-    flagged
-        Share of the test rows that each run flags at most, in percent.
+    a, b : RunResult
+        The runs, named A and B in the figure.
+    flagged : float
+        Percentage of the test rows that each run flags as anomalies at most; it sets the threshold.
     """
     return Pair(a, b, flagged).scores()
 
 
 def curves(a: RunResult, b: RunResult, flagged: float = DEFAULT_FLAGGED) -> go.Figure:
-    """Draw the ROC and precision-recall curves of two runs, with marks at the threshold (see `scores`)."""
+    """Draw the ROC curve and both precision-recall curves of two runs, with a marker at the threshold of each run.
+
+    Parameters
+    ----------
+    a, b : RunResult
+        The runs, named A and B in the figure.
+    flagged : float
+        Percentage of the test rows that each run flags as anomalies at most; it sets the threshold.
+    """
     return Pair(a, b, flagged).curves()
 
 
 def confusion(a: RunResult, b: RunResult, flagged: float = DEFAULT_FLAGGED) -> go.Figure:
-    """Draw the confusion matrices of two runs at the threshold (see `scores`)."""
+    """Draw the confusion matrices of two runs at their thresholds, side by side.
+
+    Parameters
+    ----------
+    a, b : RunResult
+        The runs, named A and B in the figure.
+    flagged : float
+        Percentage of the test rows that each run flags as anomalies at most; it sets the threshold.
+    """
     return Pair(a, b, flagged).confusion()
 
 
 def history(a: RunResult, b: RunResult) -> go.Figure:
-    """Draw the losses and test metrics of two runs over their epochs."""
+    """Draw the training losses and the test metrics of two runs over their epochs; `a` is dashed, `b` solid."""
     return Pair(a, b, DEFAULT_FLAGGED).history()
 
 
 def points(a: RunResult, b: RunResult, projector: str = "pca") -> go.Figure:
-    """Draw three maps of the sampled rows: input features, hidden features of A, hidden features of B.
+    """Draw three maps (2-D scatter plots) of sampled rows: input features, hidden features of A, hidden features of B.
+
+    Reads the data set and computes the projections in this call.
 
     Parameters
     ----------
-    a, b
-        Runs on one data set.
-    projector
-        "pca", "tsne" or "umap". The latter needs the extra `app`.
+    a, b : RunResult
+        Two runs on the same data set, named A and B in the figure.
+    projector : str
+        The projection to two dimensions: "pca", "tsne" or "umap". The last one needs the extra `app`.
     """
     pair = Pair(a, b, DEFAULT_FLAGGED)
     dataset = load_cached(b.config.dataset)
@@ -79,5 +97,5 @@ def points(a: RunResult, b: RunResult, projector: str = "pca") -> go.Figure:
 
 
 def split(run: RunResult) -> go.Figure:
-    """Draw the training and test rows of a run by kind."""
+    """Draw the numbers of training and test rows of a run as two stacked bars, by kind (normal, anomaly, labeled)."""
     return charts.split_figure(run.counts, run.config.seed)

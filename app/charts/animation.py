@@ -70,12 +70,26 @@ class Animation:
         clock: int,
         epochs: np.ndarray,
     ) -> Animation:
-        """Return an animation with one moment a recorded epoch; its figure shows the last one."""
+        """Return an animation with one moment for each recorded epoch.
+
+        Parameters
+        ----------
+        figure : go.Figure
+            The figure as it is at the last recorded epoch.
+        changes : iterable of TraceChange
+            The attributes that change, each with one entry per recorded epoch.
+        captions : iterable of str
+            One line per recorded epoch.
+        clock : int
+            Index of the trace whose first x is the epoch on show.
+        epochs : np.ndarray
+            The recorded epochs, int [moments].
+        """
         times = tuple(float(epoch) for epoch in epochs)
         return cls(figure, tuple(changes), tuple(captions), clock, times, start=len(times) - 1)
 
     def frame(self, moment: int) -> dict[str, Any]:
-        """Return the Plotly frame that shows the moment with this index."""
+        """Return the moment with this index as a Plotly frame: a dictionary with the changed attributes by trace."""
         traces: dict[int, dict[str, Any]] = {}
         for change in self.changes:
             values = change.values[moment]
@@ -85,26 +99,42 @@ class Animation:
 
 
 def describe_epoch(epochs: np.ndarray, moment: int) -> str:
-    """Name one of the recorded epochs, such as "Epoch 3 of 50"; epoch 0 lies before the first step."""
+    """Return a text for the epoch `epochs[moment]`, such as "Epoch 3 of 50", or "Before the first step" for epoch 0.
+
+    `epochs` holds the recorded epochs in ascending order; the last one is taken for the number of epochs.
+    """
     epoch = int(epochs[moment])
     return "Before the first step" if epoch == 0 else f"Epoch {epoch} of {epochs[-1]}"
 
 
 def histogram_outline(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the outline of a histogram, float32 [2 n] for n edges: heights over `np.repeat(edges, 2)`, in percent."""
+    """Return the heights of a histogram's outline, to be drawn as a line over `np.repeat(edges, 2)`.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        The numbers to count, float [m].
+    edges : np.ndarray
+        The bin edges, ascending, float [n].
+
+    Returns
+    -------
+    np.ndarray
+        Height in percent of all values, float32 [2 n]: each bin twice, between a 0 at the begin and at the end.
+    """
     counts, _ = np.histogram(values, edges)
     shares = np.repeat(100 * counts / max(len(values), 1), 2)
     return np.concatenate([[0], shares, [0]]).astype(np.float32)
 
 
 def pack_changes(animation: Animation) -> list[dict[str, Any]]:
-    """Serialize the changes for the player.
+    """Return the changes of an animation in the form that the browser's player reads, as values for JSON.
 
     Returns
     -------
     list of dict
-        One JSON object a change: "trace", "attribute", and either "words" (strings a moment) or "values" and
-        "offsets" (base64 of the concatenated numbers, and where each moment begins).
+        One entry for each `TraceChange`, with "trace" and "attribute". Strings are under "words", one list a moment.
+        Numbers are under "values", base64 of all moments in one array, and "offsets", the start of each moment in it.
     """
     packed: list[dict[str, Any]] = []
     for change in animation.changes:
@@ -125,7 +155,7 @@ def _encode(values: np.ndarray, kind: str) -> dict[str, str]:
 
 
 def export_html(animation: Animation) -> bytes:
-    """Return an HTML file that plays the animation offline, with the slider and buttons of Plotly."""
+    """Return the bytes of an HTML file that plays the animation offline, with the slider and buttons of Plotly."""
     figure = go.Figure(animation.figure)
     figure.frames = [animation.frame(moment) for moment in range(len(animation.captions))]
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}, "transition": {"duration": 0}}

@@ -16,9 +16,16 @@ MARGINS = frozenset("lrtb")
 
 
 def enlarge(figure: go.Figure, scale: float) -> go.Figure:
-    """Return a copy of a figure with type, marks, lines and margins larger by a factor; its height stays.
+    """Return a copy of a figure with larger text, markers, lines and margins, for projection; its height is unchanged.
 
-    Type without a size of its own gets one, since the theme of the page would set it otherwise.
+    Text without a stated size gets `scale` times 12 pixels, since the theme of the page would set its size otherwise.
+
+    Parameters
+    ----------
+    figure : go.Figure
+        The figure; not changed.
+    scale : float
+        Factor of all sizes.
     """
     spec = figure.to_dict()
     _scale(spec["data"], scale)
@@ -46,14 +53,18 @@ def _set_type(layout: dict[str, Any], size: int) -> None:
 
 
 def _array(values: Any) -> np.ndarray:
-    """Return a list of numbers as an array; Plotly encodes an array as its bytes in base64."""
+    """Decode numbers as Plotly holds them, a list or a dictionary of base64 bytes and dtype, into an array."""
     if isinstance(values, dict):
         return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
     return np.asarray(values)
 
 
 def _scale(node: Any, scale: float, name: str = "") -> None:
-    """Scale sizes in place: of fonts and marks, widths of lines, and margins; `name` is the attribute of the node."""
+    """Multiply the sizes of fonts, markers, lines and margins in a part of a figure's dictionary by `scale`, in place.
+
+    `node` is that part: a dictionary, a list or a value; the function descends into it. `name` is the key under which
+    its parent holds it, such as "marker". Templates are left alone.
+    """
     if isinstance(node, list | tuple):
         for each in node:
             _scale(each, scale, name)

@@ -25,7 +25,10 @@ IDENTITY_NORMS = {"none": "no norm", "bn_loss": "batch-norm loss"}
 
 @dataclass(frozen=True)
 class Wire:
-    """An arrow between two boxes, by their names; a name that is no part of the network becomes a text box."""
+    """An arrow of the diagram from box `start` to box `end`, both by name, with an optional text along it.
+
+    A name that is no subnetwork becomes a box with that text.
+    """
 
     start: str
     end: str
@@ -33,25 +36,25 @@ class Wire:
 
 
 def network_dot(baseline: str, columns: int, preset: str, norm: str | None) -> str | None:
-    """Draw the network of a baseline in DOT.
+    """Return the diagram of a system's network as Graphviz DOT source.
 
-    Rows flow from left to right, and through each part from top to bottom.
+    Arrows run from left to right between the subnetworks; the layers of each are listed from top to bottom.
 
     Parameters
     ----------
     baseline : str
-        Name of the system.
+        Name of the system, a key of `BASELINES`.
     columns : int
         Number of input features.
     preset : str
-        "paper" or "published_code".
+        The preset of settings, such as "paper" or "published_code".
     norm : str or None
-        The norm of the run; None for a system without a choice of norm.
+        Name of the norm of the run, such as "batch"; None for a system without a choice of norm.
 
     Returns
     -------
     str or None
-        None for a system without a network.
+        DOT source; None for a system without a network.
     """
     network = BASELINES[baseline].network
     if network is None:
@@ -73,9 +76,16 @@ def network_dot(baseline: str, columns: int, preset: str, norm: str | None) -> s
 
 
 def _box(name: str, parts: dict[str, Subnetwork], norm: str | None) -> str:
-    """Return an HTML-like Graphviz label: a part of the network with one cell a step, or a text in rounded corners.
+    """Return the HTML-like Graphviz label of one box of the diagram.
 
-    `parts` holds the subnetworks by name; another `name` is such a text. `norm` is the norm of the run.
+    Parameters
+    ----------
+    name : str
+        A subnetwork in `parts`, drawn as a table of its layers; any other text is drawn with rounded corners.
+    parts : dict of str to Subnetwork
+        The subnetworks of the system by name.
+    norm : str or None
+        Name of the norm of the run.
     """
     if name not in parts:
         return _table(_lines(name), "STYLE='rounded'")
@@ -87,9 +97,18 @@ def _box(name: str, parts: dict[str, Subnetwork], norm: str | None) -> str:
 
 
 def _step(step: Linear | Operation, width: int, part: Subnetwork, norm: str | None) -> str:
-    """Return the table cell of one step of a subnetwork: a linear layer, join, norm or other operation.
+    """Return the HTML table row of one layer of a subnetwork: linear, concatenation, norm or another operation.
 
-    `width` is the number of output features of the step.
+    Parameters
+    ----------
+    step : Linear or Operation
+        The layer.
+    width : int
+        Number of output features of the layer.
+    part : Subnetwork
+        The subnetwork, which names what a concatenation joins.
+    norm : str or None
+        Name of the norm of the run, for a norm layer.
     """
     if isinstance(step, Linear):
         return _cell(f"linear, {width}" + ("" if step.bias else ", no bias"), f"BGCOLOR='{LAYER}'")
@@ -101,7 +120,7 @@ def _step(step: Linear | Operation, width: int, part: Subnetwork, norm: str | No
 
 
 def _norm(norm: str) -> str:
-    """Draw the norm; its cell is dashed if the features pass unchanged."""
+    """Return the HTML table row of a norm layer; dashed for "none" and "bn_loss", which change no feature."""
     if norm == "none":
         return _cell(f"<FONT COLOR='{FAINT}'>{IDENTITY_NORMS[norm]}</FONT>", f"STYLE='dashed' COLOR='{FAINT}'")
     if norm in IDENTITY_NORMS:
@@ -120,7 +139,7 @@ def _cell(text: str, attributes: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Wrap a text at WRAP characters into table rows of one line each; browsers overlap the lines of a longer row."""
+    """Wrap a text at `WRAP` characters and return one HTML table row for each line."""
     return [_line(escape(line)) for line in textwrap.wrap(text, WRAP)]
 
 
@@ -129,7 +148,10 @@ def _line(text: str) -> str:
 
 
 def _chain(parts: dict[str, Subnetwork], columns: str) -> list[Wire]:
-    """Connect the parts in their order, and the last one with its output."""
+    """Return the arrows of a network whose subnetworks follow one another: from the input through each to the output.
+
+    `parts` holds the subnetworks by name, in order. `columns` is the text for the number of input features.
+    """
     boxes = [f"row x, {columns}", *parts, list(parts.values())[-1].output_label]
     return [Wire(start, end) for start, end in pairwise(boxes)]
 

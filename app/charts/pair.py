@@ -41,7 +41,7 @@ PROJECTION_CAVEAT = "t-SNE and UMAP do not preserve distances between clusters o
 
 
 def make_sides(a: RunResult, b: RunResult) -> list[Side]:
-    """Return A and B as the charts need them, each named by the settings that tell it from the other."""
+    """Return A and B as `Side` objects for the charts; each name states the settings in which the runs differ."""
     return [
         Side(letter, describe_run(r.config, other.config), r.y_test, r.scores, ScoreScale.of(r.scores), r.config.seed)
         for letter, r, other in (("A", a, b), ("B", b, a))
@@ -66,17 +66,17 @@ class Pair:
 
     @cached_property
     def sides(self) -> list[Side]:
-        """A and B as the charts need them."""
+        """Letter, name, labels and test scores of A and B, in this order, as the chart functions take them."""
         return make_sides(self.a, self.b)
 
     @cached_property
     def cuts(self) -> list[float]:
-        """The score from which A and B flag a row; infinite if they flag none."""
+        """Score thresholds of A and B, from which a row is flagged; infinite for a run that flags no row."""
         return [threshold_of_share(side.scores, self.flagged / 100) for side in self.sides]
 
     @property
     def threshold_sentence(self) -> str:
-        """The sentence that states the share of flagged rows, and the threshold of A and of B as a score."""
+        """A sentence that states the share of flagged rows and the score thresholds of A and B."""
         a, b = map(charts.cut_text, self.cuts)
         return (
             f"Each run flags at most {self.flagged:g} % of the test rows, those with its highest scores: A {a}, B {b}."
@@ -84,12 +84,15 @@ class Pair:
 
     @cached_property
     def confusions(self) -> list[Confusion]:
-        """Confusion matrices of A and of B at the threshold."""
+        """Confusion matrices of A and B on the test rows at their thresholds, in this order."""
         return [confusion(side.y, side.scores, cut) for side, cut in zip(self.sides, self.cuts, strict=True)]
 
     @property
     def splits(self) -> dict[str, RunResult]:
-        """The distinct splits: one run under "A and B" if both share the split, else one run a letter."""
+        """The distinct splits into training and test rows, each by one run that has it.
+
+        The keys are "A and B" if both runs have the same split (judged by its row counts), else "B" and "A".
+        """
         a, b = self.a.counts, self.b.counts
         # Results stored by earlier versions lack some of the counts.
         same = all(a[name] == b[name] for name in a.keys() & b.keys())
@@ -101,21 +104,21 @@ class Pair:
         return any(len(run.history.loss_normal) for run in (self.a, self.b))
 
     def scores(self) -> go.Figure:
-        """Draw the score distributions."""
+        """Draw the test scores of A and B as histograms with their thresholds."""
         return charts.scores_figure(self.sides, self.cuts, self.confusions)
 
     def curves(self) -> go.Figure:
-        """Draw the ROC and precision-recall curves."""
+        """Draw the ROC curve and both precision-recall curves of A and B, with a marker at the threshold of each."""
         run_curves = [curves(side.y, side.scores) for side in self.sides]
         threshold_points = [_last_flagged(curve, cut) for curve, cut in zip(run_curves, self.cuts, strict=True)]
         return charts.curves_figure(self.sides, run_curves, threshold_points, chance_levels(self.b.y_test))
 
     def confusion(self) -> go.Figure:
-        """Draw the confusion matrices."""
+        """Draw the confusion matrices of A and B at their thresholds."""
         return charts.confusion_figure(self.sides, self.confusions)
 
     def history(self) -> go.Figure:
-        """Draw the losses and metrics over the epochs."""
+        """Draw the training losses and test metrics of A and B over the epochs."""
         runs = {"A": self.a, "B": self.b}
         return charts.history_figure(
             {letter: run.history for letter, run in runs.items()},
@@ -125,14 +128,17 @@ class Pair:
 
 
 def _last_flagged(curve: Curves, cut: float) -> int:
-    """Return the index of the curve point at this score threshold; -1 if it flags no row."""
+    """Return the index of the last point of a curve whose threshold is at least `cut`, -1 if there is none.
+
+    The point belongs to the score threshold `cut`; -1 means that the threshold flags no row.
+    """
     return int((curve.threshold >= cut).sum()) - 1
 
 
 def published_sign_sentence(a: RunResult, b: RunResult) -> str:
-    """Explain the sign of the third curve, with the values of both signs.
+    """Return sentences that explain with which sign of the score "AUCPR normal" is computed here and in the paper.
 
-    Source: docs/methods.md § 4.
+    They quote the metric of A and B with both signs. Source: docs/methods.md § 4.
     """
     return (
         "The third curve treats the normal rows as the positive class, ranked by the negative score. The paper's "
@@ -143,13 +149,16 @@ def published_sign_sentence(a: RunResult, b: RunResult) -> str:
 
 
 def training_sentences(a: RunResult, b: RunResult) -> list[str]:
-    """Describe the epochs and batches of B, and of A if it is another system, in one Markdown sentence a run."""
+    """Return Markdown sentences on epochs and batches: one for B, and before it one for A if its system is another."""
     runs = {"B": b} if a.config.baseline == b.config.baseline else {"A": a, "B": b}
     return [_epochs_sentence(letter, run) for letter, run in runs.items()]
 
 
 def _epochs_sentence(letter: str, result: RunResult) -> str:
-    """Describe an epoch of the system, and the share of labeled anomalies in the batches of the run."""
+    """Return Markdown on one run: the share of labeled anomalies in its batches, and the meaning of an epoch.
+
+    `letter` is "A" or "B". A system without epochs is named as such.
+    """
     name, history = result.config.baseline, result.history
     if not len(history.loss_normal):
         return f"**{letter}**: {name} has no epochs."
@@ -165,7 +174,17 @@ def _epochs_sentence(letter: str, result: RunResult) -> str:
 
 
 def split_sentence(letters: str, run: RunResult, name: str) -> str:
-    """Describe the training and test rows of a run in Markdown; `name` is the label of the data set."""
+    """Return Markdown that counts the training and test rows of a run by kind.
+
+    Parameters
+    ----------
+    letters : str
+        The runs with this split: "A", "B" or "A and B".
+    run : RunResult
+        One of these runs.
+    name : str
+        Label of the data set.
+    """
     counts = run.counts
     unlabeled = counts.get("pool_unlabelled", 0)
     pool = counts["pool_normal"] + counts["pool_anomalies"] + unlabeled

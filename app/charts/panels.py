@@ -58,85 +58,134 @@ class Panels:
                 column += span
 
     def add_scatter(self, row: int = 1, col: int = 1, **trace: Any) -> None:
-        """Draw points or lines in a panel; `trace` holds the attributes of a Plotly scatter trace."""
+        """Add a scatter trace (points or lines) to a panel.
+
+        Parameters
+        ----------
+        row, col : int
+            The panel, counted from 1 at the upper left.
+        **trace
+            Attributes of the Plotly trace, such as x and y.
+        """
         self._add("scatter", row, col, trace)
 
     def add_bar(self, row: int = 1, col: int = 1, **trace: Any) -> None:
-        """Draw bars in a panel; `trace` holds the attributes of a Plotly bar trace."""
+        """Add a bar trace to a panel.
+
+        Parameters
+        ----------
+        row, col : int
+            The panel, counted from 1 at the upper left.
+        **trace
+            Attributes of the Plotly trace, such as x and y.
+        """
         self._add("bar", row, col, trace)
 
     def add_heatmap(self, row: int = 1, col: int = 1, **trace: Any) -> None:
-        """Draw a heat map in a panel; `trace` holds the attributes of a Plotly heatmap trace."""
+        """Add a heatmap trace to a panel.
+
+        Parameters
+        ----------
+        row, col : int
+            The panel, counted from 1 at the upper left.
+        **trace
+            Attributes of the Plotly trace, such as z.
+        """
         self._add("heatmap", row, col, trace)
 
     def traces(self, row: int, col: int) -> list[dict[str, Any]]:
-        """Return the traces of a panel as dictionaries, in the order drawn."""
+        """Return the traces of the panel in this row and column, counted from 1, as dictionaries in the order added."""
         return [trace for trace in self.data if trace["xaxis"] == f"x{self._axes[row, col]}"]
 
     def add_vline(self, x: float, line: Mapping[str, Any], row: int = 1, col: int = 1) -> None:
-        """Draw a vertical line through a panel."""
+        """Draw a vertical line at `x`, in data units, over the full height of the panel in this row and column.
+
+        `line` holds Plotly attributes of the line, such as color and width.
+        """
         number = self._axes[row, col]
         ends = {"xref": f"x{number}", "x0": x, "x1": x, "yref": f"y{number} domain", "y0": 0, "y1": 1}
         self.layout.setdefault("shapes", []).append({"type": "line", **ends, "line": line})
 
     def add_hline(self, y: float, line: Mapping[str, Any], row: int = 1, col: int = 1) -> None:
-        """Draw a horizontal line through a panel."""
+        """Draw a horizontal line at `y`, in data units, over the full width of the panel in this row and column.
+
+        `line` holds Plotly attributes of the line, such as color and width.
+        """
         number = self._axes[row, col]
         ends = {"xref": f"x{number} domain", "x0": 0, "x1": 1, "yref": f"y{number}", "y0": y, "y1": y}
         self.layout.setdefault("shapes", []).append({"type": "line", **ends, "line": line})
 
     def add_text(self, text: str, row: int = 1, col: int = 1, **attributes: Any) -> None:
-        """Write text into a panel, x and y from 0 to 1; `attributes` are those of a Plotly annotation."""
+        """Write a text into the panel in this row and column.
+
+        `attributes` are those of a Plotly annotation, with x and y from 0 to 1 over the panel by default.
+        """
         number = self._axes[row, col]
         refs = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
         self.layout.setdefault("annotations", []).append({"text": text, "showarrow": False, **(refs | attributes)})
 
     def add_mark_text(self, text: str, x: float, row: int = 1, col: int = 1) -> None:
-        """Write beside the upper end of a vertical line, `x` in the unit of the axis."""
+        """Write the label of a vertical line: a text at the upper edge of a panel, right of `x` in data units."""
         number = self._axes[row, col]
         corner = {"x": x, "xref": f"x{number}", "y": 1, "xanchor": "left", "yanchor": "top"}
         self.add_text(text, row, col, **corner)
 
     def add_title(self, text: str, row: int = 1, col: int = 1, size: int = 13) -> None:
-        """Write a title above a panel, at its left edge."""
+        """Write a title above the panel in this row and column, at its left edge; `size` of the font in pixels."""
         corner = {"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "align": "left"}
         self.add_text(text, row, col, **corner, font={"size": size})
 
     def update_xaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
-        """Set attributes of the x axes in a row, in a column or in one panel; of all axes by default."""
+        """Set Plotly attributes of x axes: those of one panel, or with `row` or `col` None, of all rows or columns."""
         self._update("xaxis", row, col, settings)
 
     def update_yaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
-        """Set attributes of the y axes in a row, in a column or in one panel; of all axes by default."""
+        """Set Plotly attributes of y axes: those of one panel, or with `row` or `col` None, of all rows or columns."""
         self._update("yaxis", row, col, settings)
 
     def update_layout(self, **settings: Any) -> None:
-        """Set attributes of the whole Plotly layout, such as height or legend; earlier values are replaced."""
+        """Set attributes of the Plotly layout, such as height or legend; each replaces the earlier value."""
         self.layout.update(settings)
 
     def figure(self) -> go.Figure:
-        """Return the figure, validated by Plotly; raises ValueError for an unknown attribute."""
+        """Return what was collected as a Plotly figure; raise ValueError for an attribute unknown to Plotly."""
         return go.Figure({"data": self.data, "layout": self.layout})
 
     def _add(self, kind: str, row: int, col: int, trace: Mapping[str, Any]) -> None:
-        """Add a Plotly trace of this kind, such as "scatter", to the panel in this row and column, counted from 1."""
+        """Add a trace to the panel in this row and column, counted from 1.
+
+        `kind` is the Plotly type, such as "scatter". `trace` holds the other attributes.
+        """
         number = self._axes[row, col]
         self.data.append({"type": kind, "xaxis": f"x{number}", "yaxis": f"y{number}", **trace})
 
     def _update(self, axis: str, row: int | None, col: int | None, settings: Mapping[str, Any]) -> None:
-        """Set attributes of the axes "xaxis" or "yaxis" in a row, in a column or in one panel; None stands for all."""
+        """Set attributes of the axes of some panels; `axis` is "xaxis" or "yaxis", None means every row or column."""
         for number in self._numbers(row, col):
             self.layout[f"{axis}{number}"].update(settings)
 
     def _numbers(self, row: int | None, col: int | None) -> Iterator[str]:
-        """Yield the Plotly axis numbers, "" for the first, of the panels in a row and column; None stands for all."""
+        """Yield the Plotly axis number ("", "2", "3" …) of each panel in a row and column; None means all of them."""
         for (at_row, at_column), number in self._axes.items():
             if row in (None, at_row) and col in (None, at_column):
                 yield number
 
 
 def _intervals(shares: Sequence[float], spacing: float) -> list[tuple[float, float]]:
-    """Split 0 to 1 into intervals of these relative sizes, with `spacing` between two of them."""
+    """Split the range from 0 to 1 into intervals with gaps between them.
+
+    Parameters
+    ----------
+    shares : sequence of float
+        Relative sizes of the intervals.
+    spacing : float
+        Width of a gap between two intervals.
+
+    Returns
+    -------
+    list of tuple of float
+        Begin and end of each interval.
+    """
     unit = (1 - spacing * (len(shares) - 1)) / sum(shares)
     ends = list(accumulate(share * unit for share in shares))
     return [

@@ -14,9 +14,20 @@ MAX_ROW_IMAGES = 100  # in one table
 
 
 def row_pictures(dataset: Dataset, positions: np.ndarray) -> dict[str, Any] | None:
-    """Return rows as pictures for the browser: their shape, and by row id a hexadecimal digit a pixel.
+    """Return rows of an image data set as grayscale pictures in a compact form for the browser.
 
-    None if the rows of the data set are no pictures. `positions` are those of the rows in the data set.
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    positions : np.ndarray
+        Row indices in the data set, int [n]; may repeat.
+
+    Returns
+    -------
+    dict or None
+        "shape": height and width; "rows": by row id, as text, one hexadecimal digit a pixel (0 black, f the brightest
+        pixel of these rows). None if the rows of the data set are no images.
     """
     if dataset.image_shape is None:
         return None
@@ -29,7 +40,10 @@ def row_pictures(dataset: Dataset, positions: np.ndarray) -> dict[str, Any] | No
 
 
 def row_image(dataset: Dataset, row_id: int) -> str:
-    """Return the row with this id as a PNG of 32 × 32 pixels in a data URL; the data set must have an image shape."""
+    """Return one row of an image data set as a grayscale PNG of 32 × 32 pixels, in a data URL.
+
+    `row_id` is the id in `Dataset.row_ids`, not the row's index. The data set must have an image shape.
+    """
     import base64
     import io
 

@@ -38,21 +38,21 @@ __all__ = [
 
 
 def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequence[Confusion]) -> go.Figure:
-    """Draw the score distributions of A and B on one axis, each with its threshold.
+    """Draw the test scores of A and B as histograms, one panel a run on a common x axis, each with its threshold.
 
     Parameters
     ----------
     sides : sequence of Side
         A and B.
     cuts : sequence of float
-        Score from which A and B flag a row; infinite if they flag none.
+        Score from which A and B flag a row; infinite for a run that flags no row.
     confusions : sequence of Confusion
-        Confusion matrices of A and B at these thresholds.
+        Confusion matrices of A and B at these thresholds, for the titles.
 
     Returns
     -------
     go.Figure
-        One histogram a run; bars are percentages of their class.
+        Two panels with a histogram of normal rows and one of anomalies; bars are percentages of their class.
     """
     axis_units = [np.arcsinh(side.scale.units(side.scores)) for side in sides]
     low, high = min(a.min() for a in axis_units), max(a.max() for a in axis_units) + 0.1
@@ -86,7 +86,21 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
 
 
 def _class_histograms(figure: Panels, side: Side, units: np.ndarray, edges: np.ndarray, column: int) -> None:
-    """Draw the scores of a run as one histogram a class, in percent; `units` are the scores on the axis."""
+    """Add the score histograms of normal rows and anomalies to the panel of one run.
+
+    Parameters
+    ----------
+    figure : Panels
+        The figure; changed in place.
+    side : Side
+        The run.
+    units : np.ndarray
+        Score of each test row in the unit of the x axis, float [rows].
+    edges : np.ndarray
+        Edges of the bins, in the same unit.
+    column : int
+        Column of the panel, from 1.
+    """
     for label, name, color, pattern in ((0, "normal", NORMAL, ""), (1, "anomaly", ANOMALY, "/")):
         counts, _ = np.histogram(units[side.y == label], edges)
         figure.add_bar(
@@ -116,20 +130,20 @@ def _class_histograms(figure: Panels, side: Side, units: np.ndarray, edges: np.n
 
 
 def cut_text(cut: float) -> str:
-    """Format the score from which rows are flagged, in the unit of the scores; infinite if none is flagged."""
+    """Return a score threshold as a phrase, such as "scores from 0.12"; for an infinite one, why no row is flagged."""
     return f"scores from {cut:.4g}" if np.isfinite(cut) else "too many rows share the highest score"
 
 
 @dataclass(frozen=True, eq=False)
 class RowMap:
-    """Map of rows in the plane.
+    """Rows as points in a plane, for one panel of `points_figure`.
 
     Attributes
     ----------
     title : str
         Title of the panel.
     points : np.ndarray or None
-        float [rows, 2]; None while the projection is being computed.
+        Coordinates, float [rows, 2]; None while the projection is being computed.
     role : np.ndarray
         `Role` of each row, int8 [rows].
     row_ids : np.ndarray
@@ -143,16 +157,16 @@ class RowMap:
 
 
 def points_figure(panels: Sequence[RowMap], selected: Sequence[int] = (), waiting: str = "") -> go.Figure:
-    """Draw one scatter plot a map.
+    """Draw the maps of rows side by side as scatter plots; marks differ by the role of a row.
 
     Parameters
     ----------
     panels : sequence of RowMap
         The maps; a row has the same id in each.
     selected : sequence of int
-        Ids of the rows to highlight.
+        Row ids to highlight, all other rows fade; empty to highlight none.
     waiting : str
-        Text in place of a map without points.
+        Text in the panel of a map whose points are None.
     """
     figure = Panels(1, len(panels), spacing=(0.02, 0))
     first = next((column for column, panel in enumerate(panels, start=1) if panel.points is not None), 1)
@@ -205,9 +219,9 @@ def curves_figure(
     curves : sequence of Curves
         The curves of A and B.
     threshold_points : sequence of int
-        Index of the curve point at the threshold for A and B; -1 if the threshold flags no row.
-    chance : mapping
-        Chance level of each metric by its name.
+        Index of the curve point at the threshold of A and of B, where a marker is drawn; -1 for no marker.
+    chance : mapping of str to float
+        Chance levels by metric; "aucpr_anomaly" and "aucpr_normal" are used.
     """
     figure = Panels(1, 3, spacing=(0.07, 0))
     rates = ("false_positive_rate", "true_positive_rate")
@@ -259,14 +273,14 @@ def curves_figure(
 
 
 def history_figure(sides: Mapping[str, History], seed: int, single_loss: Collection[str] = ()) -> go.Figure:
-    """Draw the losses and the test metrics over the epochs, A dashed and B solid.
+    """Draw the training losses (log scale) and the test metrics over the epochs, A dashed and B solid.
 
     Parameters
     ----------
-    sides : mapping
-        History of each run by its letter; one without epochs is left out.
+    sides : mapping of str to History
+        History of each run by its letter, "A" or "B"; one without epochs is left out.
     seed : int
-        The seed of the runs.
+        Seed of the runs, for the title.
     single_loss : collection of str
         Letters of the runs whose system has one loss instead of L_N and L_A.
     """
@@ -309,7 +323,15 @@ def history_figure(sides: Mapping[str, History], seed: int, single_loss: Collect
 
 
 def split_figure(counts: Mapping[str, int], seed: int) -> go.Figure:
-    """Draw the training rows and the test rows of a seed by kind, as stacked bars; `counts` are of its RunResult."""
+    """Draw the numbers of training and test rows of one split as two stacked bars, split by kind.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Row counts by kind, as in `RunResult.counts`.
+    seed : int
+        Seed of the split, for the title.
+    """
     rows = counts["labelled_anomalies"]
     distinct = counts.get("labelled_anomalies_distinct", rows)
     labeled = "labeled anomalies" if distinct == rows else f"labeled anomalies (distinct: {distinct})"
@@ -345,7 +367,15 @@ def split_figure(counts: Mapping[str, int], seed: int) -> go.Figure:
 
 
 def confusion_figure(sides: Sequence[Side], confusions: Sequence[Confusion]) -> go.Figure:
-    """Draw the confusion matrices of A and B; colors are shares of each class."""
+    """Draw the confusion matrices of A and B side by side as gray heatmaps.
+
+    Parameters
+    ----------
+    sides : sequence of Side
+        A and B, for the titles.
+    confusions : sequence of Confusion
+        Their counts. A cell shows the count and its share of the class, which sets the gray.
+    """
     figure = Panels(1, 2, spacing=(0.12, 0))
     for column, (side, matrix) in enumerate(zip(sides, confusions, strict=True), start=1):
         counts = np.array(

@@ -1,4 +1,4 @@
-"""Charts of a phone: panels one below another, with titles that fit."""
+"""Charts for a narrow window, such as a phone's: panels one below another, with wrapped titles."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ TITLE_CHARACTERS = 42  # of a title in a window of 390 pixels
 
 
 def stack(figure: go.Figure) -> go.Figure:
-    """Return a copy of a chart whose panels stand one below another, row by row.
+    """Return a copy of a chart for a narrow window: its panels stand one below another at full width.
 
-    Each panel has the full width and keeps its height in pixels. Its texts and lines follow, since they refer to the
-    panel; titles are wrapped.
+    Panels come row by row, each row from the left, and keep their height in pixels, so that the figure grows.
+    Annotations and lines move with their panel, and titles are wrapped. The legend moves above or below the plot.
+    A chart with one panel is only copied.
 
     Parameters
     ----------
     figure : go.Figure
-        A chart of `Panels`, with a height.
+        A chart of `Panels` with a height; not changed.
     """
     stacked = go.Figure(figure)
     layout = stacked.layout
@@ -69,7 +70,10 @@ def stack(figure: go.Figure) -> go.Figure:
 
 
 def wrap(text: str, characters: int = TITLE_CHARACTERS) -> str:
-    """Return a text with line breaks between words, so that no line of several words is longer; tags do not count."""
+    """Insert `<br>` between words so that no line is longer than `characters`, HTML tags not counted.
+
+    A word that is longer by itself stays whole. Existing line breaks stay.
+    """
     lines: list[str] = []
     for part in text.split("<br>"):
         line = ""

@@ -48,10 +48,11 @@ MODEBAR: dict[str, Any] = {"displaylogo": False, "toImageButtonOptions": {"forma
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """Scale that puts the scores of different runs on one axis: interquartile ranges above the median.
+    """Linear scale that makes the scores of different runs comparable on one axis.
 
-    Scores of different heads and λ_n differ widely in size, and only their order matters. Charts plot the inverse
-    hyperbolic sine of these units: linear around the median, logarithmic far from it.
+    A unit is the interquartile range of the run's scores, 0 is their median. Scores of different systems and λ_n differ
+    widely in size, and only their order matters. Charts plot the inverse hyperbolic sine of these units: linear around
+    the median, logarithmic far from it.
     """
 
     median: float
@@ -59,18 +60,34 @@ class ScoreScale:
 
     @classmethod
     def of(cls, scores: np.ndarray) -> ScoreScale:
-        """Fit the scale to an array of scores; a spread of 0 becomes 1."""
+        """Make the scale from the median and the interquartile range of scores, float [n]; a range of 0 counts as 1."""
         low, median, high = np.percentile(scores.astype(np.float64), [25, 50, 75])
         return cls(float(median), float(high - low) or 1.0)
 
     def units(self, scores: np.ndarray) -> np.ndarray:
-        """Convert scores to interquartile ranges above the median."""
+        """Convert scores to distances from the median, in interquartile ranges; same shape."""
         return (scores - self.median) / self.spread
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Run A or run B as the charts need it: letter, name, test labels, test scores and their scale, and seed."""
+    """Run A or run B as the chart functions take it.
+
+    Attributes
+    ----------
+    letter : str
+        "A" or "B".
+    name : str
+        Name of the run, such as "DeepSAD + AnoOnly".
+    y : np.ndarray
+        Labels of the test rows, 1 for an anomaly, int8 [n].
+    scores : np.ndarray
+        Anomaly scores of the test rows, float32 [n].
+    scale : ScoreScale
+        The scale of these scores.
+    seed : int
+        Seed of the run.
+    """
 
     letter: str
     name: str
@@ -81,12 +98,24 @@ class Side:
 
     @property
     def title(self) -> str:
-        """Title of a panel of this run, in Plotly HTML."""
+        """Title of the run's panel in Plotly HTML: letter, name and seed."""
         return f"<b>{self.letter}</b>  {self.name}, seed {self.seed}"
 
 
 def apply_layout(figure: Panels, height: int, legend: Mapping[str, Any], top: int = 62) -> go.Figure:
-    """Set the shared margins and behavior, and return the figure; `height` and `top` (margin) are in pixels."""
+    """Set height, margins, legend and hover behavior of a collected figure and return it as a Plotly figure.
+
+    Parameters
+    ----------
+    figure : Panels
+        The collected figure; changed in place.
+    height : int
+        Height in pixels.
+    legend : mapping
+        Plotly attributes of the legend.
+    top : int
+        Upper margin in pixels.
+    """
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": top, "b": 8},
@@ -100,7 +129,10 @@ def apply_layout(figure: Panels, height: int, legend: Mapping[str, Any], top: in
 
 
 def horizontal_legend(y: float) -> dict[str, Any]:
-    """Return the layout of a legend in one line at the right; `y` is its top edge, from 0 to 1 over the plot."""
+    """Return Plotly attributes of a one-line legend at the right edge of the plot.
+
+    `y` is the height of its upper edge, 0 at the lower and 1 at the upper edge of the plot; a negative one lies below.
+    """
     return {"orientation": "h", "x": 1, "xanchor": "right", "y": y, "yanchor": "top"}
 
 

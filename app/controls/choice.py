@@ -46,17 +46,19 @@ class Choice:
     seeds: int
 
     def seeded(self, config: RunConfig) -> list[RunConfig]:
-        """Return a copy of a config for each seed of the choice, in ascending order."""
+        """Return copies of a configuration with each chosen seed, ascending from the seed of run B."""
         return [config.with_(seed=self.b.seed + number) for number in range(self.seeds)]
 
 
 def choose(values: Mapping[str, Any]) -> Choice:
-    """Return the choice that the values of all controls make.
+    """Make run B and the number of seeds from the values of the controls.
+
+    Settings that the baseline lacks are dropped; "published" stands for the value that the baseline publishes.
 
     Parameters
     ----------
     values : mapping of str to object
-        A value for each control of CONTROLS, by name.
+        A value for each control of `CONTROLS`, by the control's name.
 
     Raises
     ------
@@ -80,12 +82,16 @@ def choose(values: Mapping[str, Any]) -> Choice:
 
 
 def default_choice() -> Choice:
-    """Return the choice of all controls' defaults, with which Compare begins."""
+    """Return the run B and the number of seeds that all controls have by default, with which Compare opens."""
     return choose({control.name: control.default for control in CONTROLS})
 
 
 def baseline_of(b: RunConfig) -> RunConfig:
-    """Return A where nothing is pinned: B's baseline with published settings, or AnoOnly if B is a comparator."""
+    """Return the run A that Compare shows beside run B while no run is pinned.
+
+    It is B with λ_n = 1 and the published norm, batch size, epochs and learning rate. If the system of B has no λ_n, it
+    is DeepSAD with λ_n = 0 (AnoOnly) instead. The data and the labels are those of B.
+    """
     published = ("norm", "batch_size", "epochs", "learning_rate")
     if BASELINES[b.baseline].has("lambda_n"):
         return b.as_published(*published).with_(lambda_n=1.0, norm=None)
@@ -103,7 +109,7 @@ def moved_runs(name: str, pinned: bool, baseline: str) -> str:
     Parameters
     ----------
     name : str
-        The control.
+        Name of the control.
     pinned : bool
         True if A is pinned: it follows B in data set, protocol and seeds only.
     baseline : str
@@ -117,11 +123,11 @@ def moved_runs(name: str, pinned: bool, baseline: str) -> str:
 
 
 def pin_text(config: RunConfig) -> str:
-    """Return the URL parameter `a` of a pinned run as "name=value" pairs, joined by commas.
+    """Return a run as the text of the URL parameter `a`: "name=value" pairs, joined by commas.
 
-    The pairs leave out the data set, protocol and seed, which follow run B, the shares of batch norm's gradient that
-    are 1, and every setting that is None. A setting is None if the baseline does not have it, such as epochs of a
-    method without a network.
+    Left out are the data set, protocol and seed, which follow run B, shares of batch norm's gradient that are 1, and
+    settings that are None. A setting is None if the baseline does not have it, such as epochs of a method without a
+    network.
     """
     settings = {name: getattr(config, name) for name in PINNED_FIELDS}
     settings |= {name: None for name in GRADIENT_SHARES if settings[name] == 1}
@@ -129,7 +135,13 @@ def pin_text(config: RunConfig) -> str:
 
 
 def from_pin(text: str, b: RunConfig) -> RunConfig:
-    """Return the pinned run of a URL parameter `a`, on B's data set, protocol and seed; raise InvalidConfig."""
+    """Parse the text of the URL parameter `a` into run A, with the data set, protocol and seed of run B.
+
+    Raises
+    ------
+    InvalidConfig
+        If the text names an unknown setting, or the settings are invalid.
+    """
     pairs = dict(part.partition("=")[::2] for part in text.split(","))
     if unknown := set(pairs) - set(PINNED_FIELDS):
         raise InvalidConfig(f"the pinned run has no setting called {sorted(unknown)[0][:40]!r}.")
@@ -137,26 +149,26 @@ def from_pin(text: str, b: RunConfig) -> RunConfig:
 
 
 def compare_parameters(b: RunConfig, a: RunConfig | None, seeds: int) -> dict[str, str]:
-    """Return the URL parameters that open Compare with these runs.
+    """Return the URL parameters with which Compare shows these runs.
 
     Parameters
     ----------
     b : RunConfig
-        Run B for its first seed; A follows this seed.
+        Run B for its first seed.
     a : RunConfig or None
-        The pinned run A; None for the published one (see `baseline_of`).
+        Run A, to be pinned; its seed is replaced by that of B. None for the run of `baseline_of`.
     seeds : int
         Number of consecutive seeds.
 
     Returns
     -------
     dict of str to str
-        The parameters, without those that are as by default.
+        Text of each parameter that differs from its default.
 
     Raises
     ------
     InvalidConfig
-        If Compare cannot show the runs, or not side by side.
+        If A and B differ in data set or protocol, or if Compare does not offer the data set of B or accept a value.
     """
     if a is not None and a.dataset != b.dataset:
         raise InvalidConfig("Compare shows two runs on the same rows, and these are of different data sets.")

@@ -10,9 +10,15 @@ __all__ = ["draw_headline", "headline_place"]
 
 
 def headline_place(container: DeltaGenerator, awaited: str) -> DeltaGenerator:
-    """Return the place of a headline, with words in gray as long as this visit of the page has had no headline.
+    """Return the element for `draw_headline` to write to, placed before the controls whose result it will state.
 
-    Later on the browser keeps the last headline there, grayed, until the next one is drawn.
+    Parameters
+    ----------
+    container : DeltaGenerator
+        The container that takes the headline.
+    awaited : str
+        Markdown drawn in gray until then, if this visit of the page has had no headline yet. Later the browser keeps
+        the previous headline, grayed, until the next one is drawn.
     """
     if current_link().has_headline:
         return container
@@ -22,6 +28,6 @@ def headline_place(container: DeltaGenerator, awaited: str) -> DeltaGenerator:
 
 
 def draw_headline(place: DeltaGenerator, sentence: str) -> None:
-    """Draw the headline, in Markdown, in the place from `headline_place`."""
+    """Draw the headline, a Markdown sentence, in an element from `headline_place`, and note that the page has one."""
     place.markdown(f"##### {sentence}")
     current_link().has_headline = True

@@ -1,4 +1,4 @@
-"""Buttons that change one thing of a comparison in which several differ."""
+"""Buttons that reduce a comparison with several differing settings to one of them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ __all__ = ["draw_isolation", "isolations"]
 
 
 def isolations(a: RunConfig, b: RunConfig) -> list[Difference]:
-    """Return the differences that can be varied alone; none if A and B differ in fewer than two things."""
+    """Return the differences between A and B that can be compared alone, with the run to put beside B in `only`.
+
+    Empty if A and B differ in fewer than two settings.
+    """
     found = differences(a, b)
     return [difference for difference in found if difference.only is not None] if len(found) > 1 else []
 
 
 def draw_isolation(a: RunConfig, b: RunConfig, compare: Callable[[RunConfig], None]) -> None:
-    """Draw a button for each of several things that differ; it compares B with the same run but for this thing.
+    """Draw a button for each setting in which A and B differ; draw nothing if they differ in fewer than two.
+
+    A button puts beside B a run that differs from it in this setting alone.
 
     Parameters
     ----------
     a, b : RunConfig
         The runs.
     compare : callable
-        Called with the run to put beside B, once its button is pressed.
+        Called with the run to put beside B, when its button is pressed.
     """
     offers = isolations(a, b)
     if not offers:

@@ -1,4 +1,7 @@
-"""A teacher's link: it fixes controls, which then cannot be moved, or hides them; they keep the link's values."""
+"""Links for a class, which fix or hide controls of a page: fixed ones cannot be moved, hidden ones are not drawn.
+
+Both keep the values of the link.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,21 @@ LOCKS = (FIX, HIDE)
 
 
 def locked(lock: Parameter) -> frozenset[str]:
-    """Return the names of the controls that the current link fixes (FIX) or hides (HIDE)."""
+    """Return the names of the controls that the current address fixes (`lock` is FIX) or hides (HIDE)."""
     return frozenset(st.query_params.get(lock.name, "").split(",")) - {""}
 
 
 def draw_link_maker(controls: Sequence[Control], here: str | None) -> None:
-    """Draw the expander that makes such a link to the current page; nothing if the page was opened by one.
+    """Draw an expander in which a teacher makes a link to the current page that fixes or hides chosen controls.
+
+    Draws nothing if the current link fixes or hides controls itself.
 
     Parameters
     ----------
     controls : sequence of Control
         The controls that can be fixed or hidden.
     here : str or None
-        The address of the current page.
+        The address of the current page; a query string in it is replaced.
     """
     if locked(FIX) or locked(HIDE):
         return

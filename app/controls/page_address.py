@@ -53,7 +53,7 @@ Texts = Mapping[str, list[str]]
 
 
 class Arrival(StrEnum):
-    """The ways in which a session comes to a page."""
+    """The way in which a session came to a page; it decides where the page reads its parameters."""
 
     LINK = "link"  # a new tab, a reload, a pasted address, or a link of another page
     MENU = "menu"
@@ -118,30 +118,30 @@ class PageAddress:
 
     @property
     def names(self) -> frozenset[str]:
-        """Names of the page's parameters."""
+        """Names of the URL parameters of this page."""
         return frozenset(parameter.name for parameter in self.parameters)
 
     def key(self, name: str) -> str:
-        """Return the session-state key of a parameter's widget."""
+        """Return the session-state key of the widget of the parameter `name`."""
         return f"{self.prefix}{name}"
 
     # Reading
 
     def read(self, texts: Texts) -> tuple[dict[str, Any], list[str]]:
-        """Parse the texts of an address.
+        """Parse the URL parameters of an address into values; the session is neither read nor changed.
 
         Parameters
         ----------
         texts : mapping of str to list of str
-            All texts under each name.
+            All texts of each URL parameter, by its name.
 
         Returns
         -------
         values : dict
-            The value of each parameter that can be used.
+            The value of each parameter of this page with a usable text, by name.
         notices : list of str
-            A sentence about each text that cannot be used, and about each name that no page has. Of more than
-            MAX_NOTICES the last one tells the number of the others.
+            One sentence about each unusable text and about each name that no page has; names of other pages are passed
+            over. At most MAX_NOTICES: beyond that the last one counts the others.
         """
         values: dict[str, Any] = {}
         complaints: list[str] = []
@@ -157,9 +157,11 @@ class PageAddress:
         return values, _bounded(complaints)
 
     def arrive(self) -> None:
-        """Read the address, or else what the session left the page with; do nothing if the session is already here.
+        """Read the page's parameters when the session has just come to the page; do nothing on its later runs.
 
-        Only a link is read from the address. A bound page then begins anew with the texts as its controls write them.
+        A link, and an entry of the browser's history, is read from the address; from the menu the page takes the values
+        that the session left it with. The result becomes the current `Link`, and the state of the page's widgets is
+        dropped. On a page with bound widgets this may rewrite the address and rerun the script.
         """
         if LINK in st.session_state:
             return
@@ -188,7 +190,11 @@ class PageAddress:
             st.rerun()
 
     def _texts_left(self, arrival: Arrival) -> Texts:
-        """Return the texts that the page begins with, unless a link brought the session here."""
+        """Return the texts, by parameter, with which the page begins after the menu or the browser's Back or Forward.
+
+        From the menu they are those that the session left the page with. From the history they are those of the
+        address, but for an address that the page never had.
+        """
         if arrival == Arrival.MENU:
             return self.remembered()
         # Not st.query_params: Streamlit drops the parameters that the page left has too.
@@ -204,7 +210,20 @@ class PageAddress:
     def among(self, name: str, options: Sequence[Any]) -> Any:
         """Return the link's value of a parameter whose options are known only while the page is drawn.
 
-        A value that is not among the options is dropped, and noted if the link brought it. None: there is no value.
+        A value that is not among the options is dropped from the link. If a link brought it, a notice is added to those
+        that `draw_notices` shows.
+
+        Parameters
+        ----------
+        name : str
+            The parameter.
+        options : sequence
+            The values that the page accepts now.
+
+        Returns
+        -------
+        object or None
+            The value; None if the link has none or it is not among the options.
         """
         link = current_link()
         if name not in link.values:
@@ -219,7 +238,10 @@ class PageAddress:
         return value
 
     def forget(self, names: Iterable[str]) -> None:
-        """Drop the link's values of these parameters, and those of their widgets."""
+        """Drop the values that the link gave these parameters, and the session state of their widgets.
+
+        The widgets then begin with their defaults. `names` are names of parameters.
+        """
         for name in names:
             current_link().values.pop(name, None)
             st.session_state.pop(self.key(name), None)
@@ -227,32 +249,42 @@ class PageAddress:
     # Widgets that are not bound
 
     def linked(self, name: str, default: Any = None) -> Any:
-        """Return the link's value of a parameter, or else the default."""
+        """Return the value that the link gave the parameter `name`.
+
+        Without one, return `default`, or the default of the parameter if that is None.
+        """
         return current_link().values.get(name, self[name].default if default is None else default)
 
     def begin(self, name: str, default: Any = None) -> str:
-        """Return the key of a parameter's widget; the widget begins with the link's value, or else the default."""
+        """Set the initial value of a parameter's widget in the session state, and return the widget's key.
+
+        The widget begins with the value of the link, else `default`, else the parameter's default. A widget that has
+        been drawn before keeps its value.
+        """
         key = self.key(name)
         # Set each time: a browser that was too slow to show the first drawing learns it from the next.
         st.session_state[key] = st.session_state.get(key, self.linked(name, default))
         return key
 
     def drawn(self) -> dict[str, Any]:
-        """Return the current widget values of this page by parameter name; parameters without a widget are left out."""
+        """Return the current values of the page's widgets by parameter; a parameter without a widget is left out."""
         state = st.session_state
         return {name: state[self.key(name)] for name in self.names if state.get(self.key(name)) is not None}
 
     # Writing
 
     def write(self, values: Mapping[str, Any]) -> None:
-        """Write these values into the address, without those that are as by default, and remember them."""
+        """Write the page's values into the browser's address, and remember them for the session's return to the page.
+
+        `values` are by parameter; those equal to the default, or None, are left out.
+        """
         self.remember(values)
         st.session_state[self._drawn_key] = self.drawn()
         # Each time: the browser forgets what was written while it was still coming from another page.
         _write_address({name: texts for name, texts in self.remembered().items() if name in self.names})
 
     def write_changes(self) -> None:
-        """Write the widgets' changes since the last `write` into the address, before the page is drawn.
+        """Write the values of widgets that changed since the last `write` into the address, before the page is drawn.
 
         A visitor who leaves the page at once interrupts the run of the script that would write them at its end.
         """
@@ -265,7 +297,14 @@ class PageAddress:
             self.write(values | changes)
 
     def remember(self, values: Mapping[str, Any] | None = None) -> None:
-        """Note these values, or else the present address, for when the session comes back from another page."""
+        """Remember values in the session, for its return to this page from another one.
+
+        Parameters
+        ----------
+        values : mapping, optional
+            Values by parameter; those equal to the default, or None, are left out. By default, the texts of the present
+            address are remembered, unless it holds parameters of another page.
+        """
         if values is not None:
             self._note(
                 {
@@ -279,17 +318,26 @@ class PageAddress:
         # Else the browser has sent the address of the page that it came from.
 
     def remember_changes(self, query: str) -> None:
-        """Merge the parameters of a query string into those remembered for this page; others are ignored."""
+        """Update what the session remembers for this page with the page's parameters in a query string.
+
+        Other parameters of the query string are ignored.
+        """
         changes = {name: texts for name, texts in parse_qs(query).items() if name in self.names}
         self._note({**st.session_state.get(self._own_memory_key, {}), **changes})
 
     def remembered(self) -> dict[str, list[str]]:
-        """Return the texts of this page's parameters that the session left this page, or one sharing them, with."""
+        """Return the texts, by parameter, that the session left the page with.
+
+        A page with `memory` shares them with the page of that name.
+        """
         noted: Texts = st.session_state.get(self._memory_key, {})
         return {name: texts for name, texts in noted.items() if name in self.names}
 
     def restore(self, values: Mapping[str, Any]) -> None:
-        """Make the next script run of this page start from these values, by parameter name, as if a link gave them."""
+        """Make the next script run of this page begin with these values, by parameter, as after a click in the menu.
+
+        Clears the address and the values of the current link.
+        """
         self.remember(values)
         st.query_params.clear()
         st.session_state.pop(LINK, None)
@@ -323,7 +371,7 @@ class PageAddress:
         return f"{self.page}_drawn"
 
     def link_parameters(self) -> dict[str, str | list[str]]:
-        """Return the parameters of a link to the page as it is now, without those that are as by default."""
+        """Return the URL parameters of a link to the page as it is now; those with the default value are left out."""
         values, _ = self.read(_texts_of_address())
         texts = {name: self[name].texts(value) for name, value in values.items() if value != self[name].default}
         return {name: each[0] if len(each) == 1 else each for name, each in texts.items()}
@@ -331,7 +379,11 @@ class PageAddress:
     # Notices
 
     def draw_notices(self, state: object = None) -> None:
-        """Show what the link got wrong, until the page's state differs from that of the first drawing."""
+        """Draw a warning for each text of the link that cannot be used.
+
+        `state` is any value that describes what the page shows. Once it differs from the value of the first call after
+        the session came to the page, no warning is drawn.
+        """
         link = current_link()
         link.state = link.state or (state,)
         if link.state == (state,):
@@ -339,7 +391,10 @@ class PageAddress:
                 notices.warning(notice)
 
     def draw_refused(self, name: str, options: Sequence[Any]) -> None:
-        """Check a parameter as `among` does, and show its notice here: the page's notices are drawn already."""
+        """Drop the link's value of the parameter `name` if it is not among `options`, and draw a warning about it.
+
+        For a parameter that is checked after `draw_notices` was called.
+        """
         before = len(current_link().notices)
         self.among(name, options)
         for notice in _bounded(current_link().notices[before:]):
@@ -347,25 +402,28 @@ class PageAddress:
 
 
 def current_link() -> Link:
-    """Return what the session read when it came to the current page; an empty link if it read nothing."""
+    """Return the parameters that the session read when it came to the current page; an empty `Link` before that."""
     link: Link = st.session_state.get(LINK) or Link()
     return link
 
 
 def page_address() -> str:
-    """Return the address of the current page with its parameters, as a link opens it; "" without a browser."""
+    """Return the address of the current page with its URL parameters; "" if there is no browser."""
     here = (st.context.url or "").split("?")[0]
     query = urlencode(_texts_of_address(), doseq=True)
     return f"{here}?{query}" if here and query else here
 
 
 def enter_page(name: str) -> None:
-    """Note how the session came to a page, and have the page read its address anew.
+    """Note in the session state how it came to a page, so that the page reads its parameters anew in `arrive`.
+
+    Call this at the start of each script run. If the session is on the page already, only changes of its widgets are
+    written to the address. A query string that is too long is dropped; `take_refusal` returns the notice.
 
     Parameters
     ----------
     name : str
-        The page's name in `app.navigation.PAGES`.
+        The page that is about to be drawn, by its name in `app.navigation.PAGES`.
     """
     context = get_script_run_ctx()
     if context is not None and (refusal := _refusal(context.query_string)):
@@ -399,13 +457,13 @@ def _as_entry(texts: Texts) -> frozenset[tuple[str, tuple[str, ...]]]:
 
 
 def take_refusal() -> list[str]:
-    """Return the sentence about a link that was too long to be read, and forget it; nothing if there was none."""
+    """Return the notice about a link that was too long to be read, in a list, and forget it; empty without one."""
     refusal: list[str] = st.session_state.pop(REFUSED, [])
     return refusal
 
 
 def _refusal(query: str) -> str:
-    """Return the sentence about a query string that is too long to be read; "" for any other."""
+    """Return a sentence for the user if a query string is too long to be read, else ""."""
     if len(query) > MAX_LENGTH:
         return (
             f"The link has {len(query):,} characters, and at most {MAX_LENGTH:,} are read, so this page begins with "
@@ -420,7 +478,7 @@ def _refusal(query: str) -> str:
 
 
 def _bounded(complaints: list[str]) -> list[str]:
-    """Return the first notices, and one that tells the number of the others."""
+    """Return at most MAX_NOTICES notices; of more, the last one returned tells the number of those left out."""
     if len(complaints) <= MAX_NOTICES:
         return complaints
     others = len(complaints) - MAX_NOTICES + 1
@@ -428,7 +486,7 @@ def _bounded(complaints: list[str]) -> list[str]:
 
 
 def link_to_here() -> dict[str, str | list[str]]:
-    """Return the parameters of a link to the current page as it is now (see `PageAddress.link_parameters`)."""
+    """Return the URL parameters of a link to the current page as it is now, without those at their default."""
     return _registered[st.session_state[PAGE]].link_parameters()
 
 
@@ -441,16 +499,16 @@ def _write_address(texts: Texts) -> None:
 
 
 def register(address: PageAddress) -> PageAddress:
-    """Make the names of a page's parameters known to all pages, and return the address."""
+    """Register the URL parameters of a page, so that other pages do not report them as unknown; return `address`."""
     _registered[address.page] = address
     return address
 
 
 def pages_written_by_server() -> frozenset[str]:
-    """Return the names of the registered pages whose controls are not bound to their URL parameters."""
+    """Return the names of the registered pages with URL parameters that are not bound to widgets."""
     return frozenset(name for name, address in _registered.items() if address.parameters and not address.bound)
 
 
 def names_of_all_pages() -> frozenset[str]:
-    """Return the names of all parameters of all registered pages."""
+    """Return the names of the URL parameters of all registered pages."""
     return frozenset().union(*(address.names for address in _registered.values()))

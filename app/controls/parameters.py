@@ -17,7 +17,10 @@ LISTED = 16  # options that a sentence lists; of more it gives one as an example
 
 
 def one_of(parameter: Parameter, text: str) -> Any:
-    """Return the option with this text; raise InvalidConfig if there is none."""
+    """Return the option of a parameter whose text this is; raise InvalidConfig if no option has the text.
+
+    The default parser of `Parameter`.
+    """
     texts = {_text(option): option for option in parameter.offered()}
     if text in texts:
         return texts[text]
@@ -27,7 +30,7 @@ def one_of(parameter: Parameter, text: str) -> Any:
 
 
 def any_text(parameter: Parameter, text: str) -> str:
-    """Return the text itself: it can only be checked once the page knows its options."""
+    """Return the text unchanged: the parser of a parameter whose options are known only while the page is drawn."""
     return text
 
 
@@ -62,26 +65,31 @@ class Parameter:
     offers: Callable[[], tuple[Any, ...]] | None = None
 
     def offered(self) -> tuple[Any, ...]:
-        """Return the options for the current browser."""
+        """Return the options that the page offers now; they may depend on the browser, such as its uploaded tables."""
         return self.options if self.offers is None else self.offers()
 
     def among(self, options: Iterable[Any]) -> Self:
-        """Return the parameter with these options and no other values."""
+        """Return a copy of the parameter that accepts these options and no other values."""
         return replace(self, options=tuple(options), parser=one_of, offers=None)
 
     def parse(self, text: str) -> Any:
-        """Convert the text of this parameter in a URL to a value; raise InvalidConfig with one sentence."""
+        """Convert one text of the parameter in an address to its value; raise InvalidConfig if the text is invalid."""
         return self.parser(self, text)
 
     def read(self, texts: list[str]) -> tuple[Any, list[str]]:
-        """Parse the texts that an address holds under the name.
+        """Convert all texts that an address holds for this parameter to its value.
+
+        Parameters
+        ----------
+        texts : list of str
+            The texts, at least one. Without `many` only the last one is read.
 
         Returns
         -------
         value : object
-            The value of the last text, or a list for a parameter with `many`; None if no text can be used.
+            The value, a list of values for a parameter with `many`; None if no text can be used.
         notices : list of str
-            A sentence about each text that cannot be used.
+            One sentence about each text that cannot be used.
         """
         if self.many == "commas":
             texts = [part for part in texts[-1].split(",") if part]
@@ -96,14 +104,14 @@ class Parameter:
         return ((values or None) if self.many else next(iter(values), None)), notices
 
     def texts(self, value: Any) -> list[str]:
-        """Return the texts of a value in an address; the inverse of `read`."""
+        """Convert a value of the parameter to its texts in an address; the inverse of `read`."""
         if not self.many:
             return [_text(value)]
         parts = [_text(part) for part in value]
         return [",".join(parts)] if self.many == "commas" else parts
 
     def widget_texts(self, value: Any) -> list[str]:
-        """Return the texts that Streamlit writes for a value of a widget bound to this parameter."""
+        """Convert a value to the texts that Streamlit writes into the address for a widget bound to the parameter."""
         return self.texts(value)
 
     def _instead(self) -> str:

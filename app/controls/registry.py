@@ -48,21 +48,24 @@ class Control(Parameter):
     noun: str = ""
 
     def option_label(self, value: Any) -> str:
-        """Return an option in plain words, with its name in the code."""
+        """Return the label of an option: plain words with its name in the code, such as "layer norm (layer)"."""
         return option_label(self.name, value)
 
     def parse(self, text: str) -> Any:
-        """Convert a text in a URL, which may be an option's name or its label; raise InvalidConfig."""
+        """Convert a text in an address, an option's name or label, to the value; raise InvalidConfig if invalid."""
         return super().parse(option_of(self.name, text))
 
     def widget_texts(self, value: Any) -> list[str]:
-        """Return the label of the option: Streamlit writes what a widget shows."""
+        """Convert a value to the texts that Streamlit writes for the bound widget: the option's label.
+
+        For a control with `many`, they are the values as text.
+        """
         return super().widget_texts(value) if self.many else [self.option_label(value)]
 
     def offered_for(self, baseline: Baseline) -> tuple[Any, ...]:
-        """Return the options beside a baseline: the presets that it has, all options of other controls.
+        """Return the options of the control that a baseline has: for "preset" its presets, else all options.
 
-        Beside a baseline with one preset the control is disabled and keeps its value, and so offers all.
+        A baseline with one preset disables the control, which then offers all presets, so that it can keep its value.
         """
         if self.name != "preset" or not baseline.has("preset"):
             return self.offered()
@@ -70,7 +73,10 @@ class Control(Parameter):
 
 
 def _setting(control: Parameter, text: str) -> Any:
-    """Return a field of the run's configuration; PUBLISHED leaves it to the baseline and preset."""
+    """Convert a text in an address to a value of a field of `RunConfig`, named as the control; raise InvalidConfig.
+
+    PUBLISHED is returned as it is if the control offers it: the baseline and preset then set the field.
+    """
     if text == PUBLISHED and PUBLISHED in control.options:
         return PUBLISHED
     return check_field(control.name, text)
@@ -250,5 +256,5 @@ CONTROL_OF = {control.name: control for control in CONTROLS}
 
 
 def controls_with(defaults: Mapping[str, Any]) -> tuple[Control, ...]:
-    """Return the controls with the defaults of a page that begins elsewhere than Compare."""
+    """Return all controls, with other defaults for some of them, which are given by the control's name."""
     return tuple(replace(control, default=defaults.get(control.name, control.default)) for control in CONTROLS)

@@ -25,16 +25,18 @@ def draw_sidebar(
     without: Collection[str] = (),
     marks: Mapping[str, str] = MappingProxyType({}),
 ) -> Choice:
-    """Draw the controls in the sidebar, each bound to its URL parameter, and return what they choose.
+    """Draw the controls in the sidebar, each bound to its URL parameter, and return the run and seeds that they choose.
+
+    The expander that makes links for a class follows below them.
 
     Parameters
     ----------
     controls : sequence of Control
-        All controls of CONTROLS, possibly with other defaults.
+        All controls of `CONTROLS`, possibly with other defaults.
     without : collection of str
         Names of controls that the page does not draw. These, and those that the link hides, keep the link's value.
     marks : mapping of str to str
-        Markdown behind the label of a control, by its name.
+        Markdown to add to the label of a control, by the control's name.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def draw_sidebar(
 
 
 def value_of(control: Control) -> Any:
-    """Return the value of a control before it is drawn: that of its widget, of the link, or the default."""
+    """Return the current value of a control before it is drawn: of its widget, else of the link, else the default."""
     linked = current_link().values.get(control.name, control.default)
     value = st.session_state.get(control.name, linked)
     # A text that is no option, such as a file's path, may come from a tampered browser.
@@ -71,7 +73,21 @@ def value_of(control: Control) -> Any:
 
 
 def help_text(control: Control, baseline: Baseline, preset: str, norm: str | None = "batch") -> str:
-    """Return a control's help beside a baseline and norm: the meaning of "published", or why it has no effect."""
+    """Return the tooltip of a control, completed for the chosen system.
+
+    It adds the published value. If the control has no effect, it tells why.
+
+    Parameters
+    ----------
+    control : Control
+        The control.
+    baseline : Baseline
+        The chosen system.
+    preset : str
+        The chosen preset, whose published value is named.
+    norm : str or None
+        The norm of the run, for the controls that need batch norm.
+    """
     if not baseline.has(control.name):
         return f"{baseline.name} has no {control.noun}."
     if _needs_batch_norm(control, norm):
@@ -90,7 +106,10 @@ def help_text(control: Control, baseline: Baseline, preset: str, norm: str | Non
 
 
 def with_words(help: str, label: str) -> str:
-    """Return a control's help and, below it, the words of its label that the glossary has."""
+    """Return a tooltip with the glossary's explanation of each term that occurs in the control's label, as Markdown.
+
+    `help` is the tooltip so far.
+    """
     return "\n\n".join([help, *(f"**{term.name}**: {term.meaning}" for term in terms_in(label))])
 
 
@@ -106,23 +125,25 @@ def draw_control(
     norm: str | None = "batch",
     mark: str = "",
 ) -> Any:
-    """Draw a control at the current position and return its value.
+    """Draw the widget of a control at the current position and return its value.
+
+    A value of the link between two options becomes a further option.
 
     Parameters
     ----------
     control : Control
-        The control; it is disabled if the baseline lacks the setting.
+        The control; it is disabled if the system lacks the setting.
     baseline : Baseline
-        The baseline that the page has chosen.
+        The system that the page has chosen.
     preset : str
         The preset that the page has chosen.
     bind : bool
         True to bind the widget to its URL parameter, and to disable it if the link fixes it. The server cannot leave
         a page with bound widgets; a link can.
     norm : str or None
-        The norm of the run; the shares of batch norm's gradient are disabled beside another one.
+        The norm of the run; without batch norm, the controls of its gradient are disabled.
     mark : str
-        Markdown behind the label.
+        Markdown to add to the label.
     """
     # A link may hold a value between the stops of the control: it becomes a stop in this session.
     linked = current_link().values.get(control.name, control.default)
@@ -152,7 +173,7 @@ def draw_control(
 
 
 def _with_stop(options: Sequence[Any], value: float) -> list[Any]:
-    """Return the options with one more number in its order; words stay in front."""
+    """Return the options of a control with one more number, inserted in the order of the numbers, after the words."""
     words = [option for option in options if isinstance(option, str)]
     numbers = [option for option in options if option not in words]
     descending = numbers[0] > numbers[-1]

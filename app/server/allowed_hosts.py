@@ -19,9 +19,19 @@ ELSEWHERE = ("192.0.2.1", "10.255.255.254", "172.31.255.254", "192.168.255.254")
 
 
 def server_arguments(given: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the arguments of `streamlit run`, with the allowed host names added if the server opens to a network.
+    """Return the arguments of `streamlit run`, with the allowed host names added if the server listens on a network.
 
-    Host names that the arguments or the environment give are left as they are.
+    Parameters
+    ----------
+    given : sequence of str
+        Arguments of `streamlit run`. Host names in them are left as they are, and then none are added.
+    environment : mapping of str to str
+        Environment variables; Streamlit's own for address and host names count as arguments.
+
+    Returns
+    -------
+    list of str
+        `given`, followed by a `--server.allowedHosts` for each name, if any are added.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--server.address", dest="address", default=environment.get("STREAMLIT_SERVER_ADDRESS"))
@@ -36,7 +46,7 @@ def server_arguments(given: Sequence[str], environment: Mapping[str, str] = os.e
 
 
 def host_names() -> list[str]:
-    """Return the names and addresses of this machine on its networks."""
+    """Return the host names and IP addresses under which this machine may be known on its networks; nothing is sent."""
     name = socket.gethostname().lower()
     names = [name, f"{name.partition('.')[0]}.local", socket.getfqdn().lower()]
     with suppress(OSError):
@@ -49,5 +59,5 @@ def host_names() -> list[str]:
 
 
 def disable_external_ip_lookup() -> None:
-    """Stop Streamlit from requesting this machine's address from an internet service when a foreign page connects."""
+    """Patch Streamlit so that it never asks an internet service for this machine's public address."""
     net_util.get_external_ip = lambda: None

@@ -17,13 +17,13 @@ VARIABLE = "ANOONLY_CLUSTERS"
 
 
 def allowed_clusters(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the scheduler addresses in ANOONLY_CLUSTERS, which commas separate, in their order."""
+    """Return the scheduler addresses in the environment variable ANOONLY_CLUSTERS, which are separated by commas."""
     addresses = (address.strip() for address in environment.get(VARIABLE, "").split(","))
     return list(dict.fromkeys(address for address in addresses if address))
 
 
 def check_cluster(address: str) -> None:
-    """Raise InvalidConfig unless the address is exactly one of ANOONLY_CLUSTERS."""
+    """Raise InvalidConfig unless a scheduler address is exactly one of those in ANOONLY_CLUSTERS."""
     if address not in allowed_clusters():
         raise InvalidConfig(
             f"This server does not use the cluster {address[:60]!r}: its operator lists the clusters in {VARIABLE}."

@@ -23,7 +23,15 @@ log = logging.getLogger(__name__)
 
 
 class Devices:
-    """The GPU and the cores of this server; processes start when a sweep first needs them."""
+    """The GPU and the CPU cores of this server, and the worker processes that train sweeps on them.
+
+    Without a GPU there is one process per core. Processes start when a sweep first needs them.
+
+    Parameters
+    ----------
+    jobs : Jobs
+        The job queue of the server; one of its training processes detects the GPU.
+    """
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
@@ -33,9 +41,10 @@ class Devices:
         self._asked: Task | None = None
 
     def gpu(self, wait: bool = False) -> str | None:
-        """Return the GPU's name, "" if there is none; None while a trainer, which has PyTorch, is still asked.
+        """Return the name of the GPU; "" if there is none or it cannot be detected.
 
-        With wait, block until that is known.
+        The first call asks a training process, since this process does not load PyTorch. Until the answer is there, the
+        result is None; with `wait` the call blocks instead.
         """
         with self._lock:
             if self._asked is None:
@@ -52,21 +61,33 @@ class Devices:
             return ""
 
     def device(self, wait: bool = False) -> str:
-        """Return the device whose run keys apply: "cuda" once a GPU is known, else "cpu"."""
+        """Return the device on which sweeps train, as in run keys: "cuda" once a GPU is known, else "cpu".
+
+        With `wait`, block until it is known whether there is a GPU.
+        """
         return "cuda" if self.gpu(wait) else "cpu"
 
     def gpu_phrase(self, configs: Iterable[RunConfig]) -> str:
-        """Return a Markdown phrase for the GPU; "" if it is unknown or trains none of these runs."""
+        """Return a Markdown phrase with the GPU's name, such as "this machine's NVIDIA H200".
+
+        "" if there is no GPU, none is known yet, or none of the runs has a network to train. Does not block.
+        """
         gpu = self.gpu()
         trains = any(BASELINES[config.baseline].network is not None for config in configs)
         return f"this machine's {escape_markdown(gpu)}" if gpu and trains else ""
 
     def planning_pool(self, gpu: str) -> WorkerPool:
-        """Return the pool that times the steps of a sweep: the GPU's process or, without a GPU, the trainers."""
+        """Return the worker pool in which the training steps of a sweep are timed, to estimate the sweep's duration.
+
+        `gpu` is the GPU's name; if it is "", the pool of the training processes is returned.
+        """
         return self._gpus_process() if gpu else self._jobs.trainers
 
     def engine(self) -> LocalEngine:
-        """Return the engine of this server; block until it is known whether there is a GPU."""
+        """Return the engine that trains sweeps on this server: on the GPU if there is one, else on the cores.
+
+        Blocks until it is known whether there is a GPU, and starts the processes on the first call.
+        """
         if gpu := self.gpu(wait=True):
             return LocalEngine(self._gpus_process(), gpu)
         with self._lock:
@@ -77,12 +98,15 @@ class Devices:
         return LocalEngine(on_cores)
 
     def pause_processes(self, processes: int) -> None:
-        """Pause this number of the sweep processes on cores, so that the runs of pages go first; never the GPU."""
+        """Pause this number of the processes that train sweeps on cores, resume the rest: pages go first.
+
+        The process of the GPU is never paused.
+        """
         if self._on_cores is not None:
             self._on_cores.pause_processes(processes)
 
     def close(self) -> None:
-        """Kill all processes of this object and wait for their end."""
+        """Kill the processes that train sweeps and wait for their end."""
         for workers in (self._on_cores, self._on_gpu):
             if workers is not None:
                 workers.close()

@@ -20,24 +20,40 @@ __all__ = ["CellRuns", "cell_runs", "preload_evidence", "read_findings", "server
 
 @dataclass(frozen=True)
 class CellRuns:
-    """The runs of one table cell by key, as a batch that the sweep queue trains."""
+    """The runs behind one cell of a table of the paper, as a batch for the sweep queue.
+
+    Attributes
+    ----------
+    configs : dict of str to RunConfig
+        The runs by run key.
+    """
 
     configs: dict[str, RunConfig]
 
     def canonical(self) -> str:
-        """Return a text that is equal for equal batches."""
+        """Return a text that identifies the batch: its run keys in sorted order."""
         return " ".join(sorted(self.configs))
 
 
 def cell_runs(name: str, cell: Cell, evidence: Evidence) -> CellRuns:
-    """Return the planned runs of one cell of an experiment."""
+    """Return the runs behind one cell of a table, to be trained again on this machine.
+
+    Parameters
+    ----------
+    name : str
+        The experiment that the table belongs to, such as "table1".
+    cell : Cell
+        The cell.
+    evidence : Evidence
+        The results, which know the planned runs of each experiment.
+    """
     wanted = set(cell.keys)
     return CellRuns({run.key: run.config for run in evidence.planned(name) if run.key in wanted})
 
 
 @dataclass(frozen=True)
 class _Known:
-    """The evidence, with the state of the store's file and the stored keys that it was read from."""
+    """The evidence of a store, with what it was read from: the stamp of the store's file, and run keys in the store."""
 
     stamp: object
     held: frozenset[str]
@@ -49,9 +65,9 @@ _known: dict[Store, _Known] = {}
 
 
 def server_evidence(store: Store) -> Evidence:
-    """Return the results of the paper's experiments, measured here and shipped, for the page Reproduce.
+    """Return the results of the paper's experiments: those that ship, and in their place those that this store has.
 
-    All sessions share one object; it is built anew when runs of the experiments enter or leave the store.
+    All sessions share one object. It is built anew when runs of these experiments enter or leave the store.
     """
     with _lock:
         stamp, known = _stamp(store), _known.get(store)
@@ -65,15 +81,15 @@ def server_evidence(store: Store) -> Evidence:
 
 
 def _held(evidence: Evidence, store: Store) -> frozenset[str]:
-    """Return the keys of all experiments' runs that the store has."""
+    """Return the keys of the runs planned for any experiment that are in the store."""
     planned = (run for name in EXPERIMENTS for run in evidence.planned(name))
     return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.gpu_key)))
 
 
 def preload_evidence(store: Store) -> None:
-    """Compute what the reproduction page shows first and what takes longest, so that no page waits for it.
+    """Compute the first table of Reproduce and the measured discrepancies, so that no page waits for them later.
 
-    Blocks, with pauses that leave the processor to the first visitors.
+    Blocks until all is computed, with pauses that leave the processor to the pages.
     """
     evidence = server_evidence(store)
     _unhurried(lambda: evidence.frame("table1"))
@@ -82,14 +98,17 @@ def preload_evidence(store: Store) -> None:
 
 
 def _unhurried(work: Callable[[], object]) -> None:
-    """Call a function, then sleep three times as long as it took."""
+    """Call a function without arguments, then sleep for three times as long as it took."""
     begun = time.perf_counter()
     work()
     time.sleep(3 * (time.perf_counter() - begun))
 
 
 def read_findings(evidence: Evidence) -> dict[str, Finding | None]:
-    """Return the finding about each discrepancy by name; None if runs are missing."""
+    """Return the measured finding on each discrepancy of the paper, by its name; None where runs are missing.
+
+    Findings are computed once and then cached in `evidence`.
+    """
     return {name: _finding(evidence, name) for name in DISCREPANCIES}
 
 

@@ -19,7 +19,10 @@ EXAMPLE_NOTE = "569 tumors, 30 measurements each, from scikit-learn; the maligna
 
 
 def example_csv(labeled: bool) -> bytes:
-    """Return the table as a CSV file, with the column `diagnosis` if it is to be labeled."""
+    """Return scikit-learn's breast cancer table as the bytes of a CSV file.
+
+    With `labeled`, a column `diagnosis` follows the features, malignant or benign.
+    """
     bunch = load_breast_cancer(as_frame=True)
     table = bunch.data.copy()
     if labeled:
@@ -28,7 +31,13 @@ def example_csv(labeled: bool) -> bytes:
 
 
 def add_example(labeled: bool) -> Upload:
-    """Store the example table for the current visitor; without labels it is read at once and can be labeled.
+    """Store the example table as an upload of the current visitor, and return the upload.
+
+    Parameters
+    ----------
+    labeled : bool
+        True for a table with the column `diagnosis`, whose schema the visitor has yet to set. False for one without
+        labels, whose schema is set at once, so that its rows can be labeled.
 
     Raises
     ------

@@ -50,12 +50,15 @@ _starting = threading.Lock()
 
 
 def dataset_key(name: str) -> str:
-    """Return the job key of a data set's download."""
+    """Return the key under which the download of the data set `name` is queued and its failure is kept."""
     return f"{DATASET_KEY}{name}"
 
 
 class JobKind(Enum):
-    """The result of a job. Projections and tables have separate processes, all other jobs run in the trainers."""
+    """The kind of result that a job produces; it decides which processes run the job.
+
+    Projections and tables have processes of their kind, all other jobs run in the training processes.
+    """
 
     RUNS = "runs"
     WORKER_RESULT = "worker result"
@@ -74,20 +77,20 @@ class Job:
 
     Parameters
     ----------
-    number
-        Increases with each job.
-    kind
-        What the job produces.
-    keys
-        The keys of its results.
-    task
+    number : int
+        Serial number; increases with each job.
+    kind : JobKind
+        Kind of its result.
+    keys : tuple of str
+        The key of each result: several for runs that train together and for downloads.
+    task : Task
         The call in the worker process.
-    sessions
-        The sessions that wait for it.
-    stored
-        Whether its projection goes into the store, and so survives the server.
-    abandoned_s
-        When the last of its sessions was found gone, by the monotonic clock; None while one is active.
+    sessions : set of str
+        Ids of the sessions that wait for the job.
+    stored : bool
+        True if its projection is written to the run store, and so outlives the server process.
+    abandoned_s : float or None
+        Time, by the monotonic clock, at which no session was left; None while one is active.
     """
 
     number: int
@@ -101,7 +104,15 @@ class Job:
 
 @dataclass(frozen=True)
 class JobView:
-    """Progress of unfinished work: `ahead` jobs to wait for, or else `done` of `total` of the slowest job."""
+    """Progress of unfinished jobs, as a page shows it.
+
+    Attributes
+    ----------
+    ahead : int
+        Number of jobs before the first of them in the queue; 0 once one has started.
+    done, total : int
+        Progress of the slowest started job in its unit, such as epochs or bytes; both are 0 before a report.
+    """
 
     ahead: int
     done: int
@@ -109,20 +120,20 @@ class JobView:
 
 
 class Jobs:
-    """The server's worker processes, their jobs, and the cache of their results.
+    """The server's worker processes, the queue of their jobs, and the cache of results; one object for all sessions.
 
-    All methods return at once, except `close`, and may be called from any thread. Failed work is not tried again
-    until its failure is forgotten.
+    All methods return at once, except `close`, and may be called from any thread. A failed job is not tried again until
+    its failure is removed from `results`.
 
     Parameters
     ----------
-    store
+    store : Store, optional
         The run store; by default that of the cache folder.
-    cores
+    cores : int, optional
         The number of training processes; by default the cores that this process may use.
-    is_small
-        Whether one process trains, and the processes for projections and tables live only while they work; by default
-        on a machine with one core or less than 2 GiB.
+    is_small : bool, optional
+        True to train in one process, and to run the processes for projections and tables only while they work; by
+        default on a machine with one core or less than 2 GiB.
     """
 
     def __init__(self, store: Store | None = None, cores: int | None = None, is_small: bool | None = None) -> None:
@@ -150,22 +161,26 @@ class Jobs:
         threading.Thread(target=self._watch, daemon=True, name="abandoned jobs").start()
 
     def note_visitor(self, session: str, visitor: str) -> None:
-        """Record whose session this is; the workers are shared fairly among visitors, else among sessions."""
+        """Record which visitor a session belongs to.
+
+        Worker processes are shared fairly among visitors; a session without one counts as a visitor.
+        """
         self._visitors.put(session, visitor)
 
     # -- what a session requests
 
     def request_runs(self, session: str, groups: Iterable[Sequence[RunConfig]]) -> None:
-        """Queue the runs that are neither finished, queued nor running, one job per group.
+        """Queue those runs that are neither finished, failed, queued nor running, one job per group; does not block.
 
-        Runs that the session requested before and does not request now are released.
+        The session joins jobs that compute some of the runs already. It leaves jobs of runs that it requested before
+        and does not request now; a job that no session waits for is stopped.
 
         Parameters
         ----------
-        session
-            The session that waits for the runs.
-        groups
-            Runs that train together. Their results arrive together.
+        session : str
+            Id of the session that waits for the runs.
+        groups : iterable of sequence of RunConfig
+            The runs. Those of a group train together, and their results arrive together.
         """
         with self._lock:
             requested: set[str] = set()
@@ -181,20 +196,20 @@ class Jobs:
     def request_points(
         self, session: str, projector: str, features: Mapping[str, np.ndarray], stored: bool = True
     ) -> None:
-        """Queue the projections that are neither finished, queued nor running, one job each.
+        """Queue those projections that are neither finished, failed, queued nor running, one job each; does not block.
 
-        Projections that the session requested before and does not request now are released.
+        The session leaves projections that it requested before and does not request now.
 
         Parameters
         ----------
-        session
-            The session that waits for the projections.
-        projector
-            The name of the projector.
-        features
-            Float [rows, columns] by key.
-        stored
-            Whether the projections go into the store too; those of uploaded tables must not.
+        session : str
+            Id of the session that waits for the projections.
+        projector : str
+            "pca", "tsne" or "umap".
+        features : mapping of str to np.ndarray
+            Rows to project, float [rows, columns], by the key of the result.
+        stored : bool
+            True to write the projections to the run store too; those of uploaded tables must not be.
         """
         with self._lock:
             self._join(session, features)
@@ -205,10 +220,19 @@ class Jobs:
             self._leave(session, JobKind.POINTS, keep=set(features))
 
     def request_worker_result(self, session: str, key: str, function: Callable[..., Any], *arguments: Any) -> None:
-        """Queue a task unless its value is finished, queued or running under this key.
+        """Queue a call of a function in a worker process unless its value is finished, failed, queued or running.
 
-        The value is kept in memory only. Another worker result that the session requested before is released.
-        Uploaded tables are read in processes with limited memory.
+        Does not block. The value is kept in memory only, under `key`. The session leaves any other worker result that
+        it requested before. Functions that read uploaded tables run in processes with limited memory.
+
+        Parameters
+        ----------
+        session : str
+            Id of the session that waits for the value.
+        key : str
+            Key of the value; equal keys share one job.
+        function, *arguments
+            The function and its arguments; both must pickle.
         """
         kind = JobKind.TABLES if function in TABLE_TASKS else JobKind.WORKER_RESULT
         with self._lock:
@@ -221,7 +245,7 @@ class Jobs:
     def request_downloads(self, session: str, names: Sequence[str]) -> None:
         """Queue one job that downloads those of the data sets `names` that no job downloads yet; does not block.
 
-        An earlier failure does not prevent a new attempt. The session joins the jobs that already download others.
+        Earlier failures are forgotten first. The session also joins the jobs that download the others.
         """
         keys = {dataset_key(name): name for name in names}
         with self._lock:
@@ -233,16 +257,16 @@ class Jobs:
                 )
 
     def release(self, session: str, kinds: Iterable[JobKind] = PAGE_KINDS) -> None:
-        """Remove the session from jobs of these kinds, and stop those that no other session waits for.
+        """Remove the session from its jobs of these kinds, and stop those that no other active session waits for.
 
-        Downloads must be named: they outlive the page that requested them.
+        By default, all kinds but downloads, which outlive the page that requested them.
         """
         with self._lock:
             for kind in kinds:
                 self._leave(session, kind, keep=set())
 
     def abort(self, key: str, sentence: str) -> None:
-        """Stop the job with this key for all sessions, as one that failed with this sentence."""
+        """Stop the job that computes `key`, for all sessions, and record `sentence` as the reason of its failure."""
         with self._lock:
             self.results.put_failure(key, sentence)
             if (job := self._active.get(key)) is not None:
@@ -251,7 +275,7 @@ class Jobs:
     # -- what a session sees
 
     def view(self, keys: Iterable[str]) -> JobView | None:
-        """Return the progress of the unfinished work among these keys; None if there is none."""
+        """Return the progress of the unfinished jobs that compute any of these keys; None if there is no such job."""
         with self._lock:
             jobs = {job for key in keys if (job := self._active.get(key)) is not None}
             if not jobs:
@@ -263,7 +287,10 @@ class Jobs:
             return JobView(ahead=self._pool(first.kind).ahead(first.task), done=0, total=0)
 
     def downloads(self, session: str | None = None) -> list[str]:
-        """Return the names of the data sets that download for this session, or for any session if None."""
+        """Return the names of the data sets whose download is queued or runs.
+
+        `session` limits them to the downloads that this session waits for.
+        """
         with self._lock:
             return [
                 key.removeprefix(DATASET_KEY)
@@ -272,20 +299,23 @@ class Jobs:
             ]
 
     def adopt_downloads(self, session: str) -> None:
-        """Add this session to downloads whose sessions are all gone, so that it can cancel them."""
+        """Add this session to the downloads that no active session waits for, so that the session can cancel them."""
         with self._lock:
             for job in self._active.values():
                 if job.kind is JobKind.DOWNLOADS and not any(self.is_session_active(other) for other in job.sessions):
                     job.sessions.add(session)
 
     def busy(self) -> int:
-        """Return the number of trainers that runs and worker results keep busy."""
+        """Return the number of training processes that runs and worker results need now, queued ones included.
+
+        At most the number of cores.
+        """
         kinds = (JobKind.RUNS, JobKind.WORKER_RESULT)
         with self._lock:
             return min(self.cores, len({job for job in self._active.values() if job.kind in kinds}))
 
     def close(self) -> None:
-        """Kill all worker processes and wait for their end."""
+        """Kill all worker processes, wait for their end, and stop watching for abandoned jobs."""
         self._closed.set()
         for pool in (self.trainers, self.projectors, self.readers):
             pool.close()
@@ -299,18 +329,21 @@ class Jobs:
         return key in self._active
 
     def _is_missing(self, key: str, find: Callable[[str], object]) -> bool:
-        """Return True if no job computes this key, no failure is remembered and `find` returns no result of the key."""
+        """Return True if a result must be computed: no job computes `key`, none has failed, and `find(key)` is None."""
         return key not in self._active and self.results.failure(key) is None and find(key) is None
 
     def _join(self, session: str, keys: Iterable[str]) -> None:
-        """Add the session to the jobs with these keys."""
+        """Add the session to the jobs that compute any of these keys; keys without a job are passed over."""
         for key in keys:
             if key in self._active:
                 self._active[key].sessions.add(session)
                 self._note_owners(self._active[key])
 
     def _leave(self, session: str, kind: JobKind, keep: set[str]) -> None:
-        """Remove the session from its jobs of this kind, except those with a key in `keep`."""
+        """Remove the session from its jobs of this kind, except those that compute a key in `keep`.
+
+        A job that is left without an active session is stopped.
+        """
         for job in set(self._active.values()):
             if job.kind is kind and session in job.sessions and not keep.intersection(job.keys):
                 job.sessions = {other for other in job.sessions if other != session and self.is_session_active(other)}
@@ -320,14 +353,14 @@ class Jobs:
                     self._stop(job)
 
     def _owners(self, sessions: Iterable[str]) -> set[str]:
-        """Return the visitors whose sessions these are."""
+        """Return the visitors to whom these sessions belong; the session's id where no visitor is recorded."""
         return {self._visitors.get(session) or session for session in sessions}
 
     def _note_owners(self, job: Job) -> None:
         self._pool(job.kind).set_owners(job.task, self._owners(job.sessions))
 
     def _watch(self) -> None:
-        """Stop abandoned jobs every second until `close`, whether or not a page asks for anything."""
+        """Stop abandoned jobs every second until `close`; the body of a background thread."""
         while not self._closed.wait(WATCH_S):
             try:
                 self._stop_abandoned()
@@ -335,7 +368,7 @@ class Jobs:
                 log.exception("abandoned jobs could not be stopped")
 
     def _stop_abandoned(self) -> None:
-        """Stop the jobs whose sessions have all been gone for 3 s, so that the queue moves on; not downloads."""
+        """Stop the jobs, other than downloads, for which no active session has waited for 3 s."""
         now_s = time.monotonic()
         with self._lock:
             for job in set(self._active.values()):
@@ -347,9 +380,9 @@ class Jobs:
                     self._stop(job)
 
     def _stop(self, job: Job) -> None:
-        """Stop a job at its next check, and kill its trainer if it goes on for 2 s.
+        """Stop a job at its next check and forget it; kill its process if it goes on for 2 s.
 
-        A running projection goes on: it never checks, and its process took long to warm.
+        A running projection is left to finish, since it never checks and its process took long to warm up.
         """
         if job.kind is JobKind.POINTS and job.task.running:
             return
@@ -367,9 +400,20 @@ class Jobs:
         *arguments: Any,
         stored: bool = True,
     ) -> None:
-        """Schedule a task in the worker pool of this kind; its value belongs to these result keys.
+        """Start a job: schedule a function call in the worker pool for this kind of result.
 
-        The session waits for the job. `stored` is True if a projection goes into the store, and so survives the server.
+        Parameters
+        ----------
+        session : str
+            Id of the session that waits for the job.
+        kind : JobKind
+            Kind of the result.
+        keys : tuple of str
+            Keys of the results; they count as pending until the job ends.
+        function, *arguments
+            The call in the worker process.
+        stored : bool
+            True if the result, a projection, is written to the run store.
         """
         task = self._pool(kind).schedule(function, *arguments, owners=self._owners([session]))
         job = Job(next(self._numbers), kind, keys, task, {session}, stored)
@@ -379,7 +423,10 @@ class Jobs:
         job.task.future.add_done_callback(lambda future: self._finish(job))
 
     def _finish(self, job: Job) -> None:
-        """Take the value or the failure of a job that has ended; called in the thread of its worker."""
+        """Move the result of an ended job into the cache, or record why it failed; a stopped job leaves neither.
+
+        Called in the thread that watches the job's worker process.
+        """
         sentence, failed = None, job.keys
         try:
             self._take_value(job)
@@ -404,7 +451,7 @@ class Jobs:
         self.on_busy_change(self.busy())
 
     def _take_value(self, job: Job) -> None:
-        """Put the value of a job into the cache; raise the error of its task."""
+        """Put the result of a finished job into the cache; raise the error of its task if it failed."""
         value = self.results.unwrap(job.task.result())
         match job.kind:
             case JobKind.RUNS:
@@ -418,7 +465,7 @@ class Jobs:
 
 
 def server_jobs() -> Jobs:
-    """Return the jobs of this server, one object for all sessions; its processes start on the first call."""
+    """Return the job queue of this server, one object for all sessions; the first call starts its processes."""
     with _starting:  # two sessions may come first at once
         return _jobs()
 

@@ -16,7 +16,7 @@ DELETION_DELAY_S = 60.0
 
 
 def delay_file_deletion(seconds: float = DELETION_DELAY_S) -> None:
-    """Patch Streamlit so that it deletes a file this many seconds after its last use by a page."""
+    """Patch Streamlit so that a file for download is deleted `seconds` after it was first due for deletion."""
 
     def mark(file: MediaFileMetadata) -> None:
         if not hasattr(file, "kept_until"):

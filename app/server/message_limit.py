@@ -25,10 +25,9 @@ PROTOCOLS = {  # of uvicorn, by module
 
 
 def limit_message_size(size: int = MAX_MESSAGE) -> None:
-    """Patch uvicorn so that a connection with a larger message, in bytes, is closed before the message has arrived.
+    """Patch uvicorn so that a WebSocket is closed when the browser begins to send a message of more than `size` bytes.
 
-    Streamlit has one setting for both directions, and a page may send more than a browser. It is in force for the
-    connections that come after this call.
+    Messages of the server are not limited. Holds for connections that are opened after this call.
     """
     for module, name in PROTOCOLS.items():
         if module in sys.modules:  # the one that the server uses is loaded before the application
@@ -64,12 +63,12 @@ class TokenBucket:
         self._tokens, self._counted = burst, clock()
 
     def take(self) -> float:
-        """Take one token, now or in advance.
+        """Take one token, in advance if there is none; does not block.
 
         Returns
         -------
         float
-            Seconds to wait until the token is there; 0 if it is there now.
+            Seconds that the caller has to wait until the bucket has gained the token; 0 if there was one.
         """
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._counted) * self._rate) - 1
@@ -78,23 +77,25 @@ class TokenBucket:
 
 
 class MessageLimit:
-    """ASGI middleware: read a WebSocket's messages no faster than its token bucket allows.
+    """ASGI middleware: read messages of each WebSocket no faster than a token bucket allows.
 
-    Messages above the limit are not lost. They wait in the socket, whose sender has to wait in turn.
+    No message is lost. Those above the limit wait in the socket, and the sender with them.
 
     Parameters
     ----------
     app : ASGI application
         The application behind this middleware.
-    rate, burst : float
-        Messages per second, and messages that may come at once.
+    rate : float
+        Messages per second.
+    burst : float
+        Messages that may come at once after a pause.
     """
 
     def __init__(self, app: ASGIApp, rate: float = MESSAGES_PER_S, burst: float = BURST) -> None:
         self._app, self._rate, self._burst = app, rate, burst
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or one WebSocket."""
+        """Serve one HTTP request or WebSocket (ASGI); messages of a WebSocket are delayed as the limit demands."""
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return

@@ -12,7 +12,9 @@ __all__ = ["OldLinks"]
 
 
 class OldLinks:
-    """ASGI middleware: redirect the bare address to a page if it has a parameter of that page, and keep all parameters.
+    """ASGI middleware: redirect the bare address to a page if the query string has a parameter of that page.
+
+    The query string is kept.
 
     Parameters
     ----------
@@ -21,14 +23,15 @@ class OldLinks:
     path : str
         The path of the page, without a slash.
     names : callable
-        Returns the parameters of the page; called once per request, since the pages load after this middleware is made.
+        Returns the names of the page's parameters. Called on each request, since this object is made before the pages
+        are loaded.
     """
 
     def __init__(self, app: ASGIApp, path: str, names: Callable[[], Container[str]]) -> None:
         self._app, self._path, self._names = app, path, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request (ASGI): redirect it (status 307) or pass it on to the application."""
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"].endswith("/"):
             query = scope["query_string"].decode("latin-1")
             names = self._names()
@@ -40,7 +43,7 @@ class OldLinks:
 
 
 def _is_bare(scope: Scope) -> bool:
-    """Return True for the bare address, below Streamlit's server.baseUrlPath or without one."""
+    """Return True if a request is for the server's root, with or without Streamlit's `server.baseUrlPath`."""
     from streamlit import config
 
     base = str(config.get_option("server.baseUrlPath")).strip("/")

@@ -44,7 +44,10 @@ class _Sized:
 
 
 def _size(value: Any) -> int:
-    """Estimate the bytes of a value: its arrays, tables and texts, through containers, dataclasses and models."""
+    """Estimate the memory of a value in bytes: the sum of its arrays, tables and texts.
+
+    Containers, dataclasses and pydantic models are searched through.
+    """
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value.nbytes
     if isinstance(value, pd.DataFrame):
@@ -59,17 +62,17 @@ def _size(value: Any) -> int:
 
 
 class ResultCache:
-    """Finished runs, projections and worker results, and the failures of others; shared by all sessions.
+    """Results of jobs by key (runs, projections, worker results), and the reasons of failed ones; for all sessions.
 
     All methods may be called from any thread.
 
     Parameters
     ----------
-    store
+    store : Store
         The run store, searched for what is not in memory. While another process holds it locked, only memory and
         the shipped results are searched.
-    is_pending
-        A function of a key: whether a job for it is queued or runs. The store is not searched meanwhile.
+    is_pending : callable
+        Takes a key and returns True if a job that computes it is queued or runs; the store is then not searched.
     """
 
     def __init__(self, store: Store, is_pending: Callable[[str], bool] = lambda key: False) -> None:
@@ -82,18 +85,21 @@ class ResultCache:
         self._failures = LRU[str](MAX_FAILURES)
 
     def run(self, key: str) -> RunResult | None:
-        """Return a finished run from memory, the store or the shipped results; None if there is none."""
+        """Return the finished run of a run key, from memory, the store or the shipped files; None without one."""
         result = self._find(key, lambda key: _readable(self.store.get, key) or _shipped(key))
         return result if isinstance(result, RunResult) else None
 
     def points(self, key: str) -> np.ndarray | None:
-        """Return a finished projection, [rows, 2], from memory or the store; None if there is none."""
+        """Return the projection of a key, float [rows, 2], from memory or the store; None if it is not finished."""
         read = partial(self.store.get_arrays, kind="points")
         points = self._find(key, lambda key: (_readable(read, key) or {}).get("points"))
         return points if isinstance(points, np.ndarray) and points.shape[1:] == (2,) else None
 
     def points_now(self, key: str, features: np.ndarray, projector: str) -> np.ndarray:
-        """Return a projection, [rows, 2], computing a missing one in this thread; for fast projectors such as PCA."""
+        """Return the projection of a key, float [rows, 2]; compute a missing one here and keep it in memory.
+
+        Blocks, so only for a fast projector such as "pca". `features` are the rows to project, float [rows, columns].
+        """
         points = self.points(key)
         if points is None:
             points = project(features, projector)
@@ -101,7 +107,10 @@ class ResultCache:
         return points
 
     def worker_result(self, key: str) -> Any:
-        """Return the value of a finished task of `Jobs.request_worker_result`, from memory or shipped; None if none."""
+        """Return the finished value of a worker result, from memory or the shipped files; None without one.
+
+        `key` is that of `Jobs.request_worker_result`. Does not block.
+        """
         sized = self._worker_results.get(key)
         if sized is not None:
             return sized.value
@@ -111,16 +120,16 @@ class ResultCache:
         return record
 
     def failure(self, key: str) -> str | None:
-        """Return the sentence that says why the job for this key failed; None if it did not."""
+        """Return the sentence that tells why the job for this key failed; None if no failure is recorded."""
         return self._failures.get(key)
 
     def put_runs(self, results: Iterable[RunResult]) -> None:
-        """Add finished runs in memory; their worker has stored them."""
+        """Keep finished runs in memory, each by its run key; the worker process has written them to the store."""
         for result in results:
             self._results.put(result.key, result)
 
     def put_points(self, key: str, points: np.ndarray, stored: bool) -> None:
-        """Add a projection, [rows, 2], in memory and, if stored is true, in the store."""
+        """Keep a projection, float [rows, 2], in memory, and write it to the run store if `stored` is true."""
         self._results.put(key, points)
         if stored:
             store = self.store.with_wait(BUSY_S)
@@ -128,40 +137,46 @@ class ResultCache:
             self._note_problem(store.problem, store.is_problem_busy)
 
     def put_worker_result(self, key: str, value: Any) -> None:
-        """Add the value of a finished task in memory."""
+        """Keep the value of a finished worker result in memory.
+
+        Beyond 64 MiB in all, the least recently used ones are dropped.
+        """
         self._worker_results.put(key, _Sized(value, max(_size(value), MIN_WORKER_RESULT)))
 
     def put_failure(self, key: str, sentence: str) -> None:
-        """Remember why the job for this key failed."""
+        """Record the sentence that tells why the job for this key failed."""
         self._failures.put(key, sentence)
 
     def unwrap(self, outcome: Any) -> Any:
-        """Return the results within a StoredOutcome and note its store problem; return any other value as it is."""
+        """Return the value within a StoredOutcome and record its problem with the store; return others unchanged."""
         if isinstance(outcome, StoredOutcome):
             self._note_problem(outcome.store_problem, outcome.is_busy)
             return outcome.outcome
         return outcome
 
     def forget_past_lock(self) -> None:
-        """Forget the store problem if it was a lock and the lock is gone."""
+        """Clear `store_problem` if it was another process's lock on the store, and this lock is gone."""
         if self.is_problem_busy and not self.store.is_busy():
             self._note_problem("", False)
 
     def forget_worker_result(self, key: str) -> None:
-        """Remove the worker result of this key, so that it can be requested again."""
+        """Remove the worker result of this key from memory, if any, so that it can be requested again."""
         self._worker_results.remove(key)
 
     def forget_failures(self, keys: Iterable[str]) -> None:
-        """Remove the failures of these keys, so that their jobs can be tried again."""
+        """Remove the recorded failures of these keys, if any, so that their jobs can be tried again."""
         for key in keys:
             self._failures.remove(key)
 
     def _note_problem(self, sentence: str, is_busy: bool) -> None:
-        """Set the problem of the store, "" for none; `is_busy` is True if the problem is a lock."""
+        """Set `store_problem` to a sentence, "" for none; `is_busy` is True if a lock is the problem."""
         self.store_problem, self.is_problem_busy = sentence, is_busy
 
     def _find(self, key: str, read: Callable[[str], Any]) -> Any:
-        """Return a value from memory, else what `read` returns, which is then remembered."""
+        """Return the value of a key from memory, else `read(key)`, which is then kept in memory.
+
+        None if `read` returns None, or if a job that computes the key is pending; `read` is then not called.
+        """
         known = self._results.get(key)
         if known is not None or self._is_pending(key):
             return known
@@ -172,7 +187,7 @@ class ResultCache:
 
 
 def _readable(read: Callable[[str], T | None], key: str) -> T | None:
-    """Return what is stored under this key; None while the store is locked, so that a worker waits for it instead."""
+    """Return `read(key)`, a value from the store; None if another process holds the store locked."""
     try:
         return read(key)
     except StoreBusy:
@@ -181,12 +196,12 @@ def _readable(read: Callable[[str], T | None], key: str) -> T | None:
 
 @cache
 def _shipped_keys(folder: Path) -> frozenset[str]:
-    """Return the keys of the results in a folder; listed once, since waiting pages ask ten times a second."""
+    """Return the keys of the result files in a folder, read once, since waiting pages ask ten times a second."""
     return frozenset(path.stem for path in folder.glob("*.npz"))
 
 
 def _shipped_bytes(folder: Path, key: str) -> bytes | None:
-    """Return the file of a shipped result; None if there is none.
+    """Return the bytes of the result file of a key in a folder of the assets; None if there is no such file.
 
     A key may hold words of users, so only a listed key becomes part of a path.
     """
@@ -194,14 +209,14 @@ def _shipped_bytes(folder: Path, key: str) -> bytes | None:
 
 
 def _shipped(key: str) -> RunResult | None:
-    """Return a run that ships with the product, so that the first page is complete at once; None if there is none."""
+    """Return the run with this run key from the files that ship for Compare; None if it is not among them."""
     content = _shipped_bytes(SHIPPED, key)
     result = None if content is None else from_bytes(content)
     return result if result is not None and result.key == key else None
 
 
 def _shipped_record(key: str) -> SupervisionRecord | None:
-    """Return a record of the page Why it works that ships with the product; None if there is none."""
+    """Return the record with this key from the files that ship for Why it works; None if it is not among them."""
     content = _shipped_bytes(SHIPPED_RECORDS, key)
     record = None if content is None else record_from_bytes(content)
     return record if record is not None and record.key == key else None

@@ -24,12 +24,15 @@ def _read() -> Mapping[str, RunSummary]:
 
 
 def shipped_runs(keys: Iterable[str]) -> dict[str, RunSummary]:
-    """Return the shipped runs among these, by key; a key of another revision of the code finds none."""
+    """Return those of the runs with these keys that ship with the app for the first sweep, by key.
+
+    A key of another revision of the method finds none.
+    """
     known = _read()
     return {key: known[key] for key in keys if key in known}
 
 
 def write_shipped_runs(runs: Iterable[RunSummary]) -> None:
-    """Replace the shipped runs, one a line."""
+    """Write the runs to the file of shipped runs in the assets, one JSON line each, in place of those in it."""
     lines = [json.dumps({name: getattr(run, name) for name in FIELDS}, sort_keys=True) for run in runs]
     FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")

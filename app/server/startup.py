@@ -27,7 +27,10 @@ log = logging.getLogger(__name__)
 
 @cache
 def prepare() -> None:
-    """Start the workers and read the evidence ahead in the background; calls after the first do nothing."""
+    """Prepare the server process once: patch Streamlit and uvicorn, and start a background thread; does not block.
+
+    The thread starts the worker processes and computes the evidence that Reproduce shows. Later calls do nothing.
+    """
     # With many pages drawn at once, the thread that answers browsers waits its turn for each message it sends.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     delay_file_deletion()
@@ -38,7 +41,7 @@ def prepare() -> None:
 
 
 def _freeze() -> None:
-    """Exempt the objects that stay from later garbage collections, which halt every page meanwhile."""
+    """Collect garbage, then exempt all objects that are left from later collections, which would halt every page."""
     gc.collect()
     gc.freeze()
 

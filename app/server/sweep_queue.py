@@ -46,10 +46,10 @@ class RunBatch(Protocol):
 
     @property
     def configs(self) -> dict[str, RunConfig]:
-        """All runs by key."""
+        """All runs of the batch, by run key."""
 
     def canonical(self) -> str:
-        """Return a text that is equal for equal batches."""
+        """Return a text that identifies the batch: equal for equal batches only."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ class SweepView:
 
     Parameters
     ----------
-    state
-        "idle", "waiting" behind another sweep, "planning", "running" or "stopping".
-    runs
-        The finished runs by key.
-    failures
-        One sentence per failed run, by key.
-    seconds_left
-        The expected time until the end; None unless it runs.
-    problem
-        A sentence that says what stopped it or what could not be stored; "" if nothing did.
+    state : str
+        "idle" (not started, stopped or done), "waiting" behind another sweep, "planning", "running" or "stopping".
+    runs : dict of str to RunSummary
+        The finished runs by run key.
+    failures : dict of str to str
+        One sentence per failed run, by run key.
+    seconds_left : float or None
+        The expected seconds until the end; None unless it runs.
+    problem : str
+        A sentence on what stopped the sweep or could not be stored; "" if nothing did.
     """
 
     state: str
@@ -79,16 +79,16 @@ class SweepView:
 
 @dataclass(frozen=True)
 class PreviousSweep:
-    """A sweep that was started on this server, as a list shows it.
+    """A sweep that was started on this server, as an item of a list.
 
     Parameters
     ----------
-    key
-        The key in the queue and in the store.
-    outline
-        The data set, the axes and the seeds.
-    at_work
-        True while it waits, runs or stops.
+    key : str
+        The key of the sweep in the queue and in the store.
+    outline : SweepOutline
+        Its data set, axes and seeds.
+    at_work : bool
+        True while the sweep waits, runs or stops.
     """
 
     key: str
@@ -98,7 +98,7 @@ class PreviousSweep:
 
 @dataclass(frozen=True)
 class _Planning:
-    """A task that estimates the time of a number of runs, which have this key, for a visitor."""
+    """A task that estimates the training time of a number of `runs` for a visitor; `key` identifies the set of runs."""
 
     key: str
     task: Task
@@ -108,7 +108,7 @@ class _Planning:
 
 @dataclass(eq=False)
 class _Entry:
-    """A sweep that was started on this server."""
+    """The state of a sweep that was started on this server, updated by the thread that trains it."""
 
     sweep: RunBatch
     cluster: str
@@ -122,7 +122,13 @@ class _Entry:
 
 
 class SweepQueue:
-    """All sweeps of this server: one at a time on its GPU or cores, and any number on clusters beside it."""
+    """All sweeps of this server: one at a time trains on its GPU or cores, and any number on Dask clusters beside it.
+
+    Parameters
+    ----------
+    jobs : Jobs
+        The job queue of the server.
+    """
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
@@ -141,11 +147,18 @@ class SweepQueue:
     # -- what a page asks for
 
     def start(self, sweep: RunBatch, cluster: str = "") -> None:
-        """Queue the missing and failed runs of a sweep, here or on the cluster at an address, and return at once.
+        """Queue the runs of a sweep that are not stored, also those that failed before, and return at once.
 
-        Visitors take turns, and the sweeps of one visitor come in their order. A sweep for which there is no room stays
-        idle and its problem says so: of one visitor 60 000 runs can be queued, of all 300 000. A cluster that is not in
-        ANOONLY_CLUSTERS is never connected to: the sweep stays idle and its problem says so.
+        Nothing happens if the sweep waits or runs already. Visitors take turns; the sweeps of one visitor keep their
+        order. A sweep that is refused stays idle, and the reason becomes its `problem`: at most 60 000 runs of one
+        visitor and 300 000 of all can be queued, and a cluster must be listed in ANOONLY_CLUSTERS.
+
+        Parameters
+        ----------
+        sweep : RunBatch
+            A sweep, or the runs of one cell of a paper table.
+        cluster : str
+            Address of the Dask scheduler that trains the sweep, without a queue; "" to train on this server.
         """
         try:
             if cluster:
@@ -176,7 +189,10 @@ class SweepQueue:
                     self._begin(self._work_through)
 
     def stop(self, sweep: RunBatch) -> None:
-        """Stop a sweep; finished runs are kept, and `start` trains the rest."""
+        """Ask a sweep that waits or runs to stop, and return at once; its finished runs stay in the store.
+
+        A later `start` trains the rest.
+        """
         with self._lock:
             entry = self._entries.get(_key(sweep))
             if entry is not None and entry.state != "idle":
@@ -184,7 +200,10 @@ class SweepQueue:
                 entry.state = "stopping"
 
     def forget(self, sweep: RunBatch) -> None:
-        """Stop a sweep and remove it from the previous sweeps; its runs stay in the store."""
+        """Ask a sweep to stop, and delete its description, so that it is no longer among the previous sweeps.
+
+        Its runs stay in the store.
+        """
         self.stop(sweep)
         try:
             self.jobs.store.delete([_key(sweep)])
@@ -194,7 +213,11 @@ class SweepQueue:
     # -- what a page sees
 
     def view(self, sweep: RunBatch) -> SweepView:
-        """Return the state of a sweep, started or not, with the runs that the store or the app has; raise StoreBusy."""
+        """Return the current state of a sweep, which need not have been started; does not block.
+
+        Its runs are those in the store or shipped with the app, with those that could not be stored. Raises StoreBusy
+        if another process holds the store locked.
+        """
         kept = _finished_runs(sweep, self.jobs.store, self.devices.device())
         with self._lock:
             entry = self._entries.get(_key(sweep))
@@ -205,9 +228,22 @@ class SweepQueue:
             return SweepView(entry.state, runs, failures, entry.seconds_left, entry.problem)
 
     def estimate(self, sweep: Sweep, missing: dict[str, RunConfig]) -> float | None:
-        """Return the seconds that these missing runs take here; None while that is measured, nan if it fails.
+        """Estimate the seconds that these runs of a sweep would take on this server; does not block.
 
-        A visitor has one sweep measured at a time: a new one stops that before.
+        The first call schedules the measurement in a worker process, and stops the one that this visitor requested
+        before.
+
+        Parameters
+        ----------
+        sweep : Sweep
+            The sweep.
+        missing : dict of str to RunConfig
+            Its runs that are not finished, by run key.
+
+        Returns
+        -------
+        float or None
+            Seconds; None while they are measured, NaN if that failed.
         """
         text = hashlib.sha256("".join(sorted(missing)).encode()).hexdigest()
         if (seconds := self._estimates.get(text)) is not None:
@@ -242,9 +278,9 @@ class SweepQueue:
         return seconds
 
     def previous_sweeps(self) -> list[PreviousSweep]:
-        """Return the sweeps that were started here, the latest first, 50 at most; raise StoreBusy.
+        """Return the sweeps that were started on this server, the latest first, at most 50.
 
-        Only descriptions are read, each once; the runs are built by `open_previous`.
+        Raises StoreBusy if another process holds the store locked.
         """
         found = []
         for key in self.jobs.store.sweep_keys():
@@ -259,12 +295,17 @@ class SweepQueue:
         return found
 
     def open_previous(self, key: str) -> Sweep:
-        """Build one of the previous sweeps.
+        """Build one of the previous sweeps from its stored description; nothing is started.
+
+        Parameters
+        ----------
+        key : str
+            `PreviousSweep.key`.
 
         Raises
         ------
         InvalidConfig, UnknownDataset, BadDataFile
-            If it was removed meanwhile, is of another version, or its data set is gone.
+            If the sweep was removed meanwhile, is of another version, or its data set is gone.
         StoreBusy
             If another process holds the store locked.
         """
@@ -274,19 +315,24 @@ class SweepQueue:
         return read_sweep(description)
 
     def remove_previous(self, key: str) -> None:
-        """Remove a sweep from the previous sweeps unless it is at work; its runs stay in the store.
+        """Delete the description of a previous sweep from the store, unless the sweep waits or runs; its runs are kept.
+
+        Parameters
+        ----------
+        key : str
+            `PreviousSweep.key`.
 
         Raises
         ------
         StoreUnavailable
-            If the file cannot be written.
+            If the store's file cannot be written.
         """
         with self._lock:
             if key not in self._entries or self._entries[key].state == "idle":
                 self.jobs.store.delete([key])
 
     def close(self) -> None:
-        """Stop all sweeps and kill their processes."""
+        """Stop all sweeps and kill the processes that train them on this server."""
         with self._lock:
             for entry in self._entries.values():
                 entry.stop.set()
@@ -295,14 +341,17 @@ class SweepQueue:
     # -- inside
 
     def _list(self, sweep: Sweep, entry: _Entry) -> None:
-        """Store a sweep's description, to be listed under previous sweeps; a failure becomes its problem."""
+        """Write a sweep's description to the store, where `previous_sweeps` finds it.
+
+        If that fails, the reason becomes the `problem` of the entry.
+        """
         try:
             self.jobs.store.put_sweep(_key(sweep), sweep.canonical())
         except StoreUnavailable as error:
             entry.problem = str(error)
 
     def _refusal(self, sweep: RunBatch, visitor: str) -> str:
-        """Return why a sweep of this visitor cannot be queued now, as a sentence; "" if it can."""
+        """Return a sentence if a sweep would exceed the runs that can be queued, of this visitor or of all; else ""."""
         at_work = [entry for entry in self._entries.values() if entry.state != "idle"]
         for entries, most in (
             ([entry for entry in at_work if entry.visitor == visitor], MAX_RUNS_OF_A_VISITOR),
@@ -318,7 +367,7 @@ class SweepQueue:
         return ""
 
     def _drop_idle(self) -> None:
-        """Forget the oldest sweeps that are done, beyond 50 of them and beyond 100 000 runs in all."""
+        """Drop idle sweeps from memory, oldest first, until at most 50 of them and 100 000 runs are left."""
         idle = [(key, entry) for key, entry in self._entries.items() if entry.state == "idle"]
         runs = sum(len(entry.sweep.configs) for _, entry in idle)
         for number, (key, entry) in enumerate(idle):
@@ -331,7 +380,10 @@ class SweepQueue:
         threading.Thread(target=work, args=arguments, daemon=True, name="sweep").start()
 
     def _work_through(self) -> None:
-        """Train the queued sweeps, one after the other, until none is left."""
+        """Train the queued sweeps one after the other until the queue is empty; the body of a background thread.
+
+        The visitor whose sweep last began longest ago comes next.
+        """
         while True:
             with self._lock:
                 if not self._queue:
@@ -363,7 +415,10 @@ class SweepQueue:
                 self._drop_idle()
 
     def _execute(self, entry: _Entry, missing: dict[str, RunConfig], engine: Engine) -> None:
-        """Train the missing runs, by key, and copy each state of this into `entry`, until the end or a stop."""
+        """Train runs with an engine until the end or a stop, and update the entry of the sweep on the way.
+
+        `missing` holds the runs to train, by run key.
+        """
         states = execute(missing, engine, self.jobs.patient_store)
         try:
             for state in states:
@@ -390,17 +445,20 @@ class SweepQueue:
 
 
 def _finished_runs(sweep: RunBatch, store: Store, device: str) -> dict[str, RunSummary]:
-    """Return the runs that need no training, by key: those in the store and, of a sweep, those that ship."""
+    """Return the runs of a batch that need no training, by run key.
+
+    They are those in the store for this device ("cpu" or "cuda") and, for a sweep, those that ship with the app.
+    """
     shipped = shipped_runs(sweep.configs) if isinstance(sweep, Sweep) else {}
     return shipped | stored_runs(store, sweep.configs, device)
 
 
 def _key(sweep: RunBatch) -> str:
-    """Return the key of a sweep in the queue and in the store."""
+    """Return the key of a batch in the queue and in the store: a hash of its canonical text."""
     return "sweep " + hashlib.sha256(sweep.canonical().encode()).hexdigest()
 
 
 @cache
 def server_sweeps() -> SweepQueue:
-    """Return the sweep queue of this server, one for all sessions."""
+    """Return the sweep queue of this server, one object for all sessions."""
     return SweepQueue(server_jobs())

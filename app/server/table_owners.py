@@ -39,7 +39,10 @@ _starting = threading.Lock()
 
 
 def owner() -> str:
-    """Return the owner id of the browser that shows this page: a hash that does not reveal the cookie."""
+    """Return the id of the browser for which this page is drawn: a hash of its cookie, or of the session without one.
+
+    "" if no page is being drawn.
+    """
     if get_script_run_ctx(suppress_warning=True) is None:
         return ""  # no page is being drawn
     token = _token(st.context.cookies.get(COOKIE, ""))
@@ -48,7 +51,10 @@ def owner() -> str:
 
 
 def _token(cookie: str) -> bytes:
-    """Return the constant token of the cookie, which is masked anew each time: `2|mask|masked token|time`."""
+    """Decode the browser's constant token from Streamlit's cookie, `2|mask|masked token|time`; empty if malformed.
+
+    The cookie masks the token anew each time.
+    """
     with suppress(ValueError):
         _, mask, masked, _ = cookie.split("|")
         key = bytes.fromhex(mask)
@@ -57,20 +63,28 @@ def _token(cookie: str) -> bytes:
 
 
 def visible_uploads() -> list[Upload]:
-    """Return the uploads that this page's visitor may see: those of the same browser, and kept ones."""
+    """Return the uploaded tables that the current visitor may use: of the same browser, and those kept for all."""
     return uploads.list_uploads(owner())
 
 
 def can_see(name: str) -> bool:
-    """Return whether this page's visitor may see results of this data set."""
+    """Return True if the current visitor may see results of this data set: any but an upload of another browser.
+
+    `name` is the name of the data set.
+    """
     return not uploads.is_upload_name(name) or any(table.name == name for table in visible_uploads())
 
 
 class TableOwners:
-    """The owners of uploaded tables; a background thread deletes tables whose owners have left.
+    """The owners of uploaded tables; a background thread deletes the tables of owners that have left for 2 minutes.
 
-    server: what this server is called in its tables. While the server lives it holds a lock under that
-    name, which dies with it, so that another server knows which tables nobody will come back for.
+    An owner is a browser, by the id of `owner`. While this server lives, it holds the lock on a file with its random
+    name (`server`), so that other servers with the same folder know that its tables are in use.
+
+    Parameters
+    ----------
+    jobs : Jobs
+        The job queue of the server, which knows the active sessions and the store.
     """
 
     def __init__(self, jobs: Jobs) -> None:
@@ -85,20 +99,23 @@ class TableOwners:
         threading.Thread(target=self._watch, daemon=True, name="tables").start()
 
     def note_presence(self, owner: str, session: str) -> None:
-        """Record that this owner has a page open in this session."""
+        """Record that the browser `owner` shows a page in this session now, so that its tables are not deleted."""
         with self._lock:
             self._sessions[owner].add(session)
             self._seen[owner] = time.monotonic()
 
     def remove(self, table: Upload) -> None:
-        """Delete a table and its stored results, including those that a running job stores within 10 minutes."""
+        """Delete an uploaded table and all its stored results, also those stored in the next 10 minutes."""
         uploads.remove(table)
         with self._lock:
             self._removed[table.name] = time.monotonic()
         self._forget()
 
     def remove_orphans(self) -> None:
-        """Delete the tables of owners that have left, and of servers that no longer run."""
+        """Delete the uploaded tables of owners that have left for 2 minutes, and of servers that no longer run.
+
+        Tables to keep permanently stay.
+        """
         for table in uploads.list_uploads():
             if not table.permanent and not (
                 self._is_here(table.owner) if table.server == self.server else _lives(table)
@@ -109,7 +126,7 @@ class TableOwners:
         self._forget()
 
     def close(self) -> None:
-        """Stop the background thread and release the lock."""
+        """Stop the background thread, and release the lock that marks this server as running."""
         self._stopped.set()
         if self._held is not None:
             self._held.close()
@@ -133,7 +150,10 @@ class TableOwners:
             return time.monotonic() - self._seen.get(owner, 0.0) < GRACE_S
 
     def _forget(self) -> None:
-        """Delete results that a running job stored after its table was removed."""
+        """Delete from the store the results of tables that were removed in the last 10 minutes.
+
+        A job that was running may have stored some after the removal.
+        """
         with self._lock:
             now = time.monotonic()
             self._removed = {name: when for name, when in self._removed.items() if now - when < REMEMBERED_S}
@@ -145,7 +165,10 @@ class TableOwners:
                 log.warning("%s", error)
 
     def _hold(self) -> sqlite3.Connection | None:
-        """Take the lock, up to 10 times: another server may delete the file before the lock is held."""
+        """Take the lock that marks this server as running, and return the connection that holds it.
+
+        Tries 10 times, since another server may delete the file first. None if the cache folder cannot be written.
+        """
         path = _lock_path(self.server)
         why: Exception | None = None
         for _ in range(TRIES):
@@ -167,12 +190,12 @@ def _lock_path(server: str) -> Path:
 
 
 def _lives(table: Upload) -> bool:
-    """Return whether the server that received the upload still holds its lock."""
+    """Return True if the server that received this upload still runs."""
     return table.server.isalnum() and _is_held(_lock_path(table.server))
 
 
 def _is_held(path: Path) -> bool:
-    """Return whether a running process holds the lock; delete the file that a dead one left."""
+    """Return True if a running process holds the lock on this file; delete the file if none does."""
     if not path.is_file():
         return False
     try:
@@ -187,7 +210,7 @@ def _is_held(path: Path) -> bool:
 
 
 def server_table_owners() -> TableOwners:
-    """Return the table owners of this server, one object for all sessions."""
+    """Return the table owners of this server, one object for all sessions; the first call starts its thread."""
     with _starting:  # two first sessions may come at once
         return _table_owners(server_jobs())
 

@@ -29,12 +29,12 @@ FULL = "The server is busy with other uploads. Try again in a minute."
 
 
 def memory_for_uploads() -> int:
-    """Return the bytes that all uploads together may take: an eighth of the memory, 400 MB to 1 GB."""
+    """Return the bytes that all uploads together may take: an eighth of the memory, but 400 MB to 1 GB."""
     return max(2 * MAX_BYTES, min(2**30, memory() // 8))
 
 
 def discard_upload(file: Any) -> None:
-    """Remove a file of a file uploader from memory, which removing its widget does not."""
+    """Free the memory of a file from `st.file_uploader`, and close it; removing the widget alone would keep it."""
     context = get_script_run_ctx()
     if context is not None:
         manager: Any = context.uploaded_file_mgr  # the base class does not declare remove_file
@@ -43,10 +43,10 @@ def discard_upload(file: Any) -> None:
 
 
 class UploadLimit:
-    """ASGI middleware: bound the uploads of a session and of all sessions, and drop those that no page reads.
+    """ASGI middleware: limit the memory that uploaded files take before a page reads them.
 
-    A session holds one file at a time: a new one replaces an older one that no page has read. A file is dropped after
-    `seconds`. An upload for which there is no room is refused with status 503.
+    A session holds one such file at a time: a new upload replaces it. Files that no page has read are dropped after
+    `seconds`. An upload beyond the limits is refused with status 503.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class UploadLimit:
     all_bytes : int, optional
         Bytes that all sessions may hold and send at a time; by default `memory_for_uploads`.
     seconds : float
-        Seconds after which a file is dropped.
+        Seconds after which an unread file is dropped.
     manager : callable
         Returns Streamlit's uploaded file manager.
     clock : callable
@@ -80,7 +80,10 @@ class UploadLimit:
         self._held: dict[tuple[str, str], float] = {}  # when a file arrived, by session and file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or one WebSocket."""
+        """Serve one request (ASGI): count the bytes of an upload and refuse it beyond the limits.
+
+        Other requests are passed on unchanged.
+        """
         target = PATH.fullmatch(scope.get("path", "")) if scope["type"] == "http" else None
         if target is None or scope["method"] != "PUT":
             await self._app(scope, receive, send)
@@ -124,25 +127,25 @@ class UploadLimit:
             asyncio.get_running_loop().call_later(self._seconds, self.drop_expired)
 
     def drop_expired(self) -> None:
-        """Drop the files that no page has read for `seconds`."""
+        """Drop the uploaded files that arrived `seconds` ago or earlier and that no page has read."""
         now = self._clock()
         for key, arrived in [*self._held.items()]:
             if now - arrived >= self._seconds:
                 self._remove(*key)
 
     def _drop(self, session: str, but: str = "") -> None:
-        """Remove the files of a session, except the file with the id `but`."""
+        """Drop the uploaded files of a session that no page has read, except the one with the id `but`."""
         for held_by, file in [*self._held]:
             if held_by == session and file != but:
                 self._remove(held_by, file)
 
     def _remove(self, session: str, file: str) -> None:
-        """Remove one file of a session from the memory of the server, by its id."""
+        """Drop the uploaded file with the id `file` of a session from Streamlit's memory."""
         self._manager().remove_file(session, file)
         self._held.pop((session, file), None)
 
     def _taken(self) -> int:
-        """Count the bytes that all sessions hold and send."""
+        """Return the bytes of all unread uploads of all sessions, those that are still arriving included."""
         held = 0
         for session, file in [*self._held]:
             records = self._manager().get_files(session, [file])

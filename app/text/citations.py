@@ -31,22 +31,22 @@ class Citation:
 
     @property
     def url(self) -> str:
-        """The address of the abstract."""
+        """The URL of the paper's abstract on arXiv."""
         return f"https://arxiv.org/abs/{self.arxiv}"
 
     @property
     def short(self) -> str:
-        """The first author, the year and the identifier, such as "Zhou et al. 2023, arXiv 2305.18798"."""
+        """The citation with the first author's last name, such as "Zhou et al. 2023, arXiv 2305.18798"."""
         return f"{self.authors[0].split()[-1]} et al. {self.year}, arXiv {self.arxiv}"
 
     @property
     def full(self) -> str:
-        """All authors, the title, the year and the identifier."""
+        """The citation with all authors, the title, the year and the arXiv identifier."""
         return f"{', '.join(self.authors)}: {self.title}. {self.year}, arXiv {self.arxiv}."
 
     @property
     def link(self) -> str:
-        """The short form as an HTML link with the full form as its tooltip."""
+        """The short citation as an HTML link to the abstract, with the full citation as its tooltip."""
         return (
             f'<a href="{self.url}" target="_blank" rel="noopener" title="{html.escape(self.full)}">'
             f"{html.escape(self.short)}</a>"

@@ -23,16 +23,16 @@ _WITH_ARTICLE = frozenset(SETTING_LABELS) - {"lambda_n", "contamination"}
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing in which run B differs from run A.
+    """One setting in which run B differs from run A; another system counts as one, with the settings that come with it.
 
     Attributes
     ----------
     setting : str
-        Name of the setting.
+        Field name of the setting in `RunConfig`.
     a, b : Any
         Its value in A and in B.
     only : RunConfig or None
-        B with this one thing as in A; None if the systems do not allow it.
+        B with the value of A in this setting alone; None if that is not a valid configuration.
     """
 
     setting: str
@@ -48,15 +48,15 @@ class Difference:
 
     @property
     def text(self) -> str:
-        """The setting with both values, such as "λₙ (1 → 0)"."""
+        """The setting with the values of A and B, such as "λₙ (1 → 0)"."""
         return f"{self.label} ({' → '.join(format_axis_value(self.setting, value) for value in (self.a, self.b))})"
 
 
 def differences(a: RunConfig, b: RunConfig) -> tuple[Difference, ...]:
-    """Return each thing in which two runs differ, in the order of the settings of a run.
+    """Return the settings in which two runs differ, in the order of the fields of `RunConfig`.
 
-    Another system is one thing together with the settings that it publishes or lacks. Within one system the norm is a
-    thing of its own, also where it is published together with λₙ.
+    Two systems are one difference: settings that only one of them has, or that both have as published, are not listed
+    beside it. Within one system the norm is a difference by itself, also where it is published together with λₙ.
     """
     names = [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
     belonging = [name for name in names if _belongs_to_system(name, a, b)]
@@ -71,7 +71,7 @@ def differences(a: RunConfig, b: RunConfig) -> tuple[Difference, ...]:
 
 
 def _belongs_to_system(name: str, a: RunConfig, b: RunConfig) -> bool:
-    """Return True if a setting differs only because the systems of A and B do."""
+    """Return True if the field `name`, which differs between A and B, differs only because their systems do."""
     if a.baseline == b.baseline or name not in _BELONGING:
         return False
     values = [getattr(config, name) for config in (a, b)]
@@ -92,7 +92,10 @@ def _changed(config: RunConfig, values: Mapping[str, Any]) -> RunConfig | None:
 
 
 def published_value(config: RunConfig, name: str) -> Any:
-    """Return the published value of a setting for the system and preset of a run; for "preset", the first one."""
+    """Return the published value of a setting for the system and preset of a run.
+
+    `name` is the field in `RunConfig`. For "preset", the value is the first preset of the system.
+    """
     baseline = BASELINES[config.baseline]
     if name == "preset":
         return next(iter(baseline.settings))
@@ -102,19 +105,20 @@ def published_value(config: RunConfig, name: str) -> Any:
 
 
 def is_only_lambda_n(a: RunConfig, b: RunConfig) -> bool:
-    """Return True if two runs differ in λₙ and in nothing else."""
+    """Return True if λₙ is the only setting in which two runs differ."""
     return [difference.setting for difference in differences(a, b)] == ["lambda_n"]
 
 
 def cause_sentence(a: RunConfig, b: RunConfig, is_clear: bool = True) -> str:
-    """Return what a gap between two runs may come from; empty for equal runs.
+    """Return a sentence that lists the settings in which two runs differ, as possible causes of a gap between them.
 
     Parameters
     ----------
     a, b : RunConfig
-        The runs.
+        The runs; the sentence is empty if they are equal.
     is_clear : bool
-        True if they clearly differ in the metric; else the effects of several settings may also cancel.
+        True if their metrics clearly differ. With False and several settings the sentence adds that effects may
+        cancel.
     """
     found = differences(a, b)
     if not found:

@@ -24,16 +24,16 @@ def _is_said(text: str) -> str:
 
 
 class Term(BaseModel):
-    """A word of the glossary.
+    """A word of the glossary; validated by pydantic.
 
     Attributes
     ----------
     name : str
         The word.
     forms : tuple of str
-        How a page writes it, singular and plural; upper and lower case are equal.
+        The spellings to find on a page, singular and plural; upper and lower case are equal.
     meaning : str
-        One or two sentences.
+        One or two sentences, at most 160 characters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,13 +44,13 @@ class Term(BaseModel):
 
     @property
     def pattern(self) -> str:
-        """A regular expression for the forms as whole words, for Python and for JavaScript's flag u."""
+        """A regular expression that matches any form as whole words, valid in Python and in JavaScript with flag u."""
         forms = "|".join(re.escape(form).replace(r"\ ", " ") for form in sorted(self.forms, key=len, reverse=True))
         return rf"(?<![\w-])(?:{forms})(?![\w-])"
 
 
 def read_glossary(path: Path = FILE) -> tuple[Term, ...]:
-    """Read the terms of a TOML file, in its order; raise ValueError if it is invalid."""
+    """Read and validate the glossary terms of a TOML file, in its order; raise ValueError if it is invalid."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     return tuple(Term.model_validate(term) for term in content["terms"])
 
@@ -59,5 +59,5 @@ GLOSSARY = read_glossary()
 
 
 def terms_in(text: str) -> list[Term]:
-    """Return the terms that a text contains."""
+    """Return the terms of the glossary with a form that occurs in a text, in the order of the glossary."""
     return [term for term in GLOSSARY if re.search(term.pattern, text, re.IGNORECASE)]

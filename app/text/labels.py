@@ -74,19 +74,25 @@ _WITH_NAME = re.compile(r".+ \((\w+)\)")
 
 
 def option_label(name: str, value: Any) -> str:
-    """Return an option of the control `name` in plain words with its name in the code, such as "layer norm (layer)"."""
+    """Return the label of a control's option: plain words with its name in the code, such as "layer norm (layer)".
+
+    `name` is the control and `value` the option. An option without words in `OPTION_WORDS` is formatted by itself.
+    """
     words = OPTION_WORDS.get(name, {}).get(value) if isinstance(value, str) else None
     return format_value(value) if words is None else f"{words} ({value})"
 
 
 def option_of(name: str, text: str) -> str:
-    """Return the name in the code that ends a label of `option_label`; other texts are returned as they are."""
+    """Return the option that a label of `option_label` stands for, such as "layer" for "layer norm (layer)".
+
+    `name` is the control. A text that is no such label is returned as it is.
+    """
     found = _WITH_NAME.fullmatch(text)
     return found[1] if found and found[1] in OPTION_WORDS.get(name, {}) else text
 
 
 def format_value(value: Any) -> str:
-    """Format a setting as its control and the URL write it; a float keeps all digits that it needs to be read back."""
+    """Format a setting as controls and URLs write it; a float is as short as possible without loss."""
     if not isinstance(value, float):
         return str(value)
     short = f"{value:.6g}"
@@ -112,6 +118,6 @@ def option_words(name: str, value: Any) -> str:
 
 
 def describe_small_server(cores: int, memory: int) -> str:
-    """Describe a server that trains one run at a time; `memory` in bytes."""
+    """Return the notice of a server that trains one run at a time, with its cores and its memory (bytes) in GB."""
     size = f"{cores} core{'s' if cores > 1 else ''}, {memory / 2**30:.1f} GB"
     return f"Small server ({size}): one run trains at a time, and UMAP loads when you choose it."

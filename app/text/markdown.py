@@ -12,5 +12,5 @@ _WORD_JOINER = "\u2060"
 
 
 def escape_markdown(text: str) -> str:
-    """Escape every character with a meaning in Markdown, and break up addresses so that none becomes a link."""
+    """Escape all characters with a meaning in Markdown; break up web and mail addresses so that none becomes a link."""
     return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~:$&])", r"\\\1", _SHORTCUTS.sub(_WORD_JOINER, text))

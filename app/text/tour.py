@@ -15,16 +15,16 @@ FILE = ASSETS / "tour.toml"
 
 
 class TourStep(BaseModel):
-    """A step of the tour.
+    """A step of the guided tour; validated by pydantic.
 
     Attributes
     ----------
     page : str
-        The page's name in `app.navigation.PAGES`.
+        Name in `app.navigation.PAGES` of the page that the step is on.
     key : str
         The Streamlit key of the element that the step points at.
     text : str
-        One to three short sentences.
+        One to three short sentences, 20 to 130 characters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,7 +35,7 @@ class TourStep(BaseModel):
 
 
 def read_tour(path: Path = FILE) -> tuple[TourStep, ...]:
-    """Read the steps of a TOML file, in their order; raise ValueError if it is invalid."""
+    """Read and validate the tour's steps of a TOML file, in its order; raise ValueError if it is invalid."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     return tuple(TourStep.model_validate(step) for step in content["steps"])
 

@@ -61,16 +61,22 @@ class PairedDifference:
 
     @property
     def is_clear(self) -> bool:
-        """True if the 95 % interval excludes zero; always False with one seed."""
+        """True if the 95 % interval of the paired difference excludes zero; always False with one seed."""
         return self.margin is not None and abs(self.delta) > self.margin
 
     def holds(self, chance: float | None) -> bool:
-        """Return True if the 95 % interval of `b` does not lie above this chance level; False if one is unknown."""
+        """Return True if the 95 % interval of B's mean reaches down to `chance`, the metric of random scores, or below.
+
+        False if `chance` is None or with one seed, which has no interval.
+        """
         return chance is not None and self.margin_b is not None and self.b - self.margin_b <= chance
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> PairedDifference:
-    """Compare one metric of A and B over seeds; a[s] and b[s] come from the same split."""
+    """Return the means of a metric for A and B, and their paired difference with its interval and test.
+
+    `a` and `b` hold one value a seed in the same order; a[s] and b[s] come from the same split.
+    """
     deltas = np.asarray(b, dtype=float) - np.asarray(a, dtype=float)
     return PairedDifference(
         float(np.mean(a)),
@@ -83,19 +89,22 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> PairedDifferenc
 
 
 def correction_note(p_values: Sequence[float | None]) -> str:
-    """Return a sentence that names the correction, with a space before; empty for fewer than two comparisons.
+    """Return a sentence, with a space before, that the verdicts of a text are corrected for several comparisons (Holm).
 
     Parameters
     ----------
     p_values : sequence of float or None
-        The p of each comparison that the text counts or chooses from; None for one that cannot be tested.
+        The p of each comparison; None for one without a test. With fewer than two tests the text is empty.
     """
     tested = sum(p is not None for p in p_values)
     return f" Here clear means: after Holm's correction for {tested} comparisons." if tested > 1 else ""
 
 
 def paired_differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[str, PairedDifference]:
-    """Compare A and B seed by seed in each metric of `COMPARED_METRICS`; keys are metric names."""
+    """Return the paired difference of B and A in each metric of `COMPARED_METRICS`, by the metric's name.
+
+    `a` and `b` hold the results of the same seeds in the same order.
+    """
     return {
         name: paired_difference([getattr(r.metrics, name) for r in a], [getattr(r.metrics, name) for r in b])
         for name in COMPARED_METRICS
@@ -103,13 +112,16 @@ def paired_differences(a: Sequence[RunResult], b: Sequence[RunResult]) -> dict[s
 
 
 def format_difference(difference: PairedDifference, digits: int = 2) -> str:
-    """Format a difference as "+0.28 ± 0.10", or as "+0.28" with one seed."""
+    """Format the mean paired difference with the half-width of its interval: "+0.28 ± 0.10", or "+0.28" with one seed.
+
+    `digits` is the number of decimals.
+    """
     margin = "" if difference.margin is None else f" ± {difference.margin:.{digits}f}"
     return f"{difference.delta:+.{digits}f}{margin}".replace("-", "\u2212")
 
 
 def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
-    """Name a run by its baseline and λ_n, and by the settings that tell it from another run.
+    """Return a name for a run: its system and λ_n, and the settings that distinguish it from another run.
 
     Parameters
     ----------
@@ -143,7 +155,11 @@ def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
 
 
 def _is_distinctive(field: str, config: RunConfig, other: RunConfig) -> bool:
-    """Return True if a setting must be named; two baselines differ in their published settings without mention."""
+    """Return True if the name of a run should state the setting `field`, to distinguish it from the run `other`.
+
+    It should if the values differ. For two systems, a setting that each publishes counts as differing only if the value
+    of `config` is not the published one.
+    """
     value = getattr(config, field)
     if field in _BASELINE_SETTINGS and config.baseline != other.baseline:
         return bool(value != published_value(config, field))
@@ -166,9 +182,10 @@ _SETTING_TEMPLATES = {
 
 
 def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int, chance: float | None = None) -> str:
-    """Return the headline of a comparison of A and B, in Markdown.
+    """Return the headline that says, in Markdown, if B detects the anomalies better or worse than A.
 
-    It names each setting that differs. It blames AnoOnly only if λₙ alone does.
+    The headline lists the settings that differ as possible causes. It says "AnoOnly hurts here" only if B is clearly
+    worse and differs from A in λₙ alone, 1 in A and 0 in B.
 
     Parameters
     ----------
@@ -179,7 +196,7 @@ def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int
     seeds : int
         Number of seeds in `difference`.
     chance : float, optional
-        The AUCPR of random scores.
+        The AUCPR of random scores. The headline warns if the interval of a better B holds it.
     """
     if a == b:
         return "A and B are the same run: change a setting to compare."
@@ -203,16 +220,18 @@ def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int
 
 
 def conditions_line(a: RunConfig, b: RunConfig, counts: Mapping[str, int], seeds: Sequence[int]) -> str:
-    """Return the conditions that A and B share: data set, pool, labels and seeds.
+    """Return one line with the conditions that A and B share: data set, pool, labels, seeds and a published split.
+
+    The pool or the labels are left out if A and B differ in them.
 
     Parameters
     ----------
     a, b : RunConfig
         The two runs of the first seed.
     counts : mapping of str to int
-        Rows of B's first split by kind; see `RunResult.counts`.
+        Row counts by kind of B's first split, as in `RunResult.counts`.
     seeds : sequence of int
-        The finished seeds.
+        The finished seeds; at least one.
     """
     source = source_file(b.dataset)
     parts = [b.dataset if source is None else Path(source).name]

@@ -12,7 +12,7 @@ __all__ = ["comparison_note"]
 
 
 def comparison_note(a: RunResult, b: RunResult) -> FigureNote:
-    """Return the note of a figure of the seed of A and B."""
+    """Return file name and footer of exported figures that show one seed of A and B."""
     names = f"A: {describe_run(a.config, b.config)}. B: {describe_run(b.config, a.config)}."
     conditions = conditions_line(a.config, b.config, b.counts, [b.config.seed])
     return FigureNote(file_name(b.config, f"seed_{b.config.seed}"), f"{names} {conditions}")

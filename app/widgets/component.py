@@ -14,7 +14,7 @@ __all__ = ["component"]
 
 
 def component(name: str) -> Callable[..., Any]:
-    """Return the component of the folder `name` in the assets; a call with its key and data draws it."""
+    """Return a function that draws a Streamlit component, made of the files `name`.html, .css and .js in the assets."""
     # Declared on each call: a server that starts after this import would not know the component.
     html, css, js = (_read(name, kind) for kind in ("html", "css", "js"))
     return st.components.v2.component(name, html=html, css=css, js=js)

@@ -17,7 +17,19 @@ __all__ = ["download_size", "draw_failures", "ensure_downloaded", "follow_downlo
 
 
 def ensure_downloaded(name: str, jobs: Jobs, session: str) -> bool:
-    """Return whether the data set is on this machine; if not, draw a download button or the progress."""
+    """Return True if a data set is on this machine; if not, offer its download on the page and return False.
+
+    A running download is followed: the call blocks until the download ends, and then reruns the page.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set. True is returned for an unknown name, which the run reports.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
+    """
     entry = find(name)
     if entry is None or entry.is_local():
         return True  # of a table that is gone the run says so
@@ -32,9 +44,9 @@ def ensure_downloaded(name: str, jobs: Jobs, session: str) -> bool:
 
 
 def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
-    """Draw the progress of these downloads, block until one of them ends, then rerun the page.
+    """Draw the progress of the downloads of these data sets, block until one of them ends, then rerun the page.
 
-    The Cancel button removes this session from the download, which continues while another session waits for it.
+    The Cancel button removes this session from the downloads, which continue while another session waits for them.
     """
     bar, cancel = progress_row(st.empty())
     jobs.adopt_downloads(session)
@@ -50,13 +62,13 @@ def follow_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
 
 
 def download_size(name: str) -> int | None:
-    """Return the size of a data set's file in bytes; None if the manifest does not list it."""
+    """Return the size in bytes of the file to download for a data set; None if its size is not known."""
     file = DATASETS[name].file
     return file.bytes if file is not None else None
 
 
 def draw_failures(names: Sequence[str], jobs: Jobs) -> None:
-    """Show why these data sets could not be downloaded, each sentence once."""
+    """Show why downloads of these data sets failed, each sentence once; draw nothing if none failed."""
     for sentence in dict.fromkeys(jobs.results.failure(dataset_key(name)) for name in names):
         if sentence is not None:
             notices.error(sentence)
@@ -67,9 +79,16 @@ def _here(names: Sequence[str]) -> int:
 
 
 def _progress(names: Sequence[str], here: int, view: JobView) -> tuple[float, str]:
-    """Return the downloaded share of these data sets, from 0 to 1, and a text.
+    """Return the progress of a download as a share from 0 to 1, and a text.
 
-    `here` is the number of these data sets on this machine. `view` is the progress of the job in bytes.
+    Parameters
+    ----------
+    names : sequence of str
+        The data sets of the download.
+    here : int
+        Number of these data sets that are on this machine.
+    view : JobView
+        Progress of the jobs in bytes, or their number of jobs ahead in the queue.
     """
     if view.ahead:
         return 0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first"

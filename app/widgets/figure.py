@@ -1,4 +1,4 @@
-"""Charts of a page: they grow with the window, are larger in Present, and are exported with a name and a footer."""
+"""Charts of a page: their height follows the window, Present enlarges them, exports have a name and a footer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FigureNote:
     settings: str
 
     def file_name(self, key: str) -> str:
-        """Return the file name without suffix of a figure with this widget key."""
+        """Return the file name, without suffix, of the exported figure with the widget key `key`."""
         return re.sub(r"[^A-Za-z0-9_-]+", "_", f"{self.stem} {key}").strip("_")[:120]
 
 
@@ -50,20 +50,22 @@ def draw_figure(
     pictures: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
-    """Draw a chart at the current position and return what `st.plotly_chart` does.
+    """Draw a chart at the current position and return the result of `st.plotly_chart`, such as the selection.
+
+    In a narrow window the panels are stacked; in Present, texts and marks are larger.
 
     Parameters
     ----------
     figure : go.Figure
-        The chart; its height is that in a window of 1280 × 720.
+        The chart, not changed. Its height in pixels holds for a window of 1280 × 720 and follows that of the window.
     key : str
         The widget key.
     alt : str
-        The alternative text.
+        The alternative text for screen readers.
     note : FigureNote
-        Name and footer of the exported chart.
+        File name and footer of the exported chart.
     pictures : mapping, optional
-        Pictures of rows, shown while the pointer is over a mark; see `row_pictures`.
+        Pictures of rows from `row_pictures`, shown while the pointer is over the mark of a row.
     **options
         Further arguments of `st.plotly_chart`.
     """
@@ -84,6 +86,6 @@ def draw_figure(
 
 
 def figure_styles() -> str:
-    """Return the styles that tell the browser the height of each chart; see `assets/page.css`."""
+    """Return an HTML style element that gives each possible height of a chart to the rules in `assets/page.css`."""
     rules = (f'[class*="st-key-figure-{height}-"]{{--lines:{height}}}' for height in HEIGHTS)
     return f"<style>{''.join(rules)}</style>"

@@ -9,7 +9,9 @@ __all__ = ["draw_player"]
 
 
 def draw_player(animation: Animation, key: str, chart: str, label: str, jump: int = 1, jump_label: str = "") -> None:
-    """Draw buttons and a slider for the animation in a chart.
+    """Draw buttons and a slider that play an animation in a chart, which is drawn separately.
+
+    The browser changes the chart by itself, without the server.
 
     Parameters
     ----------
@@ -22,7 +24,7 @@ def draw_player(animation: Animation, key: str, chart: str, label: str, jump: in
     label : str
         Label of the slider.
     jump : int
-        Moments that a fifth button skips; 1 leaves the button out.
+        Number of moments by which a further button jumps; 1 leaves the button out.
     jump_label : str
         Label of that button.
     """

@@ -17,12 +17,12 @@ HELP = (
 
 
 def is_presenting() -> bool:
-    """Return True if the session shows its pages to an audience."""
+    """Return True if this session has switched on Present: larger type, no menu, full screen."""
     return bool(st.session_state.get(STATE))
 
 
 def draw_present_button() -> None:
-    """Draw the button in the upper right corner that begins or ends it, and the style of the page meanwhile."""
+    """Draw the button that switches Present on or off for this session; while it is on, also load its styles."""
     if is_presenting():
         st.html(ASSETS / "present.css")
     with st.container(key="leave_present" if is_presenting() else "present"):

@@ -33,27 +33,40 @@ POLL_S = 0.1
 
 @dataclass(frozen=True)
 class ComparisonRuns:
-    """The runs of one comparison, seed by seed."""
+    """The runs of one comparison.
+
+    Attributes
+    ----------
+    a, b : list of RunConfig
+        One configuration a seed, in the same order of seeds.
+    """
 
     a: list[RunConfig]
     b: list[RunConfig]
 
     @cached_property
     def keys(self) -> list[str]:
-        """The run keys of A, then those of B; cached, since a waiting page reads them ten times a second."""
+        """The run keys of A by seed, then those of B; cached, since a waiting page reads them ten times a second."""
         return [run_key(config) for config in (*self.a, *self.b)]
 
     @property
     def baselines(self) -> set[str]:
-        """The baselines of all runs."""
+        """Names of the systems of A and B."""
         return {config.baseline for config in (*self.a, *self.b)}
 
     def groups(self) -> list[list[RunConfig]]:
-        """Return the runs that train together: the first seed of B and of A alone, because the page shows it first."""
+        """Return the runs in groups that train together, in order.
+
+        The first seed of B, then that of A, is a group by itself, because the page shows it first. The remaining seeds
+        of each are one group.
+        """
         return [group for group in (self.b[:1], self.a[:1], self.b[1:], self.a[1:]) if group]
 
     def finished(self, jobs: Jobs) -> tuple[list[RunResult], list[RunResult]] | None:
-        """Return the results of A and B for the leading seeds that both have; None before the first."""
+        """Return the finished results of A and of B, two lists of equal length; None if the first seed is not finished.
+
+        The lists end before the first seed that A or B has not finished. Does not wait.
+        """
         pairs = []
         for a, b in zip(self.keys[: len(self.a)], self.keys[len(self.a) :], strict=True):
             pair = jobs.results.run(a), jobs.results.run(b)
@@ -64,9 +77,16 @@ class ComparisonRuns:
 
 
 class Bar:
-    """A progress bar that messages the browser only on a change.
+    """A progress bar that sends the browser a message only if its share or text changes.
 
     Many pages poll at once, and a single thread sends all messages.
+
+    Parameters
+    ----------
+    place : DeltaGenerator
+        Where the bar is drawn, such as an `st.empty()`.
+    row : DeltaGenerator, optional
+        What `remove` empties; by default `place`.
     """
 
     def __init__(self, place: DeltaGenerator, row: DeltaGenerator | None = None) -> None:
@@ -74,20 +94,20 @@ class Bar:
         self._shown: tuple[float, str] | None = None
 
     def show(self, share: float, words: str) -> None:
-        """Show a share from 0 to 1 with a text."""
+        """Show a share from 0 to 1 with a text; do nothing if both are as before."""
         if (share, words) != self._shown:
             self._shown = share, words
             self._place.progress(share, words)
 
     def remove(self) -> None:
-        """Remove the bar, and with it the row that `progress_row` drew."""
+        """Remove the bar from the page, with the Cancel button of a row from `progress_row`."""
         self._row.empty()
 
 
 def wait_for_poll() -> None:
     """Sleep until a waiting page looks again; other script runs of the visitor have its turn meanwhile.
 
-    Streamlit interrupts a run of the script only where it reads the session or draws; progress may not move for long.
+    Streamlit interrupts a script only where it reads the session state or draws.
     """
     with SCRIPT_TURNS.pause():
         time.sleep(POLL_S)
@@ -95,13 +115,20 @@ def wait_for_poll() -> None:
 
 
 def progress_row(place: DeltaGenerator | None = None) -> tuple[Bar, DeltaGenerator]:
-    """Draw an empty bar, and return it with the slot for a Cancel button.
+    """Draw a progress bar that says "Starting", and return it with the slot left of it for a Cancel button.
 
     Parameters
     ----------
     place : DeltaGenerator, optional
-        The `st.empty()` that takes the row. By default the row stands at the bottom of the window, where it moves
-        nothing on the page as it comes and goes; the rerun of a fragment cannot draw there.
+        The `st.empty()` that takes both. By default they stand at the bottom of the window, where they move nothing
+        on the page as they come and go; a fragment's rerun cannot draw there.
+
+    Returns
+    -------
+    bar : Bar
+        The progress bar.
+    cancel : DeltaGenerator
+        The slot for the button.
     """
     row = place or st.bottom.empty()
     with row.container():
@@ -112,9 +139,20 @@ def progress_row(place: DeltaGenerator | None = None) -> tuple[Bar, DeltaGenerat
 
 
 def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str], jobs: Jobs) -> None:
-    """Show the progress of the runs with these keys: jobs before them in the queue, or their epoch.
+    """Show the progress of some runs on a bar: the number of jobs ahead in the queue, or the epoch of the slowest.
 
-    `what` is the text in front, such as "Training". `plan` holds the compared runs A and B.
+    Parameters
+    ----------
+    bar : Bar
+        The progress bar.
+    what : str
+        Text in front, such as "Training".
+    plan : ComparisonRuns
+        The comparison that the runs belong to; its systems decide how epochs are described.
+    keys : list of str
+        Run keys of the runs.
+    jobs : Jobs
+        The job queue of the server.
     """
     uncounted = sorted(name for name in plan.baselines if not BASELINES[name].has("epochs"))
     pretrained = any(BASELINES[name].pretraining_epochs for name in plan.baselines)
@@ -125,7 +163,19 @@ def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str]
 
 
 def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
-    """Show a job's progress; `what` and `after` surround "3 of 50", and `begun` is the text before that."""
+    """Show the progress of a job on a bar: the number of jobs ahead in the queue, or a text such as "epoch 3 of 50".
+
+    Parameters
+    ----------
+    bar : Bar
+        The progress bar.
+    view : JobView or None
+        The progress; None shows "Starting".
+    what, after : str
+        Text before and after "3 of 50".
+    begun : str
+        Text of a running job that has reported no progress yet.
+    """
     if view is not None and view.ahead:
         bar.show(0.0, f"Waiting: {view.ahead} job{'s' if view.ahead > 1 else ''} of others come first")
     elif view is not None and view.total:
@@ -135,7 +185,22 @@ def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = ""
 
 
 def draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:
-    """Show why runs failed, each sentence once, with a button that tries again; return whether any failed."""
+    """Show why runs failed, each sentence once, with a button that forgets the failures, so that the runs start again.
+
+    Parameters
+    ----------
+    keys : list of str
+        Run keys, or keys of worker results.
+    jobs : Jobs
+        The job queue of the server.
+    place : DeltaGenerator
+        Where the notice is drawn; left as it is without a failure.
+
+    Returns
+    -------
+    bool
+        True if any of them failed.
+    """
     failures = {sentence for key in keys if (sentence := jobs.results.failure(key))}
     if failures:
         with place.container():

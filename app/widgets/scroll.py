@@ -1,4 +1,4 @@
-"""Scroll the page to what an action of the user has drawn."""
+"""Scrolling of the page to an element that an action of the user has drawn."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ SETTLED_MS = 400  # until what is drawn has its height, and the control that was
 
 
 def scroll_into_view(key: str, content: str) -> None:
-    """Scroll the container with this key into view, once for each content.
+    """Have the browser scroll a container into view, if it is not visible, once for each value of `content`.
 
     Parameters
     ----------
     key : str
-        The key of the container.
+        The Streamlit key of the container.
     content : str
-        Names what the container shows. The browser scrolls again only when this changes.
+        A text that identifies what the container shows. The browser scrolls again only when it changes.
     """
     shown = json.dumps({"selector": f".st-key-{key}", "content": content}).replace("<", "\\u003c")
     script = f"""

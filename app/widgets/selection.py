@@ -10,9 +10,18 @@ __all__ = ["keep_selection"]
 
 
 def keep_selection(table: str, keys: Sequence[str], at_first: Sequence[str] = ()) -> None:
-    """Before st.dataframe draws the table with this widget key: let what was selected stay so, wherever it stands now.
+    """Keep the selected rows of a table selected when rows change or move; call this before `st.dataframe`.
 
-    keys: what the rows are, in their order. at_first: which of them are selected when the table is new to the page.
+    Changes the selection in the session state, from row indices of the previous run to those of this run.
+
+    Parameters
+    ----------
+    table : str
+        Widget key of the table.
+    keys : sequence of str
+        The key of each row of the table, in the order in which they are about to be drawn.
+    at_first : sequence of str
+        Keys of the rows that are selected when the page draws the table for the first time.
     """
     wanted = set(at_first)
     noted = f"{table}_keys"

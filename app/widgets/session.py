@@ -18,7 +18,17 @@ LOCK_POLL_S = 1.0
 
 
 def begin_page() -> tuple[Jobs, str]:
-    """Return the server's jobs and this session's id, and show pending notices; call this first on each page."""
+    """Register this session and its visitor with the server, and show pending notices; call this first on each page.
+
+    Notices are an error queued by a callback, and a problem of the run store.
+
+    Returns
+    -------
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        The id of this session, also kept in the session state.
+    """
     context = get_script_run_ctx()
     session = st.session_state.session = context.session_id if context else uuid.uuid4().hex
     jobs = server_jobs()
@@ -38,7 +48,10 @@ def begin_page() -> tuple[Jobs, str]:
 
 
 def finish_page() -> None:
-    """Rerun the page if its notice about the run store is out of date, and once a lock on the store is gone."""
+    """End a page run: rerun the page if its notice about the run store is out of date.
+
+    If another process holds the store locked, the page is rerun once the lock is gone.
+    """
     jobs = server_jobs()
     problem = jobs.results.store_problem
     if st.session_state.get("store_problem", problem) != problem:
@@ -50,6 +63,6 @@ def finish_page() -> None:
 
 @st.fragment(run_every=LOCK_POLL_S)
 def _await_store() -> None:
-    """Rerun the page once no other process holds the run store locked."""
+    """Rerun the page once no other process holds the run store locked; checked every second."""
     if not server_jobs().store.is_busy():
         st.rerun()

@@ -13,15 +13,27 @@ TILE_HELP = (
 )
 
 
-def tile(label: str, found: PairedDifference, chance: float | None, more_is_better: bool = True) -> str:
-    """Return one figure as Markdown: A → B, their difference with its uncertainty, and the chance level if not None.
+def tile(label: str, difference: PairedDifference, chance: float | None, more_is_better: bool = True) -> str:
+    """Return one metric of A and B as Markdown: label, both means, and a badge with their difference and its interval.
 
-    The badge of a clear difference is green for a rise and red for a fall, or blue if more is not better.
+    The badge is gray unless the difference is clear. Then it is green for a rise and red for a fall.
+
+    Parameters
+    ----------
+    label : str
+        Name of the metric.
+    difference : PairedDifference
+        The metric of A and B over the seeds.
+    chance : float or None
+        Metric of random scores, shown beside the label; None to leave it out.
+    more_is_better : bool
+        False to use blue for each clear difference, of a measure that is neither good nor bad.
     """
-    mark, color = ("", "gray") if not found.is_clear else ("▲ ", "green") if found.delta > 0 else ("▼ ", "red")
-    if found.is_clear and not more_is_better:
-        color = "blue"
+    mark, color = "", "gray"
+    if difference.is_clear:
+        mark, color = ("▲ ", "green") if difference.delta > 0 else ("▼ ", "red")
+        color = color if more_is_better else "blue"
     return (
         f":small[{label}, A → B{'' if chance is None else f' · chance {chance:.2f}'}]  \n"
-        f"**{found.a:.3f} → {found.b:.3f}** :{color}-badge[{mark}{format_difference(found, 3)}]"
+        f"**{difference.a:.3f} → {difference.b:.3f}** :{color}-badge[{mark}{format_difference(difference, 3)}]"
     )

@@ -19,7 +19,10 @@ def _script() -> str:
 
 
 def draw_window_watch() -> None:
-    """Have the browser tell when its window becomes as narrow as a phone's, or wide again; draws nothing."""
+    """Start a script in the browser that reports when the window becomes at most 640 pixels wide, or wider again.
+
+    A report reruns the page; `is_narrow` reads it. Nothing visible is drawn.
+    """
     # Declared each time: a server that starts after this file was imported would not know it.
     component = st.components.v2.component("window", js=_script())
     with st.container(key="window_watch"):
@@ -27,5 +30,5 @@ def draw_window_watch() -> None:
 
 
 def is_narrow() -> bool:
-    """Return whether the window is at most 640 pixels wide, as in `assets/page.css`; False until the browser tells."""
+    """Return True if the window is at most 640 pixels wide, like a phone's; False before the browser's first report."""
     return (st.session_state.get(KEY) or {}).get("narrow") is True

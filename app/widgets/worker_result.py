@@ -18,7 +18,7 @@ __all__ = ["TimeLimit", "await_worker_result"]
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """The seconds that a worker may take, and the sentence that a page shows after that."""
+    """The seconds for which a worker may run, and the sentence that a page shows when they have passed."""
 
     seconds: float
     sentence: str
@@ -34,32 +34,33 @@ def await_worker_result(
     name: str = "result",
     limit: TimeLimit | None = None,
 ) -> Any:
-    """Request the value of a function in a worker process and block until it is finished.
+    """Call a function in a worker process and block until its value is there; draw progress and Cancel meanwhile.
 
-    A progress bar stands at the bottom of the window, so that nothing on the page moves as it comes and goes. The rerun
-    of a fragment cannot draw there: its bar stands at the current position.
+    The value is cached by `key`, so that a later call returns at once. The progress bar stands at the bottom of the
+    window, where it moves nothing on the page; in the rerun of a fragment it stands at the current position. A failure
+    or a cancel draws a notice with a button to try again.
 
     Parameters
     ----------
     jobs : Jobs
         The job queue of the server.
     session : str
-        Session of the browser that waits.
+        Id of the session that waits.
     key : str
-        Result key; sessions that request the same key share one job and its value.
+        Key of the value; sessions that request the same key share one job.
     what : str
         Text before the progress "3 of 50", such as "Training, epoch".
     function, *arguments
-        The function that the worker calls, and its arguments.
+        The function that the worker calls, and its arguments; both must pickle.
     name : str
-        Part of the widget keys of the buttons Cancel and Begin again; differs for each value that a page waits for.
+        Part of the widget keys of the buttons; must differ for each value that a page waits for.
     limit : TimeLimit, optional
-        Time that the worker may take, without the time in the queue; unlimited by default.
+        Time for which the worker may run, without the time in the queue; unlimited by default.
 
     Returns
     -------
     object or None
-        The value; None, after a notice on the page, if the job failed or the user canceled it.
+        The value; None if the job failed, took too long or was canceled.
     """
     # Always there, so that what follows keeps its place and stays in sight, grayed.
     status, row = st.empty(), st.empty()
