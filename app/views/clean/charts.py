@@ -31,19 +31,20 @@ TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000)
 
 
 def suspicion_figure(suspicions: Sequence[PoolScores], remove: float | None) -> go.Figure:
-    """Draw the suspicion S of the first seed, and recall and precision of the removal over q.
+    """Draw the suspicion S of the pool rows as a histogram, and how well removing the most suspicious works.
 
     Parameters
     ----------
     suspicions : sequence of PoolScores
-        One a seed.
+        The scored pool of each seed; the histogram shows the first.
     remove : float or None
         q, the share of the pool to remove; None for the known share of contaminants.
 
     Returns
     -------
     go.Figure
-        A histogram with the cut; if contaminants are known, also recall and precision, means over the seeds.
+        A histogram with a line at the cut. If contaminants are known, a second panel shows recall and precision of the
+        removal over q, means over the seeds.
     """
     known = all(scores.aucroc is not None for scores in suspicions)
     figure = Panels(1, 2 if known else 1, spacing=(0.1, 0))
@@ -55,10 +56,18 @@ def suspicion_figure(suspicions: Sequence[PoolScores], remove: float | None) -> 
 
 
 def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, known: bool) -> None:
-    """Draw the suspicion of the pool rows as a histogram for the first seed, with the removal as a dashed line.
+    """Add the histogram of the suspicion of the pool rows, for the first seed, with a dashed line at the cut.
 
-    `remove` sets the rows to remove (see `PoolScores.rows_to_remove`). `known` is True if normal rows and contaminants
-    are known and get a histogram each.
+    Parameters
+    ----------
+    figure : Panels
+        The figure; changed in its first panel.
+    first : PoolScores
+        The scored pool of the first seed.
+    remove : float or None
+        Share of the pool to remove; None for the known share of contaminants.
+    known : bool
+        True if contaminants are known; normal rows and contaminants then get a histogram each.
     """
     axis = np.arcsinh(ScoreScale.of(first.score).units(first.score))
     low, high = float(axis.min()) - 0.1, float(axis.max()) + 0.1
@@ -95,9 +104,16 @@ def _draw_histogram(figure: Panels, first: PoolScores, remove: float | None, kno
 
 
 def _draw_removal(figure: Panels, suspicions: Sequence[PoolScores], remove: float | None) -> None:
-    """Draw recall and precision of the removal of contaminants over q, the removed share of the pool.
+    """Add the curves of recall and precision over q, the share of the pool that is removed, means over the seeds.
 
-    The curves are means over the seeds, one item of `suspicions` each. Markers show the share that `remove` takes out.
+    Parameters
+    ----------
+    figure : Panels
+        The figure; changed in its second panel.
+    suspicions : sequence of PoolScores
+        The scored pool of each seed, with known contaminants.
+    remove : float or None
+        Share of the pool to remove, shown by markers and a line; None for the known share of contaminants.
     """
     cell = {"row": 1, "col": 2}
     curves_of_seeds = [removal_curve(scores.is_contaminant, scores.score) for scores in suspicions]
@@ -139,12 +155,12 @@ def _draw_removal(figure: Panels, suspicions: Sequence[PoolScores], remove: floa
 
 
 def outcome_figure(results: Sequence[PurifyResult]) -> go.Figure:
-    """Draw AUCROC on the test rows before and after the removal, for random removal and for the oracle.
+    """Draw AUCROC on the test rows for the whole pool, the cleaned pool, random removal, and an oracle's removal.
 
     Parameters
     ----------
     results : sequence of PurifyResult
-        One a seed; each is a dot and a line, beside means with 95 % intervals.
+        The result of each seed. A seed is a dot for each pool, joined by a line; means have 95 % intervals.
     """
     figure = Panels()
     names = [name for name in VARIANT_MARKS if all(name in result.variants for result in results)]

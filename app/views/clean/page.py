@@ -51,7 +51,10 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def _purify_setting(control: Parameter, text: str) -> Any:
-    """Return a field of the cleaning's configuration."""
+    """Convert a text in an address to a value of the field of `PurifyConfig` named as the control.
+
+    An option that is a text, such as "known", is returned as it is. Raises InvalidConfig.
+    """
     if text in control.options:
         return text
     return getattr(make_purify_config(make_config(), **{control.name: text}), control.name)
@@ -120,9 +123,20 @@ def page() -> None:
 
 
 def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: str) -> None:
-    """Draw the suspicion of the pool, then train without the suspicious rows and draw the outcome.
+    """Score the pool and draw its suspicion, then train without the suspicious rows and draw the outcome.
 
-    `configs` has one configuration per seed. `sentence` is the place of the headline.
+    Both stages run in a worker process, and the call blocks meanwhile.
+
+    Parameters
+    ----------
+    configs : sequence of PurifyConfig
+        One configuration a seed.
+    sentence : DeltaGenerator
+        Where the headline is drawn.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
     """
     remove = configs[0].remove
     key = " ".join(pool_scores_key(config) for config in configs)
@@ -161,7 +175,7 @@ def _draw(configs: Sequence[PurifyConfig], sentence: Any, jobs: Jobs, session: s
 
 
 def _note(configs: Sequence[PurifyConfig]) -> FigureNote:
-    """Return the note of exported figures; one configuration a seed."""
+    """Return file name and footer of the exported figures; `configs` holds one configuration a seed."""
     config, seeds = configs[0], [each.run.seed for each in configs]
     scorer = option_words("scorer", config.scorer)
     over = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
@@ -173,7 +187,15 @@ def _note(configs: Sequence[PurifyConfig]) -> FigureNote:
 
 
 def _draw_rows(first: PoolScores, remove: float | None) -> None:
-    """Draw the table of the pool rows that `remove`, a share, takes out for the first seed, and a download of all."""
+    """Draw the removed rows of the first seed as a table, and a download of the whole pool with its suspicion.
+
+    Parameters
+    ----------
+    first : PoolScores
+        The scored pool of the first seed.
+    remove : float or None
+        Share of the pool that is removed; None for the known share of contaminants.
+    """
     config = first.config.run
     dataset = load_cached(config.dataset)
     table = pool_table(first, remove, dataset)

@@ -34,7 +34,10 @@ is not clearly above that of removing the same number of rows at random.
 
 
 def clean_sentence(results: Sequence[PurifyResult]) -> str:
-    """Return the headline: the gain of the final head by the cleaning, against random removal; one result a seed."""
+    """Return the headline: the change of AUCROC by the cleaning, and the same against random removal.
+
+    `results` holds one result a seed.
+    """
     by_name = {name: [result.variants[name].aucroc for result in results] for name in ("before", "after", "random")}
     gain = paired_difference(by_name["before"], by_name["after"])
     beyond = paired_difference(by_name["random"], by_name["after"])
@@ -61,7 +64,15 @@ def _beyond_chance(beyond: PairedDifference, chance: str) -> str:
 
 
 def suspicion_sentence(suspicions: Sequence[PoolScores], remove: float | None) -> str:
-    """Describe how well S ranks the contaminants, and the recall and precision of the removal; one score a seed."""
+    """Return Markdown on how well S ranks the contaminants, and on recall and precision of the removal.
+
+    Parameters
+    ----------
+    suspicions : sequence of PoolScores
+        The scored pool of each seed; figures are means over them.
+    remove : float or None
+        Share of the pool that is removed; None for the known share of contaminants.
+    """
     config = suspicions[0].config
     models = f"{config.parts} models" if config.parts > 1 else "One model, which scores its own training rows"
     removed = [scores.rows_to_remove(remove) for scores in suspicions]

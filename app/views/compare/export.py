@@ -31,16 +31,18 @@ NO_DETECTOR = "{} is of another package and has no detector file here. Use {}."
 
 
 def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
-    """Draw the tab: report, scores and detector to download, and the command and script that reproduce them.
+    """Draw the tab Take away: downloads of report, scores and detector, and commands and script that repeat them.
+
+    The detector is fitted in a worker process once the user asks for it; the call then blocks.
 
     Parameters
     ----------
     report : ReportInput
-        What the page shows.
+        The content of the page.
     jobs : Jobs
-        Queue that trains the detector when the user asks for it.
+        The job queue of the server.
     session : str
-        Session that owns the job.
+        Id of the session.
     """
     pair = report.pair
     progress_slot = st.container()  # one column is too narrow for the bar and its button
@@ -75,7 +77,11 @@ def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
 
 
 def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
-    """Return the test rows of the first seed with their label, both scores and whether the threshold flags them."""
+    """Return one row for each test row of the first seed, for a CSV file or a table on the page.
+
+    Columns: "row" (id), "label" ("normal" or "anomaly"), "score A", "score B", and "flagged by A", "flagged by B"
+    (bool, by the thresholds of the pair).
+    """
     return pd.DataFrame(
         {
             "row": dataset.row_ids[pair.b.test_rows],
@@ -112,17 +118,23 @@ def _draw_downloads(report: ReportInput) -> None:
 def _fit_detector(
     run: RunResult, jobs: Jobs, session: str, button_slot: DeltaGenerator, progress_slot: DeltaGenerator
 ) -> DetectorResult | None:
-    """Fit the detector of a run in a worker after the user asks for it.
+    """Draw a button that fits the detector of a run; once it is pressed, fit it in a worker and block meanwhile.
 
     Parameters
     ----------
+    run : RunResult
+        The run to train again.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
     button_slot, progress_slot : DeltaGenerator
         Where the button and the progress bar are drawn.
 
     Returns
     -------
     DetectorResult or None
-        None until the button is pressed, and if the job fails or is canceled. Waits while the job runs.
+        The fitted detector; None until the button is pressed, and if the job fails or is canceled.
     """
     key = detector_key(run.config)
     if st.session_state.get("detector_asked") != key and jobs.results.worker_result(key) is None:
@@ -141,7 +153,10 @@ def _fit_detector(
 
 
 def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset) -> None:
-    """Draw the downloads of the detector and of its scores of all rows."""
+    """Draw the downloads of a fitted detector and of its scores of all rows, and the number of rows that it flags.
+
+    `run` is the run that the detector repeats, and names the files.
+    """
     with st.container(horizontal=True):
         st.download_button(
             "Download detector",

@@ -56,7 +56,10 @@ def page() -> None:
 
 
 def _pinned(choice: Choice) -> tuple[RunConfig, str | None]:
-    """Return run A, pinned in the URL or else the published baseline on the data of B, and the error of a bad pin."""
+    """Return run A, and a sentence for the user if the pinned run in the address cannot be used, else None.
+
+    Run A is the pinned run, or without a usable one the published baseline of `baseline_of`; both on the data of B.
+    """
     published = baseline_of(choice.b)
     text = st.query_params.get("a")
     if not text:
@@ -69,7 +72,7 @@ def _pinned(choice: Choice) -> tuple[RunConfig, str | None]:
 
 
 def _marks() -> dict[str, str]:
-    """Return the badge of each control: the runs that it moves."""
+    """Return Markdown badges by control: "A", "B" or both, the runs that the control changes; empty if invalid."""
     try:
         b = choose({control.name: value_of(control) for control in CONTROLS}).b
         pinned = _is_pinned(b)
@@ -79,7 +82,7 @@ def _marks() -> dict[str, str]:
 
 
 def _is_pinned(b: RunConfig) -> bool:
-    """Return True if the address holds a pinned run that can be used beside B."""
+    """Return True if the address holds a pinned run that is valid on the data of run B."""
     text = st.query_params.get("a")
     if not text:
         return False
@@ -91,7 +94,7 @@ def _is_pinned(b: RunConfig) -> bool:
 
 
 def _sides(a: RunConfig, b: RunConfig) -> str:
-    """Return what A and B are, in one line of Markdown."""
+    """Return one line of Markdown with the names of A and B, and if A is pinned or as published."""
     origin = "pinned" if _is_pinned(b) else "as published"
     return (
         f"{BADGES['A']} {describe_run(a, b)} :gray[· {origin}] &emsp; "
@@ -100,7 +103,10 @@ def _sides(a: RunConfig, b: RunConfig) -> str:
 
 
 def _draw_tools(choice: Choice) -> None:
-    """Draw the buttons that pin B, unpin A, and share the page; a link for a class may hide those of the pin."""
+    """Draw the buttons that pin B as A and unpin A, unless the link hides them, and the link to share the page.
+
+    The buttons change the address and rerun the page.
+    """
     if locked_links.PIN not in locked_links.locked(locked_links.HIDE):
         pinned = bool(st.query_params.get("a"))
         if st.button("Pin B as A", help="Use the settings of B as A, then change B."):
@@ -117,9 +123,10 @@ def _draw_tools(choice: Choice) -> None:
 
 
 def _compare(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
-    """Request the runs, draw the finished seeds and follow the others.
+    """Train the runs of all seeds, draw the finished ones, and go on drawing progress while others train.
 
-    While the first seed trains, the browser keeps the figures of the previous settings, grayed out by Streamlit.
+    Blocks until the first seed of A and B is finished; meanwhile the browser keeps the figures of the previous
+    settings, grayed.
     """
     status = st.empty()
     if st.session_state.get("cancelled") == runs.keys:
@@ -141,9 +148,20 @@ def _compare(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
 
 
 def _wait(runs: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, status: DeltaGenerator) -> bool:
-    """Show progress until the first seed of A and B is finished; return False if a run failed.
+    """Show progress until the first seed of A and B is finished; return True then, or False if a run failed.
 
-    `keys` holds the run keys of this seed for A and B. `status` is the slot for errors.
+    Parameters
+    ----------
+    runs : ComparisonRuns
+        All runs of the comparison.
+    keys : list of str
+        The run keys of A and B for the first seed.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
+    status : DeltaGenerator
+        Where errors are drawn.
     """
     bar, cancel = progress_row()
     cancel.button("Cancel", key="cancel", on_click=_cancel, args=(runs.keys, session))
@@ -161,7 +179,10 @@ def _wait(runs: ComparisonRuns, keys: list[str], jobs: Jobs, session: str, statu
 
 @st.fragment(run_every=FOLLOW_S)
 def _follow(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
-    """Show the progress of the remaining seeds, while the figures of the first can be used."""
+    """Show the progress of the remaining seeds every 0.5 s; rerun the page when all are finished or canceled.
+
+    A fragment, so that the figures of the finished seeds can be used meanwhile.
+    """
     results = runs.finished(jobs)
     if st.session_state.get("cancelled") == runs.keys or (results is not None and len(results[0]) == len(runs.a)):
         st.rerun()

@@ -1,4 +1,4 @@
-"""The view "watch it learn": both runs of a comparison as an animation over the epochs."""
+"""The view "watch it learn": A and B of a comparison as an animation over the epochs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def draw_replay(
     session: str,
     export_slot: DeltaGenerator,
 ) -> None:
-    """Draw the animation of A and B over the epochs; train and record both runs first unless this is done.
+    """Draw the animation of A and B over the epochs, with a player and a download as HTML.
+
+    If no such recording is cached, both runs are trained again and recorded in a worker process; the call blocks
+    meanwhile.
 
     Parameters
     ----------
@@ -50,13 +53,13 @@ def draw_replay(
     dataset : Dataset
         Their data set.
     sides : sequence of Side
-        A and B as the charts need them.
+        A and B as the charts take them.
     projector : str
-        "pca", "tsne" or "umap", for the maps.
+        Projection of the hidden features in the maps: "pca", "tsne" or "umap".
     jobs : Jobs
-        Queue that records the runs. Waits until it is done.
+        The job queue of the server.
     session : str
-        Session that owns the job.
+        Id of the session.
     export_slot : DeltaGenerator
         Where the download button is drawn.
     """

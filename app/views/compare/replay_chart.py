@@ -31,16 +31,19 @@ CURVES = {name: METRIC_LABELS[name] for name in ("aucpr_anomaly", "aucroc")}
 
 
 def replay_animation(replay: Replay, names: Sequence[str], row_ids: Sequence[np.ndarray]) -> Animation:
-    """Draw the animation of A and B with one moment a recorded epoch.
+    """Draw the animation of runs A and B with one moment for each recorded epoch.
+
+    Score histograms and maps of the hidden features change with the epoch; metrics and losses are curves over all
+    epochs, with a line at the epoch.
 
     Parameters
     ----------
     replay : Replay
         The recorded runs A and B.
     names : sequence of str
-        Names of A and B.
+        Names of A and B, for the titles.
     row_ids : sequence of np.ndarray
-        Row ids of the data set for the rows of each recorded run, int64 [m].
+        For A and B, the row ids of the recorded rows (`RunReplay.rows`), int64 [m].
     """
     figure = Panels(2, 3, spacing=(0.05, 0.19), widths=[0.37, 0.37, 0.26], heights=[0.42, 0.58])
     changes = [*_scores(figure, replay, names), *_maps(figure, replay, row_ids)]
@@ -77,10 +80,10 @@ def _caption(replay: Replay, moment: int) -> str:
 
 
 def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceChange]:
-    """Draw the score histogram of each class for A and B, in percent of the rows of the class.
+    """Add the score histograms of normal rows and anomalies for A and B; return the changes of their heights.
 
-    Each epoch has a score scale of its own, as only the order of scores matters. `names` are the titles of A and B.
-    Return one change per histogram: its heights at each recorded epoch.
+    Scores are scaled anew at each epoch, as only their order matters; bars are percentages of the class. `names` are
+    the names of A and B. There is one change per histogram, with its heights at each recorded epoch.
     """
     positions = []
     for run in replay.runs:
@@ -126,10 +129,10 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceC
 
 
 def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[TraceChange]:
-    """Draw the hidden features of A and B as maps, scatters of the rows' two-dimensional projection.
+    """Add the maps of the hidden features of A and B, and return the changes of the positions of their rows.
 
-    `row_ids` holds the row ids of each run for the hover text. Return the changes of the x and y positions of each role
-    of rows at each recorded epoch.
+    `row_ids` holds the row ids of A and of B, for the hover text. There are two changes per run and role: x and y at
+    each recorded epoch.
     """
     changes = []
     spans = [_span(run.points) for run in replay.runs]
@@ -170,7 +173,10 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
 
 
 def _span(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the axis limits of a map: all points of the last epoch, and 99.6 % of those of all epochs."""
+    """Return the lower and upper axis limits [2] of a map that shows `points`, float [epochs, rows, 2].
+
+    They hold all points of the last epoch and the middle 99.6 % of those of all epochs, with a margin.
+    """
     low, high = np.percentile(points.reshape(-1, 2), [0.2, 99.8], axis=0)
     low, high = np.minimum(low, points[-1].min(axis=0)), np.maximum(high, points[-1].max(axis=0))
     padding = 0.06 * np.maximum(high - low, 1e-6)
@@ -208,7 +214,19 @@ def _losses(figure: Panels, replay: Replay) -> None:
 def _line(
     figure: Panels, row: int, x: np.ndarray, y: np.ndarray, name: str, color: str, symbol: str, dash: str
 ) -> None:
-    """Draw a curve over epochs in the third column of panels; `row` is 1 for metrics and 2 for losses."""
+    """Add a curve over the epochs to the third column of the figure.
+
+    Parameters
+    ----------
+    figure : Panels
+        The figure.
+    row : int
+        Row of the panel: 1 for metrics, 2 for losses.
+    x, y : np.ndarray
+        Epochs and values.
+    name, color, symbol, dash : str
+        Name on hover, and Plotly attributes of the line and its markers.
+    """
     figure.add_scatter(
         x=x,
         y=y,
@@ -224,9 +242,9 @@ def _line(
 
 
 def _clock(figure: Panels, replay: Replay) -> list[TraceChange]:
-    """Draw a vertical line through the metric curves and one through the loss curves, at the epoch of the animation.
+    """Add vertical lines through the metric and loss curves at the epoch on show; return the changes of their x.
 
-    Return one change per line: its x positions at each recorded epoch.
+    There is one change per line, with its two x positions at each recorded epoch.
     """
     changes = []
     times = [np.array([epoch, epoch], dtype=np.float32) for epoch in replay.epochs]

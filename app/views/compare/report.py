@@ -63,7 +63,7 @@ figure { margin: 16px 0 24px; break-inside: avoid } table, pre { break-inside: a
 
 @dataclass(frozen=True, eq=False)
 class ReportInput:
-    """Content of the Compare page that goes into its report.
+    """Content of the Compare page, from which its report is made.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class ReportInput:
     pair : Pair
         The runs of the first seed at the threshold on show.
     maps : callable
-        Returns the label of the projection and the three maps.
+        Returns the name of the projection and the maps of input features and of hidden features of A and B.
     address : str
         The address of the page, with its settings; "" if it has none.
     """
@@ -88,12 +88,12 @@ class ReportInput:
 
 
 def report_html(report: ReportInput, created: datetime) -> str:
-    """Return the report as an HTML page; text that a user may have written is escaped.
+    """Return the report of a comparison as one HTML page that works offline; the text of users is escaped.
 
     Parameters
     ----------
     report : ReportInput
-        What the page shows.
+        The content of the page.
     created : datetime
         Time of the report, with a time zone.
     """
@@ -134,7 +134,10 @@ def report_html(report: ReportInput, created: datetime) -> str:
 
 
 def _isolations(report: ReportInput) -> Iterable[str]:
-    """Yield links to the comparisons in which one thing differs, if several do in this one."""
+    """Yield one HTML paragraph with links to comparisons in which one of the differing settings differs alone.
+
+    Yields nothing if A and B differ in fewer than two settings, or the page has no address.
+    """
     a, b = report.a[0].config, report.b[0].config
     page = report.address.split("?")[0]
     links = []
@@ -147,14 +150,14 @@ def _isolations(report: ReportInput) -> Iterable[str]:
 
 
 def _source(address: str) -> Iterable[str]:
-    """Yield the link to the page with these settings, and the paper to cite."""
+    """Yield HTML paragraphs: a link to the page at this address, unless it is "", and the paper to cite."""
     if address:
         yield f'<p class="small">This comparison: {_link(address, address)}</p>'
     yield f'<p class="small">The method: {html.escape(ANOONLY.full)} {_link(ANOONLY.url, ANOONLY.url)}</p>'
 
 
 def _link(url: str, text: str) -> str:
-    """Return a link, or the text alone if the address is not one of the web."""
+    """Return an HTML link, or the escaped text alone if the URL is not http or https."""
     if not url.startswith(("http://", "https://")):
         return html.escape(text)
     return f'<a href="{html.escape(url)}">{html.escape(text)}</a>'
@@ -176,7 +179,7 @@ def _metrics(report: ReportInput) -> str:
 
 
 def _figures(report: ReportInput) -> Iterable[str]:
-    """Yield each figure with its caption; the first one embeds Plotly for all."""
+    """Yield each figure of the report as HTML with its caption; the first one embeds Plotly for all. Notes follow."""
     pair = report.pair
     # The name of a user's file is only in the table of the data, where it is not read as Markdown.
     name = pair.b.config.dataset if source_file(pair.b.config.dataset) is None else "the table"
@@ -217,7 +220,10 @@ def _settings(a: RunConfig, b: RunConfig) -> Iterable[list[str]]:
 
 
 def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
-    """Yield the facts of the data set: its origin and size, and the schema of a user's file."""
+    """Yield facts about a data set as pairs of label and text: origin, license, size, and the schema of a user's file.
+
+    `name` is the name of the data set.
+    """
     entry, schema = find(name), TableSchema()
     if isinstance(entry, UploadEntry):
         yield ["file", entry.upload.file_name]
@@ -242,16 +248,22 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
 
 
 def _command(letter: str, config: RunConfig, seeds: int) -> str:
-    """Return HTML with the command that trains run `letter`, "A" or "B", over this number of consecutive seeds."""
+    """Return HTML with the shell command that repeats run `letter`, "A" or "B", over `seeds` consecutive seeds."""
     seeds_option = f" --seeds {seeds}" if seeds > 1 else ""
     return f"<p><strong>{letter}</strong></p><pre>{html.escape(run_command(config) + seeds_option)}</pre>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = False) -> str:
-    """Return an HTML table of escaped text; the first cell of a row is its heading.
+    """Return an HTML table; the text of all cells is escaped.
 
-    `head` holds the column headings, or nothing. With `numbers`, cells have the style of numbers. Without it, a row
-    with different cells for A and B is highlighted.
+    Parameters
+    ----------
+    head : sequence of str
+        Column headings; empty for none.
+    rows : iterable of sequence of str
+        The cells of each row, with its name first.
+    numbers : bool
+        True to align cells as numbers. False also highlights rows whose two cells, of A and B, differ.
     """
     lines = []
     if head:
@@ -273,7 +285,7 @@ def _small(markdown: str) -> str:
 
 
 def _to_html(markdown: str) -> str:
-    """Escape a sentence for HTML and convert its bold parts."""
+    """Escape a Markdown sentence for HTML and convert its bold parts; other Markdown stays as text."""
     return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(markdown))
 
 

@@ -48,14 +48,14 @@ MAX_PANEL_NAME = 27  # characters above a third of the page on a projector
 
 
 def draw_comparison(a: Sequence[RunResult], b: Sequence[RunResult], seeds_wanted: int) -> None:
-    """Draw the headline and the three metric tiles over the finished seeds.
+    """Draw the headline, the buttons that isolate a setting, and three tiles with the metrics over the finished seeds.
 
     Parameters
     ----------
     a, b : sequence of RunResult
         Finished runs, seed by seed.
     seeds_wanted : int
-        Number of seeds that the user asked for.
+        Number of seeds that the user asked for; the headline says how many are still training.
     """
     differences = paired_differences(a, b)
     config_a, config_b, chance = a[0].config, b[0].config, chance_levels(b[0].y_test)
@@ -77,9 +77,19 @@ def _pin(config: RunConfig) -> None:
 
 @st.fragment
 def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs: Jobs, session: str) -> None:
-    """Draw the charts of A and B for their first seed, or the animation of their training.
+    """Draw controls, charts and tabs for the first seed of A and B, or the animation of their training.
 
-    All charts share one threshold and one selection of rows. `runs_a` and `runs_b` hold one result per seed.
+    A fragment: its controls rerun it without the rest of the page. All charts share one threshold and one selection of
+    rows.
+
+    Parameters
+    ----------
+    runs_a, runs_b : sequence of RunResult
+        Finished runs, seed by seed.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
     """
     ADDRESS.remember()  # a fragment: threshold and projection change here without a rerun of the page
     a, b = runs_a[0], runs_b[0]
@@ -152,14 +162,17 @@ def _draw_projection_control() -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Maps:
-    """The three maps of the test rows: input features, hidden features of A, hidden features of B."""
+    """Three maps of sampled rows of A and B: input features, hidden features of A, hidden features of B."""
 
     pair: Pair
     dataset: Dataset
     jobs: Jobs
 
     def wanted(self, projector: str) -> list[tuple[str, str, np.ndarray, Sample]]:
-        """Return title, cache key, features [rows, columns] and sample of each map."""
+        """Return the title, cache key, features (float [rows, columns]) and sample of each of the three maps.
+
+        `projector` is "pca", "tsne" or "umap"; it is part of the cache keys. Nothing is projected.
+        """
         a, b = self.pair.a, self.pair.b
         inputs = scaled_inputs(self.dataset.X[b.sample.rows], b.sample.minimum, b.sample.scale, b.sample.fill)
         # A and B show different labeled rows if their labels differ.
@@ -172,7 +185,11 @@ class _Maps:
         ]
 
     def panels(self, projector: str) -> dict[str, charts.RowMap]:
-        """Return the maps by cache key; `points` is None while a projection is being computed."""
+        """Return the three maps by the cache key of their projection.
+
+        With "pca" the projections are computed here. With another `projector`, `points` is None until a worker has
+        finished.
+        """
         maps = {}
         for title, key, features, sample in self.wanted(projector):
             is_immediate = projector == "pca"
@@ -185,7 +202,10 @@ class _Maps:
         return maps
 
     def finished(self, projector: str) -> tuple[str, list[charts.RowMap]]:
-        """Return the label of the projection and the finished maps; falls back to PCA until all three are computed."""
+        """Return the name of the projection and three finished maps; does not wait.
+
+        If a projection by `projector` is not finished, all three are by PCA.
+        """
         panels = list(self.panels(projector).values())
         if any(panel.points is None for panel in panels):
             return self.finished("pca")
@@ -193,10 +213,23 @@ class _Maps:
 
 
 def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], list[str]]:
-    """Draw the maps, scatters of the test rows' two-dimensional projections, and request the missing projections.
+    """Draw the three maps, and request the projections that are missing; does not wait for them.
 
-    `projector` is a key of PROJECTION_LABELS. Return the row ids that the user selected, and the cache keys of the
-    projections being computed.
+    Parameters
+    ----------
+    maps : _Maps
+        The maps.
+    projector : str
+        "pca", "tsne" or "umap".
+    session : str
+        Id of the session that requests the projections.
+
+    Returns
+    -------
+    selected : list of int
+        Row ids that the user selected in the maps, now or earlier in the session.
+    waiting : list of str
+        Cache keys of the projections that are being computed.
     """
     jobs = maps.jobs
     if projector != "pca":
@@ -239,7 +272,10 @@ def _panel_title(result: RunResult, side: Side) -> str:
 
 @st.fragment(run_every=FOLLOW_S)
 def _follow_points(jobs: Jobs, keys: list[str]) -> None:
-    """Rerun the page when a projection is finished or has failed."""
+    """Draw a note, and rerun the page when the projection of one of these cache keys is finished or has failed.
+
+    A fragment that runs every 0.5 s.
+    """
     if any(jobs.results.points(key) is not None or jobs.results.failure(key) for key in keys):
         st.rerun()
     st.caption("Computing the projection; you can use the page in the meantime.")

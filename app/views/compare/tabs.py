@@ -35,7 +35,7 @@ NORM_NOTE = " The pink box is the norm; it is dashed if the features pass unchan
 
 
 def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], report: ReportInput, jobs: Jobs, session: str) -> None:
-    """Draw the tabs for the first seed; only the open tab is computed.
+    """Draw the tabs below the figures for the first seed of A and B; only the open tab is computed.
 
     Parameters
     ----------
@@ -46,9 +46,11 @@ def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], report: ReportI
     selected : list of int
         Ids of the rows selected in the maps.
     report : ReportInput
-        Content of the report for the tab Take away.
-    jobs, session
-        Queue and session for the detector.
+        Content of the report, for the tab Take away.
+    jobs : Jobs
+        The job queue of the server, which fits the detector.
+    session : str
+        Id of the session.
     """
     draw_functions: tuple[Callable[[], None], ...] = (
         lambda: _draw_curves(pair),
@@ -72,15 +74,18 @@ def _draw_curves(pair: Pair) -> None:
 
 
 def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
-    """Draw the confusion matrices of A and B at the threshold, and the table of their test rows (see `_draw_rows`)."""
+    """Draw the confusion matrices of A and B, and the table of their test rows.
+
+    `selected` holds row ids to which the table is limited; an empty list shows all rows.
+    """
     draw_figure(pair.confusion(), "confusion", FIGURE_DESCRIPTIONS["confusion"], comparison_note(pair.a, pair.b))
     _draw_rows(pair, dataset, selected)
 
 
 def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
-    """Draw the scores of the test rows by A and B as a table, the highest score of B first.
+    """Draw a table of the test rows with their labels, scores and flags by A and B, the highest score of B first.
 
-    `selected` holds the row ids selected in the maps, to which the table is then limited; an empty list shows all rows.
+    `selected` holds the row ids selected in the maps, to which the table is limited; an empty list shows all rows.
     """
     table = scores_table(pair, dataset).sort_values("score B", ascending=False)
     if selected:
@@ -114,7 +119,7 @@ def _draw_training(pair: Pair) -> None:
 
 
 def _draw_splits(pair: Pair) -> None:
-    """Draw the split of B, and that of A if it differs."""
+    """Draw the row counts of the split that A and B share as a sentence and a chart; of both splits if they differ."""
     for letters, run in pair.splits.items():
         st.markdown(split_sentence(letters, run, run.config.dataset))
         draw_figure(
@@ -127,7 +132,10 @@ def _draw_splits(pair: Pair) -> None:
 
 
 def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
-    """Describe the system and network of B, and of A if they differ; `columns` is the number of input features."""
+    """Draw the name, summary and network of the system of B, and of A if its system or network is another.
+
+    `columns` is the number of input features.
+    """
     network_a, network_b = (network_dot(c.baseline, columns, c.preset, c.norm) for c in (a.config, b.config))
     same_system = a.config.baseline == b.config.baseline
     summary = BASELINES[b.config.baseline].summary
@@ -150,9 +158,18 @@ def _draw_method(a: RunResult, b: RunResult, columns: int) -> None:
 
 
 def _draw_system(letters: str, name: str, summary: str, network: str | None) -> None:
-    """Draw the name and summary of a system, and its network as a diagram.
+    """Draw the name and summary of a system as text, and its network as a diagram.
 
-    `letters` is "A", "B" or "A and B". `network` is Graphviz DOT, or None for a system without a network.
+    Parameters
+    ----------
+    letters : str
+        The runs with this system: "A", "B" or "A and B".
+    name : str
+        Name of the system or run.
+    summary : str
+        Sentence about the system; "" for none.
+    network : str or None
+        Graphviz DOT source; None for a system without a network.
     """
     st.markdown(f"**{letters}**  {name}" + (f". {summary}" if summary else ""))
     if network is not None:

@@ -14,7 +14,7 @@ __all__ = ["ADDRESS", "VIEWS", "format_flagged"]
 
 
 def format_flagged(percent: float) -> str:
-    """Format a share of flagged rows as its slider and the address do, such as "10 %"."""
+    """Format a percentage of flagged rows as the threshold's slider and the address show it, such as "10 %"."""
     return f"{percent:g} %"
 
 

@@ -103,7 +103,10 @@ def _draw(jobs: Jobs, session: str) -> None:
 
 
 def _filters(table: pd.DataFrame) -> pd.DataFrame:
-    """Draw the filters and return the matching rows; a session keeps the filters across pages."""
+    """Draw the filters by family, words and place, and return the rows of `table` that match them.
+
+    `table` is from `datasets_table`. The session keeps the filters while other pages are open.
+    """
     # The buttons of the table appear at the right: leave room for them.
     *places, _ = st.columns([2.2, 3, 2, 2.5], vertical_alignment="bottom")
     families = list(dict.fromkeys(table["family"]))
@@ -116,7 +119,10 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_table(listed: pd.DataFrame) -> str | None:
-    """Draw the table and return the selected data set; other rows may come and go."""
+    """Draw the table of the filtered data sets and return the name of the selected one; None if none is selected.
+
+    The selection survives a change of the filters, and is kept in the session state.
+    """
     names: list[str] = listed.index.tolist()
     keep_selection("datasets_table", names, [st.session_state.get("datasets_chosen", FIRST)])
     event = st.dataframe(
@@ -139,10 +145,20 @@ def _draw_table(listed: pd.DataFrame) -> str | None:
 
 
 def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs: Jobs, session: str) -> None:
-    """Draw the buttons that open, download or remove the selected data set, and that download several.
+    """Draw the buttons that open, download or remove the selected data set, and one that downloads several.
 
-    `name` is the selected data set or None. `several` are the missing data sets of the list if a filter has `narrowed`
-    it, else those of the selected family.
+    Parameters
+    ----------
+    name : str or None
+        The selected data set.
+    several : sequence of str
+        Missing data sets that one button downloads: of the filtered list, or of the selected family.
+    narrowed : bool
+        True if a filter is active, so that `several` are those of the list.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
     """
     with st.container(horizontal=True):
         if st.button("Open in Compare", type="primary", disabled=name is None) and name is not None:
@@ -169,7 +185,7 @@ def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs
 
 
 def _fetch(names: Sequence[str], jobs: Jobs, session: str) -> None:
-    """Request the download of the data sets `names` for this session, and store the names in the session state."""
+    """Request the download of the data sets `names`, and note the names in the session, whose page shows failures."""
     st.session_state.datasets_asked = list(names)
     jobs.request_downloads(session, names)
 
@@ -192,7 +208,7 @@ def _remove(file: adbench.ManifestEntry) -> None:
 
 
 def _draw_about(name: str) -> None:
-    """Draw the facts of a data set, and its preview if it is on this machine."""
+    """Draw the facts about the data set `name`, and its preview if it is on this machine."""
     facts, origin = describe_dataset(DATASETS[name])
     st.markdown(f"**{escape_markdown(name)}**: {escape_markdown(facts)}")
     st.caption(escape_markdown(origin))
@@ -209,7 +225,7 @@ def _draw_about(name: str) -> None:
 
 
 def _draw_preview(name: str, preview: Preview) -> None:
-    """Draw a map, a few images and a few rows."""
+    """Draw a preview of the data set `name`: a map, up to nine images of each class, and two rows of each class."""
     left, right = st.columns([1, 1.15])
     with left:
         draw_figure(preview_figure(preview), "look", f"{name}: {preview.caption}", FigureNote(name, preview.caption))
@@ -232,7 +248,10 @@ def _draw_preview(name: str, preview: Preview) -> None:
 
 
 def _preview(name: str) -> Preview:
-    """Return the preview of a data set on this machine, computed once for all sessions of the server."""
+    """Return the preview of the data set `name`, computed on the first call and then cached for all sessions.
+
+    Reads the data set, which must be on this machine; a spinner is drawn meanwhile.
+    """
     entry = resolve(name)
     preview = _previews.get(entry.identity)
     if preview is None:
@@ -243,7 +262,7 @@ def _preview(name: str) -> Preview:
 
 
 def _draw_cache(store: Store) -> None:
-    """Draw the content of the cache folder by kind."""
+    """Draw a table of the cache folder: number and size of files by kind, and the bound on the run store's size."""
     most = format_megabytes(store.max_bytes)
     try:
         bounds = {"finished runs": f"{format_megabytes(store.size())} of at most {most} used; see Runs"}

@@ -28,26 +28,26 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """Content of a preview; the rows of the data set need not stay in memory.
+    """Preview of a data set: a map of sampled rows, a few rows and images. It holds no reference to the data set.
 
     Attributes
     ----------
     points : np.ndarray
         PCA of the sampled rows, float32 [sample, 2].
     anomalous : np.ndarray
-        bool [sample].
+        True for sampled anomalies, bool [sample].
     row_ids : np.ndarray
-        int64 [sample].
+        Row ids of the sampled rows, int64 [sample].
     normal, anomalies : int
         Number of rows of each class in the whole data set.
     variance : float
-        Share of the variance of the sample in the plane of the map.
+        Share of the variance of the sample in the plane of the map, 0 to 1.
     columns : int
         Number of features.
     rows : pd.DataFrame
-        A few rows of each class.
+        Two rows of each class, unscaled.
     pictures : dict
-        A few images of each class by its name, as pairs of row id and data URL.
+        For image data sets, up to nine images a class ("normal", "anomaly"), as pairs of row id and data URL.
     """
 
     points: np.ndarray
@@ -62,7 +62,7 @@ class Preview:
 
     @property
     def caption(self) -> str:
-        """Caption of the map."""
+        """Caption of the map: the rows that it shows, their scale, and the share of their variance in the plane."""
         drawn = int(self.anomalous.sum())
         whole = self.normal + self.anomalies
         which = (
@@ -77,7 +77,7 @@ class Preview:
 
 
 def make_preview(dataset: Dataset) -> Preview:
-    """Sample at most MAX_ROWS rows with a fixed seed and return their preview."""
+    """Sample rows of a data set with a fixed seed and compute its preview; all rows if there are at most 1500."""
     positions = _sample(dataset.y)
     all_rows = np.arange(dataset.rows)
     minimum, scale = min_max(dataset.X, all_rows)
@@ -106,7 +106,7 @@ def make_preview(dataset: Dataset) -> Preview:
 
 
 def preview_figure(preview: Preview) -> go.Figure:
-    """Draw the sampled rows as a map; the rarer class is on top."""
+    """Draw the sampled rows of a preview as a map, a scatter plot; the rarer class is on top."""
     role = np.where(preview.anomalous, Role.TEST_ANOMALY, Role.TEST_NORMAL)
     figure = points_figure([RowMap("", preview.points, role, preview.row_ids)])
     figure.data = tuple(sorted((t for t in figure.data if len(t.x)), key=lambda trace: -len(trace.x)))
@@ -117,7 +117,15 @@ def preview_figure(preview: Preview) -> go.Figure:
 
 
 def _sample(y: np.ndarray) -> np.ndarray:
-    """Return row positions in random order, in proportion to the classes, with at least MIN_ANOMALIES anomalies."""
+    """Choose at most 1500 rows for a preview and return their indices in random order, int64.
+
+    Classes keep their proportions, but at least 10 anomalies are chosen if there are as many.
+
+    Parameters
+    ----------
+    y : np.ndarray
+        Label of each row, 1 for an anomaly, 0 for a normal row, int [rows].
+    """
     order = np.random.default_rng(SEED).permutation(len(y))
     if len(y) <= MAX_ROWS:
         return order
@@ -128,7 +136,10 @@ def _sample(y: np.ndarray) -> np.ndarray:
 
 
 def _listed(dataset: Dataset, classes: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Return a few rows of each class with their first columns, unscaled."""
+    """Return a table of two rows of each class: row id, label and the first 30 features, unscaled.
+
+    `classes` maps "normal" and "anomaly" to indices of rows in the data set.
+    """
     positions = np.concatenate([rows[:LISTED_ROWS] for rows in classes.values()])
     table = pd.DataFrame(
         dataset.X[positions, :LISTED_COLUMNS],

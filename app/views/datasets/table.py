@@ -36,9 +36,10 @@ ABSENT = "to download"
 
 
 def datasets_table() -> pd.DataFrame:
-    """Return one row a data set in the order of the catalogue, indexed by name; unknown facts are missing.
+    """Return the catalogue of data sets as a table, one data set a row, indexed by name; unknown facts are missing.
 
-    Columns: name, family, rows, columns, share (of anomalies), state, size (MB), license, source.
+    Columns: name, family, rows, columns, share (of anomalies, 0 to 1), state (BUNDLED, CACHED, GIVEN or ABSENT), size
+    (MB), license, source.
     """
     entries = DATASETS.values()
     facts = [entry.known_facts() for entry in entries]
@@ -58,10 +59,18 @@ def datasets_table() -> pd.DataFrame:
 
 
 def filter_datasets(table: pd.DataFrame, family: str | None, is_local_only: bool, words: str) -> pd.DataFrame:
-    """Return the rows of a family, or of all families if None.
+    """Return the rows of a table from `datasets_table` that match all filters.
 
-    With `is_local_only`, data sets that are not on this machine are left out. Each word of `words`, separated by
-    spaces, must occur in the name.
+    Parameters
+    ----------
+    table : pd.DataFrame
+        The table.
+    family : str or None
+        Family of the data sets; None for all families.
+    is_local_only : bool
+        True to leave out data sets that are not on this machine.
+    words : str
+        Words separated by spaces; each must occur in the name, in upper or lower case.
     """
     keep = (table["state"] != ABSENT) | (not is_local_only)
     if family is not None:
@@ -72,7 +81,19 @@ def filter_datasets(table: pd.DataFrame, family: str | None, is_local_only: bool
 
 
 def catalogue_sentence(table: pd.DataFrame, listed: int, cache: Sequence[CacheUsage], folder: Path) -> str:
-    """Return the headline: data sets by state, size of the cache, and the number of listed sets."""
+    """Return the headline: number of data sets by state, size of the cache, and number of data sets in the list.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        All data sets, from `datasets_table`.
+    listed : int
+        Number of data sets that the filters leave; not mentioned if it is all of them.
+    cache : sequence of CacheUsage
+        Files in the cache folder by kind.
+    folder : Path
+        The cache folder.
+    """
     counts = table["state"].value_counts()
     absent = int(counts.get(ABSENT, 0))
     parts = [f"{counts[BUNDLED]} bundled"]
@@ -88,7 +109,7 @@ def catalogue_sentence(table: pd.DataFrame, listed: int, cache: Sequence[CacheUs
 
 
 def describe_dataset(entry: Entry) -> tuple[str, str]:
-    """Return two texts: the size of a data set and its anomalies, and its origin."""
+    """Return two texts on a data set of the catalogue: its numbers of rows, columns and anomalies, and its origin."""
     known, provenance = entry.known_facts(), entry.provenance
     size = "size unknown until it is downloaded"
     if known.rows is not None and known.anomalies is not None:
@@ -103,12 +124,15 @@ def describe_dataset(entry: Entry) -> tuple[str, str]:
 
 
 def missing_datasets(names: Sequence[str]) -> list[str]:
-    """Return those of the data sets that are not on this machine."""
+    """Return those of these names of data sets that are not on this machine, in the same order."""
     return [name for name in names if not DATASETS[name].is_local()]
 
 
 def format_download_size(names: Sequence[str]) -> str:
-    """Format the total download size of these data sets; "at least" if some sizes are unknown."""
+    """Format the total download size of these data sets in MB, with "at least" if some sizes are unknown.
+
+    "of unknown size" if all are.
+    """
     sizes = [download_size(name) for name in names]
     known = [size for size in sizes if size is not None]
     if not known:
@@ -118,7 +142,7 @@ def format_download_size(names: Sequence[str]) -> str:
 
 
 def format_megabytes(size: float) -> str:
-    """Format bytes in MB, with one or two decimals below 10 MB."""
+    """Format a number of bytes in MB: without decimals from 10 MB, with one from 0.1 MB, else with two."""
     size /= MEGABYTE
     return f"{size:.{0 if size >= 10 or not size else 1 if size >= 0.1 else 2}f} MB"
 

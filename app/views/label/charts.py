@@ -16,18 +16,18 @@ LOWEST = 0.001
 
 
 def label_map_figure(points: np.ndarray, row_ids: np.ndarray, ranks: np.ndarray, marks: dict[int, bool]) -> go.Figure:
-    """Draw the map of the rows.
+    """Draw rows of an uploaded table as a map, in which size and color show the rank and symbols the known labels.
 
     Parameters
     ----------
     points : np.ndarray
-        Positions in the plane, float [m, 2].
+        Positions of the rows in the plane, float [m, 2].
     row_ids : np.ndarray
-        Row numbers in the file, int [m].
+        Numbers of these rows in the file, int [m].
     ranks : np.ndarray
-        From 0 for the most anomalous row of the table to 1 for the least, float [m].
-    marks : dict
-        Known labels by row number, True for an anomaly.
+        Rank of these rows among all rows, from 0 for the most anomalous to 1 for the least, float [m].
+    marks : dict of int to bool
+        Known labels by row number in the file, True for an anomaly, False for a normal row.
     """
     figure = go.Figure()
     marks_of_rows = np.array([marks.get(int(row)) for row in row_ids], dtype=object)

@@ -113,7 +113,7 @@ def page() -> None:
 
 
 def _draw_ways_in() -> None:
-    """Draw the button that adds the example table, and the link to the page that uploads one."""
+    """Draw what the page shows without a table: a button that adds the example, and a link to the page Your table."""
     st.markdown(
         "Label ranks the rows of a table by how strange they are. You mark those that are anomalies, a system is "
         "trained on the marks, and the next ranking is better."
@@ -132,7 +132,10 @@ def _add_example() -> None:
 
 
 def _draw_rank(has_marks: bool) -> str:
-    """Draw the choice of the ranking and return it; training on marks is offered only if there are any."""
+    """Draw the choice of the ranking; return a key of UNSUPERVISED_SCORERS, or MARKS to train on marked rows.
+
+    MARKS is offered only with `has_marks`, and then is the default.
+    """
     options = [*UNSUPERVISED_SCORERS, *([MARKS] if has_marks else [])]
     if st.session_state.get(RANK_KEY) not in options:
         st.session_state[RANK_KEY] = options[-1] if has_marks else options[0]
@@ -149,7 +152,10 @@ def _draw_rank(has_marks: bool) -> str:
 
 
 def _known_labels(read: ParsedTable, marks: Mapping[int, bool]) -> dict[int, bool]:
-    """Return the known labels by row number in the file, True for an anomaly; a mark overrides the file."""
+    """Return the known labels by row number in the file, True for an anomaly, from the file and the marks.
+
+    `marks` has the same form, and overrides the labels of the file.
+    """
     known = read.y >= 0
     from_file = dict(zip(read.file_rows[known].tolist(), (read.y[known] == 1).tolist(), strict=True))
     return {**from_file, **marks}
@@ -165,12 +171,28 @@ def _draw(
     jobs: Jobs,
     session: str,
 ) -> None:
-    """Compute the ranking in a worker, then draw it as a map and as a list in which rows can be marked.
+    """Compute the ranking in a worker, blocking, then draw it as a map and as a list in which rows can be marked.
 
-    A system with λₙ trains on the marks a second time, with the other λₙ, while the first ranking is shown.
+    A system with λₙ is trained on the marks a second time, with the other λₙ, while the first ranking is shown.
 
-    `known_labels` maps row numbers in the file to True for an anomaly. `rank` is a key of UNSUPERVISED_SCORERS, or
-    MARKS to train the system of `config` on the marked anomalies. `sentence` is the container of the headline.
+    Parameters
+    ----------
+    table : Upload
+        The uploaded table, which the marks are stored with.
+    read : ParsedTable
+        Its content.
+    known_labels : dict of int to bool
+        Known labels by row number in the file, True for an anomaly.
+    config : RunConfig
+        System and settings to train on the marks; its data set is the table.
+    rank : str
+        A key of UNSUPERVISED_SCORERS, or MARKS to train the system on the marked anomalies.
+    sentence : DeltaGenerator
+        The container of the headline.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
     """
     anomalies = sorted(row for row, anomalous in known_labels.items() if anomalous)
     is_trained = rank == MARKS
@@ -229,13 +251,13 @@ class _Shown:
     config : RunConfig
         System and settings of the ranking.
     ranked : Ranking
-        Its scores, map and detector.
+        Its scores, features of rows for the map, and detector.
     key : str
         Its result key.
     order : np.ndarray
         Row indices in the order of the list, int64 [rows of the table].
     ranks : dict of str to np.ndarray
-        Ranks by column heading, from 1, int64 [rows of the table]; empty if there is one ranking only.
+        Rank of each row, from 1, by column heading, int64 [rows of the table]; empty if there is one ranking only.
     """
 
     config: RunConfig
@@ -246,9 +268,9 @@ class _Shown:
 
 
 def _other_weight(config: RunConfig) -> RunConfig | None:
-    """Return the config with λₙ = 1, or 0 if it has 1, and the norm that is published for it; None for a comparator.
+    """Return the configuration to compare with: λₙ = 1, or λₙ = 0 if `config` has 1; None for a system without λₙ.
 
-    A norm that is not the published one is kept.
+    A norm that is published for λₙ changes with it; any other norm is kept.
     """
     if config.lambda_n is None:
         return None
@@ -261,10 +283,18 @@ def _other_weight(config: RunConfig) -> RunConfig | None:
 
 
 def _draw_order(shown: _Shown, other_config: RunConfig, other: Ranking | None, other_key: str) -> _Shown:
-    """Draw the choice of the order and return what is shown: one of two rankings, or the two in turn.
+    """Draw the choice of the list's order: by the first ranking, by the second, or both in turn; return the choice.
 
-    `shown` is the ranking of the chosen λₙ, and `other` that of `other_config`: None while it trains, and the list has
-    the order of the first one.
+    Parameters
+    ----------
+    shown : _Shown
+        The ranking by the chosen λₙ.
+    other_config : RunConfig
+        The configuration with the other λₙ.
+    other : Ranking or None
+        Its ranking; None while it is computed, and then `shown` is returned.
+    other_key : str
+        Result key of that ranking.
     """
     names = {CHOSEN: f"λₙ = {shown.config.lambda_n:g}", OTHER: f"λₙ = {other_config.lambda_n:g}", IN_TURN: "in turn"}
     chosen: str | None = st.segmented_control(
@@ -295,7 +325,7 @@ def _draw_map(
     known_labels: dict[int, bool],
     jobs: Jobs,
 ) -> set[int]:
-    """Draw the map, a scatter of the rows' PCA projection in which higher ranks are larger.
+    """Draw the map of the rows: the PCA of their features, in which rows with higher ranks are larger.
 
     Parameters
     ----------
@@ -304,7 +334,7 @@ def _draw_map(
     key : str
         Result key of the ranking, under which its projection is cached.
     trained : bool
-        True if a network was trained on the marks, and the map shows its hidden features; else the input features.
+        True if a network was trained on the marks, so that the features are its hidden ones; else the inputs.
     read : ParsedTable
         The table; its `file_rows` are the row numbers in the file.
     ranks : np.ndarray
@@ -334,10 +364,23 @@ def _draw_map(
 
 
 def _draw_list(read: ParsedTable, shown: _Shown, known_labels: dict[int, bool], include_known: bool) -> set[int]:
-    """Draw the first rows of an order as a table with marks, ranks, scores and features.
+    """Draw the first 100 rows of the ranking as a table with marks, ranks, scores and features.
 
-    `known_labels` maps row numbers in the file to True for an anomaly; these rows are listed if `include_known`. Return
-    the row numbers in the file that the user selected.
+    Parameters
+    ----------
+    read : ParsedTable
+        The table.
+    shown : _Shown
+        The ranking and its order.
+    known_labels : dict of int to bool
+        Known labels by row number in the file, True for an anomaly.
+    include_known : bool
+        True to list the rows with a known label too.
+
+    Returns
+    -------
+    set of int
+        Row numbers in the file of the rows that the user selected.
     """
     order = shown.order
     known = np.isin(read.file_rows[order], list(known_labels))
@@ -386,9 +429,19 @@ def _draw_buttons(table: Upload, chosen: set[int]) -> None:
 
 
 def _mark(table: Upload, rows: set[int], mark: bool | None) -> None:
-    """Store a mark for rows, given by their numbers in the file: True for an anomaly, False for none; None removes it.
+    """Store or remove marks of rows of an uploaded table; runs in the callback of a button.
 
-    This starts a new round, which resets the selection. A positive mark also sets the ranking to the one by marks.
+    Also resets the selection and, for anomalies, chooses the ranking by marks. An error is queued for the next page
+    run.
+
+    Parameters
+    ----------
+    table : Upload
+        The table.
+    rows : set of int
+        Row numbers in the file.
+    mark : bool or None
+        True for an anomaly, False for a normal row, None to remove the mark.
     """
     marks = uploads.load_marks(table)
     for row in rows:
@@ -409,7 +462,7 @@ def _mark(table: Upload, rows: set[int], mark: bool | None) -> None:
 def _draw_export(
     config: RunConfig, read: ParsedTable, ranked: Ranking, known_labels: dict[int, bool], anomalies: list[int] | None
 ) -> None:
-    """Draw the download of all scores and, for a ranking by marks, the detector, its command and its script.
+    """Draw the download of all scores and, for a ranking by marks, of the detector, with command and script.
 
     Parameters
     ----------

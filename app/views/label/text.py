@@ -1,4 +1,4 @@
-"""The headline of the Label page."""
+"""Sentences of the Label page: its headline, and the agreement of two rankings."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ def label_sentence(
     known_labels: Mapping[int, bool],
     top_rows: Sequence[int],
 ) -> str:
-    """Return the headline: the result of the ranking, and what to do next.
+    """Return the headline: how many of the first rows of the ranking are known or new, and what to do next.
 
     Parameters
     ----------
     name : str
         Scorer or system that ranked the rows.
     trained : bool
-        True if the ranking was trained on the marks.
+        True if the ranking was trained on the marked anomalies.
     rows : int
         Number of rows in the table.
     anomalies : sequence of int
-        Row numbers of the known anomalies.
-    known_labels : mapping
-        Known labels by row number, True for an anomaly.
+        Row numbers in the file of the known anomalies.
+    known_labels : mapping of int to bool
+        Known labels by row number in the file, True for an anomaly.
     top_rows : sequence of int
-        Row numbers with the highest ranks.
+        Row numbers in the file of the first rows of the ranking.
     """
     if len(known_labels) == rows:
         return f"Every row is marked or labeled: {len(anomalies):,} anomalies of {rows:,} rows."
@@ -51,16 +51,16 @@ def label_sentence(
 
 
 def agreement_sentence(first: str, second: str, shared: int, top: int) -> str:
-    """Return how far two rankings agree, and what to do where they differ.
+    """Return how many of their first rows two rankings share, and what to do where they differ.
 
     Parameters
     ----------
     first, second : str
         Names of the rankings.
     shared : int
-        Rows that are among the first `top` of both.
+        Number of rows that are among the first `top` of both.
     top : int
-        Number of rows that are compared.
+        Number of first rows that are compared.
     """
     if shared == top:
         return f"{first} and {second} have the same first {top} rows."

@@ -23,24 +23,27 @@ LETTERS: Mapping[str, Outcome] = {outcome[0]: outcome for outcome in get_args(Ou
 
 @dataclass
 class Answers:
-    """The predictions of a reader and the outcomes that the reader has seen, by question.
+    """The predictions of a reader, and the outcomes that the reader has seen.
 
     Parameters
     ----------
     predicted, seen : dict of Position to Outcome
-        A question without an entry is open.
+        By question; one without an entry has not been answered, or its outcome has not been shown.
     """
 
     predicted: dict[Position, Outcome] = field(default_factory=dict)
     seen: dict[Position, Outcome] = field(default_factory=dict)
 
     def reopen(self, position: Position) -> None:
-        """Forget the prediction and the outcome of a question."""
+        """Remove the prediction and the outcome of the question at this position, so that it can be answered again."""
         self.predicted.pop(position, None)
         self.seen.pop(position, None)
 
     def text(self) -> str:
-        """Return the answers as the text of a cookie, such as "imbalance:bb--e-": two letters a question."""
+        """Serialize the answers for a cookie, such as "imbalance:bb--e-": lessons with any answer, joined by "|".
+
+        Two letters a question stand for the prediction and the outcome, their first letters; "-" for none.
+        """
         lessons = []
         for name, lesson in LESSONS.items():
             positions = [Position(name, number + 1) for number in range(len(lesson.steps))]
@@ -55,7 +58,7 @@ class Answers:
 
     @classmethod
     def read(cls, text: str) -> Answers:
-        """Return the answers of a cookie; parts that do not fit the lessons of this version are left out."""
+        """Parse the text of a cookie that `text` wrote; drop parts that do not fit the lessons of this version."""
         answers = cls()
         for part in text.split("|"):
             name, _, letters = part.partition(":")
@@ -70,7 +73,7 @@ class Answers:
 
 
 def session_answers() -> Answers:
-    """Return the answers of this session, which begins with those of the browser's cookie."""
+    """Return the answers of this session, a mutable object that starts from the browser's cookie."""
     if STATE not in st.session_state:
         st.session_state[STATE] = Answers.read(st.context.cookies.get(COOKIE, ""))
     answers: Answers = st.session_state[STATE]
@@ -78,7 +81,7 @@ def session_answers() -> Answers:
 
 
 def draw_cookie(place: DeltaGenerator) -> None:
-    """Write the session's answers into the browser's cookie, by a script, once they differ from it.
+    """Write the session's answers into the browser's cookie, by a script drawn in `place`, once they differ from it.
 
     A tab without new answers does not overwrite those of another tab.
     """

@@ -54,7 +54,7 @@ SETTING_TEMPLATES = {
 
 
 def setting_text(name: str, value: Any) -> str:
-    """Format one setting of a run for a step."""
+    """Format the value of the setting `name` in words, such as "clean pool" or "batches of 64"."""
     if name == "norm":
         return NORM_LABELS[value]
     if name == "contamination" and value == "natural":
@@ -65,12 +65,12 @@ def setting_text(name: str, value: Any) -> str:
 
 
 def differing_settings(a: RunConfig, b: RunConfig) -> list[str]:
-    """Return the names of the settings in which two runs differ."""
+    """Return the names of the fields of `RunConfig` in which two runs differ."""
     return [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
 
 
 def draw_settings(step: Step) -> None:
-    """Draw the settings of a step: those that differ between A and B large, the shared ones small."""
+    """Draw the settings of A and B of a step: those that differ as badges, those that they share in one small line."""
     (a, *_), (b, *_) = runs = step.runs()
     apart = differing_settings(a, b)
     with st.container(border=True):
@@ -87,7 +87,17 @@ def _name(config: RunConfig) -> str:
 
 
 def answer_sentence(step: Step, predicted: Outcome, difference: PairedDifference) -> str:
-    """Return the answer: the prediction, the outcome of the runs, and the figures with their uncertainty."""
+    """Return the answer to a question in Markdown: the prediction, the outcome, and the measured difference.
+
+    Parameters
+    ----------
+    step : Step
+        The question, with the runs A and B.
+    predicted : Outcome
+        The prediction of the reader.
+    difference : PairedDifference
+        The measure of the step, B against A, in the reader's runs; it decides the outcome.
+    """
     outcome = classify_outcome(difference)
     (a, *_), (b, *_) = runs = step.runs()
     if step.metric == "aucpr_anomaly":
@@ -116,23 +126,25 @@ def draw_answer(
     b: Sequence[RunResult],
     points: Mapping[str, np.ndarray] | None,
 ) -> Outcome:
-    """Draw the answer, the tiles, the figure and the explanation of a step.
+    """Draw the answer to a question: sentence, tiles, figure and explanation; return the outcome.
+
+    A warning is added if the outcome is not the one that the explanation is about.
 
     Parameters
     ----------
     step : Step
-        The step.
+        The question.
     predicted : Outcome
         The prediction of the reader.
     a, b : sequence of RunResult
         The runs, seed by seed.
-    points : mapping or None
-        Map of each run by its key, for a step whose figure or measure is a map.
+    points : mapping of str to np.ndarray, or None
+        The map of each run by run key, float [rows, 2]; None for a step whose figure and measure need no map.
 
     Returns
     -------
     Outcome
-        The outcome of the runs.
+        The outcome of the runs: that of B against A, by the measure of the step.
     """
     difference = measure_difference(step.metric, a, b, points)
     outcome = classify_outcome(difference)
@@ -158,7 +170,10 @@ def draw_answer(
 def _draw_tiles(
     step: Step, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None
 ) -> None:
-    """Draw the tiles: the measure of the step, then its other claims, then metrics unless the measure is of a map."""
+    """Draw up to three tiles: the measure of the step, measures of its further claims on the same runs, then metrics.
+
+    Metrics are left out if the measure of the step is of a map or of features. `points` is as in `draw_answer`.
+    """
     names = [step.metric, *(check.metric for check in step.also if (check.a, check.b) == (step.a, step.b))]
     if MEASURES[step.metric].is_metric:
         names += COMPARED_METRICS

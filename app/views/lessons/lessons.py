@@ -1,7 +1,7 @@
 """Lessons: read from assets/lessons and validated; outcomes are computed from the runs.
 
-A lesson asks a question and lets the reader predict. `claim` is the outcome for the author of the lesson; the tests
-check it, and the page computes the outcome from the runs of the reader.
+A lesson asks a question and lets the reader predict. `claim` is the outcome that the author of the lesson states; the
+tests check it, and the page computes the outcome from the runs of the reader.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Sentence = Annotated[str, Field(min_length=1), AfterValidator(str.strip)]
 
 
 class BadLesson(AnoOnlyError):
-    """A file does not contain a valid lesson."""
+    """Raised for a file without a valid lesson; the message is one sentence."""
 
 
 class _Frozen(BaseModel):
@@ -64,16 +64,16 @@ class _Frozen(BaseModel):
 
 
 class Comparison(_Frozen):
-    """Two runs and the claimed outcome of a measure.
+    """Two runs A and B, a measure, and the outcome that the author of the lesson claims.
 
     Attributes
     ----------
     a, b : mapping
-        Settings of a RunConfig without the seed.
+        Settings of a RunConfig by field name, without the seed.
     metric : str
-        Name of one of MEASURES.
+        The measure, a key of `MEASURES`.
     claim : Outcome
-        Outcome of B against A for the author.
+        The claimed outcome: B is "better", "equal" or "worse" than A.
     """
 
     a: Settings
@@ -98,7 +98,7 @@ class Comparison(_Frozen):
         return self
 
     def runs(self, seeds: Sequence[int] = range(SEEDS)) -> tuple[list[RunConfig], list[RunConfig]]:
-        """Return the configs of A and of B, one a seed."""
+        """Return the configurations of A and those of B, two lists with one configuration for each seed."""
         return tuple([make_config(**settings, seed=seed) for seed in seeds] for settings in (self.a, self.b))  # type: ignore[return-value]
 
 
@@ -109,12 +109,12 @@ class Step(Comparison):
     ----------
     question : str
         The question.
-    predictions : mapping
-        Text of each outcome, in the order offered.
+    predictions : mapping of Outcome to str
+        Text of each outcome, in the order in which the page offers them.
     why : str
         Explanation in Markdown, shown after the runs.
     also : tuple of Comparison
-        Further claims of `why`.
+        Further claims that the explanation makes.
     shows : str
         Figure below the answer, "scores" or "map".
     """
@@ -134,7 +134,7 @@ class Step(Comparison):
 
 
 class Suggestion(_Frozen):
-    """Suggestion of what to try next: a sentence, a page and its URL parameters."""
+    """What to try after a lesson: a sentence, and a page with the URL parameters to open it with."""
 
     text: Sentence
     page: Page
@@ -142,7 +142,7 @@ class Suggestion(_Frozen):
 
 
 class Lesson(_Frozen):
-    """Lesson of five to ten minutes: two or three questions on one topic."""
+    """A lesson of five to ten minutes: two or three questions on one topic, then suggestions of what to try next."""
 
     title: Sentence
     minutes: int = Field(ge=5, le=10)
@@ -152,7 +152,10 @@ class Lesson(_Frozen):
 
 
 def classify_outcome(difference: PairedDifference) -> Outcome:
-    """Return "better" or "worse" if the 95 % interval excludes zero, else "equal"."""
+    """Return "better" or "worse" for B against A if the 95 % interval of the difference excludes zero, else "equal".
+
+    A larger value counts as better.
+    """
     if not difference.is_clear:
         return "equal"
     return "better" if difference.delta > 0 else "worse"
@@ -161,7 +164,17 @@ def classify_outcome(difference: PairedDifference) -> Outcome:
 def measure_difference(
     metric: str, a: Sequence[RunResult], b: Sequence[RunResult], points: Mapping[str, np.ndarray] | None = None
 ) -> PairedDifference:
-    """Compare a measure of B and A over their seeds; `points` holds the map of each run by its key, if needed."""
+    """Compute a measure for each run of A and B, and return the paired difference over the seeds.
+
+    Parameters
+    ----------
+    metric : str
+        The measure, a key of `MEASURES`.
+    a, b : sequence of RunResult
+        The runs, seed by seed.
+    points : mapping of str to np.ndarray, optional
+        The map of each run by run key, float [rows, 2], for a measure of maps.
+    """
     measure = MEASURES[metric]
     sides = [
         [measure.of(run, points[run.key] if measure.projector and points else run.sample.hidden) for run in side]
@@ -171,14 +184,14 @@ def measure_difference(
 
 
 def read_lesson(path: Path) -> Lesson:
-    """Read a lesson from a TOML file.
+    """Read and validate a lesson from a TOML file.
 
-    `settings` of the lesson apply to all steps, `settings` of a step to its A and B.
+    Settings in the table `settings` of the lesson apply to A and B of all steps, those of a step to its A and B.
 
     Raises
     ------
     BadLesson
-        If the file cannot be read or is invalid, with one sentence.
+        If the file cannot be read or is invalid.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -195,7 +208,17 @@ def read_lesson(path: Path) -> Lesson:
 
 
 def _spread_settings(step: dict[str, Any], shared: dict[str, Any]) -> None:
-    """Complete A and B of a step with the shared settings; further claims default to the A and B of the step."""
+    """Add shared settings to the runs of a step as read from TOML, in place; the settings of A and B win.
+
+    Further claims of the step get them too; one without an A or B takes that of the step.
+
+    Parameters
+    ----------
+    step : dict
+        The table of the step.
+    shared : dict
+        Settings for A and B, by field name of `RunConfig`.
+    """
     completed: dict[str, Any] = {side: shared | step[side] for side in ("a", "b") if side in step}
     for check in step.get("also", ()):
         for side, settings in completed.items():
@@ -204,7 +227,7 @@ def _spread_settings(step: dict[str, Any], shared: dict[str, Any]) -> None:
 
 
 def read_lessons(folder: Path = FOLDER) -> Mapping[str, Lesson]:
-    """Read all lessons of a folder, by name and in the order of their files N_name.toml."""
+    """Read all lessons of a folder, by name, in the order of their files `N_name.toml`; raise BadLesson."""
     paths = sorted(folder.glob("*.toml"))
     return MappingProxyType({path.stem.partition("_")[2] or path.stem: read_lesson(path) for path in paths})
 
@@ -214,7 +237,15 @@ LESSONS = read_lessons()
 
 @dataclass(frozen=True)
 class Position:
-    """Position of the reader: lesson and step from 1; the number after the last step is the closing page."""
+    """The place of the reader in the lessons.
+
+    Attributes
+    ----------
+    lesson : str
+        Name of the lesson.
+    step : int
+        Number of the question, from 1; the number after the last question is the closing page.
+    """
 
     lesson: str
     step: int = 1
@@ -226,12 +257,19 @@ ADDRESS = register(PageAddress("lessons", (LESSON, STEP), bound=False))
 
 
 def parse_position(texts: Mapping[str, list[str]]) -> tuple[Position, list[str]]:
-    """Return the place that a link means, and a sentence about each parameter that cannot be used.
+    """Return the reader's position that an address stands for, and notices about its unusable parameters.
 
     Parameters
     ----------
     texts : mapping of str to list of str
-        All texts under each name of the address.
+        All texts of each URL parameter, by its name.
+
+    Returns
+    -------
+    position : Position
+        The first question of the first lesson by default.
+    notices : list of str
+        One sentence about each parameter that cannot be used.
     """
     values, notices = ADDRESS.read(texts)
     place = Position(values.get("lesson", next(iter(LESSONS))))

@@ -18,7 +18,7 @@ __all__ = ["MEASURES", "Measure", "relative_gap", "relative_spread"]
 
 @dataclass(frozen=True)
 class Measure:
-    """Measure of a run.
+    """A number computed from a finished run, for a tile or a claim of a lesson.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class Measure:
     of : callable
         Takes the run and the points [rows, columns] of its sample, and returns the value.
     projector : str or None
-        Projection that gives the points; None for the hidden features themselves.
+        Projection that gives the points, such as "tsne"; None for the hidden features themselves.
     is_metric : bool
-        True for a field of Metrics.
+        True for a field of `Metrics`.
     more_is_better : bool
         True if a larger value means better detection.
     unit : str
@@ -48,13 +48,31 @@ SPREAD_UNIT = "Unit: spread of the normal rows, their root mean square distance 
 
 
 def relative_gap(points: np.ndarray, role: np.ndarray) -> float:
-    """Return the distance between the means of anomalies and normal rows, in spreads of the normal rows."""
+    """Return the distance between the means of test anomalies and normal test rows, over the spread of the latter.
+
+    Parameters
+    ----------
+    points : np.ndarray
+        A point for each row of a sample, float [rows, columns].
+    role : np.ndarray
+        `Role` of each row, int8 [rows]; labeled anomalies of the training are ignored.
+    """
     normal, anomalies = _test_rows(points, role)
     return float(np.linalg.norm(anomalies.mean(axis=0) - normal.mean(axis=0)) / _spread(normal))
 
 
 def relative_spread(points: np.ndarray, role: np.ndarray) -> float:
-    """Return the spread of the anomalies in spreads of the normal rows."""
+    """Return the spread of the test anomalies divided by that of the normal test rows.
+
+    The spread is the root mean square distance from the mean.
+
+    Parameters
+    ----------
+    points : np.ndarray
+        A point for each row of a sample, float [rows, columns].
+    role : np.ndarray
+        `Role` of each row, int8 [rows]; labeled anomalies of the training are ignored.
+    """
     normal, anomalies = _test_rows(points, role)
     return _spread(anomalies) / _spread(normal)
 
@@ -65,7 +83,7 @@ def _test_rows(points: np.ndarray, role: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _spread(points: np.ndarray) -> float:
-    """Return the root mean square distance from the mean."""
+    """Return the root mean square distance of points, float [rows, columns], from their mean."""
     return float(np.sqrt(((points - points.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
 

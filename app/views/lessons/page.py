@@ -58,7 +58,10 @@ def page() -> None:
 
 
 def _read_position() -> Position:
-    """Return the position in the address, else the last one of the session, and write it to the address."""
+    """Return the reader's position from the address or, if that has none, the last one of the session.
+
+    Draws notices about unusable parameters. Without any, the position is written to the address.
+    """
     given = {name: st.query_params.get_all(name) for name in st.query_params}
     position, complaints = parse_position(given)
     if not ADDRESS.names & given.keys() and not complaints:
@@ -87,7 +90,7 @@ def _steps(name: str) -> list[Position]:
 
 
 def _draw_list(position: Position) -> None:
-    """Draw the list of lessons; a tick marks those with all questions answered."""
+    """Draw the list of lessons in the sidebar, with the current one selected and a tick at those fully answered."""
 
     def label(name: str) -> str:
         return f"{list(LESSONS).index(name) + 1}. {LESSONS[name].title} :gray[· {LESSONS[name].minutes} min]"
@@ -164,7 +167,27 @@ def _commit(position: Position) -> None:
 def _results(
     position: Position, step: Step, jobs: Jobs, session: str, status: DeltaGenerator
 ) -> tuple[list[RunResult], list[RunResult], dict[str, np.ndarray] | None] | None:
-    """Wait for the runs of all seeds and the maps of the step; return None if one failed."""
+    """Train the runs of a question and compute its maps; block, with progress, until all are finished.
+
+    Parameters
+    ----------
+    position : Position
+        Position of the question, which Cancel opens again.
+    step : Step
+        The question.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
+    status : DeltaGenerator
+        Where progress and errors are drawn.
+
+    Returns
+    -------
+    tuple or None
+        The results of A and of B by seed, and the maps by run key, or None in place of the maps if the question needs
+        none. None if a job failed.
+    """
     plan = ComparisonRuns(*step.runs())
     jobs.request_runs(session, plan.groups())
     results = plan.finished(jobs)
@@ -189,7 +212,24 @@ def _results(
 
 
 def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerator) -> dict[str, np.ndarray] | None:
-    """Wait for the maps of the runs and return them by run key; return None if one failed."""
+    """Compute the t-SNE map of the hidden features of each run; block, with progress, until all are finished.
+
+    Parameters
+    ----------
+    runs : list of RunResult
+        The runs.
+    jobs : Jobs
+        The job queue of the server.
+    session : str
+        Id of the session.
+    status : DeltaGenerator
+        Where progress and errors are drawn.
+
+    Returns
+    -------
+    dict of str to np.ndarray, or None
+        The maps by run key, float [rows, 2]; None if one failed.
+    """
     keys = {run.key: hidden_points_key(run.key, MAP) for run in runs}
     tables = {keys[run.key]: run.sample.hidden for run in runs}
     jobs.request_points(session, MAP, tables)
@@ -207,7 +247,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
 
 
 def _cancel(position: Position, session: str) -> None:
-    """Stop the training; the question is open again with the prediction selected."""
+    """Stop the training for this session, and forget the committed prediction, so that the question is open again."""
     session_answers().reopen(position)
     server_jobs().release(session)
 
@@ -243,7 +283,7 @@ def _reset(name: str) -> None:
 
 
 def _draw_next(position: Position, lesson: Lesson) -> None:
-    """Draw the predictions against the outcomes, and the suggestions."""
+    """Draw the closing page of a lesson: predictions beside outcomes, suggestions, and buttons to go on or back."""
     answered = [step for step in _steps(position.lesson) if step in session_answers().seen]
     right_count = sum(session_answers().seen[step] == session_answers().predicted.get(step) for step in answered)
     if answered:

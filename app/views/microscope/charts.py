@@ -26,7 +26,10 @@ HEIGHT = 470
 
 
 def observation_animation(observation: Observation, feature: int | None = None) -> Animation:
-    """Draw the animation of one norm layer with one moment a step.
+    """Draw the animation of a training run at one norm layer, with one moment for each training step.
+
+    It shows the gradient of each row in three parts, the composition of the batch, and curves over all steps: batch
+    statistics, distances, L_BN and the error against autograd.
 
     Parameters
     ----------
@@ -79,10 +82,10 @@ def _caption(observation: Observation, step: int) -> str:
 
 
 def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
-    """Draw the gradient length of each row of the batch in three parts, as dots on a logarithmic axis.
+    """Add the length of each row's gradient, in three parts, as dots on a log axis; return the changes.
 
-    Rows without a gradient lie on a separate line below. Return the changes at each step: x, y and row ids of each kind
-    of rows, and the text of the shares.
+    Rows without a gradient lie on a separate line below. The changes hold, at each step, x, y and row ids of each kind
+    of rows, and the texts of `_shares`.
     """
     longest = float(observation.lengths.max()) or 1.0
     some = np.log10(observation.lengths[observation.lengths > longest * 1e-9])
@@ -143,9 +146,9 @@ def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
 
 
 def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
-    """Write above each part its share of the gradient lengths of the batch's normal rows, at height `y` of the chart.
+    """Add three texts with the share of each part in the gradient lengths of the batch's normal rows.
 
-    Return the change of the three texts at each step.
+    They stand at height `y` of the axis. Returns the change of the texts at each step.
     """
     words = []
     for step in range(len(observation.epoch)):
@@ -169,9 +172,9 @@ def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
 
 
 def _batch(figure: Panels, observation: Observation) -> list[TraceChange]:
-    """Draw a bar for each kind of rows (normal, hidden anomaly, labeled anomaly), in percent of the batch.
+    """Add a bar for each kind of rows in the batch (normal, hidden anomaly, labeled anomaly), in percent of its rows.
 
-    Return the change of the bar heights at each step.
+    Returns the change of the heights of the bars at each step, in a list.
     """
     counts = [np.array([(values == kind).sum() for kind in KIND_MARKS]) for values in observation.kind]
     shares = [(100 * values / values.sum()).astype(np.float32) for values in counts]
@@ -195,9 +198,9 @@ def _batch(figure: Panels, observation: Observation) -> list[TraceChange]:
 
 
 def _statistics(figure: Panels, observation: Observation, feature: int | None) -> None:
-    """Draw the batch mean and deviation over the steps, and the running ones if the norm has them.
+    """Add curves of the batch's mean and deviation over the steps, and of the running ones if the norm has them.
 
-    `feature` is the index of the feature; None draws the root mean square over all features.
+    `feature` is the index of a feature; with None, each curve is the root mean square over all features.
     """
 
     def curve(values: np.ndarray) -> np.ndarray:
@@ -233,9 +236,9 @@ def _losses(figure: Panels, observation: Observation) -> None:
 
 
 def _agreement(figure: Panels, observation: Observation) -> None:
-    """Draw the relative errors against autograd of the sum of the three parts, and of that with the printed eq. 13.
+    """Add curves of the relative error, against autograd, of the sum of the three parts, and of eq. 13 as printed.
 
-    Errors of exactly 0 are left out; if none remains, the chart says so in words.
+    Errors of exactly 0 are left out; if none is left, the panel says "exactly 0".
     """
     for name, values, color, dash in (
         ("sum of the three parts", observation.error, STEADY, "solid"),
@@ -249,7 +252,21 @@ def _agreement(figure: Panels, observation: Observation) -> None:
 
 
 def _line(figure: Panels, col: int, name: str, y: np.ndarray, color: str, dash: str, width: float) -> None:
-    """Draw a curve over the steps in the lower row of charts; `col` is the chart from 1 to 4, NaN in `y` is a gap."""
+    """Add a curve over the training steps to a panel in the lower row of the figure.
+
+    Parameters
+    ----------
+    figure : Panels
+        The figure.
+    col : int
+        Column of the panel, 1 to 4.
+    name : str
+        Name of the curve, shown on hover.
+    y : np.ndarray
+        Value at each step, float [steps]; NaN is a gap.
+    color, dash, width
+        Plotly attributes of the line.
+    """
     figure.add_scatter(
         x=np.arange(1, len(y) + 1),
         y=y.astype(np.float32),
@@ -265,9 +282,9 @@ def _line(figure: Panels, col: int, name: str, y: np.ndarray, color: str, dash: 
 
 
 def _clock(figure: Panels, steps: int) -> list[TraceChange]:
-    """Draw a vertical line through each of the four lower charts, at the step of the animation.
+    """Add vertical lines at the step on show to the four panels of the lower row; return the changes of their x.
 
-    Return one change per chart: the x positions of its line at each of the `steps` training steps.
+    There is one change per panel, with the two x positions of its line at each of the `steps` training steps.
     """
     changes = []
     times = [np.array([step, step], dtype=np.float32) for step in range(1, steps + 1)]

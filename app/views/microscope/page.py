@@ -46,7 +46,10 @@ FORMS = {
 
 
 def _option(parameter: Parameter, text: str) -> str:
-    """Return the text if it has the form of an option; the page checks it once the network is trained."""
+    """Return the text of a URL parameter if its form is that of an option; raise InvalidConfig otherwise.
+
+    The options themselves are known only once the network is trained; the page checks the text then.
+    """
     form, example = FORMS[parameter.name]
     if re.fullmatch(form, text):
         return text
@@ -84,7 +87,10 @@ def page() -> None:
 
 
 def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
-    """Train the run in a worker, then draw the headline, the player and the animation of the chosen norm layer."""
+    """Train the run in a worker, blocking, then draw headline, player and animation of the chosen norm layer.
+
+    Below are the choices of layer and feature, notes, and a button that opens Why it works.
+    """
     key = observation_key(config)
     observations: list[Observation] | None = await_worker_result(
         jobs, session, key, "Training, epoch", tasks.observe_gradients, config
@@ -130,7 +136,20 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
 
 
 def _draw_choices(observations: list[Observation]) -> tuple[int, int | None]:
-    """Draw the choice of norm and feature; return the index of the norm, and that of the feature or None for all."""
+    """Draw the choices of a norm layer and a feature.
+
+    Parameters
+    ----------
+    observations : list of Observation
+        One for each norm layer.
+
+    Returns
+    -------
+    index : int
+        Index of the chosen norm layer.
+    feature : int or None
+        Index of the chosen feature; None for all features.
+    """
     left, right = st.columns(2)
     names = [observation.location for observation in observations]
     place = left.selectbox(

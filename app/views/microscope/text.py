@@ -22,7 +22,17 @@ CARRIERS = {
 
 
 def gradient_sentence(config: RunConfig, observation: Observation) -> str:
-    """Return the headline: the paths by which gradient reaches the normal rows at one norm, over all recorded steps."""
+    """Return the headline: the shares of the gradient of the normal rows by its path through one norm layer.
+
+    The paths are direct, through the variance and through the mean; shares are over all recorded steps.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    observation : Observation
+        The record at the norm layer.
+    """
     assert config.norm is not None and config.lambda_n is not None
     shares = observation.shares(RowKind.NORMAL)
     setting = f"λₙ = {format_value(config.lambda_n)}, {NORM_LABELS[config.norm]}"
@@ -50,7 +60,17 @@ def _percent(share: float) -> str:
 
 
 def observation_note(config: RunConfig, observations: Sequence[Observation], index: int) -> str:
-    """Return what to know when reading this norm, "" if nothing; `index` is the norm in `observations`."""
+    """Return sentences that qualify the record at a norm layer, such as the number of recorded steps; "" for none.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    observations : sequence of Observation
+        One for each norm layer.
+    index : int
+        Index of the layer on show.
+    """
     notes = []
     observation = observations[index]
     if len(observation.epoch) < observation.all_steps:

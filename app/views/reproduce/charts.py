@@ -17,14 +17,14 @@ SIDE_STEP = 0.012  # share of the chart's width, so that intervals do not overla
 
 
 def table_figure(table: Table, x_title: str) -> go.Figure:
-    """Return the rows of a table as lines over its columns, with 95 % intervals.
+    """Draw the rows of a table of results as lines over its columns, with 95 % intervals over the seeds.
 
     Baselines are dashed and AnoOnly is solid; heads differ by color and symbol.
 
     Parameters
     ----------
     table : Table
-        The table.
+        The table: a row a system, a column a value of the varied setting.
     x_title : str
         The title of the x axis.
     """

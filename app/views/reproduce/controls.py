@@ -51,7 +51,7 @@ ADDRESS = register(
 
 
 def draw_choice(widget: Any, label: str, options: list[str], words: Mapping[str, str], name: str, **more: Any) -> str:
-    """Draw a choice that is kept in the address and return it.
+    """Draw a widget for one choice of the page, which the address holds, and return the chosen option.
 
     Parameters
     ----------
@@ -60,11 +60,11 @@ def draw_choice(widget: Any, label: str, options: list[str], words: Mapping[str,
     label : str
         The widget's label.
     options : list of str
-        The options of the current view; the first one is the default.
+        The options in the current view; the first one is the default.
     words : mapping of str to str
         The text of each option.
     name : str
-        The URL parameter.
+        The URL parameter that holds the choice.
     **more
         Further arguments of the widget.
     """
@@ -80,16 +80,19 @@ def draw_choice(widget: Any, label: str, options: list[str], words: Mapping[str,
 
 
 def draw_segments(label: str, options: list[str], words: Mapping[str, str], name: str) -> str:
-    """Draw a segmented choice as `draw_choice` does; draw nothing if there is only one option, and return it."""
+    """Draw a segmented control for one choice of the page and return the chosen option.
+
+    With one option only, nothing is drawn. The parameters are those of `draw_choice`.
+    """
     if len(options) < 2:
         return options[0]
     return draw_choice(st.segmented_control, label, options, words, name, required=True)
 
 
 def write_address() -> None:
-    """Write the choices into the URL once the page is drawn.
+    """Write the choices of the page into the address, once the page is drawn.
 
-    A parameter of the link for which this view has no control adds a notice to the page.
+    A parameter of the link for which the current view has no control adds a notice.
     """
     link = current_link()
     for name in sorted(link.unchecked):

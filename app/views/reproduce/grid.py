@@ -1,4 +1,4 @@
-"""A grid of the evidence on the page, and its exports."""
+"""A grid of results (a table of texts) on the page, and its exports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["draw_exports", "draw_grid", "page_markdown"]
 
 
 def draw_grid(grid: Grid, stem: str) -> None:
-    """Draw a grid, and a download button for each format.
+    """Draw a grid of results, with a download button for CSV, Markdown and LaTeX each.
 
     Parameters
     ----------
@@ -32,18 +32,18 @@ def draw_grid(grid: Grid, stem: str) -> None:
 
 
 def draw_exports(name: str, table: Table, reference: str) -> None:
-    """Draw the exports of a table or figure: its files, the figure as HTML, and the command that makes both.
+    """Draw an expander with the exports of a table or figure, and the command that computes it.
 
-    The command is not highlighted: the browser takes half a second to load the highlighter.
+    The exports are CSV, Markdown and LaTeX, and for a figure also HTML.
 
     Parameters
     ----------
     name : str
-        The experiment, of `EXPERIMENTS`.
+        The experiment, a key of `EXPERIMENTS`.
     table : Table
-        The table as it is shown.
+        The table on show.
     reference : str
-        The published values beside it, of `REFERENCES`.
+        The published values beside it, a key of `REFERENCES`.
     """
     with st.expander("Take away"):
         st.markdown(f"`python -m anoonly_core reproduce {name}`")
@@ -62,9 +62,16 @@ def draw_exports(name: str, table: Table, reference: str) -> None:
 
 
 def _downloads(grid: Grid, stem: str, cells: Grid | None = None) -> None:
-    """Draw the download buttons of a grid as CSV, Markdown and LaTeX; `stem` is the file name without suffix.
+    """Draw the download buttons of a grid as CSV, Markdown and LaTeX.
 
-    If `cells` is given, the CSV holds this longer grid of all figures instead.
+    Parameters
+    ----------
+    grid : Grid
+        The grid.
+    stem : str
+        The file name without suffix.
+    cells : Grid, optional
+        A longer grid, with a line for each cell of the table, that the CSV holds instead.
     """
     names = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}
     with st.container(horizontal=True):
@@ -84,5 +91,5 @@ def _encoded(text: Callable[[Grid], str], grid: Grid) -> bytes:
 
 
 def page_markdown(grid: Grid) -> str:
-    """Return a grid as Markdown for Streamlit, which would read a tilde as a strike-through."""
+    """Return a grid as a Markdown table for Streamlit, with "~" and "$" escaped."""
     return to_markdown(grid).replace("~", "\\~").replace("$", "\\$")

@@ -100,7 +100,10 @@ def page() -> None:
 
 
 def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
-    """Draw a table or figure with its sentence, controls and exports."""
+    """Draw the page for one table or figure: headline, controls, chart, cells, significance and exports.
+
+    `name` is the experiment, such as "table2".
+    """
     sentence, controls = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
     frame = evidence.frame(name)
     sources = [name for name in SOURCES if len(frame) and (frame["source"] == name).any()]
@@ -154,17 +157,32 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
 
 
 def _show_tied_norm() -> None:
-    """Show the discrepancies, one of which measures the effects of norm and λ_n one by one."""
+    """Switch the page to the list of discrepancies, one of which measures the effects of norm and λ_n separately.
+
+    Runs in the callback of a button.
+    """
     st.session_state[ADDRESS.key("show")] = POINTS_VIEW
 
 
 def _draw_table(
     name: str, table: Table, reference: str, gains: Sequence[Gain], evidence: Evidence, sweeps: SweepQueue
 ) -> None:
-    """Draw the cells of a table, the notes about them, and the selected cell.
+    """Draw the cells of a table, the notes about them, and the details of the selected cell.
 
-    `name` is the experiment, such as "table2". `reference` is a key of REFERENCES: the published values to compare
-    with. `gains` are those of AnoOnly in this table, if it has any.
+    Parameters
+    ----------
+    name : str
+        The experiment, such as "table2".
+    table : Table
+        The measured values.
+    reference : str
+        The published values to compare with, a key of REFERENCES.
+    gains : sequence of Gain
+        Gains of AnoOnly over its baselines in this table; empty if the table is not about them.
+    evidence : Evidence
+        The results of all experiments.
+    sweeps : SweepQueue
+        The queue that trains the runs of a cell again.
     """
     chosen = draw_cells(table, reference, f"cells {name} {table.source} {table.scope} {table.metric}", gains)
     note = f"{METRIC_LABELS[table.metric]} in %. {HOW_TO_READ.format(reference=REFERENCES[reference])}"
@@ -183,7 +201,7 @@ def _draw_table(
 
 
 def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidence, sweeps: SweepQueue) -> None:
-    """Draw the runs of the cell at (row, column), the button that trains them here, and a link to Compare.
+    """Draw the details of the cell at (row, column): its runs by data set, a button to train them, links to Compare.
 
     `name` is the experiment, such as "table2".
     """
@@ -207,15 +225,18 @@ def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidenc
 
 
 def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
-    """Return the same cell from the shipped results alone; None if they lack it."""
+    """Return the cell at (row, column) computed from the shipped results alone; None if they lack it.
+
+    `name` is the experiment; `table` has the settings of the table on show.
+    """
     frame = shipped_evidence().frame(name)
     return make_table(name, frame, table.source, table.scope, table.metric).cells.get((row, column))
 
 
 def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
-    """Draw the button that trains the runs of a cell on this machine, or their progress.
+    """Draw a button that trains the runs of a cell on this machine, or the progress while they train.
 
-    `here` is the number of these runs that were trained on this machine.
+    If data sets are missing, a note is drawn instead. `here` is the number of the runs that this machine has trained.
     """
     absent = sorted({run.dataset for run in runs.configs.values() if not DATASETS[run.dataset].is_local()})
     if absent:
@@ -241,7 +262,7 @@ def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
 
 
 def _follow(runs: CellRuns, sweeps: SweepQueue) -> None:
-    """Draw the progress of the runs of a cell; rerun the page when they have ended."""
+    """Draw the progress of the runs of a cell and a button Stop; rerun the page when they have ended."""
     try:
         view = sweeps.view(runs)
     except StoreBusy as error:
@@ -254,7 +275,7 @@ def _follow(runs: CellRuns, sweeps: SweepQueue) -> None:
 
 
 def _draw_points(evidence: Evidence) -> None:
-    """Draw each discrepancy with its sentence, values and command."""
+    """Draw the list of discrepancies between the paper, its code and the measurements, each with values and command."""
     findings = read_findings(evidence)
     measured = sum(finding is not None for finding in findings.values())
     st.markdown(
@@ -272,7 +293,7 @@ def _draw_points(evidence: Evidence) -> None:
 
 
 def _draw_differences(evidence: Evidence) -> None:
-    """Draw our values beside those of the authors' code and of the paper's three tables."""
+    """Draw tables of the measured values beside those of the authors' code, and beside the paper's printed tables."""
     code = evidence.cached("authors", lambda: compare_with_authors_code(evidence))
     papers = evidence.cached("papers", lambda: [compare_with_paper(evidence, metric) for metric in PAPER_TABLES])
     paper = papers[0]

@@ -1,4 +1,4 @@
-"""A table of the evidence with selectable cells, colored by their difference from the published values."""
+"""A table of results with selectable cells, colored by their difference from the published values."""
 
 from __future__ import annotations
 
@@ -30,20 +30,25 @@ SEPARATOR = "~"  # of row and column in the name of a cell
 
 
 def draw_cells(table: Table, reference: str, key: str, gains: Sequence[Gain] = ()) -> tuple[str, str] | None:
-    """Draw a table and return the row and column of the cell that the address selects; None if there is none.
+    """Draw a table whose cells can be selected by a click, and return the row and column of the selected cell.
 
-    A click on a cell selects it.
+    The selection is held in the address.
 
     Parameters
     ----------
     table : Table
-        The table.
+        The measured values.
     reference : str
-        The published values to compare with, of `REFERENCES`.
+        The published values to compare with, a key of `REFERENCES`.
     key : str
         The key of the component in the session state.
     gains : sequence of Gain
-        Gains of AnoOnly, each shown in its cell beside the claimed one.
+        Gains of AnoOnly over its baselines, each shown in its cell beside the gain that the paper claims.
+
+    Returns
+    -------
+    tuple of str, or None
+        Row and column of the selected cell; None if no cell is selected.
     """
     chosen = ADDRESS.among("cell", [_text(*cell) for cell in table.cells])
     component("cells")(
@@ -56,7 +61,10 @@ def draw_cells(table: Table, reference: str, key: str, gains: Sequence[Gain] = (
 
 
 def _choose(key: str) -> None:
-    """Put the cell that was just clicked into the link's values, which the page writes into the address."""
+    """Select the cell that was just clicked in the component with this key; the page then writes it into the address.
+
+    Runs in the callback of the component.
+    """
     clicked = (st.session_state.get(key) or {}).get("cell")
     if isinstance(clicked, dict) and isinstance(clicked.get("id"), str):
         current_link().values["cell"] = clicked["id"]
@@ -67,7 +75,11 @@ def _text(row: str, column: str) -> str:
 
 
 def cells_data(table: Table, reference: str, gains: Sequence[Gain] = ()) -> dict[str, Any]:
-    """Return the data of the browser component: caption, headings, and the text, color and name of each cell."""
+    """Return a table in the form that the browser's component draws: caption, headings, and the data of each cell.
+
+    The parameters are those of `draw_cells`. A cell without results is None, any other one a dictionary with its name,
+    text and color.
+    """
     gain_of = {(f"{gain.head}{ANOONLY}", gain.scope): gain for gain in gains}
     return {
         "caption": table.caption,
@@ -85,10 +97,18 @@ def cells_data(table: Table, reference: str, gains: Sequence[Gain] = ()) -> dict
 
 
 def _cell_data(table: Table, row: str, column: str, reference: str, gain: Gain | None) -> dict[str, str] | None:
-    """Return the texts and background color of a cell for the browser component; None for a cell without results.
+    """Return the texts and background color of one cell for the browser's component; None for a cell without results.
 
-    `reference` is a key of REFERENCES; the difference from its value follows in points if it published one. `gain` is
-    that of AnoOnly over its baseline, if the cell is one of AnoOnly.
+    Parameters
+    ----------
+    table : Table
+        The measured values.
+    row, column : str
+        The cell.
+    reference : str
+        A key of REFERENCES; the difference from its published value, if there is one, sets the color.
+    gain : Gain or None
+        The gain of AnoOnly over its baseline, if the cell is one of AnoOnly.
     """
     cell = table.cells.get((row, column))
     if cell is None:
@@ -109,7 +129,7 @@ def _cell_data(table: Table, row: str, column: str, reference: str, gain: Gain |
 
 
 def gain_text(gain: Gain) -> str:
-    """Format a gain of AnoOnly beside the one that the paper claims, such as "gain −0.3 ± 0.5, claimed +6.1"."""
+    """Format a measured gain of AnoOnly, and the claimed one if any: "gain −0.3 ± 0.5, claimed +6.1", in points."""
     claimed = "" if gain.claimed is None else f", claimed {signed(gain.claimed)}"
     return f"gain {gain.text()}{claimed}"
 
@@ -120,18 +140,18 @@ def _background(points: float) -> str:
 
 
 def cell_sentence(table: Table, row: str, column: str, here: int, shipped: Cell | None) -> str:
-    """Return a cell in words, as Markdown: our value, the published ones, and the runs behind it.
+    """Return Markdown on one cell: the measured value, the published ones, and the runs behind it.
 
     Parameters
     ----------
     table : Table
-        The table.
+        The measured values.
     row, column : str
         The cell.
     here : int
         Number of its runs that this machine has trained.
     shipped : Cell or None
-        The cell from the shipped results alone; None if there is none.
+        The cell from the shipped results alone, quoted if this machine has trained runs; None if there is none.
     """
     cell = table.cells[row, column]
     parts = [f"**{row}, {column}**: ours {cell.text()}"]
@@ -148,12 +168,12 @@ def cell_sentence(table: Table, row: str, column: str, here: int, shipped: Cell 
 
 
 def file_table(table: Table, row: str, column: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the data sets of a cell: mean, deviation, lowest and highest value over the seeds.
+    """Return one row for each data set of a cell: mean, deviation, lowest and highest value over the seeds.
 
     Parameters
     ----------
     table : Table
-        The table.
+        The measured values, which name the metric.
     row, column : str
         The cell.
     frame : pandas.DataFrame

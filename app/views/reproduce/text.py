@@ -1,4 +1,4 @@
-"""The sentences of Reproduce, made from its values."""
+"""The sentences of Reproduce, made from the values on the page."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ NO_RESULT = "Nothing of this has been measured on these data sets."
 
 
 def gains_sentence(gains: Sequence[Gain], metric_words: str, source: str) -> str:
-    """Return how often AnoOnly helps and hurts, and where most, over heads and the paper's data sets.
+    """Return the headline: in how many pairs of head and data set AnoOnly clearly helps or hurts, and where most.
+
+    Verdicts are corrected for all pairs (Holm).
 
     Parameters
     ----------
     gains : sequence of Gain
-        The paired differences of all heads and data sets.
+        The gains of AnoOnly over its baselines; those on the data sets of the paper's tables are counted.
     metric_words : str
         The name of the metric.
-    reading : str
-        A key of SOURCES: "text" or "code".
+    source : str
+        A key of SOURCES, "text" or "code": whose settings the runs have, those of the paper's text or of its code.
     """
     cells = [gain for gain in gains if gain.scope in PAPER_FAMILIES]
     if not cells:
@@ -61,7 +63,10 @@ def gains_sentence(gains: Sequence[Gain], metric_words: str, source: str) -> str
 
 
 def norms_sentence(table: Table) -> str:
-    """Return AnoOnly with batch norm against the full loss with its best norm, in the table as it is shown."""
+    """Return the headline of Table 2: AnoOnly with batch norm against DeepSAD's full loss with its best norm.
+
+    `table` holds a row for each norm, with the columns "DeepSAD" and "DeepSAD + AnoOnly".
+    """
     anoonly = table.cells.get((NORM_LABELS["batch"], "DeepSAD + AnoOnly"))
     rivals = [(row, table.cells[row, "DeepSAD"]) for row in table.rows if (row, "DeepSAD") in table.cells]
     if anoonly is None or not rivals:
@@ -82,7 +87,17 @@ def norms_sentence(table: Table) -> str:
 
 
 def _with_one_norm(table: Table, best: str, anoonly: Cell) -> str:
-    """Return AnoOnly against the full loss with batch norm on both sides, if the best norm is another one."""
+    """Return a sentence that compares AnoOnly and the full loss with batch norm on both sides; "" if `best` is it.
+
+    Parameters
+    ----------
+    table : Table
+        The table of norms.
+    best : str
+        The norm with which the full loss is best, by its label.
+    anoonly : Cell
+        AnoOnly with batch norm.
+    """
     same = table.cells.get((NORM_LABELS["batch"], "DeepSAD"))
     if best == NORM_LABELS["batch"] or same is None:
         return ""
@@ -93,9 +108,17 @@ def _with_one_norm(table: Table, best: str, anoonly: Cell) -> str:
 
 
 def figure_sentence(name: str, table: Table) -> str:
-    """Return the effect of AnoOnly along a figure; the cost of a dirty pool for Fig. 8, the best λₙ for Fig. 7.
+    """Return the headline of a figure of the paper, made from the measured values.
 
+    It tells the cost of a dirty pool for Fig. 8, the best λₙ for Fig. 7, and where AnoOnly leads for the others.
     Verdicts are corrected for all comparisons of the sentence (Holm).
+
+    Parameters
+    ----------
+    name : str
+        The experiment, such as "fig5".
+    table : Table
+        The measured values: a row a system, a column a value of the varied setting.
     """
     cells = {row: {c: table.cells[row, c] for c in table.columns if (row, c) in table.cells} for row in table.rows}
     if name == "fig7":
@@ -105,14 +128,14 @@ def figure_sentence(name: str, table: Table) -> str:
 
 
 def second_cause_sentence(name: str, table: Table, gains: Sequence[Gain]) -> str:
-    """Name the heads of a headline whose norm changes along with λₙ; empty if there are none.
+    """Return a sentence that names the heads of a headline whose published norm changes with λₙ; "" if there are none.
 
     Parameters
     ----------
     name : str
         The experiment, such as "table1".
     table : Table
-        The values on the page.
+        The measured values.
     gains : sequence of Gain
         Those of `gains_sentence`; empty if the headline is another one.
     """
@@ -128,21 +151,29 @@ def second_cause_sentence(name: str, table: Table, gains: Sequence[Gain]) -> str
 
 @dataclass(frozen=True)
 class CellDifference:
-    """Mean difference of two cells in points, and its values by seed; no values if the seeds differ."""
+    """Difference of the means of two cells in points, and the differences by seed, if both have as many seeds.
+
+    Attributes
+    ----------
+    points : float
+        Difference of the means.
+    by_seed : tuple of float
+        Paired differences; empty if the cells differ in their number of seeds.
+    """
 
     points: float
     by_seed: tuple[float, ...] = ()
 
     @classmethod
     def between(cls, before: Cell, after: Cell) -> CellDifference:
-        """Return after minus before."""
+        """Return the difference `after` minus `before`, paired by seed if both have as many."""
         if len(before.values) != len(after.values):
             return cls(after.mean - before.mean)
         changes = (later - earlier for later, earlier in zip(after.values, before.values, strict=True))
         return cls(after.mean - before.mean, tuple(changes))
 
     def minus(self, other: CellDifference) -> CellDifference:
-        """Return the difference of two differences, paired by seed."""
+        """Return this difference minus another one, paired by seed if both have as many."""
         if len(self.by_seed) != len(other.by_seed):
             return CellDifference(self.points - other.points)
         changes = (own - others for own, others in zip(self.by_seed, other.by_seed, strict=True))
@@ -150,23 +181,29 @@ class CellDifference:
 
     @property
     def p(self) -> float | None:
-        """Two-sided p of the t test over seeds; None without two paired seeds."""
+        """Two-sided p of the paired t test over seeds; None with fewer than two paired seeds."""
         return p_of_mean(self.by_seed)
 
     @property
     def is_clear(self) -> bool:
-        """True if the 95 % interval of this difference alone excludes zero."""
+        """True if the 95 % interval of the difference, not corrected for other comparisons, excludes zero."""
         half = margin_of_error(self.by_seed)
         return half is not None and abs(self.points) > half
 
     def text(self, comparisons: int = 1) -> str:
-        """Format as "+5.1 ± 1.3", with the interval over seeds for this number of comparisons (Bonferroni)."""
+        """Format the difference with its 95 % interval over seeds, as "+5.1 ± 1.3"; without the interval if unpaired.
+
+        `comparisons` is the number of comparisons that the interval is widened for (Bonferroni).
+        """
         half = margin_of_error(self.by_seed, comparisons)
         return signed(self.points) + ("" if half is None else f" ± {half:.1f}")
 
 
 def _highest_means(lines: Mapping[str, Mapping[str, Cell]]) -> str:
-    """Return at which λₙ each system has its highest mean, against its first λₙ."""
+    """Return a sentence on the λₙ at which each system has its highest mean, compared with its first λₙ.
+
+    `lines` maps a system to its cells by λₙ as text.
+    """
     changes = {
         (row, column): CellDifference.between(next(iter(line.values())), cell)
         for row, line in lines.items()
@@ -190,7 +227,11 @@ def _highest_means(lines: Mapping[str, Mapping[str, Cell]]) -> str:
 
 
 def _costs(pairs: Mapping[str, tuple[Mapping[str, Cell], Mapping[str, Cell]]]) -> str:
-    """Return the cost of a dirty pool for each head, alone and with AnoOnly, and the difference of the two."""
+    """Return sentences on the cost of a dirty pool for each head, without and with AnoOnly, and on what AnoOnly saves.
+
+    `pairs` maps a head to its two lines, without and with AnoOnly: the cells by column, the first two of which are
+    compared.
+    """
     clauses, p_values = [], []
     for row, (plain, anoonly) in pairs.items():
         if min(len(plain), len(anoonly)) < 2:
@@ -211,7 +252,10 @@ def _costs(pairs: Mapping[str, tuple[Mapping[str, Cell], Mapping[str, Cell]]]) -
 
 
 def _leads(pairs: Mapping[str, tuple[Mapping[str, Cell], Mapping[str, Cell]]]) -> str:
-    """Return at how many values AnoOnly is clearly ahead of its baseline and behind it, and the largest difference."""
+    """Return sentences on where AnoOnly clearly leads or trails its baseline, and on the largest difference.
+
+    `pairs` maps a head to its two lines, without and with AnoOnly: the cells by value of the varied setting.
+    """
     changes = {
         (row, column): CellDifference.between(plain[column], anoonly[column])
         for row, (plain, anoonly) in pairs.items()
@@ -241,7 +285,15 @@ def _leads(pairs: Mapping[str, tuple[Mapping[str, Cell], Mapping[str, Cell]]]) -
 
 
 def differences_sentence(code: Sequence[PublishedDifference], paper: Sequence[PublishedDifference]) -> str:
-    """Return how many of our values agree with the published ones, and how many of the others are explained."""
+    """Return how many measured values agree with the published ones, by kind of agreement.
+
+    Parameters
+    ----------
+    code : sequence of PublishedDifference
+        Measured values against those of the authors' code.
+    paper : sequence of PublishedDifference
+        Measured values against those printed in Table 1.
+    """
 
     def counted(differences: Sequence[PublishedDifference]) -> str:
         counts = Counter(difference.verdict for difference in differences)

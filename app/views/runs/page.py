@@ -77,11 +77,11 @@ class Chosen:
     run : RunSummary
         The stored run.
     config : RunConfig or None
-        None if this version does not accept the settings.
+        Its settings; None if this version does not accept them.
     as_stored : bool
-        True if Compare shows the stored result instead of training again.
+        True if Compare shows the stored result; False if Compare would train the run again.
     notice : str
-        Why it does not; "" otherwise.
+        A sentence on why Compare cannot show the stored result; "" if it can.
     """
 
     run: RunSummary
@@ -134,7 +134,10 @@ def _draw(store: Store) -> None:
 
 
 def _filters(table: pd.DataFrame) -> pd.DataFrame:
-    """Draw the filters and return the matching rows; a session keeps the filters across pages."""
+    """Draw the filters and return the rows of `table` that match them.
+
+    `table` is from `runs_table`. The session keeps the filters while other pages are open.
+    """
     # The buttons of the table appear at the right: leave room for them.
     *columns, _ = st.columns([2.5, 1.9, 1.4, 2.9, 1.9, 1.6], vertical_alignment="bottom")
     picked: dict[str, Any] = {}
@@ -161,7 +164,10 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_table(listed: pd.DataFrame) -> list[str]:
-    """Draw the table and return the keys of the selected runs; other rows may come and go."""
+    """Draw the table of the filtered runs and return the run keys of the selected rows.
+
+    The selection survives a change of the filters.
+    """
     keys: list[str] = listed.index.tolist()
     keep_selection("runs_table", keys)
     when = st.column_config.DatetimeColumn("When", format="YYYY-MM-DD HH:mm", timezone=st.context.timezone)
@@ -204,7 +210,22 @@ def _chosen(run: RunSummary) -> Chosen:
 
 
 def _comparison(selected: Sequence[RunSummary], chosen: Sequence[Chosen]) -> tuple[dict[str, str] | None, str]:
-    """Return the Compare parameters for the selected runs, None if Compare cannot show them, and an explanation."""
+    """Return the URL parameters with which Compare shows the selected runs, and a sentence about the selection.
+
+    Parameters
+    ----------
+    selected : sequence of RunSummary
+        All selected runs.
+    chosen : sequence of Chosen
+        The same runs, the older first, if they are one or two; else empty.
+
+    Returns
+    -------
+    parameters : dict of str to str, or None
+        Of two runs, the older becomes A. None if Compare cannot show the selection.
+    explanation : str
+        What Compare will show, or what to select; Markdown.
+    """
     configs = [selection.config for selection in chosen if selection.config is not None]
     if not selected:
         return None, HINT
@@ -237,8 +258,18 @@ def _draw_buttons(
 ) -> None:
     """Draw the buttons that compare, pin and delete the selected runs, and the downloads of the listed ones.
 
-    `parameters` are the URL parameters of Compare; None disables its button. `as_stored` is True if Compare can show
-    the stored runs, without training.
+    Parameters
+    ----------
+    store : Store
+        The run store.
+    selected : sequence of RunSummary
+        The selected runs.
+    parameters : dict of str to str, or None
+        URL parameters of Compare; None disables its button.
+    as_stored : bool
+        True if Compare shows the stored results; False labels the button "Train and compare".
+    listed : pd.DataFrame
+        The filtered rows of `runs_table`, to download.
     """
     keys = [run.key for run in selected]
     all_pinned = bool(selected) and all(run.pinned for run in selected)
@@ -274,7 +305,7 @@ def _delete(store: Store, keys: Sequence[str]) -> None:
 
 
 def _draw_recipes(config: RunConfig) -> None:
-    """Draw the link, the command and the script of a run."""
+    """Draw what repeats a run: the link to Compare, the shell command and the Python script."""
     left, right = st.columns(2)
     with left:
         try:

@@ -23,10 +23,10 @@ WHOLE = ("batch_size", "epochs", "seed")  # of the settings; the others are frac
 
 
 def runs_table(runs: Iterable[RunSummary]) -> pd.DataFrame:
-    """Return one row a run in the order given, indexed by key; settings that a system lacks are missing.
+    """Return the stored runs as a table, one run a row in the order given, indexed by run key.
 
-    Columns: pinned, the settings by their names in a config (contamination as words), the metrics,
-    created (UTC), seconds_train, seconds_score, device, bytes.
+    Columns: pinned, the settings by field name of `RunConfig` (contamination as text), the metrics, created (UTC),
+    seconds_train, seconds_score, device, bytes. A setting that a system lacks is missing.
     """
     listed = list(runs)
     table = pd.DataFrame(index=pd.Index([run.key for run in listed], name="key", dtype="str"))
@@ -48,7 +48,7 @@ def runs_table(runs: Iterable[RunSummary]) -> pd.DataFrame:
 
 
 def _numbers(values: list[object], whole: bool = False) -> pd.Series:
-    """Convert values to nullable numbers; a value that is no number becomes missing."""
+    """Convert values to a nullable Float64 series, with `whole` to rounded Int64; non-numbers become missing."""
     numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").astype("Float64")
     return numbers.round().astype("Int64") if whole else numbers
 
@@ -71,7 +71,7 @@ def filter_runs(
     only_pinned: bool = False,
     words: str = "",
 ) -> pd.DataFrame:
-    """Return the rows with these settings; None accepts each value.
+    """Return the rows of a table from `runs_table` that match all filters.
 
     With `only_pinned`, runs without a pin are left out. Each word of `words`, separated by spaces, must occur in the
     settings, in plain words or by their names in the code, as in "norm=layer seed=3".
@@ -93,7 +93,17 @@ def filter_runs(
 
 
 def runs_sentence(table: pd.DataFrame, listed: int, bytes_: int, max_bytes: int) -> str:
-    """Return the headline: number of runs and size of the store; sizes are in bytes."""
+    """Return the headline: numbers of runs and data sets, size of the store, and number of runs in the list.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        All runs, from `runs_table`.
+    listed : int
+        Number of runs that the filters leave; not mentioned if it is all of them.
+    bytes_, max_bytes : int
+        Size and maximum size of the store in bytes.
+    """
     runs = _count(len(table), "run")
     sets = _count(table["dataset"].nunique(), "data set")
     size = bytes_ / MEGABYTE

@@ -26,7 +26,21 @@ BOX = (108, 78, 324, 40)  # left, top, width, height of the batch statistics
 
 @dataclass(frozen=True)
 class _Arrow:
-    """An arrow from one point to another, with its color, its width and the part of the method that it stands for."""
+    """An arrow of the picture, from one point to another.
+
+    Attributes
+    ----------
+    begin, end : tuple of float
+        Its points in pixels of the drawing.
+    color : str
+        Its CSS color.
+    width : float
+        Width of its line in pixels.
+    name : str
+        Its CSS class: the part of the method that it stands for.
+    visible : bool
+        False to draw it transparent.
+    """
 
     begin: tuple[float, float]
     end: tuple[float, float]
@@ -36,7 +50,7 @@ class _Arrow:
     visible: bool
 
     def svg(self) -> str:
-        """Return the arrow as SVG; an invisible one is there too, so that it can fade."""
+        """Return the arrow as SVG markup; an invisible one is transparent, so that it can fade in and out."""
         (x0, y0), (x1, y1) = self.begin, self.end
         angle = math.atan2(y1 - y0, x1 - x0)
         head = HEAD
@@ -57,7 +71,9 @@ class _Arrow:
 
 
 def method_picture(lambda_n: float, batch_norm: bool) -> str:
-    """Return the picture as an SVG element; its elements are always the same, and invisible where they do not act.
+    """Return the picture of the method as SVG markup: a batch of rows on its score axis, and arrows of supervision.
+
+    The elements are always the same, and transparent where they do not act, so that changes can fade.
 
     Parameters
     ----------
@@ -89,7 +105,15 @@ def method_picture(lambda_n: float, batch_norm: bool) -> str:
 
 
 def explain(lambda_n: float, batch_norm: bool) -> str:
-    """Return what the picture shows as Markdown: the supervision of the pool by its loss and by the norm."""
+    """Return Markdown on the picture: how the pool is supervised by its loss and by the norm.
+
+    Parameters
+    ----------
+    lambda_n : float
+        The weight of the pool's loss, 0 to 1.
+    batch_norm : bool
+        True for a network with batch norm, False for one without a norm.
+    """
     if lambda_n == 1:
         loss = (
             "**The published baseline.** Its loss $L_N$ pulls every row of the pool in, hidden anomalies too. $L_A$ "
@@ -125,7 +149,7 @@ def _plain(markdown: str) -> str:
 
 
 def _formula(lambda_n: float) -> str:
-    """Return the loss with its weight; a weight of 0 is struck through with its loss."""
+    """Return the formula of the loss as SVG markup; with a weight of 0 the pool's term is struck through."""
     faint = f'fill-opacity="{1 if lambda_n else 0.6}" text-decoration="{"none" if lambda_n else "line-through"}"'
     sub = 'dy="7" font-size="20"'
     return (
@@ -136,7 +160,7 @@ def _formula(lambda_n: float) -> str:
 
 
 def _statistics(batch_norm: bool) -> Iterator[str]:
-    """Yield the box of the batch statistics; dashed without a norm."""
+    """Yield the SVG markup of the box that stands for the batch statistics; dashed without batch norm."""
     left, top, width, height = BOX
     stroke, dashes = (NORM, "none") if batch_norm else ("currentColor", "5 5")
     yield (
@@ -148,7 +172,11 @@ def _statistics(batch_norm: bool) -> Iterator[str]:
 
 
 def _arrows(lambda_n: float, batch_norm: bool) -> Iterator[_Arrow]:
-    """Yield the arrows of L_A, of L_N, and of batch norm from the labeled rows to the pool."""
+    """Yield all arrows of the picture: of the loss L_A, of the loss L_N, and of batch norm.
+
+    Those of batch norm lead from the labeled rows to the box of statistics, and from there to the pool. `lambda_n` sets
+    the width of the arrows of L_N; arrows that do not act are invisible.
+    """
     bottom = BOX[1] + BOX[3]
     for x, y in LABELED:
         yield _Arrow((x, y - 14), (x - 8, bottom + 2), NORM, 2.5, "norm-in", batch_norm)

@@ -22,23 +22,24 @@ MARK_FIELDS = ("seeds", "label", "margin")  # of a mark's customdata after the r
 def sweep_figure(
     curves: Sequence[Curve], labels: Sequence[str], x_title: str, y_title: str, chance: float | None
 ) -> go.Figure:
-    """Return the chart of some curves over evenly spaced labels.
+    """Draw the curves of a sweep: means with 95 % intervals, and a pale dot for each seed.
 
     Parameters
     ----------
     curves : sequence of Curve
-        The curves; each has a point or more.
+        The curves; each has at least one point.
     labels : sequence of str
-        The labels of the x axis; `CurvePoint.x` is an index into them.
+        Text of each value on the x axis, evenly spaced; `CurvePoint.x` is an index into them.
     x_title, y_title : str
         The titles of the axes.
     chance : float or None
-        The metric of random scores, drawn as a line.
+        The metric of random scores, drawn as a line; None for no line.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        Two traces a curve: dots and marks. Customdata begin with a run key: a dot's run, or a mark's first seed.
+        Two traces a curve: the dots, then the means. The first item of a point's customdata is a run key: the run of a
+        dot, or the run of the first seed of a mean.
     """
     figure = go.Figure()
     if chance is not None:
@@ -77,7 +78,21 @@ def sweep_figure(
 def _draw_curve(
     figure: go.Figure, curve: Curve, style: tuple[str, str, str], shift: float, labels: Sequence[str]
 ) -> None:
-    """Draw the dots of the seeds and the marks of the means; `style` is of `_style`, `shift` in steps of the x axis."""
+    """Add one curve to the figure: a trace of dots, one a seed, and a trace of means with intervals.
+
+    Parameters
+    ----------
+    figure : go.Figure
+        The figure; changed in place.
+    curve : Curve
+        The curve.
+    style : tuple of str
+        Color, dash and symbol.
+    shift : float
+        Horizontal shift, in steps of the x axis.
+    labels : sequence of str
+        Texts of the values on the x axis.
+    """
     color, dash, symbol = style
     xs = [point.x + shift for point in curve.points]
     figure.add_scatter(
@@ -108,7 +123,11 @@ def _draw_curve(
 
 
 def _style(curve: Curve, families: list[tuple[str, ...]]) -> tuple[str, str, str]:
-    """Return color, dash and symbol; with one family the baseline and AnoOnly have the styles of Compare."""
+    """Return the color, dash and symbol of a curve.
+
+    `families` holds the distinct `Curve.labels` of the figure, each of which has a color. With one family, the baseline
+    and AnoOnly look as on Compare.
+    """
     if len(families) == 1 and curve.lambda_n is not None:
         if curve.lambda_n == 1:
             return BASELINE_STYLE

@@ -27,14 +27,14 @@ HERE = "this machine"
 
 @dataclass(frozen=True)
 class SweepChoice:
-    """The sweep that the controls choose.
+    """The sweep that the controls choose, and where it trains.
 
     Parameters
     ----------
     sweep : Sweep
         The axes, the fixed settings and the number of seeds.
     cluster : str
-        The address of a Dask scheduler; empty to train on this machine.
+        Address of the Dask scheduler that trains the sweep; "" for this server.
     """
 
     sweep: Sweep
@@ -42,7 +42,7 @@ class SweepChoice:
 
 
 def draw_sidebar() -> SweepChoice:
-    """Draw the controls in the sidebar and return the sweep that they choose.
+    """Draw the controls of the page in the sidebar, and return the sweep that they choose and where it trains.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def draw_sidebar() -> SweepChoice:
 
 
 def draw_metric_control() -> str:
-    """Draw the choice of a metric at the current position and return its name."""
+    """Draw the choice of the metric of the curves at the current position, and return a key of METRIC_LABELS."""
     chosen: str | None = st.segmented_control(
         "Metric",
         list(METRIC_LABELS),
@@ -91,13 +91,16 @@ def draw_metric_control() -> str:
 
 
 def _chosen_axes(preset: SweepPreset | None) -> list[str]:
-    """Return the axes of a preset that the controls Vary and Also vary hold; λₙ only if it is the single axis."""
+    """Return the names of the axes of a preset that the controls Vary and Also vary show; empty without a preset.
+
+    λₙ is left out beside other axes, since a toggle sets it.
+    """
     axes = preset.axes if preset else ()
     return [name for name, _ in axes if name != "lambda_n" or len(axes) == 1]
 
 
 def _apply_preset() -> None:
-    """Set the controls to the preset that was just chosen, as if by hand."""
+    """Set the session state of the axis controls to the preset that was just chosen; the callback of that choice."""
     for parameter in SWEEP_PARAMETERS:
         current_link().values.pop(parameter.name, None)
     if (preset := SWEEP_PRESETS.get(st.session_state.question)) is None:
@@ -109,9 +112,19 @@ def _apply_preset() -> None:
 
 
 def _draw_axes(preset_axes: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    """Draw one or two quantities with their values, and a toggle for λₙ = 1 and 0 if it is neither of them.
+    """Draw the choices of one or two settings to vary and of their values, and a toggle for λₙ = 1 and 0.
 
-    Returns the axes: names with their values.
+    The toggle is drawn unless λₙ is one of the settings.
+
+    Parameters
+    ----------
+    preset_axes : sequence of str
+        Names of the settings that are varied by default.
+
+    Returns
+    -------
+    list of tuple
+        Name and values of each axis.
     """
     names = list(VARIED)
     first = st.selectbox(
@@ -146,7 +159,11 @@ def _draw_axes(preset_axes: Sequence[str]) -> list[tuple[str, list[Any]]]:
 
 
 def _draw_values(name: str) -> list[Any]:
-    """Draw the choice of a quantity's values and return them in the order of the chart; None means published."""
+    """Draw the choice of the values of a varied setting, and return them in the order of the chart.
+
+    `name` is the setting. None among the values stands for the published value. Raises InvalidConfig for a typed value
+    that is invalid.
+    """
     preset, control = SWEEP_PRESETS.get(st.session_state.question), VARIED[name]
     may_be_published = PUBLISHED in control.options
     linked = current_link().values.get(f"values_{name}", [])
@@ -172,7 +189,10 @@ def _draw_values(name: str) -> list[Any]:
 
 
 def _rank(control: Control, value: Any) -> tuple[int, float]:
-    """Return a sort key: words in the order of the control, then numbers, λₙ descending and all others ascending."""
+    """Return a sort key for a value of a varied setting: words in the control's order, then numbers.
+
+    Numbers ascend, those of λₙ descend. None, the published value, counts as a word.
+    """
     if isinstance(value, (int, float)):
         return (1, -value if control.name == "lambda_n" else value)
     options = list(control.options)
@@ -180,14 +200,17 @@ def _rank(control: Control, value: Any) -> tuple[int, float]:
 
 
 def _draw_base(name: str) -> None:
-    """Draw the control of a setting that all points share."""
+    """Draw the control of the setting `name`, which all points of the sweep share."""
     control = CONTROL_OF[name]
     baseline = BASELINES[value_of(CONTROL_OF["baseline"])]
     draw_control(control, baseline, value_of(CONTROL_OF["preset"]), bind=False)
 
 
 def _settings(varied: set[str]) -> dict[str, Any]:
-    """Return the settings that all points share, without published ones and those that the baseline lacks."""
+    """Return the settings that all points of the sweep share, by name; `varied` holds the names of the axes.
+
+    Settings left to the baseline's published value, and those that the baseline lacks, are left out.
+    """
     baseline = BASELINES[value_of(CONTROL_OF["baseline"])]
     settings = {}
     for control in CONTROLS:
@@ -203,12 +226,15 @@ def _settings(varied: set[str]) -> dict[str, Any]:
 
 
 def _label(name: str) -> str:
-    """Return the label of a quantity without its explanation."""
+    """Return the short label of the setting `name`: the label of its control up to a comma or parenthesis."""
     return VARIED[name].label.partition(" (")[0].partition(",")[0]
 
 
 def _draw_cluster() -> str:
-    """Draw the choice among the clusters of this server, if there are any; return an address, "" for this machine."""
+    """Draw the choice of where the sweep trains, if this server lists Dask clusters; return a scheduler's address.
+
+    "" stands for this server.
+    """
     clusters = allowed_clusters()
     if not clusters:
         return ""

@@ -38,18 +38,18 @@ BASELINE, ANOONLY = 1.0, 0.0
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A point of a curve.
+    """A point of a curve: the finished runs of one point of the sweep's grid.
 
     Parameters
     ----------
     x : int
-        Index of its value among those of the first axis (see `x_values`).
+        Index of its value on the first axis (see `x_values`).
     point : GridPoint
-        The point of the sweep's grid.
+        The point of the grid, with the runs of all its seeds.
     values : dict of int to float
         The metric of each finished run, by seed.
     keys : dict of int to str
-        The key of each finished run, by seed.
+        The run key of each finished run, by seed.
     chance : float or None
         The metric of random scores, mean over these runs; None if their test rows were not counted.
     """
@@ -62,30 +62,30 @@ class CurvePoint:
 
     @property
     def config(self) -> RunConfig:
-        """The run of the first seed."""
+        """Configuration of the first seed, finished or not."""
         return next(iter(self.point.configs.values()))
 
     @property
     def mean(self) -> float:
-        """Mean over the finished seeds."""
+        """Mean of the metric over the finished seeds."""
         return float(np.mean(list(self.values.values())))
 
     @property
     def margin(self) -> float:
-        """Half the width of the mean's 95 % interval (Student's t); 0 with one seed."""
+        """Half the width of the 95 % interval (Student's t) of the mean; 0 with one seed."""
         return margin_of_error(list(self.values.values())) or 0.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The points with the same values on all axes but the first.
+    """One line of the chart: the points that agree in all axes of the sweep but the first.
 
     Parameters
     ----------
     labels : tuple of str
-        Those values in words, without λₙ; the baseline if there are none.
+        Their values on these axes in words, without λₙ; the name of the baseline if there are none.
     lambda_n : float or None
-        λₙ if it is one of these axes.
+        Their λₙ if it is one of these axes; else None.
     points : tuple of CurvePoint
         The points with a finished run, in the order of the first axis.
     """
@@ -96,7 +96,7 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """Name in the legend."""
+        """Name of the curve in the legend, such as "DeepSAD + AnoOnly"."""
         name = ", ".join(self.labels)
         if self.lambda_n is None or self.lambda_n == BASELINE:
             return name
@@ -104,22 +104,27 @@ class Curve:
 
 
 def x_values(sweep: Sweep) -> list[Any]:
-    """Return the values of the first axis that any point has, in their order."""
+    """Return the values of the sweep's first axis that occur in its grid, in the order of the axis.
+
+    Values with invalid combinations only are missing.
+    """
     name = sweep.axes[0].name
     return list(dict.fromkeys(point.values[name] for point in sweep.points))
 
 
 def make_curves(sweep: Sweep, runs: Mapping[str, RunSummary], metric: str) -> list[Curve]:
-    """Return a curve for each combination of values on the axes but the first.
+    """Group the finished runs of a sweep into curves: one for each combination of values on the axes but the first.
+
+    A combination without a finished run gives a curve without points.
 
     Parameters
     ----------
     sweep : Sweep
         The sweep.
     runs : mapping of str to RunSummary
-        Its finished runs by key.
+        Its finished runs by run key.
     metric : str
-        Name of the metric, of `METRIC_LABELS`.
+        The metric, a key of `METRIC_LABELS`.
     """
     first, *others = [axis.name for axis in sweep.axes]
     index_of = {repr(value): index for index, value in enumerate(x_values(sweep))}
@@ -139,7 +144,20 @@ def make_curves(sweep: Sweep, runs: Mapping[str, RunSummary], metric: str) -> li
 
 
 def chance_level(runs: Iterable[RunSummary], metric: str) -> float | None:
-    """Return the metric of random scores, mean over the test rows of these runs; None if no run counts them."""
+    """Return the metric that random scores would have on the test rows of these runs, mean over the runs.
+
+    Parameters
+    ----------
+    runs : iterable of RunSummary
+        The runs.
+    metric : str
+        "aucroc", "aucpr_anomaly" or "aucpr_normal".
+
+    Returns
+    -------
+    float or None
+        None for an AUCPR if no run has stored the counts of its test rows.
+    """
     if metric == "aucroc":
         return 0.5
     counts = [run.counts for run in runs if run.counts.get("test")]
@@ -150,9 +168,19 @@ def chance_level(runs: Iterable[RunSummary], metric: str) -> float | None:
 
 
 def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
-    """Return the sentence above the curves, with intervals; empty if no run has finished.
+    """Return the headline of a sweep in Markdown: AnoOnly against its baselines or, without such pairs, ends of curves.
 
-    Its verdicts are corrected for all comparisons of the sentence (Holm; docs/methods.md § 4).
+    Differences have intervals, and verdicts are corrected for all comparisons of the sentence (Holm; docs/methods.md §
+    4).
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    curves : sequence of Curve
+        Its curves; the text is empty if none has a point.
+    metric : str
+        The metric, a key of `METRIC_LABELS`.
     """
     drawn = [curve for curve in curves if curve.points]
     if not drawn:
@@ -163,7 +191,7 @@ def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
 
 
 def sweep_conditions(sweep: Sweep) -> str:
-    """Return the conditions that all points share: data set, pool, labels and seeds."""
+    """Return one line with what all points of a sweep share: data set, contamination, labels and seeds."""
     config = next(iter(sweep.configs.values()))
     varied = {axis.name for axis in sweep.axes}
     source = source_file(config.dataset)
@@ -181,9 +209,10 @@ def sweep_conditions(sweep: Sweep) -> str:
 
 
 def norm_to_hold(sweep: Sweep, curves: Sequence[Curve]) -> str | None:
-    """Return the norm to train all points with, where the sentence compares points of which only one has it; else None.
+    """Return the norm to train all points with, so that the points which the headline compares differ in λₙ alone.
 
-    It is the norm of the second point of the first such comparison: that of AnoOnly beside its baseline.
+    It is that of the second point of the first comparison that differs in the norm: AnoOnly's beside its baseline. None
+    if no comparison does, if the second point has no norm, or if the norm is an axis.
     """
     drawn = [curve for curve in curves if curve.points]
     compared = [(a, b) for pair in _pairs(drawn) for a, b in _points_by_x(*pair)]
@@ -196,7 +225,7 @@ def norm_to_hold(sweep: Sweep, curves: Sequence[Curve]) -> str | None:
 
 
 def _pairs(drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
-    """Return each curve of a baseline with that of AnoOnly beside it."""
+    """Return pairs of curves that differ in λₙ alone: that of a baseline (λₙ = 1) and that of AnoOnly (λₙ = 0)."""
     return [
         (curve, other)
         for curve in drawn
@@ -206,14 +235,23 @@ def _pairs(drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
 
 
 def _points_by_x(a: Curve, b: Curve) -> list[tuple[CurvePoint, CurvePoint]]:
-    """Return the points of two curves that have the same value on the first axis."""
+    """Return pairs of points, one of each curve, with the same value on the first axis; other points are left out."""
     return [(before, after) for before in a.points for after in b.points if before.x == after.x]
 
 
 def _pairs_sentence(sweep: Sweep, pairs: Sequence[tuple[Curve, Curve]], metric: str) -> str:
-    """Return at how many values of the first axis AnoOnly is better than its baseline.
+    """Return at how many values of the first axis AnoOnly is clearly better or worse than its baseline, as Markdown.
 
-    Each pair is the curve of a baseline and that of AnoOnly. Verdicts are corrected for all comparisons (Holm).
+    Verdicts are corrected for all comparisons (Holm).
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    pairs : sequence of tuple of Curve
+        The curves of a baseline and of AnoOnly.
+    metric : str
+        The metric, a key of `METRIC_LABELS`.
     """
     by_pair = [_paired_by_x(a, b) for a, b in pairs]
     p_values = [gap.p for gaps in by_pair for gap in gaps.values()]
@@ -227,7 +265,10 @@ def _pairs_sentence(sweep: Sweep, pairs: Sequence[tuple[Curve, Curve]], metric: 
 
 
 def _causes_sentence(sweep: Sweep, pairs: Sequence[tuple[Curve, Curve]]) -> str:
-    """Name what differs between AnoOnly and its baseline besides λₙ, with a space before; empty if nothing does."""
+    """Return sentences on settings besides λₙ that differ between AnoOnly and its baseline; "" if none does.
+
+    Each begins with a space. `pairs` holds the curves of a baseline and of AnoOnly.
+    """
     name, values = sweep.axes[0].name, x_values(sweep)
     where: dict[str, dict[str, list[int]]] = {}
     for a, b in pairs:
@@ -251,7 +292,10 @@ def _listed(name: str, values: Sequence[Any]) -> str:
 
 
 def _paired_by_x(a: Curve, b: Curve) -> dict[int, PairedDifference]:
-    """Return b minus a by index on the first axis, over the seeds that both have."""
+    """Return the paired difference of curve `b` minus curve `a` at each index on the first axis.
+
+    Seeds that only one of them has are left out, and so are values without a common seed.
+    """
     return {
         before.x: paired_difference([before.values[seed] for seed in seeds], [after.values[seed] for seed in seeds])
         for before, after in _points_by_x(a, b)
@@ -260,10 +304,21 @@ def _paired_by_x(a: Curve, b: Curve) -> dict[int, PairedDifference]:
 
 
 def _pair_clause(sweep: Sweep, curve: Curve, gaps: Mapping[int, PairedDifference], clear: Mapping[int, bool]) -> str:
-    """Return at how many values AnoOnly is clearly better or worse than its baseline, and where it differs most.
+    """Return a clause on where AnoOnly is clearly better or worse than its baseline, and where it differs most.
 
-    `gaps` and `clear`, the verdicts after the correction, are by index on the first axis. A value at which the
-    interval of AnoOnly holds chance does not count as better. Counts without the correction follow if they differ.
+    A value at which the interval of AnoOnly holds chance does not count as better. Counts without the correction follow
+    if they differ.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    curve : Curve
+        The curve of AnoOnly.
+    gaps : mapping of int to PairedDifference
+        AnoOnly minus its baseline, by index on the first axis.
+    clear : mapping of int to bool
+        The verdicts after the correction, by the same index.
     """
     name, values = sweep.axes[0].name, x_values(sweep)
     if not gaps:
@@ -295,7 +350,10 @@ def _pair_clause(sweep: Sweep, curve: Curve, gaps: Mapping[int, PairedDifference
 
 
 def _ends_sentences(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
-    """Return the metric at the first and the last value of each curve, over the seeds that both have."""
+    """Return a sentence on each curve with the metric at its first and its last point, over their common seeds.
+
+    Verdicts are corrected for all curves (Holm). Each curve has at least one point.
+    """
     changes: list[tuple[PairedDifference, int] | None] = []
     for curve in curves:
         first, last = curve.points[0], curve.points[-1]
@@ -313,10 +371,20 @@ def _ends_sentences(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
 def _ends_sentence(
     sweep: Sweep, curve: Curve, metric: str, change: tuple[PairedDifference, int] | None, is_clear: bool
 ) -> str:
-    """Return the metric at the first and the last value of a curve as a sentence.
+    """Return a sentence with the metric at the first and the last point of a curve.
 
-    `change` is the difference of the ends over common seeds and the number of these seeds; None without a common seed.
-    `is_clear` is the verdict after the correction.
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    curve : Curve
+        The curve.
+    metric : str
+        The metric, a key of `METRIC_LABELS`.
+    change : tuple of PairedDifference and int, or None
+        Last minus first point over their common seeds, and the number of these seeds; None without one.
+    is_clear : bool
+        The verdict after the correction.
     """
     name, values = sweep.axes[0].name, x_values(sweep)
     first, last = curve.points[0], curve.points[-1]
@@ -336,5 +404,5 @@ def _ends_sentence(
 
 
 def axis_title(name: str) -> str:
-    """Return the title of the x axis for a quantity."""
+    """Return the title of the x axis for the setting `name`: the label of its control."""
     return next(control.label for control in CONTROLS if control.name == name)

@@ -72,7 +72,7 @@ def page() -> None:
 
 
 def _draw(choice: SweepChoice, sweeps: SweepQueue) -> None:
-    """Draw what stays the same while runs finish, and the live part in its place."""
+    """Draw the page for a sweep: the live part, which is polled while the sweep trains, and combinations left out."""
     sweep = choice.sweep
     view = sweeps.view(sweep)
     at_work = view.state != "idle"
@@ -86,7 +86,10 @@ def _draw(choice: SweepChoice, sweeps: SweepQueue) -> None:
 
 
 def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
-    """Draw all that a finished run changes: the sentence, the buttons with progress, and the curves."""
+    """Draw all that a finished run changes: the headline, the buttons with progress, the chart and the exports.
+
+    A click on a point of the chart opens Compare. When the sweep starts or ends, the whole page is rerun.
+    """
     sweep = choice.sweep
     try:
         view = sweeps.view(sweep)
@@ -134,7 +137,7 @@ def _draw_live(choice: SweepChoice, sweeps: SweepQueue) -> None:
 
 
 def _note(sweep: Sweep) -> FigureNote:
-    """Return the note of the exported chart."""
+    """Return file name and footer of the exported chart."""
     config = next(iter(sweep.configs.values()))
     over = " ".join(axis.name for axis in sweep.axes)
     fixed = "" if "baseline" in over else f"{config.baseline}, "
@@ -142,7 +145,7 @@ def _note(sweep: Sweep) -> FigureNote:
 
 
 def _offer_one_norm(sweep: Sweep, curves: Sequence[Curve]) -> None:
-    """Draw a button that trains all points with one norm, where λₙ and the norm change together."""
+    """Draw a button that opens the same sweep with one norm, if compared points differ in both λₙ and the norm."""
     norm = norm_to_hold(sweep, curves)
     if norm is None:
         return
@@ -154,7 +157,10 @@ def _offer_one_norm(sweep: Sweep, curves: Sequence[Curve]) -> None:
 
 
 def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> None:
-    """Draw the buttons Start, Pause and Cancel, and the progress with the time it takes."""
+    """Draw the button Start (or Resume), or Pause and Cancel, and the progress with the expected time.
+
+    `view` is the current state of the sweep.
+    """
     sweep = choice.sweep
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)
     left, right = st.columns([2.2, 5], vertical_alignment="center")
@@ -197,7 +203,10 @@ def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> N
 
 
 def _expected(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> str:
-    """Return the button's caption: the number of runs not yet finished and the estimated time to train them."""
+    """Return a text on an idle sweep: the number of runs to train, and the estimated time.
+
+    While the time is measured, a fragment is drawn that reruns the page once it is known. Does not block.
+    """
     sweep = choice.sweep
     missing = {key: config for key, config in sweep.configs.items() if key not in view.runs}
     if not missing:
@@ -224,13 +233,26 @@ def _on_gpu(choice: SweepChoice, sweeps: SweepQueue) -> str:
 
 @st.fragment(run_every=FOLLOW_S)
 def _await_estimate(sweep: Sweep, sweeps: SweepQueue, missing: dict[str, Any]) -> None:
-    """Rerun the page once the training time of the missing runs, by key, is known."""
+    """Rerun the page once the training time of the missing runs, given by run key, is estimated.
+
+    A fragment that runs every 0.5 s.
+    """
     if not st.session_state.estimated and sweeps.estimate(sweep, missing) is not None:
         st.rerun()
 
 
 def _open_clicked(sweep: Sweep, event: Any) -> None:
-    """Open the clicked run in Compare: one seed for a dot, all seeds of the point for a mark."""
+    """Open Compare with the clicked point as B: one seed for a dot, the seeds of the point for a mean, at most 10.
+
+    The baseline of the same point, if it is in the sweep, is pinned as A. Without a click nothing happens.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    event : mapping
+        What `st.plotly_chart` returned.
+    """
     points = event["selection"]["points"]
     if not points or "customdata" not in points[0]:
         return
@@ -254,7 +276,7 @@ def _draw_left_out(sweep: Sweep) -> None:
 
 
 def _draw_exports(sweep: Sweep, view: SweepView) -> None:
-    """Draw why runs failed, and the exports: the command and the table."""
+    """Draw warnings on failed runs, and an expander with the command and the table of runs as CSV and Parquet."""
     for sentence in sorted(set(view.failures.values())):
         count = sum(failure == sentence for failure in view.failures.values())
         notices.warning(f"{count} of the runs failed: {sentence}")
@@ -272,7 +294,7 @@ def _table(sweep: Sweep, view: SweepView) -> pd.DataFrame:
 
 
 def _draw_earlier(sweeps: SweepQueue) -> None:
-    """Draw the list of earlier sweeps in the sidebar: a button opens a sweep, and one beside it removes it."""
+    """Draw a list of earlier sweeps in the sidebar, with buttons that open or remove each; 12 at most."""
     try:
         previous = sweeps.previous_sweeps()
     except StoreBusy:

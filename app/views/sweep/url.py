@@ -28,7 +28,7 @@ VARIED: dict[str, Control] = {
 
 
 def _axis_value(parameter: Parameter, text: str) -> Any:
-    """Return a value of the quantity whose values the parameter holds."""
+    """Convert a text of the parameter `values_NAME` to a value of the setting NAME; raise InvalidConfig."""
     try:
         return VARIED[parameter.name.removeprefix("values_")].parse(text)
     except InvalidConfig as error:
@@ -52,7 +52,7 @@ ADDRESS = register(PageAddress("sweep", (*SWEEP_PARAMETERS, *CONTROLS), bound=Fa
 
 
 def open_sweep(sweep: Sweep) -> None:
-    """Set the controls to an earlier sweep at the next run of the page."""
+    """Set all controls to those of a given sweep; they take effect at the next run of the page."""
     axes = {axis.name: axis.values for axis in sweep.axes}
     both = sweep.axes[0].name != "lambda_n" and axes.get("lambda_n") == LAMBDA_N_AXIS[1]
     names = [name for name in axes if not (both and name == "lambda_n")]

@@ -51,16 +51,17 @@ PARTS = (
 
 @dataclass(frozen=True)
 class AbsoluteScale:
-    """One scale of scores for all columns and epochs, never divided by the spread of a run.
+    """Axis of scores that all columns and epochs share, so that their sizes can be compared.
 
-    A logarithm of positive scores; of others the inverse hyperbolic sine, which is linear around 0.
+    Positions are decadic logarithms if all scores are positive, else inverse hyperbolic sines, which are linear around
+    0.
 
     Attributes
     ----------
     is_logarithm : bool
-        Whether all scores are positive.
+        True if all scores are positive.
     low, high : float
-        Ends of the axis; scores beyond them are drawn at the ends.
+        Positions of the ends of the axis; scores beyond them are drawn at the ends.
     """
 
     is_logarithm: bool
@@ -69,7 +70,10 @@ class AbsoluteScale:
 
     @classmethod
     def of(cls, scores: Sequence[np.ndarray]) -> AbsoluteScale:
-        """Fit the axis to the scores of all columns: 99.6 % of them lie within its ends."""
+        """Fit the axis so that 99.6 % of the scores of all columns lie within its ends.
+
+        `scores` holds one array of any shape for each column.
+        """
         every = np.concatenate([array.ravel() for array in scores])
         is_logarithm = bool((every > 0).all())
         positions = np.log10(every) if is_logarithm else np.arcsinh(every)
@@ -77,13 +81,13 @@ class AbsoluteScale:
         return cls(is_logarithm, float(low) - 0.1, float(high) + 0.1)
 
     def positions(self, scores: np.ndarray) -> np.ndarray:
-        """Return the positions of scores on the axis, within its ends."""
+        """Convert scores to positions on the axis, same shape; those beyond its ends are moved to the ends."""
         if self.is_logarithm:
             return np.clip(np.log10(np.maximum(scores.astype(np.float64), 1e-300)), self.low, self.high)
         return np.clip(np.arcsinh(scores.astype(np.float64)), self.low, self.high)
 
     def ticks(self) -> tuple[list[float], list[str]]:
-        """Return the positions of a few round scores, and their texts."""
+        """Return the positions of a few round scores on the axis, and their texts."""
         if self.is_logarithm:
             powers = list(range(int(np.ceil(self.low)), int(np.floor(self.high)) + 1))
             powers = powers[:: max(1, -(-len(powers) // 4))]
@@ -99,7 +103,10 @@ def _round_score(value: float) -> str:
 
 
 def column_panels() -> list[list[str]]:
-    """Return the Plotly numbers of the axes of each column, from the top; the first panel of a figure has none."""
+    """Return the numbers of the Plotly axes ("", "2", "3" …) of the three panels in each column.
+
+    One list for each of the six columns, from the left; panels from the top. "" is the first axis of the figure.
+    """
     count = len(COLUMNS)
     return [
         ["" if (number := row * count + column + 1) == 1 else str(number) for row in range(SCORES)]
@@ -110,18 +117,21 @@ def column_panels() -> list[list[str]]:
 def supervision_animation(
     record: SupervisionRecord, outcomes: Mapping[str, Outcome], seed: int, is_stacked: bool = False
 ) -> Animation:
-    """Draw the six columns with one moment a recorded epoch; the last one is on show.
+    """Draw the animation of six runs, one a column, with one moment for each recorded epoch.
+
+    A column has a map of hidden features, a batch before the norm with arrows for the push of the gradient, and score
+    histograms. The figure shows the last epoch.
 
     Parameters
     ----------
     record : SupervisionRecord
         The six runs.
     outcomes : mapping of str to Outcome
-        AUCPR of each column, by name, for the titles.
+        AUCPR by the name of the column, for the titles.
     seed : int
         Seed of the recorded runs.
     is_stacked : bool
-        Whether the panels will stand one below another, so that each needs the name of its column.
+        True if the panels will stand one below another, so that each needs the name of its column.
     """
     figure = Panels(3, len(COLUMNS), spacing=(SPACING, 0.055), heights=[0.37, 0.37, 0.26])
     changes: list[TraceChange] = []
@@ -162,26 +172,27 @@ def supervision_animation(
 
 
 def arrow_lines(column: ColumnRecord, kind: np.ndarray, pushed: np.ndarray, moment: int) -> list[np.ndarray]:
-    """Return the arrows of one panel at one moment.
+    """Return the arrows of one panel at one moment: the push of each part of the gradient on rows of a batch.
 
-    Labeled anomalies have the arrow of their own loss only, at 1/b of its length in a batch of b rows: through the
-    mean all rows share it. Lengths are proportional within a panel, and at most ARROW.
+    A labeled anomaly has only the arrow of its loss, at 1/b of its length in a batch of b rows, since through the mean
+    all rows share it. Lengths are proportional within a panel; longer ones than ARROW are cut, very short ones left
+    out.
 
     Parameters
     ----------
     column : ColumnRecord
-        The column.
+        The recorded run of the column.
     kind : int8 [b]
         RowKind of the rows of the batch.
     pushed : int64 [q]
-        Rows of the batch with arrows.
+        Indices in the batch of the rows with arrows.
     moment : int
         Index of the recorded epoch.
 
     Returns
     -------
     list of ndarray
-        For each part of the gradient, float32 [3 n, 2]: begin, end and a gap (NaN) of n arrows.
+        For each part of the gradient, float32 [3 n, 2]: begin, end and a gap (NaN) of each of n arrows.
     """
     labeled = kind[pushed] == RowKind.LABELED_ANOMALY
     pushes = column.pushes[moment].astype(np.float64)
@@ -208,14 +219,18 @@ def _within_edges(points: np.ndarray) -> np.ndarray:
 
 
 def _span(points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the limits of the common plane: 99 % of the points of all columns and epochs, and a margin."""
+    """Return the lower and upper axis limits [2] that all maps share.
+
+    They hold 99 % of the points of all columns and epochs, with a margin. `points` holds float [epochs, rows, 2] for
+    each column.
+    """
     low, high = np.percentile(np.concatenate([each.reshape(-1, 2) for each in points]), [0.5, 99.5], axis=0)
     padding = 0.08 * np.maximum(high - low, 1e-6)
     return low - padding, high + padding
 
 
 def _clock(figure: Panels, record: SupervisionRecord) -> TraceChange:
-    """Draw a trace without marks whose x is the epoch on show, and return its change."""
+    """Add an invisible trace whose x is the epoch on show, by which the player knows the moment; return its change."""
     times = [np.array([epoch], dtype=np.float32) for epoch in record.epochs]
     figure.add_scatter(
         x=times[-1], y=[0], mode="markers", marker={"opacity": 0}, showlegend=False, hoverinfo="skip", row=1, col=1
@@ -226,7 +241,21 @@ def _clock(figure: Panels, record: SupervisionRecord) -> TraceChange:
 def _marks(
     figure: Panels, points: np.ndarray, roles: np.ndarray, row_ids: np.ndarray, row: int, col: int
 ) -> list[TraceChange]:
-    """Draw rows as marks by role, points [K, n, 2], and return their changes."""
+    """Add rows as marks to a panel, a trace for each role, and return the changes of their positions.
+
+    Parameters
+    ----------
+    figure : Panels
+        The figure.
+    points : np.ndarray
+        Position of each row at each epoch, float [epochs, rows, 2].
+    roles : np.ndarray
+        `Role` of each row, int8 [rows].
+    row_ids : np.ndarray
+        Id of each row, for the hover text, int64 [rows].
+    row, col : int
+        The panel, counted from 1.
+    """
     changes = []
     for role, (name, color, symbol, size, opacity) in ROLE_STYLES.items():
         rows = np.flatnonzero(roles == role)
@@ -258,13 +287,19 @@ def _marks(
 def _features(
     figure: Panels, record: SupervisionRecord, column: ColumnRecord, col: int, low: np.ndarray, high: np.ndarray
 ) -> list[TraceChange]:
-    """Draw the hidden features of the sampled rows; rows beyond the limits lie on the edge."""
+    """Add the map of the hidden features of one run to column `col`, and return its changes.
+
+    Rows beyond the limits of the axes, `low` and `high` [2], are drawn on the edge.
+    """
     points = np.clip(column.points, low, high)
     return _marks(figure, points, record.role[record.plotted], record.rows[record.plotted], MAPS, col)
 
 
 def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col: int) -> list[TraceChange]:
-    """Draw one batch in front of the last norm, with the push of each part of the gradient on some rows."""
+    """Add one batch before the last norm to column `col`, with arrows for the push of each part of the gradient.
+
+    Returns the changes of the rows and of the arrows.
+    """
     roles = np.array([KIND_ROLES[RowKind(kind)] for kind in record.batch_kind], dtype=np.int8)
     changes = _marks(figure, _within_edges(column.batch), roles, record.batch_rows, ARROWS, col)
     moments = range(len(record.epochs))
@@ -290,13 +325,19 @@ def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col
 
 
 def _heads(lines: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Return the sizes of the marks of an arrow trace: a head at each end, nothing at the begin."""
+    """Return marker sizes for a trace of arrows, float32 [3 n]: 0 at each begin, 9 at each end, 0 at each gap.
+
+    `lines` holds the results of `arrow_lines` at all moments; n is their largest number of arrows.
+    """
     longest = max(len(part) for moment in lines for part in moment)
     return np.tile(np.array([0, 9, 0], dtype=np.float32), max(1, longest // 3))
 
 
 def _heights(record: SupervisionRecord, column: ColumnRecord, scale: AbsoluteScale) -> dict[Role, list[np.ndarray]]:
-    """Return the outline of the score histogram of each class at each moment, in percent of the class."""
+    """Return the outline of the score histogram at each epoch, by class, in percent of the rows of the class.
+
+    The classes are Role.TEST_NORMAL and Role.TEST_ANOMALY. `scale` gives the bins.
+    """
     edges = np.linspace(scale.low, scale.high, BINS + 1)
     positions = scale.positions(column.scores)
     heights: dict[Role, list[np.ndarray]] = {}
@@ -307,9 +348,15 @@ def _heights(record: SupervisionRecord, column: ColumnRecord, scale: AbsoluteSca
 
 
 def _common_limit(histograms: Sequence[Mapping[Role, Sequence[np.ndarray]]]) -> float:
-    """Return the upper limit of all score charts: the tallest bar of the median column at the last moment.
+    """Return the upper limit of the y axis of all score histograms, in percent, from 5 to 100.
 
-    Taller bars leave their panel at the top, so that wide distributions stay visible.
+    It is 1.3 times the tallest bar at the last epoch, in the median column. Taller bars are cut off, so that wide
+    distributions stay visible.
+
+    Parameters
+    ----------
+    histograms : sequence of mapping
+        For each column, the outlines at each epoch by class, from `_heights`.
     """
     tallest = [max(float(heights[-1].max()) for heights in roles.values()) for roles in histograms]
     return max(5.0, min(100.0, 1.3 * float(np.median(tallest))))
@@ -324,7 +371,25 @@ def _scores(
     top: float,
     seed: int,
 ) -> list[TraceChange]:
-    """Draw the score histogram of each class, and the AUCPR of the recorded run as text."""
+    """Add the score histograms of one run to a column, with its AUCPR as text, and return the changes of both.
+
+    Parameters
+    ----------
+    figure : Panels
+        The figure.
+    column : ColumnRecord
+        The recorded run of the column.
+    col : int
+        Column of the panel, from 1.
+    scale : AbsoluteScale
+        The scale of the x axis.
+    heights : mapping
+        Outlines at each epoch by class, from `_heights`.
+    top : float
+        Upper limit of the y axis, where the text is drawn.
+    seed : int
+        Seed of the run, for the text.
+    """
     outline = np.repeat(np.linspace(scale.low, scale.high, BINS + 1), 2)
     changes = []
     for role, at_moments in heights.items():

@@ -25,7 +25,7 @@ FIELDS = ("dataset", "baseline", "lambda_n", "norm", *GRADIENT_SHARES)
 
 @dataclass(frozen=True)
 class Outcome:
-    """AUCPR of the anomalies of one column.
+    """AUCPR of the anomalies in one column of the page.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class Outcome:
     margin : float or None
         Half the width of the 95 % interval of the mean; None with one seed.
     difference : PairedDifference
-        This column against batch norm, paired over the seeds.
+        This column against the first one, batch norm, paired over the seeds.
     is_clear : bool
-        Whether the difference is clear after Holm's correction for the five comparisons of the page.
+        True if the difference is clear after Holm's correction for the five comparisons of the page.
     seeds : int
         Number of seeds.
     """
@@ -49,9 +49,17 @@ class Outcome:
 
 
 def shipped_values(config: RunConfig) -> dict[str, np.ndarray] | None:
-    """Return the AUCPR of each column, by name, one value a seed in ascending order.
+    """Look up the AUCPR of all columns in the shipped experiment, `assets/results/gradient.csv`.
 
-    The values are those of `assets/results/gradient.csv`. None: it does not hold these settings.
+    Parameters
+    ----------
+    config : RunConfig
+        Settings of the page.
+
+    Returns
+    -------
+    dict of str to np.ndarray, or None
+        AUCPR by the name of the column, one value a seed in ascending order. None if the file lacks these settings.
     """
     columns = column_configs(config)
     as_shipped = make_config(**{name: getattr(columns[0], name) for name in FIELDS}, seed=config.seed)
@@ -69,14 +77,17 @@ def shipped_values(config: RunConfig) -> dict[str, np.ndarray] | None:
 
 @cache
 def _runs() -> dict[tuple[object, ...], np.ndarray]:
-    """Return the AUCPR of the file by its settings, ordered by seed."""
+    """Read the shipped experiment: AUCPR by a tuple of the settings in FIELDS, one value a seed in ascending order."""
     frame = pd.read_csv(FILE, dtype=dict.fromkeys(("lambda_n", *GRADIENT_SHARES), float))
     grouped = frame.sort_values("seed").groupby(list(FIELDS), sort=False)["aucpr_anomaly"]
     return {key: values.to_numpy() for key, values in grouped}
 
 
 def outcomes(values: Mapping[str, Sequence[float] | np.ndarray]) -> dict[str, Outcome]:
-    """Summarize the AUCPR of each column, one value a seed, against that of batch norm."""
+    """Compute mean, interval and difference from batch norm for each column, by its name.
+
+    `values` holds the AUCPR by the name of the column, one value a seed in the same order of seeds.
+    """
     whole = list(map(float, values[COLUMNS[0].name]))
     differences = {name: paired_difference(whole, list(map(float, each))) for name, each in values.items()}
     others = [name for name in values if name != COLUMNS[0].name]

@@ -47,7 +47,11 @@ ADDRESS = register(
 
 
 def page() -> None:
-    """Draw the page Why it works; Streamlit calls this on every change of a control."""
+    """Draw the page Why it works; Streamlit calls this on every change of a control.
+
+    The page trains six networks that differ in their norm or in the parts of its gradient. It tells in five sentences,
+    with an animation, which part supervises the pool.
+    """
     jobs, session = begin_page()
     ADDRESS.arrive()
     ADDRESS.remember()
@@ -63,7 +67,10 @@ def page() -> None:
 
 
 def _draw_weight() -> float:
-    """Draw the switch of λ_n beside the title of the page; a link may bring a third value."""
+    """Draw the switch between λ_n = 0 and 1 beside the title of the page, and return the chosen λ_n.
+
+    A value that a link brings is a third option.
+    """
     linked = value_of(WEIGHT)
     options = list(WEIGHTS) if linked in WEIGHTS else sorted([*WEIGHTS, linked])
     with st.container(key="page_tools", horizontal=True, vertical_alignment="center"):
@@ -83,7 +90,10 @@ def _draw_weight() -> float:
 
 
 def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
-    """Train and record the six runs in a worker unless they are shipped, then draw the story and the chart."""
+    """Train and record the six runs in a worker, blocking, unless their record ships; then draw story and animation.
+
+    `config` has the settings of the page, with batch norm.
+    """
     configs = column_configs(config)
     key = supervision_key(configs)
     record: SupervisionRecord | None = await_worker_result(
@@ -112,7 +122,10 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
 
 
 def _draw_links(configs: list[RunConfig]) -> None:
-    """Draw one button a column, which opens Compare with this column as B and batch norm whole as A."""
+    """Draw a button for each column, which opens Compare with its run as B and the first column, batch norm, as A.
+
+    `configs` holds the configuration of each column.
+    """
     with st.container(key="why_links", horizontal=True, vertical_alignment="center"):
         st.caption("Open in Compare:", width="content")
         for column, one in zip(COLUMNS, configs, strict=True):
@@ -122,7 +135,10 @@ def _draw_links(configs: list[RunConfig]) -> None:
 
 
 def _note(config: RunConfig, record: SupervisionRecord, result: dict[str, Outcome]) -> str:
-    """Return what the charts show, and the source of the figures."""
+    """Return the caption of the chart in Markdown: the meaning of its panels, and the source of its AUCPR.
+
+    `result` holds the AUCPR by the name of the column.
+    """
     rows = len(record.batch_rows)
     return (
         f"{config.dataset}, {config.baseline}; the charts show seed {config.seed}. {outcome_note(result)}  \n"

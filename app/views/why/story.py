@@ -14,16 +14,18 @@ __all__ = ["draw_story"]
 
 
 def draw_story(sentences: Sequence[Sentence], key: str, chart: str) -> None:
-    """Draw the story with its buttons; the arrow keys step through the sentences.
+    """Draw the story: one sentence at a time, with buttons; the arrow keys step, too.
+
+    The browser dims the columns of the chart that a sentence does not speak of.
 
     Parameters
     ----------
     sentences : sequence of Sentence
-        The steps.
+        The steps of the story.
     key : str
         Identifies the story; a new one begins at its first sentence.
     chart : str
-        Widget key of the chart whose other columns are dimmed.
+        Widget key of the chart.
     """
     names = [column.name for column in COLUMNS]
     component("story")(

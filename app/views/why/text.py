@@ -28,16 +28,16 @@ class Sentence:
 
 
 def story(outcomes: Mapping[str, Outcome], lambda_n: float, head: str) -> list[Sentence]:
-    """Return the five sentences.
+    """Return the five steps of the story, which compare the columns with batch norm one by one.
 
     Parameters
     ----------
     outcomes : mapping of str to Outcome
-        AUCPR of each column, by name.
+        AUCPR by the name of the column.
     lambda_n : float
         Weight of the loss on the pool.
     head : str
-        The system.
+        Name of the system.
     """
     whole, no_norm = outcomes["whole"], outcomes["none"]
     layer, both = outcomes["layer"], outcomes["without_both"]
@@ -74,12 +74,15 @@ def story(outcomes: Mapping[str, Outcome], lambda_n: float, head: str) -> list[S
 
 
 def format_outcome(outcome: Outcome) -> str:
-    """Format a mean as "0.87 ± 0.11", or as "0.87" with one seed."""
+    """Format the mean AUCPR with half the width of its interval: "0.87 ± 0.11", or "0.87" with one seed."""
     return f"{outcome.mean:.2f}" + ("" if outcome.margin is None else f" ± {outcome.margin:.2f}")
 
 
 def _change(outcome: Outcome) -> str:
-    """Return the difference to batch norm in points of AUCPR, with its interval and whether it is clear."""
+    """Return the difference from batch norm in points of AUCPR as a phrase, such as "12 points less (± 5)".
+
+    It says "not clear" if the difference is not, after the correction.
+    """
     delta, margin = 100 * outcome.difference.delta, outcome.difference.margin
     size = f"{abs(delta):.0f} point{'' if round(abs(delta)) == 1 else 's'} {'less' if delta < 0 else 'more'}"
     if margin is None:
@@ -89,7 +92,10 @@ def _change(outcome: Outcome) -> str:
 
 
 def _conclusion(outcomes: Mapping[str, Outcome]) -> str:
-    """Return the sentence about which part of the gradient supervises the pool."""
+    """Return the closing sentence: the part of the batch's statistics, variance or mean, that supervises the pool most.
+
+    `outcomes` holds the AUCPR by the name of the column.
+    """
     variance, mean = outcomes["without_variance"], outcomes["without_mean"]
     costs = {
         "the variance": -variance.difference.delta if variance.is_clear else 0.0,
@@ -107,7 +113,10 @@ def _conclusion(outcomes: Mapping[str, Outcome]) -> str:
 
 
 def outcome_note(outcomes: Mapping[str, Outcome]) -> str:
-    """Return the source and the doubt of the figures in the story."""
+    """Return a sentence on the AUCPR in the story: their number of seeds, intervals and correction.
+
+    `outcomes` holds the AUCPR by the name of the column.
+    """
     seeds = outcomes["whole"].seeds
     if seeds == 1:
         return "AUCPR of one seed, without an interval: the shipped experiment does not hold these settings."

@@ -22,14 +22,24 @@ CATEGORIES = {"one_hot": "a feature for each word", "leave_out": "left out"}
 MISSING = {"impute": "the column's median", "drop": "drop the row"}
 
 
-def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
-    """Draw the controls and read them; they begin with what the table was read as, or with what is likely."""
-    begun = table.get_schema() if table.counts is not None else suggest_schema(look)
-    chosen = _label(table, look, begun)
+def draw_reading(table: Upload, profile: TableProfile) -> TableSchema:
+    """Draw the controls for the schema of an uploaded table, and return the schema that they choose.
+
+    They begin with the table's schema, or with a suggestion if none has been applied yet.
+
+    Parameters
+    ----------
+    table : Upload
+        The uploaded table.
+    profile : TableProfile
+        What was found in its columns.
+    """
+    begun = table.get_schema() if table.counts is not None else suggest_schema(profile)
+    chosen = _label(table, profile, begun)
     values: dict[str, object] = {"label": chosen}
     if chosen:
-        values |= _draw_sides(table, look, chosen, begun)
-    used = [column for column in look.columns if column.name != chosen]
+        values |= _draw_sides(table, profile, chosen, begun)
+    used = [column for column in profile.columns if column.name != chosen]
     left_out = _multiselect(
         *(table, "without", "Columns to leave out", [column.name for column in used]),
         [name for name in begun.without if name != chosen],
@@ -39,7 +49,7 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
         ],
     )
     values["without"] = tuple(left_out)
-    values["keep"] = tuple(name for name in look.identifiers if name != chosen and name not in left_out)
+    values["keep"] = tuple(name for name in profile.identifiers if name != chosen and name not in left_out)
     features = [column for column in used if column.name not in left_out and (column.usable or column.can_be_words)]
     if words := [column for column in features if column.words]:
         values["categories"] = _segmented(
@@ -63,8 +73,8 @@ def draw_reading(table: Upload, look: TableProfile) -> TableSchema:
     return make_schema(values)
 
 
-def _label(table: Upload, look: TableProfile, begun: TableSchema) -> str:
-    options = [NO_LABEL, *look.values]
+def _label(table: Upload, profile: TableProfile, begun: TableSchema) -> str:
+    options = [NO_LABEL, *profile.values]
     return str(
         st.selectbox(
             "Label column",
@@ -77,9 +87,21 @@ def _label(table: Upload, look: TableProfile, begun: TableSchema) -> str:
     )
 
 
-def _draw_sides(table: Upload, look: TableProfile, column: str, begun: TableSchema) -> dict[str, object]:
-    """Draw the choice of anomaly values and of the share of anomalies; return both for the schema."""
-    values = {value: count for value, count in look.values[column].items() if value}
+def _draw_sides(table: Upload, profile: TableProfile, column: str, begun: TableSchema) -> dict[str, object]:
+    """Draw the choices of the anomaly values and the share of anomalies, and return both as fields of the schema.
+
+    Parameters
+    ----------
+    table : Upload
+        The uploaded table.
+    profile : TableProfile
+        What was found in its columns.
+    column : str
+        The label column.
+    begun : TableSchema
+        The schema that the controls begin with.
+    """
+    values = {value: count for value, count in profile.values[column].items() if value}
     first = begun.anomaly if begun.label == column else suggest_anomalies(values)
     anomalies = _multiselect(
         *(table, f"anomaly {column}", "Anomaly values", list(values)),

@@ -68,7 +68,10 @@ def page() -> None:
 
 
 def _choose() -> Upload | None:
-    """Draw the upload and the choice of a table; return the chosen table, None if there is none."""
+    """Draw the uploader and the choice among the visitor's tables; return the chosen table, None if there is none.
+
+    A newly uploaded file is stored, and then the page is rerun.
+    """
     tables = {table.name: table for table in table_owners.visible_uploads()}
     number = st.session_state.setdefault("own_uploads", 0)
     title = "Upload another table" if tables else "Upload a table"
@@ -105,7 +108,10 @@ def _choose() -> Upload | None:
 
 
 def _bring(file: Any) -> None:
-    """Store an uploaded file and clear the uploader, which would keep it in memory."""
+    """Store an uploaded file as a table of this visitor, free the uploader's memory, and rerun the page.
+
+    `file` is from `st.file_uploader`. An error is kept in the session, for the rerun to show.
+    """
     st.session_state.own_uploads += 1
     try:
         table = uploads.add(file.name, file, table_owners.owner(), table_owners.server_table_owners().server)
@@ -126,12 +132,12 @@ def _add_example() -> None:
 
 
 def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
-    look: TableProfile | None = await_worker_result(
+    profile: TableProfile | None = await_worker_result(
         *(jobs, session, f"look {table.name}", "Reading", tasks.profile_upload, table.name),
         name="look",
         limit=TOO_LONG,
     )
-    if look is None:
+    if profile is None:
         _draw_removal(table)
         return
     if table.permanent and table.owner != table_owners.owner():
@@ -139,11 +145,11 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(table)))
         st.caption(NOT_YOURS)
         _draw_ways_on(table)
-        _draw_head(look)
+        _draw_head(profile)
         return
     left, right = st.columns([1, 1.35], gap="medium")
     with left:
-        reading = draw_reading(table, look)
+        reading = draw_reading(table, profile)
     with right:
         settled = table
         if table.counts is None or table.get_schema() != reading:
@@ -155,7 +161,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
             )
             if result is None:
                 jobs.results.forget_failures([key])  # the error is on the page; the next choice starts a new job
-                _draw_head(look)
+                _draw_head(profile)
                 _draw_removal(table)
                 return
             settled = uploads.get(table.name)
@@ -167,11 +173,11 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
             notices.warning(note)
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
         _draw_ways_on(settled)
-    _draw_head(look)
+    _draw_head(profile)
 
 
 def _draw_ways_on(table: Upload) -> None:
-    """Draw the buttons that open the table on other pages, keep it or remove it."""
+    """Draw the buttons that open a table on other pages, keep it for all visitors, or remove it."""
     with st.container(horizontal=True):
         if st.button("Compare", type="primary", disabled=not table.can_be_tested):
             open_page("compare", {"dataset": table.name})
@@ -219,8 +225,8 @@ def _draw_removal(table: Upload) -> None:
         st.rerun()
 
 
-def _draw_head(look: TableProfile) -> None:
-    shown, columns = look.head.shape[1], len(look.columns)
+def _draw_head(profile: TableProfile) -> None:
+    shown, columns = profile.head.shape[1], len(profile.columns)
     beside = f" and {shown} of {columns:,} columns" if shown < columns else ""
-    st.caption(f"The first {len(look.head)} of {look.rows:,} rows{beside}, as in the file")
-    st.dataframe(look.head.astype(str).where(look.head.notna(), ""), height=213)
+    st.caption(f"The first {len(profile.head)} of {profile.rows:,} rows{beside}, as in the file")
+    st.dataframe(profile.head.astype(str).where(profile.head.notna(), ""), height=213)

@@ -15,7 +15,10 @@ LISTED = 5
 
 
 def table_sentence(table: Upload) -> str:
-    """Return the headline: size and labels of the table, and what it can be used for."""
+    """Return the headline on an uploaded table, in Markdown: its size, its labels, and what is missing to use it.
+
+    Its schema must have been applied.
+    """
     assert table.counts is not None
     counts, name = table.counts, escape_markdown(table.file_name)
     rows = f"{counts['rows']:,} rows of {counts['features']:,} features"
@@ -34,7 +37,10 @@ def table_sentence(table: Upload) -> str:
 
 
 def reading_sentences(table: Upload) -> list[str]:
-    """Describe in Markdown sentences how the table is read."""
+    """Return Markdown sentences on how an uploaded table is read: labels, features, missing values, copies and test.
+
+    Its schema must have been applied.
+    """
     assert table.counts is not None
     read, counts = table.get_schema(), table.counts
     parts = [_label(table), _features(table)]

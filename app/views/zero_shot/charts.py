@@ -43,26 +43,26 @@ FRAME = 2  # width of an image's frame in screen pixels
 
 
 def _stacked(results: Sequence[ZeroShotResult], name: str) -> np.ndarray:
-    """Return the AUCROC of all results, from 0 to 1, as float64 [seeds, scorers, points, classes, draws].
+    """Stack the AUCROC of all results into one array, float64 [seeds, scorers, points, classes, draws], 0 to 1.
 
     `results` has one result per seed. `name` is "by_ratio" or "by_size": points are then shares of anomalies or sizes
-    of a test batch. Scorers are the methods in SCORER_LABELS, classes the held-out ones, draws random test batches.
+    of a test batch. Scorers are those of SCORER_LABELS, classes the held-out ones, draws random test batches.
     """
     return np.stack([getattr(result, name) for result in results]).astype(np.float64)
 
 
 def zero_shot_sentence(results: Sequence[ZeroShotResult], batches: str = "among classes never seen") -> str:
-    """Return the main sentence of the page: differences at 5 % anomalies.
+    """Return the headline: how the scorer by batch statistics compares with others at 5 % anomalies.
 
-    Intervals are over the held-out classes, or over seeds if one class is held out; see `independent_values`.
-    Verdicts are corrected for the four comparisons (Holm), since the better of two references is chosen.
+    Intervals are over the held-out classes, or over seeds if one class is held out; see `independent_values`. Verdicts
+    are corrected for the four comparisons (Holm), since the better of two references is chosen.
 
     Parameters
     ----------
     results : sequence of ZeroShotResult
         One result a seed.
     batches : str
-        Description of the anomalies of a test batch, of `describe_test_batches`.
+        Phrase on the anomalies of a test batch, from `describe_test_batches`.
     """
     values, unit = independent_values(results, "by_ratio", RATIOS.index(QUOTED_RATIO))
     names = ("running", "untrained", "neighbors", "mean")
@@ -86,9 +86,16 @@ def zero_shot_sentence(results: Sequence[ZeroShotResult], batches: str = "among 
 
 
 def _compared(difference: PairedDifference, is_clear: bool, subject: str, reference: str) -> str:
-    """Return a clause that compares two scorers, `subject` (b of the difference) and `reference` (a), by AUCROC.
+    """Return a clause that compares the AUCROC of two scorers.
 
-    `is_clear` is the verdict after the correction for several comparisons.
+    Parameters
+    ----------
+    difference : PairedDifference
+        AUCROC of `reference` (a) and of `subject` (b).
+    is_clear : bool
+        The verdict after the correction for several comparisons.
+    subject, reference : str
+        Names of the scorers, plural.
     """
     values = f"AUCROC {difference.b:.2f} against {difference.a:.2f} ({_figures(difference, is_clear)})"
     if difference.margin is None:
@@ -101,7 +108,8 @@ def _compared(difference: PairedDifference, is_clear: bool, subject: str, refere
 def _adds(difference: PairedDifference, is_clear: bool) -> str:
     """Return a clause on how meta-training changes the AUCROC of an untrained network.
 
-    `is_clear` is the verdict after the correction for several comparisons.
+    `difference` is trained (b) minus untrained (a); `is_clear` is the verdict after the correction for several
+    comparisons.
     """
     figures = _figures(difference, is_clear)
     if difference.margin is None:
@@ -112,9 +120,16 @@ def _adds(difference: PairedDifference, is_clear: bool) -> str:
 
 
 def _rival(difference: PairedDifference, is_clear: bool, many: bool) -> str:
-    """Return a clause on how a reference method (a of the difference) does beside the batch scorer (b).
+    """Return a clause without subject on how a reference method does beside the scorer by batch statistics.
 
-    `is_clear` is the verdict after the correction for several comparisons; `many` is True if the subject is a plural.
+    Parameters
+    ----------
+    difference : PairedDifference
+        AUCROC of the reference method (a) and of the scorer by batch statistics (b).
+    is_clear : bool
+        The verdict after the correction for several comparisons.
+    many : bool
+        True if the subject of the clause is a plural.
     """
     do = "do" if many else "does"
     figures = f"({difference.a:.2f}, {_figures(difference, is_clear)})"
@@ -126,15 +141,19 @@ def _rival(difference: PairedDifference, is_clear: bool, many: bool) -> str:
 
 
 def _figures(difference: PairedDifference, is_clear: bool) -> str:
-    """Format a difference, and say if it is clear only without the correction."""
+    """Format a paired difference, with a note if it is clear without the correction only.
+
+    `is_clear` is the verdict after the correction for several comparisons.
+    """
     only_alone = ", clear only uncorrected" if difference.is_clear and not is_clear else ""
     return f"{format_difference(difference)}{only_alone}"
 
 
 def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
-    """Return two panels: AUCROC of each scorer over the share of anomalies, and over the rows of a batch.
+    """Draw AUCROC of each scorer in two panels: over the share of anomalies, and over the rows of a test batch.
 
-    Lines are means over seeds, classes and draws. The band is the deviation of the batch scorer over seeds and classes.
+    Lines are means over seeds, classes and draws. The band is the standard deviation of the scorer by batch statistics
+    over seeds and classes. `results` has one result per seed.
     """
     figure = Panels(1, 2, spacing=(0.07, 0))
     panels = (
@@ -198,7 +217,11 @@ def _apply_layout(figure: Panels, height: int) -> go.Figure:
 
 
 def scorers_table(results: Sequence[ZeroShotResult]) -> pd.DataFrame:
-    """Return all means as a table, with deviations over seeds and classes, and over draws."""
+    """Return the mean AUCROC of each scorer at each share of anomalies and each size of a test batch, a row each.
+
+    Columns: scorer, anomalies (share), rows, AUCROC, "± seeds and classes" and "± draws" (standard deviations).
+    `results` has one result per seed.
+    """
     rows = []
     for name, points, sizes in (("by_ratio", RATIOS, "ratio_rows"), ("by_size", SIZES, "size_rows")):
         values = _stacked(results, name)
@@ -219,14 +242,14 @@ def scorers_table(results: Sequence[ZeroShotResult]) -> pd.DataFrame:
 
 
 def aucroc_at_step(result: ZeroShotResult, step: int, class_index: int) -> float:
-    """Return the AUCROC of a batch to which anomalies are added; NaN while it has none.
+    """Return the AUCROC within one batch to which anomalies have been added; NaN while it has none.
 
     Parameters
     ----------
     result : ZeroShotResult
         The result of one seed.
     step : int
-        Index into `result.shift_counts`, the number of anomalies.
+        Index into `result.shift_counts`, the numbers of added anomalies.
     class_index : int
         Index of the held-out class that is normal in the batch.
     """
@@ -239,9 +262,19 @@ def aucroc_at_step(result: ZeroShotResult, step: int, class_index: int) -> float
 
 
 def batch_figure(result: ZeroShotResult, step: int, class_index: int) -> go.Figure:
-    """Return three panels: the scores of a batch, and over all steps the shift of its mean and its AUCROC.
+    """Draw one batch to which anomalies have been added, in three panels.
 
-    The parameters are those of `aucroc_at_step`.
+    The first shows the scores of its rows. The others show the shift of the batch mean and the AUCROC at all steps,
+    with a marker at `step`.
+
+    Parameters
+    ----------
+    result : ZeroShotResult
+        The result of one seed.
+    step : int
+        Index into `result.shift_counts`, the numbers of added anomalies.
+    class_index : int
+        Index of the held-out class that is normal in the batch.
     """
     scores, normals = result.shift_scores[:, class_index], int(result.shift_normals[0])
     figure = Panels(1, 3, spacing=(0.07, 0), widths=[0.5, 0.25, 0.25])
@@ -306,12 +339,12 @@ def batch_figure(result: ZeroShotResult, step: int, class_index: int) -> go.Figu
 
 
 def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.Figure:
-    """Return AUCROC at 5 % anomalies over the number of classes trained on: a dot a seed and class, and the means.
+    """Draw AUCROC at 5 % anomalies over the number of classes trained on: a dot a seed and class, and the means.
 
     Parameters
     ----------
     by_count : mapping of int to sequence of ZeroShotResult
-        The results by number of classes, one a seed.
+        The result of each seed, by the number of classes trained on.
     """
     figure = Panels()
     point = RATIOS.index(QUOTED_RATIO)
@@ -342,22 +375,23 @@ def class_counts_figure(by_count: Mapping[int, Sequence[ZeroShotResult]]) -> go.
 
 
 def image_mosaic(table: ClassTable, rows: np.ndarray, anomalous: np.ndarray, across: int) -> np.ndarray:
-    """Return the images of some rows side by side; anomalies have an orange frame, normal rows a gray one.
+    """Arrange the images of some rows in a grid; anomalies get an orange frame, normal rows a gray one.
 
     Parameters
     ----------
     table : ClassTable
         A table with images as rows.
-    rows : numpy.ndarray of int
-        The rows, in the order in which they are drawn.
-    anomalous : numpy.ndarray of bool
-        True for an anomaly, one value a row.
+    rows : int [n]
+        Indices of the rows in the table, in the order in which they are drawn.
+    anomalous : bool [n]
+        True for an anomaly.
     across : int
-        Images in a line.
+        Number of images in a line.
 
     Returns
     -------
-    numpy.ndarray of uint8, shape [height, width, 3]
+    uint8 [height, width, 3]
+        The picture in RGB.
     """
     assert table.image_shape is not None
     height, width = (ZOOM * side + 2 * FRAME for side in table.image_shape)

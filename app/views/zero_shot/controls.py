@@ -22,7 +22,10 @@ __all__ = ["ADDRESS", "CONTROLS", "ZeroShotChoice", "draw_sidebar", "write_addre
 
 
 def _tables() -> tuple[str, ...]:
-    """Return the names of the bundled tables, and of uploaded ones whose label column has three values or more."""
+    """Return the names of the tables that the page offers.
+
+    They are the bundled ones, and the visitor's uploads whose label column has three values or more.
+    """
     return (*CLASS_TABLES, *(table.name for table in visible_uploads() if table.label_values))
 
 
@@ -86,12 +89,12 @@ ADDRESS = register(PageAddress("zero_shot", (*CONTROLS, TABLE, *CLASSES), bound=
 
 @dataclass(frozen=True)
 class ZeroShotChoice:
-    """The runs that the controls choose.
+    """The table and the runs that the controls choose.
 
     Parameters
     ----------
     table : ClassTable
-        The table of classes.
+        The table; each of its rows belongs to a class.
     configs : tuple of ZeroShotConfig
         One configuration a seed, all of this table.
     """
@@ -101,7 +104,7 @@ class ZeroShotChoice:
 
 
 def write_address(choice: ZeroShotChoice) -> None:
-    """Write the choice into the address; classes that are as by default are left out."""
+    """Write the choice of the controls into the address; values and classes equal to the default are left out."""
     first = choice.configs[0]
     values = ADDRESS.drawn() | {"table": first.table, "held_out": first.held_out, "meta": first.meta}
     if list(first.held_out) == _last_half(choice.table):
@@ -112,7 +115,7 @@ def write_address(choice: ZeroShotChoice) -> None:
 
 
 def draw_sidebar() -> ZeroShotChoice:
-    """Draw the controls and return what they choose.
+    """Draw the controls in the sidebar, read the chosen table, and return the choice.
 
     Raises
     ------
@@ -148,7 +151,7 @@ def draw_sidebar() -> ZeroShotChoice:
 
 
 def _table(name: str) -> ClassTable:
-    """Return the class table `name`, rows with a class each; from memory while its rows are the same.
+    """Read the table of classes with this name; the four last used are kept in memory while their rows are the same.
 
     MVTec-AD is read from many files.
     """
@@ -172,9 +175,18 @@ def _others(table: ClassTable, held_out: Sequence[str]) -> list[str]:
 
 
 def _draw_classes(name: str, label: str, table: ClassTable, default: list[str]) -> list[str]:
-    """Draw a choice of the table's classes and return it, in the table's order.
+    """Draw a choice among the classes of a table, and return the chosen ones in the order of the table.
 
-    The classes trained on follow the default, all that are not held out, until the user chooses some.
+    Parameters
+    ----------
+    name : str
+        The URL parameter: "held_out", or "meta" for the classes trained on.
+    label : str
+        Label of the widget.
+    table : ClassTable
+        The table.
+    default : list of str
+        Classes chosen at first. Those of "meta" follow a changed default until the user chooses some.
     """
     ADDRESS.among(name, table.names)
     key = ADDRESS.begin(name, default)

@@ -52,7 +52,10 @@ def _key(choice: ZeroShotChoice, kind: str) -> str:
 
 
 def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
-    """Meta-train in a worker with one result per seed, then draw the headline, charts, batch, table and explanation."""
+    """Meta-train in a worker, blocking, then draw headline, charts, one batch, table and explanation.
+
+    One network is trained for each seed.
+    """
     key, configs = _key(choice, "runs"), list(choice.configs)
     # A finished result is not requested again: that would cancel the trainings with fewer classes.
     results: list[ZeroShotResult] | None = jobs.results.worker_result(key) or await_worker_result(
@@ -77,7 +80,7 @@ def _draw(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
 
 
 def _note(choice: ZeroShotChoice, scope: str) -> FigureNote:
-    """Return the note of an exported figure; `scope` names what it covers, such as its seeds."""
+    """Return file name and footer of an exported figure; `scope` is the text on what it covers, such as its seeds."""
     first = choice.configs[0]
     classes = f"trained on {', '.join(first.meta)}; held out {', '.join(first.held_out)}"
     return FigureNote(
@@ -87,7 +90,7 @@ def _note(choice: ZeroShotChoice, scope: str) -> FigureNote:
 
 
 def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
-    """Draw one batch, and a slider that adds anomalies to it."""
+    """Draw one test batch of the first seed, with a choice of its normal class and a slider that adds anomalies."""
     table, held_out = choice.table, list(choice.configs[0].held_out)
     normals, moments = int(result.shift_normals[0]), range(len(result.shift_counts))
     left, right = st.columns([1, 3])
@@ -135,9 +138,10 @@ def _draw_batch(choice: ZeroShotChoice, result: ZeroShotResult) -> None:
 
 
 def _draw_class_counts(choice: ZeroShotChoice, jobs: Jobs, session: str) -> None:
-    """Draw AUCROC over the number of classes trained on, once the user requests the additional trainings.
+    """Draw an expander with AUCROC over the number of classes trained on.
 
-    `choice` holds one configuration per seed; each is trained again with its first 2, 3, … classes.
+    The runs with fewer classes, the first 2, 3, … of each seed, are trained once the user asks for them; the call then
+    blocks.
     """
     groups = [smaller_class_sets(config) for config in choice.configs]
     with st.expander("How many classes to meta-train on", expanded=st.session_state.get("zero_shot_counts", False)):
