@@ -34,19 +34,31 @@ _BENIGN_ROWS = 357
 
 @dataclass(frozen=True)
 class Description:
-    """Size and provenance of a bundled set, known before it is loaded."""
+    """Rows, columns, anomalies and provenance of a bundled data set, known before it is loaded."""
 
     facts: Facts
     provenance: Provenance
 
 
 def _rare_count(normal: int) -> int:
-    """Return the number of anomalies that make up 5 % with a number of normal rows."""
+    """Return the number of anomalies that, added to `normal` normal rows, make up 5 % of all rows."""
     return round(normal * ANOMALY_SHARE / (1 - ANOMALY_SHARE))
 
 
 def _describe(normal: int, columns: int, source: str, note: str, anomalies: int | None = None) -> Description:
-    """Describe a set of some normal rows; without a number of anomalies, they make up 5 %."""
+    """Describe a bundled data set.
+
+    Parameters
+    ----------
+    normal
+        Number of normal rows.
+    columns
+        Number of features.
+    source, note
+        Source and note of the provenance.
+    anomalies
+        Number of anomalies; None if they are drawn to 5 % of all rows.
+    """
     rare = _rare_count(normal) if anomalies is None else anomalies
     return Description(Facts(normal + rare, columns, rare), Provenance(source, _LICENSE, note))
 
@@ -69,37 +81,57 @@ DESCRIPTIONS = MappingProxyType(
 
 
 def digit_against_rest(name: str, digit: int) -> Dataset:
-    """Load digits where one digit is the anomaly, drawn to 5 % of the rows; all others are normal."""
+    """Load scikit-learn's digits with `digit` as the anomaly and all other digits as normal.
+
+    Anomalies are drawn to 5 % of the rows. `name` names the data set and seeds the draw.
+    """
     X, digits = load_digits(return_X_y=True)
     return _rare(name, X, digits == digit, (8, 8))
 
 
 def digit_alone(name: str, digit: int) -> Dataset:
-    """Load digits where one digit is normal and all others are anomalies, about 90 % of the rows.
+    """Load scikit-learn's digits with `digit` as the normal class and all other digits as anomalies.
 
-    That is enough for a pool of any contamination.
+    All rows are kept, so about 90 % are anomalies: enough for a pool of any contamination.
+    `name` is the name of the data set, a key of `DESCRIPTIONS`.
     """
     X, digits = load_digits(return_X_y=True)
     return make_dataset(name, X, (digits != digit).astype(np.int64), DESCRIPTIONS[name].provenance, image_shape=(8, 8))
 
 
 def digits_low(name: str) -> Dataset:
-    """Load digits where 0 to 4 are normal and 5 to 9 anomalies, of which a sample makes up 5 % of all rows.
+    """Load scikit-learn's digits with 0 to 4 as normal and 5 to 9 as anomalies, drawn to 5 % of the rows.
 
-    AnoOnly lowers AUCROC here: 0.95 → 0.90 (DeepSAD, natural pool, mean over seeds 0 to 4).
+    `name` names the data set and seeds the draw. AnoOnly lowers AUCROC here: 0.95 → 0.90 (DeepSAD, natural
+    pool, mean over seeds 0 to 4).
     """
     X, digits = load_digits(return_X_y=True)
     return _rare(name, X, digits >= 5, (8, 8))
 
 
 def breast_cancer(name: str) -> Dataset:
-    """Load breast_cancer where benign tumors are normal and malignant ones anomalies, drawn to 5 % of the rows."""
+    """Load scikit-learn's breast_cancer with benign tumors as normal and malignant ones as anomalies.
+
+    Anomalies are drawn to 5 % of the rows. `name` names the data set and seeds the draw.
+    """
     X, target = load_breast_cancer(return_X_y=True)
     return _rare(name, X, target == 0)
 
 
 def _rare(name: str, X: np.ndarray, anomalous: np.ndarray, image_shape: tuple[int, int] | None = None) -> Dataset:
-    """Keep all normal rows and draw anomalies up to 5 %; each name always draws the same rows."""
+    """Build a data set from all normal rows and enough drawn anomalies to make up 5 % of the rows.
+
+    Parameters
+    ----------
+    name
+        Name of the data set; each name always draws the same rows.
+    X
+        Features [rows, columns].
+    anomalous
+        Rows that are anomalies, bool [rows].
+    image_shape
+        (height, width) if each row is a gray image.
+    """
     normal = np.flatnonzero(~anomalous)
     drawn = numpy_generator(0, f"bundled {name}").choice(
         np.flatnonzero(anomalous), _rare_count(len(normal)), replace=False

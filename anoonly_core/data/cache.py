@@ -25,7 +25,7 @@ OTHER = "other files"
 
 @dataclass(frozen=True)
 class CacheUsage:
-    """Number of files of one kind in the cache folder, and their total bytes."""
+    """Number of files of one kind in the cache folder, and their total bytes; `kind` is of `KINDS`, or `OTHER`."""
 
     kind: str
     files: int
@@ -33,7 +33,7 @@ class CacheUsage:
 
 
 def cache_usage() -> list[CacheUsage]:
-    """Return the usage of the cache folder by kind: all of `KINDS`, then `OTHER` if there are other files."""
+    """Return files and bytes in the cache folder, one entry per kind: all of `KINDS`, then `OTHER` if it has files."""
     totals = {kind: [0, 0] for kind in (*KINDS, OTHER)}
     folder = cache_folder()
     for path, size in _files(folder):
@@ -45,12 +45,12 @@ def cache_usage() -> list[CacheUsage]:
 
 
 def is_cached(entry: ManifestEntry) -> bool:
-    """Return True if the cache folder holds the file; ANOONLY_DATA is ignored."""
+    """Return True if the cache folder holds this ADBench file; ANOONLY_DATA is not searched."""
     return os.path.isfile(adbench.cached_path(entry))
 
 
 def remove(entry: ManifestEntry) -> None:
-    """Delete a downloaded file from the cache folder; do nothing if there is none.
+    """Delete a downloaded ADBench file from the cache folder; do nothing if it is not there.
 
     Files in ANOONLY_DATA are never deleted.
 
@@ -69,7 +69,7 @@ def remove(entry: ManifestEntry) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Yield all files below a folder with their bytes; skip files deleted meanwhile."""
+    """Yield the path and size in bytes of each file below a folder; skip files that were deleted meanwhile."""
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent) / name

@@ -61,36 +61,44 @@ class Entry(ABC):
 
     @abstractmethod
     def load(self, progress: ByteProgress | None = None) -> Dataset:
-        """Load the rows, downloading the file first if it is missing.
+        """Load the rows, downloading the ADBench file first if it is missing.
 
         Parameters
         ----------
         progress
-            Called with the bytes downloaded and the total bytes, None while unknown.
+            Called during a download with the bytes so far and the total bytes, None while unknown.
 
         Raises
         ------
-        UnknownDataset, DatasetUnavailable, DownloadFailed, BadDataFile, InvalidConfig
+        UnknownDataset
+            If the file or the upload is missing.
+        DatasetUnavailable, DownloadFailed
+            If the file cannot be downloaded.
+        BadDataFile
+            If the file is damaged, does not fit the schema, or lacks a labeled row of a class.
         """
 
     @property
     def bundled(self) -> bool:
-        """True if the data set needs neither a file nor the network."""
+        """True if the data set is made from a table of scikit-learn: no file of data and no download is needed."""
         return False
 
     @property
     def file(self) -> adbench.ManifestEntry | None:
-        """ADBench file that holds the rows, or None."""
+        """Manifest entry of the ADBench file that holds the rows; None for other data sets."""
         return None
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """Steps from table columns to features, or None where the rows come as features."""
+        """Steps from table columns to features; None if the rows are stored as features."""
         return None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on how a table file is read that the user should know before training; reads the whole file."""
+        """Sentences for the user on choices made while reading a table file; () for other data sets.
+
+        Reads the whole file.
+        """
         return ()
 
     def is_local(self) -> bool:
@@ -98,9 +106,9 @@ class Entry(ABC):
         return True
 
     def known_facts(self) -> Facts:
-        """Return rows, columns and anomalies of the data set; unknown ones are read from a local file.
+        """Return rows, columns and anomalies of the data set; a number that is unknown is None.
 
-        What is unknown without such a file stays None.
+        Unknown numbers are read from the ADBench file if it is on this machine; nothing is downloaded.
         """
         return self.facts
 
@@ -154,7 +162,7 @@ class UploadEntry(Entry):
 
     @property
     def identity(self) -> str:
-        """Hash of the parsed rows; empty before a schema was applied."""
+        """Digest of the parsed rows and labels; "" before a schema was applied."""
         return self.upload.identity
 
     @property
@@ -163,7 +171,10 @@ class UploadEntry(Entry):
         return self.upload.get_preprocessing()
 
     def load(self, progress: ByteProgress | None = None) -> Dataset:
-        """Load the parsed rows; raise BadDataFile unless both classes are present."""
+        """Load the parsed rows; `progress` is ignored.
+
+        Raise BadDataFile unless both classes are labeled, UnknownDataset if the upload was removed.
+        """
         return uploads.load_dataset(self.upload)
 
 
@@ -176,7 +187,10 @@ class FileEntry(Entry):
 
     @property
     def identity(self) -> str:
-        """Hash of the file, with the schema unless it is the default one; reads the whole file."""
+        """Text with a digest of the file, the schema unless it is the default one, and the revision of the reader.
+
+        Reads the whole file.
+        """
         return file_identity(self.path, self.schema)
 
     @property
@@ -189,7 +203,10 @@ class FileEntry(Entry):
         return parse_file(self.path, self.schema).notes
 
     def load(self, progress: ByteProgress | None = None) -> Dataset:
-        """Read the rows; raise BadDataFile unless both classes are present."""
+        """Read the rows; `progress` is ignored.
+
+        Raise BadDataFile unless both classes are labeled, or if the file does not fit the schema.
+        """
         return load_file(self.path, self.schema)
 
 
@@ -235,7 +252,7 @@ DATASETS = MappingProxyType(
 def find(name: str) -> Entry | None:
     """Return the entry of a name, or None if there is none; a table file need not exist.
 
-    Catalogue names come first, then uploads, then qualified ADBench names, then table files.
+    Catalogue names come first, then uploads, then qualified ADBench names (FOLDER/NAME), then table files.
 
     Raises
     ------
@@ -278,11 +295,14 @@ def resolve(name: str) -> Entry:
 
 
 def load_cached(name: str) -> Dataset:
-    """Load a data set by name; the four used last stay in memory, by identity.
+    """Load a data set by name, downloading a missing ADBench file.
+
+    The four data sets used last stay in memory, by identity.
 
     Raises
     ------
     UnknownDataset, DatasetUnavailable, DownloadFailed, BadDataFile, InvalidConfig
+        If the name is unknown, or the file is missing, cannot be downloaded, or does not fit.
     """
     entry = resolve(name)
     identity = entry.identity
@@ -297,6 +317,7 @@ _cache: LRU[Dataset] = LRU(CACHED_DATASETS)
 
 
 def _unknown(name: str) -> UnknownDataset:
+    """Build the error for an unknown name, suggesting up to three similar catalogue names."""
     folded = {known.casefold(): known for known in DATASETS}
     near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
     hint = f": did you mean {' or '.join(near)}?" if near else "; `datasets` lists them all."

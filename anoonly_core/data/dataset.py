@@ -29,7 +29,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Facts:
-    """Size of a data set as known without loading it; unknown numbers are None."""
+    """Rows, columns and anomalies of a data set as far as known without loading it; None if unknown."""
 
     rows: int | None = None
     columns: int | None = None
@@ -89,7 +89,7 @@ class Dataset:
 
     @property
     def known(self) -> np.ndarray:
-        """Rows with a known label, bool [rows]."""
+        """Mask of the rows with a known label, bool [rows]."""
         return np.ones(self.rows, dtype=bool) if self.unlabeled is None else ~self.unlabeled
 
     @property
@@ -99,12 +99,12 @@ class Dataset:
 
     @cached_property
     def has_missing(self) -> bool:
-        """True if a value is missing."""
+        """True if any feature of any row is missing (NaN)."""
         return any(np.isnan(block).any() for block in _blocks(self.X))
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of features and labels; equal fingerprints give equal runs."""
+        """Hexadecimal SHA-256 of features, labels and unlabeled rows; equal fingerprints give equal runs."""
         digest = hashlib.sha256()
         digest.update(repr((self.X.shape, self.X.dtype.str)).encode())
         digest.update(np.ascontiguousarray(self.X).tobytes())
@@ -115,9 +115,9 @@ class Dataset:
 
     @cached_property
     def identical(self) -> np.ndarray:
-        """Group number of each row, int32 [rows]; rows share a number if all features are equal or missing in both.
+        """Group number of each row, int32 [rows]; two rows share a number if their features are equal.
 
-        Numbers count from 0 in the byte order of the rows.
+        Missing values equal each other, and -0.0 equals 0.0. The numbers are 0, 1, … without gaps.
         """
         rows = self.X
         if any((np.signbit(block) & (block == 0)).any() for block in _blocks(rows)):
@@ -164,7 +164,10 @@ def needs_float64(X: np.ndarray) -> bool:
 
 
 def as_features(X: np.ndarray) -> np.ndarray:
-    """Convert numbers [rows, columns] to contiguous float32, or to float64 if `needs_float64`; NaN stays NaN."""
+    """Convert numbers [rows, columns] to the dtype of features: contiguous float32, or float64 if `needs_float64`.
+
+    NaN stays NaN.
+    """
     dtype = np.float64 if needs_float64(X) else np.float32
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(X, dtype=dtype)

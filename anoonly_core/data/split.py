@@ -39,20 +39,20 @@ RESAMPLED_ROWS = 1000  # ADBench's loader resamples smaller sets to this many ro
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of one run, as indices into its `Dataset`.
+    """Rows of one run, as indices into its `Dataset`, with the scaling of the features.
 
     Attributes
     ----------
     train
         Training rows, int64 [n]; a row may repeat where the training part was resampled.
     labeled
-        Training rows that are labeled anomalies, bool [n]; the others are the pool.
+        Mask over `train`: True for a labeled anomaly, False for a row of the pool, bool [n].
     test
         Test rows, int64 [m].
     minimum, scale
         Min-max scaling to about 0 to 1, [columns], of the dtype of the features: (x - minimum) / scale.
     counts
-        Number of rows of each kind, as the pages and the command line report them.
+        Number of rows by kind, such as rows, train, labelled_anomalies, pool_normal and test.
     fill
         Values that replace missing ones before scaling, [columns], of the dtype of the features: the medians of the
         training rows. None if no value of the data set is missing.
@@ -67,13 +67,24 @@ class Split:
     fill: np.ndarray | None = None
 
     def filled(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-        """Return unscaled rows of the data set, with `fill` for missing values, [len(rows), columns]."""
+        """Return unscaled rows of the data set with missing values replaced by `fill`, [len(rows), columns].
+
+        `rows` are indices into `dataset`, the data set that was split.
+        """
         return _fill(dataset.X[rows], self.fill)
 
     def scaled(self, dataset: Dataset, rows: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return scaled rows of the data set, float32 [len(rows), columns]; written to `out` if given.
+        """Return rows of the data set, missing values replaced and then scaled, float32 [len(rows), columns].
 
-        `fill` replaces missing values. Features in float64 are cast after they are scaled.
+        Parameters
+        ----------
+        dataset
+            Data set that was split.
+        rows
+            Indices of the rows.
+        out
+            Array to write to and return; None for a new array. Features in float64 are scaled before they
+            are cast to float32.
         """
         if dataset.X.dtype != np.float32:
             out = np.empty((len(rows), dataset.columns), dtype=np.float32) if out is None else out
@@ -145,7 +156,7 @@ def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def labeled_anomalies(counts: Mapping[str, int]) -> str:
-    """Return "6 labeled anomalies (copies of 2 distinct rows)" for the counts of a split.
+    """Return text such as "6 labeled anomalies (copies of 2 distinct rows)" for the `counts` of a split.
 
     The part in parentheses is left out if no row is a copy, or if the counts are of an old result and lack it.
     """
@@ -156,11 +167,11 @@ def labeled_anomalies(counts: Mapping[str, int]) -> str:
 
 
 def make_split(dataset: Dataset, config: RunConfig) -> Split:
-    """Draw the split of a run from the random streams of its seed.
+    """Draw the split of a run: training rows, labeled anomalies, pool and test rows.
 
-    Rows without a label are all in the pool. The labeled, normal and contamination shares refer
-    to the other rows. Draws are nested: fewer labels, fewer normal rows or less contamination
-    give a subset of the same rows.
+    Rows without a label are in the pool, except copies of test rows, which are left out. The labeled, normal
+    and contamination shares refer to the other rows. Draws depend on the seed alone and are nested: fewer
+    labels, fewer normal rows or less contamination give a subset of the same rows.
 
     Parameters
     ----------
@@ -220,7 +231,22 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split the distinct rows 70/30; copies of a row stay together, and unlabeled rows all train."""
+    """Split a data set 70/30 by groups of equal rows; groups without any known label are in training.
+
+    Parameters
+    ----------
+    dataset
+        Data set to split.
+    groups
+        Group number of each row as in `Dataset.identical`, [rows]; equal rows share a number.
+    seed
+        Seed of the run.
+
+    Returns
+    -------
+    train, test
+        Row indices of both parts; `test` may hold rows without a known label, copies of labeled ones.
+    """
     group_label = np.zeros(groups.max() + 1, dtype=np.int8)
     group_label[groups[dataset.y == 1]] = 1
     trains = np.ones(len(group_label), dtype=bool)
@@ -231,7 +257,11 @@ def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[n
 
 
 def _published_parts(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split 70/30 as ADBench does: small sets are resampled first, so both parts may share copies."""
+    """Split 70/30 as ADBench does and return the row indices of the training and the test part.
+
+    A set below `RESAMPLED_ROWS` is first resampled to that many rows with replacement, so that indices may
+    repeat within a part and across both parts.
+    """
     rows = np.arange(dataset.rows)
     if dataset.rows < RESAMPLED_ROWS:
         rows = numpy_generator(seed, "resample").choice(rows, RESAMPLED_ROWS, replace=True)
@@ -240,10 +270,10 @@ def _published_parts(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarra
 
 
 def _stratified(y: np.ndarray, seed: int, name: str) -> np.ndarray:
-    """Draw the training part of rows with labels y, bool [n], stratified by class.
+    """Draw the training part of rows with labels y (0 or 1), stratified by class; return a mask, bool [n].
 
     Draws the same rows as scikit-learn's train_test_split with stratify=y, which needs 20 times
-    the memory of y. Both parts get both classes.
+    the memory of y. Both parts get both classes; else raise SplitImpossible with the `name` of the data set.
     """
     classes = [rows for label in (0, 1) if len(rows := np.flatnonzero(y == label))]
     counts = np.array([len(rows) for rows in classes])
@@ -268,7 +298,10 @@ def _stratified(y: np.ndarray, seed: int, name: str) -> np.ndarray:
 
 
 def _shares(counts: np.ndarray, rows: int, random: np.random.RandomState) -> np.ndarray:
-    """Divide a number of rows among classes in proportion to their counts; draw ties as scikit-learn does."""
+    """Divide `rows` rows among classes in proportion to their counts [classes]; return int64 [classes].
+
+    Remainders go to the classes with the largest fractions; ties are drawn from `random` as scikit-learn does.
+    """
     wanted = counts / counts.sum() * rows
     shares = np.floor(wanted)
     left = wanted - shares
@@ -281,17 +314,25 @@ def _shares(counts: np.ndarray, rows: int, random: np.random.RandomState) -> np.
 
 
 def _mask(rows: np.ndarray, count: int) -> np.ndarray:
-    """Turn row indices into a mask, bool [count]."""
+    """Return a mask, bool [count], that is True at these row indices."""
     mask = np.zeros(count, dtype=bool)
     mask[rows] = True
     return mask
 
 
 def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
-    """Return the number of copies of each training row, int16 [training_part].
+    """Return the number of copies of each training row, at least 1, int16 [training_part].
 
-    Sets below `RESAMPLED_ROWS` are repeated up to the 700 rows that ADBench trains on. Every row
-    is kept at least once; the rows with one more copy are drawn.
+    Copies repeat small sets up to the 700 rows that ADBench trains on. Rows with one more copy are drawn.
+
+    Parameters
+    ----------
+    rows
+        Rows of the data set; at least `RESAMPLED_ROWS` means no copies.
+    training_part
+        Number of training rows.
+    seed
+        Seed of the run.
     """
     copies = np.ones(training_part, dtype=np.int16)
     wanted = round(RESAMPLED_ROWS * (1 - TEST_SHARE))
@@ -303,7 +344,20 @@ def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
 
 
 def _select(y: np.ndarray, known: np.ndarray, config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions in the training part of the labeled anomalies and of the pool."""
+    """Draw the labeled anomalies and the pool from the training part.
+
+    Parameters
+    ----------
+    y, known
+        Labels of the training rows, and mask of those with a known label, [training rows].
+    config
+        Settings with the seed, the labeled and normal ratios, and the contamination.
+
+    Returns
+    -------
+    labeled, pool
+        Indices into the training rows, each in random order; unlabeled rows are at the end of the pool.
+    """
     anomalies = numpy_generator(config.seed, "labels").permutation(np.flatnonzero(y == 1))
     normals = numpy_generator(config.seed, "normals").permutation(np.flatnonzero((y == 0) & known))
     labels = max(1, math.ceil(round(config.labeled_ratio * len(anomalies), 9)))
@@ -327,7 +381,13 @@ def _contaminate(unlabeled: np.ndarray, normals: np.ndarray, share: float) -> tu
     Returns
     -------
     anomalies, normals
-        The first of each; normal rows are dropped only if there are too few anomalies.
+        The first entries of `unlabeled` and of `normals`; normal rows are dropped only if there are too few
+        anomalies for the share.
+
+    Raises
+    ------
+    SplitImpossible
+        If `share` is above 0 and `unlabeled` is empty.
     """
     if share == 0:
         return unlabeled[:0], normals

@@ -48,7 +48,10 @@ log = logging.getLogger(__name__)
 
 
 def check_address(address: str) -> None:
-    """Raise EngineUnavailable for a malformed address, on which Dask's client would fail late and then hang."""
+    """Raise EngineUnavailable unless the address has the form HOST:PORT, optionally after a scheme such as tcp://.
+
+    Dask's client would fail late on a malformed address and then hang.
+    """
     found = ADDRESS.fullmatch(address)
     is_host = found is not None and all(0 < len(label) <= MAX_LABEL for label in found["host"].rstrip(".").split("."))
     if found is None or not is_host or int(found["port"]) > MAX_PORT:
@@ -56,7 +59,21 @@ def check_address(address: str) -> None:
 
 
 class DaskCluster:
-    """The workers of a running Dask scheduler at an address; EngineUnavailable says why one cannot be used."""
+    """Engine that trains on the workers of a running Dask scheduler.
+
+    Connecting blocks up to 10 s. As a context manager, it disconnects on exit.
+
+    Parameters
+    ----------
+    address
+        Address of the scheduler, such as tcp://10.0.0.5:8786.
+
+    Raises
+    ------
+    EngineUnavailable
+        If Dask is missing here, no scheduler answers, there is no worker, or a worker lacks this package or has
+        other versions of it, Python, PyTorch or NumPy.
+    """
 
     def __init__(self, address: str) -> None:
         try:
@@ -96,7 +113,10 @@ class DaskCluster:
 
     @property
     def slots(self) -> int:
-        """One stack per worker thread; raises EngineUnavailable if there has been no worker for 60 s."""
+        """Number of stacks that train at once: the threads of all workers, counted at most once a second.
+
+        Raise EngineUnavailable if there has been no worker for 60 s.
+        """
         now = time.monotonic()
         if now - self._counted > COUNT_INTERVAL_S:
             threads = sum(self._asked(self._client.nthreads).values())
@@ -111,19 +131,26 @@ class DaskCluster:
 
     @property
     def name(self) -> str:
-        """The number of worker threads, as in "4 workers"."""
+        """Number of worker threads in words, such as "4 workers"."""
         return f"{self.slots} workers"
 
     def plan(self, configs: dict[str, RunConfig]) -> Work:
-        """Begin to cut runs by key into stacks on a worker, and return at once."""
+        """Begin to pack runs into stacks on a worker of the cluster; the result of the work is a `Plan`.
+
+        `configs` holds the runs by key. Returns after sending data sets that the workers lack.
+        """
         return self._submit(_plan_here, configs, self.slots)
 
     def train(self, configs: dict[str, RunConfig]) -> Work:
-        """Begin to train runs by key on a worker, and return at once."""
+        """Begin to train the runs of one stack on a worker of the cluster.
+
+        `configs` holds the runs by key. Returns after sending data sets that the workers lack. The result of the
+        work is a list of (key, result or error).
+        """
         return self._submit(_train_here, configs)
 
     def stop(self, work: Work) -> None:
-        """Cancel work; a worker that has begun stops at its next epoch."""
+        """Cancel work and return at once; a worker that has begun stops at its next epoch. Errors are ignored."""
         assert isinstance(work, _ClusterWork)
         with contextlib.suppress(Exception):  # a cluster that is gone has stopped too
             work.stopped.set()
@@ -155,7 +182,10 @@ class DaskCluster:
         return _ClusterWork(self, future, stopped, names)
 
     def _table(self, name: str) -> Any:
-        """Return None if every worker has the data set, else a future of its copy on the cluster."""
+        """Return None if every worker has the data set of this name, else a future of its copy on the cluster.
+
+        The copy is sent first if that has not happened yet.
+        """
         if name not in self._sent and name not in self._present:
             if all(self._asked(lambda: self._client.run(_has, name, resolve(name).identity)).values()):
                 self._present.add(name)
@@ -168,14 +198,20 @@ class DaskCluster:
         self._sent[name] = self._asked(lambda: self._client.scatter(dataset, broadcast=True, hash=False))
 
     def resend(self, names: set[str]) -> None:
-        """Send these data sets again, because a worker has joined without them or left with the only copy."""
+        """Send data sets, given by name, to all workers again.
+
+        Needed if a worker has joined without them or left with the only copy.
+        """
         with self._lock:
             for name in names:
                 self._present.discard(name)
                 self._send(name)
 
     def check_package(self) -> None:
-        """Raise EngineUnavailable unless scheduler and workers can import this package; the sentence names one."""
+        """Raise EngineUnavailable unless scheduler and all workers can import this package.
+
+        The message names one that cannot, and the command that installs the package.
+        """
         # A function of Python, since a function of this package could not be unpickled where it is missing.
         package = __name__.partition(".")[0]
         specs = {"scheduler": self._asked(lambda: self._client.run_on_scheduler(importlib.util.find_spec, package))}
@@ -189,7 +225,7 @@ class DaskCluster:
             )
 
     def _check_versions(self) -> None:
-        """Raise EngineUnavailable unless each worker has the versions of this client, and so computes the same bits."""
+        """Raise EngineUnavailable unless each worker has this client's versions; others could change scores."""
         mine = _versions()
         try:
             theirs = self._asked(lambda: self._client.run(_versions))
@@ -205,7 +241,10 @@ class DaskCluster:
                 )
 
     def _asked(self, question: Callable[[], Any]) -> Any:
-        """Call a function that asks the scheduler, and return its answer; raise EngineUnavailable if none comes."""
+        """Call a function that asks the scheduler, and return its value.
+
+        Raise EngineUnavailable if the scheduler does not answer.
+        """
         try:
             return question()
         except OSError as error:  # TimeoutError and Dask's CommClosedError too
@@ -213,7 +252,10 @@ class DaskCluster:
 
 
 class _ClusterWork:
-    """A call on the cluster, which implements the protocol `executor.Work`."""
+    """Call on a worker of the cluster, which implements the protocol `executor.Work`.
+
+    `names` are the data sets that the call needs; they are sent again if the worker is lost.
+    """
 
     progress: JobProgress | None = None  # cluster workers do not report epochs
 
@@ -248,7 +290,7 @@ class _ClusterWork:
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of all software that decides the bits of a run."""
+    """Return the versions on this machine of all software that decides the bits of a run, by name."""
     import numpy
     import torch
 
@@ -262,7 +304,7 @@ def _versions() -> dict[str, str]:
 
 
 def _has(name: str, expected: str) -> bool:
-    """Return whether this machine has a data set with this identity, bundled or in its cache."""
+    """Return True if a data set of this name and identity is on this machine, bundled or in its cache."""
     try:
         entry = resolve(name)
         return entry.identity == expected and entry.is_local()
@@ -304,7 +346,20 @@ def _one_thread() -> None:
 
 
 def _loader(identities: dict[str, str], tables: Tables) -> Callable[[str], Dataset]:
-    """Return a loader of the client's data sets; raise DatasetUnavailable if one is missing or differs here."""
+    """Return a function that loads a data set by name on a worker.
+
+    Parameters
+    ----------
+    identities
+        Identity of each data set by name, as the client knows it.
+    tables
+        Data sets sent by the client, by name; None for one to load from this machine.
+
+    Raises
+    ------
+    DatasetUnavailable
+        If a data set is missing on this machine or has another identity; raised now, not when it is loaded.
+    """
 
     def load(name: str) -> Dataset:
         if (table := tables[name]) is not None:
@@ -319,7 +374,10 @@ def _loader(identities: dict[str, str], tables: Tables) -> Callable[[str], Datas
 
 
 def _check(stop: str) -> Callable[[], None]:
-    """Return a function that raises Cancelled once the client has stopped the work."""
+    """Return a function that raises Cancelled once the client has set the Dask event named `stop`.
+
+    The function asks the scheduler at most twice a second.
+    """
     import distributed
 
     from anoonly_core.execution.job import Cancelled

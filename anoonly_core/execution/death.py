@@ -34,12 +34,12 @@ class WorkerDied(Exception):
         return self.sentence()
 
     def sentence(self, attempts: str = "") -> str:
-        """Return one sentence with the cause and the advice.
+        """Return one sentence with the cause, the suspicion and the advice.
 
         Parameters
         ----------
         attempts
-            A phrase behind the cause, such as "on every attempt".
+            Phrase to follow the cause, such as "on every attempt"; "" for none.
         """
         cause = " ".join(filter(None, (self.cause, attempts)))
         suspicion = f", {self.suspicion}" if self.suspicion else ""
@@ -47,7 +47,7 @@ class WorkerDied(Exception):
 
 
 def died_of(exit_code: int | None) -> tuple[str, str, str]:
-    """Return cause, advice and suspicion for the exit code of a process, as WorkerDied takes them.
+    """Describe the end of a process as (cause, advice, suspicion), the arguments of `WorkerDied`.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def died_of(exit_code: int | None) -> tuple[str, str, str]:
 
 
 def start_failure(error: BaseException) -> str:
-    """Return the reason of an error that kept a process from starting, on one line and without a final period."""
+    """Describe an error that kept a process from starting: one line, at most 200 letters, without a final period."""
     text = " ".join(str(error.strerror if isinstance(error, OSError) and error.strerror else error).split())
     if not isinstance(error, AnoOnlyError | OSError) or not text:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -34,11 +34,11 @@ class Work(Protocol):
 
     @property
     def done(self) -> bool:
-        """True if the call has returned, failed or been stopped."""
+        """True if the call has returned, failed or been stopped; does not block."""
 
     @property
     def progress(self) -> JobProgress | None:
-        """The latest progress in epochs; None if the engine reports none."""
+        """Latest progress in epochs; None if there is none yet or the engine reports none."""
 
     def result(self) -> Any:
         """Block until the call has ended, and return its value.
@@ -46,46 +46,52 @@ class Work(Protocol):
         Raises
         ------
         WorkerDied
-            A worker was lost; another attempt may succeed.
+            If a worker was lost; another attempt may succeed.
         AnoOnlyError
-            Another attempt would fail too.
+            If another attempt would fail too.
         """
 
 
 class Engine(Protocol):
-    """A place to train: worker processes of this machine, its GPU, or a Dask cluster."""
+    """Interface to train runs with: worker processes of this machine, its GPU, or a Dask cluster."""
 
     @property
     def device(self) -> str:
-        """The device that run keys name: "cpu" or "cuda"."""
+        """Device that run keys name: "cpu" or "cuda"."""
 
     @property
     def name(self) -> str:
-        """The name in sentences, such as "trained on 4 workers"."""
+        """Name for sentences such as "trained on 4 workers"."""
 
     @property
     def slots(self) -> int:
-        """The number of stacks that train at once."""
+        """Number of stacks that train at once."""
 
     def plan(self, configs: dict[str, RunConfig]) -> Work:
-        """Begin to cut runs by key into stacks, and return at once; the work's value is a Plan."""
+        """Begin to pack runs into stacks on a worker, and return at once; the result of the work is a `Plan`.
+
+        `configs` holds the runs by key.
+        """
 
     def train(self, configs: dict[str, RunConfig]) -> Work:
-        """Begin to train runs by key, and return at once; the work's value is a list of (key, result or error)."""
+        """Begin to train the runs of one stack on a worker, and return at once.
+
+        `configs` holds the runs by key. The result of the work is a list of (key, result or error).
+        """
 
     def stop(self, work: Work) -> None:
-        """Cancel work of this engine, and return at once."""
+        """Cancel work that this engine began, and return at once."""
 
 
 class LocalEngine:
-    """Worker processes of this machine: one per core, or a single one that owns the GPU.
+    """Engine of worker processes on this machine: one per core, or a single one that owns the GPU.
 
     Parameters
     ----------
     pool
-        The processes. The caller closes them.
+        Worker processes. The caller closes them.
     gpu
-        The name of the GPU that the single process owns; "" for training on the CPU.
+        Name of the GPU that the single process owns; "" for training on the CPU.
     """
 
     def __init__(self, pool: WorkerPool, gpu: str = "") -> None:
@@ -95,19 +101,28 @@ class LocalEngine:
 
     @property
     def slots(self) -> int:
-        """One stack per process. On a GPU a planned stack may hold several shapes, which train beside each other."""
+        """Number of stacks that train at once, one per process.
+
+        On a GPU a planned stack may hold several shapes, which train beside each other.
+        """
         return self.pool.count
 
     def plan(self, configs: dict[str, RunConfig]) -> Task:
-        """Begin to cut runs by key into stacks in a worker process, and return at once."""
+        """Begin to pack runs into stacks in a worker process, and return at once; the result of the task is a `Plan`.
+
+        `configs` holds the runs by key.
+        """
         return self.pool.schedule(tasks.plan_runs, configs, self.slots, self.device)
 
     def train(self, configs: dict[str, RunConfig]) -> Task:
-        """Begin to train runs by key in a worker process, and return at once."""
+        """Begin to train the runs of one stack in a worker process, and return at once.
+
+        `configs` holds the runs by key. The result of the task is a list of (key, result or error).
+        """
         return self.pool.schedule(tasks.train_each, configs, self.device)
 
     def stop(self, work: Work) -> None:
-        """Stop work at its next epoch, or kill its process after 2 s."""
+        """Cancel work and return at once; the work stops at its next epoch, or its process is killed after 2 s."""
         assert isinstance(work, Task)
         self.pool.stop(work)
 
@@ -119,13 +134,13 @@ class ExecutionState:
     Parameters
     ----------
     runs
-        The newly finished runs by key.
+        Newly finished runs by key.
     failures
         One sentence for each run that newly failed, by key.
     seconds_left
-        The expected time until the end; None during planning.
+        Expected time until the end; None during planning.
     store_problem
-        Why a finished run could not be stored; "" if none failed.
+        Sentence about a finished run that could not be stored; "" if there is none.
     note
         A sentence if runs were trained in another way than asked, as on the CPU after a GPU error; else "".
     """
@@ -138,14 +153,14 @@ class ExecutionState:
 
 
 def stored_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> dict[str, RunSummary]:
-    """Find the runs that the store has already.
+    """Look runs up in the store and return those that it has.
 
     Parameters
     ----------
     store
-        The store to search.
+        Store to search.
     configs
-        The runs by their CPU key.
+        Runs to look up, by their CPU key.
     device
         "cpu", or "cuda" to prefer a run trained on a GPU to the same run trained on the CPU.
 
@@ -162,7 +177,7 @@ def stored_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> 
 
 
 def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> Iterator[ExecutionState]:
-    """Plan, train and store runs, and yield a state ten times a second.
+    """Plan, train and store runs, and yield a state about ten times a second.
 
     A stack whose worker dies is cut in half and tried again, since it may have been too large. A single run fails
     after two deaths. Closing the iterator stops the training.
@@ -170,11 +185,11 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
     Parameters
     ----------
     configs
-        The runs by key. All of them are trained, so leave out what `stored_runs` finds.
+        Runs by key. All of them are trained, so leave out those that `stored_runs` finds.
     engine
-        The engine that trains. The caller closes it.
+        Engine that trains. The caller closes it.
     store
-        The store that gets each result as soon as its stack is done.
+        Store that gets each result as soon as its stack is done.
 
     Yields
     ------
@@ -184,7 +199,7 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
     Raises
     ------
     EngineUnavailable
-        The engine has no workers, or lost each worker that planned.
+        If the engine has no workers, or lost the worker that planned, twice.
     """
     plan = yield from _plan(configs, engine)
     yield ExecutionState(failures=plan.failures, seconds_left=plan.seconds(engine.slots))
@@ -216,7 +231,10 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
 
 
 def _plan(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[ExecutionState, None, Plan]:
-    """Yield states without a time until the engine has planned, and return the plan; raise EngineUnavailable."""
+    """Have the engine pack runs into stacks, yielding empty states meanwhile, and return the plan.
+
+    `configs` holds the runs by key. Raise EngineUnavailable if the worker that plans dies twice.
+    """
     death = WorkerDied()
     for _ in range(MAX_ATTEMPTS):
         work = engine.plan(dict(configs))
@@ -236,7 +254,11 @@ def _plan(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[Executi
 
 
 def _outcomes(work: Work, stack: PlannedStack) -> list[tuple[str, Any]]:
-    """Return each key with its result or error; raise WorkerDied, Cancelled or EngineUnavailable."""
+    """Return the results of a finished stack: each run key with its `RunResult` or its error.
+
+    An error of the whole stack is given to each of its runs. Raise WorkerDied, Cancelled or EngineUnavailable
+    if the work ended so.
+    """
     try:
         outcomes: list[tuple[str, Any]] = work.result()
         return outcomes
@@ -255,9 +277,18 @@ def _outcomes(work: Work, stack: PlannedStack) -> list[tuple[str, Any]]:
 def _retries(
     stack: PlannedStack, died: WorkerDied, deaths: Counter[str], failures: dict[str, str]
 ) -> list[PlannedStack]:
-    """Return the stacks to try again after the death of a stack's worker.
+    """Return the stacks to try again after the worker of a stack died: two halves, or the same single run.
 
-    Two halves, or the same single run. A run that has failed twice alone goes to `failures` instead.
+    Parameters
+    ----------
+    stack
+        Stack whose worker died.
+    died
+        Death of the worker.
+    deaths
+        Deaths of each run while it trained alone, by key; increased here.
+    failures
+        Gets a sentence for a run, by key, that has failed twice alone and is not tried again.
     """
     keys = list(stack.configs)
     if len(keys) == 1:
@@ -272,7 +303,10 @@ def _retries(
 
 
 def _add_outcomes(outcomes: list[tuple[str, Any]], store: Store, state: ExecutionState) -> ExecutionState:
-    """Store the results, and return the state with all outcomes added."""
+    """Write results to the store, and return a copy of the state with these results and failures added.
+
+    `outcomes` holds each run key with its `RunResult` or its error.
+    """
     runs, failures, store_problem, note = dict(state.runs), dict(state.failures), state.store_problem, state.note
     for key, outcome in outcomes:
         if isinstance(outcome, RunResult):
@@ -286,7 +320,7 @@ def _add_outcomes(outcomes: list[tuple[str, Any]], store: Store, state: Executio
 
 
 class _Clock:
-    """An estimate of the time left, from the planned seconds and the pace of the finished stacks."""
+    """Estimate of the time left, from the planned seconds of stacks and the pace of the finished ones."""
 
     def __init__(self) -> None:
         self.begun_s: dict[Work, float] = {}
@@ -306,7 +340,11 @@ class _Clock:
         return pace * remaining.seconds(slots)
 
     def _share(self, work: Work, stack: PlannedStack, pace: float) -> float:
-        """Return the finished share of a stack: by its epochs if it reports them, else by its time, up to 0.95."""
+        """Return the finished share of a stack in training, from 0 to 1.
+
+        Computed from the epochs if the work reports them, else from the time since its begin divided by the
+        expected time, up to 0.95. `pace` is the measured time of finished stacks divided by the planned time.
+        """
         if (progress := work.progress) is not None and progress.total:
             return progress.done / progress.total
         expected_s = max(stack.seconds * pace, 1e-3)

@@ -32,7 +32,7 @@ PROGRESS_INTERVAL_S = 0.05
 
 
 class Signal(IntEnum):
-    """An order from the pool to a job, in memory that the pool shares with its processes."""
+    """Order from the pool to the running job of a process, in memory that the pool shares with its processes."""
 
     RUN = 0
     STOP = 1
@@ -40,7 +40,7 @@ class Signal(IntEnum):
 
 
 class Cancelled(Exception):
-    """The job was canceled: no session waits for its result."""
+    """The job was canceled: no session needs its result any more."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,16 @@ class JobProgress:
 
 @dataclass(frozen=True)
 class StoredOutcome:
-    """Results of a job that writes to the run store.
+    """Results of a job that also writes them to the run store.
 
     Parameters
     ----------
     outcome
-        The results.
+        The results, as the task describes them.
     store_problem
-        Why a write failed, "" if none did.
+        Sentence about a write that failed; "" if all succeeded.
     is_busy
-        Whether that was a lock, so that the problem ends with the lock.
+        True if another process held the lock of the store, so that a later write may succeed.
     """
 
     outcome: Any
@@ -77,12 +77,12 @@ _last_sent_s = float("-inf")  # when the current job last sent its progress, by 
 
 
 def attach(send: Callable[[JobProgress], None], signals: Sequence[int], environment: Mapping[str, str]) -> None:
-    """Connect this new process to its pool and give it the pool's environment variables.
+    """Connect this new worker process to its pool and replace its environment variables by those of the pool.
 
     Parameters
     ----------
     send
-        A function that sends progress to the pool.
+        Function that sends progress to the pool.
     signals
         One `Signal` per process of the pool, for its current job.
     environment
@@ -131,7 +131,20 @@ def start_reader() -> None:
 
 
 def run_job(slot: int, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-    """Call a task as a job whose signal is at this index, and return its value; raise Cancelled if it is to stop."""
+    """Call a task in this worker process as a job, and return its value.
+
+    Parameters
+    ----------
+    slot
+        Index of this process in the shared signals, where the pool signals the job to pause or stop.
+    function, arguments
+        Task and its positional arguments.
+
+    Raises
+    ------
+    Cancelled
+        If the job is signaled to stop, before or during the call.
+    """
     global _slot, _last_sent_s
     _slot, _last_sent_s = slot, float("-inf")
     check()
@@ -139,7 +152,10 @@ def run_job(slot: int, function: Callable[..., Any], arguments: Sequence[Any]) -
 
 
 def check() -> None:
-    """Raise Cancelled if the current job is to stop; block while it is paused; exit if the server has died."""
+    """Obey the signal of the current job: block while it is paused, and raise Cancelled if it is to stop.
+
+    Exit this process if the server process has died. Tasks call this function between steps.
+    """
     while (signal := _signals[_slot]) == Signal.PAUSE:
         _exit_without_parent()
         time.sleep(PAUSE_POLL_S)
@@ -149,7 +165,10 @@ def check() -> None:
 
 
 def report_progress(done: int, total: int) -> None:
-    """Check the current job, then send its progress unless that was sent within the last 0.05 s."""
+    """Check the current job as `check` does, then send its progress unless some was sent within the last 0.05 s.
+
+    `done` of `total` epochs, steps or bytes are finished; a total of 0 is unknown.
+    """
     global _last_sent_s
     check()
     if time.monotonic() - _last_sent_s >= PROGRESS_INTERVAL_S:
@@ -158,7 +177,10 @@ def report_progress(done: int, total: int) -> None:
 
 
 def send_progress(done: int, total: int) -> None:
-    """Send the progress of the current job to the pool now."""
+    """Send the progress of the current job to the pool at once, without checking for signals.
+
+    `done` of `total` epochs, steps or bytes are finished. Outside a worker process nothing is sent.
+    """
     if _send is not None:
         _send(JobProgress(done, total))
 

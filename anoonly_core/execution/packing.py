@@ -31,14 +31,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class StackCost:
-    """The measured cost of a stack of one shape.
+    """Measured cost of a stack of one shape.
 
     Parameters
     ----------
     pretraining_epoch
-        Per epoch of pretraining; its per-run part counts once for runs that share one split.
+        Seconds per epoch of pretraining; the per-run part counts once for runs that share one split.
     training_epoch
-        Per epoch of training.
+        Seconds per epoch of training.
     evaluation_s
         Seconds to evaluate one run once.
     """
@@ -48,19 +48,19 @@ class StackCost:
     evaluation_s: float
 
     def fixed_s(self, config: RunConfig) -> float:
-        """Return the seconds that a stack takes beside those of its runs."""
+        """Return the seconds that a stack of runs like `config` takes whatever its number of runs."""
         return self.training_epoch.fixed_s * _epochs(config) + self.pretraining_epoch.fixed_s * _pretraining_epochs(
             config
         )
 
     def per_run_s(self, config: RunConfig) -> float:
-        """Return the seconds that a further run adds to a stack which pretrains its split already."""
+        """Return the seconds that one more run like `config` adds to a stack that pretrains its split already."""
         return self.training_epoch.per_run_s * _epochs(config) + self.evaluation_s * len(
             evaluated_epochs(_epochs(config))
         )
 
     def seconds(self, runs: Sequence[PlannedRun]) -> float:
-        """Estimate the seconds that these runs take when trained as one stack."""
+        """Estimate the seconds that these runs, of one shape, take when trained as one stack."""
         config = runs[0].config
         splits = len({_split_settings(run.config) for run in runs})
         pretraining_s = self.pretraining_epoch.per_run_s * _pretraining_epochs(config) * splits
@@ -68,18 +68,18 @@ class StackCost:
 
 
 def pack_for_cores(groups: Sequence[RunGroup], costs: Sequence[StackCost], workers: int) -> tuple[PlannedStack, ...]:
-    """Cut runs into stacks of about 12 s for workers that train one stack each.
+    """Pack runs into stacks of about 12 s for workers that train one stack each.
 
-    Runs of one split stay together where that is not too long. No stack exceeds a worker's share of all work.
+    Runs of one split stay together where that takes at most 60 s. No stack exceeds a worker's share of all work.
 
     Parameters
     ----------
     groups
         Runs of equal shape; a stack never mixes two groups.
     costs
-        The cost of each group.
+        Cost of each group.
     workers
-        The number of workers, at least 1.
+        Number of workers, at least 1.
 
     Returns
     -------
@@ -98,15 +98,22 @@ def pack_for_cores(groups: Sequence[RunGroup], costs: Sequence[StackCost], worke
 
 
 def pack_for_gpu(groups: Sequence[RunGroup], costs: Sequence[StackCost]) -> tuple[PlannedStack, ...]:
-    """Join whole groups, in order, into stacks of about 12 s for the single worker of a GPU.
+    """Pack runs into stacks of about 12 s for the single worker of a GPU, by joining whole groups in order.
 
     That worker cuts a group by the GPU's memory and trains several shapes beside each other.
+
+    Parameters
+    ----------
+    groups
+        Runs of equal shape.
+    costs
+        Cost of each group.
     """
     return tuple(_joined(groups, costs))
 
 
 def split_order(run: PlannedRun) -> tuple[int, str]:
-    """Sort key that puts runs of one split next to each other, in the order of their seeds."""
+    """Return the sort key of a run that puts runs of one split next to each other, in the order of their seeds."""
     return (run.config.seed, repr(_split_settings(run.config)))
 
 
@@ -125,18 +132,19 @@ def _joined(groups: Sequence[RunGroup], costs: Sequence[StackCost]) -> Iterator[
 
 
 def _cut(group: RunGroup, cost: StackCost, share_s: float, workers: int) -> Iterator[tuple[PlannedRun, ...]]:
-    """Cut a group into stacks, in the order of the splits.
+    """Cut a group into stacks, each a tuple of runs, in the order of the splits.
 
     Parameters
     ----------
     group
-        The runs to cut.
+        Runs to cut.
     cost
-        Their cost.
+        Cost of a stack of these runs.
     share_s
         A worker's equal share of the per-run seconds of all groups; no stack has more.
     workers
-        The number of workers that have only this group to train. They get equal shares of the last stacks.
+        Number of workers that have only this group to train, which get equal shares of the last stacks; 1 if
+        there are other groups.
     """
     config = group.runs[0].config
     fixed_s, per_run_s = cost.fixed_s(config), max(cost.per_run_s(config), 1e-9)
@@ -162,7 +170,10 @@ def _cut(group: RunGroup, cost: StackCost, share_s: float, workers: int) -> Iter
 
 
 def _longest_first(stacks: Sequence[PlannedStack]) -> tuple[PlannedStack, ...]:
-    """Sort by the rounded binary logarithm of the seconds, descending; stacks of about equal time by lowest seed."""
+    """Sort stacks so that much longer ones come first, and stacks of about equal time by their lowest seed.
+
+    Times are about equal if their binary logarithms round to the same integer.
+    """
 
     def rank(stack: PlannedStack) -> tuple[float, int]:
         return (-round(math.log2(max(stack.seconds, 1e-3))), min(config.seed for config in stack.configs.values()))
@@ -171,7 +182,7 @@ def _longest_first(stacks: Sequence[PlannedStack]) -> tuple[PlannedStack, ...]:
 
 
 def _split_settings(config: RunConfig) -> tuple[object, ...]:
-    """Return the settings that decide a run's split; runs with equal ones share batches and pretraining."""
+    """Return the settings of a run that decide its split; runs with equal ones share batches and pretraining."""
     return tuple(getattr(config, name) for name in SPLIT_FIELDS)
 
 

@@ -11,7 +11,7 @@ __all__ = ["Plan", "PlannedStack", "duration"]
 
 @dataclass(frozen=True)
 class PlannedStack:
-    """The runs by key of one call of a worker, and the seconds that they are expected to take.
+    """Runs by key that one worker trains in one call, and the seconds that they are expected to take.
 
     They have one shape and train as one stack. On a GPU they may have several shapes, which train beside each other.
     """
@@ -22,13 +22,19 @@ class PlannedStack:
 
 @dataclass(frozen=True)
 class Plan:
-    """All stacks in the order of work, and one sentence for each run that cannot be trained, by key."""
+    """Stacks of a sweep in the order of work.
+
+    `failures` has one sentence for each run that cannot be trained, by key.
+    """
 
     stacks: tuple[PlannedStack, ...]
     failures: dict[str, str]
 
     def seconds(self, workers: int) -> float:
-        """Return the expected seconds of all stacks if each of these workers takes the next stack when it is free."""
+        """Return the expected seconds until all stacks are trained.
+
+        Each of `workers` workers takes the next stack when it is free.
+        """
         busy_s = [0.0] * workers
         for stack in self.stacks:
             first_free = busy_s.index(min(busy_s))

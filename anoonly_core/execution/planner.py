@@ -33,27 +33,27 @@ def make_plan(
     check: Callable[[], None] = lambda: None,
     device: str = "cpu",
 ) -> Plan:
-    """Time each shape of run in this process, and pack the runs into stacks.
+    """Pack runs into stacks for workers, after timing each shape of run in this process.
 
-    Blocks for a few training steps per shape.
+    Blocks for a few training steps per shape; nothing is stored.
 
     Parameters
     ----------
     configs
-        The runs by key.
+        Runs by key.
     workers
-        The number of workers that share the stacks; on a GPU there is one.
+        Number of workers that share the stacks; ignored on a GPU, which has one.
     load
-        A function of a data set's name that returns the data set.
+        Function of a data set's name that returns the data set.
     check
-        Called before each group of runs; what it raises ends the planning.
+        Called before each group of runs; an exception that it raises ends the planning.
     device
         "cpu" or "cuda", where the runs will train.
 
     Returns
     -------
     Plan
-        The stacks in the order of work, and a sentence for each run that cannot be trained.
+        Stacks in the order of work, and a sentence for each run that cannot be trained.
     """
     groups, errors = group_runs(configs, load, max_runs_on_gpu(Gpu()) if device == "cuda" else None)
     measured: dict[object, StackCost] = {}
@@ -69,14 +69,17 @@ def make_plan(
 
 
 def _shape(group: RunGroup) -> tuple[object, ...]:
-    """Return the settings that decide how long a step takes, equal for groups of equal cost."""
+    """Return a key of the settings that decide how long a step takes, equal for groups of equal cost."""
     run = group.runs[0]
     settings = (getattr(run.config, name) for name in ("dataset", "baseline", "preset", "norm", "batch_size"))
     return (*settings, len(run.split.train))
 
 
 def _measure_cost_on_gpu(group: RunGroup) -> StackCost:
-    """Measure on the GPU or, if it fails, on the CPU, where the runs will then train."""
+    """Measure the cost of a group on the GPU; if the GPU fails, log it and measure on the CPU.
+
+    The runs will then train on the CPU, too.
+    """
     try:
         return _measure_cost(group, "cuda")
     except GPU_ERRORS:
@@ -85,9 +88,10 @@ def _measure_cost_on_gpu(group: RunGroup) -> StackCost:
 
 
 def _measure_cost(group: RunGroup, device: str) -> StackCost:
-    """Time a stack of one run and a larger one, and split the time into a fixed and a per-run part.
+    """Measure the cost of a group's stacks on a device, by timing a stack of one run and a larger one.
 
-    A system without epochs is not timed: its cost is zero.
+    The difference splits the seconds into a fixed and a per-run part. A system without epochs is not timed: its cost
+    is zero.
     """
     if group.runs[0].config.baseline not in METHODS:
         return StackCost(Cost(0.0, 0.0), Cost(0.0, 0.0), 0.0)
@@ -102,13 +106,31 @@ def _measure_cost(group: RunGroup, device: str) -> StackCost:
 
 
 def _line(alone_s: float, together_s: float, runs: int, min_share: float) -> Cost:
-    """Return the line through the times of one run and of several; a run costs `min_share` to 1 of the first."""
+    """Split the seconds of a stack into a fixed and a per-run part, by the line through two measured times.
+
+    Parameters
+    ----------
+    alone_s, together_s
+        Seconds of a stack of one run, and of a stack of `runs` runs.
+    runs
+        Number of runs of the larger stack; 1 if it was not measured.
+    min_share
+        Least part per run, as a share of `alone_s`; the part is at most `alone_s`.
+    """
     per_run_s = min(max((together_s - alone_s) / (runs - 1), min_share * alone_s), alone_s) if runs > 1 else alone_s
     return Cost(alone_s - per_run_s, per_run_s)
 
 
 def _time_stack(group: RunGroup, runs: int, device: str) -> tuple[tuple[float, float], float]:
-    """Return the seconds of a pretraining and of a training epoch, and those of an evaluation per run."""
+    """Build a stack of the first runs of a group and time it.
+
+    Returns
+    -------
+    epoch_s
+        Seconds of one pretraining epoch and of one training epoch of the stack.
+    evaluation_s
+        Seconds of one evaluation, divided by the number of runs.
+    """
     chosen = sorted(group.runs, key=split_order)[:runs]  # in the order of a packed stack, sharing the same splits
     stack = Stack(group.dataset, [run.config for run in chosen], [run.split for run in chosen], device)
     epoch_s = seconds_per_epoch(stack)

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Task:
-    """One scheduled call of a task function, and its latest progress."""
+    """One scheduled call of a task function, with its latest progress; `future` receives its value or error."""
 
     number: int
     future: Future[Any] = field(default_factory=Future)
@@ -43,12 +43,12 @@ class Task:
 
     @property
     def done(self) -> bool:
-        """True if the call has returned, raised, died or been canceled."""
+        """True if the call has returned, raised, died or been canceled; does not block."""
         return self.future.done()
 
     @property
     def running(self) -> bool:
-        """True while a process runs the call."""
+        """True while a process runs the call; False while it is queued or after its end."""
         return self.future.running()
 
     def result(self) -> Any:
@@ -57,21 +57,24 @@ class Task:
         Raises
         ------
         Cancelled
-            The task was stopped.
+            If the task was stopped, or its pool closed.
         WorkerDied
-            The process ended during the call.
+            If the process ended during the call.
         BaseException
             The error of the call itself.
         """
         return self.future.result()
 
     def note_progress(self, progress: JobProgress) -> None:
-        """Set the latest progress."""
+        """Replace the latest progress by this one."""
         self.progress = progress
 
 
 def _shared_signals(count: int) -> Any:
-    """Return one signal per process in memory that a pool and its processes share; raise EngineUnavailable."""
+    """Allocate one signal for each of `count` processes, in memory that a pool shares with its processes.
+
+    Raise EngineUnavailable if no shared memory can be had.
+    """
     try:
         return context().Array("b", count, lock=False)
     except OSError as error:
@@ -154,12 +157,19 @@ class WorkerPool:
         atexit.register(self.close)  # before multiprocessing kills the processes, which would look like deaths
 
     def schedule(self, function: Callable[..., Any], *arguments: Any, owners: Iterable[str] = ("",)) -> Task:
-        """Queue a call of a task function for these owners and return at once.
+        """Queue a call of a task function and return its `Task` at once.
+
+        Parameters
+        ----------
+        function, arguments
+            Task function and its positional arguments; both must pickle, and so must the value.
+        owners
+            Who waits for the result, such as ids of sessions. Owners share the processes fairly.
 
         Raises
         ------
         RuntimeError
-            The pool is closed.
+            If the pool is closed.
         """
         with self._lock:
             if self._closed:
@@ -172,14 +182,16 @@ class WorkerPool:
         return task
 
     def stop(self, task: Task, insist: bool = True) -> None:
-        """Signal a task to stop at its next check; one that is queued ends at once.
+        """Signal a task to stop at its next check and return at once; a queued task ends at once.
+
+        The result of the task then raises Cancelled.
 
         Parameters
         ----------
         task
-            A task of this pool; one that has ended is not affected.
+            Task of this pool; one that has ended is not affected.
         insist
-            Kill the process if the task is still running after 2 s.
+            True to kill the process if the task still runs after 2 s.
         """
         with self._lock:
             task.stopped = True
@@ -196,14 +208,14 @@ class WorkerPool:
             timer.start()
 
     def set_owners(self, task: Task, owners: Iterable[str]) -> None:
-        """Set who waits for a task."""
+        """Replace the owners of a task, those who wait for its result; this changes its turn."""
         with self._lock:
             task.owners = frozenset(owners)
             self._note_owners()
             self._scheduled.notify_all()
 
     def ahead(self, task: Task) -> int:
-        """Return how many tasks begin, or end, before a queued task begins; 0 if it has begun."""
+        """Return the number of tasks that must begin or end before a queued task begins; 0 if it has begun."""
         with self._lock:
             queued = [call.task for call in self._queue]
             if task not in queued:
@@ -213,17 +225,23 @@ class WorkerPool:
             return max(0, order.index(task) + 1 - max(0, self.count - len(running)))
 
     def pause_processes(self, count: int) -> None:
-        """Pause this number of processes at their next check, and resume all others; 0 resumes all."""
+        """Lower the number of tasks that run at a time by `count`; 0 resumes all.
+
+        Surplus tasks pause at their next check.
+        """
         with self._lock:
             self._paused = count
             self._update_signals()
 
     def processes(self) -> set[int]:
-        """Return the ids of the running processes, which may be fewer than `count` while some start."""
+        """Return the ids of the worker processes that run now; fewer than `count` while some start."""
         return {process_id for process in self._running if (process_id := process.id) is not None}
 
     def close(self) -> None:
-        """Kill all processes and wait for their end; running and queued tasks raise Cancelled."""
+        """Kill all processes, block until they have ended, and take no more tasks.
+
+        Running and queued tasks raise Cancelled.
+        """
         atexit.unregister(self.close)
         with self._lock:
             self._closed = True
@@ -245,12 +263,12 @@ class WorkerPool:
         return [task for task in self._running.values() if task is not None]
 
     def _allowed(self) -> list[Task]:
-        """Return the running tasks that are not paused now: each owner's first, in fair shares."""
+        """Return the running tasks that are not paused now: in fair shares, at most as many as processes may run."""
         candidates = [task for task in self._running_tasks() if not task.stopped]
         return self._turns.choose(candidates, max(0, self.count - self._paused))
 
     def _update_signals(self) -> None:
-        """Stop the stopped tasks, let the allowed ones run, and pause the others."""
+        """Write the signal of each running task to shared memory: stop, run, or pause if others have their turn."""
         allowed = self._allowed()
         for slot, task in enumerate(self._running.values()):
             if task is not None:
@@ -258,7 +276,10 @@ class WorkerPool:
                 self._signals[slot] = signal
 
     def _take_turns(self) -> None:
-        """Let other running tasks run four times a second, while there are more than may run at a time."""
+        """Choose anew, four times a second, which of the running tasks run and which pause, until the pool is closed.
+
+        Runs in a thread of a pool with spare processes, where more tasks may have begun than may run at a time.
+        """
         while not self._closed:
             begun_s = time.monotonic()
             with self._scheduled:
@@ -276,14 +297,18 @@ class WorkerPool:
         self._note_owners()
 
     def _kill(self, task: Task) -> None:
-        """Kill the process that still runs this task, if any."""
+        """Kill the process that still runs this task; do nothing if none does."""
         with self._lock:
             for process, running in self._running.items():
                 if running is task:
                     process.kill()
 
     def _tend(self, process: WorkerProcess, slot: int) -> None:
-        """Run queued calls in one process, restarting it if it dies, until the pool is closed."""
+        """Run queued calls in one process, restarting it if it dies, until the pool is closed; body of one thread.
+
+        `slot` is the index of the process; from `count` on, processes are spare. An idle process is warmed, or ended
+        if it starts on demand.
+        """
         is_spare, warmed_id, idle_since_s = slot >= self.count, None, time.monotonic()
         on_demand = is_spare or self._on_demand
         while not self._closed:
@@ -306,7 +331,11 @@ class WorkerPool:
         process.end()
 
     def _next_call(self, process: WorkerProcess, is_spare: bool) -> _Call | None:
-        """Wait up to 1 s for a call that this process may run, and mark it as running; None if there is none."""
+        """Take the next call that this process may run from the queue, and mark its task as running.
+
+        Block up to 1 s for one; return None if there is none. A spare process takes only tasks with an owner who
+        has no running task, and only while `count` tasks run.
+        """
         until_s = time.monotonic() + IDLE_CHECK_S
         with self._scheduled:
             while not self._closed:
@@ -328,7 +357,10 @@ class WorkerPool:
         return None
 
     def _try_warm(self, process: WorkerProcess) -> bool:
-        """Warm a process; return False at once if another process is being warmed."""
+        """Call `warm` in a process, block until it returns, and return True; a failure is logged.
+
+        Return False at once if another process is being warmed.
+        """
         if not self._warming.acquire(blocking=False):
             return False
         try:
@@ -345,7 +377,7 @@ class WorkerPool:
             log.warning("an idle worker process failed: %r", error)
 
     def _run(self, call: _Call, process: WorkerProcess, slot: int) -> None:
-        """Run a call in a process and end its task."""
+        """Run a call in a process, block until it ends, and give its value or error to its task."""
         task = call.task
         task.future.set_running_or_notify_cancel()
         value: Any = None

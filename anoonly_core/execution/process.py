@@ -23,7 +23,7 @@ _starting = threading.Lock()  # multiprocessing supports one start at a time
 
 
 class _NotBegun(WorkerDied):
-    """The process ended before it took the call, so another process may make it."""
+    """The process ended before it took the call, so another process may run the call."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class _Call:
 
 @dataclass(frozen=True)
 class _Begun:
-    """The process has taken the call, which must not be made again."""
+    """Message: the process has taken the call, which must not be sent again."""
 
 
 @dataclass(frozen=True)
 class _NotReady:
-    """The process could not be set up, and ends."""
+    """Message: the process could not be set up, and ends; `reason` is one line, `trace` the traceback."""
 
     reason: str
     trace: str
@@ -79,12 +79,12 @@ class WorkerProcess:
 
     @property
     def id(self) -> int | None:
-        """The process id; None if the process does not run."""
+        """Process id; None if the process does not run."""
         process = self._process
         return process.pid if process is not None and process.is_alive() else None
 
     def start(self) -> None:
-        """Start the process unless it runs, without waiting until it is ready; raise WorkerDied if that fails."""
+        """Start the process unless it runs, and return before it is ready; raise WorkerDied if the start fails."""
         if self.id is not None:
             return
         self.end()
@@ -109,23 +109,23 @@ class WorkerProcess:
         arguments: tuple[Any, ...],
         on_progress: Callable[[JobProgress], None],
     ) -> Any:
-        """Call a function in the process and block until it returns.
+        """Call a function in the process, started if necessary, and block until it returns its value.
 
         A process that ended before it took the call is replaced, up to three times.
 
         Parameters
         ----------
         slot
-            The index of this process in `signals`; None for a call that takes no signals.
+            Index of this process in `signals`; None for a call that takes no signals.
         function, arguments
-            Both must pickle, and so must the value.
+            Function and its positional arguments; both must pickle, and so must the value.
         on_progress
             Called in this thread with each progress message of the process.
 
         Raises
         ------
         WorkerDied
-            The process ended during the call, or three processes ended before they took the call.
+            If the process ended during the call, or three processes ended before they took the call.
         BaseException
             The error of the function, with the traceback of the process as a note.
         """
@@ -155,7 +155,7 @@ class WorkerProcess:
         self.kill()
 
     def end(self) -> None:
-        """Kill the process and wait up to 5 s until it is gone."""
+        """Kill the process, wait up to 5 s until it is gone, and close its pipe; a later call starts a new one."""
         self.kill()
         if self._process is not None:
             self._process.join(JOIN_TIMEOUT_S)
@@ -164,7 +164,10 @@ class WorkerProcess:
         self._process = self._pipe = None
 
     def _exchange(self, call: _Call, on_progress: Callable[[JobProgress], None]) -> _Returned | _Raised:
-        """Send one call and receive messages up to its answer; raise WorkerDied or _NotBegun."""
+        """Send one call to the process, and pass progress on until its answer arrives; return the answer.
+
+        Raise _NotBegun if the process ends before it takes the call, WorkerDied if it ends later.
+        """
         begun = False
         try:
             self._pipe.send(call)  # a call that does not pickle raises here, and the process is unaffected
@@ -194,7 +197,10 @@ class WorkerProcess:
             raise
 
     def _death(self, kind: type[WorkerDied]) -> WorkerDied:
-        """Return the error for a process that has closed its pipe, with the reason from its exit code."""
+        """Return an error of class `kind` for a process that has closed its pipe, with a reason from its exit code.
+
+        The process is ended.
+        """
         process = self._process
         if process is not None:
             process.join(JOIN_TIMEOUT_S)  # the pipe closes before the exit code is known
@@ -204,7 +210,10 @@ class WorkerProcess:
 
 
 def _serve(pipe: Any, initializer: Callable[[], None], signals: Any, environment: Mapping[str, str]) -> None:
-    """Answer calls in the worker process, one at a time, until the pool closes the pipe."""
+    """Set up this worker process and answer calls, one at a time, until the pool closes the pipe.
+
+    Runs in the worker. A failure of the set-up is sent as the answer to the first call, and the process ends.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     not_ready = _set_up(pipe, initializer, signals, environment)
     try:
@@ -221,7 +230,7 @@ def _serve(pipe: Any, initializer: Callable[[], None], signals: Any, environment
 def _set_up(
     pipe: Any, initializer: Callable[[], None], signals: Any, environment: Mapping[str, str]
 ) -> _NotReady | None:
-    """Prepare this process; return the reason if that fails."""
+    """Connect this worker process to its pool and call the initializer; return the reason if that fails, else None."""
     try:
         job.attach(pipe.send, signals, environment)
         initializer()
@@ -231,7 +240,7 @@ def _set_up(
 
 
 def _answer(pipe: Any) -> None:
-    """Receive one call, make it, and send its value or its error."""
+    """Receive one call in the worker process, run it, and send its value or its error through the pipe."""
     answer: _Returned | _Raised
     try:
         call: _Call = pipe.recv()
@@ -261,6 +270,6 @@ def _make(call: _Call) -> Any:
 
 
 def _with_traceback(error: BaseException) -> BaseException:
-    """Add the traceback of this process to an error as a note, for the caller's log."""
+    """Add the traceback in this process to an error as a note, for the caller's log; return the error."""
     error.add_note("".join(traceback.format_exception(error)))
     return error

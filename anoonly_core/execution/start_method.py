@@ -36,7 +36,7 @@ def context() -> Any:
     Raises
     ------
     InvalidConfig
-        ANOONLY_START_METHOD names no start method of this system.
+        If ANOONLY_START_METHOD names no start method of this system.
     """
     with _choosing:
         return _context(os.environ.get("ANOONLY_START_METHOD", ""))
@@ -56,7 +56,10 @@ def _context(requested: str) -> Any:
 
 
 def _has_socket_folder() -> bool:
-    """Make the temporary folder of multiprocessing where a socket has room; return False if no folder is short."""
+    """Create the temporary folder of multiprocessing at a path short enough for a Unix socket.
+
+    Return False if no such folder can be created.
+    """
     before = tempfile.tempdir
     try:
         default = tempfile.gettempdir()

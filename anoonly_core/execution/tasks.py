@@ -51,12 +51,12 @@ __all__ = [
 
 
 def train_runs(configs: Sequence[RunConfig]) -> StoredOutcome:
-    """Train and test runs on the CPU as one stack per group of equal shape, and store the results.
+    """Train and test runs on the CPU as one stack per group of equal shape, and write the results to the store.
 
     Returns
     -------
     StoredOutcome
-        Of a list of RunResult in the order of the configs. Runs that the store already has are read from it.
+        Its outcome is a list of RunResult in the order of `configs`. Runs in the store are read, not trained.
     """
     from anoonly_core.results.store import default_store
     from anoonly_core.runs.run import RunProgress, run_many
@@ -69,35 +69,44 @@ def train_runs(configs: Sequence[RunConfig]) -> StoredOutcome:
 
 
 def gpu_name() -> str:
-    """Return the name of the GPU that PyTorch can use, "" if there is none."""
+    """Return the name of the GPU that PyTorch can use; "" if there is none."""
     from anoonly_core.runs.gpu_device import gpu_name
 
     return gpu_name()
 
 
 def train_each(configs: dict[str, RunConfig], device: str = "cpu") -> list[tuple[str, RunOutcome]]:
-    """Train and test runs by key without storing them; return each key with its result or its error."""
+    """Train and test runs without storing them; return each key with its result or its error.
+
+    `configs` holds the runs by key; `device` is "cpu" or "cuda".
+    """
     from anoonly_core.runs.run import run_each
 
     return list(run_each(configs, device, report_progress))
 
 
 def plan_runs(configs: dict[str, RunConfig], workers: int, device: str = "cpu") -> Plan:
-    """Cut runs by key into stacks for this number of workers; see `planner.make_plan`."""
+    """Pack runs into stacks for a number of workers, after timing a few training steps of each shape of run.
+
+    `configs` holds the runs by key; `device`, "cpu" or "cuda", is where they will train. See `planner.make_plan`.
+    """
     from anoonly_core.execution.planner import make_plan
 
     return make_plan(configs, workers, check=check, device=device)
 
 
 def observe_gradients(config: RunConfig) -> list[Observation]:
-    """Train a run and observe the gradients at each norm; see `microscope.run.observe`."""
+    """Train one run and observe the gradients of one batch at each normalization; see `microscope.run.observe`."""
     from anoonly_core.microscope.run import observe
 
     return observe(config, report_progress)
 
 
 def record_replay(configs: Sequence[RunConfig], projector: str) -> Replay:
-    """Train runs again and record scores and projections per epoch; see `replay.run.record`."""
+    """Train runs again and record their scores and 2-D projections per epoch; nothing is stored.
+
+    `configs` are the runs; `projector` names the projection, such as "umap". See `replay.run.record`.
+    """
     from threadpoolctl import threadpool_limits
 
     from anoonly_core.replay.run import record
@@ -107,21 +116,33 @@ def record_replay(configs: Sequence[RunConfig], projector: str) -> Replay:
 
 
 def record_supervision(config: RunConfig) -> SupervisionRecord:
-    """Train six runs whose norms differ, and record them per epoch; see `supervision.run.record_columns`."""
+    """Train six runs like `config` that differ in their normalization, and record them per epoch.
+
+    See `supervision.run.record_columns`.
+    """
     from anoonly_core.supervision.run import record_columns
 
     return record_columns(config, report_progress)
 
 
 def fit_detector(config: RunConfig) -> DetectorResult:
-    """Train the network of a run as a detector and score all rows; see `detector.scoring.detector_result`."""
+    """Train the network of a run as a detector, and score all rows of its data set with it.
+
+    See `detector.scoring.detector_result`.
+    """
     from anoonly_core.detector.scoring import detector_result
 
     return detector_result(config, report_progress)
 
 
 def meta_train(configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
-    """Meta-train and test zero-shot networks, and store the results; see `zero_shot.run.run_zero_shot`."""
+    """Meta-train and test zero-shot networks, and write the results to the store.
+
+    Returns
+    -------
+    StoredOutcome
+        Its outcome is that of `zero_shot.run.run_zero_shot`: one result per config, in order.
+    """
     from anoonly_core.results.store import default_store
     from anoonly_core.zero_shot.run import run_zero_shot
 
@@ -130,7 +151,13 @@ def meta_train(configs: Sequence[ZeroShotConfig]) -> StoredOutcome:
 
 
 def score_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
-    """Score how suspicious each pool's rows are, and store the scores; see `purify.run.compute_pool_scores`."""
+    """Compute how suspicious each row of the pools is, and write the scores to the store.
+
+    Returns
+    -------
+    StoredOutcome
+        Its outcome is that of `purify.run.compute_pool_scores`: one result per config, in order.
+    """
     from anoonly_core.purify.run import compute_pool_scores
     from anoonly_core.results.store import default_store
 
@@ -139,7 +166,13 @@ def score_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
 
 
 def purify_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
-    """Clean pools, train on the cleaned rows, and store the results; see `purify.run.purify_many`."""
+    """Remove suspicious rows from pools, train on the remaining rows, and write the results to the store.
+
+    Returns
+    -------
+    StoredOutcome
+        Its outcome is that of `purify.run.purify_many`: one result per config, in order.
+    """
     from anoonly_core.purify.run import purify_many
     from anoonly_core.results.store import default_store
 
@@ -148,7 +181,10 @@ def purify_pools(configs: Sequence[PurifyConfig]) -> StoredOutcome:
 
 
 def download_datasets(names: Sequence[str]) -> None:
-    """Download data sets of the catalogue into the cache; see `data.adbench.download_many.fetch_all`."""
+    """Download data sets, given by catalogue name, to the cache, reporting bytes as progress; block until all ended.
+
+    Files already downloaded are kept, and bundled data sets need none. Raise an AnoOnlyError if any download fails.
+    """
     from anoonly_core.data.adbench.download_many import fetch_all
     from anoonly_core.data.catalogue import DATASETS
 
@@ -162,7 +198,10 @@ def download_datasets(names: Sequence[str]) -> None:
 
 
 def profile_upload(name: str) -> TableProfile:
-    """Profile the columns of an uploaded table; see `data.tables.profile` and `data.tables.profile_limits`."""
+    """Read an uploaded table, given by name, and return its profile, cut to a size for pages.
+
+    Raise UnknownDataset if the upload was removed, BadDataFile if it cannot be read.
+    """
     from anoonly_core.data.tables import uploads
     from anoonly_core.data.tables.limits import within_memory
     from anoonly_core.data.tables.profile import profile_table
@@ -174,7 +213,11 @@ def profile_upload(name: str) -> TableProfile:
 
 
 def apply_schema(name: str, schema: TableSchema) -> Upload:
-    """Read an uploaded table by a schema, and store it as a data set; see `data.tables.uploads.apply_schema`."""
+    """Parse an uploaded table, given by name, under a schema, and store its rows as a data set.
+
+    Return the new metadata of the upload. Raise BadDataFile if the table does not fit, UnknownDataset if it was
+    removed.
+    """
     from anoonly_core.data.tables import uploads
     from anoonly_core.data.tables.limits import within_memory
 
@@ -184,28 +227,37 @@ def apply_schema(name: str, schema: TableSchema) -> Upload:
 
 
 def score_unlabeled_upload(config: RunConfig, scorer: str) -> Ranking:
-    """Rank the rows of an unlabeled table by an unsupervised scorer; see `labeling.run.rank_without_labels`."""
+    """Rank the rows of an unlabeled table, most suspicious first, by an unsupervised scorer.
+
+    `config` names the table and the seed; `scorer` is the name of the scorer. See `labeling.run.rank_without_labels`.
+    """
     from anoonly_core.labeling.run import rank_without_labels
 
     return rank_without_labels(config, scorer, report_progress)
 
 
 def rank_upload(config: RunConfig, anomalies: Sequence[int]) -> Ranking:
-    """Train on the rows that a user labeled as anomalies, and rank all; see `labeling.run.rank_with_labels`."""
+    """Train on the rows that a user labeled as anomalies, and rank all rows by their scores.
+
+    `config` names the table; `anomalies` are indices of its rows in the file. See `labeling.run.rank_with_labels`.
+    """
     from anoonly_core.labeling.run import rank_with_labels
 
     return rank_with_labels(config, anomalies, report_progress)
 
 
 def project_features(features: np.ndarray, projector: str) -> np.ndarray:
-    """Project features, float [rows, columns], to points, float32 [rows, 2]; see `projection.project`."""
+    """Project features, float [rows, columns], to points in the plane, float32 [rows, 2].
+
+    `projector` names the projection, such as "umap"; see `projection.project`.
+    """
     from anoonly_core.projection import project
 
     return project(features, projector)
 
 
 def warm_umap() -> None:
-    """Make UMAP compile its code, so that the first projection need not wait for that."""
+    """Run UMAP once on random data so that its code is compiled before the first real projection."""
     import numpy as np
 
     from anoonly_core.projection import project

@@ -18,7 +18,7 @@ T = TypeVar("T", bound=_Owned)
 
 
 class Turns:
-    """Order of tasks by the seconds of work that their owners were given; the least served owner is next.
+    """Fair order of tasks, by the seconds of work that each owner was served; the least served owner is next.
 
     An owner is a visitor with unfinished tasks. A new one begins with the seconds of the least served owner, so coming
     late or often gains nothing.
@@ -28,17 +28,17 @@ class Turns:
         self.served_s: dict[str, float] = {}
 
     def set_owners(self, owners: Iterable[str]) -> None:
-        """Set the owners with unfinished tasks: forget all others, and give new ones the least seconds."""
+        """Set the owners with unfinished tasks: forget all others, and start new ones at the least seconds served."""
         least_s = min(self.served_s.values(), default=0.0)
         self.served_s = {owner: self.served_s.get(owner, least_s) for owner in owners}
 
     def charge(self, tasks: Iterable[T], seconds: float) -> None:
-        """Add seconds to the owners of tasks that ran this long."""
+        """Add seconds of work to each owner of these tasks, once per owner, since the tasks ran this long."""
         for owner in {owner for task in tasks for owner in task.owners}:
             self.served_s[owner] = self.served_s.get(owner, 0.0) + seconds
 
     def choose(self, candidates: Iterable[T], count: int, running: Iterable[T] = ()) -> list[T]:
-        """Return up to `count` of the candidates, the next first.
+        """Return up to `count` of the candidate tasks, the next first.
 
         Each is one of the owner with the fewest tasks among `running` and those chosen before; of several owners that
         of the least served; and of several tasks that with the lowest number.

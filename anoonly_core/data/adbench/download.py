@@ -40,18 +40,18 @@ ByteProgress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a download, in seconds (_s) and bytes.
+    """Time and size limits of a download, in seconds (_s) and bytes.
 
     Attributes
     ----------
     connect_s, read_s
-        Timeouts of a connection attempt and of one read.
+        Timeouts of a connection attempt and of the wait for the next bytes.
     window_s, least_bytes_per_s
-        A download fails if it is slower than this rate over such a window.
+        An attempt fails if its mean rate over `window_s` is below `least_bytes_per_s`.
     max_bytes
-        Largest file of unknown size.
+        Most bytes to accept where the size of the file is unknown.
     pauses_s
-        Pause before each retry.
+        Pause before each retry; there are as many retries as entries.
     """
 
     connect_s: float = 10.0
@@ -64,7 +64,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Source:
-    """File to download: name in messages, URL, and size in bytes if known."""
+    """File to download: name in messages, URL, and size in bytes; None if the size is unknown."""
 
     name: str
     url: str
@@ -86,10 +86,11 @@ def download(
     limits: Limits,
     progress: ByteProgress | None = None,
 ) -> None:
-    """Download a file to `target`, verify it, then move it into place.
+    """Download a file beside `target`, verify it, then move it to `target`, replacing a file there.
 
     Blocks until the download ends, retrying temporary failures. An interrupted or wrong download
     never replaces `target`. A redirect to another scheme, host or port is not followed.
+    Leftovers of interrupted downloads in the folder are deleted.
 
     Parameters
     ----------
@@ -98,19 +99,19 @@ def download(
     target
         Path of the file; missing folders are created.
     is_genuine
-        Returns True if the downloaded file is the right one.
+        Called with the path of the complete temporary file; returns True if it is the right file.
     limits
-        Timeouts, size limit and retries.
+        Timeouts, size limit and pauses before retries.
     progress
-        Called with the bytes so far and the total bytes or None. The bytes never decrease, even
-        after a retry. An exception that it raises ends the download.
+        Called with the bytes so far and the total bytes, None while unknown. The bytes never
+        decrease, even after a retry. An exception that it raises ends the download.
 
     Raises
     ------
     DatasetUnavailable
         If there is no network or the server lacks the file.
     DownloadFailed
-        If the download fails otherwise, or the folder cannot be written.
+        If the download fails otherwise, the file is not genuine, or the folder cannot be written.
     """
     with _writing(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +128,7 @@ def download(
 
 
 def _delete_stale_parts(folder: Path) -> None:
-    """Delete unfinished downloads that nobody has written to for `STALE_PART_S`."""
+    """Delete temporary files of interrupted downloads in a folder, last written over `STALE_PART_S` seconds ago."""
     for part in folder.glob(f"*{PART_SUFFIX}"):
         with suppress(OSError):  # another process may delete it or hold it open
             if time.time() - part.stat().st_mtime > STALE_PART_S:
@@ -135,7 +136,10 @@ def _delete_stale_parts(folder: Path) -> None:
 
 
 def _transfer(source: Source, part: Path, limits: Limits, progress: ByteProgress | None) -> None:
-    """Write the whole body to `part`, retrying temporary failures."""
+    """Download the whole body of `source` to the file `part`, retrying temporary failures and reporting progress.
+
+    Raise the error of the last attempt after the last retry.
+    """
     reported = 0
     for pause in (*limits.pauses_s, None):
         try:
@@ -152,7 +156,11 @@ def _transfer(source: Source, part: Path, limits: Limits, progress: ByteProgress
 
 
 def _receive(source: Source, part: Path, limits: Limits) -> Generator[tuple[int, int | None], None, None]:
-    """Write the body of one attempt to `part`; yield the bytes so far and the total bytes or None."""
+    """Download the body of `source` to the file `part` in one attempt, replacing its content.
+
+    Yield, per chunk, the bytes written so far and the total bytes, None if unknown. Raise DownloadFailed if
+    the body has more bytes than the source, or than `max_bytes` if its size is unknown.
+    """
     most = limits.max_bytes if source.bytes is None else source.bytes
     done = 0
     with _writing(part.parent), part.open("wb") as file, closing(_chunks(source, limits)) as chunks:
@@ -167,9 +175,10 @@ def _receive(source: Source, part: Path, limits: Limits) -> Generator[tuple[int,
 
 
 def _chunks(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None], None, None]:
-    """Yield the chunks of the body, each with the total bytes or None.
+    """Request the file once and yield the chunks of its body, each with the total bytes or None if unknown.
 
-    Raises only AnoOnlyError and _RetryError, so an OSError in the caller comes from the disk.
+    Raises only AnoOnlyError and, for a temporary failure, _RetryError; an OSError in the caller therefore comes
+    from the disk.
     """
     _check_settings(source)
     try:
@@ -200,17 +209,17 @@ def _chunks(source: Source, limits: Limits) -> Generator[tuple[bytes, int | None
 
 
 class _Session(requests.Session):
-    """A session that leaves redirects to its caller; requests reads their bodies whole, even with `allow_redirects`."""
+    """Session that follows no redirect; requests would read the body of a redirect whole, even without following it."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: no redirect is followed."""
+        """Return None for any response, so that no redirect is followed."""
 
 
 def _answer(session: requests.Session, source: Source, limits: Limits) -> requests.Response:
-    """Request the file and return the answer, its body not yet read.
+    """Request the file and return the response, its status unchecked and its body not yet read.
 
-    Redirects are followed within the scheme, host and port of the source only: otherwise whoever answers could make
-    this machine send requests into its own network.
+    Up to `MAX_REDIRECTS` redirects are followed within the scheme, host and port of the source; another redirect
+    raises DownloadFailed. A server could otherwise make this machine send requests into the local network.
     """
     url = source.url
     for _ in range(MAX_REDIRECTS + 1):
@@ -232,7 +241,10 @@ def _answer(session: requests.Session, source: Source, limits: Limits) -> reques
 
 
 def _redirect_target(url: str, location: str) -> str | None:
-    """Return the address that a redirect of `url` leads to; None if its scheme, host or port differ."""
+    """Return the absolute URL for the `location` header of a redirect from `url`.
+
+    Return None if its scheme, host or port differ from those of `url`, or if it cannot be parsed.
+    """
     try:
         target = urljoin(url, location)
         return target if _origin(target) == _origin(url) else None
@@ -246,7 +258,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _check_settings(source: Source) -> None:
-    """Raise DownloadFailed if the environment names a certificate file or a proxy that cannot be used."""
+    """Raise DownloadFailed if the environment sets an unusable certificate file or proxy for the URL of a source."""
     try:
         with requests.Session() as session:
             settings = session.merge_environment_settings(source.url, {}, None, None, None)
@@ -260,7 +272,10 @@ def _check_settings(source: Source) -> None:
 
 
 def _check_certificates(source: Source, path: str) -> None:
-    """Raise DownloadFailed unless certificates can be read from a file, or from the files of a folder."""
+    """Raise DownloadFailed unless `path` is a readable file of certificates or a readable folder.
+
+    The content of a folder is not checked.
+    """
     try:
         if os.path.isdir(path):
             os.listdir(path)
@@ -277,7 +292,7 @@ def _check_certificates(source: Source, path: str) -> None:
 
 
 def _check_proxy(source: Source, proxy: str) -> None:
-    """Raise DownloadFailed unless an address can belong to a proxy; the message omits the address and its password."""
+    """Raise DownloadFailed if `proxy` is not a valid proxy address; the message omits the address with its password."""
     scheme = source.url.partition(":")[0].lower()
     names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
     variable = _variable(names, proxy)
@@ -290,7 +305,7 @@ def _check_proxy(source: Source, proxy: str) -> None:
 
 
 def _proxy_problem(proxy: str) -> str:
-    """Return why an address cannot belong to a proxy, as the end of a sentence; "" if it can."""
+    """Return the reason why an address cannot be that of a proxy, to end a sentence about the proxy; "" if it can."""
     try:
         parsed = parse_url(proxy if "://" in proxy else f"http://{proxy}")
         (parsed.host or "").strip("[]").encode("idna")
@@ -304,12 +319,12 @@ def _proxy_problem(proxy: str) -> str:
 
 
 def _variable(names: Iterable[str], value: str) -> str:
-    """Return the name of the environment variable with this value, or of the system settings."""
+    """Return the first of these environment variables that has this value, else words for the system settings."""
     return next((name for name in names if os.environ.get(name) == value), "the network settings of the system")
 
 
 def _check_status(source: Source, status: int) -> None:
-    """Raise unless the server answered 200."""
+    """Raise an error unless the HTTP status is 200: _RetryError if temporary, DatasetUnavailable for 404 and 410."""
     if status in (404, 410):
         what = f"is not on this machine and the server has no such file ({status})"
         raise _failure(source, what, "set ANOONLY_MIRROR to a server that has it", DatasetUnavailable)
@@ -319,7 +334,10 @@ def _check_status(source: Source, status: int) -> None:
 
 
 def _network_error(source: Source, limits: Limits, error: Exception) -> Exception:
-    """Return the error to raise for a network error: a _RetryError if it may be temporary."""
+    """Return the error to raise in place of an error of requests or urllib3.
+
+    Returns a _RetryError if the failure may be temporary, else a DatasetUnavailable or DownloadFailed.
+    """
     offline = _failure(
         source,
         "is not on this machine and the network cannot be reached",
@@ -352,7 +370,19 @@ def _failure(
     remedy: str = "try again later",
     kind: type[AnoOnlyError] = DownloadFailed,
 ) -> AnoOnlyError:
-    """Return an error with the name of the file, the failure, and the remedies."""
+    """Build an error whose message says which file failed, `what` happened, and the remedies.
+
+    Parameters
+    ----------
+    source
+        File that could not be downloaded.
+    what
+        Failure, to follow the name of the file in a sentence; also stored as `reason`.
+    remedy
+        First of the remedies in the message.
+    kind
+        Class of the error.
+    """
     error = kind(
         f"{source.name} {what}: {remedy}, set ANOONLY_DATA to a folder that holds it, "
         "or use a bundled data set such as digits_3."
@@ -363,7 +393,7 @@ def _failure(
 
 @contextmanager
 def _part_file(folder: Path) -> Iterator[Path]:
-    """Create a temporary file in a folder as `temporary_file` does; raise DownloadFailed if that is impossible."""
+    """Yield the path of a new temporary file in a folder, deleted on exit; raise DownloadFailed if that fails."""
     with ExitStack() as stack:
         with _writing(folder):
             part = stack.enter_context(temporary_file(folder))
@@ -372,7 +402,7 @@ def _part_file(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turn an OSError of the disk into DownloadFailed."""
+    """Context that turns an OSError into a DownloadFailed which says that `folder` cannot be written."""
     try:
         yield
     except OSError as error:

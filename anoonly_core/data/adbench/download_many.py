@@ -15,7 +15,7 @@ MAX_NAMES = 6  # names that a message lists per reason
 
 
 def fetch_all(entries: Sequence[ManifestEntry], progress: ByteProgress | None = None) -> None:
-    """Download the missing files, one after another, verified, into the cache folder.
+    """Download the missing files to the cache folder, one after another, and verify them.
 
     Files already downloaded are kept; one failure does not stop the rest. Blocks until all ended.
 
@@ -24,9 +24,9 @@ def fetch_all(entries: Sequence[ManifestEntry], progress: ByteProgress | None = 
     entries
         Files to fetch.
     progress
-        Called with the bytes so far and the total bytes of all missing files, also between files.
-        A file of unknown size counts from its first chunk on. An exception that it raises ends
-        the downloads.
+        Called with the bytes so far and the total bytes of all missing files, also between files; the
+        total is None while it is 0. A file of unknown size counts from its first chunk on. An exception
+        that it raises ends the downloads.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def fetch_all(entries: Sequence[ManifestEntry], progress: ByteProgress | None = 
 
 
 class _ByteCounter:
-    """Sum of the bytes of several downloads."""
+    """Sum of the bytes of successive downloads, reported to a progress callback or None."""
 
     def __init__(self, progress: ByteProgress | None) -> None:
         self._progress = progress
@@ -85,7 +85,7 @@ class _ByteCounter:
         self.report()
 
     def discard(self) -> None:
-        """Take a failed file out of the bytes so far and the total."""
+        """Subtract the current file, which failed, from the bytes so far and the total; report the sums."""
         self.total -= self._size or 0
         self._current = 0
         self.report()
@@ -94,7 +94,10 @@ class _ByteCounter:
 def _missing(
     entries: Sequence[ManifestEntry], failures: dict[str, AnoOnlyError], counter: _ByteCounter
 ) -> list[ManifestEntry]:
-    """Return the files to download; note a failure for each wrong file in ANOONLY_DATA."""
+    """Return the files that must be downloaded, and set the total bytes of the counter.
+
+    A file in ANOONLY_DATA with a wrong checksum is not returned; its error is added to `failures`, by catalogue name.
+    """
     missing = []
     for entry in entries:
         counter.report()  # verifying large files takes a while; progress may raise to stop
@@ -108,7 +111,10 @@ def _missing(
 
 
 def _message(failures: Mapping[str, AnoOnlyError], wanted: int) -> str:
-    """Return one message about all failures, grouped by reason."""
+    """Return one message about all failures, grouped by reason.
+
+    `failures` maps the catalogue name of a file to its error; `wanted` is the number of files asked for.
+    """
     by_reason: dict[str, list[str]] = {}
     for name, error in failures.items():
         by_reason.setdefault(error.reason or f"could not be read ({str(error).rstrip('.')})", []).append(name)

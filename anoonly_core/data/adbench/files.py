@@ -62,7 +62,10 @@ UNKNOWN = Facts()
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """One file of ADBench; bytes and sha256 are None, and facts hold None, where the manifest lacks them."""
+    """One ADBench file: folder, name, checksums, size in bytes, and facts about its table.
+
+    `bytes`, `sha256` and the numbers in `facts` are None where the manifest lacks them.
+    """
 
     folder: str
     name: str
@@ -73,18 +76,21 @@ class ManifestEntry:
 
     @property
     def qualified_name(self) -> str:
-        """FOLDER/NAME, which is unique."""
+        """Folder and name of the file, FOLDER/NAME; unique."""
         return f"{self.folder}/{self.name}"
 
     @property
     def catalogue_name(self) -> str:
-        """NAME, or FOLDER/NAME if a file that the paper uses has the same name."""
+        """Name of the data set in the catalogue: NAME, or FOLDER/NAME in a folder of `TWIN_FOLDERS`.
+
+        The names in those folders also occur in a folder that the paper uses.
+        """
         return self.qualified_name if self.folder in TWIN_FOLDERS else self.name
 
 
 @cache
 def manifest() -> dict[str, ManifestEntry]:
-    """Return all 195 files by catalogue name, in the order of the manifest."""
+    """Return the entries of all 195 files by catalogue name, in the order of manifest.csv; cached."""
     with Path(__file__).with_name("manifest.csv").open(newline="", encoding="utf-8") as file:
         entries = [
             ManifestEntry(folder, name, sha1, _number(size), sha256 or None, Facts(*map(_number, facts)))
@@ -98,12 +104,12 @@ def _number(text: str) -> int | None:
 
 
 def find_entry(name: str) -> ManifestEntry | None:
-    """Return the file with a catalogue name or FOLDER/NAME, or None."""
+    """Return the entry with this catalogue name or qualified name (FOLDER/NAME); None if there is none."""
     return manifest().get(name) or next((e for e in manifest().values() if e.qualified_name == name), None)
 
 
 def git_blob_sha1(path: Path) -> str:
-    """Return the hexadecimal SHA-1 that git gives the content of a file; raise OSError if unreadable."""
+    """Return the hexadecimal SHA-1 by which git names the content of a file; raise OSError if unreadable."""
     with path.open("rb") as file:
         digest = hashlib.sha1(b"blob %d\0" % os.fstat(file.fileno()).st_size, usedforsecurity=False)
         while chunk := file.read(CHUNK):
@@ -112,9 +118,10 @@ def git_blob_sha1(path: Path) -> str:
 
 
 def verified_path(entry: ManifestEntry) -> Path | None:
-    """Return the path of the verified file, in ANOONLY_DATA or else the cache folder, or None.
+    """Return the path of the file if it is on this machine with the right checksum; else None.
 
-    A file with a wrong checksum in the cache folder counts as missing, so it is downloaded again.
+    ANOONLY_DATA is searched first, then the cache folder. A file with a wrong checksum in the cache folder counts
+    as missing, so that it is downloaded again.
 
     Raises
     ------
@@ -130,18 +137,21 @@ def verified_path(entry: ManifestEntry) -> Path | None:
 
 
 def find_file(entry: ManifestEntry) -> Path | None:
-    """Return the path of the file, in ANOONLY_DATA or else the cache folder, or None; not verified."""
+    """Return the path of the file in ANOONLY_DATA, else in the cache folder; None if neither has it. Not verified."""
     paths = (_given_path(entry), cached_path(entry))
     return next((path for path in paths if path is not None and os.path.isfile(path)), None)
 
 
 def is_local(entry: ManifestEntry) -> bool:
-    """Return True if the file is on this machine; not verified."""
+    """Return True if ANOONLY_DATA or the cache folder holds the file; its content is not verified."""
     return find_file(entry) is not None
 
 
 def read_facts(entry: ManifestEntry) -> Facts | None:
-    """Return the size of the local file from its header and labels; None if missing or unreadable."""
+    """Return rows, columns and anomalies of the local file, read from its header and labels.
+
+    Return None if the file is missing or unreadable. Nothing is downloaded or verified.
+    """
     path = find_file(entry)
     try:
         return _read_facts(path, path.stat().st_mtime_ns) if path is not None else None
@@ -151,7 +161,10 @@ def read_facts(entry: ManifestEntry) -> Facts | None:
 
 @cache
 def _read_facts(path: Path, mtime_ns: int) -> Facts:
-    """Read the size of a file, once per process and modification time; raise one of UNREADABLE."""
+    """Read rows, columns and anomalies of an .npz file; cached by path and modification time (`mtime_ns`).
+
+    Raises one of `UNREADABLE` if the file cannot be read.
+    """
     with zipfile.ZipFile(path) as archive, archive.open("X.npy") as features:
         is_version_1 = np.lib.format.read_magic(features) == (1, 0)
         read_header = np.lib.format.read_array_header_1_0 if is_version_1 else np.lib.format.read_array_header_2_0
@@ -161,7 +174,7 @@ def _read_facts(path: Path, mtime_ns: int) -> Facts:
 
 
 def fetch(entry: ManifestEntry, progress: ByteProgress | None = None) -> Path:
-    """Return the path of the verified file, after downloading it to the cache folder if missing.
+    """Return the path of the file, verified; download it to the cache folder if it is missing.
 
     Blocks until the download ends. An interrupted download leaves no file under this name.
 
@@ -170,8 +183,8 @@ def fetch(entry: ManifestEntry, progress: ByteProgress | None = None) -> Path:
     entry
         File to fetch.
     progress
-        Called with the bytes so far and the total bytes or None. The bytes never decrease, even
-        after a retry. An exception that it raises ends the download.
+        Called with the bytes so far and the total bytes, None while unknown. The bytes never decrease,
+        even after a retry. An exception that it raises ends the download.
 
     Raises
     ------
@@ -191,21 +204,29 @@ def fetch(entry: ManifestEntry, progress: ByteProgress | None = None) -> Path:
 
 
 def load_arrays(entry: ManifestEntry, progress: ByteProgress | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Read X [rows, columns] and y as stored, fetching the file if missing.
+    """Read the arrays of an ADBench file, downloading it first if it is missing.
 
     Parameters
     ----------
     entry
         File to read.
     progress
-        As in `fetch`.
+        Called during a download with the bytes so far and the total bytes, None while unknown. An exception
+        that it raises ends the download.
+
+    Returns
+    -------
+    X
+        Features as stored, [rows, columns].
+    y
+        Labels as stored, 1 for an anomaly.
 
     Raises
     ------
     BadDataFile
-        If the file lacks these arrays.
+        If the file lacks these arrays, or the file in ANOONLY_DATA has a wrong checksum.
     DatasetUnavailable, DownloadFailed
-        As in `fetch`.
+        If the file is missing and cannot be downloaded.
     """
     path = fetch(entry, progress)
     try:
@@ -221,7 +242,7 @@ def _given_path(entry: ManifestEntry) -> Path | None:
 
 
 def cached_path(entry: ManifestEntry) -> Path:
-    """Return the path of the file in the cache folder; the file need not exist."""
+    """Return the path that the file has in the cache folder; the file need not exist."""
     return cache_folder() / "adbench" / entry.folder / f"{entry.name}.npz"
 
 
@@ -231,7 +252,7 @@ def _url(entry: ManifestEntry) -> str:
 
 
 def _is_genuine(path: Path, entry: ManifestEntry) -> bool:
-    """Return True if the path is a readable file with the git blob SHA-1 of the entry."""
+    """Return True if `path` is a readable file with the git blob SHA-1 of the entry; cached while unchanged."""
     try:
         status = path.stat()
         return _cached_sha1(path, status.st_size, status.st_mtime_ns) == entry.git_blob_sha1
@@ -241,12 +262,12 @@ def _is_genuine(path: Path, entry: ManifestEntry) -> bool:
 
 @cache
 def _cached_sha1(path: Path, size: int, mtime_ns: int) -> str:
-    """Compute git_blob_sha1 once per process, size and modification time."""
+    """Compute the git blob SHA-1 of a file; cached by path, size in bytes and modification time."""
     return git_blob_sha1(path)
 
 
 def _matches_manifest(part: Path, entry: ManifestEntry) -> bool:
-    """Return True if a finished download has the checksums of the entry; reads it back from disk."""
+    """Return True if the downloaded file `part` has the git blob SHA-1 and, if known, the SHA-256 of the entry."""
     if git_blob_sha1(part) != entry.git_blob_sha1:
         return False
     with part.open("rb") as file:

@@ -87,7 +87,7 @@ _FAULTS = MappingProxyType(
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """Type and content of one column.
+    """Type and content of one table column.
 
     Attributes
     ----------
@@ -98,13 +98,13 @@ class ColumnProfile:
     missing
         Number of missing cells.
     words
-        Different words in sorted order, at most `MAX_WORDS`; empty for numbers.
+        Different words in sorted order, at most `MAX_WORDS`; empty for numbers, and for MIXED with more words.
     count
         Number of different words.
     example, row
-        A cell that explains why the column cannot be used, and its row, from 0.
+        A cell that explains why the column cannot be used, quoted, and its row, from 0.
     missing_words
-        Words of the column that count as missing.
+        Words such as NA that occur in the column and mean a missing value there.
     """
 
     name: str
@@ -123,24 +123,27 @@ class ColumnProfile:
 
     @property
     def can_be_words(self) -> bool:
-        """True for a column of numbers and words with at most `MAX_WORDS` different values."""
+        """True for a column of numbers and words (MIXED) that has at most `MAX_WORDS` different values."""
         return self.kind == MIXED and bool(self.words)
 
     @property
     def holds_numbers(self) -> bool:
-        """True if the column is meant as numbers, even if some are missing, infinite or wrong."""
+        """True if the column is of numbers, even if all are missing, one is infinite, or some cells are words."""
         return self.kind in (NUMBER, MIXED, EMPTY, INFINITE)
 
     @property
     def fault(self) -> str:
-        """Reason why the column cannot be used, to follow its name in a sentence; only for unusable kinds."""
+        """Reason why the column cannot be used, such as "holds dates", to follow its name in a sentence.
+
+        Defined only where `usable` is False, and for CATEGORY in place of numbers.
+        """
         return _FAULTS[self.kind].format(
             words=self.count, most=MAX_WORDS, row=self.row, example=self.example, largest=MAX_ABS
         )
 
 
 def profile_column(name: str, values: pd.Series[Any]) -> ColumnProfile:
-    """Determine the type of a column.
+    """Determine the type of one column, its missing cells and its different words.
 
     Parameters
     ----------
@@ -172,7 +175,19 @@ def profile_column(name: str, values: pd.Series[Any]) -> ColumnProfile:
 
 
 def _words(name: str, words: np.ndarray, present: np.ndarray, wrong: np.ndarray) -> ColumnProfile:
-    """Determine the type of a column with cells that are no numbers, `wrong` [rows]."""
+    """Determine the type of a column that is not one of numbers: categories, text, mixed, dates or empty.
+
+    Parameters
+    ----------
+    name
+        Name of the column.
+    words
+        Cells as `to_words` converts them, object [rows].
+    present
+        Mask of the cells that are not "", bool [rows].
+    wrong
+        Mask of the cells that are neither numbers nor words for a missing value, bool [rows].
+    """
     missing = int((~present).sum())
     if not wrong.any():  # nothing but words that mean missing
         return ColumnProfile(name, EMPTY, len(words))
@@ -192,9 +207,9 @@ def _words(name: str, words: np.ndarray, present: np.ndarray, wrong: np.ndarray)
 
 
 def to_numbers(values: pd.Series[Any]) -> np.ndarray:
-    """Convert a column to float64 [rows]; missing cells and cells that are no numbers become NaN.
+    """Convert a column to float64 [rows]; missing cells and words become NaN.
 
-    True and False, in any case, are 1 and 0. Text is rounded to the nearest float64.
+    True and False, in any case, become 1 and 0, inf becomes infinite. Text is rounded to the nearest float64.
     """
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -214,7 +229,7 @@ def to_numbers(values: pd.Series[Any]) -> np.ndarray:
 
 
 def to_words(values: pd.Series[Any]) -> np.ndarray:
-    """Convert a column to stripped strings, object [rows].
+    """Convert the cells of a column to stripped strings, object [rows].
 
     Missing cells and "?" become "". In a column of floats, 1.0 becomes "1".
     """
@@ -228,10 +243,10 @@ def to_words(values: pd.Series[Any]) -> np.ndarray:
 
 
 def to_labels(values: pd.Series[Any]) -> np.ndarray:
-    """Convert a label column to strings, object [rows]; missing cells become "".
+    """Convert the cells of a label column to strings, object [rows]; missing cells and "?" become "".
 
-    In a column of numbers 1.0 becomes "1" and a word such as NA counts as missing; in a column of truth
-    values TRUE and true become "True".
+    In a column of numbers, 1.0 becomes "1" and a word such as NA becomes "". In a column of truth values,
+    TRUE and true become "True".
     """
     words = to_words(values)
     distinct = sorted({*words} - {""})
@@ -249,12 +264,15 @@ def to_labels(values: pd.Series[Any]) -> np.ndarray:
 
 
 def is_missing_word(words: np.ndarray) -> np.ndarray:
-    """Return the cells, out of strings [rows], that mean a missing value in a column of numbers."""
+    """Return a mask, bool [rows], of the words that mean a missing value in a column of numbers, such as NA."""
     return np.array([word.lower() in MISSING_WORDS for word in words], dtype=bool)
 
 
 def profile_columns(table: pd.DataFrame, names: Iterable[str]) -> list[ColumnProfile]:
-    """Determine the types of columns; words that mark missing values in columns of numbers do so in all columns."""
+    """Determine the types of the columns `names` of a table, in this order.
+
+    A word that marks missing values in a column of numbers counts as missing in columns of categories, too.
+    """
     profiles = [profile_column(name, table[name]) for name in names]
     marks = {*find_missing_words(profiles)}
     return [
@@ -272,16 +290,19 @@ def profile_columns(table: pd.DataFrame, names: Iterable[str]) -> list[ColumnPro
 
 
 def find_missing_words(profiles: Iterable[ColumnProfile]) -> tuple[str, ...]:
-    """Return the words, such as NA, by which a table marks missing values: those in columns of numbers.
+    """Return the words, such as NA, that mark missing values in columns of numbers; sorted.
 
-    A word that may mean something else, such as "-", is none of them.
+    A word that may mean something else in a column of words, such as "-", is not returned.
     """
     words = {word for column in profiles if column.kind == NUMBER for word in column.missing_words}
     return tuple(sorted(words & {*_PANDAS_MISSING}))
 
 
 def infer_type(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Convert a column of text as pandas does, from all cells together; detectors of old versions expect this."""
+    """Convert a column of strings to one type for all cells as pandas does: numbers, truth values, or strings.
+
+    Detectors saved by earlier versions expect columns converted so.
+    """
     cells = values.where(~values.isin(_PANDAS_MISSING))
     present = cells.dropna()
     if present.isin(("True", "TRUE", "true", "False", "FALSE", "false")).all() and len(present) == len(cells):
@@ -293,7 +314,7 @@ def infer_type(values: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def find_wrong_cell(name: str, values: pd.Series[Any], numbers: np.ndarray) -> ColumnProfile | None:
-    """Find the first cell of a column of numbers that is no number, infinite or beyond `MAX_ABS`.
+    """Find the first cell in a column of numbers that is a word, infinite, or beyond `MAX_ABS`.
 
     Parameters
     ----------
@@ -307,7 +328,7 @@ def find_wrong_cell(name: str, values: pd.Series[Any], numbers: np.ndarray) -> C
     Returns
     -------
     ColumnProfile or None
-        Profile with the cell in its `fault`; None if all cells are numbers or missing.
+        Profile whose `fault` tells the cell and its row; None if all cells are numbers or missing.
     """
     if (row := _first(abs(numbers) > MAX_ABS)) is not None:
         return ColumnProfile(name, INFINITE, 0, row=row)
@@ -320,7 +341,10 @@ def find_wrong_cell(name: str, values: pd.Series[Any], numbers: np.ndarray) -> C
 
 
 def is_typed_as_before(profile: ColumnProfile, table: pd.DataFrame) -> bool:
-    """Return True if versions that typed a column by all of its cells read the same features from it."""
+    """Return True if earlier versions compute the same features from this column of the table.
+
+    Earlier versions gave a text column one type for all of its cells, see `infer_type`.
+    """
     values = table[profile.name]
     if profile.kind != NUMBER:
         words = ["" if word in profile.missing_words else word for word in to_words(values).tolist()]
@@ -333,7 +357,10 @@ def is_typed_as_before(profile: ColumnProfile, table: pd.DataFrame) -> bool:
 
 
 def to_words_as_before(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Convert a column to strings as versions did that typed a text column by all of its cells, object [rows]."""
+    """Convert the column `name` to strings as earlier versions did, object [rows]; missing cells become "".
+
+    Earlier versions gave a text column one type for all of its cells, see `infer_type`.
+    """
     if table.attrs.get("is_text"):
         return to_words(infer_type(table[name]))
     values = table[name]
@@ -343,13 +370,16 @@ def to_words_as_before(table: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def list_names(names: list[str]) -> str:
-    """Join names for a message: the first five, and the number of others."""
+    """Join names with commas for a message: the first five, each cut to 60 characters, and the number of others."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(printable(name[:60]) for name in names[:LISTED]) + more
 
 
 def _cells(values: pd.Series[Any]) -> Any:
-    """Return the stripped cells of a column as an Arrow array of strings; missing ones are null."""
+    """Return the stripped cells of a column as an Arrow array of large strings; missing cells are null.
+
+    In a column that is not of strings, missing cells are "".
+    """
     if values.dtype == object or not pd.api.types.is_string_dtype(values):
         return pa.array(to_words(values), type=pa.large_string())
     cells = pa.array(values, from_pandas=True)
@@ -373,7 +403,7 @@ def _float_word(number: float) -> str:
 
 
 def _are_truths(values: pd.Series[Any]) -> np.ndarray:
-    """Return the cells that are True or False in any case, bool [rows]."""
+    """Return a mask, bool [rows], of the cells that are True or False in any case."""
     truths: np.ndarray = pc.is_in(pc.utf8_lower(_cells(values)), pa.array(TRUTH_WORDS, pa.large_string())).to_numpy(
         zero_copy_only=False
     )
@@ -381,7 +411,7 @@ def _are_truths(values: pd.Series[Any]) -> np.ndarray:
 
 
 def _first_object(values: pd.Series[Any]) -> int | None:
-    """Return the first row with a cell that is neither missing, a number nor a string; None if there is none."""
+    """Return the first row whose cell is a Python object other than a string, number or missing value; else None."""
     odd = np.array([not isinstance(cell, str | bool | int | float | np.number | np.bool) for cell in values])
     return _first(odd & ~values.isna().to_numpy(dtype=bool))
 

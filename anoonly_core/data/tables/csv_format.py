@@ -57,7 +57,14 @@ class CsvLayout:
 
 
 def find_encoding(begin: bytes, title: str) -> str:
-    """Return the encoding of a text file by its first bytes: UTF-8, or UTF-16 or UTF-32 with a mark.
+    """Return the encoding of a text file: UTF-16 or UTF-32 by its byte order mark, else UTF-8.
+
+    Parameters
+    ----------
+    begin
+        First bytes of the file.
+    title
+        Name of the file in messages.
 
     Raises
     ------
@@ -77,17 +84,18 @@ def find_encoding(begin: bytes, title: str) -> str:
 
 
 def find_layout(head: str, is_whole: bool, title: str) -> CsvLayout:
-    """Determine the layout of a text table by its first lines.
+    """Determine the layout of a text table from its first lines.
 
     The separator is the one that splits most of the first records into equally many cells, with
-    quotes respected. A line ``sep=;``, comments and a title above the table are skipped.
+    quotes respected. A line ``sep=;`` sets the separator. This line, comments and a title above the
+    table are skipped.
 
     Parameters
     ----------
     head
-        Begin of the file.
+        Begin of the file, decoded.
     is_whole
-        True if `head` is the whole file.
+        True if `head` is the whole file; else its last record may be cut and is ignored.
     title
         Name of the file in messages.
 
@@ -130,7 +138,11 @@ def find_layout(head: str, is_whole: bool, title: str) -> CsvLayout:
 
 
 def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[str]]]:
-    """Return the first records with cells, each with the number of its last line, from 1."""
+    """Split the begin of a text table into records of cells; return up to `SAMPLE_RECORDS` + 1 of them.
+
+    Each record comes with the number of its last line, from 1. Blank lines are skipped. The last record is
+    dropped if it may be cut, which needs `is_whole` False.
+    """
     reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
     records: list[tuple[int, list[str]]] = []
     complete = False
@@ -144,9 +156,13 @@ def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[
 
 
 def _find_separator(head: str, is_whole: bool) -> str:
-    """Return the character that splits the first records most evenly; the comma if none splits them."""
+    """Return the separator of `SEPARATORS` that splits the most first records into equally many cells.
+
+    Ties are decided by the share of numbers, then the number of cells; the first separator if none splits any.
+    """
 
     def score(separator: str) -> tuple[float, float, int]:
+        """Return the share of rows of equal width, the share of numbers among their cells, and the width."""
         rows = [cells for _, cells in _records(head, separator, is_whole)]
         width = _common_width(rows)
         if width < 2:
@@ -160,12 +176,16 @@ def _find_separator(head: str, is_whole: bool) -> str:
 
 
 def _common_width(rows: Sequence[Sequence[str]]) -> int:
-    """Return the most frequent number of cells; of equally frequent ones that of the earliest row."""
+    """Return the most frequent number of cells in a row; of equally frequent ones that of the earliest row."""
     return Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
 
 
 def _find_table(records: Sequence[tuple[int, list[str]]], first: int, width: int) -> int:
-    """Return the index of the first record of the table, after comments and a title."""
+    """Return the index in `records` of the first record of the table, after comments and a title.
+
+    `first` is the record to start from, and `width` the usual number of cells. At most `MAX_PREAMBLE` records
+    are skipped.
+    """
     begin = first
     while begin < min(len(records) - 1, first + MAX_PREAMBLE) and _is_above(records[begin][1], width):
         begin += 1
@@ -175,7 +195,10 @@ def _find_table(records: Sequence[tuple[int, list[str]]], first: int, width: int
 
 
 def _is_above(cells: Sequence[str], width: int) -> bool:
-    """Return True for a comment or a title: a line of other width, or with a first cell alone."""
+    """Return True if a record is a comment or a title above the table.
+
+    Such a record begins with #, has one cell where the table has `width` > 1, or has text in its first cell alone.
+    """
     if width < 2:
         return cells[0].lstrip().startswith("#") and len(cells) == 1
     if len(cells) != width:
@@ -184,9 +207,10 @@ def _is_above(cells: Sequence[str], width: int) -> bool:
 
 
 def _lacks_names(rows: Sequence[Sequence[str]]) -> bool:
-    """Return True if the first row holds numbers where columns have their names.
+    """Return True if the first row is data, so that the table has no names of columns.
 
-    A word is no name either if it occurs again in its column, as a class does.
+    Each of its cells is then a number, blank, or a word that occurs again in its column, and at least one is a
+    number. Numbers counted from 0 or 1 are names, as pandas writes them.
     """
     first = [cell.strip() for cell in rows[0]]
     cells = [cell for cell in first if cell]

@@ -25,7 +25,7 @@ MAX_MISTAKES = 0.01  # rows that the values of a column sort wrongly, as a share
 
 
 def find_row_numbers(table: pd.DataFrame) -> tuple[str, ...]:
-    """Return the names of the columns that number the rows.
+    """Return the names of the columns that number the rows of a table.
 
     A column numbers the rows if it was the index of a Parquet file, has a name such as ``id`` and
     different values in all rows, or holds integers that rise by 1 from row to row.
@@ -43,7 +43,9 @@ def find_row_numbers(table: pd.DataFrame) -> tuple[str, ...]:
 def find_label_copies(
     table: pd.DataFrame, names: Sequence[str], labels: np.ndarray, y: np.ndarray | None
 ) -> tuple[str, ...]:
-    """Return the names of the columns that equal the label, up to the names of its values.
+    """Return the names of the columns that are copies of the label: their values map one to one to its values.
+
+    A column that maps one to one to anomaly and normal is a copy, too. Only rows with a label are compared.
 
     Parameters
     ----------
@@ -54,8 +56,8 @@ def find_label_copies(
     labels
         Cells of the label column as strings, object [rows]; "" if blank.
     y
-        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label; None for a
-        table of classes.
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label; None if the label
+        is one of several classes.
     """
     rows, is_anomaly = _compared(y) if y is not None else (np.flatnonzero(labels != ""), None)
     if len(rows) < MIN_SEQUENCE:
@@ -74,14 +76,24 @@ def find_label_copies(
 
 
 def find_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> dict[str, float]:
-    """Return the columns that alone sort anomalies from normal rows, with few mistakes or none.
+    """Find the columns that alone separate anomalies from normal rows with at most 1 % mistakes.
 
-    At most `MAX_SAMPLED` cells are compared: of large tables a fixed sample of the rows.
+    A column separates by a threshold on its numbers, or by the majority class of each of its values. At most
+    `MAX_SAMPLED` cells are compared: of large tables a fixed sample of the rows.
+
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    names
+        Columns to examine.
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label.
 
     Returns
     -------
     dict of float
-        Share of the rows of the rarer class that a column sorts wrongly, by column name.
+        Mistakes by name of such a column: number of misclassified rows divided by the rows of the rarer class.
     """
     rows, is_anomaly = _compared(y)
     if not names or min(is_anomaly.sum(), (~is_anomaly).sum()) < MIN_RARE:
@@ -101,9 +113,13 @@ def find_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> 
 
 
 def _compared(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows to compare with the label, and which of them are anomalies.
+    """Return the indices of the rows whose labels can be compared, and their mask of anomalies; empty if of one class.
 
-    Where one class alone is labeled, rows without a label stand for the other class.
+    Parameters
+    ----------
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label. If one class alone is
+        labeled, rows without a label stand for the other class.
     """
     both = (y == 1).any() and (y == 0).any()
     rows = np.flatnonzero(y >= 0) if both else np.arange(len(y))
@@ -119,7 +135,7 @@ def _all_differ(values: pd.Series[Any]) -> bool:
 
 
 def _is_sequence(values: pd.Series[Any]) -> bool:
-    """Return True if the cells are integers that rise by 1 from row to row."""
+    """Return True if the cells, at least `MIN_SEQUENCE`, are integers that rise by 1 from row to row."""
     if len(values) < MIN_SEQUENCE:
         return False
     if not pd.api.types.is_integer_dtype(values):
@@ -133,9 +149,10 @@ def _is_sequence(values: pd.Series[Any]) -> bool:
 
 
 def _value_codes(values: pd.Series[Any], classes: int) -> np.ndarray | None:
-    """Return an integer per different cell, int64 [rows]; None if there are more than `classes`, or 2 if that is more.
+    """Return a code from 0 for each row of a column, int64 [rows]; rows share a code if their cells are equal.
 
-    Blank cells are one value.
+    Blank cells are one value. Return None if there are more different values than `classes`, or than 2 if that
+    is more.
     """
     most = max(classes, 2)
     try:
@@ -149,13 +166,23 @@ def _value_codes(values: pd.Series[Any], classes: int) -> np.ndarray | None:
 
 
 def _one_to_one(left: np.ndarray, right: np.ndarray) -> bool:
-    """Return True if equal codes on one side are equal on the other, for all rows."""
+    """Return True if two arrays of integer codes [rows] map one to one: rows are equal in both or differ in both."""
     pairs = len(np.unique(left * (right.max() + 1) + right))
     return pairs == len(np.unique(left)) == len(np.unique(right))
 
 
 def _mistakes_by_order(numbers: np.ndarray, is_anomaly: np.ndarray) -> float:
-    """Return the share of the rarer class on the wrong side of the best threshold; 1 if too many cells are missing."""
+    """Return the mistakes of the best threshold on a column of numbers, divided by the rows of the rarer class.
+
+    Either side may be anomalous. Rows without a number are mistakes; return 1 if they exceed 1 % of the rarer class.
+
+    Parameters
+    ----------
+    numbers
+        Cells of the column, float64 [rows]; NaN if missing.
+    is_anomaly
+        Rows that are anomalies, bool [rows].
+    """
     known = ~np.isnan(numbers)
     rarer = min(is_anomaly.sum(), (~is_anomaly).sum())
     if (missing := (~known).sum()) > MAX_MISTAKES * rarer:
@@ -175,9 +202,17 @@ def _mistakes_by_order(numbers: np.ndarray, is_anomaly: np.ndarray) -> float:
 
 
 def _mistakes_by_value(values: pd.Series[Any], is_anomaly: np.ndarray) -> float:
-    """Return the share of the rarer class that the majority of its value sorts wrongly; 1 for over 50 values.
+    """Return the mistakes if each value predicts its majority class, divided by the rows of the rarer class.
 
-    A value of a single row predicts nothing: an anomaly with such a value counts as a mistake.
+    A value of a single row predicts normal, so an anomaly with such a value is a mistake. Return 1 for a column of
+    one value or over `MAX_WORDS` values.
+
+    Parameters
+    ----------
+    values
+        Cells of the column.
+    is_anomaly
+        Rows that are anomalies, bool [rows].
     """
     codes = _value_codes(values, MAX_WORDS)
     if codes is None or codes.max() < 1:

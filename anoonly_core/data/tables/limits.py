@@ -38,14 +38,15 @@ _NO_MEMORY = ("out of memory", "bad_alloc", "can't start new thread")  # in erro
 
 
 def memory_for_table() -> int:
-    """Return the bytes of memory that reading one table may take: a quarter of the memory, 512 MB to 4 GB."""
+    """Return the bytes of memory that reading one table may take: a quarter of the machine's memory, 512 MB to 4 GB."""
     return max(MIN_READER, min(MAX_READER, memory() // 4))
 
 
 def limit_memory() -> None:
-    """Limit the address space of this process to what it has now and `memory_for_table`; do nothing on Windows.
+    """Limit the address space of this process for good: its present size plus `memory_for_table` bytes.
 
-    Arrow then uses one thread and the memory pool of the system, since idle threads and pools take address space too.
+    Arrow uses one thread and the memory pool of the system from then on, since idle threads and pools take
+    address space too. On Windows only Arrow is limited.
     """
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
@@ -60,7 +61,7 @@ def limit_memory() -> None:
 
 
 def _address_space() -> int:
-    """Return the bytes of address space that this process takes now; MAX_READER where the system does not say."""
+    """Return the bytes of address space that this process takes now; `MAX_READER` where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except (OSError, ValueError):  # macOS, which does not enforce the limit
@@ -70,7 +71,10 @@ def _address_space() -> int:
 
 @contextmanager
 def within_memory(title: str) -> Iterator[None]:
-    """Raise BadDataFile if the code within runs out of memory, whatever error that becomes on its way."""
+    """Context that raises BadDataFile if its block runs out of memory; other errors pass.
+
+    `title` names the table in the message. Errors of pandas and Arrow that stand for a lack of memory are recognized.
+    """
     try:
         yield
     except Exception as error:
@@ -80,7 +84,7 @@ def within_memory(title: str) -> Iterator[None]:
 
 
 def too_much_memory(title: str) -> str:
-    """Return the sentence about a table whose reader ran out of memory."""
+    """Return the error sentence for the table `title` if reading it ran out of memory."""
     return f"{title} needs more memory than a table may take: upload a smaller one, or part of it."
 
 
@@ -95,15 +99,22 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def check_parquet(path: Path, title: str) -> None:
-    """Check what a Parquet file holds, without decoding it as a whole; ignore files of other kinds and damaged ones.
+    """Check the size of the decoded content of a Parquet file before it is read as a whole.
 
-    Words are read as indices into their dictionaries, batch by batch, so that a word that fills a column is decoded
-    once.
+    Words are decoded once per batch by way of their dictionaries, so that the check takes little memory. Files with
+    another suffix and damaged files pass: the reader reports them.
+
+    Parameters
+    ----------
+    path
+        File to check.
+    title
+        Name of the file in messages.
 
     Raises
     ------
     BadDataFile
-        If a column is nested, a cell exceeds `MAX_CELL`, or all cells together exceed `MAX_UNPACKED`.
+        If a column is nested, a cell exceeds `MAX_CELL` bytes, or all cells together exceed `MAX_UNPACKED` bytes.
     """
     if file_suffix(path) != ".parquet":
         return
@@ -172,13 +183,13 @@ def _check_sum(title: str, size: int) -> None:
 
 
 def check_table(table: pd.DataFrame, title: str) -> None:
-    """Check a table as its reader returned it.
+    """Check the size of a table as its reader returned it; `title` names it in messages.
 
     Raises
     ------
     BadDataFile
-        If it has more than `MAX_COLUMNS` columns or `MAX_CELLS` cells, names of more than `MAX_NAMES` bytes, or a cell
-        of more than `MAX_CELL` bytes.
+        If it has more than `MAX_COLUMNS` columns or `MAX_CELLS` cells, names of more than `MAX_NAMES` bytes in all,
+        or a cell of more than `MAX_CELL` bytes.
     """
     if table.shape[1] > MAX_COLUMNS or table.size > MAX_CELLS:
         raise BadDataFile(
@@ -192,7 +203,7 @@ def check_table(table: pd.DataFrame, title: str) -> None:
 
 
 def _longest_cell(values: pd.Series) -> int:
-    """Return the bytes of the longest text in a column; 0 for a column of numbers."""
+    """Return the bytes of the longest cell in a column of text or objects; 0 for a column of numbers."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = pd.Series(values.cat.categories)
     if values.dtype != object and not pd.api.types.is_string_dtype(values):

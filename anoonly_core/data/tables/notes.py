@@ -15,7 +15,7 @@ __all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes"]
 def exclusion_notes(
     title: str, label: str, numbering: list[str], copies: list[str], are_left_out: bool
 ) -> Iterator[str]:
-    """Yield sentences on row numbers and copies of the label.
+    """Yield sentences for the user on columns that are row numbers or copies of the label.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ def exclusion_notes(
     label
         Name of the label column.
     numbering, copies
-        Columns that number the rows, and columns that equal the label.
+        Names of the columns that number the rows, and of those that equal the label.
     are_left_out
-        False if they are features because no other column is left.
+        True if these columns are left out; False if they are features because no other column is left.
     """
     for names, verb, rest in (
         (numbering, "number", "the rows"),
@@ -45,7 +45,15 @@ def exclusion_notes(
 
 
 def giveaway_notes(title: str, giveaways: Mapping[str, float]) -> Iterator[str]:
-    """Yield sentences on columns that alone sort the rows by their label, given their shares of mistakes."""
+    """Yield warnings on columns that alone separate anomalies from normal rows, at most two.
+
+    Parameters
+    ----------
+    title
+        Name of the table.
+    giveaways
+        Share of mistakes of each such column by name, as `find_giveaways` returns it.
+    """
     for names, fact in (
         ([name for name, mistakes in giveaways.items() if mistakes == 0], "without a mistake"),
         ([name for name, mistakes in giveaways.items() if mistakes > 0], "nearly without a mistake"),
@@ -58,7 +66,15 @@ def giveaway_notes(title: str, giveaways: Mapping[str, float]) -> Iterator[str]:
 
 
 def cell_notes(title: str, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
-    """Yield sentences on cells that are read otherwise than they are written; profiles are of feature columns."""
+    """Yield sentences on cells whose reading may surprise: words that count as missing, and numbers taken for words.
+
+    Parameters
+    ----------
+    title
+        Name of the table.
+    profiles
+        Profiles of the feature columns.
+    """
     for kind, holds in ((NUMBER, "the columns of numbers"), (CATEGORY, "the columns of words")):
         if columns := [column for column in profiles if column.missing_words and column.kind == kind]:
             words = sorted({word for column in columns for word in column.missing_words})
@@ -73,7 +89,19 @@ def cell_notes(title: str, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
 
 
 def label_notes(title: str, label: str, y: np.ndarray, is_default: bool) -> Iterator[str]:
-    """Yield a sentence if most labeled rows are anomalies though no value was chosen; y is int8 [rows]."""
+    """Yield one sentence if more labeled rows are anomalies than normal and the anomalous value was not chosen.
+
+    Parameters
+    ----------
+    title
+        Name of the table.
+    label
+        Name of the label column; "" if there is none, which yields nothing.
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label.
+    is_default
+        True if the user chose no value, so that 1 means anomaly.
+    """
     anomalies, normals = int((y == 1).sum()), int((y == 0).sum())
     if label and is_default and anomalies > normals > 0:
         yield (

@@ -53,14 +53,12 @@ class Column(BaseModel):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the features that the column gives."""
+        """Names of the features that the column becomes: one for numbers, one per known word otherwise."""
         return (self.name,) if self.words is None else tuple(f"{self.name} = {word}" for word in self.words)
 
 
 class Preprocessing(BaseModel):
-    """Columns in the order of the features, and whether rows with a missing value are dropped.
-
-    Its JSON is part of detector files.
+    """Steps from the columns of a table to its features; the JSON is part of detector files.
 
     Attributes
     ----------
@@ -84,13 +82,17 @@ class Preprocessing(BaseModel):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of all features, in order."""
+        """Names of the features of all columns, in order."""
         return tuple(name for column in self.columns for name in column.features)
 
     def with_fill(self, fill: np.ndarray) -> Preprocessing:
-        """Return the same steps with other values for missing numbers, one for each feature, [features].
+        """Return a copy of these steps that replaces missing numbers by other values.
 
-        Columns whose missing numbers are not replaced stay as they are.
+        Parameters
+        ----------
+        fill
+            New value for each feature, [features]; those of one-hot features, and of columns whose missing
+            numbers are not replaced, are ignored.
         """
         columns, position = [], 0
         for column in self.columns:
@@ -100,7 +102,7 @@ class Preprocessing(BaseModel):
         return self.model_copy(update={"columns": tuple(columns)})
 
     def apply(self, table: pd.DataFrame, title: str, fills: bool = True) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the features of a table.
+        """Compute the features of a table, replacing missing numbers or dropping their rows as these steps say.
 
         Parameters
         ----------
@@ -109,14 +111,14 @@ class Preprocessing(BaseModel):
         title
             Name of the table in messages.
         fills
-            False to leave NaN in the place of a missing number that has a `fill`.
+            True to replace a missing number by the `fill` of its column; False to leave NaN there.
 
         Returns
         -------
         features
             float64 [kept rows, features].
         kept
-            Rows that were not dropped, bool [rows].
+            Mask of the rows that were not dropped, bool [rows].
 
         Raises
         ------
@@ -141,7 +143,10 @@ class Preprocessing(BaseModel):
         return features[kept], kept
 
     def unknown_words(self, table: pd.DataFrame) -> dict[str, int]:
-        """Count the cells with an unknown word, by column name; columns without any are omitted."""
+        """Count the cells whose word was unknown when the steps were fitted, by column name.
+
+        Missing cells do not count; columns without such cells are omitted.
+        """
         counts = {
             column.name: sum(
                 word not in ("", *column.words)
@@ -153,19 +158,41 @@ class Preprocessing(BaseModel):
         return {name: count for name, count in counts.items() if count}
 
     def _cells(self, table: pd.DataFrame, name: str) -> pd.Series[Any]:
-        """Return a column as the steps expect it."""
+        """Return the column `name`; for steps of revision 1, text is typed by all cells as in earlier versions."""
         values = table[name]
         return infer_type(values) if self.reading == 1 and table.attrs.get("is_text") else values
 
     def _words(self, values: pd.Series[Any], known: tuple[str, ...]) -> np.ndarray:
-        """Return the cells of a column of words, object [rows]; "" if missing. A known word is never missing."""
+        """Convert the cells of a column of words to strings, object [rows]; "" if missing.
+
+        A word that is in both `missing_words` and `known` is not missing.
+        """
         words = to_words(values)
         return np.array(
             ["" if word in self.missing_words and word not in known else word for word in words], dtype=object
         )
 
     def _encode(self, column: Column, values: pd.Series[Any], title: str, fills: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Return the features of one column, and the rows without a usable value, bool [rows]."""
+        """Compute the features of one column.
+
+        Parameters
+        ----------
+        column
+            Column to encode.
+        values
+            Cells of the column, [rows].
+        title
+            Name of the table in messages.
+        fills
+            True to replace a missing number by `column.fill`; False to leave NaN.
+
+        Returns
+        -------
+        features
+            One-hot words [rows, words] or numbers [rows], float64.
+        unusable
+            Mask of the rows that must be dropped for a missing value, bool [rows].
+        """
         if column.words is not None:
             words = self._words(values, column.words)
             one_hot = (words[:, None] == np.array(column.words, dtype=object)).astype(np.float64)
@@ -183,7 +210,7 @@ class Preprocessing(BaseModel):
 def fit_preprocessing(
     table: pd.DataFrame, profiles: list[ColumnProfile], one_hot: bool | None, impute: bool | None, title: str
 ) -> Preprocessing:
-    """Fit the preprocessing of some columns of a table.
+    """Fit the steps from columns to features on a table: known words of each column, and medians of numbers.
 
     Parameters
     ----------
@@ -202,8 +229,8 @@ def fit_preprocessing(
     Raises
     ------
     BadDataFile
-        If a column cannot be used, an undecided choice matters, no column is left, or there are
-        more than `MAX_COLUMNS` features.
+        If a column cannot be used, no column is left, or there are more than `MAX_COLUMNS` features.
+        Also if `one_hot` is undecided and there are words, or `impute` and there are missing numbers.
     """
     if faults := [column for column in profiles if not column.usable and not (one_hot and column.can_be_words)]:
         first = faults[0]

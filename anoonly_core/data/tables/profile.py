@@ -44,7 +44,7 @@ class TableProfile:
     columns
         Profile of each column.
     values
-        Count of each value, "" for blank, of the columns with at most `MAX_CLASSES` values.
+        Count of each value by column name, "" for blank, of the columns with at most `MAX_CLASSES` values.
     head
         First `HEAD_ROWS` rows.
     identifiers
@@ -59,7 +59,7 @@ class TableProfile:
 
 
 def profile_table(table: pd.DataFrame) -> TableProfile:
-    """Profile a table as `read_table` returns it."""
+    """Summarize a table that `read_table` returned: types and values of its columns, and its first rows."""
     names = [str(name) for name in table.columns]
     values = {name: counts for name in names if (counts := _value_counts(table[name])) is not None}
     columns = tuple(profile_columns(table, names))
@@ -67,9 +67,9 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
 
 
 def suggest_schema(profile: TableProfile) -> TableSchema:
-    """Suggest a schema for a table; the user should check it.
+    """Suggest a schema for a table from its profile; the user should check it.
 
-    The label is a column with a likely name. Columns that cannot be features and identifiers are
+    The label is a column with a likely name. Columns that cannot be features and row numbers are
     left out, words one-hot encoded, and missing numbers imputed.
     """
     label = _suggest_label(profile.values)
@@ -88,7 +88,10 @@ def suggest_schema(profile: TableProfile) -> TableSchema:
 
 
 def _suggest_label(values: Mapping[str, Mapping[str, int]]) -> str:
-    """Return the name of the likely label column among columns with few values, or `NO_LABEL`."""
+    """Return the name of the likely label column, or `NO_LABEL` if none has a likely name.
+
+    `values` holds the count of each value by column name, of the columns with few values.
+    """
     counts = {name: {word: count for word, count in words.items() if word} for name, words in values.items()}
     if label := choose_label({name: set(words) for name, words in counts.items()}):
         return label
@@ -127,7 +130,10 @@ def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _value_counts(column: pd.Series) -> dict[str, int] | None:
-    """Count each value of a column; None for over `MAX_CLASSES` values, or one of over `MAX_COLUMN_NAME` characters."""
+    """Count each value of a column, as `to_labels` converts it, in sorted order; "" for blank.
+
+    Return None for over `MAX_CLASSES` values, or a value of over `MAX_COLUMN_NAME` characters.
+    """
     try:
         if column.nunique() > MAX_CLASSES:
             return None

@@ -52,7 +52,7 @@ DECIMAL_COMMA = r"^\s*([+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)),(\d+(?:[eE][+-]?\d+)?)\
 
 
 def printable(name: str | Path) -> str:
-    """Shorten a name or path to about 200 characters and escape unprintable ones, for messages."""
+    """Return a name or path for a message: cut to about 200 characters, with unprintable ones escaped."""
     text = str(name)
     if len(text) > MAX_NAME:
         text = f"{text[: MAX_NAME // 2]}...{text[-MAX_NAME // 2 :]}"
@@ -60,7 +60,7 @@ def printable(name: str | Path) -> str:
 
 
 def file_suffix(name: str | Path) -> str:
-    """Return the suffix of `FILE_SUFFIXES` that a name or path has in any case, or ""."""
+    """Return the suffix of `FILE_SUFFIXES` in which a name or path ends, in any case; "" if there is none."""
     return next((suffix for suffix in FILE_SUFFIXES if str(name).lower().endswith(suffix)), "")
 
 
@@ -73,13 +73,16 @@ def check_file(path: Path) -> None:
 
 
 def check_size(title: str, size: int) -> None:
-    """Raise BadDataFile if a file has more than `MAX_BYTES` bytes; `title` names it in the message."""
+    """Raise BadDataFile if `size`, the bytes of a file, exceeds `MAX_BYTES`; `title` names the file in the message."""
     if size > MAX_BYTES:
         raise BadDataFile(f"{title} is too large: {size / 2**20:.0f} MB, and at most {MAX_BYTES >> 20} MB are read.")
 
 
 def file_fingerprint(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a table file; raise UnknownDataset or BadDataFile."""
+    """Return the hexadecimal SHA-256 of a table file.
+
+    Raise UnknownDataset if there is no such table file, BadDataFile if it is too large or unreadable.
+    """
     check_file(path)
     try:
         with path.open("rb") as file:
@@ -92,7 +95,7 @@ def read_table(path: Path, title: str | None = None) -> pd.DataFrame:
     """Read all columns of a table file.
 
     The cells of a .csv file stay text, see `find_layout`; its `attrs` hold ``is_text``, True, and
-    ``notes``, sentences on what was found. An .npz file holds X [rows, columns], which gives
+    ``notes``, sentences on the layout. An .npz file holds X [rows, columns], which gives
     the columns x0, x1, …, and optionally y [rows] with labels.
 
     Parameters
@@ -179,7 +182,7 @@ def _open_bytes(path: Path) -> BinaryIO:
 
 @contextmanager
 def _open_text(path: Path, encoding: str, skipped: int) -> Iterator[TextIO]:
-    """Open a text file after a number of lines, with its line ends as they are."""
+    """Context that opens a text file, possibly gzipped, after its first `skipped` lines; line ends are unchanged."""
     with _open_bytes(path) as file, io.TextIOWrapper(file, encoding, newline="") as text:
         for _ in range(skipped):
             text.readline()
@@ -187,7 +190,10 @@ def _open_text(path: Path, encoding: str, skipped: int) -> Iterator[TextIO]:
 
 
 def _read_head(path: Path, encoding: str, title: str) -> tuple[str, bool]:
-    """Return the begin of a text file, and True if that is all of it."""
+    """Return the first `CHUNK` bytes of a text file, decoded, and True if that is the whole file.
+
+    Raise BadDataFile if they hold no line end and more follows.
+    """
     with _open_bytes(path) as file:
         begin = file.read(CHUNK)
         is_whole = not file.read(1)
@@ -198,7 +204,10 @@ def _read_head(path: Path, encoding: str, title: str) -> tuple[str, bool]:
 
 
 def _count_lines(path: Path, encoding: str, title: str) -> int:
-    """Count the lines of a text file; raise BadDataFile if it is too large or has another encoding."""
+    """Count the line ends of a text file, decoding all of it.
+
+    Raise BadDataFile if it unpacks to more than `MAX_UNPACKED` bytes or is not in this encoding.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
     size, lines, chunk = 0, 0, b""
     try:
@@ -222,7 +231,7 @@ def _line_ends(text: str) -> int:
 
 
 def _check_first_row(text: TextIO, layout: CsvLayout, title: str) -> None:
-    """Raise BadDataFile if the row after the header has more cells than the header.
+    """Raise BadDataFile if the row after the header has more cells than the header; do nothing without a header.
 
     The parser of pandas would take all further cells for an index, whose building takes minutes if they are millions.
     It refuses other rows of that kind at once.
@@ -247,7 +256,10 @@ def _check_first_row(text: TextIO, layout: CsvLayout, title: str) -> None:
 
 
 def _parse_text(text: TextIO, layout: CsvLayout, title: str) -> pd.DataFrame:
-    """Read all cells of a text table as strings."""
+    """Read all cells of a text table as strings; without a header, the columns are called 1, 2, ….
+
+    `text` is open at the first line of the table.
+    """
     try:
         table = pd.read_csv(
             text,
@@ -268,7 +280,7 @@ def _parse_text(text: TextIO, layout: CsvLayout, title: str) -> pd.DataFrame:
 
 
 def _reason(message: str, layout: CsvLayout) -> str:
-    """Return the cause of an error of the parser, to end a sentence."""
+    """Turn an error message of the pandas parser into a cause with line numbers, to end a sentence; "" if unknown."""
     if parts := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message):
         line = int(parts[2]) + layout.skipped
         return f": line {line} has {parts[3]} cells, and the lines before it have {parts[1]}"
@@ -278,7 +290,10 @@ def _reason(message: str, layout: CsvLayout) -> str:
 
 
 def _convert_decimal_commas(table: pd.DataFrame) -> str:
-    """Write the numbers of a text table with a decimal point, in place; return the first column that changed."""
+    """Replace decimal commas by points in all numbers of a text table, in place; drop grouping points.
+
+    Return the name of the first column that changed, "" if none did.
+    """
     first = ""
     for place, name in enumerate(table.columns):
         cells = pa.array(table.iloc[:, place], from_pandas=True)
@@ -314,7 +329,7 @@ def _read_parquet(path: Path, title: str) -> pd.DataFrame:
 
 
 def _plain_types(table: pa.Table) -> pa.Table:
-    """Convert columns that pandas would keep as Python objects: decimals, bytes of UTF-8, and dates."""
+    """Cast the columns that pandas would keep as Python objects to strings: decimals, dates, and bytes of UTF-8."""
     for place, field in enumerate(table.schema):
         kind, column = field.type, table.column(place)
         if pa.types.is_dictionary(kind):

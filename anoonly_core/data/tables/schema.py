@@ -113,12 +113,12 @@ class TableSchema(BaseModel):
 
 
 def make_schema(values: Mapping[str, object]) -> TableSchema:
-    """Make a schema from fields by name.
+    """Make a schema from the values of its fields by name.
 
     Raises
     ------
     InvalidConfig
-        If a name or a value is not one of `TableSchema`.
+        If a name is not a field of `TableSchema`, a value does not fit, or both anomaly and normal are set.
     """
     try:
         return TableSchema.model_validate(values)
@@ -135,7 +135,7 @@ def make_schema(values: Mapping[str, object]) -> TableSchema:
 
 @dataclass(frozen=True, eq=False)
 class ParsedTable:
-    """Features and labels of a table under a schema.
+    """Features and labels of a table under a schema; its rows are those of the file that were not dropped.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class ParsedTable:
     file_rows
         Index of each row in the file, from 0, int64 [rows].
     drawn
-        Rows that are kept when anomalies are drawn to a share, bool [rows].
+        Mask of the rows that are kept when anomalies are drawn to the share of the schema, bool [rows].
     labels
         Cells of the label column as strings, object [rows]; "" if blank.
     label_column
@@ -182,17 +182,24 @@ class ParsedTable:
         return bool((self.y == 1).any() and (self.y == 0).any())
 
     def filled(self) -> np.ndarray:
-        """Return X with the medians of all rows in place of missing numbers, for training on all rows."""
+        """Return X with missing numbers replaced by the medians of all rows, for training on all rows."""
         return np.where(np.isnan(self.X), medians(self.X, np.arange(len(self.X))), self.X)
 
     def unlabeled_dataset(self, name: str) -> Dataset:
-        """Return all rows as a data set without labels, for training on labels set by hand."""
+        """Return all rows, also those not drawn, as a data set without labels, for training on labels set by hand."""
         unlabeled = np.ones(len(self.X), dtype=bool)
         y = np.zeros(len(self.X), dtype=np.int8)
         return Dataset(name, self.X, y, self.file_rows, Provenance(f"the file {name}", "yours"), unlabeled=unlabeled)
 
     def dataset(self, name: str, provenance: Provenance) -> Dataset:
-        """Return the drawn rows as a data set.
+        """Return the rows of `drawn` as a data set with their labels.
+
+        Parameters
+        ----------
+        name
+            Name of the data set.
+        provenance
+            Source and license.
 
         Raises
         ------
@@ -219,14 +226,14 @@ class ParsedTable:
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
-    """Features of a table under a schema.
+    """Features of a table under a schema, without its labels.
 
     Attributes
     ----------
     X
         Features [kept rows, features]; float32, or float64 if `needs_float64`. NaN for a missing number.
     kept
-        Rows that were not dropped, bool [rows].
+        Mask of the rows that were not dropped, bool [rows].
     preprocessing
         Steps from the columns to the features; the medians that replace missing numbers are those of all rows.
     profiles
@@ -246,7 +253,10 @@ class FeatureTable:
 
 
 def find_label_column(table: pd.DataFrame, schema: TableSchema) -> str:
-    """Return the name of the label column under a schema, or `NO_LABEL`; see `choose_label`."""
+    """Return the name of the label column: that of the schema, else the one that `choose_label` chooses.
+
+    Return `NO_LABEL` if the table has no labels. The schema's column need not exist.
+    """
     if schema.label is not None:
         return schema.label
     names = [str(name) for name in table.columns if str(name).strip().lower() in LABEL_COLUMNS]
@@ -254,10 +264,10 @@ def find_label_column(table: pd.DataFrame, schema: TableSchema) -> str:
 
 
 def choose_label(values: Mapping[str, set[str]]) -> str:
-    """Choose the label among columns with a name of `LABEL_COLUMNS`; return its name or `NO_LABEL`.
+    """Choose the label column among columns with a name of `LABEL_COLUMNS`; return its name or `NO_LABEL`.
 
-    The first column with labels that need no schema is taken, such as 0 and 1, else the first by
-    name, y last. A column y with more than `MAX_WORDS` values holds coordinates.
+    Columns are tried in the order of `LABEL_COLUMNS`. The first whose values need no schema, such as 0 and 1,
+    is chosen, else the first column, with y last. A column y with more than `MAX_WORDS` values holds coordinates.
 
     Parameters
     ----------
@@ -276,12 +286,12 @@ def choose_label(values: Mapping[str, set[str]]) -> str:
 
 
 def has_plain_labels(values: set[str]) -> bool:
-    """Return True if the values of a column, at least one, are labels that need no schema, such as 0 and 1."""
+    """Return True if all values, at least one, belong to one pair of labels that need no schema, such as 0 and 1."""
     return bool(values) and any(values <= words for words in PLAIN)
 
 
 def _label_values(values: pd.Series) -> set[str]:
-    """Return the different values of a column, a few more than `MAX_WORDS` at most."""
+    """Return the different values of a column without blank ones, at most three times `MAX_WORDS` of them."""
     try:
         return {*to_labels(pd.Series(values.unique()[: 3 * MAX_WORDS]))} - {""}
     except TypeError:  # cells such as lists cannot be compared
@@ -289,7 +299,7 @@ def _label_values(values: pd.Series) -> set[str]:
 
 
 def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedTable:
-    """Compute the features and labels of a table.
+    """Compute the features and labels of a table under a schema.
 
     Parameters
     ----------
@@ -322,7 +332,7 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedT
 def build_features(
     table: pd.DataFrame, schema: TableSchema, label: str, title: str, y: np.ndarray | None = None
 ) -> FeatureTable:
-    """Compute the features of a table: all columns but the label and those left out.
+    """Compute the features of a table from all columns but the label and those that the schema leaves out.
 
     Row numbers and copies of the label are left out, too, unless the schema keeps them or no other
     column is left.
@@ -339,7 +349,7 @@ def build_features(
         Name of the table in messages.
     y
         Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label;
-        None for a table of classes.
+        None if the label is one of several classes.
 
     Raises
     ------
@@ -376,7 +386,19 @@ def build_features(
 
 
 def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, is_found: bool) -> bool:
-    """Return True if earlier versions read the same labels from the same column."""
+    """Return True if earlier versions read the same labels from the same column.
+
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    label
+        Name of the label column, or `NO_LABEL`.
+    labels
+        Cells of that column as `to_labels` converts them, object [rows].
+    is_found
+        True if the column was found by its name rather than set by the schema.
+    """
     by_name = {str(column).strip().lower(): str(column) for column in reversed(table.columns)}
     if is_found and label != next((by_name[name] for name in LABEL_COLUMNS if name in by_name), NO_LABEL):
         return False
@@ -384,7 +406,7 @@ def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, i
 
 
 def _check_names(table: pd.DataFrame, schema: TableSchema, label: str, title: str) -> None:
-    """Raise BadDataFile if the schema names a column that the table lacks."""
+    """Raise BadDataFile if the label, or a column that the schema leaves out or keeps, is not in the table."""
     named = (*filter(None, [label]), *schema.without, *schema.keep)
     if absent := [name for name in named if name not in table.columns]:
         raise BadDataFile(
@@ -393,7 +415,11 @@ def _check_names(table: pd.DataFrame, schema: TableSchema, label: str, title: st
 
 
 def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: str) -> np.ndarray:
-    """Return 1 (anomaly), 0 (normal) or `UNLABELED` for each row, int8 [rows]."""
+    """Encode the cells of the label column as 1 (anomaly), 0 (normal) or `UNLABELED` ("" cells), int8 [rows].
+
+    Raise BadDataFile if the schema names a value that does not occur, or if it names none and the values do
+    not tell which means anomaly.
+    """
     values = sorted(set(labels) - {""})
     column = f"{title}: the label column {printable(label[:60])}"
     if len(values) > MAX_CLASSES:
@@ -418,9 +444,10 @@ def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: s
 
 
 def _draw_anomalies(y: np.ndarray, share: float | None, title: str) -> np.ndarray:
-    """Draw anomalies to a share of the labeled rows; return the rows to keep, bool [rows].
+    """Draw anomalies until they are `share` of the labeled rows; return a mask of the rows to keep, bool [rows].
 
-    Draws are fixed and nested: a smaller share keeps a subset of the anomalies.
+    Normal and unlabeled rows are all kept; None for `share` keeps all anomalies, too. Draws are fixed and nested:
+    a smaller share keeps a subset of the anomalies. Raise BadDataFile if there are too few anomalies.
     """
     drawn = np.ones(len(y), dtype=bool)
     if share is None:

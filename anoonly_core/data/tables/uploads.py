@@ -131,20 +131,20 @@ class Upload:
 
     @property
     def folder(self) -> Path:
-        """Folder of the upload."""
+        """Folder that holds the files of the upload; it need not exist."""
         return folder() / self.name.rpartition("_")[2]
 
     @property
     def can_be_tested(self) -> bool:
-        """True if there are labeled anomalies and labeled normal rows."""
+        """True if a schema was applied and the rows have both labeled anomalies and labeled normal rows."""
         return self.counts is not None and self.counts["anomalies"] > 0 and self.counts["normals"] > 0
 
     def get_schema(self) -> TableSchema:
-        """Return the schema that was applied."""
+        """Return the schema that was applied, the default one if none was."""
         return make_schema(self.schema or {})
 
     def get_preprocessing(self) -> Preprocessing:
-        """Return the steps from its columns to the features."""
+        """Return the stored steps from the columns to the features; a schema must have been applied."""
         return Preprocessing.model_validate(self.preprocessing)
 
 
@@ -154,12 +154,12 @@ def folder() -> Path:
 
 
 def is_upload_name(name: str) -> bool:
-    """Return True if the name has the form of an upload, whether or not it exists."""
+    """Return True if the name has the form ``own_STEM_XXXXXXXX``; the upload need not exist."""
     return NAME.fullmatch(name) is not None
 
 
 def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
-    """Store an uploaded file in a new folder.
+    """Store an uploaded file in a new folder of the cache and return its metadata; no schema is applied yet.
 
     Parameters
     ----------
@@ -202,7 +202,11 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
 
 
 def _check_room(title: str, owner: str, size: int = 0) -> None:
-    """Raise BadDataFile if an owner or all owners have no room for one more table, whose `size` bytes are stored."""
+    """Raise BadDataFile if the limits allow this owner no further upload of `size` bytes.
+
+    The limits are `MAX_TABLES` and `MAX_OWNER_BYTES` per owner, and `MAX_ALL_BYTES` in all. `title` names the
+    file in the message.
+    """
     if sum(table.owner == owner for table in list_uploads()) >= MAX_TABLES:
         raise BadDataFile(f"You already have {MAX_TABLES} tables here: remove one before you upload {title}.")
     if _disk_bytes(owner) + size > MAX_OWNER_BYTES:
@@ -214,7 +218,7 @@ def _check_room(title: str, owner: str, size: int = 0) -> None:
 
 
 def find(name: str) -> Upload | None:
-    """Return the upload of this name, or None."""
+    """Return the metadata of the upload with this name; None if there is none or it is damaged."""
     if (parts := NAME.fullmatch(name)) is None:
         return None
     table = _read_metadata(folder() / parts[2])
@@ -222,14 +226,17 @@ def find(name: str) -> Upload | None:
 
 
 def get(name: str) -> Upload:
-    """Return the upload of this name; raise UnknownDataset if there is none."""
+    """Return the metadata of the upload with this name; raise UnknownDataset if there is none."""
     if (table := find(name)) is None:
         raise _removed(name)
     return table
 
 
 def list_uploads(owner: str | None = None) -> list[Upload]:
-    """Return all uploads, or those that an owner sees (uploaded by the owner, or permanent), sorted by name."""
+    """Return the metadata of all uploads, sorted by name; with `owner`, only of those that this owner may see.
+
+    An owner sees tables that the owner uploaded, and permanent ones.
+    """
     try:
         uploads = [_read_metadata(path) for path in folder().iterdir()]
     except OSError:
@@ -241,16 +248,16 @@ def list_uploads(owner: str | None = None) -> list[Upload]:
 
 
 def read_source(table: Upload) -> pd.DataFrame:
-    """Read all columns of the uploaded file.
+    """Read all columns of the uploaded file, as `read_table` does.
 
-    The last table is cached unless it takes more than `CACHED_BYTES`.
+    The table read last stays in memory unless it takes more than `CACHED_BYTES`.
 
     Raises
     ------
     UnknownDataset
         If the upload was removed.
     BadDataFile
-        If the file cannot be read or unfolds to more than `limits` allows.
+        If the file cannot be read or exceeds a limit of the module `limits`.
     """
     source = _sources.get(table.name)
     if source is None:
@@ -270,7 +277,14 @@ _sources: LRU[pd.DataFrame] = LRU(1)
 
 
 def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTable]:
-    """Parse an upload under a schema and store the result, replacing an earlier one.
+    """Parse an upload under a schema and store the result on disk, replacing an earlier one.
+
+    Parameters
+    ----------
+    table
+        Metadata as `find` or `add` returned it.
+    schema
+        Use of the columns.
 
     Returns
     -------
@@ -284,7 +298,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
     BadDataFile
         If the file cannot be read or the schema does not fit; the stored result is unchanged.
     UnknownDataset
-        If the upload was removed, or read differently since `table` was found.
+        If the upload was removed, or another schema was applied since `table` was found.
     CacheUnavailable
         If the result cannot be written.
     """
@@ -340,7 +354,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
 
 
 def _identity(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the identity of stored rows: a digest of all arrays."""
+    """Return the identity of stored rows: "own:" and the SHA-256 of all arrays in order."""
     digest = hashlib.sha256()
     for array in arrays.values():
         digest.update(repr((array.shape, array.dtype.str)).encode())
@@ -349,12 +363,16 @@ def _identity(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _rows_file(table: Upload, identity: str) -> Path:
-    """Return the file of one version of the rows."""
+    """Return the path of the .npz file that holds the parsed rows with this identity."""
     return table.folder / f"table-{identity.removeprefix('own:')[:16]}.npz"
 
 
 def _locked(title: str) -> ExitStack:
-    """Return a context that holds the lock of all uploads; raise UnknownDataset or CacheUnavailable."""
+    """Take the lock of all uploads; return a context manager that releases it on exit.
+
+    Raise UnknownDataset, which says that `title` was removed, if there is no folder of uploads; CacheUnavailable
+    if the lock cannot be taken.
+    """
     stack = ExitStack()
     try:
         stack.enter_context(locked(folder()))
@@ -374,7 +392,22 @@ def _stale(table: Upload) -> UnknownDataset:
 
 
 def _factorize(labels: np.ndarray, title: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index of each label, int64 [rows], and the sorted names; an array of all labels could be huge."""
+    """Encode labels [rows] as indices into their sorted different values.
+
+    Fixed-width strings for all rows could be huge. `title` names the file in messages.
+
+    Returns
+    -------
+    codes
+        Index of each label in `names`, int64 [rows].
+    names
+        Different labels, sorted, str.
+
+    Raises
+    ------
+    BadDataFile
+        If a label has more than `MAX_LABEL` characters.
+    """
     codes, names = pd.factorize(labels.astype(object), sort=True)
     if (longest := max((len(name) for name in names), default=0)) > MAX_LABEL:
         raise BadDataFile(
@@ -385,12 +418,12 @@ def _factorize(labels: np.ndarray, title: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def load(table: Upload) -> ParsedTable:
-    """Load the stored features and labels; the last table is cached.
+    """Load the stored features and labels of an upload; those loaded last stay in memory.
 
     Raises
     ------
     UnknownDataset
-        If the upload was removed, damaged or read differently meanwhile, or no schema was applied.
+        If the upload was removed or damaged, another schema was applied since `table` was found, or none was.
     """
     if (cached := _parsed.get(table.identity)) is not None:
         return cached
@@ -421,25 +454,28 @@ _parsed: LRU[ParsedTable] = LRU(1)
 
 
 def load_dataset(table: Upload) -> Dataset:
-    """Load the stored rows as a data set.
+    """Load the stored rows of an upload as a data set.
 
     Raises
     ------
     BadDataFile
-        If there is no labeled anomaly or no labeled normal row.
+        If there is no label column, no labeled anomaly or no labeled normal row.
     UnknownDataset
-        If the upload was removed.
+        If the upload was removed or damaged, another schema was applied since `table` was found, or none was.
     """
     return load(table).dataset(table.name, provenance(table))
 
 
 def provenance(table: Upload) -> Provenance:
-    """Return the provenance of the rows."""
+    """Return the provenance of an upload: the name of its file, with the license "yours"."""
     return Provenance(f"the file {table.file_name}", "yours")
 
 
 def load_marks(table: Upload) -> dict[int, bool]:
-    """Load the labels set by hand: row in the file → True for an anomaly, False for a normal row."""
+    """Load the labels set by hand: index of the row in the file → True for an anomaly, False for a normal row.
+
+    Return an empty dict if there are none or they cannot be read.
+    """
     with suppress(OSError, ValueError, AttributeError):
         stored = json.loads((table.folder / MARKS).read_text(encoding="utf-8"))
         return {int(row): bool(anomalous) for row, anomalous in stored.items()}
@@ -447,27 +483,34 @@ def load_marks(table: Upload) -> dict[int, bool]:
 
 
 def save_marks(table: Upload, marks: Mapping[int, bool]) -> None:
-    """Replace the labels set by hand; raise UnknownDataset or CacheUnavailable.
+    """Store the labels set by hand, replacing all earlier ones.
 
     Parameters
     ----------
     table
-        Upload.
+        Metadata of the upload.
     marks
-        Row in the file → True for an anomaly, False for a normal row.
+        Index of the row in the file → True for an anomaly, False for a normal row.
+
+    Raises
+    ------
+    UnknownDataset
+        If the upload was removed.
+    CacheUnavailable
+        If the file cannot be written.
     """
     _write(table.folder / MARKS, json.dumps({str(row): bool(anomalous) for row, anomalous in marks.items()}).encode())
 
 
 def set_permanent(table: Upload, permanent: bool = True) -> Upload:
-    """Make an upload permanent and visible to every user of this server, or undo that.
+    """Make an upload permanent and visible to every user of this server, or undo that; return its new metadata.
 
     Raises
     ------
     UnknownDataset
-        If the upload was removed, or read differently since `table` was found.
+        If the upload was removed, or another schema was applied since `table` was found.
     BadDataFile
-        If the permanent tables take more than `MAX_PERMANENT_BYTES`.
+        If the permanent tables would take more than `MAX_PERMANENT_BYTES`.
     CacheUnavailable
         If its metadata cannot be written.
     """
@@ -484,7 +527,7 @@ def set_permanent(table: Upload, permanent: bool = True) -> Upload:
 
 
 def remove(table: Upload) -> None:
-    """Delete the folder of an upload, ignoring errors; `find` tells if it is gone."""
+    """Delete the folder of an upload; errors are ignored, and `find` then still returns the upload."""
     shutil.rmtree(table.folder, ignore_errors=True)
 
 
@@ -504,7 +547,7 @@ def _encode_metadata(table: Upload) -> bytes:
 
 
 def _disk_bytes(owner: str | None = None) -> int:
-    """Return the bytes that all uploads, or those of an owner, take on the disk."""
+    """Return the bytes on disk of the uploads of an owner, or of all uploads for None."""
     if owner is not None:
         return sum(_folder_bytes(table.folder) for table in list_uploads() if table.owner == owner)
     return _folder_bytes(folder())
@@ -520,7 +563,10 @@ def _folder_bytes(path: Path) -> int:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file of an upload atomically; raise UnknownDataset if the upload was removed, or CacheUnavailable."""
+    """Write a file in the folder of an upload atomically.
+
+    Raise UnknownDataset if the upload was removed, CacheUnavailable if the file cannot be written.
+    """
     try:
         write_atomic(path, content)
     except FileNotFoundError as error:
@@ -546,6 +592,8 @@ def _read_metadata(path: Path) -> Upload | None:
 
 @dataclass(frozen=True)
 class _Description:
+    """Metadata of an upload with the bytes of its JSON."""
+
     table: Upload
     size: int  # bytes of its JSON
 

@@ -33,7 +33,7 @@ _PLAIN = " ()[]{}'/:+*$@!~"  # characters that need no escape in a value
 
 
 def parse_uri(uri: str) -> tuple[Path, TableSchema]:
-    """Split a file URI into its path and schema.
+    """Split a file URI into the path of the file and the schema; the file need not exist.
 
     Parameters
     ----------
@@ -75,9 +75,10 @@ def is_file_uri(name: str) -> bool:
 
 
 def file_identity(path: Path, schema: TableSchema) -> str:
-    """Return a text that changes with the bytes of the file, the schema, or features that are read otherwise.
+    """Return the identity of a table file under a schema, part of run keys.
 
-    A table that is read as in earlier versions keeps its identity.
+    The text changes with the bytes of the file, the schema, and revisions of the reader that change its features.
+    A table that this version reads as earlier ones did keeps its identity.
 
     Raises
     ------
@@ -95,9 +96,15 @@ def file_identity(path: Path, schema: TableSchema) -> str:
 
 
 def feature_revision(X: np.ndarray, is_read_as_before: bool) -> str:
-    """Return the part of an identity that tells how features X [rows, columns] differ from those of earlier versions.
+    """Return the suffix of an identity for features that earlier versions computed differently; "" if the same.
 
-    Empty if they do not. Earlier versions replaced a missing number by the median of all rows.
+    Parameters
+    ----------
+    X
+        Features [rows, columns]. Earlier versions used float32 and replaced a missing number by the median
+        of all rows, so float64 and NaN each add a part.
+    is_read_as_before
+        True if earlier versions converted the cells in the same way.
     """
     exact = ":float64" if X.dtype == np.float64 else ""
     fill = ":train-medians" if np.isnan(X).any() else ""
@@ -105,12 +112,12 @@ def feature_revision(X: np.ndarray, is_read_as_before: bool) -> str:
 
 
 def file_provenance(path: Path) -> Provenance:
-    """Return the provenance of a table file."""
+    """Return the provenance of a table file: its path, with the license "yours"."""
     return Provenance(f"the file {printable(path)}", "yours")
 
 
 def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
-    """Read a table file and apply a schema; the last table is cached unless it is large.
+    """Read a table file and apply a schema; the table parsed last stays in memory if it has at most 5 million features.
 
     Raises
     ------
@@ -130,7 +137,7 @@ _parsed: LRU[ParsedTable] = LRU(1)
 
 
 def load_file(path: Path, schema: TableSchema) -> Dataset:
-    """Read a table file as a data set.
+    """Read a table file as a data set with the labels of a schema.
 
     Raises
     ------
@@ -141,5 +148,8 @@ def load_file(path: Path, schema: TableSchema) -> Dataset:
 
 
 def read_uri(uri: str) -> ParsedTable:
-    """Read the table that a URI names; raise UnknownDataset, InvalidConfig or BadDataFile."""
+    """Read the table file that a URI names and apply its schema.
+
+    Raise UnknownDataset, InvalidConfig or BadDataFile if the file, the URI or the content does not fit.
+    """
     return parse_file(*parse_uri(uri))
