@@ -163,17 +163,20 @@ class RunConfig(BaseModel):
         return self
 
     def with_(self, **changes: Any) -> RunConfig:
-        """Return a validated copy with some settings changed."""
+        """Return a copy with some settings changed, by name, and validated; raise InvalidConfig if one is invalid."""
         return make_config(**{**self.model_dump(), **changes})
 
     def as_published(self, *settings: str) -> RunConfig:
-        """Return a copy with these settings as published; with the norm, also with batch norm's whole gradient."""
+        """Return a copy with these settings, given by name, reset to their published values.
+
+        With "norm", the gradient shares are reset to 1, too.
+        """
         shares = GRADIENT_SHARES if "norm" in settings else ()
         return self.with_(**dict.fromkeys((*settings, *shares)))
 
     @property
     def gradient_shares(self) -> tuple[float, float, float]:
-        """The shares of the direct part, the part through the variance and the part through the mean."""
+        """Shares (grad_direct, grad_variance, grad_mean) of the gradient of batch norm that are let through."""
         return self.grad_direct, self.grad_variance, self.grad_mean
 
     def canonical(self) -> str:
@@ -234,6 +237,13 @@ def make_config(**values: Any) -> RunConfig:
 
 def check_field(name: str, value: Any) -> Any:
     """Validate the value of one setting and return it as a RunConfig stores it.
+
+    Parameters
+    ----------
+    name
+        Name of the setting.
+    value
+        Value of any type; other settings have values that allow it.
 
     Raises
     ------

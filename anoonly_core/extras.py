@@ -17,7 +17,9 @@ REQUIREMENTS = {
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra: for the installed package, or in a checkout for its pinned versions.
+    """Return the shell command that installs an extra of this package.
+
+    In a checkout, the command installs the pinned versions.
 
     Parameters
     ----------
@@ -28,5 +30,8 @@ def install_command(extra: str) -> str:
 
 
 def extra_missing(feature: str, extra: str) -> ExtraMissing:
-    """Return the error that `feature`, such as "UMAP", needs an extra that is not installed."""
+    """Build the error that a feature, such as "UMAP", needs an extra that is not installed; it names the command.
+
+    `extra` is a key of REQUIREMENTS.
+    """
     return ExtraMissing(f"{feature} needs packages that are not installed: run `{install_command(extra)}`.")

@@ -24,14 +24,14 @@ def write_atomic(path: Path, content: bytes) -> None:
     Parameters
     ----------
     path
-        The file to write. Its folder must exist. A symbolic link is replaced, not followed.
+        File to write. Its folder must exist. A symbolic link is replaced, not followed.
     content
         All bytes of the file.
 
     Raises
     ------
     OSError
-        The folder does not exist or cannot be written, or the disk is full. No temporary file remains.
+        If the folder does not exist or cannot be written, or the disk is full. No temporary file remains.
     """
     with temporary_file(path.parent) as part:
         part.write_bytes(content)
@@ -40,15 +40,16 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 @contextmanager
 def temporary_file(folder: Path) -> Iterator[Path]:
-    """Create an empty file in a folder, yield its path, and delete the file on exit unless the caller has renamed it.
+    """Context that creates an empty file in a folder, yields its path, and deletes the file on exit.
 
-    The name is random and 38 bytes long, whatever the final name is: nobody can foresee it, concurrent writers never
-    share a file, and a final name at the limit of the file system still has room for its temporary file.
+    A file that the caller has renamed stays. The name is random and 38 bytes long, whatever the final name is: it
+    cannot be foreseen, concurrent writers never share a file, and a final name at the limit of the file system still
+    has room for its temporary file.
 
     Raises
     ------
     OSError
-        The folder does not exist or cannot be written, or the name is taken, even by a dangling symbolic link.
+        If the folder does not exist or cannot be written, or the name is taken, even by a dangling symbolic link.
     """
     part = folder / f".{secrets.token_hex(16)}{PART_SUFFIX}"
     part.touch(exist_ok=False)
@@ -61,14 +62,14 @@ def temporary_file(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; block while another thread or process holds the lock.
+    """Context that holds the lock of a folder; block while another thread or process holds the lock.
 
     The lock ends with the process. Windows, and file systems without locks, exclude the threads of this process only.
 
     Raises
     ------
     OSError
-        The folder does not exist or cannot be read.
+        If the folder does not exist or cannot be read.
     """
     with _threads:
         if os.name == "nt":

@@ -38,7 +38,7 @@ def cores() -> int:
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process may use: the machine's, or fewer in a container."""
+    """Return the bytes of memory that this process may use: those of the machine, or fewer in a container."""
     limit = memory_limit()
     try:
         installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -48,13 +48,7 @@ def memory() -> int:
 
 
 def memory_limit() -> int | None:
-    """Read the memory limit of this process's cgroup.
-
-    Returns
-    -------
-    int or None
-        Bytes; None where no cgroup limits the memory.
-    """
+    """Return the memory limit of the cgroup of this process in bytes; None if there is none."""
     limits = [
         limit
         for folder in _cgroup_folders("memory")
@@ -65,7 +59,7 @@ def memory_limit() -> int | None:
 
 
 def is_small() -> bool:
-    """Return True with one core or less than 2 GiB of memory: too little for several processes with PyTorch."""
+    """Return True if this machine has one core or less than 2 GiB: too little for several processes with PyTorch."""
     return cores() == 1 or memory() < SMALL_MEMORY
 
 
@@ -93,7 +87,7 @@ def lower_priority(niceness: int) -> None:
 
 
 def yield_memory() -> None:
-    """Have Linux end this process before others when memory runs out; do nothing elsewhere or if it refuses.
+    """Make Linux end this process before others when memory runs out; do nothing elsewhere or if refused.
 
     The kernel ends the process with the highest score. A worker can be replaced, and the server cannot.
     """
@@ -102,7 +96,10 @@ def yield_memory() -> None:
 
 
 def _cgroup_folders(controller: str) -> Iterator[Path]:
-    """Yield the cgroup folders that bound this process, from its own up to the root, for cgroup v2 and v1."""
+    """Yield the cgroup folders that bound this process, from the innermost to the root, for cgroup v2 and v1.
+
+    `controller` is "cpu" or "memory".
+    """
     try:
         lines = PROCESS_CGROUPS.read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
@@ -119,7 +116,7 @@ def _cgroup_folders(controller: str) -> Iterator[Path]:
 
 
 def _cpu_quota(folder: Path) -> float | None:
-    """Read a cgroup's CPU quota in cores; None where it has none."""
+    """Return the CPU quota in a cgroup folder, in cores; None if there is none."""
     with suppress(OSError, ValueError):  # absent with cgroup v1
         quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
         return None if quota == "max" else int(quota) / int(period)

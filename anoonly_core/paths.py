@@ -53,14 +53,17 @@ def set_numba_cache() -> bool:
 
 @cache
 def _numba_cache(configured: str | None, default: Path) -> str | None:
-    """Return the folder for compiled code, checked once per process; None if there is none."""
+    """Return the first usable folder for compiled code: `configured`, `default` or a temporary one; None if none is.
+
+    Checked once per process for the same arguments.
+    """
     folders = (*([Path(configured)] if configured else []), default)
     usable = next((folder for folder in folders if _has_room(folder)), None) or _temporary_folder()
     return str(usable.absolute()) if usable is not None else None
 
 
 def _has_room(folder: Path) -> bool:
-    """Return True if a folder exists or can be made, and a file of 8 MiB can be written there."""
+    """Create a folder if it is missing, and return True if a file of 8 MiB can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -71,7 +74,7 @@ def _has_room(folder: Path) -> bool:
 
 
 def _temporary_folder() -> Path | None:
-    """Make a temporary folder with room that is deleted when this process exits; None if that fails."""
+    """Create a temporary folder with room for 8 MiB, deleted when this process exits; return None if that fails."""
     with suppress(OSError):
         folder = Path(tempfile.mkdtemp(prefix="anoonly-numba-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -23,7 +23,7 @@ SEED = 0
 
 
 def project(features: np.ndarray, projector: str) -> np.ndarray:
-    """Project features to two dimensions; equal input gives equal points.
+    """Project rows of features to points in the plane; equal input gives equal points.
 
     Parameters
     ----------
@@ -40,7 +40,9 @@ def project(features: np.ndarray, projector: str) -> np.ndarray:
     Raises
     ------
     CacheUnavailable
-        UMAP finds no folder for the code that it compiles.
+        If UMAP finds no folder for the code that it compiles.
+    ExtraMissing
+        If UMAP is not installed.
     """
     exact = features.astype(np.float64)
     if (exact == exact[0]).all():  # t-SNE crashes the process if all rows are equal
@@ -52,13 +54,17 @@ def project(features: np.ndarray, projector: str) -> np.ndarray:
 
 
 def scaled_inputs(X: np.ndarray, minimum: np.ndarray, scale: np.ndarray, fill: np.ndarray | None = None) -> np.ndarray:
-    """Scale input rows [rows, columns] as for training: (X - minimum) / scale, float32; `fill` replaces NaN."""
+    """Scale input rows X [rows, columns] as for training, (X - minimum) / scale; return float32 [rows, columns].
+
+    `minimum`, `scale` and `fill` are arrays [columns], as in `Split`. `fill` replaces NaN before scaling; None keeps
+    NaN.
+    """
     X = X if fill is None else np.where(np.isnan(X), fill, X)
     return np.asarray((X - minimum) / scale, dtype=np.float32)
 
 
 def project_jointly(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Project recordings of features to one plane, by a PCA over all their moments.
+    """Project the features of several recordings to one shared plane, by one PCA over all of them.
 
     Parameters
     ----------
@@ -78,7 +84,7 @@ def project_jointly(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def project_sequence(recording: np.ndarray, projector: str) -> Iterator[np.ndarray]:
-    """Project the features of each moment, so that only points of changed features move.
+    """Project the features of each moment of a training so that points move only where features change.
 
     Each projection starts from the points of the moment before, and is centered and rotated to match
     them. A moment at which all rows are equal repeats the points before.
@@ -145,7 +151,7 @@ def _umap_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _umap_class() -> Any:
-    """Import UMAP, which takes seconds, with a folder for the code that it compiles.
+    """Import and return the class UMAP, after setting a folder for the code that it compiles; takes seconds.
 
     Raises
     ------
@@ -166,7 +172,7 @@ def _umap_class() -> Any:
 
 
 def _normalized(features: np.ndarray) -> np.ndarray:
-    """Divide features by their largest magnitude: float32 squares of 1e-30 underflow, of 1e30 overflow."""
+    """Divide features by their largest magnitude, since float32 squares of 1e-30 underflow and of 1e30 overflow."""
     return np.asarray(features / np.abs(features).max())
 
 

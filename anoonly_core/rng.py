@@ -20,5 +20,8 @@ def derived_seed(seed: int, purpose: str) -> int:
 
 
 def numpy_generator(seed: int, purpose: str) -> np.random.Generator:
-    """Return a new NumPy generator for a purpose of the run with this seed, see `derived_seed`."""
+    """Return a new NumPy generator for one purpose of a run, such as "split"; equal arguments give equal numbers.
+
+    Its seed is that of `derived_seed`.
+    """
     return np.random.default_rng(derived_seed(seed, purpose))

@@ -33,12 +33,12 @@ LONGEST_NAME = 60
 
 
 def run_command(config: RunConfig) -> str:
-    """Return the command that trains a run, quoted for a POSIX shell; default settings are left out."""
+    """Return the shell command that trains a run; settings that have their default are left out."""
     return _format_command("run", _written_settings(config))
 
 
 def sweep_command(sweep: Sweep) -> str:
-    """Return the command that trains a sweep, quoted for a POSIX shell."""
+    """Return the shell command that trains all runs of a sweep."""
     settings = {"dataset": "digits_3", **{name: value for name, value in sweep.settings.items() if value is not None}}
     settings["dataset"] = _portable_name(str(settings["dataset"]))
     for axis in sweep.axes:
@@ -49,7 +49,10 @@ def sweep_command(sweep: Sweep) -> str:
 
 
 def score_command(config: RunConfig) -> str:
-    """Return the command that scores a file with the detector of a run: the file of the run, or else rows.csv."""
+    """Return the shell command that scores a file with the saved detector of a run.
+
+    The file is that of the data set if it is an upload or a table file, else the placeholder rows.csv.
+    """
     source = source_file(config.dataset)
     rows = "rows.csv" if source is None else source
     words = [file_name(config, "detector.safetensors"), f"./{rows}" if rows.startswith("-") else rows]
@@ -57,7 +60,11 @@ def score_command(config: RunConfig) -> str:
 
 
 def file_name(config: RunConfig, suffix: str) -> str:
-    """Return a file name of letters, digits, "_" and "-", such as digits_3_DeepSAD_detector.safetensors."""
+    """Return a file name for an artifact of a run, such as digits_3_DeepSAD_detector.safetensors.
+
+    Other characters than letters, digits, "_" and "-" in the name of the data set become "_". `suffix` ends the file
+    name, such as "detector.safetensors".
+    """
     source = source_file(config.dataset)
     name = config.dataset if source is None else Path(source).name.removesuffix(file_suffix(source))
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:LONGEST_NAME] or "table"
@@ -65,7 +72,10 @@ def file_name(config: RunConfig, suffix: str) -> str:
 
 
 def source_file(name: str) -> str | None:
-    """Return the file name of an upload or the path of a table file; None for other data sets."""
+    """Return the original file name of an upload, or the path of a table file; None for other data sets.
+
+    `name` is the name of the data set.
+    """
     match find(name):
         case UploadEntry(upload=upload):
             return upload.file_name
@@ -75,7 +85,7 @@ def source_file(name: str) -> str | None:
 
 
 def _portable_name(name: str) -> str:
-    """Return a name that works on another machine: an upload as the URI of its file, others unchanged."""
+    """Return a data set name that works on another machine: for an upload the URI of its file, else the same name."""
     match find(name):
         case UploadEntry(upload=upload):
             return format_uri(upload.file_name, upload.get_schema())
@@ -136,7 +146,7 @@ def labeled_script(config: RunConfig, anomalies: Sequence[int]) -> str:
 
 
 def _detector(config: RunConfig) -> str:
-    """Return the arguments of AnoOnlyDetector as Python source."""
+    """Return the arguments that construct the AnoOnlyDetector of a run, as Python source."""
     settings = _written_settings(config)
     given = {"lambda_n": config.lambda_n, **{name: settings[name] for name in _DETECTOR_SETTINGS if name in settings}}
     arguments = (f"{key}={value!r}" for key, value in given.items())
@@ -196,7 +206,10 @@ detector.save({file})
 
 
 def _written_settings(config: RunConfig) -> dict[str, Any]:
-    """Return ALWAYS_WRITTEN and the settings that differ from their defaults, with a portable data set name."""
+    """Return the settings to write in a snippet: those of ALWAYS_WRITTEN, and others that differ from their defaults.
+
+    The name of an upload is replaced by the URI of its file.
+    """
     return {
         name: _portable_name(value) if name == "dataset" else value
         for name, value in config.model_dump().items()

@@ -19,12 +19,12 @@ _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|[^\s"\[\]{},:]++', re.DOTAL
 
 
 def bounded_json(text: str) -> Any:
-    """Parse a JSON text whose cost is bounded.
+    """Parse a JSON text after checking bounds on its size, depth, values and numbers; return the Python value.
 
     Parameters
     ----------
     text
-        The JSON text.
+        JSON text from a file that may be made to harm.
 
     Raises
     ------

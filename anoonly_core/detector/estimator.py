@@ -92,7 +92,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Names of the features, if X had names.
     config_ : dict
         Settings of the training, with all defaults filled in and the seed.
-    preparation_ : Preparation or None
+    preparation_ : Preprocessing or None
         Steps that turn the columns of a file into the features; None after `fit`, which is given features.
     network_ : DetectorNetwork
         The trained network.
@@ -153,14 +153,14 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Train on rows X.
+        """Train on labeled anomalies and unlabeled rows, and set the threshold; discards an earlier training.
 
         Parameters
         ----------
         X : array-like [rows, features]
             Training rows, at least two, with finite numbers.
         y : array-like [rows]
-            1 for labeled anomalies, 0 for all other rows; both must occur.
+            1 for labeled anomalies, 0 for all other rows, which are unlabeled; both must occur.
 
         Returns
         -------
@@ -195,9 +195,10 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return self
 
     def fit_split(self, dataset: Dataset, split: Split, report: Report = lambda done, total: None) -> Self:
-        """Train on a split of a data set with the settings and the seed of a run; it scores the same bits as the run.
+        """Train on the training rows of a split, and set the threshold; discards an earlier training.
 
-        The scaling comes from the split; under the protocol "published" it covers more than the training rows.
+        With the settings and the seed of a run on this split, the scores have the same bits as those of the run. The
+        scaling comes from the split; under the protocol "published" it covers more than the training rows.
 
         Parameters
         ----------
@@ -215,8 +216,10 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
         Raises
         ------
-        InvalidInput, TrainingDiverged
-            As for `fit`.
+        InvalidInput
+            If a setting is invalid.
+        TrainingDiverged
+            If a score is not a finite number.
         """
         self._reset()
         with _as_value_errors():
@@ -257,25 +260,36 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return scores
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Return 1 for rows of X that score above threshold_, else 0, int64 [rows]; raise as decision_function."""
+        """Return 1 for each row of X [rows, features] whose score exceeds threshold_, else 0, int64 [rows].
+
+        Raises as `decision_function`.
+        """
         return self._above(self.decision_function(X))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted detector to one .safetensors file: tensors, and JSON in the metadata; no pickle.
+        """Write the fitted detector to a .safetensors file, replacing an existing one, for `load`.
 
-        A `random_state` that is a generator is saved as the seed that it drew.
+        The file holds tensors, and JSON in the metadata; no pickle. A `random_state` that is a generator is saved as
+        the seed that it drew.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write; its folder must exist.
 
         Raises
         ------
         NotFittedError
             If the detector is not fitted.
+        InvalidInput
+            If the file would be too large to be loaded.
         OSError
             If the file cannot be written.
         """
         write_model(path, *self._serialized())
 
     def to_bytes(self) -> bytes:
-        """Return the content of the file that `save` writes; raise NotFittedError if the detector is not fitted."""
+        """Return the content of the file that `save` would write; raise NotFittedError before `fit`."""
         return model_bytes(*self._serialized())
 
     def _serialized(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -296,9 +310,14 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a detector that `save` wrote; it scores the same bits, and can be cloned and fitted again.
+        """Read a detector from a file that `save` wrote; nothing in the file is executed.
 
-        Nothing in the file is executed.
+        It scores the same bits on the CPU, and can be cloned and fitted again.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A .safetensors file.
 
         Raises
         ------
@@ -340,7 +359,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return detector
 
     def _reset(self) -> None:
-        """Delete all fitted attributes, so that a fit that fails leaves no half of an older detector."""
+        """Delete all fitted attributes, so that a fit that fails leaves no part of an earlier training."""
         for name in [*vars(self)]:
             if name.endswith("_"):
                 delattr(self, name)
@@ -354,7 +373,21 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         report: Report = lambda done, total: None,
         use_cache: bool = True,
     ) -> None:
-        """Train the network, and those of the folds, which take the second half of the reported epochs."""
+        """Train the network of a run and those of the folds for its threshold, and set the fitted attributes.
+
+        Parameters
+        ----------
+        dataset, split : Dataset, Split
+            Rows to train on.
+        config : RunConfig
+            Settings of the run.
+        device : {"cpu", "cuda"}
+            Device for training.
+        report : callable
+            Called after each epoch with (epochs done, all epochs); the folds are the second half.
+        use_cache : bool
+            True if a pretraining may be read from and written to the cache of this process.
+        """
         folds = make_folds(dataset, split, config.seed)
         halves = 2 if folds else 1
         network = train_network(
@@ -382,7 +415,10 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return labels
 
     def _config(self) -> RunConfig:
-        """Return the RunConfig of the parameters; raise InvalidInput or InvalidConfig."""
+        """Validate the parameters and return them as a RunConfig with a dummy data set; a seed of None is drawn.
+
+        Raise InvalidInput or InvalidConfig if a parameter is invalid.
+        """
         share: object = self.contamination
         if not (isinstance(share, Real) and 0 < float(share) <= 0.5):
             raise InvalidInput(f"contamination must be a number above 0 and up to 0.5, not {share!r}.")
@@ -405,7 +441,10 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
 
 def _labels(y: ArrayLike, rows: np.ndarray) -> np.ndarray:
-    """Return y as int64 [rows]; raise InvalidInput unless it holds zeros and ones, and both."""
+    """Validate the labels y for `rows` [rows, features] and return them as int64 [rows].
+
+    Raise InvalidInput unless y holds only zeros and ones, and both; ValueError if it has another length.
+    """
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
     if not np.isin(labels, (0, 1)).all():
@@ -420,7 +459,10 @@ def _labels(y: ArrayLike, rows: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _as_value_errors() -> Iterator[None]:
-    """Turn errors of the core into InvalidInput, a ValueError as scikit-learn expects, with the same sentence."""
+    """Context that turns an AnoOnlyError into an InvalidInput with the same text.
+
+    InvalidInput is a ValueError, as scikit-learn expects.
+    """
     try:
         yield
     except InvalidInput:

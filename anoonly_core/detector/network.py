@@ -30,7 +30,7 @@ FILE_NAMES = {"center": "centre"}
 
 @dataclass(frozen=True, eq=False)
 class DetectorNetwork:
-    """Trained network of one run.
+    """Trained network of one run with its input scaling, ready to score rows.
 
     The head stays in eval mode, so that several threads can score at once.
 
@@ -39,7 +39,7 @@ class DetectorNetwork:
     config : RunConfig
         Settings of the run.
     head : Head
-        The trained layers, in eval mode.
+        Trained layers of one run, in eval mode.
     minimum, scale : float32 or float64 [columns]
         Input scaling, in the dtype of the training features: (x - minimum) / scale.
     training_scores : float64 [rows]
@@ -54,11 +54,14 @@ class DetectorNetwork:
 
     @property
     def columns(self) -> int:
-        """Number of features of a row."""
+        """Number of features of an input row."""
         return len(self.minimum)
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Return the scores, float64 [rows], of rows X [rows, columns]; infinite far outside the range."""
+        """Return the anomaly scores, float64 [rows], of unscaled rows X [rows, columns].
+
+        The score of a row far outside the training range may be infinite or NaN.
+        """
         return self._row_by_row(self.head.score, X).astype(np.float64)
 
     def hidden(self, X: np.ndarray) -> np.ndarray:
@@ -75,12 +78,15 @@ class DetectorNetwork:
 
     @default_torch_settings()
     def on_cpu(self) -> DetectorNetwork:
-        """Return the network on the CPU: a copy if it is on a GPU, else itself."""
+        """Return a copy of the network on the CPU, or the network itself if it is there already."""
         return replace(self, head=deepcopy(self.head).cpu()) if self.head.lambda_n.is_cuda else self
 
     @default_torch_settings()
     def tensors(self) -> dict[str, Tensor]:
-        """Return all tensors of the file, on the CPU: weights under "head.", scaling and training scores."""
+        """Return the tensors to save, by name, on the CPU.
+
+        Weights have names that begin with "head."; the others are minimum, scale and decision_scores_.
+        """
         tensors = {
             f"head.{FILE_NAMES.get(name, name)}": tensor.cpu().contiguous()
             for name, tensor in self.head.state_dict().items()
@@ -98,7 +104,7 @@ def train_network(
     report: Report = lambda done, total: None,
     use_cache: bool = True,
 ) -> DetectorNetwork:
-    """Train the network of one run on a split, as `run` does.
+    """Train the network of one run on a split, with the same bits as `run`.
 
     Parameters
     ----------
@@ -111,7 +117,7 @@ def train_network(
     report : callable
         Called after each epoch with (epochs done, all epochs), pretraining included; an exception stops training.
     use_cache : bool
-        Whether a pretraining may be read from and written to the cache of this process.
+        True if a pretraining may be read from and written to the cache of this process.
 
     Returns
     -------
@@ -138,7 +144,10 @@ def train_network(
 
 @default_torch_settings()
 def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> DetectorNetwork:
-    """Build a network from the tensors of its file; raise ValueError, KeyError or the like if they do not fit."""
+    """Rebuild a network on the CPU from the tensors that `DetectorNetwork.tensors` returned.
+
+    `config` has the settings of the run. Raise ValueError, KeyError or the like if the tensors do not fit them.
+    """
     names = {in_file: name for name, in_file in FILE_NAMES.items()}
     stored = {name.removeprefix("head."): tensor for name, tensor in tensors.items() if name.startswith("head.")}
     weights = {names.get(name, name): tensor for name, tensor in stored.items()}

@@ -19,7 +19,7 @@ NO_PART = "left out"
 
 @dataclass(frozen=True, eq=False)
 class DetectorResult:
-    """Detector of a run with the scores of all rows of its data set.
+    """Detector of a run as a file, with its scores of all rows of the data set.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class DetectorResult:
     scores : float64 [rows]
         Score of each row of the data set.
     parts : int8 [rows]
-        Bits of ROW_PARTS, see `row_parts`.
+        Parts of the split that each row belongs to, as bits of ROW_PARTS, see `row_parts`.
     threshold : float
         Rows with a higher score are flagged.
     """
@@ -39,7 +39,10 @@ class DetectorResult:
     threshold: float
 
     def table(self, dataset: Dataset) -> pd.DataFrame:
-        """Return one line per row of the data set: row id in the source, score, flag, known label and part."""
+        """Return a table with one line per row of the data set, in its order.
+
+        Columns: row (row id in the source), score, flagged, label ("" if unknown) and part of the split in words.
+        """
         label = np.where(dataset.y == 1, "anomaly", "normal")
         words = [
             " and ".join(word for bit, word in enumerate(ROW_PARTS) if code >> bit & 1) or NO_PART
@@ -57,7 +60,10 @@ class DetectorResult:
 
 
 def row_parts(dataset: Dataset, split: Split) -> np.ndarray:
-    """Return the parts of the split that each row belongs to, int8 [rows]; bit i is ROW_PARTS[i]."""
+    """Return the parts of the split that each row of the data set belongs to, int8 [rows].
+
+    Bit i is set if the row belongs to ROW_PARTS[i]: labeled anomalies, pool, test rows.
+    """
     parts = np.zeros(dataset.rows, dtype=np.int8)
     for bit, rows in enumerate((split.train[split.labeled], split.train[~split.labeled], split.test)):
         parts[rows] |= np.int8(1 << bit)

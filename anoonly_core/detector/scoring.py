@@ -26,14 +26,14 @@ __all__ = ["ScoredTable", "detector_for_run", "detector_for_split", "detector_re
 
 
 def detector_for_run(config: RunConfig, report: Report = lambda done, total: None) -> AnoOnlyDetector:
-    """Train a run as a detector; its test rows have the scores of the run.
+    """Train the network of a run as a detector; its scores of the test rows are those of the run.
 
     Parameters
     ----------
     config : RunConfig
         Settings of the run.
     report : callable
-        See AnoOnlyDetector.fit_split.
+        Called after each epoch with (epochs done, all epochs); an exception stops training.
 
     Returns
     -------
@@ -55,7 +55,10 @@ def detector_for_run(config: RunConfig, report: Report = lambda done, total: Non
 def detector_for_split(
     config: RunConfig, dataset: Dataset, split: Split, report: Report = lambda done, total: None
 ) -> AnoOnlyDetector:
-    """Train a detector with the settings of a run on a given split of its data set; raise as `detector_for_run`."""
+    """Train a detector with the settings of a run on a given split of its data set.
+
+    Parameters, result and errors are otherwise those of `detector_for_run`.
+    """
     settings = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
     detector = AnoOnlyDetector(**settings, random_state=config.seed)
     detector.fit_split(dataset, split, report)
@@ -67,7 +70,10 @@ def detector_for_split(
 
 
 def detector_result(config: RunConfig, report: Report = lambda done, total: None) -> DetectorResult:
-    """Train a run as a detector and score all rows of its data set; raise as `detector_for_run`."""
+    """Train the network of a run as a detector, score all rows of its data set, and return both.
+
+    Parameters and errors are those of `detector_for_run`.
+    """
     detector = detector_for_run(config, report)
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
@@ -78,16 +84,16 @@ def detector_result(config: RunConfig, report: Report = lambda done, total: None
 
 @dataclass(frozen=True, eq=False)
 class ScoredTable:
-    """Scores of the rows of a table.
+    """Scores by a detector of the rows of a table.
 
     Attributes
     ----------
     rows : int64 [n]
-        Rows that were scored, counted from 0 in their table.
+        Indices of the rows that were scored, from 0 in their table.
     scores : float64 [n]
         Anomaly scores; higher is more anomalous.
     flagged : bool [n]
-        Whether a score is above the threshold of the detector.
+        True for a score above the threshold of the detector.
     left_out : int
         Number of rows that were skipped because a value was missing.
     unknown : dict of int
@@ -104,12 +110,12 @@ class ScoredTable:
     notes: tuple[str, ...] = ()
 
     def table(self) -> pd.DataFrame:
-        """Return one line per scored row: row, score, flag."""
+        """Return a table with one line per scored row, in order; its columns are row, score and flagged."""
         return pd.DataFrame({"row": self.rows, "score": self.scores, "flagged": self.flagged})
 
 
 def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> ScoredTable:
-    """Score the rows of a file.
+    """Score the rows of a table with a fitted detector.
 
     The columns are prepared as those of the training table. A detector without a preparation takes the columns of
     numbers, in order, without the label column.
@@ -151,10 +157,20 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
 
 
 def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> tuple[Preprocessing, tuple[str, ...]]:
-    """Choose the columns for a detector that stores none: by its feature names, else columns of numbers in order.
+    """Choose the feature columns of a table for a detector that stores no preparation.
 
-    Row numbers and the label column are left out. Row numbers, and a label column with other values than 0 and 1,
-    are features if the number of columns fits only with them.
+    These are the columns of its feature names, if it has any, else the columns of numbers in order. Row numbers and
+    the label column are left out. Row numbers, and a label column with other values than 0 and 1, are features if the
+    number of columns fits only with them.
+
+    Parameters
+    ----------
+    detector : AnoOnlyDetector
+        A fitted detector.
+    table : DataFrame
+        Rows, as `read_table` reads them.
+    shown : str
+        Name of the file in sentences.
 
     Returns
     -------
@@ -162,6 +178,11 @@ def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> t
         Steps that take the columns as they are.
     notes : tuple of str
         Sentences on columns that were chosen by their number.
+
+    Raises
+    ------
+    BadDataFile
+        If no choice gives the number of features of the detector.
     """
     names = getattr(detector, "feature_names_in_", None)
     if names is not None:
@@ -189,7 +210,19 @@ def _take_columns(names: list[str]) -> Preprocessing:
 def _choice_notes(
     shown: str, numeric: list[str], used: list[str], label: str, numbering: tuple[str, ...]
 ) -> Iterator[str]:
-    """Yield sentences on row numbers that are left out, or used, and on a label column that is used."""
+    """Yield sentences for the user on row numbers that are left out, and on row numbers or a label that are used.
+
+    Parameters
+    ----------
+    shown : str
+        Name of the file.
+    numeric, used : list of str
+        Names of all columns of numbers, and of those that are features.
+    label : str
+        Name of the label column, or "".
+    numbering : tuple of str
+        Names of the columns that number the rows.
+    """
     if left_out := [name for name in numbering if name in numeric and name not in used]:
         yield f"{shown}: {list_names(left_out)} numbers the rows and is no feature."
     for name in used:

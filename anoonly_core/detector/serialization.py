@@ -30,7 +30,9 @@ MAX_DIMENSIONS = 8
 
 @default_torch_settings()
 def model_bytes(document: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
-    """Encode a JSON document and contiguous CPU tensors as the content of one file.
+    """Encode a JSON document and contiguous CPU tensors by name as the content of a .safetensors file.
+
+    The metadata hold the document and a checksum of both.
 
     Raises
     ------
@@ -95,7 +97,10 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
 
 
 def _check_header(path: str | os.PathLike[str], shown: str) -> None:
-    """Raise BadModelFile if the header of a .safetensors file is too large, or costs too much to parse."""
+    """Raise BadModelFile if a .safetensors file, or its header, exceeds a bound on size, depth or tensors.
+
+    `shown` names the file in the message. Raise OSError if the file cannot be read.
+    """
     too_large = f"{shown} is too large for a saved AnoOnlyDetector:"
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -120,7 +125,7 @@ def _check_header(path: str | os.PathLike[str], shown: str) -> None:
 
 
 def _digest(text: str, tensors: dict[str, Tensor]) -> str:
-    """Return the SHA-256 of document and tensors; a .safetensors file has no checksum."""
+    """Return the hexadecimal SHA-256 of a document (JSON text) and tensors by name, independent of their order."""
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(repr((name, str(tensor.dtype), tuple(tensor.shape))).encode())

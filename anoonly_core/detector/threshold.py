@@ -28,14 +28,14 @@ MAX_HELD_BACK = 10_000  # pool rows in a fold; larger pools hold back one fold o
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Pool rows that are held back, and the split without them.
+    """Pool rows that are held back from a training, and the split without them.
 
     Attributes
     ----------
     split : Split
         All labeled anomalies and the rest of the pool; scaling as for the whole split.
     held_back : int64 [n]
-        Positions of the held-back rows in the data set.
+        Row indices in the data set of the held-back rows.
     """
 
     split: Split
@@ -43,9 +43,10 @@ class Fold:
 
 
 def make_folds(dataset: Dataset, split: Split, seed: int) -> list[Fold]:
-    """Cut the pool into three folds; of a pool of more than 30,000 distinct rows, hold back one fold of 10,000.
+    """Cut the pool of a split into three folds; return a Fold per fold, with that part of the pool held back.
 
-    Equal rows stay in one fold. Return no fold if the pool has fewer than three distinct rows.
+    Of a pool of more than 30,000 distinct rows, hold back one fold of about 10,000. Equal rows stay in one fold.
+    Return [] if the pool has fewer than three distinct rows. The cut depends on `seed`, that of the run.
     """
     pool = np.flatnonzero(~split.labeled)
     distinct, group = np.unique(dataset.identical[split.train[pool]], return_inverse=True)
@@ -75,11 +76,12 @@ def held_back_threshold(
     device: str = "cpu",
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> float:
-    """Return the score of a trained network that this share of new rows exceeds, estimated from held-back rows.
+    """Estimate the score that a share of new rows exceeds, by training further networks without held-back rows.
 
-    One more network a fold is trained without its held-back rows. Their (1 - share) quantile is taken in
-    interquartile ranges above the median of the scores of the other pool rows. Its median over the folds, on the
-    scale of `pool_scores`, is the threshold. Units are needed because the scale of scores differs between networks.
+    For each fold, a network is trained without its held-back rows. The (1 - share) quantile of the scores of the
+    held-back rows is expressed as a height: interquartile ranges above the median, both of the scores of the pool rows
+    that were trained on. The median height over the folds is turned into a score on the scale of `pool_scores`.
+    Heights are needed because the scale of scores differs between networks.
 
     Parameters
     ----------
@@ -117,13 +119,16 @@ def held_back_threshold(
 
 
 def _median_and_spread(scores: np.ndarray) -> tuple[float, float]:
-    """Return the median and the interquartile range of scores."""
+    """Return the median and the interquartile range of scores [n]."""
     first, median, third = np.quantile(scores.astype(np.float64), [0.25, 0.5, 0.75])
     return float(median), float(third - first)
 
 
 def _part(report: Callable[[int, int], None], number: int, parts: int) -> Callable[[int, int], None]:
-    """Return a report of one of several equally long parts, as a report of all of them."""
+    """Return a progress callback for part `number`, from 0, of `parts` equally long parts of the work.
+
+    The callback reports to `report` the progress of the whole work.
+    """
     return lambda done, total: report(number * total + done, parts * total)
 
 
@@ -135,7 +140,10 @@ def _heights(
     device: str,
     report: Callable[[int, int], None],
 ) -> list[float]:
-    """Train the networks of some folds as one stack, and return the height of the quantile in each usable fold."""
+    """Train one network per fold, all in one stack, and return the height of the quantile for each usable fold.
+
+    See `held_back_threshold`. A fold is left out if a score is not finite or the interquartile range is 0.
+    """
     stack = Stack(dataset, [config] * len(folds), [fold.split for fold in folds], device)
     before = stack.pretraining.epochs if stack.pretraining else 0
     assert config.epochs is not None

@@ -8,19 +8,19 @@ __all__ = ["order_by", "order_in_turn", "places", "shared_at_top"]
 
 
 def order_by(scores: np.ndarray) -> np.ndarray:
-    """Return the row indices by descending score, int64 [rows]; of equal scores the first row comes first."""
+    """Return the row indices sorted by descending score, int64 [rows]; of equal scores the first row comes first."""
     return np.argsort(-scores, kind="stable")
 
 
 def places(order: np.ndarray) -> np.ndarray:
-    """Return the place of each row in an order of all rows, from 0, int64 [rows]."""
+    """Return the rank of each row, from 0, in an order of all row indices; int64 [rows]. Inverts a permutation."""
     found = np.empty(len(order), dtype=np.int64)
     found[order] = np.arange(len(order))
     return found
 
 
 def order_in_turn(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Merge two orders of the same rows: the best row of each in turn, beginning with the first order.
+    """Merge two orders of the same rows into one: the best remaining row of each in turn, `first` beginning.
 
     The first n rows hold at least half of the first n rows of either order, rounded down.
 
@@ -39,5 +39,5 @@ def order_in_turn(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def shared_at_top(first: np.ndarray, second: np.ndarray, count: int) -> int:
-    """Return the number of rows that are among the first `count` of both orders."""
+    """Return the number of rows that are among the first `count` of both orders of row indices."""
     return len(np.intersect1d(first[:count], second[:count]))

@@ -36,7 +36,7 @@ TREES = 200
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Scores of all rows of a table.
+    """Anomaly scores of all rows of a table, with a sample of rows for a map.
 
     Attributes
     ----------
@@ -57,12 +57,12 @@ class Ranking:
 
 
 def rank_without_labels(config: RunConfig, scorer: str, report: Report = lambda done, total: None) -> Ranking:
-    """Score the rows of an uploaded table by an unsupervised scorer, with the random streams of the config's seed.
+    """Score the rows of an uploaded table by an unsupervised scorer, without any labels.
 
     Parameters
     ----------
     config : RunConfig
-        Settings; `config.dataset` names the upload.
+        Settings; `config.dataset` names the upload, `config.seed` decides the random numbers.
     scorer : str
         A key of UNSUPERVISED_SCORERS.
     report : callable
@@ -102,14 +102,14 @@ def rank_without_labels(config: RunConfig, scorer: str, report: Report = lambda 
 
 
 def rank_with_labels(config: RunConfig, anomalies: Sequence[int], report: Report = lambda done, total: None) -> Ranking:
-    """Train on all rows of an uploaded table and score them.
+    """Train on an uploaded table with some rows labeled as anomalies, and score all of its rows.
 
     Parameters
     ----------
     config : RunConfig
         Settings; `config.dataset` names the upload.
     anomalies : sequence of int
-        Row ids in the file of the labeled anomalies.
+        Indices in the file of the rows labeled as anomalies; all other rows are unlabeled.
     report : callable
         Called after each epoch with (epochs done, all epochs), including pretraining. An exception stops the training.
 
@@ -137,7 +137,14 @@ def rank_with_labels(config: RunConfig, anomalies: Sequence[int], report: Report
 
 
 def labeled_table(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:
-    """Load an uploaded table as one training part with these row ids labeled as anomalies.
+    """Load an uploaded table with some rows labeled as anomalies, as a data set and a split that trains on all rows.
+
+    Parameters
+    ----------
+    name : str
+        Name of the upload.
+    anomalies : sequence of int
+        Indices in the file of the rows labeled as anomalies; all other rows are the pool.
 
     Returns
     -------
@@ -159,9 +166,16 @@ def labeled_table(name: str, anomalies: Sequence[int]) -> tuple[Dataset, Split]:
 
 
 def _map_rows(scores: np.ndarray, labeled: np.ndarray, seed: int) -> np.ndarray:
-    """Return the ascending indices of the rows in the map.
+    """Return the ascending indices of the rows to show in the map.
 
-    These are the TOP_ROWS highest scores, all rows of the mask `labeled` [n], and SAMPLE_ROWS random rows of the seed.
+    Parameters
+    ----------
+    scores : float [rows]
+        Anomaly scores; the TOP_ROWS highest are shown.
+    labeled : bool [rows]
+        Mask of the labeled rows; all are shown.
+    seed : int
+        Seed of a random sample of SAMPLE_ROWS rows, which are shown, too.
     """
     chosen = labeled.copy()
     chosen[np.argsort(-scores, kind="stable")[:TOP_ROWS]] = True

@@ -13,16 +13,16 @@ MAX_ROWS = 20_000  # local outlier factor compares each row with every other
 
 @dataclass(frozen=True)
 class UnsupervisedScorer:
-    """Unsupervised scorer of a table.
+    """Unsupervised scorer of a table: its texts and limits.
 
     Attributes
     ----------
     label, summary : str
         Texts of the page.
     trained : bool
-        Whether it is a network of this engine, a key of POOL_SCORERS too.
+        True for a network of this engine, whose name is then a key of POOL_SCORERS, too.
     max_rows : int or None
-        Largest table that it takes.
+        Largest number of rows that it takes; None for no limit.
     """
 
     label: str

@@ -36,9 +36,9 @@ def t_quantile(values: int, comparisons: int = 1) -> float:
 
 
 def margin_of_error(values: Sequence[float], comparisons: int = 1) -> float | None:
-    """Return the half-width of the 95 % interval of the mean, in the unit of the values; None for one value.
+    """Return the half-width of the 95 % interval of the mean of values, in their unit; None for fewer than two.
 
-    `comparisons` is as in `t_quantile`.
+    `comparisons` is the number of intervals that shall hold together at 95 % (Bonferroni); 1 for a single interval.
     """
     if len(values) < 2:
         return None
@@ -46,7 +46,7 @@ def margin_of_error(values: Sequence[float], comparisons: int = 1) -> float | No
 
 
 def margin_over_splits(values: Sequence[float], test_share: float) -> float | None:
-    """Return the half-width of the 95 % interval of a mean over random splits of the same rows; None for one value.
+    """Return the half-width of the 95 % interval of a mean over random splits of the same rows.
 
     Random splits share most of their training rows, so their results are not independent. The variance of the mean
     is multiplied by 1/J + test rows / training rows in place of 1/J, for J splits.
@@ -61,7 +61,7 @@ def margin_over_splits(values: Sequence[float], test_share: float) -> float | No
     Returns
     -------
     float or None
-        Half-width in the unit of the values.
+        Half-width in the unit of the values; None for fewer than two values.
 
     Notes
     -----
@@ -74,7 +74,7 @@ def margin_over_splits(values: Sequence[float], test_share: float) -> float | No
 
 
 def p_of_mean(values: Sequence[float]) -> float | None:
-    """Return the two-sided p of Student's t test that the mean is zero; None for one value."""
+    """Return the two-sided p value of Student's t test that the mean of values is zero; None for fewer than two."""
     if len(values) < 2:
         return None
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
@@ -84,7 +84,9 @@ def p_of_mean(values: Sequence[float]) -> float | None:
 
 
 def adjust_holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Return the p values adjusted so that all comparisons below 0.05 hold together at 95 %.
+    """Return the p values of a family of comparisons, adjusted by Holm's method.
+
+    Comparisons with an adjusted value below 0.05 hold together at 95 %.
 
     Parameters
     ----------
@@ -111,5 +113,8 @@ def adjust_holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def clear_together(p_values: Sequence[float | None]) -> list[bool]:
-    """Tell for each comparison of a family if it is clear after Holm's correction for all of them; see adjust_holm."""
+    """Return True for each comparison whose p value, adjusted by `adjust_holm` for all of them, is below 0.05.
+
+    False for a comparison without a p value (None).
+    """
     return [p is not None and p < ALPHA for p in adjust_holm(p_values)]

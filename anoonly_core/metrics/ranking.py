@@ -115,16 +115,24 @@ def metrics(y: np.ndarray, score: np.ndarray) -> Metrics:
 
 
 def chance_levels(y: np.ndarray) -> dict[str, float]:
-    """Return the value of each metric for random scores: 0.5, or the prevalence of the class.
+    """Return the expected value of each metric for random scores, by name: 0.5, or the prevalence of the class.
 
-    y: labels, 1 = anomaly, 0 = normal [n].
+    `y` has the labels, 1 for an anomaly and 0 for a normal row, [n]. aucpr_normal_published is left out.
     """
     share = float(np.mean(y == 1))
     return {"aucroc": 0.5, "aucpr_anomaly": share, "aucpr_normal": 1 - share}
 
 
 def curves(y: np.ndarray, score: np.ndarray) -> Curves:
-    """Compute the ROC curve and both precision-recall curves; arguments as in `metrics`."""
+    """Compute the ROC curve and both precision-recall curves.
+
+    Parameters
+    ----------
+    y
+        Labels, 1 = anomaly, 0 = normal [n]; both must occur.
+    score
+        Anomaly scores, finite, higher is more anomalous [n].
+    """
     anomalies, normals = _cumulative(y, score)
     thresholds = np.unique(score)[::-1]
     missed, passed = anomalies[-1] - anomalies, normals[-1] - normals
@@ -140,7 +148,10 @@ def curves(y: np.ndarray, score: np.ndarray) -> Curves:
 
 
 def confusion(y: np.ndarray, score: np.ndarray, threshold: float) -> Confusion:
-    """Count flagged and other rows of each class, flagging scores of at least the threshold; see `metrics`."""
+    """Count flagged and other rows of each class, where rows with a score of at least the threshold are flagged.
+
+    `y` has the labels, 1 for an anomaly and 0 for a normal row, `score` the anomaly scores, [n].
+    """
     flagged = score >= threshold
     return Confusion(
         anomalies_flagged=int((flagged & (y == 1)).sum()),
@@ -153,12 +164,14 @@ def confusion(y: np.ndarray, score: np.ndarray, threshold: float) -> Confusion:
 def threshold_of_share(score: np.ndarray, share: float) -> float:
     """Return the lowest score threshold that flags at most this share of the rows.
 
+    Rows with a score of at least the threshold are flagged.
+
     Parameters
     ----------
     score : np.ndarray
-        float [n].
+        Anomaly scores, float [n].
     share : float
-        0 to 1.
+        Largest share of flagged rows, 0 to 1.
 
     Returns
     -------
@@ -174,7 +187,8 @@ def threshold_of_share(score: np.ndarray, share: float) -> float:
 def _cumulative(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count the anomalies and the normal rows with a score of at least each distinct score.
 
-    Returns two cumulative counts [p], the highest score first.
+    Labels y are 1 for an anomaly and 0 for a normal row, [n]. Returns both cumulative counts [p], the highest score
+    first.
     """
     order = np.argsort(-score, kind="stable")
     ordered = score[order]
@@ -184,17 +198,20 @@ def _cumulative(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _from_below(positives: np.ndarray, negatives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn cumulative counts from the highest score down into counts from the lowest score up."""
+    """Turn cumulative counts [p] from the highest score down into counts from the lowest score up, for both classes."""
     return tuple(np.append((counts[-1] - counts)[:-1][::-1], counts[-1]) for counts in (positives, negatives))  # type: ignore[return-value]
 
 
 def _area_under_roc(positives: np.ndarray, negatives: np.ndarray) -> float:
-    """Integrate the ROC curve over cumulative counts [p] by the trapezoidal rule."""
+    """Return the area under the ROC curve, 0 to 1, from cumulative counts [p] of both classes, highest score first."""
     area = np.trapezoid(np.append(0, positives), np.append(0, negatives))
     return float(area / (positives[-1] * negatives[-1]))
 
 
 def _average_precision(positives: np.ndarray, negatives: np.ndarray) -> float:
-    """Sum precision over the steps of recall, from cumulative counts, as scikit-learn does."""
+    """Return the average precision, 0 to 1, from cumulative counts [p] of both classes, best score first.
+
+    Precision is summed over the steps of recall, as in scikit-learn.
+    """
     precision = positives / (positives + negatives)
     return float(np.sum(np.diff(positives, prepend=0) * precision) / positives[-1])

@@ -14,9 +14,10 @@ PADDING = -1  # label of an entry behind the rows of a shorter run
 
 
 def padded_labels(y: Sequence[np.ndarray], device: torch.device) -> Tensor:
-    """Join the labels of R runs, 1 = anomaly, into one tensor int8 [R, max n_r] on the device.
+    """Join the labels of R runs into one tensor on the device, int8 [R, max n_r].
 
-    y: for each run r, labels [n_r]; shorter runs are filled up with PADDING.
+    `y` has the labels of each run r, 1 for an anomaly and 0 for a normal row, [n_r]; shorter runs are filled up with
+    PADDING.
     """
     labels = np.full((len(y), max(map(len, y))), PADDING, dtype=np.int8)
     for run, labels_of_run in enumerate(y):
@@ -25,7 +26,7 @@ def padded_labels(y: Sequence[np.ndarray], device: torch.device) -> Tensor:
 
 
 def stacked_metrics(labels: Tensor, scores: Tensor) -> Tensor:
-    """Compute the metrics of each run; asynchronous on a GPU.
+    """Compute the metrics of each run of a stack; on a GPU the call returns before they are computed.
 
     Rows with equal scores are flagged together, as in scikit-learn, so a curve has one point per
     distinct score. Counts are whole numbers in float64 and therefore exact.
@@ -56,7 +57,7 @@ def stacked_metrics(labels: Tensor, scores: Tensor) -> Tensor:
     ends_tie[:, :-1] = ordered[:, 1:] != ordered[:, :-1]
 
     def before(counts: Tensor) -> Tensor:
-        """Return the cumulative counts at the next higher score."""
+        """Return for each row the cumulative count at the next higher score, 0 at the highest; [R, n] to [R, n]."""
         ends = torch.where(ends_tie, counts, 0).cummax(dim=1).values
         return torch.cat([torch.zeros_like(counts[:, :1]), ends[:, :-1]], dim=1)
 

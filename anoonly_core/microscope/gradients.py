@@ -17,7 +17,7 @@ ROWS, FEATURES = 0, 1
 
 @dataclass(frozen=True, eq=False)
 class GradientParts:
-    """Parts of the gradient of a batch in front of a norm; their sum is the gradient.
+    """The three parts of the gradient of a batch in front of a norm; their sum is the gradient.
 
     Attributes
     ----------
@@ -33,7 +33,10 @@ class GradientParts:
     printed_mean: np.ndarray | None = None
 
     def scaled(self, direct: float, variance: float, mean: float) -> GradientParts:
-        """Return the parts times their shares, as a norm lets them through whose gradient is scaled."""
+        """Return the parts multiplied by the shares, 0 to 1, that a norm with a scaled gradient lets through.
+
+        `direct`, `variance` and `mean` are the shares of `direct`, `through_variance` and `through_mean`.
+        """
         return GradientParts(
             direct * self.direct,
             variance * self.through_variance,
@@ -43,17 +46,29 @@ class GradientParts:
 
     @property
     def total(self) -> np.ndarray:
-        """Sum of the three parts."""
+        """Sum of the three parts, the gradient in front of the norm, float64 [rows, features]."""
         return np.asarray(self.direct + self.through_variance + self.through_mean)
 
     @property
     def total_as_printed(self) -> np.ndarray | None:
-        """Sum of the parts with printed_mean; None if the equation does not apply."""
+        """Sum of the parts with `printed_mean` for `through_mean`; None if there is no `printed_mean`."""
         return None if self.printed_mean is None else self.direct + self.through_variance + self.printed_mean
 
 
 def _normalized(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> GradientParts:
-    """Split the gradient of h' = (h − μ)/√(σ²+ε), statistics along `axis`; upstream is ∂L/∂h' (paper eq. 11 to 14)."""
+    """Split the gradient of a normalization h' = (h − μ)/√(σ²+ε) into its parts (paper eq. 11 to 14).
+
+    Parameters
+    ----------
+    h : float64 [rows, features]
+        Features in front of the norm.
+    upstream : float64 [rows, features]
+        Gradient ∂L/∂h' behind the norm.
+    eps : float
+        ε.
+    axis : {ROWS, FEATURES}
+        Axis along which mean μ and variance σ² are taken.
+    """
     count = h.shape[axis]
     centered = h - h.mean(axis, keepdims=True)
     shifted = (centered**2).mean(axis, keepdims=True) + eps
@@ -73,22 +88,31 @@ def _normalized(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> G
 
 
 def _batch(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Split for statistics over the rows of the batch: the loss of one row moves all rows."""
+    """Split for batch norm, with statistics over the rows of the batch: the loss of one row moves all rows.
+
+    Arguments as in SPLITS; `penalty` is ignored.
+    """
     return _normalized(h, upstream, eps, ROWS)
 
 
 def _layer(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Split for statistics over the features of a row: nothing passes between rows."""
+    """Split for layer norm, with statistics over the features of a row: nothing passes between rows.
+
+    Arguments as in SPLITS; `penalty` is ignored.
+    """
     return _normalized(h, upstream, eps, FEATURES)
 
 
 def _none(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Split without statistics: the direct part only."""
+    """Split without a norm: the direct part is `upstream`, the others are 0. Arguments as in SPLITS."""
     return GradientParts(upstream, np.zeros_like(h), np.zeros_like(h))
 
 
 def _bn_loss(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Split for identity with the loss penalty · L_BN on mean and variance of the batch (paper eq. 5)."""
+    """Split for a norm that is the identity but adds the loss penalty · L_BN to the training (paper eq. 5).
+
+    The parts through variance and mean are the gradient of this loss. Arguments as in SPLITS; `eps` is ignored.
+    """
     mean, centered = h.mean(ROWS), h - h.mean(ROWS)
     off = (centered**2).mean(ROWS) - 1
     to_mean, to_variance = (penalty * value / (np.linalg.norm(value) or 1.0) for value in (mean, off))

@@ -16,7 +16,10 @@ PART_NAMES = ("direct", "through the variance", "through the mean")
 
 
 class RowKind(IntEnum):
-    """True kind of a training row, as stored in Observation.kind; training sees the label of LABELED_ANOMALY only."""
+    """True class of a training row, and its label if it has one, as stored in Observation.kind.
+
+    The training knows LABELED_ANOMALY only; the other two are both unlabeled.
+    """
 
     NORMAL = 0
     HIDDEN_ANOMALY = 1
@@ -74,30 +77,34 @@ class Observation:
     error_printed: np.ndarray
 
     def shares(self, kind: int) -> np.ndarray | None:
-        """Return the share of each part in the lengths summed over rows of this kind, [3]; None if the sum is 0."""
+        """Return the share of each part of the gradient, [3] in the order of PART_NAMES; None if there is no gradient.
+
+        The lengths of each part are summed over all steps and the rows of one `kind`, a RowKind, then divided by their
+        sum.
+        """
         chosen = self.kind == kind
         summed = np.array([self.lengths[:, part][chosen].sum(dtype=np.float64) for part in range(len(PART_NAMES))])
         return summed / summed.sum() if summed.sum() > 0 else None
 
 
 def norm_locations(baseline: str, columns: int, preset: str, passes: int) -> list[str]:
-    """Describe the passes of a batch through the norms of a baseline, from input to output.
+    """Describe each pass of a batch through the norms of a network in words, from input to output.
 
     Parameters
     ----------
     baseline : str
-        A network of this engine.
+        A baseline that is a network of this engine.
     columns : int
-        Number of features.
+        Number of features of the input.
     preset : str
         Preset of the layer sizes.
     passes : int
-        Passes of a batch through all norms: their number, or twice that for PReNet.
+        Number of passes of a batch through all norms: the number of norms, or twice that for PReNet.
 
     Returns
     -------
     list of str
-        One description per pass.
+        One description per pass, such as "norm 1 of 2, 64 features".
     """
     network = BASELINES[baseline].network
     assert network is not None

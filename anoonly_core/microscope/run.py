@@ -37,20 +37,20 @@ MAX_ROWS = 100_000  # steps × rows a step
 
 @dataclass(frozen=True, eq=False)
 class NormPass:
-    """One pass of a batch through a norm.
+    """One pass of a batch through a norm: features, gradient and its parts.
 
     Attributes
     ----------
     rows : int64 [b]
         Indices into the training rows of the run.
     labeled : bool [b]
-        Whether each row is a labeled anomaly.
+        Mask of the labeled anomalies.
     before, after : float64 [b, features]
         Features in front of and behind the norm.
     gradient : float64 [b, features]
         Gradient of the loss in front of the norm, by autograd.
     parts : GradientParts
-        The same gradient, split.
+        The same gradient, split by the formulas.
     running_mean, running_variance : float64 [features] or None
         Running statistics after this batch; None if the norm has none.
     """
@@ -67,7 +67,10 @@ class NormPass:
 
 @dataclass(frozen=True, eq=False)
 class _RecordedPass:
-    """Input and output of a norm, whose gradients autograd fills in later, and the scale γ at that moment."""
+    """Input and output of a norm in one forward pass, and a copy of its scale γ at that moment, if it has one.
+
+    Autograd fills the gradients of input and output later.
+    """
 
     norm: Norm
     before: Tensor
@@ -76,7 +79,7 @@ class _RecordedPass:
 
 
 def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
-    """Train a stack of one run and yield the passes through its norms, batch by batch.
+    """Train a stack of one run and yield, for each batch, its passes through the norms with their gradients.
 
     The training has the same bits as without observation. A head with a pretraining must be pretrained before.
 
@@ -104,9 +107,9 @@ def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
 
 
 def probe_norms(stack: Stack, indices: Tensor) -> list[NormPass]:
-    """Pass one batch through a copy of the network of a stack of one run, without a training step.
+    """Compute the gradients of one batch at the norms of a stack of one run, without a training step.
 
-    The stack stays as it is: weights, running statistics and gradients.
+    The batch passes through a copy of the network; weights, running statistics and gradients of the stack stay.
 
     Parameters
     ----------
@@ -146,7 +149,10 @@ def _require_one_run(stack: Stack) -> None:
 
 @contextmanager
 def _recorded_passes(head: Head) -> Iterator[list[_RecordedPass]]:
-    """Record each pass in training mode through a norm of the head, in a list that the caller may clear."""
+    """Context that records each pass in training mode through a norm of the head; yields the list of passes.
+
+    The caller may clear the list. Recording inserts a copy of each output into the graph.
+    """
     passes: list[_RecordedPass] = []
 
     def watch(norm: torch.nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
@@ -173,7 +179,7 @@ def _recorded_passes(head: Head) -> Iterator[list[_RecordedPass]]:
 
 @default_torch_settings()
 def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done, total: None) -> list[Observation]:
-    """Train the first steps of a run and observe its norms.
+    """Train the first steps of a run, observing the gradients of each row at its norms.
 
     Parameters
     ----------
@@ -256,17 +262,20 @@ def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: flo
 
 
 def _exact(of_run: Tensor) -> np.ndarray:
-    """Return the values of the only run, [1, rows, features], as float64 [rows, features]."""
+    """Return a tensor of a stack of one run, [1, rows, features], as float64 [rows, features]."""
     return np.asarray(of_run.detach()[0].double().cpu().numpy())
 
 
 def _gradient(features: Tensor) -> np.ndarray:
-    """Return the gradient of features; zeros if no loss depends on them."""
+    """Return the gradient that autograd stored for features [1, rows, features], as float64 [rows, features].
+
+    Zeros if no loss depends on the features.
+    """
     return np.zeros(features.shape[1:]) if features.grad is None else _exact(features.grad)
 
 
 def _measures(norm_pass: NormPass) -> dict[str, np.ndarray]:
-    """Return the arrays that an Observation needs of one pass."""
+    """Compute the arrays of an Observation for one pass, by field name without the axis of steps; and "rows"."""
     parts = norm_pass.parts
     split = (parts.direct, parts.through_variance, parts.through_mean)
     largest = max(float(np.abs(part).max()) for part in (*split, norm_pass.gradient)) or 1.0
@@ -293,6 +302,6 @@ def _measures(norm_pass: NormPass) -> dict[str, np.ndarray]:
 
 
 def _joined(steps: tuple[dict[str, np.ndarray], ...]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the rows of all steps, [S, b], and the other arrays by name, stacked along the steps."""
+    """Stack the arrays of `_measures` of all steps: return the rows, [S, b], and the other arrays by name, [S, ...]."""
     rows = np.stack([step["rows"] for step in steps])
     return rows, {name: np.stack([s[name] for s in steps]).astype(np.float32) for name in steps[0] if name != "rows"}

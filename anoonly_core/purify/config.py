@@ -24,16 +24,16 @@ KEEP_20 = 0.8  # preset of the LLBNAD paper: keep the fifth of the pool with the
 
 @dataclass(frozen=True)
 class PoolScorer:
-    """Model of the first stage.
+    """Kind of the models that score a pool in the first stage.
 
     Attributes
     ----------
     label, summary : str
         Texts of the page.
     system : callable
-        Turns the run of the final head into the run of a first-stage model.
+        Maps the RunConfig of the final head to that of a first-stage model.
     sees_labels : bool
-        Whether the labeled anomalies are among the training rows of the model.
+        True if the labeled anomalies are among the training rows of the model.
     """
 
     label: str
@@ -43,7 +43,7 @@ class PoolScorer:
 
 
 def _at_lambda_one(run: RunConfig) -> RunConfig:
-    """Return the same head at λ_n = 1, with its published norm unless another norm was chosen."""
+    """Return the same head at λ_n = 1; a norm that was the published one becomes the published one for λ_n = 1."""
     paired = BASELINES[run.baseline].paired_norm(run.lambda_n or 0.0, run.preset)
     if run.norm != paired:
         return run.with_(lambda_n=1.0)
@@ -51,7 +51,7 @@ def _at_lambda_one(run: RunConfig) -> RunConfig:
 
 
 def _as_published(baseline: str) -> Callable[[RunConfig], RunConfig]:
-    """Return a function that trains `baseline` as the paper states, on the rows of a run."""
+    """Return a function that maps a run to one of `baseline` with its published settings on the same rows."""
     published = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate", *GRADIENT_SHARES))
     return lambda run: run.with_(baseline=baseline, lambda_n=1.0, preset="paper", **published)
 
@@ -141,7 +141,7 @@ class PurifyConfig(BaseModel):
 
 
 def make_purify_config(run: RunConfig, **values: Any) -> PurifyConfig:
-    """Build a PurifyConfig from settings by name; None means the default.
+    """Build a PurifyConfig from the run of the final head and settings by name; None means the default.
 
     Raises
     ------

@@ -12,12 +12,15 @@ PURIFY_REVISION = 1  # increase when the partition, the mean score or the remova
 
 
 def pool_scores_key(config: PurifyConfig) -> str:
-    """Return the key of the first stage; it does not depend on the share that is removed later."""
+    """Return the store key of the first stage, the scores of a pool, as a hexadecimal SHA-256.
+
+    The share of rows to remove does not change it.
+    """
     models = run_key(POOL_SCORERS[config.scorer].system(config.run))  # includes the revision of the scorer's code
     stage = [PURIFY_REVISION, run_key(config.run), config.scorer, models, config.parts]
     return digest({"suspected": stage})
 
 
 def purify_key(config: PurifyConfig) -> str:
-    """Return the key of the result of both stages."""
+    """Return the store key of the result of both stages, as a hexadecimal SHA-256."""
     return digest({"purified": pool_scores_key(config), "remove": config.remove})

@@ -47,19 +47,19 @@ class RemovalCurve:
 
 
 def removal_curve(is_contaminant: np.ndarray, scores: np.ndarray) -> RemovalCurve:
-    """Return recall and precision of removing rows in descending order of score.
+    """Compute recall and precision of the removed rows if rows are removed in descending order of score.
 
     Parameters
     ----------
     is_contaminant : bool [n]
-        Whether a pool row is an anomaly; at least one is.
+        Mask of the pool rows that are anomalies; at least one is.
     scores : float [n]
         Scores of the pool rows; higher is more suspicious.
 
     Returns
     -------
     RemovalCurve
-        One point per number of removed rows.
+        One point per number of removed rows, from 0 to n.
     """
     hits = np.append(0, np.cumsum(is_contaminant[descending_order(scores)]))
     count = np.arange(len(hits))
@@ -74,7 +74,7 @@ def descending_order(scores: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class PoolScores:
-    """Scores of the rows of one pool, after the first stage.
+    """Scores of the rows of one pool by the first stage, and test metrics of the final head without removal.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class PoolScores:
     rows : int64 [n]
         Pool rows as indices in the Dataset, in the order of the split, each once even if training repeats it.
     is_contaminant : bool [n]
-        Whether the row is really an anomaly; all False if the data set has unlabeled rows.
+        True for a row that is really an anomaly; all False if the data set has unlabeled rows.
     score : float64 [n]
         Mean score S over the K models; higher is more suspicious.
     before : Metrics
@@ -101,29 +101,39 @@ class PoolScores:
 
     @cached_property
     def aucroc(self) -> float | None:
-        """AUCROC of S for contaminants against other pool rows, 0 to 1; None unless the pool has both."""
+        """AUCROC, 0 to 1, of the scores in telling contaminants from other pool rows; None unless the pool has both."""
         if self.is_contaminant.all() or not self.is_contaminant.any():
             return None
         return metrics(self.is_contaminant.astype(np.int8), self.score).aucroc
 
     def share(self, remove: float | None) -> float:
-        """Return `remove`; for None the contamination, or DEFAULT_REMOVED_SHARE if that is 0 or unknown."""
+        """Return the share of the pool to remove, 0 to 1: `remove`, or the contamination of the pool for None.
+
+        If the contamination is 0 or unknown, the share is DEFAULT_REMOVED_SHARE.
+        """
         return (float(self.is_contaminant.mean()) or DEFAULT_REMOVED_SHARE) if remove is None else remove
 
     def rows_to_remove(self, remove: float | None) -> np.ndarray:
-        """Return the indices in `rows`, int64, of the round(q · n) highest scores, the highest first; one row stays."""
+        """Return the pool rows to remove, as indices in `rows`, int64, in descending order of score.
+
+        `remove` is the share with the highest scores to remove, or None for the default of `share`. At least one row
+        stays.
+        """
         count = min(round(self.share(remove) * len(self.rows)), len(self.rows) - 1)
         return descending_order(self.score)[:count]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return everything but the config as arrays for Store.put_arrays."""
+        """Return all fields but the config as arrays by name, for Store.put_arrays."""
         arrays = {"rows": self.rows, "contaminates": self.is_contaminant, "score": self.score}
         arrays |= {"before": np.array(astuple(self.before))}
         return arrays if self.oracle is None else arrays | {"oracle": np.array(astuple(self.oracle))}
 
     @classmethod
     def from_arrays(cls, config: PurifyConfig, arrays: Mapping[str, np.ndarray]) -> PoolScores:
-        """Build the scores from the arrays that `arrays` returned; raise KeyError if one is missing."""
+        """Rebuild the scores from the config and the arrays that `arrays` returned.
+
+        Raise KeyError if an array is missing.
+        """
         oracle = Metrics(*arrays["oracle"].tolist()) if "oracle" in arrays else None
         before = Metrics(*arrays["before"].tolist())
         return cls(config, arrays["rows"], arrays["contaminates"], arrays["score"], before, oracle)
@@ -131,7 +141,7 @@ class PoolScores:
 
 @dataclass(frozen=True, eq=False)
 class PurifyResult:
-    """Test metrics of the final head after cleaning the pool.
+    """Test metrics of the final head after suspicious rows were removed from its pool.
 
     Attributes
     ----------
@@ -140,9 +150,9 @@ class PurifyResult:
     pool_scores : PoolScores
         Result of the first stage.
     after : Metrics
-        Metrics without the rows that have the highest scores.
+        Metrics if the rows with the highest scores are removed.
     random : Metrics
-        Metrics without as many rows drawn at random.
+        Metrics if as many rows, drawn at random, are removed.
     """
 
     config: PurifyConfig
@@ -152,17 +162,24 @@ class PurifyResult:
 
     @property
     def removed(self) -> np.ndarray:
-        """Indices in the pool of the removed rows, see PoolScores.rows_to_remove."""
+        """Indices in `pool_scores.rows` of the rows that were removed, the highest score first."""
         return self.pool_scores.rows_to_remove(self.config.remove)
 
     @property
     def variants(self) -> dict[str, Metrics]:
-        """Metrics by training pool: "before", "after", "random", and "oracle" if a contaminant is known."""
+        """Test metrics of the final head by its training pool.
+
+        The keys are "before" (whole pool), "after" (cleaned), "random" (as many random rows removed), and "oracle" (all
+        contaminants removed) if a contaminant is known.
+        """
         variants = {"before": self.pool_scores.before, "after": self.after, "random": self.random}
         return variants if self.pool_scores.oracle is None else variants | {"oracle": self.pool_scores.oracle}
 
     def summary(self) -> dict[str, Any]:
-        """Return plain values as the command line prints them; s_aucroc, recall and precision are None if undefined."""
+        """Return config, counts, quality of the removal and test metrics as plain values for the command line.
+
+        s_aucroc, recall and precision are None if undefined.
+        """
         is_contaminant, removed = self.pool_scores.is_contaminant, self.removed
         contaminants, removed_contaminants = int(is_contaminant.sum()), int(is_contaminant[removed].sum())
         return {
@@ -180,21 +197,37 @@ class PurifyResult:
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the metrics that PoolScores does not hold, as arrays for Store.put_arrays."""
+        """Return `after` and `random` as arrays by name, for Store.put_arrays; PoolScores stores the rest."""
         return {"after": np.array(astuple(self.after)), "random": np.array(astuple(self.random))}
 
     @classmethod
     def from_arrays(
         cls, config: PurifyConfig, pool_scores: PoolScores, arrays: Mapping[str, np.ndarray]
     ) -> PurifyResult:
-        """Build the result from the arrays that `arrays` returned; raise KeyError if one is missing."""
+        """Rebuild the result from its config, its first stage and the arrays that `arrays` returned.
+
+        Raise KeyError if an array is missing.
+        """
         return cls(config, pool_scores, Metrics(*arrays["after"].tolist()), Metrics(*arrays["random"].tolist()))
 
 
 def pool_table(pool_scores: PoolScores, remove: float | None, dataset: Dataset) -> pd.DataFrame:
-    """Return a table with one line per pool row, highest mean score first.
+    """Return a table with one line per pool row, the highest mean score first.
 
-    Its columns are the row id in the source, the score, whether the share `remove` takes the row, and its label.
+    Parameters
+    ----------
+    pool_scores : PoolScores
+        Scores of the pool.
+    remove : float or None
+        Share to remove, as in `PoolScores.share`.
+    dataset : Dataset
+        Data set of the pool.
+
+    Returns
+    -------
+    DataFrame
+        Columns: row (row id in the source), suspicion (score), removed (bool), and labelled_in_file ("anomaly",
+        "normal" or "").
     """
     labels = np.where(dataset.y == 1, "anomaly", np.where(dataset.known, "normal", ""))
     table = pd.DataFrame(

@@ -32,7 +32,7 @@ SUSPICION, PURIFIED = "suspicion", "purified"  # kinds of store entries
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """Split of one config and the pool rows in it."""
+    """Split of one config, and the row indices of its pool in the data set."""
 
     config: PurifyConfig
     dataset: Dataset
@@ -41,25 +41,30 @@ class _Pool:
 
     @property
     def is_contaminant(self) -> np.ndarray:
-        """Mask of the anomalies in the pool, bool [n]; all False if the data set has unlabeled rows."""
+        """Mask of the pool rows that are anomalies, bool [n]; all False if the data set has unlabeled rows."""
         if self.dataset.unlabeled is not None:
             return np.zeros(len(self.rows), dtype=bool)
         return np.asarray(self.dataset.y[self.rows] == 1)
 
     def final(self, removed: np.ndarray) -> TrainingTask:
-        """Return the task of the final head without the pool rows at these indices, scoring the test rows."""
+        """Return the task that trains the final head without some pool rows and scores the test rows.
+
+        `removed` holds indices into `rows`.
+        """
         split = drop_pool_rows(self.split, self.rows[removed])
         return TrainingTask(self.dataset, self.config.run, split, self.split.test)
 
     def metrics(self, scores: np.ndarray) -> Metrics:
-        """Return the metrics of scores of the test rows."""
+        """Return the metrics of anomaly scores of the test rows, [test rows]."""
         return metrics(self.dataset.y[self.split.test], scores)
 
 
 def purify_many(
     configs: Sequence[PurifyConfig], store: Store | None = None, report: Report = lambda done, total: None
 ) -> list[PurifyResult]:
-    """Clean the pool of each config and train its final head; trainings of one shape share a stack.
+    """Remove suspicious rows from the pool of each config, and train the final head on the remaining rows.
+
+    Trainings of one shape share a stack.
 
     Parameters
     ----------
@@ -68,7 +73,8 @@ def purify_many(
     store : Store or None
         Results that it holds are not trained again; new ones are stored.
     report : callable
-        Called after each epoch with (epochs done, all epochs), once for each stage. An exception stops the training.
+        Called after each epoch with (epochs done, all epochs), counted anew in the second stage. An exception stops the
+        training.
 
     Returns
     -------
@@ -109,14 +115,32 @@ def purify_many(
 def compute_pool_scores(
     configs: Sequence[PurifyConfig], store: Store | None = None, report: Report = lambda done, total: None
 ) -> list[PoolScores]:
-    """Score the pool rows of each config, and train the final head on the whole pool and without contaminants.
+    """Score how suspicious each pool row of each config is, and train the final head without such a removal.
 
-    The share that is removed later does not matter. Parameters and errors are those of `purify_many`.
+    The final head is trained on the whole pool, and without its contaminants. The share to remove does not matter.
+
+    Parameters
+    ----------
+    configs : sequence of PurifyConfig
+        Settings, one per pool.
+    store : Store or None
+        Results that it holds are not trained again; new ones are stored.
+    report : callable
+        Called after each epoch with (epochs done, all epochs). An exception stops the training.
 
     Returns
     -------
     list of PoolScores
         In the order of the configs.
+
+    Raises
+    ------
+    InvalidConfig
+        If a pool has fewer distinct rows than parts.
+    TrainingDiverged
+        If a score is not a finite number.
+    AnoOnlyError
+        If loading or splitting fails.
     """
     results: dict[str, PoolScores] = {}
     missing: dict[str, _Pool] = {}
@@ -142,14 +166,14 @@ def compute_pool_scores(
 
 
 def pool_rows(split: Split) -> np.ndarray:
-    """Return the distinct pool rows of a split in its order, int64 [n]."""
+    """Return the distinct pool rows of a split, as indices in the data set in the order of training, int64 [n]."""
     rows = split.train[~split.labeled]
     _, first = np.unique(rows, return_index=True)
     return np.asarray(rows[np.sort(first)])
 
 
 def partition(identical: np.ndarray, parts: int, seed: int) -> np.ndarray:
-    """Assign each pool row to a part.
+    """Assign each pool row to one of `parts` parts at random; equal rows share a part.
 
     Parameters
     ----------
@@ -180,7 +204,10 @@ def partition(identical: np.ndarray, parts: int, seed: int) -> np.ndarray:
 
 
 def drop_pool_rows(split: Split, rows: np.ndarray) -> Split:
-    """Return the split without these rows of the data set in the pool; scaling, labels and test rows stay the same."""
+    """Return a copy of a split whose pool lacks some rows, given as indices in the data set; `counts` is empty.
+
+    Scaling, labeled anomalies and test rows stay the same.
+    """
     keep = split.labeled | ~np.isin(split.train, rows)
     return replace(split, train=split.train[keep], labeled=split.labeled[keep], counts={})
 
@@ -192,7 +219,10 @@ def _pool(config: PurifyConfig) -> _Pool:
 
 
 def _part_tasks(pool: _Pool) -> list[TrainingTask]:
-    """Return the K tasks of the first stage: one part of the pool each, with its own weights and batches."""
+    """Return the K training tasks of the first stage: each trains on one part of the pool and scores all pool rows.
+
+    Each has its own random numbers for weights and batches.
+    """
     config, scorer = pool.config, POOL_SCORERS[pool.config.scorer]
     system = scorer.system(config.run)
     part = partition(pool.dataset.identical[pool.rows], config.parts, config.run.seed)
@@ -209,7 +239,10 @@ def _part_tasks(pool: _Pool) -> list[TrainingTask]:
 
 
 def _reference_tasks(pool: _Pool) -> list[TrainingTask]:
-    """Return the tasks of "before" and, if the pool has contaminants and other rows, of "oracle"."""
+    """Return the tasks of the final head on the whole pool ("before") and without its contaminants ("oracle").
+
+    The second is left out if the pool has no contaminants or nothing else.
+    """
     contaminants = np.flatnonzero(pool.is_contaminant)
     removed = [np.zeros(0, dtype=np.int64)]
     if 0 < len(contaminants) < len(pool.rows):
@@ -218,5 +251,5 @@ def _reference_tasks(pool: _Pool) -> list[TrainingTask]:
 
 
 def _random_rows(pool: _Pool, count: int) -> np.ndarray:
-    """Draw `count` indices of pool rows at random; a smaller draw is the start of a larger one."""
+    """Draw `count` indices into the pool rows; a smaller draw is the start of a larger one."""
     return numpy_generator(pool.config.run.seed, "purify random").permutation(len(pool.rows))[:count]

@@ -11,7 +11,7 @@ __all__ = ["Replay", "RunReplay"]
 
 @dataclass(frozen=True, eq=False)
 class RunReplay:
-    """One run at K epochs, with m of its rows.
+    """One run recorded at K epochs: scores of m rows, a map of p of them, and metrics.
 
     Attributes
     ----------
@@ -26,9 +26,9 @@ class RunReplay:
     points : float32 [K, p, 2]
         Hidden features of the plotted rows, projected to the plane.
     metrics : dict of float64 [K]
-        Metrics of all test rows.
+        Metrics of all test rows, by name (HISTORY_METRICS).
     losses : dict of float32 [epochs]
-        Mean of each loss term per epoch.
+        Mean of each loss term per epoch, by name: loss_normal and loss_anomaly.
     """
 
     rows: np.ndarray
@@ -42,7 +42,7 @@ class RunReplay:
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """Runs side by side at the same epochs.
+    """Runs recorded at the same K epochs, to be shown side by side.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Replay:
     projector : str
         Projection of the maps.
     shared_plane : bool
-        Whether all maps show the same plane.
+        True if the maps of all runs show the same plane, so that their points can be compared.
     """
 
     epochs: np.ndarray

@@ -32,7 +32,10 @@ FOLLOWED_ROWS = 500
 
 @dataclass(frozen=True, eq=False)
 class _Recording:
-    """Record of one run: hidden float32 [K, m, features]; the other attributes as in RunReplay."""
+    """Record of one run at K epochs: hidden features float32 [K, m, features]; other attributes as in RunReplay.
+
+    metrics is float64 [K, metrics], losses float32 [epochs, 2].
+    """
 
     rows: np.ndarray
     role: np.ndarray
@@ -43,17 +46,21 @@ class _Recording:
 
 
 def recorded_epochs(epochs: int, projector: str) -> list[int]:
-    """Return the recorded epochs, 0 included: all, or an even spread of 51 (21 for t-SNE and UMAP) over more epochs."""
+    """Return the epochs to record of a training of `epochs` epochs, ascending, with 0 and the last.
+
+    These are all epochs, or an even spread of 51 of them (21 for the projectors "tsne" and "umap") if there are more.
+    """
     most = FOLLOWED_MOMENTS if projector in SEQUENCE_PROJECTORS else MOMENTS
     return sorted({int(epoch) for epoch in np.linspace(0, epochs, min(epochs + 1, most)).round()})
 
 
 @default_torch_settings()
 def record(configs: Sequence[RunConfig], projector: str, report: Report = lambda done, total: None) -> Replay:
-    """Train runs again and record them for a replay; their last scores equal those of `run`.
+    """Train runs again and record scores, hidden features and metrics at many epochs, for a replay.
 
-    A run with fewer epochs than another repeats its last epoch. PCA is fitted once for all epochs, and for all runs
-    together if they differ only in λ_n. t-SNE and UMAP start each map from the map of the epoch before.
+    Their last scores equal those of `run`. A run with fewer epochs than another repeats its last epoch. PCA is fitted
+    once for all epochs, and for all runs together if they differ only in λ_n. t-SNE and UMAP start each map from that
+    of the epoch before.
 
     Parameters
     ----------
@@ -129,7 +136,10 @@ def _stack(config: RunConfig) -> Stack:
 
 
 def _record_run(stack: Stack, epochs: np.ndarray, step: Callable[[], None]) -> _Recording:
-    """Train a stack of one run and record it at these epochs [K]."""
+    """Train a stack of one run, recording it at these epochs, int [K]; `step` is called after each epoch.
+
+    An epoch that occurs twice is recorded once and repeated. Raise TrainingDiverged if a value is not finite.
+    """
     (split,), dataset = stack.splits, stack.dataset
     rows, role = sample_rows(dataset, split, stack.configs[0].seed)
     wanted = set(epochs.tolist())
@@ -160,7 +170,10 @@ def _record_run(stack: Stack, epochs: np.ndarray, step: Callable[[], None]) -> _
 
 
 def _thin_out(role: np.ndarray) -> np.ndarray:
-    """Return at most FOLLOWED_ROWS indices, in equal shares per role; a rare role leaves its rest to the others."""
+    """Return at most FOLLOWED_ROWS row indices, ascending, in equal shares per role.
+
+    `role` has the role of each row, [m]. A role with fewer rows leaves the rest of its share to the others.
+    """
     by_role = [np.flatnonzero(role == value) for value in np.unique(role)[::-1]]
     left, kept = FOLLOWED_ROWS, []
     for number, indices in enumerate(by_role):

@@ -29,7 +29,7 @@ REFERENCES = MappingProxyType({"paper": "the paper", "authors": "the authors' co
 
 @dataclass(frozen=True)
 class Cell:
-    """A measured figure with the published figures of the same cell, in percent.
+    """A cell of a results table: a measured figure with the published figures of the same cell, in percent.
 
     Attributes
     ----------
@@ -54,37 +54,43 @@ class Cell:
 
     @property
     def mean(self) -> float:
-        """Mean over seeds and files."""
+        """Mean over seeds and files, in percent."""
         return float(np.mean(self.values))
 
     @property
     def spread(self) -> float | None:
-        """Standard deviation over seeds of the mean over files; None with one seed."""
+        """Standard deviation over seeds of the mean over files, in percent; None with one seed."""
         return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
 
     def published(self, reference: str) -> float | None:
-        """Return the published value of this cell from one of REFERENCES, in the cell's unit; None if it has none."""
+        """Return the published figure of this cell, in percent; None if there is none.
+
+        `reference` is a key of REFERENCES: "paper" for the printed figure, "authors" for the authors' code.
+        """
         figure: float | None = getattr(self, reference)
         return figure
 
     def text(self) -> str:
-        """Format mean and standard deviation, such as "73.8 ± 1.1"."""
+        """Format mean and standard deviation in percent, such as "73.8 ± 1.1"; with one seed the mean alone."""
         return f"{self.mean:.1f}" + ("" if self.spread is None else f" ± {self.spread:.1f}")
 
 
 def signed(value: float) -> str:
-    """Format a difference, such as "+5.1" or "−5.1"; a value that rounds to zero has no sign."""
+    """Format a difference with its sign and one decimal, such as "+5.1" or "−5.1"; zero has no sign."""
     text = f"{value:+.1f}".replace("-", "\u2212")
     return text[1:] if float(f"{value:.1f}") == 0 else text
 
 
 def is_value(column: pd.Series, wanted: Any) -> np.ndarray:
-    """Compare a column of words and numbers with one value; return a mask, bool [n]."""
+    """Return a mask, bool [n], of the entries of a column of words and numbers that equal one value."""
     return np.array([value == wanted for value in column], dtype=bool)
 
 
 def values_by_file(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int, float]]:
-    """Return a metric by (family, data set) and then by seed."""
+    """Return a metric of runs by (family, data set) and then by seed.
+
+    `runs` has the columns family, dataset, seed and that of the metric.
+    """
     values: dict[tuple[str, str], dict[int, float]] = {}
     columns = (runs[name].tolist() for name in ("family", "dataset", "seed", metric))
     for family, dataset, seed, value in zip(*columns, strict=True):
@@ -95,7 +101,10 @@ def values_by_file(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], dic
 def paired_differences(
     before: Mapping[tuple[str, str], Mapping[int, float]], after: Mapping[tuple[str, str], Mapping[int, float]]
 ) -> dict[tuple[str, str], dict[int, float]]:
-    """Return after minus before for each file and seed that both have; see values_by_file."""
+    """Return `after` minus `before` for each file and seed that both have.
+
+    Both hold values by (family, data set) and then by seed, as `values_by_file` returns them; so does the result.
+    """
     differences = {
         file: {seed: after[file][seed] - by_seed[seed] for seed in sorted(by_seed.keys() & after[file].keys())}
         for file, by_seed in before.items()
@@ -105,7 +114,10 @@ def paired_differences(
 
 
 def means_by_seed(values: Mapping[tuple[str, str], Mapping[int, float]]) -> list[float]:
-    """Return the mean over files for each seed that all files have; each family has equal weight."""
+    """Return the mean over files for each seed that all files have, in the order of the seeds.
+
+    `values` holds values by (family, data set) and then by seed. Each family has equal weight.
+    """
     families = list(dict.fromkeys(family for family, _ in values))
     seeds = sorted(set.intersection(*(set(by_seed) for by_seed in values.values()))) if values else []
 
@@ -116,10 +128,21 @@ def means_by_seed(values: Mapping[tuple[str, str], Mapping[int, float]]) -> list
 
 
 def make_cell(runs: pd.DataFrame, metric: str, families: Sequence[str], at_hand: Sequence[str] = ()) -> Cell | None:
-    """Make a cell over families with equal weight; None if a family has no run.
+    """Build the cell of runs over some families with equal weight; None if a family has no run.
 
-    Files with fewer seeds than the others are left out. The figures of Table 2 are averages, so they are shown only if
-    `families` equals `at_hand`, the paper families on this machine.
+    Files with fewer seeds than the others are left out.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        Runs of one system and setting; see results.runs_frame.
+    metric : str
+        A column of `runs`, in percent.
+    families : sequence of str
+        Families that the cell covers.
+    at_hand : sequence of str
+        Paper families on this machine. The figures of Table 2 are averages over all families, so they are shown only
+        if `families` equals `at_hand`.
     """
     values = values_by_file(runs[runs["family"].isin(families)], metric)
     most_seeds = max(map(len, values.values()), default=0)
@@ -148,7 +171,11 @@ _VARIED = frozenset(
 
 
 def _paper(first: pd.Series, metric: str, families: Sequence[str], at_hand: Sequence[str]) -> float | None:
-    """Return the printed figure: of Table 2 the average over all data sets, else the mean over the families."""
+    """Return the figure that the paper prints for a cell, in percent; None if it prints none.
+
+    Of Table 2 this is the average over all data sets, else the mean over the families. `first` is a run of the cell;
+    the other parameters are those of `make_cell`.
+    """
     varied = _VARIED.intersection(first.index)
     if varied == {"norm"}:
         over_all = len(families) > 1 and list(families) == list(at_hand)
@@ -161,7 +188,10 @@ def _paper(first: pd.Series, metric: str, families: Sequence[str], at_hand: Sequ
 
 
 def _authors(first: pd.Series, metric: str, files: Sequence[str]) -> float | None:
-    """Return the mean of the published code over the same files; None if it was not run on all of them."""
+    """Return the mean in percent of runs of the published code over the same files as a cell.
+
+    None if the code was not run on all files, or with these settings. `first` is a run of the cell.
+    """
     if _VARIED.intersection(first.index):
         return None
     runs = authors_runs()

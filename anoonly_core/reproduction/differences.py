@@ -78,7 +78,7 @@ class PublishedDifference:
 
     @property
     def points(self) -> float:
-        """Measured minus published."""
+        """Measured minus published, in points of a percent."""
         return self.measured - self.published
 
 
@@ -173,8 +173,9 @@ def compare_with_paper(evidence: Evidence, metric: str) -> list[PublishedDiffere
 
 
 def _mean_and_margin(values: dict[tuple[str, str], dict[int, float]], total_files: int) -> tuple[float, float | None]:
-    """Return the mean over files and seeds, and the 95 % margin for one more split of all files of the family.
+    """Return the mean over files and seeds, and its 95 % margin for one more split of all files of the family.
 
+    `values` holds values by (family, data set) and then by seed; `total_files` is the number of files of the family.
     The margin is None if files are missing and fewer than MIN_FILES are measured.
     """
     means = means_by_seed(values)
@@ -189,7 +190,10 @@ def _mean_and_margin(values: dict[tuple[str, str], dict[int, float]], total_file
 
 
 def _authors_mean(system: str, metric: str, files: Sequence[str]) -> str:
-    """Return a clause with the mean of the authors' code over these clean files; "" unless all of them were run."""
+    """Return a clause for a sentence with the mean of the authors' code over these files with a clean pool.
+
+    Return "" unless the code was run on all of them.
+    """
     runs = authors_runs()
     of_files = (runs["system"] == system) & is_value(runs["contamination"], 0.0) & runs["dataset"].isin(files)
     values = values_by_file(runs[of_files], metric)
@@ -201,7 +205,10 @@ def _authors_mean(system: str, metric: str, files: Sequence[str]) -> str:
 def _cells(
     frame: pd.DataFrame, baselines: Sequence[str], source: str
 ) -> Iterator[tuple[str, str, float | str, pd.DataFrame]]:
-    """Yield system, family, contamination and runs of the paper's cells with settings of one source, in table order."""
+    """Yield system, family, contamination and runs of each cell of a table, in the order of the table.
+
+    Only runs on paper families, of these baselines and with the settings of `source` ("text" or "code") count.
+    """
     if frame.empty:
         return
     runs = frame[(frame["source"] == source) & frame["family"].isin(PAPER_FAMILIES)]
@@ -214,7 +221,10 @@ def _cells(
 
 
 def authors_grid(differences: Sequence[PublishedDifference]) -> Grid:
-    """Lay out differences to the authors' code as a table, unexplained ones first; needs at least one."""
+    """Lay out comparisons with the authors' code as a table, unexplained ones first.
+
+    `differences` must not be empty.
+    """
     rows = tuple(
         (
             *(difference.system, difference.family, difference.pool, difference.measured, difference.published),
@@ -230,7 +240,10 @@ def authors_grid(differences: Sequence[PublishedDifference]) -> Grid:
 
 
 def paper_grid(differences: Sequence[PublishedDifference], table: str) -> Grid:
-    """Lay out differences to a table of the paper, unexplained ones first; needs at least one."""
+    """Lay out comparisons with a table of the paper, given by name for the title, unexplained ones first.
+
+    `differences` must not be empty.
+    """
     rows = tuple(
         (
             *(difference.system, difference.family, difference.published, difference.measured),
@@ -258,7 +271,7 @@ def _verdict_text(difference: PublishedDifference) -> str:
 
 
 def _sorted(differences: Sequence[PublishedDifference]) -> list[PublishedDifference]:
-    """Sort by verdict, then from the largest difference to the smallest."""
+    """Sort differences by verdict in the order of VERDICTS, then from the largest to the smallest."""
     order = list(VERDICTS)
     return sorted(differences, key=lambda difference: (order.index(difference.verdict), -abs(difference.points)))
 
@@ -269,7 +282,7 @@ def _counts_text(differences: Sequence[PublishedDifference]) -> str:
 
 
 def readme_grid() -> Grid:
-    """Lay out the averages over ten data sets in the paper and in the README of its repository."""
+    """Lay out the printed averages over ten data sets: those of the paper and those of the README of its code."""
     rows = []
     for head in HEADS:
         for system in (head, f"{head}{ANOONLY}"):

@@ -20,7 +20,17 @@ T = TypeVar("T")
 
 
 class Evidence:
-    """Results of experiments as data frames; each is read once and cached."""
+    """Results of the experiments on some data sets, as data frames; each is read once and cached.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Data sets.
+    results : callable
+        Returns the results of planned runs by key; runs without a result are absent.
+    seeds : int
+        Number of seeds of each experiment.
+    """
 
     def __init__(
         self, files: Sequence[str], results: Callable[[list[PlannedRun]], dict[str, MeasuredRun]], seeds: int = SEEDS
@@ -31,11 +41,14 @@ class Evidence:
         self._made: dict[Hashable, Any] = {}
 
     def planned(self, name: str) -> list[PlannedRun]:
-        """Return all runs of an experiment on these files, with or without a result."""
+        """Return all runs that an experiment, given by name, plans on these data sets, with or without a result."""
         return _planned(name, self.files, self.seeds)
 
     def frame(self, name: str) -> pd.DataFrame:
-        """Return one row per run of an experiment that has a result; see results.runs_frame."""
+        """Return the results of an experiment, given by name, as a table with one row per run; see results.runs_frame.
+
+        Runs without a result are left out.
+        """
 
         def read() -> pd.DataFrame:
             planned = self.planned(name)
@@ -57,7 +70,7 @@ def _planned(name: str, files: tuple[str, ...], seeds: int) -> list[PlannedRun]:
 
 
 def local_evidence(store: Store) -> Evidence:
-    """Collect shipped results and those in the store, which take precedence.
+    """Return the results on this machine: shipped ones and those in a store, which take precedence.
 
     A local data set without shipped results is included once the store holds its whole Table 1.
     """
@@ -68,7 +81,7 @@ def local_evidence(store: Store) -> Evidence:
 
 
 def _complete(files: Sequence[str], store: Store) -> list[str]:
-    """Return the data sets for which the store has all runs of Table 1 with all heads."""
+    """Return the data sets out of `files` for which the store has all runs of Table 1 with all heads."""
     kept = store.keys() if files else set()
     return [
         name
@@ -79,12 +92,24 @@ def _complete(files: Sequence[str], store: Store) -> list[str]:
 
 @cache
 def shipped_evidence() -> Evidence:
-    """Return the shipped results only."""
+    """Return the results that are shipped with the project, without those of a store; cached."""
     return Evidence(shipped_datasets(), lambda planned: find_results(planned, None))
 
 
 def stored_evidence(files: Sequence[str], store: Store, seeds: int, systems: Sequence[str]) -> Evidence:
-    """Return the results of these systems in the store only."""
+    """Return the results in a store of some systems on some data sets, without shipped ones.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Data sets.
+    store : Store
+        Store to read.
+    seeds : int
+        Number of seeds of each experiment.
+    systems : sequence of str
+        Names of baselines; runs of others are left out.
+    """
 
     def results(planned: list[PlannedRun]) -> dict[str, MeasuredRun]:
         return results_in_store([run for run in planned if run.config.baseline in systems], store)

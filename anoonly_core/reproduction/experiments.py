@@ -69,7 +69,7 @@ SMALL_FAMILIES = ("MVTec-AD", "20news")  # families with files that the authors'
 
 @dataclass(frozen=True)
 class Variant:
-    """The runs of one table cell, apart from data set and seed.
+    """Settings of the runs of one table cell, apart from data set and seed.
 
     Attributes
     ----------
@@ -86,7 +86,10 @@ class Variant:
     everywhere: bool = False
 
     def takes(self, dataset: str) -> bool:
-        """Tell whether the variant is trained on this data set."""
+        """Return True if the variant is trained on this data set, given by name.
+
+        False for data sets outside the families, and where the training would take too long.
+        """
         family = family_of(dataset)
         baseline = self.settings["baseline"]
         if family is None or (baseline, dataset) in TOO_LARGE:
@@ -99,7 +102,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The variants behind a table, a figure or a discrepancy, and what they are trained on.
+    """Variants and data sets whose runs make up a table, a figure or a discrepancy.
 
     Attributes
     ----------
@@ -110,7 +113,7 @@ class Experiment:
     families : tuple of str
         Families whose files it is trained on.
     bundled : tuple of str
-        Data sets of the project that it is trained on in place of files.
+        Bundled data sets that it is trained on, too.
     """
 
     name: str
@@ -145,7 +148,19 @@ def _variant(source: str, baseline: str, lambda_n: float | None, varied: Mapping
 
 
 def _crossed(sources: Iterable[str], baselines: Iterable[str], axes: Mapping[str, Sequence[Any]]) -> list[Variant]:
-    """Return one variant per source, head, grid point and λ_n; λ_n is 1 and 0 unless it is an axis."""
+    """Return one variant for each combination of source, head, axis values and λ_n.
+
+    λ_n is 1 and 0 unless it is an axis. Batch sizes below the smallest of a head are left out.
+
+    Parameters
+    ----------
+    sources : iterable of str
+        Keys of SOURCES.
+    baselines : iterable of str
+        Names of heads.
+    axes : mapping of str to sequence
+        Values of each varied setting.
+    """
     variants: list[Variant] = []
     for source, baseline, *values in itertools.product(sources, baselines, *axes.values()):
         varied = dict(zip(axes, values, strict=True))
@@ -157,14 +172,17 @@ def _crossed(sources: Iterable[str], baselines: Iterable[str], axes: Mapping[str
 
 
 def _systems() -> list[Variant]:
-    """Return the eleven rows of Tables 1, 3 and 4 for both sources."""
+    """Return the variants of all rows of Tables 1, 3 and 4, eleven for each source."""
     variants = _crossed(SOURCES, HEADS, {})
     variants += [_variant(source, baseline, None, {}) for source in SOURCES for baseline in COMPARATORS]
     return [Variant(each.at, each.settings, everywhere=each.at["source"] == "text") for each in variants]
 
 
 def _axes(name: str) -> dict[str, Sequence[Any]]:
-    """Return the axes of a figure as in its sweep preset, without λ_n except for Fig. 7."""
+    """Return the values of each varied setting of a figure, as in its sweep preset of this name.
+
+    λ_n is left out except for Fig. 7.
+    """
     axes: dict[str, Sequence[Any]] = dict(SWEEP_PRESETS[name].axes)
     return axes if name == "fig7" else {setting: values for setting, values in axes.items() if setting != "lambda_n"}
 
@@ -218,7 +236,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType({experiment.name: exper
 
 
 def tied_norms(source: str) -> dict[str, str]:
-    """Return the heads whose norm changes together with λ_n, with both norms as "no norm → batch norm".
+    """Return the heads whose published norm changes with λ_n, each with both norms in words: "no norm → batch norm".
 
     `source` is a key of SOURCES: the text and the code pair norms with λ_n differently.
     """
@@ -255,12 +273,22 @@ def tied_norms_sentence(heads: Iterable[str], sources: Iterable[str]) -> str:
 
 
 def files_at_hand() -> list[str]:
-    """Return the data sets of the table families that are on this machine."""
+    """Return the names of the data sets of all table families that are on this machine."""
     return [name for family in FAMILIES for name in files_of(family) if DATASETS[name].is_local()]
 
 
 def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEEDS) -> list[PlannedRun]:
-    """Return all runs of an experiment on its bundled sets and on these files; files of other families are left out."""
+    """Return all runs of an experiment on its bundled sets and on some files.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The experiment.
+    files : iterable of str
+        Data sets; those of other families than the experiment's are left out.
+    seeds : int
+        Number of seeds, from 0.
+    """
     runs = []
     for name in (*experiment.bundled, *(name for name in files if family_of(name) in experiment.families)):
         for variant in experiment.variants:

@@ -43,7 +43,7 @@ PAPER_FAMILIES = tuple(name for name, family in FAMILIES.items() if family.in_pa
 
 @cache
 def files_of(family: str) -> tuple[str, ...]:
-    """Return the names of all data sets of a family, on this machine or not."""
+    """Return the names of all data sets of a family, given by name, whether they are on this machine or not."""
     folder, in_paper = FAMILIES[family].folder, FAMILIES[family].in_paper
     return tuple(
         name
@@ -54,5 +54,5 @@ def files_of(family: str) -> tuple[str, ...]:
 
 @cache
 def family_of(name: str) -> str | None:
-    """Return the family of a data set; None if it is in no table."""
+    """Return the name of the family of a data set; None if it is in no table."""
     return next((family for family in FAMILIES if name in files_of(family)), None)

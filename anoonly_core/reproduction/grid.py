@@ -36,12 +36,12 @@ class Grid:
 
 
 def join_words(words: Sequence[str]) -> str:
-    """Join words, such as "a, b and c"."""
+    """Join words with commas and "and", such as "a, b and c"."""
     return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def to_csv(grid: Grid) -> str:
-    """Format as CSV with a heading row and three decimals; title and notes are left out."""
+    """Format a table as CSV with a heading row and three decimals; title and notes are left out."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(grid.columns)
@@ -50,7 +50,10 @@ def to_csv(grid: Grid) -> str:
 
 
 def to_markdown(grid: Grid) -> str:
-    """Format as a GitHub table with one decimal, title above and notes below; columns of numbers are right-aligned."""
+    """Format a table as GitHub Markdown with one decimal, the title above and the notes below.
+
+    Columns of numbers are right-aligned.
+    """
     rows = [[_text(entry).replace("|", "\\|") for entry in row] for row in grid.rows]
     head = [name.replace("|", "\\|") for name in grid.columns]
     widths = [max(3, *(len(row[column]) for row in [head, *rows])) for column in range(len(head))]
@@ -69,7 +72,7 @@ def to_markdown(grid: Grid) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    """Format as a floating LaTeX table for the package booktabs, with the notes in the caption."""
+    """Format a table as a floating LaTeX table for the package booktabs, with title and notes in the caption."""
     left = [_has_words([row[column] for row in grid.rows]) for column in range(len(grid.columns))]
     body = [" & ".join(_escaped(_text(entry)) for entry in row) + r" \\" for row in grid.rows]
     caption = _escaped(" ".join([f"{grid.title}.", *grid.notes]))
@@ -100,7 +103,7 @@ def _text(entry: GridValue, digits: int = 1) -> str:
 
 
 def _has_words(entries: list[GridValue]) -> bool:
-    """Tell whether an entry begins with a letter."""
+    """Return True if any entry is a string that begins with a letter."""
     return any(isinstance(entry, str) and re.match(r"[^\W\d]", entry) for entry in entries)
 
 

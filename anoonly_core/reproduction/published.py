@@ -38,7 +38,7 @@ _METRICS = {
 
 @cache
 def paper_tables() -> dict[tuple[str, str, str], float]:
-    """Return Tables 1, 3 and 4: (metric, system, family or AVERAGE) -> percent."""
+    """Return the figures of Tables 1, 3 and 4: (metric, system, family or AVERAGE) → percent."""
     return {
         (row["metric"], _system(row["method"], row["anomaly_only"]), row["dataset"]): float(row["percent"])
         for row in _rows("paper_tables.csv")
@@ -47,7 +47,10 @@ def paper_tables() -> dict[tuple[str, str, str], float]:
 
 @cache
 def paper_norms() -> dict[tuple[str, str], float]:
-    """Return Table 2: (system, norm) -> AUCROC in percent over all ten data sets; empty cells are left out."""
+    """Return the figures of Table 2: (system, norm) → AUCROC in percent over all ten data sets.
+
+    Empty cells are left out.
+    """
     columns = {"deepsad_aucroc_percent": "DeepSAD", "deepsad_anoonly_aucroc_percent": "DeepSAD + AnoOnly"}
     return {
         (system, row["norm"]): float(row[column])
@@ -59,7 +62,7 @@ def paper_norms() -> dict[tuple[str, str], float]:
 
 @cache
 def readme() -> dict[str, float]:
-    """Return the table of the README: system -> AUCROC in percent over all ten data sets."""
+    """Return the table in the README of the paper's code: system → AUCROC in percent over all ten data sets."""
     columns = {"0": "aucroc_percent", "1": "aucroc_anoonly_percent"}
     return {
         _system(row["method"], anomaly_only): float(row[column])
@@ -70,7 +73,7 @@ def readme() -> dict[str, float]:
 
 @cache
 def authors_runs() -> pd.DataFrame:
-    """Return one row per run of the published code.
+    """Return the results of the published code as a table with one row per run; cached, do not change it.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def authors_runs() -> pd.DataFrame:
 
 @cache
 def authors_splits() -> dict[tuple[str, str, str], tuple[float, float]]:
-    """Return our AUCROC and the authors' AUCROC in percent, both on the authors' splits.
+    """Return the mean AUCROC of our engine and of the authors' code, both measured on the authors' splits.
 
     Over the files in official_runs.csv: two each of CIFAR10 and SVHN, and ten of MVTec-AD. Measured once on a GPU with
     the settings of the authors' code and five initializations per split. No command repeats this measurement, since
@@ -101,7 +104,7 @@ def authors_splits() -> dict[tuple[str, str, str], tuple[float, float]]:
     Returns
     -------
     dict
-        (system, family, "clean" or "natural") -> (ours, theirs).
+        (system, family, "clean" or "natural") → (ours, theirs), in percent.
     """
     with (ASSETS / "results" / "authors_splits.csv").open(newline="", encoding="utf-8") as file:
         return {

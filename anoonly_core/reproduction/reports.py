@@ -29,7 +29,7 @@ REPORTS = (*EXPERIMENTS, *(name for name in DISCREPANCIES if name not in EXPERIM
 
 
 def experiments_for(name: str) -> list[str]:
-    """Return the names of the experiments whose runs a report uses; `name` is one of REPORTS."""
+    """Return the names of the experiments whose runs a report, one of REPORTS, needs."""
     if name in EXPERIMENTS:
         return [name]
     if name == DIFFERENCES:
@@ -38,7 +38,7 @@ def experiments_for(name: str) -> list[str]:
 
 
 def reports(name: str, evidence: Evidence) -> Iterator[tuple[str, Grid]]:
-    """Yield the file stem and the table of each part of a report; nothing for parts without results.
+    """Yield the tables of a report, each with a file name; parts without results are left out.
 
     Parameters
     ----------

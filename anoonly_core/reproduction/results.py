@@ -47,7 +47,7 @@ COLUMNS = ("key", "device", *SETTINGS, *METRICS, *COUNTS, *BATCH_SHARES, "train_
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """The result of one run.
+    """Result of one run as the tables use it.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class MeasuredRun:
 
 @cache
 def shipped_results(path: Path = SHIPPED) -> dict[str, MeasuredRun]:
-    """Return the shipped results by the first KEY_LETTERS of their keys; empty if there is no file."""
+    """Read the shipped results, by the first KEY_LETTERS of their run keys; {} if there is no file. Cached."""
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
@@ -86,7 +86,7 @@ def shipped_results(path: Path = SHIPPED) -> dict[str, MeasuredRun]:
 
 
 def find_results(planned: Iterable[PlannedRun], store: Store | None, path: Path = SHIPPED) -> dict[str, MeasuredRun]:
-    """Return the results of these runs by key; a stored result overrides a shipped one.
+    """Look up the results of planned runs, in the store and in the shipped file; the store takes precedence.
 
     A result of another version of the code or of its data file has another key, so it is not found.
 
@@ -115,7 +115,10 @@ def find_results(planned: Iterable[PlannedRun], store: Store | None, path: Path 
 
 
 def results_in_store(planned: Sequence[PlannedRun], store: Store) -> dict[str, MeasuredRun]:
-    """Return the stored results of these runs by their key for the CPU; CPU results override those of a GPU."""
+    """Return the stored results of planned runs, by their key for the CPU; runs without a result are absent.
+
+    A result of the CPU takes precedence over that of a GPU.
+    """
     cpu_keys = {run.gpu_key: run.key for run in planned}
     stored = store.runs(store.keys().intersection({*cpu_keys, *cpu_keys.values()}))
     from_gpu = {cpu_keys[key]: _measured_run(run) for key, run in stored.items() if key in cpu_keys}
@@ -130,7 +133,7 @@ def _measured_run(run: RunSummary) -> MeasuredRun:
 
 
 def runs_frame(planned: Iterable[PlannedRun], results: Mapping[str, MeasuredRun]) -> pd.DataFrame:
-    """Make a table with one row per run that has a result.
+    """Build a table with one row per planned run that has a result.
 
     Parameters
     ----------
@@ -156,7 +159,10 @@ def runs_frame(planned: Iterable[PlannedRun], results: Mapping[str, MeasuredRun]
 
 
 def shipped_datasets(path: Path = SHIPPED) -> list[str]:
-    """Return the data sets of the shipped results, in the order of the table families."""
+    """Return the names of the data sets that have shipped results, in the order of the table families.
+
+    `path` is the file of results; [] if it is absent.
+    """
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -165,7 +171,7 @@ def shipped_datasets(path: Path = SHIPPED) -> list[str]:
 
 
 def write_results(planned: Iterable[PlannedRun], store: Store, path: Path) -> int:
-    """Update a file of shipped results from the store.
+    """Write the results of planned runs from the store to a file of shipped results, updating it.
 
     Rows of runs that the store lacks are kept, unless no experiment plans them any more, as after a change of the
     code.
@@ -187,7 +193,7 @@ def write_results(planned: Iterable[PlannedRun], store: Store, path: Path) -> in
     Raises
     ------
     InvalidConfig
-        The file cannot be read or written.
+        If the file cannot be read or written.
     """
     runs = {run.key: run for run in planned}
     datasets = {run.config.dataset for run in runs.values()}
@@ -212,12 +218,12 @@ def write_results(planned: Iterable[PlannedRun], store: Store, path: Path) -> in
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """Return the rows of a file of results without the heading; [] if it is absent or empty.
+    """Read a file of results and return its rows of text without the heading; [] if it is absent or empty.
 
     Raises
     ------
     InvalidConfig
-        The file cannot be read, or is no file of results.
+        If the file cannot be read, or is no file of results.
     """
     try:
         if not path.exists() or not path.stat().st_size:

@@ -24,7 +24,7 @@ TEST_SHARE = 0.3  # of the rows of each split; docs/methods.md § 3
 
 @dataclass(frozen=True)
 class Gain:
-    """AnoOnly minus its baseline, in points of a percent.
+    """Gain of AnoOnly: its metric minus that of its baseline, in points of a percent, with tests.
 
     Attributes
     ----------
@@ -71,21 +71,21 @@ class Gain:
 
     @property
     def where(self) -> str:
-        """The scope with its files, such as "SVHN (2 of 10 files)"."""
+        """Name of the scope with its number of files, such as "SVHN (2 of 10 files)"."""
         return f"{self.scope} ({self.files} of {self.total_files} files)"
 
     @property
     def is_clear(self) -> bool:
-        """True if the interval over seeds excludes zero."""
+        """True if the 95 % interval over seeds excludes zero; False with one seed."""
         return self.margin is not None and abs(self.mean) > self.margin
 
     @property
     def is_clear_over_splits(self) -> bool:
-        """True if the interval that allows for shared rows excludes zero."""
+        """True if the 95 % interval that allows for splits that share rows excludes zero; False with one seed."""
         return self.margin_splits is not None and abs(self.mean) > self.margin_splits
 
     def text(self) -> str:
-        """Format mean and margin, such as "+5.1 ± 1.3"."""
+        """Format mean and margin in points, such as "+5.1 ± 1.3"."""
         return signed(self.mean) + ("" if self.margin is None else f" ± {self.margin:.1f}")
 
 
@@ -137,10 +137,18 @@ def gain(runs: pd.DataFrame, head: str, metric: str, families: Sequence[str], sc
 
 @dataclass(frozen=True)
 class GainCounts:
-    """Numbers of clear gains (better) and clear losses (worse) in a family of comparisons.
+    """Numbers of clear gains (better) and clear losses (worse) of AnoOnly among some comparisons.
 
-    better, worse: after Holm's correction. better_alone, worse_alone: each comparison by itself, uncorrected.
-    better_splits, worse_splits: each by itself, with the interval of Nadeau and Bengio. of: number of comparisons.
+    Attributes
+    ----------
+    better, worse : int
+        After Holm's correction for all comparisons.
+    better_alone, worse_alone : int
+        Each comparison by itself, uncorrected.
+    better_splits, worse_splits : int
+        Each by itself, with the interval of Nadeau and Bengio.
+    of : int
+        Number of comparisons.
     """
 
     better: int
@@ -152,7 +160,7 @@ class GainCounts:
     of: int
 
     def beside(self) -> str:
-        """Return the figures that stand beside the corrected counts, in brackets."""
+        """Return the uncorrected counts as a clause in brackets, to follow the corrected counts in a sentence."""
         return (
             f"(uncorrected: {self.better_alone} and {self.worse_alone}; {self.better_splits} and {self.worse_splits} "
             "with Nadeau and Bengio's intervals for splits that share rows)"
@@ -160,7 +168,7 @@ class GainCounts:
 
 
 def count_gains(gains: Sequence[Gain]) -> GainCounts:
-    """Count the clear gains and losses of a family, before and after correction."""
+    """Count the clear gains and losses among some gains, with and without correction for their number."""
     together = clear_together([gain.p_seeds for gain in gains])
     ups = [gain.mean > 0 for gain in gains]
     verdicts = (together, [gain.is_clear for gain in gains], [gain.is_clear_over_splits for gain in gains])
@@ -180,7 +188,7 @@ def _wilcoxon(differences: np.ndarray) -> float | None:
 
 
 def gains(frame: pd.DataFrame, source: str, metric: str) -> list[Gain]:
-    """Compute the gain for each head on each family, and on all paper families that have runs.
+    """Compute the gain of AnoOnly for each head on each family, and on all paper families that have runs.
 
     Parameters
     ----------
@@ -205,7 +213,10 @@ def gains(frame: pd.DataFrame, source: str, metric: str) -> list[Gain]:
 
 
 def claimed_gain(head: str, metric: str, families: Sequence[str]) -> float | None:
-    """Return the gain of AnoOnly that Table 1, 3 or 4 prints for a head, mean over families; None without a print."""
+    """Return the gain of AnoOnly that Table 1, 3 or 4 prints for a head, in points, as a mean over families.
+
+    Return None if the paper does not print it for each family. `metric` is a name of METRIC_LABELS.
+    """
     printed = [
         [paper_tables().get((metric, system, family)) for family in families] for system in (head, f"{head}{ANOONLY}")
     ]
@@ -216,7 +227,10 @@ def claimed_gain(head: str, metric: str, families: Sequence[str]) -> float | Non
 
 
 def gains_grid(results: Sequence[Gain], metric: str) -> Grid:
-    """Lay out gains as a table with one row per head and scope."""
+    """Lay out gains as a table with one row per head and scope, with intervals, p values and notes on the tests.
+
+    `metric` is the name of the metric that the gains compare.
+    """
     family = [each for each in results if each.scope in PAPER_FAMILIES]
     adjusted = dict(zip(map(id, family), adjust_holm([each.p_seeds for each in family]), strict=True))
     rows = tuple(

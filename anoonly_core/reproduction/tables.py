@@ -32,7 +32,10 @@ ALL = "mean of these"  # scope of all paper families with runs, with equal weigh
 
 @dataclass(frozen=True)
 class TableLayout:
-    """The fields that give the rows and columns of a table; "family" makes one column per family."""
+    """Columns of a runs table whose values give the rows and columns of a printed table, and its metric.
+
+    For `columns` "family", there is one column per family.
+    """
 
     rows: str
     columns: str
@@ -82,7 +85,7 @@ VALUE_LABELS: Mapping[tuple[str, Any], str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Table:
-    """A table of cells of one experiment.
+    """Table of cells of one experiment, each with published figures.
 
     Attributes
     ----------
@@ -108,7 +111,10 @@ class Table:
     cells: Mapping[tuple[str, str], Cell]
 
     def cell_text(self, row: str, column: str) -> str:
-        """Format a cell, such as "73.8 ± 1.1"; the number of files follows if the column has cells with more."""
+        """Format the cell at a row and column heading, such as "73.8 ± 1.1".
+
+        The number of its files follows if another cell of the column has more.
+        """
         cell = self.cells[row, column]
         fewer = len(cell.files) < self._most_files(column)
         return cell.text() + (f" [{len(cell.files)} file{'s' * (len(cell.files) > 1)}]" if fewer else "")
@@ -117,16 +123,19 @@ class Table:
         return max(len(cell.files) for (_, heading), cell in self.cells.items() if heading == column)
 
     def files_words(self, column: str) -> str:
-        """Return the number of files behind a column, such as "2 of 10 files"."""
+        """Return the number of files behind the column with this heading, such as "2 of 10 files"."""
         total = next(cell.total_files for (_, heading), cell in self.cells.items() if heading == column)
         return f"{self._most_files(column)} of {total} files"
 
     def heading(self, column: str) -> str:
-        """Return the heading of a column."""
+        """Return the heading to print for a column: with its number of files if families are columns."""
         return column if self.scope else f"{column} ({self.files_words(column).removesuffix(' files')})"
 
     def grid(self, reference: str = "paper") -> Grid:
-        """Return the table as text, with differences to the figures of one of REFERENCES."""
+        """Lay out the table as text, with the difference of each cell to a published figure in brackets.
+
+        `reference` is a key of REFERENCES: "paper" or "authors".
+        """
         rows = []
         for row in self.rows:
             texts: list[str | None] = [row]
@@ -142,12 +151,12 @@ class Table:
 
     @property
     def caption(self) -> str:
-        """Caption of one line: title, metric in %, scope with its number of files, and source of the settings."""
+        """Caption on one line: title, metric in %, scope with its number of files, and source of the settings."""
         where = f", {self.scope} ({self.files_words(self.columns[0])})" if self.scope else ""
         return f"{self.title}; {METRIC_LABELS[self.metric]} in %{where}, {SOURCES[self.source]}"
 
     def cells_grid(self) -> Grid:
-        """Return one row per cell: mean, deviation, number of seeds and files, published figures, data sets."""
+        """Lay out the table with one row per cell: mean, deviation, seeds, files, published figures and data sets."""
         columns = ("row", "column", "mean", "deviation", "seeds", "files", "of", *REFERENCES, "data sets")
         rows = tuple(
             (
@@ -188,7 +197,7 @@ def scopes_of(name: str, frame: pd.DataFrame) -> list[str]:
 
 
 def make_table(name: str, frame: pd.DataFrame, source: str, scope: str = "", metric: str | None = None) -> Table:
-    """Make the table of an experiment.
+    """Build the table of an experiment from its runs.
 
     Parameters
     ----------
@@ -246,7 +255,7 @@ def make_table(name: str, frame: pd.DataFrame, source: str, scope: str = "", met
 
 
 def value_label(field: str, value: Any) -> str:
-    """Return the label of a value in a table."""
+    """Return the label in a table of a value of a field, such as "clean pool" for contamination 0."""
     if (word := VALUE_LABELS.get((field, value))) is not None:
         return word
     return f"{value:g}" if isinstance(value, float) else str(value)

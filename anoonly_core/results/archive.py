@@ -15,7 +15,10 @@ HEAD = "head"  # name of the array with the JSON of the head
 
 
 def pack(arrays: Mapping[str, np.ndarray], head: Mapping[str, Any] | None = None) -> bytes:
-    """Encode arrays of plain types and, if given, a head that JSON can express."""
+    """Encode arrays by name, and a head if given, as the bytes of a compressed .npz archive.
+
+    Arrays must have plain types, without objects; the head holds values that JSON can express.
+    """
     first = {} if head is None else {HEAD: np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **first, **arrays)
@@ -23,12 +26,15 @@ def pack(arrays: Mapping[str, np.ndarray], head: Mapping[str, Any] | None = None
 
 
 def unpack(body: bytes) -> dict[str, np.ndarray]:
-    """Decode the arrays of `pack` by name, the head among them; raise ValueError or the like if they are damaged."""
+    """Decode the bytes of `pack` to arrays by name; the head stays encoded, see `read_head`.
+
+    Raise ValueError, BadZipFile or the like if the bytes are damaged.
+    """
     with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
 def read_head(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Decode the head of unpacked arrays; raise KeyError or ValueError if there is none."""
+    """Decode the head from the arrays that `unpack` returned; raise KeyError or ValueError if there is none."""
     head: dict[str, Any] = json.loads(arrays[HEAD].tobytes())
     return head

@@ -22,7 +22,7 @@ MAX_POINTS = 200  # of a drawn curve
 
 
 def run_html(config: RunConfig, metrics: Metrics, y: np.ndarray, scores: np.ndarray) -> str:
-    """Return the settings, metrics, score distributions and curves of a run; the charts are one SVG.
+    """Render a run as HTML: settings, a table of metrics, and one SVG with score distributions and curves.
 
     Parameters
     ----------
@@ -45,7 +45,9 @@ def run_html(config: RunConfig, metrics: Metrics, y: np.ndarray, scores: np.ndar
 
 
 def runs_html(configs: Sequence[RunConfig], metrics: Sequence[Metrics]) -> str:
-    """Return a table with one row per setting: the number of seeds, and mean ± standard deviation of each metric.
+    """Render runs as an HTML table: one row per setting, with the number of runs and mean ± deviation of each metric.
+
+    Runs that differ only in their seed share a row.
 
     Parameters
     ----------
@@ -71,12 +73,14 @@ def runs_html(configs: Sequence[RunConfig], metrics: Sequence[Metrics]) -> str:
 
 
 def sweep_html(table: pd.DataFrame) -> str:
-    """Return a table with one row per point of a sweep and the means of its finished runs.
+    """Render a sweep as an HTML table: one row per point, with mean ± deviation of each metric over its finished runs.
+
+    Failed runs are counted.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        The table of `sweep_table`.
+        The table of `sweep_table`, one row per run.
     """
     finished = table[table[METRICS[0]].notna()]
     outcome = {"point", "seed", "failure", "key", "train_seconds", *METRICS}
@@ -104,7 +108,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return an HTML table; all texts are escaped."""
+    """Return an HTML table with a header of column names and rows of cells; all texts are escaped."""
 
     def line(tag: str, cells: Sequence[str]) -> str:
         return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
@@ -113,7 +117,10 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _charts(y: np.ndarray, scores: np.ndarray) -> str:
-    """Draw score distributions, ROC curve and precision-recall curve of test labels 0 and 1 as one SVG."""
+    """Draw score histogram, ROC curve and precision-recall curve side by side; return one SVG element.
+
+    `y` has the labels of the test rows (1 is an anomaly), `scores` their scores, [n].
+    """
     found = curves(y, scores)
     parts = [
         _panel(0, "scores (rank in percent)", _histogram(y, scores)),
@@ -138,7 +145,10 @@ def _panel(column: int, title: str, content: str) -> str:
 
 
 def _histogram(y: np.ndarray, scores: np.ndarray) -> str:
-    """Draw bars of both classes over the rank of the score, each as a share of its class."""
+    """Return SVG bars of a histogram of score ranks for labels 0 and 1, with a legend.
+
+    Each bar is a share of its class. `y` has the labels (1 is an anomaly), `scores` the scores, [n].
+    """
     ranks = np.argsort(np.argsort(scores, kind="stable")) / max(len(scores) - 1, 1)
     shares = {}
     for label in (0, 1):

@@ -62,37 +62,40 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
 
 
 def revision_of(baseline: str) -> list[int]:
-    """Return the revisions [engine, baseline] of the code that decides how a baseline scores."""
+    """Return the revisions [engine, baseline] of the code that decides the scores of a baseline, given by name."""
     return [ENGINE_REVISION, BASELINES[baseline].revision]
 
 
 def hidden_points_key(run: str, projector: str) -> str:
-    """Return the key of the projection ("pca", "tsne", "umap") of the hidden features of the run with key `run`."""
+    """Return the store key of projected hidden features of a run.
+
+    `run` is the key of the run, `projector` "pca", "tsne" or "umap".
+    """
     return digest({"run": run, "projector": projector})
 
 
 def detector_key(config: RunConfig) -> str:
-    """Return the key of the detector that a run trains, with its scores of all rows."""
+    """Return the store key of the detector that a run trains, with its scores of all rows."""
     return digest({"fitted": run_key(config)})
 
 
 def observation_key(config: RunConfig) -> str:
-    """Return the key of the microscope observations of a run."""
+    """Return the store key of the observed gradients of a run at its norms, see `microscope.run.observe`."""
     return digest({"observed": run_key(config)})
 
 
 def replay_key(configs: Sequence[RunConfig], projector: str) -> str:
-    """Return the key of a replay of runs side by side, with maps by `projector`."""
+    """Return the store key of a replay of runs side by side, in this order, with maps by `projector`."""
     return digest({"replayed": [run_key(config) for config in configs], "projector": projector})
 
 
 def supervision_key(configs: Sequence[RunConfig]) -> str:
-    """Return the key of the record of runs whose norms differ; see `supervision.run.record_columns`."""
+    """Return the store key of the record of runs that differ in their norms; see `supervision.run.record_columns`."""
     return digest({"supervision": [run_key(config) for config in configs], "revision": SUPERVISION_REVISION})
 
 
 def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:
-    """Return the key of a ranking of an uploaded table.
+    """Return the store key of a ranking of an uploaded table, whose name is `config.dataset`.
 
     `of` is the name of an unsupervised scorer, or the ids of the rows labeled as anomalies, in any order.
     """
@@ -100,7 +103,7 @@ def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:
 
 
 def input_points_key(config: RunConfig, projector: str) -> str:
-    """Return the key of a projection of the scaled input rows; runs that share a split share the key."""
+    """Return the store key of a projection of the scaled input rows by `projector`; runs of one split share the key."""
     split = {name: getattr(config, name) for name in SPLIT_FIELDS}
     return digest(
         {"split": split, "revision": ENGINE_REVISION, "data": resolve(config.dataset).identity, "projector": projector}
@@ -108,5 +111,5 @@ def input_points_key(config: RunConfig, projector: str) -> str:
 
 
 def digest(parts: dict[str, object]) -> str:
-    """Return the SHA-256, hexadecimal, of the JSON of the parts of a key."""
+    """Return the hexadecimal SHA-256 of the JSON of the parts of a key, with sorted names."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

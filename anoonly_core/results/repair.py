@@ -32,12 +32,12 @@ PAGES, FREE = slice(28, 32), slice(32, 40)
 
 
 def decode_leniently(raw: bytes) -> str:
-    """Decode stored text; replace undecodable bytes, since one flipped byte must not end a whole query."""
+    """Decode stored text as UTF-8, replacing undecodable bytes: one flipped byte must not end a whole query."""
     return raw.decode(errors="replace")
 
 
 def query_key_by_key(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
-    """Run a query once per readable key and join the rows; skip keys on bad pages.
+    """Run a query once per readable key of a damaged store and join the rows; skip keys on bad pages.
 
     `query` has one placeholder `?`, the key.
     """
@@ -49,7 +49,12 @@ def query_key_by_key(connection: sqlite3.Connection, query: str) -> list[tuple[A
 
 
 def copy_sound_entries(damaged: Path, fresh: Path) -> int:
-    """Copy each entry whose body matches its checksum from a damaged store into a fresh one.
+    """Copy each entry whose body matches its checksum from a damaged store into a fresh one with the same tables.
+
+    Parameters
+    ----------
+    damaged, fresh
+        Paths of both SQLite files. Entries that `fresh` has already stay.
 
     Returns
     -------
@@ -84,7 +89,7 @@ def swap_files(path: Path, fresh: Path, aside: Path) -> None:
 
 
 def _keys(connection: sqlite3.Connection) -> list[str]:
-    """Return all keys that any of KEY_QUERIES can read."""
+    """Return all keys of a damaged store that any of KEY_QUERIES can read, each once."""
     keys: dict[str, None] = {}
     for query in KEY_QUERIES:
         with suppress(sqlite3.Error):
@@ -103,9 +108,10 @@ def _sound_row(connection: sqlite3.Connection, key: str) -> tuple[Any, ...] | No
 
 @contextmanager
 def _readable(damaged: Path, fresh: Path) -> Iterator[sqlite3.Connection]:
-    """Open the damaged store, or a copy with the first page of the fresh one if its own first page is damaged.
+    """Context that opens a damaged store for reading and yields the connection.
 
-    All stores have the same first page, which names the tables and their root pages.
+    If its first page is damaged, a temporary copy with the first page of the fresh store is opened. All stores have
+    the same first page, which names the tables and their root pages.
     """
     with damaged.open("rb") as file, fresh.open("rb") as other:
         head, sound = file.read(100), other.read(100)

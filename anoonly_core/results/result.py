@@ -91,7 +91,7 @@ class History:
 
 
 def _empty(dtype: type) -> np.ndarray:
-    """Return an empty array."""
+    """Return an empty array of this dtype, [0]."""
     return np.zeros(0, dtype=dtype)
 
 
@@ -161,17 +161,17 @@ class RunResult:
         return f"RunResult({name}: AUCPR anomaly {value:.3f})"
 
     def _repr_html_(self) -> str:
-        """Return settings, metrics and charts, which a notebook shows."""
+        """Return settings, metrics and charts of the run as HTML for a notebook."""
         return run_html(self.config, self.metrics, self.y_test, self.scores)
 
     def batches(self) -> dict[str, float]:
-        """Return the means over all epochs of BATCH_SHARES; empty for a system without batches."""
+        """Return the mean over all epochs of each of BATCH_SHARES, by name; empty for a system without batches."""
         if not len(self.history.loss_normal):
             return {}
         return {name: float(getattr(self.history, name).mean()) for name in BATCH_SHARES}
 
     def summary(self) -> dict[str, Any]:
-        """Return config, metrics, seconds and counts as plain values, as the command line prints them."""
+        """Return config, metrics, seconds and counts, by these names, as plain values for JSON."""
         return {
             "config": self.config.model_dump(mode="json"),
             "metrics": self.metrics.as_dict(),
@@ -188,7 +188,10 @@ class RunList(list[RunResult]):
 
 
 def to_bytes(result: RunResult) -> bytes:
-    """Encode a result as a compressed .npz archive of plain arrays, with settings and metrics as JSON inside."""
+    """Encode a result as a compressed .npz archive of plain arrays, with settings and metrics as JSON inside.
+
+    `note` is left out.
+    """
     head = {
         "key": result.key,
         "config": result.config.model_dump(mode="json"),

@@ -69,7 +69,7 @@ INSERT = f"""
 
 
 class _Entry(NamedTuple):
-    """Columns of an entry, except for the time and the pin."""
+    """Columns of a store entry that is to be inserted, without its time and pin."""
 
     key: str
     kind: str
@@ -81,7 +81,9 @@ class _Entry(NamedTuple):
 
 
 class Store:
-    """Results by key in one SQLite file; threads and processes may share it, since each call opens a connection.
+    """Store of results by key in one SQLite file.
+
+    Threads and processes may share it, since each call opens a connection.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ class Store:
     problem : str
         Reason why the latest write failed, "" if it succeeded.
     is_problem_busy : bool
-        Whether that reason is a lock, so that it ends with the lock.
+        True if the reason is a lock of another process, so that a later write may succeed.
     busy_reads : int
         Number of reads that raised StoreBusy.
     """
@@ -113,11 +115,11 @@ class Store:
         self._fail_fast_until_s = 0.0  # by the monotonic clock
 
     def with_wait(self, busy_s: float) -> Store:
-        """Return a store of the same file and limit that waits this many seconds for a lock."""
+        """Return another Store of the same file and limit that waits `busy_s` seconds for a lock."""
         return Store(self.path, self.max_bytes, busy_s)
 
     def is_busy(self) -> bool:
-        """Return at once whether another process holds a lock that keeps this store from writing."""
+        """Return True if another process holds a lock that keeps this store from writing; do not wait for the lock."""
         try:
             with self._connection(0.0) as connection:
                 connection.execute("BEGIN EXCLUSIVE")
@@ -127,34 +129,46 @@ class Store:
         return False
 
     def get(self, key: str) -> RunResult | None:
-        """Return the stored run with this key, or None if there is none or it is damaged; raise StoreBusy."""
+        """Return the stored run with this key; None if there is none, it is damaged, or the file is unreadable.
+
+        Raise StoreBusy if another process holds the file locked for longer than the wait.
+        """
         result = self._read(key, "run", from_bytes)
         return result if result is not None and result.key == key else None
 
     def put(self, result: RunResult) -> None:
-        """Store a run.
+        """Store a run under its key, replacing an older one; remove the oldest entries if the limit is exceeded.
 
         Raises
         ------
         StoreUnavailable
-            If the file cannot be written.
+            If the file cannot be written; StoreBusy if another process holds it locked.
         """
         self._write(result.key, "run", *encode_summary(result), to_bytes(result))
 
     def get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
-        """Return the stored arrays of this key and kind by name, or None as `get` does; raise StoreBusy."""
+        """Return the stored arrays of this key and kind by name; None if there are none or they are damaged.
+
+        Raise StoreBusy if another process holds the file locked for longer than the wait.
+        """
         return self._read(key, kind, unpack)
 
     def try_get(self, key: str) -> RunResult | None:
-        """Return the stored run as `get` does; while the file is locked, log one warning and return None."""
+        """Return the stored run with this key; None if there is none, it is damaged, or the file is locked.
+
+        A lock is logged as a warning.
+        """
         return _unless_busy(lambda: self.get(key))
 
     def try_get_arrays(self, key: str, kind: str) -> dict[str, np.ndarray] | None:
-        """Return stored arrays as `get_arrays` does; while the file is locked, log one warning and return None."""
+        """Return the stored arrays of this key and kind by name; None if there are none, or the file is locked.
+
+        A lock is logged as a warning.
+        """
         return _unless_busy(lambda: self.get_arrays(key, kind))
 
     def put_arrays(self, key: str, kind: str, arrays: Mapping[str, np.ndarray], config: str = "{}") -> None:
-        """Store arrays by name.
+        """Store arrays under a key, replacing older ones; remove the oldest entries if the limit is exceeded.
 
         Parameters
         ----------
@@ -163,42 +177,59 @@ class Store:
         kind : str
             Sort of entry: "points", "suspicion", "purified" or "zero-shot".
         arrays : mapping of str to ndarray
-            Arrays of plain types.
+            Arrays of plain types by name.
         config : str
             JSON of the settings behind the arrays; `delete_dataset` finds the data set in it.
 
         Raises
         ------
         StoreUnavailable
-            If the file cannot be written.
+            If the file cannot be written; StoreBusy if another process holds it locked.
         """
         self._write(key, kind, config, "{}", pack(arrays))
 
     def try_put(self, result: RunResult) -> bool:
-        """Store a run as `put` does; where the file cannot be written, log one warning and return False."""
+        """Store a run as `put` does and return True; if that fails, log a warning and return False."""
         return _succeeds(lambda: self.put(result))
 
     def try_put_arrays(self, key: str, kind: str, arrays: Mapping[str, np.ndarray], config: str = "{}") -> bool:
-        """Store arrays as `put_arrays` does; where the file cannot be written, log one warning and return False."""
+        """Store arrays as `put_arrays` does and return True; if that fails, log a warning and return False."""
         return _succeeds(lambda: self.put_arrays(key, kind, arrays, config))
 
     def put_sweep(self, key: str, description: str) -> None:
-        """Store the description of a sweep, JSON; remove the oldest above 50. Raise StoreUnavailable if that fails."""
+        """Store the description of a sweep, JSON, under its key; of more than 50 sweeps, delete the oldest.
+
+        Raise StoreUnavailable if the file cannot be written.
+        """
         self._write(key, "sweep", description, "{}", b"")
         if surplus := self._query(f"{SWEEPS} LIMIT -1 OFFSET ?", (MAX_SWEEPS,)):
             self.delete([row[0] for row in surplus])
 
     def sweep_keys(self) -> list[str]:
-        """Return the keys of all stored sweeps, the latest first, 50 at most; raise StoreBusy."""
+        """Return the keys of the stored sweeps, the latest first, 50 at most; raise StoreBusy if the file is locked."""
         return [row[0] for row in self._query(f"{SWEEPS} LIMIT ?", (MAX_SWEEPS,)) if isinstance(row[0], str)]
 
     def sweep(self, key: str) -> str | None:
-        """Return the description of a stored sweep; None if there is none under this key; raise StoreBusy."""
+        """Return the description, JSON, of the sweep stored under this key; None if there is none.
+
+        Raise StoreBusy if the file is locked.
+        """
         rows = self._query("SELECT config FROM entries WHERE kind = 'sweep' AND key = ?", (key,))
         return next((row[0] for row in rows if isinstance(row[0], str)), None)
 
     def runs(self, keys: Collection[str] | None = None) -> dict[str, RunSummary]:
-        """Return the summaries of the stored runs with these keys, or of all, latest first, by key; raise StoreBusy."""
+        """Return the summaries of stored runs by key; keys that are not stored are left out.
+
+        Parameters
+        ----------
+        keys : collection of str or None
+            Keys to look up; None for all stored runs, the latest first.
+
+        Raises
+        ------
+        StoreBusy
+            If another process holds the file locked for longer than the wait.
+        """
         columns = "SELECT key, config, summary, created, pinned, bytes FROM entries WHERE kind = 'run'"
         if keys is None:
             rows = self._query(f"{columns} ORDER BY created DESC", (), f"{columns} AND key = ?")
@@ -213,7 +244,7 @@ class Store:
         return {key: run for key, run in summaries.items() if key in wanted}
 
     def pin(self, keys: Collection[str], pinned: bool = True) -> None:
-        """Pin entries, so that the size limit never removes them, or unpin them.
+        """Pin the entries with these keys, so that the size limit never removes them, or unpin them.
 
         Raises
         ------
@@ -226,24 +257,31 @@ class Store:
         self._change("UPDATE entries SET pinned = ? WHERE key IN ({})", keys, int(pinned), check=check)
 
     def delete(self, keys: Collection[str]) -> None:
-        """Delete entries, pinned or not; raise StoreUnavailable."""
+        """Delete the entries with these keys, pinned or not; raise StoreUnavailable if the file cannot be written."""
         self._change("DELETE FROM entries WHERE key IN ({})", keys)
 
     def delete_dataset(self, dataset: str) -> None:
-        """Delete all entries made from a data set, pinned or not; raise StoreUnavailable."""
+        """Delete all entries whose settings name this data set, pinned or not.
+
+        Raise StoreUnavailable if the file cannot be written.
+        """
         self._change("DELETE FROM entries WHERE instr(config, {}) > 0", [json.dumps(dataset)])
 
     def keys(self) -> set[str]:
-        """Return the keys of all entries of every kind, reading the index only; raise StoreBusy."""
+        """Return the keys of all entries of every kind, from the index alone; raise StoreBusy if the file is locked."""
         return {row[0] for row in self._query("SELECT key FROM entries", ())}
 
     def size(self) -> int:
-        """Return the size of all entries in bytes; raise StoreBusy."""
+        """Return the size of all entries in bytes, 0 for an unreadable file; raise StoreBusy if the file is locked."""
         rows = self._query("SELECT SUM(bytes) FROM entries", ())
         return int(rows[0][0] or 0) if rows else 0
 
     def _query(self, query: str, values: Sequence[object], for_one: str = "") -> list[tuple[Any, ...]]:
-        """Run a query; in a damaged file run `for_one` once per readable key instead, if it is given."""
+        """Run a query with these values for its placeholders, and return all rows; [] if the file cannot be read.
+
+        In a damaged file the query `for_one`, if given, is run once per readable key instead. Raise StoreBusy for a
+        lock.
+        """
         try:
             with self._connection(self._read_wait_s()) as connection:
                 try:
@@ -257,14 +295,14 @@ class Store:
             return []
 
     def _read_wait_s(self) -> float:
-        """Return how long a read waits for a lock: not at all just after another one waited in vain."""
+        """Return the seconds that a read waits for a lock: 0 within 1 s after a read that waited in vain."""
         return 0.0 if time.monotonic() < self._fail_fast_until_s else self._wait_s()
 
     def _wait_s(self) -> float:
         return BUSY_S if self._busy_s is None else self._busy_s
 
     def _raise_if_busy(self, error: Exception) -> None:
-        """Raise StoreBusy if a read failed because of a lock."""
+        """Raise StoreBusy if `error`, of a failed read, means a lock; reads then do not wait for 1 s."""
         if _is_lock(error):
             self.busy_reads += 1
             self._fail_fast_until_s = time.monotonic() + FAIL_FAST_S
@@ -280,7 +318,19 @@ class Store:
         *values: object,
         check: Callable[[sqlite3.Connection], None] | None = None,
     ) -> None:
-        """Run a statement for these keys; an exception of `check`, which is called last, undoes it."""
+        """Run a statement for all of these keys in one transaction; raise StoreUnavailable if that fails.
+
+        Parameters
+        ----------
+        statement : str
+            SQL with the field {} for the placeholders of the keys.
+        keys : collection of str
+            Keys to insert there, in parts of at most KEYS_PER_QUERY.
+        *values : object
+            Values of the placeholders before the keys.
+        check : callable or None
+            Called last with the connection; an exception that it raises undoes the statement.
+        """
         try:
             with self._connection() as connection:
                 for some, part in _in_parts(keys):
@@ -342,7 +392,10 @@ class Store:
             raise StoreUnavailable(self.problem) from error
 
     def _insert(self, entry: _Entry) -> bool:
-        """Insert an entry; return False if the file is not a sound database."""
+        """Insert or replace an entry and remove the oldest ones above the limit; return True.
+
+        Return False if the file is not a sound database. Raise sqlite3.OperationalError for a lock or another version.
+        """
         try:
             with self._connection() as connection:
                 names = [name for _, name, *_ in connection.execute("PRAGMA table_info(entries)")]
@@ -358,7 +411,10 @@ class Store:
         return True
 
     def _make_room(self, connection: sqlite3.Connection, newest: str) -> None:
-        """Delete the oldest entries down to 90 % of the limit, so that deletions are rare."""
+        """Delete the oldest unpinned entries if the limit is exceeded, down to 90 % of it, so that deletions are rare.
+
+        The entry with the key `newest` stays.
+        """
         # The index gives the total fast; a damaged index must not cause deletions, so the table confirms it.
         for hint in ("", "NOT INDEXED"):
             pinned, others = _bytes(connection, 1, hint), _bytes(connection, 0, hint)
@@ -374,7 +430,10 @@ class Store:
                 others -= size
 
     def _repair_and_insert(self, entry: _Entry) -> bool:
-        """Insert into a repaired file, unless another process has just repaired it."""
+        """Repair the damaged file and insert an entry, under a lock; return False if the fresh file is damaged, too.
+
+        If another process has just repaired the file, the entry is inserted only.
+        """
         with self._repair_lock():
             if self._insert(entry):
                 return True
@@ -383,14 +442,14 @@ class Store:
 
     @contextmanager
     def _repair_lock(self) -> Iterator[None]:
-        """Hold a lock against other repairing processes; it ends with the process that holds it."""
+        """Context that holds a lock against other processes that repair this store; the lock ends with the process."""
         lock = self.path.with_name(f"{self.path.name}.lock")
         with closing(sqlite3.connect(lock, timeout=self._wait_s(), isolation_level=None)) as connection:
             connection.execute("BEGIN EXCLUSIVE")
             yield
 
     def _repair(self) -> None:
-        """Replace the file by a fresh one with all sound entries; keep the damaged file beside it.
+        """Replace the damaged file by a fresh one with all sound entries; keep the damaged file under another name.
 
         SQLite has by then applied or discarded the journal, so none can reach the fresh file. A process that still has
         the old file open gets an error on its next write. A kill at any moment leaves one of the two files in place.
@@ -445,19 +504,22 @@ def _unless_busy(read: Callable[[], T | None]) -> T | None:
 
 
 def _is_lock(error: Exception) -> bool:
-    """Return whether SQLite failed because of the lock of another connection."""
+    """Return True if an error of SQLite means the lock of another connection."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in BUSY_CODES  # the low byte, without the extended reason
 
 
 def _bytes(connection: sqlite3.Connection, pinned: int, hint: str = "") -> int:
-    """Return the size of the pinned entries, or of all others, as the index says or as the table itself does."""
+    """Return the bytes of all pinned entries for `pinned` 1, of all others for 0.
+
+    `hint` is SQL after the table name, such as "NOT INDEXED" to read the table in place of the index.
+    """
     (size,) = connection.execute(f"SELECT SUM(bytes) FROM entries {hint} WHERE pinned = ?", (pinned,)).fetchone()
     return int(size or 0)
 
 
 def _in_parts(keys: Collection[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield the keys in parts of at most KEYS_PER_QUERY, each with its placeholders for `IN (…)`."""
+    """Yield the keys in parts of at most KEYS_PER_QUERY: the placeholders "?,?,…" for `IN (…)`, and the keys."""
     listed = list(keys)
     for begin in range(0, len(listed), KEYS_PER_QUERY):
         part = listed[begin : begin + KEYS_PER_QUERY]

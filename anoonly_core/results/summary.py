@@ -42,13 +42,13 @@ class RunSummary:
     Attributes
     ----------
     key, device, metrics, seconds, counts
-        See RunResult.
+        See RunResult; metrics is a dict.
     config : dict
         Settings by name, as they were when the run was stored.
     created : float
         Seconds since 1970.
     pinned : bool
-        Whether the store keeps the run whatever its size.
+        True if the size limit of the store never removes the run.
     bytes : int
         Size of the entry in the store; 0 for a run that has just finished.
     batches : dict of float
@@ -68,14 +68,14 @@ class RunSummary:
 
     @classmethod
     def of(cls, result: RunResult) -> RunSummary:
-        """Summarize a run that has just finished, whether it is stored or not."""
+        """Summarize a run that has just finished; it need not be stored. `created` is now, `bytes` 0."""
         known = {**result.summary(), "batches": result.batches()}
         fields = {name: known[name] for name in FIELDS}
         return cls(result.key, known["config"], result.device, **fields, created=time.time(), pinned=False, bytes=0)
 
 
 def encode_summary(result: RunResult) -> tuple[str, str]:
-    """Return the config of a run and its summary, both as JSON; the summary holds a hash over both."""
+    """Return the config of a run and its summary, both as JSON for the store; the summary holds a hash over both."""
     config = result.config.canonical()
     known = {name: value for name, value in result.summary().items() if name != "config"}
     known |= {"device": result.device, "batches": result.batches()}
@@ -83,7 +83,10 @@ def encode_summary(result: RunResult) -> tuple[str, str]:
 
 
 def decode_summary(row: tuple[Any, ...]) -> RunSummary | None:
-    """Decode a store row (key, config, summary, created, pinned, bytes); return None if it is damaged or foreign."""
+    """Decode a row of the store, (key, config, summary, created, pinned, bytes), where config and summary are JSON.
+
+    Return None if the row is damaged or has other settings than RunConfig.
+    """
     key, config, summary, created, pinned, size = row
     try:
         settings = WHOLE_GRADIENT | dict(json.loads(config))  # `RunConfig.canonical` leaves shares of 1 out

@@ -14,7 +14,7 @@ __all__ = ["COLUMNS", "Column", "column_configs"]
 
 @dataclass(frozen=True)
 class Column:
-    """One of the six runs.
+    """One of the six runs that are compared, each with another norm or gradient.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ COLUMNS = (
 
 
 def column_configs(config: RunConfig) -> list[RunConfig]:
-    """Return the run of each column: the settings of `config`, but another norm and other gradient shares.
+    """Return six configs, one per column of COLUMNS: `config` with another norm and other gradient shares.
 
     Raises
     ------

@@ -36,13 +36,16 @@ POOL_ARROWS, LABELED_ARROWS = 8, 3
 
 
 def recorded_moments(epochs: int) -> list[int]:
-    """Return the recorded epochs, 0 included: all, or an even spread of 26 over more epochs."""
+    """Return the epochs to record of a training of `epochs` epochs, ascending, with 0 and the last.
+
+    These are all epochs, or an even spread of 26 of them if there are more.
+    """
     return sorted({int(epoch) for epoch in np.linspace(0, epochs, min(epochs + 1, MOMENTS)).round()})
 
 
 @default_torch_settings()
 def record_columns(config: RunConfig, report: Report = lambda done, total: None) -> SupervisionRecord:
-    """Train the six runs of `column_configs` one after the other, as `run` does, and record them.
+    """Train the six runs of `column_configs` one after the other, as `run` does, and record them per epoch.
 
     Parameters
     ----------
@@ -103,7 +106,7 @@ def record_columns(config: RunConfig, report: Report = lambda done, total: None)
 
 
 def arrow_map(norm_pass: NormPass, upward: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the plane in front of a norm in which the arrows of a batch are drawn.
+    """Choose the plane in front of a norm on which the rows of a batch and arrows of their gradient are drawn.
 
     Parameters
     ----------
@@ -137,14 +140,33 @@ def arrow_map(norm_pass: NormPass, upward: np.ndarray | None = None) -> tuple[np
 
 
 def _widest(rows: np.ndarray) -> np.ndarray:
-    """Return the unit vector along which rows [n, features] have the largest sum of squares."""
+    """Return the unit vector along which rows [n, features] have the largest sum of squares; zeros for zero rows."""
     values, vectors = np.linalg.eigh(rows.T @ rows)
     direction: np.ndarray = vectors[:, -1] * (1.0 if values[-1] > 0 else 0.0)
     return direction
 
 
 def _arrow_maps(passes: list[NormPass], pushed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the batch [K, b, 2], the pushes [K, q, 3, 2] and the lengths [K, q, 3] of one column."""
+    """Project the batch and the arrows of one column to its map at each of K epochs.
+
+    Raise TrainingDiverged if a value is not finite.
+
+    Parameters
+    ----------
+    passes : list of NormPass
+        Pass of the batch through the last norm at each epoch, [K].
+    pushed : int64 [q]
+        Indices in the batch of the rows with arrows.
+
+    Returns
+    -------
+    batch : float32 [K, b, 2]
+        Positions of the rows.
+    pushes : float32 [K, q, 3, 2]
+        Steepest descent by each part of the gradient, along the axes of the map.
+    lengths : float32 [K, q, 3]
+        Length of each descent over all features.
+    """
     upward = None
     places, pushes, lengths = [], [], []
     for norm_pass in passes:
@@ -165,7 +187,10 @@ def _arrow_maps(passes: list[NormPass], pushed: np.ndarray) -> tuple[np.ndarray,
 
 
 def _probe_batch(stack: Stack) -> torch.Tensor:
-    """Return the batch of the first epoch with the most labeled anomalies, int64 [1, rows]; the first of equal ones."""
+    """Return the batch with the most labeled anomalies in the first epoch, as row indices, int64 [1, rows].
+
+    Of equal ones the first. The stack is not trained.
+    """
     batches = next(stack.draw_epochs())
     return batches[int(stack.rows.labeled[batches].sum(dim=(1, 2)).argmax())]
 
@@ -173,7 +198,28 @@ def _probe_batch(stack: Stack) -> torch.Tensor:
 def _record_column(
     stack: Stack, rows: np.ndarray, batch: torch.Tensor, moments: set[int], step: Callable[[], None]
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[list[NormPass]]]:
-    """Train a stack of one run; return scores, hidden features and AUCPR, and the passes of the batch, per moment."""
+    """Train a stack of one run, recording it before the first step and at K epochs in all.
+
+    Parameters
+    ----------
+    stack : Stack
+        The run, untrained.
+    rows : int64 [m]
+        Row indices in the data set whose scores and hidden features are recorded.
+    batch : Tensor int64 [1, b]
+        Batch whose gradients are recorded.
+    moments : set of int
+        Epochs to record.
+    step : callable
+        Called after each epoch.
+
+    Returns
+    -------
+    records : tuple of ndarray
+        Scores [K, m], hidden features [K, m, features] and AUCPR of the test anomalies [K].
+    passes : list of list of NormPass
+        Passes of the batch through the norms at each epoch.
+    """
     (split,), dataset = stack.splits, stack.dataset
     for _ in pretrain(stack):
         step()
@@ -196,7 +242,11 @@ def _measure(stack: Stack, dataset: Dataset, split: Split, rows: np.ndarray) -> 
 
 
 def _map_rows(role: np.ndarray) -> np.ndarray:
-    """Return at most MAP_ROWS indices, rows of the rarer roles first, an even spread of each."""
+    """Return at most MAP_ROWS row indices for a map, ascending: an even spread of each role, at most equal shares.
+
+    `role` has the role of each row, [m]. A role with fewer rows leaves the rest of its share to the more frequent
+    ones.
+    """
     kept: list[np.ndarray] = []
     left = MAP_ROWS
     for number, value in enumerate(reversed(Role)):
@@ -210,7 +260,10 @@ def _map_rows(role: np.ndarray) -> np.ndarray:
 
 
 def _pushed_rows(kind: np.ndarray) -> np.ndarray:
-    """Return the indices of the rows with arrows: an even spread of pool rows, and the first labeled anomalies."""
+    """Return the indices in a batch of the rows with arrows: an even spread of 8 pool rows and 3 labeled anomalies.
+
+    `kind` has the RowKind of each row, [b]. There may be fewer rows of either kind.
+    """
     pool = np.flatnonzero(kind != RowKind.LABELED_ANOMALY)
     spread = pool[np.unique(np.linspace(0, len(pool) - 1, min(len(pool), POOL_ARROWS)).round().astype(int))]
     return np.concatenate([spread, np.flatnonzero(kind == RowKind.LABELED_ANOMALY)[:LABELED_ARROWS]])

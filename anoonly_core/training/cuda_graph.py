@@ -21,7 +21,7 @@ _capturing = threading.Lock()
 
 
 class BatchBuffer:
-    """Fixed buffer of an epoch's batch indices, with a cursor to the next batch.
+    """Buffer of the batch indices of an epoch at a fixed address, with a cursor to the next batch.
 
     A captured step reads its inputs at fixed addresses, so each epoch is copied into the same memory.
 
@@ -43,18 +43,18 @@ class BatchBuffer:
         self.cursor = torch.zeros(1, dtype=torch.int64, device=epoch.device)
 
     def fill(self, epoch: Tensor) -> None:
-        """Overwrite the batches with those of a new epoch and reset the cursor."""
+        """Overwrite the batches with those of a new epoch, int64 [steps, R, rows], and set the cursor to 0."""
         self.indices.copy_(epoch)
         self.cursor.zero_()
 
     def current(self, epoch: Tensor) -> Tensor:
-        """Return the entry of a tensor [steps, ...] for the next batch."""
+        """Return the entry of a tensor [steps, ...] for the next batch, which the cursor selects on the device."""
         return epoch.index_select(0, self.cursor)[0]
 
 
 @contextmanager
 def step_repeater(device: torch.device) -> Iterator[RepeatStep]:
-    """Yield a function that repeats one step, replaying a CUDA graph on a GPU.
+    """Context that yields a function to call one step many times; on a GPU a CUDA graph of the step is replayed.
 
     On a GPU the first call runs the step, the second captures it, and later calls only replay it.
     The step must therefore always be the same, and may read and write only tensors of fixed address.
@@ -81,9 +81,10 @@ def _call(step: StepFunction) -> None:
 
 
 class _GraphRepeater:
-    """Call a step once, so that it allocates what it needs; then capture it and replay it.
+    """Callable that runs a step at its first call, captures it at the second, and replays it from then on.
 
-    The step is not stored: it refers to its owner, and a reference cycle would delay freeing both.
+    The first run allocates what the step needs. The step is not stored: it refers to its owner, and a reference cycle
+    would delay freeing both.
     """
 
     def __init__(self, capture: Callable[[StepFunction], StepFunction]) -> None:
@@ -102,12 +103,12 @@ class _GraphRepeater:
             step()
 
     def end(self) -> None:
-        """Free the graph."""
+        """Free the CUDA graph."""
         self._replay = None
 
 
 def _capture_graph(step: StepFunction) -> StepFunction:
-    """Capture a step as a CUDA graph and return its replay; the step is not executed."""
+    """Capture a step as a CUDA graph without executing it; return a function that replays the graph."""
     graph = torch.cuda.CUDAGraph()
     current = torch.cuda.current_stream()
     # Garbage collection during a capture could free memory, which a capture does not allow.

@@ -17,10 +17,12 @@ __all__ = ["StackEvaluator", "is_finite", "make_evaluator", "score_test_rows"]
 
 
 class StackEvaluator(Protocol):
-    """Metrics of each run's test rows at several moments of the training."""
+    """Evaluator that collects the metrics of the test rows of each run at several moments of a training."""
 
     def evaluate(self) -> None:
-        """Score the test rows with the current weights and record the metrics.
+        """Score the test rows of each run with the current weights and record the metrics.
+
+        On a GPU the call returns before they are computed.
 
         Raises
         ------
@@ -29,19 +31,19 @@ class StackEvaluator(Protocol):
         """
 
     def evaluations(self) -> list[list[Metrics] | None]:
-        """Return the metrics of each run, one entry per evaluation; blocks until a GPU has computed them.
+        """Return the recorded metrics of each run, one per call of `evaluate`; block until a GPU has computed them.
 
         None stands for a run of which at least one score was not finite.
         """
 
 
 def make_evaluator(stack: Stack) -> StackEvaluator:
-    """Return the evaluator for the device of the stack."""
+    """Return a new evaluator of a stack: run by run on a CPU, all runs at once on a GPU."""
     return _GpuEvaluator(stack) if stack.device.type == "cuda" else _CpuEvaluator(stack)
 
 
 def score_test_rows(trained: TrainedRuns) -> list[np.ndarray]:
-    """Return each run's anomaly scores of its test rows, float32 [test rows]."""
+    """Return the anomaly scores of the test rows of each run, a list of float32 [test rows]."""
     return trained.scores([split.test for split in trained.splits])
 
 
@@ -70,7 +72,7 @@ class _CpuEvaluator:
 
 
 class _GpuEvaluator:
-    """Queue all evaluations on the GPU; only reading them waits for it."""
+    """Evaluator that queues all evaluations on the GPU; only `evaluations` waits for them."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack

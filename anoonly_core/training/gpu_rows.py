@@ -17,7 +17,7 @@ BLOCK_VALUES = 2**26  # of rows that are scored at once: 256 MiB of float32
 
 
 class GpuRows:
-    """Rows of a data set on a GPU, with the scaling of each distinct split.
+    """All rows of a data set on a GPU, unscaled, with the scaling of each distinct split.
 
     Subtraction, division and cast round as on a CPU, so the scaled values are equal to the bit.
 
@@ -43,7 +43,10 @@ class GpuRows:
         self.fill = torch.from_numpy(np.stack(fills)).to(device) if fills else None
 
     def scale_into(self, out: Tensor, split: Split, rows: np.ndarray) -> None:
-        """Write rows of the data set, given by position and scaled for this split, to out [len(rows), columns]."""
+        """Scale rows of the data set as `split` does, and write them to `out`, float32 [len(rows), columns].
+
+        `rows` are indices into the data set, int64; `split` must be one of those given to the constructor.
+        """
         index = self._index[id(split)]
         indices = torch.from_numpy(rows).to(out.device)
         if self.X.dtype == out.dtype:
@@ -60,7 +63,7 @@ class GpuRows:
     def map_rows(
         self, function: Callable[[Tensor], Tensor], splits: Sequence[Split], rows: Sequence[np.ndarray]
     ) -> Tensor:
-        """Apply a function of x [R, b, columns] to each run's rows, without waiting for the GPU.
+        """Apply a function to scaled rows of each run; return before the GPU has finished.
 
         Parameters
         ----------
@@ -69,7 +72,7 @@ class GpuRows:
         splits
             One per run.
         rows
-            For each run r, positions in the data set, int64 [n_r].
+            For each run r, row indices in the data set, int64 [n_r].
 
         Returns
         -------

@@ -20,7 +20,7 @@ __all__ = ["Snapshot", "train", "train_step_by_step"]
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Losses and batch composition of one epoch, for each of R runs.
+    """Losses and batch composition of one epoch of a stack of R runs.
 
     The tensors stay on the device of the stack; reading a property copies them and synchronizes a GPU.
 
@@ -75,7 +75,7 @@ class Snapshot:
 
 
 def train(stack: Stack) -> Iterator[Snapshot]:
-    """Train a stack and yield a snapshot after each epoch.
+    """Train a stack in place and yield a snapshot after each epoch.
 
     Minimizes λ_n · L_N + L_A for each run, plus the penalty of the norm where it has one. All terms
     are divided by the batch size. The caller may score with the stack between two snapshots.
@@ -114,7 +114,7 @@ def train_step_by_step(stack: Stack) -> Iterator[torch.Tensor]:
 
 
 def _train(stack: Stack) -> Generator[torch.Tensor | Snapshot, None, None]:
-    """Train a stack; yield the batch after each step, and a snapshot after the last step of an epoch."""
+    """Train a stack in place; yield the batch, int64 [R, rows], after each step, and a snapshot after each epoch."""
     head = stack.head
     epochs, first_rate = stack.configs[0].epochs, stack.configs[0].learning_rate
     assert epochs is not None and first_rate is not None

@@ -13,7 +13,7 @@ VECTOR = 64  # values; more than any CPU processes in one instruction
 
 
 def take_step(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Backpropagate the weighted sum of losses and take one optimizer step.
+    """Take one optimizer step down a weighted sum of losses, overwriting the gradients.
 
     Parameters
     ----------
@@ -35,7 +35,10 @@ def take_step(optimizer: torch.optim.Optimizer, terms: Sequence[tuple[torch.Tens
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of all parameter groups; a rate in a tensor is changed in place."""
+    """Set the learning rate of all parameter groups of an optimizer.
+
+    A rate that is a tensor, as a CUDA graph needs, is changed in place.
+    """
     for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(rate)
@@ -45,7 +48,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 @contextmanager
 def prepared_optimizer(optimizer: torch.optim.Optimizer, rate_varies: bool = False) -> Iterator[None]:
-    """Prepare an optimizer for fast steps, and undo this when the context ends.
+    """Context that prepares an optimizer for fast steps, and undoes this on exit.
 
     On a CPU the parameters of each group, and their gradients, become views of one tensor: one
     update replaces many small ones. On a GPU, where optimizers update many tensors at once, the
@@ -56,7 +59,7 @@ def prepared_optimizer(optimizer: torch.optim.Optimizer, rate_varies: bool = Fal
     optimizer
         An optimizer that has taken no step.
     rate_varies
-        The learning rate will change, so a CUDA graph must read it from a tensor.
+        True if the learning rate will change, so that a CUDA graph must read it from a tensor.
     """
     with _capturable(optimizer, rate_varies) if _on_gpu(optimizer) else _flattened(optimizer):
         yield
@@ -68,7 +71,10 @@ def _on_gpu(optimizer: torch.optim.Optimizer) -> bool:
 
 @contextmanager
 def _capturable(optimizer: torch.optim.Optimizer, rate_varies: bool) -> Iterator[None]:
-    """Set the options with which a CUDA graph can capture a step."""
+    """Context that sets the options with which a CUDA graph can capture a step of an optimizer.
+
+    On exit the gradients are freed and the current stream is synchronized; the options stay.
+    """
     for group in optimizer.param_groups:
         if "capturable" in group:  # SGD has no such option
             group["capturable"] = True
@@ -85,10 +91,10 @@ def _capturable(optimizer: torch.optim.Optimizer, rate_varies: bool) -> Iterator
 
 @contextmanager
 def _flattened(optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Store each group's parameters in one tensor, padded to whole vectors.
+    """Context in which the parameters of each group of an optimizer share one tensor, padded to whole vectors.
 
     A CPU rounds the last values of a tensor in another way if they do not fill a vector. Without
-    padding, which values those are would depend on R.
+    padding, which values those are would depend on R. On exit the parameters are separate tensors again.
     """
     views: list[tuple[torch.Tensor, torch.Tensor]] = []
     groups = [(group, group["params"]) for group in optimizer.param_groups]

@@ -17,7 +17,7 @@ __all__ = ["pretrain"]
 
 
 def pretrain(stack: Stack, use_cache: bool = True) -> Iterator[int]:
-    """Pretrain a stack and yield the number of each epoch, from 1, after it.
+    """Pretrain a stack in place, and yield the number of each epoch, from 1, after it.
 
     Yields nothing where the head has no pretraining or where the cache holds it for every run.
     Pretraining is complete only after the iteration has ended.
@@ -27,7 +27,7 @@ def pretrain(stack: Stack, use_cache: bool = True) -> Iterator[int]:
     stack
         A stack that has not been trained; its parameters change in place.
     use_cache
-        Read earlier pretrainings from the cache of this process, and add new ones to it.
+        True to read earlier pretrainings from the cache of this process, and to add new ones to it.
 
     Source: docs/methods.md § 2, FEAWAD.
     """
@@ -50,7 +50,10 @@ def pretrain(stack: Stack, use_cache: bool = True) -> Iterator[int]:
 
 
 def _recall(stack: Stack) -> bool:
-    """Copy cached parameters into every run; return False, and change nothing, if one run is not cached."""
+    """Copy cached pretrained parameters into every run of a stack and return True.
+
+    Return False, and change nothing, if one run is not cached.
+    """
     cached = find_cached(stack.pretraining_keys)
     if cached is None:
         return False
@@ -64,7 +67,7 @@ def _recall(stack: Stack) -> bool:
 
 
 def _train(stack: Stack) -> Iterator[int]:
-    """Take all steps of the pretraining, yielding the number of each epoch after it."""
+    """Take all steps of the pretraining of a stack, and yield the number of each epoch, from 1, after it."""
     pretraining = stack.pretraining
     assert pretraining is not None
     epochs = stack.draw_epochs(pretraining)
@@ -81,7 +84,7 @@ def _train(stack: Stack) -> Iterator[int]:
 
 
 def _cache(stack: Stack, seconds: float) -> None:
-    """Add copies of each run's parameters to the cache, and an equal share of the seconds."""
+    """Add copies of the pretrained parameters of each run to the cache, each with an equal share of `seconds`."""
     parameters, keys = _parameters(stack), stack.pretraining_keys
     copies = [[parameter.detach()[run].clone() for parameter in parameters] for run in range(len(keys))]
     if stack.device.type == "cuda":
@@ -91,7 +94,7 @@ def _cache(stack: Stack, seconds: float) -> None:
 
 
 def _share(learner: Stack, stack: Stack) -> None:
-    """Copy the parameters of the learner's runs into the stack's runs with the same keys."""
+    """Copy the pretrained parameters of the runs of `learner` into the runs of `stack` with equal pretraining keys."""
     learned, parameters = _parameters(learner), _parameters(stack)
     position = {key: run for run, key in enumerate(learner.pretraining_keys)}
     for run, key in enumerate(stack.pretraining_keys):
@@ -99,7 +102,7 @@ def _share(learner: Stack, stack: Stack) -> None:
 
 
 def _parameters(stack: Stack) -> list[torch.Tensor]:
-    """List the parameters that pretraining changes, each [R, ...]."""
+    """Return the parameters of a stack that pretraining changes, each [R, ...]."""
     assert stack.pretraining is not None
     return [parameter for group in stack.pretraining.optimizer.param_groups for parameter in group["params"]]
 

@@ -26,14 +26,14 @@ MAX_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class CachedPretraining:
-    """Pretrained parameters of one run, and the seconds that pretraining took."""
+    """Pretrained parameters of one run, and the seconds that its pretraining took."""
 
     parameters: list[Tensor]
     seconds: float
 
     @property
     def bytes(self) -> int:
-        """The memory that the parameters take."""
+        """Bytes of memory that the parameters take."""
         return sum(parameter.nbytes for parameter in self.parameters)
 
 
@@ -45,7 +45,10 @@ _lock = threading.Condition()
 def pretraining_key(
     dataset: Dataset, config: RunConfig, split: Split, epochs: int, device: torch.device, dtype: torch.dtype
 ) -> str:
-    """Return the SHA-256, in hex, of everything that a run's pretraining depends on."""
+    """Return the cache key of the pretraining of a run: the hexadecimal SHA-256 of everything it depends on.
+
+    λ_n and the norm do not change it.
+    """
     digest = hashlib.sha256(repr((config.baseline, config.preset, config.batch_size, config.seed)).encode())
     digest.update(repr((dataset.fingerprint, epochs, device.type, str(dtype))).encode())
     for array in (split.train, split.labeled, split.minimum, split.scale, split.fill):
@@ -55,7 +58,7 @@ def pretraining_key(
 
 @contextmanager
 def reserve(keys: Sequence[str]) -> Iterator[None]:
-    """Reserve keys while they are pretrained; block while another thread holds one of them.
+    """Context that reserves cache keys while they are pretrained; block while another thread holds one of them.
 
     On a GPU the stacks of a sweep train in parallel, and those that differ only in norm share a
     pretraining. The thread that waited finds it in the cache.
@@ -73,14 +76,15 @@ def reserve(keys: Sequence[str]) -> Iterator[None]:
 
 
 def find_cached(keys: Sequence[str]) -> list[CachedPretraining] | None:
-    """Return the cached pretraining of each key, or None if at least one is missing."""
+    """Return the cached pretraining of each key, in order; None if at least one is missing."""
     entries = [entry for key in keys if (entry := _cache.get(key)) is not None]
     return entries if len(entries) == len(keys) else None
 
 
 def add_to_cache(key: str, parameters: list[Tensor], seconds: float) -> None:
-    """Cache one run's parameters, and evict the least recently used ones above 64 MiB.
+    """Cache the pretrained parameters of one run under its key, with the seconds that they took.
 
-    The newest entry stays, even if it is larger than that. The tensors are not copied.
+    The least recently used entries above 64 MiB are evicted. The newest entry stays, even if it is larger than that.
+    The tensors are not copied.
     """
     _cache.put(key, CachedPretraining(parameters, seconds))

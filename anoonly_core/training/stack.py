@@ -26,7 +26,7 @@ SCALED_ROWS = 32 * BLOCK_ROWS  # a multiple of the block size, so that results d
 
 
 def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
-    """Return a key that is equal for runs that can train as one stack."""
+    """Return a key of a run and its split that is equal for runs that can train as one stack."""
     labeled = int(split.labeled.sum())
     assert config.batch_size is not None
     shape = METHODS[config.baseline].batch_shape(len(split.train), labeled, config.batch_size)
@@ -35,7 +35,7 @@ def shape_key(config: RunConfig, split: Split) -> tuple[object, ...]:
 
 
 class Stack:
-    """R runs on one data set whose shapes agree, as one network with a leading run axis.
+    """R runs on one data set that train together, as one network with a leading run axis.
 
     Construction scales the training rows, draws the first weights and prepares the head. Each run
     uses random generators of its own, so its result does not depend on the other runs.
@@ -58,7 +58,7 @@ class Stack:
     rows
         Scaled training rows of all distinct splits.
     cached_pretraining_seconds
-        Seconds that the pretrainings taken from the cache took when they were trained.
+        Sum of the seconds that the pretrainings taken from the cache took when they were trained.
 
     Raises
     ------
@@ -93,15 +93,12 @@ class Stack:
 
     @cached_property
     def pretraining(self) -> Pretraining | None:
-        """Epochs, optimizer, batches and loss of the pretraining; None if the head has none.
-
-        The head holds the networks and losses of all runs in the stack. The value is made once and reused.
-        """
+        """Epochs, optimizer, batches and loss of the pretraining of all runs; None if the head has none. Made once."""
         return self.head.pretraining()
 
     @cached_property
     def pretraining_keys(self) -> list[str]:
-        """Cache key of each run's pretraining."""
+        """Cache key of the pretraining of each run, in the order of the runs."""
         epochs, dtype = self.pretraining.epochs if self.pretraining else 0, self.rows.X.dtype
         return [
             pretraining_key(self.dataset, config, split, epochs, self.device, dtype)
@@ -116,23 +113,26 @@ class Stack:
         return self.pretraining.epochs
 
     def subset(self, runs: Sequence[int]) -> Stack:
-        """Return a new, untrained stack of some of the runs, in the same precision."""
+        """Return a new, untrained stack of some of the runs, given by index, in the same precision."""
         part = Stack(self.dataset, [self.configs[r] for r in runs], [self.splits[r] for r in runs], str(self.device))
         part.rows = replace(part.rows, X=part.rows.X.to(self.rows.X.dtype))
         part.head.to(self.rows.X.dtype)
         return part
 
     def scale(self, run: int, rows: np.ndarray) -> torch.Tensor:
-        """Return rows of the data set, given by position, scaled for run `run`: float32 [len(rows), columns]."""
+        """Return rows of the data set, scaled for one run, float32 [len(rows), columns] on the device.
+
+        `run` is the index of the run, `rows` are indices into the data set, int64.
+        """
         return torch.from_numpy(self.splits[run].scaled(self.dataset, rows)).to(self.device)
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Score rows of the data set with each run; blocks until a GPU has finished.
+        """Score rows of the data set with each run; block until a GPU has finished.
 
         Parameters
         ----------
         rows
-            For each run r, positions in the data set, int64 [n_r].
+            For each run r, row indices in the data set, int64 [n_r].
 
         Returns
         -------
@@ -142,23 +142,26 @@ class Stack:
         return self.map_rows(self.head.score, rows)
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return each run's hidden features, which the last layer reads, float32 [n_r, features].
+        """Return the hidden features of each run, the inputs of its last layer, float32 [n_r, features].
 
-        rows: for each run r, positions in the data set, int64 [n_r].
+        Parameters
+        ----------
+        rows
+            For each run r, row indices in the data set, int64 [n_r].
         """
         return self.map_rows(self.head.hidden, rows)
 
     def map_rows(
         self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
     ) -> list[np.ndarray]:
-        """Apply a function of x [R, b, columns] to each run's rows, in eval mode and without gradients.
+        """Apply a function to scaled rows of the data set for each run, in eval mode and without gradients.
 
         Parameters
         ----------
         function
             Maps scaled rows [R, b, columns] to [R, b, ...], row by row.
         rows
-            For each run r, positions in the data set, int64 [n_r].
+            For each run r, row indices in the data set, int64 [n_r].
 
         Returns
         -------
@@ -177,9 +180,9 @@ class Stack:
     def map_rows_on_gpu(
         self, function: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[np.ndarray]
     ) -> torch.Tensor:
-        """Apply a function as `map_rows` does, and leave the results [R, max n_r, ...] on the GPU.
+        """Apply a function to scaled rows as `map_rows` does, and leave the results [R, max n_r, ...] on the GPU.
 
-        Does not wait for the GPU. Runs with fewer rows are padded, see `GpuRows.map_rows`.
+        Returns before the GPU has finished. Runs with fewer rows are padded, see `GpuRows.map_rows`.
         """
         assert self._gpu is not None
         was_training = self.head.training
@@ -190,7 +193,10 @@ class Stack:
             self.head.train(was_training)
 
     def _scaled(self, rows: Sequence[np.ndarray], part: slice) -> list[torch.Tensor]:
-        """Scale a part of each run's rows; runs that share split and rows get the same tensor."""
+        """Return the rows of each run scaled, for the slice `part` of its row indices, one tensor [b, columns] per run.
+
+        Runs that share split and rows get the same tensor.
+        """
         scaled: dict[tuple[int, int], torch.Tensor] = {}
         for run, (split, positions) in enumerate(zip(self.splits, rows, strict=True)):
             if (id(split), id(positions)) not in scaled:
@@ -221,14 +227,14 @@ class Stack:
         return [torch.Generator().manual_seed(derived_seed(config.seed, purpose)) for config in self.configs]
 
     def draw_epochs(self, pretraining: Pretraining | None = None) -> Iterator[torch.Tensor]:
-        """Yield the batches of one epoch after another, without end.
+        """Yield the random batches of one epoch after another, without end.
 
         Each call begins with the first epoch again. On a GPU the copy to the device is asynchronous.
 
         Parameters
         ----------
         pretraining
-            Draw the batches of this pretraining in place of those of the training.
+            Draw the batches of this pretraining; None for those of the training.
 
         Yields
         ------
@@ -265,13 +271,13 @@ class Stack:
 
     @cached_property
     def _sharing_runs(self) -> int:
-        """Number of neighboring runs with equal seed and split, and so equal batches; 1 if it varies."""
+        """Number of neighboring runs that have equal seed and split, and so equal batches; 1 if this number varies."""
         streams = [(config.seed, id(split)) for config, split in zip(self.configs, self.splits, strict=True)]
         lengths = {len(list(equal)) for _, equal in itertools.groupby(streams)}
         return lengths.pop() if len(lengths) == 1 else 1
 
     def gather(self, indices: torch.Tensor) -> torch.Tensor:
-        """Copy the rows of one step's batch into a buffer that the next call overwrites.
+        """Copy the training rows of the batch of one step into a buffer that the next call overwrites, and return it.
 
         Parameters
         ----------

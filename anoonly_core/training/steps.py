@@ -17,7 +17,7 @@ Terms = list[tuple[torch.Tensor, torch.Tensor]]
 
 
 class OptimizerStep(ABC):
-    """One optimizer step that reads and writes fixed tensors only, as `step_repeater` requires.
+    """An optimizer step of all runs of a stack, which reads and writes fixed tensors only, as `step_repeater` requires.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ class OptimizerStep(ABC):
         self._repeat = repeat
 
     def begin(self, batches: torch.Tensor) -> None:
-        """Begin an epoch with these batches, int64 [steps, R, rows]."""
+        """Begin an epoch: copy its batches, int64 [steps, R, rows], and make the first one the next."""
         self.buffer.fill(batches)
 
     def take(self) -> None:
-        """Take the optimizer step for the next batch of the epoch."""
+        """Update the parameters of all runs with the next batch of the epoch, and advance to the batch after it."""
         self._repeat(self._take)
 
     def _take(self) -> None:
@@ -53,7 +53,7 @@ class OptimizerStep(ABC):
 
     @abstractmethod
     def _terms(self, indices: torch.Tensor) -> Terms:
-        """Return each loss [R] with its weight [R], for a batch of row indices [R, rows]."""
+        """Compute the losses of a batch of row indices, int64 [R, rows]; return each loss [R] with its weight [R]."""
 
 
 class PretrainingStep(OptimizerStep):

@@ -15,7 +15,7 @@ MAX_THREADS = 8
 
 
 def run_in_threads(function: Callable[[Sequence[int]], None], items: Sequence[int]) -> None:
-    """Call a function with parts of the items, in up to eight threads; block until all parts are done.
+    """Cut items into parts and call a function with each part, in up to eight threads; block until all are done.
 
     Fewer than 32 items are passed at once, in the calling thread. An exception of the function is raised here.
     """
@@ -28,7 +28,7 @@ def run_in_threads(function: Callable[[Sequence[int]], None], items: Sequence[in
 
 @cache
 def _threads() -> int:
-    """Count the threads that this process may use."""
+    """Return the number of threads to use: the cores of this process, at most eight."""
     return min(MAX_THREADS, cores())
 
 

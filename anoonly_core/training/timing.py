@@ -19,9 +19,9 @@ TINY_RATE = 1e-9  # the timed steps should change the weights little
 
 
 def seconds_per_epoch(stack: Stack) -> tuple[float, float]:
-    """Measure the seconds of one pretraining epoch and of one training epoch on this machine.
+    """Measure the seconds of one pretraining epoch and of one training epoch of a stack on this machine.
 
-    Takes seven steps of each, blocks until they are done, and changes the stack's weights.
+    Takes seven steps of each, blocks until they are done, and changes the weights of the stack.
 
     Parameters
     ----------
@@ -46,7 +46,10 @@ def seconds_per_epoch(stack: Stack) -> tuple[float, float]:
 
 
 def _timed(step: OptimizerStep, batches: torch.Tensor) -> float:
-    """Return the seconds of an epoch: the median step after the warm-up, times the number of steps."""
+    """Take two steps to warm up and five timed ones; return their median seconds times the steps of an epoch.
+
+    `batches` has the batches of an epoch, int64 [steps, R, rows].
+    """
     seconds = []
     for number in range(WARM_UP_STEPS + TIMED_STEPS):
         if number % len(batches) == 0:

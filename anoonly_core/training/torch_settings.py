@@ -28,7 +28,7 @@ _found: list[Any] = []  # values of the process settings before the first contex
 
 @contextmanager
 def default_torch_settings() -> Iterator[None]:
-    """Compute with the default settings of PyTorch, and restore those of the caller afterwards.
+    """Context that computes with the default settings of PyTorch, and restores those of the caller on exit.
 
     Covers no_grad, inference_mode, autocast, the default device, the default dtype and the precision of matrix
     products. The last two belong to the process: other threads see the defaults until the last context ends.
@@ -48,7 +48,10 @@ def default_torch_settings() -> Iterator[None]:
 
 @contextmanager
 def _default_process_settings() -> Iterator[None]:
-    """Set the process settings to their defaults until no thread is in this context any more."""
+    """Context that sets default dtype and precision of the process to their defaults while any thread is in it.
+
+    The last thread to leave restores the earlier values.
+    """
     global _contexts
     with _lock:
         if _contexts == 0:

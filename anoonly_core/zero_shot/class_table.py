@@ -28,7 +28,7 @@ MAX_CLASSES = 1000
 
 @dataclass(frozen=True, eq=False)
 class ClassTable:
-    """Rows of several classes, any of which can be the normal one.
+    """Table of rows of several classes, any of which can be the normal one.
 
     Attributes
     ----------
@@ -57,12 +57,15 @@ class ClassTable:
     image_shape: tuple[int, int] | None = None
 
     def rows_of(self, name: str, anomalous: bool = False) -> np.ndarray:
-        """Return the normal rows of a class, or its anomalies, as indices int64 [n] in order."""
+        """Return the row indices of a class, given by name, int64 [n] ascending.
+
+        These are its normal rows, or its anomalies if `anomalous` is true.
+        """
         return np.flatnonzero((self.classes == self.names.index(name)) & (self.anomalous == anomalous))
 
     @property
     def has_class_anomalies(self) -> bool:
-        """True if every class has anomalies."""
+        """True if every class has anomalies of its own, such as defects of a product."""
         return bool(np.isin(np.arange(len(self.names)), self.classes[self.anomalous]).all())
 
 
@@ -96,7 +99,10 @@ def _products_at_hand() -> list[adbench.ManifestEntry]:
 
 
 def _products() -> ClassTable:
-    """Build a table with one class per product, whose defects are its anomalies."""
+    """Build the table of the MVTec-AD products on this machine: a class per product, its defects as anomalies.
+
+    Raise DatasetUnavailable if fewer than three are on this machine.
+    """
     entries = _products_at_hand()
     tables = [adbench.load_arrays(entry) for entry in entries]
     return _make(
@@ -120,7 +126,10 @@ CLASS_TABLES = MappingProxyType(
 
 
 def class_table_identity(name: str, column: str | None = None) -> str:
-    """Return a string for keys that changes whenever the rows of the table would; raise as `load_class_table`."""
+    """Return a text for store keys that changes whenever the rows of a table would.
+
+    `name` and `column` are as in `load_class_table`, which raises the same errors.
+    """
     if name in CLASS_TABLES:
         return CLASS_TABLES[name].identity()
     if (table := uploads.find(name)) is not None:
@@ -180,7 +189,21 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
 
 
 def _of_words(shown: str, X: np.ndarray, labels: np.ndarray, source: Provenance) -> ClassTable:
-    """Build a table from rows with a class name each; rows without a class name are left out."""
+    """Build a class table from features X [rows, columns] and the name of the class of each row, "" if it has none.
+
+    Rows without a class are left out. Raise BadDataFile unless there are 3 to MAX_CLASSES classes.
+
+    Parameters
+    ----------
+    shown : str
+        Name of the table.
+    X : [rows, columns]
+        Features.
+    labels : object [rows]
+        Names of the classes.
+    source : Provenance
+        Source and license.
+    """
     there = labels != ""
     names, classes = np.unique(labels[there].astype(str), return_inverse=True)
     if not 3 <= len(names) <= MAX_CLASSES:

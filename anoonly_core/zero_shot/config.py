@@ -66,11 +66,11 @@ class ZeroShotConfig(BaseModel):
 
     @property
     def normal_rows(self) -> int:
-        """Number of rows of a task from its normal class; at least one row is left for pseudo-anomalies."""
+        """Number of rows that a task draws from its normal class; at least one row of a task is a pseudo-anomaly."""
         return min(round(self.normal_share * self.rows), self.rows - 1)
 
     def with_(self, **changes: Any) -> ZeroShotConfig:
-        """Return a validated copy with some settings changed."""
+        """Return a copy with some settings changed, by name, and validated; raise InvalidConfig if one is invalid."""
         return make_zero_shot_config(**{**self.model_dump(), **changes})
 
     def canonical(self) -> str:
@@ -95,12 +95,12 @@ def make_zero_shot_config(**values: Any) -> ZeroShotConfig:
 
 
 def smaller_class_sets(config: ZeroShotConfig) -> list[ZeroShotConfig]:
-    """Return the config trained on its first 2, 3, … classes, up to all of them."""
+    """Return copies of a config that train on its first 2, 3, … meta-training classes, up to all of them."""
     return [config.with_(meta=config.meta[:count]) for count in range(2, len(config.meta) + 1)]
 
 
 def check_classes(config: ZeroShotConfig, table: ClassTable) -> None:
-    """Check the classes of a config against a table.
+    """Check that a table has the classes of a config, each once and with enough rows.
 
     Raises
     ------
@@ -129,6 +129,9 @@ def _check_sizes(table: ClassTable, chosen: Sequence[str], least: int, sentence:
 
 
 def zero_shot_key(config: ZeroShotConfig) -> str:
-    """Return the store key of a run: SHA-256 of its config, the code revision and the identity of its data."""
+    """Return the store key of a zero-shot run, as a hexadecimal SHA-256.
+
+    The key depends on the config, the code revision and the identity of the data.
+    """
     parts = [config.canonical(), REVISION, class_table_identity(config.table, config.column)]
     return hashlib.sha256(json.dumps(["zero-shot", *parts]).encode()).hexdigest()

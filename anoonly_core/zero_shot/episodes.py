@@ -19,14 +19,14 @@ HELD_BACK_SHARE = 0.3  # of each other class, if one class is held out and has n
 
 @dataclass(frozen=True, eq=False)
 class EpisodeRows:
-    """Row indices of a ClassTable by use, int64, in order.
+    """Row indices of a ClassTable by use and class name, int64 arrays.
 
     Attributes
     ----------
     train : dict of int64 arrays
         Rows of each meta-training class.
     normal, anomalies : dict of int64 arrays
-        Rows that the test batches of each held-out class draw from.
+        Normal rows and anomalies from which the test batches of each held-out class are drawn.
     """
 
     train: dict[str, np.ndarray]
@@ -35,11 +35,11 @@ class EpisodeRows:
 
 
 def episode_rows(config: ZeroShotConfig, table: ClassTable) -> EpisodeRows:
-    """Divide the rows of a table into training and test rows; no test row is a training row.
+    """Divide the rows of a table into training and test rows, by class; no test row is a training row.
 
-    A held-out class has the anomalies of its own kind if every class has some; otherwise the other held-out classes
-    are its anomalies.
-    With one held-out class they are 30 % of the rows of each other class, which training then leaves out.
+    If every class has anomalies of its own kind, those of a held-out class are its test anomalies. Otherwise the rows
+    of the other held-out classes are. With one held-out class they are 30 % of the rows of each other class, which
+    training then leaves out.
 
     Parameters
     ----------
@@ -82,14 +82,21 @@ def episode_rows(config: ZeroShotConfig, table: ClassTable) -> EpisodeRows:
 
 
 def training_tasks(config: ZeroShotConfig, pools: EpisodeRows) -> Iterator[np.ndarray]:
-    """Yield the tasks of each training step without end.
+    """Yield the tasks of each meta-training step without end, drawn by the seed of the config.
 
     A task has one meta-training class as normal; rows of the other meta-training classes are its pseudo-anomalies.
+
+    Parameters
+    ----------
+    config : ZeroShotConfig
+        Number of tasks and rows, and the seed.
+    pools : EpisodeRows
+        Rows to draw from; only `train` is used.
 
     Yields
     ------
     int64 [tasks, rows]
-        Row indices; the normal rows of a task come first.
+        Row indices in the table; the normal rows of a task come first.
     """
     generator = numpy_generator(config.seed, "tasks")
     names = list(pools.train)
@@ -107,7 +114,7 @@ def training_tasks(config: ZeroShotConfig, pools: EpisodeRows) -> Iterator[np.nd
 def test_batches(
     config: ZeroShotConfig, pools: EpisodeRows, share: float, rows: int, draws: int
 ) -> tuple[np.ndarray, int]:
-    """Draw the test batches of a run.
+    """Draw test batches of normal rows and anomalies for each held-out class.
 
     Parameters
     ----------
@@ -116,7 +123,7 @@ def test_batches(
     pools : EpisodeRows
         Rows to draw from.
     share : float
-        Share of anomalies in a batch; at least one row is one, and at least one is not.
+        Share of anomalies in a batch, which has at least one anomaly and one normal row.
     rows : int
         Wanted rows of a batch.
     draws : int

@@ -29,7 +29,24 @@ class TaskBatchNorm(BatchNorm):
     """
 
     def of_tasks(self, h: Tensor, tasks: int, running: bool) -> Tensor:
-        """Normalize h by the statistics of each task, or by the running statistics if `running` is true."""
+        """Normalize features by the statistics of each task, or by the running statistics.
+
+        In training mode the statistics of the tasks update the running ones.
+
+        Parameters
+        ----------
+        h : Tensor [R, tasks · n, features]
+            Features, the rows of each task in sequence.
+        tasks : int
+            Number of tasks.
+        running : bool
+            True to normalize by the running statistics, which then stay.
+
+        Returns
+        -------
+        Tensor [R, tasks · n, features]
+            Normalized features after the learned scale and shift.
+        """
         if running:
             normalized = (h - self.running_mean) * torch.rsqrt(self.running_variance + self.eps)
         else:
@@ -47,9 +64,10 @@ class TaskBatchNorm(BatchNorm):
 
 
 class TaskNetwork(nn.Module):
-    """3 × [Linear 128 → batch norm → ReLU] → Linear 32 → batch norm; the score is ‖z − c‖² with a learned center c.
+    """Network of ACR for R runs: 3 × [Linear 128 → batch norm → ReLU] → Linear 32 → batch norm.
 
-    Only training changes parameters and running statistics. Source: arXiv 2302.07849; docs/methods.md § 6.
+    The score of a row with output z is ‖z − c‖² with a learned center c, or a logit of z. Only training changes
+    parameters and running statistics. Source: arXiv 2302.07849; docs/methods.md § 6.
 
     Parameters
     ----------
@@ -58,9 +76,9 @@ class TaskNetwork(nn.Module):
     columns : int
         Number of features.
     objective : {"svdd", "bce"}
-        The score is the distance, or for "bce" a logit of z.
+        "svdd" scores by the distance to the center, "bce" by the logit.
     with_norm : bool
-        Whether the network has batch norm.
+        False for a network without batch norm.
     """
 
     center: nn.Parameter
@@ -78,7 +96,7 @@ class TaskNetwork(nn.Module):
 
     @torch.no_grad()
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
-        """Draw the first weights of run r and its center c ~ N(0, 1) from generators[r]."""
+        """Draw the first weights of each run r, and its center c ~ N(0, 1), from generators[r]."""
         for module in self.modules():
             if isinstance(module, StackedLinear):
                 module.initialize(generators)
@@ -86,9 +104,9 @@ class TaskNetwork(nn.Module):
             self.center[run].normal_(generator=generator)
 
     def forward(self, x: Tensor, running: bool = False) -> Tensor:
-        """Return the code z of tasks of rows, [R, tasks, n, columns] -> [R, tasks, n, 32].
+        """Compute the outputs z of the rows of tasks, [R, tasks, n, columns] -> [R, tasks, n, 32].
 
-        Batch norm uses the statistics over n, or the running statistics if `running` is true.
+        Batch norm uses the statistics over the n rows of a task, or the running statistics if `running` is true.
         """
         runs, tasks, rows, columns = x.shape
         h = x.reshape(runs, tasks * rows, columns)
@@ -103,14 +121,14 @@ class TaskNetwork(nn.Module):
         return h.view(runs, tasks, rows, -1)
 
     def score(self, x: Tensor, running: bool = False, center: Tensor | None = None) -> Tensor:
-        """Score the rows of tasks; a score depends on the other rows of its task.
+        """Compute the anomaly scores of the rows of tasks; a score depends on the other rows of its task.
 
         Parameters
         ----------
         x : Tensor [R, tasks, n, columns]
             Scaled rows.
         running : bool
-            Whether batch norm uses its running statistics.
+            True if batch norm uses its running statistics; scores are then independent of the other rows.
         center : Tensor or None
             Center in place of the learned one; the score is then the distance to it, whatever the objective.
 
@@ -128,10 +146,11 @@ class TaskNetwork(nn.Module):
         return distance
 
     def loss(self, x: Tensor, anomalous: Tensor) -> Tensor:
-        """Return the loss of each run, [R], on tasks x [R, tasks, n, columns].
+        """Return the training loss of each run, [R], on tasks x [R, tasks, n, columns].
 
-        `anomalous`, bool [n], holds for every task. svdd: mean of d for normal rows and of 1/(d + 1e-6) for the others.
-        bce: cross-entropy of the logit.
+        `anomalous`, bool [n], marks the pseudo-anomalies, at the same rows of every task. For "svdd", the loss is the
+        mean of the score d of normal rows and of 1/(d + 1e-6) of pseudo-anomalies; for "bce", the mean cross-entropy
+        of the logit.
         """
         score = self.score(x)
         if self.logit is None:

@@ -73,7 +73,7 @@ class ZeroShotResult:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray] | None) -> ZeroShotResult | None:
-        """Build the result from the arrays that `arrays` returned; return None if they do not fit."""
+        """Rebuild the result from the arrays that `arrays` returned; return None for None or arrays that do not fit."""
         if arrays is None or set(arrays) != {field.name for field in fields(cls)}:
             return None
         known = arrays["by_ratio"].shape[:2] == (len(SCORER_LABELS), len(RATIOS))

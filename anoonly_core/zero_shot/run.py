@@ -34,7 +34,7 @@ ROWS_AT_ONCE = 20_000
 
 @dataclass(frozen=True, eq=False)
 class ZeroShotStack:
-    """R runs that train together; they differ only in seed and meta-training classes.
+    """R runs that train together, with their rows and scaling; they differ only in seed and meta-training classes.
 
     Attributes
     ----------
@@ -59,7 +59,10 @@ class ZeroShotStack:
 
     @classmethod
     def of(cls, table: ClassTable, configs: Sequence[ZeroShotConfig]) -> ZeroShotStack:
-        """Divide the rows of each run; raise InvalidConfig if its classes do not fit the table."""
+        """Divide the rows of a table for each run, and compute the scaling of each run from its training rows.
+
+        Raise InvalidConfig if the classes of a config do not fit the table.
+        """
         for config in configs:
             check_classes(config, table)
         pools = tuple(episode_rows(config, table) for config in configs)
@@ -72,7 +75,10 @@ class ZeroShotStack:
         return cls(table, tuple(configs), pools, minimum, scale, fill)
 
     def gather(self, rows: Sequence[np.ndarray]) -> Tensor:
-        """Return the scaled rows of each run, float32 [R, ..., n, columns], for row indices [..., n] per run."""
+        """Return scaled rows of the table, float32 [R, ..., n, columns], with missing values filled.
+
+        `rows` has one array of row indices, [..., n], per run; each run has its own scaling.
+        """
         gathered = torch.from_numpy(self.table.X[np.stack(rows)])
         shape = (len(rows), *[1] * (gathered.ndim - 2), -1)
         if self.fill is not None:
@@ -80,7 +86,7 @@ class ZeroShotStack:
         return ((gathered - self.minimum.view(shape)) / self.scale.view(shape)).float()
 
     def network(self, with_norm: bool) -> TaskNetwork:
-        """Return an untrained network; its first weights are the same with and without batch norm."""
+        """Build an untrained network of all runs, with or without batch norm; both have the same first weights."""
         network = TaskNetwork(len(self.configs), self.table.X.shape[1], self.configs[0].objective, with_norm)
         seeds = [derived_seed(config.seed, "zero-shot weights") for config in self.configs]
         network.initialize([torch.Generator().manual_seed(seed) for seed in seeds])
@@ -89,7 +95,7 @@ class ZeroShotStack:
 
 @dataclass(frozen=True, eq=False)
 class TrainedZeroShotStack:
-    """Networks of a stack: meta-trained with and without batch norm, and untrained.
+    """Networks of a stack after meta-training: with and without batch norm, and an untrained one.
 
     Attributes
     ----------
@@ -157,7 +163,7 @@ def _batch_by_batch(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray)
 def run_zero_shot(
     configs: Sequence[ZeroShotConfig], store: Store | None = None, report: Report = lambda done, total: None
 ) -> list[ZeroShotResult]:
-    """Meta-train and test runs.
+    """Meta-train and test zero-shot runs.
 
     Runs that differ only in seed and meta-training classes share a stack, which changes none of their bits.
 
@@ -182,7 +188,7 @@ def run_zero_shot(
     TrainingDiverged
         If a loss is not a finite number.
     AnoOnlyError
-        If `load_class_table` fails.
+        If the table cannot be loaded.
     """
     keys = [zero_shot_key(config) for config in configs]
     results: dict[str, ZeroShotResult] = {}
@@ -210,7 +216,7 @@ def _report_from(report: Report, begun: int, total: int, step: int) -> None:
 
 
 def _stacks(configs: dict[str, ZeroShotConfig]) -> Iterator[dict[str, ZeroShotConfig]]:
-    """Yield the configs that can train as one stack, by key, at most MAX_RUNS each."""
+    """Group configs by key into those that can train as one stack; yield each group by key, at most MAX_RUNS each."""
     grouped: dict[str, dict[str, ZeroShotConfig]] = {}
     for key, config in configs.items():
         alike = config.model_copy(update={"seed": 0, "meta": ()}).canonical()
@@ -243,8 +249,19 @@ def _run(stack: ZeroShotStack, report: Callable[[int], None]) -> list[ZeroShotRe
 def train_zero_shot(stack: ZeroShotStack, report: Callable[[int], None] = lambda step: None) -> TrainedZeroShotStack:
     """Meta-train the networks of a stack, with and without batch norm, on the same tasks.
 
-    `report` is called after each step with the steps done, of twice the configured number. Raise TrainingDiverged if
-    a loss is not a finite number. Source: docs/methods.md § 6.
+    Source: docs/methods.md § 6.
+
+    Parameters
+    ----------
+    stack : ZeroShotStack
+        The runs.
+    report : callable
+        Called after each step with the steps done; both networks together take twice the configured steps.
+
+    Raises
+    ------
+    TrainingDiverged
+        If a loss is not a finite number.
     """
     steps = stack.configs[0].steps
     with_norm, without_norm = stack.network(with_norm=True), stack.network(with_norm=False)
@@ -254,7 +271,11 @@ def train_zero_shot(stack: ZeroShotStack, report: Callable[[int], None] = lambda
 
 
 def _train(stack: ZeroShotStack, network: TaskNetwork, report: Callable[[int], None]) -> np.ndarray:
-    """Train a network and return the loss of each run in each step, float32 [R, steps]."""
+    """Train a network on the tasks of its stack, in place, and set it to eval mode.
+
+    Return the loss of each run in each step, float32 [R, steps]. `report` is called after each step with the steps
+    done.
+    """
     first = stack.configs[0]
     tasks = [training_tasks(config, rows) for config, rows in zip(stack.configs, stack.pools, strict=True)]
     anomalous = torch.arange(first.rows) >= first.normal_rows
@@ -275,7 +296,17 @@ def _train(stack: ZeroShotStack, network: TaskNetwork, report: Callable[[int], N
 
 
 def _test_aucrocs(trained: TrainedZeroShotStack, asked: Sequence[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return AUCROC float32 [S, points, R, H, D] per (share of anomalies, batch rows), and the real batch rows."""
+    """Draw test batches and compute the AUCROC of each scorer on them.
+
+    `asked` holds one pair (share of anomalies, wanted rows of a batch) per point.
+
+    Returns
+    -------
+    aucrocs : float32 [S, points, R, H, D]
+        AUCROC of S scorers, R runs, H held-out classes and D draws.
+    rows : int64 [points]
+        Rows of a batch that the classes allow.
+    """
     stack, aucrocs, rows = trained.stack, [], []
     for share, wanted in asked:
         drawn = [
@@ -290,7 +321,7 @@ def _test_aucrocs(trained: TrainedZeroShotStack, asked: Sequence[tuple[float, in
 
 
 def _shifts(trained: TrainedZeroShotStack) -> list[dict[str, np.ndarray]]:
-    """Return the shift arrays of ZeroShotResult for each run."""
+    """Add anomalies to a batch step by step, and return the arrays of ZeroShotResult named shift_… for each run."""
     stack = trained.stack
     pairs = zip(stack.configs, stack.pools, strict=True)
     rows, firsts = zip(*(growing_batches(config, pools, max(SHIFT_SHARES)) for config, pools in pairs), strict=True)
@@ -317,7 +348,11 @@ def _shifts(trained: TrainedZeroShotStack) -> list[dict[str, np.ndarray]]:
 
 
 def _mean_shift(network: TaskNetwork, x: Tensor, normals: int) -> np.ndarray:
-    """Return the distance of each batch mean from its normal rows, [R, H], see ZeroShotResult.shift_away."""
+    """Return the distance of each batch mean from the mean of its normal rows, [R, H].
+
+    It is measured in front of the first norm, in deviations of the normal rows, as root mean square over the features.
+    `x` holds batches [R, H, n, columns], whose first `normals` rows are normal.
+    """
     first = network.linear[0](x.flatten(1, 2)).view(*x.shape[:3], -1)
     deviation, mean = torch.std_mean(first[:, :, :normals], dim=2, correction=0)
     moved = (first.mean(dim=2) - mean) / (deviation + 1e-12)

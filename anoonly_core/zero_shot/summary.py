@@ -14,7 +14,7 @@ __all__ = ["describe_test_batches", "independent_values"]
 
 
 def independent_values(results: Sequence[ZeroShotResult], name: str, point: int) -> tuple[dict[str, list[float]], str]:
-    """Return the AUCROC of each scorer by held-out class, or by seed if one class is held out.
+    """Return the AUCROC of each scorer by held-out class, or by seed if only one class is held out.
 
     Seeds of one class share its rows, and classes of one seed share a network, so seeds times classes are not
     independent. A mean over several classes speaks of further classes: its unit is the class, averaged over seeds.
@@ -31,7 +31,7 @@ def independent_values(results: Sequence[ZeroShotResult], name: str, point: int)
     Returns
     -------
     values : dict of str to list of float
-        By scorer, averaged over draws and over what is not the unit.
+        Values by name of the scorer, one per class or seed, averaged over draws and over the other of the two.
     unit : str
         "classes" or "seeds".
     """
@@ -42,7 +42,10 @@ def independent_values(results: Sequence[ZeroShotResult], name: str, point: int)
 
 
 def describe_test_batches(config: ZeroShotConfig, table: ClassTable) -> str:
-    """Describe the normal rows and the anomalies of a test batch by what training has seen of their classes."""
+    """Describe the rows of the test batches of a config in words, to end a sentence about them.
+
+    The words say if training has seen the classes of normal rows and of anomalies.
+    """
     if table.has_class_anomalies:
         return "that are defects of products never seen"
     if len(config.held_out) > 1:

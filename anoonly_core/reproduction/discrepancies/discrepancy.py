@@ -42,7 +42,7 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True)
 class Finding:
-    """The measured effect of a discrepancy: sentences in Markdown and a table of figures."""
+    """Measured effect of a discrepancy: sentences in Markdown and a table of figures."""
 
     sentence: str
     grid: Grid
@@ -50,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """A discrepancy between paper, code and measurements.
+    """A point on which paper, code and measurements differ.
 
     Attributes
     ----------
@@ -72,12 +72,15 @@ class Discrepancy:
 
     @property
     def command(self) -> str:
-        """Command that measures the discrepancy again."""
+        """Shell command that measures the discrepancy again."""
         return f"python -m anoonly_core reproduce {self.name}"
 
 
 def runs_of(evidence: Evidence, name: str, **where: object) -> pd.DataFrame:
-    """Return the runs of an experiment that have the given column values."""
+    """Return the measured runs of an experiment, given by name, as a table with one row per run.
+
+    Keyword arguments select rows by the value of a column.
+    """
     runs = evidence.frame(name)
     for field, wanted in where.items():
         if runs.empty:
@@ -87,25 +90,31 @@ def runs_of(evidence: Evidence, name: str, **where: object) -> pd.DataFrame:
 
 
 def scopes(runs: pd.DataFrame) -> list[tuple[str, list[str]]]:
-    """Return (label, families) for each paper family that has runs, and for all of them together."""
+    """Return (label, families) for each paper family that has runs, and for all of them together if there are several.
+
+    The label has the number of files, such as "SVHN (2 of 10 files)".
+    """
     families = [family for family in PAPER_FAMILIES if len(runs) and (runs["family"] == family).any()]
     single = [(_with_files(family, runs, [family]), [family]) for family in families]
     return [*single, *([(_with_files(ALL, runs, families), families)] if len(families) > 1 else [])]
 
 
 def _with_files(name: str, runs: pd.DataFrame, families: Sequence[str]) -> str:
-    """Format a scope with its files, such as "SVHN (2 of 10 files)"."""
+    """Append the number of measured files of some families to a name, such as "SVHN (2 of 10 files)"."""
     files = runs[runs["family"].isin(families)]["dataset"].nunique()
     return f"{name} ({files} of {sum(len(files_of(family)) for family in families)} files)"
 
 
 def is_all(families: Sequence[str]) -> bool:
-    """Tell whether there are several families."""
+    """Return True if a scope holds several families, so that it is the mean of all."""
     return len(families) > 1
 
 
 def mean_of(runs: pd.DataFrame, families: Sequence[str], metric: str = "aucroc", system: str | None = None) -> float:
-    """Return the mean over files and seeds, families with equal weight; NaN if a family has no run."""
+    """Return the mean of a metric over files and seeds, in percent, families with equal weight.
+
+    Return NaN if a family has no run. `system` selects the runs of one system; None takes all.
+    """
     chosen = runs[runs["family"].isin(families)] if len(runs) else runs
     chosen = chosen[chosen["system"] == system] if system is not None and len(chosen) else chosen
     if chosen.empty or chosen["family"].nunique() < len(families):
@@ -117,19 +126,19 @@ def mean_of(runs: pd.DataFrame, families: Sequence[str], metric: str = "aucroc",
 
 
 def pair_text(baseline: float, anoonly: float) -> str:
-    """Format two means, such as "79.2 → 78.5"."""
+    """Format two means in percent, of a baseline and AnoOnly, such as "79.2 → 78.5"; "not measured" if one is NaN."""
     if np.isnan(baseline) or np.isnan(anoonly):
         return NOT_MEASURED
     return f"{baseline:.1f} → {anoonly:.1f}"
 
 
 def means_text(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> str:
-    """Format the means of a head alone and with AnoOnly, such as "79.2 → 78.5"."""
+    """Format the means of a metric of a head alone and with AnoOnly over families, such as "79.2 → 78.5"."""
     return pair_text(*(mean_of(runs, families, metric, system) for system in (head, f"{head}{ANOONLY}")))
 
 
 def gain_of(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str = "aucroc") -> Gain | None:
-    """Return the gain of AnoOnly for a head on these families; None if it was not measured."""
+    """Return the gain of AnoOnly over a head on these families; None unless each family has a pair of runs."""
     return gain(runs, head, metric, families, "") if len(runs) else None
 
 
@@ -141,7 +150,10 @@ def gain_text(measured: Gain | None) -> str:
 def changes_by_seed(
     before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc"
 ) -> list[float]:
-    """Return after minus before by seed, paired by file, as means over files; empty if a family has no pair."""
+    """Return the change of a metric between two settings for each seed, as means over files, in points.
+
+    `before` and `after` have the runs of both settings, which are paired by file. Return [] if a family has no pair.
+    """
     sides = (
         values_by_file(runs[runs["family"].isin(families)], metric) if len(runs) else {} for runs in (before, after)
     )
@@ -150,7 +162,10 @@ def changes_by_seed(
 
 
 def mean_text(values: Sequence[float]) -> str:
-    """Format a mean over seeds with its 95 % interval, such as "+3.2 ± 2.0"."""
+    """Format the mean of differences, one per seed, with its 95 % interval, such as "+3.2 ± 2.0".
+
+    "not measured" if there are none.
+    """
     if not len(values):
         return NOT_MEASURED
     half = margin_of_error(values)
@@ -158,10 +173,13 @@ def mean_text(values: Sequence[float]) -> str:
 
 
 def change_text(before: pd.DataFrame, after: pd.DataFrame, families: Sequence[str], metric: str = "aucroc") -> str:
-    """Format after minus before, paired by file and seed, with a 95 % interval, such as "+3.2 ± 2.0"."""
+    """Format the mean change of a metric between two settings with a 95 % interval, such as "+3.2 ± 2.0".
+
+    `before` and `after` have the runs of both settings, which are paired by file and seed.
+    """
     return mean_text(changes_by_seed(before, after, families, metric))
 
 
 def of_system(runs: pd.DataFrame, system: str) -> pd.DataFrame:
-    """Return the runs of one system."""
+    """Return the rows of a table of runs that belong to one system, given by name."""
     return runs[runs["system"] == system] if len(runs) else runs
