@@ -59,13 +59,16 @@ async def lifespan(app: App) -> AsyncIterator[None]:
 
 
 def draw_page() -> None:
-    """Draw the page that the browser asks for, once it is the visitor's turn."""
+    """Run the page's script for a session: wait for a turn of the visitor, then draw the page that is asked for.
+
+    At most two script runs of a visitor draw at once.
+    """
     with SCRIPT_TURNS.turn(owner()):
         _draw_page()
 
 
 def _draw_page() -> None:
-    """Declare the pages and draw the one that the browser asks for."""
+    """Declare the pages and draw the one that the browser asks for, with its scripts, styles, title and notices."""
     from .views.clean.page import page as clean
     from .views.compare.page import page as compare
     from .views.datasets.page import page as datasets

@@ -90,7 +90,8 @@ def baseline_of(b: RunConfig) -> RunConfig:
     """Return the run A that Compare shows beside run B while no run is pinned.
 
     It is B with λ_n = 1 and the published norm, batch size, epochs and learning rate. If the system of B has no λ_n, it
-    is DeepSAD with λ_n = 0 (AnoOnly) instead. The data and the labels are those of B.
+    is DeepSAD with λ_n = 0 (AnoOnly), as published by its first preset, instead. The data and the labels are those of
+    B.
     """
     published = ("norm", "batch_size", "epochs", "learning_rate")
     if BASELINES[b.baseline].has("lambda_n"):
@@ -104,16 +105,16 @@ _ALWAYS_SHARED = ("dataset", "protocol", "seed", "seeds")
 
 
 def moved_runs(name: str, pinned: bool, baseline: str) -> str:
-    """Return the runs that a control moves: "B" alone, or "AB" for both.
+    """Return the runs that a control changes: "B" for run B alone, "AB" for both.
 
     Parameters
     ----------
     name : str
         Name of the control.
     pinned : bool
-        True if A is pinned: it follows B in data set, protocol and seeds only.
+        True if run A is pinned, so that only the data set, the protocol and the seeds change it.
     baseline : str
-        Baseline of B; A is of another one if it has no λₙ, and then does not take its preset.
+        Name of the system of B. If it has no λₙ, A is of another system, which does not take the preset of B.
     """
     if name in _ALWAYS_SHARED:
         return "AB"

@@ -13,14 +13,14 @@ RUNS_AT_ONCE = 2
 
 
 class ScriptTurns:
-    """At most `limit` script runs of a visitor draw at once; further ones wait until one ends or pauses.
+    """Limit the script runs of each visitor that draw at once; further ones wait until one of them ends or pauses.
 
     All sessions share one Python interpreter, of which each thread that draws takes an equal part.
 
     Parameters
     ----------
     limit : int
-        Runs of one visitor that may draw at once.
+        Number of runs of one visitor that may draw at once.
     """
 
     def __init__(self, limit: int) -> None:
@@ -31,7 +31,7 @@ class ScriptTurns:
 
     @contextmanager
     def turn(self, visitor: str) -> Iterator[None]:
-        """Wait for a turn of the visitor and hold it while the context lasts; blocks."""
+        """Block until the visitor has a free turn, then hold it for this thread while the context lasts."""
         self._take(visitor)
         self._current.visitor = visitor
         try:
@@ -42,9 +42,9 @@ class ScriptTurns:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Give the turn of this thread to others while the context lasts, then wait for one again; blocks.
+        """Give the turn of this thread to others while the context lasts, then block until there is one again.
 
-        A thread without a turn goes on at once.
+        In a thread without a turn nothing happens.
         """
         visitor = getattr(self._current, "visitor", None)
         if visitor is None:

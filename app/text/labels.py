@@ -100,7 +100,10 @@ def format_value(value: Any) -> str:
 
 
 def format_axis_value(name: str, value: Any) -> str:
-    """Format the value of the setting `name` for a reader: options in plain words, shares in percent."""
+    """Format the value of a setting for a reader: options in plain words, shares in percent, None as "none".
+
+    `name` is the field of `RunConfig`.
+    """
     if value is None:
         return "none"
     if name in ("labeled_ratio", "normal_ratio", "contamination") and isinstance(value, float):
@@ -109,9 +112,9 @@ def format_axis_value(name: str, value: Any) -> str:
 
 
 def option_words(name: str, value: Any) -> str:
-    """Return an option of the control `name` in plain words alone, such as "layer norm"; a number as it is.
+    """Return the value of the control `name` in plain words alone, such as "layer norm"; a number as text.
 
-    "natural" and "published" are words themselves, and shorter than those of their controls.
+    "natural" and "published" are returned as they are, since their words in the control are longer.
     """
     words = OPTION_WORDS.get(name, {}).get(value) if isinstance(value, str) else None
     return format_value(value) if words is None or words in _LONG else words

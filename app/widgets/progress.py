@@ -105,9 +105,9 @@ class Bar:
 
 
 def wait_for_poll() -> None:
-    """Sleep until a waiting page looks again; other script runs of the visitor have its turn meanwhile.
+    """Sleep for 0.1 s in the loop of a waiting page, and let other script runs of the visitor draw meanwhile.
 
-    Streamlit interrupts a script only where it reads the session state or draws.
+    Afterwards the session state is read, since Streamlit interrupts a script only there or where it draws.
     """
     with SCRIPT_TURNS.pause():
         time.sleep(POLL_S)
@@ -148,7 +148,7 @@ def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str]
     what : str
         Text in front, such as "Training".
     plan : ComparisonRuns
-        The comparison that the runs belong to; its systems decide how epochs are described.
+        The comparison that the runs belong to; its systems decide if epochs, fits or steps are counted.
     keys : list of str
         Run keys of the runs.
     jobs : Jobs

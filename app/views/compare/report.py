@@ -212,7 +212,7 @@ def _figures(report: ReportInput) -> Iterable[str]:
 
 
 def _settings(a: RunConfig, b: RunConfig) -> Iterable[list[str]]:
-    """Yield each setting in words, and its value in A and in B, with the name in the code behind an option."""
+    """Yield the name of each setting but data set and seed, and its value in A and in B, all as text."""
     for name in RULES:
         if name not in ("dataset", "seed"):
             values = (getattr(config, name) for config in (a, b))

@@ -264,7 +264,10 @@ def _draw_points(maps: _Maps, projector: str, session: str) -> tuple[list[int], 
 
 
 def _panel_title(result: RunResult, side: Side) -> str:
-    """Return the title of a map: hidden features, or what stands for them, and the shortened run name."""
+    """Return the title of the map of a run: what its features are, the letter, and the shortened name.
+
+    A system of another package has its own kind of features, such as the unsupervised scores of XGBOD.
+    """
     baseline = BASELINES[result.config.baseline]
     content = f"{result.sample.hidden.shape[1]} {baseline.hidden}" if baseline.implementation else baseline.hidden
     return f"{content}, <b>{side.letter}</b>  {textwrap.shorten(side.name, MAX_PANEL_NAME, placeholder=' …')}"

@@ -54,7 +54,10 @@ def _numbers(values: list[object], whole: bool = False) -> pd.Series:
 
 
 def in_words(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table for a reader: options in plain words, "yes" beside a pinned run."""
+    """Return a copy of a table from `runs_table` for a reader, with options in plain words.
+
+    Pinned runs have "yes", others ""; devices are "CPU" and "GPU".
+    """
     worded = {name: table[name].map(partial(option_words, name), na_action="ignore") for name in WORDS}
     return table.assign(
         **worded,
@@ -73,8 +76,17 @@ def filter_runs(
 ) -> pd.DataFrame:
     """Return the rows of a table from `runs_table` that match all filters.
 
-    With `only_pinned`, runs without a pin are left out. Each word of `words`, separated by spaces, must occur in the
-    settings, in plain words or by their names in the code, as in "norm=layer seed=3".
+    Parameters
+    ----------
+    table : pd.DataFrame
+        The table.
+    dataset, baseline, lambda_n
+        Required value of the setting; None accepts any.
+    only_pinned : bool
+        True to leave out runs without a pin.
+    words : str
+        Words separated by spaces, such as "norm=layer seed=3". Each must occur in the settings, in plain words or as in
+        the code; one with "=" must be a whole setting.
     """
     keep = table["pinned"] | (not only_pinned)
     for name, value in (("dataset", dataset), ("baseline", baseline), ("lambda_n", lambda_n)):

@@ -322,7 +322,7 @@ def _draw_earlier(sweeps: SweepQueue) -> None:
 
 
 def _describe(outline: SweepOutline) -> str:
-    """Return the name of a sweep in the list: its data set, and the axes and seeds with their numbers."""
+    """Return a name for a sweep: its data set, each axis with its number of values, and the number of seeds."""
     axes = " × ".join(f"{SETTING_LABELS[name]} ({count})" for name, count in outline.axes.items())
     return escape_markdown(f"{outline.dataset}: {axes}, {outline.seeds} seed{'s' * (outline.seeds != 1)}")
 
