@@ -15,6 +15,7 @@ from anoonly_core.baselines.deepsad import DEEPSAD
 from anoonly_core.baselines.devnet import DEVNET
 from anoonly_core.baselines.feawad import FEAWAD
 from anoonly_core.baselines.ganomaly import GANOMALY
+from anoonly_core.baselines.nnpu import NNPU
 from anoonly_core.baselines.prenet import PRENET
 from anoonly_core.baselines.repen import REPEN
 from anoonly_core.baselines.rivals import RIVALS
@@ -22,7 +23,7 @@ from anoonly_core.baselines.xgbod import XGBOD
 
 __all__ = ["BASELINES", "BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
 
-_SYSTEMS = (DEEPSAD, DEVNET, FEAWAD, PRENET, CLASSIFIER, XGBOD, REPEN, GANOMALY, *RIVALS)
+_SYSTEMS = (DEEPSAD, DEVNET, FEAWAD, PRENET, CLASSIFIER, XGBOD, REPEN, GANOMALY, NNPU, *RIVALS)
 BASELINES = {baseline.name: baseline for baseline in _SYSTEMS}
 # The presets of all systems; each system has those in its `settings`.
 PRESETS = tuple(dict.fromkeys(preset for baseline in BASELINES.values() for preset in baseline.settings))

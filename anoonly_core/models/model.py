@@ -135,6 +135,12 @@ class Head(nn.Module, ABC):
             if isinstance(module, StackedLinear):
                 module.initialize(generators, self.first_weights, like)
 
+    def assume_contamination(self, shares: Sequence[float | None]) -> None:
+        """Take the anomalous share of each run's pool, None if unknown; called once before `prepare`.
+
+        Only a head that corrects its loss for hidden anomalies uses it.
+        """
+
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
         """Compute what depends on the training rows and the first weights; called once before training.
 

@@ -85,6 +85,9 @@ class Stack:
         seeds = [config.seed for config in configs]
         head.initialize(self._generators("weights"), [seeds.index(seed) for seed in seeds])
         head.lambda_n = torch.tensor([1.0 if config.lambda_n is None else config.lambda_n for config in configs])
+        head.assume_contamination(
+            [None if config.contamination == "natural" else config.contamination for config in configs]
+        )
         shares = torch.tensor([config.gradient_shares for config in configs])
         if bool((shares != 1).any()):
             head.scale_gradients(shares)

@@ -30,6 +30,7 @@ SETTINGS = {
     ("Classifier", "paper"): (50, 64, 2e-4),
     ("REPEN", "paper"): (30, 256, 1.0),
     ("GANomaly", "paper"): (50, 64, 1e-2),
+    ("nnPU", "paper"): (50, 64, 1e-3),
     ("XGBOD", "paper"): (None, None, None),
     **{(rival.name, preset): (None, None, None) for rival in RIVALS for preset in rival.settings},
 }
@@ -46,6 +47,7 @@ LAYERS = {
     ("PReNet", "paper"): [(100, 20), (40, 1)],
     ("Classifier", "paper"): [(100, 20), (20, 1)],
     ("REPEN", "paper"): [(100, 20)],
+    ("nnPU", "paper"): [(100, 20), (20, 1)],
     ("GANomaly", "paper"): [(100, 25), (25, 100), (100, 25), (100, 100), (100, 20), (20, 1)],
 }
 
@@ -108,6 +110,7 @@ def test_steps_pretraining_partners_and_subsamples() -> None:
         "Classifier": (20, 64),
         "REPEN": (50, 768),
         "GANomaly": (15, 64),
+        "nnPU": (20, 64),
     }
     pretrained = {name: baseline.pretraining_epochs for name, baseline in BASELINES.items()}
     assert pretrained == {**dict.fromkeys(BASELINES, 0), "FEAWAD": 100}
@@ -145,7 +148,7 @@ def first_layer(name: str) -> Iterator[Tensor]:
 def test_first_weights_have_the_distribution_of_torch_or_keras(name: str) -> None:
     weight, *biases = first_layer(name)
     inputs, outputs = weight.shape[1:]
-    keras = {"DevNet": "uniform", "Classifier": "uniform", "REPEN": "uniform", "FEAWAD": "normal"}
+    keras = {"DevNet": "uniform", "Classifier": "uniform", "nnPU": "uniform", "REPEN": "uniform", "FEAWAD": "normal"}
     if name in keras:
         deviation = (2 / (inputs + outputs)) ** 0.5
         largest = 3**0.5 if keras[name] == "uniform" else 2 / 0.8796

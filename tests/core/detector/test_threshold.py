@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.dataset import Provenance, make_dataset
@@ -54,7 +55,7 @@ def test_a_quantile_of_training_scores_would_flag_far_more(name: str) -> None:
 
 @pytest.mark.parametrize("baseline", METHODS)
 def test_network_and_scores_are_those_of_the_run(baseline: str) -> None:
-    lambda_n = None if baseline in ("REPEN", "GANomaly") else 0.0
+    lambda_n = 0.0 if BASELINES[baseline].has("lambda_n") else None
     config = make_config(dataset="digits_only_3", baseline=baseline, lambda_n=lambda_n, epochs=1)
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
@@ -319,7 +320,7 @@ def test_an_invalid_setting_is_refused_in_one_sentence(settings: dict[str, Any],
         make_purify_config(make_config(), **settings)
 
 
-@pytest.mark.parametrize("baseline", ["XGBOD", "REPEN", "GANomaly"])
+@pytest.mark.parametrize("baseline", [name for name in BASELINES if not BASELINES[name].has("lambda_n")])
 def test_a_system_without_a_loss_on_the_pool_is_refused(baseline: str) -> None:
     with pytest.raises(
         InvalidConfig, match=f"{baseline} cannot be the final head: take DeepSAD, DevNet, FEAWAD, PReNet"
