@@ -51,6 +51,11 @@ def context(server: Server, browser: Browser, tmp_path_factory: pytest.TempPathF
     opened.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that share five servers, so that no second worker comes to start these again."""
+    items.sort(key=lambda item: item.path.name != "test_start.py")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield

@@ -131,10 +131,14 @@ class Server:
         while self.processes() and time.monotonic() < deadline:
             time.sleep(0.05)
         left = self.processes()
+        self.kill()
+        return left
+
+    def kill(self) -> None:
+        """End the server and its workers at once."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        return left
 
 
 @contextmanager

@@ -1,15 +1,15 @@
-"""Two replicas behind nginx or Caddy, configured as docs/deployment.md says; without a browser."""
+"""Two replicas behind nginx and Caddy, configured as docs/deployment.md says; without a browser."""
 
 from __future__ import annotations
 
 import http.client
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from tests.browser.server import ROOT, Server
 from tests.soak.visitor import Visitor
 
 TEXT = (ROOT / "docs" / "deployment.md").read_text("utf-8").partition("## Replicas")[2]
-VISITORS = 12
+PROXIES = ("nginx", "caddy")
+VISITORS = 12  # of each proxy
 MODES = ("viewer", "minimal")  # by which the replicas are told apart
 DEADLINE_S = 30.0
 
@@ -41,14 +42,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@dataclass
-class Proxied:
-    """Two replicas and a proxy in front of them."""
-
-    replicas: tuple[Server, Server]
-    port: int
 
 
 @dataclass
@@ -79,6 +72,7 @@ class Person:
             f"ws://localhost:{self.port}/_stcore/stream",
             subprotocols=["streamlit"],  # type: ignore[list-item]
             additional_headers={"Cookie": self.jar},
+            max_queue=None,  # a full queue holds the closing message back for ten seconds
         ) as socket:
             question = BackMsg()
             question.rerun_script.query_string = ""
@@ -105,14 +99,18 @@ def replicas(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
         yield started[0], started[1]
     finally:
         for server in started:
-            server.stop()
+            server.kill()
 
 
-@pytest.fixture(params=["nginx", "caddy"])
-def proxied(request: pytest.FixtureRequest, replicas: tuple[Server, Server], tmp_path: Path) -> Iterator[Proxied]:
-    name = request.param
-    if (program := shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")) is None:
-        pytest.skip(f"This machine has no {name}.")
+def program(name: str) -> str | None:
+    """Return the path of a proxy's program, if this machine has it."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+@contextmanager
+def proxying(name: str, replicas: tuple[Server, Server], folder: Path) -> Iterator[int]:
+    """Run a proxy in front of the replicas, and yield its port."""
+    folder.mkdir()
     port = free_port()
     text = documented("map " if name == "nginx" else "http://page.example.org {")
     for replica, documented_port in zip(replicas, ("8601", "8602"), strict=True):
@@ -121,19 +119,20 @@ def proxied(request: pytest.FixtureRequest, replicas: tuple[Server, Server], tmp
     if name == "nginx":
         text = text.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("page.example.org", "localhost")
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        paths = "".join(f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in kinds)
-        text = f"pid {tmp_path}/pid;\ndaemon off;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}{text}\n}}\n"
-        command = [program, "-c", str(tmp_path / "conf"), "-e", str(tmp_path / "error.log")]
+        paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+        text = f"pid {folder}/pid;\ndaemon off;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}{text}\n}}\n"
+        arguments = ["-c", str(folder / "conf"), "-e", str(folder / "error.log")]
     else:
         text = "{\nadmin off\n}\n" + text.replace("http://page.example.org", f"http://localhost:{port}")
-        command = [program, "run", "--config", str(tmp_path / "conf"), "--adapter", "caddyfile"]
-    (tmp_path / "conf").write_text(text)
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(tmp_path)})
+        arguments = ["run", "--config", str(folder / "conf"), "--adapter", "caddyfile"]
+    (folder / "conf").write_text(text)
+    with (folder / "log").open("w") as log:
+        command = [str(program(name)), *arguments]
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(folder)})
     try:
         wait_for(lambda: can_connect(port) or process.poll() is not None)
-        assert process.poll() is None, (tmp_path / "log").read_text()
-        yield Proxied(replicas, port)
+        assert process.poll() is None, (folder / "log").read_text()
+        yield port
     finally:
         process.terminate()
         process.wait()
@@ -151,27 +150,33 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def test_a_visitor_stays_with_a_replica_until_it_dies(proxied: Proxied, tmp_path: Path) -> None:
-    first, second = proxied.replicas
-    people = [Person(proxied.port) for _ in range(VISITORS)]
-    homes = []
-    for person in people:
-        assert person.ask() == 200
-        homes.append(person.home())
-        for path in ("/compare", "/_stcore/health", "/runs?page=2"):
-            assert person.ask(path) == 200
-        assert person.home() == homes[-1]
-    assert set(homes) == {0, 1}, "one replica serves everybody"
+def test_a_visitor_stays_with_a_replica_until_it_dies(replicas: tuple[Server, Server], tmp_path: Path) -> None:
+    first, second = replicas
+    installed = [name for name in PROXIES if program(name)]
+    with ExitStack() as proxies:
+        ports = [proxies.enter_context(proxying(name, replicas, tmp_path / name)) for name in installed]
+        people = {port: [Person(port) for _ in range(VISITORS)] for port in ports}
+        for port in ports:
+            homes = set()
+            for person in people[port]:
+                assert person.ask() == 200
+                home = person.home()
+                homes.add(home)
+                for path in ("/compare", "/_stcore/health", "/runs?page=2"):
+                    assert person.ask(path) == 200
+                assert person.home() == home
+            assert homes == {0, 1}, "one replica serves everybody"
 
-    settings = {"epochs": "7", "seeds": "2"}  # not among the shipped results
-    runs = draw_and_count(first, tmp_path, settings)
-    assert runs
-    os.killpg(first.process.pid, signal.SIGKILL)
-    first.process.wait()
-    for person in people:
-        assert person.ask("/compare") == 200
-        assert person.home() == 1
-    assert draw_and_count(second, tmp_path, settings) == runs, "a run is lost or was trained again"
+        settings = {"epochs": "7", "seeds": "2"}  # not among the shipped results
+        runs = draw_and_count(first, tmp_path, settings)
+        assert runs
+        first.kill()
+        for person in (person for port in ports for person in people[port]):
+            assert person.ask("/compare") == 200
+            assert person.home() == 1
+        assert draw_and_count(second, tmp_path, settings) == runs, "a run is lost or was trained again"
+    if missing := set(PROXIES) - set(installed):
+        pytest.skip(f"This machine has no {' and no '.join(sorted(missing))}.")
 
 
 def draw_and_count(server: Server, tmp_path: Path, settings: dict[str, str]) -> dict[str, object]:

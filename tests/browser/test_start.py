@@ -28,9 +28,9 @@ enableXsrfProtection = false
 showErrorDetails = "full"
 """
 
+BY_MAKE = "make run"  # as the server of all tests is started
 # The arguments of Python; whether the working folder is the project's (None: the app's); whether the user is root.
 WAYS = {
-    "make run": (("-m", "app"), True, True),
     "module elsewhere": (("-m", "app"), False, True),
     "streamlit in the project": (("-m", "streamlit", "run", "app/main.py"), True, True),
     "streamlit elsewhere": (("-m", "streamlit", "run", str(SCRIPT)), False, True),
@@ -46,18 +46,12 @@ def nobody_can_run_python() -> bool:
         return False
 
 
-@pytest.fixture(scope="module", params=WAYS, ids=list(WAYS))
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    command, in_project, as_root = WAYS[request.param]
-    if not as_root and not nobody_can_run_python():
-        pytest.skip("This machine cannot start this Python as another user.")
-    folder, cache = tmp_path_factory.mktemp("folder"), tmp_path_factory.mktemp("cache")
+def start(way: str, folder: Path, cache: Path) -> Server:
+    """Start a server in one of the ways, beside a configuration that would open it."""
+    command, in_project, as_root = WAYS[way]
     (folder / ".streamlit").mkdir()
     (folder / ".streamlit" / "config.toml").write_text(OPEN_CONFIG)
-    for path in (folder, cache, *folder.parents):
-        if path.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            path.chmod(0o777 if path in (folder, cache) else 0o755)
-    started = Server(
+    return Server(
         cache,
         log=folder / "server.log",
         environment={"PYTHONPATH": str(ROOT), "HOME": str(cache), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -65,11 +59,35 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         folder={True: ROOT, None: ROOT / "app", False: folder}[in_project],
         user=None if as_root else NOBODY,
     )
+
+
+@pytest.fixture(scope="module")
+def servers(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+    """Servers by the way in which each was started, all at once; without one that this machine cannot start."""
+    base = tmp_path_factory.getbasetemp().parent
+    started = {}
     try:
-        started.wait_until_healthy()
-        yield started
+        for way, (_, _, as_root) in WAYS.items():
+            if not as_root and not nobody_can_run_python():
+                continue
+            folder, cache = tmp_path_factory.mktemp("folder"), tmp_path_factory.mktemp("cache")
+            for path in (folder, cache, *folder.parents):
+                if path.is_relative_to(base):
+                    path.chmod(0o777 if path in (folder, cache) else 0o755)
+            started[way] = start(way, folder, cache)
+        for running in started.values():
+            running.wait_until_healthy()
+        yield {BY_MAKE: server, **started}
     finally:
-        started.stop()
+        for running in started.values():
+            running.kill()
+
+
+@pytest.fixture(params=[BY_MAKE, *WAYS])
+def started(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
+    if request.param not in servers:
+        pytest.skip("This machine cannot start this Python as another user.")
+    return servers[request.param]
 
 
 def listening(port: int) -> set[str]:
@@ -85,19 +103,19 @@ def listening(port: int) -> set[str]:
     return addresses
 
 
-def test_the_server_listens_on_this_machine_only(server: Server) -> None:
-    found = listening(server.port)
+def test_the_server_listens_on_this_machine_only(started: Server) -> None:
+    found = listening(started.port)
     assert found and found <= {"127.0.0.1", "::1"}
 
 
-def test_the_server_answers_known_host_names_only(server: Server) -> None:
-    assert opening(server, f"localhost:{server.port}", server.url) == 101
-    assert opening(server, "elsewhere.example") == 403
-    assert opening(server, f"localhost:{server.port}", "http://elsewhere.example") == 403
+def test_the_server_answers_known_host_names_only(started: Server) -> None:
+    assert opening(started, f"localhost:{started.port}", started.url) == 101
+    assert opening(started, "elsewhere.example") == 403
+    assert opening(started, f"localhost:{started.port}", "http://elsewhere.example") == 403
 
 
-def test_the_server_sends_no_statistics_and_draws_the_first_page(server: Server) -> None:
-    visitor = Visitor(server.port)
+def test_the_server_sends_no_statistics_and_draws_the_first_page(started: Server) -> None:
+    visitor = Visitor(started.port)
     try:
         visitor.open("")
         visitor.wait_for("AnoOnly trains an anomaly detector")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from anoonly_core.machine import cores
 from tests.browser.server import Server
 from tests.soak.visitor import Visitor
-from tests.soak.watch import wait_until_settled
+from tests.soak.watch import IDLE_S, wait_until_settled
 
 __all__ = ["Closed", "close_tabs"]
 
@@ -42,8 +42,11 @@ class Closed:
         return self.idle_s < self.left_s
 
 
-def close_tabs(server: Server) -> Closed:
-    """Keep all trainers busy, draw the charts of one more visitor, then close the other tabs."""
+def close_tabs(server: Server, idle_s: float = IDLE_S) -> Closed:
+    """Keep all trainers busy, draw the charts of one more visitor, then close the other tabs.
+
+    idle_s: seconds without work after which the server counts as idle.
+    """
     others = [Visitor(server.port) for _ in range(cores() + 1)]
     last = Visitor(server.port)
     try:
@@ -67,7 +70,7 @@ def close_tabs(server: Server) -> Closed:
         for other in others:
             other.close()
         last.close()  # no page asks for anything now
-        wait_until_settled(server)
+        wait_until_settled(server, idle_s)
         return Closed(left_s, beside_s, time.monotonic() - closed)
     finally:
         for visitor in (*others, last):

@@ -22,9 +22,10 @@ from tests.soak.session import Late
 from tests.soak.visitor import Visitor
 from tests.soak.watch import Memory, count_trainings, errors_in_log, trainings, wait_until_settled
 
-__all__ = ["LoadReport", "put_under_load", "warm_up"]
+__all__ = ["FEWEST", "LoadReport", "put_under_load", "warm_up"]
 
 LOOK_S = 0.25
+PAUSE_S = (2.0, 6.0)  # after each action, shortest and longest
 FEWEST = 3  # actions of each session, however slow the machine
 PROJECTING = "Computing the projection"
 WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
@@ -80,11 +81,17 @@ def _has_maps(visitor: Visitor) -> bool:
 
 
 def put_under_load(
-    server: Server, cache: Path, sessions: int = 20, seconds: float = 300.0, browsers: int = 2
+    server: Server,
+    cache: Path,
+    sessions: int = 20,
+    seconds: float = 300.0,
+    browsers: int = 2,
+    pause_s: tuple[float, float] = PAUSE_S,
 ) -> LoadReport:
     """Let sessions work on a server, each moving a control every few seconds.
 
     browsers: number of sessions in a real browser. The others use a WebSocket, and each does at least FEWEST actions.
+    pause_s: shortest and longest pause after an action.
     """
     count_trainings(cache)
     report, lock = LoadReport(sessions, browsers, seconds), threading.Lock()
@@ -93,7 +100,7 @@ def put_under_load(
     deadline = time.monotonic() + seconds
 
     def work(number: int) -> None:
-        session = _LoadSession(number, server.port, sessions)
+        session = _LoadSession(number, server.port, sessions, pause_s)
         try:
             done = 0
             while time.monotonic() < deadline or done < FEWEST:
@@ -131,8 +138,8 @@ def put_under_load(
 class _LoadSession:
     """A session with an uploaded table that opens pages and moves controls."""
 
-    def __init__(self, number: int, port: int, sessions: int) -> None:
-        self.number = number
+    def __init__(self, number: int, port: int, sessions: int, pause_s: tuple[float, float]) -> None:
+        self.number, self.pause_s = number, pause_s
         self.random = random.Random(number)
         self.visitor = Visitor(port)
         self.others = [_mark(other).encode() for other in range(sessions) if other != number]
@@ -145,7 +152,7 @@ class _LoadSession:
         self.brought = False
 
     def do_something(self) -> None:
-        """Do one action, wait for the answer, then pause for a few seconds."""
+        """Do one action, wait for the answer, then pause."""
         if self.at is None or self.random.random() < 0.1:
             self._go(self.random.choice(PAGES))
         elif self.at == "compare" and not self.brought and self.random.random() < 0.15:
@@ -156,7 +163,7 @@ class _LoadSession:
             self._move()
         else:
             self._go("compare")
-        time.sleep(self.random.uniform(2.0, 6.0))
+        time.sleep(self.random.uniform(*self.pause_s))
 
     def add_to(self, report: LoadReport) -> None:
         report.movements += self.movements

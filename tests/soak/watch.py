@@ -14,7 +14,7 @@ from pathlib import Path
 from anoonly_core.results.store import FILE_NAME, Store
 from tests.browser.server import Server
 
-__all__ = ["Memory", "count_trainings", "errors_in_log", "trainings", "wait_until_settled"]
+__all__ = ["IDLE_S", "Memory", "count_trainings", "errors_in_log", "trainings", "wait_until_settled"]
 
 TICK_S = 1.0
 AROUND_S = 15.0
@@ -74,14 +74,14 @@ def _megabytes(process: int) -> float:
     return 0.0
 
 
-def wait_until_settled(server: Server) -> None:
-    """Wait until the server and its workers are idle."""
+def wait_until_settled(server: Server, idle_s: float = IDLE_S) -> None:
+    """Wait until the server and its workers were idle for this many seconds; by default they have warmed up too."""
     deadline = time.monotonic() + SETTLING_S
     used = _cpu_seconds(server)
     while time.monotonic() < deadline:
-        time.sleep(IDLE_S)
+        time.sleep(idle_s)
         before, used = used, _cpu_seconds(server)
-        if used - before < IDLE_SHARE * IDLE_S:
+        if used - before < IDLE_SHARE * idle_s:
             return
     raise RuntimeError(f"the server does not come to rest within {SETTLING_S:.0f} s")
 
