@@ -17,7 +17,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS
+from anoonly_core.baselines import (
+    BASELINES,
+    BATCH_NORMS,
+    GRADIENT_SHARES,
+    MECHANISMS,
+    NORM_LABELS,
+    NORM_SETTINGS,
+    Dial,
+)
 from anoonly_core.errors import InvalidConfig
 
 __all__ = ["MAX_CONTAMINATION", "RULES", "RunConfig", "check_field", "make_config"]
@@ -44,6 +52,7 @@ RULES = {
     "grad_direct": "a number from 0 to 1, the share of batch norm's direct gradient that is let through",
     "grad_variance": "a number from 0 to 1, the share of batch norm's gradient through the variance",
     "grad_mean": "a number from 0 to 1, the share of batch norm's gradient through the mean",
+    "norm_strength": "a number within the range of the norm's dial, such as rows in a small batch for ghost",
 }
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
@@ -90,6 +99,9 @@ class RunConfig(BaseModel):
         the part through its mean that every batch norm lets through in the backward pass; 1 each is the true
         gradient. The forward pass does not depend on them. A share below 1 needs a batch norm.
         Source: paper § 3.3 and appendix A; docs/methods.md § 5.
+    norm_strength : float or None
+        Strength of a norm with a dial, with the meaning and range of `MECHANISMS[norm].dial`. None is the standard
+        value, which is stored as None. Source: docs/methods.md § 13.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -97,7 +109,7 @@ class RunConfig(BaseModel):
     dataset: StrictStr = Field(default="digits_3", min_length=1, max_length=4096)
     baseline: StrictStr = "DeepSAD"
     lambda_n: float | None = Field(default=None, ge=0, le=1)
-    norm: Literal["batch", "batch_no_affine", "layer", "none", "bn_loss"] | None = None
+    norm: StrictStr | None = None
     batch_size: int | None = Field(default=None, ge=1, le=65536)
     epochs: int | None = Field(default=None, ge=1, le=10000)
     learning_rate: float | None = Field(default=None, gt=0, le=1)
@@ -110,6 +122,7 @@ class RunConfig(BaseModel):
     grad_direct: GradientShare = 1.0
     grad_variance: GradientShare = 1.0
     grad_mean: GradientShare = 1.0
+    norm_strength: float | None = Field(default=None, ge=0, le=1e6)
 
     @model_validator(mode="before")
     @classmethod
@@ -129,6 +142,9 @@ class RunConfig(BaseModel):
             filled.setdefault("norm", baseline.paired_norm(_number(lambda_n), preset))
         for setting in ("batch_size", "epochs", "learning_rate"):
             filled.setdefault(setting, getattr(settings, setting))
+        dial = _dial(filled.get("norm"))
+        if dial is not None and _number(filled.get("norm_strength")) == dial.standard:
+            del filled["norm_strength"]  # one key for one computation
         return filled
 
     @field_validator("baseline")
@@ -138,7 +154,14 @@ class RunConfig(BaseModel):
             raise ValueError("unknown baseline")
         return name
 
-    @field_validator("lambda_n", "contamination", *GRADIENT_SHARES)
+    @field_validator("norm")
+    @classmethod
+    def _known_norm(cls, name: str | None) -> str | None:
+        if name is not None and name not in MECHANISMS:
+            raise ValueError("unknown norm")
+        return name
+
+    @field_validator("lambda_n", "contamination", "norm_strength", *GRADIENT_SHARES)
     @classmethod
     def _drop_sign_of_zero(cls, value: float | str | None) -> float | str | None:
         return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0 must have one key
@@ -153,6 +176,12 @@ class RunConfig(BaseModel):
             for setting, share in zip(GRADIENT_SHARES, self.gradient_shares, strict=True):
                 if share != 1:
                     raise _misfit(f"{setting} scales the gradient of batch norm: choose a batch norm or leave it at 1.")
+        if self.norm_strength is not None:
+            dial = _dial(self.norm)
+            if dial is None:
+                raise _misfit(f"norm_strength must be left out beside {self.norm or self.baseline}, which has no dial.")
+            if not dial.low <= self.norm_strength <= dial.high:
+                raise _misfit(f"norm_strength must be {dial.rule} for {self.norm}, not {self.norm_strength:g}.")
         if self.preset not in baseline.settings:
             raise _misfit(f"{self.baseline} has no preset {self.preset!r}, only {' and '.join(baseline.settings)}.")
         if self.batch_size is not None and self.batch_size < baseline.smallest_batch:
@@ -169,24 +198,32 @@ class RunConfig(BaseModel):
     def as_published(self, *settings: str) -> RunConfig:
         """Return a copy with these settings, given by name, reset to their published values.
 
-        With "norm", the gradient shares are reset to 1, too.
+        With "norm", the settings of the norm are reset, too: its gradient shares and its strength.
         """
-        shares = GRADIENT_SHARES if "norm" in settings else ()
-        return self.with_(**dict.fromkeys((*settings, *shares)))
+        of_norm = NORM_SETTINGS if "norm" in settings else ()
+        return self.with_(**dict.fromkeys((*settings, *of_norm)))
 
     @property
     def gradient_shares(self) -> tuple[float, float, float]:
         """Shares (grad_direct, grad_variance, grad_mean) of the gradient of batch norm that are let through."""
         return self.grad_direct, self.grad_variance, self.grad_mean
 
+    @property
+    def strength(self) -> float | None:
+        """The strength of the norm, standard or given; None for a norm without a dial."""
+        dial = _dial(self.norm)
+        return dial.standard if dial is not None and self.norm_strength is None else self.norm_strength
+
     def canonical(self) -> str:
         """Serialize to one line of JSON; equal configs give equal text.
 
-        Gradient shares of 1 are left out, so that the keys of runs with the true gradient are those of the versions
-        before the shares existed.
+        Gradient shares of 1 and the standard strength are left out, so that the keys of runs with them are those of
+        the versions before these settings existed.
         """
-        whole = {name for name, share in zip(GRADIENT_SHARES, self.gradient_shares, strict=True) if share == 1}
-        return json.dumps(self.model_dump(mode="json", exclude=whole), sort_keys=True)
+        usual = {name for name, share in zip(GRADIENT_SHARES, self.gradient_shares, strict=True) if share == 1}
+        if self.norm_strength is None:
+            usual.add("norm_strength")
+        return json.dumps(self.model_dump(mode="json", exclude=usual), sort_keys=True)
 
 
 _OPTIONAL_SETTINGS = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate")
@@ -196,6 +233,10 @@ _MISFIT = "misfit"
 def _misfit(sentence: str) -> PydanticCustomError:
     # Passed as a value, since pydantic would format braces in a template.
     return PydanticCustomError(_MISFIT, "{sentence}", {"sentence": sentence})
+
+
+def _dial(norm: Any) -> Dial | None:
+    return MECHANISMS[norm].dial if isinstance(norm, str) and norm in MECHANISMS else None
 
 
 def _number(value: Any) -> float:
@@ -251,6 +292,8 @@ def check_field(name: str, value: Any) -> Any:
         If the value is invalid.
     """
     with_it: dict[str, Any] = {"norm": "batch"} if name in GRADIENT_SHARES else {}
+    if name == "norm_strength":  # bn_loss has the widest dial; its standard strength is stored as None
+        return make_config(norm="bn_loss", norm_strength=value).strength
     if name == "preset":
         with_it["baseline"] = next((each.name for each in BASELINES.values() if str(value) in each.settings), None)
     return getattr(make_config(**{name: value, **with_it}), name)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
+from anoonly_core.baselines import BASELINES, NORM_SETTINGS
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import FileEntry, UploadEntry, find
 from anoonly_core.data.split import SPLIT_FIELDS
@@ -153,7 +153,7 @@ def _detector(config: RunConfig) -> str:
     return ", ".join([repr(config.baseline), *arguments, f"random_state={config.seed}"])
 
 
-_DETECTOR_SETTINGS = ("norm", "batch_size", "epochs", "learning_rate", "preset", *GRADIENT_SHARES)
+_DETECTOR_SETTINGS = ("norm", "batch_size", "epochs", "learning_rate", "preset", *NORM_SETTINGS)
 _PATH_HINT = "# Replace the file name by the path of your file; keep what follows a question mark.\n"
 _SCRIPT = """\
 import pandas as pd

@@ -6,7 +6,7 @@
 from anoonly_core.baselines.baseline import (
     BATCH_NORMS,
     GRADIENT_SHARES,
-    NORM_LABELS,
+    NORM_SETTINGS,
     Baseline,
     TrainingSettings,
 )
@@ -15,13 +15,27 @@ from anoonly_core.baselines.deepsad import DEEPSAD
 from anoonly_core.baselines.devnet import DEVNET
 from anoonly_core.baselines.feawad import FEAWAD
 from anoonly_core.baselines.ganomaly import GANOMALY
+from anoonly_core.baselines.mechanisms import MECHANISMS, NORM_LABELS, PAPER_NORMS, Dial, Mechanism
 from anoonly_core.baselines.nnpu import NNPU
 from anoonly_core.baselines.prenet import PRENET
 from anoonly_core.baselines.repen import REPEN
 from anoonly_core.baselines.rivals import RIVALS
 from anoonly_core.baselines.xgbod import XGBOD
 
-__all__ = ["BASELINES", "BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "PRESETS", "Baseline", "TrainingSettings"]
+__all__ = [
+    "BASELINES",
+    "BATCH_NORMS",
+    "GRADIENT_SHARES",
+    "MECHANISMS",
+    "NORM_LABELS",
+    "NORM_SETTINGS",
+    "PAPER_NORMS",
+    "PRESETS",
+    "Baseline",
+    "Dial",
+    "Mechanism",
+    "TrainingSettings",
+]
 
 _SYSTEMS = (DEEPSAD, DEVNET, FEAWAD, PRENET, CLASSIFIER, XGBOD, REPEN, GANOMALY, NNPU, *RIVALS)
 BASELINES = {baseline.name: baseline for baseline in _SYSTEMS}

@@ -6,19 +6,14 @@ from dataclasses import dataclass
 
 from anoonly_core.baselines.network import NetworkBuilder
 
-__all__ = ["BATCH_NORMS", "GRADIENT_SHARES", "NORM_LABELS", "Baseline", "TrainingSettings"]
+__all__ = ["BATCH_NORMS", "GRADIENT_SHARES", "NORM_SETTINGS", "Baseline", "TrainingSettings"]
 
-NORM_LABELS = {
-    "batch": "batch norm",
-    "batch_no_affine": "batch norm without scale and shift",
-    "layer": "layer norm",
-    "none": "no norm",
-    "bn_loss": "no norm, batch-norm loss",
-}
 BATCH_NORMS = ("batch", "batch_no_affine")
 
 # Settings of a run: shares of the three parts of batch norm's gradient that its backward pass lets through.
 GRADIENT_SHARES = ("grad_direct", "grad_variance", "grad_mean")
+# Settings that belong to the norm of a run and may not fit another one.
+NORM_SETTINGS = (*GRADIENT_SHARES, "norm_strength")
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ class Baseline:
 
     def has(self, setting: str) -> bool:
         """Return True if the system uses this setting of a config; unknown names count as used."""
-        if setting in ("lambda_n", "norm", *GRADIENT_SHARES):
+        if setting in ("lambda_n", "norm", *NORM_SETTINGS):
             return self.norms is not None
         if setting == "preset":
             return len(self.settings) > 1

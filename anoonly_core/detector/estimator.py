@@ -15,7 +15,7 @@ from sklearn.utils import ClassifierTags, Tags, check_array, check_consistent_le
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
+from anoonly_core.baselines import BASELINES, NORM_SETTINGS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset, needs_float64
 from anoonly_core.data.split import Split, min_max
@@ -35,7 +35,7 @@ __all__ = ["AnoOnlyDetector"]
 # Settings of a run that its network depends on; the others select the rows.
 SETTINGS = (
     *("baseline", "lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset", "seed"),
-    *GRADIENT_SHARES,
+    *NORM_SETTINGS,
 )
 LARGEST_SEED = 2**31 - 1
 
@@ -66,6 +66,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     grad_direct, grad_variance, grad_mean : float
         Shares, 0 to 1, of the parts of batch norm's gradient that the training lets through, see `RunConfig`; 1 each
         is the true gradient.
+    norm_strength : float or None
+        Strength of a norm with a dial, see `RunConfig`; None is the standard value.
     contamination : float
         Share of new rows like the unlabeled training rows that `predict` flags, above 0 and up to 0.5. It moves the
         threshold only, as in PyOD.
@@ -117,6 +119,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         grad_direct: float = 1.0,
         grad_variance: float = 1.0,
         grad_mean: float = 1.0,
+        norm_strength: float | None = None,
         contamination: float = 0.1,
         random_state: Any = None,
         device: str = "cpu",
@@ -131,6 +134,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.grad_direct = grad_direct
         self.grad_variance = grad_variance
         self.grad_mean = grad_mean
+        self.norm_strength = norm_strength
         self.contamination = contamination
         self.random_state = random_state
         self.device = device

@@ -166,6 +166,8 @@ def network_from_tensors(config: RunConfig, tensors: Mapping[str, Tensor]) -> De
         raise ValueError("values are not finite")
     with torch.device("meta"):  # allocate nothing before the shapes are checked
         head = METHODS[config.baseline](1, len(minimum), config.norm, config.preset)
+    if config.strength is not None:
+        head.set_strengths([config.strength])
     if any(tensor.dtype != weights[name].dtype for name, tensor in head.state_dict().items()):
         raise ValueError("a weight has another type")
     head.load_state_dict(weights, assign=True)

@@ -21,15 +21,18 @@ from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.microscope.gradients import SPLITS, GradientParts, batch_norm_loss
+from anoonly_core.microscope.mechanisms import split_gradient
 from anoonly_core.microscope.result import Observation, RowKind, norm_locations
 from anoonly_core.models import Head
-from anoonly_core.models.norms import Norm
+from anoonly_core.models.feature_losses import FeatureLoss
+from anoonly_core.models.norm import Norm
+from anoonly_core.models.statistics_norms import StatisticsNorm
 from anoonly_core.training.loop import train_step_by_step
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 from anoonly_core.training.torch_settings import default_torch_settings
 
-__all__ = ["NormPass", "observe", "probe_norms", "watch_norms"]
+__all__ = ["NormPass", "observe", "probe_each", "probe_norms", "watch_norms"]
 
 MAX_STEPS = 400
 MAX_ROWS = 100_000  # steps × rows a step
@@ -69,10 +72,12 @@ class NormPass:
 class _RecordedPass:
     """Input and output of a norm in one forward pass, and a copy of its scale γ at that moment, if it has one.
 
-    Autograd fills the gradients of input and output later.
+    Autograd fills the gradients of input and output later. norm: the norm after the pass. earlier: a copy from before
+    it, for norms without a closed form of their gradient.
     """
 
     norm: Norm
+    earlier: Norm | None
     before: Tensor
     after: Tensor
     gamma: Tensor | None
@@ -102,7 +107,7 @@ def watch_norms(stack: Stack) -> Iterator[list[NormPass]]:
     _require_one_run(stack)
     with _recorded_passes(stack.head) as passes:
         for indices in train_step_by_step(stack):
-            yield _norm_passes(stack, passes, indices[0])
+            yield _norm_passes(stack, passes, indices)[0]
             passes.clear()
 
 
@@ -129,6 +134,24 @@ def probe_norms(stack: Stack, indices: Tensor) -> list[NormPass]:
         If the stack has more than one run.
     """
     _require_one_run(stack)
+    return probe_each(stack, indices)[0]
+
+
+def probe_each(stack: Stack, indices: Tensor) -> list[list[NormPass]]:
+    """Pass a batch per run through a copy of the network of a stack, as `probe_norms` does for one run.
+
+    Parameters
+    ----------
+    stack : Stack
+        R runs.
+    indices : torch.Tensor
+        The batches: indices into `stack.rows.X`, int64 [R, rows].
+
+    Returns
+    -------
+    list of list of NormPass
+        For each run, one per pass of its batch through a norm, input side first.
+    """
     for norm in stack.head.norms():
         norm.take_penalty()  # a tensor of a computation cannot be copied
     head = copy.deepcopy(stack.head).train()
@@ -139,7 +162,7 @@ def probe_norms(stack: Stack, indices: Tensor) -> list[NormPass]:
             if (penalty := norm.take_penalty()) is not None:
                 loss = loss + penalty * (head.rows_per_item / indices.shape[1])
         torch.autograd.backward(loss.sum())
-        return _norm_passes(stack, passes, indices[0])
+        return _norm_passes(stack, passes, indices)
 
 
 def _require_one_run(stack: Stack) -> None:
@@ -154,8 +177,14 @@ def _recorded_passes(head: Head) -> Iterator[list[_RecordedPass]]:
     The caller may clear the list. Recording inserts a copy of each output into the graph.
     """
     passes: list[_RecordedPass] = []
+    earlier: list[Norm | None] = []
 
-    def watch(norm: torch.nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
+    def remember(norm: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(norm, Norm)
+        if norm.training:
+            earlier.append(_copied(norm) if isinstance(norm, StatisticsNorm | FeatureLoss) else None)
+
+    def watch(norm: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         assert isinstance(norm, Norm)
         if not norm.training:
             return None
@@ -165,16 +194,27 @@ def _recorded_passes(head: Head) -> Iterator[list[_RecordedPass]]:
             features.retain_grad()
         affine = getattr(norm, "affine", None)
         passes.append(
-            _RecordedPass(norm, inputs[0], separate, None if affine is None else affine.gamma.detach().clone())
+            _RecordedPass(
+                norm, earlier.pop(), inputs[0], separate, None if affine is None else affine.gamma.detach().clone()
+            )
         )
         return separate
 
-    handles = [norm.register_forward_hook(watch) for norm in head.norms()]
+    handles = [norm.register_forward_pre_hook(remember) for norm in head.norms()]
+    handles += [norm.register_forward_hook(watch) for norm in head.norms()]
     try:
         yield passes
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _copied(norm: Norm) -> Norm:
+    """Return a copy of a norm in float64, without the losses of its earlier passes."""
+    penalty, norm.penalty = norm.penalty, None  # a tensor of a computation cannot be copied
+    copied = copy.deepcopy(norm).double()
+    norm.penalty = penalty
+    return copied
 
 
 @default_torch_settings()
@@ -234,44 +274,66 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
     ]
 
 
-def _norm_passes(stack: Stack, passes: list[_RecordedPass], indices: Tensor) -> list[NormPass]:
-    penalty = stack.head.rows_per_item / len(indices)
+def _norm_passes(stack: Stack, passes: list[_RecordedPass], indices: Tensor) -> list[list[NormPass]]:
+    """Return the passes of each run; indices: the batches [R, rows]."""
+    penalty = stack.head.rows_per_item / indices.shape[1]
     # A norm that a batch passes several times sees the first rows of all its items first.
     times = len(passes) // sum(1 for _ in stack.head.norms())
-    sides = indices.chunk(times)
-    return [_norm_pass(stack, one, sides[number % times], penalty) for number, one in enumerate(passes)]
+    sides = indices.chunk(times, dim=1)
+    by_pass = [_norm_pass(stack, one, sides[number % times], penalty) for number, one in enumerate(passes)]
+    return [list(of_run) for of_run in zip(*by_pass, strict=True)]
 
 
-def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: float) -> NormPass:
+def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: float) -> list[NormPass]:
+    """Return one pass for each run; rows: indices into the training rows [R, b]."""
     before, after = _exact(recorded.before), _exact(recorded.after)
     upstream = _gradient(recorded.after) * (1.0 if recorded.gamma is None else _exact(recorded.gamma))
-    config = stack.configs[0]
-    parts = SPLITS[config.norm or "none"](before, upstream, getattr(recorded.norm, "eps", 0.0), penalty)
+    labeled = stack.rows.labeled[rows].cpu()
+    parts = _parts(stack, recorded, before, upstream, labeled, penalty)
+    gradient = _gradient(recorded.before)
     running = (getattr(recorded.norm, name, None) for name in ("running_mean", "running_variance"))
-    mean, variance = (None if values is None else _exact(values)[0] for values in running)
-    return NormPass(
-        rows=rows.cpu().numpy(),
-        labeled=stack.rows.labeled[rows].cpu().numpy(),
-        before=before,
-        after=after,
-        gradient=_gradient(recorded.before),
-        parts=parts.scaled(*config.gradient_shares),
-        running_mean=mean,
-        running_variance=variance,
-    )
+    mean, variance = (None if values is None else _exact(values)[:, 0] for values in running)
+    return [
+        NormPass(
+            rows=rows[run].cpu().numpy(),
+            labeled=labeled[run].numpy(),
+            before=before[run],
+            after=after[run],
+            gradient=gradient[run],
+            parts=parts[run].scaled(*config.gradient_shares),
+            running_mean=None if mean is None else mean[run],
+            running_variance=None if variance is None else variance[run],
+        )
+        for run, config in enumerate(stack.configs)
+    ]
 
 
-def _exact(of_run: Tensor) -> np.ndarray:
-    """Return a tensor of a stack of one run, [1, rows, features], as float64 [rows, features]."""
-    return np.asarray(of_run.detach()[0].double().cpu().numpy())
+def _parts(
+    stack: Stack, recorded: _RecordedPass, before: np.ndarray, upstream: np.ndarray, labeled: Tensor, penalty: float
+) -> list[GradientParts]:
+    """Split the gradient of each run: in closed form where there is one, else by autograd."""
+    split = SPLITS.get(stack.configs[0].norm or "none")
+    if split is not None:
+        eps, weights = getattr(recorded.norm, "eps", 0.0), [config.strength or 0.0 for config in stack.configs]
+        return [
+            split(h, of_output, eps, penalty * weight)
+            for h, of_output, weight in zip(before, upstream, weights, strict=True)
+        ]
+    norm = recorded.earlier
+    assert isinstance(norm, StatisticsNorm | FeatureLoss)
+    h, of_output = (torch.from_numpy(values) for values in (before, upstream))
+    parts = [_exact(part) for part in split_gradient(norm.cpu(), h, of_output, labeled, penalty)]
+    return [GradientParts(*of_run) for of_run in zip(*parts, strict=True)]
+
+
+def _exact(values: Tensor) -> np.ndarray:
+    """Return values as float64."""
+    return np.asarray(values.detach().double().cpu().numpy())
 
 
 def _gradient(features: Tensor) -> np.ndarray:
-    """Return the gradient that autograd stored for features [1, rows, features], as float64 [rows, features].
-
-    Zeros if no loss depends on the features.
-    """
-    return np.zeros(features.shape[1:]) if features.grad is None else _exact(features.grad)
+    """Return the gradient of features; zeros if no loss depends on them."""
+    return np.zeros(features.shape) if features.grad is None else _exact(features.grad)
 
 
 def _measures(norm_pass: NormPass) -> dict[str, np.ndarray]:

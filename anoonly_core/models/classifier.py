@@ -27,7 +27,7 @@ class Classifier(DevNet):
 
         Both [R], divided by the batch size. Their sum is the mean binary cross-entropy with the pool as normal.
         """
-        score = self.score(x)
+        score = self.score(x, labeled)
         cost = map_runs(functional.softplus, torch.where(labeled, -score, score))
         zero = score.new_zeros(())
         normal = torch.where(labeled, zero, cost).sum(dim=1)

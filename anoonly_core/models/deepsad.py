@@ -108,16 +108,16 @@ class DeepSAD(Head):
 
         Both [R], divided by the batch size. Source: paper appendix B.
         """
-        score = self.score(x)
+        score = self.score(x, labeled)
         zero = score.new_zeros(())
         normal = torch.where(labeled, zero, score).sum(dim=1)
         anomaly = torch.where(labeled, (score + self.score_eps).reciprocal(), zero).sum(dim=1)
         return normal / x.shape[1], anomaly / x.shape[1]
 
-    def code(self, x: Tensor) -> Tensor:
-        """Return the code f(x) [R, rows, code]."""
-        output: Tensor = self.parts["code"](self.hidden(x))
+    def code(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
+        """Return the code f(x) [R, rows, code]; x and labeled as in `hidden`."""
+        output: Tensor = self.parts["code"](self.hidden(x, labeled))
         return output
 
-    def score(self, x: Tensor) -> Tensor:
-        return (self.code(x) - self.center).square().sum(dim=2)
+    def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
+        return (self.code(x, labeled) - self.center).square().sum(dim=2)

@@ -50,7 +50,7 @@ class DevNet(Head):
         Both [R], divided by the batch size. The published code has no hinge: L_A = Σ |a − F| at
         λ_n > 0, and Σ (a − F), which has no lower bound, at λ_n = 0. Source: paper appendix B.
         """
-        score = self.score(x)
+        score = self.score(x, labeled)
         shortfall = self.margin - score
         if self.preset == "published_code":
             cost = torch.where(self.lambda_n[:, None] == 0, shortfall, shortfall.abs())
@@ -61,6 +61,6 @@ class DevNet(Head):
         anomaly = torch.where(labeled, cost, zero).sum(dim=1)
         return normal / x.shape[1], anomaly / x.shape[1]
 
-    def score(self, x: Tensor) -> Tensor:
-        score: Tensor = self.parts["score"](self.hidden(x))
+    def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
+        score: Tensor = self.parts["score"](self.hidden(x, labeled))
         return score.squeeze(2)

@@ -115,7 +115,7 @@ class FEAWAD(Head):
         Source: paper eq. 20 and 21, with λ_R = 1.
         """
         encoded = self._encode(x)
-        score = self._as_printed(self.parts["score"](self._features(encoded)).squeeze(2))
+        score = self._as_printed(self.parts["score"](self._features(encoded, labeled)).squeeze(2))
         length = encoded.length.squeeze(2)
         if self.preset == "published_code":
             length = torch.ones_like(length)
@@ -131,15 +131,16 @@ class FEAWAD(Head):
         length = (residual.square().sum(dim=2, keepdim=True) + self.tiny).sqrt()
         return _Encoded(code, residual / length, length)
 
-    def _features(self, encoded: _Encoded) -> Tensor:
-        features: Tensor = self.parts["features"](torch.cat(encoded, dim=2), joined=encoded.length)
+    def _features(self, encoded: _Encoded, labeled: Tensor | None) -> Tensor:
+        joined = torch.cat(encoded, dim=2)
+        features: Tensor = self.parts["features"](joined, joined=encoded.length, labeled=labeled)
         return features
 
-    def hidden(self, x: Tensor) -> Tensor:
-        return self._features(self._encode(x))
+    def hidden(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
+        return self._features(self._encode(x), labeled)
 
-    def score(self, x: Tensor) -> Tensor:
-        return self._as_printed(self.parts["score"](self.hidden(x)).squeeze(2))
+    def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
+        return self._as_printed(self.parts["score"](self.hidden(x, labeled)).squeeze(2))
 
     def _as_printed(self, score: Tensor) -> Tensor:
         """Return |F| under the preset `paper_printed`, else F."""

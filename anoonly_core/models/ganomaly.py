@@ -64,10 +64,10 @@ class GANomaly(Head):
         logits: Tensor = self.parts["judge"](self.parts["judge's features"](rows)).squeeze(2)
         return map_runs(functional.softplus, -logits if reconstructed else logits).mean(dim=1)
 
-    def hidden(self, x: Tensor) -> Tensor:
+    def hidden(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         code: Tensor = self.parts["encoder"](x)
         return code
 
-    def score(self, x: Tensor) -> Tensor:
+    def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         code, _, second_code = self._codes(x)
         return (code - second_code).abs().sum(dim=2)

@@ -5,7 +5,6 @@ Runs never mix: out[r] depends on run r alone, and on a CPU its bits do not depe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,69 +12,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from anoonly_core.baselines.network import Linear, Operation, Subnetwork
+from anoonly_core.models.norm import Norm
 from anoonly_core.models.norms import NORMS
+from anoonly_core.models.products import is_narrow, stacked_product
 
-__all__ = ["ACTIVATIONS", "FIRST_WEIGHTS", "Chain", "StackedLinear", "map_runs"]
+__all__ = ["ACTIVATIONS", "FIRST_WEIGHTS", "Chain", "StackedLinear", "map_runs", "standardized"]
 
-# Without this, MKL chooses a kernel by the memory address of a run's slice, which depends on R.
-# MKL reads it at its first product, so it may be set after torch is imported.
-os.environ.setdefault("MKL_CBWR", "AUTO")
-
-NARROW = 8  # a layer is narrow if it has at least so many inputs per output
-
-
-def _products(a: Tensor, b: Tensor) -> Tensor:
-    """Multiply a[r] @ b[r] for every run r: [R, n, k], [R, k, m] -> [R, n, m].
-
-    One operand may be [D, ...] where D divides R: each slice serves R/D neighboring runs.
-    """
-    runs = max(len(a), len(b))
-    if a.is_cuda:
-        return torch.bmm(*(operand if len(operand) == runs else _repeated(operand, runs) for operand in (a, b)))
-    products = a.new_empty(runs, a.shape[1], b.shape[2])
-    lefts, rights = (_slice_of_each(operand, runs) for operand in (a, b))
-    for left, right, product in zip(lefts, rights, products.unbind(), strict=True):
-        torch.mm(left, right, out=product)
-    return products
-
-
-def _repeated(operand: Tensor, runs: int) -> Tensor:
-    shared = operand[:, None].expand(-1, runs // len(operand), -1, -1)
-    return shared.reshape(runs, *operand.shape[1:])  # copies nothing if there is one slice
-
-
-def _slice_of_each(operand: Tensor, runs: int) -> list[Tensor]:
-    return [part for part in operand.unbind() for _ in range(runs // len(operand))]
-
-
-class _StackedProduct(torch.autograd.Function):
-    """Compute x[r] @ weight[r]; run by run on a CPU, where the rounding of MKL's batched product depends on R."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor):  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(x, weight)
-        return _products(x, weight)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, upstream):  # type: ignore[no-untyped-def]
-        x, weight = ctx.saved_tensors
-        to_x, to_weight = ctx.needs_input_grad
-        return (
-            _products(upstream, weight.transpose(1, 2)) if to_x else None,
-            _weight_gradient(x, upstream) if to_weight else None,
-        )
-
-
-def _weight_gradient(x: Tensor, upstream: Tensor) -> Tensor:
-    """Compute x[r]ᵀ @ upstream[r], [R, inputs, outputs]; transposed for narrow layers, in half the time."""
-    if _is_narrow(x.shape[2], upstream.shape[2]) and not x.is_cuda:
-        return _products(upstream.transpose(1, 2), x).transpose(1, 2)
-    return _products(x.transpose(1, 2), upstream)
-
-
-def _is_narrow(inputs: int, outputs: int) -> bool:
-    return inputs >= NARROW * outputs
+WEIGHT_EPS = 1e-5  # of standardized weights
 
 
 def _plus(product: Tensor, bias: Tensor) -> Tensor:
@@ -110,6 +53,15 @@ def map_runs(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return function(x) if x.is_cuda else torch.stack([function(of_run) for of_run in x.unbind()])
 
 
+def standardized(weight: Tensor) -> Tensor:
+    """Return weights [R, inputs, outputs] with mean 0 and variance 1 over the inputs of each output.
+
+    Source: Qiao et al., "Micro-Batch Training with Batch-Channel Normalization and Weight Standardization", 2019.
+    """
+    variance, mean = torch.var_mean(weight, dim=1, correction=0, keepdim=True)
+    return (weight - mean) * torch.rsqrt(variance + WEIGHT_EPS)
+
+
 class StackedLinear(nn.Module):
     """R independent linear maps, [R, rows, inputs] -> [R, rows, outputs].
 
@@ -119,7 +71,11 @@ class StackedLinear(nn.Module):
         float32 [R, inputs, outputs].
     bias
         float32 [R, 1, outputs], or None.
+    standardizes
+        True if the maps take `standardized` weights.
     """
+
+    standardizes = False
 
     def __init__(self, runs: int, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
@@ -159,10 +115,12 @@ class StackedLinear(nn.Module):
         """
         weight: Tensor = self.weight.detach() if frozen else self.weight
         bias = self.bias.detach() if frozen and self.bias is not None else self.bias
-        if len(weight) == 1 and not _is_narrow(*weight.shape[1:]):
+        if self.standardizes:
+            weight = standardized(weight)
+        if len(weight) == 1 and not is_narrow(*weight.shape[1:]):
             product = torch.mm(x.squeeze(0), weight.squeeze(0)).unsqueeze(0)  # equal bits on a CPU, less overhead
         else:
-            product = _StackedProduct.apply(x, weight)  # type: ignore[no-untyped-call]
+            product = stacked_product(x, weight)
         return product if bias is None else _plus(product, bias)
 
 
@@ -232,14 +190,32 @@ class Chain(nn.Module):
             if isinstance(layer, Linear):
                 self.steps.append(StackedLinear(runs, width, layer.outputs, layer.bias))
             elif layer is Operation.NORM:
-                self.steps.append(NORMS[norm](runs, width, eps, momentum))
+                self._add_norm(NORMS[norm](runs, width, eps, momentum))
             else:
                 self.steps.append(ACTIVATIONS[layer]())
 
-    def forward(self, x: Tensor, joined: Tensor | None = None, frozen: bool = False) -> Tensor:
+    def _add_norm(self, norm: Norm) -> None:
+        """Append a norm, and let the linear layer in front of it standardize its weights if the norm asks for it."""
+        if norm.standardizes_weights:
+            linear = next(step for step in reversed(self.steps) if isinstance(step, StackedLinear))
+            linear.standardizes = True
+        self.steps.append(norm)
+
+    def forward(
+        self, x: Tensor, joined: Tensor | None = None, frozen: bool = False, labeled: Tensor | None = None
+    ) -> Tensor:
         """Apply the layers to x [R, rows, inputs].
 
-        joined: extra input of each JOIN, [R, rows, k]. frozen: no gradient reaches weights and biases.
+        Parameters
+        ----------
+        x
+            Features [R, rows, inputs].
+        joined
+            Extra input of each JOIN, [R, rows, k].
+        frozen
+            True to pass no gradient to weights and biases.
+        labeled
+            Mask of the labeled anomalies among the rows, bool [R, rows], for the norms; None if none is labeled.
         """
         for step in self.steps:
             if isinstance(step, _Join):
@@ -247,6 +223,8 @@ class Chain(nn.Module):
                 x = torch.cat([x, joined], dim=2)
             elif isinstance(step, StackedLinear):
                 x = step(x, frozen)
+            elif isinstance(step, Norm):
+                x = step(x, labeled)
             else:
                 x = step(x)
         return x

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from anoonly_core.baselines import BASELINES
 from anoonly_core.models.layers import Chain, StackedLinear
-from anoonly_core.models.norms import BatchNorm, Norm
+from anoonly_core.models.norm import Norm
+from anoonly_core.models.norms import BatchNorm
 from anoonly_core.models.samplers import full_batches
 
 __all__ = ["BLOCK_ROWS", "Head", "Pretraining", "TrainingRows"]
@@ -204,14 +205,22 @@ class Head(nn.Module, ABC):
         Source: docs/methods.md § 1.
         """
 
-    def hidden(self, x: Tensor) -> Tensor:
-        """Return the features before the last layer, [R, rows, features], for x [R, rows, columns]."""
-        features: Tensor = self.parts["features"](x)
+    def hidden(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
+        """Return the features before the last layer, [R, rows, features].
+
+        Parameters
+        ----------
+        x
+            Scaled rows [R, rows, columns].
+        labeled
+            Mask of the labeled anomalies, bool [R, rows]; norms may use it in training mode. None if none is labeled.
+        """
+        features: Tensor = self.parts["features"](x, labeled=labeled)
         return features
 
     @abstractmethod
-    def score(self, x: Tensor) -> Tensor:
-        """Return anomaly scores [R, rows] for x [R, rows, columns]; higher is more anomalous."""
+    def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
+        """Return anomaly scores [R, rows], higher is more anomalous; x and labeled as in `hidden`."""
 
     def map_rows(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> list[Tensor]:
         """Apply a function such as `score` to each run's rows, in eval mode and without gradients.
@@ -264,6 +273,11 @@ class Head(nn.Module, ABC):
     def norms(self) -> Iterator[Norm]:
         """Iterate over the norms of the network, input side first."""
         return (module for module in self.modules() if isinstance(module, Norm))
+
+    def set_strengths(self, strengths: Sequence[float]) -> None:
+        """Set the strength of each run's norms, for norms with a dial; called before the head is moved to a device."""
+        for norm in self.norms():
+            norm.set_strengths(strengths)
 
     def scale_gradients(self, shares: Tensor) -> None:
         """Let every batch norm pass only these shares of the parts of its gradient, [R, 3] as in `normalize`."""

@@ -47,7 +47,9 @@ class NNPU(DevNet):
         as Kiryo et al. print it, w⁺ = π and w⁻ = 1. Where the difference is negative, the gradient of this
         batch climbs it (algorithm 1 with β = 0 and γ = 1).
         """
-        as_normal = map_runs(torch.sigmoid, self.score(x))  # the loss of a row taken as normal; 1 − it as an anomaly
+        as_normal = map_runs(
+            torch.sigmoid, self.score(x, labeled)
+        )  # the loss of a row taken as normal; 1 − it as an anomaly
         pool = _mean(as_normal, ~labeled)
         anomalies = _mean(as_normal, labeled)
         missed = _mean(1 - as_normal, labeled)

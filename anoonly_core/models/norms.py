@@ -1,15 +1,41 @@
-"""The five norms for stacked features [R, rows, features], and the dials on batch norm's gradient."""
+"""The norms by name, for stacked features [R, rows, features], and the dials on batch norm's gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["NORMS", "BatchNorm", "BatchNormLoss", "LayerNorm", "NoNorm", "Norm", "normalize"]
+from anoonly_core.baselines.mechanisms import register_mechanism
+from anoonly_core.models.feature_losses import (
+    BatchNormLoss,
+    CovarianceLoss,
+    FeatureLoss,
+    MovingCenterLoss,
+    VarianceFloor,
+    VarianceLoss,
+)
+from anoonly_core.models.norm import Norm
+from anoonly_core.models.statistics_norms import (
+    BatchRenorm,
+    GhostBatchNorm,
+    GroupNorm,
+    PoolNorm,
+    RMSNorm,
+    RunningNorm,
+    StandardizedGroupNorm,
+    StatisticsNorm,
+    WeightedBatchNorm,
+)
+from anoonly_core.models.whitening import WhiteningNorm
+
+__all__ = ["NORMS", "BatchNorm", "LayerNorm", "NoNorm", "normalize", "register_norm"]
+
+NormBuilder = Callable[[int, int, float, float], Norm]
 
 
 class _Normalize(torch.autograd.Function):
@@ -72,34 +98,13 @@ def normalize(h: Tensor, eps: float, shares: Tensor | None = None) -> tuple[Tens
     return normalized, mean, variance
 
 
-class Norm(nn.Module):
-    """Base class of the norms: maps features [R, rows, features] to the same shape.
-
-    All norms are built from (runs, features, eps, momentum) and ignore what they do not use.
-
-    Attributes
-    ----------
-    penalty
-        Sum of the loss terms of the forward passes since the last `take_penalty` [R], or None.
-
-    Source: docs/methods.md § 1.
-    """
-
-    penalty: Tensor | None = None
-
-    def take_penalty(self) -> Tensor | None:
-        """Return the penalty and reset it to None."""
-        penalty, self.penalty = self.penalty, None
-        return penalty
-
-
 class NoNorm(Norm):
     """Identity, for a network without a norm (`none`)."""
 
     def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1) -> None:
         super().__init__()
 
-    def forward(self, h: Tensor) -> Tensor:
+    def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
         return h
 
 
@@ -148,7 +153,7 @@ class BatchNorm(Norm):
         self.register_buffer("running_variance", torch.ones(runs, 1, features))
         self.register_buffer("gradient_shares", None, persistent=False)
 
-    def forward(self, h: Tensor) -> Tensor:
+    def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
         if self.training and h.is_cuda and h.shape[1] > 1 and self.gradient_shares is None:
             return self._in_few_kernels(h)
         if self.training:
@@ -187,40 +192,50 @@ class LayerNorm(Norm):
         self.eps = eps
         self.affine = _Affine(runs, features)
 
-    def forward(self, h: Tensor) -> Tensor:
+    def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
         scaled: Tensor = self.affine(functional.layer_norm(h, h.shape[-1:], eps=self.eps))
         return scaled
-
-
-class BatchNormLoss(Norm):
-    """Identity that penalizes features which are not normalized (`bn_loss`).
-
-    A forward pass in training mode adds ‖μ‖₂ + ‖σ² − 1‖₂ to the penalty of each run, with the mean
-    and the biased variance of the batch, norms over the features.
-
-    Source: paper eq. 5; docs/methods.md § 1.
-    """
-
-    def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1) -> None:
-        super().__init__()
-
-    def forward(self, h: Tensor) -> Tensor:
-        if self.training:
-            variance, mean = torch.var_mean(h, dim=1, correction=0)
-            norm = torch.linalg.vector_norm
-            penalty = norm(mean, dim=1) + norm(variance - 1, dim=1)
-            self.penalty = penalty if self.penalty is None else self.penalty + penalty
-        return h
 
 
 def _batch_norm_without_affine(runs: int, features: int, eps: float, momentum: float = 0.1) -> BatchNorm:
     return BatchNorm(runs, features, eps, momentum, affine=False)
 
 
-NORMS: dict[str, Callable[[int, int, float, float], Norm]] = {
+_BUILT_IN: tuple[type[FeatureLoss] | type[StatisticsNorm], ...] = (
+    BatchNormLoss,
+    GroupNorm,
+    StandardizedGroupNorm,
+    RMSNorm,
+    GhostBatchNorm,
+    BatchRenorm,
+    RunningNorm,
+    PoolNorm,
+    WeightedBatchNorm,
+    WhiteningNorm,
+    VarianceFloor,
+    VarianceLoss,
+    CovarianceLoss,
+    MovingCenterLoss,
+)
+_norms: dict[str, NormBuilder] = {
     "batch": BatchNorm,
     "batch_no_affine": _batch_norm_without_affine,
     "layer": LayerNorm,
     "none": NoNorm,
-    "bn_loss": BatchNormLoss,
+    **{norm.mechanism.name: norm for norm in _BUILT_IN},
 }
+NORMS: Mapping[str, NormBuilder] = MappingProxyType(_norms)
+
+
+def register_norm(norm: type[FeatureLoss] | type[StatisticsNorm]) -> None:
+    """Add a norm under the name of its mechanism, for the rest of the process.
+
+    A second registration of the same mechanism replaces the class.
+
+    Raises
+    ------
+    ValueError
+        If the description of the mechanism is wrong, or the name belongs to another mechanism.
+    """
+    register_mechanism(norm.mechanism)
+    _norms[norm.mechanism.name] = norm

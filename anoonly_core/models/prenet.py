@@ -82,7 +82,7 @@ class PReNet(Head):
         pairs = x.shape[1] // 2
         left, right = labeled[:, :pairs], labeled[:, pairs:]
         # Two forward passes, as in the published code: batch statistics come from one side at a time.
-        score = self._pair_score(self.hidden(x[:, :pairs]), self.hidden(x[:, pairs:]))
+        score = self._pair_score(self.hidden(x[:, :pairs], left), self.hidden(x[:, pairs:], right))
         both, one, none = (score.new_full((), target) for target in self.targets)
         error = (score - torch.where(left & right, both, torch.where(left | right, one, none))).abs()
         zero = score.new_zeros(())
@@ -94,9 +94,9 @@ class PReNet(Head):
         score: Tensor = self.parts["score"](torch.cat([left, right], dim=2))
         return score.squeeze(2)
 
-    def score(self, x: Tensor) -> Tensor:
+    def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         """Return the mean over partners a and u of F(a, x) + F(x, u), [R, rows]."""
-        features = self.hidden(x)
+        features = self.hidden(x, labeled)
         anomaly = self.hidden(self.partners_anomaly).mean(dim=1, keepdim=True).expand_as(features)
         pool = self.hidden(self.partners_pool).mean(dim=1, keepdim=True).expand_as(features)
         return self._pair_score(anomaly, features) + self._pair_score(features, pool)

@@ -78,7 +78,7 @@ class REPEN(Head):
         loss = functional.relu(self.margin + near - far).mean(dim=1)
         return loss, torch.zeros_like(loss)
 
-    def score(self, x: Tensor) -> Tensor:
+    def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         """Return the mean over subsamples of the distance to the nearest row in each (LeSiNN), [R, rows]."""
         # A matrix product would round in a way that depends on the other rows.
         distances = torch.cdist(

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
+from anoonly_core.baselines import BASELINES, NORM_SETTINGS
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import InvalidConfig
 
@@ -52,7 +52,7 @@ def _at_lambda_one(run: RunConfig) -> RunConfig:
 
 def _as_published(baseline: str) -> Callable[[RunConfig], RunConfig]:
     """Return a function that maps a run to one of `baseline` with its published settings on the same rows."""
-    published = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate", *GRADIENT_SHARES))
+    published = dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate", *NORM_SETTINGS))
     return lambda run: run.with_(baseline=baseline, lambda_n=1.0, preset="paper", **published)
 
 

@@ -19,7 +19,7 @@ __all__ = ["UNREADABLE", "RunSummary", "decode_summary", "encode_summary"]
 
 # Entries of version 0.1 hold neither "batches" nor a check.
 FIELDS = ("metrics", "seconds", "counts", "batches")
-WHOLE_GRADIENT: dict[str, Any] = dict.fromkeys(GRADIENT_SHARES, 1.0)
+LEFT_OUT: dict[str, Any] = {**dict.fromkeys(GRADIENT_SHARES, 1.0), "norm_strength": None}
 CHECK = "check"  # hash of the config and all other fields
 LATEST = 2.0**33  # seconds since 1970; a larger time counts as damage
 UNREADABLE = (
@@ -89,7 +89,7 @@ def decode_summary(row: tuple[Any, ...]) -> RunSummary | None:
     """
     key, config, summary, created, pinned, size = row
     try:
-        settings = WHOLE_GRADIENT | dict(json.loads(config))  # `RunConfig.canonical` leaves shares of 1 out
+        settings = LEFT_OUT | dict(json.loads(config))  # `RunConfig.canonical` leaves these values out
         known = dict(json.loads(summary))
         check = known.pop(CHECK, None)
         if settings.keys() != RunConfig.model_fields.keys() or not known.keys() <= {*FIELDS, "device"}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
+from anoonly_core.baselines import BASELINES, GRADIENT_SHARES, NORM_SETTINGS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import InvalidConfig
 
@@ -57,7 +57,11 @@ def column_configs(config: RunConfig) -> list[RunConfig]:
         raise InvalidConfig(f"{config.baseline} has no norm to compare: choose another baseline.")
     batch_norm = make_config(baseline=config.baseline, preset=config.preset, lambda_n=0.0).norm
     changes: list[dict[str, Any]] = [
-        {"norm": column.norm or batch_norm, **{name: float(name not in column.cut) for name in GRADIENT_SHARES}}
+        {
+            **dict.fromkeys(NORM_SETTINGS),
+            "norm": column.norm or batch_norm,
+            **{name: float(name not in column.cut) for name in GRADIENT_SHARES},
+        }
         for column in COLUMNS
     ]
     return [config.with_(**change) for change in changes]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.baselines import PAPER_NORMS
 
 __all__ = ["LAMBDA_N_AXIS", "SWEEP_PRESETS", "SweepPreset"]
 
@@ -57,7 +57,7 @@ SWEEP_PRESETS = MappingProxyType(
         "table2": SweepPreset(
             "Table 2: norms",
             "Does AnoOnly need batch norm, or would another norm do?",
-            (("norm", tuple(NORM_LABELS)), LAMBDA_N_AXIS),
+            (("norm", PAPER_NORMS), LAMBDA_N_AXIS),
         ),
         "gradient": SweepPreset(
             "Batch norm's gradient",

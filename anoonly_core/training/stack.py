@@ -88,6 +88,9 @@ class Stack:
         head.assume_contamination(
             [None if config.contamination == "natural" else config.contamination for config in configs]
         )
+        strengths = [config.strength for config in configs if config.strength is not None]
+        if strengths:  # of all runs or of none: they have the same norm
+            head.set_strengths(strengths)
         shares = torch.tensor([config.gradient_shares for config in configs])
         if bool((shares != 1).any()):
             head.scale_gradients(shares)

@@ -20,7 +20,9 @@ WRAP = 18
 NBSP = "\N{NO-BREAK SPACE}"
 
 # Labels of the norms that leave the features unchanged.
-IDENTITY_NORMS = {"none": "no norm", "bn_loss": "batch-norm loss"}
+IDENTITY_NORMS = {
+    name: label.removeprefix("no norm, ") for name, label in NORM_LABELS.items() if label.startswith("no norm")
+}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, MECHANISMS, NORM_SETTINGS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.uploads import is_upload_name
@@ -75,10 +75,19 @@ def choose(values: Mapping[str, Any]) -> Choice:
     }
     if settings["preset"] not in baseline.settings:  # left over from another baseline
         settings["preset"] = None
-    # The controls of batch norm's gradient keep their values while another norm is chosen.
-    shares = {name: settings.pop(name) for name in GRADIENT_SHARES}
+    # The controls of batch norm's gradient and of a norm's strength keep their values while another norm is chosen.
+    of_norm = {name: settings.pop(name) for name in NORM_SETTINGS}
     config = make_config(**settings)
-    return Choice(config.with_(**shares) if config.norm in BATCH_NORMS else config, values["seeds"])
+    return Choice(config.with_(**_fitting(of_norm, config.norm)), values["seeds"])
+
+
+def _fitting(of_norm: Mapping[str, Any], norm: str | None) -> dict[str, Any]:
+    """Return those settings of a norm that have an effect on this one."""
+    fitting = {name: of_norm[name] for name in GRADIENT_SHARES} if norm in BATCH_NORMS else {}
+    dial, strength = norm and MECHANISMS[norm].dial, of_norm["norm_strength"]
+    if dial and strength is not None and dial.low <= strength <= dial.high:
+        fitting["norm_strength"] = strength
+    return fitting
 
 
 def default_choice() -> Choice:
@@ -100,7 +109,7 @@ def baseline_of(b: RunConfig) -> RunConfig:
 
 
 # Settings of A that stay as published while B's move, where nothing is pinned.
-_OF_B_ALONE = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", *GRADIENT_SHARES)
+_OF_B_ALONE = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", *NORM_SETTINGS)
 _ALWAYS_SHARED = ("dataset", "protocol", "seed", "seeds")
 
 

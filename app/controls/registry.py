@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS, Baseline
+from anoonly_core.baselines import BASELINES, MECHANISMS, NORM_LABELS, PRESETS, Baseline
 from anoonly_core.config import check_field
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.uploads import is_upload_name
@@ -62,11 +62,14 @@ class Control(Parameter):
         """
         return super().widget_texts(value) if self.many else [self.option_label(value)]
 
-    def offered_for(self, baseline: Baseline) -> tuple[Any, ...]:
-        """Return the options of the control that a baseline has: for "preset" its presets, else all options.
+    def offered_for(self, baseline: Baseline, norm: str | None = None) -> tuple[Any, ...]:
+        """Return the options of the control beside a baseline and a norm: its presets, or the norm's strengths.
 
-        A baseline with one preset disables the control, which then offers all presets, so that it can keep its value.
+        Other controls offer all options. A baseline with one preset, or a norm without a dial, disables the control,
+        which then offers all options, so that it can keep its value.
         """
+        if self.name == "norm_strength" and norm is not None and (dial := MECHANISMS[norm].dial) is not None:
+            return (PUBLISHED, *(level for level in dial.levels if level != dial.standard))
         if self.name != "preset" or not baseline.has("preset"):
             return self.offered()
         return tuple(option for option in self.offered() if option in baseline.settings)
@@ -93,6 +96,12 @@ def _dataset(control: Parameter, text: str) -> Any:
 
 def _datasets() -> tuple[str, ...]:
     return (*(table.name for table in visible_uploads() if table.can_be_tested), *DATASETS)
+
+
+def _strengths() -> tuple[float, ...]:
+    """Return the strengths of all norms with a dial, in ascending order."""
+    dials = [mechanism.dial for mechanism in MECHANISMS.values() if mechanism.dial is not None]
+    return tuple(sorted({float(level) for dial in dials for level in dial.levels}))
 
 
 Setting = partial(Control, parser=_setting)
@@ -228,6 +237,15 @@ CONTROLS: tuple[Control, ...] = (
             "so that test rows are copies of training rows."
         ),
         more=True,
+    ),
+    Setting(
+        "norm_strength",
+        (PUBLISHED, *_strengths()),
+        PUBLISHED,
+        label="Strength of the norm",
+        help="For a norm with a dial; its meaning and its range depend on the norm.",
+        more=True,
+        noun="norm to choose",
     ),
     *(
         Setting(

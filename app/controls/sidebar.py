@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS, Baseline
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, MECHANISMS, NORM_LABELS, Baseline
 
 from ..text.glossary import terms_in
 from ..text.labels import format_value
@@ -90,11 +90,13 @@ def help_text(control: Control, baseline: Baseline, preset: str, norm: str | Non
     """
     if not baseline.has(control.name):
         return f"{baseline.name} has no {control.noun}."
-    if _needs_batch_norm(control, norm):
+    if _is_idle(control, norm):
         return f"No effect with {NORM_LABELS[norm or 'none']}. {control.help}"
     if control.name == "baseline":
         return f"{control.help} {baseline.name}: {baseline.summary}"
     help = control.help
+    if control.name == "norm_strength" and norm is not None and (dial := MECHANISMS[norm].dial) is not None:
+        return f"{help} With {NORM_LABELS[norm]}: {dial.rule}; standard {format_value(dial.standard)}."
     if control.name == "epochs":
         help += f" An epoch of {baseline.name} is {baseline.epoch}."
     if baseline.pretraining_epochs and control.name in ("epochs", "learning_rate"):
@@ -113,7 +115,10 @@ def with_words(help: str, label: str) -> str:
     return "\n\n".join([help, *(f"**{term.name}**: {term.meaning}" for term in terms_in(label))])
 
 
-def _needs_batch_norm(control: Control, norm: str | None) -> bool:
+def _is_idle(control: Control, norm: str | None) -> bool:
+    """Return True for a setting of a norm that has no effect on this one."""
+    if control.name == "norm_strength":
+        return norm is None or MECHANISMS[norm].dial is None
     return control.name in GRADIENT_SHARES and norm not in BATCH_NORMS
 
 
@@ -141,13 +146,13 @@ def draw_control(
         True to bind the widget to its URL parameter, and to disable it if the link fixes it. The server cannot leave
         a page with bound widgets; a link can.
     norm : str or None
-        The norm of the run; without batch norm, the controls of its gradient are disabled.
+        The norm of the run; its settings that have no effect on it are disabled.
     mark : str
         Markdown to add to the label.
     """
     # A link may hold a value between the stops of the control: it becomes a stop in this session.
     linked = current_link().values.get(control.name, control.default)
-    options = list(control.offered_for(baseline))
+    options = list(control.offered_for(baseline, norm))
     default = control.default if control.name != "preset" or control.default in options else options[0]
     if isinstance(linked, str) and linked not in options:
         linked = default  # an uploaded table that was deleted meanwhile, or the preset of another baseline
@@ -161,7 +166,7 @@ def draw_control(
         "key": control.name,
         "help": with_words(help_text(control, baseline, preset, norm), control.label),
         "disabled": not baseline.has(control.name)
-        or _needs_batch_norm(control, norm)
+        or _is_idle(control, norm)
         or (bind and control.name in locked_links.locked(locked_links.FIX)),
         "bind": "query-params" if bind else None,
     }

@@ -43,12 +43,14 @@ SETTING_LABELS = {
     "grad_direct": "direct gradient",
     "grad_variance": "gradient through the variance",
     "grad_mean": "gradient through the mean",
+    "norm_strength": "strength of the norm",
 }
 
 _PUBLISHED = {"published": "by the preset"}
 # Plain words for the options of a control whose names are those of the code, by control.
 OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "norm": {**_PUBLISHED, **NORM_LABELS},
+    "norm_strength": {"published": "standard"},
     "batch_size": _PUBLISHED,
     "epochs": _PUBLISHED,
     "learning_rate": _PUBLISHED,

@@ -148,7 +148,9 @@ def describe_run(config: RunConfig, other: RunConfig | None = None) -> str:
         extras.append(NORM_LABELS[config.norm])
     for field, template in _SETTING_TEMPLATES.items():
         if other is not None and _is_distinctive(field, config, other):
-            value = getattr(config, field)
+            value = config.strength if field == "norm_strength" else getattr(config, field)
+            if value is None:  # another norm, which is named
+                continue
             value = option_words(field, value) if isinstance(value, str) else value
             extras.append("1 epoch" if (field, value) == ("epochs", 1) else template.format(value))
     return ", ".join([name, *extras])
@@ -178,6 +180,7 @@ _SETTING_TEMPLATES = {
     "grad_direct": "{:.0%} of the direct gradient",
     "grad_variance": "{:.0%} of the gradient through the variance",
     "grad_mean": "{:.0%} of the gradient through the mean",
+    "norm_strength": "strength {:g}",
 }
 
 

@@ -7,7 +7,7 @@ import warnings
 
 import torch
 
-TABLES = ("products", "others", "sweeps", "scale", "figures")
+TABLES = ("products", "norms", "others", "sweeps", "scale", "figures")
 
 
 def main() -> None:
@@ -26,6 +26,12 @@ def main() -> None:
 
         training(made(1250, 64), 1)()  # once, so that imports are not measured
         over_the_products(made(3500, 512))
+    if "norms" in wanted:
+        from tests.bench.made import made, training
+        from tests.bench.norms import every_norm
+
+        training(made(1250, 64), 1)()
+        every_norm(made(1250, 64))
     if "others" in wanted:
         from tests.bench.made import made, training
         from tests.bench.others import beside_others

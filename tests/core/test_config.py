@@ -43,9 +43,13 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "protocol": [("leak_free", "leak_free"), ("published", "published")],
     "seed": [(0, 0), (2**31 - 1, 2**31 - 1), ("7", 7), (np.int64(3), 3)],
     **{name: [(0, 0.0), (1, 1.0), ("0.5", 0.5), (5e-324, 5e-324)] for name in GRADIENT_SHARES},
+    "norm_strength": [(0, 0.0), (1, 1.0), ("4", 4.0), (1e6, 1e6)],
 }
-# Beside a share, the norm whose gradient it scales.
-BESIDE: dict[str, dict[str, Any]] = {name: {"norm": "batch"} for name in GRADIENT_SHARES}
+# Beside a setting of a norm, a norm that has it.
+BESIDE: dict[str, dict[str, Any]] = {
+    **{name: {"norm": "batch"} for name in GRADIENT_SHARES},
+    "norm_strength": {"norm": "variance_floor"},
+}
 
 NO_NUMBERS = ["abc", "", "nan", "1,5", [], {}, b"\xff", 1j, object, np.zeros((2, 2))]
 BAD: dict[str, list[Any]] = {
@@ -63,6 +67,7 @@ BAD: dict[str, list[Any]] = {
     "protocol": ["", "leak-free", 3, []],
     "seed": [-1, 2**31, 1.5, NAN, 10**400, *NO_NUMBERS],
     **{name: [-0.1, 1.1, NAN, INF, 10**400, *NO_NUMBERS] for name in GRADIENT_SHARES},
+    "norm_strength": [-1, 1e6 + 1, NAN, INF, 10**400, *NO_NUMBERS],
 }
 
 
@@ -326,7 +331,7 @@ def test_whatever_is_given_a_config_or_one_sentence_comes_back(values: dict[str,
 )
 def test_what_a_url_holds_is_what_was_meant(lambda_n: float, contamination: float | str, size: int, seed: int) -> None:
     config = make_config(lambda_n=lambda_n, contamination=contamination, batch_size=size, seed=seed)
-    as_text = {name: str(value) for name, value in config.model_dump().items()}
+    as_text = {name: str(value) for name, value in config.model_dump().items() if value is not None}
     assert make_config(**as_text).canonical() == config.canonical()
 
 

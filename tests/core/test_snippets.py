@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, MECHANISMS, NORM_LABELS
 from anoonly_core.cli import main as cli
 from anoonly_core.cli.options import parse_configs
 from anoonly_core.config import MAX_CONTAMINATION, RunConfig, make_config
@@ -55,6 +55,8 @@ def configs(draw: st.DrawFn) -> RunConfig:
     }
     given = {name: draw(st.none() | value) for name, value in values.items() if baseline.has(name)}
     config = make_config(dataset="digits_8", baseline=baseline.name, **given)
+    if config.norm is not None and (dial := MECHANISMS[config.norm].dial) is not None:
+        return config.with_(norm_strength=draw(st.none() | st.floats(dial.low, dial.high)))
     if config.norm not in BATCH_NORMS:
         return config
     return config.with_(**{name: draw(st.just(1.0) | st.floats(0, 1)) for name in GRADIENT_SHARES})

@@ -39,6 +39,7 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "protocol": ("leak_free", "published"),
     "seed": ("0", "1", "2147483647"),
     **dict.fromkeys(GRADIENT_SHARES, ("1", "0", "0.5", "1,0")),
+    "norm_strength": ("0", "1", "16", "0.5", "4,32", "1e6"),
     "seeds": ("1", "2", "1000"),
     "device": ("auto", "cpu", "cuda"),
     "question": tuple(SWEEP_PRESETS),

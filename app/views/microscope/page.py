@@ -7,7 +7,7 @@ import re
 import numpy as np
 import streamlit as st
 
-from anoonly_core.baselines import BASELINES, GRADIENT_SHARES
+from anoonly_core.baselines import BASELINES, NORM_SETTINGS
 from anoonly_core.config import RunConfig
 from anoonly_core.data.tables.uploads import find
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
@@ -129,7 +129,7 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
         key="cut_parts",
         help="Opens Why it works: six networks side by side, with parts of this gradient cut.",
     ):
-        left_out = ("norm", *GRADIENT_SHARES, "a", "seeds")
+        left_out = ("norm", *NORM_SETTINGS, "a", "seeds")
         parameters = compare_parameters(config, None, 1)
         open_page("why", {name: text for name, text in parameters.items() if name not in left_out})
     _explain(observations[index])

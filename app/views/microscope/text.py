@@ -14,10 +14,14 @@ __all__ = ["gradient_sentence", "observation_note"]
 
 # Owner of the statistics that carry the gradient from row to row, by norm.
 CARRIERS = {
-    "batch": "the batch's",
-    "batch_no_affine": "the batch's",
-    "bn_loss": "the loss on the batch's",
-    "layer": "each row's",
+    **dict.fromkeys(("batch", "batch_no_affine", "renorm"), "the batch's"),
+    **dict.fromkeys(("layer", "group", "group_ws", "rms"), "each row's"),
+    **dict.fromkeys(("bn_loss", "variance_floor", "variance_loss", "covariance_loss"), "the loss on the batch's"),
+    "ghost": "the small batch's",
+    "running": "the batch's share of the",
+    "pool_only": "the pool's",
+    "weighted": "the batch's weighted",
+    "whiten": "the batch's",
 }
 
 
@@ -44,9 +48,12 @@ def gradient_sentence(config: RunConfig, observation: Observation) -> str:
     if shares is None:
         return f"{setting}: **no gradient reaches the normal rows.** Only the labeled anomalies move the network."
     direct, variance, mean = (_percent(share) for share in shares)
+    if config.norm == "cluster":
+        return f"{setting}: all gradient of the normal rows is direct: a loss pulls each of them to the moving center."
     if config.norm == "none":
         return f"{setting}: the normal rows get gradient only from their own loss, {direct} of it directly."
-    through = f"{variance} through {CARRIERS[config.norm]} variance, {mean} through {CARRIERS[config.norm]} mean"
+    carrier = CARRIERS[config.norm]
+    through = f"{variance} through {carrier} variance, {mean} through {carrier} mean"
     if shares[0] == 0:
         return (
             f"{setting}: the normal rows have no loss, but they get a gradient. {steps}: **{through}**, "

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from anoonly_core.baselines import GRADIENT_SHARES, NORM_LABELS
+from anoonly_core.baselines import NORM_LABELS, NORM_SETTINGS
 from anoonly_core.errors import AnoOnlyError, StoreBusy, StoreUnavailable
 from anoonly_core.execution.plan import duration
 from anoonly_core.results.parquet import to_parquet
@@ -259,7 +259,7 @@ def _open_clicked(sweep: Sweep, event: Any) -> None:
     key, *fields = points[0]["customdata"]
     is_mark = len(fields) == len(MARK_FIELDS)
     config = sweep.configs[key]
-    with_any_norm = {"lambda_n": 1.0, **dict.fromkeys(("norm", *GRADIENT_SHARES))}
+    with_any_norm = {"lambda_n": 1.0, **dict.fromkeys(("norm", *NORM_SETTINGS))}
     baselines = [
         other
         for other in sweep.configs.values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from anoonly_core.baselines import GRADIENT_SHARES
+from anoonly_core.baselines import NORM_SETTINGS
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
@@ -38,7 +38,7 @@ __all__ = ["LEFT_OUT", "page"]
 CHART = "why"
 SEEDS = 5  # of the runs in Compare
 # The six columns choose the norm and the shares; the page has a switch for λ_n.
-LEFT_OUT = ("lambda_n", "norm", *GRADIENT_SHARES, "seeds")
+LEFT_OUT = ("lambda_n", "norm", *NORM_SETTINGS, "seeds")
 WEIGHT = CONTROL_OF["lambda_n"]
 WEIGHTS = (0.0, 1.0)  # AnoOnly, and the published baseline
 ADDRESS = register(

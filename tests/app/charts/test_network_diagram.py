@@ -82,11 +82,11 @@ def test_the_norm_stands_at_its_place(name: str, preset: str, norm: str | None) 
     assert len(norm_cells) == sum(step is Operation.NORM for part in parts.values() for step in part.layers)
     assert bool(norm_cells) == (norm is not None), "a comparator has no norm to choose"
     for cell in norm_cells:
-        if norm in ("none", "bn_loss"):
+        if norm is not None and NORM_LABELS[norm].startswith("no norm"):
             assert cell.get("STYLE") == "dashed"
             assert cell.get("BGCOLOR") is None
-            assert text_of(cell) == {"none": "no norm", "bn_loss": "batch-norm loss"}[norm]
-            assert (cell.get("COLOR") == NORM) == (norm == "bn_loss")
+            assert text_of(cell) == NORM_LABELS[norm].removeprefix("no norm, ")
+            assert (cell.get("COLOR") == NORM) == (norm != "none")
         else:
             assert cell.get("BGCOLOR") == NORM
             assert cell.get("STYLE") is None

@@ -14,6 +14,8 @@ from app.controls.registry import CONTROLS, Control
 DEFAULTS = {control.name: control.default for control in CONTROLS}
 PIN = pin_text(choose({**DEFAULTS, "norm": "layer", "labeled_ratio": 0.2}).b)
 OTHERS: dict[str, list[Any]] = {"norm": ["layer", "batch", "none"]}
+# Beside a control, the value of another one without which it has no effect.
+BESIDE = {"norm_strength": {"norm": "ghost"}}
 
 
 def sides(choice: Choice, pinned: bool) -> list[Any]:
@@ -27,7 +29,7 @@ def sides(choice: Choice, pinned: bool) -> list[Any]:
 def test_a_control_moves_the_runs_that_it_says(control: Control, baseline: str, pinned: bool) -> None:
     if not BASELINES[baseline].has(control.name):
         return  # the control is disabled
-    values = {**DEFAULTS, "baseline": baseline}
+    values = {**DEFAULTS, "baseline": baseline, **BESIDE.get(control.name, {})}
     before = choose(values)
     moved = set()
     for other in OTHERS.get(control.name, control.options):

@@ -103,7 +103,7 @@ def test_any_link_can_be_read(parameters: Mapping[str, str]) -> None:
         assert_one_line(notice)
     for name, value in values.items():
         if name in {control.name for control in CONTROLS} - {"seeds"}:
-            make_config(**{name: as_setting(name, value)})
+            make_config(**{name: as_setting(name, value)}, **({"norm": "bn_loss"} if name == "norm_strength" else {}))
 
 
 def as_setting(name: str, value: Any) -> Any:

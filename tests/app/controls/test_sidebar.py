@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS
+from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, MECHANISMS, NORM_LABELS, NORM_SETTINGS
 from app.controls.registry import CONTROL_OF, CONTROLS, Control
 from app.controls.sidebar import _with_stop, help_text
 from app.text.labels import format_value
 
 each_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
 each_baseline = pytest.mark.parametrize("baseline", BASELINES)
-MAY_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset", *GRADIENT_SHARES)
+MAY_LACK = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset", *NORM_SETTINGS)
 
 
 @each_control
@@ -29,7 +29,7 @@ def test_a_value_between_the_stops_keeps_them_in_order(control: Control) -> None
 @each_baseline
 @each_control
 def test_a_control_says_why_it_lies_idle(control: Control, baseline: str) -> None:
-    text = help_text(control, BASELINES[baseline], "paper")
+    text = help_text(control, BASELINES[baseline], "paper", "bn_loss" if control.name == "norm_strength" else "batch")
     assert text.endswith(".") or text == control.help
     if BASELINES[baseline].has(control.name):
         assert text.startswith(control.help)
@@ -44,6 +44,18 @@ def test_a_control_says_why_it_lies_idle(control: Control, baseline: str) -> Non
 def test_a_gradient_share_says_when_the_norm_leaves_it_without_effect(name: str, norm: str) -> None:
     text = help_text(CONTROL_OF[name], BASELINES["DeepSAD"], "paper", norm)
     assert text.startswith("No effect with") == (norm not in BATCH_NORMS)
+
+
+@pytest.mark.parametrize("norm", NORM_LABELS)
+def test_the_strength_of_a_norm_tells_its_meaning_and_offers_its_levels(norm: str) -> None:
+    control, dial = CONTROL_OF["norm_strength"], MECHANISMS[norm].dial
+    text = help_text(control, BASELINES["DeepSAD"], "paper", norm)
+    if dial is None:
+        assert text.startswith("No effect with")
+        return
+    assert dial.meaning in text and text.endswith(f"standard {dial.standard:g}.")
+    word, *offered = control.offered_for(BASELINES["DeepSAD"], norm)
+    assert word == "published" and sorted([*offered, dial.standard]) == list(dial.levels)
 
 
 @each_baseline

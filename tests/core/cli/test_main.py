@@ -194,9 +194,10 @@ def test_every_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
         "grad_direct": 0.75,
         "grad_variance": 0.5,
         "grad_mean": 0.25,
+        "norm_strength": None,
     }
     assert tuple(values) == RUN_SETTINGS == tuple(RULES)
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items() if value is not None]
     assert json.loads(answer(capsys, "run", *options, "--json"))["config"] == values
 
 

@@ -100,6 +100,7 @@ def test_the_detector_has_tags_and_parameters_of_scikit_learn() -> None:
         *({"baseline": name} for name in METHODS),
         {"baseline": "DeepSAD", "lambda_n": 1.0, "norm": "bn_loss", "batch_size": 100, "learning_rate": 0.01},
         {"baseline": "PReNet", "preset": "published_code", "lambda_n": 0.5},
+        {"baseline": "DeepSAD", "norm": "group", "norm_strength": 4},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),
 )
@@ -137,6 +138,7 @@ def test_settings_not_given_are_the_published_ones() -> None:
         "preset": "paper",
         "seed": 3,
         **dict.fromkeys(GRADIENT_SHARES, 1.0),
+        "norm_strength": None,
     }
     assert AnoOnlyDetector("DevNet", lambda_n=None, epochs=1).fit(X, y).config_["lambda_n"] == 1
 

@@ -75,6 +75,7 @@ SETTINGS: list[dict[str, Any]] = [
     },
     {"baseline": "DevNet", "lambda_n": 0.01, "preset": "published_code", "batch_size": 33, "learning_rate": 0.01},
     {"baseline": "DeepSAD", "grad_mean": 0.0},
+    {"baseline": "DevNet", "norm": "ghost", "norm_strength": 8},
     {"baseline": "FEAWAD", "grad_direct": 0.5, "grad_variance": 0.25},
 ]
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from anoonly_core.baselines import PAPER_NORMS
 from anoonly_core.microscope.gradients import SPLITS, batch_norm_loss
-from anoonly_core.models.norms import NORMS
+from anoonly_core.models.feature_losses import BatchNormLoss
 
 EPS = 1e-3
 PENALTY = 0.25
@@ -33,8 +34,8 @@ def penalty(norm: str, h: Tensor) -> Tensor:
     return PENALTY * (h.mean(0).norm() + (h.var(0, correction=0) - 1).norm())
 
 
-def test_every_norm_has_a_split_of_the_gradient() -> None:
-    assert set(SPLITS) == set(NORMS)
+def test_every_norm_of_the_paper_has_a_split_of_the_gradient_in_closed_form() -> None:
+    assert set(SPLITS) == set(PAPER_NORMS)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 12])
@@ -105,7 +106,7 @@ def test_only_batch_norm_gives_a_row_without_loss_a_gradient(norm: str, moved: b
 
 def test_batch_norm_loss_equals_the_penalty_of_the_norm() -> None:
     values, _ = batch()
-    layer = NORMS["bn_loss"](1, 5, EPS, 0.1).train()
+    layer = BatchNormLoss(1, 5, EPS).train()
     layer(torch.tensor(values)[None])
     taken = layer.take_penalty()
     assert taken is not None

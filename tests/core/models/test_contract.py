@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from anoonly_core.baselines import BASELINES, PRESETS
+from anoonly_core.baselines import BASELINES, PAPER_NORMS, PRESETS
 from anoonly_core.baselines.network import Linear, Operation
 from anoonly_core.config import make_config
 from anoonly_core.models import METHODS, OTHERS
 from anoonly_core.models.layers import StackedLinear
-from anoonly_core.models.norms import NORMS, Norm
+from anoonly_core.models.norm import Norm
+from anoonly_core.models.norms import NORMS
 from anoonly_core.models.samplers import shuffled_batches
 from anoonly_core.training.loop import train
 from anoonly_core.training.stack import Stack
@@ -27,12 +28,12 @@ pytestmark = pytest.mark.usefixtures("short_pretraining")
 CASES = [
     pytest.param(baseline, norm, preset, id=f"{baseline}-{norm or 'own'}-{preset}")
     for baseline in METHODS
-    for norm in (NORMS if BASELINES[baseline].has("norm") else [None])
+    for norm in (PAPER_NORMS if BASELINES[baseline].has("norm") else [None])
     for preset in BASELINES[baseline].settings
 ]
 every_case = pytest.mark.parametrize(("baseline", "norm", "preset"), CASES)
 every_head = pytest.mark.parametrize("baseline", METHODS)
-every_norm = pytest.mark.parametrize("norm", NORMS)
+every_norm = pytest.mark.parametrize("norm", PAPER_NORMS)
 WITH_LAMBDA = [name for name in METHODS if BASELINES[name].has("lambda_n")]
 
 

@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, PAPER_NORMS
 from anoonly_core.config import make_config
 from anoonly_core.models.deepsad import DeepSAD
 from anoonly_core.models.layers import StackedLinear
-from anoonly_core.models.norms import NORMS
 from anoonly_core.training.stack import Stack
 from tests.core.models.plain import LAMBDAS, assert_agrees, in_double, plain_chain, small_stack, steps
 from tests.core.training.stacks import configs_of, made_table, stack_of
@@ -19,8 +18,8 @@ from tests.core.training.stacks import configs_of, made_table, stack_of
 class Watched(DeepSAD):
     """DeepSAD that records the scores of its last batch, with their gradient."""
 
-    def score(self, x: Tensor) -> Tensor:
-        self.seen = super().score(x)
+    def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
+        self.seen = super().score(x, labeled)
         self.seen.retain_grad()
         return self.seen
 
@@ -39,7 +38,7 @@ def gradients_at_lambda_zero(norm: str) -> tuple[Tensor, Tensor, Tensor]:
     return x.grad[0], head.seen.grad[0], labeled[0]
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", PAPER_NORMS)
 def test_at_lambda_zero_pool_rows_get_gradients_through_batch_norm_only(norm: str) -> None:
     """Scores of pool rows are in no loss; the rows act through mean and variance only (paper § 3.3)."""
     at_input, at_score, labeled = gradients_at_lambda_zero(norm)
@@ -70,7 +69,7 @@ def plain_center(plain: nn.Sequential, rows: Tensor) -> Tensor:
     return torch.tensor([v if abs(v) >= 0.1 else (-0.1 if v < 0 else 0.1) for v in mean], dtype=torch.float64)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", PAPER_NORMS)
 def test_a_whole_training_agrees_with_plain_torch(norm: str) -> None:
     """Three runs of 9 Adam steps in float64 differ from torch.nn by rounding only."""
     stack = small_stack("DeepSAD", norm)

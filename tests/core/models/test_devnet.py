@@ -46,7 +46,7 @@ def test_only_the_published_code_at_lambda_zero_rewards_a_score_above_the_margin
         stack = small_stack("DevNet", "none", preset)
         head = stack.head
         assert isinstance(head, DevNet)
-        head.score = lambda x: x.new_full(x.shape[:2], 9.0)  # type: ignore[method-assign]
+        head.score = lambda x, labeled: x.new_full(x.shape[:2], 9.0)  # type: ignore[method-assign]
         normal, anomaly = head.losses(torch.zeros(3, 1, 20).double(), torch.ones(3, 1, dtype=torch.bool))
         assert anomaly.tolist() == expected
         assert normal.tolist() == [0, 0, 0]

@@ -72,7 +72,7 @@ def test_the_gradients_of_a_head_agree_with_autograd_in_place_of_our_norm(
 
     forward = BatchNorm.forward
 
-    def plain(norm: BatchNorm, h: Tensor) -> Tensor:
+    def plain(norm: BatchNorm, h: Tensor, labeled: Tensor | None = None) -> Tensor:
         if not norm.training:
             return forward(norm, h)
         expected = normalized_with_parts(h, shares, norm.eps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anoonly_core.baselines import GRADIENT_SHARES
+from anoonly_core.baselines import GRADIENT_SHARES, NORM_SETTINGS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.results import keys
 from anoonly_core.results.keys import hidden_points_key, input_points_key
@@ -26,7 +26,9 @@ OTHER = {
     "learning_rate": 0.5,
     "preset": "published_code",
     **dict.fromkeys(GRADIENT_SHARES, 0.5),
+    "norm_strength": 8,
 }
+BESIDE = {"norm_strength": {"norm": "ghost"}, "baseline": {"norm": None, "batch_size": None}}
 
 
 def test_the_cases_cover_every_setting() -> None:
@@ -37,9 +39,9 @@ def test_the_cases_cover_every_setting() -> None:
 def test_runs_on_the_same_rows_share_the_projection_of_inputs(name: str) -> None:
     """Runs with equal keys have equal rows and scaling."""
     one = make_config(epochs=1)
-    other = one.with_(**({"norm": None, "batch_size": None} if name == "baseline" else {}), **{name: OTHER[name]})
+    other = one.with_(**BESIDE.get(name, {}), **{name: OTHER[name]})
     same = input_points_key(one, "pca") == input_points_key(other, "pca")
-    training = ("lambda_n", "baseline", "norm", "batch_size", "epochs", "learning_rate", "preset", *GRADIENT_SHARES)
+    training = ("lambda_n", "baseline", "norm", "batch_size", "epochs", "learning_rate", "preset", *NORM_SETTINGS)
     assert same is (name in training)
     if same:
         a, b = (result.sample for result in run_many([one, other.with_(epochs=1)], "cpu"))

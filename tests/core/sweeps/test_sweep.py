@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anoonly_core.baselines import BASELINES, NORM_LABELS
+from anoonly_core.baselines import BASELINES, PAPER_NORMS
 from anoonly_core.config import make_config
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import METRICS
@@ -155,5 +155,5 @@ def test_the_questions_are_the_papers_and_two_more() -> None:
     assert SWEEP_PRESETS["fig5"].axes[0][1][-1] == 1.0 and SWEEP_PRESETS["fig5"].axes[0][1][0] == 0.01
     assert SWEEP_PRESETS["fig7"].axes[0][1][-2:] == (1e-6, 0.0)
     assert (SWEEP_PRESETS["fig9"].axes[0][1][0], SWEEP_PRESETS["fig9"].axes[0][1][-1]) == (1, 128)
-    assert SWEEP_PRESETS["table2"].axes[0][1] == tuple(NORM_LABELS)
+    assert SWEEP_PRESETS["table2"].axes[0][1] == PAPER_NORMS
     assert SWEEP_PRESETS["contamination"].axes[0][1][-1] == 0.8

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from anoonly_core.baselines import BASELINES
+from anoonly_core.baselines import BASELINES, PAPER_NORMS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset
 from anoonly_core.data.split import Split
 from anoonly_core.models import METHODS
-from anoonly_core.models.norms import NORMS
 from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
@@ -30,7 +29,7 @@ __all__ = [
 
 def heads_and_norms() -> list[tuple[str, str | None]]:
     """List every head with each of its norms."""
-    return [(name, norm) for name in METHODS for norm in (NORMS if BASELINES[name].has("norm") else (None,))]
+    return [(name, norm) for name in METHODS for norm in (PAPER_NORMS if BASELINES[name].has("norm") else (None,))]
 
 
 # With a preset. The learning rate of PReNet varies under published_code; a GPU reads it from a tensor.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from anoonly_core.baselines import NORM_LABELS
+from anoonly_core.baselines import PAPER_NORMS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.microscope.result import Observation, RowKind
 from anoonly_core.microscope.run import observe
@@ -39,7 +39,7 @@ def at(animation: Animation, trace: int, attribute: str, moment: int) -> Any:
     return change.values[moment]
 
 
-@pytest.mark.parametrize("norm", NORM_LABELS)
+@pytest.mark.parametrize("norm", [*PAPER_NORMS, "ghost", "cluster"])
 def test_every_moment_shows_every_row_of_its_batch(norm: str) -> None:
     observation, animation = animated(norm=norm)
     assert len(animation.captions) == len(animation.times) == len(observation.epoch) == 27

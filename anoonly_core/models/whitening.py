@@ -1,0 +1,87 @@
+"""Batch norm that also decorrelates the features (ZCA whitening)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from anoonly_core.baselines.mechanisms import MECHANISMS
+from anoonly_core.models.products import stacked_product
+from anoonly_core.models.statistics_norms import BatchStatisticsNorm, Moments, group_sizes
+
+__all__ = ["WhiteningNorm", "inverse_root"]
+
+
+class _InverseRoot(torch.autograd.Function):
+    """A^(−1/2) of symmetric positive definite matrices [R, n, n]; its gradient stays finite for equal eigenvalues."""
+
+    @staticmethod
+    def forward(ctx, matrix: Tensor):  # type: ignore[no-untyped-def]
+        # Matrix by matrix: the bits of a run do not depend on the number of runs.
+        pairs = [torch.linalg.eigh(of_run) for of_run in matrix.unbind()]
+        values, vectors = (torch.stack(parts) for parts in zip(*pairs, strict=True))
+        # Rounding may leave an eigenvalue of a singular matrix below 0.
+        roots = values.clamp(min=torch.finfo(values.dtype).eps).sqrt()
+        ctx.save_for_backward(roots, vectors)
+        return stacked_product(vectors / roots[:, None, :], vectors.mT.contiguous())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream):  # type: ignore[no-untyped-def]
+        # Daleckii and Krein: in the eigenbasis the derivative is a product with the divided differences of λ^(−1/2).
+        roots, vectors = ctx.saved_tensors
+        rows, columns = roots[:, :, None], roots[:, None, :]
+        differences = -1 / (rows * columns * (rows + columns))
+        transposed = vectors.mT.contiguous()
+        inner = stacked_product(stacked_product(transposed, (upstream + upstream.mT) / 2), vectors)
+        return stacked_product(stacked_product(vectors, differences * inner), transposed)
+
+
+def inverse_root(matrix: Tensor) -> Tensor:
+    """Return A^(−1/2) of symmetric positive definite matrices [R, n, n], with its gradient."""
+    root: Tensor = _InverseRoot.apply(matrix)  # type: ignore[no-untyped-call]
+    return root
+
+
+class WhiteningNorm(BatchStatisticsNorm):
+    """Subtract the batch's mean and multiply by the inverse root of its covariance plus ε.
+
+    The strength is the number of features in a group; features of different groups stay correlated. Strength 1 is batch
+    norm. As published, eval mode uses running averages of the mean and of the whitening matrix.
+
+    Attributes
+    ----------
+    running_matrix
+        Running whitening matrix [R, features, features], begun at the identity.
+
+    Source: Huang et al., "Decorrelated Batch Normalization", CVPR 2018.
+    """
+
+    mechanism = MECHANISMS["whiten"]
+    running_matrix: Tensor
+
+    def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1) -> None:
+        super().__init__(runs, features, eps, momentum)
+        del self.running_variance
+        self.register_buffer("running_matrix", torch.eye(features).repeat(runs, 1, 1))
+
+    def running(self) -> tuple[Tensor, ...]:
+        return self.running_mean, self.running_matrix
+
+    def moments_at(self, strength: float, h: Tensor, labeled: Tensor, running: tuple[Tensor, ...]) -> Moments:
+        mean = h.mean(dim=1, keepdim=True)
+        centered = h - mean
+        covariance = stacked_product(centered.mT.contiguous(), centered) / h.shape[1]
+        sizes = group_sizes(self.features, strength)
+        blocks = torch.block_diag(*(h.new_ones(size, size) for size in sizes))  # type: ignore[no-untyped-call]
+        matrix = inverse_root(covariance * blocks + self.eps * torch.eye(self.features).to(h))
+        return Moments(mean, matrix, None, mean, matrix)
+
+    def transform(self, h: Tensor, moments: Moments) -> Tensor:
+        return stacked_product(h - moments.shift, moments.scale)
+
+    def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
+        if self.training:
+            return super().forward(h, labeled)
+        return self.transform(h, Moments(*self.running()))
