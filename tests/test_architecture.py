@@ -24,7 +24,7 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
     ("execution",),
     ("labeling", "snippets"),
-    ("detector", "purify", "replay", "supervision"),
+    ("detector", "purify", "replay", "supervision", "weak_supervision"),
     ("microscope", "reproduction", "runs", "zero_shot"),
     ("sweeps", "training"),
     ("models", "projection", "results"),
@@ -74,6 +74,9 @@ LIGHT = [
     "anoonly_core.supervision.result",
     "anoonly_core.sweeps.presets",
     "anoonly_core.sweeps.sweep",
+    "anoonly_core.weak_supervision.points",
+    "anoonly_core.weak_supervision.ranking",
+    "anoonly_core.weak_supervision.result",
     "anoonly_core.zero_shot.config",
     "anoonly_core.zero_shot.result",
 ]

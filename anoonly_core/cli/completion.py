@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
 from anoonly_core.baselines import BASELINES, NORM_LABELS, PRESETS
+from anoonly_core.cli.weak_supervision import QUESTION
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.runs.device import DEVICES
@@ -24,7 +25,7 @@ VALUES: dict[str, Callable[[], Iterable[str]]] = {
     "norm": lambda: NORM_LABELS,
     "preset": lambda: PRESETS,
     "protocol": lambda: get_args(RunConfig.model_fields["protocol"].annotation),
-    "question": lambda: SWEEP_PRESETS,
+    "question": lambda: (*SWEEP_PRESETS, QUESTION),
 }
 
 

@@ -21,7 +21,7 @@ from anoonly_core.machine import cores
 from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.runs.device import NO_GPU
 
-__all__ = ["add_engine_options", "open_engine", "parse_int", "train"]
+__all__ = ["add_engine_options", "open_engine", "open_workers", "parse_int", "train"]
 
 WORKERS_PER_CORE = 4  # more workers take memory and save no time
 
@@ -51,13 +51,8 @@ def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
         with DaskCluster(options.cluster) as cluster:
             yield cluster
         return
-    count = cores() if options.workers is None else parse_int("workers", options.workers)
-    limit = WORKERS_PER_CORE * cores()
-    if not 1 <= count <= limit:
-        rule = f"a whole number from 1 to {limit}, {WORKERS_PER_CORE} per core of this machine"
-        raise InvalidConfig(f"workers must be {rule}, not {str(count)[:20]}.")
     gpu = ""
-    with _workers(count) as workers:
+    with open_workers(options) as workers:
         if options.device == "cuda" or (options.device == "auto" and options.workers is None):
             gpu = workers.schedule(tasks.gpu_name).result()
         if options.device == "cuda" and not gpu:
@@ -67,6 +62,24 @@ def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
             return
     with _workers(1) as worker:
         yield LocalEngine(worker, gpu)
+
+
+@contextmanager
+def open_workers(options: argparse.Namespace) -> Iterator[WorkerPool]:
+    """Yield as many worker processes as the option --workers says, one per core by default, and end them afterwards.
+
+    Raises
+    ------
+    InvalidConfig
+        If --workers is invalid.
+    """
+    count = cores() if options.workers is None else parse_int("workers", options.workers)
+    limit = WORKERS_PER_CORE * cores()
+    if not 1 <= count <= limit:
+        rule = f"a whole number from 1 to {limit}, {WORKERS_PER_CORE} per core of this machine"
+        raise InvalidConfig(f"workers must be {rule}, not {str(count)[:20]}.")
+    with _workers(count) as workers:
+        yield workers
 
 
 @contextmanager

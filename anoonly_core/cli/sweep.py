@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
 from anoonly_core.cli.options import check_table_path, write_table
+from anoonly_core.cli.weak_supervision import QUESTION, compare_mechanisms
 from anoonly_core.config import RULES
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.errors import InvalidConfig
@@ -35,7 +36,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--question",
         metavar="NAME",
-        help=f"vary the settings of an experiment of the paper: {', '.join(SWEEP_PRESETS)}",
+        help=f"vary the settings of an experiment of the paper: {', '.join(SWEEP_PRESETS)}; or {QUESTION}: rank all "
+        "mechanisms in the place of batch norm, at several strengths",
     )
     parser.add_argument("--seed", metavar="VALUE", help="first seed; default: 0")
     parser.add_argument("--seeds", metavar="N", default="5", help="seeds per grid point; default: 5")
@@ -47,6 +49,9 @@ def add_parser(commands: Any) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> None:
+    if options.question == QUESTION:
+        compare_mechanisms(options)
+        return
     sweep = parse_sweep(options)
     check_device(options.device)
     out = check_table_path(options.out)
@@ -76,7 +81,8 @@ def parse_sweep(options: argparse.Namespace) -> Sweep:
     """Return the sweep that the options describe; raises InvalidConfig, UnknownDataset or BadDataFile."""
     given = {name: values.split(",") for name in AXES if (values := getattr(options, name)) is not None}
     if options.question is not None and options.question not in SWEEP_PRESETS:
-        raise InvalidConfig(f"question must be one of {', '.join(SWEEP_PRESETS)}, not {options.question!r}.")
+        named = ", ".join([*SWEEP_PRESETS, QUESTION])
+        raise InvalidConfig(f"question must be one of {named}, not {options.question!r}.")
     preset = dict(SWEEP_PRESETS[options.question].axes) if options.question else {}
     values = {name: [_value(name, text) for text in texts] for name, texts in given.items()}
     axes = [(name, values.pop(name, preset.get(name))) for name in preset]  # an option replaces the preset values

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from anoonly_core.replay.result import Replay
     from anoonly_core.runs.stacking import RunOutcome
     from anoonly_core.supervision.result import SupervisionRecord
+    from anoonly_core.weak_supervision.result import Measures
     from anoonly_core.zero_shot.config import ZeroShotConfig
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "download_datasets",
     "fit_detector",
     "gpu_name",
+    "measure_mechanism",
     "meta_train",
     "observe_gradients",
     "plan_runs",
@@ -123,6 +125,13 @@ def record_supervision(config: RunConfig) -> SupervisionRecord:
     from anoonly_core.supervision.run import record_columns
 
     return record_columns(config, report_progress)
+
+
+def measure_mechanism(configs: Sequence[RunConfig]) -> list[Measures | None]:
+    """Train the runs of a mechanism and measure each; see `weak_supervision.run.measure_runs`."""
+    from anoonly_core.weak_supervision.run import measure_runs
+
+    return measure_runs(configs, report_progress)
 
 
 def fit_detector(config: RunConfig) -> DetectorResult:
