@@ -194,8 +194,8 @@ def draw_page_link(name: str, label: str, help: str | None = None) -> None:
 def draw_page_scripts(written_by_server: Collection[str]) -> None:
     """Send the browser the JavaScript that every page needs, as an invisible element.
 
-    The scripts handle Back and Forward, the groups of the menu, the glossary's tooltips, the tour, the size of the
-    charts, and Present. Back and Forward step through the visited pages and the changes of controls.
+    The scripts handle Back and Forward, the groups of the menu, the glossary's tooltips, the tour, the export of charts
+    and the pictures of rows in them, and Present. Back and Forward step through visited pages and changes of controls.
 
     Parameters
     ----------

@@ -134,7 +134,8 @@ def pack_changes(animation: Animation) -> list[dict[str, Any]]:
     -------
     list of dict
         One entry for each `TraceChange`, with "trace" and "attribute". Strings are under "words", one list a moment.
-        Numbers are under "values", base64 of all moments in one array, and "offsets", the start of each moment in it.
+        Numbers are under "values", all moments in one array, and "offsets", the start of each moment in it; both are
+        dictionaries of "dtype" and "base64".
     """
     packed: list[dict[str, Any]] = []
     for change in animation.changes:

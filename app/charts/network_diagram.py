@@ -90,15 +90,15 @@ def _box(name: str, parts: dict[str, Subnetwork], norm: str | None) -> str:
         Name of the norm of the run.
     """
     if name not in parts:
-        return _table(_lines(name), "STYLE='rounded'")
+        return _table(_text_rows(name), "STYLE='rounded'")
     part = parts[name]
-    steps = [_step(step, width, part, norm) for step, width in zip(part.layers, part.widths()[1:], strict=True)]
+    steps = [_layer_row(step, width, part, norm) for step, width in zip(part.layers, part.widths()[1:], strict=True)]
     return _table(
-        [_line(f"<B>{escape(name)}</B>"), *_lines(f"{part.input_label}, {part.input_width}{NBSP}in"), *steps], ""
+        [_line(f"<B>{escape(name)}</B>"), *_text_rows(f"{part.input_label}, {part.input_width}{NBSP}in"), *steps], ""
     )
 
 
-def _step(step: Linear | Operation, width: int, part: Subnetwork, norm: str | None) -> str:
+def _layer_row(step: Linear | Operation, width: int, part: Subnetwork, norm: str | None) -> str:
     """Return the HTML table row of one layer of a subnetwork: linear, concatenation, norm or another operation.
 
     Parameters
@@ -117,11 +117,11 @@ def _step(step: Linear | Operation, width: int, part: Subnetwork, norm: str | No
     if step is Operation.JOIN:
         return _cell(f"concat {escape(part.joined_label)}, {width}", f"BGCOLOR='{LAYER}'")
     if step is Operation.NORM:
-        return _norm(norm or "none")
+        return _norm_row(norm or "none")
     return _cell(step.value, "")
 
 
-def _norm(norm: str) -> str:
+def _norm_row(norm: str) -> str:
     """Return the HTML table row of a norm layer; dashed for "none" and "bn_loss", which change no feature."""
     if norm == "none":
         return _cell(f"<FONT COLOR='{FAINT}'>{IDENTITY_NORMS[norm]}</FONT>", f"STYLE='dashed' COLOR='{FAINT}'")
@@ -140,7 +140,7 @@ def _cell(text: str, attributes: str) -> str:
     return f"<TR><TD {attributes}>{text}</TD></TR>"
 
 
-def _lines(text: str) -> list[str]:
+def _text_rows(text: str) -> list[str]:
     """Wrap a text at `WRAP` characters and return one HTML table row for each line."""
     return [_line(escape(line)) for line in textwrap.wrap(text, WRAP)]
 

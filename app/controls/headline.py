@@ -10,15 +10,15 @@ __all__ = ["draw_headline", "headline_place"]
 
 
 def headline_place(container: DeltaGenerator, awaited: str) -> DeltaGenerator:
-    """Return the element for `draw_headline` to write to, placed before the controls whose result it will state.
+    """Return the element in which `draw_headline` will draw the headline, once the page has computed its results.
 
     Parameters
     ----------
     container : DeltaGenerator
-        The container that takes the headline.
+        The container that takes the headline, above the page's controls.
     awaited : str
-        Markdown drawn in gray until then, if this visit of the page has had no headline yet. Later the browser keeps
-        the previous headline, grayed, until the next one is drawn.
+        Markdown drawn there in gray meanwhile. It is left out if this visit of the page has had a headline, which the
+        browser keeps, grayed.
     """
     if current_link().has_headline:
         return container

@@ -24,9 +24,10 @@ def isolations(a: RunConfig, b: RunConfig) -> list[Difference]:
 
 
 def draw_isolation(a: RunConfig, b: RunConfig, compare: Callable[[RunConfig], None]) -> None:
-    """Draw a button for each setting in which A and B differ; draw nothing if they differ in fewer than two.
+    """Draw a button for each setting in which A and B differ and that can be compared alone.
 
-    A button puts beside B a run that differs from it in this setting alone.
+    A button puts a run beside B that differs from B in this setting only. Draws nothing if A and B differ in fewer than
+    two settings.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ class PageAddress:
     # Reading
 
     def read(self, texts: Texts) -> tuple[dict[str, Any], list[str]]:
-        """Parse the URL parameters of an address into values; the session is neither read nor changed.
+        """Parse the URL parameters of an address into values; nothing is stored.
 
         Parameters
         ----------
@@ -192,8 +192,8 @@ class PageAddress:
     def _texts_left(self, arrival: Arrival) -> Texts:
         """Return the texts, by parameter, with which the page begins after the menu or the browser's Back or Forward.
 
-        From the menu they are those that the session left the page with. From the history they are those of the
-        address, but for an address that the page never had.
+        From the menu they are those that the session left the page with. From the history they are those of the address
+        or, for an address that the page never had, also those that the session left it with.
         """
         if arrival == Arrival.MENU:
             return self.remembered()
@@ -415,10 +415,10 @@ def page_address() -> str:
 
 
 def enter_page(name: str) -> None:
-    """Note in the session state how it came to a page, so that the page reads its parameters anew in `arrive`.
+    """Note in the session state how the session came to a page, for `PageAddress.arrive` to read the right parameters.
 
-    Call this at the start of each script run. If the session is on the page already, only changes of its widgets are
-    written to the address. A query string that is too long is dropped; `take_refusal` returns the notice.
+    Call this at the start of each script run. If the session is on the page already, only changes of widgets that are
+    not bound are written to the address. A query string that is too long is dropped; `take_refusal` returns the notice.
 
     Parameters
     ----------

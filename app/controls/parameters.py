@@ -17,7 +17,7 @@ LISTED = 16  # options that a sentence lists; of more it gives one as an example
 
 
 def one_of(parameter: Parameter, text: str) -> Any:
-    """Return the option of a parameter whose text this is; raise InvalidConfig if no option has the text.
+    """Return the option of a parameter that `text` stands for; raise InvalidConfig if it stands for none.
 
     The default parser of `Parameter`.
     """

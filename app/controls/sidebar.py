@@ -108,9 +108,9 @@ def help_text(control: Control, baseline: Baseline, preset: str, norm: str | Non
 
 
 def with_words(help: str, label: str) -> str:
-    """Return a tooltip with the glossary's explanation of each term that occurs in the control's label, as Markdown.
+    """Return a tooltip, `help`, with the glossary's explanation of each term that occurs in `label`, as Markdown.
 
-    `help` is the tooltip so far.
+    `label` is the label of the control.
     """
     return "\n\n".join([help, *(f"**{term.name}**: {term.meaning}" for term in terms_in(label))])
 

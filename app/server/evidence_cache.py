@@ -73,14 +73,14 @@ def server_evidence(store: Store) -> Evidence:
         stamp, known = _stamp(store), _known.get(store)
         if known is None or known.stamp != stamp:
             evidence = local_evidence(store)
-            held = _held(evidence, store)
+            held = _stored_keys(evidence, store)
             if known is not None and (known.evidence.files, known.held) == (evidence.files, held):
                 evidence = known.evidence  # other runs came or went
             _known[store] = known = _Known(stamp, held, evidence)
         return known.evidence
 
 
-def _held(evidence: Evidence, store: Store) -> frozenset[str]:
+def _stored_keys(evidence: Evidence, store: Store) -> frozenset[str]:
     """Return the keys of the runs planned for any experiment that are in the store."""
     planned = (run for name in EXPERIMENTS for run in evidence.planned(name))
     return frozenset(store.keys().intersection(key for run in planned for key in (run.key, run.gpu_key)))
@@ -92,12 +92,12 @@ def preload_evidence(store: Store) -> None:
     Blocks until all is computed, with pauses that leave the processor to the pages.
     """
     evidence = server_evidence(store)
-    _unhurried(lambda: evidence.frame("table1"))
+    _run_with_pause(lambda: evidence.frame("table1"))
     for name in DISCREPANCIES:
-        _unhurried(partial(_finding, evidence, name))
+        _run_with_pause(partial(_finding, evidence, name))
 
 
-def _unhurried(work: Callable[[], object]) -> None:
+def _run_with_pause(work: Callable[[], object]) -> None:
     """Call a function without arguments, then sleep for three times as long as it took."""
     begun = time.perf_counter()
     work()

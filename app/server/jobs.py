@@ -55,9 +55,9 @@ def dataset_key(name: str) -> str:
 
 
 class JobKind(Enum):
-    """The kind of result that a job produces; it decides which processes run the job.
+    """The kind of result that a job produces; it decides in which processes the job runs.
 
-    Projections and tables have processes of their kind, all other jobs run in the training processes.
+    Projections, and tables of users, have separate processes; all other jobs run in the training processes.
     """
 
     RUNS = "runs"
@@ -329,7 +329,7 @@ class Jobs:
         return key in self._active
 
     def _is_missing(self, key: str, find: Callable[[str], object]) -> bool:
-        """Return True if a result must be computed: no job computes `key`, none has failed, and `find(key)` is None."""
+        """Return True if a result must be computed: it is not pending, has not failed, and `find(key)` is None."""
         return key not in self._active and self.results.failure(key) is None and find(key) is None
 
     def _join(self, session: str, keys: Iterable[str]) -> None:

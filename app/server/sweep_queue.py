@@ -215,8 +215,8 @@ class SweepQueue:
     def view(self, sweep: RunBatch) -> SweepView:
         """Return the current state of a sweep, which need not have been started; does not block.
 
-        Its runs are those in the store or shipped with the app, with those that could not be stored. Raises StoreBusy
-        if another process holds the store locked.
+        Its runs are those in the store and those that ship with the app; if a run could not be stored, also those in
+        memory. Raises StoreBusy if another process holds the store locked.
         """
         kept = _finished_runs(sweep, self.jobs.store, self.devices.device())
         with self._lock:

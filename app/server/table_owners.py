@@ -39,7 +39,7 @@ _starting = threading.Lock()
 
 
 def owner() -> str:
-    """Return the id of the browser for which this page is drawn: a hash of its cookie, or of the session without one.
+    """Return the id of the browser for which this page is drawn: a hash of its cookie or, without one, of the session.
 
     "" if no page is being drawn.
     """
@@ -76,7 +76,7 @@ def can_see(name: str) -> bool:
 
 
 class TableOwners:
-    """The owners of uploaded tables; a background thread deletes the tables of owners that have left for 2 minutes.
+    """The owners of uploaded tables; a background thread deletes tables whose owners have been away for 2 minutes.
 
     An owner is a browser, by the id of `owner`. While this server lives, it holds the lock on a file with its random
     name (`server`), so that other servers with the same folder know that its tables are in use.
@@ -94,7 +94,7 @@ class TableOwners:
         self._seen: dict[str, float] = {}
         self._removed: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._held = self._hold()
+        self._held = self._take_lock()
         self._stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="tables").start()
 
@@ -112,13 +112,13 @@ class TableOwners:
         self._forget()
 
     def remove_orphans(self) -> None:
-        """Delete the uploaded tables of owners that have left for 2 minutes, and of servers that no longer run.
+        """Delete the uploaded tables of owners away for 2 minutes, and of servers that no longer run.
 
         Tables to keep permanently stay.
         """
         for table in uploads.list_uploads():
             if not table.permanent and not (
-                self._is_here(table.owner) if table.server == self.server else _lives(table)
+                self._is_here(table.owner) if table.server == self.server else _server_runs(table)
             ):
                 self.remove(table)
         for path in uploads.folder().glob("server-*.lock"):
@@ -164,7 +164,7 @@ class TableOwners:
             except StoreUnavailable as error:
                 log.warning("%s", error)
 
-    def _hold(self) -> sqlite3.Connection | None:
+    def _take_lock(self) -> sqlite3.Connection | None:
         """Take the lock that marks this server as running, and return the connection that holds it.
 
         Tries 10 times, since another server may delete the file first. None if the cache folder cannot be written.
@@ -189,7 +189,7 @@ def _lock_path(server: str) -> Path:
     return uploads.folder() / f"server-{server}.lock"
 
 
-def _lives(table: Upload) -> bool:
+def _server_runs(table: Upload) -> bool:
     """Return True if the server that received this upload still runs."""
     return table.server.isalnum() and _is_held(_lock_path(table.server))
 

@@ -99,7 +99,7 @@ class UploadLimit:
             size = len(message.get("body", b""))
             received += size
             self._arriving[session] += size
-            if self._arriving[session] > self._session_bytes or self._taken() > self._all_bytes:
+            if self._arriving[session] > self._session_bytes or self._bytes_in_use() > self._all_bytes:
                 is_full = True
                 return {"type": "http.disconnect"}  # an exception would be answered within the application
             return message
@@ -144,7 +144,7 @@ class UploadLimit:
         self._manager().remove_file(session, file)
         self._held.pop((session, file), None)
 
-    def _taken(self) -> int:
+    def _bytes_in_use(self) -> int:
         """Return the bytes of all unread uploads of all sessions, those that are still arriving included."""
         held = 0
         for session, file in [*self._held]:

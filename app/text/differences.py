@@ -23,7 +23,7 @@ _WITH_ARTICLE = frozenset(SETTING_LABELS) - {"lambda_n", "contamination"}
 
 @dataclass(frozen=True)
 class Difference:
-    """One setting in which run B differs from run A; another system counts as one, with the settings that come with it.
+    """One setting in which run B differs from run A; a change of the system includes the settings that come with it.
 
     Attributes
     ----------

@@ -185,12 +185,12 @@ def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = ""
 
 
 def draw_failures(keys: list[str], jobs: Jobs, place: DeltaGenerator) -> bool:
-    """Show why runs failed, each sentence once, with a button that forgets the failures, so that the runs start again.
+    """Show why jobs failed, each sentence once, with a button that forgets the failures, so that they start again.
 
     Parameters
     ----------
     keys : list of str
-        Run keys, or keys of worker results.
+        Result keys of the jobs, such as run keys.
     jobs : Jobs
         The job queue of the server.
     place : DeltaGenerator

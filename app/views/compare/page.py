@@ -40,12 +40,12 @@ def page() -> None:
     ADDRESS.remember()
     try:
         tools, sides = st.container(key="page_tools", horizontal=True), st.container(key="sides")
-        choice = draw_sidebar(marks=_marks())
+        choice = draw_sidebar(marks=_control_badges())
         a, pin_error = _pinned(choice)
         runs = ComparisonRuns(choice.seeded(a), choice.seeded(choice.b))
         with tools:
             _draw_tools(choice)
-        sides.markdown(_sides(a, choice.b))
+        sides.markdown(_names_line(a, choice.b))
         ADDRESS.draw_notices(runs)
         if pin_error is not None:
             notices.warning(pin_error)
@@ -71,8 +71,11 @@ def _pinned(choice: Choice) -> tuple[RunConfig, str | None]:
         return published, f"The link's pinned run cannot be used: {error} {fallback}"
 
 
-def _marks() -> dict[str, str]:
-    """Return Markdown badges by control: "A", "B" or both, the runs that the control changes; empty if invalid."""
+def _control_badges() -> dict[str, str]:
+    """Return Markdown badges by control, "A", "B" or both: the runs that the control changes.
+
+    Empty if the settings do not fit together.
+    """
     try:
         b = choose({control.name: value_of(control) for control in CONTROLS}).b
         pinned = _is_pinned(b)
@@ -93,7 +96,7 @@ def _is_pinned(b: RunConfig) -> bool:
     return True
 
 
-def _sides(a: RunConfig, b: RunConfig) -> str:
+def _names_line(a: RunConfig, b: RunConfig) -> str:
     """Return one line of Markdown with the names of A and B, and if A is pinned or as published."""
     origin = "pinned" if _is_pinned(b) else "as published"
     return (

@@ -135,7 +135,7 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
     each recorded epoch.
     """
     changes = []
-    spans = [_span(run.points) for run in replay.runs]
+    spans = [_axis_limits(run.points) for run in replay.runs]
     if replay.shared_plane:
         spans = [(np.minimum(spans[0][0], spans[1][0]), np.maximum(spans[0][1], spans[1][1]))] * 2
     for column, (run, ids, (low, high)) in enumerate(zip(replay.runs, row_ids, spans, strict=True), start=1):
@@ -172,7 +172,7 @@ def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list
     return changes
 
 
-def _span(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _axis_limits(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper axis limits [2] of a map that shows `points`, float [epochs, rows, 2].
 
     They hold all points of the last epoch and the middle 99.6 % of those of all epochs, with a margin.

@@ -103,7 +103,7 @@ def _draw(jobs: Jobs, session: str) -> None:
 
 
 def _filters(table: pd.DataFrame) -> pd.DataFrame:
-    """Draw the filters by family, words and place, and return the rows of `table` that match them.
+    """Draw the filters (family, words in the name, on this machine) and return the rows of `table` that match them.
 
     `table` is from `datasets_table`. The session keeps the filters while other pages are open.
     """
@@ -168,7 +168,7 @@ def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs
             st.button(
                 f"Download {escape_markdown(name)}, {format_download_size(missing)}",
                 key="fetch_one",
-                on_click=_fetch,
+                on_click=_request_downloads,
                 args=(missing, jobs, session),
             )
         file = DATASETS[name].file if name is not None else None
@@ -179,13 +179,16 @@ def _draw_buttons(name: str | None, several: Sequence[str], narrowed: bool, jobs
             st.button(
                 f"Download {which}, {format_download_size(several)}",
                 key="fetch_several",
-                on_click=_fetch,
+                on_click=_request_downloads,
                 args=(several, jobs, session),
             )
 
 
-def _fetch(names: Sequence[str], jobs: Jobs, session: str) -> None:
-    """Request the download of the data sets `names`, and note the names in the session, whose page shows failures."""
+def _request_downloads(names: Sequence[str], jobs: Jobs, session: str) -> None:
+    """Request the download of the data sets `names` for this session, and note the names, to show their failures.
+
+    Runs in the callback of a button.
+    """
     st.session_state.datasets_asked = list(names)
     jobs.request_downloads(session, names)
 

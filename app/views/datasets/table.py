@@ -131,7 +131,7 @@ def missing_datasets(names: Sequence[str]) -> list[str]:
 def format_download_size(names: Sequence[str]) -> str:
     """Format the total download size of these data sets in MB, with "at least" if some sizes are unknown.
 
-    "of unknown size" if all are.
+    Returns "of unknown size" if no size is known.
     """
     sizes = [download_size(name) for name in names]
     known = [size for size in sizes if size is not None]

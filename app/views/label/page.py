@@ -90,7 +90,7 @@ def page() -> None:
         if not (tables := TABLE.offered()):
             st.markdown(f"##### {NO_TABLE}")
             ADDRESS.draw_notices(NO_TABLE)
-            _draw_ways_in()
+            _draw_start()
             return
         sentence = st.container()
         choice = draw_sidebar(without=WITHOUT)
@@ -112,7 +112,7 @@ def page() -> None:
         notices.error(str(error))
 
 
-def _draw_ways_in() -> None:
+def _draw_start() -> None:
     """Draw what the page shows without a table: a button that adds the example, and a link to the page Your table."""
     st.markdown(
         "Label ranks the rows of a table by how strange they are. You mark those that are anomalies, a system is "
@@ -283,7 +283,7 @@ def _other_weight(config: RunConfig) -> RunConfig | None:
 
 
 def _draw_order(shown: _Shown, other_config: RunConfig, other: Ranking | None, other_key: str) -> _Shown:
-    """Draw the choice of the list's order: by the first ranking, by the second, or both in turn; return the choice.
+    """Draw the choice of the list's order: by the first ranking, by the second, or both in turn.
 
     Parameters
     ----------
@@ -292,9 +292,14 @@ def _draw_order(shown: _Shown, other_config: RunConfig, other: Ranking | None, o
     other_config : RunConfig
         The configuration with the other λₙ.
     other : Ranking or None
-        Its ranking; None while it is computed, and then `shown` is returned.
+        Its ranking; None while it is computed.
     other_key : str
         Result key of that ranking.
+
+    Returns
+    -------
+    _Shown
+        The ranking to show, in the chosen order; `shown` while the other one is computed.
     """
     names = {CHOSEN: f"λₙ = {shown.config.lambda_n:g}", OTHER: f"λₙ = {other_config.lambda_n:g}", IN_TURN: "in turn"}
     chosen: str | None = st.segmented_control(

@@ -267,7 +267,7 @@ def parse_position(texts: Mapping[str, list[str]]) -> tuple[Position, list[str]]
     Returns
     -------
     position : Position
-        The first question of the first lesson by default.
+        The first lesson, and the first question, where the address names none.
     notices : list of str
         One sentence about each parameter that cannot be used.
     """

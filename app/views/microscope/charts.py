@@ -236,9 +236,10 @@ def _losses(figure: Panels, observation: Observation) -> None:
 
 
 def _agreement(figure: Panels, observation: Observation) -> None:
-    """Add curves of the relative error, against autograd, of the sum of the three parts, and of eq. 13 as printed.
+    """Add curves of the relative error of the sum of the three parts against autograd's gradient.
 
-    Errors of exactly 0 are left out; if none is left, the panel says "exactly 0".
+    The second curve has eq. 13 as printed in the sum. Errors of exactly 0 are left out; if none is left, the panel says
+    "exactly 0".
     """
     for name, values, color, dash in (
         ("sum of the three parts", observation.error, STEADY, "solid"),

@@ -216,7 +216,7 @@ def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidenc
         with right:
             st.dataframe(file_table(table, row, column, frame).round(1), height=180)
         with left:
-            _draw_again(runs, here, sweeps)
+            _draw_training(runs, here, sweeps)
             files = list(dict.fromkeys(config.dataset for config in runs.configs.values()))
             file = st.selectbox("Open one of its data sets in Compare", files, index=None, placeholder="choose")
             if file is not None:
@@ -233,7 +233,7 @@ def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
     return make_table(name, frame, table.source, table.scope, table.metric).cells.get((row, column))
 
 
-def _draw_again(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
+def _draw_training(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
     """Draw a button that trains the runs of a cell on this machine, or the progress while they train.
 
     If data sets are missing, a note is drawn instead. `here` is the number of the runs that this machine has trained.

@@ -58,11 +58,11 @@ def draw_sidebar() -> SweepChoice:
             on_change=_apply_preset,
             help="The axes of a figure or table of the paper. Everything below can be changed.",
         )
-        _draw_base("dataset")
+        _draw_shared_setting("dataset")
         axes = _draw_axes(_chosen_axes(SWEEP_PRESETS.get(question)))
         varied = {name for name, _ in axes}
         if "baseline" not in varied:
-            _draw_base("baseline")
+            _draw_shared_setting("baseline")
         seeds = st.selectbox(
             "Seeds for each point",
             SEEDS,
@@ -72,7 +72,7 @@ def draw_sidebar() -> SweepChoice:
         with st.expander("What is fixed"):
             for control in CONTROLS:
                 if control.name not in varied and control.name not in ("dataset", "baseline", "seeds"):
-                    _draw_base(control.name)
+                    _draw_shared_setting(control.name)
         cluster = _draw_cluster()
     return SweepChoice(make_sweep(_settings(varied), axes, seeds), cluster)
 
@@ -100,7 +100,10 @@ def _chosen_axes(preset: SweepPreset | None) -> list[str]:
 
 
 def _apply_preset() -> None:
-    """Set the session state of the axis controls to the preset that was just chosen; the callback of that choice."""
+    """Set the axis controls to the preset that was just chosen, and drop what the link says of them.
+
+    The callback of the choice of a preset; it changes the session state.
+    """
     for parameter in SWEEP_PARAMETERS:
         current_link().values.pop(parameter.name, None)
     if (preset := SWEEP_PRESETS.get(st.session_state.question)) is None:
@@ -185,10 +188,10 @@ def _draw_values(name: str) -> list[Any]:
     )
     values = [None if may_be_published and value == PUBLISHED else value for value in chosen]
     checked = [None if value is None else check_field(name, value) for value in values]
-    return sorted(dict.fromkeys(checked), key=lambda value: _rank(control, value))
+    return sorted(dict.fromkeys(checked), key=lambda value: _sort_key(control, value))
 
 
-def _rank(control: Control, value: Any) -> tuple[int, float]:
+def _sort_key(control: Control, value: Any) -> tuple[int, float]:
     """Return a sort key for a value of a varied setting: words in the control's order, then numbers.
 
     Numbers ascend, those of λₙ descend. None, the published value, counts as a word.
@@ -199,7 +202,7 @@ def _rank(control: Control, value: Any) -> tuple[int, float]:
     return (0, options.index(PUBLISHED if value is None else value))
 
 
-def _draw_base(name: str) -> None:
+def _draw_shared_setting(name: str) -> None:
     """Draw the control of the setting `name`, which all points of the sweep share."""
     control = CONTROL_OF[name]
     baseline = BASELINES[value_of(CONTROL_OF["baseline"])]

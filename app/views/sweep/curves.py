@@ -168,19 +168,21 @@ def chance_level(runs: Iterable[RunSummary], metric: str) -> float | None:
 
 
 def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
-    """Return the headline of a sweep in Markdown: AnoOnly against its baselines or, without such pairs, ends of curves.
+    """Return the headline of a sweep in Markdown; "" if no curve has a point.
 
-    Differences have intervals, and verdicts are corrected for all comparisons of the sentence (Holm; docs/methods.md §
-    4).
+    It compares AnoOnly with its baselines or, without such pairs, the first and last point of up to three curves.
+    Differences have intervals, and verdicts are corrected for all comparisons (Holm).
 
     Parameters
     ----------
     sweep : Sweep
         The sweep.
     curves : sequence of Curve
-        Its curves; the text is empty if none has a point.
+        Its curves.
     metric : str
         The metric, a key of `METRIC_LABELS`.
+
+    Source: docs/methods.md § 4.
     """
     drawn = [curve for curve in curves if curve.points]
     if not drawn:

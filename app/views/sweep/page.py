@@ -203,9 +203,9 @@ def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> N
 
 
 def _expected(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> str:
-    """Return a text on an idle sweep: the number of runs to train, and the estimated time.
+    """Return the text beside the button Start: the number of runs to train and, once it is known, the estimated time.
 
-    While the time is measured, a fragment is drawn that reruns the page once it is known. Does not block.
+    Does not block; a fragment reruns the page when the time is known. If no run is missing, the text says so.
     """
     sweep = choice.sweep
     missing = {key: config for key, config in sweep.configs.items() if key not in view.runs}

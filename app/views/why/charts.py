@@ -135,7 +135,7 @@ def supervision_animation(
     """
     figure = Panels(3, len(COLUMNS), spacing=(SPACING, 0.055), heights=[0.37, 0.37, 0.26])
     changes: list[TraceChange] = []
-    low, high = _span([column.points for column in record.columns])
+    low, high = _axis_limits([column.points for column in record.columns])
     scale = AbsoluteScale.of([column.scores for column in record.columns])
     histograms = [_heights(record, one, scale) for one in record.columns]
     top = _common_limit(histograms)
@@ -218,7 +218,7 @@ def _within_edges(points: np.ndarray) -> np.ndarray:
     return np.stack([np.clip(points[..., 0], *EDGE_X), np.clip(points[..., 1], *EDGE_Y)], axis=-1)
 
 
-def _span(points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _axis_limits(points: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper axis limits [2] that all maps share.
 
     They hold 99 % of the points of all columns and epochs, with a margin. `points` holds float [epochs, rows, 2] for
@@ -313,7 +313,7 @@ def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col
             legendgroup=name,
             showlegend=col == 1,
             line={"color": color, "width": 2},
-            marker={"color": color, "symbol": "arrow", "size": _heads(lines), "angleref": "previous"},
+            marker={"color": color, "symbol": "arrow", "size": _marker_sizes(lines), "angleref": "previous"},
             hoverinfo="skip",
             row=ARROWS,
             col=col,
@@ -324,7 +324,7 @@ def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col
     return changes
 
 
-def _heads(lines: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+def _marker_sizes(lines: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Return marker sizes for a trace of arrows, float32 [3 n]: 0 at each begin, 9 at each end, 0 at each gap.
 
     `lines` holds the results of `arrow_lines` at all moments; n is their largest number of arrows.

@@ -92,9 +92,9 @@ def _change(outcome: Outcome) -> str:
 
 
 def _conclusion(outcomes: Mapping[str, Outcome]) -> str:
-    """Return the closing sentence: the part of the batch's statistics, variance or mean, that supervises the pool most.
+    """Return the closing sentence: if batch norm clearly supervises through the batch's variance, its mean, or both.
 
-    `outcomes` holds the AUCPR by the name of the column.
+    With one seed it says that the spread is unknown. `outcomes` holds the AUCPR by the name of the column.
     """
     variance, mean = outcomes["without_variance"], outcomes["without_mean"]
     costs = {

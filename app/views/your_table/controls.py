@@ -38,7 +38,7 @@ def draw_reading(table: Upload, profile: TableProfile) -> TableSchema:
     chosen = _label(table, profile, begun)
     values: dict[str, object] = {"label": chosen}
     if chosen:
-        values |= _draw_sides(table, profile, chosen, begun)
+        values |= _draw_anomaly_values(table, profile, chosen, begun)
     used = [column for column in profile.columns if column.name != chosen]
     left_out = _multiselect(
         *(table, "without", "Columns to leave out", [column.name for column in used]),
@@ -87,7 +87,7 @@ def _label(table: Upload, profile: TableProfile, begun: TableSchema) -> str:
     )
 
 
-def _draw_sides(table: Upload, profile: TableProfile, column: str, begun: TableSchema) -> dict[str, object]:
+def _draw_anomaly_values(table: Upload, profile: TableProfile, column: str, begun: TableSchema) -> dict[str, object]:
     """Draw the choices of the anomaly values and the share of anomalies, and return both as fields of the schema.
 
     Parameters

@@ -90,7 +90,7 @@ def _choose() -> Upload | None:
             st.button("Use an example", on_click=_add_example, key="own_example")
             st.caption(f"No file at hand? {EXAMPLE_NOTE}")
     if file is not None:
-        _bring(file)
+        _store_upload(file)
     if not tables:
         return None
     if st.session_state.get("own_table") not in tables:
@@ -107,7 +107,7 @@ def _choose() -> Upload | None:
     return tables[st.session_state.own_table]
 
 
-def _bring(file: Any) -> None:
+def _store_upload(file: Any) -> None:
     """Store an uploaded file as a table of this visitor, free the uploader's memory, and rerun the page.
 
     `file` is from `st.file_uploader`. An error is kept in the session, for the rerun to show.
@@ -144,7 +144,7 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         sentence.markdown(f"##### {table_sentence(table)}")
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(table)))
         st.caption(NOT_YOURS)
-        _draw_ways_on(table)
+        _draw_next_steps(table)
         _draw_head(profile)
         return
     left, right = st.columns([1, 1.35], gap="medium")
@@ -172,11 +172,11 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         for note in settled.notes:
             notices.warning(note)
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
-        _draw_ways_on(settled)
+        _draw_next_steps(settled)
     _draw_head(profile)
 
 
-def _draw_ways_on(table: Upload) -> None:
+def _draw_next_steps(table: Upload) -> None:
     """Draw the buttons that open a table on other pages, keep it for all visitors, or remove it."""
     with st.container(horizontal=True):
         if st.button("Compare", type="primary", disabled=not table.can_be_tested):

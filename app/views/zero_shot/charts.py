@@ -106,10 +106,10 @@ def _compared(difference: PairedDifference, is_clear: bool, subject: str, refere
 
 
 def _adds(difference: PairedDifference, is_clear: bool) -> str:
-    """Return a clause on how meta-training changes the AUCROC of an untrained network.
+    """Return a verb phrase on how meta-training changes the AUCROC of an untrained network.
 
-    `difference` is trained (b) minus untrained (a); `is_clear` is the verdict after the correction for several
-    comparisons.
+    For example "adds to an untrained network (+0.10 ± 0.02)". `difference` is trained (b) minus untrained (a);
+    `is_clear` is the verdict after the correction for several comparisons.
     """
     figures = _figures(difference, is_clear)
     if difference.margin is None:
@@ -120,7 +120,9 @@ def _adds(difference: PairedDifference, is_clear: bool) -> str:
 
 
 def _rival(difference: PairedDifference, is_clear: bool, many: bool) -> str:
-    """Return a clause without subject on how a reference method does beside the scorer by batch statistics.
+    """Return a verb phrase on how a reference method does beside the scorer by batch statistics.
+
+    For example "does worse (0.80, +0.10 ± 0.02)".
 
     Parameters
     ----------
@@ -129,7 +131,7 @@ def _rival(difference: PairedDifference, is_clear: bool, many: bool) -> str:
     is_clear : bool
         The verdict after the correction for several comparisons.
     many : bool
-        True if the subject of the clause is a plural.
+        True for a verb in the plural.
     """
     do = "do" if many else "does"
     figures = f"({difference.a:.2f}, {_figures(difference, is_clear)})"
