@@ -32,7 +32,7 @@ class LRU(Generic[Value]):
         self._lock = threading.Lock()
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether a value is stored under the key; does not count as a use."""
+        """Return True if a value is stored under the key; does not count as a use."""
         with self._lock:
             return key in self._values
 

@@ -33,7 +33,10 @@ LONGEST_NAME = 60
 
 
 def run_command(config: RunConfig) -> str:
-    """Return the shell command that trains a run; settings that have their default are left out."""
+    """Return the shell command that trains a run; settings at their defaults are left out.
+
+    Data set and system are always written.
+    """
     return _format_command("run", _written_settings(config))
 
 
@@ -102,7 +105,10 @@ def _format_command(command: str, settings: dict[str, Any]) -> str:
 
 
 def python_script(config: RunConfig) -> str:
-    """Return five lines of Python that train a run and print its metrics."""
+    """Return a short Python script that trains a run and prints its metrics.
+
+    Settings at their defaults are left out.
+    """
     settings = ", ".join(f"{name}={value!r}" for name, value in _written_settings(config).items())
     return (
         "from anoonly_core import make_config, run\n"

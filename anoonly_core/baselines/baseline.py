@@ -75,7 +75,7 @@ class Baseline:
     hidden: str = "hidden features"
 
     def has(self, setting: str) -> bool:
-        """Return True if the system uses this setting of a config; unknown names count as used."""
+        """Return True if the system uses a setting of a config, given by name; unknown names count as used."""
         if setting in ("lambda_n", "norm", *NORM_SETTINGS):
             return self.norms is not None
         if setting == "preset":
@@ -83,7 +83,7 @@ class Baseline:
         return getattr(next(iter(self.settings.values())), setting, True) is not None
 
     def paired_norm(self, lambda_n: float, preset: str) -> str | None:
-        """Return the published norm for this λ_n under a preset; None for a comparator."""
+        """Return the name of the norm that is published for this λ_n under a preset; None for a comparator."""
         if self.norms is None:
             return None
         return self.norms[preset][0 if lambda_n == 1 else 1]

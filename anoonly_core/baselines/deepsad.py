@@ -10,7 +10,10 @@ _WIDTHS = {"paper": (128, 64, 32), "published_code": (100, 20, 10)}
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """Describe the encoder; a bias would let it map every row to the center, whatever the input."""
+    """Describe the encoder of DeepSAD for rows of this many columns, with the widths of a preset.
+
+    It has no biases: they would let it map every row to the center, whatever the input.
+    """
     first, second, code = (Linear(width, bias=False) for width in _WIDTHS[preset])
     features = (first, Operation.NORM, Operation.LEAKY_RELU, second, Operation.NORM, Operation.LEAKY_RELU)
     return {

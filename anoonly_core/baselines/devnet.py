@@ -7,7 +7,7 @@ __all__ = ["DEVNET"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """Describe the network with one hidden layer, equal under both presets."""
+    """Describe the network of DevNet, one hidden layer, for rows of this many columns; all presets share it."""
     return {
         "features": Subnetwork("row x", columns, (Linear(20), Operation.RELU, Operation.NORM), "features"),
         "score": Subnetwork("features", 20, (Linear(1),), "score F(x)"),

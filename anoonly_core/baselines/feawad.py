@@ -7,9 +7,9 @@ __all__ = ["FEAWAD"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """Describe the autoencoder, and the scorer of code h, residual direction r/‖r‖ and length ‖r‖.
+    """Describe the autoencoder of FEAWAD, and its scorer of code h, residual direction r/‖r‖ and length ‖r‖.
 
-    The length is concatenated again after each hidden layer of the scorer.
+    The length is concatenated again after each hidden layer of the scorer. All presets share the network.
     """
     encoder = (Linear(columns), Operation.RELU, Linear(128), Operation.RELU, Linear(64), Operation.RELU)
     decoder = (Linear(128), Operation.RELU, Linear(columns), Operation.RELU)

@@ -7,7 +7,7 @@ __all__ = ["GANOMALY"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """Describe the fully connected form that ADBench uses."""
+    """Describe the networks of GANomaly for rows of this many columns, fully connected as in ADBench."""
     code = max(1, columns // (2 if columns < 8 else 4))
     judged = (Linear(100), Operation.TANH, Linear(20), Operation.TANH)
     return {

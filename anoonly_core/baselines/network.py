@@ -11,7 +11,7 @@ __all__ = ["Linear", "NetworkBuilder", "Operation", "Subnetwork"]
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear layer: its number of outputs, and whether it adds a bias."""
+    """Linear layer of a network: its number of outputs, and True if it adds a bias."""
 
     outputs: int
     bias: bool = True
@@ -55,7 +55,7 @@ class Subnetwork:
     joined_label: str = ""
 
     def widths(self) -> tuple[int, ...]:
-        """Return the features that go into each layer, and those that come out of the last one."""
+        """Return the number of features in front of each layer, input side first, and behind the last one."""
         widths = [self.input_width]
         for layer in self.layers:
             if isinstance(layer, Linear):

@@ -7,7 +7,7 @@ __all__ = ["PRENET"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """Describe a feature layer applied to both rows of a pair, and a linear layer over both features."""
+    """Describe the network of PReNet: a feature layer for each row of a pair, and a linear layer over both features."""
     return {
         "features": Subnetwork("each row of a pair", columns, (Linear(20), Operation.RELU, Operation.NORM), "features"),
         "score": Subnetwork("both rows' features", 40, (Linear(1),), "score of the pair, averaged over partners"),

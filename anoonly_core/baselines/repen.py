@@ -7,7 +7,7 @@ __all__ = ["REPEN"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """Describe the one layer whose output is the representation."""
+    """Describe the network of REPEN, one layer whose output is the representation, for rows of this many columns."""
     return {
         "features": Subnetwork(
             "row x", columns, (Linear(20), Operation.RELU), "representation, scored by nearest neighbors"

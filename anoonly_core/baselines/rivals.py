@@ -10,7 +10,21 @@ _NO_LABELS = "It sees no label at all: a reference for what labels add."
 
 
 def _rival(implementation: str, summary: str, hidden: str, name: str = "", is_tuned: bool = True) -> Baseline:
-    """Declare a system by the class that implements it; `name` is the name of the class unless given."""
+    """Describe a system of another package.
+
+    Parameters
+    ----------
+    implementation
+        Import path of the class that implements it.
+    summary
+        Two sentences for pages.
+    hidden
+        Name of the features that the maps of a run show.
+    name
+        Name of the system; "" for that of the class.
+    is_tuned
+        True if the system has the preset "tuned" beside "default".
+    """
     presets = ("default", "tuned") if is_tuned else ("default",)
     return Baseline(
         name=name or implementation.rpartition(".")[2],

@@ -17,7 +17,7 @@ REQUIRED = ("streamlit", "plotly", "umap")
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command to the subparsers; it takes any further words, as arguments of `streamlit run`."""
+    """Add the command `app` to the subparsers; it passes any further words on to `streamlit run`."""
     parser = commands.add_parser(
         "app",
         help="serve the page",

@@ -30,14 +30,17 @@ VALUES: dict[str, Callable[[], Iterable[str]]] = {
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `completion` and its options to the subparsers."""
     parser = commands.add_parser("completion", help="print code for a shell that completes commands and options")
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=f"{', '.join(SHELLS[:-1])} or {SHELLS[-1]}")
     parser.set_defaults(command=_completion)
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Print the possible next words and exit, if a shell has called this program for them; else do nothing."""
+    """Print the possible next words and exit, if a shell has called this program for completion; else do nothing.
+
+    The shell says so by the environment variable _ARGCOMPLETE.
+    """
     if "_ARGCOMPLETE" not in os.environ:
         return
     import argcomplete
@@ -49,7 +52,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterable[argparse.Action]:
-    """Yield the actions of a parser and of its commands."""
+    """Yield the options and arguments of a parser and of its commands."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

@@ -15,7 +15,7 @@ FACT_WIDTHS = {"rows": 6, "columns": 4, "anomalies": 5}
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `datasets` and its options to the subparsers."""
     datasets = commands.add_parser("datasets", help="list all data sets")
     datasets.add_argument("--json", action="store_true", help="print one JSON array")
     datasets.set_defaults(command=_datasets)

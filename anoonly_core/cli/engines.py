@@ -27,7 +27,7 @@ WORKERS_PER_CORE = 4  # more workers take memory and save no time
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options --workers and --cluster."""
+    """Add the options --workers and --cluster to the parser of a command that trains many runs."""
     parser.add_argument("--workers", metavar="N", help="worker processes on this machine; default: one per core")
     parser.add_argument(
         "--cluster", metavar="ADDRESS", help="train on a Dask cluster: its scheduler, such as tcp://host:8786"
@@ -36,7 +36,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
-    """Yield the engine that the options --workers, --cluster and --device choose, and close it afterwards.
+    """Context that opens the engine chosen by --workers, --cluster and --device, yields it and closes it on exit.
 
     The device "auto" uses the GPU of this machine if there is one and --workers is not given.
 
@@ -92,7 +92,7 @@ def _workers(count: int) -> Iterator[WorkerPool]:
 
 
 def parse_int(name: str, text: str) -> int:
-    """Return the value of an option as an int; raises InvalidConfig."""
+    """Return the text of an option as an int; raise InvalidConfig, which names the option, if it is none."""
     try:
         return int(text)
     except ValueError:
@@ -107,14 +107,14 @@ def train(
     failures: dict[str, str],
     name: str = "",
 ) -> None:
-    """Train the runs that are missing in `runs`, with a progress bar and messages on stderr.
+    """Train the runs that are missing in `runs`, with a progress bar and messages on stderr; block until the end.
 
     Parameters
     ----------
     configs : mapping of str to RunConfig
         All runs by key.
     engine : Engine
-        Where to train.
+        Engine that trains.
     store : Store
         Where results are written.
     runs : dict of str to RunSummary
@@ -123,6 +123,11 @@ def train(
         One sentence per failed run by key; new ones are added.
     name : str
         Prefix of the first message.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user interrupts; the message says how many runs are stored.
     """
     stored = sum(key in runs for key in configs)
     missing = {key: config for key, config in configs.items() if key not in runs}

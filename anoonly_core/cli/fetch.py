@@ -17,7 +17,7 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `fetch` and its options to the subparsers."""
     fetching = commands.add_parser("fetch", help="download data sets into the cache and verify them")
     fetching.add_argument(
         "names",

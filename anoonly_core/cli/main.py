@@ -24,7 +24,7 @@ LONGEST_WORD = 80  # characters of an unknown argument that an error quotes
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that prints one sentence on stderr instead of usage and error."""
+    """Argument parser that reports an error as one sentence on stderr, without usage, and exits with code 2."""
 
     def error(self, message: str) -> NoReturn:
         line = " ".join(message.splitlines())
@@ -35,7 +35,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command of the command line, printing its result and errors.
 
     Parameters
     ----------
@@ -45,7 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code.
+        The exit code: 0 if done, 2 for an AnoOnlyError, 130 if interrupted.
+
+    Raises
+    ------
+    SystemExit
+        If the words cannot be parsed, with code 2, or after printing a help text.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every console has λ and ±

@@ -33,7 +33,7 @@ RUN_SETTINGS = tuple(RunConfig.model_fields)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each setting of a run, --anomaly-only and --seeds."""
+    """Add to a parser an option for each setting of a run, and the options --anomaly-only and --seeds."""
     for setting in RUN_SETTINGS:
         parser.add_argument(f"--{setting.replace('_', '-')}", dest=setting, metavar="VALUE", help=RULES[setting])
     parser.add_argument("--anomaly-only", action="store_true", help="λ_n = 0, which is AnoOnly")
@@ -41,7 +41,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
-    """Return one config per seed from the options of `add_run_options`; print notes on a table file to stderr.
+    """Return one config per seed from the parsed options of `add_run_options`.
+
+    Notes on how a table file is read are printed to stderr.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
 
 
 def parse_seeds(text: str) -> int:
-    """Return a number of seeds, 1 to MAX_SEEDS; raises InvalidConfig."""
+    """Return the number of seeds that a text states; raise InvalidConfig if it is not from 1 to MAX_SEEDS."""
     try:
         seeds = int(text)
     except ValueError:
@@ -75,7 +77,10 @@ def parse_seeds(text: str) -> int:
 
 
 def check_table_path(name: str | None) -> Path | None:
-    """Return the path of --out, None if not given; raises InvalidConfig if no table can be written there."""
+    """Return the path that the option --out names; None if it is not given.
+
+    Raise InvalidConfig if it does not end in .csv or .parquet, or cannot be the path of a file.
+    """
     if name is None:
         return None
     if Path(name).suffix not in (".csv", ".parquet"):
@@ -84,7 +89,10 @@ def check_table_path(name: str | None) -> Path | None:
 
 
 def check_path(option: str, text: str) -> Path:
-    """Return the path that an option names; raises InvalidConfig if no file can be written there."""
+    """Return the path that an option names, after checking that a file may be created there.
+
+    Raise InvalidConfig if the name is too long, its folder is missing, or the path is a folder.
+    """
     path = Path(text)
     try:
         name, is_name = os.fsencode(path.name), "\0" not in text
@@ -101,7 +109,10 @@ def check_path(option: str, text: str) -> Path:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table atomically as CSV or, for any suffix but .csv, as Parquet; raise InvalidConfig on failure."""
+    """Write a table to a file atomically: as CSV for the suffix .csv, else as Parquet.
+
+    Raise InvalidConfig if the file cannot be written.
+    """
     content = table.to_csv(index=False).encode() if path.suffix == ".csv" else to_parquet(table)
     try:
         write_atomic(path, content)

@@ -27,7 +27,7 @@ VARIANTS = {
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `purify` and its options to the subparsers."""
     parser = commands.add_parser("purify", help="remove suspicious rows from the pool, then train on the rest")
     add_run_options(parser)
     for name, rule in PURIFY_RULES.items():
@@ -79,7 +79,10 @@ def _table(results: list[PurifyResult]) -> pd.DataFrame:
 
 
 def _report(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the runs, with mean and standard deviation of each figure over the runs that have it."""
+    """Return the report of the command `purify` for JSON: the runs, and mean and deviation of their figures.
+
+    `runs` holds one `PurifyResult.summary` per seed. A figure that a run lacks is averaged over the others.
+    """
     figures: dict[str, list[float]] = {}
     for run in runs:
         values = {name: run[name] for name in ("s_aucroc", "recall", "precision")}

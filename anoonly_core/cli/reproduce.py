@@ -30,7 +30,7 @@ PRINTED = ("-beside-paper", "-gains")  # endings of the experiment tables that a
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `reproduce` and its options to the subparsers."""
     parser = commands.add_parser("reproduce", help="measure the tables and figures of the paper again")
     parser.add_argument("names", nargs="+", metavar="NAME", help=f"all, or one or more of {', '.join(REPORTS)}")
     parser.add_argument("--datasets", metavar="NAMES", help="only these data sets, separated by commas")
@@ -83,7 +83,10 @@ def _reproduce(options: argparse.Namespace) -> None:
 
 
 def _train(planned: Sequence[PlannedRun], store: Store, options: argparse.Namespace) -> None:
-    """Train the runs that the store lacks, one data set at a time; each finished stack is stored at once."""
+    """Train the planned runs that the store lacks, one data set at a time; each finished stack is stored at once.
+
+    `options` choose the engine. Progress and failures are printed to stderr.
+    """
     failures: dict[str, str] = {}
     begun, trained = time.monotonic(), 0
     by_file: dict[str, dict[str, RunConfig]] = {}
@@ -119,7 +122,19 @@ def _train_on_gpu(by_file: dict[str, dict[str, RunConfig]], store: Store) -> Non
 
 
 def _report(names: Sequence[str], evidence: Evidence, folder: Path | None, as_json: bool) -> None:
-    """Print the main tables as Markdown or all tables as JSON, and write all tables to a folder if one is given."""
+    """Print the tables of reports, and write all of them to a folder unless it is None.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Reports, of REPORTS.
+    evidence : Evidence
+        The results.
+    folder : Path or None
+        Folder for .csv, .md and .tex files.
+    as_json : bool
+        True to print all tables as JSON, False to print the main ones as Markdown.
+    """
     printed: list[dict[str, Any]] = []
     for name in names:
         tables = dict(reports(name, evidence))
@@ -157,7 +172,10 @@ def _make_folder(text: str | None) -> Path | None:
 
 
 def _results_path(options: argparse.Namespace) -> Path | None:
-    """Return the path of --results after checking it, before anything is trained; None if not given."""
+    """Return the path of --results, checked before anything is trained; None if not given.
+
+    Raise InvalidConfig if it cannot be written, is not a file of results, or --shipped is given, too.
+    """
     if options.results is None:
         return None
     if options.shipped:
@@ -168,7 +186,7 @@ def _results_path(options: argparse.Namespace) -> Path | None:
 
 
 def _choose(option: str, values: Sequence[str], known: Sequence[str]) -> list[str]:
-    """Return the stripped values of an option; raise InvalidConfig if one is unknown."""
+    """Return the values of an option, stripped; raise InvalidConfig, which names the option, if one is not `known`."""
     names = [name.strip() for name in values]
     for name in names:
         if name not in known:

@@ -27,7 +27,7 @@ SETTING_WORDS = {
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `run` and its options to the subparsers."""
     running = commands.add_parser("run", help="train and test one configuration")
     add_run_options(running)
     running.add_argument("--device", default="auto", help="auto, cpu or cuda")

@@ -14,14 +14,14 @@ COMMANDS = ("datasets", "fetch", "purify", "reproduce", "run", "score", "sweep",
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `schema` and its options to the subparsers."""
     parser = commands.add_parser("schema", help="print the JSON Schema of what a command prints with --json")
     parser.add_argument("name", metavar="COMMAND", choices=COMMANDS, help=", ".join(COMMANDS))
     parser.set_defaults(command=_schema)
 
 
 def load_schema(command: str) -> dict[str, Any]:
-    """Return the JSON Schema of what a command prints with --json; `command` is one of COMMANDS."""
+    """Return the JSON Schema of the output of a command with --json; `command` is one of COMMANDS."""
     schema: dict[str, Any] = json.loads((FOLDER / f"{command}.json").read_text(encoding="utf-8"))
     return schema
 

@@ -21,7 +21,7 @@ __all__ = ["add_parser"]
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `score` and its options to the subparsers."""
     parser = commands.add_parser("score", help="score the rows of a file with a saved detector")
     parser.add_argument("model", metavar="MODEL", help="the .safetensors file of the detector")
     parser.add_argument("file", metavar="FILE", help="the rows to score: .csv, .csv.gz, .parquet or .npz")
@@ -62,7 +62,10 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _warn(scored: ScoredTable, rows: int) -> None:
-    """Print notes on stderr: columns chosen by number, rows left out and columns with unknown words."""
+    """Print notes on stderr about columns chosen by number, rows without a score and unknown words.
+
+    `rows` is the number of rows of the file.
+    """
     for note in scored.notes:
         print(note, file=sys.stderr)
     if scored.left_out:

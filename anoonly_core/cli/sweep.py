@@ -27,7 +27,7 @@ __all__ = ["add_parser", "parse_sweep"]
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `sweep` and its options to the subparsers."""
     parser = commands.add_parser("sweep", help="train a grid of settings with several seeds")
     parser.add_argument("--dataset", metavar="VALUE", help=RULES["dataset"])
     for name in AXES:
@@ -78,7 +78,10 @@ def _sweep(options: argparse.Namespace) -> None:
 
 
 def parse_sweep(options: argparse.Namespace) -> Sweep:
-    """Return the sweep that the options describe; raises InvalidConfig, UnknownDataset or BadDataFile."""
+    """Return the sweep that the parsed options of the command describe, with the axes of --question if given.
+
+    Raise InvalidConfig, UnknownDataset or BadDataFile if an option or the data set is invalid.
+    """
     given = {name: values.split(",") for name in AXES if (values := getattr(options, name)) is not None}
     if options.question is not None and options.question not in SWEEP_PRESETS:
         named = ", ".join([*SWEEP_PRESETS, QUESTION])
@@ -119,7 +122,10 @@ def _report(sweep: Sweep, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _as_text(sweep: Sweep, table: pd.DataFrame) -> str:
-    """Format one line per grid point: its values, number of runs, mean ± standard deviation of three metrics."""
+    """Format the results of a sweep as text: a heading, and one line per grid point with its values and figures.
+
+    The figures are the number of runs and mean ± standard deviation of three metrics.
+    """
     names = [axis.name for axis in sweep.axes]
     lines = ["  ".join([*(f"{name:>14}" for name in names), "runs", *(f"{name:>15}" for name in METRICS[:3])])]
     for point in _report(sweep, table)["points"]:

@@ -25,7 +25,7 @@ SETTINGS = ("objective", "tasks", "rows", "normal_share", "steps", "learning_rat
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options to the subparsers."""
+    """Add the command `zero-shot` and its options to the subparsers."""
     parser = commands.add_parser("zero-shot", help="detect anomalies of classes held out from training (ACR)")
     tables = ", ".join(CLASS_TABLES)
     parser.add_argument("--table", default="digits", metavar="NAME", help=f"{tables}, or the path of a file")
@@ -73,7 +73,10 @@ def _zero_shot(options: argparse.Namespace) -> None:
 
 
 def _configs(options: argparse.Namespace) -> list[ZeroShotConfig]:
-    """Return one config per seed; raises InvalidConfig and the errors of loading the table."""
+    """Return one config per seed from the parsed options; unset classes are divided into held-out and training ones.
+
+    Raise InvalidConfig for an invalid option, or the error of loading the table.
+    """
     table = load_class_table(options.table, options.column)
     held_out, meta = (None if text is None else _names(text) for text in (options.held_out, options.meta))
     if held_out is None:
@@ -97,10 +100,11 @@ def _names(text: str) -> list[str]:
 
 
 def _report(results: list[ZeroShotResult]) -> dict[str, Any]:
-    """Return mean AUCROC per scorer over seeds, classes and draws, with its deviation and 95 % interval.
+    """Return the report of the command `zero-shot` for JSON: AUCROC per scorer by share of anomalies and by batch size.
 
-    std is the deviation over seeds and classes. margin is half of the interval over the held-out classes, or over
-    seeds if one class is held out (see `independent_values`); lead_margin is that of batch statistics less the scorer.
+    Means are over seeds, classes and draws. std is the deviation over seeds and classes. margin is half of the 95 %
+    interval over the held-out classes, or over seeds if one class is held out (see `independent_values`); lead_margin
+    is that of batch statistics less the scorer. `results` holds one result per seed.
     """
 
     def of(name: str) -> dict[str, Any]:
@@ -132,7 +136,7 @@ def _report(results: list[ZeroShotResult]) -> dict[str, Any]:
 
 
 def _by_class_count(results: dict[ZeroShotConfig, ZeroShotResult]) -> dict[str, list[float]]:
-    """Return mean AUCROC of batch statistics at each of RATIOS, by the number of training classes."""
+    """Return the mean AUCROC of batch statistics at each of RATIOS, by the number of training classes as text."""
     counts = sorted({len(config.meta) for config in results})
     by_count = {n: [result.by_ratio[0] for config, result in results.items() if len(config.meta) == n] for n in counts}
     return {str(n): np.stack(values).mean(axis=(0, 2, 3)).tolist() for n, values in by_count.items()}
@@ -162,7 +166,10 @@ def _block(report: dict[str, Any], title: str, points: list[str], name: str) -> 
 
 
 def _leads(report: dict[str, Any]) -> list[str]:
-    """Return what batch statistics are ahead of each other scorer at QUOTED_RATIO, with 95 % intervals."""
+    """Return lines of text on the lead of batch statistics over each other scorer, with 95 % intervals.
+
+    The lead is in AUCROC at QUOTED_RATIO anomalies; `report` is that of the command.
+    """
     point, areas = report["ratios"].index(QUOTED_RATIO), report["aucroc_by_ratio"]
     count = len(report["config"]["held_out"])
     over = (

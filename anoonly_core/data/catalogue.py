@@ -269,7 +269,7 @@ def find(name: str) -> Entry | None:
 
 
 def resolve(name: str) -> Entry:
-    """Return the entry of a name.
+    """Return the entry of a name; raise UnknownDataset if there is none.
 
     Parameters
     ----------
@@ -280,7 +280,7 @@ def resolve(name: str) -> Entry:
     Raises
     ------
     UnknownDataset
-        If nothing has this name, with up to three similar names.
+        If nothing has this name, with up to three similar names, or a table file or an upload is missing.
     InvalidConfig
         If the name is a file URI with a malformed schema.
     """

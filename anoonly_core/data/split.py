@@ -128,7 +128,7 @@ def medians(X: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the min-max scaling of some rows of X.
+    """Return the minimum and the range of each column over some rows of X, by which features are scaled to 0 to 1.
 
     Parameters
     ----------
@@ -344,19 +344,19 @@ def _copies(rows: int, training_part: int, seed: int) -> np.ndarray:
 
 
 def _select(y: np.ndarray, known: np.ndarray, config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the labeled anomalies and the pool from the training part.
+    """Draw the labeled anomalies and the pool from the rows of the training part.
 
     Parameters
     ----------
     y, known
-        Labels of the training rows, and mask of those with a known label, [training rows].
+        Labels of these rows (1 for an anomaly), and mask of those whose label is known, [rows].
     config
         Settings with the seed, the labeled and normal ratios, and the contamination.
 
     Returns
     -------
     labeled, pool
-        Indices into the training rows, each in random order; unlabeled rows are at the end of the pool.
+        Indices into these rows, each in random order; rows whose label is unknown end the pool.
     """
     anomalies = numpy_generator(config.seed, "labels").permutation(np.flatnonzero(y == 1))
     normals = numpy_generator(config.seed, "normals").permutation(np.flatnonzero((y == 0) & known))

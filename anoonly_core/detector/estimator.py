@@ -266,7 +266,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Return 1 for each row of X [rows, features] whose score exceeds threshold_, else 0, int64 [rows].
 
-        Raises as `decision_function`.
+        Raise ValueError, InfiniteScore or NotFittedError as `decision_function` does.
         """
         return self._above(self.decision_function(X))
 

@@ -57,7 +57,26 @@ def detector_for_split(
 ) -> AnoOnlyDetector:
     """Train a detector with the settings of a run on a given split of its data set.
 
-    Parameters, result and errors are otherwise those of `detector_for_run`.
+    Parameters
+    ----------
+    config : RunConfig
+        Settings of the run.
+    dataset, split : Dataset, Split
+        Data set that `config` names, and a split of it; test rows are not used.
+    report : callable
+        Called after each epoch with (epochs done, all epochs); an exception stops training.
+
+    Returns
+    -------
+    AnoOnlyDetector
+        The fitted detector, with the preparation of the data set if that is a file or an upload.
+
+    Raises
+    ------
+    InvalidInput
+        If the system is no network of this engine.
+    AnoOnlyError
+        If training fails.
     """
     settings = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
     detector = AnoOnlyDetector(**settings, random_state=config.seed)
@@ -72,7 +91,19 @@ def detector_for_split(
 def detector_result(config: RunConfig, report: Report = lambda done, total: None) -> DetectorResult:
     """Train the network of a run as a detector, score all rows of its data set, and return both.
 
-    Parameters and errors are those of `detector_for_run`.
+    Parameters
+    ----------
+    config : RunConfig
+        Settings of the run.
+    report : callable
+        Called after each epoch with (epochs done, all epochs); an exception stops training.
+
+    Raises
+    ------
+    InvalidInput
+        If the system is no network of this engine.
+    AnoOnlyError
+        If loading, splitting, training or scoring fails.
     """
     detector = detector_for_run(config, report)
     dataset = load_cached(config.dataset)

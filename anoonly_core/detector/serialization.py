@@ -51,20 +51,23 @@ def model_bytes(document: dict[str, Any], tensors: dict[str, Tensor]) -> bytes:
 
 
 def write_model(path: str | os.PathLike[str], document: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Write the content of `model_bytes`, whole or not at all; raise OSError if that fails."""
+    """Write a detector file with a JSON document and tensors by name, for `read_model`; replace an existing file.
+
+    The file is written as a whole or not at all. Raise OSError if that fails, InvalidInput if it would be too large.
+    """
     write_atomic(Path(path), model_bytes(document, tensors))
 
 
 @default_torch_settings()
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read the document and the tensors that `write_model` wrote; nothing in the file is executed.
+    """Read the document and the tensors from a detector file that `write_model` wrote; nothing in it is executed.
 
     Returns
     -------
     document : dict
         The JSON document.
     tensors : dict of Tensor
-        Copies of the tensors, on the CPU.
+        Copies of the tensors by name, on the CPU.
 
     Raises
     ------

@@ -95,7 +95,10 @@ def attach(send: Callable[[JobProgress], None], signals: Sequence[int], environm
 
 
 def start_trainer() -> None:
-    """Prepare this process for training: import PyTorch, limit it to one thread, and lower the process's priority."""
+    """Prepare this worker process for training: import PyTorch, limit it to one thread, and lower its priority.
+
+    Linux ends the process before others when memory runs out.
+    """
     os.environ["NUMBA_NUM_THREADS"] = "1"  # UMAP in a replay
     lower_priority(5)
     yield_memory()
@@ -108,7 +111,10 @@ def start_trainer() -> None:
 
 
 def start_projector() -> None:
-    """Prepare this process for projections: limit it to one thread, and give it the lowest priority of all workers."""
+    """Prepare this worker process for projections: limit it to one thread, with the lowest priority of all workers.
+
+    Linux ends the process before others when memory runs out.
+    """
     os.environ["NUMBA_NUM_THREADS"] = "1"
     lower_priority(10)
     yield_memory()
@@ -119,7 +125,10 @@ def start_projector() -> None:
 
 
 def start_reader() -> None:
-    """Prepare this process for reading tables: one thread, limited memory, and a lower priority."""
+    """Prepare this worker process for reading tables: one thread, a limit on its memory, and a lower priority.
+
+    Linux ends the process before others when memory runs out.
+    """
     lower_priority(5)
     yield_memory()
     from threadpoolctl import threadpool_limits

@@ -143,13 +143,16 @@ class WorkerProcess:
         raise AssertionError("unreachable")
 
     def kill(self) -> None:
-        """Kill the process: its current call raises WorkerDied, and the next call starts a new process."""
+        """Kill the process, if it runs, and return at once.
+
+        Its current call raises WorkerDied, and the next call starts a new process.
+        """
         process = self._process
         if process is not None and process.is_alive():
             process.kill()
 
     def close(self) -> None:
-        """Kill the process and never start another one."""
+        """Kill the process, return at once, and let later calls raise WorkerDied instead of starting another one."""
         with _starting:
             self._closed = True
         self.kill()

@@ -98,7 +98,10 @@ def plan_runs(configs: dict[str, RunConfig], workers: int, device: str = "cpu") 
 
 
 def observe_gradients(config: RunConfig) -> list[Observation]:
-    """Train one run and observe the gradients of one batch at each normalization; see `microscope.run.observe`."""
+    """Train the first steps of a run, and return the gradients of each batch observed at each of its norms.
+
+    See `microscope.run.observe`.
+    """
     from anoonly_core.microscope.run import observe
 
     return observe(config, report_progress)
@@ -118,7 +121,7 @@ def record_replay(configs: Sequence[RunConfig], projector: str) -> Replay:
 
 
 def record_supervision(config: RunConfig) -> SupervisionRecord:
-    """Train six runs like `config` that differ in their normalization, and record them per epoch.
+    """Train six runs like `config` that differ in norm or gradient, and return their scores and gradients per epoch.
 
     See `supervision.run.record_columns`.
     """
@@ -135,10 +138,7 @@ def measure_mechanism(configs: Sequence[RunConfig]) -> list[Measures | None]:
 
 
 def fit_detector(config: RunConfig) -> DetectorResult:
-    """Train the network of a run as a detector, and score all rows of its data set with it.
-
-    See `detector.scoring.detector_result`.
-    """
+    """Train the network of a run as a detector; return its file and its scores of all rows of the data set."""
     from anoonly_core.detector.scoring import detector_result
 
     return detector_result(config, report_progress)
@@ -236,9 +236,9 @@ def apply_schema(name: str, schema: TableSchema) -> Upload:
 
 
 def score_unlabeled_upload(config: RunConfig, scorer: str) -> Ranking:
-    """Rank the rows of an unlabeled table, most suspicious first, by an unsupervised scorer.
+    """Score the rows of an uploaded table by an unsupervised scorer, without labels, for a ranking.
 
-    `config` names the table and the seed; `scorer` is the name of the scorer. See `labeling.run.rank_without_labels`.
+    `config` names the table and the seed; `scorer` is a key of UNSUPERVISED_SCORERS.
     """
     from anoonly_core.labeling.run import rank_without_labels
 
@@ -246,9 +246,9 @@ def score_unlabeled_upload(config: RunConfig, scorer: str) -> Ranking:
 
 
 def rank_upload(config: RunConfig, anomalies: Sequence[int]) -> Ranking:
-    """Train on the rows that a user labeled as anomalies, and rank all rows by their scores.
+    """Train on the rows of an uploaded table that a user labeled as anomalies, and score all rows for a ranking.
 
-    `config` names the table; `anomalies` are indices of its rows in the file. See `labeling.run.rank_with_labels`.
+    `config` names the table; `anomalies` are indices of its rows in the file.
     """
     from anoonly_core.labeling.run import rank_with_labels
 

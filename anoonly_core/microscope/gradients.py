@@ -88,30 +88,33 @@ def _normalized(h: np.ndarray, upstream: np.ndarray, eps: float, axis: int) -> G
 
 
 def _batch(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Split for batch norm, with statistics over the rows of the batch: the loss of one row moves all rows.
+    """Split the gradient for batch norm, with statistics over the rows: the loss of one row moves all rows.
 
-    Arguments as in SPLITS; `penalty` is ignored.
+    `h` are the features in front of the norm and `upstream` the gradient behind it, [rows, features]; `eps` is ε;
+    `penalty` is ignored.
     """
     return _normalized(h, upstream, eps, ROWS)
 
 
 def _layer(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Split for layer norm, with statistics over the features of a row: nothing passes between rows.
+    """Split the gradient for layer norm, with statistics over the features of a row: nothing passes between rows.
 
-    Arguments as in SPLITS; `penalty` is ignored.
+    `h` are the features in front of the norm and `upstream` the gradient behind it, [rows, features]; `eps` is ε;
+    `penalty` is ignored.
     """
     return _normalized(h, upstream, eps, FEATURES)
 
 
 def _none(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Split without a norm: the direct part is `upstream`, the others are 0. Arguments as in SPLITS."""
+    """Split the gradient without a norm: the direct part is `upstream`, [rows, features], the others are 0."""
     return GradientParts(upstream, np.zeros_like(h), np.zeros_like(h))
 
 
 def _bn_loss(h: np.ndarray, upstream: np.ndarray, eps: float, penalty: float) -> GradientParts:
-    """Split for a norm that is the identity but adds the loss penalty · L_BN to the training (paper eq. 5).
+    """Split the gradient for a norm that is the identity but adds the loss penalty · L_BN (paper eq. 5).
 
-    The parts through variance and mean are the gradient of this loss. Arguments as in SPLITS; `eps` is ignored.
+    The parts through variance and mean are the gradient of this loss. `h` are the features in front of the norm and
+    `upstream` the gradient of the other losses behind it, [rows, features]; `eps` is ignored.
     """
     mean, centered = h.mean(ROWS), h - h.mean(ROWS)
     off = (centered**2).mean(ROWS) - 1

@@ -15,7 +15,7 @@ __all__ = ["Classifier"]
 
 
 class Classifier(DevNet):
-    """Logit F(x) of a row being a labeled anomaly; all but the loss is DevNet's.
+    """Network whose score F(x) is the logit that a row is a labeled anomaly; all but the loss is as in DevNet.
 
     Source: docs/methods.md § 2, a plain classifier.
     """
@@ -25,7 +25,8 @@ class Classifier(DevNet):
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Return L_N = Σ log(1 + exp F) over the pool and L_A = Σ log(1 + exp −F) over the labeled anomalies.
 
-        Both [R], divided by the batch size. Their sum is the mean binary cross-entropy with the pool as normal.
+        Both [R], divided by the batch size b. Their sum is the mean binary cross-entropy with the pool as normal.
+        `x` has the scaled rows [R, b, columns], `labeled` the mask of the labeled anomalies, bool [R, b].
         """
         score = self.score(x, labeled)
         cost = map_runs(functional.softplus, torch.where(labeled, -score, score))

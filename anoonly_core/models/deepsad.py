@@ -19,7 +19,7 @@ GPU_ROWS = 512
 
 
 class DeepSAD(Head):
-    """Score F(x) = ‖f(x) − c‖²: the squared distance of a row's code to a fixed center c.
+    """DeepSAD: the score F(x) = ‖f(x) − c‖² is the squared distance of the code of a row to a fixed center c.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class DeepSAD(Head):
 
     @torch.no_grad()
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Set each run's center to the mean code of its training rows under the first weights.
+        """Set the center of each run to the mean code of its training rows under the first weights.
 
-        Components within ±0.1 are moved to ±0.1.
+        Components within ±0.1 are moved to ±0.1. The generators are not used.
         """
         if rows.X.is_cuda:
             mean = self._mean_on_gpu(rows)
@@ -56,12 +56,15 @@ class DeepSAD(Head):
         self.center.copy_(torch.where(mean.abs() < self.center_margin, pushed, mean))
 
     def _mean_code(self, rows: Sequence[Tensor]) -> Tensor:
-        """Compute the mean code of each run's rows [R, 1, code] without storing the codes of all rows.
-
-        rows: for each run r, scaled rows [n_r, columns].
+        """Compute the mean code of the rows of each run, [R, 1, code], without storing the codes of all rows.
 
         Sums are taken over blocks of 256 rows and spans of 16 blocks. PyTorch adds up the columns of a
         tensor of at most 2^19 rows in that order, 32 columns at a time, so the bits are equal.
+
+        Parameters
+        ----------
+        rows
+            For each run r, scaled rows [n_r, columns].
         """
         width = self.center.shape[2]
         if width % COLUMNS_AT_ONCE:
@@ -82,7 +85,10 @@ class DeepSAD(Head):
         return mean
 
     def _mean_on_gpu(self, rows: TrainingRows) -> Tensor:
-        """Compute the same for all runs at once on a GPU, in float64."""
+        """Compute the mean code of the training rows of each run on a GPU, [R, 1, code].
+
+        All runs are computed at once, with sums in float64.
+        """
         first = rows.first.to(rows.X.device)[:, None]
         sizes = torch.tensor(rows.sizes, device=rows.X.device)[:, None]
         total = self.center.new_zeros(self.center.shape, dtype=torch.float64)
@@ -106,7 +112,8 @@ class DeepSAD(Head):
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Return L_N = Σ score over the pool and L_A = Σ 1/(score + 1e-6) over the labeled anomalies.
 
-        Both [R], divided by the batch size. Source: paper appendix B.
+        Both [R], divided by the batch size b. `x` has the scaled rows [R, b, columns], `labeled` the mask of the
+        labeled anomalies, bool [R, b]. Source: paper appendix B.
         """
         score = self.score(x, labeled)
         zero = score.new_zeros(())

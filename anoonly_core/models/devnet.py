@@ -16,7 +16,7 @@ __all__ = ["DevNet"]
 
 
 class DevNet(Head):
-    """Score F(x) from one hidden layer: near 0 for the pool, at least a = 5 for labeled anomalies.
+    """DevNet: the score F(x) of one hidden layer is near 0 for the pool, at least a = 5 for labeled anomalies.
 
     The original standardizes F by the mean and deviation of 5000 draws from N(0, 1). These are nearly
     0 and 1, and the paper leaves them out.
@@ -47,8 +47,9 @@ class DevNet(Head):
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
         """Return L_N = Σ |F| over the pool and L_A = Σ max(0, a − F) over the labeled anomalies.
 
-        Both [R], divided by the batch size. The published code has no hinge: L_A = Σ |a − F| at
-        λ_n > 0, and Σ (a − F), which has no lower bound, at λ_n = 0. Source: paper appendix B.
+        Both [R], divided by the batch size b. The published code has no hinge: L_A = Σ |a − F| at
+        λ_n > 0, and Σ (a − F), which has no lower bound, at λ_n = 0. `x` has the scaled rows [R, b, columns],
+        `labeled` the mask of the labeled anomalies, bool [R, b]. Source: paper appendix B.
         """
         score = self.score(x, labeled)
         shortfall = self.margin - score

@@ -16,7 +16,7 @@ __all__ = ["FEAWAD"]
 
 
 class _Encoded(NamedTuple):
-    """Encoding of rows: code h, and direction r/‖r‖ and length ‖r‖ of the residual r.
+    """Encoding of rows: their code h, and direction r/‖r‖ and length ‖r‖ of the residual r of the autoencoder.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class _Encoded(NamedTuple):
 
 
 class FEAWAD(Head):
-    """Score F(x) from the code and the residual of an autoencoder; both parts train together.
+    """FEAWAD: the score F(x) comes from code and residual of an autoencoder; both parts train together.
 
     The presets `paper` and `published_code` train and score F. The paper prints |F| in both losses, and the preset
     `paper_printed` trains and scores |F|. A labeled anomaly may then end on either side of 0.
@@ -53,7 +53,7 @@ class FEAWAD(Head):
     tiny = 1e-12
 
     def pretraining(self) -> Pretraining:
-        """Return the pretraining: the autoencoder alone learns to reconstruct pool rows."""
+        """Return the pretraining, in which the autoencoder alone learns to reconstruct pool rows; not started yet."""
         autoencoder = [*self.parts["encoder"].parameters(), *self.parts["decoder"].parameters()]
         return Pretraining(
             epochs=self.pretraining_epochs,
@@ -71,7 +71,10 @@ class FEAWAD(Head):
         return self._squares(x).mean(dim=(1, 2))
 
     def reconstruction_error(self, x: Tensor) -> Tensor:
-        """Return the mean squared reconstruction error of each row [R, rows]: an unsupervised anomaly score."""
+        """Return the mean squared reconstruction error of each row, [R, rows]: an unsupervised anomaly score.
+
+        `x` has scaled rows [R, rows, columns].
+        """
         return self._squares(x).mean(dim=2)
 
     def _squares(self, x: Tensor) -> Tensor:
@@ -85,7 +88,10 @@ class FEAWAD(Head):
         return self._as_published(balanced_batches(labeled, batch_size, self.steps, generator), generator)
 
     def _as_published(self, batches: Tensor, generator: torch.Generator) -> Tensor:
-        """Repeat the first batch under preset `published_code`, which reseeds its generator for each batch."""
+        """Return the batches [steps, b] of an epoch as the preset draws them; only `published_code` changes them.
+
+        The published code reseeds its generator for each batch, so all batches equal the first one, in each epoch.
+        """
         if self.preset != "published_code":
             return batches
         generator.manual_seed(generator.initial_seed())
@@ -143,5 +149,5 @@ class FEAWAD(Head):
         return self._as_printed(self.parts["score"](self.hidden(x, labeled)).squeeze(2))
 
     def _as_printed(self, score: Tensor) -> Tensor:
-        """Return |F| under the preset `paper_printed`, else F."""
+        """Return |F| under the preset `paper_printed`, else F, for scores F of any shape."""
         return score.abs() if self.preset == "paper_printed" else score

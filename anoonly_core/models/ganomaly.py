@@ -16,7 +16,7 @@ __all__ = ["GANomaly"]
 
 
 class GANomaly(Head):
-    """Generator (encoder, decoder, second encoder) and judge; the score is the distance of both codes.
+    """GANomaly: generator (encoder, decoder, second encoder) and judge; the score is the distance of both codes.
 
     Two things differ from ADBench. The pool is shuffled. Judge and generator step at the same time, so
     the generator meets the judge before its step; in ADBench the judge steps first.
@@ -35,15 +35,19 @@ class GANomaly(Head):
         return full_batches(rows - labeled, batch_size)
 
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """Draw shuffled batches of pool rows; labeled anomalies are left out."""
+        """Draw the batches of an epoch for one run: all pool rows, shuffled; labeled anomalies are left out.
+
+        `labeled` is the mask of the labeled anomalies among the training rows, bool [n]. Returns row indices, int64
+        [steps, rows of a batch].
+        """
         pool = torch.nonzero(~labeled)[:, 0]
         return pool[shuffled_batches(len(pool), batch_size, generator)]
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sum of both losses [R], and zeros.
+        """Return the sum of the losses of judge and generator for each run, [R], and zeros, [R].
 
         The judge minimizes its cross-entropy. The generator minimizes the mean of three errors: of the
-        judge's features, of the reconstruction and of the code.
+        features of the judge, of the reconstruction and of the code. `x` has scaled pool rows [R, b, columns].
         """
         code, reconstruction, second_code = self._codes(x)
         judge = (self._judge_loss(x, False) + self._judge_loss(reconstruction.detach(), True)) / 2
@@ -60,7 +64,10 @@ class GANomaly(Head):
         return code, reconstruction, self.parts["second encoder"](reconstruction)
 
     def _judge_loss(self, rows: Tensor, reconstructed: bool) -> Tensor:
-        """Return the judge's cross-entropy [R] over rows that all are, or all are not, reconstructions."""
+        """Return the mean cross-entropy of the judge for each run, [R], over rows [R, b, columns].
+
+        `reconstructed` is True if all rows are reconstructions, False if none is.
+        """
         logits: Tensor = self.parts["judge"](self.parts["judge's features"](rows)).squeeze(2)
         return map_runs(functional.softplus, -logits if reconstructed else logits).mean(dim=1)
 

@@ -22,7 +22,7 @@ WEIGHT_EPS = 1e-5  # of standardized weights
 
 
 def _plus(product: Tensor, bias: Tensor) -> Tensor:
-    """Add a bias [R, 1, outputs] to every row."""
+    """Add a bias [R, 1, outputs] to every row of a product [R, rows, outputs]."""
     if not product.is_cuda:
         return product + bias
     shifted: Tensor = _PlusOnGpu.apply(product, bias)  # type: ignore[no-untyped-call]
@@ -30,7 +30,7 @@ def _plus(product: Tensor, bias: Tensor) -> Tensor:
 
 
 class _PlusOnGpu(torch.autograd.Function):
-    """Add a bias; sum its gradient over rows as a product with ones, which is faster on a GPU for few runs."""
+    """Sum of a product and a bias; the bias gradient is a product with ones, which is faster on a GPU for few runs."""
 
     @staticmethod
     def forward(ctx, product: Tensor, bias: Tensor):  # type: ignore[no-untyped-def]
@@ -46,9 +46,10 @@ class _PlusOnGpu(torch.autograd.Function):
 
 
 def map_runs(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Apply an elementwise function to x [R, ...] such that its bits do not depend on R.
+    """Apply an elementwise function to x [R, ...] run by run, so that the bits of the result do not depend on R.
 
-    Needed for transcendental functions: a CPU rounds the last values of a tensor in another way.
+    Needed for transcendental functions on a CPU, which rounds the last values of a tensor in another way. On a GPU the
+    function is applied to all runs at once.
     """
     return function(x) if x.is_cuda else torch.stack([function(of_run) for of_run in x.unbind()])
 
@@ -89,16 +90,16 @@ class StackedLinear(nn.Module):
         first_weights: str = "uniform",
         like: Sequence[int] | None = None,
     ) -> None:
-        """Draw the first weights.
+        """Draw the first weights and biases of each run.
 
         Parameters
         ----------
         generators
             One per run; run r draws from generators[r].
         first_weights
-            A name in FIRST_WEIGHTS.
+            Distribution, a name in FIRST_WEIGHTS.
         like
-            For each run, the first run with the same weights, from which they are copied.
+            For each run, the first run with the same weights, from which they are copied; None draws all.
         """
         for run, generator in enumerate(generators):
             if like is not None and like[run] != run:
@@ -108,10 +109,14 @@ class StackedLinear(nn.Module):
                 FIRST_WEIGHTS[first_weights](self.weight[run], None if self.bias is None else self.bias[run], generator)
 
     def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
-        """Apply the maps to x [R, rows, inputs].
+        """Apply the linear map of each run to x [R, rows, inputs]; return [R, rows, outputs].
 
-        x may be [D, rows, inputs] if it needs no gradient: each slice serves R/D neighboring runs.
-        frozen: the gradient reaches x only, not weight and bias.
+        Parameters
+        ----------
+        x
+            Rows; [D, rows, inputs] if they need no gradient and each slice serves R/D neighboring runs.
+        frozen
+            True to let the gradient reach x only, not weight and bias.
         """
         weight: Tensor = self.weight.detach() if frozen else self.weight
         bias = self.bias.detach() if frozen and self.bias is not None else self.bias
@@ -125,7 +130,7 @@ class StackedLinear(nn.Module):
 
 
 def _uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
-    """Draw weights and bias uniformly within ±1/√inputs, as torch.nn.Linear."""
+    """Draw weight [inputs, outputs] and bias of one run uniformly within ±1/√inputs, in place, as torch.nn.Linear."""
     bound = weight.shape[0] ** -0.5
     weight.uniform_(-bound, bound, generator=generator)
     if bias is not None:
@@ -133,12 +138,18 @@ def _uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) ->
 
 
 def _glorot_uniform(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
-    """Draw weights uniformly with variance 2/(inputs + outputs), as Keras' Dense; the bias stays 0."""
+    """Draw weights [inputs, outputs] of one run uniformly with variance 2/(inputs + outputs), in place, as Keras.
+
+    The bias stays 0.
+    """
     nn.init.xavier_uniform_(weight, generator=generator)
 
 
 def _glorot_normal(weight: Tensor, bias: Tensor | None, generator: torch.Generator) -> None:
-    """Draw weights of the same variance from a normal distribution cut off at two deviations, as Keras."""
+    """Draw weights [inputs, outputs] of one run with variance 2/(inputs + outputs), in place, as Keras.
+
+    The normal distribution is cut off at two deviations. The bias stays 0.
+    """
     cut_off = 0.87962566103423978  # deviation of a standard normal distribution cut off at ±2
     deviation = (2 / sum(weight.shape)) ** 0.5 / cut_off
     nn.init.trunc_normal_(weight, std=deviation, a=-2 * deviation, b=2 * deviation, generator=generator)
@@ -157,7 +168,7 @@ class _Tanh(nn.Module):
 
 
 class _Join(nn.Module):
-    """Marker for the concatenation of the extra input."""
+    """Marker in a chain of layers for the concatenation of the extra input."""
 
 
 ACTIVATIONS: dict[Operation, Callable[[], nn.Module]] = {
@@ -169,7 +180,7 @@ ACTIVATIONS: dict[Operation, Callable[[], nn.Module]] = {
 
 
 class Chain(nn.Module):
-    """One part of a network for R runs, built from its description: [R, rows, inputs] -> [R, rows, outputs].
+    """A chain of layers for R runs, built from its description: [R, rows, inputs] -> [R, rows, outputs].
 
     Parameters
     ----------

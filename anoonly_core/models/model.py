@@ -23,7 +23,7 @@ BLOCK_ROWS = 256
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """Training rows of a stack of R runs; runs with the same split share their rows.
+    """Scaled training rows of a stack of R runs; runs with the same split share their rows.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class TrainingRows:
     labeled
         Mask of the labeled anomalies, bool [rows].
     first
-        Index in X of each run's first row, int64 [R].
+        Index in X of the first row of each run, int64 [R].
     sizes
         Number of training rows of each run.
     """
@@ -43,14 +43,14 @@ class TrainingRows:
     sizes: tuple[int, ...]
 
     def of_run(self, run: int) -> tuple[Tensor, Tensor]:
-        """Return the rows [n, columns] and the labeled mask [n] of a run, as views."""
+        """Return the rows [n, columns] and the labeled mask [n] of the run with this index, as views."""
         begin = int(self.first[run])
         return self.X[begin : begin + self.sizes[run]], self.labeled[begin : begin + self.sizes[run]]
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Pretraining of a head: epochs with a loss, batches and an optimizer of their own.
+    """Pretraining of a head, with its own loss, batches and optimizer.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Pretraining:
 
 
 class Head(nn.Module, ABC):
-    """R networks of one published system, with a leading run axis in every tensor.
+    """Base class of the heads: R networks of one published system, with a leading run axis in every tensor.
 
     Call `initialize` and `prepare` once before training. The training loop calls `draw_epoch` and
     `losses`; call `score` and `hidden` in eval mode. `baselines` describes the network.
@@ -85,7 +85,7 @@ class Head(nn.Module, ABC):
     norm
         A name in NORMS; None for a comparator.
     preset
-        "paper" or "published_code".
+        A preset of the system, such as "paper" or "published_code".
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Head(nn.Module, ABC):
         generators
             One per run; run r draws from generators[r].
         like
-            For each run, the first run with the same weights, from which they are copied.
+            For each run, the first run with the same weights, from which they are copied; None draws all.
         """
         for module in self.modules():
             if isinstance(module, StackedLinear):
@@ -143,36 +143,61 @@ class Head(nn.Module, ABC):
         """
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Compute what depends on the training rows and the first weights; called once before training.
+        """Compute buffers that depend on the training rows and the first weights, such as a center.
 
-        generators: one per run, on the CPU.
+        Called once before training. The base class has none.
+
+        Parameters
+        ----------
+        rows
+            Scaled training rows of all runs.
+        generators
+            One per run, on the CPU.
         """
 
     def pretraining(self) -> Pretraining | None:
-        """Return a new pretraining, or None if the head has none."""
+        """Return a new pretraining of all runs, not started yet; None if the head has none."""
         return None
 
     @abstractmethod
     def optimizer(self, learning_rate: float) -> torch.optim.Optimizer:
-        """Return the published optimizer over the parameters of all runs."""
+        """Return a new optimizer as published for the system, over the parameters of all runs."""
 
     def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
-        """Return the learning rate of an epoch, from 1 to `epochs`; first: the rate of the first one."""
+        """Return the learning rate of an epoch.
+
+        Parameters
+        ----------
+        first
+            Learning rate of the first epoch.
+        epoch, epochs
+            Number of the epoch, from 1, and of all epochs.
+        """
         return first
 
     @classmethod
     def batch_shape(cls, rows: int, labeled: int, batch_size: int) -> tuple[int, int]:
-        """Return the steps of an epoch and the rows of a batch; rows counts the labeled ones too."""
+        """Return the number of steps of an epoch, and the number of rows of a batch.
+
+        Parameters
+        ----------
+        rows
+            Number of training rows, labeled ones included.
+        labeled
+            Number of labeled anomalies among them.
+        batch_size
+            Items in a batch.
+        """
         return (cls.steps, cls.rows_per_item * batch_size) if cls.steps else full_batches(rows, batch_size)
 
     @abstractmethod
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """Draw one run's batches for one epoch.
+        """Draw the random batches of one epoch for one run.
 
         Parameters
         ----------
         labeled
-            Mask of the labeled anomalies, bool [n].
+            Mask of the labeled anomalies among the training rows, bool [n].
         batch_size
             Items in a batch.
         generator
@@ -187,7 +212,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute both losses of a batch.
+        """Compute the loss on the pool and the loss on the labeled anomalies of a batch, for each run.
 
         Parameters
         ----------
@@ -223,12 +248,12 @@ class Head(nn.Module, ABC):
         """Return anomaly scores [R, rows], higher is more anomalous; x and labeled as in `hidden`."""
 
     def map_rows(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> list[Tensor]:
-        """Apply a function such as `score` to each run's rows, in eval mode and without gradients.
+        """Apply a function such as `score` to the rows of each run, in eval mode and without gradients.
 
         Parameters
         ----------
         function
-            Maps x [R, b, columns] to [R, b, ...], row by row; must not keep x, see `map_blocks`.
+            Maps x [R, 256, columns] to [R, 256, ...], row by row; must not keep x, whose memory is used again.
         rows
             For each run r, scaled rows, float32 [n_r, columns].
 
@@ -249,11 +274,18 @@ class Head(nn.Module, ABC):
 
     @torch.no_grad()
     def map_blocks(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        """Apply a function to each run's rows and yield the results of 256 rows at a time, [R, 256, ...].
+        """Apply a function to the rows of each run, and yield the results of 256 rows at a time, [R, 256, ...].
 
         All blocks have one shape, so that the result of a row does not depend on the number of rows
-        and runs. The last block of a run is filled up with zeros. The function must not keep its
-        argument, because all blocks use the same memory. Arguments as in `map_rows`.
+        and runs. The last block of a run is filled up with zeros.
+
+        Parameters
+        ----------
+        function
+            Maps x [R, 256, columns] to [R, 256, ...], row by row; must not keep x, since all blocks use the same
+            memory.
+        rows
+            For each run r, scaled rows, float32 [n_r, columns].
         """
         was_training = self.training
         self.eval()
@@ -271,7 +303,7 @@ class Head(nn.Module, ABC):
             self.train(was_training)
 
     def norms(self) -> Iterator[Norm]:
-        """Iterate over the norms of the network, input side first."""
+        """Return an iterator over the norms of the network, input side first."""
         return (module for module in self.modules() if isinstance(module, Norm))
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
@@ -280,7 +312,10 @@ class Head(nn.Module, ABC):
             norm.set_strengths(strengths)
 
     def scale_gradients(self, shares: Tensor) -> None:
-        """Let every batch norm pass only these shares of the parts of its gradient, [R, 3] as in `normalize`."""
+        """Set the shares of the parts of its gradient that every batch norm of the network lets through.
+
+        `shares` is [R, 3] as in `normalize`; other norms are unchanged.
+        """
         for norm in self.norms():
             if isinstance(norm, BatchNorm):
                 norm.gradient_shares = shares

@@ -39,7 +39,7 @@ NormBuilder = Callable[[int, int, float, float], Norm]
 
 
 class _Normalize(torch.autograd.Function):
-    """Normalize over the rows axis, with an explicit gradient (paper appendix A; docs/methods.md § 5)."""
+    """Normalization over the rows axis, with an explicit gradient (paper appendix A; docs/methods.md § 5)."""
 
     @staticmethod
     def forward(ctx, h: Tensor, eps: float, shares: Tensor | None):  # type: ignore[no-untyped-def]
@@ -99,7 +99,7 @@ def normalize(h: Tensor, eps: float, shares: Tensor | None = None) -> tuple[Tens
 
 
 class NoNorm(Norm):
-    """Identity, for a network without a norm (`none`)."""
+    """Norm that is the identity, for a network without a norm (`none`)."""
 
     def __init__(self, runs: int, features: int, eps: float, momentum: float = 0.1) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class NoNorm(Norm):
 
 
 class _Affine(nn.Module):
-    """Scale γ and shift β of each run and feature, both [R, 1, features]."""
+    """Learned scale γ and shift β of each run and feature, both [R, 1, features]."""
 
     def __init__(self, runs: int, features: int) -> None:
         super().__init__()
@@ -164,10 +164,11 @@ class BatchNorm(Norm):
         return normalized if self.affine is None else self.affine(normalized)
 
     def _in_few_kernels(self, h: Tensor) -> Tensor:
-        """Normalize in training mode with PyTorch's kernel: the features of all runs are channels of one batch.
+        """Normalize features [R, rows, features] on a GPU in training mode by PyTorch's kernel.
 
-        The number of kernels determines the time of a step on a GPU: DeepSAD has 61 in this way, 98
-        otherwise. The kernel computes no unbiased variance for a batch of one row.
+        The running statistics are updated. The features of all runs are channels of one batch. The number of kernels
+        determines the time of a step on a GPU: DeepSAD has 61 in this way, 98 otherwise. The kernel computes no
+        unbiased variance for a batch of one row.
         """
         runs, rows, features = h.shape
         gamma, beta = (None, None) if self.affine is None else (self.affine.gamma.view(-1), self.affine.beta.view(-1))
@@ -178,7 +179,10 @@ class BatchNorm(Norm):
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, variance: Tensor, rows: int) -> None:
-        """Move the running statistics towards those of a batch; variance: the biased one."""
+        """Move the running statistics towards those of a batch, in place, by the momentum.
+
+        `mean` and `variance`, the biased one, are [R, 1, features]; `rows` is the number of rows of the batch.
+        """
         unbiased = rows / max(rows - 1, 1)
         self.running_mean.mul_(1 - self.momentum).add_(mean, alpha=self.momentum)
         self.running_variance.mul_(1 - self.momentum).add_(variance, alpha=self.momentum * unbiased)

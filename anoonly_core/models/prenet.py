@@ -17,7 +17,7 @@ __all__ = ["PReNet"]
 
 
 class PReNet(Head):
-    """Score of a pair of rows: 0, 4 or 8 for none, one or two labeled anomalies in it.
+    """PReNet: the score of a pair of rows is 0, 4 or 8 for none, one or two labeled anomalies in it.
 
     The score of a row is its mean over pairs with 30 labeled anomalies and 30 pool rows. A pair's
     score is linear in the features of both rows, so the mean needs only the mean partner features.
@@ -47,7 +47,10 @@ class PReNet(Head):
             self.register_buffer(name, torch.zeros(runs, self.partner_count, columns))
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Draw the partners of each run, with replacement."""
+        """Draw the 30 labeled anomalies and 30 pool rows of each run that rows are paired with to score them.
+
+        Draws are with replacement, from the scaled training rows `rows` and by one generator per run.
+        """
         for run, generator in enumerate(generators):
             X, labeled = rows.of_run(run)
             mask = labeled.cpu()
@@ -59,14 +62,22 @@ class PReNet(Head):
         return torch.optim.RMSprop(self.parameters(), lr=learning_rate, weight_decay=self.weight_decay)
 
     def learning_rate(self, first: float, epoch: int, epochs: int) -> float:
-        """Return the learning rate of an epoch: constant in the paper, a cosine to 1e-5 in the published code."""
+        """Return the learning rate of an epoch, from 1: constant in the paper, a cosine to 1e-5 in the published code.
+
+        `first` is the rate of the first of `epochs` epochs.
+        """
         if self.preset == "paper":
             return first
         falling = (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
         return self.last_learning_rate + (first - self.last_learning_rate) * falling
 
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """Draw pairs: a quarter of two labeled anomalies, a quarter of one and a pool row, half of two pool rows."""
+        """Draw the pairs of an epoch for one run, with replacement.
+
+        A quarter are two labeled anomalies, a quarter a labeled anomaly and a pool row, half two pool rows. `labeled`
+        is the mask of the labeled anomalies among the training rows, bool [n]; `batch_size` the pairs of a batch.
+        Returns row indices, int64 [steps, 2 · batch_size]: first the left rows of all pairs, then the right ones.
+        """
         anomalies, pool = torch.nonzero(labeled)[:, 0], torch.nonzero(~labeled)[:, 0]
         quarter = batch_size // 4
         rest = batch_size - 2 * quarter
@@ -75,9 +86,11 @@ class PReNet(Head):
         return torch.cat([draw_rows(rows, self.steps, count, generator) for rows, count in left + right], dim=1)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the absolute errors of the pairs: L_N of two pool rows, L_A of all other pairs.
+        """Return the absolute errors of the scores of pairs: L_N of two pool rows, L_A of all other pairs.
 
-        Both [R], divided by the number of pairs. Source: paper appendix B.
+        Both [R], divided by the number of pairs. `x` has the scaled rows [R, b, columns], first the left rows of all
+        pairs, then the right ones; `labeled` is the mask of the labeled anomalies, bool [R, b]. Source: paper appendix
+        B.
         """
         pairs = x.shape[1] // 2
         left, right = labeled[:, :pairs], labeled[:, pairs:]
@@ -95,7 +108,10 @@ class PReNet(Head):
         return score.squeeze(2)
 
     def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
-        """Return the mean over partners a and u of F(a, x) + F(x, u), [R, rows]."""
+        """Return the mean over partners a and u of F(a, x) + F(x, u), [R, rows], for scaled rows x [R, rows, columns].
+
+        The partners a are labeled anomalies, the partners u pool rows.
+        """
         features = self.hidden(x, labeled)
         anomaly = self.hidden(self.partners_anomaly).mean(dim=1, keepdim=True).expand_as(features)
         pool = self.hidden(self.partners_pool).mean(dim=1, keepdim=True).expand_as(features)

@@ -15,7 +15,7 @@ __all__ = ["TrainedRuns"]
 
 
 class TrainedRuns(Protocol):
-    """R trained runs on one data set that can score its rows and return their features."""
+    """Interface of R trained runs on one data set, which score its rows and return their features."""
 
     @property
     def dataset(self) -> Dataset:
@@ -23,20 +23,26 @@ class TrainedRuns(Protocol):
 
     @property
     def configs(self) -> tuple[RunConfig, ...]:
-        """Configuration of each run."""
+        """Settings of each run."""
 
     @property
     def splits(self) -> tuple[Split, ...]:
         """Split of each run."""
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return each run's anomaly scores, float32 [n_r].
+        """Return the anomaly scores of rows by each run, float32 [n_r]; higher is more anomalous.
 
-        rows: for each run r, positions in the data set, int64 [n_r].
+        Parameters
+        ----------
+        rows
+            For each run r, row indices in the data set, int64 [n_r].
         """
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return each run's hidden features, which the last layer reads, float32 [n_r, features].
+        """Return the hidden features of rows by each run, the inputs of its last layer, float32 [n_r, features].
 
-        rows: for each run r, positions in the data set, int64 [n_r].
+        Parameters
+        ----------
+        rows
+            For each run r, row indices in the data set, int64 [n_r].
         """

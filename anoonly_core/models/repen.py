@@ -22,7 +22,7 @@ __all__ = ["REPEN"]
 
 
 class REPEN(Head):
-    """Representation by triplet ranking; the score is a mean distance to nearest neighbors (LeSiNN).
+    """REPEN: representation by triplet ranking; the score is a mean distance to nearest neighbors (LeSiNN).
 
     Attributes
     ----------
@@ -46,7 +46,10 @@ class REPEN(Head):
         self.register_buffer("reference", torch.zeros(runs, self.samples * self.sample_rows, columns))
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
-        """Draw the subsamples of each run, without replacement within a subsample."""
+        """Draw the 50 subsamples of 8 training rows of each run that rows are compared with to score them.
+
+        Draws are without replacement within a subsample, from the scaled rows `rows` and by one generator per run.
+        """
         for run, generator in enumerate(generators):
             X, _ = rows.of_run(run)
             size = min(self.sample_rows, len(X))
@@ -61,16 +64,21 @@ class REPEN(Head):
         return torch.optim.Adadelta(self.parameters(), lr=learning_rate, rho=0.95, eps=1e-7)
 
     def draw_epoch(self, labeled: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """Draw triplets of two pool rows and a labeled anomaly, with replacement."""
+        """Draw the triplets of an epoch for one run, with replacement: two pool rows and a labeled anomaly each.
+
+        `labeled` is the mask of the labeled anomalies among the training rows, bool [n]; `batch_size` the triplets of
+        a batch. Returns row indices, int64 [steps, 3 · batch_size]: first the first rows of all triplets, then the
+        second, the third.
+        """
         anomalies, pool = torch.nonzero(labeled)[:, 0], torch.nonzero(~labeled)[:, 0]
         triplet = (pool, pool, anomalies)
         return torch.cat([draw_rows(rows, self.steps, batch_size, generator) for rows in triplet], dim=1)
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the triplet loss [R], and zeros.
+        """Return the triplet loss of each run, [R], and zeros, [R].
 
         The squared distance of the first pool row to the anomaly should exceed the one to the second
-        pool row by 1000.
+        pool row by 1000. `x` has the scaled rows of triplets, [R, b, columns]; `labeled` is ignored.
         """
         example, similar, anomaly = self.hidden(x).chunk(3, dim=1)
         near = (example - similar).square().sum(dim=2)
@@ -79,7 +87,10 @@ class REPEN(Head):
         return loss, torch.zeros_like(loss)
 
     def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
-        """Return the mean over subsamples of the distance to the nearest row in each (LeSiNN), [R, rows]."""
+        """Return the mean over the subsamples of the distance to the nearest row in each (LeSiNN), [R, rows].
+
+        Distances are between hidden features; `x` has scaled rows [R, rows, columns].
+        """
         # A matrix product would round in a way that depends on the other rows.
         distances = torch.cdist(
             self.hidden(x), self.hidden(self.reference), compute_mode="donot_use_mm_for_euclid_dist"

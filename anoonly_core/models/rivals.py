@@ -39,16 +39,16 @@ BALANCED = "balanced"  # the one setting that is ours: both classes get the same
 
 @dataclass(frozen=True)
 class Estimator:
-    """An estimator of another package.
+    """Estimator of another package: its settings, and its functions for scores and features.
 
     Attributes
     ----------
     settings
         Settings of the preset "default" that differ from those of the package.
     score
-        Anomaly scores [rows] of a fitted estimator for scaled rows.
+        Returns the anomaly scores [rows] of a fitted estimator for scaled rows [rows, columns].
     hidden
-        Features [rows, any number] from which the score follows, for the maps.
+        Returns features [rows, any number] from which the score follows, for the maps.
     candidates
         Changes of the settings that the preset "tuned" tries; the first one changes nothing.
     uses_labels
@@ -186,7 +186,7 @@ ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
 
 
 class Rivals:
-    """R fitted estimators of one baseline; construction fits them, in one thread.
+    """R estimators of one baseline of another package, fitted at construction in one thread; implements `TrainedRuns`.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class Rivals:
     Attributes
     ----------
     chosen
-        For each run, the candidate whose settings were taken; 0 for the preset "default".
+        For each run, the index of the candidate whose settings were taken; 0 for the preset "default".
 
     Raises
     ------
@@ -228,17 +228,24 @@ class Rivals:
                 self._models.append(model)
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return each run's anomaly scores, float32 [n_r].
+        """Return the anomaly scores of rows by each run, float32 [n_r]; higher is more anomalous.
 
-        rows: for each run r, positions in the data set, int64 [n_r].
+        Parameters
+        ----------
+        rows
+            For each run r, row indices in the data set, int64 [n_r].
         """
         return self._map(self._estimator.score, rows)
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return what the score of each run is made of, float32 [n_r, features]; see `Baseline.hidden`.
+        """Return the features of rows from which the score of each run follows, float32 [n_r, features].
 
-        Of more than MAX_HIDDEN features, those with the largest variance over the given rows. rows: for each run r,
-        positions in the data set, int64 [n_r].
+        Of more than MAX_HIDDEN features, those with the largest variance over the given rows; see `Baseline.hidden`.
+
+        Parameters
+        ----------
+        rows
+            For each run r, row indices in the data set, int64 [n_r].
         """
         return [_widest(features) for features in self._map(self._estimator.hidden, rows)]
 
@@ -251,7 +258,11 @@ class Rivals:
 
 
 def _fit_run(dataset: Dataset, config: RunConfig, split: Split, report: Report) -> tuple[int, Any]:
-    """Fit the estimator of one run; return the index of its candidate and the fitted estimator."""
+    """Fit the estimator of one run; return the index of the chosen candidate and the fitted estimator.
+
+    Under the preset "tuned", the candidates are compared by cross-validation on the training rows first. `report` is
+    called after each fit with the fits done and all fits.
+    """
     estimator = ESTIMATORS[config.baseline]
     if not estimator.uses_labels:  # a copy of a row would be its nearest neighbor
         model = _fit(config, estimator.settings, split.scaled(dataset, np.unique(split.train)), None)
@@ -267,10 +278,11 @@ def _fit_run(dataset: Dataset, config: RunConfig, split: Split, report: Report) 
 
 
 def tuning_folds(dataset: Dataset, config: RunConfig, split: Split) -> np.ndarray | None:
-    """Assign the training rows of a run to folds, int64 [training rows]; copies of a row share a fold.
+    """Assign the training rows of a run to folds at random; return the fold of each, int64 [training rows].
 
-    Only the training labels decide: each fold has as many distinct labeled anomalies and pool rows as any other, or
-    one more. With fewer than FOLDS distinct rows of a kind there are fewer folds, and None for a single one.
+    There are at most FOLDS folds. Copies of a row share a fold. Only the training labels decide: each fold has as many
+    distinct labeled anomalies and pool rows as any other, or one more. With fewer than FOLDS distinct rows of a kind
+    there are fewer folds, and None for a single one.
     """
     groups, members = np.unique(dataset.identical[split.train], return_inverse=True)
     is_labeled = np.zeros(len(groups), dtype=bool)
@@ -289,7 +301,21 @@ def tuning_folds(dataset: Dataset, config: RunConfig, split: Split) -> np.ndarra
 def _best_candidate(
     config: RunConfig, X: np.ndarray, y: np.ndarray, folds: np.ndarray, report: Callable[[int], None]
 ) -> int:
-    """Return the candidate with the largest mean average precision over the folds; the first one of equal ones."""
+    """Return the index of the candidate with the largest mean average precision over the folds.
+
+    Of equal ones the first.
+
+    Parameters
+    ----------
+    config
+        Settings of the run.
+    X, y
+        Scaled training rows [rows, columns], and 1 for a labeled anomaly, 0 for a pool row, [rows].
+    folds
+        Fold of each row, int64 [rows].
+    report
+        Called after each fit with the fits done.
+    """
     estimator, found = ESTIMATORS[config.baseline], []
     for number, candidate in enumerate(estimator.candidates):
         precisions = []
@@ -304,7 +330,10 @@ def _best_candidate(
 
 
 def _fit(config: RunConfig, settings: Settings, X: np.ndarray, y: np.ndarray | None) -> Any:
-    """Return a new estimator, fitted to scaled rows X [rows, columns] and, unless None, labels y [rows]."""
+    """Build the estimator of a run and fit it to scaled rows X [rows, columns]; return it.
+
+    `settings` are those of the estimator by name. `y` has labels [rows], 1 for a labeled anomaly; None fits without.
+    """
     estimator = ESTIMATORS[config.baseline]
     given = {name: value for name, value in settings.items() if name != BALANCED}
     if estimator.seed:
@@ -318,13 +347,13 @@ def _fit(config: RunConfig, settings: Settings, X: np.ndarray, y: np.ndarray | N
 
 
 def _equal_weights(y: np.ndarray) -> np.ndarray:
-    """Return weights [rows] that sum to half of the rows in each class."""
+    """Return a weight for each row, [rows]; the weights of each class, y 0 or 1, sum to half the number of rows."""
     weights: np.ndarray = (len(y) / 2 / np.bincount(y))[y]
     return weights
 
 
 def _widest(features: np.ndarray) -> np.ndarray:
-    """Return at most MAX_HIDDEN columns, those of the largest variance, in their order."""
+    """Return at most MAX_HIDDEN columns of features [rows, features]: those of the largest variance, in their order."""
     if features.shape[1] <= MAX_HIDDEN:
         return features
     widest = np.argsort(-features.var(axis=0), kind="stable")[:MAX_HIDDEN]
@@ -338,7 +367,10 @@ def _one_thread() -> Iterator[None]:
 
 
 def _load(baseline: str) -> Any:
-    """Import the class of an estimator."""
+    """Import and return the class that implements a baseline, given by name.
+
+    Raise ComparatorMissing if its package is not installed.
+    """
     module, _, name = BASELINES[baseline].implementation.rpartition(".")
     try:
         return getattr(import_module(module), name)

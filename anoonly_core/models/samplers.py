@@ -9,7 +9,7 @@ __all__ = ["balanced_batches", "draw_rows", "full_batches", "shuffled_batches"]
 
 
 def full_batches(rows: int, batch_size: int) -> tuple[int, int]:
-    """Return the steps of an epoch, and the rows of a batch, if rows are cut into full batches.
+    """Return the number of steps of an epoch, and the number of rows of a batch, if rows are cut into full batches.
 
     Rows that do not fill a last batch are left out, so that every step has the same shape. Fewer
     rows than the batch size make one batch.
@@ -19,24 +19,24 @@ def full_batches(rows: int, batch_size: int) -> tuple[int, int]:
 
 
 def shuffled_batches(rows: int, batch_size: int, generator: torch.Generator) -> Tensor:
-    """Draw all rows in random order, cut into full batches: int64 [steps, batch].
+    """Draw the batches of an epoch: the indices 0 to rows - 1 in random order, cut into full batches.
 
-    Rows that do not fill a last batch are left out, other ones in each epoch.
+    Returns int64 [steps, batch]. Rows that do not fill a last batch are left out, other ones in each epoch.
     """
     steps, size = full_batches(rows, batch_size)
     return torch.randperm(rows, generator=generator)[: steps * size].view(steps, size)
 
 
 def draw_rows(rows: Tensor, steps: int, count: int, generator: torch.Generator) -> Tensor:
-    """Draw `count` of the given row indices for each step, with replacement: int64 [steps, count]."""
+    """Draw `count` of the row indices `rows` for each of `steps` steps, with replacement: int64 [steps, count]."""
     return rows[torch.randint(len(rows), (steps, count), generator=generator)]
 
 
 def balanced_batches(labeled: Tensor, batch_size: int, steps: int, generator: torch.Generator) -> Tensor:
-    """Draw batches of half pool rows and half labeled anomalies, with replacement: int64 [steps, batch_size].
+    """Draw batches of half pool rows and half labeled anomalies, with replacement.
 
-    The pool rows come first; they are one more if the size is odd. labeled: mask of the labeled
-    anomalies, bool [n].
+    Returns row indices, int64 [steps, batch_size]. The pool rows of a batch come first; they are one more if the size
+    is odd. `labeled` is the mask of the labeled anomalies, bool [n].
     """
     anomalies = batch_size // 2
     pool = draw_rows(torch.nonzero(~labeled)[:, 0], steps, batch_size - anomalies, generator)

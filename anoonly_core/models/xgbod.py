@@ -20,7 +20,7 @@ __all__ = ["XGBOD"]
 
 
 class XGBOD:
-    """R XGBOD detectors with PyOD's settings; construction trains them.
+    """R XGBOD detectors of PyOD with its settings, fitted at construction; implements `TrainedRuns`.
 
     Parameters
     ----------
@@ -60,17 +60,25 @@ class XGBOD:
             report(len(self._detectors), len(self.configs))
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return each run's probability of an anomaly, float32 [n_r].
+        """Return the probability of an anomaly of rows by each run, float32 [n_r].
 
-        rows: for each run r, positions in the data set, int64 [n_r].
+        Parameters
+        ----------
+        rows
+            For each run r, row indices in the data set, int64 [n_r].
         """
         pairs = zip(self._detectors, self._inputs(rows), strict=True)
         return [detector.decision_function(x).astype(np.float32) for detector, x in pairs]
 
     def hidden(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the scores of each run's unsupervised detectors, float32 [n_r, detectors].
+        """Return the scores of rows by the unsupervised detectors of each run, float32 [n_r, detectors].
 
-        They are standardized over the given rows. rows: for each run r, positions in the data set, int64 [n_r].
+        They are standardized over the given rows.
+
+        Parameters
+        ----------
+        rows
+            For each run r, row indices in the data set, int64 [n_r].
         """
         pairs = zip(self._detectors, self._inputs(rows), strict=True)
         return [_standardized(detector._generate_new_features(x)) for detector, x in pairs]

@@ -219,7 +219,7 @@ def pool_table(pool_scores: PoolScores, remove: float | None, dataset: Dataset) 
     pool_scores : PoolScores
         Scores of the pool.
     remove : float or None
-        Share to remove, as in `PoolScores.share`.
+        Share of the pool to remove; None for its contamination, or DEFAULT_REMOVED_SHARE if that is unknown.
     dataset : Dataset
         Data set of the pool.
 

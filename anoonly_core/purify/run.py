@@ -55,7 +55,7 @@ class _Pool:
         return TrainingTask(self.dataset, self.config.run, split, self.split.test)
 
     def metrics(self, scores: np.ndarray) -> Metrics:
-        """Return the metrics of anomaly scores of the test rows, [test rows]."""
+        """Compute the metrics of the test rows from their anomaly scores, float [test rows]."""
         return metrics(self.dataset.y[self.split.test], scores)
 
 

@@ -173,8 +173,8 @@ _VARIED = frozenset(
 def _paper(first: pd.Series, metric: str, families: Sequence[str], at_hand: Sequence[str]) -> float | None:
     """Return the figure that the paper prints for a cell, in percent; None if it prints none.
 
-    Of Table 2 this is the average over all data sets, else the mean over the families. `first` is a run of the cell;
-    the other parameters are those of `make_cell`.
+    Of Table 2 this is the average over all data sets, else the mean over `families`. `first` is a run of the cell,
+    with its settings; `at_hand` are the paper families on this machine.
     """
     varied = _VARIED.intersection(first.index)
     if varied == {"norm"}:
@@ -190,7 +190,8 @@ def _paper(first: pd.Series, metric: str, families: Sequence[str], at_hand: Sequ
 def _authors(first: pd.Series, metric: str, files: Sequence[str]) -> float | None:
     """Return the mean in percent of runs of the published code over the same files as a cell.
 
-    None if the code was not run on all files, or with these settings. `first` is a run of the cell.
+    Return None if the code was not run on all files, or not with these settings. `first` is a run of the cell, with
+    its settings.
     """
     if _VARIED.intersection(first.index):
         return None

@@ -83,7 +83,7 @@ class PublishedDifference:
 
 
 def compare_with_authors_code(evidence: Evidence, metric: str = "aucroc") -> list[PublishedDifference]:
-    """Compare each head and family with runs of the authors' code on the same files, in both pools.
+    """Compare our mean with that of the authors' code on the same files, for each head, family and pool.
 
     The margin is that of two means over different splits, from the measured deviation over seeds.
 
@@ -127,7 +127,7 @@ def compare_with_authors_code(evidence: Evidence, metric: str = "aucroc") -> lis
 
 
 def compare_with_paper(evidence: Evidence, metric: str) -> list[PublishedDifference]:
-    """Compare each cell of Table 1, 3 or 4 with results as the published code does it and as the text says.
+    """Compare each printed figure of Table 1, 3 or 4 with two measured means, by the settings of code and text.
 
     The margin allows for one more split, since the paper has one seed. It also allows for missing files, from the
     deviation between the measured ones. A printed figure is explained if the settings of the code give it and those

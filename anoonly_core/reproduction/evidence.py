@@ -57,7 +57,7 @@ class Evidence:
         return self.cached(("frame", name), read)
 
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the value cached under a key; call `make` if there is none."""
+        """Return the value cached under a key; if there is none, call `make`, cache its value and return it."""
         if key not in self._made:
             self._made[key] = make()
         value: T = self._made[key]

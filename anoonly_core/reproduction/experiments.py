@@ -246,7 +246,7 @@ def tied_norms(source: str) -> dict[str, str]:
 
 
 def tied_norms_sentence(heads: Iterable[str], sources: Iterable[str]) -> str:
-    """Say for which of some heads a gap may also come from the norm, since it changes together with λ_n.
+    """Say in words for which heads a gap to AnoOnly may also come from the norm, which changes together with λ_n.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def tied_norms_sentence(heads: Iterable[str], sources: Iterable[str]) -> str:
     Returns
     -------
     str
-        With a space before; empty if the norm of none of the heads changes.
+        Sentences to follow another one, each after a space; "" if the norm of none of the heads changes.
     """
     compared = set(heads)
     by_change: dict[str, dict[str, None]] = {}
@@ -287,7 +287,7 @@ def planned_runs(experiment: Experiment, files: Iterable[str], seeds: int = SEED
     files : iterable of str
         Data sets; those of other families than the experiment's are left out.
     seeds : int
-        Number of seeds, from 0.
+        Number of seeds, which count up from 0.
     """
     runs = []
     for name in (*experiment.bundled, *(name for name in files if family_of(name) in experiment.families)):

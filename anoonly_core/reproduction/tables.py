@@ -262,6 +262,6 @@ def value_label(field: str, value: Any) -> str:
 
 
 def _systems_first(names: Sequence[str]) -> list[str]:
-    """Sort systems as in the paper's tables: comparators, then each head followed by its AnoOnly."""
+    """Sort names of systems as in the paper's tables: comparators, then each head followed by its AnoOnly."""
     order = [system for head in HEADS for system in (head, f"{head} + AnoOnly")]
     return sorted(names, key=lambda name: order.index(name) if name in order else -1)

@@ -77,7 +77,7 @@ def copy_sound_entries(damaged: Path, fresh: Path) -> int:
 
 
 def swap_files(path: Path, fresh: Path, aside: Path) -> None:
-    """Move `path` to `aside` and `fresh` to `path`; `path` exists at every moment.
+    """Move the file `path` to `aside`, and the file `fresh` to `path`; `path` exists at every moment.
 
     If it did not, another process could create a store there, which `fresh` would then replace.
     """

@@ -208,7 +208,7 @@ def to_bytes(result: RunResult) -> bytes:
 
 
 def from_bytes(body: bytes) -> RunResult:
-    """Decode the bytes that `to_bytes` returned; raise ValueError, KeyError or the like if they are damaged."""
+    """Decode a run from the bytes that `to_bytes` returned; raise ValueError, KeyError or the like if damaged."""
     arrays = unpack(body)
     head = read_head(arrays)
     return RunResult(

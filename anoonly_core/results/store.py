@@ -347,7 +347,7 @@ class Store:
             raise StoreUnavailable(f"The runs stored in {self.path} could not be changed ({error}).") from error
 
     def _check_pins(self, connection: sqlite3.Connection) -> None:
-        """Raise PinsFull if the pinned entries take more than half of the limit."""
+        """Raise PinsFull if the pinned entries, as the open connection sees them, take more than half of the limit."""
         pinned, most = _bytes(connection, pinned=1), PINNED_SHARE * self.max_bytes
         if pinned > most:
             raise PinsFull(
@@ -480,7 +480,10 @@ class Store:
 
 
 def default_store() -> Store:
-    """Return the store in the cache folder; ANOONLY_STORE_MB sets its limit in MB (default 2048)."""
+    """Return the store of this user, a file in the cache folder that is created on first use.
+
+    ANOONLY_STORE_MB sets its limit in MB (default 2048).
+    """
     limit = os.environ.get("ANOONLY_STORE_MB", "")
     max_mb = int(limit) if limit.isdecimal() and int(limit) > 0 else MAX_MB
     return Store(cache_folder() / FILE_NAME, max_mb * 2**20)

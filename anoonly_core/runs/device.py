@@ -11,7 +11,7 @@ NO_GPU = "PyTorch finds no CUDA GPU on this machine: use the device cpu or auto.
 
 
 def check_device(device: str) -> str:
-    """Return the device name; raise DeviceUnavailable if it is not one of DEVICES."""
+    """Return the name of a device unchanged; raise DeviceUnavailable if it is not one of DEVICES."""
     if device not in DEVICES:
         raise DeviceUnavailable(f"device must be one of {', '.join(DEVICES)}, not {device[:60]!r}.")
     return device

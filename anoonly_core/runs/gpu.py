@@ -33,7 +33,7 @@ _cpu_lock = threading.Lock()  # CPU fallbacks train one after the other, in the 
 
 
 class Fallback(Enum):
-    """Deviation from training all runs of a shape as one stack on the GPU."""
+    """Way in which runs were trained instead of as one stack of all runs of a shape on the GPU."""
 
     NONE = auto()
     SMALLER_STACKS = auto()
@@ -53,7 +53,7 @@ NOTES = {
 def run_on_gpu(
     configs: Mapping[str, RunConfig], run_stack: RunStack, report: Report, load: LoadDataset, gpu: Gpu
 ) -> Iterator[tuple[str, RunOutcome]]:
-    """Train and test runs in up to six stacks at once, and yield the outcome of each run.
+    """Train and test runs on a GPU, up to six stacks at once, and yield the outcome of each run.
 
     The next data set is loaded and split while stacks of earlier ones train.
 
@@ -100,9 +100,18 @@ def run_on_gpu(
 
 
 class _GpuTrainer:
-    """Train stacks on the GPU, in halves where its memory is short, and on the CPU as the last resort.
+    """Trainer of stacks on the GPU: in halves if its memory is too small, and on the CPU as the last resort.
 
-    budget: None if the GPU cannot be used at all.
+    Parameters
+    ----------
+    run_stack
+        Trains one stack on a device and returns an outcome per run.
+    gpu
+        The GPU.
+    budget
+        GPU memory of all stacks; None if the GPU cannot be used at all.
+    progress
+        Progress of all stacks.
     """
 
     def __init__(self, run_stack: RunStack, gpu: Gpu, budget: MemoryBudget | None, progress: JointProgress) -> None:
@@ -110,7 +119,10 @@ class _GpuTrainer:
         self.max_runs = max_runs_in(budget)
 
     def train(self, dataset: Dataset, runs: Sequence[PlannedRun], fallback: Fallback) -> Outcomes:
-        """Train the runs as one stack, or with further fallbacks; `fallback` is the one already in use."""
+        """Train runs of one shape as one stack on the GPU, or with fallbacks; return each key with its outcome.
+
+        Blocks until the memory is free and the training has ended. `fallback` is the one already in use.
+        """
         if not bytes_per_run(runs[0], dataset.columns):  # no network of ours: there is nothing for a GPU to do
             return _with_device_keys(runs, self._run(dataset, runs, "cpu"), Fallback.NONE)
         outcomes = self._try_on_gpu(dataset, runs)
@@ -125,7 +137,10 @@ class _GpuTrainer:
         return self._train_on_cpu(dataset, runs, outcomes)
 
     def _try_on_gpu(self, dataset: Dataset, runs: Sequence[PlannedRun]) -> list[RunOutcome] | Fallback:
-        """Return the outcomes, or the fallback to take: by then the memory of the failed stack is free."""
+        """Train runs as one stack on the GPU; return an outcome per run, or the fallback to take if the GPU fails.
+
+        The memory of a failed stack is free by then.
+        """
         if self._budget is None:
             return Fallback.FAILED
         try:
@@ -139,7 +154,10 @@ class _GpuTrainer:
             return Fallback.FAILED
 
     def _train_on_cpu(self, dataset: Dataset, runs: Sequence[PlannedRun], fallback: Fallback) -> Outcomes:
-        """Train the runs in stacks of the size that a CPU takes, one stack at a time in this process."""
+        """Train runs on the CPU, one stack at a time in this process; return each key with its outcome.
+
+        The stacks are of the size that a CPU takes. Results get the note of `fallback`.
+        """
         outcomes: Outcomes = []
         size = max_runs_on_cpu(runs[0], dataset.columns)
         for begin in range(0, len(runs), size):
@@ -149,7 +167,7 @@ class _GpuTrainer:
         return outcomes
 
     def _run(self, dataset: Dataset, runs: Sequence[PlannedRun], device: str) -> list[RunOutcome]:
-        """Return an outcome per run; an AnoOnlyError is the outcome of all."""
+        """Train runs as one stack on a device and return an outcome per run; an AnoOnlyError is the outcome of all."""
         try:
             return self._run_stack(dataset, runs, device, partial(self._progress.update, runs))
         except AnoOnlyError as error:
@@ -157,7 +175,10 @@ class _GpuTrainer:
 
 
 def _with_device_keys(runs: Sequence[PlannedRun], outcomes: Sequence[RunOutcome], fallback: Fallback) -> Outcomes:
-    """Pair each outcome with the key of its run; give results the key of their device, and the note."""
+    """Pair the outcome of each run with its key in the plan.
+
+    Results are copied with the key of the device that trained them, and with the note of `fallback`.
+    """
     return [
         (
             planned.key,
@@ -177,5 +198,5 @@ def _by_dataset(configs: Mapping[str, RunConfig]) -> list[dict[str, RunConfig]]:
 
 
 def _epochs_of(group: RunGroup) -> int:
-    """Return the total epochs of a group: the longest groups begin first."""
+    """Return the total epochs of all runs of a group, by which groups are sorted: the longest begin first."""
     return count_epochs(planned.config for planned in group.runs)

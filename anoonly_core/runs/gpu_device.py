@@ -20,24 +20,24 @@ def gpu_name() -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return True if an error of the GPU says that its memory is exhausted."""
+    """Return True if an error that the GPU raised means that its memory is exhausted."""
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in OUT_OF_MEMORY_TEXTS)
 
 
 class Gpu:
-    """The GPU of this process; its methods raise one of GPU_ERRORS where it fails."""
+    """CUDA GPU of this process; its methods raise one of GPU_ERRORS where it fails."""
 
     def __init__(self) -> None:
         self._thread = threading.local()
 
     def free_bytes(self) -> int:
-        """Return the bytes free on the GPU, including those that PyTorch has reserved and does not use."""
+        """Return the bytes of free memory on the GPU, including those that PyTorch has reserved and does not use."""
         free, _ = torch.cuda.mem_get_info()
         return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
 
     @contextmanager
     def lane(self) -> Iterator[None]:
-        """Run the work of the calling thread in a separate CUDA stream, parallel to other threads."""
+        """Context in which the work of the calling thread runs in its own CUDA stream, parallel to other threads."""
         if not hasattr(self._thread, "stream"):
             self._thread.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self._thread.stream):

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class MemoryBudget:
-    """Bytes of GPU memory that stacks share.
+    """GPU memory that stacks share; each reserves bytes while it trains.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class MemoryBudget:
 
     @contextmanager
     def reserved(self, count: int) -> Iterator[None]:
-        """Reserve bytes for the duration of the context; block until they are free.
+        """Context that reserves `count` bytes; block until they are free.
 
         A request for more than the total reserves the total.
         """
@@ -51,7 +51,10 @@ class MemoryBudget:
 
 
 def memory_budget(gpu: Gpu) -> MemoryBudget | None:
-    """Return a budget of 70 % of the free memory, or None, with a warning in the log, if the GPU fails."""
+    """Return a budget of 70 % of the memory that is free on a GPU now.
+
+    Return None, with a warning in the log, if the GPU fails.
+    """
     try:
         return MemoryBudget(int(USABLE_SHARE * gpu.free_bytes()))
     except GPU_ERRORS:
@@ -60,15 +63,18 @@ def memory_budget(gpu: Gpu) -> MemoryBudget | None:
 
 
 def max_runs_on_gpu(gpu: Gpu) -> Callable[[PlannedRun, int], int]:
-    """Return a function for `group_runs` that gives the runs in one stack on this GPU.
+    """Return a function for `group_runs` that tells how many runs fit into one stack on this GPU.
 
-    The free memory is read once, by this call.
+    The function takes a run and the number of columns. The free memory is read once, by this call.
     """
     return max_runs_in(memory_budget(gpu))
 
 
 def max_runs_in(budget: MemoryBudget | None) -> Callable[[PlannedRun, int], int]:
-    """Return the same for a memory budget; a GPU that cannot be used does not limit the stacks."""
+    """Return a function for `group_runs` that tells how many runs fit into one stack within a memory budget.
+
+    The function takes a run and the number of columns. For None, a GPU that cannot be used, it returns MAX_RUNS.
+    """
 
     def max_runs(planned: PlannedRun, columns: int) -> int:
         if budget is None:
@@ -80,5 +86,8 @@ def max_runs_in(budget: MemoryBudget | None) -> Callable[[PlannedRun, int], int]
 
 
 def bytes_per_run(planned: PlannedRun, columns: int) -> int:
-    """Estimate the GPU memory of one run, in bytes; 0 where its system cannot train on a GPU."""
+    """Estimate the bytes of GPU memory that one run takes; 0 if its system cannot train on a GPU.
+
+    `columns` is the number of features of the data set.
+    """
     return BYTES_PER_VALUE * (values_per_run(planned, columns) or 0)

@@ -14,11 +14,11 @@ __all__ = ["JointProgress", "Stopped", "count_epochs"]
 
 
 class Stopped(Exception):
-    """Raised in a stack when another stack failed or the caller no longer wants results."""
+    """Raised in a stack to stop it, when another stack failed or the caller no longer wants results."""
 
 
 class JointProgress:
-    """Sum the epochs of all stacks and report them after each update; safe to use from several threads.
+    """Progress of many stacks as one number: the epochs done by all of them; safe to use from several threads.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class JointProgress:
         self._stopping = False
 
     def update(self, runs: Sequence[PlannedRun], done: int, epochs: int) -> None:
-        """Record and report that a stack of these runs has done `done` of its `epochs` epochs.
+        """Record that the stack of these runs has done `done` of its `epochs` epochs, and report the sum of all stacks.
 
         A stack is known by its first run, so a retry of its first half overwrites its record.
 
@@ -52,15 +52,15 @@ class JointProgress:
             self._report(round(sum(self._done.values())), self._total)
 
     def exclude(self, config: RunConfig) -> None:
-        """Subtract a run that cannot be trained from the total."""
+        """Subtract the epochs of a run that cannot be trained from the total."""
         with self._lock:
             self._total -= count_epochs([config])
 
     def stop(self) -> None:
-        """Make the next update of every stack raise Stopped."""
+        """Make the next `update` of every stack raise Stopped; return at once."""
         self._stopping = True
 
 
 def count_epochs(configs: Iterable[RunConfig]) -> int:
-    """Add up the epochs of runs, pretraining included."""
+    """Return the sum of the epochs of runs, pretraining included."""
     return sum(BASELINES[config.baseline].pretraining_epochs + (config.epochs or 0) for config in configs)

@@ -55,7 +55,7 @@ class RunProgress:
 
 
 def resolve_device(device: str) -> str:
-    """Return "cpu" or "cuda" for one of DEVICES; "auto" is the GPU if there is one.
+    """Return the device to train on, "cpu" or "cuda", for one of DEVICES; "auto" is the GPU if there is one.
 
     Raises
     ------
@@ -71,7 +71,22 @@ def resolve_device(device: str) -> str:
 
 
 def run(config: RunConfig, device: str = "auto", store: Store | None = None) -> RunResult:
-    """Train, score and evaluate one configuration, or read its result from the store; see `run_many`."""
+    """Train, score and evaluate one configuration, or read its result from the store.
+
+    Parameters
+    ----------
+    config
+        Settings of the run.
+    device
+        "auto", "cpu" or "cuda".
+    store
+        Where the result is read and written; None always trains.
+
+    Raises
+    ------
+    AnoOnlyError
+        If the data set cannot be loaded or split, the device is missing, or scores are not finite.
+    """
     return run_many([config], device, store)[0]
 
 
@@ -128,7 +143,9 @@ def run_stored(
     store: Store | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
 ) -> Iterator[tuple[str, RunOutcome]]:
-    """Yield the key and outcome of each run: stored runs first, then each trained stack once it is stored.
+    """Read runs from the store and train the others; yield the key and outcome of each run.
+
+    Stored runs come first, then those of each trained stack once they are stored.
 
     Parameters
     ----------
@@ -137,7 +154,7 @@ def run_stored(
     device
         "cpu" or "cuda".
     store
-        Where finished runs are read and written.
+        Where finished runs are read and written; None trains all.
     on_progress
         Called after every epoch; an exception raised there stops the training.
 
@@ -176,7 +193,7 @@ def run_each(
     report: Report = lambda epoch, epochs: None,
     load: LoadDataset = load_cached,
 ) -> Iterator[tuple[str, RunOutcome]]:
-    """Train and evaluate runs, those of equal shapes as one stack, and yield the outcome of each run.
+    """Train and evaluate runs, those of equal shapes as one stack, and yield the outcome of each; nothing is stored.
 
     The outcomes of a stack come as soon as it is trained; the order is not that of `configs`.
 
@@ -213,5 +230,8 @@ def run_each(
 
 @default_torch_settings()
 def warm_up() -> None:
-    """Create an optimizer, which makes PyTorch load modules for a second or more on first use."""
+    """Create an optimizer and discard it, so that the first run does not wait for it.
+
+    PyTorch loads modules for a second or more when the first optimizer is created.
+    """
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])

@@ -16,7 +16,7 @@ SAMPLE_ROWS = 1500
 
 
 def make_samples(trained: TrainedRuns) -> list[Sample]:
-    """Return the sampled rows of each run with their hidden features."""
+    """Sample rows of each run and compute their hidden features; return one Sample per run."""
     pairs = zip(trained.configs, trained.splits, strict=True)
     sampled = [sample_rows(trained.dataset, split, config.seed) for config, split in pairs]
     hidden = trained.hidden([rows for rows, _ in sampled])
@@ -27,7 +27,7 @@ def make_samples(trained: TrainedRuns) -> list[Sample]:
 
 
 def sample_rows(dataset: Dataset, split: Split, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sample at most 1500 distinct rows among the test rows and the labeled anomalies.
+    """Sample at most 1500 distinct rows among the test rows and the labeled anomalies of a split.
 
     Labeled anomalies and test anomalies fill up to a third each, normal test rows the rest. Runs
     with equal split and seed get the same rows.
@@ -35,7 +35,7 @@ def sample_rows(dataset: Dataset, split: Split, seed: int) -> tuple[np.ndarray, 
     Returns
     -------
     rows
-        Positions in the data set, int64 [m]: normal test rows, test anomalies, labeled anomalies.
+        Row indices in the data set, int64 [m]: normal test rows, test anomalies, labeled anomalies.
     role
         Role of each row, int8 [m].
     """
@@ -53,5 +53,5 @@ def sample_rows(dataset: Dataset, split: Split, seed: int) -> tuple[np.ndarray, 
 
 
 def _draw(generator: np.random.Generator, rows: np.ndarray, count: int) -> np.ndarray:
-    """Draw `count` rows without replacement, in ascending order; all rows if there are no more."""
+    """Draw `count` of these rows without replacement, in ascending order; return all rows if there are no more."""
     return rows if len(rows) <= count else np.sort(generator.choice(rows, count, replace=False))

@@ -28,7 +28,7 @@ RunOutcome = RunResult | AnoOnlyError
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run with its key and its split."""
+    """Run that is to be trained, with its key and its split."""
 
     key: str
     config: RunConfig
@@ -37,14 +37,14 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs of equal shapes on one data set, and how many of them fit into one stack."""
+    """Runs of equal shapes on one data set, and the largest number of them that fits into one stack."""
 
     dataset: Dataset
     runs: tuple[PlannedRun, ...]
     max_stack_runs: int
 
     def stacks(self) -> Iterator[tuple[PlannedRun, ...]]:
-        """Cut the runs, in order, into stacks of at most `max_stack_runs`."""
+        """Yield the runs of the group in order, cut into stacks of at most `max_stack_runs`."""
         for begin in range(0, len(self.runs), self.max_stack_runs):
             yield self.runs[begin : begin + self.max_stack_runs]
 
@@ -54,7 +54,7 @@ def group_runs(
     load: LoadDataset = load_cached,
     max_runs: Callable[[PlannedRun, int], int] | None = None,
 ) -> tuple[list[RunGroup], dict[str, AnoOnlyError]]:
-    """Load and split the data of runs, and group the runs by shape.
+    """Load and split the data of runs, and group the runs by shape, so that those of a group can train as stacks.
 
     Runs with equal data settings share one Split object.
 
@@ -99,13 +99,19 @@ def group_runs(
 
 
 def max_runs_on_cpu(planned: PlannedRun, columns: int) -> int:
-    """Return how many such runs fit into one stack on a CPU: at most 64, in about 2 GiB."""
+    """Return the number of runs like this one that fit into one stack on a CPU: at most 64, in about 2 GiB.
+
+    `columns` is the number of features of the data set.
+    """
     values = values_per_run(planned, columns)
     return 1 if values is None else max(1, min(STACK_RUNS, STACK_VALUES // values))
 
 
 def values_per_run(planned: PlannedRun, columns: int) -> int | None:
-    """Estimate how many numbers a run holds in memory while it trains; None if it has no network of ours."""
+    """Estimate the number of float32 values that a run holds in memory while it trains.
+
+    Return None if its system is not a network of this engine. `columns` is the number of features of the data set.
+    """
     config = planned.config
     network = BASELINES[config.baseline].network
     if network is None or config.batch_size is None:

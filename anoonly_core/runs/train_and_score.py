@@ -28,12 +28,12 @@ __all__ = ["SCORING_METHODS", "ScoringMethod", "TrainingTask", "train_and_score"
 
 @dataclass(frozen=True)
 class ScoringMethod:
-    """Way in which a network is trained and scores rows.
+    """Way in which a network is trained and then scores rows.
 
     Attributes
     ----------
     trains
-        Train the network after its pretraining; if False, pretraining is all.
+        True to train the network after its pretraining; False if pretraining is all.
     score_function
         Takes a trained stack, returns its score function x [R, rows, columns] -> [R, rows].
     """
@@ -54,14 +54,14 @@ SCORING_METHODS: Mapping[str, ScoringMethod] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False)
 class TrainingTask:
-    """A network to train, and the rows that it scores afterwards.
+    """Network to train, and the rows that it scores afterwards.
 
     Attributes
     ----------
     dataset, config, split
         Data set, settings and training rows of the network.
     rows
-        Positions in the data set of the rows to score, int64 [n].
+        Row indices in the data set of the rows to score, int64 [n].
     method
         Way of training and scoring.
     """
@@ -75,19 +75,21 @@ class TrainingTask:
 
 @default_torch_settings()
 def train_and_score(tasks: Sequence[TrainingTask], report: Report = lambda done, total: None) -> list[np.ndarray]:
-    """Train each network on the CPU, those of equal shapes as one stack, and score its rows.
+    """Train the network of each task on the CPU, and score the rows of the task with it.
+
+    Networks of equal shapes train as one stack.
 
     Parameters
     ----------
     tasks
         Networks to train, all on the same data set if their shapes are equal.
     report
-        Called after every epoch with the epochs done and the total over all stacks.
+        Called after every epoch with the epochs done and the total over all stacks; an exception stops the training.
 
     Returns
     -------
     list of ndarray
-        Anomaly scores of each task's rows, float32 [len(rows)], in the order of the tasks.
+        Anomaly scores of the rows of each task, float32 [len(rows)], in the order of the tasks.
 
     Raises
     ------
@@ -112,7 +114,10 @@ def train_and_score(tasks: Sequence[TrainingTask], report: Report = lambda done,
 
 
 def _scores(tasks: Sequence[TrainingTask], report: Callable[[int], None]) -> list[np.ndarray]:
-    """Train the tasks as one stack and return the scores of each; report the number of each epoch."""
+    """Train tasks of one shape and method as one stack; return the scores of the rows of each, float32 [len(rows)].
+
+    `report` is called after each epoch with its number, from 1, pretraining included.
+    """
     method = tasks[0].method
     stack = Stack(tasks[0].dataset, [task.config for task in tasks], [task.split for task in tasks])
     for epoch in pretrain(stack):
@@ -131,7 +136,7 @@ def _epochs(task: TrainingTask) -> int:
 
 
 def _stacks(tasks: Sequence[TrainingTask]) -> Iterator[list[int]]:
-    """Yield the indices of the tasks of each stack: equal methods and shapes, bounded memory."""
+    """Group tasks into stacks of equal method and shape that fit into memory; yield the task indices of each."""
     grouped: dict[object, list[int]] = {}
     for index, task in enumerate(tasks):
         grouped.setdefault((task.method, shape_key(task.config, task.split)), []).append(index)

@@ -30,10 +30,18 @@ MAX_EVALUATED_EPOCHS = 25
 
 @dataclass(frozen=True)
 class _Training:
-    """A trained stack with the course of its training.
+    """Trained stack with the course of its training.
 
-    histories: one a run, None if it diverged. metrics: after the last epoch, None if not yet computed.
-    untimed: seconds to subtract from the training time.
+    Attributes
+    ----------
+    trained
+        The runs.
+    histories
+        One a run; None if it diverged.
+    metrics
+        Metrics of each run after the last epoch; None if not yet computed.
+    untimed
+        Seconds to subtract from the training time.
     """
 
     trained: TrainedRuns
@@ -44,7 +52,7 @@ class _Training:
 
 @default_torch_settings()
 def train_stack(dataset: Dataset, planned: Sequence[PlannedRun], device: str, report: Report) -> list[RunOutcome]:
-    """Train runs of equal shapes as one stack, score their test rows and return an outcome per run.
+    """Train runs of equal shapes as one stack, score and evaluate their test rows, and return an outcome per run.
 
     Parameters
     ----------
@@ -109,10 +117,11 @@ def train_stack(dataset: Dataset, planned: Sequence[PlannedRun], device: str, re
 
 
 def _train_network(stack: Stack, report: Report) -> _Training:
-    """Pretrain and train a stack, evaluating it at the evaluated epochs.
+    """Pretrain and train a stack in place, evaluating the test rows at the evaluated epochs.
 
-    The time of evaluation is not training time. The time that a cached pretraining once took is. On a
-    GPU evaluation is asynchronous, so most of its time counts as training.
+    `report` is called after every epoch with the epochs done and all epochs. The time of evaluation is not training
+    time. The time that a cached pretraining once took is. On a GPU evaluation is asynchronous, so most of its time
+    counts as training.
     """
     epochs = stack.configs[0].epochs
     assert epochs is not None
@@ -143,9 +152,9 @@ def _train_network(stack: Stack, report: Report) -> _Training:
 
 
 def evaluated_epochs(epochs: int) -> list[int]:
-    """Return the numbers of the epochs after which test rows are scored.
+    """Return the numbers, from 1, of the epochs after which test rows are scored in a training of `epochs` epochs.
 
-    All of up to 25 epochs; of more, 25 at even distances, with the first and the last.
+    These are all of up to 25 epochs; of more, 25 at even distances, with the first and the last.
     """
     return sorted({int(epoch) for epoch in np.linspace(1, epochs, min(epochs, MAX_EVALUATED_EPOCHS)).round()})
 
@@ -153,7 +162,19 @@ def evaluated_epochs(epochs: int) -> list[int]:
 def _history(
     snapshots: Sequence[Snapshot], run: int, evaluated: list[int], metrics_of_run: Sequence[Metrics]
 ) -> History:
-    """Collect the losses of each epoch and the metrics of each evaluated epoch, for one run."""
+    """Collect the losses of each epoch and the metrics of each evaluated epoch for one run of a stack.
+
+    Parameters
+    ----------
+    snapshots
+        One per epoch.
+    run
+        Index of the run in the stack.
+    evaluated
+        Numbers of the evaluated epochs, from 1.
+    metrics_of_run
+        Metrics of the test rows at these epochs.
+    """
     per_epoch = {
         name: np.array([getattr(snapshot, name)[run] for snapshot in snapshots], dtype=np.float32)
         for name in ("loss_normal", "loss_anomaly", "labelled_share", "batches_without_anomaly")

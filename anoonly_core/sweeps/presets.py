@@ -16,7 +16,7 @@ LAMBDA_N_AXIS = ("lambda_n", (1.0, 0.0))
 
 @dataclass(frozen=True)
 class SweepPreset:
-    """A title, the question that the sweep answers, and its axes as pairs of setting name and values."""
+    """Preset of a sweep: title, the question that it answers, and axes as pairs of setting name and values."""
 
     title: str
     question: str

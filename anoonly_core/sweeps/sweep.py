@@ -45,7 +45,7 @@ MAX_SEEDS = 1000
 
 
 class Axis(BaseModel):
-    """A varied setting and its values; the value None means "as published"."""
+    """Setting that a sweep varies, by name, with its values; the value None means "as published"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -98,7 +98,7 @@ class Sweep(BaseModel):
 
     @cached_property
     def grid(self) -> tuple[list[GridPoint], list[str]]:
-        """Valid grid points, and one sentence per invalid combination.
+        """Valid grid points, and one sentence for each invalid combination; the last axis varies fastest.
 
         A baseline that lacks a varied setting has one point for all values of that setting.
         """
@@ -121,17 +121,17 @@ class Sweep(BaseModel):
 
     @property
     def points(self) -> list[GridPoint]:
-        """Valid grid points; the last axis varies fastest."""
+        """Valid grid points, each with one run per seed; the last axis varies fastest."""
         return self.grid[0]
 
     @property
     def left_out(self) -> list[str]:
-        """One sentence per combination that is invalid."""
+        """One sentence for each combination of axis values that is invalid and has no grid point."""
         return self.grid[1]
 
     @cached_property
     def configs(self) -> dict[str, RunConfig]:
-        """All runs by `run_key`, without duplicates."""
+        """Runs of all grid points and seeds by `run_key` for the CPU, without duplicates."""
         return {key: config for point in self.points for key, config in point.configs.items()}
 
     def canonical(self) -> str:
@@ -140,7 +140,7 @@ class Sweep(BaseModel):
 
 
 def make_sweep(settings: Mapping[str, Any], axes: Iterable[tuple[str, Sequence[Any]]], seeds: Any = 5) -> Sweep:
-    """Validate a sweep.
+    """Validate settings and axes, and build the sweep.
 
     Each value is validated separately. Invalid combinations are left out of the grid; at least one must be valid.
 
@@ -206,7 +206,7 @@ class SweepOutline:
 
 
 def read_outline(description: str) -> SweepOutline | None:
-    """Read the outline of a sweep from its `Sweep.canonical` text; None if that is not the text of a sweep.
+    """Read data set and size of a sweep from its `Sweep.canonical` text; None if that is not the text of a sweep.
 
     No run is built, so that an outline costs little. `read_sweep` may still refuse the text, because of a value.
     """
@@ -223,7 +223,7 @@ def read_outline(description: str) -> SweepOutline | None:
 
 
 def read_sweep(description: str) -> Sweep:
-    """Build a sweep, with all its runs, from its `Sweep.canonical` text; the inverse of it.
+    """Rebuild a sweep, with all its runs, from its `Sweep.canonical` text.
 
     Raises
     ------
@@ -244,23 +244,27 @@ def _or_published(value: Any) -> Any:
 
 
 def _has(baseline: Any, setting: str) -> bool:
-    """Tell whether a baseline has this setting; an unknown baseline passes, since make_config rejects it."""
+    """Return True if a baseline has this setting, both given by name.
+
+    An unknown baseline passes, since make_config rejects it.
+    """
     return baseline not in BASELINES or BASELINES[baseline].has(setting)
 
 
 class SweepTable(pd.DataFrame):
-    """The runs of a sweep, one per row; a notebook shows mean and standard deviation of each point."""
+    """Table of the runs of a sweep, one per row; a notebook shows mean and standard deviation of each point."""
 
     def _repr_html_(self) -> str:
         return sweep_html(self)
 
 
 def sweep_table(sweep: Sweep, runs: Mapping[str, RunSummary], failures: Mapping[str, str]) -> SweepTable:
-    """Tabulate the results of a sweep.
+    """Tabulate the results of a sweep, one row per run.
 
     Parameters
     ----------
     sweep : Sweep
+        The sweep.
     runs : mapping of str to RunSummary
         Finished runs by `run_key` on the CPU.
     failures : mapping of str to str

@@ -57,7 +57,7 @@ class OptimizerStep(ABC):
 
 
 class PretrainingStep(OptimizerStep):
-    """An optimizer step down the loss of a pretraining."""
+    """An optimizer step of all runs of a stack down the loss of their pretraining."""
 
     def __init__(self, stack: Stack, repeat: RepeatStep, pretraining: Pretraining, batches: torch.Tensor) -> None:
         super().__init__(stack, repeat, pretraining.optimizer, batches)
@@ -68,7 +68,7 @@ class PretrainingStep(OptimizerStep):
 
 
 class TrainingStep(OptimizerStep):
-    """An optimizer step down λ_n · L_N + L_A plus the penalties of the norms.
+    """An optimizer step of all runs of a stack down λ_n · L_N + L_A plus the penalties of the norms.
 
     Source: paper eq. 5 and 7; docs/methods.md § 1.
 

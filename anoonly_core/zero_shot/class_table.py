@@ -126,9 +126,10 @@ CLASS_TABLES = MappingProxyType(
 
 
 def class_table_identity(name: str, column: str | None = None) -> str:
-    """Return a text for store keys that changes whenever the rows of a table would.
+    """Return a text for store keys that changes whenever the rows of a class table would.
 
-    `name` and `column` are as in `load_class_table`, which raises the same errors.
+    `name` is a key of CLASS_TABLES, an upload or a file URI; `column` names the column of the class in a file, None
+    the usual one. Raise an AnoOnlyError if there is no such table.
     """
     if name in CLASS_TABLES:
         return CLASS_TABLES[name].identity()
@@ -149,7 +150,7 @@ _has_missing: LRU[bool] = LRU(64)
 
 
 def load_class_table(name: str, column: str | None = None) -> ClassTable:
-    """Load a table whose rows have a class each.
+    """Load a table whose rows have a class each, from a bundled table, an upload or a file.
 
     Parameters
     ----------
@@ -166,8 +167,10 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
 
     Raises
     ------
-    UnknownDataset, DatasetUnavailable, InvalidConfig, BadDataFile
-        With one sentence.
+    UnknownDataset, DatasetUnavailable
+        If nothing has this name, or fewer than three products of MVTec-AD are on this machine.
+    InvalidConfig, BadDataFile
+        If the file URI, the table or the number of its classes does not fit.
     """
     if name in CLASS_TABLES:
         return CLASS_TABLES[name].load()

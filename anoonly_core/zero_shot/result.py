@@ -68,7 +68,7 @@ class ZeroShotResult:
     shift_away: np.ndarray
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays by name, for Store.put_arrays."""
+        """Return all fields as arrays by name, for Store.put_arrays."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod

@@ -100,11 +100,11 @@ def _suggest_label(values: Mapping[str, Mapping[str, int]]) -> str:
 
 
 def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
-    """Suggest the label values that mean anomaly, or none if the user has to say.
+    """Suggest the values of a label column that mean anomaly; return () if the user has to say.
 
     A word such as "fraud" or "normal" decides. Otherwise, the rarer value means anomaly. Of -1 and 1
     that is -1, as in scikit-learn, and nothing is suggested if it is the more frequent one. A single
-    value is suggested if it may mean anomaly.
+    value is suggested if it may mean anomaly, such as "yes".
 
     Parameters
     ----------

@@ -267,7 +267,8 @@ def choose_label(values: Mapping[str, set[str]]) -> str:
     """Choose the label column among columns with a name of `LABEL_COLUMNS`; return its name or `NO_LABEL`.
 
     Columns are tried in the order of `LABEL_COLUMNS`. The first whose values need no schema, such as 0 and 1,
-    is chosen, else the first column, with y last. A column y with more than `MAX_WORDS` values holds coordinates.
+    is chosen, else the first column, with y last. A column y with more than `MAX_WORDS` values is not chosen, since it
+    holds coordinates.
 
     Parameters
     ----------
