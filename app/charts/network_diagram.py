@@ -122,7 +122,7 @@ def _layer_row(step: Linear | Operation, width: int, part: Subnetwork, norm: str
 
 
 def _norm_row(norm: str) -> str:
-    """Return the HTML table row of a norm layer; dashed for "none" and "bn_loss", which change no feature."""
+    """Return the HTML table row of a norm layer; dashed for norms that leave the features unchanged, such as "none"."""
     if norm == "none":
         return _cell(f"<FONT COLOR='{FAINT}'>{IDENTITY_NORMS[norm]}</FONT>", f"STYLE='dashed' COLOR='{FAINT}'")
     if norm in IDENTITY_NORMS:

@@ -157,7 +157,14 @@ def training_sentences(a: RunResult, b: RunResult) -> list[str]:
 def _epochs_sentence(letter: str, result: RunResult) -> str:
     """Return Markdown on one run: the share of labeled anomalies in its batches, and the meaning of an epoch.
 
-    `letter` is "A" or "B". A system without epochs is named as such.
+    A system without epochs is named as such.
+
+    Parameters
+    ----------
+    letter : str
+        "A" or "B".
+    result : RunResult
+        The run.
     """
     name, history = result.config.baseline, result.history
     if not len(history.loss_normal):

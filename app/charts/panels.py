@@ -94,11 +94,11 @@ class Panels:
         self._add("heatmap", row, col, trace)
 
     def traces(self, row: int, col: int) -> list[dict[str, Any]]:
-        """Return the traces of the panel in this row and column, counted from 1, as dictionaries in the order added."""
+        """Return the traces of the panel at (`row`, `col`), counted from 1, as dictionaries in the order added."""
         return [trace for trace in self.data if trace["xaxis"] == f"x{self._axes[row, col]}"]
 
     def add_vline(self, x: float, line: Mapping[str, Any], row: int = 1, col: int = 1) -> None:
-        """Draw a vertical line at `x`, in data units, over the full height of the panel in this row and column.
+        """Draw a vertical line at `x`, in data units, over the full height of the panel at (`row`, `col`).
 
         `line` holds Plotly attributes of the line, such as color and width.
         """
@@ -107,7 +107,7 @@ class Panels:
         self.layout.setdefault("shapes", []).append({"type": "line", **ends, "line": line})
 
     def add_hline(self, y: float, line: Mapping[str, Any], row: int = 1, col: int = 1) -> None:
-        """Draw a horizontal line at `y`, in data units, over the full width of the panel in this row and column.
+        """Draw a horizontal line at `y`, in data units, over the full width of the panel at (`row`, `col`).
 
         `line` holds Plotly attributes of the line, such as color and width.
         """
@@ -116,7 +116,7 @@ class Panels:
         self.layout.setdefault("shapes", []).append({"type": "line", **ends, "line": line})
 
     def add_text(self, text: str, row: int = 1, col: int = 1, **attributes: Any) -> None:
-        """Write a text into the panel in this row and column.
+        """Write a text into the panel at (`row`, `col`).
 
         `attributes` are those of a Plotly annotation, with x and y from 0 to 1 over the panel by default.
         """
@@ -125,22 +125,31 @@ class Panels:
         self.layout.setdefault("annotations", []).append({"text": text, "showarrow": False, **(refs | attributes)})
 
     def add_mark_text(self, text: str, x: float, row: int = 1, col: int = 1) -> None:
-        """Write the label of a vertical line: a text at the upper edge of a panel, right of `x` in data units."""
+        """Write the label of a vertical line at `x`, in data units, into the panel at (`row`, `col`).
+
+        The text stands at the upper edge of the panel, right of the line.
+        """
         number = self._axes[row, col]
         corner = {"x": x, "xref": f"x{number}", "y": 1, "xanchor": "left", "yanchor": "top"}
         self.add_text(text, row, col, **corner)
 
     def add_title(self, text: str, row: int = 1, col: int = 1, size: int = 13) -> None:
-        """Write a title above the panel in this row and column, at its left edge; `size` of the font in pixels."""
+        """Write a title above the panel at (`row`, `col`), at its left edge; `size` is that of the font in pixels."""
         corner = {"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "align": "left"}
         self.add_text(text, row, col, **corner, font={"size": size})
 
     def update_xaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
-        """Set Plotly attributes of x axes: those of one panel, or with `row` or `col` None, of all rows or columns."""
+        """Set Plotly attributes of the x axes in a row and column of panels; None stands for all rows or columns.
+
+        `settings` holds the attributes, such as title or range.
+        """
         self._update("xaxis", row, col, settings)
 
     def update_yaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
-        """Set Plotly attributes of y axes: those of one panel, or with `row` or `col` None, of all rows or columns."""
+        """Set Plotly attributes of the y axes in a row and column of panels; None stands for all rows or columns.
+
+        `settings` holds the attributes, such as title or range.
+        """
         self._update("yaxis", row, col, settings)
 
     def update_layout(self, **settings: Any) -> None:
@@ -152,7 +161,7 @@ class Panels:
         return go.Figure({"data": self.data, "layout": self.layout})
 
     def _add(self, kind: str, row: int, col: int, trace: Mapping[str, Any]) -> None:
-        """Add a trace to the panel in this row and column, counted from 1.
+        """Add a trace to the panel at (`row`, `col`), counted from 1.
 
         `kind` is the Plotly type, such as "scatter". `trace` holds the other attributes.
         """
@@ -160,12 +169,18 @@ class Panels:
         self.data.append({"type": kind, "xaxis": f"x{number}", "yaxis": f"y{number}", **trace})
 
     def _update(self, axis: str, row: int | None, col: int | None, settings: Mapping[str, Any]) -> None:
-        """Set attributes of the axes of some panels; `axis` is "xaxis" or "yaxis", None means every row or column."""
+        """Set attributes of the axes of the panels in a row and column; None stands for all rows or columns.
+
+        `axis` is "xaxis" or "yaxis". `settings` holds the Plotly attributes.
+        """
         for number in self._numbers(row, col):
             self.layout[f"{axis}{number}"].update(settings)
 
     def _numbers(self, row: int | None, col: int | None) -> Iterator[str]:
-        """Yield the Plotly axis number ("", "2", "3" …) of each panel in a row and column; None means all of them."""
+        """Yield the Plotly axis numbers of the panels in a row and column: "" for the first panel, then "2", "3" and so on.
+
+        None stands for all rows or columns.
+        """
         for (at_row, at_column), number in self._axes.items():
             if row in (None, at_row) and col in (None, at_column):
                 yield number

@@ -82,7 +82,10 @@ def choose(values: Mapping[str, Any]) -> Choice:
 
 
 def _fitting(of_norm: Mapping[str, Any], norm: str | None) -> dict[str, Any]:
-    """Return those settings of a norm that have an effect on this one."""
+    """Return those settings of a norm that have an effect on the norm `norm`, by name.
+
+    `of_norm` holds the values of all settings in NORM_SETTINGS. A strength outside the range of the norm is left out.
+    """
     fitting = {name: of_norm[name] for name in GRADIENT_SHARES} if norm in BATCH_NORMS else {}
     dial, strength = norm and MECHANISMS[norm].dial, of_norm["norm_strength"]
     if dial and strength is not None and dial.low <= strength <= dial.high:

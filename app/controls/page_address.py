@@ -190,10 +190,10 @@ class PageAddress:
             st.rerun()
 
     def _texts_left(self, arrival: Arrival) -> Texts:
-        """Return the texts, by parameter, with which the page begins after the menu or the browser's Back or Forward.
+        """Return the texts, by parameter, with which the page begins if no link brought the session here.
 
-        From the menu they are those that the session left the page with. From the history they are those of the address
-        or, for an address that the page never had, also those that the session left it with.
+        From the menu (`arrival`) they are those that the session left the page with. From the browser's history they
+        are those of the address or, for an address that the page never had, also those that the session left it with.
         """
         if arrival == Arrival.MENU:
             return self.remembered()

@@ -48,7 +48,7 @@ class Control(Parameter):
     noun: str = ""
 
     def option_label(self, value: Any) -> str:
-        """Return the label of an option: plain words with its name in the code, such as "layer norm (layer)"."""
+        """Return the label of an option, `value`: plain words with its name in the code, as in "layer norm (layer)"."""
         return option_label(self.name, value)
 
     def parse(self, text: str) -> Any:
@@ -63,10 +63,11 @@ class Control(Parameter):
         return super().widget_texts(value) if self.many else [self.option_label(value)]
 
     def offered_for(self, baseline: Baseline, norm: str | None = None) -> tuple[Any, ...]:
-        """Return the options of the control beside a baseline and a norm: its presets, or the norm's strengths.
+        """Return the options of the control beside a system and a norm.
 
-        Other controls offer all options. A baseline with one preset, or a norm without a dial, disables the control,
-        which then offers all options, so that it can keep its value.
+        They are the presets of the system for the control "preset", the strengths of the norm for "norm_strength", and
+        all options for any other control. A system with one preset, or a norm without a dial, disables the control. It
+        then offers all options, so that it can keep its value.
         """
         if self.name == "norm_strength" and norm is not None and (dial := MECHANISMS[norm].dial) is not None:
             return (PUBLISHED, *(level for level in dial.levels if level != dial.standard))

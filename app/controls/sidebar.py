@@ -116,7 +116,7 @@ def with_words(help: str, label: str) -> str:
 
 
 def _is_idle(control: Control, norm: str | None) -> bool:
-    """Return True for a setting of a norm that has no effect on this one."""
+    """Return True if a control sets a part of a norm, such as its strength, that the norm `norm` does not have."""
     if control.name == "norm_strength":
         return norm is None or MECHANISMS[norm].dial is None
     return control.name in GRADIENT_SHARES and norm not in BATCH_NORMS
@@ -178,7 +178,7 @@ def draw_control(
 
 
 def _with_stop(options: Sequence[Any], value: float) -> list[Any]:
-    """Return the options of a control with one more number, inserted in the order of the numbers, after the words."""
+    """Return the options of a control with one more number, `value`, at its place in the order; words stay in front."""
     words = [option for option in options if isinstance(option, str)]
     numbers = [option for option in options if option not in words]
     descending = numbers[0] > numbers[-1]

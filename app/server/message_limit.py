@@ -95,7 +95,10 @@ class MessageLimit:
         self._app, self._rate, self._burst = app, rate, burst
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request or WebSocket (ASGI); messages of a WebSocket are delayed as the limit demands."""
+        """Serve one HTTP request or WebSocket; messages of a WebSocket are delayed as the limit demands.
+
+        The arguments are those of an ASGI application.
+        """
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return

@@ -31,7 +31,10 @@ class OldLinks:
         self._app, self._path, self._names = app, path, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI): redirect it (status 307) or pass it on to the application."""
+        """Serve one request: redirect it (status 307) or pass it on to the application.
+
+        The arguments are those of an ASGI application.
+        """
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"].endswith("/"):
             query = scope["query_string"].decode("latin-1")
             names = self._names()

@@ -129,7 +129,7 @@ class ResultCache:
             self._results.put(result.key, result)
 
     def put_points(self, key: str, points: np.ndarray, stored: bool) -> None:
-        """Keep a projection, float [rows, 2], in memory, and write it to the run store if `stored` is true."""
+        """Keep the projection of a key, float [rows, 2], in memory, and write it to the run store if `stored`."""
         self._results.put(key, points)
         if stored:
             store = self.store.with_wait(BUSY_S)

@@ -80,9 +80,9 @@ class UploadLimit:
         self._held: dict[tuple[str, str], float] = {}  # when a file arrived, by session and file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI): count the bytes of an upload and refuse it beyond the limits.
+        """Serve one request: count the bytes of an upload and refuse it beyond the limits; pass on others unchanged.
 
-        Other requests are passed on unchanged.
+        The arguments are those of an ASGI application.
         """
         target = PATH.fullmatch(scope.get("path", "")) if scope["type"] == "http" else None
         if target is None or scope["method"] != "PUT":

@@ -20,7 +20,7 @@ def error(text: str) -> None:
 
 
 def queue_error(text: str) -> None:
-    """Keep an error in the session for the next page run, which shows it; for callbacks, which cannot draw."""
+    """Keep an error text in the session for the next page run, which shows it; for callbacks, which cannot draw."""
     st.session_state.queued_error = text
 
 

@@ -94,7 +94,7 @@ class Bar:
         self._shown: tuple[float, str] | None = None
 
     def show(self, share: float, words: str) -> None:
-        """Show a share from 0 to 1 with a text; do nothing if both are as before."""
+        """Show a share from 0 to 1 with a text, `words`; do nothing if both are as before."""
         if (share, words) != self._shown:
             self._shown = share, words
             self._place.progress(share, words)

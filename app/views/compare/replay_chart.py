@@ -80,10 +80,23 @@ def _caption(replay: Replay, moment: int) -> str:
 
 
 def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceChange]:
-    """Add the score histograms of normal rows and anomalies for A and B; return the changes of their heights.
+    """Add the score histograms of normal rows and anomalies for A and B to the figure.
 
-    Scores are scaled anew at each epoch, as only their order matters; bars are percentages of the class. `names` are
-    the names of A and B. There is one change per histogram, with its heights at each recorded epoch.
+    Scores are scaled anew at each epoch, as only their order matters; bars are percentages of the class.
+
+    Parameters
+    ----------
+    figure : Panels
+        The figure.
+    replay : Replay
+        The recorded runs A and B.
+    names : sequence of str
+        Names of A and B, for the titles.
+
+    Returns
+    -------
+    list of TraceChange
+        One change per histogram: its heights at each recorded epoch.
     """
     positions = []
     for run in replay.runs:
@@ -129,10 +142,21 @@ def _scores(figure: Panels, replay: Replay, names: Sequence[str]) -> list[TraceC
 
 
 def _maps(figure: Panels, replay: Replay, row_ids: Sequence[np.ndarray]) -> list[TraceChange]:
-    """Add the maps of the hidden features of A and B, and return the changes of the positions of their rows.
+    """Add the maps of the hidden features of A and B to the figure.
 
-    `row_ids` holds the row ids of A and of B, for the hover text. There are two changes per run and role: x and y at
-    each recorded epoch.
+    Parameters
+    ----------
+    figure : Panels
+        The figure.
+    replay : Replay
+        The recorded runs A and B.
+    row_ids : sequence of np.ndarray
+        For A and B, the row ids of the recorded rows, for the hover text, int64 [m].
+
+    Returns
+    -------
+    list of TraceChange
+        Two changes per run and role of rows: x and y at each recorded epoch.
     """
     changes = []
     spans = [_axis_limits(run.points) for run in replay.runs]

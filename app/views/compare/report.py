@@ -248,7 +248,17 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
 
 
 def _command(letter: str, config: RunConfig, seeds: int) -> str:
-    """Return HTML with the shell command that repeats run `letter`, "A" or "B", over `seeds` consecutive seeds."""
+    """Return HTML with the shell command that repeats a run over consecutive seeds.
+
+    Parameters
+    ----------
+    letter : str
+        "A" or "B".
+    config : RunConfig
+        The run of the first seed.
+    seeds : int
+        Number of seeds.
+    """
     seeds_option = f" --seeds {seeds}" if seeds > 1 else ""
     return f"<p><strong>{letter}</strong></p><pre>{html.escape(run_command(config) + seeds_option)}</pre>"
 

@@ -267,6 +267,13 @@ def _panel_title(result: RunResult, side: Side) -> str:
     """Return the title of the map of a run: what its features are, the letter, and the shortened name.
 
     A system of another package has its own kind of features, such as the unsupervised scores of XGBOD.
+
+    Parameters
+    ----------
+    result : RunResult
+        The run.
+    side : Side
+        The same run, with its letter and name.
     """
     baseline = BASELINES[result.config.baseline]
     content = f"{result.sample.hidden.shape[1]} {baseline.hidden}" if baseline.implementation else baseline.hidden

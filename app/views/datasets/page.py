@@ -119,7 +119,7 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_table(listed: pd.DataFrame) -> str | None:
-    """Draw the table of the filtered data sets and return the name of the selected one; None if none is selected.
+    """Draw the table of the data sets in `listed`, filtered, and return the name of the selected one or None.
 
     The selection survives a change of the filters, and is kept in the session state.
     """

@@ -152,9 +152,14 @@ def _draw_rank(has_marks: bool) -> str:
 
 
 def _known_labels(read: ParsedTable, marks: Mapping[int, bool]) -> dict[int, bool]:
-    """Return the known labels by row number in the file, True for an anomaly, from the file and the marks.
+    """Return the labels known from the file and from marks, by row number in the file; True is an anomaly.
 
-    `marks` has the same form, and overrides the labels of the file.
+    Parameters
+    ----------
+    read : ParsedTable
+        The table, with the labels in the file.
+    marks : mapping of int to bool
+        Marks by row number in the file, True for an anomaly; they override the labels in the file.
     """
     known = read.y >= 0
     from_file = dict(zip(read.file_rows[known].tolist(), (read.y[known] == 1).tolist(), strict=True))

@@ -98,7 +98,7 @@ class Comparison(_Frozen):
         return self
 
     def runs(self, seeds: Sequence[int] = range(SEEDS)) -> tuple[list[RunConfig], list[RunConfig]]:
-        """Return the configurations of A and those of B, two lists with one configuration for each seed."""
+        """Return the configurations of A and those of B, two lists with one configuration for each of `seeds`."""
         return tuple([make_config(**settings, seed=seed) for seed in seeds] for settings in (self.a, self.b))  # type: ignore[return-value]
 
 

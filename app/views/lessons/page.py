@@ -247,7 +247,7 @@ def _maps(runs: list[RunResult], jobs: Jobs, session: str, status: DeltaGenerato
 
 
 def _cancel(position: Position, session: str) -> None:
-    """Stop the training for this session, and forget the committed prediction, so that the question is open again."""
+    """Stop the training for this session, and forget the prediction at `position`: the question is open again."""
     session_answers().reopen(position)
     server_jobs().release(session)
 

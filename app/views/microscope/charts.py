@@ -84,8 +84,19 @@ def _caption(observation: Observation, step: int) -> str:
 def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
     """Add the length of each row's gradient, in three parts, as dots on a log axis; return the changes.
 
-    Rows without a gradient lie on a separate line below. The changes hold, at each step, x, y and row ids of each kind
-    of rows, and the texts of `_shares`.
+    Rows without a gradient lie on a separate line below.
+
+    Parameters
+    ----------
+    figure : Panels
+        The figure; changed in its first panel.
+    observation : Observation
+        The record at the norm layer.
+
+    Returns
+    -------
+    list of TraceChange
+        At each step, x, y and row ids of each kind of rows, and the texts of `_shares`.
     """
     longest = float(observation.lengths.max()) or 1.0
     some = np.log10(observation.lengths[observation.lengths > longest * 1e-9])
@@ -148,7 +159,19 @@ def _gradients(figure: Panels, observation: Observation) -> list[TraceChange]:
 def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
     """Add three texts with the share of each part in the gradient lengths of the batch's normal rows.
 
-    They stand at height `y` of the axis. Returns the change of the texts at each step.
+    Parameters
+    ----------
+    figure : Panels
+        The figure; changed in its first panel.
+    observation : Observation
+        The record at the norm layer.
+    y : float
+        Height of the texts, in units of the axis.
+
+    Returns
+    -------
+    TraceChange
+        The texts at each step.
     """
     words = []
     for step in range(len(observation.epoch)):
@@ -174,7 +197,7 @@ def _shares(figure: Panels, observation: Observation, y: float) -> TraceChange:
 def _batch(figure: Panels, observation: Observation) -> list[TraceChange]:
     """Add a bar for each kind of rows in the batch (normal, hidden anomaly, labeled anomaly), in percent of its rows.
 
-    Returns the change of the heights of the bars at each step, in a list.
+    `observation` is the record at the norm layer. Returns one change, the heights of the bars at each step, in a list.
     """
     counts = [np.array([(values == kind).sum() for kind in KIND_MARKS]) for values in observation.kind]
     shares = [(100 * values / values.sum()).astype(np.float32) for values in counts]

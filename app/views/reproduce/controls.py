@@ -82,7 +82,16 @@ def draw_choice(widget: Any, label: str, options: list[str], words: Mapping[str,
 def draw_segments(label: str, options: list[str], words: Mapping[str, str], name: str) -> str:
     """Draw a segmented control for one choice of the page and return the chosen option.
 
-    With one option only, nothing is drawn. The parameters are those of `draw_choice`.
+    Parameters
+    ----------
+    label : str
+        The label of the control.
+    options : list of str
+        The options in the current view; the first one is the default. A single option is returned without drawing.
+    words : mapping of str to str
+        The text of each option.
+    name : str
+        The URL parameter that holds the choice.
     """
     if len(options) < 2:
         return options[0]

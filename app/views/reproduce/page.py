@@ -102,7 +102,14 @@ def page() -> None:
 def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
     """Draw the page for one table or figure: headline, controls, chart, cells, significance and exports.
 
-    `name` is the experiment, such as "table2".
+    Parameters
+    ----------
+    name : str
+        The experiment, such as "table2".
+    evidence : Evidence
+        The results of all experiments.
+    sweeps : SweepQueue
+        The queue that trains the runs of a cell again.
     """
     sentence, controls = st.container(), st.container(horizontal=True, vertical_alignment="bottom")
     frame = evidence.frame(name)
@@ -201,9 +208,20 @@ def _draw_table(
 
 
 def _draw_cell(name: str, table: Table, row: str, column: str, evidence: Evidence, sweeps: SweepQueue) -> None:
-    """Draw the details of the cell at (row, column): its runs by data set, a button to train them, links to Compare.
+    """Draw the details of one cell: its runs by data set, a button to train them, and links to Compare.
 
-    `name` is the experiment, such as "table2".
+    Parameters
+    ----------
+    name : str
+        The experiment, such as "table2".
+    table : Table
+        The measured values.
+    row, column : str
+        The cell.
+    evidence : Evidence
+        The results of all experiments.
+    sweeps : SweepQueue
+        The queue that trains the runs again.
     """
     cell = table.cells[row, column]
     frame = evidence.frame(name)
@@ -236,7 +254,16 @@ def _shipped(name: str, table: Table, row: str, column: str) -> Cell | None:
 def _draw_training(runs: CellRuns, here: int, sweeps: SweepQueue) -> None:
     """Draw a button that trains the runs of a cell on this machine, or the progress while they train.
 
-    If data sets are missing, a note is drawn instead. `here` is the number of the runs that this machine has trained.
+    If data sets are missing, a note is drawn instead.
+
+    Parameters
+    ----------
+    runs : CellRuns
+        The runs of the cell.
+    here : int
+        Number of these runs that this machine has trained.
+    sweeps : SweepQueue
+        The queue that trains them.
     """
     absent = sorted({run.dataset for run in runs.configs.values() if not DATASETS[run.dataset].is_local()})
     if absent:

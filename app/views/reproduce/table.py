@@ -75,10 +75,22 @@ def _text(row: str, column: str) -> str:
 
 
 def cells_data(table: Table, reference: str, gains: Sequence[Gain] = ()) -> dict[str, Any]:
-    """Return a table in the form that the browser's component draws: caption, headings, and the data of each cell.
+    """Return a table in the form that the browser's component draws.
 
-    The parameters are those of `draw_cells`. A cell without results is None, any other one a dictionary with its name,
-    text and color.
+    Parameters
+    ----------
+    table : Table
+        The measured values.
+    reference : str
+        The published values to compare with, a key of `REFERENCES`.
+    gains : sequence of Gain
+        Gains of AnoOnly over its baselines, each for its cell.
+
+    Returns
+    -------
+    dict
+        "caption", "columns" (headings) and "rows"; each row has its "name" and its "cells". A cell is None without
+        results, else a dictionary of its id, texts and color.
     """
     gain_of = {(f"{gain.head}{ANOONLY}", gain.scope): gain for gain in gains}
     return {

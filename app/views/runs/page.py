@@ -164,7 +164,7 @@ def _filters(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_table(listed: pd.DataFrame) -> list[str]:
-    """Draw the table of the filtered runs and return the run keys of the selected rows.
+    """Draw the table of the runs in `listed`, filtered, and return the run keys of the selected rows.
 
     The selection survives a change of the filters.
     """

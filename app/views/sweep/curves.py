@@ -171,7 +171,7 @@ def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
     """Return the headline of a sweep in Markdown; "" if no curve has a point.
 
     It compares AnoOnly with its baselines or, without such pairs, the first and last point of up to three curves.
-    Differences have intervals, and verdicts are corrected for all comparisons (Holm).
+    Differences have intervals, and verdicts are corrected for all comparisons (Holm). Source: docs/methods.md § 4.
 
     Parameters
     ----------
@@ -181,8 +181,6 @@ def sweep_sentence(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
         Its curves.
     metric : str
         The metric, a key of `METRIC_LABELS`.
-
-    Source: docs/methods.md § 4.
     """
     drawn = [curve for curve in curves if curve.points]
     if not drawn:
@@ -211,10 +209,17 @@ def sweep_conditions(sweep: Sweep) -> str:
 
 
 def norm_to_hold(sweep: Sweep, curves: Sequence[Curve]) -> str | None:
-    """Return the norm to train all points with, so that the points which the headline compares differ in λₙ alone.
+    """Return the norm with which all points should train, so that those which the headline compares differ in λₙ alone.
 
-    It is that of the second point of the first comparison that differs in the norm: AnoOnly's beside its baseline. None
-    if no comparison does, if the second point has no norm, or if the norm is an axis.
+    It is the norm of the second point (AnoOnly beside its baseline) of the first comparison whose points differ in the
+    norm. None if no comparison does, if that point has no norm, or if the norm is an axis of the sweep.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    curves : sequence of Curve
+        Its curves.
     """
     drawn = [curve for curve in curves if curve.points]
     compared = [(a, b) for pair in _pairs(drawn) for a, b in _points_by_x(*pair)]
@@ -227,7 +232,7 @@ def norm_to_hold(sweep: Sweep, curves: Sequence[Curve]) -> str | None:
 
 
 def _pairs(drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
-    """Return pairs of curves that differ in λₙ alone: that of a baseline (λₙ = 1) and that of AnoOnly (λₙ = 0)."""
+    """Return pairs of the curves that differ in λₙ alone: that of a baseline (λₙ = 1) and that of AnoOnly (λₙ = 0)."""
     return [
         (curve, other)
         for curve in drawn
@@ -354,7 +359,16 @@ def _pair_clause(sweep: Sweep, curve: Curve, gaps: Mapping[int, PairedDifference
 def _ends_sentences(sweep: Sweep, curves: Sequence[Curve], metric: str) -> str:
     """Return a sentence on each curve with the metric at its first and its last point, over their common seeds.
 
-    Verdicts are corrected for all curves (Holm). Each curve has at least one point.
+    Verdicts are corrected for all curves (Holm).
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    curves : sequence of Curve
+        Its curves, each with at least one point.
+    metric : str
+        The metric, a key of `METRIC_LABELS`.
     """
     changes: list[tuple[PairedDifference, int] | None] = []
     for curve in curves:

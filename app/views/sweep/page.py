@@ -145,7 +145,10 @@ def _note(sweep: Sweep) -> FigureNote:
 
 
 def _offer_one_norm(sweep: Sweep, curves: Sequence[Curve]) -> None:
-    """Draw a button that opens the same sweep with one norm, if compared points differ in both λₙ and the norm."""
+    """Draw a button that opens the same sweep with one norm, if compared points differ in both λₙ and the norm.
+
+    `curves` are those of the sweep's finished runs.
+    """
     norm = norm_to_hold(sweep, curves)
     if norm is None:
         return
@@ -159,7 +162,14 @@ def _offer_one_norm(sweep: Sweep, curves: Sequence[Curve]) -> None:
 def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> None:
     """Draw the button Start (or Resume), or Pause and Cancel, and the progress with the expected time.
 
-    `view` is the current state of the sweep.
+    Parameters
+    ----------
+    choice : SweepChoice
+        The sweep and where it trains.
+    sweeps : SweepQueue
+        The queue that the buttons act on.
+    view : SweepView
+        The current state of the sweep.
     """
     sweep = choice.sweep
     total, ended = len(sweep.configs), len(view.runs) + len(view.failures)

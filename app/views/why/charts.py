@@ -287,18 +287,48 @@ def _marks(
 def _features(
     figure: Panels, record: SupervisionRecord, column: ColumnRecord, col: int, low: np.ndarray, high: np.ndarray
 ) -> list[TraceChange]:
-    """Add the map of the hidden features of one run to column `col`, and return its changes.
+    """Add the map of the hidden features of one run to its column of the figure.
 
-    Rows beyond the limits of the axes, `low` and `high` [2], are drawn on the edge.
+    Parameters
+    ----------
+    figure : Panels
+        The figure.
+    record : SupervisionRecord
+        The six runs, with their common rows.
+    column : ColumnRecord
+        The run.
+    col : int
+        Column of the panel, from 1.
+    low, high : np.ndarray
+        Limits of the axes, [2]; rows beyond them are drawn on the edge.
+
+    Returns
+    -------
+    list of TraceChange
+        Positions of the rows of each role at each recorded epoch.
     """
     points = np.clip(column.points, low, high)
     return _marks(figure, points, record.role[record.plotted], record.rows[record.plotted], MAPS, col)
 
 
 def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col: int) -> list[TraceChange]:
-    """Add one batch before the last norm to column `col`, with arrows for the push of each part of the gradient.
+    """Add one batch before the last norm to a column, with arrows for the push of each part of the gradient on rows.
 
-    Returns the changes of the rows and of the arrows.
+    Parameters
+    ----------
+    figure : Panels
+        The figure.
+    record : SupervisionRecord
+        The six runs, with their common batch.
+    column : ColumnRecord
+        The run of the column.
+    col : int
+        Column of the panel, from 1.
+
+    Returns
+    -------
+    list of TraceChange
+        Positions of the rows, and of the arrows of each part, at each recorded epoch.
     """
     roles = np.array([KIND_ROLES[RowKind(kind)] for kind in record.batch_kind], dtype=np.int8)
     changes = _marks(figure, _within_edges(column.batch), roles, record.batch_rows, ARROWS, col)
@@ -334,9 +364,21 @@ def _marker_sizes(lines: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 
 def _heights(record: SupervisionRecord, column: ColumnRecord, scale: AbsoluteScale) -> dict[Role, list[np.ndarray]]:
-    """Return the outline of the score histogram at each epoch, by class, in percent of the rows of the class.
+    """Return the outline of the score histogram of one run at each epoch, by class, in percent of the class.
 
-    The classes are Role.TEST_NORMAL and Role.TEST_ANOMALY. `scale` gives the bins.
+    Parameters
+    ----------
+    record : SupervisionRecord
+        The six runs, with the roles of their rows.
+    column : ColumnRecord
+        The run.
+    scale : AbsoluteScale
+        The scale of the scores, whose ends bound the bins.
+
+    Returns
+    -------
+    dict of Role to list of np.ndarray
+        For TEST_NORMAL and TEST_ANOMALY, the outline at each epoch from `histogram_outline`.
     """
     edges = np.linspace(scale.low, scale.high, BINS + 1)
     positions = scale.positions(column.scores)
