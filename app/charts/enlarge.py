@@ -16,7 +16,7 @@ MARGINS = frozenset("lrtb")
 
 
 def enlarge(figure: go.Figure, scale: float) -> go.Figure:
-    """Return a copy of a figure with larger text, markers, lines and margins, for projection; its height is unchanged.
+    """Return a copy of a figure with larger text, markers, lines and margins for a lecture hall; its height stays.
 
     Text without a stated size gets `scale` times 12 pixels, since the theme of the page would set its size otherwise.
 

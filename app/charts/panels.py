@@ -177,7 +177,7 @@ class Panels:
             self.layout[f"{axis}{number}"].update(settings)
 
     def _numbers(self, row: int | None, col: int | None) -> Iterator[str]:
-        """Yield the Plotly axis numbers of the panels in a row and column: "" for the first panel, then "2", "3" and so on.
+        """Yield the Plotly axis numbers of the panels in a row and column: "" for the first, then "2", "3" and so on.
 
         None stands for all rows or columns.
         """

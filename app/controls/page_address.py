@@ -66,16 +66,16 @@ _registered: dict[str, PageAddress] = {}
 
 @dataclass
 class Link:
-    """Parameters that a session read when it came to the current page.
+    """The parameters that a session read when it came to the current page, from its URL or from memory.
 
     Parameters
     ----------
     values : dict
-        The values by parameter; a parameter without a usable value is missing.
+        The value of each parameter by name; one without a usable value is missing.
     notices : list of str
         A sentence about each text that cannot be used.
     unchecked : set of str
-        Parameters of the link that the page has not yet drawn (see `PageAddress.among`).
+        Parameters of a link that the page has not yet drawn (see `PageAddress.among`).
     state : tuple
         The page's state when the notices were first drawn, as the only item; empty before.
     has_headline : bool
@@ -208,10 +208,10 @@ class PageAddress:
         return {name: each for name, each in left.items() if name in self.names}
 
     def among(self, name: str, options: Sequence[Any]) -> Any:
-        """Return the link's value of a parameter whose options are known only while the page is drawn.
+        """Return the value that a parameter had in the URL by which the session came, if it is one of `options`.
 
-        A value that is not among the options is dropped from the link. If a link brought it, a notice is added to those
-        that `draw_notices` shows.
+        For a parameter whose options are known only while the page is drawn. Any other value is dropped; if a link
+        brought it, a notice is added to those that `draw_notices` shows.
 
         Parameters
         ----------
@@ -223,7 +223,7 @@ class PageAddress:
         Returns
         -------
         object or None
-            The value; None if the link has none or it is not among the options.
+            The value; None if the URL had none or it is not among the options.
         """
         link = current_link()
         if name not in link.values:
@@ -238,7 +238,7 @@ class PageAddress:
         return value
 
     def forget(self, names: Iterable[str]) -> None:
-        """Drop the values that the link gave these parameters, and the session state of their widgets.
+        """Drop the values that parameters had in the URL by which the session came, and the state of their widgets.
 
         The widgets then begin with their defaults. `names` are names of parameters.
         """
@@ -249,17 +249,17 @@ class PageAddress:
     # Widgets that are not bound
 
     def linked(self, name: str, default: Any = None) -> Any:
-        """Return the value that the link gave the parameter `name`.
+        """Return the value that the parameter `name` had in the URL by which the session came to the page.
 
         Without one, return `default`, or the default of the parameter if that is None.
         """
         return current_link().values.get(name, self[name].default if default is None else default)
 
     def begin(self, name: str, default: Any = None) -> str:
-        """Set the initial value of a parameter's widget in the session state, and return the widget's key.
+        """Set the initial value of the widget of a parameter in the session state, and return the widget's key.
 
-        The widget begins with the value of the link, else `default`, else the parameter's default. A widget that has
-        been drawn before keeps its value.
+        The widget begins with the value of the parameter `name` in the URL by which the session came, else `default`,
+        else the parameter's default. A widget that has been drawn before keeps its value.
         """
         key = self.key(name)
         # Set each time: a browser that was too slow to show the first drawing learns it from the next.

@@ -73,11 +73,11 @@ class Parameter:
         return replace(self, options=tuple(options), parser=one_of, offers=None)
 
     def parse(self, text: str) -> Any:
-        """Convert one text of the parameter in an address to its value; raise InvalidConfig if the text is invalid."""
+        """Convert one text of the parameter in a URL to its value; raise InvalidConfig if the text is invalid."""
         return self.parser(self, text)
 
     def read(self, texts: list[str]) -> tuple[Any, list[str]]:
-        """Convert all texts that an address holds for this parameter to its value.
+        """Convert all texts that a URL holds for this parameter to its value.
 
         Parameters
         ----------
@@ -104,14 +104,14 @@ class Parameter:
         return ((values or None) if self.many else next(iter(values), None)), notices
 
     def texts(self, value: Any) -> list[str]:
-        """Convert a value of the parameter to its texts in an address; the inverse of `read`."""
+        """Convert a value of the parameter to the texts that stand for it in a URL; the inverse of `read`."""
         if not self.many:
             return [_text(value)]
         parts = [_text(part) for part in value]
         return [",".join(parts)] if self.many == "commas" else parts
 
     def widget_texts(self, value: Any) -> list[str]:
-        """Convert a value to the texts that Streamlit writes into the address for a widget bound to the parameter."""
+        """Convert a value to the texts that Streamlit writes into the URL for a widget bound to the parameter."""
         return self.texts(value)
 
     def _instead(self) -> str:

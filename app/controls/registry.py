@@ -52,11 +52,11 @@ class Control(Parameter):
         return option_label(self.name, value)
 
     def parse(self, text: str) -> Any:
-        """Convert a text in an address, an option's name or label, to the value; raise InvalidConfig if invalid."""
+        """Convert a text in a URL, an option's name or label, to the value; raise InvalidConfig if it is invalid."""
         return super().parse(option_of(self.name, text))
 
     def widget_texts(self, value: Any) -> list[str]:
-        """Convert a value to the texts that Streamlit writes for the bound widget: the option's label.
+        """Convert a value to the texts that Streamlit writes into the URL for the bound widget: the option's label.
 
         For a control with `many`, they are the values as text.
         """
@@ -77,7 +77,7 @@ class Control(Parameter):
 
 
 def _setting(control: Parameter, text: str) -> Any:
-    """Convert a text in an address to a value of a field of `RunConfig`, named as the control; raise InvalidConfig.
+    """Convert a text in a URL to a value of the field of `RunConfig` named as the control; raise InvalidConfig.
 
     PUBLISHED is returned as it is if the control offers it: the baseline and preset then set the field.
     """

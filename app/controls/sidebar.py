@@ -65,7 +65,10 @@ def draw_sidebar(
 
 
 def value_of(control: Control) -> Any:
-    """Return the current value of a control before it is drawn: of its widget, else of the link, else the default."""
+    """Return the current value of a control before it is drawn.
+
+    It is that of its widget, else that in the URL by which the session came, else the default.
+    """
     linked = current_link().values.get(control.name, control.default)
     value = st.session_state.get(control.name, linked)
     # A text that is no option, such as a file's path, may come from a tampered browser.

@@ -68,9 +68,9 @@ def visible_uploads() -> list[Upload]:
 
 
 def can_see(name: str) -> bool:
-    """Return True if the current visitor may see results of this data set: any but an upload of another browser.
+    """Return True if the current visitor may see results of the data set `name`.
 
-    `name` is the name of the data set.
+    That is any data set but a table that another browser has uploaded and not kept for all.
     """
     return not uploads.is_upload_name(name) or any(table.name == name for table in visible_uploads())
 

@@ -51,9 +51,9 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def _purify_setting(control: Parameter, text: str) -> Any:
-    """Convert a text in an address to a value of the field of `PurifyConfig` named as the control.
+    """Convert a text in a URL to a value of the field of `PurifyConfig` named as the control; raise InvalidConfig.
 
-    An option that is a text, such as "known", is returned as it is. Raises InvalidConfig.
+    An option that is a text, such as "known", is returned as it is.
     """
     if text in control.options:
         return text

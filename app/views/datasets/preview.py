@@ -117,9 +117,10 @@ def preview_figure(preview: Preview) -> go.Figure:
 
 
 def _sample(y: np.ndarray) -> np.ndarray:
-    """Choose at most 1500 rows for a preview and return their indices in random order, int64.
+    """Choose at most 1500 rows for a preview and return their indices, int64.
 
-    Classes keep their proportions, but at least 10 anomalies are chosen if there are as many.
+    Classes keep their proportions, but at least 10 anomalies are chosen if there are as many. Rows are in random order;
+    of more than 1500, the chosen normal rows come first.
 
     Parameters
     ----------

@@ -67,7 +67,9 @@ def _percent(share: float) -> str:
 
 
 def observation_note(config: RunConfig, observations: Sequence[Observation], index: int) -> str:
-    """Return sentences that qualify the record at a norm layer, such as the number of recorded steps; "" for none.
+    """Return sentences that qualify the record at a norm layer; "" for none.
+
+    They say, for example, that it holds the first steps only, or that many batches have no labeled anomaly.
 
     Parameters
     ----------
