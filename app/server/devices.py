@@ -98,9 +98,9 @@ class Devices:
         return LocalEngine(on_cores)
 
     def pause_processes(self, processes: int) -> None:
-        """Pause this number of the processes that train sweeps on cores, resume the rest: pages go first.
+        """Let this many fewer sweep runs train at a time on the cores, so that runs of pages go first; 0 resumes all.
 
-        The process of the GPU is never paused.
+        Surplus runs pause at their next check. A GPU goes on.
         """
         if self._on_cores is not None:
             self._on_cores.pause_processes(processes)

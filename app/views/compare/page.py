@@ -129,7 +129,7 @@ def _compare(runs: ComparisonRuns, jobs: Jobs, session: str) -> None:
     """Train the runs of all seeds, draw the finished ones, and go on drawing progress while others train.
 
     Blocks until the first seed of A and B is finished; meanwhile the browser keeps the figures of the previous
-    settings, grayed.
+    settings, grayed. If the user has canceled these runs, the figures that finished before are drawn with a notice.
     """
     status = st.empty()
     if st.session_state.get("cancelled") == runs.keys:

@@ -125,8 +125,8 @@ def _draw_curve(
 def _style(curve: Curve, families: list[tuple[str, ...]]) -> tuple[str, str, str]:
     """Return the color, dash and symbol of a curve.
 
-    `families` holds the distinct `Curve.labels` of the figure, each of which has a color. With one family, the baseline
-    and AnoOnly look as on Compare.
+    `families` holds the distinct `Curve.labels` of the figure, each of which has a color. With a single family, the
+    baseline is gray and dashed, AnoOnly green and solid, as on Compare.
     """
     if len(families) == 1 and curve.lambda_n is not None:
         if curve.lambda_n == 1:

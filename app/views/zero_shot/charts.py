@@ -143,7 +143,7 @@ def _rival(difference: PairedDifference, is_clear: bool, many: bool) -> str:
 
 
 def _figures(difference: PairedDifference, is_clear: bool) -> str:
-    """Format a paired difference, with a note if it is clear without the correction only.
+    """Format a paired difference, such as "+0.02 ± 0.01", with a note if it is clear only without the correction.
 
     `is_clear` is the verdict after the correction for several comparisons.
     """
