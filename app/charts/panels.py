@@ -177,9 +177,9 @@ class Panels:
             self.layout[f"{axis}{number}"].update(settings)
 
     def _numbers(self, row: int | None, col: int | None) -> Iterator[str]:
-        """Yield the Plotly axis numbers of the panels in a row and column: "" for the first, then "2", "3" and so on.
+        """Yield the Plotly axis numbers of the panels in a row and column.
 
-        None stands for all rows or columns.
+        The first panel has the number "", the others "2", "3" and so on. None stands for all rows or columns.
         """
         for (at_row, at_column), number in self._axes.items():
             if row in (None, at_row) and col in (None, at_column):

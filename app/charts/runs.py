@@ -38,7 +38,9 @@ __all__ = [
 
 
 def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequence[Confusion]) -> go.Figure:
-    """Draw the test scores of A and B as histograms, one panel a run on a common x axis, each with its threshold.
+    """Draw the test scores of A and B as histograms with their thresholds, one panel a run.
+
+    Both panels have the same x axis.
 
     Parameters
     ----------

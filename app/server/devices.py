@@ -98,9 +98,9 @@ class Devices:
         return LocalEngine(on_cores)
 
     def pause_processes(self, processes: int) -> None:
-        """Let this many fewer sweep runs train at a time on the cores, so that runs of pages go first; 0 resumes all.
+        """Let this many fewer sweep runs train at a time on the cores; 0 resumes all.
 
-        Surplus runs pause at their next check. A GPU goes on.
+        Runs of pages go first this way. Surplus runs pause at their next check. A GPU goes on.
         """
         if self._on_cores is not None:
             self._on_cores.pause_processes(processes)

@@ -53,7 +53,10 @@ def cell_runs(name: str, cell: Cell, evidence: Evidence) -> CellRuns:
 
 @dataclass(frozen=True)
 class _Known:
-    """The evidence of a store, with what it was read from: the stamp of the store's file, and run keys in the store."""
+    """The evidence of a store, with what it was read from.
+
+    `stamp` is the state of the store's file, `held` the run keys in the store.
+    """
 
     stamp: object
     held: frozenset[str]

@@ -201,7 +201,7 @@ def _shipped_keys(folder: Path) -> frozenset[str]:
 
 
 def _shipped_bytes(folder: Path, key: str) -> bytes | None:
-    """Return the bytes of the result file of a key in a folder of the assets; None if there is no such file.
+    """Return the bytes of a key's result file in a folder of the assets; None if there is none.
 
     A key may hold words of users, so only a listed key becomes part of a path.
     """

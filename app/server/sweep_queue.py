@@ -122,7 +122,9 @@ class _Entry:
 
 
 class SweepQueue:
-    """All sweeps of this server: one at a time trains on its GPU or cores, and any number on Dask clusters beside it.
+    """All sweeps of this server, and the threads that train them.
+
+    One at a time trains on the server's GPU or cores, and any number on Dask clusters beside it.
 
     Parameters
     ----------

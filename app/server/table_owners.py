@@ -39,9 +39,9 @@ _starting = threading.Lock()
 
 
 def owner() -> str:
-    """Return the id of the browser for which this page is drawn: a hash of its cookie or, without one, of the session.
+    """Return the id of the browser for which this page is drawn.
 
-    "" if no page is being drawn.
+    It is a hash of the browser's cookie or, without one, of the session. "" if no page is being drawn.
     """
     if get_script_run_ctx(suppress_warning=True) is None:
         return ""  # no page is being drawn

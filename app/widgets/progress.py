@@ -139,7 +139,9 @@ def progress_row(place: DeltaGenerator | None = None) -> tuple[Bar, DeltaGenerat
 
 
 def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str], jobs: Jobs) -> None:
-    """Show the progress of some runs on a bar: the number of jobs ahead in the queue, or the epoch of the slowest.
+    """Show the progress of some runs on a bar.
+
+    The bar tells the number of jobs ahead in the queue, or the epoch of the slowest run.
 
     Parameters
     ----------
@@ -163,7 +165,9 @@ def draw_run_progress(bar: Bar, what: str, plan: ComparisonRuns, keys: list[str]
 
 
 def draw_job_progress(bar: Bar, view: JobView | None, what: str, after: str = "", begun: str = "Starting") -> None:
-    """Show the progress of a job on a bar: the number of jobs ahead in the queue, or a text such as "epoch 3 of 50".
+    """Show the progress of a job on a bar.
+
+    The bar tells the number of jobs ahead in the queue, or says, for example, "epoch 3 of 50".
 
     Parameters
     ----------

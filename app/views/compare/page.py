@@ -106,9 +106,9 @@ def _names_line(a: RunConfig, b: RunConfig) -> str:
 
 
 def _draw_tools(choice: Choice) -> None:
-    """Draw the buttons that pin B as A and unpin A, unless the link hides them, and the link to share the page.
+    """Draw the buttons that pin B as A and unpin A, and the link to share the page.
 
-    The buttons change the address and rerun the page.
+    The link by which the session came may hide the buttons. The buttons change the address and rerun the page.
     """
     if locked_links.PIN not in locked_links.locked(locked_links.HIDE):
         pinned = bool(st.query_params.get("a"))

@@ -83,9 +83,10 @@ def _draw_confusion_and_rows(pair: Pair, dataset: Dataset, selected: list[int]) 
 
 
 def _draw_rows(pair: Pair, dataset: Dataset, selected: list[int]) -> None:
-    """Draw a table of the test rows with their labels, scores and flags by A and B, the highest score of B first.
+    """Draw a table of the test rows with their labels, scores and flags by A and B.
 
-    `selected` holds the row ids selected in the maps, to which the table is limited; an empty list shows all rows.
+    The highest score of B comes first. `selected` holds the row ids selected in the maps, to which the table is
+    limited; an empty list shows all rows.
     """
     table = scores_table(pair, dataset).sort_values("score B", ascending=False)
     if selected:
@@ -119,7 +120,10 @@ def _draw_training(pair: Pair) -> None:
 
 
 def _draw_splits(pair: Pair) -> None:
-    """Draw the row counts of the split that A and B share as a sentence and a chart; of both splits if they differ."""
+    """Draw the row counts of the split of A and B as a sentence and a chart.
+
+    If A and B have different splits, both are drawn.
+    """
     for letters, run in pair.splits.items():
         st.markdown(split_sentence(letters, run, run.config.dataset))
         draw_figure(

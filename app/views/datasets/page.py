@@ -228,7 +228,10 @@ def _draw_about(name: str) -> None:
 
 
 def _draw_preview(name: str, preview: Preview) -> None:
-    """Draw a preview of the data set `name`: a map, up to nine images of each class, and two rows of each class."""
+    """Draw the preview of the data set `name`.
+
+    The preview has a map, up to nine images of each class, and two rows of each class.
+    """
     left, right = st.columns([1, 1.15])
     with left:
         draw_figure(preview_figure(preview), "look", f"{name}: {preview.caption}", FigureNote(name, preview.caption))

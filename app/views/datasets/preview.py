@@ -28,7 +28,9 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """Preview of a data set: a map of sampled rows, a few rows and images. It holds no reference to the data set.
+    """Preview of a data set: a map of sampled rows, a few rows and images.
+
+    It holds no reference to the data set.
 
     Attributes
     ----------

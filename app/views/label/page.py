@@ -176,9 +176,10 @@ def _draw(
     jobs: Jobs,
     session: str,
 ) -> None:
-    """Compute the ranking in a worker, blocking, then draw it as a map and as a list in which rows can be marked.
+    """Compute the ranking in a worker, blocking, then draw it as a map and as a list.
 
-    A system with λₙ is trained on the marks a second time, with the other λₙ, while the first ranking is shown.
+    Rows can be marked in both. A system with λₙ is trained on the marks a second time, with the other λₙ, while the
+    first ranking is shown.
 
     Parameters
     ----------
@@ -273,9 +274,9 @@ class _Shown:
 
 
 def _other_weight(config: RunConfig) -> RunConfig | None:
-    """Return the configuration to compare with: λₙ = 1, or λₙ = 0 if `config` has 1; None for a system without λₙ.
+    """Return the same configuration with the other λₙ, to compare with; None for a system without λₙ.
 
-    A norm that is published for λₙ changes with it; any other norm is kept.
+    The other λₙ is 1, or 0 if `config` has 1. A norm that is published for λₙ changes with it; any other norm is kept.
     """
     if config.lambda_n is None:
         return None

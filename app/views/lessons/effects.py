@@ -30,7 +30,10 @@ Values = tuple[tuple[float, ...], tuple[float, ...]]  # of A and of B, one a see
 
 
 def claims() -> Iterator[tuple[str, Comparison]]:
-    """Yield each claim of all lessons, after its name: "norms 2", or "norms 2 also 1" for a further claim of a step."""
+    """Yield the name and content of each claim of all lessons.
+
+    Names are like "norms 2", or "norms 2 also 1" for a further claim of a step.
+    """
     for name, lesson in LESSONS.items():
         for number, step in enumerate(lesson.steps, start=1):
             yield f"{name} {number}", step

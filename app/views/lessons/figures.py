@@ -70,7 +70,10 @@ def differing_settings(a: RunConfig, b: RunConfig) -> list[str]:
 
 
 def draw_settings(step: Step) -> None:
-    """Draw the settings of A and B of a step: those that differ as badges, those that they share in one small line."""
+    """Draw the settings of A and B of a step.
+
+    Those that differ are badges, those that both share stand in one small line.
+    """
     (a, *_), (b, *_) = runs = step.runs()
     apart = differing_settings(a, b)
     with st.container(border=True):

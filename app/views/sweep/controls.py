@@ -115,9 +115,9 @@ def _apply_preset() -> None:
 
 
 def _draw_axes(preset_axes: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    """Draw the choices of one or two settings to vary and of their values, and a toggle for λₙ = 1 and 0.
+    """Draw the choices of one or two settings to vary, and of their values.
 
-    The toggle is drawn unless λₙ is one of the settings.
+    A toggle for λₙ = 1 and 0 follows. The toggle is drawn unless λₙ is one of the settings.
 
     Parameters
     ----------

@@ -232,7 +232,10 @@ def norm_to_hold(sweep: Sweep, curves: Sequence[Curve]) -> str | None:
 
 
 def _pairs(drawn: Sequence[Curve]) -> list[tuple[Curve, Curve]]:
-    """Return pairs of the curves that differ in λₙ alone: that of a baseline (λₙ = 1) and that of AnoOnly (λₙ = 0)."""
+    """Return pairs of the curves that differ in λₙ alone.
+
+    The first is that of a baseline (λₙ = 1), the second that of AnoOnly (λₙ = 0).
+    """
     return [
         (curve, other)
         for curve in drawn

@@ -252,9 +252,10 @@ def _await_estimate(sweep: Sweep, sweeps: SweepQueue, missing: dict[str, Any]) -
 
 
 def _open_clicked(sweep: Sweep, event: Any) -> None:
-    """Open Compare with the clicked point as B: one seed for a dot, the seeds of the point for a mean, at most 10.
+    """Open Compare with the clicked point as B.
 
-    The baseline of the same point, if it is in the sweep, is pinned as A. Without a click nothing happens.
+    A dot opens with its seed, a mean with the seeds of the point, at most 10. The baseline of the same point, if it is
+    in the sweep, is pinned as A. Without a click nothing happens.
 
     Parameters
     ----------

@@ -312,7 +312,9 @@ def _features(
 
 
 def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col: int) -> list[TraceChange]:
-    """Add one batch before the last norm to a column, with arrows for the push of each part of the gradient on rows.
+    """Add one batch before the last norm to a column of the figure.
+
+    Arrows show the push of each part of the gradient on some rows.
 
     Parameters
     ----------
@@ -355,9 +357,10 @@ def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col
 
 
 def _marker_sizes(lines: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Return marker sizes for a trace of arrows, float32 [3 n]: 0 at each begin, 9 at each end, 0 at each gap.
+    """Return marker sizes for a trace of arrows, float32 [3 n].
 
-    `lines` holds the results of `arrow_lines` at all moments; n is their largest number of arrows.
+    They are 0 at each begin, 9 at each end, and 0 at each gap. `lines` holds the results of `arrow_lines` at all
+    moments; n is their largest number of arrows.
     """
     longest = max(len(part) for moment in lines for part in moment)
     return np.tile(np.array([0, 9, 0], dtype=np.float32), max(1, longest // 3))
