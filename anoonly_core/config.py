@@ -210,7 +210,7 @@ class RunConfig(BaseModel):
 
     @property
     def strength(self) -> float | None:
-        """The strength of the norm, standard or given; None for a norm without a dial."""
+        """Strength of the norm, the given one or the standard one; None for a norm without a dial."""
         dial = _dial(self.norm)
         return dial.standard if dial is not None and self.norm_strength is None else self.norm_strength
 

@@ -14,7 +14,7 @@ __all__ = ["MECHANISMS", "NORM_LABELS", "PAPER_NORMS", "Dial", "Mechanism", "che
 
 @dataclass(frozen=True)
 class Dial:
-    """The strength of a mechanism: one number with a range.
+    """Strength of a mechanism: the meaning and range of one number.
 
     Attributes
     ----------
@@ -42,13 +42,13 @@ class Dial:
 
     @property
     def rule(self) -> str:
-        """The allowed values in words, as in `config.RULES`."""
+        """Allowed values in words, to follow "must be" in a message, as those of `config.RULES`."""
         return f"a number from {self.low:g} to {self.high:g}, {self.meaning}"
 
 
 @dataclass(frozen=True)
 class Mechanism:
-    """A norm, or a loss on the features in the place of a norm.
+    """Description of a norm, or of a loss on the features in the place of a norm.
 
     Attributes
     ----------
@@ -201,7 +201,10 @@ NORM_LABELS: Mapping[str, str] = MappingProxyType(_labels)
 
 
 def check_mechanism(mechanism: Mechanism) -> str:
-    """Return one sentence about the first fault in a description, "" if there is none."""
+    """Return a sentence about the first fault in the description of a mechanism; "" if it is sound.
+
+    Name, standard strength and levels are checked.
+    """
     dial = mechanism.dial
     if not mechanism.name.isidentifier() or not mechanism.name.islower():
         return f"its name must be lower-case letters, digits and _, not {mechanism.name!r}"
@@ -217,9 +220,10 @@ def check_mechanism(mechanism: Mechanism) -> str:
 
 
 def register_mechanism(mechanism: Mechanism) -> None:
-    """Add a mechanism under its name, for the rest of the process; raise ValueError if its description is wrong.
+    """Add a mechanism to MECHANISMS and NORM_LABELS under its name, for the rest of the process.
 
-    A second registration of an equal description changes nothing.
+    A second registration of an equal description changes nothing. Raise ValueError if the description is wrong, or the
+    name belongs to another mechanism.
     """
     if fault := check_mechanism(mechanism):
         raise ValueError(fault)

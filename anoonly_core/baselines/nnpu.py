@@ -8,7 +8,7 @@ __all__ = ["NNPU"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """Describe DevNet's network without the place for a norm."""
+    """Describe the network of nnPU for rows of this many columns: that of DevNet, without a norm."""
     return {
         "features": Subnetwork("row x", columns, (Linear(20), Operation.RELU), "features"),
         "score": Subnetwork("features", 20, (Linear(1),), "score F(x)"),

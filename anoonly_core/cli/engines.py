@@ -66,7 +66,9 @@ def open_engine(options: argparse.Namespace) -> Iterator[Engine]:
 
 @contextmanager
 def open_workers(options: argparse.Namespace) -> Iterator[WorkerPool]:
-    """Yield as many worker processes as the option --workers says, one per core by default, and end them afterwards.
+    """Context that starts as many worker processes as --workers says, one per core by default; yields their pool.
+
+    The processes end on exit.
 
     Raises
     ------

@@ -36,7 +36,10 @@ CHOSEN = ("lambda_n", "norm", *NORM_SETTINGS)
 
 
 def compare_mechanisms(options: argparse.Namespace) -> None:
-    """Train and measure all mechanisms on worker processes, and print or write the ranking.
+    """Train and measure all mechanisms that may replace batch norm, and print their ranking for each λ_n.
+
+    The parsed options of the command `sweep` may ask for JSON, and for a table of all runs in a file. Blocks until all
+    runs are trained on worker processes; their results are not stored.
 
     Raises
     ------
@@ -58,7 +61,10 @@ def compare_mechanisms(options: argparse.Namespace) -> None:
 
 
 def _first_config(options: argparse.Namespace) -> RunConfig:
-    """Return the settings that all runs share, with the first seed."""
+    """Return the settings that all runs share, with the first seed, from the parsed options.
+
+    Raise InvalidConfig if an option sets what the comparison varies, several values, a cluster or a GPU.
+    """
     given = {name: getattr(options, name) for name in AXES if getattr(options, name) is not None}
     for name in CHOSEN:
         if name in given:
@@ -74,7 +80,10 @@ def _first_config(options: argparse.Namespace) -> RunConfig:
 
 
 def _measured(options: argparse.Namespace, mechanisms: Sequence[Sequence[RunConfig]]) -> pd.DataFrame:
-    """Measure the runs of each mechanism as one task, with a progress bar on stderr."""
+    """Train and measure the runs of each mechanism as one task of a worker pool; return a table, one row per run.
+
+    The table has the columns of `result.COLUMNS`; a progress bar is shown on stderr.
+    """
     with open_workers(options) as workers:
         scheduled = [workers.schedule(tasks.measure_mechanism, runs) for runs in mechanisms]
         with tqdm(total=sum(map(len, mechanisms)), unit="run", disable=None, leave=False) as bar:
@@ -86,7 +95,7 @@ def _measured(options: argparse.Namespace, mechanisms: Sequence[Sequence[RunConf
 
 
 def _until_done(scheduled: Sequence[Task]) -> Iterator[None]:
-    """Yield a few times a second until all tasks have ended; stop the wait at the first that failed."""
+    """Yield a few times a second until all tasks have ended or one has failed."""
     while not all(task.done for task in scheduled):
         if any(task.done and task.future.exception() is not None for task in scheduled):
             return
@@ -104,7 +113,19 @@ def _share_done(task: Task) -> float:
 def _document(
     first: RunConfig, seeds: int, table: pd.DataFrame, rankings: Sequence[Sequence[RankedPoint]]
 ) -> dict[str, Any]:
-    """Return the ranking in the form of `sweep --json`, with the measures of each point."""
+    """Return the ranking for JSON in the form of `sweep --json`, with the measures of each point.
+
+    Parameters
+    ----------
+    first : RunConfig
+        Settings that all runs share, with the first seed.
+    seeds : int
+        Runs per point.
+    table : pandas.DataFrame
+        All runs, with the columns of `result.COLUMNS`.
+    rankings : sequence of sequence of RankedPoint
+        Ranked points, one list per λ_n.
+    """
     settings = {name: getattr(first, name) for name in ("dataset", "baseline", "preset", "epochs", "seed")}
     points = [_point(point, table) for points in rankings for point in points]
     return {"settings": settings, "seeds": seeds, "points": points, "left_out": []}
@@ -134,7 +155,10 @@ def _point(point: RankedPoint, table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _as_text(points: Sequence[RankedPoint]) -> str:
-    """Format a ranking as a table: AUCPR, difference to batch norm, paths of the gradient to the pool, collapse."""
+    """Format the ranking at one λ_n as a table of text, one line per point.
+
+    The columns are AUCPR, its difference to batch norm, shares of the gradient that reach the pool, and collapse.
+    """
     lines = [f"λ_n = {points[0].lambda_n:g}", "  ".join(["mechanism".ljust(34), "strength", *_aligned(HEADS)])]
     for point in points:
         strength = "-" if point.strength is None else f"{point.strength:g}"

@@ -131,7 +131,10 @@ def record_supervision(config: RunConfig) -> SupervisionRecord:
 
 
 def measure_mechanism(configs: Sequence[RunConfig]) -> list[Measures | None]:
-    """Train the runs of a mechanism and measure each; see `weak_supervision.run.measure_runs`."""
+    """Train runs on the CPU and measure each: metrics, gradient at the last norm and collapse; nothing is stored.
+
+    Returns one entry per config; None for a run that diverged. See `weak_supervision.run.measure_runs`.
+    """
     from anoonly_core.weak_supervision.run import measure_runs
 
     return measure_runs(configs, report_progress)

@@ -54,7 +54,10 @@ def split_gradient(
 
 
 def _gradient(output: Tensor, h: Tensor, upstream: Tensor) -> Tensor:
-    """Return the gradient of a part; zeros where the statistic is a constant."""
+    """Return the gradient with respect to h of the sum of `output` times `upstream`, all [R, rows, features].
+
+    Zeros if `output` does not depend on h.
+    """
     if not output.requires_grad:
         return torch.zeros_like(h)
     return torch.autograd.grad(output, h, upstream, retain_graph=True)[0]

@@ -70,10 +70,18 @@ class NormPass:
 
 @dataclass(frozen=True, eq=False)
 class _RecordedPass:
-    """Input and output of a norm in one forward pass, and a copy of its scale γ at that moment, if it has one.
+    """Input and output of a norm in one forward pass; autograd fills their gradients later.
 
-    Autograd fills the gradients of input and output later. norm: the norm after the pass. earlier: a copy from before
-    it, for norms without a closed form of their gradient.
+    Attributes
+    ----------
+    norm
+        The norm after the pass.
+    earlier
+        Copy of the norm from before the pass; None for a norm with a closed form of its gradient.
+    before, after
+        Input and output [R, rows, features].
+    gamma
+        Copy of the scale γ at that moment; None for a norm without one.
     """
 
     norm: Norm
@@ -138,7 +146,9 @@ def probe_norms(stack: Stack, indices: Tensor) -> list[NormPass]:
 
 
 def probe_each(stack: Stack, indices: Tensor) -> list[list[NormPass]]:
-    """Pass a batch per run through a copy of the network of a stack, as `probe_norms` does for one run.
+    """Compute the gradients of one batch per run at the norms of a stack, without a training step.
+
+    The batches pass through a copy of the network; weights, running statistics and gradients of the stack stay.
 
     Parameters
     ----------
@@ -210,7 +220,7 @@ def _recorded_passes(head: Head) -> Iterator[list[_RecordedPass]]:
 
 
 def _copied(norm: Norm) -> Norm:
-    """Return a copy of a norm in float64, without the losses of its earlier passes."""
+    """Return a copy of a norm in float64, without the penalty of its earlier passes; the norm itself stays."""
     penalty, norm.penalty = norm.penalty, None  # a tensor of a computation cannot be copied
     copied = copy.deepcopy(norm).double()
     norm.penalty = penalty
@@ -275,7 +285,10 @@ def observe(config: RunConfig, report: Callable[[int, int], None] = lambda done,
 
 
 def _norm_passes(stack: Stack, passes: list[_RecordedPass], indices: Tensor) -> list[list[NormPass]]:
-    """Return the passes of each run; indices: the batches [R, rows]."""
+    """Turn recorded passes, whose gradients autograd has filled in, into a list of NormPass for each run.
+
+    `indices` holds the batches: indices into the training rows, int64 [R, rows].
+    """
     penalty = stack.head.rows_per_item / indices.shape[1]
     # A norm that a batch passes several times sees the first rows of all its items first.
     times = len(passes) // sum(1 for _ in stack.head.norms())
@@ -285,7 +298,11 @@ def _norm_passes(stack: Stack, passes: list[_RecordedPass], indices: Tensor) -> 
 
 
 def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: float) -> list[NormPass]:
-    """Return one pass for each run; rows: indices into the training rows [R, b]."""
+    """Turn one recorded pass into a NormPass for each run.
+
+    `rows` holds the rows of the pass: indices into the training rows, int64 [R, b]. `penalty` is the factor of the
+    loss of the norm.
+    """
     before, after = _exact(recorded.before), _exact(recorded.after)
     upstream = _gradient(recorded.after) * (1.0 if recorded.gamma is None else _exact(recorded.gamma))
     labeled = stack.rows.labeled[rows].cpu()
@@ -311,7 +328,21 @@ def _norm_pass(stack: Stack, recorded: _RecordedPass, rows: Tensor, penalty: flo
 def _parts(
     stack: Stack, recorded: _RecordedPass, before: np.ndarray, upstream: np.ndarray, labeled: Tensor, penalty: float
 ) -> list[GradientParts]:
-    """Split the gradient of each run: in closed form where there is one, else by autograd."""
+    """Split the gradient in front of a norm for each run: in closed form where there is one, else by autograd.
+
+    Parameters
+    ----------
+    stack
+        The runs.
+    recorded
+        The pass through the norm.
+    before, upstream
+        Features in front of the norm and gradient behind it, float64 [R, rows, features].
+    labeled
+        Mask of the labeled anomalies, bool [R, rows].
+    penalty
+        Factor of the loss of the norm.
+    """
     split = SPLITS.get(stack.configs[0].norm or "none")
     if split is not None:
         eps, weights = getattr(recorded.norm, "eps", 0.0), [config.strength or 0.0 for config in stack.configs]
@@ -327,12 +358,15 @@ def _parts(
 
 
 def _exact(values: Tensor) -> np.ndarray:
-    """Return values as float64."""
+    """Return the values of a tensor as a float64 array of the same shape."""
     return np.asarray(values.detach().double().cpu().numpy())
 
 
 def _gradient(features: Tensor) -> np.ndarray:
-    """Return the gradient of features; zeros if no loss depends on them."""
+    """Return the gradient that autograd stored for features, as float64 of the same shape.
+
+    Zeros if no loss depends on the features.
+    """
     return np.zeros(features.shape) if features.grad is None else _exact(features.grad)
 
 

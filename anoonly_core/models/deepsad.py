@@ -122,7 +122,10 @@ class DeepSAD(Head):
         return normal / x.shape[1], anomaly / x.shape[1]
 
     def code(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
-        """Return the code f(x) [R, rows, code]; x and labeled as in `hidden`."""
+        """Return the codes f(x) of scaled rows x [R, rows, columns], [R, rows, code].
+
+        `labeled` is the mask of the labeled anomalies for the norms, bool [R, rows]; None if none is labeled.
+        """
         output: Tensor = self.parts["code"](self.hidden(x, labeled))
         return output
 

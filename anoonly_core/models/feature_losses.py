@@ -18,7 +18,7 @@ __all__ = ["BatchNormLoss", "CovarianceLoss", "FeatureLoss", "MovingCenterLoss",
 
 
 class FeatureLoss(Norm):
-    """Identity that adds strength · loss to the penalty of each run in training mode.
+    """Base of the norms that pass features through unchanged and add strength · loss to the penalty in training mode.
 
     A subclass defines `mechanism` and `loss`. The training divides the penalty by the batch size.
 
@@ -44,12 +44,15 @@ class FeatureLoss(Norm):
         self.set_strengths([1.0 if dial is None else dial.standard] * runs)
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
-        """Set the strength of each run; called before the norm is moved to a device."""
+        """Set the strength, the weight of the loss, of each run; called before the norm is moved to a device."""
         self.register_buffer("weights", torch.tensor(strengths, dtype=torch.float32, device="cpu"), persistent=False)
 
     @abstractmethod
     def loss(self, h: Tensor, labeled: Tensor) -> Tensor:
-        """Return the loss of each run [R] for features [R, rows, features] and the labeled mask, bool [R, rows]."""
+        """Compute the loss of each run, [R], before its weight.
+
+        `h` has the features [R, rows, features], `labeled` the mask of the labeled anomalies, bool [R, rows].
+        """
 
     def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
         if self.training:
@@ -61,7 +64,7 @@ class FeatureLoss(Norm):
 
 
 class BatchNormLoss(FeatureLoss):
-    """‖μ‖₂ + ‖σ² − 1‖₂ with the mean and the biased variance of the batch, norms over the features (`bn_loss`).
+    """Loss ‖μ‖₂ + ‖σ² − 1‖₂ on mean and biased variance of the batch, with norms over the features (`bn_loss`).
 
     Source: paper eq. 5; docs/methods.md § 1.
     """
@@ -76,13 +79,16 @@ class BatchNormLoss(FeatureLoss):
 
 
 def _deviation(h: Tensor, eps: float) -> Tensor:
-    """Return the standard deviation of the batch's features √(σ² + ε), unbiased [R, features]; √ε for one row."""
+    """Return √(σ² + ε) of each feature over the rows of h [R, rows, features], with the unbiased σ²: [R, features].
+
+    For one row that is √ε.
+    """
     centered = h - h.mean(dim=1, keepdim=True)
     return (centered.square().sum(dim=1) / max(h.shape[1] - 1, 1) + eps).sqrt()
 
 
 class VarianceFloor(FeatureLoss):
-    """Mean over the features of max(0, 1 − √(σ² + ε)): the variance term of VICReg, which is one-sided.
+    """Loss max(0, 1 − √(σ² + ε)), mean over the features: the variance term of VICReg, which is one-sided.
 
     Source: Bardes et al., "VICReg", ICLR 2022, eq. 1.
     """
@@ -94,7 +100,7 @@ class VarianceFloor(FeatureLoss):
 
 
 class VarianceLoss(FeatureLoss):
-    """Mean over the features of |1 − √(σ² + ε)|: the variance term of VICReg on both sides of 1.
+    """Loss |1 − √(σ² + ε)|, mean over the features: the variance term of VICReg on both sides of 1.
 
     Source: after Bardes et al., "VICReg", ICLR 2022, eq. 1.
     """
@@ -106,7 +112,7 @@ class VarianceLoss(FeatureLoss):
 
 
 class CovarianceLoss(FeatureLoss):
-    """Sum of the squared covariances between different features, divided by their number.
+    """Loss on the squared covariances between different features: their sum divided by the number of features.
 
     Source: Bardes et al., "VICReg", ICLR 2022, eq. 3 and 4.
     """
@@ -122,7 +128,7 @@ class CovarianceLoss(FeatureLoss):
 
 
 class MovingCenterLoss(FeatureLoss):
-    """Sum over the pool rows of the squared distance from a moving center, mean over the features.
+    """Loss on the squared distances of pool rows from a moving center: sum over the rows, mean over the features.
 
     The center is an exponential moving average of the batch means, without gradient; the average is corrected for its
     start at 0.

@@ -206,7 +206,7 @@ class Chain(nn.Module):
                 self.steps.append(ACTIVATIONS[layer]())
 
     def _add_norm(self, norm: Norm) -> None:
-        """Append a norm, and let the linear layer in front of it standardize its weights if the norm asks for it."""
+        """Append a norm to the chain; if the norm asks so, the linear layer in front of it standardizes its weights."""
         if norm.standardizes_weights:
             linear = next(step for step in reversed(self.steps) if isinstance(step, StackedLinear))
             linear.standardizes = True
@@ -215,16 +215,16 @@ class Chain(nn.Module):
     def forward(
         self, x: Tensor, joined: Tensor | None = None, frozen: bool = False, labeled: Tensor | None = None
     ) -> Tensor:
-        """Apply the layers to x [R, rows, inputs].
+        """Apply the layers to x [R, rows, inputs]; return [R, rows, outputs].
 
         Parameters
         ----------
         x
             Features [R, rows, inputs].
         joined
-            Extra input of each JOIN, [R, rows, k].
+            Extra input that each JOIN concatenates, [R, rows, k]; None for a chain without JOIN.
         frozen
-            True to pass no gradient to weights and biases.
+            True to let no gradient reach weights and biases of the linear layers.
         labeled
             Mask of the labeled anomalies among the rows, bool [R, rows], for the norms; None if none is labeled.
         """

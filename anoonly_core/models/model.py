@@ -137,9 +137,9 @@ class Head(nn.Module, ABC):
                 module.initialize(generators, self.first_weights, like)
 
     def assume_contamination(self, shares: Sequence[float | None]) -> None:
-        """Take the anomalous share of each run's pool, None if unknown; called once before `prepare`.
+        """Set the assumed share of anomalies in the pool of each run, 0 to 1, None if unknown; called before `prepare`.
 
-        Only a head that corrects its loss for hidden anomalies uses it.
+        Only a head that corrects its loss for hidden anomalies uses the shares.
         """
 
     def prepare(self, rows: TrainingRows, generators: Sequence[torch.Generator]) -> None:
@@ -231,7 +231,7 @@ class Head(nn.Module, ABC):
         """
 
     def hidden(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
-        """Return the features before the last layer, [R, rows, features].
+        """Return the features in front of the last layer, [R, rows, features].
 
         Parameters
         ----------
@@ -245,7 +245,15 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
-        """Return anomaly scores [R, rows], higher is more anomalous; x and labeled as in `hidden`."""
+        """Return anomaly scores [R, rows]; higher is more anomalous.
+
+        Parameters
+        ----------
+        x
+            Scaled rows [R, rows, columns].
+        labeled
+            Mask of the labeled anomalies, bool [R, rows]; norms may use it in training mode. None if none is labeled.
+        """
 
     def map_rows(self, function: Callable[[Tensor], Tensor], rows: Sequence[Tensor]) -> list[Tensor]:
         """Apply a function such as `score` to the rows of each run, in eval mode and without gradients.
@@ -307,7 +315,10 @@ class Head(nn.Module, ABC):
         return (module for module in self.modules() if isinstance(module, Norm))
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
-        """Set the strength of each run's norms, for norms with a dial; called before the head is moved to a device."""
+        """Set the strength of the norms of each run, where norms have a dial.
+
+        Called before the head is moved to a device.
+        """
         for norm in self.norms():
             norm.set_strengths(strengths)
 

@@ -15,14 +15,14 @@ __all__ = ["NNPU"]
 
 
 class NNPU(DevNet):
-    """Score F(x) that minimizes the non-negative risk of positive and unlabeled rows, with the sigmoid loss.
+    """nnPU: the score F(x) minimizes the non-negative risk of positive and unlabeled rows, with the sigmoid loss.
 
     Attributes
     ----------
     is_balanced
         True if both classes weigh a half, False for the weights of Kiryo et al., which find no rare anomalies.
     prior
-        Assumed anomalous share π of each run's pool, float32 [R].
+        Assumed anomalous share π of the pool of each run, float32 [R].
 
     Source: Kiryo et al. 2017, eq. 6 and algorithm 1; Su et al. 2021 for the class weights; docs/methods.md § 8.
     """
@@ -40,12 +40,19 @@ class NNPU(DevNet):
         self.prior = torch.tensor([self.default_prior if share is None else share for share in shares])
 
     def losses(self, x: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the non-negative risk [R], and zeros.
+        """Return the non-negative risk of each run, [R], and zeros, [R].
 
         With the mean losses R⁺ and R⁻ of a set of rows taken as anomalies and as normal, the risk is
         w⁺ R⁺(anomalies) + w⁻ max(0, R⁻(pool) − π R⁻(anomalies)). Balanced, w⁺ = 1/2 and w⁻ = 1/2 / (1 − π);
         as Kiryo et al. print it, w⁺ = π and w⁻ = 1. Where the difference is negative, the gradient of this
         batch climbs it (algorithm 1 with β = 0 and γ = 1).
+
+        Parameters
+        ----------
+        x
+            Scaled rows [R, b, columns].
+        labeled
+            Mask of the labeled anomalies, bool [R, b]; the others are the pool.
         """
         as_normal = map_runs(
             torch.sigmoid, self.score(x, labeled)
@@ -64,5 +71,5 @@ class NNPU(DevNet):
 
 
 def _mean(values: Tensor, rows: Tensor) -> Tensor:
-    """Return the mean over some of the rows [R, b], for each run; 0 if there are none."""
+    """Return the mean of values [R, b] over the rows of a mask [R, b], for each run [R]; 0 if there are none."""
     return torch.where(rows, values, values.new_zeros(())).sum(dim=1) / rows.sum(dim=1).clamp(min=1)

@@ -30,10 +30,13 @@ class Norm(nn.Module):
     penalty: Tensor | None = None
 
     def take_penalty(self) -> Tensor | None:
-        """Return the penalty and reset it to None."""
+        """Return the penalty collected since the last call, [R] or None, and reset it to None."""
         penalty, self.penalty = self.penalty, None
         return penalty
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
-        """Set the strength of each run, for a norm with a dial; called before the norm is moved to a device."""
+        """Set the strength of each run, for a norm with a dial; called before the norm is moved to a device.
+
+        The base class ignores the strengths.
+        """
         raise TypeError(f"{type(self).__name__} has no strength")

@@ -232,7 +232,7 @@ NORMS: Mapping[str, NormBuilder] = MappingProxyType(_norms)
 
 
 def register_norm(norm: type[FeatureLoss] | type[StatisticsNorm]) -> None:
-    """Add a norm under the name of its mechanism, for the rest of the process.
+    """Add the class of a norm to NORMS, and its mechanism to MECHANISMS, for the rest of the process.
 
     A second registration of the same mechanism replaces the class.
 

@@ -110,7 +110,8 @@ class PReNet(Head):
     def score(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         """Return the mean over partners a and u of F(a, x) + F(x, u), [R, rows], for scaled rows x [R, rows, columns].
 
-        The partners a are labeled anomalies, the partners u pool rows.
+        The partners a are labeled anomalies, the partners u pool rows. `labeled` is the mask of the labeled anomalies
+        among the rows, bool [R, rows], for the norms; None if none is labeled.
         """
         features = self.hidden(x, labeled)
         anomaly = self.hidden(self.partners_anomaly).mean(dim=1, keepdim=True).expand_as(features)

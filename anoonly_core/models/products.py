@@ -51,7 +51,10 @@ def _slice_of_each(operand: Tensor, runs: int) -> list[Tensor]:
 
 
 class _StackedProduct(torch.autograd.Function):
-    """Compute x[r] @ weight[r]; run by run on a CPU, where the rounding of MKL's batched product depends on R."""
+    """Product x[r] @ weight[r] for every run r, [R, n, inputs] and [R, inputs, outputs] to [R, n, outputs].
+
+    Computed run by run on a CPU, where the rounding of MKL's batched product depends on R.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor):  # type: ignore[no-untyped-def]
@@ -70,12 +73,15 @@ class _StackedProduct(torch.autograd.Function):
 
 
 def _weight_gradient(x: Tensor, upstream: Tensor) -> Tensor:
-    """Compute x[r]ᵀ @ upstream[r], [R, inputs, outputs]; transposed for narrow layers, in half the time."""
+    """Compute x[r]ᵀ @ upstream[r] for every run r, [R, inputs, outputs].
+
+    For narrow layers the transposed product takes half the time.
+    """
     if is_narrow(x.shape[2], upstream.shape[2]) and not x.is_cuda:
         return _products(upstream.transpose(1, 2), x).transpose(1, 2)
     return _products(x.transpose(1, 2), upstream)
 
 
 def is_narrow(inputs: int, outputs: int) -> bool:
-    """Return True for a layer with many inputs per output."""
+    """Return True for a layer with at least `NARROW` inputs per output."""
     return inputs >= NARROW * outputs

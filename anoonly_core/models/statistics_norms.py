@@ -87,7 +87,7 @@ class StatisticsNorm(Norm):
 
     @abstractmethod
     def moments_at(self, strength: float, h: Tensor, labeled: Tensor, running: tuple[Tensor, ...]) -> Moments:
-        """Return the statistics of some runs with equal strength, with their gradient.
+        """Compute the statistics of a batch for some runs with equal strength, with their gradient.
 
         Parameters
         ----------
@@ -102,7 +102,11 @@ class StatisticsNorm(Norm):
         """
 
     def moments(self, h: Tensor, labeled: Tensor | None = None) -> Moments:
-        """Return the statistics of a batch [R, rows, features] in training mode, with their gradient."""
+        """Compute the statistics of a batch h [R, rows, features] of all runs in training mode, with their gradient.
+
+        `labeled` is the mask of the labeled anomalies, bool [R, rows]; None if none is labeled. Running statistics
+        stay.
+        """
         if labeled is None:
             labeled = torch.zeros(h.shape[:2], dtype=torch.bool, device=h.device)
         if len(self._distinct) == 1:
@@ -120,12 +124,12 @@ class StatisticsNorm(Norm):
         return Moments(*joined)  # type: ignore[arg-type]
 
     def transform(self, h: Tensor, moments: Moments) -> Tensor:
-        """Return (h − shift) · scale + offset."""
+        """Normalize features h [R, rows, features] by statistics: return (h − shift) · scale + offset."""
         scaled = (h - moments.shift) * moments.scale
         return scaled if moments.offset is None else scaled + moments.offset
 
     def running(self) -> tuple[Tensor, ...]:
-        """Return the running statistics [R, ...] that `moments_at` reads and eval mode uses."""
+        """Return the running statistics, each [R, ...], for `moments_at` and eval mode; () if there are none."""
         return ()
 
     def forward(self, h: Tensor, labeled: Tensor | None = None) -> Tensor:
@@ -142,7 +146,7 @@ def group_sizes(features: int, size: float) -> list[int]:
 
 
 class GroupNorm(StatisticsNorm):
-    """Mean and variance of each row over groups of neighboring features, as torch.nn.GroupNorm without affine.
+    """Norm by mean and variance of each row over groups of neighboring features, as torch.nn.GroupNorm without affine.
 
     The strength is the number of features in a group. No gradient passes between rows.
 
@@ -172,7 +176,7 @@ class StandardizedGroupNorm(GroupNorm):
 
 
 class RMSNorm(StatisticsNorm):
-    """Root mean square of each row over its first features, as torch.nn.RMSNorm without weights at strength 1.
+    """Norm by the root mean square of each row over its first features; torch.nn.RMSNorm without weights at strength 1.
 
     The strength is the share of the features that the root mean square is taken over (pRMSNorm), rounded up.
 
@@ -207,7 +211,7 @@ class BatchStatisticsNorm(StatisticsNorm):
         self.register_buffer("running_variance", torch.ones(runs, 1, features))
 
     def statistics(self, strength: float, h: Tensor, labeled: Tensor) -> tuple[Tensor, Tensor, float | Tensor]:
-        """Return the mean and the biased variance that normalize h, and the factor that makes it unbiased.
+        """Compute the mean and the biased variance that normalize h, and the factor that makes the variance unbiased.
 
         Parameters
         ----------
@@ -244,14 +248,16 @@ class BatchStatisticsNorm(StatisticsNorm):
 
     @torch.no_grad()
     def update(self, moments: Moments) -> None:
-        """Move the running statistics towards those of a batch."""
+        """Move the running statistics towards those of a batch, in place, by the momentum."""
         for statistic, of_batch in zip(self.running(), moments[3:], strict=True):
             assert of_batch is not None
             statistic.mul_(1 - self.momentum).add_(of_batch, alpha=self.momentum)
 
 
 def weighted_statistics(h: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, float | Tensor]:
-    """Return mean and biased variance over rows [r, 1, features], and the factor that makes the variance unbiased.
+    """Compute weighted mean and biased variance over the rows, and the factor that makes the variance unbiased.
+
+    The number of rows in the factor is the effective one, (Σw)²/Σw².
 
     Parameters
     ----------
@@ -261,7 +267,12 @@ def weighted_statistics(h: Tensor, weight: Tensor | None) -> tuple[Tensor, Tenso
         Weight of each row, at least 0, [r, rows, 1]; None for equal weights. A run whose weights are all 0 counts all
         rows.
 
-    The number of rows in the factor is the effective one, (Σw)²/Σw².
+    Returns
+    -------
+    mean, variance
+        [r, 1, features].
+    unbiased
+        Unbiased over biased variance; a number or [r, 1, 1].
     """
     if weight is None:
         mean = h.mean(dim=1, keepdim=True)
@@ -325,7 +336,7 @@ class BatchRenorm(BatchStatisticsNorm):
 
 
 class RunningNorm(BatchStatisticsNorm):
-    """Normalize in training by running statistics with a share of those of the batch.
+    """Norm in training by running statistics mixed with a share of those of the batch.
 
     At strength s the mean is (1 − s) μ_run + s μ, and the variance likewise; the gradient passes through the share of
     the batch. s = 1 is batch norm; at s = 0 no gradient passes between rows.
@@ -365,7 +376,7 @@ class PoolNorm(BatchStatisticsNorm):
 
 
 def _with_unbiased(mean: Tensor, variance: Tensor, unbiased: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the mean, the biased and the unbiased variance."""
+    """Return mean, biased variance and unbiased variance, from the factor between the variances."""
     return mean, variance, variance * unbiased
 
 

@@ -14,7 +14,10 @@ __all__ = ["WhiteningNorm", "inverse_root"]
 
 
 class _InverseRoot(torch.autograd.Function):
-    """A^(−1/2) of symmetric positive definite matrices [R, n, n]; its gradient stays finite for equal eigenvalues."""
+    """Inverse root A^(−1/2) of symmetric positive definite matrices [R, n, n], with a gradient.
+
+    The gradient stays finite for equal eigenvalues.
+    """
 
     @staticmethod
     def forward(ctx, matrix: Tensor):  # type: ignore[no-untyped-def]
@@ -45,10 +48,10 @@ def inverse_root(matrix: Tensor) -> Tensor:
 
 
 class WhiteningNorm(BatchStatisticsNorm):
-    """Subtract the batch's mean and multiply by the inverse root of its covariance plus ε.
+    """Norm that subtracts the mean of the batch and multiplies by the inverse root of its covariance plus ε.
 
-    The strength is the number of features in a group; features of different groups stay correlated. Strength 1 is batch
-    norm. As published, eval mode uses running averages of the mean and of the whitening matrix.
+    The strength is the number of features in a group; features of different groups stay correlated. Strength 1 is
+    batch norm. As published, eval mode uses running averages of the mean and of the whitening matrix.
 
     Attributes
     ----------

@@ -15,7 +15,9 @@ SEEDS = 5
 
 
 def reference_norm(config: RunConfig) -> str:
-    """Return the batch norm that is published for AnoOnly with this system; every mechanism is compared with it.
+    """Return the name of the batch norm that is published for AnoOnly with the system of a config.
+
+    Every mechanism is compared with this norm.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def reference_norm(config: RunConfig) -> str:
 def mechanism_configs(
     config: RunConfig, seeds: int = SEEDS, names: Iterable[str] = MECHANISMS
 ) -> Mapping[str, list[RunConfig]]:
-    """Return the runs of each mechanism.
+    """Return the runs of the comparison by mechanism: all levels of its dial, at two λ_n, with several seeds.
 
     Parameters
     ----------

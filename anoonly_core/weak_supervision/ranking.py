@@ -15,7 +15,7 @@ __all__ = ["RankedPoint", "best_of_each", "ranked_points"]
 
 @dataclass(frozen=True)
 class RankedPoint:
-    """One mechanism at one strength and one λ_n, over its seeds.
+    """Results of one mechanism at one strength and one λ_n, over its seeds.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class RankedPoint:
 
     @property
     def aucpr(self) -> float:
-        """Mean AUCPR of the anomalies."""
+        """Mean AUCPR of the anomalies over the finished runs, 0 to 1; NaN if there are none."""
         return self.means["aucpr_anomaly"]
 
 
@@ -89,7 +89,10 @@ def ranked_points(runs: pd.DataFrame, reference: str, lambda_n: float) -> list[R
 
 
 def _paired(group: pd.DataFrame, base: pd.Series) -> list[float]:
-    """Return the differences in AUCPR on the seeds that both have finished."""
+    """Return the differences in AUCPR between the runs of a point and `base`, on the seeds that both have finished.
+
+    `group` has the runs of the point, `base` the AUCPR of batch norm by seed.
+    """
     differences = (group.set_index("seed")["aucpr_anomaly"] - base).dropna()
     return [float(value) for value in differences]
 
@@ -113,7 +116,7 @@ def _point(
 
 
 def best_of_each(points: list[RankedPoint]) -> list[RankedPoint]:
-    """Return the best point of each mechanism, in the order of the ranking."""
+    """Return the first point of each mechanism in a ranking, which is its best one, in the order of the ranking."""
     best: dict[str, RankedPoint] = {}
     for point in points:
         best.setdefault(point.norm, point)

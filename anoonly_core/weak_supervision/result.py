@@ -14,7 +14,7 @@ __all__ = ["COLUMNS", "MEASURES", "SETTINGS", "Measures", "measures_table"]
 
 @dataclass(frozen=True)
 class Measures:
-    """What a run reached, the gradient at its last norm, and how far it collapsed.
+    """Measures of a trained run: its test metrics, the gradient at its last norm, and its collapse.
 
     The gradient is that of one batch, the one with the most labeled anomalies in the first epoch, summed over several
     epochs. Lengths of a row's gradient are Euclidean norms over the features.
@@ -56,7 +56,10 @@ COLUMNS = (*SETTINGS, *MEASURES)
 
 
 def measures_table(configs: Sequence[RunConfig], measures: Sequence[Measures | None]) -> pd.DataFrame:
-    """Return one row per run with COLUMNS; the measures of a run that diverged (None) are NaN."""
+    """Return a table with one row per run and the columns COLUMNS: settings and measures.
+
+    `measures` has one entry per config; None, for a run that diverged, gives NaN.
+    """
     rows = []
     for config, values in zip(configs, measures, strict=True):
         settings = {name: getattr(config, name) for name in SETTINGS}

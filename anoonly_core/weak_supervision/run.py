@@ -29,14 +29,17 @@ MAX_POOL_ROWS = 2000  # of which scores and features are taken; an even spread
 
 @dataclass
 class _Lengths:
-    """Lengths of gradients at the last norm, summed over rows and moments: of all rows, of the pool, of its parts."""
+    """Lengths of the gradients of rows at the last norm, summed over rows and epochs.
+
+    `everywhere` sums all rows, `pool` the pool rows, `parts` the pool rows for each part of the gradient.
+    """
 
     everywhere: float = 0.0
     pool: float = 0.0
     parts: np.ndarray = field(default_factory=lambda: np.zeros(3))
 
     def add(self, passes: Sequence[NormPass]) -> None:
-        """Add the passes of one batch through the last norm."""
+        """Add the lengths of the gradients of one batch, from its passes through the last norm."""
         for one in passes:
             lengths = np.linalg.norm(one.gradient, axis=1)
             self.everywhere += float(lengths.sum())
@@ -46,13 +49,16 @@ class _Lengths:
 
 
 def probed_epochs(epochs: int) -> set[int]:
-    """Return the epochs after which the gradient is measured: an even spread of 4, the first and the last included."""
+    """Return the epochs after which the gradient is measured, of a training of `epochs` epochs.
+
+    These are up to 4 at even distances, with the first and the last.
+    """
     return {int(epoch) for epoch in np.linspace(1, epochs, min(epochs, PROBES)).round()}
 
 
 @default_torch_settings()
 def measure_runs(configs: Sequence[RunConfig], report: Report = lambda done, total: None) -> list[Measures | None]:
-    """Train runs on the CPU, those of equal shapes as one stack, and measure each.
+    """Train runs on the CPU, those of equal shapes as one stack, and return the measures of each; nothing is stored.
 
     Parameters
     ----------
@@ -92,7 +98,10 @@ def measure_runs(configs: Sequence[RunConfig], report: Report = lambda done, tot
 
 
 def _measure_stack(stack: Stack, report: Callable[[int], None]) -> list[Measures | None]:
-    """Train a stack and measure its runs; report: called with the number of each epoch."""
+    """Train a stack and return the measures of each run; None for a run that diverged.
+
+    `report` is called after each epoch with its number, and with 0 during the pretraining.
+    """
     batches = _probe_batches(stack)
     lengths = [_Lengths() for _ in stack.configs]
     assert stack.configs[0].epochs is not None
@@ -115,7 +124,10 @@ def _measure_stack(stack: Stack, report: Callable[[int], None]) -> list[Measures
 
 
 def _probe_batches(stack: Stack) -> torch.Tensor:
-    """Return for each run the batch of the first epoch with the most labeled anomalies, int64 [R, rows]."""
+    """Return for each run the batch with the most labeled anomalies in the first epoch.
+
+    The batches are row indices into `stack.rows.X`, int64 [R, rows].
+    """
     batches = next(stack.draw_epochs())
     fullest = stack.rows.labeled[batches].sum(dim=2).argmax(dim=0)
     return torch.stack([batches[step, run] for run, step in enumerate(fullest)])
@@ -152,7 +164,10 @@ def _measures(
 
 
 def relative_spread(rows: np.ndarray) -> float:
-    """Return standard deviation over root mean square of rows [n, features], 0 to 1; 0 if all rows are equal."""
+    """Return the standard deviation of rows [n, features] divided by their root mean square, 0 to 1.
+
+    0 means that all rows are equal.
+    """
     values = rows.astype(np.float64)
     square = (values**2).mean()
     spread = ((values - values.mean(axis=0)) ** 2).mean()
@@ -160,7 +175,9 @@ def relative_spread(rows: np.ndarray) -> float:
 
 
 def effective_rank(rows: np.ndarray) -> float:
-    """Return exp of the entropy of the singular values of centered rows [n, features]; 0 if all rows are equal.
+    """Return the effective rank of rows [n, features]: exp of the entropy of the singular values of the centered rows.
+
+    At least 1; 0 if all rows are equal.
 
     Source: Roy and Vetterli, "The effective rank", EUSIPCO 2007.
     """
