@@ -36,7 +36,7 @@ def split_gradient(
         variance: the factor alone moves. Through the mean: the shift alone moves. The gradient of a loss on
         statistics is split into its mean over the rows and the rest; that of a loss on rows is direct.
 
-    Source: docs/methods.md § 5 and 14.
+    Source: docs/methods.md § 5 and 13.
     """
     with torch.enable_grad():
         h = h.detach().requires_grad_()
