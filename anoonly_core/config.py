@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -28,9 +28,15 @@ from anoonly_core.baselines import (
 )
 from anoonly_core.errors import InvalidConfig
 
-__all__ = ["MAX_CONTAMINATION", "RULES", "RunConfig", "check_field", "make_config"]
+__all__ = ["LABEL_SETTINGS", "MAX_CONTAMINATION", "RULES", "RunConfig", "check_field", "make_config"]
 
 MAX_CONTAMINATION = 0.8
+
+# Settings of labels and unlabeled rows that came later: at their default they are no part of a run's key.
+LABEL_SETTINGS = (
+    *("labeled_anomalies", "labeled_normals", "labeled_normal_ratio", "unlabeled_ratio"),
+    *("flipped_anomalies", "flipped_normals", "unseen_types"),
+)
 
 # Allowed values of each setting, for error messages, help texts and the command line.
 RULES = {
@@ -53,10 +59,18 @@ RULES = {
     "grad_variance": "a number from 0 to 1, the share of batch norm's gradient through the variance",
     "grad_mean": "a number from 0 to 1, the share of batch norm's gradient through the mean",
     "norm_strength": "a number within the range of the norm's dial, such as rows in a small batch for ghost",
+    "labeled_anomalies": "a whole number from 1 to 1000000, the training anomalies whose label is seen, in place of "
+    "labeled_ratio",
+    "labeled_normals": "a whole number from 0 to 1000000, the training rows known to be normal",
+    "labeled_normal_ratio": "a number from 0 to 1000, further rows known to be normal for each labeled anomaly",
+    "unlabeled_ratio": "a number from 0 to 1, the share of the rows without a label that is used",
+    "flipped_anomalies": "a number from 0 to 1, the share of the labeled anomalies that are labeled normal",
+    "flipped_normals": "a number from 0 to 1, the share of the normal training rows that are labeled anomalous",
+    "unseen_types": "a whole number from 0 to 1000, the types of anomaly that no training row has",
 }
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-GradientShare = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+AnyShare = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class RunConfig(BaseModel):
@@ -102,6 +116,18 @@ class RunConfig(BaseModel):
     norm_strength : float or None
         Strength of a norm with a dial, with the meaning and range of `MECHANISMS[norm].dial`. None is the standard
         value, which is stored as None. Source: docs/methods.md § 13.
+    labeled_anomalies : int or None
+        Number of labeled anomalies in place of labeled_ratio, which then must be as by default.
+    labeled_normals, labeled_normal_ratio : int, float
+        Rows known to be normal: a number, and a number for each labeled anomaly. They are pool rows that stay in the
+        pool whatever the other settings drop.
+    unlabeled_ratio : float
+        Share, 0 to 1, of the rows without a label that is used, of normal rows and anomalies each.
+    flipped_anomalies, flipped_normals : float
+        Label errors, 0 to 1: the share of the labeled anomalies that are labeled normal, and the share of the normal
+        training rows that are labeled anomalous.
+    unseen_types : int
+        Types of anomaly that the training part lacks, while the test part has all. Source: docs/methods.md § 3 and 11.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -119,10 +145,17 @@ class RunConfig(BaseModel):
     preset: Literal["paper", "published_code", "paper_printed", "default", "tuned"] = "paper"
     protocol: Literal["leak_free", "published"] = "leak_free"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    grad_direct: GradientShare = 1.0
-    grad_variance: GradientShare = 1.0
-    grad_mean: GradientShare = 1.0
+    grad_direct: AnyShare = 1.0
+    grad_variance: AnyShare = 1.0
+    grad_mean: AnyShare = 1.0
     norm_strength: float | None = Field(default=None, ge=0, le=1e6)
+    labeled_anomalies: int | None = Field(default=None, ge=1, le=1_000_000)
+    labeled_normals: int = Field(default=0, ge=0, le=1_000_000)
+    labeled_normal_ratio: float = Field(default=0.0, ge=0, le=1000)
+    unlabeled_ratio: AnyShare = 1.0
+    flipped_anomalies: AnyShare = 0.0
+    flipped_normals: AnyShare = 0.0
+    unseen_types: int = Field(default=0, ge=0, le=1000)
 
     @model_validator(mode="before")
     @classmethod
@@ -161,7 +194,10 @@ class RunConfig(BaseModel):
             raise ValueError("unknown norm")
         return name
 
-    @field_validator("lambda_n", "contamination", "norm_strength", *GRADIENT_SHARES)
+    @field_validator(
+        *("lambda_n", "contamination", "norm_strength", "labeled_normal_ratio", "unlabeled_ratio"),
+        *("flipped_anomalies", "flipped_normals", *GRADIENT_SHARES),
+    )
     @classmethod
     def _drop_sign_of_zero(cls, value: float | str | None) -> float | str | None:
         return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0 must have one key
@@ -191,6 +227,16 @@ class RunConfig(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_labels(self) -> RunConfig:
+        if self.labeled_anomalies is not None and self.labeled_ratio != RunConfig.model_fields["labeled_ratio"].default:
+            raise _misfit("labeled_anomalies is the number of labels and labeled_ratio their share: give one of them.")
+        if self.unlabeled_ratio == 0 and not (self.labeled_normals or self.labeled_normal_ratio):
+            raise _misfit(
+                "unlabeled_ratio 0 leaves no normal row: give a larger share, labeled_normals or labeled_normal_ratio."
+            )
+        return self
+
     def with_(self, **changes: Any) -> RunConfig:
         """Return a copy with some settings changed, by name, and validated; raise InvalidConfig if one is invalid."""
         return make_config(**{**self.model_dump(), **changes})
@@ -217,13 +263,15 @@ class RunConfig(BaseModel):
     def canonical(self) -> str:
         """Serialize to one line of JSON; equal configs give equal text.
 
-        Gradient shares of 1 and the standard strength are left out, so that the keys of runs with them are those of
-        the versions before these settings existed.
+        Settings that came later are left out at their default, so that the keys of such runs are those of the versions
+        before the settings existed.
         """
-        usual = {name for name, share in zip(GRADIENT_SHARES, self.gradient_shares, strict=True) if share == 1}
-        if self.norm_strength is None:
-            usual.add("norm_strength")
-        return json.dumps(self.model_dump(mode="json", exclude=usual), sort_keys=True)
+        later = (*NORM_SETTINGS, *LABEL_SETTINGS)
+        return json.dumps(self.model_dump(mode="json", exclude=set(self.defaults_among(later))), sort_keys=True)
+
+    def defaults_among(self, names: Iterable[str]) -> list[str]:
+        """Return those of the settings with these names that are at their default."""
+        return [name for name in names if getattr(self, name) == RunConfig.model_fields[name].default]
 
 
 _OPTIONAL_SETTINGS = ("lambda_n", "norm", "batch_size", "epochs", "learning_rate")
@@ -294,6 +342,8 @@ def check_field(name: str, value: Any) -> Any:
     with_it: dict[str, Any] = {"norm": "batch"} if name in GRADIENT_SHARES else {}
     if name == "norm_strength":  # bn_loss has the widest dial; its standard strength is stored as None
         return make_config(norm="bn_loss", norm_strength=value).strength
+    if name == "unlabeled_ratio":
+        with_it["labeled_normals"] = 1
     if name == "preset":
         with_it["baseline"] = next((each.name for each in BASELINES.values() if str(value) in each.settings), None)
     return getattr(make_config(**{name: value, **with_it}), name)

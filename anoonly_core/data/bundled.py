@@ -96,7 +96,9 @@ def digit_alone(name: str, digit: int) -> Dataset:
     `name` is the name of the data set, a key of `DESCRIPTIONS`.
     """
     X, digits = load_digits(return_X_y=True)
-    return make_dataset(name, X, (digits != digit).astype(np.int64), DESCRIPTIONS[name].provenance, image_shape=(8, 8))
+    return make_dataset(
+        name, X, (digits != digit).astype(np.int64), DESCRIPTIONS[name].provenance, None, (8, 8), types=digits
+    )
 
 
 def digits_low(name: str) -> Dataset:
@@ -106,7 +108,7 @@ def digits_low(name: str) -> Dataset:
     pool, mean over seeds 0 to 4).
     """
     X, digits = load_digits(return_X_y=True)
-    return _rare(name, X, digits >= 5, (8, 8))
+    return _rare(name, X, digits >= 5, (8, 8), digits)
 
 
 def breast_cancer(name: str) -> Dataset:
@@ -118,7 +120,13 @@ def breast_cancer(name: str) -> Dataset:
     return _rare(name, X, target == 0)
 
 
-def _rare(name: str, X: np.ndarray, anomalous: np.ndarray, image_shape: tuple[int, int] | None = None) -> Dataset:
+def _rare(
+    name: str,
+    X: np.ndarray,
+    anomalous: np.ndarray,
+    image_shape: tuple[int, int] | None = None,
+    classes: np.ndarray | None = None,
+) -> Dataset:
     """Build a data set from all normal rows and enough drawn anomalies to make up 5 % of the rows.
 
     Parameters
@@ -131,12 +139,13 @@ def _rare(name: str, X: np.ndarray, anomalous: np.ndarray, image_shape: tuple[in
         Rows that are anomalies, bool [rows].
     image_shape
         (height, width) if each row is a gray image.
+    classes
+        Class of each row, [rows]; that of an anomaly is its type.
     """
     normal = np.flatnonzero(~anomalous)
     drawn = numpy_generator(0, f"bundled {name}").choice(
         np.flatnonzero(anomalous), _rare_count(len(normal)), replace=False
     )
     rows = np.sort(np.concatenate([normal, drawn]))
-    return make_dataset(
-        name, X[rows], anomalous[rows].astype(np.int64), DESCRIPTIONS[name].provenance, rows, image_shape
-    )
+    y, types = anomalous[rows].astype(np.int64), None if classes is None else classes[rows]
+    return make_dataset(name, X[rows], y, DESCRIPTIONS[name].provenance, rows, image_shape, types=types)

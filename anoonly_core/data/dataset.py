@@ -62,6 +62,8 @@ class Dataset:
         (height, width) if each row is a gray image, else None.
     unlabeled
         Rows without a known label, bool [rows]; their y is 0. None if every row is labeled.
+    types
+        Type of each anomaly, int64 [rows], counted from 0; -1 for other rows. None if there are not two types.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Dataset:
     provenance: Provenance
     image_shape: tuple[int, int] | None = None
     unlabeled: np.ndarray | None = None
+    types: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -182,6 +185,7 @@ def make_dataset(
     image_shape: tuple[int, int] | None = None,
     unlabeled: np.ndarray | None = None,
     may_be_missing: bool = False,
+    types: np.ndarray | None = None,
 ) -> Dataset:
     """Check a table and convert it to a `Dataset`.
 
@@ -203,6 +207,8 @@ def make_dataset(
         Rows without a known label, bool [rows]; None if there are none.
     may_be_missing
         True if NaN stands for a missing value.
+    types
+        Class of each row, of any dtype that sorts, [rows]; that of an anomaly is its type.
 
     Raises
     ------
@@ -226,4 +232,12 @@ def make_dataset(
     if lowest.reduce(features, axis=None) < -MAX_ABS or not highest.reduce(features, axis=None) <= MAX_ABS:
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     source_rows = None if row_ids is None else row_ids.astype(np.int64)
-    return Dataset(name, features, y.astype(np.int8), source_rows, provenance, image_shape, unlabeled)
+    found = None if types is None else _anomaly_types(y, types)
+    return Dataset(name, features, y.astype(np.int8), source_rows, provenance, image_shape, unlabeled, found)
+
+
+def _anomaly_types(y: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+    """Return numbers from 0 for the classes of the anomalies, -1 for other rows; None if there are not two classes."""
+    types = np.full(len(y), -1, dtype=np.int64)
+    names, types[y == 1] = np.unique(classes[y == 1], return_inverse=True)
+    return types if len(names) > 1 else None

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.config import RunConfig
+from anoonly_core.config import LABEL_SETTINGS, RunConfig
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.split import SPLIT_FIELDS
 
@@ -104,7 +104,8 @@ def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:
 
 def input_points_key(config: RunConfig, projector: str) -> str:
     """Return the store key of a projection of the scaled input rows by `projector`; runs of one split share the key."""
-    split = {name: getattr(config, name) for name in SPLIT_FIELDS}
+    default = config.defaults_among(LABEL_SETTINGS)
+    split = {name: getattr(config, name) for name in SPLIT_FIELDS if name not in default}
     return digest(
         {"split": split, "revision": ENGINE_REVISION, "data": resolve(config.dataset).identity, "projector": projector}
     )

@@ -1,4 +1,7 @@
-"""Presets of the Sweep page: the settings that figures and tables of arXiv 2305.18798 vary, and two more."""
+"""Presets of the Sweep page: the settings that figures and tables of arXiv 2305.18798 vary, and further ones.
+
+The last five are the axes of WSADBench (docs/methods.md § 11).
+"""
 
 from __future__ import annotations
 
@@ -72,6 +75,31 @@ SWEEP_PRESETS = MappingProxyType(
             "Contamination 0 to 80 %",
             "How dirty may the pool be?",
             (("contamination", (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)), LAMBDA_N_AXIS),
+        ),
+        "labels": SweepPreset(
+            "Number of labels",
+            "How many labeled anomalies are enough?",
+            (("labeled_anomalies", (1, 2, 5, 10, 20, 50)), LAMBDA_N_AXIS),
+        ),
+        "unlabeled": SweepPreset(
+            "Unlabeled rows",
+            "How many rows without a label are needed?",
+            (("unlabeled_ratio", (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)), LAMBDA_N_AXIS),
+        ),
+        "flipped_anomalies": SweepPreset(
+            "Anomalies labeled normal",
+            "What do anomalies cost whose label says normal?",
+            (("flipped_anomalies", (0.0, 0.1, 0.2, 0.3, 0.5)), LAMBDA_N_AXIS),
+        ),
+        "flipped_normals": SweepPreset(
+            "Normal rows labeled anomalous",
+            "What do normal rows cost whose label says anomaly?",
+            (("flipped_normals", (0.0, 0.001, 0.002, 0.005, 0.01, 0.02)), LAMBDA_N_AXIS),
+        ),
+        "unseen": SweepPreset(
+            "Unseen types of anomaly",
+            "Are types of anomaly found that no training row has?",
+            (("unseen_types", (0, 1, 2, 3, 4)), LAMBDA_N_AXIS),
         ),
     }
 )

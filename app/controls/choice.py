@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, MECHANISMS, NORM_SETTINGS
-from anoonly_core.config import RunConfig, make_config
+from anoonly_core.config import LABEL_SETTINGS, RunConfig, make_config
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
@@ -75,6 +75,8 @@ def choose(values: Mapping[str, Any]) -> Choice:
     }
     if settings["preset"] not in baseline.settings:  # left over from another baseline
         settings["preset"] = None
+    if settings["labeled_anomalies"] is not None:  # the number takes the place of the share
+        settings["labeled_ratio"] = None
     # The controls of batch norm's gradient and of a norm's strength keep their values while another norm is chosen.
     of_norm = {name: settings.pop(name) for name in NORM_SETTINGS}
     config = make_config(**settings)
@@ -138,12 +140,14 @@ def moved_runs(name: str, pinned: bool, baseline: str) -> str:
 def pin_text(config: RunConfig) -> str:
     """Return a run as the text of the URL parameter `a`: "name=value" pairs, joined by commas.
 
-    Left out are the data set, protocol and seed, which follow run B, shares of batch norm's gradient that are 1, and
-    settings that are None. A setting is None if the baseline does not have it, such as epochs of a method without a
-    network.
+    Left out are the data set, protocol and seed, which follow run B, shares of batch norm's gradient and settings of
+    labels that are at their default, and settings that are None. A setting is None if the baseline does not have it,
+    such as epochs of a method without a network.
     """
     settings = {name: getattr(config, name) for name in PINNED_FIELDS}
-    settings |= {name: None for name in GRADIENT_SHARES if settings[name] == 1}
+    settings |= dict.fromkeys(config.defaults_among((*GRADIENT_SHARES, *LABEL_SETTINGS)))
+    if config.labeled_anomalies is not None:
+        settings["labeled_ratio"] = None
     return ",".join(f"{name}={value}" for name, value in settings.items() if value is not None)
 
 

@@ -267,6 +267,66 @@ CONTROLS: tuple[Control, ...] = (
         )
     ),
     Setting(
+        "labeled_anomalies",
+        (PUBLISHED, 1, 2, 3, 5, 10, 20, 50, 100),
+        PUBLISHED,
+        label="Labeled anomalies (number)",
+        help="A number in place of the share above, if the training part has as many.",
+        more=True,
+    ),
+    Setting(
+        "labeled_normals",
+        (0, 1, 2, 5, 10, 20, 50, 100),
+        0,
+        label="Known normal rows (number)",
+        help="Pool rows known to be normal: they stay whatever the shares of normal and of unlabeled rows are.",
+        more=True,
+    ),
+    Setting(
+        "labeled_normal_ratio",
+        (0.0, 0.5, 1.0, 2.0, 5.0, 10.0),
+        0.0,
+        label="Known normal rows (per labeled anomaly)",
+        help="Further rows known to be normal, relative to the number of labeled anomalies.",
+        more=True,
+    ),
+    Setting(
+        "unlabeled_ratio",
+        (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0),
+        1.0,
+        label="Unlabeled rows used (share)",
+        help="The share of the rows without a label that is used, of both kinds alike.",
+        slider=True,
+        more=True,
+    ),
+    Setting(
+        "flipped_anomalies",
+        (0.0, 0.05, 0.1, 0.2, 0.3, 0.5),
+        0.0,
+        label="Anomalies labeled normal (share)",
+        help="Label errors: the share of the labeled anomalies whose label says normal. They join the pool.",
+        more=True,
+    ),
+    Setting(
+        "flipped_normals",
+        (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05),
+        0.0,
+        label="Normal rows labeled anomalous (share)",
+        help="Label errors: the share of the normal training rows whose label says anomaly. They join the labels.",
+        more=True,
+    ),
+    Setting(
+        "unseen_types",
+        (0, 1, 2, 3, 4, 5, 6, 7, 8),
+        0,
+        label="Unseen types of anomaly",
+        help=(
+            "Types of anomaly that no training row has, while the test rows have all. Needs a data set with several "
+            "classes as anomalies, such as digits_low and digits_only_3."
+        ),
+        more=True,
+    ),
+    Setting(
         "seed", tuple(range(10)), 0, label="First seed", help="The seed of the rows in the charts below.", more=True
     ),
 )

@@ -44,7 +44,20 @@ SETTING_LABELS = {
     "grad_variance": "gradient through the variance",
     "grad_mean": "gradient through the mean",
     "norm_strength": "strength of the norm",
+    "labeled_anomalies": "labeled anomalies",
+    "labeled_normals": "known normal rows",
+    "labeled_normal_ratio": "known normal rows per labeled anomaly",
+    "unlabeled_ratio": "share of unlabeled rows used",
+    "flipped_anomalies": "share of anomalies labeled normal",
+    "flipped_normals": "share of normal rows labeled anomalous",
+    "unseen_types": "unseen types of anomaly",
 }
+_SHARES = frozenset(
+    {
+        *("labeled_ratio", "normal_ratio", "contamination"),
+        *("unlabeled_ratio", "flipped_anomalies", "flipped_normals"),
+    }
+)
 
 _PUBLISHED = {"published": "by the preset"}
 # Plain words for the options of a control whose names are those of the code, by control.
@@ -55,6 +68,7 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
     "epochs": _PUBLISHED,
     "learning_rate": _PUBLISHED,
     "contamination": {"natural": "all that the data set has"},
+    "labeled_anomalies": {"published": "by the share"},
     "preset": {
         "paper": "the paper's text",
         "published_code": "the authors' code",
@@ -108,7 +122,7 @@ def format_axis_value(name: str, value: Any) -> str:
     """
     if value is None:
         return "none"
-    if name in ("labeled_ratio", "normal_ratio", "contamination") and isinstance(value, float):
+    if name in _SHARES and isinstance(value, float):
         return f"{100 * value:.3g} %"
     return option_words(name, value)
 

@@ -181,6 +181,13 @@ _SETTING_TEMPLATES = {
     "grad_variance": "{:.0%} of the gradient through the variance",
     "grad_mean": "{:.0%} of the gradient through the mean",
     "norm_strength": "strength {:g}",
+    "labeled_anomalies": "{} labels",
+    "labeled_normals": "{} known normal rows",
+    "labeled_normal_ratio": "{:g} known normal rows per label",
+    "unlabeled_ratio": "{:.0%} of the unlabeled rows",
+    "flipped_anomalies": "{:.0%} of the anomalies labeled normal",
+    "flipped_normals": "{:.1%} of the normal rows labeled anomalous",
+    "unseen_types": "{} unseen types",
 }
 
 
@@ -244,8 +251,9 @@ def conditions_line(a: RunConfig, b: RunConfig, counts: Mapping[str, int], seeds
         left_in = "as found" if b.contamination == "natural" else "as set"
         kind = "clean" if not counts["pool_anomalies"] else f"{share:.1%} of them hidden anomalies, {left_in}"
         parts.append(f"pool of {pool:,} rows, {kind}")
-    if a.labeled_ratio == b.labeled_ratio:
-        parts.append(f"{labeled_anomalies(counts)} ({b.labeled_ratio:.0%} of those in training)")
+    if (a.labeled_ratio, a.labeled_anomalies) == (b.labeled_ratio, b.labeled_anomalies):
+        of_all = f" ({b.labeled_ratio:.0%} of those in training)" if b.labeled_anomalies is None else ""
+        parts.append(f"{labeled_anomalies(counts)}{of_all}")
     first, last = min(seeds), max(seeds)
     parts.append(f"seed {first}" if first == last else f"seeds {first} to {last}")
     if b.protocol != "leak_free":

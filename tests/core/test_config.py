@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES, NORM_LABELS, PRESETS
-from anoonly_core.config import MAX_CONTAMINATION, RULES, RunConfig, check_field, make_config
+from anoonly_core.config import LABEL_SETTINGS, MAX_CONTAMINATION, RULES, RunConfig, check_field, make_config
 from anoonly_core.errors import InvalidConfig
 
 NAN, INF = math.nan, math.inf
@@ -44,11 +44,19 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "seed": [(0, 0), (2**31 - 1, 2**31 - 1), ("7", 7), (np.int64(3), 3)],
     **{name: [(0, 0.0), (1, 1.0), ("0.5", 0.5), (5e-324, 5e-324)] for name in GRADIENT_SHARES},
     "norm_strength": [(0, 0.0), (1, 1.0), ("4", 4.0), (1e6, 1e6)],
+    "labeled_anomalies": [(1, 1), ("20", 20), (5.0, 5), (np.int64(3), 3)],
+    "labeled_normals": [(0, 0), ("20", 20), (1_000_000, 1_000_000)],
+    "labeled_normal_ratio": [(0, 0.0), ("1", 1.0), (2.5, 2.5)],
+    "unlabeled_ratio": [(0, 0.0), (1, 1.0), ("0.5", 0.5)],
+    "flipped_anomalies": [(0, 0.0), (1, 1.0), ("0.5", 0.5)],
+    "flipped_normals": [(0, 0.0), (1, 1.0), ("0.01", 0.01)],
+    "unseen_types": [(0, 0), ("3", 3), (1000, 1000)],
 }
 # Beside a setting of a norm, a norm that has it.
 BESIDE: dict[str, dict[str, Any]] = {
     **{name: {"norm": "batch"} for name in GRADIENT_SHARES},
     "norm_strength": {"norm": "variance_floor"},
+    "unlabeled_ratio": {"labeled_normals": 1},
 }
 
 NO_NUMBERS = ["abc", "", "nan", "1,5", [], {}, b"\xff", 1j, object, np.zeros((2, 2))]
@@ -68,6 +76,13 @@ BAD: dict[str, list[Any]] = {
     "seed": [-1, 2**31, 1.5, NAN, 10**400, *NO_NUMBERS],
     **{name: [-0.1, 1.1, NAN, INF, 10**400, *NO_NUMBERS] for name in GRADIENT_SHARES},
     "norm_strength": [-1, 1e6 + 1, NAN, INF, 10**400, *NO_NUMBERS],
+    "labeled_anomalies": [0, -1, 1.5, 1_000_001, NAN, *NO_NUMBERS],
+    "labeled_normals": [-1, 0.5, 1_000_001, NAN, *NO_NUMBERS],
+    "labeled_normal_ratio": [-0.1, 1001, NAN, INF, *NO_NUMBERS],
+    "unlabeled_ratio": [-0.1, 1.1, NAN, INF, *NO_NUMBERS],
+    "flipped_anomalies": [-0.1, 1.1, NAN, *NO_NUMBERS],
+    "flipped_normals": [-0.1, 1.1, NAN, *NO_NUMBERS],
+    "unseen_types": [-1, 0.5, 1001, NAN, *NO_NUMBERS],
 }
 
 
@@ -127,6 +142,7 @@ def test_a_wrong_name_does_not_hide_behind_what_it_would_fill_in(wrong: str) -> 
 
 def test_none_means_published() -> None:
     assert make_config(**dict.fromkeys(RunConfig.model_fields)) == make_config()
+    assert make_config().defaults_among(LABEL_SETTINGS) == [*LABEL_SETTINGS]
     config = make_config()
     assert (config.dataset, config.baseline, config.preset) == ("digits_3", "DeepSAD", "paper")
     assert (config.lambda_n, config.contamination, config.protocol, config.seed) == (
@@ -353,3 +369,35 @@ def test_a_whole_gradient_keeps_the_key_of_a_run(name: str) -> None:
     cut = whole.with_(**{name: 0.25})
     assert f'"{name}": 0.25' in cut.canonical()
     assert make_config(**json.loads(cut.canonical())) == cut
+
+
+OTHER_LABELS = {
+    "labeled_anomalies": 5,
+    "labeled_normals": 3,
+    "labeled_normal_ratio": 1.0,
+    "unlabeled_ratio": 0.5,
+    "flipped_anomalies": 0.2,
+    "flipped_normals": 0.01,
+    "unseen_types": 1,
+}
+
+
+@pytest.mark.parametrize("name", LABEL_SETTINGS)
+def test_a_label_setting_at_its_default_keeps_the_key_of_a_run(name: str) -> None:
+    assert not any(f'"{setting}"' in make_config().canonical() for setting in LABEL_SETTINGS)
+    other = make_config(**{name: OTHER_LABELS[name]})
+    assert f'"{name}": {OTHER_LABELS[name]}' in other.canonical()
+    assert make_config(**json.loads(other.canonical())) == other
+
+
+def test_a_number_and_a_share_of_labels_exclude_each_other() -> None:
+    with pytest.raises(InvalidConfig, match="labeled_anomalies is the number of labels and labeled_ratio their share"):
+        make_config(labeled_anomalies=5, labeled_ratio=0.2)
+    assert make_config(labeled_anomalies=5, labeled_ratio=0.1).labeled_anomalies == 5
+
+
+def test_no_unlabeled_row_needs_known_normal_ones() -> None:
+    with pytest.raises(InvalidConfig, match=r"^unlabeled_ratio 0 leaves no normal row") as caught:
+        make_config(unlabeled_ratio=0)
+    assert_one_sentence(caught.value)
+    assert make_config(unlabeled_ratio=0, labeled_normal_ratio=1).unlabeled_ratio == 0

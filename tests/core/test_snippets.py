@@ -52,6 +52,12 @@ def configs(draw: st.DrawFn) -> RunConfig:
         "preset": st.sampled_from(list(baseline.settings)),
         "protocol": st.sampled_from(["leak_free", "published"]),
         "seed": st.integers(0, 2**31 - 1),
+        "labeled_normals": st.integers(0, 5),
+        "labeled_normal_ratio": st.sampled_from([0.0, 0.5, 2.0]),
+        "unlabeled_ratio": shares,
+        "flipped_anomalies": shares,
+        "flipped_normals": shares,
+        "unseen_types": st.integers(0, 3),
     }
     given = {name: draw(st.none() | value) for name, value in values.items() if baseline.has(name)}
     config = make_config(dataset="digits_8", baseline=baseline.name, **given)

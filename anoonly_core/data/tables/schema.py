@@ -221,6 +221,7 @@ class ParsedTable:
             self.file_rows[self.drawn],
             unlabeled=blank if blank.any() else None,
             may_be_missing=True,
+            types=self.labels[self.drawn].astype(str),
         )
 
 

@@ -179,9 +179,11 @@ def _note(configs: Sequence[PurifyConfig]) -> FigureNote:
     config, seeds = configs[0], [each.run.seed for each in configs]
     scorer = option_words("scorer", config.scorer)
     over = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    count = config.run.labeled_anomalies
+    labels = f"{config.run.labeled_ratio:.0%} labeled" if count is None else f"{count} labeled anomalies"
     settings = (
         f"{config.run.dataset}, {describe_run(config.run)}, contamination {config.run.contamination}, "
-        f"{config.run.labeled_ratio:.0%} labeled; {config.parts} parts, scorer: {scorer}; {over}"
+        f"{labels}; {config.parts} parts, scorer: {scorer}; {over}"
     )
     return FigureNote(file_name(config.run, "cleaned"), settings)
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES
-from anoonly_core.config import RunConfig
+from anoonly_core.config import LABEL_SETTINGS, RunConfig
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import ParsedTable
 from anoonly_core.data.tables.uploads import Upload
@@ -48,7 +48,7 @@ AWAITED = "The ranking stands here once it is computed."
 TOP = 20
 LISTED = 100
 SHOWN_FEATURES = 12
-WITHOUT = ("dataset", "labeled_ratio", "normal_ratio", "contamination", "seeds", "protocol")
+WITHOUT = ("dataset", "labeled_ratio", "normal_ratio", "contamination", "seeds", "protocol", *LABEL_SETTINGS)
 NO_TABLE = "No table uploaded yet. Practise on an example, or upload a table on the page Your table."
 
 

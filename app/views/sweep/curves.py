@@ -201,8 +201,9 @@ def sweep_conditions(sweep: Sweep) -> str:
             {"natural": "anomalies in the pool as found", 0.0: "clean pool"}.get(config.contamination)
             or f"{format_axis_value('contamination', config.contamination)} of the pool anomalous"
         )
-    if "labeled_ratio" not in varied:
-        parts.append(f"{format_axis_value('labeled_ratio', config.labeled_ratio)} of the anomalies in training labeled")
+    if not varied & {"labeled_ratio", "labeled_anomalies"}:
+        share = f"{format_axis_value('labeled_ratio', config.labeled_ratio)} of the anomalies in training labeled"
+        parts.append(share if config.labeled_anomalies is None else f"{config.labeled_anomalies} labeled anomalies")
     last = config.seed + sweep.seeds - 1
     parts.append(f"seed {config.seed}" if sweep.seeds == 1 else f"seeds {config.seed} to {last}")
     return " · ".join(parts)

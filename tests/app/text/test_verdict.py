@@ -180,6 +180,13 @@ def test_two_equal_runs_are_called_the_same_run() -> None:
         ({"normal_ratio": 0.5}, "50% of the normal rows"),
         ({"contamination": 0.2}, "contamination 0.2"),
         ({"preset": "published_code"}, "preset of the authors' code"),
+        ({"labeled_anomalies": 5}, "5 labels"),
+        ({"labeled_normals": 5}, "5 known normal rows"),
+        ({"labeled_normal_ratio": 0.5}, "0.5 known normal rows per label"),
+        ({"unlabeled_ratio": 0.25}, "25% of the unlabeled rows"),
+        ({"flipped_anomalies": 0.2}, "20% of the anomalies labeled normal"),
+        ({"flipped_normals": 0.005}, "0.5% of the normal rows labeled anomalous"),
+        ({"unseen_types": 3}, "3 unseen types"),
     ],
 )
 def test_describe_run_names_the_distinctive_setting(changes: dict[str, object], words: str) -> None:

@@ -195,9 +195,17 @@ def test_every_setting_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
         "grad_variance": 0.5,
         "grad_mean": 0.25,
         "norm_strength": None,
+        "labeled_anomalies": None,
+        "labeled_normals": 2,
+        "labeled_normal_ratio": 0.5,
+        "unlabeled_ratio": 0.5,
+        "flipped_anomalies": 0.1,
+        "flipped_normals": 0.001,
+        "unseen_types": 0,
     }
     assert tuple(values) == RUN_SETTINGS == tuple(RULES)
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in values.items() if value is not None]
+    given = {name: value for name, value in values.items() if value is not None}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     assert json.loads(answer(capsys, "run", *options, "--json"))["config"] == values
 
 

@@ -27,6 +27,13 @@ OTHER = {
     "preset": "published_code",
     **dict.fromkeys(GRADIENT_SHARES, 0.5),
     "norm_strength": 8,
+    "labeled_anomalies": 4,
+    "labeled_normals": 3,
+    "labeled_normal_ratio": 2.0,
+    "unlabeled_ratio": 0.5,
+    "flipped_anomalies": 0.5,
+    "flipped_normals": 0.01,
+    "unseen_types": 2,
 }
 BESIDE = {"norm_strength": {"norm": "ghost"}, "baseline": {"norm": None, "batch_size": None}}
 

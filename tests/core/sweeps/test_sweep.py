@@ -140,7 +140,7 @@ def test_each_question_can_be_asked_of_each_system(name: str, baseline: str) -> 
     assert question.title and question.question.endswith("?")
 
 
-def test_the_questions_are_the_papers_and_two_more() -> None:
+def test_the_questions_are_the_papers_and_further_ones() -> None:
     varied = {name: question.axes[0][0] for name, question in SWEEP_PRESETS.items()}
     assert varied == {
         "fig5": "labeled_ratio",
@@ -151,6 +151,11 @@ def test_the_questions_are_the_papers_and_two_more() -> None:
         "table2": "norm",
         "gradient": "grad_mean",
         "contamination": "contamination",
+        "labels": "labeled_anomalies",
+        "unlabeled": "unlabeled_ratio",
+        "flipped_anomalies": "flipped_anomalies",
+        "flipped_normals": "flipped_normals",
+        "unseen": "unseen_types",
     }
     assert SWEEP_PRESETS["fig5"].axes[0][1][-1] == 1.0 and SWEEP_PRESETS["fig5"].axes[0][1][0] == 0.01
     assert SWEEP_PRESETS["fig7"].axes[0][1][-2:] == (1e-6, 0.0)
