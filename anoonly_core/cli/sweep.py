@@ -39,6 +39,12 @@ def add_parser(commands: Any) -> None:
         help=f"vary the settings of an experiment of the paper: {', '.join(SWEEP_PRESETS)}; or {QUESTION}: rank all "
         "mechanisms in the place of batch norm, at several strengths",
     )
+    parser.add_argument(
+        "--plugin",
+        metavar="FILE",
+        help=f"with --question {QUESTION}: rank the mechanism that this Python file defines among the others; the file "
+        "is executed",
+    )
     parser.add_argument("--seed", metavar="VALUE", help="first seed; default: 0")
     parser.add_argument("--seeds", metavar="N", default="5", help="seeds per grid point; default: 5")
     parser.add_argument("--device", default="auto", help="auto, cpu (all cores) or cuda")
@@ -52,6 +58,8 @@ def _sweep(options: argparse.Namespace) -> None:
     if options.question == QUESTION:
         compare_mechanisms(options)
         return
+    if options.plugin is not None:
+        raise InvalidConfig(f"--plugin needs --question {QUESTION}: add it, or leave --plugin out.")
     sweep = parse_sweep(options)
     check_device(options.device)
     out = check_table_path(options.out)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,11 +14,12 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from anoonly_core.baselines import NORM_LABELS, NORM_SETTINGS
+from anoonly_core.baselines import MECHANISMS, NORM_LABELS, NORM_SETTINGS
 from anoonly_core.cli.engines import open_workers
 from anoonly_core.cli.options import check_table_path, parse_seeds, write_table
-from anoonly_core.config import RunConfig, make_config
+from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.data.catalogue import resolve
+from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution import tasks
 from anoonly_core.execution.pool import Task
@@ -32,7 +35,7 @@ QUESTION = "weak-supervision"
 POLL_S = 0.2
 HEADS = ("AUCPR", "± 95 %", "to batch norm", "clear", "reach", "direct", "variance", "mean", "spread", "rank")
 # The comparison chooses these itself.
-CHOSEN = ("lambda_n", "norm", *NORM_SETTINGS)
+CHOSEN = ("lambda_n", *NORM_SETTINGS)
 
 
 def compare_mechanisms(options: argparse.Namespace) -> None:
@@ -46,10 +49,11 @@ def compare_mechanisms(options: argparse.Namespace) -> None:
     AnoOnlyError
         If an option is invalid, or the data cannot be loaded or split.
     """
+    names = _mechanisms(options)
     first, seeds = _first_config(options), parse_seeds(options.seeds)
     out = check_table_path(options.out)
     resolve(first.dataset).load()
-    configs = mechanism_configs(first, seeds)
+    configs = mechanism_configs(first, seeds, dict.fromkeys([*names, reference_norm(first)]))
     table = _measured(options, list(configs.values()))
     if out is not None:
         write_table(table, out)
@@ -60,12 +64,26 @@ def compare_mechanisms(options: argparse.Namespace) -> None:
         print("\n\n".join(_as_text(points) for points in rankings))
 
 
+def _mechanisms(options: argparse.Namespace) -> list[str]:
+    """Return the names of the mechanisms that --norm lists, all by default, with that of the plug-in."""
+    plugin = []
+    if options.plugin is not None:
+        from anoonly_core.weak_supervision.plugin import checked_plugin
+
+        plugin = [checked_plugin(options.plugin)]
+        print(f"{printable(options.plugin)} passes the contract of a mechanism.", file=sys.stderr)
+    listed = list(MECHANISMS) if options.norm is None else [name.strip() for name in options.norm.split(",")]
+    for name in listed:
+        check_field("norm", name)
+    return [*listed, *plugin]
+
+
 def _first_config(options: argparse.Namespace) -> RunConfig:
     """Return the settings that all runs share, with the first seed, from the parsed options.
 
     Raise InvalidConfig if an option sets what the comparison varies, several values, a cluster or a GPU.
     """
-    given = {name: getattr(options, name) for name in AXES if getattr(options, name) is not None}
+    given = {name: text for name in AXES if name != "norm" and (text := getattr(options, name)) is not None}
     for name in CHOSEN:
         if name in given:
             raise InvalidConfig(f"--question {QUESTION} varies {name} itself: leave --{name.replace('_', '-')} out.")
@@ -84,8 +102,9 @@ def _measured(options: argparse.Namespace, mechanisms: Sequence[Sequence[RunConf
 
     The table has the columns of `result.COLUMNS`; a progress bar is shown on stderr.
     """
+    plugin = None if options.plugin is None else os.path.abspath(options.plugin)
     with open_workers(options) as workers:
-        scheduled = [workers.schedule(tasks.measure_mechanism, runs) for runs in mechanisms]
+        scheduled = [workers.schedule(tasks.measure_mechanism, runs, plugin) for runs in mechanisms]
         with tqdm(total=sum(map(len, mechanisms)), unit="run", disable=None, leave=False) as bar:
             for _ in _until_done(scheduled):
                 done = sum(_share_done(task) * len(runs) for task, runs in zip(scheduled, mechanisms, strict=True))

@@ -130,13 +130,18 @@ def record_supervision(config: RunConfig) -> SupervisionRecord:
     return record_columns(config, report_progress)
 
 
-def measure_mechanism(configs: Sequence[RunConfig]) -> list[Measures | None]:
+def measure_mechanism(configs: Sequence[RunConfig], plugin: str | None = None) -> list[Measures | None]:
     """Train runs on the CPU and measure each: metrics, gradient at the last norm and collapse; nothing is stored.
 
-    Returns one entry per config; None for a run that diverged. See `weak_supervision.run.measure_runs`.
+    `plugin` is the path of a file that defines the mechanism, loaded first. Returns one entry per config; None for a
+    run that diverged. See `weak_supervision.run.measure_runs`.
     """
     from anoonly_core.weak_supervision.run import measure_runs
 
+    if plugin is not None:
+        from anoonly_core.weak_supervision.plugin import load_plugin
+
+        load_plugin(plugin)
     return measure_runs(configs, report_progress)
 
 

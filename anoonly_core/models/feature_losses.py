@@ -145,6 +145,7 @@ class MovingCenterLoss(FeatureLoss):
 
     mechanism = MECHANISMS["cluster"]
     pulls_rows = True
+    has_exact_gradient = False
     center_sum: Tensor
     start_weight: Tensor
 

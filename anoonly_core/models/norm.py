@@ -20,6 +20,8 @@ class Norm(nn.Module):
     ----------
     standardizes_weights
         True if the linear layer in front of the norm standardizes its weights.
+    has_exact_gradient
+        False if the norm holds a statistic of the batch constant in its gradient, by definition.
     penalty
         Sum of the loss terms of the forward passes since the last `take_penalty` [R], or None.
 
@@ -27,6 +29,7 @@ class Norm(nn.Module):
     """
 
     standardizes_weights: ClassVar[bool] = False
+    has_exact_gradient: ClassVar[bool] = True
     penalty: Tensor | None = None
 
     def take_penalty(self) -> Tensor | None:

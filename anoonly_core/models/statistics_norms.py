@@ -322,6 +322,7 @@ class BatchRenorm(BatchStatisticsNorm):
     """
 
     mechanism = MECHANISMS["renorm"]
+    has_exact_gradient = False
 
     def moments_at(self, strength: float, h: Tensor, labeled: Tensor, running: tuple[Tensor, ...]) -> Moments:
         mean, variance, unbiased = weighted_statistics(h, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +16,7 @@ import pytest
 from anoonly_core.cli import weak_supervision
 from anoonly_core.cli.main import main
 from anoonly_core.cli.schema import load_schema
-from anoonly_core.config import RunConfig
 from anoonly_core.execution.pool import Task
-from anoonly_core.weak_supervision.points import mechanism_configs
 from anoonly_core.weak_supervision.result import COLUMNS
 
 ASK = ("sweep", "--question", "weak-supervision")
@@ -37,23 +35,19 @@ class InThisProcess:
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three mechanisms in place of all, in this process."""
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in this process."""
 
     @contextmanager
     def workers(options: Any) -> Iterator[InThisProcess]:
         yield InThisProcess()
 
-    def configs(config: RunConfig, seeds: int) -> Mapping[str, list[RunConfig]]:
-        return mechanism_configs(config, seeds, ["batch_no_affine", "layer", "ghost"])
-
     monkeypatch.setattr(weak_supervision, "open_workers", workers)
-    monkeypatch.setattr(weak_supervision, "mechanism_configs", configs)
 
 
-@pytest.mark.usefixtures("few")
+@pytest.mark.usefixtures("in_this_process")
 def test_the_ranking_is_printed_and_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    quick = ("--dataset", "breast_cancer", "--epochs", "1", "--seeds", "2", "--seed", "3")
+    quick = ("--dataset", "breast_cancer", "--epochs", "1", "--seeds", "2", "--seed", "3", "--norm", "layer, ghost")
     assert main([*ASK, *quick, "--out", str(tmp_path / "runs.csv")]) == 0
     text = capsys.readouterr().out
     zero, small = text.split("\n\n")
@@ -81,8 +75,10 @@ def test_the_ranking_is_printed_and_written(capsys: pytest.CaptureFixture[str], 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--norm", "layer"], "varies norm itself: leave --norm out"),
-        (["--lambda-n", "0"], "varies lambda_n itself"),
+        (["--norm", "batchnorm"], "norm must be one of"),
+        (["--lambda-n", "0"], "varies lambda_n itself: leave --lambda-n out"),
+        (["--plugin", "absent.py"], "absent.py cannot be read"),
+        (["--plugin", "norm.txt"], "--plugin must name a Python file"),
         (["--norm-strength", "4"], "leave --norm-strength out"),
         (["--epochs", "1,2"], "takes one value of epochs"),
         (["--baseline", "REPEN"], "REPEN has no"),
@@ -99,3 +95,8 @@ def test_what_does_not_fit_is_one_sentence(
     assert main([*ASK, *arguments]) == 2
     captured = capsys.readouterr()
     assert words in captured.err and captured.err.count("\n") == 1 and captured.out == ""
+
+
+def test_a_plugin_needs_the_question(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "--plugin", "my_norm.py"]) == 2
+    assert "--plugin needs --question weak-supervision" in capsys.readouterr().err

@@ -1,0 +1,127 @@
+"""Measure every mechanism at every level of its dial: AUCPR, the gradient that reaches the pool, collapse.
+
+    python -m tests.bench.mechanisms                           measure all tasks and print the rankings
+    python -m tests.bench.mechanisms --only DeepSAD:digits_3   measure one task, or several separated by commas
+    python -m tests.bench.mechanisms --tables                  print the rankings of the file that is there
+
+The runs of a task replace those of the file; other tasks stay. Each mechanism trains in a process of its own, five
+seeds each. The page Weak supervision opens with the task DeepSAD:digits_3. Files that are not on this machine are left
+out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+
+from anoonly_core.baselines import MECHANISMS
+from anoonly_core.config import make_config
+from anoonly_core.data.catalogue import resolve
+from anoonly_core.machine import cores
+from anoonly_core.metrics.confidence import clear_together, margin_of_error, p_of_mean
+from anoonly_core.paths import ASSETS
+from anoonly_core.weak_supervision.points import LAMBDAS, mechanism_configs, reference_norm
+from anoonly_core.weak_supervision.ranking import best_of_each, ranked_points
+from anoonly_core.weak_supervision.result import SETTINGS, measures_table
+
+FILE = ASSETS / "results" / "mechanisms.csv"
+DIGITS = tuple(f"digits_{digit}" for digit in range(10))
+EMBEDDINGS = ("CIFAR10_0", "SVHN_0", "MVTec-AD_bottle", "MVTec-AD_carpet", "20news_3")
+CLASSICAL = ("6_cardio", "breast_cancer")
+TASKS = [
+    *(("DeepSAD", name) for name in (*DIGITS, *CLASSICAL, *EMBEDDINGS)),
+    *itertools.product(("DevNet", "PReNet"), ("digits_3", "digits_8", "6_cardio", "SVHN_0")),
+]
+TASK = ["baseline", "dataset"]
+
+
+def measure(baseline: str, dataset: str, name: str) -> pd.DataFrame:
+    """Train the runs of one mechanism and return their table."""
+    import torch
+
+    from anoonly_core.weak_supervision.run import measure_runs
+
+    torch.set_num_threads(1)
+    configs = mechanism_configs(make_config(dataset=dataset, baseline=baseline, lambda_n=0), names=[name])[name]
+    return measures_table(configs, measure_runs(configs))
+
+
+def measured(tasks: list[tuple[str, str]]) -> pd.DataFrame:
+    """Measure all mechanisms of these tasks in parallel; print each task when it is done."""
+    calls = [(*task, name) for task in tasks for name in MECHANISMS]
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        parts = []
+        for (baseline, dataset, name), part in zip(calls, pool.map(measure, *zip(*calls, strict=True)), strict=True):
+            parts.append(part)
+            print(baseline, dataset, name, flush=True)
+    return pd.concat(parts, ignore_index=True)
+
+
+def ranking(runs: pd.DataFrame, lambda_n: float) -> str:
+    """Return a Markdown table of one task: each mechanism at its best strength."""
+    config = make_config(baseline=runs["baseline"].iloc[0], dataset=runs["dataset"].iloc[0], lambda_n=0)
+    points = ranked_points(runs, reference_norm(config), lambda_n)
+    lines = ["| mechanism | strength | AUCPR | to batch norm | reach | rank |", "|---|---|---|---|---|---|"]
+    for point in best_of_each(points):
+        strength = "" if point.strength is None else f"{point.strength:g}"
+        delta = "" if point.delta is None else f"{100 * point.delta:+.1f} ± {100 * (point.delta_margin or 0):.1f}"
+        lines.append(
+            f"| {point.norm} | {strength} | {100 * point.aucpr:.1f} ± {100 * (point.margin or 0):.1f} "
+            f"| {delta}{' *' if point.is_clear else ''} | {100 * point.means['reach']:.0f} % "
+            f"| {point.means['effective_rank']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def across(runs: pd.DataFrame, baseline: str, lambda_n: float) -> str:
+    """Return a Markdown table over data sets: differences in mean AUCPR to batch norm, Holm over all points."""
+    kept = runs[(runs["baseline"] == baseline) & (runs["lambda_n"] == lambda_n)]
+    reference = reference_norm(make_config(baseline=baseline, lambda_n=0))
+    means = kept.groupby(["norm", "strength", "dataset"], dropna=False)["aucpr_anomaly"].mean().unstack("dataset")
+    deltas = means - means.loc[reference].iloc[0]
+    rows = [(norm, strength, values.dropna().to_list()) for (norm, strength), values in deltas.iterrows()]
+    rows = sorted((row for row in rows if row[0] != reference), key=lambda row: -sum(row[2]) / max(len(row[2]), 1))
+    clear = clear_together([p_of_mean(values) for *_, values in rows])
+    lines = ["| mechanism | strength | to batch norm | better on | clear |", "|---|---|---|---|---|"]
+    for (norm, strength, values), is_clear in zip(rows, clear, strict=True):
+        mean, margin = 100 * sum(values) / len(values), 100 * (margin_of_error(values) or 0)
+        won = f"{sum(value > 0 for value in values)} of {len(values)}"
+        level = "" if strength != strength else f"{strength:g}"
+        lines.append(f"| {norm} | {level} | {mean:+.1f} ± {margin:.1f} | {won} | {'yes' if is_clear else ''} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, write the file and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", action="store_true", help="do not train; print the tables of the file")
+    parser.add_argument("--only", metavar="TASKS", help="tasks as SYSTEM:DATASET, separated by commas")
+    parser.add_argument("--out", type=Path, default=FILE)
+    options = parser.parse_args()
+    if not options.tables:
+        tasks = [tuple(task.split(":")) for task in options.only.split(",")] if options.only else TASKS
+        local = [(baseline, dataset) for baseline, dataset in tasks if resolve(dataset).is_local()]
+        found = measured(local)
+        if options.out.exists():
+            earlier = pd.read_csv(options.out)
+            others = [tuple(task) not in local for task in earlier[TASK].itertuples(index=False)]
+            found = pd.concat([earlier[others], found], ignore_index=True)
+        found = found.sort_values([*TASK, *SETTINGS[2:]]).reset_index(drop=True)
+        found.to_csv(options.out, index=False, float_format="%.6g")
+    runs = pd.read_csv(options.out)
+    for (baseline, dataset), of_task in runs.groupby(TASK):
+        for lambda_n in LAMBDAS:
+            print(f"\n{baseline}, {dataset}, λ_n = {lambda_n:g}\n\n{ranking(of_task, lambda_n)}")
+    for baseline, of_system in runs.groupby("baseline"):
+        if of_system["dataset"].nunique() > 1:
+            for lambda_n in LAMBDAS:
+                print(f"\n{baseline}, all data sets, λ_n = {lambda_n:g}\n\n{across(runs, str(baseline), lambda_n)}")
+
+
+if __name__ == "__main__":
+    main()
