@@ -10,16 +10,17 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from anoonly_core.baselines import GRADIENT_SHARES
-from anoonly_core.config import RunConfig
+from anoonly_core.baselines import NORM_SETTINGS
+from anoonly_core.config import LABEL_SETTINGS, RunConfig
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.result import RunResult
 
-__all__ = ["UNREADABLE", "RunSummary", "decode_summary", "encode_summary"]
+__all__ = ["LEFT_OUT", "UNREADABLE", "RunSummary", "decode_summary", "encode_summary"]
 
 # Entries of version 0.1 hold neither "batches" nor a check.
 FIELDS = ("metrics", "seconds", "counts", "batches")
-LEFT_OUT: dict[str, Any] = {**dict.fromkeys(GRADIENT_SHARES, 1.0), "norm_strength": None}
+# Values of the settings that `RunConfig.canonical` leaves out at their default.
+LEFT_OUT: dict[str, Any] = {name: RunConfig.model_fields[name].default for name in (*NORM_SETTINGS, *LABEL_SETTINGS)}
 CHECK = "check"  # hash of the config and all other fields
 LATEST = 2.0**33  # seconds since 1970; a larger time counts as damage
 UNREADABLE = (
@@ -89,7 +90,7 @@ def decode_summary(row: tuple[Any, ...]) -> RunSummary | None:
     """
     key, config, summary, created, pinned, size = row
     try:
-        settings = LEFT_OUT | dict(json.loads(config))  # `RunConfig.canonical` leaves these values out
+        settings = LEFT_OUT | dict(json.loads(config))
         known = dict(json.loads(summary))
         check = known.pop(CHECK, None)
         if settings.keys() != RunConfig.model_fields.keys() or not known.keys() <= {*FIELDS, "device"}:

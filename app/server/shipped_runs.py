@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from anoonly_core.paths import ASSETS
-from anoonly_core.results.summary import RunSummary
+from anoonly_core.results.summary import LEFT_OUT, RunSummary
 
 __all__ = ["FILE", "SHIPPED_CREATED", "shipped_runs", "write_shipped_runs"]
 
@@ -19,8 +19,13 @@ FIELDS = ("key", "config", "device", "metrics", "seconds", "counts", "batches")
 @cache
 def _read() -> Mapping[str, RunSummary]:
     lines = FILE.read_text(encoding="utf-8").splitlines()
-    runs = [RunSummary(**json.loads(line), created=SHIPPED_CREATED, pinned=False, bytes=0) for line in lines]
-    return {run.key: run for run in runs}
+    runs = [json.loads(line) for line in lines]
+    return {
+        run["key"]: RunSummary(
+            **{**run, "config": LEFT_OUT | run["config"]}, created=SHIPPED_CREATED, pinned=False, bytes=0
+        )
+        for run in runs
+    }
 
 
 def shipped_runs(keys: Iterable[str]) -> dict[str, RunSummary]:
