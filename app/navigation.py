@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -191,7 +192,7 @@ def draw_page_link(name: str, label: str, help: str | None = None) -> None:
     st.page_link(st.session_state[STATE][name], label=label, icon=PAGES[name].icon, help=help)
 
 
-def draw_page_scripts(written_by_server: Collection[str]) -> None:
+def draw_page_scripts(written_by_server: Collection[str], names_by_label: Mapping[str, Any]) -> None:
     """Send the browser the JavaScript that every page needs, as an invisible element.
 
     The scripts handle Back and Forward, the groups of the menu, the glossary's tooltips, the tour, the export of charts
@@ -201,20 +202,24 @@ def draw_page_scripts(written_by_server: Collection[str]) -> None:
     ----------
     written_by_server : collection of str
         Names of the pages whose URL parameters the server writes, since their widgets are not bound to them.
+    names_by_label : mapping
+        By URL parameter, how the labels that bound widgets write become names (see `page_address.names_by_label`).
     """
     with st.container(key="page_scripts"):
-        st.html(_page_scripts(frozenset(written_by_server)), unsafe_allow_javascript=True)
+        texts = _page_scripts(frozenset(written_by_server), json.dumps(names_by_label))
+        st.html(texts, unsafe_allow_javascript=True)
 
 
 @cache
-def _page_scripts(written_by_server: frozenset[str]) -> str:
+def _page_scripts(written_by_server: frozenset[str], names_by_label: str) -> str:
     """Return an HTML script element with all scripts, preceded by their constants; cached, since each rerun draws it.
 
-    `written_by_server` holds the names of the pages whose URL parameters the server writes.
+    `written_by_server` holds the names of the pages whose URL parameters the server writes; `names_by_label` is JSON.
     """
     constants = {
         "pageOfPath": {entry.url_path: name for name, entry in PAGES.items()},
         "writtenByServer": sorted(written_by_server),
+        "addressNames": json.loads(names_by_label),
         "glossaryTerms": _glossary_terms(),
         "tourSteps": [{**step.model_dump(), "path": PAGES[step.page].url_path} for step in TOUR],
     }

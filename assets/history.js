@@ -2,8 +2,10 @@
 // an entry for each change of the address, and lets a page that was left write into the address of the next page.
 //
 // The server marks the page that its following addresses belong to, and the address of Back or Forward that it answers.
-// Two constants are set in front of this script: `pageOfPath` holds the page of each last part of a path, and
-// `writtenByServer` the pages whose controls are not bound to the address.
+// A control that is bound to the address writes the label of its option; the address holds the option's name.
+//
+// Three constants are set in front of this script: `pageOfPath` holds the page of each last part of a path,
+// `writtenByServer` the pages whose controls are not bound to the address, and `addressNames` the names of labels.
 if (!window.keepsHistory) {
   window.keepsHistory = true;
   const MARK = "history-mark";
@@ -15,6 +17,19 @@ if (!window.keepsHistory) {
   const pageOf = (pathname) => pageOfPath[pathname.split("/").filter(Boolean).pop()] ?? pageOfPath[""];
   const parameters = (url) => JSON.stringify([...new URL(url, location.href).searchParams].sort());
   const newName = () => `${Date.now()} ${Math.random()}`;
+
+  const nameOf = (parameter, text) => {
+    const { names, form } = addressNames[parameter] ?? { names: {} };
+    const found = form ? text.match(new RegExp(`^(?:${form})$`)) : null;
+    return names[text] ?? found?.slice(1).find(Boolean) ?? text;
+  };
+  // Replace labels by names, of which a renamed label leaves links intact.
+  const named = (url) => {
+    const place = new URL(url, location.href);
+    const pairs = [...place.searchParams].map(([parameter, text]) => [parameter, nameOf(parameter, text)]);
+    place.search = new URLSearchParams(pairs);
+    return place.pathname + place.search + place.hash;
+  };
 
   let entry = history.state?.entry ?? newName(); // the name of the current entry
   let path = location.pathname;
@@ -29,7 +44,7 @@ if (!window.keepsHistory) {
   let control = null, changed = null; // the controls of both
   let held = false; // a click on the menu waits for an address
   const late = new Map(); // addresses of entries that were written after they were left
-  replace({ entry }, "");
+  replace({ entry }, "", named(location.href));
 
   const begin = (name) => { [entry, awaited, acted, leaving, early] = [name, null, false, false, null]; };
 
@@ -64,7 +79,8 @@ if (!window.keepsHistory) {
     }
   };
 
-  history.pushState = (state, title, url) => {
+  history.pushState = (state, title, address) => {
+    const url = named(address);
     const target = new URL(url, location.href).pathname;
     if (target === location.pathname) take(url);
     else if (target !== returnedFrom) {
@@ -76,9 +92,9 @@ if (!window.keepsHistory) {
       path = target;
     }
   };
-  history.replaceState = (state, title, url) => {
-    if (typeof url === "string" && url.startsWith("/")) take(url); // from the server
-    else if (url && writer === pageOf(location.pathname)) write(url); // from a control
+  history.replaceState = (state, title, address) => {
+    if (typeof address === "string" && address.startsWith("/")) take(named(address)); // from the server
+    else if (address && writer === pageOf(location.pathname)) write(named(address)); // from a control
   };
   addEventListener("popstate", (event) => {
     owed = acted ? entry : null;

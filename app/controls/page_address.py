@@ -15,7 +15,7 @@ the notices of the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -34,6 +34,7 @@ __all__ = [
     "current_link",
     "enter_page",
     "link_to_here",
+    "names_by_label",
     "names_of_all_pages",
     "page_address",
     "pages_written_by_server",
@@ -246,6 +247,26 @@ class PageAddress:
             current_link().values.pop(name, None)
             st.session_state.pop(self.key(name), None)
 
+    # Labels of bound widgets
+
+    def offer(self, name: str, labels: Mapping[Any, str]) -> None:
+        """Take the options of a bound parameter, known only while the page is drawn, before its widget is drawn.
+
+        Parameters
+        ----------
+        name : str
+            The parameter.
+        labels : mapping
+            The label in the widget of each option. A value of the link that is none of them is noted.
+        """
+        self.draw_refused(name, tuple(labels))
+        _give_labels([replace(self[name], labels=labels)])
+
+    def named(self, texts: Texts) -> dict[str, list[str]]:
+        """Return the texts of an address with the names of options in place of their labels."""
+        names = self.names
+        return {name: [self[name].name_of(t) for t in each] if name in names else each for name, each in texts.items()}
+
     # Widgets that are not bound
 
     def linked(self, name: str, default: Any = None) -> Any:
@@ -410,7 +431,9 @@ def current_link() -> Link:
 def page_address() -> str:
     """Return the address of the current page with its URL parameters; "" if there is no browser."""
     here = (st.context.url or "").split("?")[0]
-    query = urlencode(_texts_of_address(), doseq=True)
+    address = _registered.get(st.session_state.get(PAGE, ""))
+    texts = _texts_of_address()
+    query = urlencode(address.named(texts) if address else texts, doseq=True)
     return f"{here}?{query}" if here and query else here
 
 
@@ -420,11 +443,19 @@ def enter_page(name: str) -> None:
     Call this at the start of each script run. If the session is on the page already, only changes of widgets that are
     not bound are written to the address. A query string that is too long is dropped; `take_refusal` returns the notice.
 
+    A bound widget finds the label of its option where the browser's address has the name.
+
     Parameters
     ----------
     name : str
         The page that is about to be drawn, by its name in `app.navigation.PAGES`.
     """
+    _note_arrival(name)
+    if _registered[name].bound:
+        _give_labels(_registered[name].parameters)
+
+
+def _note_arrival(name: str) -> None:
     context = get_script_run_ctx()
     if context is not None and (refusal := _refusal(context.query_string)):
         context.query_string = ""
@@ -450,6 +481,22 @@ def enter_page(name: str) -> None:
     st.session_state[PAGE] = name
     st.session_state[ARRIVAL] = arrival
     st.session_state.pop(LINK, None)
+
+
+def _give_labels(parameters: Iterable[Parameter]) -> None:
+    """Give Streamlit the labels of options in place of the names in the query string, from which it fills widgets.
+
+    It compares the query string with what the widgets show, and would drop a name. The browser's address stays.
+    """
+    context = get_script_run_ctx()
+    given = parse_qs(context.query_string, keep_blank_values=True) if context else {}
+    labeled = {p.name: [p.label_of(text) for text in given[p.name]] for p in parameters if p.name in given}
+    if context is None or labeled.items() <= given.items():
+        return
+    context.query_string = urlencode(given | labeled, doseq=True)
+    with context.session_state.query_params() as params:
+        params.set_initial_query_params(context.query_string)
+        params.populate_from_query_string(context.query_string)
 
 
 def _as_entry(texts: Texts) -> frozenset[tuple[str, tuple[str, ...]]]:
@@ -507,6 +554,22 @@ def register(address: PageAddress) -> PageAddress:
 def pages_written_by_server() -> frozenset[str]:
     """Return the names of the registered pages with URL parameters that are not bound to widgets."""
     return frozenset(name for name, address in _registered.items() if address.parameters and not address.bound)
+
+
+def names_by_label() -> dict[str, dict[str, Any]]:
+    """Return how the labels that bound widgets write become the names in the address, by parameter.
+
+    For assets/history.js: "names" holds the name of each label, and "form" a pattern of labels whose group is the name.
+    """
+    bound = [parameter for address in _registered.values() if address.bound for parameter in address.parameters]
+    return {
+        parameter.name: {
+            "names": {label: parameter.name_of(label) for label in parameter.widget_labels.values()},
+            "form": parameter.form,
+        }
+        for parameter in bound
+        if parameter.widget_labels or parameter.form
+    }
 
 
 def names_of_all_pages() -> frozenset[str]:

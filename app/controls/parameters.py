@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from anoonly_core.errors import InvalidConfig
@@ -54,6 +55,11 @@ class Parameter:
         Words after "must be" in the message of `one_of`, in place of a list of the options.
     offers : callable, optional
         Returns the current options where they depend on the browser, such as uploaded tables.
+    labels : mapping
+        Texts of options in a bound widget, by value, where they are not the names in the address. Streamlit writes
+        these texts; assets/history.js puts the names in their place.
+    form : str
+        A pattern of such texts for options that depend on the run; its group is the name. JavaScript reads it too.
     """
 
     name: str
@@ -63,6 +69,8 @@ class Parameter:
     many: Literal["", "repeated", "commas"] = ""
     rule: str = ""
     offers: Callable[[], tuple[Any, ...]] | None = None
+    labels: Mapping[Any, str] = field(default_factory=dict, hash=False)
+    form: str = ""
 
     def offered(self) -> tuple[Any, ...]:
         """Return the options that the page offers now; they may depend on the browser, such as its uploaded tables."""
@@ -73,8 +81,24 @@ class Parameter:
         return replace(self, options=tuple(options), parser=one_of, offers=None)
 
     def parse(self, text: str) -> Any:
-        """Convert one text of the parameter in a URL to its value; raise InvalidConfig if the text is invalid."""
-        return self.parser(self, text)
+        """Convert a name in a URL, or the label in an older link, to its value; raise InvalidConfig if invalid."""
+        return self.parser(self, self.name_of(text))
+
+    @property
+    def widget_labels(self) -> Mapping[Any, str]:
+        """Labels of options in a bound widget, by value, where they are not the names in the URL."""
+        return self.labels
+
+    def name_of(self, text: str) -> str:
+        """Return the name in the URL of the option with this label; any other text unchanged."""
+        names = {label: _text(value) for value, label in self.widget_labels.items()}
+        found = re.fullmatch(self.form, text) if self.form else None
+        return names.get(text) or (next(filter(None, found.groups())) if found else text)
+
+    def label_of(self, text: str) -> str:
+        """Return the label in a bound widget of the option with this name; any other text unchanged."""
+        labels = {_text(value): label for value, label in self.widget_labels.items()}
+        return labels.get(text, text)
 
     def read(self, texts: list[str]) -> tuple[Any, list[str]]:
         """Convert all texts that a URL holds for this parameter to its value.
@@ -112,7 +136,7 @@ class Parameter:
 
     def widget_texts(self, value: Any) -> list[str]:
         """Convert a value to the texts that Streamlit writes into the URL for a widget bound to the parameter."""
-        return self.texts(value)
+        return [self.label_of(text) for text in self.texts(value)]
 
     def _instead(self) -> str:
         if self.many:

@@ -17,7 +17,7 @@ from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
 
 from ..server.table_owners import visible_uploads
-from ..text.labels import option_label, option_of
+from ..text.labels import OPTION_WORDS, option_label, option_of
 from .parameters import Parameter, one_of
 
 __all__ = ["CONTROLS", "CONTROL_OF", "PUBLISHED", "Control", "controls_with"]
@@ -51,16 +51,14 @@ class Control(Parameter):
         """Return the label of an option, `value`: plain words with its name in the code, as in "layer norm (layer)"."""
         return option_label(self.name, value)
 
-    def parse(self, text: str) -> Any:
-        """Convert a text in a URL, an option's name or label, to the value; raise InvalidConfig if it is invalid."""
-        return super().parse(option_of(self.name, text))
+    @property
+    def widget_labels(self) -> Mapping[Any, str]:
+        """Labels of options in plain words, by value, where they are not the names in the URL."""
+        return {option: self.option_label(option) for option in OPTION_WORDS.get(self.name, ())}
 
-    def widget_texts(self, value: Any) -> list[str]:
-        """Convert a value to the texts that Streamlit writes into the URL for the bound widget: the option's label.
-
-        For a control with `many`, they are the values as text.
-        """
-        return super().widget_texts(value) if self.many else [self.option_label(value)]
+    def name_of(self, text: str) -> str:
+        """Return the name of the option that ends a label, whatever its other words; any other text unchanged."""
+        return option_of(self.name, text)
 
     def offered_for(self, baseline: Baseline, norm: str | None = None) -> tuple[Any, ...]:
         """Return the options of the control beside a system and a norm.

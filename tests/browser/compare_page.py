@@ -133,8 +133,8 @@ class ComparePage:
     def wait_for_thumb_in_address(self, key: str) -> None:
         """Wait until the address has the value of the slider."""
         self.wait_for(
-            "key => new URLSearchParams(location.search).get(key) ==="
-            " document.querySelector(`.st-key-${key} [data-testid=stSliderThumbValue]`).innerText.trim()",
+            "key => new URLSearchParams(location.search).get(key) === document.querySelector("
+            "`.st-key-${key} [data-testid=stSliderThumbValue]`).innerText.trim().replace(' %', '')",
             key,
         )
 

@@ -133,15 +133,15 @@ PAGES = {
 }
 # Other views of the same pages.
 FURTHER = {
-    "compare-learn": FullPage("compare", _visible(".player"), (("view", "watch it learn"),)),
-    "compare-curves": FullPage("compare", _charts("scores", "curves"), (("tab", "Curves"),)),
-    "compare-confusion": FullPage("compare", _charts("confusion"), (("tab", "Confusion and rows"),)),
-    "compare-training": FullPage("compare", _charts("history"), (("tab", "Training"),)),
-    "compare-split": FullPage("compare", _charts("scores"), (("tab", "The split"),)),
+    "compare-learn": FullPage("compare", _visible(".player"), (("view", "learn"),)),
+    "compare-curves": FullPage("compare", _charts("scores", "curves"), (("tab", "curves"),)),
+    "compare-confusion": FullPage("compare", _charts("confusion"), (("tab", "rows"),)),
+    "compare-training": FullPage("compare", _charts("history"), (("tab", "training"),)),
+    "compare-split": FullPage("compare", _charts("scores"), (("tab", "split"),)),
     "compare-method": FullPage(
         "compare",
         _visible("[data-testid=stGraphVizChart] svg"),
-        (("tab", "The method"), ("baseline", "FEAWAD"), ("seeds", "1"), ("epochs", "3")),
+        (("tab", "method"), ("baseline", "FEAWAD"), ("seeds", "1"), ("epochs", "3")),
     ),
     "reproduce-figure": FullPage("reproduce", _visible(".js-plotly-plot .main-svg"), (("show", "fig9"),)),
     "reproduce-points": FullPage("reproduce", _visible("h5"), (("show", "points"),)),

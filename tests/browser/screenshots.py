@@ -117,7 +117,7 @@ def _select_a_run(page: Page) -> None:
 PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "start": ("/", _picture_is_there),
     "compare": ("/compare", _stays),
-    "learn": ("/compare?view=watch+it+learn", _go_back_to_epoch_8),
+    "learn": ("/compare?view=learn", _go_back_to_epoch_8),
     "why": ("/why", _step_to_the_mean),
     "microscope": ("/microscope", _step_to_a_labeled_anomaly),
     "zero_shot": ("/zero-shot", _add_anomalies),

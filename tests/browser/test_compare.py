@@ -141,7 +141,7 @@ def test_tsne_appears_and_the_link_keeps_it(open_page: Open) -> None:
     page.wait_for_text("do not preserve distances between clusters")
     page.wait_for_points()
     print(f"\nt-SNE of three panels: {time.perf_counter() - begun:.1f} s")
-    assert page.parameters["projection"] == "t-SNE"
+    assert page.parameters["projection"] == "tsne"
     again = open_page(**page.parameters)
     again.wait_for_points()
     assert again.sentence == page.sentence

@@ -161,7 +161,7 @@ def test_the_report_links_the_page_as_it_is_shown(open_page: Open) -> None:
     (link,) = re.findall(r'This comparison: <a href="([^"]+)"', text)
     place = urlsplit(html.unescape(link))
     settings = {name: values[-1] for name, values in parse_qs(place.query).items()}
-    assert place.path == "/compare" and settings == page.parameters | {"tab": "Take away"}
+    assert place.path == "/compare" and settings == page.parameters | {"tab": "export"}
     assert "none" in settings["norm"] and settings["seeds"] == "1"
     assert ANOONLY.url in text and text.count(">vary only ") == 3
 

@@ -129,7 +129,7 @@ def test_text_of_a_table_is_shown_literally_on_every_page(open_page: Open, dialo
     table = page.locator(".st-key-table [role=combobox]").input_value()
     opened.open("zero-shot", table=table, seeds="1", steps="25", tasks="4", rows="20")
     assert_harmless(opened, dialogs, "All figures", "Normal in this batch")
-    opened.open("compare", dataset=table, seeds="1", epochs="1", tab="The split")
+    opened.open("compare", dataset=table, seeds="1", epochs="1", tab="split")
     assert_harmless(opened, dialogs, "On one seed", "Training sees")
     opened.open("runs")
     assert_harmless(opened, dialogs, "of at most")

@@ -197,7 +197,7 @@ class _LoadSession:
 
     def _download(self) -> None:
         """Download a file that is made on the click."""
-        self._timed(lambda: self.visitor.open("compare", {"seeds": "2", "tab": "Take away"}))
+        self._timed(lambda: self.visitor.open("compare", {"seeds": "2", "tab": "export"}))
         try:
             table = self.visitor.download("Download scores")
         except OSError as error:

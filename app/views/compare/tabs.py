@@ -30,7 +30,15 @@ from .report import ReportInput
 
 __all__ = ["TABS", "draw_tabs"]
 
-TABS = ("Curves", "Confusion and rows", "Training", "The split", "Take away", "The method")
+# Labels of the tabs by their names in the address, in the order of the functions that draw them.
+TABS = {
+    "curves": "Curves",
+    "rows": "Confusion and rows",
+    "training": "Training",
+    "split": "The split",
+    "export": "Take away",
+    "method": "The method",
+}
 NORM_NOTE = " The pink box is the norm; it is dashed if the features pass unchanged."
 
 
@@ -61,7 +69,7 @@ def draw_tabs(pair: Pair, dataset: Dataset, selected: list[int], report: ReportI
         lambda: _draw_method(pair.a, pair.b, dataset.columns),
     )
     # All tabs together would take as long as the rest of the page.
-    tabs = st.tabs(TABS, key="tab", bind="query-params")
+    tabs = st.tabs(list(TABS.values()), key="tab", bind="query-params")
     for tab, draw in zip(tabs, draw_functions, strict=True):
         if tab.open:
             with tab:

@@ -14,23 +14,23 @@ __all__ = ["ADDRESS", "VIEWS", "format_flagged"]
 
 
 def format_flagged(percent: float) -> str:
-    """Format a percentage of flagged rows as the threshold's slider and the address show it, such as "10 %"."""
+    """Format a percentage of flagged rows as the threshold's slider shows it, such as "10 %"."""
     return f"{percent:g} %"
 
 
 VIEWS = {"trained": "when trained", "learn": "watch it learn"}
 
 PINNED_RUN = Parameter("a", parser=any_text)
-# Texts as Streamlit writes the widgets' options.
 FIGURES = (
     Parameter(
         "threshold",
-        tuple(map(format_flagged, FLAGGED)),
-        format_flagged(DEFAULT_FLAGGED),
-        rule=f"a share of the test rows, {format_flagged(FLAGGED[0])} to {format_flagged(FLAGGED[-1])}",
+        FLAGGED,
+        DEFAULT_FLAGGED,
+        rule=f"a percentage of the test rows that the page offers, {FLAGGED[0]:g} to {FLAGGED[-1]:g}",
+        labels={percent: format_flagged(percent) for percent in FLAGGED},
     ),
-    Parameter("view", tuple(VIEWS.values()), VIEWS["trained"]),
-    Parameter("projection", tuple(PROJECTION_LABELS.values()), PROJECTION_LABELS["pca"]),
-    Parameter("tab", TABS, TABS[0]),
+    Parameter("view", tuple(VIEWS), "trained", labels=VIEWS),
+    Parameter("projection", tuple(PROJECTION_LABELS), "pca", labels=PROJECTION_LABELS),
+    Parameter("tab", tuple(TABS), next(iter(TABS)), labels=TABS),
 )
 ADDRESS = register(PageAddress("compare", (*CONTROLS, PINNED_RUN, *FIGURES, *LOCKS)))

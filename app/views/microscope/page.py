@@ -38,29 +38,36 @@ __all__ = ["page"]
 
 CHART = "microscope"
 ALL_FEATURES = "all (root mean square)"
-# Forms of the options that the trained network has.
-FORMS = {
-    "place": (r"(norm \d+ of \d+, )?\d+ features", "norm 1 of 2, 128 features"),
-    "feature": (rf"{re.escape(ALL_FEATURES)}|feature \d+", "feature 1"),
-}
+ALL = "all"
 
 
-def _option(parameter: Parameter, text: str) -> str:
-    """Return the text of a URL parameter if its form is that of an option; raise InvalidConfig otherwise.
+def _number(parameter: Parameter, text: str) -> int | str:
+    """Return the option or the number from 1 that a URL holds; raise InvalidConfig for any other text.
 
-    The options themselves are known only once the network is trained; the page checks the text then.
+    The highest number is known only once the network is trained; the page checks it then.
     """
-    form, example = FORMS[parameter.name]
-    if re.fullmatch(form, text):
+    if text in parameter.options:
         return text
-    raise InvalidConfig(f"{parameter.name} must be one that the page offers, such as {example}, not {text[:60]!r}.")
+    if re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        return int(text)
+    if re.fullmatch(r"\d+ features", text):  # the only norm of a network, in links of earlier versions
+        return 1
+    raise InvalidConfig(f"{parameter.name} must be one that the page offers, such as 1, not {text[:60]!r}.")
 
 
+# Their labels depend on the trained network.
+PLACE = Parameter("place", parser=_number, form=r"norm (\d+) of \d+, \d+ features")
+FEATURE = Parameter(
+    "feature",
+    (ALL,),
+    parser=_number,
+    form=rf"feature (\d+)|({ALL}) \(root mean square\)",
+)
 # The controls are those of Compare, and both pages share what a session comes back to.
 ADDRESS = register(
     PageAddress(
         "microscope",
-        (*CONTROLS, *(Parameter(name, parser=_option) for name in FORMS), *LOCKS),
+        (*CONTROLS, PLACE, FEATURE, *LOCKS),
         memory="compare",
     )
 )
@@ -150,8 +157,9 @@ def _draw_choices(observations: list[Observation]) -> tuple[int, int | None]:
     feature : int or None
         Index of the chosen feature; None for all features.
     """
-    left, right = st.columns(2)
     names = [observation.location for observation in observations]
+    ADDRESS.offer("place", dict(enumerate(names, start=1)))
+    left, right = st.columns(2)
     place = left.selectbox(
         "Norm layer",
         names,
@@ -160,12 +168,12 @@ def _draw_choices(observations: list[Observation]) -> tuple[int, int | None]:
         bind="query-params",
         help="The hidden features are those of the last norm, which only the scoring layer follows.",
     )
-    ADDRESS.draw_refused("place", names)
     observation = observations[names.index(place)]
-    features = [ALL_FEATURES, *(f"feature {number}" for number in range(1, observation.mean.shape[1] + 1))]
-    feature = right.selectbox("Feature", features, key="feature", bind="query-params")
-    ADDRESS.draw_refused("feature", features)
-    return names.index(place), None if feature == ALL_FEATURES else features.index(feature) - 1
+    numbers = range(1, observation.mean.shape[1] + 1)
+    features: dict[int | str, str] = {ALL: ALL_FEATURES, **{number: f"feature {number}" for number in numbers}}
+    ADDRESS.offer("feature", features)
+    feature = right.selectbox("Feature", list(features.values()), key="feature", bind="query-params")
+    return names.index(place), None if feature == ALL_FEATURES else list(features.values()).index(feature) - 1
 
 
 def _explain(observation: Observation) -> None:

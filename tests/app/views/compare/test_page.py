@@ -65,7 +65,7 @@ def test_a_bad_value_in_the_link_is_named_and_the_default_stands(open_page: Open
 
 def test_the_links_settings_reach_the_run(open_page: Open) -> None:
     settings = {"norm": "layer", "lambda_n": "0.1", "batch_size": "64", "labeled_ratio": "0.2", **QUICK}
-    page = open_page(**settings, contamination="0.1", threshold="5 %")
+    page = open_page(**settings, contamination="0.1", threshold="5")
     assert warnings(page) == []
     for words in ("DeepSAD, λₙ = 0.1", "layer norm", "batch 64", "2 epochs"):
         assert words in sentence(page)
@@ -209,18 +209,20 @@ def test_seeds_beyond_the_last_one_are_one_sentence(open_page: Open) -> None:
     assert len(page.selectbox) > 0, "the controls stay"
 
 
-@pytest.mark.parametrize("projection", ["t-SNE", "nonsense"])
+@pytest.mark.parametrize("projection", ["tsne", "t-SNE", "nonsense"])
 def test_a_link_may_name_the_projection(open_page: Open, projection: str) -> None:
     page = open_page(projection=projection, **QUICK)
     assert len(all_charts(page)) == FIGURES
-    said = "The link's projection must be one of PCA, t-SNE, UMAP, not 'nonsense'. The default, PCA, is used instead."
-    wanted = [] if projection == "t-SNE" else [said]
+    said = "The link's projection must be one of pca, tsne, umap, not 'nonsense'. The default, pca, is used instead."
+    wanted = [said] if projection == "nonsense" else []
     assert [own.value.replace("\\", "") for own in page.warning] == wanted
 
 
 def test_a_threshold_in_the_former_unit_is_named(open_page: Open) -> None:
     (notice,) = warnings(open_page(threshold="3.0", **QUICK))
-    assert notice.startswith("The link's threshold must be a share of the test rows, 0.1 % to 100 %, not '3.0'.")
+    assert notice.startswith(
+        "The link's threshold must be a percentage of the test rows that the page offers, 0.1 to 100,"
+    )
 
 
 @pytest.mark.parametrize("name", ["threshold", "view", "tab"])
@@ -234,7 +236,7 @@ def test_how_figures_are_drawn_is_as_at_first_where_the_link_says_nonsense_and_t
 
 
 def test_the_threshold_moves_what_is_flagged(open_page: Open) -> None:
-    page = open_page(tab="Confusion and rows")
+    page = open_page(tab="rows")
 
     def missed() -> str:
         return next(caption.value for caption in page.caption if "misses" in caption.value)
