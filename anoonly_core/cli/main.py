@@ -13,7 +13,20 @@ from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import NoReturn
 
-from anoonly_core.cli import app, completion, datasets, fetch, purify, reproduce, run, schema, score, sweep, zero_shot
+from anoonly_core.cli import (
+    app,
+    completion,
+    datasets,
+    fetch,
+    purify,
+    reproduce,
+    run,
+    schema,
+    score,
+    sweep,
+    which,
+    zero_shot,
+)
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.version import __version__
 
@@ -91,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_parser(commands)
     run.add_parser(commands)
     sweep.add_parser(commands)
+    which.add_parser(commands)
     zero_shot.add_parser(commands)
     purify.add_parser(commands)
     score.add_parser(commands)

@@ -32,6 +32,9 @@ QUICK: dict[str, tuple[list[str], ...]] = {
     ),
     "score": (["model.safetensors", "rows.csv"],),
     "sweep": (["--epochs", "1", "--seeds", "2", "--workers", "1", "--norm", "none,layer"],),
+    "which": (
+        ["digits_low", "--systems", "LogisticRegression;KNN", "--seeds", "2", "--counts", "1,2", "--workers", "1"],
+    ),
     "zero-shot": (
         ["--steps", "2", "--tasks", "2", "--seeds", "1", "--held-out", "8,9", "--class-counts"],
         ["--steps", "2", "--tasks", "2", "--seeds", "2", "--held-out", "9"],

@@ -1,0 +1,145 @@
+"""Runs of a ranking: every system at every number of labeled anomalies, on the same seeds and so the same splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from anoonly_core.config import RunConfig, make_config
+from anoonly_core.data.catalogue import load_cached
+from anoonly_core.data.split import make_split
+from anoonly_core.errors import InvalidConfig
+from anoonly_core.results.keys import run_key
+from anoonly_core.which.systems import DEFAULT_SYSTEMS, System, systems_of
+
+__all__ = ["COUNTS", "MAX_SEEDS", "SHARED_SETTINGS", "WhichPlan", "plan_which", "possible_labels"]
+
+COUNTS = (1, 2, 5, 10, 20, 50)
+MAX_SEEDS = 100
+# Settings that all systems share.
+SHARED_SETTINGS = (
+    *("contamination", "normal_ratio", "protocol", "labeled_normals", "labeled_normal_ratio", "unlabeled_ratio"),
+    *("flipped_anomalies", "flipped_normals", "unseen_types"),
+)
+
+
+@dataclass(frozen=True)
+class WhichPlan:
+    """Systems × numbers of labels × seeds on one data set.
+
+    Attributes
+    ----------
+    dataset
+        Name of the data set.
+    systems
+        Systems to rank.
+    counts
+        Numbers of labeled anomalies, ascending.
+    labels
+        The number of labels, one of `counts`, at which the systems are ranked.
+    seeds
+        Seeds, the same for all systems, so that differences are paired.
+    settings
+        Settings that all runs share, of SHARED_SETTINGS.
+    """
+
+    dataset: str
+    systems: tuple[System, ...]
+    counts: tuple[int, ...]
+    labels: int
+    seeds: tuple[int, ...]
+    settings: Mapping[str, Any]
+
+    def config(self, system: System, count: int, seed: int) -> RunConfig:
+        """Return the run of a system with `count` labeled anomalies."""
+        return make_config(
+            dataset=self.dataset, labeled_anomalies=count, seed=seed, **{**self.settings, **system.settings}
+        )
+
+    @cached_property
+    def keys(self) -> dict[tuple[str, int, int], str]:
+        """CPU `run_key` by name of the system, number of labels and seed."""
+        return {
+            (system.name, count, seed): run_key(self.config(system, count, seed))
+            for count in self._counts_in_turn
+            for seed in self.seeds
+            for system in self.systems
+        }
+
+    @cached_property
+    def configs(self) -> dict[str, RunConfig]:
+        """All runs by CPU `run_key`: those of the ranking first, seed by seed, then those of the other numbers."""
+        by_name = {system.name: system for system in self.systems}
+        return {key: self.config(by_name[name], count, seed) for (name, count, seed), key in self.keys.items()}
+
+    def configs_at(self, count: int) -> dict[str, RunConfig]:
+        """Return the runs with `count` labeled anomalies by CPU `run_key`, to train and rank them before the others."""
+        return {key: self.configs[key] for (_, labels, _), key in self.keys.items() if labels == count}
+
+    @property
+    def _counts_in_turn(self) -> tuple[int, ...]:
+        return (self.labels, *(count for count in self.counts if count != self.labels))
+
+
+def plan_which(
+    dataset: str,
+    systems: Sequence[str] = DEFAULT_SYSTEMS,
+    counts: Sequence[int] = COUNTS,
+    labels: int | None = None,
+    seeds: int = 5,
+    seed: int = 0,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> WhichPlan:
+    """Plan the runs of a ranking; loads and splits the data set once per seed to count its anomalies.
+
+    Parameters
+    ----------
+    dataset
+        Name of a data set, or the path of a table.
+    systems
+        Names of SYSTEMS.
+    counts
+        Numbers of labeled anomalies for the curves; those that the training part does not have are left out.
+    labels
+        Number of labeled anomalies at which to rank, added to `counts`; None for the largest of `counts`.
+    seeds
+        Number of seeds, from `seed` on.
+    settings
+        Settings that all runs share, of SHARED_SETTINGS; None means the default.
+
+    Raises
+    ------
+    InvalidConfig
+        If a system, number or setting is invalid, or the training part has fewer anomalies than `labels`.
+    UnknownDataset, DatasetUnavailable, BadDataFile, SplitImpossible
+        If the data set cannot be loaded or split.
+    """
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InvalidConfig(f"seeds must be a whole number from 1 to {MAX_SEEDS}, not {seeds}.")
+    if wrong := sorted(set(settings) - set(SHARED_SETTINGS)):
+        raise InvalidConfig(f"{wrong[0]} cannot be shared by all systems, only {', '.join(SHARED_SETTINGS)}.")
+    given = {name: value for name, value in settings.items() if value is not None}
+    first = make_config(dataset=dataset, seed=seed, **given)
+    numbers = tuple(range(first.seed, first.seed + seeds))
+    wanted = sorted({make_config(labeled_anomalies=count).labeled_anomalies or 0 for count in (*counts, *_one(labels))})
+    possible = min(possible_labels(first.with_(seed=number)) for number in numbers)
+    if labels is not None and labels > possible:
+        raise InvalidConfig(
+            f"{dataset} has {possible} anomalies to label in training: give labels of at most {possible}."
+        )
+    usable = tuple(count for count in wanted if count <= possible) or (possible,)
+    return WhichPlan(dataset, systems_of(systems), usable, labels or usable[-1], numbers, MappingProxyType(given))
+
+
+def possible_labels(config: RunConfig) -> int:
+    """Return the number of training anomalies of a run, all of which could be labeled; flipped labels do not matter."""
+    every_label = config.with_(labeled_anomalies=None, labeled_ratio=1.0, flipped_anomalies=0.0, flipped_normals=0.0)
+    plain = every_label.with_(contamination="natural", labeled_normals=0, labeled_normal_ratio=0.0, unlabeled_ratio=1.0)
+    return make_split(load_cached(config.dataset), plain).counts["labelled_anomalies_distinct"]
+
+
+def _one(labels: int | None) -> tuple[int, ...]:
+    return () if labels is None else (labels,)
