@@ -18,6 +18,7 @@ from anoonly_core.cli import (
     completion,
     datasets,
     fetch,
+    fit,
     purify,
     reproduce,
     run,
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_parser(commands)
     zero_shot.add_parser(commands)
     purify.add_parser(commands)
+    fit.add_parser(commands)
     score.add_parser(commands)
     reproduce.add_parser(commands)
     app.add_parser(commands)

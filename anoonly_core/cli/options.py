@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -20,10 +21,12 @@ from anoonly_core.results.parquet import to_parquet
 __all__ = [
     "RUN_SETTINGS",
     "add_run_options",
+    "add_settings",
     "check_path",
     "check_table_path",
     "parse_configs",
     "parse_seeds",
+    "parse_share",
     "write_table",
 ]
 
@@ -34,10 +37,15 @@ RUN_SETTINGS = tuple(RunConfig.model_fields)
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add to a parser an option for each setting of a run, and the options --anomaly-only and --seeds."""
-    for setting in RUN_SETTINGS:
+    add_settings(parser, RUN_SETTINGS)
+    parser.add_argument("--seeds", metavar="N", help="run N seeds, counting up from --seed")
+
+
+def add_settings(parser: argparse.ArgumentParser, settings: Iterable[str]) -> None:
+    """Add to a parser an option for each of these settings of a run, and the option --anomaly-only."""
+    for setting in settings:
         parser.add_argument(f"--{setting.replace('_', '-')}", dest=setting, metavar="VALUE", help=RULES[setting])
     parser.add_argument("--anomaly-only", action="store_true", help="λ_n = 0, which is AnoOnly")
-    parser.add_argument("--seeds", metavar="N", help="run N seeds, counting up from --seed")
 
 
 def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
@@ -45,12 +53,14 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
 
     Notes on how a table file is read are printed to stderr.
 
+    Return a single config if there is no --seeds. A command need not have all the options.
+
     Raises
     ------
     InvalidConfig, UnknownDataset, BadDataFile
         If an option is invalid, or the data set is unknown or a file that cannot be read.
     """
-    given = {name: getattr(options, name) for name in RUN_SETTINGS}
+    given = {name: getattr(options, name, None) for name in RUN_SETTINGS}
     if options.anomaly_only:
         if given["lambda_n"] is not None:
             raise InvalidConfig("--anomaly-only means λ_n = 0: give it or --lambda-n, not both.")
@@ -60,9 +70,20 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
     first = make_config(**given)
     for note in resolve(first.dataset).notes:
         print(note, file=sys.stderr)
-    if options.seeds is None:
+    if (seeds := getattr(options, "seeds", None)) is None:
         return [first]
-    return [first.with_(seed=first.seed + number) for number in range(parse_seeds(options.seeds))]
+    return [first.with_(seed=first.seed + number) for number in range(parse_seeds(seeds))]
+
+
+def parse_share(option: str, text: str, most: float = 1.0) -> float:
+    """Return the share that an option gives, above 0 and up to `most`; raises InvalidConfig."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= most:
+        raise InvalidConfig(f"{option} must be a number above 0 and up to {most:g}, not {text[:60]!r}.")
+    return share
 
 
 def parse_seeds(text: str) -> int:

@@ -6,40 +6,70 @@ import argparse
 import json
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anoonly_core.cli.options import check_table_path, write_table
+import numpy as np
+import pandas as pd
+
+from anoonly_core.cli.options import check_table_path, parse_share, write_table
 from anoonly_core.data.tables.columns import list_names
-from anoonly_core.data.tables.readers import check_file, printable, read_table
-from anoonly_core.errors import BadModelFile, InvalidConfig
+from anoonly_core.data.tables.readers import MAX_BYTES, check_file, printable, read_table
+from anoonly_core.detector.result import highest
+from anoonly_core.errors import BadDataFile, BadModelFile, InvalidConfig
 
 if TYPE_CHECKING:
     from anoonly_core.detector.scoring import ScoredTable
 
 __all__ = ["add_parser"]
 
+STDIN = "-"
+
 
 def add_parser(commands: Any) -> None:
     """Add the command `score` and its options to the subparsers."""
     parser = commands.add_parser("score", help="score the rows of a file with a saved detector")
     parser.add_argument("model", metavar="MODEL", help="the .safetensors file of the detector")
-    parser.add_argument("file", metavar="FILE", help="the rows to score: .csv, .csv.gz, .parquet or .npz")
+    parser.add_argument(
+        "file", metavar="FILE", help="the rows to score: .csv, .csv.gz, .parquet or .npz; - reads CSV from stdin"
+    )
     parser.add_argument(
         "--out", metavar="FILE", help="write the scores to a .csv or .parquet file instead of printing them"
     )
+    flagging = parser.add_mutually_exclusive_group()
+    flagging.add_argument("--threshold", metavar="SCORE", help="flag scores above SCORE instead of the detector's own")
+    flagging.add_argument("--top", metavar="N", help="flag the N highest scores")
+    flagging.add_argument("--share", metavar="SHARE", help="flag this share of the rows, those with the highest scores")
+    parser.add_argument(
+        "--id",
+        dest="ids",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="copy a column of FILE to the output, such as an order number; may be repeated",
+    )
+    parser.add_argument("--sort", action="store_true", help="highest score first, instead of the order of FILE")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_score)
 
 
 def _score(options: argparse.Namespace) -> None:
-    path, out = Path(options.file), check_table_path(options.out)
+    out = check_table_path(options.out)
+    rule = _flag_rule(options)
     if not os.path.isfile(options.model):
         raise BadModelFile(f"There is no file {printable(options.model)}.")
-    check_file(path)
-    if out is not None and any(os.path.realpath(out) == os.path.realpath(used) for used in (path, options.model)):
+    used = (options.file, options.model)
+    if out is not None and any(os.path.realpath(out) == os.path.realpath(path) for path in used):
         raise InvalidConfig("--out must name another file than the model and the scored rows.")
-    table = read_table(path)
+    shown = "stdin" if options.file == STDIN else printable(Path(options.file))
+    with _input(options.file) as path:
+        check_file(path)
+        table = read_table(path, shown)
+    _check_columns(options.ids, table, shown)
 
     # Imported after the paths are checked, since torch takes seconds to load.
     import torch
@@ -50,15 +80,80 @@ def _score(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
     detector = AnoOnlyDetector.load(options.model)
-    scored = score_table(detector, table, printable(path))
+    scored = score_table(detector, table, shown, options.ids)
+    threshold, scored = _flag(scored, *rule) if rule else (detector.threshold_, scored)
     _warn(scored, len(table))
+    listed = _listed(scored, table, options.ids, options.sort)
     if out is not None:
-        write_table(scored.table(), out)
+        write_table(listed, out)
     if options.json:
         about = {**detector.config_, "saved_by": read_model(options.model)[0]["saved_by"]}
-        print(json.dumps(_report(about, detector.threshold_, scored), indent=1))
+        print(json.dumps(_report(about, threshold, scored, listed), indent=1))
     elif out is None:
-        sys.stdout.write(scored.table().to_csv(index=False))
+        sys.stdout.write(listed.to_csv(index=False))
+
+
+@contextmanager
+def _input(file: str) -> Iterator[Path]:
+    """Yield the path of the rows; those of stdin are copied to a temporary .csv file, which is removed afterwards.
+
+    Raises
+    ------
+    BadDataFile
+        If stdin holds more bytes than a file may have.
+    """
+    if file != STDIN:
+        yield Path(file)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise BadDataFile(f"stdin holds more than {MAX_BYTES >> 20} MB: write the rows to a file and split it.")
+        path = Path(folder) / "stdin.csv"
+        path.write_bytes(content)
+        yield path
+
+
+def _flag_rule(options: argparse.Namespace) -> tuple[str, float] | None:
+    """Return the name and the number of the option that chooses the flagged rows; None for the detector's threshold."""
+    if options.threshold is not None:
+        try:
+            threshold = float(options.threshold)
+        except ValueError:
+            threshold = np.nan
+        if not np.isfinite(threshold):
+            raise InvalidConfig(f"--threshold must be a number, not {options.threshold[:60]!r}.")
+        return "threshold", threshold
+    if options.top is not None:
+        if not options.top.isdecimal() or int(options.top[:20]) < 1:
+            raise InvalidConfig(f"--top must be a whole number from 1, not {options.top[:60]!r}.")
+        return "top", int(options.top[:20])
+    return None if options.share is None else ("share", parse_share("--share", options.share))
+
+
+def _flag(scored: ScoredTable, rule: str, number: float) -> tuple[float | None, ScoredTable]:
+    """Flag rows by a rule of `_flag_rule`; return the threshold, None for a number or share of rows, and the rows."""
+    if rule == "threshold":
+        return number, replace(scored, flagged=scored.scores > number)
+    count = int(number) if rule == "top" else round(number * len(scored.scores))
+    return None, replace(scored, flagged=highest(scored.scores, count))
+
+
+def _check_columns(ids: list[str], table: pd.DataFrame, shown: str) -> None:
+    """Raise BadDataFile if a column of --id is not in the table, or has the name of a column of the output."""
+    for name in ids:
+        if name not in table.columns:
+            raise BadDataFile(f"{shown} has no column {printable(name)} for --id.")
+        if name in ("row", "score", "flagged"):
+            raise BadDataFile(f"--id cannot copy the column {name}: the output has one of this name. Rename it.")
+
+
+def _listed(scored: ScoredTable, table: pd.DataFrame, ids: list[str], by_score: bool) -> pd.DataFrame:
+    """Return the lines of the output: row, the columns `ids` of the scored table, score and flagged."""
+    lines = scored.table()
+    for place, name in enumerate(dict.fromkeys(ids), 1):
+        lines.insert(place, name, table[name].to_numpy()[scored.rows])
+    return lines.sort_values("score", ascending=False, kind="stable") if by_score else lines
 
 
 def _warn(scored: ScoredTable, rows: int) -> None:
@@ -77,12 +172,17 @@ def _warn(scored: ScoredTable, rows: int) -> None:
         print(f"{holds} that the detector does not know, in {columns}: treated as no word.", file=sys.stderr)
 
 
-def _report(about: dict[str, Any], threshold: float, scored: ScoredTable) -> dict[str, Any]:
+def _report(
+    about: dict[str, Any], threshold: float | None, scored: ScoredTable, listed: pd.DataFrame
+) -> dict[str, Any]:
+    listed = listed.copy()
+    for name in listed.columns.difference(["row", "score", "flagged"]):
+        listed[name] = [None if pd.isna(cell) else str(cell) for cell in listed[name]]
     return {
         "model": about,
         "threshold": threshold,
         "rows": len(scored.rows),
         "flagged": int(scored.flagged.sum()),
         "left_out": scored.left_out,
-        "scores": scored.table().to_dict(orient="records"),
+        "scores": listed.to_dict(orient="records"),
     }

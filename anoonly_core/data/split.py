@@ -29,6 +29,7 @@ __all__ = [
     "make_split",
     "medians",
     "min_max",
+    "train_on_all",
 ]
 
 TEST_SHARE = 0.3
@@ -157,6 +158,32 @@ def min_max(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spread = np.where(is_empty, X.dtype.type(0), maximum - minimum)
     scale = np.where(spread > 0, spread, X.dtype.type(1))
     return np.where(is_empty, X.dtype.type(0), minimum), np.where(is_empty, np.finfo(X.dtype).max, scale)
+
+
+def train_on_all(dataset: Dataset) -> Split:
+    """Return a split without test rows: every known anomaly is labeled, and all other rows are the pool.
+
+    Rows without a known label belong to the pool. The scaling and the medians are those of all rows.
+
+    Raises
+    ------
+    SplitImpossible
+        If no row is a known anomaly, or every row is.
+    """
+    rows = np.arange(dataset.rows)
+    labeled = dataset.known & (dataset.y == 1)
+    if not labeled.any() or labeled.all():
+        which = "every row is" if labeled.any() else "no row is"
+        raise SplitImpossible(f"A detector needs labeled anomalies and other rows, and {which} a labeled anomaly.")
+    counts = {
+        "rows": dataset.rows,
+        "labelled_anomalies": int(labeled.sum()),
+        "labelled_anomalies_distinct": len(np.unique(dataset.identical[labeled])),
+        "pool_normal": int((dataset.known & ~labeled).sum()),
+        "pool_unlabelled": int((~dataset.known).sum()),
+    }
+    fill = medians(dataset.X, rows) if dataset.has_missing else None
+    return Split(rows, labeled, np.arange(0), *min_max(dataset.X, rows), counts, fill)
 
 
 def labeled_anomalies(counts: Mapping[str, int]) -> str:

@@ -10,7 +10,9 @@ import pandas as pd
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
 
-__all__ = ["DetectorResult", "row_parts"]
+__all__ = ["FLAGGED_SHARE", "DetectorResult", "highest", "row_parts"]
+
+FLAGGED_SHARE = 0.1  # of new rows that are like the pool, as in PyOD
 
 # Parts of the split, one bit each: under the published protocol a row can be both trained on and tested.
 ROW_PARTS = ("labeled anomaly", "pool", "tested")
@@ -57,6 +59,13 @@ class DetectorResult:
                 "part": np.array(words, dtype=object)[self.parts],
             }
         )
+
+
+def highest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Return the mask of the `count` highest scores, bool [len(scores)]; of equal scores, those that come first."""
+    mask = np.zeros(len(scores), dtype=bool)
+    mask[np.argsort(-scores, kind="stable")[:count]] = True
+    return mask
 
 
 def row_parts(dataset: Dataset, split: Split) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,18 +11,25 @@ import pandas as pd
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.dataset import Dataset
-from anoonly_core.data.split import Split, make_split
+from anoonly_core.data.split import Split, make_split, train_on_all
 from anoonly_core.data.tables.columns import list_names, profile_column, to_labels
 from anoonly_core.data.tables.exclusions import find_row_numbers
 from anoonly_core.data.tables.preprocessing import READING, Column, Preprocessing
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.data.tables.schema import TableSchema, find_label_column, has_plain_labels
 from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
-from anoonly_core.detector.result import DetectorResult, row_parts
+from anoonly_core.detector.result import FLAGGED_SHARE, DetectorResult, row_parts
 from anoonly_core.errors import BadDataFile, InfiniteScore
 from anoonly_core.progress import Report
 
-__all__ = ["ScoredTable", "detector_for_run", "detector_for_split", "detector_result", "score_table"]
+__all__ = [
+    "ScoredTable",
+    "detector_for_all_rows",
+    "detector_for_run",
+    "detector_for_split",
+    "detector_result",
+    "score_table",
+]
 
 
 def detector_for_run(config: RunConfig, report: Report = lambda done, total: None) -> AnoOnlyDetector:
@@ -52,8 +59,47 @@ def detector_for_run(config: RunConfig, report: Report = lambda done, total: Non
     return detector_for_split(config, dataset, make_split(dataset, config), report)
 
 
+def detector_for_all_rows(
+    config: RunConfig, flagged_share: float = FLAGGED_SHARE, report: Report = lambda done, total: None
+) -> tuple[AnoOnlyDetector, Split]:
+    """Train a detector on all rows of a data set, with every known anomaly labeled and no row kept for a test.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Settings of the training; those of the split are not used.
+    flagged_share : float
+        Share of new rows like the pool that the threshold flags, above 0 and up to 0.5.
+    report : callable
+        Called after each epoch with (epochs done, all epochs); an exception stops training.
+
+    Returns
+    -------
+    detector : AnoOnlyDetector
+        The fitted detector, with the preparation of the data set if that is a file or an upload.
+    split : Split
+        The rows it was trained on, see `train_on_all`.
+
+    Raises
+    ------
+    SplitImpossible
+        If no row is a known anomaly, or every row is.
+    InvalidInput
+        If the share is invalid, or the system is of another package, which is no network of this engine.
+    AnoOnlyError
+        If loading or training fails.
+    """
+    dataset = load_cached(config.dataset)
+    split = train_on_all(dataset)
+    return detector_for_split(config, dataset, split, report, flagged_share), split
+
+
 def detector_for_split(
-    config: RunConfig, dataset: Dataset, split: Split, report: Report = lambda done, total: None
+    config: RunConfig,
+    dataset: Dataset,
+    split: Split,
+    report: Report = lambda done, total: None,
+    flagged_share: float = FLAGGED_SHARE,
 ) -> AnoOnlyDetector:
     """Train a detector with the settings of a run on a given split of its data set.
 
@@ -65,6 +111,8 @@ def detector_for_split(
         Data set that `config` names, and a split of it; test rows are not used.
     report : callable
         Called after each epoch with (epochs done, all epochs); an exception stops training.
+    flagged_share : float
+        Share of new rows like the pool that the threshold flags, above 0 and up to 0.5.
 
     Returns
     -------
@@ -79,7 +127,7 @@ def detector_for_split(
         If training fails.
     """
     settings = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
-    detector = AnoOnlyDetector(**settings, random_state=config.seed)
+    detector = AnoOnlyDetector(**settings, contamination=flagged_share, random_state=config.seed)
     detector.fit_split(dataset, split, report)
     preprocessing = resolve(config.dataset).preprocessing
     if preprocessing is not None and split.fill is not None:
@@ -145,7 +193,7 @@ class ScoredTable:
         return pd.DataFrame({"row": self.rows, "score": self.scores, "flagged": self.flagged})
 
 
-def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> ScoredTable:
+def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str, ids: Collection[str] = ()) -> ScoredTable:
     """Score the rows of a table with a fitted detector.
 
     The columns are prepared as those of the training table. A detector without a preparation takes the columns of
@@ -159,6 +207,9 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
         Rows, as `read_table` reads them.
     shown : str
         Name of the file in error sentences.
+    ids : collection of str
+        Columns that name the rows. For a detector without a preparation they are features only if the number of
+        columns fits only with them.
 
     Returns
     -------
@@ -171,7 +222,7 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
         If the columns do not fit the detector, or a score is not finite.
     """
     stored = detector.preparation_
-    preparation, notes = (stored, ()) if stored is not None else _unprepared(detector, table, shown)
+    preparation, notes = (stored, ()) if stored is not None else _unprepared(detector, table, shown, ids)
     X, kept = preparation.apply(table, shown)
     rows = np.flatnonzero(kept)
     try:
@@ -187,7 +238,9 @@ def score_table(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> S
     return ScoredTable(rows, scores, flagged, int((~kept).sum()), preparation.unknown_words(table.iloc[rows]), notes)
 
 
-def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> tuple[Preprocessing, tuple[str, ...]]:
+def _unprepared(
+    detector: AnoOnlyDetector, table: pd.DataFrame, shown: str, ids: Collection[str]
+) -> tuple[Preprocessing, tuple[str, ...]]:
     """Choose the feature columns of a table for a detector that stores no preparation.
 
     These are the columns of its feature names, if it has any, else the columns of numbers in order. Row numbers and
@@ -202,6 +255,8 @@ def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> t
         Rows, as `read_table` reads them.
     shown : str
         Name of the file in sentences.
+    ids : collection of str
+        Columns that name the rows, left out if the number of the others fits.
 
     Returns
     -------
@@ -222,7 +277,7 @@ def _unprepared(detector: AnoOnlyDetector, table: pd.DataFrame, shown: str) -> t
     numeric = [str(name) for name in table.columns if profile_column(str(name), table[name]).holds_numbers]
     is_coordinate = bool(label) and not has_plain_labels({*to_labels(table[label])} - {""})
     choices = ({label, *numbering}, {*numbering}, {label}, set()) if is_coordinate else ({label, *numbering}, {label})
-    for left_out in choices:
+    for left_out in (choice | named for named in ({*ids}, set()) for choice in choices):
         used = [name for name in numeric if name not in left_out]
         if len(used) == detector.n_features_in_:
             return _take_columns(used), tuple(_choice_notes(shown, numeric, used, label, numbering))

@@ -20,6 +20,7 @@ from anoonly_core.config import RunConfig
 
 QUICK: dict[str, tuple[list[str], ...]] = {
     "datasets": ([],),
+    "fit": (["rows.csv", "--out", "d.safetensors", "--epochs", "1"],),
     "purify": (
         ["--dataset", "digits_only_3", "--contamination", "0.2", "--epochs", "1", "--parts", "1"],
         ["--dataset", "rows.csv", "--epochs", "1", "--parts", "1", "--remove", "0.1", "--seeds", "2"],
@@ -30,7 +31,7 @@ QUICK: dict[str, tuple[list[str], ...]] = {
         ["--epochs", "1", "--seeds", "2", "--dataset", "rows.csv", "--baseline", "REPEN"],
         ["--baseline", "XGBOD", "--dataset", "rows.csv"],
     ),
-    "score": (["model.safetensors", "rows.csv"],),
+    "score": (["model.safetensors", "rows.csv"], ["model.safetensors", "rows.csv", "--top", "3", "--id", "a"]),
     "sweep": (["--epochs", "1", "--seeds", "2", "--workers", "1", "--norm", "none,layer"],),
     "which": (
         ["digits_low", "--systems", "LogisticRegression;KNN", "--seeds", "2", "--counts", "1,2", "--workers", "1"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import subprocess
@@ -198,3 +199,104 @@ def test_bad_paths_are_refused_without_torch() -> None:
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT / "anoonly_core", check=True, env={"PYTHONPATH": str(ROOT)})
+
+
+# Options that choose the flagged rows and the columns of the output
+
+
+def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> pd.DataFrame:
+    code, out, err = score(capsys, "model.safetensors", *arguments)
+    assert code == 0, err
+    return pd.read_csv(io.StringIO(out), dtype={"order": str})
+
+
+@pytest.mark.parametrize(
+    ("option", "number", "flagged"),
+    [("--top", "7", 7), ("--top", "1000", 80), ("--share", "0.1", 8), ("--share", "1", 80), ("--share", "0.001", 0)],
+)
+def test_the_highest_scores_are_flagged(
+    capsys: pytest.CaptureFixture[str], option: str, number: str, flagged: int
+) -> None:
+    table = lines(capsys, "rows.csv", option, number)
+    assert table["flagged"].sum() == flagged
+    assert set(table["row"][table["flagged"]]) == set(np.argsort(-table["score"], kind="stable")[:flagged])
+
+
+def test_a_threshold_of_the_user(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = lines(capsys, "rows.csv")["score"].to_numpy()
+    between = np.sort(scores)[39:41].mean()
+    table = lines(capsys, "rows.csv", "--threshold", repr(float(between)))
+    assert np.array_equal(table["flagged"], scores > between) and table["flagged"].sum() == 40
+
+
+def test_sorted_by_score_with_columns_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    orders = [f"{number:05d}" for number in range(80)]
+    pd.read_csv("rows.csv").assign(order=orders, place="Ωmega, north").to_csv("named.csv", index=False)
+    usual = lines(capsys, "rows.csv")
+    table = lines(capsys, "named.csv", "--id", "order", "--id", "place", "--sort")
+    assert list(table.columns) == ["row", "order", "place", "score", "flagged"]
+    assert [*table["order"]] == [orders[row] for row in table["row"]] and {*table["place"]} == {"Ωmega, north"}
+    assert table["score"].is_monotonic_decreasing
+    assert np.array_equal(table.sort_values("row")["score"], usual["score"])
+
+
+@pytest.mark.parametrize(
+    ("option", "threshold"),
+    [((), None), (("--threshold", "1"), 1.0), (("--top", "3"), "null"), (("--share", "0.5"), "null")],
+)
+def test_the_report_says_the_threshold(
+    capsys: pytest.CaptureFixture[str],
+    fitted: tuple[AnoOnlyDetector, np.ndarray],
+    option: tuple[str, ...],
+    threshold: float | str | None,
+) -> None:
+    code, out, _ = score(capsys, "model.safetensors", "rows.csv", "--id", "label", "--json", *option)
+    report = json.loads(out)
+    expected = fitted[0].threshold_ if threshold is None else None if threshold == "null" else threshold
+    assert (code, report["threshold"]) == (0, expected)
+    assert report["scores"][0]["label"] == "1"
+
+
+def test_rows_from_stdin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = lines(capsys, "rows.csv")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("rows.csv").read_bytes())))
+    assert lines(capsys, "-").equals(expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01", b"a,b,c\n1,2\n", b"a,b\n1,2\n"])
+def test_other_bytes_on_stdin_are_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert "stdin" in refused(capsys, "model.safetensors", "-")
+
+
+def test_too_many_bytes_on_stdin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anoonly_core.cli.score.MAX_BYTES", 100)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("rows.csv").read_bytes())))
+    assert "stdin holds more than" in refused(capsys, "model.safetensors", "-")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--top", "0"), "--top"),
+        (("--top", "-3"), "--top"),
+        (("--top", "2.5"), "--top"),
+        (("--share", "0"), "--share"),
+        (("--share", "1.5"), "--share"),
+        (("--share", "nan"), "--share"),
+        (("--threshold", "high"), "--threshold"),
+        (("--threshold", "nan"), "--threshold"),
+        (("--id", "nothing"), "no column nothing"),
+    ],
+)
+def test_an_invalid_choice_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+) -> None:
+    assert words in refused(capsys, "model.safetensors", "rows.csv", *options)
+
+
+def test_a_column_with_the_name_of_an_output_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    pd.read_csv("rows.csv").assign(score=1).to_csv("named.csv", index=False)
+    assert "has one of this name" in refused(capsys, "model.safetensors", "named.csv", "--id", "score")

@@ -1,0 +1,96 @@
+"""The command `fit`: train a detector on all rows of a table and save it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from anoonly_core.cli.options import RUN_SETTINGS, add_settings, check_path, parse_configs, parse_share
+from anoonly_core.data.split import SPLIT_FIELDS, labeled_anomalies
+from anoonly_core.data.tables.readers import printable
+from anoonly_core.detector.result import FLAGGED_SHARE
+from anoonly_core.errors import InvalidConfig
+
+__all__ = ["add_parser"]
+
+SUFFIX = ".safetensors"
+MAX_SHARE = 0.5
+# All but those of a split: a detector is trained on all rows.
+SETTINGS = tuple(name for name in RUN_SETTINGS if name not in SPLIT_FIELDS or name == "seed")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options to the subparsers."""
+    parser = commands.add_parser("fit", help="train a detector on all rows of a table and save it for `score`")
+    parser.add_argument(
+        "dataset", metavar="TABLE", help="a file such as rows.csv or 'rows.csv?label=class&anomaly=4', or a data set"
+    )
+    parser.add_argument("--out", metavar="FILE", required=True, help=f"the {SUFFIX} file to write")
+    parser.add_argument(
+        "--flagged-share",
+        metavar="SHARE",
+        default=f"{FLAGGED_SHARE:g}",
+        help="share of new rows like the normal and unlabeled ones that the detector flags, up to 0.5; "
+        "default: %(default)s",
+    )
+    add_settings(parser, SETTINGS)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=_fit)
+
+
+def _fit(options: argparse.Namespace) -> None:
+    share, out = parse_share("--flagged-share", options.flagged_share, MAX_SHARE), _detector_path(options.out)
+    (config,) = parse_configs(options)
+
+    # Imported after the options are checked, since torch takes seconds to load.
+    import torch
+
+    from anoonly_core.detector.scoring import detector_for_all_rows
+
+    torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
+    with tqdm(unit="epoch", disable=None, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        detector, split = detector_for_all_rows(config, share, show)
+    try:
+        detector.save(out)
+    except OSError as error:
+        raise InvalidConfig(f"The detector could not be written to {printable(out)} ({error.strerror}).") from error
+    report = {
+        "detector": str(out),
+        "config": {"dataset": config.dataset, **detector.config_},
+        "counts": split.counts,
+        "flagged_share": share,
+        "threshold": detector.threshold_,
+        "features": detector.n_features_in_,
+    }
+    print(json.dumps(report, indent=1) if options.json else _as_text(report))
+
+
+def _detector_path(name: str) -> Path:
+    """Return the path of --out; raise InvalidConfig if no detector can be written there."""
+    if Path(name).suffix != SUFFIX:
+        raise InvalidConfig(f"--out must end in {SUFFIX}, not {Path(name).name[-60:]!r}.")
+    return check_path("--out", name)
+
+
+def _as_text(report: dict[str, Any]) -> str:
+    counts, config = report["counts"], report["config"]
+    unlabeled = f" and {counts['pool_unlabelled']} unlabeled" if counts["pool_unlabelled"] else ""
+    head = config["baseline"] if config["lambda_n"] is None else f"{config['baseline']}, λ_n = {config['lambda_n']:g}"
+    return "\n".join(
+        (
+            f"{head}, trained on all {counts['rows']} rows: {labeled_anomalies(counts)}, pool of "
+            f"{counts['pool_normal']} normal{unlabeled} rows, {report['features']} features",
+            f"Flags scores above {report['threshold']:g}: of new rows like the pool, about "
+            f"{100 * report['flagged_share']:g} %. `score --top`, --share or --threshold chooses otherwise.",
+            f"Written to {printable(report['detector'])}.",
+        )
+    )
