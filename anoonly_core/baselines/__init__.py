@@ -20,6 +20,7 @@ from anoonly_core.baselines.nnpu import NNPU
 from anoonly_core.baselines.prenet import PRENET
 from anoonly_core.baselines.repen import REPEN
 from anoonly_core.baselines.rivals import RIVALS
+from anoonly_core.baselines.rosas import ROSAS
 from anoonly_core.baselines.xgbod import XGBOD
 
 __all__ = [
@@ -37,7 +38,7 @@ __all__ = [
     "TrainingSettings",
 ]
 
-_SYSTEMS = (DEEPSAD, DEVNET, FEAWAD, PRENET, CLASSIFIER, XGBOD, REPEN, GANOMALY, NNPU, *RIVALS)
+_SYSTEMS = (DEEPSAD, DEVNET, FEAWAD, PRENET, CLASSIFIER, XGBOD, REPEN, GANOMALY, ROSAS, NNPU, *RIVALS)
 BASELINES = {baseline.name: baseline for baseline in _SYSTEMS}
 # The presets of all systems; each system has those in its `settings`.
 PRESETS = tuple(dict.fromkeys(preset for baseline in BASELINES.values() for preset in baseline.settings))

@@ -49,8 +49,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     Parameters
     ----------
-    baseline : {"DeepSAD", "DevNet", "FEAWAD", "PReNet", "Classifier", "REPEN", "GANomaly", "nnPU"}
-        System to train; REPEN, GANomaly and nnPU are comparators without `lambda_n`.
+    baseline : {"DeepSAD", "DevNet", "FEAWAD", "PReNet", "Classifier", "REPEN", "GANomaly", "RoSAS", "nnPU"}
+        System to train; REPEN, GANomaly, RoSAS and nnPU are comparators without `lambda_n`.
     lambda_n : float or None
         Weight λ_n of the loss on unlabeled rows, from 0 (AnoOnly) to 1 (the published baseline). None means 1, and
         is required for a comparator. Source: paper eq. 7; docs/methods.md § 1.

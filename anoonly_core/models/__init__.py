@@ -11,6 +11,7 @@ from anoonly_core.models.prenet import PReNet
 from anoonly_core.models.protocol import TrainedRuns
 from anoonly_core.models.repen import REPEN
 from anoonly_core.models.rivals import ESTIMATORS, Rivals
+from anoonly_core.models.rosas import RoSAS
 from anoonly_core.models.xgbod import XGBOD
 
 __all__ = ["METHODS", "OTHERS", "Head", "Pretraining", "TrainedRuns", "TrainingRows"]
@@ -25,6 +26,7 @@ METHODS: dict[str, type[Head]] = {
         Classifier,
         REPEN,
         GANomaly,
+        RoSAS,
         NNPU,
     )
 }

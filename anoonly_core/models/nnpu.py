@@ -54,18 +54,15 @@ class NNPU(DevNet):
         labeled
             Mask of the labeled anomalies, bool [R, b]; the others are the pool.
         """
-        as_normal = map_runs(
-            torch.sigmoid, self.score(x, labeled)
-        )  # the loss of a row taken as normal; 1 − it as an anomaly
+        as_normal = map_runs(torch.sigmoid, self.score(x, labeled))  # the loss of each row taken as normal
         pool = _mean(as_normal, ~labeled)
         anomalies = _mean(as_normal, labeled)
         missed = _mean(1 - as_normal, labeled)
         positive, negative = self.prior * missed, pool - self.prior * anomalies
         if self.is_balanced:
             positive, negative = missed / 2, negative / (2 * (1 - self.prior))
-        corrected = positive.detach() + (
-            negative.detach() - negative
-        )  # the value of a clipped risk, the gradient of −R⁻
+        # The value of the clipped risk, with the gradient that climbs the negative part.
+        corrected = positive.detach() + (negative.detach() - negative)
         loss = torch.where(negative < 0, corrected, positive + negative)
         return loss, torch.zeros_like(loss)
 

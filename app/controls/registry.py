@@ -152,7 +152,7 @@ CONTROLS: tuple[Control, ...] = (
         PUBLISHED,
         label="Batch size",
         help=(
-            "Rows in each training step (PReNet: pairs of rows; REPEN: triplets); "
+            "Rows in each training step (PReNet: pairs of rows; REPEN and RoSAS: triplets); "
             "batch norm takes its statistics from them."
         ),
         noun="batches",

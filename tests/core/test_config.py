@@ -205,7 +205,7 @@ def test_comparators_lack_what_they_should() -> None:
     assert lacking["REPEN"] == lacking["GANomaly"] == {"lambda_n", "norm", "preset"}
     assert lacking["XGBOD"] == {"lambda_n", "norm", "batch_size", "epochs", "learning_rate", "preset"}
     assert lacking["LogisticRegression"] == lacking["XGBOD"] - {"preset"}
-    assert lacking["Classifier"] == {"preset"} and lacking["nnPU"] == {"lambda_n", "norm", "preset"}
+    assert lacking["Classifier"] == {"preset"} and lacking["nnPU"] == lacking["RoSAS"] == {"lambda_n", "norm", "preset"}
     assert not any(lacking[name] for name in ("DeepSAD", "DevNet", "FEAWAD", "PReNet"))
 
 

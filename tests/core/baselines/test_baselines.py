@@ -30,6 +30,7 @@ SETTINGS = {
     ("Classifier", "paper"): (50, 64, 2e-4),
     ("REPEN", "paper"): (30, 256, 1.0),
     ("GANomaly", "paper"): (50, 64, 1e-2),
+    ("RoSAS", "paper"): (100, 128, 5e-3),
     ("nnPU", "paper"): (50, 64, 1e-3),
     ("XGBOD", "paper"): (None, None, None),
     **{(rival.name, preset): (None, None, None) for rival in RIVALS for preset in rival.settings},
@@ -47,6 +48,7 @@ LAYERS = {
     ("PReNet", "paper"): [(100, 20), (40, 1)],
     ("Classifier", "paper"): [(100, 20), (20, 1)],
     ("REPEN", "paper"): [(100, 20)],
+    ("RoSAS", "paper"): [(100, 114), (114, 128), (128, 64), (64, 1)],
     ("nnPU", "paper"): [(100, 20), (20, 1)],
     ("GANomaly", "paper"): [(100, 25), (25, 100), (100, 25), (100, 100), (100, 20), (20, 1)],
 }
@@ -89,7 +91,8 @@ def test_layers_are_as_published(name: str, preset: str) -> None:
     head = METHODS[name](1, 100, None, preset)
     linears = [module for module in head.modules() if isinstance(module, StackedLinear)]
     assert [tuple(linear.weight.shape[1:]) for linear in linears] == LAYERS[name, preset]
-    assert {linear.bias is not None for linear in linears} == {name != "DeepSAD"}
+    biases = {"DeepSAD": [False] * 3, "RoSAS": [False, False, False, True]}
+    assert [linear.bias is not None for linear in linears] == biases.get(name, [True] * len(linears))
 
 
 @pytest.mark.parametrize(("columns", "code"), [(1, 1), (2, 1), (7, 3), (8, 2), (1555, 388)])
@@ -110,6 +113,7 @@ def test_steps_pretraining_partners_and_subsamples() -> None:
         "Classifier": (20, 64),
         "REPEN": (50, 768),
         "GANomaly": (15, 64),
+        "RoSAS": (16, 768),
         "nnPU": (20, 64),
     }
     pretrained = {name: baseline.pretraining_epochs for name, baseline in BASELINES.items()}
