@@ -177,7 +177,8 @@ def _report(
 ) -> dict[str, Any]:
     listed = listed.copy()
     for name in listed.columns.difference(["row", "score", "flagged"]):
-        listed[name] = [None if pd.isna(cell) else str(cell) for cell in listed[name]]
+        words = [None if pd.isna(cell) else str(cell) for cell in listed[name]]
+        listed[name] = pd.Series(words, listed.index, dtype=object)  # as text, None would become NaN
     return {
         "model": about,
         "threshold": threshold,

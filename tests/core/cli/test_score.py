@@ -257,6 +257,15 @@ def test_the_report_says_the_threshold(
     assert report["scores"][0]["label"] == "1"
 
 
+def test_an_empty_cell_of_a_copied_column_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    orders = ["", *(f"A{number}" for number in range(79))]
+    pd.read_csv("rows.csv").assign(order=orders).to_csv("named.csv", index=False)
+    code, out, _ = score(capsys, "model.safetensors", "named.csv", "--id", "order", "--json", "--sort")
+    found = {line["row"]: line["order"] for line in json.loads(out)["scores"]}
+    assert code == 0 and "NaN" not in out
+    assert [found[row] for row in range(80)] == [None, *orders[1:]]
+
+
 def test_rows_from_stdin(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     expected = lines(capsys, "rows.csv")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("rows.csv").read_bytes())))
