@@ -26,6 +26,7 @@ from anoonly_core.cli import (
     score,
     sweep,
     which,
+    wsadbench,
     zero_shot,
 )
 from anoonly_core.errors import AnoOnlyError
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_parser(commands)
     sweep.add_parser(commands)
     which.add_parser(commands)
+    wsadbench.add_parser(commands)
     zero_shot.add_parser(commands)
     purify.add_parser(commands)
     fit.add_parser(commands)

@@ -10,8 +10,10 @@ import numpy as np
 from tqdm import tqdm
 
 from anoonly_core.cli.options import add_run_options, parse_configs
+from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.results.store import default_store
+from anoonly_core.results.summary import RunSummary
 
 __all__ = ["add_parser"]
 
@@ -31,6 +33,7 @@ def add_parser(commands: Any) -> None:
     running = commands.add_parser("run", help="train and test one configuration")
     add_run_options(running)
     running.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    add_option(running)
     running.add_argument("--json", action="store_true", help="print one JSON object")
     running.set_defaults(command=_run)
 
@@ -38,6 +41,7 @@ def add_parser(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> None:
     configs = parse_configs(options)
     seeded = options.seeds is not None
+    result_file = check_option(options)
 
     # Imported after the options are checked, since torch takes seconds to load.
     import torch
@@ -59,6 +63,7 @@ def _run(options: argparse.Namespace) -> None:
     finally:
         bar.close()
     runs = [result.summary() for result in results]
+    write_runs(result_file, map(RunSummary.of, results))
     if not seeded:
         report = runs[0]
     else:

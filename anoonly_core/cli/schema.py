@@ -10,7 +10,19 @@ from typing import Any
 __all__ = ["COMMANDS", "add_parser", "load_schema"]
 
 FOLDER = Path(__file__).parent / "schemas"
-COMMANDS = ("datasets", "fetch", "fit", "purify", "reproduce", "run", "score", "sweep", "which", "zero-shot")
+COMMANDS = (
+    "datasets",
+    "fetch",
+    "fit",
+    "purify",
+    "reproduce",
+    "run",
+    "score",
+    "sweep",
+    "which",
+    "wsadbench",
+    "zero-shot",
+)
 
 
 def add_parser(commands: Any) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
 from anoonly_core.cli.options import check_table_path, write_table
 from anoonly_core.cli.weak_supervision import QUESTION, compare_mechanisms
+from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.config import RULES
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.errors import InvalidConfig
@@ -50,19 +51,22 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu (all cores) or cuda")
     add_engine_options(parser)
     parser.add_argument("--out", metavar="FILE", help="write the table of all runs to a .csv or .parquet file")
+    add_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_sweep)
 
 
 def _sweep(options: argparse.Namespace) -> None:
     if options.question == QUESTION:
+        if options.wsadbench is not None:
+            raise InvalidConfig(f"--wsadbench cannot be written for --question {QUESTION}: leave one of them out.")
         compare_mechanisms(options)
         return
     if options.plugin is not None:
         raise InvalidConfig(f"--plugin needs --question {QUESTION}: add it, or leave --plugin out.")
     sweep = parse_sweep(options)
     check_device(options.device)
-    out = check_table_path(options.out)
+    out, result_file = check_table_path(options.out), check_option(options)
     entry = resolve(str(sweep.settings.get("dataset", "digits_3")))
     if not entry.is_local():
         with tqdm(unit="B", unit_scale=True, desc=entry.name, disable=None) as bar:
@@ -82,6 +86,7 @@ def _sweep(options: argparse.Namespace) -> None:
     table = sweep_table(sweep, runs, failures)
     if out is not None:
         write_table(table, out)
+    write_runs(result_file, runs.values())
     print(json.dumps(_report(sweep, table), indent=1) if options.json else _as_text(sweep, table))
 
 

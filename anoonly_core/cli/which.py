@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
 from anoonly_core.cli.options import check_table_path, write_table
+from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.config import RULES, make_config
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables.readers import printable
@@ -49,13 +50,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu (all cores) or cuda")
     add_engine_options(parser)
     parser.add_argument("--out", metavar="FILE", help="write the table of all points to a .csv or .parquet file")
+    add_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_which)
 
 
 def _which(options: argparse.Namespace) -> None:
     check_device(options.device)
-    out = check_table_path(options.out)
+    out, result_file = check_table_path(options.out), check_option(options)
     make_config(dataset=options.dataset)
     entry = resolve(options.dataset)
     if not entry.is_local():
@@ -78,6 +80,7 @@ def _which(options: argparse.Namespace) -> None:
     result = which_result(plan, runs, failures)
     if out is not None:
         write_table(_table(result), out)
+    write_runs(result_file, runs.values())
     print(json.dumps(summarize(result), indent=1) if options.json else _as_text(result))
 
 

@@ -36,6 +36,7 @@ QUICK: dict[str, tuple[list[str], ...]] = {
     "which": (
         ["digits_low", "--systems", "LogisticRegression;KNN", "--seeds", "2", "--counts", "1,2", "--workers", "1"],
     ),
+    "wsadbench": (["theirs.jsonl"],),
     "zero-shot": (
         ["--steps", "2", "--tasks", "2", "--seeds", "1", "--held-out", "8,9", "--class-counts"],
         ["--steps", "2", "--tasks", "2", "--seeds", "2", "--held-out", "9"],
@@ -51,6 +52,8 @@ def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     X = np.random.default_rng(0).normal(size=(120, 3))
     y = (np.arange(120) % 10 == 0).astype(int)
+    line = {"model": "DevNet", "dataset": "6_cardio", "rla": 1.0, "seed": 0, "aucroc": 0.9, "aucpr": 0.8}
+    Path("theirs.jsonl").write_text(json.dumps(line))
     pd.DataFrame(X + 2 * y[:, None], columns=["a", "b", "c"]).assign(label=y).to_csv("rows.csv", index=False)
 
 
