@@ -177,7 +177,7 @@ def _report(
 ) -> dict[str, Any]:
     listed = listed.copy()
     for name in listed.columns.difference(["row", "score", "flagged"]):
-        words = [None if pd.isna(cell) else str(cell) for cell in listed[name]]
+        words = [None if pd.isna(cell) else str(cell) or None for cell in listed[name]]
         listed[name] = pd.Series(words, listed.index, dtype=object)  # as text, None would become NaN
     return {
         "model": about,
