@@ -44,7 +44,7 @@ def test_both_losses_together_are_scikit_learns_log_loss_of_the_batch() -> None:
 def test_losses_are_finite_far_from_zero(score: float) -> None:
     """A wrong logit of 200 costs 200, a right one nothing; exp(200) overflows float32."""
     head = small_stack("Classifier", "none").head
-    head.score = lambda x: x.new_full(x.shape[:2], score)  # type: ignore[method-assign]
+    head.score = lambda x, labeled: x.new_full(x.shape[:2], score)  # type: ignore[method-assign]
     normal, anomaly = head.losses(torch.zeros(3, 2, 20), torch.tensor([[False, True]]).expand(3, -1))
     half = torch.tensor([score, -score]).double()
     expected = torch.logaddexp(half, torch.zeros(2).double()) / 2

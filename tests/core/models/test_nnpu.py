@@ -74,7 +74,7 @@ def test_risk_and_gradient_agree_with_the_reference(is_balanced: bool, shift: fl
     score = torch.linspace(-1, 1, 10).repeat(2, 1).requires_grad_()
     labeled = (torch.arange(10) >= 5).expand(2, -1)
     shifted = score + torch.where(labeled, shift, -shift)
-    head.score = lambda x: shifted  # type: ignore[method-assign]
+    head.score = lambda x, labeled: shifted  # type: ignore[method-assign]
     loss, nothing = head.losses(torch.zeros(2, 10, 4), labeled)
     (gradient,) = torch.autograd.grad(loss.sum(), score, retain_graph=True)
     assert not nothing.any()
@@ -105,7 +105,7 @@ def test_as_printed_the_labels_weigh_as_little_as_the_prior(is_balanced: bool) -
     head = NNPU(1, 4, None, "paper")
     head.assume_contamination([0.01])
     score = torch.zeros(1, 8, requires_grad=True)
-    head.score = lambda x: score  # type: ignore[method-assign]
+    head.score = lambda x, labeled: score  # type: ignore[method-assign]
     loss, _ = head.losses(torch.zeros(1, 8, 4), torch.arange(8)[None] >= 4)
     (gradient,) = torch.autograd.grad(loss.sum(), score)
     share = float(gradient[0, 4:].abs().sum() / gradient.abs().sum())
