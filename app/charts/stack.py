@@ -56,7 +56,9 @@ def stack(figure: go.Figure) -> go.Figure:
         right.domain = (0.0, 1.0)
         top -= height + gap
     y = layout.legend.y
-    if y is not None and y > 1 and layout.legend.yanchor == "top":  # whose entries take several lines on a phone
+    if layout.legend.yref == "container":  # at an edge of the figure, where it takes several lines on a phone
+        layout.margin["t" if y else "b"] += 4 * LINE
+    elif y is not None and y > 1 and layout.legend.yanchor == "top":  # whose entries take several lines on a phone
         layout.legend.update(y=1 + 4 / total, yanchor="bottom")
         layout.margin.t += 2 * LINE
     elif y is not None and not 0 <= y <= 1:  # above or below the plot, at the same distance in pixels

@@ -8,7 +8,7 @@ from anoonly_core.paths import ASSETS
 
 __all__ = ["SCALE", "draw_present_button", "is_presenting"]
 
-SCALE = 1.5  # of type; assets/present.css has the same
+SCALE = 1.5  # of type in figures; assets/present.css has the same for the page, and less in a low window
 STATE = "presenting"
 HELP = (
     "Larger type, no menu, full screen. In a lesson, Page Down or → goes on, Page Up or ← goes back, as on a remote "

@@ -39,6 +39,7 @@ SMALL = """(least) => {
   return found;
 }"""
 HEIGHTS = "() => [...document.querySelectorAll('.js-plotly-plot')].map((chart) => Math.round(chart._fullLayout.height))"
+BOTTOMS = "() => [...document.querySelectorAll('.js-plotly-plot')].map((chart) => chart.getBoundingClientRect().bottom)"
 SIZE_OF_SCORES = """() => {
   const { width, height } = document.querySelector(".st-key-scores .js-plotly-plot")._fullLayout;
   return [width, height];
@@ -67,8 +68,13 @@ def test_compare_in_present_has_large_type_no_menu_and_comes_back(open_page: Ope
     assert page.page.evaluate("() => document.fullscreenElement === document.documentElement")
     assert page.page.evaluate(SMALL, LEAST) == []
     assert not page.page.locator("[data-testid=stSidebar]").is_visible()
-    heights = page.page.evaluate(HEIGHTS)
-    assert heights == [pytest.approx(1.5 * height, abs=1) for height in before]
+    assert page.page.evaluate(HEIGHTS) == [pytest.approx(1.3 * height, abs=1) for height in before]
+    page.page.set_viewport_size({"width": 1920, "height": 1080})
+    wait_until_still(page.page)
+    assert page.page.evaluate(HEIGHTS) == [pytest.approx(1.5 * height, abs=1) for height in before]
+    assert page.page.evaluate(SMALL, LEAST) == []
+    page.page.set_viewport_size({"width": 1280, "height": 720})
+    wait_until_still(page.page)
     measured = measure(page.page)
     assert measured["page_scroll"] == [] and measured["cut"] == [], measured
     page.page.evaluate("() => document.exitFullscreen()")  # as Esc does
@@ -92,12 +98,24 @@ def test_keys_go_through_a_lesson_in_present(open_page: Open) -> None:
     page.wait_for_selector(".js-plotly-plot .main-svg")
     wait_until_still(page)
     assert page.evaluate(SMALL, LEAST) == []
+    assert page.evaluate(BOTTOMS)[0] <= 720, "the outcome is above the fold"
     for forward, back in (("PageDown", "PageUp"), ("ArrowRight", "ArrowLeft")):
         page.keyboard.press(forward)
         page.get_by_text("Question 3 of 3").wait_for()
         page.keyboard.press(back)
         page.get_by_text("Question 2 of 3").wait_for()
         page.wait_for_selector(".st-key-next button:not([disabled])")
+
+
+def test_all_rows_of_a_tall_figure_are_above_the_fold_in_present(open_page: Open) -> None:
+    page = open_page("why").page
+    page.wait_for_selector(".st-key-why .js-plotly-plot .main-svg")
+    present(page)
+    for height in (720, 1080):
+        page.set_viewport_size({"width": height * 16 // 9, "height": height})
+        wait_until_still(page)
+        assert page.evaluate(BOTTOMS)[0] <= height
+        assert page.evaluate(SMALL, LEAST) == []
 
 
 def test_figures_grow_with_the_window_and_stay_whole_in_an_enlarged_page(open_page: Open) -> None:
@@ -175,8 +193,8 @@ def test_a_table_on_the_page_grows_in_present_and_its_rows_can_be_selected(open_
     present(page)
     after = table.bounding_box()
     assert before is not None and after is not None
-    assert after["height"] == pytest.approx(1.5 * before["height"], abs=3) and after["x"] + after["width"] <= 1280
-    row = before["height"] / 6 * 1.5  # a head and five rows
+    assert after["height"] == pytest.approx(1.3 * before["height"], abs=3) and after["x"] + after["width"] <= 1280
+    row = before["height"] / 6 * 1.3  # a head and five rows
     page.mouse.click(after["x"] + 24, after["y"] + 1.7 * row)
     page.get_by_role("button", name="Open in Compare").wait_for()
     page.get_by_text("digits_0: 1704 rows").wait_for()

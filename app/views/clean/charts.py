@@ -51,7 +51,7 @@ def suspicion_figure(suspicions: Sequence[PoolScores], remove: float | None) -> 
     _draw_histogram(figure, suspicions[0], remove, known)
     if known:
         _draw_removal(figure, suspicions, remove)
-    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom"}
     return apply_layout(figure, HEIGHT, legend, top=TOP)
 
 
@@ -195,6 +195,7 @@ def outcome_figure(results: Sequence[PurifyResult]) -> go.Figure:
             mode="markers+text",
             text=[f"{mean.b:.3f}"],
             textposition="middle right",
+            cliponaxis=False,
             name=f"{label}, mean",
             marker={"color": color, "symbol": symbol, "size": 12, "line": {"color": "white", "width": 1}},
             hovertemplate=f"{label}, mean of {len(results)}: %{{y:.3f}} ± {mean.margin or 0:.3f}<extra></extra>",
@@ -202,7 +203,7 @@ def outcome_figure(results: Sequence[PurifyResult]) -> go.Figure:
     figure.update_xaxes(
         tickvals=list(range(len(names))),
         ticktext=[VARIANT_MARKS[name][0] for name in names],
-        range=[-0.3, len(names) - 0.25],
+        range=[-0.3, len(names) - 0.1],
         zeroline=False,
     )
     figure.update_yaxes(title={"text": "AUCROC on the test rows"}, tickformat=".2f")

@@ -158,9 +158,11 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
     over seeds and classes. `results` has one result per seed.
     """
     figure = Panels(1, 2, spacing=(0.07, 0))
+    rows = results[0].ratio_rows
+    row_range = f"{rows.max()}" if rows.min() == rows.max() else f"{rows.min()} to {rows.max()}"
     panels = (
-        ("by_ratio", 100 * np.array(RATIOS), "anomalies in the batch, %"),
-        ("by_size", results[0].size_rows, "rows in the batch, log scale"),
+        ("by_ratio", 100 * np.array(RATIOS), f"anomalies in a batch of {row_range} rows, %"),
+        ("by_size", results[0].size_rows, f"rows in a batch ({SIZE_SHARE:.0%} anomalies), log scale"),
     )
     for column, (name, x, title) in enumerate(panels, start=1):
         means = _stacked(results, name).mean(axis=4)  # over the draws
@@ -199,18 +201,15 @@ def scorers_figure(results: Sequence[ZeroShotResult]) -> go.Figure:
     lowest = min(float(np.min(trace["y"])) for trace in figure.data if trace.get("name"))
     figure.update_yaxes(range=[min(0.38, lowest - 0.03), 1.02])
     figure.update_yaxes(title={"text": "AUCROC", "standoff": 10}, col=1)
-    rows = results[0].ratio_rows
-    row_range = f"{rows.max()}" if rows.min() == rows.max() else f"{rows.min()} to {rows.max()}"
-    figure.add_title(f"batches of {row_range} rows", 1, 1)
-    figure.add_title(f"{SIZE_SHARE:.0%} anomalies, at least one row", 1, 2)
     return _apply_layout(figure, 262)
 
 
 def _apply_layout(figure: Panels, height: int) -> go.Figure:
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 44, "b": 4},
-        legend={"orientation": "h", "x": 0, "y": 1.12, "yanchor": "bottom"},
+        margin={"l": 8, "r": 8, "t": 30, "b": 4},
+        # At the upper edge, where it takes the room of as many rows as it needs.
+        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top"},
         uirevision="keep",
     )
     figure.update_xaxes(automargin=True, zeroline=False)

@@ -195,8 +195,9 @@ def _explain(choice: ZeroShotChoice, results: Sequence[ZeroShotResult]) -> None:
         st.markdown(
             f"ACR (arXiv 2302.07849) meta-trains one small network over many tasks, each normalized by its own rows; "
             f"at test time nothing is trained: a batch's own statistics adapt the network. Here each class held out is "
-            f"normal in {draws} batches a point and seed; the anomalies are {anomalies}. Lines are means over seeds, "
-            f"classes and draws; the band is the deviation of {SCORER_LABELS['batch']} over seeds and classes. ± in "
+            f"normal in {draws} batches a point and seed; the anomalies are {anomalies}, at least one a batch. "
+            "Lines are means over seeds, classes and draws; the band is the deviation of "
+            f"{SCORER_LABELS['batch']} over seeds and classes. ± in "
             "the sentence is a 95 % interval of paired differences over the classes held out, each a mean over seeds "
             "and draws; with one class held out it is over the seeds and says nothing of other classes.\n\n"
             f"- **{SCORER_LABELS['running'].capitalize()}**: the same network, scored as usual at test time. "

@@ -49,6 +49,14 @@ def test_a_legend_beside_the_panels_moves_below_them() -> None:
     assert stacked.layout.margin.b == 110 and stacked.layout.margin.r < 20
 
 
+@pytest.mark.parametrize(("y", "margin"), [(0, "b"), (1, "t")])
+def test_a_legend_at_an_edge_of_the_figure_stays_and_gets_more_lines(y: int, margin: str) -> None:
+    panels = made(1, 2)
+    panels.update_layout(legend={"y": y, "yref": "container"}, margin={"t": 30, "b": 30})
+    stacked = stack(panels.figure())
+    assert stacked.layout.legend.y == y and stacked.layout.margin[margin] == 30 + 4 * LINE
+
+
 def test_a_single_panel_stays() -> None:
     figure = made(1, 1).figure()
     assert stack(figure).layout.height == 360
