@@ -231,9 +231,9 @@ def _page_scripts(written_by_server: frozenset[str], names_by_label: str) -> str
 
 
 def _glossary_terms() -> list[dict[str, str]]:
-    """Return the name, pattern and meaning of each glossary term for the browser's script, longest terms first.
+    """Return the name, pattern (a regular expression) and meaning of each glossary term for the browser's script.
 
-    The order lets the script find the longer one of two overlapping terms.
+    The term with the longest form comes first, so that the script finds the longer one of two overlapping terms.
     """
     terms = sorted(GLOSSARY, key=lambda term: -max(map(len, term.forms)))
     return [{"name": term.name, "pattern": term.pattern, "meaning": term.meaning} for term in terms]

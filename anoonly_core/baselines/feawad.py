@@ -7,9 +7,10 @@ __all__ = ["FEAWAD"]
 
 
 def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
-    """Describe the autoencoder of FEAWAD, and its scorer of code h, residual direction r/‖r‖ and length ‖r‖.
+    """Describe FEAWAD: "encoder" and "decoder" of its autoencoder, "features" and "score" of its scorer.
 
-    The length is concatenated again after each hidden layer of the scorer. All presets share the network.
+    The scorer takes the code h, the direction r/‖r‖ and the length ‖r‖ of the residual r = x − reconstruction. The
+    length is concatenated again after each hidden layer. All presets share the network.
     """
     encoder = (Linear(columns), Operation.RELU, Linear(128), Operation.RELU, Linear(64), Operation.RELU)
     decoder = (Linear(128), Operation.RELU, Linear(columns), Operation.RELU)

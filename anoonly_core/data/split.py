@@ -464,9 +464,10 @@ def _ceil(number: float) -> int:
 
 
 def _is_unseen(dataset: Dataset, anomalies: np.ndarray, config: RunConfig) -> np.ndarray:
-    """Draw the types of anomaly that training lacks; tell for each of some rows if it is of one, bool [n].
+    """Draw by seed the types of anomaly that training lacks; return a mask of the rows that are of one, bool [n].
 
-    The draws are nested: more unseen types hold the fewer.
+    `anomalies` are row indices in the data set, [n]. For one seed, a larger `unseen_types` of the config adds types to
+    those of a smaller one. Raise SplitImpossible if the data set has no types, or not more than `unseen_types`.
     """
     if config.unseen_types == 0:
         return np.zeros(len(anomalies), dtype=bool)

@@ -229,7 +229,11 @@ def _data_type(config: RunConfig) -> str:
 
 
 def _note(config: RunConfig) -> str:
-    """Return the settings that are not in fields of a line and not as WSADBench has them, as "name=value" pairs."""
+    """Return the settings of a run that no field of a line holds and that are not as published for its system.
+
+    They are written as "epochs=7, protocol=leak_free"; the published protocol counts as usual. Return NO_NOTE if there
+    are none.
+    """
     usual = make_config(baseline=config.baseline, lambda_n=config.lambda_n, preset=config.preset, protocol="published")
     names = [name for name in RunConfig.model_fields if name not in _IN_FIELDS]
     if config.lambda_n is not None and config.preset != config.as_published("preset").preset:

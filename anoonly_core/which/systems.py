@@ -59,7 +59,9 @@ DEFAULT_SYSTEMS = (
 
 
 def systems_of(names: Sequence[str]) -> tuple[System, ...]:
-    """Return the systems with these names, each once; raise InvalidConfig for an unknown name.
+    """Return the systems with these names, each once, in the order of the names.
+
+    Raise InvalidConfig for an unknown name or none at all.
 
     Case and spaces do not matter: "deepsad+anoonly" is "DeepSAD + AnoOnly".
     """

@@ -98,7 +98,7 @@ def _datasets() -> tuple[str, ...]:
 
 
 def _strengths() -> tuple[float, ...]:
-    """Return the strengths of all norms with a dial, in ascending order."""
+    """Return the different strengths that the dials of all norms offer, in ascending order."""
     dials = [mechanism.dial for mechanism in MECHANISMS.values() if mechanism.dial is not None]
     return tuple(sorted({float(level) for dial in dials for level in dial.levels}))
 

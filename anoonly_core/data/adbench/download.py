@@ -90,7 +90,7 @@ def download(
 
     Blocks until the download ends, retrying temporary failures. An interrupted or wrong download
     never replaces `target`. A redirect to another scheme, host or port is not followed.
-    Leftovers of interrupted downloads in the folder are deleted.
+    Temporary files in the folder that no download has written to for a day (`STALE_PART_S`) are deleted.
 
     Parameters
     ----------

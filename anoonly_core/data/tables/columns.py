@@ -314,7 +314,9 @@ def infer_type(values: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def find_wrong_cell(name: str, values: pd.Series[Any], numbers: np.ndarray) -> ColumnProfile | None:
-    """Find the first cell in a column of numbers that is a word, infinite, or beyond `MAX_ABS`.
+    """Find a cell in a column of numbers that is infinite or beyond `MAX_ABS`, else one that is a word.
+
+    Of several the first is taken. Words that mean a missing value, such as NA, are not wrong.
 
     Parameters
     ----------
@@ -328,7 +330,8 @@ def find_wrong_cell(name: str, values: pd.Series[Any], numbers: np.ndarray) -> C
     Returns
     -------
     ColumnProfile or None
-        Profile whose `fault` tells the cell and its row; None if all cells are numbers or missing.
+        Profile whose `fault` tells the row, from 0, and the cell if it is a word; None if all cells are numbers or
+        missing.
     """
     if (row := _first(abs(numbers) > MAX_ABS)) is not None:
         return ColumnProfile(name, INFINITE, 0, row=row)
@@ -343,7 +346,7 @@ def find_wrong_cell(name: str, values: pd.Series[Any], numbers: np.ndarray) -> C
 def is_typed_as_before(profile: ColumnProfile, table: pd.DataFrame) -> bool:
     """Return True if earlier versions compute the same features from this column of the table.
 
-    Earlier versions gave a text column one type for all of its cells, see `infer_type`.
+    Of a table read from a text file, earlier versions gave all cells of a column one type, see `infer_type`.
     """
     values = table[profile.name]
     if profile.kind != NUMBER:
@@ -357,9 +360,15 @@ def is_typed_as_before(profile: ColumnProfile, table: pd.DataFrame) -> bool:
 
 
 def to_words_as_before(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Convert the column `name` to strings as earlier versions did, object [rows]; missing cells become "".
+    """Convert the column `name` of a table, as `read_table` returns it, to strings as earlier versions did.
 
-    Earlier versions gave a text column one type for all of its cells, see `infer_type`.
+    In a table read from a text file, all cells of the column first get one type, see `infer_type`. In any other table
+    a cell "?" stays "?", unlike in `to_words`.
+
+    Returns
+    -------
+    object [rows]
+        Strings; "" for a missing cell.
     """
     if table.attrs.get("is_text"):
         return to_words(infer_type(table[name]))
@@ -411,7 +420,10 @@ def _are_truths(values: pd.Series[Any]) -> np.ndarray:
 
 
 def _first_object(values: pd.Series[Any]) -> int | None:
-    """Return the first row whose cell is a Python object other than a string, number or missing value; else None."""
+    """Return the position of the first cell that is neither missing nor a string, bool or number, or None.
+
+    Dates, lists and Decimals are such cells; numbers are int, float and those of NumPy.
+    """
     odd = np.array([not isinstance(cell, str | bool | int | float | np.number | np.bool) for cell in values])
     return _first(odd & ~values.isna().to_numpy(dtype=bool))
 

@@ -76,10 +76,11 @@ def find_label_copies(
 
 
 def find_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> dict[str, float]:
-    """Find the columns that alone separate anomalies from normal rows with at most 1 % mistakes.
+    """Find the columns that alone separate anomalies from normal rows, with mistakes of at most 1 % of the rarer class.
 
-    A column separates by a threshold on its numbers, or by the majority class of each of its values. At most
-    `MAX_SAMPLED` cells are compared: of large tables a fixed sample of the rows.
+    A column separates by a threshold on its numbers, or, with at most `MAX_WORDS` different values, by the majority
+    class of each value. Of a large table a fixed sample of the rows is compared, joined with as many rows of each
+    class: at most three times `MAX_SAMPLED` cells, or 3 `MIN_SAMPLED` rows if that is more.
 
     Parameters
     ----------
@@ -88,12 +89,14 @@ def find_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> 
     names
         Columns to examine.
     y
-        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label.
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, -1 without a label. Rows without a label are left
+        out, or are the other class if only one class is labeled.
 
     Returns
     -------
     dict of float
-        Mistakes by name of such a column: number of misclassified rows divided by the rows of the rarer class.
+        Mistakes by name of such a column: number of misclassified rows divided by the rows of the rarer class. Empty
+        if that class has fewer than `MIN_RARE` rows.
     """
     rows, is_anomaly = _compared(y)
     if not names or min(is_anomaly.sum(), (~is_anomaly).sum()) < MIN_RARE:

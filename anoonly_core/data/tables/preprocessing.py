@@ -219,18 +219,20 @@ def fit_preprocessing(
     profiles
         Profiles of the columns to use, in the order of the features.
     one_hot
-        True to one-hot encode columns of words, False to leave them out; None if undecided.
+        True to one-hot encode columns of words, and mixed ones that `can_be_words`; False to leave columns of words
+        out; None if undecided.
     impute
-        True to replace a missing number by the median of its column, False to drop the row;
-        None if undecided.
+        True to replace a missing number by the median of its column and to encode a missing word as zeros, False to
+        drop rows with either; None if undecided.
     title
         Name of the table in messages.
 
     Raises
     ------
     BadDataFile
-        If a column cannot be used, no column is left, or there are more than `MAX_COLUMNS` features.
-        Also if `one_hot` is undecided and there are words, or `impute` and there are missing numbers.
+        If a column cannot be used (a mixed one, too, unless `one_hot` is True), no column is left, or there are more
+        than `MAX_COLUMNS` features. Also if `one_hot` is undecided and there are words, or if `impute` is undecided
+        and a value is missing in a column that is used.
     """
     if faults := [column for column in profiles if not column.usable and not (one_hot and column.can_be_words)]:
         first = faults[0]
@@ -257,7 +259,8 @@ def fit_preprocessing(
     if lacking and impute is None:
         raise BadDataFile(
             f"{title}: values are missing in {list_names([column.name for column in lacking])}; say "
-            "missing=impute to have the column's median stand in, or missing=drop to leave those rows out."
+            "missing=impute to put the median of the column, or no word, in their place, or missing=drop to leave "
+            "those rows out."
         )
     assert all(column.count <= MAX_WORDS for column in profiles)
     return Preprocessing(

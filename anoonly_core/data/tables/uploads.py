@@ -392,9 +392,10 @@ def _stale(table: Upload) -> UnknownDataset:
 
 
 def _factorize(labels: np.ndarray, title: str) -> tuple[np.ndarray, np.ndarray]:
-    """Encode labels [rows] as indices into their sorted different values.
+    """Encode labels, strings as object [rows], as indices into their sorted different values.
 
-    Fixed-width strings for all rows could be huge. `title` names the file in messages.
+    So they take little room: NumPy would store each row as wide as the longest label. `title` names the file in
+    messages.
 
     Returns
     -------

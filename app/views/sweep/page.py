@@ -160,7 +160,9 @@ def _offer_one_norm(sweep: Sweep, curves: Sequence[Curve]) -> None:
 
 
 def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> None:
-    """Draw the button Start (or Resume), or Pause and Cancel, and the progress with the expected time.
+    """Draw Start, Resume or a disabled Finished while the sweep is idle, else Pause and Cancel, disabled as it stops.
+
+    Beside them stands a progress bar with the expected time or the state.
 
     Parameters
     ----------
