@@ -80,10 +80,11 @@ def _run(options: argparse.Namespace) -> None:
 def _as_text(report: dict[str, Any], runs: list[dict[str, Any]], where: str) -> str:
     config, counts = runs[0]["config"], runs[0]["counts"]
     worded = [words.format(config[name]) for name, words in SETTING_WORDS.items() if config[name] is not None]
+    known = f" ({counts['known_normal']} of them known)" if counts.get("known_normal") else ""
     unlabeled = f" and {counts['pool_unlabelled']} unlabeled" if counts.get("pool_unlabelled") else ""
     lines = [
         ", ".join([config["dataset"], config["baseline"], *worded]),
-        f"{labeled_anomalies(counts)}, pool of {counts['pool_normal']} normal and "
+        f"{labeled_anomalies(counts)}, pool of {counts['pool_normal']} normal{known} and "
         f"{counts['pool_anomalies']} anomalous{unlabeled} rows ({config['protocol']} split, contamination "
         f"{config['contamination']}), {counts['test']} test rows",
     ]

@@ -189,12 +189,16 @@ def train_on_all(dataset: Dataset) -> Split:
 def labeled_anomalies(counts: Mapping[str, int]) -> str:
     """Return text such as "6 labeled anomalies (copies of 2 distinct rows)" for the `counts` of a split.
 
-    The part in parentheses is left out if no row is a copy, or if the counts are of an old result and lack it.
+    The part in parentheses is left out if no row is a copy, or if the counts are of an old result and lack it. Normal
+    rows that are labeled anomalous by an error are named behind.
     """
     rows = counts["labelled_anomalies"]
     distinct = counts.get("labelled_anomalies_distinct", rows)
     words = f"{rows} labeled {'anomaly' if rows == 1 else 'anomalies'}"
-    return words if distinct == rows else f"{words} (copies of {distinct} distinct row{'s' if distinct > 1 else ''})"
+    if distinct != rows:
+        words = f"{words} (copies of {distinct} distinct row{'s' if distinct > 1 else ''})"
+    wrong = counts.get("flipped_normal", 0)
+    return f"{words}, {wrong} normal row{'s' if wrong > 1 else ''} labeled wrongly among them" if wrong else words
 
 
 def make_split(dataset: Dataset, config: RunConfig) -> Split:

@@ -480,6 +480,19 @@ def test_the_labels_of_a_small_set_are_copies() -> None:
     assert f"copies of {counts['labelled_anomalies_distinct']} distinct" in labeled_anomalies(counts)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (0, "6 labeled anomalies"),
+        (1, ", 1 normal row labeled wrongly among them"),
+        (2, ", 2 normal rows labeled wrongly"),
+    ],
+)
+def test_wrong_labels_are_named(wrong: int, words: str) -> None:
+    text = labeled_anomalies({"labelled_anomalies": 6, "flipped_normal": wrong})
+    assert words in text and ("wrongly" in text) is (wrong > 0)
+
+
 # scikit-learn's draws
 
 
