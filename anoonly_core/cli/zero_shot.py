@@ -73,9 +73,10 @@ def _zero_shot(options: argparse.Namespace) -> None:
 
 
 def _configs(options: argparse.Namespace) -> list[ZeroShotConfig]:
-    """Return one config per seed from the parsed options; unset classes are divided into held-out and training ones.
+    """Return one config per seed from the parsed options, all with the same classes.
 
-    Raise InvalidConfig for an invalid option, or the error of loading the table.
+    If one of --held-out and --meta is unset, it gets all other classes of the table; if both are, the last half of the
+    classes of the table is held out. Raise InvalidConfig for an invalid option, or the error of loading the table.
     """
     table = load_class_table(options.table, options.column)
     held_out, meta = (None if text is None else _names(text) for text in (options.held_out, options.meta))

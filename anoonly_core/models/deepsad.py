@@ -124,7 +124,8 @@ class DeepSAD(Head):
     def code(self, x: Tensor, labeled: Tensor | None = None) -> Tensor:
         """Return the codes f(x) of scaled rows x [R, rows, columns], [R, rows, code].
 
-        `labeled` is the mask of the labeled anomalies for the norms, bool [R, rows]; None if none is labeled.
+        `labeled` is the mask of the labeled anomalies, bool [R, rows], or None if none is labeled; only norms that
+        treat these rows differently use it.
         """
         output: Tensor = self.parts["code"](self.hidden(x, labeled))
         return output

@@ -164,11 +164,12 @@ class BatchNorm(Norm):
         return normalized if self.affine is None else self.affine(normalized)
 
     def _in_few_kernels(self, h: Tensor) -> Tensor:
-        """Normalize features [R, rows, features] on a GPU in training mode by PyTorch's kernel.
+        """Compute `forward` on a GPU in training mode by the kernel of PyTorch, scale γ and shift β included.
 
-        The running statistics are updated. The features of all runs are channels of one batch. The number of kernels
-        determines the time of a step on a GPU: DeepSAD has 61 in this way, 98 otherwise. The kernel computes no
-        unbiased variance for a batch of one row.
+        h has the features [R, rows, features] of two rows or more: the kernel computes no unbiased variance of one.
+        The running statistics are updated; `gradient_shares` are ignored. The features of all runs are channels of one
+        batch, since the number of kernels determines the time of a step on a GPU: DeepSAD has 61 in this way, 98
+        otherwise.
         """
         runs, rows, features = h.shape
         gamma, beta = (None, None) if self.affine is None else (self.affine.gamma.view(-1), self.affine.beta.view(-1))

@@ -121,9 +121,9 @@ def test_batches(
     config : ZeroShotConfig
         Settings; its seed decides the draw.
     pools : EpisodeRows
-        Rows to draw from.
+        Rows to draw from: its `normal` and `anomalies` of each held-out class. No row is twice in a batch.
     share : float
-        Share of anomalies in a batch, which has at least one anomaly and one normal row.
+        Share of anomalies in a batch, above 0 and below 1; a batch has at least one anomaly and one normal row.
     rows : int
         Wanted rows of a batch.
     draws : int
@@ -132,7 +132,7 @@ def test_batches(
     Returns
     -------
     batches : int64 [held-out classes, draws, n]
-        Row indices, the anomalies first. n is `rows`, or the largest size with this share that the classes allow.
+        Row indices, the anomalies first. n is `rows`, or the largest size with this share that every class allows.
     count : int
         Number of anomalies in a batch.
 

@@ -71,7 +71,10 @@ class Pair:
 
     @cached_property
     def cuts(self) -> list[float]:
-        """Score thresholds of A and B, from which a row is flagged; infinite for a run that flags no row."""
+        """Score thresholds of A and B, in this order, from which at most `flagged` % of the test rows are flagged.
+
+        Infinite for a run that flags no row.
+        """
         return [threshold_of_share(side.scores, self.flagged / 100) for side in self.sides]
 
     @property

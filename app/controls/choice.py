@@ -126,7 +126,8 @@ def moved_runs(name: str, pinned: bool, baseline: str) -> str:
     name : str
         Name of the control.
     pinned : bool
-        True if run A is pinned, so that only the data set, the protocol and the seeds change it.
+        True if run A is pinned, so that only the data set, the protocol and the seeds change it. Else it follows B
+        except in λₙ, the norm and the settings of training.
     baseline : str
         Name of the system of B. If it has no λₙ, A is of another system, which does not take the preset of B.
     """

@@ -17,7 +17,10 @@ VARIABLE = "ANOONLY_CLUSTERS"
 
 
 def allowed_clusters(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the scheduler addresses in the environment variable ANOONLY_CLUSTERS, which are separated by commas."""
+    """Return the addresses of the Dask schedulers that a visitor may choose, each once.
+
+    They are those of the environment variable ANOONLY_CLUSTERS, separated by commas; none if it is unset.
+    """
     addresses = (address.strip() for address in environment.get(VARIABLE, "").split(","))
     return list(dict.fromkeys(address for address in addresses if address))
 

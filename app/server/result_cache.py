@@ -129,7 +129,10 @@ class ResultCache:
             self._results.put(result.key, result)
 
     def put_points(self, key: str, points: np.ndarray, stored: bool) -> None:
-        """Keep the projection of a key, float [rows, 2], in memory, and write it to the run store if `stored`."""
+        """Keep the projection of a key, float [rows, 2], in memory; if `stored`, write it to the run store too.
+
+        A failed write raises nothing: `store_problem` then tells why, and is "" after a success.
+        """
         self._results.put(key, points)
         if stored:
             store = self.store.with_wait(BUSY_S)

@@ -143,7 +143,7 @@ def gain_of(runs: pd.DataFrame, head: str, families: Sequence[str], metric: str 
 
 
 def gain_text(measured: Gain | None) -> str:
-    """Format a gain in points with its 95 % margin, such as "+5.1 ± 1.3"; "not measured" for None."""
+    """Format a gain in points with its 95 % margin, "+5.1 ± 1.3", without it for one seed; "not measured" for None."""
     return NOT_MEASURED if measured is None else measured.text()
 
 
