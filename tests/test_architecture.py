@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ LIGHT = [
     "anoonly_core.zero_shot.result",
 ]
 HEAVY = ("torch", "umap", "numba")
+NOT_IN_THE_CORE = ("sklearn", "scipy.stats", "streamlit", "app")  # scikit-learn and SciPy's statistics load slowly
 
 
 def module_name(path: Path) -> str:
@@ -211,38 +213,47 @@ def test_one_module_each_starts_processes_and_clusters() -> None:
 # What is loaded
 
 
-def in_a_fresh_process(script: str) -> str:
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+LOADER = """
+import importlib, json, sys
+modules, watched = json.load(sys.stdin)
+loaded = {}
+for name in modules:
+    before = set(sys.modules)
+    importlib.import_module(name)
+    loaded[name] = [library for library in watched if library in sys.modules and library not in before]
+print(json.dumps(loaded))
+"""
+
+
+@cache
+def loaded_by(modules: tuple[str, ...], watched: tuple[str, ...]) -> dict[str, list[str]]:
+    """Import modules one after the other in a fresh process.
+
+    Return which of the watched libraries each module is the first to load; modules that load none are left out.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", LOADER], input=json.dumps([modules, watched]), cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-600:]
-    return done.stdout
+    return {name: libraries for name, libraries in json.loads(done.stdout).items() if libraries}
+
+
+def loaded_by_the_server() -> dict[str, list[str]]:
+    """Watched libraries that the server loads: first by what it imports of the core, then by the app."""
+    return loaded_by((*LIGHT, *APP), (*HEAVY, *NOT_IN_THE_CORE))
 
 
 def test_what_the_server_imports_of_the_core_is_light() -> None:
     assert set(LIGHT) <= set(CORE)
-    in_a_fresh_process(
-        "import importlib, sys\n"
-        f"for name in {LIGHT}:\n"
-        "    importlib.import_module(name)\n"
-        f"    for heavy in {(*HEAVY, 'sklearn.manifold', 'streamlit', 'app')}:\n"
-        "        assert heavy not in sys.modules, f'{name} loads {heavy}'\n"
-    )
+    assert not {name: libraries for name, libraries in loaded_by_the_server().items() if name in LIGHT}
 
 
 def test_the_server_loads_neither_torch_nor_umap() -> None:
-    in_a_fresh_process(
-        f"import importlib, sys\nfor name in {APP}:\n    importlib.import_module(name)\n"
-        f"    loaded = [heavy for heavy in {HEAVY} if heavy in sys.modules]\n"
-        "    assert not loaded, f'{name} loads {loaded}'"
-    )
+    assert not {name: heavy for name, libraries in loaded_by_the_server().items() if (heavy := {*libraries} & {*HEAVY})}
 
 
 def test_the_whole_core_imports_without_the_app() -> None:
-    wrong = ("streamlit", "app", "plotly", "umap", "distributed", "pytest")
-    script = (
-        f"import importlib, sys\nfor name in {CORE}:\n    importlib.import_module(name)\n"
-        f"print(*(name for name in {wrong} if name in sys.modules))\n"
-    )
-    assert in_a_fresh_process(script) == "\n"
+    assert not loaded_by(tuple(CORE), ("streamlit", "app", "plotly", "umap", "distributed", "pytest"))
 
 
 # What every module has

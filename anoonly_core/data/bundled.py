@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_digits
 
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.rng import numpy_generator
@@ -80,12 +79,20 @@ DESCRIPTIONS = MappingProxyType(
 )
 
 
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    """Load scikit-learn's digits: pixels float64 [rows, 64], and the digit of each row, int64 [rows]."""
+    from sklearn.datasets import load_digits  # only now, since scikit-learn takes longer to load than all else here
+
+    X, digits = load_digits(return_X_y=True)
+    return X, digits
+
+
 def digit_against_rest(name: str, digit: int) -> Dataset:
     """Load scikit-learn's digits with `digit` as the anomaly and all other digits as normal.
 
     Anomalies are drawn to 5 % of the rows. `name` names the data set and seeds the draw.
     """
-    X, digits = load_digits(return_X_y=True)
+    X, digits = _digits()
     return _rare(name, X, digits == digit, (8, 8))
 
 
@@ -95,7 +102,7 @@ def digit_alone(name: str, digit: int) -> Dataset:
     All rows are kept, so about 90 % are anomalies: enough for a pool of any contamination.
     `name` is the name of the data set, a key of `DESCRIPTIONS`.
     """
-    X, digits = load_digits(return_X_y=True)
+    X, digits = _digits()
     return make_dataset(
         name, X, (digits != digit).astype(np.int64), DESCRIPTIONS[name].provenance, None, (8, 8), types=digits
     )
@@ -107,7 +114,7 @@ def digits_low(name: str) -> Dataset:
     `name` names the data set and seeds the draw. AnoOnly lowers AUCROC here: 0.95 → 0.90 (DeepSAD, natural
     pool, mean over seeds 0 to 4).
     """
-    X, digits = load_digits(return_X_y=True)
+    X, digits = _digits()
     return _rare(name, X, digits >= 5, (8, 8), digits)
 
 
@@ -116,6 +123,8 @@ def breast_cancer(name: str) -> Dataset:
 
     Anomalies are drawn to 5 % of the rows. `name` names the data set and seeds the draw.
     """
+    from sklearn.datasets import load_breast_cancer  # see _digits
+
     X, target = load_breast_cancer(return_X_y=True)
     return _rare(name, X, target == 0)
 

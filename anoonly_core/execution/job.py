@@ -102,9 +102,10 @@ def start_trainer() -> None:
     os.environ["NUMBA_NUM_THREADS"] = "1"  # UMAP in a replay
     lower_priority(5)
     yield_memory()
+    import sklearn.datasets  # noqa: F401 - now, so that the first job does not wait for it
     import torch
 
-    from anoonly_core.runs.run import warm_up  # now, so that the first job does not wait for it
+    from anoonly_core.runs.run import warm_up
 
     torch.set_num_threads(1)
     warm_up()

@@ -2,6 +2,7 @@
 
 import gc
 
+import sklearn.datasets
 import sklearn.manifold  # noqa: F401
 
 from anoonly_core.runs.run import warm_up

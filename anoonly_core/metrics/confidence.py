@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 __all__ = [
     "ALPHA",
@@ -32,6 +31,8 @@ def t_quantile(values: int, comparisons: int = 1) -> float:
     comparisons : int
         Number of intervals that shall hold together at 95 % (Bonferroni); 1 for a single interval.
     """
+    from scipy import stats  # only now: it takes as long to load as a command that needs none
+
     return float(stats.t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), values - 1))
 
 
@@ -80,6 +81,8 @@ def p_of_mean(values: Sequence[float]) -> float | None:
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
     if deviation == 0:
         return 1.0 if mean == 0 else 0.0
+    from scipy import stats  # see t_quantile
+
     return float(2 * stats.t.sf(abs(mean) / (deviation / len(values) ** 0.5), len(values) - 1))
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from anoonly_core.metrics.confidence import adjust_holm, clear_together, margin_of_error, margin_over_splits, p_of_mean
 from anoonly_core.reproduction.cells import means_by_seed, paired_differences, signed, values_by_file
@@ -184,6 +183,8 @@ def count_gains(gains: Sequence[Gain]) -> GainCounts:
 def _wilcoxon(differences: np.ndarray) -> float | None:
     if len(differences) < 2 or not differences.any():
         return None
+    from scipy import stats  # only now: it takes as long to load as a command that needs none
+
     return float(stats.wilcoxon(differences).pvalue)
 
 

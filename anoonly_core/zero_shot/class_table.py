@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.dataset import MAX_ABS, Provenance, as_features
@@ -76,6 +75,8 @@ class _Entry:
 
 
 def _digits() -> ClassTable:
+    from sklearn.datasets import load_digits  # only now: scikit-learn takes long to load
+
     X, digits = load_digits(return_X_y=True)
     source = Provenance(
         "scikit-learn's digits: 1797 scanned digits of 8 × 8 pixels, from the UCI repository", "CC BY 4.0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,41 +14,52 @@ from anoonly_core.cli.completion import SHELLS
 from anoonly_core.cli.main import main
 
 ROOT = Path(__file__).parents[3]
+EXPECTED = {
+    "anoonly s": {"score", "sweep", "schema"},
+    "anoonly run --data": {"--dataset"},
+    "anoonly run --dataset breast": {"breast_cancer"},
+    "anoonly sweep --baseline DeepS": {"DeepSAD"},
+    "anoonly sweep --question fig9": {"fig9"},
+    "anoonly run --preset paper": {"paper", "paper_printed"},
+    "anoonly run --protocol le": {"leak_free"},
+    "anoonly completion f": {"fish"},
+}
+# Load the program once, then ask it in a new process for each line, as a shell does. It answers on descriptor 8.
+SHELL = """
+import json, os, sys
+from anoonly_core.cli.main import main
 
-
-def completed(line: str) -> set[str]:
-    """Return the words that the program offers at the end of a line, as a shell asks for them."""
+answers = {}
+for line in json.load(sys.stdin):
     reading, writing = os.pipe()
-    environment = {
-        **os.environ,
-        "_ARGCOMPLETE": "1",
-        "COMP_LINE": line,
-        "COMP_POINT": str(len(line)),
-        "COMP_TYPE": "9",
-    }
-    script = f"import os; os.dup2({writing}, 8); from anoonly_core.cli.main import main; main()"
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, pass_fds=[writing], check=False)
+    child = os.fork()
+    if not child:
+        os.environ.update(_ARGCOMPLETE="1", COMP_LINE=line, COMP_POINT=str(len(line)), COMP_TYPE="9")
+        os.dup2(writing, 8)
+        main()
+        os._exit(1)
     os.close(writing)
     with open(reading, encoding="utf-8") as answer:
-        return {word.strip() for word in answer.read().split("\v")}
+        answers[line] = answer.read()
+    os.waitpid(child, 0)
+print(json.dumps(answers))
+"""
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows passes no file descriptors")
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("anoonly s", {"score", "sweep", "schema"}),
-        ("anoonly run --data", {"--dataset"}),
-        ("anoonly run --dataset breast", {"breast_cancer"}),
-        ("anoonly sweep --baseline DeepS", {"DeepSAD"}),
-        ("anoonly sweep --question fig9", {"fig9"}),
-        ("anoonly run --preset paper", {"paper", "paper_printed"}),
-        ("anoonly run --protocol le", {"leak_free"}),
-        ("anoonly completion f", {"fish"}),
-    ],
-)
-def test_words_are_completed(line: str, expected: set[str]) -> None:
-    assert completed(line) == expected
+@pytest.fixture(scope="module")
+def completed() -> dict[str, set[str]]:
+    """Return the words that the program offers at the end of each line of EXPECTED."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHELL], input=json.dumps([*EXPECTED]), cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return {line: {word.strip() for word in answer.split("\v")} for line, answer in json.loads(done.stdout).items()}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows passes no file descriptors")
+@pytest.mark.parametrize("line", EXPECTED)
+def test_words_are_completed(line: str, completed: dict[str, set[str]]) -> None:
+    assert completed[line] == EXPECTED[line]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
