@@ -68,8 +68,18 @@ def _short_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FEAWAD, "pretraining_epochs", 1)
 
 
-@pytest.mark.parametrize("name", OFFSETS)
-@pytest.mark.parametrize("baseline", ["DeepSAD", "DevNet", "FEAWAD", "PReNet", "Classifier"])
+# Every offset with one baseline, and every baseline with one offset that float64 holds exactly and one that it rounds.
+RUNS = [
+    *(("DeepSAD", name) for name in OFFSETS),
+    *(
+        (baseline, name)
+        for baseline in ("DevNet", "FEAWAD", "PReNet", "Classifier")
+        for name in ("Unix time in milliseconds", "UTM northing with millimeters")
+    ),
+]
+
+
+@pytest.mark.parametrize(("baseline", "name"), RUNS)
 def test_a_run_detects_as_without_the_offset(baseline: str, name: str, tmp_path: Path) -> None:
     offset, unit, is_exact = OFFSETS[name]
     names = [write(tmp_path / "plain.csv", 0, unit), write(tmp_path / "offset.csv", offset, unit)]

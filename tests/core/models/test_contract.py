@@ -31,7 +31,16 @@ CASES = [
     for norm in (PAPER_NORMS if BASELINES[baseline].has("norm") else [None])
     for preset in BASELINES[baseline].settings
 ]
+# For trainings: of the norms of a head, each with one preset. The presets take turns, beginning with another for the
+# next head, so that each head meets all its norms and presets, and each norm the presets `paper` and `published_code`.
+PAIRS = [
+    pytest.param(baseline, norm, presets[(number + turn) % len(presets)], id=f"{baseline}-{norm or 'own'}")
+    for number, baseline in enumerate(METHODS)
+    for presets in [list(BASELINES[baseline].settings)]
+    for turn, norm in enumerate(PAPER_NORMS if BASELINES[baseline].has("norm") else [None])
+]
 every_case = pytest.mark.parametrize(("baseline", "norm", "preset"), CASES)
+every_pair = pytest.mark.parametrize(("baseline", "norm", "preset"), PAIRS)
 every_head = pytest.mark.parametrize("baseline", METHODS)
 every_norm = pytest.mark.parametrize("norm", PAPER_NORMS)
 WITH_LAMBDA = [name for name in METHODS if BASELINES[name].has("lambda_n")]
@@ -46,6 +55,13 @@ def test_registry_and_baselines_have_the_same_names() -> None:
             assert set(baseline.norms) == set(baseline.settings)
             assert {norm for pair in baseline.norms.values() for norm in pair} <= set(NORMS)
         assert len(re.findall(r"[.!?](?: |$)", baseline.summary)) == 2, "the page shows two sentences"
+
+
+def test_the_cases_of_trainings_hold_every_pair() -> None:
+    cases, pairs = ({case.values for case in cases} for cases in (CASES, PAIRS))
+    for first, second in itertools.combinations(range(3), 2):
+        expected = {(case[first], case[second]) for case in cases if "paper_printed" not in case or first == 0}
+        assert expected <= {(case[first], case[second]) for case in pairs}
 
 
 @every_case
@@ -98,7 +114,7 @@ def test_shapes_and_finite_losses(baseline: str, norm: str | None, preset: str) 
     assert stack.head.hidden(x).shape[:2] == x.shape[:2]
 
 
-@every_case
+@every_pair
 def test_a_run_scores_the_same_bits_alone_and_in_a_stack_of_eight(baseline: str, norm: str | None, preset: str) -> None:
     dataset, configs = made_table(), configs_of(8, baseline=baseline, norm=norm, preset=preset)
     together = trained_scores(dataset, configs)
@@ -108,7 +124,7 @@ def test_a_run_scores_the_same_bits_alone_and_in_a_stack_of_eight(baseline: str,
     assert not np.array_equal(together[0], together[1])
 
 
-@every_case
+@every_pair
 def test_runs_with_other_rows_and_labels_score_the_same_bits_in_one_stack(
     baseline: str, norm: str | None, preset: str
 ) -> None:
@@ -135,7 +151,7 @@ def test_odd_batch_sizes_score_the_same_bits_in_a_stack(baseline: str, batch_siz
         assert np.array_equal(trained_scores(dataset, configs)[3], trained_scores(dataset, configs[3:])[0])
 
 
-@every_case
+@every_pair
 def test_scores_repeat_with_the_seed_and_differ_between_seeds(baseline: str, norm: str | None, preset: str) -> None:
     dataset, config = made_table(), configs_of(1, baseline=baseline, norm=norm, preset=preset)[0]
     first, again, other = (trained_scores(dataset, [c])[0] for c in (config, config, config.with_(seed=5)))
@@ -223,7 +239,7 @@ def test_loss_gradients_agree_with_finite_differences_in_double_precision(
     assert_gradient_is_that_of(lambda: head.losses(x, labeled)[which].sum(), list(head.parameters()))
 
 
-@every_case
+@every_pair
 def test_eval_scores_do_not_depend_on_other_rows(baseline: str, norm: str | None, preset: str) -> None:
     dataset = made_table(rows=600)
     configs = configs_of(2, baseline=baseline, norm=norm, preset=preset)
@@ -239,7 +255,7 @@ def test_eval_scores_do_not_depend_on_other_rows(baseline: str, norm: str | None
     assert whole[0][0] == other[0][0]
 
 
-@every_case
+@every_pair
 def test_twenty_rows_with_one_label_train_without_nan(baseline: str, norm: str | None, preset: str) -> None:
     """Most batches of 5 hold no labeled anomaly, or always the same one."""
     dataset = made_table(rows=30)
