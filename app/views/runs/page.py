@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import AnoOnlyError, InvalidConfig, StoreUnavailable
 from anoonly_core.results.keys import run_key
@@ -42,17 +43,19 @@ TO_COME = (
 )
 HINT = "Select one run for its link, command and script; select two to compare them."
 
+SHORT_NORMS = {NORM_LABELS["batch_no_affine"]: "batch norm, no affine"}  # the usual norm fits into its column
+
 # Columns in this order; widths in pixels, so that the metrics fit on a projector.
 _text, _number = st.column_config.TextColumn, st.column_config.NumberColumn
 COLUMNS: dict[str, Any] = {
-    "pinned": _text("Pin", width=42, help="A pinned run is never removed when the store is full."),
-    "dataset": _text("Data set", width=88),
-    "baseline": _text("Baseline", width=80),
+    "pinned": _text("Pin", width=40, help="A pinned run is never removed when the store is full."),
+    "dataset": _text("Data set", width=84),
+    "baseline": _text("Baseline", width=72),
     "lambda_n": _number("λₙ", width=42, format="%g", help="1 is the baseline, 0 is AnoOnly."),
-    "norm": _text("Norm", width=112),
-    "batch_size": _number("Batch", width=52, format="%d", help="Batch size."),
-    "labeled_ratio": _number("Labeled", width=66, format="percent", help="Share of the training anomalies."),
-    "contamination": _text("Contam.", width=72, help="Contamination: the share of the pool that is anomalous."),
+    "norm": _text("Norm", width=142, help="No affine: without the learned scale and shift."),
+    "batch_size": _number("Batch", width=48, format="%d", help="Batch size."),
+    "labeled_ratio": _number("Labeled", width=62, format="percent", help="Share of the training anomalies."),
+    "contamination": _text("Contam.", width=68, help="Contamination: the share of the pool that is anomalous."),
     "seed": _number("Seed", width=45, format="%d"),
     "aucroc": _number("AUCROC", width=68, format="%.3f"),
     "aucpr_anomaly": _number("AUCPR anomaly", width=108, format="%.3f"),
@@ -179,7 +182,7 @@ def _draw_table(listed: pd.DataFrame) -> list[str]:
     keep_selection("runs_table", keys)
     when = st.column_config.DatetimeColumn("When", format="YYYY-MM-DD HH:mm", timezone=st.context.timezone)
     event = st.dataframe(
-        in_words(listed),
+        in_words(listed).replace({"norm": SHORT_NORMS}),
         height=min(TABLE_HEIGHT, ROW_HEIGHT * (max(len(listed), 1) + 1) + 3),
         row_height=ROW_HEIGHT,
         hide_index=True,
