@@ -11,14 +11,15 @@ __all__ = ["stack", "wrap"]
 GAP, LINE = 60, 18  # pixels between two panels: the labels of one, and each line of the title of the next
 LEGEND = 60  # pixels below the plot for the labels of its axis, and again for a legend that stood beside the plot
 EDGE = 12  # pixels right of the plot
-TITLE_CHARACTERS = 42  # of a title in a window of 390 pixels
+TITLE_CHARACTERS, TICK_CHARACTERS = 42, 12  # of a title and of a name on an axis in a window of 390 pixels
 
 
 def stack(figure: go.Figure) -> go.Figure:
     """Return a copy of a chart for a narrow window: its panels stand one below another at full width.
 
     Panels come row by row, each row from the left, and keep their height in pixels, so that the figure grows.
-    Annotations and lines move with their panel, and titles are wrapped. The legend moves above or below the plot.
+    Annotations and lines move with their panel. Titles and long names on an axis are wrapped. The legend moves above or
+    below the plot.
     A chart with one panel is only copied.
 
     Parameters
@@ -54,6 +55,10 @@ def stack(figure: go.Figure) -> go.Figure:
     for (down, right), height in zip(panels, heights, strict=True):
         down.domain = (max((top - height) / total, 0.0), min(top / total, 1.0))
         right.domain = (0.0, 1.0)
+        if right.ticktext and (wrapped := [wrap(text, TICK_CHARACTERS) for text in right.ticktext]) != [
+            *right.ticktext
+        ]:
+            right.update(ticktext=wrapped, tickangle=0)  # Plotly would turn them and drop some
         top -= height + gap
     y = layout.legend.y
     if layout.legend.yref == "container":  # at an edge of the figure, where it takes several lines on a phone

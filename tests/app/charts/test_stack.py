@@ -57,6 +57,15 @@ def test_a_legend_at_an_edge_of_the_figure_stays_and_gets_more_lines(y: int, mar
     assert stacked.layout.legend.y == y and stacked.layout.margin[margin] == 30 + 4 * LINE
 
 
+def test_long_names_on_an_axis_are_wrapped() -> None:
+    panels = made(1, 2)
+    panels.update_xaxes(tickvals=[0, 1], ticktext=["direct", "<b>through the variance</b>"], col=1)
+    panels.update_xaxes(tickvals=[0, 1], ticktext=["before", "after"], col=2)
+    first, second = stack(panels.figure()).select_xaxes()
+    assert first.ticktext == ("direct", "<b>through the<br>variance</b>") and first.tickangle == 0
+    assert second.ticktext == ("before", "after") and second.tickangle is None
+
+
 def test_a_single_panel_stays() -> None:
     figure = made(1, 1).figure()
     assert stack(figure).layout.height == 360
