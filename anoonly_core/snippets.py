@@ -15,6 +15,8 @@ from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.data.tables.readers import file_suffix
 from anoonly_core.data.tables.uri import format_uri
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
+from anoonly_core.which.plan import WhichPlan
+from anoonly_core.which.systems import DEFAULT_SYSTEMS
 
 __all__ = [
     "detector_script",
@@ -25,6 +27,7 @@ __all__ = [
     "score_command",
     "source_file",
     "sweep_command",
+    "which_command",
 ]
 
 # Written even where they are the defaults, so that a snippet names its data set and system.
@@ -49,6 +52,17 @@ def sweep_command(sweep: Sweep) -> str:
     if "lambda_n" not in settings and any(BASELINES[run.baseline].has("lambda_n") for run in sweep.configs.values()):
         settings["lambda_n"] = 1.0  # without it the command varies λ_n
     return _format_command("sweep", {**settings, "seeds": sweep.seeds})
+
+
+def which_command(plan: WhichPlan) -> str:
+    """Return the shell command that trains all runs of a ranking over the default numbers of labels and ranks them."""
+    dataset, names = _portable_name(plan.dataset), [system.name for system in plan.systems]
+    settings: dict[str, Any] = {} if set(names) == set(DEFAULT_SYSTEMS) else {"systems": ";".join(names)}
+    settings |= {"labels": plan.labels, "seed": plan.seeds[0], "seeds": len(plan.seeds)}
+    if not plan.seeds[0]:
+        del settings["seed"]
+    shared = {name: value for name, value in plan.settings.items() if value != RunConfig.model_fields[name].default}
+    return _format_command("which", settings | shared, f"./{dataset}" if dataset.startswith("-") else dataset)
 
 
 def score_command(config: RunConfig) -> str:
@@ -95,8 +109,8 @@ def _portable_name(name: str) -> str:
     return name
 
 
-def _format_command(command: str, settings: dict[str, Any]) -> str:
-    words = ["python", "-m", "anoonly_core", command]
+def _format_command(command: str, settings: dict[str, Any], *arguments: str) -> str:
+    words = ["python", "-m", "anoonly_core", command, *arguments]
     for name, value in settings.items():
         option, text = f"--{name.replace('_', '-')}", str(value)
         # argparse takes a value such as -x.csv for an option.

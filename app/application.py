@@ -79,6 +79,7 @@ def _draw_page() -> None:
     from .views.runs.page import page as runs
     from .views.start.page import page as start
     from .views.sweep.page import page as sweep
+    from .views.which.page import page as which
     from .views.why.page import page as why
     from .views.your_table.page import page as your_table
     from .views.zero_shot.page import page as zero_shot
@@ -95,6 +96,7 @@ def _draw_page() -> None:
             "why": why,
             "microscope": microscope,
             "sweep": sweep,
+            "which": which,
             "zero_shot": zero_shot,
             "clean": clean,
             "reproduce": reproduce,

@@ -1,7 +1,7 @@
-"""`python -m app.bundled_results`: train the runs with which Compare, Sweep and Why it works open; they ship in assets.
+"""`python -m app.bundled_results`: train the runs with which pages open; they ship in assets.
 
 python -m app.bundled_results              all of them
-python -m app.bundled_results --only why   those of Why it works; first_light: those of Compare and Sweep
+python -m app.bundled_results --only why   those of Why it works; first_light: Compare and Sweep; which: Which method?
 """
 
 from __future__ import annotations
@@ -11,16 +11,23 @@ import argparse
 from anoonly_core.config import RunConfig
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
 from anoonly_core.sweeps.sweep import Sweep, make_sweep
+from anoonly_core.which.plan import WhichPlan
 
 from .controls.choice import baseline_of, default_choice
 from .server.result_cache import SHIPPED, SHIPPED_RECORDS
-from .server.shipped_runs import write_shipped_runs
+from .server.shipped_runs import RANKING_FILE, SWEEP_FILE, write_shipped_runs
+from .views.which.url import DEFAULT_CHOICE
 
 
 def default_sweep() -> Sweep:
     """Return the sweep that the Sweep page shows first: axes of the first preset, Compare's data set, five seeds."""
     choice = default_choice()
     return make_sweep({"dataset": choice.b.dataset}, next(iter(SWEEP_PRESETS.values())).axes, choice.seeds)
+
+
+def default_ranking() -> WhichPlan:
+    """Return the ranking that the page Which method? shows first: digits_3, 10 labels, five seeds."""
+    return DEFAULT_CHOICE.plan()
 
 
 def recorded_configs() -> list[RunConfig]:
@@ -44,7 +51,17 @@ def ship_runs() -> None:
         old.unlink()
     for result in run_many(configs, "cpu"):
         (SHIPPED / f"{result.key}.npz").write_bytes(to_bytes(result))
-    write_shipped_runs(RunSummary.of(result) for result in run_many(list(default_sweep().configs.values()), "cpu"))
+    runs = run_many(list(default_sweep().configs.values()), "cpu")
+    write_shipped_runs(SWEEP_FILE, (RunSummary.of(result) for result in runs))
+
+
+def ship_ranking() -> None:
+    """Train the runs of the first ranking again on the CPU and write them into the assets; takes about five minutes."""
+    from anoonly_core.results.summary import RunSummary
+    from anoonly_core.runs.run import run_many
+
+    runs = run_many(list(default_ranking().configs.values()), "cpu")
+    write_shipped_runs(RANKING_FILE, (RunSummary.of(result) for result in runs))
 
 
 def ship_records() -> None:
@@ -62,9 +79,9 @@ def ship_records() -> None:
 
 def main() -> None:
     """Train and write all shipped results, or only those that the command-line option `--only` names."""
-    tasks = {"first_light": ship_runs, "why": ship_records}
+    tasks = {"first_light": ship_runs, "which": ship_ranking, "why": ship_records}
     parser = argparse.ArgumentParser(description="Train the results that ship with the app.")
-    parser.add_argument("--only", choices=list(tasks), help="one folder of assets; both by default")
+    parser.add_argument("--only", choices=list(tasks), help="one group of results; all by default")
     only = parser.parse_args().only
     for name, ship in tasks.items():
         if only in (None, name):

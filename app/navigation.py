@@ -96,6 +96,10 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
             *("Sweep", ":material/ssid_chart:", EXPLORE, "sweep"),
             "One setting over its whole range, for the baseline and for AnoOnly.",
         ),
+        "which": PageEntry(
+            *("Which method?", ":material/leaderboard:", EXPLORE, "which"),
+            "All systems ranked on your data, and what a few more labels would change.",
+        ),
         "clean": PageEntry(
             *("Clean", ":material/cleaning_services:", EXPLORE, "clean"),
             "Remove suspicious rows from a dirty pool, then train on the rest. The method is LLBNAD:",

@@ -6,7 +6,6 @@ import argparse
 import json
 from typing import Any
 
-import pandas as pd
 from tqdm import tqdm
 
 from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
@@ -21,7 +20,7 @@ from anoonly_core.runs.device import check_device
 from anoonly_core.which.advice import advice, crossover_sentence
 from anoonly_core.which.plan import COUNTS, SHARED_SETTINGS, WhichPlan, plan_which
 from anoonly_core.which.result import WhichResult, which_result
-from anoonly_core.which.summary import summarize
+from anoonly_core.which.summary import points_table, summarize
 from anoonly_core.which.systems import DEFAULT_SYSTEMS, SYSTEMS
 
 __all__ = ["add_parser"]
@@ -79,7 +78,7 @@ def _which(options: argparse.Namespace) -> None:
             )
     result = which_result(plan, runs, failures)
     if out is not None:
-        write_table(_table(result), out)
+        write_table(points_table(result), out)
     write_runs(result_file, runs.values())
     print(json.dumps(summarize(result), indent=1) if options.json else _as_text(result))
 
@@ -95,21 +94,6 @@ def _plan(options: argparse.Namespace) -> WhichPlan:
         parse_int("seeds", options.seeds),
         parse_int("seed", options.seed),
         {name: getattr(options, name) for name in SHARED_SETTINGS},
-    )
-
-
-def _table(result: WhichResult) -> pd.DataFrame:
-    """Tabulate all points, one row each."""
-    points = [point for curve in result.curves.values() for point in curve]
-    return pd.DataFrame(
-        {
-            "system": [point.system for point in points],
-            "labels": [point.labels for point in points],
-            "runs": [len(point.values) for point in points],
-            "aucpr_anomaly": [point.mean for point in points],
-            "margin": [point.margin for point in points],
-            "seconds": [point.seconds for point in points],
-        }
     )
 
 

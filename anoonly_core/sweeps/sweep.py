@@ -134,6 +134,11 @@ class Sweep(BaseModel):
         """Runs of all grid points and seeds by `run_key` for the CPU, without duplicates."""
         return {key: config for point in self.points for key, config in point.configs.items()}
 
+    @property
+    def stages(self) -> tuple[dict[str, RunConfig], ...]:
+        """The runs in parts that train one after the other: a single part."""
+        return (self.configs,)
+
     def canonical(self) -> str:
         """Serialize to one line of JSON; equal sweeps give equal text."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)

@@ -58,7 +58,7 @@ def crossover_sentence(result: WhichResult) -> str:
         return f"{leader} lies above {other} at every number of labels. {doubt}"
     before, after = crossover.between
     first, then = (classifier, anoonly) if last_leads else (anoonly, classifier)
-    return f"{first} leads up to {before} labels, {then} from {after} on. {doubt}"
+    return f"{first} leads up to {before} label{'s' * (before > 1)}, {then} from {after} on. {doubt}"
 
 
 def _named(rank: Rank) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
@@ -44,6 +46,8 @@ class WhichPlan:
         Seeds, the same for all systems, so that differences are paired.
     settings
         Settings that all runs share, of SHARED_SETTINGS.
+    possible
+        Number of anomalies in training that could be labeled, the least of all seeds.
     """
 
     dataset: str
@@ -52,6 +56,7 @@ class WhichPlan:
     labels: int
     seeds: tuple[int, ...]
     settings: Mapping[str, Any]
+    possible: int
 
     def config(self, system: System, count: int, seed: int) -> RunConfig:
         """Return the run of a system with `count` labeled anomalies."""
@@ -78,6 +83,23 @@ class WhichPlan:
     def configs_at(self, count: int) -> dict[str, RunConfig]:
         """Return the runs with `count` labeled anomalies by CPU `run_key`, to train and rank them before the others."""
         return {key: self.configs[key] for (_, labels, _), key in self.keys.items() if labels == count}
+
+    @cached_property
+    def stages(self) -> tuple[dict[str, RunConfig], ...]:
+        """All runs by CPU `run_key`, in three parts that train one after the other.
+
+        First those of the ranking that take seconds (neither a network nor tuned), then the others of the ranking, then
+        those of the other numbers of labels.
+        """
+        ranked = self.configs_at(self.labels)
+        quick = {key: config for key, config in ranked.items() if _is_quick(config)}
+        slow = {key: config for key, config in ranked.items() if key not in quick}
+        return quick, slow, {key: config for key, config in self.configs.items() if key not in ranked}
+
+    def canonical(self) -> str:
+        """Serialize to one line of JSON; equal plans give equal text."""
+        parts = (self.dataset, [system.name for system in self.systems], self.counts, self.labels, self.seeds)
+        return json.dumps(["which", *parts, dict(self.settings)], sort_keys=True)
 
     @property
     def _counts_in_turn(self) -> tuple[int, ...]:
@@ -131,7 +153,8 @@ def plan_which(
             f"{dataset} has {possible} anomalies to label in training: give labels of at most {possible}."
         )
     usable = tuple(count for count in wanted if count <= possible) or (possible,)
-    return WhichPlan(dataset, systems_of(systems), usable, labels or usable[-1], numbers, MappingProxyType(given))
+    shared = MappingProxyType(given)
+    return WhichPlan(dataset, systems_of(systems), usable, labels or usable[-1], numbers, shared, possible)
 
 
 def possible_labels(config: RunConfig) -> int:
@@ -139,6 +162,10 @@ def possible_labels(config: RunConfig) -> int:
     every_label = config.with_(labeled_anomalies=None, labeled_ratio=1.0, flipped_anomalies=0.0, flipped_normals=0.0)
     plain = every_label.with_(contamination="natural", labeled_normals=0, labeled_normal_ratio=0.0, unlabeled_ratio=1.0)
     return make_split(load_cached(config.dataset), plain).counts["labelled_anomalies_distinct"]
+
+
+def _is_quick(config: RunConfig) -> bool:
+    return config.preset != "tuned" and not BASELINES[config.baseline].has("epochs")
 
 
 def _one(labels: int | None) -> tuple[int, ...]:

@@ -1,13 +1,15 @@
-"""Result of a ranking as values for JSON."""
+"""Result of a ranking as values for JSON, and as a table."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from anoonly_core.which.advice import advice
 from anoonly_core.which.result import METRIC, Crossover, CurvePoint, Rank, WhichResult
 
-__all__ = ["summarize"]
+__all__ = ["points_table", "summarize"]
 
 
 def summarize(result: WhichResult) -> dict[str, Any]:
@@ -27,6 +29,21 @@ def summarize(result: WhichResult) -> dict[str, Any]:
         "advice": advice(result),
         "failures": list(result.failures),
     }
+
+
+def points_table(result: WhichResult) -> pd.DataFrame:
+    """Tabulate all points, one row each: system, labels, number of runs, AUCPR with margin, and seconds."""
+    points = [point for curve in result.curves.values() for point in curve]
+    return pd.DataFrame(
+        {
+            "system": [point.system for point in points],
+            "labels": [point.labels for point in points],
+            "runs": [len(point.values) for point in points],
+            METRIC: [point.mean for point in points],
+            "margin": [point.margin for point in points],
+            "seconds": [point.seconds for point in points],
+        }
+    )
 
 
 def _point_summary(point: CurvePoint) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class CellRuns:
 
     configs: dict[str, RunConfig]
 
+    @property
+    def stages(self) -> tuple[dict[str, RunConfig], ...]:
+        """The runs in parts that train one after the other: a single part."""
+        return (self.configs,)
+
     def canonical(self) -> str:
         """Return a text that identifies the batch: its run keys in sorted order."""
         return " ".join(sorted(self.configs))

@@ -24,6 +24,7 @@ from anoonly_core.execution.pool import Task
 from anoonly_core.lru import LRU
 from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.sweeps.sweep import Sweep, SweepOutline, read_outline, read_sweep
+from anoonly_core.which.plan import WhichPlan
 
 from .clusters import check_cluster
 from .devices import Devices
@@ -42,11 +43,15 @@ log = logging.getLogger(__name__)
 
 
 class RunBatch(Protocol):
-    """Runs that the queue trains together: a sweep, or one cell of a paper table."""
+    """Runs that the queue trains together: a sweep, a ranking, or one cell of a paper table."""
 
     @property
     def configs(self) -> dict[str, RunConfig]:
         """All runs of the batch, by run key."""
+
+    @property
+    def stages(self) -> tuple[dict[str, RunConfig], ...]:
+        """The same runs in parts that train one after the other, each planned by itself."""
 
     def canonical(self) -> str:
         """Return a text that identifies the batch: equal for equal batches only."""
@@ -158,7 +163,7 @@ class SweepQueue:
         Parameters
         ----------
         sweep : RunBatch
-            A sweep, or the runs of one cell of a paper table.
+            A sweep, a ranking, or the runs of one cell of a paper table.
         cluster : str
             Address of the Dask scheduler that trains the sweep, without a queue; "" to train on this server.
         """
@@ -229,7 +234,7 @@ class SweepQueue:
             failures = {key: sentence for key, sentence in entry.failures.items() if key not in runs}
             return SweepView(entry.state, runs, failures, entry.seconds_left, entry.problem)
 
-    def estimate(self, sweep: Sweep, missing: dict[str, RunConfig]) -> float | None:
+    def estimate(self, sweep: RunBatch, missing: dict[str, RunConfig]) -> float | None:
         """Estimate the seconds that these runs of a sweep would take on this server; does not block.
 
         The first call schedules the measurement in a worker process, and stops the one that this visitor requested
@@ -237,8 +242,8 @@ class SweepQueue:
 
         Parameters
         ----------
-        sweep : Sweep
-            The sweep.
+        sweep : RunBatch
+            The sweep or ranking.
         missing : dict of str to RunConfig
             Its runs that are not finished, by run key.
 
@@ -403,7 +408,8 @@ class SweepQueue:
             missing = {key: config for key, config in entry.sweep.configs.items() if key not in kept}
             if missing and not entry.stop.is_set():
                 with self._engine(entry.cluster) as engine:
-                    self._execute(entry, missing, engine)
+                    for stage in entry.sweep.stages:
+                        self._execute(entry, {key: stage[key] for key in stage if key in missing}, engine)
         except AnoOnlyError as error:
             entry.problem = str(error)
         except Exception as error:
@@ -419,8 +425,10 @@ class SweepQueue:
     def _execute(self, entry: _Entry, missing: dict[str, RunConfig], engine: Engine) -> None:
         """Train runs with an engine until the end or a stop, and update the entry of the sweep on the way.
 
-        `missing` holds the runs to train, by run key.
+        `missing` holds the runs to train, by run key; nothing happens without one, or after a stop.
         """
+        if not missing or entry.stop.is_set():
+            return
         states = execute(missing, engine, self.jobs.patient_store)
         try:
             for state in states:
@@ -449,9 +457,10 @@ class SweepQueue:
 def _finished_runs(sweep: RunBatch, store: Store, device: str) -> dict[str, RunSummary]:
     """Return the runs of a batch that need no training, by run key.
 
-    They are those in the store for this device ("cpu" or "cuda") and, for a sweep, those that ship with the app.
+    They are those in the store for this device ("cpu" or "cuda") and, for a sweep or a ranking, those that ship with
+    the app.
     """
-    shipped = shipped_runs(sweep.configs) if isinstance(sweep, Sweep) else {}
+    shipped = shipped_runs(sweep.configs) if isinstance(sweep, (Sweep, WhichPlan)) else {}
     return shipped | stored_runs(store, sweep.configs, device)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import RunResult
 from anoonly_core.runs.run import run
-from app.bundled_results import default_sweep
+from anoonly_core.sweeps.sweep import Sweep
+from anoonly_core.which.plan import WhichPlan
+from app.bundled_results import default_ranking, default_sweep
 from app.controls.choice import baseline_of, default_choice
 from app.server.result_cache import SHIPPED
 from app.server.shipped_runs import shipped_runs
@@ -43,8 +48,14 @@ def test_sweep_opens_with_a_finished_figure() -> None:
     assert sorted(len(point.values) for curve in curves for point in curve.points) == [sweep.seeds] * 16
 
 
-def test_a_run_of_the_shipped_sweep_trained_again_agrees() -> None:
-    key, config = list(default_sweep().configs.items())[-1]
+def test_which_method_opens_with_a_finished_ranking() -> None:
+    plan = default_ranking()
+    assert shipped_runs(plan.configs).keys() == plan.configs.keys(), STALE
+
+
+@pytest.mark.parametrize("make", [default_sweep, default_ranking])
+def test_a_run_of_the_shipped_figures_trained_again_agrees(make: Callable[[], Sweep | WhichPlan]) -> None:
+    key, config = list(make().configs.items())[-1]
     before, again = shipped_runs([key])[key], run(config, "cpu")
     for name in ("aucroc", "aucpr_anomaly", "aucpr_normal"):
         np.testing.assert_allclose(getattr(again.metrics, name), before.metrics[name], atol=2e-3, err_msg=STALE)

@@ -125,6 +125,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "reproduce": ("/reproduce", _is_full),
     "lessons": ("/lessons?lesson=imbalance&step=2", _commit_to_a_prediction),
     "sweep": ("/sweep?question=contamination&sweep_seeds=3", _sweep_to_the_end),
+    "which": ("/which", _stays),
     "datasets": ("/datasets", _look_at_a_set),
     "your_table": ("/your-table", _bring_penguins),
     "label": ("/your-table", _mark_three_rows),

@@ -113,6 +113,11 @@ PAGES = {
         *({"dataset": "digits_4", "vary": "batch_size", "sweep_seeds": "2"}, "2"),
         *(choose("sweep_seeds", "3"), {"sweep_seeds": "3"}, "3"),
     ),
+    "which": Controls(
+        *("Which method?", "/which", "seeds", "5"),
+        *({"dataset": "digits_4", "systems": "KNN", "seeds": "2"}, "2"),
+        *(choose("seeds", "3"), {"seeds": "3"}, "3"),
+    ),
     "zero_shot": Controls(
         *("Zero-shot", "/zero-shot", "zero_shot_test_rows", "100"),
         *({"steps": "25", "seeds": "1", "tasks": "4", "held_out": "7,8,9", "test_rows": "50"}, "50"),

@@ -19,6 +19,7 @@ PAGES = {
     "compare": ({"dataset": "digits_7", "epochs": "1", "seeds": "1"}, {"scores": 2, "points": 3}),
     "microscope": ({"dataset": "digits_5", "epochs": "1"}, {"microscope": 6}),
     "zero-shot": ({"steps": "25", "seeds": "1", "tasks": "4"}, {"scorers": 2}),
+    "which": ({}, {"which": 2}),
     "clean": ({"dataset": "digits_only_6", "epochs": "1", "parts": "2", "seeds": "1"}, {"suspicion": 2}),
 }
 # The edges of the panels of a chart, from the top: [left, top, right, bottom].

@@ -37,6 +37,7 @@ from app.views.reproduce import controls as reproduce
 from app.views.runs import page as runs
 from app.views.start import page as start
 from app.views.sweep import url as sweep
+from app.views.which import url as which
 from app.views.why import page as why
 from app.views.your_table import page as your_table
 from app.views.zero_shot import controls as zero_shot
@@ -92,6 +93,7 @@ _VIEWS = (
     runs,
     start,
     sweep,
+    which,
     why,
     your_table,
     zero_shot,

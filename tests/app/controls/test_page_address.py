@@ -28,12 +28,13 @@ from app.views.reproduce import controls as reproduce
 from app.views.runs import page as runs
 from app.views.start import page as start
 from app.views.sweep import url as sweep
+from app.views.which import url as which
 from app.views.why import page as why
 from app.views.your_table import page as your_table
 from app.views.zero_shot import controls as zero_shot
 from tests.app.conftest import assert_one_line
 
-VIEWS = (clean, datasets, label, lessons, microscope, reproduce, runs, start, sweep, why, your_table, zero_shot)
+VIEWS = (clean, datasets, label, lessons, microscope, reproduce, runs, start, sweep, which, why, your_table, zero_shot)
 BAD = {
     "lambda_n": ["abc", "nan", "inf", "-1", "1.5", "", "published", "<script>alert(1)</script>", "9" * 5000],
     "batch_size": ["0", "-1", "1.5", "70000", "abc", "", "9" * 5000],
@@ -252,6 +253,7 @@ VISITS = {
     "compare": (COMPARE, "dataset=digits_7&baseline=DevNet&seeds=2&tab=Training"),
     "microscope": (microscope.ADDRESS, "dataset=digits_5&labeled_ratio=0.5"),
     "sweep": (sweep.ADDRESS, "dataset=digits_4&vary=batch_size&values_batch_size=8&values_batch_size=64"),
+    "which": (which.ADDRESS, "dataset=digits_4&labeled_anomalies=20&systems=KNN&systems=DevNet+%2B+AnoOnly"),
     "zero_shot": (zero_shot.ADDRESS, "seeds=1&held_out=7%2C8%2C9"),
     "clean": (clean.ADDRESS, "dataset=digits_8&seeds=3&parts=2"),
     "reproduce": (reproduce.ADDRESS, "show=table2"),

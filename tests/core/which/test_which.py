@@ -261,3 +261,29 @@ def test_of_many_tied_systems_three_are_named(count: int) -> None:
     others = len(tied) - 3
     if others > 0:
         assert f" and {others} other{'s' if others > 1 else ''} cannot be told apart" in advice(result)
+
+
+def test_the_parts_of_a_plan_hold_each_run_once_and_begin_with_the_fast_ones() -> None:
+    plan = plan_of(("DeepSAD", "LogisticRegression", "LogisticRegression, tuned", "KNN"), (1, 5), 2)
+    quick, slow, rest = plan.stages
+    assert [*quick, *slow, *rest] and {**quick, **slow, **rest} == plan.configs
+    assert len(quick) + len(slow) + len(rest) == len(plan.configs)
+    assert {*quick, *slow} == plan.configs_at(5).keys()
+    assert {config.baseline for config in quick.values()} == {"LogisticRegression", "KNN"}
+    assert {config.preset for config in slow.values()} == {"paper", "tuned"}
+
+
+def test_equal_plans_have_equal_texts_and_others_another() -> None:
+    texts = [
+        plan.canonical()
+        for plan in (
+            plan_of(),
+            plan_of(seeds=4),
+            plan_of(counts=(1, 5)),
+            plan_of(THREE[:2]),
+            plan_which("digits_4", THREE, (1, 5, 20)),
+            plan_which("digits_3", THREE, (1, 5, 20), settings={"contamination": 0.0}),
+            plan_which("digits_3", THREE, (1, 5, 20), labels=5),
+        )
+    ]
+    assert plan_of().canonical() == texts[0] and len(set(texts)) == len(texts)
