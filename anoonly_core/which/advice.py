@@ -15,7 +15,8 @@ ONE_SEED = "One seed shows no spread: use more seeds before you choose."
 def advice(result: WhichResult) -> str:
     """Return the advice for the number of labels of the plan, in a few sentences; "" without a finished run.
 
-    It names the systems that the corrected tests cannot tell from the best one, and the fastest of these.
+    It names the first three systems that the corrected tests cannot tell from the best one, and compares the fastest of
+    these with the slowest.
     """
     if not result.ranking:
         return ""
@@ -87,11 +88,10 @@ def _ratio(slow: Rank, fast: Rank) -> str:
 
 
 def _speed(tied: list[Rank]) -> str:
-    """Compare the fastest of the tied systems with the best of the others."""
-    fastest = min(tied, key=lambda rank: rank.point.seconds)
-    other = next(rank for rank in tied if rank is not fastest)
-    words = _ratio(other, fastest)
-    return f"; {fastest.point.system} is {words} as {other.point.system}" if words else ""
+    """Compare the fastest of the named systems with the slowest."""
+    named = sorted(tied[:MAX_NAMED], key=lambda rank: rank.point.seconds)
+    words = _ratio(named[-1], named[0])
+    return f"; {named[0].point.system} is {words} as {named[-1].point.system}" if words else ""
 
 
 def _time(best: Rank, second: Rank) -> str:
