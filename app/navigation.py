@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -282,7 +282,19 @@ def open_page(name: str, parameters: Mapping[str, str]) -> None:
     for key in ("page", f"{name}_address", f"{name}_left", *PAGES[name].forget):
         st.session_state.pop(key, None)
     mark_writer(name)
+    _unbind(parameters)
     st.switch_page(st.session_state[STATE][name], query_params=dict(parameters))
+
+
+def _unbind(parameters: Iterable[str]) -> None:
+    """Release these URL parameters from the widgets of the current page, since Streamlit sets no bound one."""
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    with context.session_state.query_params() as address:
+        for parameter in parameters:
+            if (binding := address.get_binding_for_param(parameter)) is not None:
+                address.unbind_widget(binding.widget_id)
 
 
 def page_url(name: str, parameters: Mapping[str, str | list[str]], here: str | None, current: str) -> str:

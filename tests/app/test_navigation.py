@@ -9,6 +9,7 @@ import pytest
 from anoonly_core.config import make_config
 from app.controls.choice import compare_parameters
 from app.navigation import PAGES, page_url
+from tests.app.conftest import opened
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,22 @@ def test_each_page_has_a_path_a_group_and_one_line_of_purpose() -> None:
     for entry in entries:
         assert 20 < len(entry.purpose) <= 100 and entry.purpose[-1] in ".:?"
         assert (entry.purpose[-1] == ":") == (entry.source is not None)
+
+
+@pytest.mark.parametrize(
+    ("path", "settings", "button", "to"),
+    [
+        ("why", {"lambda_n": "1"}, "why_compare_whole", {"lambda_n": "1"}),
+        ("why", {"lambda_n": "1"}, "why_compare_without_mean", {"lambda_n": "1", "grad_mean": "0"}),
+        ("why", {"lambda_n": "1"}, "why_compare_without_both", {"grad_variance": "0", "grad_mean": "0"}),
+        ("microscope", {"dataset": "digits_5", "epochs": "1"}, "cut_parts", {"dataset": "digits_5", "epochs": "1"}),
+        ("microscope", {"labeled_ratio": "0.5", "epochs": "1"}, "cut_parts", {"labeled_ratio": "0.5"}),
+    ],
+)
+def test_a_page_takes_its_changed_settings_to_the_next(
+    server: None, path: str, settings: dict[str, str], button: str, to: dict[str, str]
+) -> None:
+    page = opened(path, **settings)
+    page.button(key=button).click().run()
+    assert not page.exception
+    assert {name: page.query_params[name] for name in to} == to
