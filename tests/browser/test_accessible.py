@@ -1,4 +1,4 @@
-"""Accessibility of every page, in both themes and on a phone: no serious axe finding, no overlapping text."""
+"""Every page in both themes and as narrow as a phone: no serious axe finding, no overlapping text, stacked panels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.accessible import axe_findings, measure
 from tests.browser.full_pages import PAGES, upload, wait_until_still
+from tests.browser.panels import PANELS, TOO_WIDE, assert_stacked
 from tests.browser.server import Server
 from tests.tables import penguins
 
@@ -41,5 +42,8 @@ def test_a_page_is_accessible(visitor: Page, server: Server, name: str) -> None:
         assert found["chart_overlaps"] == found["chart_clipped"] == found["faint"] == [], f"in the {theme} theme"
     visitor.set_viewport_size(PHONE)  # type: ignore[arg-type]
     wait_until_still(visitor)
+    for key, count in PANELS.get(PAGES[name].path, {}).items():
+        assert_stacked(visitor, key, count, PHONE["width"])
+    assert visitor.evaluate(TOO_WIDE) == 0, "a chart is wider than a phone"
     found = measure(visitor)
     assert found["page_scroll"] == found["chart_overlaps"] == found["chart_clipped"] == [], "on a phone"

@@ -1,14 +1,15 @@
 """The browser's Back and Forward undo and redo each change of a control, and keep the settings of every page.
 
-With `BACK_PAIRS=all` in the environment all ordered pairs of pages are visited, slowly and quickly. By default each
-page is left and entered once.
+With `BACK_PAIRS=all` in the environment all ordered pairs of pages are visited, slowly and quickly, each in a tab. By
+default one tour in one tab enters and leaves each page once, in turns slowly and quickly.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 import pytest
@@ -185,10 +186,8 @@ class Visit:
         controls.change(self.moves)
 
 
-def visit_slowly(visit: Visit, first: Controls, then: Controls) -> None:
-    """Wait for each page before the next action."""
-    visit.open(first)
-    visit.check("link", first, first.link, first.by_link)
+def go_slowly(visit: Visit, first: Controls, then: Controls, given: Mapping[str, str], text: str) -> None:
+    """Go from a page that shows this to another one and change it; wait for each page before the next action."""
     visit.enter(then)
     visit.check("menu", then, {}, then.begin)
     visit.change(then)
@@ -196,11 +195,40 @@ def visit_slowly(visit: Visit, first: Controls, then: Controls) -> None:
     visit.step(-1, then)
     visit.check("back to before the change", then, {}, then.begin)
     visit.step(-1, first)
-    visit.check("back to the page before", first, first.link, first.by_link)
+    visit.check("back to the page before", first, given, text)
     visit.step(1, then)
     visit.check("forward to the page", then, {}, then.begin)
     visit.step(1, then)
     visit.check("forward to the change", then, then.changed, then.by_change)
+
+
+def go_quickly(visit: Visit, first: Controls, then: Controls, given: Mapping[str, str], text: str) -> None:
+    """Act again as soon as the browser has arrived, and leave the first page right after a change."""
+    visit.enter(then)
+    visit.wait_for_path(then)
+    visit.step(-1, first)
+    visit.step(1, then)
+    visit.step(-1, first)
+    visit.check("back, forward, back", first, given, text)
+    visit.change(first)
+    visit.enter(then)
+    visit.wait_for_path(then)
+    visit.step(-1, first)
+    visit.check("back to a change", first, {**given, **first.changed}, first.by_change)
+    visit.step(-1, first)
+    visit.step(1, first)
+    visit.step(-1, first)
+    visit.check("back, forward, back over a change", first, given, text)
+    visit.step(1, first)
+    visit.step(1, then)
+    visit.check("forward", then, {}, then.begin)
+
+
+def visit_slowly(visit: Visit, first: Controls, then: Controls) -> None:
+    """Go from one page, opened by its link, slowly to another, and reload that."""
+    visit.open(first)
+    visit.check("link", first, first.link, first.by_link)
+    go_slowly(visit, first, then, first.link, first.by_link)
     visit.page.reload()
     visit.check("reload", then, then.changed, then.by_change)
     visit.step(-1, then)
@@ -210,65 +238,68 @@ def visit_slowly(visit: Visit, first: Controls, then: Controls) -> None:
 
 
 def visit_quickly(visit: Visit, first: Controls, then: Controls) -> None:
-    """Act again as soon as the browser has arrived, and leave a page right after a change."""
+    """Go from one page, opened by its link, quickly to another."""
     visit.open(first)
     visit.check("link", first, first.link, first.by_link)
-    visit.enter(then)
-    visit.wait_for_path(then)
-    visit.step(-1, first)
-    visit.step(1, then)
-    visit.step(-1, first)
-    visit.check("back, forward, back", first, first.link, first.by_link)
-    visit.change(first)
-    visit.enter(then)
-    visit.wait_for_path(then)
-    visit.step(-1, first)
-    visit.check("back to a change", first, {**first.link, **first.changed}, first.by_change)
-    visit.step(-1, first)
-    visit.step(1, first)
-    visit.step(-1, first)
-    visit.check("back, forward, back over a change", first, first.link, first.by_link)
-    visit.step(1, first)
-    visit.step(1, then)
-    visit.check("forward", then, {}, then.begin)
+    go_quickly(visit, first, then, first.link, first.by_link)
 
 
-WAYS = (visit_slowly, visit_quickly)
-VISITS = (
-    [(*pair, way) for pair in ORDERED for way in WAYS]
-    if os.environ.get("BACK_PAIRS") == "all"
-    else [(*pair, WAYS[number % 2]) for number, pair in enumerate(AROUND)]
-)
+def tour(visit: Visit) -> None:
+    """Go around all pages, in turns slowly and quickly; then reload the last one and go back."""
+    begin = PAGES[AROUND[0][0]]
+    visit.open(begin)
+    given, text = begin.link, begin.by_link
+    visit.check("link", begin, given, text)
+    for number, (first, then) in enumerate(AROUND):
+        if number % 2 == 0:
+            go_slowly(visit, PAGES[first], PAGES[then], given, text)
+            visit.step(-1, PAGES[then])  # to before its change
+        else:
+            go_quickly(visit, PAGES[first], PAGES[then], given, text)
+        given, text = {}, PAGES[then].begin
+    last, before = PAGES[then], PAGES[first]
+    visit.page.reload()
+    visit.check("reload", last, given, text)
+    visit.step(-1, before)
+    visit.check("back to the page before the reload", before, before.changed, before.by_change)
+    visit.step(-1, before)
+    visit.check("back over its change", before, {}, before.begin)
 
 
-@pytest.mark.parametrize(("first", "then", "way"), VISITS)
-def test_settings_survive(
-    context: BrowserContext, server: Server, first: str, then: str, way: Callable[..., None]
-) -> None:
-    visit = Visit(context.new_page(), server.url)
-    try:
-        way(visit, PAGES[first], PAGES[then])
-        assert visit.failures == []
-    finally:
-        visit.moves.cancel_training()
-        visit.page.close()
+VISITS: dict[str, Callable[[Visit], None]] = {"tour": tour}
+if os.environ.get("BACK_PAIRS") == "all":
+    VISITS |= {
+        f"{first}-{then}-{way.__name__}": partial(way, first=PAGES[first], then=PAGES[then])
+        for first, then in ORDERED
+        for way in (visit_slowly, visit_quickly)
+    }
 
 
-def test_moves_of_one_control_are_one_step(context: BrowserContext, server: Server) -> None:
-    visit, controls = Visit(context.new_page(), server.url), PAGES["microscope"]
-    try:
-        visit.open(controls)
-        visit.check("link", controls, controls.link, "0.5")
-        visit.moves.press("labeled_ratio", "ArrowLeft", "ArrowLeft")
-        visit.check("two presses", controls, {"labeled_ratio": "0.2"}, "0.2")
-        visit.page.wait_for_timeout(SETTLED_MS)
-        visit.moves.press("labeled_ratio", "End")
-        visit.check("a press later on", controls, {"labeled_ratio": "1"}, "1")
-        visit.step(-1, controls)
-        visit.check("back over one press", controls, {"labeled_ratio": "0.2"}, "0.2")
-        visit.step(-1, controls)
-        visit.check("back over two presses", controls, controls.link, "0.5")
-        assert visit.failures == []
-    finally:
-        visit.moves.cancel_training()
-        visit.page.close()
+@pytest.fixture
+def visit(context: BrowserContext, server: Server) -> Iterator[Visit]:
+    """A visit in a new tab, without failures at its end."""
+    begun = Visit(context.new_page(), server.url)
+    yield begun
+    begun.moves.cancel_training()
+    begun.page.close()
+    assert begun.failures == []
+
+
+@pytest.mark.parametrize("way", VISITS)
+def test_settings_survive(visit: Visit, way: str) -> None:
+    VISITS[way](visit)
+
+
+def test_moves_of_one_control_are_one_step(visit: Visit) -> None:
+    controls = PAGES["start"]
+    visit.open(controls)
+    visit.check("link", controls, controls.link, controls.by_link)
+    visit.moves.press(controls.key, "ArrowRight", "ArrowRight")
+    visit.check("two presses", controls, {"weight": "0.001"}, "0.001")
+    visit.page.wait_for_timeout(SETTLED_MS)
+    visit.moves.press(controls.key, "Home")
+    visit.check("a press later on", controls, {"weight": "1"}, "1")
+    visit.step(-1, controls)
+    visit.check("back over one press", controls, {"weight": "0.001"}, "0.001")
+    visit.step(-1, controls)
+    visit.check("back over two presses", controls, controls.link, controls.by_link)

@@ -59,7 +59,7 @@ def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None
     expect(page.locator("h5")).to_contain_text("no loss, but they get a gradient", timeout=PATIENCE_MS)
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
     seen = observe(default_choice().b)[-1]
-    for step in range(1, 21):
+    for step in range(1, 11):  # past the first batch of an epoch
         button(page, "+1").click()
         wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", step + 1)
         assert caption(page).startswith(f"Step {step + 1} of 400 · epoch {step // 9 + 1}, batch {step % 9 + 1} of 9")
@@ -78,18 +78,18 @@ def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None
         assert abs(chart(page, "microscope", "g.data[4].y[0]") - share) < 1e-3
     page.evaluate(NEVER_DONE)
     button(page, "+1").click()
-    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 22)
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 12)
     button(page, "+1 epoch").click()
-    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 31)
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 21)
     player(page).get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
-    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 32)
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 22)
     page.get_by_role("combobox", name="Norm", exact=True).click()
     page.get_by_role("option", name="no norm (none)", exact=True).click()
     expect(page.locator("h5")).to_contain_text("no gradient reaches the normal rows", timeout=PATIENCE_MS)
     # The same batch under the other norm, where every length is as small as any; the chart has two traces fewer.
     drawn_anew = "g.data.length === 18 && Array.isArray(g.data[0].y) && new Set(g.data[0].y).size === 1"
-    wait_for_moment(page, "microscope", f"{drawn_anew} && g.data.at(-4).x[0]", 32)
+    wait_for_moment(page, "microscope", f"{drawn_anew} && g.data.at(-4).x[0]", 22)
     button(page, "Start").click()
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
     marks = "g.querySelectorAll('.xy .scatterlayer .points path').length"
@@ -104,7 +104,7 @@ def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None
 
 
 def test_a_replay_moves_through_50_epochs_without_server_messages(open_page: Open) -> None:
-    compare = open_page()
+    compare = open_page("runs")  # a light page, to listen from before the next one
     page = compare.page
     sent: list[Any] = []
 
@@ -114,9 +114,7 @@ def test_a_replay_moves_through_50_epochs_without_server_messages(open_page: Ope
 
     page.on("websocket", listen)
     page.on("request", lambda request: sent.append(request.url))
-    page.reload()
-    compare.wait_for_figures()
-    page.get_by_text("watch it learn").click()
+    compare.open(view="learn")
     wait_for_moment(page, "replay", "g.data.at(-1).x[0]", 50)
     page.wait_for_function("() => document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'")
     page.wait_for_timeout(1500)  # what is still on its way

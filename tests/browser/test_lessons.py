@@ -139,10 +139,8 @@ def test_cancel_returns_to_the_question_and_a_reload_keeps_step_and_answer(
     expect(sentence(page)).to_contain_text("batch 1", timeout=PATIENCE_MS)
 
 
-def test_the_link_after_a_lesson_opens_its_settings(open_lesson: Callable[[Position], ComparePage]) -> None:
-    compare = open_lesson(Position("a_fair_rival", 3))
-    page = compare.page
-    page.goto(f"{compare.url}/lessons?lesson=a_fair_rival&step=4")
+def test_the_link_after_a_lesson_opens_its_settings(open_page: Open) -> None:
+    page = open_page("lessons", lesson="a_fair_rival", step="4").page
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open Compare").click()
     other = opened.value

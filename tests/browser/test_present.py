@@ -58,10 +58,8 @@ def present(page: Page) -> None:
     wait_until_still(page)
 
 
-def test_compare_in_present_has_large_type_no_menu_and_comes_back(open_page: Open) -> None:
-    page = open_page()
-    page.wait_for_figures()
-    page.wait_until_idle()
+def test_compare_in_present_has_large_type_no_menu_and_comes_back(compare_page: ComparePage) -> None:
+    page = compare_page
     wait_until_still(page.page)
     before = page.page.evaluate(HEIGHTS)
     present(page.page)
@@ -118,9 +116,8 @@ def test_all_rows_of_a_tall_figure_are_above_the_fold_in_present(open_page: Open
         assert page.evaluate(SMALL, LEAST) == []
 
 
-def test_figures_grow_with_the_window_and_stay_whole_in_an_enlarged_page(open_page: Open) -> None:
-    page = open_page()
-    page.wait_for_figures()
+def test_figures_grow_with_the_window_and_stay_whole_in_an_enlarged_page(compare_page: ComparePage) -> None:
+    page = compare_page
     wait_until_still(page.page)
     before = page.page.evaluate(HEIGHTS)
     page.page.set_viewport_size({"width": 1920, "height": 1080})
@@ -135,10 +132,8 @@ def test_figures_grow_with_the_window_and_stay_whole_in_an_enlarged_page(open_pa
         assert measured["page_scroll"] == []
 
 
-def test_an_exported_figure_has_a_name_and_a_footer(open_page: Open) -> None:
-    page = open_page()
-    page.wait_for_figures()
-    page.wait_until_idle()
+def test_an_exported_figure_has_a_name_and_a_footer(compare_page: ComparePage) -> None:
+    page = compare_page
     width, height = page.page.evaluate(SIZE_OF_SCORES)
     with page.page.expect_download() as download:
         page.page.locator(".st-key-scores .modebar-btn[data-title^='Download plot']").click(force=True)
@@ -150,10 +145,8 @@ def test_an_exported_figure_has_a_name_and_a_footer(open_page: Open) -> None:
         assert brightest > 240 and darkest < 120, "the footer has text"
 
 
-def test_the_picture_of_a_row_is_shown_at_its_mark(open_page: Open) -> None:
-    page = open_page()
-    page.wait_for_figures()
-    page.wait_until_idle()
+def test_the_picture_of_a_row_is_shown_at_its_mark(compare_page: ComparePage) -> None:
+    page = compare_page
     picture = page.page.locator(".row-picture")
     assert picture.is_hidden()
     page.page.locator(".st-key-points .js-plotly-plot").scroll_into_view_if_needed()

@@ -92,4 +92,4 @@ def test_a_cell_is_trained_again_on_this_machine(browser: Browser) -> None:
             page.wait_for_url(re.compile(r"dataset=20news_3.*"))
         finally:
             page.close()
-            server.stop()
+            server.kill()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.compare_page import ComparePage
 from tests.browser.server import Server
@@ -73,12 +73,19 @@ PAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_figure_keeps_its_place_while_the_next_is_computed(
-    context: BrowserContext, server: Server, name: str
+    visitor: BrowserContext, server: Server, name: str
 ) -> None:
     tried = PAGES[name]
-    page = context.new_page()
+    page = visitor.new_page()
     page.set_default_timeout(PATIENCE_MS)
     compare = ComparePage(page, server.url)
     selector = f".st-key-{tried.figure}"

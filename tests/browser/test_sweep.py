@@ -67,7 +67,7 @@ def standing_still(mark: Locator) -> dict[str, float]:
 
 def test_a_sweep_of_sixteen_runs_is_canceled_resumed_and_opened(open_page: Open) -> None:
     values = ["32", "64", "128", "256"]
-    opened = open_page("sweep", question="fig9", values_batch_size=values, sweep_seeds="2", epochs="100", seed="3")
+    opened = open_page("sweep", question="fig9", values_batch_size=values, sweep_seeds="2", epochs="60", seed="3")
     page = opened.page
     expect(page.get_by_text("16 runs, about")).to_be_visible(timeout=PATIENCE_MS)
     wait_for_marks(page, 0, 0)
