@@ -14,8 +14,9 @@ run: $(VENV)/run.stamp ## Start the app on http://localhost:8501; ARGS="--server
 	$(BIN)/python -m app $(ARGS)
 
 # At the lowest priority: trainers let a page answer first, and so run level with the tests that wait for them.
+# A worker takes a file at a time: the package first, which has long files, and documents last, which have short ones.
 test: $(VENV)/dev.stamp ## Run the architecture, core, app and documentation tests
-	nice -n 19 $(BIN)/python -m pytest tests/test_architecture.py tests/core tests/app tests/docs tests/package -n 2 --dist loadfile \
+	nice -n 19 $(BIN)/python -m pytest tests/package tests/test_architecture.py tests/core tests/app tests/docs -n 2 --dist loadfile \
 		--no-loadscope-reorder $(ARGS)
 
 # Linux forks workers by default; this starts them as macOS and Windows do.

@@ -7,12 +7,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
 
 from anoonly_core import machine
+from anoonly_core.execution import job
+from anoonly_core.execution.pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {"v2": "0::/pod/app\n", "v1": "5:memory:/pod/app\n4:cpu,cpuacct:/pod/app\n0::/\n"}
@@ -250,16 +253,15 @@ for name in ("nice", "sched_getaffinity", "killpg", "setsid", "getloadavg"):
         delattr(os, name)
 from anoonly_core.execution import job
 job.attach(print, [0], dict(os.environ))
-job.{initializer}()
-print("ready")
+for start in (job.start_projector, job.start_trainer):
+    start()
+    print("ready")
 """
 
 
-@pytest.mark.parametrize("initializer", ["start_trainer", "start_projector"])
-def test_a_worker_starts_without_posix_calls(initializer: str) -> None:
-    script = WITHOUT_POSIX.format(initializer=initializer)
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == "ready\n", done.stderr
+def test_projectors_and_trainers_start_without_posix_calls() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_POSIX], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "ready\nready\n", done.stderr
 
 
 def test_a_worker_is_ended_before_the_server_when_memory_runs_out(
@@ -278,9 +280,12 @@ def test_a_system_without_a_score_is_no_error(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.skipif(not machine.OOM_SCORE.exists(), reason="this system has no such score")
-@pytest.mark.parametrize("start", ["start_trainer", "start_projector", "start_reader"])
-def test_every_kind_of_worker_yields_memory(start: str) -> None:
-    """In a process of its own, which the start changes."""
-    code = f"from anoonly_core.execution import job; job.{start}(); print(open('/proc/self/oom_score_adj').read())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) == machine.VICTIM_SCORE
+@pytest.mark.parametrize("start", [job.start_trainer, job.start_projector, job.start_reader])
+def test_every_kind_of_worker_yields_memory(start: Callable[[], None]) -> None:
+    """In a worker process, which the start changes."""
+    pool = WorkerPool(1, start)
+    try:
+        score = pool.schedule(Path.read_text, Path("/proc/self/oom_score_adj")).result()
+    finally:
+        pool.close()
+    assert int(score) == machine.VICTIM_SCORE

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import faulthandler
 import operator
 import os
 import pickle
-import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,14 +23,11 @@ from anoonly_core.execution.executor import LocalEngine, execute
 from anoonly_core.execution.pool import WorkerPool
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
+from tests.core.execution.deaths import die_by, raise_error, read_address_zero, start_empty
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 
 KILLED = "The worker process was killed by SIGKILL, possibly out of memory: see the kernel log, then try again."
-
-
-def start_empty() -> None:
-    """Start a process that needs no libraries."""
 
 
 @contextmanager
@@ -43,22 +37,6 @@ def pool_of_one(initializer: Callable[[], None] = start_empty) -> Iterator[Worke
         yield pool
     finally:
         pool.close()
-
-
-def die_by(number: int) -> None:
-    faulthandler.disable()  # pytest's, which prints the crash
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.kill(os.getpid(), number)
-
-
-def read_address_zero() -> None:
-    faulthandler.disable()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.string_at(0)
-
-
-def raise_error(error: BaseException) -> None:
-    raise error
 
 
 @pytest.mark.parametrize(
