@@ -27,6 +27,7 @@ __all__ = [
     "score_command",
     "source_file",
     "sweep_command",
+    "weak_supervision_command",
     "which_command",
 ]
 
@@ -52,6 +53,13 @@ def sweep_command(sweep: Sweep) -> str:
     if "lambda_n" not in settings and any(BASELINES[run.baseline].has("lambda_n") for run in sweep.configs.values()):
         settings["lambda_n"] = 1.0  # without it the command varies λ_n
     return _format_command("sweep", {**settings, "seeds": sweep.seeds})
+
+
+def weak_supervision_command(config: RunConfig) -> str:
+    """Return the shell command that ranks all mechanisms with the data, system and settings of a run."""
+    chosen = ("lambda_n", "norm", *NORM_SETTINGS)
+    settings = {name: value for name, value in _written_settings(config).items() if name not in chosen}
+    return _format_command("sweep", {"question": "weak-supervision", **settings})
 
 
 def which_command(plan: WhichPlan) -> str:

@@ -79,6 +79,7 @@ def _draw_page() -> None:
     from .views.runs.page import page as runs
     from .views.start.page import page as start
     from .views.sweep.page import page as sweep
+    from .views.weak_supervision.page import page as weak_supervision
     from .views.which.page import page as which
     from .views.why.page import page as why
     from .views.your_table.page import page as your_table
@@ -96,6 +97,7 @@ def _draw_page() -> None:
             "why": why,
             "microscope": microscope,
             "sweep": sweep,
+            "weak_supervision": weak_supervision,
             "which": which,
             "zero_shot": zero_shot,
             "clean": clean,

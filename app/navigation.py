@@ -100,6 +100,10 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
             *("Which method?", ":material/leaderboard:", EXPLORE, "which"),
             "All systems ranked on your data, and what a few more labels would change.",
         ),
+        "weak_supervision": PageEntry(
+            *("Weak supervision", ":material/balance:", EXPLORE, "weak-supervision"),
+            "What could supervise the pool in batch norm's place, ranked.",
+        ),
         "clean": PageEntry(
             *("Clean", ":material/cleaning_services:", EXPLORE, "clean"),
             "Remove suspicious rows from a dirty pool, then train on the rest. The method is LLBNAD:",

@@ -36,7 +36,7 @@ CORE_FLOORS: tuple[tuple[str, ...], ...] = (
 )
 VIEWS = (
     *("clean", "compare", "datasets", "label", "lessons", "microscope", "reproduce", "runs", "start", "sweep"),
-    *("which", "why", "your_table"),
+    *("weak_supervision", "which", "why", "your_table"),
 )
 APP_FLOORS: tuple[tuple[str, ...], ...] = (
     ("", "__main__", "bundled_results"),

@@ -16,6 +16,7 @@ __all__ = [
     "digest",
     "hidden_points_key",
     "input_points_key",
+    "measures_key",
     "observation_key",
     "ranking_key",
     "replay_key",
@@ -28,6 +29,8 @@ __all__ = [
 ENGINE_REVISION = 1
 # Increase whenever a record of supervision holds other moments, rows or arrows.
 SUPERVISION_REVISION = 1
+# Increase whenever the measures of a run in the comparison of mechanisms mean something else.
+MEASURES_REVISION = 1
 
 
 def run_key(config: RunConfig, device: str = "cpu") -> str:
@@ -92,6 +95,11 @@ def replay_key(configs: Sequence[RunConfig], projector: str) -> str:
 def supervision_key(configs: Sequence[RunConfig]) -> str:
     """Return the store key of the record of runs that differ in their norms; see `supervision.run.record_columns`."""
     return digest({"supervision": [run_key(config) for config in configs], "revision": SUPERVISION_REVISION})
+
+
+def measures_key(configs: Sequence[RunConfig]) -> str:
+    """Return the key of the measures of runs; see `weak_supervision.run.measure_runs`."""
+    return digest({"measures": [run_key(config) for config in configs], "revision": MEASURES_REVISION})
 
 
 def ranking_key(config: RunConfig, of: str | Sequence[int]) -> str:

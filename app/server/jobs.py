@@ -234,13 +234,28 @@ class Jobs:
         function, *arguments
             The function and its arguments; both must pickle.
         """
-        kind = JobKind.TABLES if function in TABLE_TASKS else JobKind.WORKER_RESULT
+        self.request_worker_results(session, {key: (function, arguments)})
+
+    def request_worker_results(
+        self, session: str, calls: Mapping[str, tuple[Callable[..., Any], tuple[Any, ...]]]
+    ) -> None:
+        """Queue several calls as `request_worker_result` does for one, each as a job of its own; does not block.
+
+        Parameters
+        ----------
+        session : str
+            Id of the session that waits for the values. It leaves any other worker result that it requested before.
+        calls : mapping of str to tuple
+            By the key of the value: the function and its arguments.
+        """
         with self._lock:
-            self._join(session, (key,))
-            if self._is_missing(key, self.results.worker_result):
-                self._submit(session, kind, (key,), function, *arguments)
+            self._join(session, calls)
+            for key, (function, arguments) in calls.items():
+                if self._is_missing(key, self.results.worker_result):
+                    kind = JobKind.TABLES if function in TABLE_TASKS else JobKind.WORKER_RESULT
+                    self._submit(session, kind, (key,), function, *arguments)
             for result_kind in RESULT_KINDS:
-                self._leave(session, result_kind, keep={key})
+                self._leave(session, result_kind, keep=set(calls))
 
     def request_downloads(self, session: str, names: Sequence[str]) -> None:
         """Queue one job that downloads those of the data sets `names` that no job downloads yet; does not block.

@@ -124,6 +124,7 @@ PAGES = {
     "microscope": FullPage("microscope", _visible(".js-plotly-plot .main-svg")),
     "sweep": FullPage("sweep", _finish_the_sweep, SWEEP),
     "which": FullPage("which", _charts("which")),
+    "weak-supervision": FullPage("weak-supervision", _charts("mechanisms")),
     "zero-shot": FullPage("zero-shot", _charts("scorers", "batch"), ZERO_SHOT),
     "clean": FullPage("clean", _charts("suspicion", "outcome"), (("seeds", "2"), ("epochs", "10"))),
     "reproduce": FullPage("reproduce", _choose_a_cell),

@@ -120,6 +120,7 @@ PICTURES: dict[str, tuple[str, Callable[[Page], None]]] = {
     "learn": ("/compare?view=learn", _go_back_to_epoch_8),
     "why": ("/why", _step_to_the_mean),
     "microscope": ("/microscope", _step_to_a_labeled_anomaly),
+    "weak_supervision": ("/weak-supervision", _stays),
     "zero_shot": ("/zero-shot", _add_anomalies),
     "clean": ("/clean", _is_retrained),
     "reproduce": ("/reproduce", _is_full),

@@ -119,6 +119,11 @@ PAGES = {
         *({"dataset": "digits_4", "systems": "KNN", "seeds": "2"}, "2"),
         *(choose("seeds", "3"), {"seeds": "3"}, "3"),
     ),
+    "weak_supervision": Controls(
+        *("Weak supervision", "/weak-supervision", "labeled_ratio", "0.1"),
+        *({"dataset": "digits_5", "epochs": "1", "labeled_ratio": "0.5"}, "0.5"),
+        *(press("labeled_ratio", "End"), {"labeled_ratio": "1"}, "1"),
+    ),
     "zero_shot": Controls(
         *("Zero-shot", "/zero-shot", "zero_shot_test_rows", "100"),
         *({"steps": "25", "seeds": "1", "tasks": "4", "held_out": "7,8,9", "test_rows": "50"}, "50"),

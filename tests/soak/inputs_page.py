@@ -37,6 +37,7 @@ from app.views.reproduce import controls as reproduce
 from app.views.runs import page as runs
 from app.views.start import page as start
 from app.views.sweep import url as sweep
+from app.views.weak_supervision import page as weak_supervision
 from app.views.which import url as which
 from app.views.why import page as why
 from app.views.your_table import page as your_table
@@ -93,6 +94,7 @@ _VIEWS = (
     runs,
     start,
     sweep,
+    weak_supervision,
     which,
     why,
     your_table,

@@ -31,7 +31,18 @@ PROJECTING = "Computing the projection"
 WAITING = re.compile(r"Waiting: \d+ jobs? of others come")
 # Half of the movements use a few settings, which are soon cached; the others use new ones.
 SHARED = {"lambda_n": ("1", "0.1", "0"), "batch_size": ("published", "128"), "baseline": ("DeepSAD", "DevNet")}
-PAGES = (*["compare"] * 4, "", "microscope", "why", "lessons", "runs", "datasets", "reproduce", "sweep")
+PAGES = (
+    *["compare"] * 4,
+    "",
+    "microscope",
+    "why",
+    "lessons",
+    "runs",
+    "datasets",
+    "reproduce",
+    "sweep",
+    "weak-supervision",
+)
 
 
 @dataclass

@@ -28,13 +28,17 @@ from app.views.reproduce import controls as reproduce
 from app.views.runs import page as runs
 from app.views.start import page as start
 from app.views.sweep import url as sweep
+from app.views.weak_supervision import page as weak_supervision
 from app.views.which import url as which
 from app.views.why import page as why
 from app.views.your_table import page as your_table
 from app.views.zero_shot import controls as zero_shot
 from tests.app.conftest import assert_one_line
 
-VIEWS = (clean, datasets, label, lessons, microscope, reproduce, runs, start, sweep, which, why, your_table, zero_shot)
+VIEWS = (
+    *(clean, datasets, label, lessons, microscope, reproduce, runs, start, sweep),
+    *(weak_supervision, which, why, your_table, zero_shot),
+)
 BAD = {
     "lambda_n": ["abc", "nan", "inf", "-1", "1.5", "", "published", "<script>alert(1)</script>", "9" * 5000],
     "batch_size": ["0", "-1", "1.5", "70000", "abc", "", "9" * 5000],

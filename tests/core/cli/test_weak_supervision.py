@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,10 +14,13 @@ import jsonschema
 import pandas as pd
 import pytest
 
+from anoonly_core.cli import main as cli
 from anoonly_core.cli import weak_supervision
 from anoonly_core.cli.main import main
 from anoonly_core.cli.schema import load_schema
+from anoonly_core.config import make_config
 from anoonly_core.execution.pool import Task
+from anoonly_core.snippets import weak_supervision_command
 from anoonly_core.weak_supervision.result import COLUMNS
 
 ASK = ("sweep", "--question", "weak-supervision")
@@ -95,6 +99,14 @@ def test_what_does_not_fit_is_one_sentence(
     assert main([*ASK, *arguments]) == 2
     captured = capsys.readouterr()
     assert words in captured.err and captured.err.count("\n") == 1 and captured.out == ""
+
+
+@pytest.mark.parametrize("changes", [{}, {"baseline": "PReNet", "epochs": 3}, {"contamination": 0.1, "seed": 4}])
+def test_the_command_of_the_page_asks_for_the_same_comparison(changes: dict[str, Any]) -> None:
+    config = make_config(**{"dataset": "digits_8", "lambda_n": 0.0, **changes})
+    words = shlex.split(weak_supervision_command(config.with_(norm="layer", lambda_n=0.5)))
+    assert words[:3] == ["python", "-m", "anoonly_core"]
+    assert weak_supervision._first_config(cli._parser().parse_args(words[3:])) == config
 
 
 def test_a_plugin_needs_the_question(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from anoonly_core.baselines import PAPER_NORMS
+from anoonly_core.baselines import MECHANISMS, PAPER_NORMS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.microscope.result import Observation, RowKind
 from anoonly_core.microscope.run import observe
 from app.charts.animation import Animation
 from app.views.microscope.charts import KIND_MARKS, observation_animation
-from app.views.microscope.text import gradient_sentence, observation_note
+from app.views.microscope.text import CARRIERS, gradient_sentence, observation_note
 from tests.app.conftest import opened
 
 Open = Callable[..., AppTest]
@@ -37,6 +37,10 @@ def animated(**settings: Any) -> tuple[Observation, Animation]:
 def at(animation: Animation, trace: int, attribute: str, moment: int) -> Any:
     (change,) = (own for own in animation.changes if (own.trace, own.attribute) == (trace, attribute))
     return change.values[moment]
+
+
+def test_every_mechanism_has_words_for_its_statistics() -> None:
+    assert {*CARRIERS, "none", "cluster"} == set(MECHANISMS)
 
 
 @pytest.mark.parametrize("norm", [*PAPER_NORMS, "ghost", "cluster"])
