@@ -106,12 +106,12 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
         ),
         "clean": PageEntry(
             *("Clean", ":material/cleaning_services:", EXPLORE, "clean"),
-            "Remove suspicious rows from a dirty pool, then train on the rest. The method is LLBNAD:",
+            "Remove suspicious rows of a dirty pool, train on the rest. The method, LLBNAD:",
             LLBNAD,
         ),
         "zero_shot": PageEntry(
             *("Zero-shot", ":material/travel_explore:", EXPLORE, "zero-shot"),
-            "Detect anomalies of classes never trained on, by a batch's statistics. The method is ACR:",
+            "Find anomalies in classes never trained on, by batch statistics. The method, ACR:",
             ACR,
         ),
         "datasets": PageEntry(

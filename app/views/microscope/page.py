@@ -104,8 +104,7 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     )
     if observations is None:
         return
-    sentence = st.container(key="gradient_headline")
-    player_slot, chart_slot = st.container(), st.container()
+    sentence, player_slot, chart_slot = st.container(), st.container(), st.container()
     index, feature = _draw_choices(observations)
     sentence.markdown(f"##### {gradient_sentence(config, observations[index])}")
     animation = observation_animation(observations[index], feature)

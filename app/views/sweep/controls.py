@@ -229,8 +229,13 @@ def _settings(varied: set[str]) -> dict[str, Any]:
 
 
 def _label(name: str) -> str:
-    """Return the short label of the setting `name`: the label of its control up to a comma or parenthesis."""
-    return VARIED[name].label.partition(" (")[0].partition(",")[0]
+    """Return the label of a quantity, without its explanation where no other quantity has the same label.
+
+    Streamlit finds the option that a visitor chose by its label.
+    """
+    short = [control.label.partition(" (")[0].partition(",")[0] for control in VARIED.values()]
+    label = short[list(VARIED).index(name)]
+    return label if short.count(label) == 1 else VARIED[name].label
 
 
 def _draw_cluster() -> str:

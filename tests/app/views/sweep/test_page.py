@@ -260,3 +260,13 @@ def test_what_a_link_says_wrongly_is_left_at_the_default_and_said_until_the_swee
     assert len(page.warning) == 5, "another metric is the same sweep"
     page.selectbox(key="sweep_seeds").set_value(2).run()
     assert len(page.warning) == 0
+
+
+def test_no_two_quantities_have_the_same_label(open_page: Open) -> None:
+    page = open_page()
+    options = page.selectbox(key="vary").options
+    assert len(set(options)) == len(options)
+    before = page.multiselect(key="values_labeled_ratio").value
+    page.run()  # as after any control: the browser sends the label of the quantity
+    assert page.selectbox(key="vary").value == "labeled_ratio"
+    assert page.multiselect(key="values_labeled_ratio").value == before
