@@ -73,8 +73,8 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
         "paper": "the paper's text",
         "published_code": "the authors' code",
         "paper_printed": "the paper's formulas to the letter",
-        "default": "settings of the package",
-        "tuned": "chosen on the training labels",
+        "default": "the package",
+        "tuned": "a search on the training labels",
     },
     "protocol": {"leak_free": "no leak", "published": "as published, with a leak"},
     "scorer": {

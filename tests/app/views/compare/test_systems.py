@@ -157,15 +157,15 @@ def test_a_classifier_stands_beside_anoonly_with_its_own_presets(open_page: Open
     assert (errors(page), len(tiles(page))) == ([], 3)
     assert_idle_where_lacking(page, "LogisticRegression")
     assert control(page, "preset").options == [
-        "settings of the package (default)",
-        "chosen on the training labels (tuned)",
+        "the package (default)",
+        "a search on the training labels (tuned)",
     ]
     assert "**LogisticRegression" in sentence(page) and "**DeepSAD + AnoOnly**" in sentence(page)
     points = json.loads(page.get("plotly_chart")[1].proto.spec)
     titles = [annotation["text"] for annotation in points["layout"]["annotations"]]
     assert titles[2] == "64 weighted columns, <b>B</b>  LogisticRegression"
     settled(page.selectbox(key="preset").set_value("tuned").run())
-    assert "preset tuned" in sentence(page)
+    assert "preset of a search on the training labels" in sentence(page)
     settled(page.selectbox(key="baseline").set_value("DeepSAD").run())
     assert control(page, "preset").value == "paper"
     assert "λₙ = 0.01" in sentence(page)

@@ -253,7 +253,7 @@ def test_a_run_of_an_earlier_version_is_said_to_be_one(open_page: Open, store: S
 def test_settings_that_are_none_today_can_only_be_deleted(
     open_page: Open, store: Store, filled: list[RunResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = {key: replace(run, config={**run.config, "norm": "group"}) for key, run in store.runs().items()}
+    listed = {key: replace(run, config={**run.config, "norm": "instance"}) for key, run in store.runs().items()}
     monkeypatch.setattr(Store, "runs", lambda self: listed)
     page = select(open_page(), 1)
     assert "cannot be trained again: norm must be one of" in said(page)
