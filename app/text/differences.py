@@ -77,8 +77,8 @@ def _belongs_to_system(name: str, a: RunConfig, b: RunConfig) -> bool:
     values = [getattr(config, name) for config in (a, b)]
     if None in values:  # one of the systems lacks it
         return True
-    if name == "preset":
-        return not all(BASELINES[config.baseline].has(name) for config in (a, b))
+    if name == "preset" and not all(BASELINES[config.baseline].has(name) for config in (a, b)):
+        return True
     if name == "lambda_n" or (name == "norm" and a.lambda_n != b.lambda_n):
         return False
     return values == [published_value(config, name) for config in (a, b)]

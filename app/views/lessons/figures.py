@@ -21,7 +21,7 @@ from ...charts.style import DEFAULT_FLAGGED
 from ...controls.choice import compare_parameters
 from ...controls.isolation import draw_isolation
 from ...navigation import open_page
-from ...text.differences import cause_sentence
+from ...text.differences import cause_sentence, differences
 from ...text.labels import PROJECTION_LABELS, format_axis_value
 from ...text.verdict import (
     COMPARED_METRICS,
@@ -65,8 +65,8 @@ def setting_text(name: str, value: Any) -> str:
 
 
 def differing_settings(a: RunConfig, b: RunConfig) -> list[str]:
-    """Return the names of the fields of `RunConfig` in which two runs differ."""
-    return [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
+    """Return the fields of `RunConfig` in which two runs differ beside their system and what it brings along."""
+    return [difference.setting for difference in differences(a, b) if difference.setting != "baseline"]
 
 
 def draw_settings(step: Step) -> None:
@@ -81,8 +81,13 @@ def draw_settings(step: Step) -> None:
         for column, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
             badges = " ".join(f":{color}-badge[{setting_text(name, getattr(config, name))}]" for name in apart)
             column.markdown(f"**{letter}** {_name(config)} {badges}")
-        shared = [setting_text(name, getattr(a, name)) for name in SETTING_TEMPLATES if name not in apart]
+        shared = [setting_text(name, getattr(a, name)) for name in SETTING_TEMPLATES if _is_shared(name, a, b)]
         st.markdown(f":small[Both: {' · '.join(shared)} · {len(runs[0])} seeds]")
+
+
+def _is_shared(name: str, a: RunConfig, b: RunConfig) -> bool:
+    """Return True if both runs have the setting `name`, with one value."""
+    return getattr(a, name) is not None and getattr(a, name) == getattr(b, name)
 
 
 def _name(config: RunConfig) -> str:

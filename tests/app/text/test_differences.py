@@ -86,6 +86,11 @@ def test_the_differences_of_two_runs_explain_all_their_settings(a: RunConfig, b:
         ({}, {"baseline": "DevNet", "lambda_n": 0.0}, ["baseline", "lambda_n", "norm"]),
         ({"baseline": "XGBOD"}, {"lambda_n": 0.0}, ["baseline"]),
         ({"baseline": "XGBOD"}, {"lambda_n": 0.0, "contamination": 0.0}, ["baseline", "contamination"]),
+        ({"baseline": "LogisticRegression"}, {}, ["baseline"]),  # with its first preset
+        ({"baseline": "LogisticRegression", "preset": "tuned"}, {}, ["baseline", "preset"]),
+        ({"baseline": "LogisticRegression"}, {"preset": "published_code"}, ["baseline", "preset"]),
+        ({"baseline": "LogisticRegression"}, {"baseline": "nnPU"}, ["baseline"]),
+        ({"baseline": "RoSAS"}, {"baseline": "Classifier", "lambda_n": 0.0}, ["baseline"]),
         ({}, {"contamination": 0.0, "labeled_ratio": 0.5}, ["labeled_ratio", "contamination"]),
     ],
 )

@@ -40,7 +40,7 @@ BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_ca
 MICROSCOPE = ("dataset", "baseline", "lambda_n", "norm", "batch_size", "labeled_ratio", "contamination")
 TOPICS = (
     *("imbalance", "norms", "dirty_pool", "when_it_hurts"),
-    *("small_batches", "a_fair_rival", "the_other_aucpr", "reading_tsne"),
+    *("small_batches", "a_fair_rival", "the_other_aucpr", "reading_tsne", "logistic_regression"),
 )
 STEPS = {f"{name} {number}": step for name, own in LESSONS.items() for number, step in enumerate(own.steps, start=1)}
 OFFERS = {f"{name} {number}": offer for name, own in LESSONS.items() for number, offer in enumerate(own.next, start=1)}
@@ -53,7 +53,7 @@ QUICKEST = FOLDER / "3_dirty_pool.toml"
 def test_the_lessons_are_all_there_in_their_order() -> None:
     assert tuple(LESSONS) == TOPICS
     assert (
-        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 8
+        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 9
     )
 
 

@@ -144,6 +144,13 @@ def test_a_question_whose_runs_are_not_there_trains_them(open_page: Open) -> Non
     assert press(page, "next").button(key="next").label == "Next lesson"
 
 
+def test_a_rival_of_another_package_answers_a_question(open_page: Open) -> None:
+    page = predict(open_page(lesson="logistic_regression", step="1"), "worse")
+    assert headings(page)[1].startswith("You predicted “B finds them worse”, and that is what happened. Over 5 seeds")
+    assert "**A** LogisticRegression" in said(page) and len(page.get("plotly_chart")) == 1
+    assert not page.warning and not page.error
+
+
 def with_step(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
     """Another second question in the lesson about the dirty pool."""
     lesson = LESSONS["dirty_pool"]
