@@ -181,6 +181,8 @@ def _draw_next_steps(table: Upload) -> None:
     with st.container(horizontal=True):
         if st.button("Compare", type="primary", disabled=not table.can_be_tested):
             open_page("compare", {"dataset": table.name})
+        if st.button("Which method?", disabled=not table.can_be_tested):
+            open_page("which", {"dataset": table.name})
         if st.button("Clean", disabled=not table.can_be_tested):
             open_page("clean", {"dataset": table.name})
         if st.button("Label by hand", type="secondary" if table.can_be_tested else "primary"):
