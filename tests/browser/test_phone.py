@@ -1,12 +1,14 @@
 """A phone of 390 pixels: panels stand one below another, and no chart is wider than the window.
 
-tests/browser/test_accessible.py checks the same of all pages in a window that is made as narrow.
+tests/browser/test_accessible.py checks the same of other pages in a window that is made as narrow. The margins of Which
+method? are chosen as it opens.
 """
 
 from __future__ import annotations
 
 from urllib.parse import urlencode
 
+import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.compare_page import ComparePage
@@ -15,18 +17,25 @@ from tests.browser.server import Server
 
 PATIENCE_MS = 60_000
 WINDOW = {"width": 390, "height": 844}
+# By path: the parameters, and the number of panels of each chart by its key.
+PAGES = {
+    "compare": ({"dataset": "digits_7", "epochs": "1", "seeds": "1"}, PANELS["compare"]),
+    "which": ({}, {"which": 2}),
+}
 
 
-def test_compare_on_a_phone_stacks_its_panels_and_fits(browser: Browser, server: Server) -> None:
+@pytest.mark.parametrize("path", PAGES)
+def test_panels_stand_one_below_another_and_fit(browser: Browser, server: Server, path: str) -> None:
+    parameters, panels = PAGES[path]
     context = browser.new_context(viewport=WINDOW, has_touch=True, is_mobile=True, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     try:
-        page.goto(f"{server.url}/compare?{urlencode({'dataset': 'digits_7', 'epochs': '1', 'seeds': '1'})}")
-        for key in PANELS["compare"]:
+        page.goto(f"{server.url}/{path}?{urlencode(parameters)}")
+        for key in panels:
             page.wait_for_selector(f".st-key-{key} .main-svg")
         ComparePage(page, server.url).wait_until_idle()
-        for key, count in PANELS["compare"].items():
+        for key, count in panels.items():
             assert_stacked(page, key, count, WINDOW["width"])
         assert page.evaluate(TOO_WIDE) == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= WINDOW["width"]
