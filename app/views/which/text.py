@@ -43,8 +43,8 @@ def headline(result: WhichResult, failures: Mapping[str, str]) -> str:
     best, plan = result.ranking[0].point, result.plan
     total = len(plan.configs_at(plan.labels))
     return (
-        f"{best.system} leads so far with AUCPR {best.mean:.2f}; the advice follows once all runs of the ranking are "
-        f"finished ({_ranked_runs(result)} of {total})."
+        f"{best.system} leads so far with AUCPR {best.mean:.2f}. The advice follows once the ranking is finished: "
+        f"{_ranked_runs(result)} of {total} runs."
     )
 
 

@@ -23,7 +23,7 @@ def test_the_advice_waits_for_the_ranking(finished: int) -> None:
     if not finished:
         assert text == NOTHING_YET
     elif finished < 15:
-        assert f"({finished} of 15)" in text and "DeepSAD + AnoOnly leads so far with AUCPR 0." in text
+        assert text.endswith(f": {finished} of 15 runs.") and "DeepSAD + AnoOnly leads so far with AUCPR 0." in text
     else:
         assert text == advice(result)
     assert (curves_sentence(result) == "The curves grow as runs finish.") == (finished < 45)
