@@ -332,7 +332,7 @@ def test_the_page_is_full_without_training(open_page: Open, monkeypatch: pytest.
     page = open_page()
     assert len(page.get("plotly_chart")) == 1 and not page.error and not page.warning
     assert "mean over 5 seeds" in caption(page)
-    page.button_group(key="lambda_n").set_value([1.0]).run()
+    page.button_group(key="lambda_n").set_value(1.0).run()
     assert len(page.get("plotly_chart")) == 1 and not page.exception
 
 
