@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, fields
 from enum import IntEnum
 from typing import Any
@@ -194,7 +195,7 @@ def to_bytes(result: RunResult) -> bytes:
     """
     head = {
         "key": result.key,
-        "config": result.config.model_dump(mode="json"),
+        "config": json.loads(result.config.canonical()),
         "device": result.device,
         "metrics": asdict(result.metrics),
         "seconds": result.seconds,
