@@ -13,6 +13,7 @@ PANELS = {
     "compare": {"scores": 2, "points": 3},
     "microscope": {"microscope": 6},
     "zero-shot": {"scorers": 2},
+    "which": {"which": 2},
     "clean": {"suspicion": 2},
 }
 # The edges of the panels of a chart, from the top: [left, top, right, bottom].

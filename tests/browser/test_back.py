@@ -256,19 +256,19 @@ def tour(visit: Visit) -> None:
     given, text = begin.link, begin.by_link
     visit.check("link", begin, given, text)
     for number, (first, then) in enumerate(AROUND):
+        before, last = PAGES[first], PAGES[then]
+        left = given, text
         if number % 2 == 0:
-            go_slowly(visit, PAGES[first], PAGES[then], given, text)
-            visit.step(-1, PAGES[then])  # to before its change
+            go_slowly(visit, before, last, given, text)
+            visit.step(-1, last)  # to before its change
         else:
-            go_quickly(visit, PAGES[first], PAGES[then], given, text)
-        given, text = {}, PAGES[then].begin
-    last, before = PAGES[then], PAGES[first]
+            go_quickly(visit, before, last, given, text)
+            left = {**given, **before.changed}, before.by_change
+        given, text = {}, last.begin
     visit.page.reload()
     visit.check("reload", last, given, text)
     visit.step(-1, before)
-    visit.check("back to the page before the reload", before, before.changed, before.by_change)
-    visit.step(-1, before)
-    visit.check("back over its change", before, {}, before.begin)
+    visit.check("back to the page before the reload", before, *left)
 
 
 VISITS: dict[str, Callable[[Visit], None]] = {"tour": tour}

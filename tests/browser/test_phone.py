@@ -1,7 +1,6 @@
 """A phone of 390 pixels: panels stand one below another, and no chart is wider than the window.
 
-tests/browser/test_accessible.py checks the same of other pages in a window that is made as narrow. The margins of Which
-method? are chosen as it opens.
+tests/browser/test_accessible.py checks the same of all pages in a window that is made as narrow.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ WINDOW = {"width": 390, "height": 844}
 # By path: the parameters, and the number of panels of each chart by its key.
 PAGES = {
     "compare": ({"dataset": "digits_7", "epochs": "1", "seeds": "1"}, PANELS["compare"]),
-    "which": ({}, {"which": 2}),
+    "which": ({}, PANELS["which"]),
 }
 
 

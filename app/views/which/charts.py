@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from .text import place, seconds
 __all__ = ["Style", "system_styles", "which_figure"]
 
 ROW, LEAST, AROUND, TOP = 27, 8, 84, 34  # pixels for a system, the fewest systems, and pixels around them
+PHONE_ROW, PHONE_LETTERS = 36, 18  # pixels for a system whose name is broken after this many letters
 CLICK = "<br>click to open it in Compare<extra></extra>"
 DASHES = "5px,3px"  # also of an interval, which may be short
 BAND = "rgba(128, 128, 128, 0.18)"
@@ -48,15 +50,15 @@ def system_styles(plan: WhichPlan) -> dict[str, Style]:
     return styles
 
 
-def which_figure(result: WhichResult, with_shares: bool = True) -> go.Figure:
+def which_figure(result: WhichResult, is_narrow: bool = False) -> go.Figure:
     """Draw the ranking beside the curves of all systems over the number of labels.
 
     Parameters
     ----------
     result : WhichResult
         The ranking, finished or not.
-    with_shares : bool
-        True to write the share of all anomalies in training below each number of labels; a phone has no room for it.
+    is_narrow : bool
+        True for a phone: names are broken into lines, and no share stands below a number of labels.
 
     Returns
     -------
@@ -65,16 +67,21 @@ def which_figure(result: WhichResult, with_shares: bool = True) -> go.Figure:
     """
     figure, plan = Panels(1, 2, spacing=(0.09, 0), widths=(1, 1.15)), result.plan
     styles = system_styles(plan)
-    _draw_ranking(figure, result, styles)
-    _draw_curves(figure, result, styles, with_shares)
+    _draw_ranking(figure, result, styles, PHONE_LETTERS if is_narrow else None)
+    _draw_curves(figure, result, styles, with_shares=not is_narrow)
     figure.add_title(f"<b>Ranking</b>, {plan.labels} labeled", 1, 1)
     figure.add_title("<b>Over the number of labels</b>", 1, 2)
-    drawn = apply_layout(figure, ROW * max(len(plan.systems), LEAST) + AROUND, {}, top=TOP)
+    drawn = apply_layout(
+        figure, (PHONE_ROW if is_narrow else ROW) * max(len(plan.systems), LEAST) + AROUND, {}, top=TOP
+    )
     return drawn.update_layout(showlegend=False, clickmode="event+select", dragmode=False)
 
 
-def _draw_ranking(figure: Panels, result: WhichResult, styles: Mapping[str, Style]) -> None:
-    """Add one row for each system: mean and interval, best on top; those without a finished run at the bottom."""
+def _draw_ranking(figure: Panels, result: WhichResult, styles: Mapping[str, Style], letters: int | None) -> None:
+    """Add one row for each system: mean and interval, best on top; those without a finished run at the bottom.
+
+    Names are broken into lines of this many letters, or not at all.
+    """
     texts = []
     for row, rank in enumerate(result.ranking):
         style, point = styles[rank.point.system], rank.point
@@ -99,6 +106,8 @@ def _draw_ranking(figure: Panels, result: WhichResult, styles: Mapping[str, Styl
         )
     ranked = {rank.point.system for rank in result.ranking}
     texts += [f"{system.name}, waiting" for system in result.plan.systems if system.name not in ranked]
+    if letters is not None:
+        texts = ["<br>".join(textwrap.wrap(text, letters)) for text in texts]
     figure.update_yaxes(tickvals=list(range(len(texts))), ticktext=texts, range=[len(texts) - 0.4, -0.6], col=1)
     figure.update_yaxes(zeroline=False, showgrid=True, col=1)
     figure.update_xaxes(title={"text": "AUCPR of the anomalies"}, zeroline=False, col=1)
@@ -109,7 +118,7 @@ def _draw_ranking(figure: Panels, result: WhichResult, styles: Mapping[str, Styl
 def _draw_curves(figure: Panels, result: WhichResult, styles: Mapping[str, Style], with_shares: bool) -> None:
     """Add the curve of each system; those of the crossover are thick and have intervals, and a band marks where.
 
-    `with_shares` as in `which_figure`.
+    with_shares: True to write the share of all anomalies in training below each number of labels.
     """
     plan, crossover = result.plan, result.crossover
     thick = () if crossover is None else (crossover.anoonly, crossover.classifier)

@@ -82,7 +82,7 @@ def _draw_live(plan: WhichPlan, sweeps: SweepQueue) -> None:
     for sentence in filter(None, [view.problem, *result.failures]):
         notices.warning(sentence)
     event = draw_figure(
-        which_figure(result, with_shares=not is_narrow()),
+        which_figure(result, is_narrow=is_narrow()),
         "which",
         "Systems ranked by AUCPR with intervals; AUCPR of each over the number of labeled anomalies.",
         _note(plan),

@@ -78,6 +78,13 @@ def test_the_default_systems_can_be_told_apart() -> None:
 
 def test_shares_are_left_out_on_a_phone() -> None:
     plan, result = plan_of(tuple(MEANS)), result_of()
-    wide, narrow = (which_figure(result, with_shares).layout.xaxis2.ticktext for with_shares in (True, False))
+    wide, narrow = (which_figure(result, is_narrow).layout.xaxis2.ticktext for is_narrow in (False, True))
     assert list(narrow) == ["1", "5", "20"]
     assert list(wide) == [f"{count}<br>{100 * count / plan.possible:.2g} %" for count in (1, 5, 20)]
+
+
+def test_names_are_broken_into_short_lines_on_a_phone() -> None:
+    result = result_of()
+    wide, narrow = (which_figure(result, is_narrow).layout.yaxis.ticktext for is_narrow in (False, True))
+    assert [name.replace("<br>", " ") for name in narrow] == list(wide)
+    assert max(len(line) for name in narrow for line in name.split("<br>")) <= 18 < max(map(len, wide))
