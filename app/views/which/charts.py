@@ -19,7 +19,7 @@ from .text import place, seconds
 __all__ = ["Style", "system_styles", "which_figure"]
 
 ROW, LEAST, AROUND, TOP = 27, 8, 84, 34  # pixels for a system, the fewest systems, and pixels around them
-PHONE_ROW, PHONE_LETTERS = 36, 18  # pixels for a system whose name is broken after this many letters
+PHONE_ROW, PHONE_LETTERS = 36, 19  # pixels for a system whose name is broken after this many letters
 CLICK = "<br>click to open it in Compare<extra></extra>"
 DASHES = "5px,3px"  # also of an interval, which may be short
 BAND = "rgba(128, 128, 128, 0.18)"
@@ -107,7 +107,7 @@ def _draw_ranking(figure: Panels, result: WhichResult, styles: Mapping[str, Styl
     ranked = {rank.point.system for rank in result.ranking}
     texts += [f"{system.name}, waiting" for system in result.plan.systems if system.name not in ranked]
     if letters is not None:
-        texts = ["<br>".join(textwrap.wrap(text, letters)) for text in texts]
+        texts = ["<br>".join(textwrap.wrap(text, letters, break_long_words=False)) for text in texts]
     figure.update_yaxes(tickvals=list(range(len(texts))), ticktext=texts, range=[len(texts) - 0.4, -0.6], col=1)
     figure.update_yaxes(zeroline=False, showgrid=True, col=1)
     figure.update_xaxes(title={"text": "AUCPR of the anomalies"}, zeroline=False, col=1)

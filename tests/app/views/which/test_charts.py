@@ -87,4 +87,4 @@ def test_names_are_broken_into_short_lines_on_a_phone() -> None:
     result = result_of()
     wide, narrow = (which_figure(result, is_narrow).layout.yaxis.ticktext for is_narrow in (False, True))
     assert [name.replace("<br>", " ") for name in narrow] == list(wide)
-    assert max(len(line) for name in narrow for line in name.split("<br>")) <= 18 < max(map(len, wide))
+    assert max(len(line) for name in narrow for line in name.split("<br>")) <= 19 < max(map(len, wide))
