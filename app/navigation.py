@@ -100,14 +100,14 @@ PAGES: Mapping[str, PageEntry] = MappingProxyType(
             *("Which method?", ":material/leaderboard:", EXPLORE, "which"),
             "All systems ranked on your data, and what a few more labels would change.",
         ),
-        "weak_supervision": PageEntry(
-            *("Weak supervision", ":material/balance:", EXPLORE, "weak-supervision"),
-            "What could supervise the pool in batch norm's place, ranked.",
-        ),
         "clean": PageEntry(
             *("Clean", ":material/cleaning_services:", EXPLORE, "clean"),
             "Remove suspicious rows of a dirty pool, train on the rest. The method, LLBNAD:",
             LLBNAD,
+        ),
+        "weak_supervision": PageEntry(
+            *("Weak supervision", ":material/balance:", EXPLORE, "weak-supervision"),
+            "What could supervise the pool in batch norm's place, ranked.",
         ),
         "zero_shot": PageEntry(
             *("Zero-shot", ":material/travel_explore:", EXPLORE, "zero-shot"),
