@@ -14,7 +14,7 @@ from anoonly_core.models.layers import map_runs
 from anoonly_core.models.model import Head
 from anoonly_core.models.samplers import draw_rows
 
-__all__ = ["RoSAS"]
+__all__ = ["RoSAS", "mixing_weights"]
 
 
 class RoSAS(Head):
