@@ -134,10 +134,11 @@ def read_lines(path: Path) -> list[WsadbenchLine]:
         if path.stat().st_size > MAX_BYTES:
             raise BadDataFile(f"{shown} has more than {MAX_BYTES >> 20} MB: split it.")
         texts = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise BadDataFile(f"{shown} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise BadDataFile(f"{shown} is no text in UTF-8.") from error
+    except (OSError, ValueError) as error:  # ValueError: no file can have this name
+        reason = (isinstance(error, OSError) and error.strerror) or "it is no name of a file"
+        raise BadDataFile(f"{shown} cannot be read: {reason}.") from error
     lines = []
     for number, text in enumerate(texts, start=1):
         if not text.strip():

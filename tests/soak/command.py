@@ -192,6 +192,7 @@ def _without_training() -> Iterator[None]:
         "anoonly_core.runs.train_and_score.pretrain": stop,
         "anoonly_core.zero_shot.run.train_zero_shot": stop,
         "anoonly_core.cli.sweep.train": nothing,
+        "anoonly_core.cli.which.train": nothing,
         "anoonly_core.cli.reproduce.train": nothing,
         "anoonly_core.cli.engines.WorkerPool": _Idle,
         "anoonly_core.execution.dask_cluster.CONNECT_S": 1,
@@ -211,8 +212,11 @@ class _Idle:
         self.count = count
 
     def schedule(self, function: Callable[..., Any], *arguments: Any) -> Task:
-        """Return a finished task whose result is "no GPU"."""
-        assert function is tasks.gpu_name
+        """Return a finished task whose result is "no GPU"; other functions train."""
+        from anoonly_core.errors import AnoOnlyError
+
+        if function is not tasks.gpu_name:
+            raise AnoOnlyError(STUBBED)
         answered: Future[str] = Future()
         answered.set_result("")
         return Task(0, answered)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from anoonly_core.baselines import BASELINES, GRADIENT_SHARES, NORM_LABELS
 from anoonly_core.cli import main as cli
+from anoonly_core.cli.weak_supervision import QUESTION
 from anoonly_core.purify.config import POOL_SCORERS
 from anoonly_core.reproduction.experiments import SYSTEMS
 from anoonly_core.sweeps.presets import SWEEP_PRESETS
@@ -49,10 +50,22 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "unseen_types": ("0", "1", "1000"),
     "seeds": ("1", "2", "1000"),
     "device": ("auto", "cpu", "cuda"),
-    "question": tuple(SWEEP_PRESETS),
+    "question": (*SWEEP_PRESETS, QUESTION),
+    "plugin": ("table.csv", "absent.py", "folder"),
     "workers": ("1", "2", "256"),
     "cluster": ("tcp://127.0.0.1:9", "127.0.0.1:9", "tcp://localhost:99999", "ftp://127.0.0.1:9"),
-    "out": ("out.csv", "out.parquet", "out.txt", "absent/out.csv", "folder", "../../out.csv", "table.csv", "m/out.csv"),
+    "out": (
+        "out.csv",
+        "out.parquet",
+        "out.safetensors",
+        "out.txt",
+        "absent/out.csv",
+        "folder",
+        "../../out.csv",
+        "table.csv",
+        "m/out.csv",
+    ),
+    "wsadbench": ("out.jsonl", "absent/out.jsonl", "table.csv", "folder"),
     "results": ("results.csv", "absent/results.csv", "table.csv", "folder"),
     "names": ("table1", "fig9", "leak", "differences", "all", "CIFAR10_0", "6_cardio", "digits_3", "CV_by_ResNet18"),
     "datasets": ("CIFAR10_0", "MVTec-AD_bottle,SVHN_0", "6_cardio"),
@@ -74,8 +87,17 @@ PLAUSIBLE: Mapping[str, tuple[str, ...]] = {
     "name": ("run", "zero-shot", "absent"),
     "shell": ("bash", "fish", "absent"),
     "file": ("table.csv", "rows.npz", "words.csv", "broken.csv", "absent.csv", "empty.csv"),
+    "files": ("absent.jsonl", "table.csv", "empty.csv", "folder"),
+    "threshold": ("0", "1.5", "-1e300"),
+    "top": ("1", "20", "1000000"),
+    "share": ("0.01", "0.5", "1"),
+    "flagged_share": ("0.01", "0.1", "0.5"),
+    "ids": ("a", "y", "row", "absent"),
+    "systems": ("DeepSAD", "LogisticRegression; DeepSAD + AnoOnly", "all"),
+    "labels": ("1", "10", "1000000"),
+    "counts": ("1", "1,2,5", "50,10"),
 }
-PATHS = ("out", "results")  # output files stay in the folder of the test
+PATHS = ("out", "results", "wsadbench")  # output files stay in the folder of the test
 # Settings that keep training short.
 SHORT: Mapping[str, tuple[str, ...]] = {
     "run": ("--epochs", "1", "--seeds", "1"),
