@@ -170,7 +170,7 @@ def test_a_reload_continues_the_run_and_cancel_frees_the_worker_for_others(open_
     assert anew < after, "the run continued after the cancel"
     again.click("Unpin A")
     again.choose("batch_size", "128")
-    again.choose("dataset", "digits_3")
+    again.choose("dataset", "digits_low")  # beside it in the list
     again.wait_for_sentence("DeepSAD + AnoOnly, 250 epochs")
     again.wait_for_figures()
     assert "Canceled" not in again.text
