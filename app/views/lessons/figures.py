@@ -76,7 +76,7 @@ def draw_settings(step: Step) -> None:
     """
     (a, *_), (b, *_) = runs = step.runs()
     apart = differing_settings(a, b)
-    with st.container(border=True):
+    with st.container(border=True, key="lesson_settings"):
         left, right = st.columns(2)
         for column, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
             badges = " ".join(f":{color}-badge[{setting_text(name, getattr(config, name))}]" for name in apart)
