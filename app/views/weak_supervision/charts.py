@@ -16,6 +16,7 @@ from .text import describe_point, point_id
 __all__ = ["ranking_figure"]
 
 ROW, EDGES = 21, 96  # pixels of a mechanism, and above and below all of them
+MARK = 10  # pixels of every mark: where two overlap, Plotly's click finds the smaller one, else the one on top
 REFERENCE = "#D55E00"
 # Color and name of the parts of the gradient, as on Why it works.
 PARTS = (
@@ -88,7 +89,7 @@ def _draw_aucpr(
         x=[point.aucpr for point in others],
         y=[rows[point.norm] for point in others],
         customdata=[[point_id(point), describe_point(point)] for point in others],
-        marker={"color": NORMAL, "size": 7, "opacity": 0.35},
+        marker={"color": NORMAL, "size": MARK, "opacity": 0.35},
         name="other strengths",
         hovertemplate=hover,
     )
@@ -102,7 +103,7 @@ def _draw_aucpr(
         marker={
             "color": [REFERENCE if point.norm == reference else NORMAL for point in best],
             "symbol": symbols,
-            "size": 10,
+            "size": MARK,
             "line": {"width": 2},
         },
         name="best strength",
