@@ -168,10 +168,15 @@ class ComparePage:
         self.page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText === 'Cancel')?.click()")
 
     def choose(self, key: str, option: str) -> None:
-        """Choose an option of a select box; a redraw closes the open list, which is then opened again."""
+        """Choose an option of a select box; a redraw closes the open list, which is then opened again.
+
+        Its name is typed first: of a long list only the options near the chosen one are drawn.
+        """
+        box = self.page.locator(f".st-key-{key} input")
         for _ in range(ATTEMPTS):
-            self.page.locator(f".st-key-{key} input").click()
+            box.click()
             try:
+                box.fill(option, timeout=CLICK_MS)
                 self.page.get_by_role("option", name=option, exact=True).click(timeout=CLICK_MS)
             except TimeoutError:
                 self.page.keyboard.press("Escape")
