@@ -28,6 +28,7 @@ def test_an_old_link_becomes_names_and_controls_write_names(open_page: Open) -> 
     page.wait_until_idle()
     page.page.get_by_role("tab", name="Confusion and rows").click()
     page.wait_for(HAS, {"norm": "none", "tab": "rows"})
+    page.wait_until_idle()
     page.page.go_back()
     page.wait_for(HAS, {"norm": "none", "tab": "training"})
     page.page.wait_for_selector("[role=tab][aria-selected=true]:has-text('Training')")
