@@ -214,8 +214,8 @@ def draw_page_scripts(written_by_server: Collection[str], names_by_label: Mappin
         By URL parameter, how the labels that bound widgets write become names (see `page_address.names_by_label`).
     """
     with st.container(key="page_scripts"):
-        texts = _page_scripts(frozenset(written_by_server), json.dumps(names_by_label))
-        st.html(texts, unsafe_allow_javascript=True)
+        scripts = _page_scripts(frozenset(written_by_server), json.dumps(names_by_label))
+        st.html(scripts, unsafe_allow_javascript=True)
 
 
 @cache
