@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from playwright.sync_api import Locator, Page, TimeoutError
 
-__all__ = ["ComparePage"]
+__all__ = ["ComparePage", "choose_option"]
 
 # True once the charts of the current settings are drawn.
 DRAWN = """
@@ -21,6 +21,23 @@ DRAWN = """
 TITLES = "key => document.querySelector(`.st-key-${key} .js-plotly-plot`).layout.annotations.map(a => a.text)"
 EPOCH = re.compile(r"epoch (\d+) of (\d+)")
 CLICK_MS, ATTEMPTS = 5_000, 12
+
+
+def choose_option(box: Locator, option: str) -> None:
+    """Choose an option of a select box; a redraw closes the open list, which is then opened again.
+
+    Its name is typed first: of a long list only the options near the chosen one are drawn.
+    """
+    for _ in range(ATTEMPTS):
+        box.click()
+        try:
+            box.fill(option, timeout=CLICK_MS)
+            box.page.get_by_role("option", name=option, exact=True).click(timeout=CLICK_MS)
+        except TimeoutError:
+            box.page.keyboard.press("Escape")
+        else:
+            return
+    raise AssertionError(f"the list offers no option {option!r}")
 
 
 class ComparePage:
@@ -168,21 +185,8 @@ class ComparePage:
         self.page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText === 'Cancel')?.click()")
 
     def choose(self, key: str, option: str) -> None:
-        """Choose an option of a select box; a redraw closes the open list, which is then opened again.
-
-        Its name is typed first: of a long list only the options near the chosen one are drawn.
-        """
-        box = self.page.locator(f".st-key-{key} input")
-        for _ in range(ATTEMPTS):
-            box.click()
-            try:
-                box.fill(option, timeout=CLICK_MS)
-                self.page.get_by_role("option", name=option, exact=True).click(timeout=CLICK_MS)
-            except TimeoutError:
-                self.page.keyboard.press("Escape")
-            else:
-                return
-        raise AssertionError(f"{key} offers no option {option!r}")
+        """Choose an option of the select box with this key."""
+        choose_option(self.page.locator(f".st-key-{key} input"), option)
 
     def chosen(self, key: str) -> str:
         """Return the value of a select box."""

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from anoonly_core.results.store import FILE_NAME, Store
-from tests.browser.compare_page import ComparePage
+from tests.browser.compare_page import ComparePage, choose_option
 from tests.browser.server import Server
 
 Open = Callable[..., ComparePage]
@@ -87,8 +87,7 @@ def test_a_cell_is_trained_again_on_this_machine(browser: Browser) -> None:
             assert abs(float(ours) - float(shipped)) < 2, "processors round differently"
             assert len(Store(Path(folder) / FILE_NAME).runs()) == 5
             expect(page.get_by_role("button", name="All of it was run on this machine")).to_be_disabled()
-            page.get_by_role("combobox", name="Open one of its data sets in Compare").click()
-            page.get_by_role("option", name="20news_3").click()
+            choose_option(page.get_by_role("combobox", name="Open one of its data sets in Compare"), "20news_3")
             page.wait_for_url(re.compile(r"dataset=20news_3.*"))
         finally:
             page.close()
