@@ -96,7 +96,8 @@ class TableOwners:
         self._lock = threading.Lock()
         self._held = self._take_lock()
         self._stopped = threading.Event()
-        threading.Thread(target=self._watch, daemon=True, name="tables").start()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="tables")
+        self._thread.start()
 
     def note_presence(self, owner: str, session: str) -> None:
         """Record that the browser `owner` shows a page in this session now, so that its tables are not deleted."""
@@ -126,8 +127,9 @@ class TableOwners:
         self._forget()
 
     def close(self) -> None:
-        """Stop the background thread, and release the lock that marks this server as running."""
+        """Stop the background thread, wait for its end, and release the lock that marks this server as running."""
         self._stopped.set()
+        self._thread.join()
         if self._held is not None:
             self._held.close()
 

@@ -1,9 +1,10 @@
-"""A server's custody of its visitors' tables: there is one, and nobody takes it for a dead server's."""
+"""Owners of uploaded tables: one object per server, locks of servers that run, and an orderly end."""
 
 from __future__ import annotations
 
 import io
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,23 +32,44 @@ def test_a_server_that_begins_while_another_tidies_is_not_taken_for_a_dead_one(m
         return connection
 
     monkeypatch.setattr(sqlite3, "connect", connect_and_be_tidied)
-    custody = TableOwners(server_jobs())
+    owners = TableOwners(server_jobs())
     try:
         assert tidied and table_owners._is_held(tidied[0])
-        custody.note_presence("me", "session")  # as a page is before it brings anything
-        table = uploads.add("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", custody.server)
-        custody.remove_orphans()
+        owners.note_presence("me", "session")  # as a page is before it brings anything
+        table = uploads.add("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", owners.server)
+        owners.remove_orphans()
         server_table_owners().remove_orphans()
         assert uploads.find(table.name) == table
     finally:
-        custody.close()
+        owners.close()
 
 
-def test_sessions_that_come_at_once_share_one_custody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sessions_that_come_at_once_share_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
     table_owners.server_table_owners().close()
     table_owners._table_owners.cache_clear()
     begin = TableOwners.__init__
     monkeypatch.setattr(TableOwners, "__init__", lambda self, jobs: (time.sleep(0.05), begin(self, jobs))[1])
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: server_table_owners(), range(8)))
-    assert all(custody is found[0] for custody in found)
+    assert all(owners is found[0] for owners in found)
+
+
+def test_no_table_is_deleted_after_the_owners_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, listed = threading.Event(), uploads.list_uploads
+
+    def list_late(*owner: str) -> list[uploads.Upload]:
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            time.sleep(0.2)  # a round of the thread that is under way when the owners are closed
+        return listed(*owner)
+
+    monkeypatch.setattr(uploads, "list_uploads", list_late)
+    owners = TableOwners(server_jobs())
+    assert begun.wait(10)
+    owners.close()
+    table = uploads.add("cells.csv", io.BytesIO(b"a,b\n1,2\n"), "me", "a server that does not run")
+    time.sleep(0.4)
+    try:
+        assert uploads.find(table.name) == table
+    finally:
+        uploads.remove(table)
