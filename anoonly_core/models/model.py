@@ -315,9 +315,9 @@ class Head(nn.Module, ABC):
         return (module for module in self.modules() if isinstance(module, Norm))
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
-        """Set the strength of the norms of each run, where norms have a dial.
+        """Set the strength of all norms of each run; called before the head is moved to a device.
 
-        Called before the head is moved to a device.
+        Raise TypeError if the norms have no dial.
         """
         for norm in self.norms():
             norm.set_strengths(strengths)

@@ -40,6 +40,6 @@ class Norm(nn.Module):
     def set_strengths(self, strengths: Sequence[float]) -> None:
         """Set the strength of each run, for a norm with a dial; called before the norm is moved to a device.
 
-        The base class ignores the strengths.
+        Raise TypeError for a norm without a dial.
         """
         raise TypeError(f"{type(self).__name__} has no strength")

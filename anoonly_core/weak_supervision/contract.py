@@ -17,8 +17,8 @@ from anoonly_core.models.norms import NORMS
 __all__ = ["CHECKS", "failed_checks"]
 
 EPS, MOMENTUM = 1e-3, 0.1
-DIFFERENCE = 1e-6  # step of the finite differences, and their tolerance relative to the largest gradient
-TOLERANCE = 1e-4
+DIFFERENCE = 1e-6  # step of the finite differences
+TOLERANCE = 1e-4  # of a derivative along a direction, relative to the sum of its terms without their signs
 
 
 def failed_checks(name: str) -> dict[str, str]:
