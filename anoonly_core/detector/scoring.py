@@ -153,9 +153,9 @@ def detector_result(config: RunConfig, report: Report = lambda done, total: None
     AnoOnlyError
         If loading, splitting, training or scoring fails.
     """
-    detector = detector_for_run(config, report)
     dataset = load_cached(config.dataset)
     split = make_split(dataset, config)
+    detector = detector_for_split(config, dataset, split, report)
     scores = detector.decision_function(split.filled(dataset, np.arange(dataset.rows)))
     parts = row_parts(dataset, split)
     return DetectorResult(detector.to_bytes(), scores, parts, detector.threshold_)
