@@ -32,7 +32,7 @@ from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack
 from anoonly_core.training.torch_settings import default_torch_settings
 
-__all__ = ["NormPass", "observe", "probe_each", "probe_norms", "watch_norms"]
+__all__ = ["NormPass", "fullest_batches", "observe", "probe_each", "probe_norms", "watch_norms"]
 
 MAX_STEPS = 400
 MAX_ROWS = 100_000  # steps × rows a step
@@ -173,6 +173,16 @@ def probe_each(stack: Stack, indices: Tensor) -> list[list[NormPass]]:
                 loss = loss + penalty * (head.rows_per_item / indices.shape[1])
         torch.autograd.backward(loss.sum())
         return _norm_passes(stack, passes, indices)
+
+
+def fullest_batches(stack: Stack) -> Tensor:
+    """Return the batch of each run with the most labeled anomalies in the first epoch, to probe; nothing is trained.
+
+    The batches are row indices into `stack.rows.X`, int64 [R, rows]. Of equal batches of a run the first is taken.
+    """
+    batches = next(stack.draw_epochs())
+    fullest = stack.rows.labeled[batches].sum(dim=2).argmax(dim=0)
+    return torch.stack([batches[step, run] for run, step in enumerate(fullest)])
 
 
 def _require_one_run(stack: Stack) -> None:

@@ -15,7 +15,7 @@ from anoonly_core.data.split import Split, make_split
 from anoonly_core.errors import TrainingDiverged
 from anoonly_core.metrics.ranking import metrics
 from anoonly_core.microscope.result import RowKind, norm_locations
-from anoonly_core.microscope.run import NormPass, probe_norms
+from anoonly_core.microscope.run import NormPass, fullest_batches, probe_norms
 from anoonly_core.progress import Report
 from anoonly_core.projection import project_jointly
 from anoonly_core.results.keys import supervision_key
@@ -76,7 +76,7 @@ def record_columns(config: RunConfig, report: Report = lambda done, total: None)
     stacks = [Stack(dataset, [one], [split]) for one in configs]
     total = sum(stack.pretraining_epochs + config.epochs for stack in stacks)
     count = itertools.count(1)
-    batch = _probe_batch(stacks[0])
+    batch = fullest_batches(stacks[0])
     moments = recorded_moments(config.epochs)
     records, passes = [], []
     for stack in stacks:
@@ -184,15 +184,6 @@ def _arrow_maps(passes: list[NormPass], pushed: np.ndarray) -> tuple[np.ndarray,
     if not all(np.isfinite(values).all() for values in arrays):
         raise TrainingDiverged
     return arrays[0], arrays[1], arrays[2]
-
-
-def _probe_batch(stack: Stack) -> torch.Tensor:
-    """Return the batch with the most labeled anomalies in the first epoch, as row indices, int64 [1, rows].
-
-    Of equal ones the first. The stack is not trained.
-    """
-    batches = next(stack.draw_epochs())
-    return batches[int(stack.rows.labeled[batches].sum(dim=(1, 2)).argmax())]
 
 
 def _record_column(

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.split import Split
 from anoonly_core.metrics.ranking import METRICS, metrics
-from anoonly_core.microscope.run import NormPass, probe_each
+from anoonly_core.microscope.run import NormPass, fullest_batches, probe_each
 from anoonly_core.progress import Report
 from anoonly_core.results.keys import run_key
 from anoonly_core.runs.stacking import group_runs
@@ -102,7 +101,7 @@ def _measure_stack(stack: Stack, report: Callable[[int], None]) -> list[Measures
 
     `report` is called after each epoch with its number, and with 0 during the pretraining.
     """
-    batches = _probe_batches(stack)
+    batches = fullest_batches(stack)
     lengths = [_Lengths() for _ in stack.configs]
     assert stack.configs[0].epochs is not None
     probed = probed_epochs(stack.configs[0].epochs)
@@ -121,16 +120,6 @@ def _measure_stack(stack: Stack, report: Callable[[int], None]) -> list[Measures
             stack.splits, scores, lengths, stack.scores(pools), stack.hidden(pools), strict=True
         )
     ]
-
-
-def _probe_batches(stack: Stack) -> torch.Tensor:
-    """Return for each run the batch with the most labeled anomalies in the first epoch.
-
-    The batches are row indices into `stack.rows.X`, int64 [R, rows].
-    """
-    batches = next(stack.draw_epochs())
-    fullest = stack.rows.labeled[batches].sum(dim=2).argmax(dim=0)
-    return torch.stack([batches[step, run] for run, step in enumerate(fullest)])
 
 
 def _passes_of_last_norm(stack: Stack, passes: Sequence[NormPass]) -> int:
