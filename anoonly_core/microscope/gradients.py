@@ -45,6 +45,11 @@ class GradientParts:
         )
 
     @property
+    def in_order(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The three parts, float64 [rows, features] each, in the order of `result.PART_NAMES`."""
+        return self.direct, self.through_variance, self.through_mean
+
+    @property
     def total(self) -> np.ndarray:
         """Sum of the three parts, the gradient in front of the norm, float64 [rows, features]."""
         return np.asarray(self.direct + self.through_variance + self.through_mean)

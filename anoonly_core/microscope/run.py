@@ -383,8 +383,7 @@ def _gradient(features: Tensor) -> np.ndarray:
 def _measures(norm_pass: NormPass) -> dict[str, np.ndarray]:
     """Compute the arrays of an Observation for one pass, by field name without the axis of steps; and "rows"."""
     parts = norm_pass.parts
-    split = (parts.direct, parts.through_variance, parts.through_mean)
-    largest = max(float(np.abs(part).max()) for part in (*split, norm_pass.gradient)) or 1.0
+    largest = max(float(np.abs(part).max()) for part in (*parts.in_order, norm_pass.gradient)) or 1.0
     printed = parts.total_as_printed
     center = (
         norm_pass.after[~norm_pass.labeled].mean(axis=0)
@@ -394,7 +393,7 @@ def _measures(norm_pass: NormPass) -> dict[str, np.ndarray]:
     unknown = np.full(norm_pass.before.shape[1], np.nan)
     return {
         "rows": norm_pass.rows,
-        "lengths": np.stack([np.linalg.norm(part, axis=1) for part in split]),
+        "lengths": np.stack([np.linalg.norm(part, axis=1) for part in parts.in_order]),
         "distance": np.sqrt(((norm_pass.after - center) ** 2).mean(axis=1)),
         "mean": norm_pass.before.mean(axis=0),
         "deviation": norm_pass.before.std(axis=0),

@@ -175,8 +175,7 @@ def _arrow_maps(passes: list[NormPass], pushed: np.ndarray) -> tuple[np.ndarray,
         points = (norm_pass.before - center) @ axes.T
         pool = points[~norm_pass.labeled] if not norm_pass.labeled.all() else points
         unit = float(np.sqrt((pool**2).sum(axis=1).mean())) or 1.0
-        parts = norm_pass.parts
-        descents = -np.stack([part[pushed] for part in (parts.direct, parts.through_variance, parts.through_mean)], 1)
+        descents = -np.stack([part[pushed] for part in norm_pass.parts.in_order], 1)
         places.append(points / unit)
         pushes.append(descents @ axes.T)
         lengths.append(np.linalg.norm(descents, axis=2))

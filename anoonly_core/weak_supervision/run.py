@@ -39,12 +39,12 @@ class _Lengths:
 
     def add(self, passes: Sequence[NormPass]) -> None:
         """Add the lengths of the gradients of one batch, from its passes through the last norm."""
-        for one in passes:
-            lengths = np.linalg.norm(one.gradient, axis=1)
+        for norm_pass in passes:
+            pool = ~norm_pass.labeled
+            lengths = np.linalg.norm(norm_pass.gradient, axis=1)
             self.everywhere += float(lengths.sum())
-            self.pool += float(lengths[~one.labeled].sum())
-            split = (one.parts.direct, one.parts.through_variance, one.parts.through_mean)
-            self.parts += [np.linalg.norm(part[~one.labeled], axis=1).sum() for part in split]
+            self.pool += float(lengths[pool].sum())
+            self.parts += [np.linalg.norm(part[pool], axis=1).sum() for part in norm_pass.parts.in_order]
 
 
 def probed_epochs(epochs: int) -> set[int]:
