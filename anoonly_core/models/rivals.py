@@ -8,20 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
-from anoonly_core.errors import ComparatorMissing
-from anoonly_core.extras import install_command
 from anoonly_core.metrics.ranking import metrics
+from anoonly_core.models.implementation import import_implementation
 from anoonly_core.progress import Report
 from anoonly_core.rng import derived_seed, numpy_generator
 
@@ -338,7 +335,7 @@ def _fit(config: RunConfig, settings: Settings, X: np.ndarray, y: np.ndarray | N
     given = {name: value for name, value in settings.items() if name != BALANCED}
     if estimator.seed:
         given[estimator.seed] = derived_seed(config.seed, "weights") % 2**31
-    model = _load(config.baseline)(**given)
+    model = import_implementation(config.baseline)(**given)
     if y is None:
         model.fit(X)
     else:
@@ -364,18 +361,3 @@ def _widest(features: np.ndarray) -> np.ndarray:
 def _one_thread() -> Iterator[None]:
     with threadpool_limits(limits=1):
         yield
-
-
-def _load(baseline: str) -> Any:
-    """Import and return the class that implements a baseline, given by name.
-
-    Raise ComparatorMissing if its package is not installed.
-    """
-    module, _, name = BASELINES[baseline].implementation.rpartition(".")
-    try:
-        return getattr(import_module(module), name)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise ComparatorMissing(
-            f"{baseline} needs the package {package}, which is optional: {install_command('comparators')}."
-        ) from error

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
-from anoonly_core.errors import ComparatorMissing
-from anoonly_core.extras import install_command
+from anoonly_core.models.implementation import import_implementation
 from anoonly_core.progress import Report
 from anoonly_core.rng import derived_seed
 
@@ -44,7 +42,7 @@ class XGBOD:
         splits: Sequence[Split],
         report: Report = lambda done, total: None,
     ) -> None:
-        detector_class = _import_xgbod()
+        detector_class = import_implementation("XGBOD")
         self.dataset = dataset
         self.configs = tuple(configs)
         self.splits = tuple(splits)
@@ -91,13 +89,3 @@ def _standardized(scores: np.ndarray) -> np.ndarray:
     deviation = scores.std(axis=0)
     standard: np.ndarray = ((scores - scores.mean(axis=0)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
     return standard
-
-
-def _import_xgbod() -> Any:
-    try:
-        from pyod.models.xgbod import XGBOD as detector
-    except ImportError as error:
-        raise ComparatorMissing(
-            f"XGBOD needs PyOD and XGBoost, which are optional: {install_command('comparators')}."
-        ) from error
-    return detector

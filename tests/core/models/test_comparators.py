@@ -123,7 +123,11 @@ def test_xgbod_scores_equal_pyods_on_the_same_rows() -> None:
     assert "epochs" in result.summary()["config"] and result.config.lambda_n is None
 
 
-def test_without_pyod_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyod.models.xgbod", None)
-    with pytest.raises(ComparatorMissing, match=r"requirements-comparators\.txt"):
+@pytest.mark.parametrize(("module", "package"), [("pyod.models.xgbod", "pyod"), ("xgboost.sklearn", "xgboost")])
+def test_without_a_package_the_error_says_what_to_install(
+    module: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "pyod.models.xgbod", raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ComparatorMissing, match=rf"needs the package {package}, .*requirements-comparators\.txt"):
         run_config(make_config(dataset="breast_cancer", baseline="XGBOD"), "cpu")

@@ -183,7 +183,7 @@ def test_xgbod_beside_itself_draws_no_history(open_page: Open, xgbod: RunResult)
 def test_without_its_packages_xgbod_is_one_sentence(open_page: Open) -> None:
     """The worker would report the sentence of the core; here the failure is already stored."""
     missing = make_config(baseline="XGBOD", contamination=0.0)
-    said = "XGBOD needs PyOD and XGBoost, which are optional: pip install -r requirements-comparators.txt."
+    said = "XGBOD needs the package xgboost, which is optional: pip install -r requirements-comparators.txt."
     jobs_module.server_jobs().results._failures.put(run_key(missing), said)
     page = open_page(baseline="XGBOD", contamination="0.0", seeds="1")
     assert errors(page) == [said]
