@@ -5,9 +5,8 @@ Each estimator is declared in ESTIMATORS: its settings, how it scores, and the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -61,7 +60,7 @@ class Estimator:
     hidden: Map
     candidates: tuple[Settings, ...] = ({},)
     uses_labels: bool = True
-    seed: str = field(default="random_state")
+    seed: str = "random_state"
 
 
 def _decision(model: Any, X: np.ndarray) -> np.ndarray:
@@ -192,12 +191,7 @@ class Rivals:
     configs, splits
         One per run.
     report
-        Called after each fit with the fits done and all fits; an exception stops the fitting.
-
-    Attributes
-    ----------
-    chosen
-        For each run, the index of the candidate whose settings were taken; 0 for the preset "default".
+        Called after each fit with the fits done and all fits of its run; an exception stops the fitting.
 
     Raises
     ------
@@ -215,14 +209,11 @@ class Rivals:
         self.dataset = dataset
         self.configs = tuple(configs)
         self.splits = tuple(splits)
-        self.chosen: list[int] = []
         self._estimator = ESTIMATORS[configs[0].baseline]
-        self._models: list[Any] = []
-        with _one_thread():
-            for config, split in zip(configs, splits, strict=True):
-                chosen, model = _fit_run(dataset, config, split, report)
-                self.chosen.append(chosen)
-                self._models.append(model)
+        with threadpool_limits(limits=1):
+            self._models = [
+                _fit_run(dataset, config, split, report) for config, split in zip(configs, splits, strict=True)
+            ]
 
     def scores(self, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the anomaly scores of rows by each run, float32 [n_r]; higher is more anomalous.
@@ -247,15 +238,15 @@ class Rivals:
         return [_widest(features) for features in self._map(self._estimator.hidden, rows)]
 
     def _map(self, function: Map, rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-        with _one_thread():
+        with threadpool_limits(limits=1):
             return [
                 np.asarray(function(model, split.scaled(self.dataset, positions)), dtype=np.float32)
                 for model, split, positions in zip(self._models, self.splits, rows, strict=True)
             ]
 
 
-def _fit_run(dataset: Dataset, config: RunConfig, split: Split, report: Report) -> tuple[int, Any]:
-    """Fit the estimator of one run; return the index of the chosen candidate and the fitted estimator.
+def _fit_run(dataset: Dataset, config: RunConfig, split: Split, report: Report) -> Any:
+    """Fit the estimator of one run and return it.
 
     Under the preset "tuned", the candidates are compared by cross-validation on the training rows first. `report` is
     called after each fit with the fits done and all fits.
@@ -264,14 +255,14 @@ def _fit_run(dataset: Dataset, config: RunConfig, split: Split, report: Report) 
     if not estimator.uses_labels:  # a copy of a row would be its nearest neighbor
         model = _fit(config, estimator.settings, split.scaled(dataset, np.unique(split.train)), None)
         report(1, 1)
-        return 0, model
+        return model
     X, y = split.scaled(dataset, split.train), split.labeled.astype(np.int64)
     folds = tuning_folds(dataset, config, split) if config.preset == "tuned" else None
     fits = 1 if folds is None else FOLDS * len(estimator.candidates) + 1
-    chosen = 0 if folds is None else _best_candidate(config, X, y, folds, lambda done: report(done, fits))
-    model = _fit(config, {**estimator.settings, **estimator.candidates[chosen]}, X, y)
+    best = {} if folds is None else _best_candidate(config, X, y, folds, lambda done: report(done, fits))
+    model = _fit(config, {**estimator.settings, **best}, X, y)
     report(fits, fits)
-    return chosen, model
+    return model
 
 
 def tuning_folds(dataset: Dataset, config: RunConfig, split: Split) -> np.ndarray | None:
@@ -297,10 +288,8 @@ def tuning_folds(dataset: Dataset, config: RunConfig, split: Split) -> np.ndarra
 
 def _best_candidate(
     config: RunConfig, X: np.ndarray, y: np.ndarray, folds: np.ndarray, report: Callable[[int], None]
-) -> int:
-    """Return the index of the candidate with the largest mean average precision over the folds.
-
-    Of equal ones the first.
+) -> Settings:
+    """Return the candidate with the largest mean average precision over the folds; of equal ones the first.
 
     Parameters
     ----------
@@ -313,7 +302,7 @@ def _best_candidate(
     report
         Called after each fit with the fits done.
     """
-    estimator, found = ESTIMATORS[config.baseline], []
+    estimator, means = ESTIMATORS[config.baseline], []
     for number, candidate in enumerate(estimator.candidates):
         precisions = []
         for fold in range(folds.max() + 1):
@@ -322,8 +311,8 @@ def _best_candidate(
             scores = np.asarray(estimator.score(model, X[held_out]), dtype=np.float32)
             precisions.append(metrics(y[held_out], scores).aucpr_anomaly)
             report(number * FOLDS + fold + 1)
-        found.append(float(np.mean(precisions)))
-    return int(np.argmax(found))
+        means.append(float(np.mean(precisions)))
+    return estimator.candidates[int(np.argmax(means))]
 
 
 def _fit(config: RunConfig, settings: Settings, X: np.ndarray, y: np.ndarray | None) -> Any:
@@ -339,14 +328,10 @@ def _fit(config: RunConfig, settings: Settings, X: np.ndarray, y: np.ndarray | N
     if y is None:
         model.fit(X)
     else:
-        model.fit(X, y, sample_weight=_equal_weights(y) if settings.get(BALANCED) else None)
+        from sklearn.utils.class_weight import compute_sample_weight
+
+        model.fit(X, y, sample_weight=compute_sample_weight("balanced", y) if settings.get(BALANCED) else None)
     return model
-
-
-def _equal_weights(y: np.ndarray) -> np.ndarray:
-    """Return a weight for each row, [rows]; the weights of each class, y 0 or 1, sum to half the number of rows."""
-    weights: np.ndarray = (len(y) / 2 / np.bincount(y))[y]
-    return weights
 
 
 def _widest(features: np.ndarray) -> np.ndarray:
@@ -355,9 +340,3 @@ def _widest(features: np.ndarray) -> np.ndarray:
         return features
     widest = np.argsort(-features.var(axis=0), kind="stable")[:MAX_HIDDEN]
     return features[:, np.sort(widest)]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    with threadpool_limits(limits=1):
-        yield
