@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from anoonly_core import AnoOnlyDetector
-from anoonly_core.baselines import MECHANISMS, NORM_LABELS, PAPER_NORMS
-from anoonly_core.baselines.mechanisms import Dial, Mechanism, check_mechanism
-from anoonly_core.config import make_config
-from anoonly_core.errors import InvalidConfig
+from anoonly_core.baselines import MECHANISMS
 from anoonly_core.microscope.mechanisms import split_gradient
 from anoonly_core.microscope.run import watch_norms
 from anoonly_core.models.feature_losses import FeatureLoss
 from anoonly_core.models.layers import Chain, StackedLinear, standardized
-from anoonly_core.models.norms import NORMS, register_norm
+from anoonly_core.models.norms import NORMS
 from anoonly_core.models.statistics_norms import StatisticsNorm, group_sizes
 from anoonly_core.models.whitening import inverse_root
-from anoonly_core.results.keys import run_key
 from tests.core.training.stacks import configs_of, made_table, stack_of, trained, trained_scores
 
 EPS, MOMENTUM = 1e-3, 0.1
@@ -39,9 +35,11 @@ def levels(name: str) -> tuple[float, ...]:
     return dial.levels
 
 
-every_point = pytest.mark.parametrize(
-    ("name", "strength"), [(name, level) for name in WITH_DIAL for level in levels(name)]
-)
+def points_of(names: Iterable[str]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("name", "strength"), [(name, level) for name in names for level in levels(name)])
+
+
+every_point = points_of(WITH_DIAL)
 
 
 def built(name: str, strengths: tuple[float, ...], features: int) -> Any:
@@ -56,75 +54,8 @@ def batch(runs: int = 1, rows: int = 12, features: int = 6, seed: int = 0) -> Te
     return 2 * values @ (torch.eye(features) + 0.3).double() + 1
 
 
-def marked(runs: int = 1, rows: int = 12) -> Tensor:
+def labeled_mask(runs: int = 1, rows: int = 12) -> Tensor:
     return (torch.arange(rows) % 4 == 1).repeat(runs, 1)
-
-
-# -- the registry
-
-
-def test_the_registry_names_the_norms_and_the_papers_first() -> None:
-    assert list(NORMS) == list(MECHANISMS) == list(NORM_LABELS)
-    assert tuple(MECHANISMS)[: len(PAPER_NORMS)] == PAPER_NORMS
-    for name, mechanism in MECHANISMS.items():
-        assert mechanism.name == name and check_mechanism(mechanism) == ""
-        assert mechanism.source and mechanism.summary.endswith(".") and len(mechanism.label.split()) <= 6
-        norm = NORMS[name](1, 4, EPS, MOMENTUM)
-        assert getattr(norm, "mechanism", mechanism) is mechanism
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"name": "My Norm"}, "lower-case"),
-        ({"dial": Dial("x", 5, 0, 1, (5,))}, "outside"),
-        ({"dial": Dial("x", 1, 0, 1, (0, 0.5))}, "levels must ascend"),
-        ({"dial": Dial("x", 1, 0, 1, (1, 0.5))}, "levels must ascend"),
-        ({"dial": Dial("x", 1, 0, 1, (1, 2))}, "levels must lie"),
-    ],
-)
-def test_a_wrong_description_is_refused(changes: dict[str, Any], words: str) -> None:
-    wrong = Mechanism(**{"name": "mine", "label": "mine", "source": "here", "summary": "A norm.", **changes})
-    assert words in check_mechanism(wrong)
-
-    class Mine(StatisticsNorm):
-        mechanism = wrong
-
-    with pytest.raises(ValueError, match=words):
-        register_norm(Mine)
-    assert "mine" not in MECHANISMS
-
-
-def test_a_name_that_is_taken_is_refused() -> None:
-    class Mine(StatisticsNorm):
-        mechanism = Mechanism("ghost", "mine", "here", "A norm.")
-
-    with pytest.raises(ValueError, match="already"):
-        register_norm(Mine)
-
-
-# -- the setting
-
-
-@every_mechanism
-def test_the_standard_strength_keeps_the_key_and_another_changes_it(name: str) -> None:
-    dial = MECHANISMS[name].dial
-    assert dial is not None
-    usual = make_config(norm=name)
-    assert usual.strength == dial.standard and "norm_strength" not in usual.canonical()
-    assert make_config(norm=name, norm_strength=dial.standard) == usual
-    assert make_config(norm=name, norm_strength=f"{dial.standard:g}") == usual
-    keys = {run_key(make_config(norm=name, norm_strength=level)) for level in dial.levels}
-    assert len(keys) == len(dial.levels) and run_key(usual) in keys
-    for beyond in (dial.low - 1, dial.high * 2 + 1):
-        with pytest.raises(InvalidConfig, match=r"^norm_strength must be"):
-            make_config(norm=name, norm_strength=beyond)
-
-
-@pytest.mark.parametrize("norm", [name for name in MECHANISMS if name not in WITH_DIAL])
-def test_a_norm_without_a_dial_takes_no_strength(norm: str) -> None:
-    with pytest.raises(InvalidConfig, match=r"^norm_strength must be left out"):
-        make_config(norm=norm, norm_strength=1)
 
 
 # -- the contract
@@ -135,7 +66,7 @@ def test_a_norm_without_a_dial_takes_no_strength(norm: str) -> None:
 def test_shape_and_finite_values(name: str, strength: float, rows: int, features: int) -> None:
     norm = built(name, (strength, levels(name)[0]), features)
     h = batch(2, rows, features).requires_grad_()
-    output = norm(h, marked(2, rows))
+    output = norm(h, labeled_mask(2, rows))
     penalty = norm.take_penalty()
     assert output.shape == h.shape and (penalty is None) == isinstance(norm, StatisticsNorm)
     (output.sum() + (0 if penalty is None else penalty.sum())).backward()
@@ -148,7 +79,7 @@ def test_shape_and_finite_values(name: str, strength: float, rows: int, features
 def test_gradients_pass_gradcheck_in_double_precision(name: str, strength: float) -> None:
     # Batch renorm holds its corrections constant, unlike finite differences: its bounds are closed here.
     fresh = built(name, (0.0 if name == "renorm" else strength,), 5)
-    labeled = marked(1, 9)
+    labeled = labeled_mask(1, 9)
 
     def of_features(h: Tensor) -> Tensor:
         norm = copy.deepcopy(fresh)
@@ -223,7 +154,7 @@ ROW_BY_ROW = {("group", None), ("group_ws", None), ("rms", None), ("running", 0)
 
 @every_point
 def test_gradient_crosses_rows_where_statistics_are_shared(name: str, strength: float) -> None:
-    labeled = marked()
+    labeled = labeled_mask()
     upstream = torch.where(labeled[:, :, None], batch(seed=1), torch.zeros(()).double())
     norm = built(name, (strength,), 6)
     direct, variance, mean = split_gradient(norm, batch() / 4, upstream, labeled, 1.0)
@@ -339,40 +270,36 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("features", [6, 33])
 @pytest.mark.parametrize("rows", [12, 30])
-@every_point
+@points_of(RENDITIONS)
 def test_a_norm_agrees_with_an_independent_rendition(name: str, strength: float, rows: int, features: int) -> None:
-    if name not in RENDITIONS:
-        return
     standard_strength = MECHANISMS[name].dial.standard  # type: ignore[union-attr]
-    labeled, h = marked(2, rows), batch(2, rows, features).requires_grad_()
+    labeled, h = labeled_mask(2, rows), batch(2, rows, features).requires_grad_()
     output = built(name, (strength, standard_strength), features)(h, labeled)
     upstream = batch(2, rows, features, seed=1)
     output.backward(upstream)
     for run, given in enumerate((strength, standard_strength)):
-        own = h.detach()[run].clone().requires_grad_()
-        expected = RENDITIONS[name](own, labeled[run], given)
+        features_of_run = h.detach()[run].clone().requires_grad_()
+        expected = RENDITIONS[name](features_of_run, labeled[run], given)
         expected.backward(upstream[run])
         torch.testing.assert_close(output[run], expected, rtol=1e-8, atol=1e-10)
         assert h.grad is not None
-        torch.testing.assert_close(h.grad[run], own.grad, rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(h.grad[run], features_of_run.grad, rtol=1e-6, atol=1e-8)
 
 
-@every_point
+@points_of(LOSSES)
 def test_a_loss_agrees_with_an_independent_rendition(name: str, strength: float) -> None:
-    if name not in LOSSES:
-        return
-    labeled, h = marked(2, 10), (batch(2, 10, 6) / 3).requires_grad_()
+    labeled, h = labeled_mask(2, 10), (batch(2, 10, 6) / 3).requires_grad_()
     norm = built(name, (strength, 1.0), 6)
     assert norm(h, labeled) is h
     penalty = norm.take_penalty()
     penalty.sum().backward()
     for run, weight in enumerate((strength, 1.0)):
-        own = h.detach()[run].clone().requires_grad_()
-        expected = weight * LOSSES[name](own, labeled[run])
+        features_of_run = h.detach()[run].clone().requires_grad_()
+        expected = weight * LOSSES[name](features_of_run, labeled[run])
         expected.backward()
         torch.testing.assert_close(penalty[run], expected, rtol=1e-7, atol=1e-9)
         assert h.grad is not None
-        torch.testing.assert_close(h.grad[run], own.grad, rtol=1e-7, atol=1e-9)
+        torch.testing.assert_close(h.grad[run], features_of_run.grad, rtol=1e-7, atol=1e-9)
 
 
 def test_every_mechanism_has_a_rendition() -> None:
@@ -389,7 +316,7 @@ def test_one_end_of_the_dial_is_batch_norm(name: str, end: float) -> None:
     ours, plain = built(name, (end,), 6), by_torch(nn.BatchNorm1d(6, EPS, MOMENTUM, affine=False))
     for step in range(5):
         h, other = (batch(seed=step).requires_grad_() for _ in range(2))
-        output, expected = ours(h, marked()), plain(other[0])
+        output, expected = ours(h, labeled_mask()), plain(other[0])
         torch.testing.assert_close(output[0], expected, rtol=1e-9, atol=1e-9)
         output.square().sum().backward()
         expected.square().sum().backward()
@@ -406,9 +333,9 @@ def test_ghosts_running_statistics_are_the_mean_of_those_of_its_small_batches() 
         norm(h)
         for number, layer in enumerate(plain):
             layer(h[0, number::3])
-    for ours, theirs in (("running_mean", "running_mean"), ("running_variance", "running_var")):
-        expected = torch.stack([getattr(layer, theirs) for layer in plain]).mean(0)
-        torch.testing.assert_close(getattr(norm, ours)[0, 0], expected)
+    for name, name_in_torch in (("running_mean", "running_mean"), ("running_variance", "running_var")):
+        expected = torch.stack([getattr(layer, name_in_torch) for layer in plain]).mean(0)
+        torch.testing.assert_close(getattr(norm, name)[0, 0], expected)
 
 
 def test_batch_renorm_without_bounds_normalizes_by_the_running_statistics() -> None:
@@ -447,7 +374,7 @@ def test_the_moving_center_is_a_moving_average_without_its_start() -> None:
     means = []
     for step in range(3):
         h = batch(seed=step)
-        norm(h, marked())
+        norm(h, labeled_mask())
         means.append(h[0].mean(0))
     weights = torch.tensor([0.81, 0.9, 1.0]).double()
     expected = sum(w * mean for w, mean in zip(weights, means, strict=True)) / weights.sum()
