@@ -70,8 +70,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Strength of a norm with a dial, see `RunConfig`; None is the standard value.
     contamination : float
         Share of new rows like the unlabeled training rows that `predict` flags, above 0 and up to 0.5. It moves the
-        threshold only, as in PyOD.
-        Elsewhere in this project the word means anomalies among the unlabeled rows.
+        threshold only, as in PyOD. Elsewhere in this project the word means anomalies among the unlabeled rows.
     random_state : int, RandomState or None
         An int is the seed of the run; None draws a new seed. The global state of NumPy is not used.
     device : {"cpu", "cuda", "auto"}

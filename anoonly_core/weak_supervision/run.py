@@ -62,7 +62,7 @@ def measure_runs(configs: Sequence[RunConfig], report: Report = lambda done, tot
     Parameters
     ----------
     configs : sequence of RunConfig
-        The runs; equal ones are trained once.
+        The runs, all with the same number of epochs; equal ones are trained once.
     report : callable
         Called after each epoch with (epochs done, all epochs) of all stacks. An exception stops the training.
 

@@ -2,7 +2,7 @@
 
     python -m tests.bench.mechanisms                           measure all tasks and print the rankings
     python -m tests.bench.mechanisms --only DeepSAD:digits_3   measure one task, or several separated by commas
-    python -m tests.bench.mechanisms --tables                  print the rankings of the file that is there
+    python -m tests.bench.mechanisms --tables                  print the rankings of the existing file
 
 The runs of a task replace those of the file; other tasks stay. Each mechanism trains in a process of its own, five
 seeds each. The page Weak supervision opens with the task DeepSAD:digits_3. Files that are not on this machine are left

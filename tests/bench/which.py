@@ -1,7 +1,7 @@
-"""Train all systems on all data sets of this machine over the number of labels, and say where which one wins.
+"""Train all systems on all data sets of this machine over the number of labels, and print which one wins where.
 
     python -m tests.bench.which                     add what is missing to assets/results/which.csv; print the tables
-    python -m tests.bench.which --tables            print the tables of the file that is there
+    python -m tests.bench.which --tables            print the tables of the existing file
     python -m tests.bench.which --systems 'KNN;DeepSAD + AnoOnly' --datasets 6_cardio,SVHN_0 --seeds 2 --out part.csv
 
 ANOONLY_DATA names the folder with the ADBench files. Each data set and system trains in a process of its own. The file
