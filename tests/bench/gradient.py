@@ -1,7 +1,7 @@
 """Cut the parts of batch norm's gradient and measure what is left of AnoOnly.
 
     python -m tests.bench.gradient              write assets/results/gradient.csv and print the tables
-    python -m tests.bench.gradient --tables     print the tables of the file that is there
+    python -m tests.bench.gradient --tables     print the tables of the existing file
 
 The forward pass of batch norm stays as it is. Each data set and head trains in a process of its own, five seeds each.
 """

@@ -1,7 +1,7 @@
 """Share of new rows that a detector flags, beside the share that it promises.
 
     python -m tests.bench.threshold              train on the sets, write the file and print the tables
-    python -m tests.bench.threshold --tables     print the tables of the file that is there
+    python -m tests.bench.threshold --tables     print the tables of the existing file
 
 For each data set, head and λ_n a detector with `contamination=0.1` trains on the natural pool. It promises to flag 10 %
 of new rows like its pool. "Before" is the 90 % quantile of its training scores, "now" its `threshold_`. The rows are
