@@ -18,7 +18,7 @@ def _network(columns: int, preset: str) -> dict[str, Subnetwork]:
 NNPU = Baseline(
     name="nnPU",
     summary=(
-        "Classifies labeled anomalies against the pool, from whose risk it subtracts what the hidden anomalies add. "
+        "Classifies labeled anomalies against the pool and subtracts the loss that hidden anomalies cause. "
         "The anomalous share of the pool is the contamination, or 5 % where that is natural; it has no λₙ."
     ),
     revision=1,
