@@ -6,8 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from tqdm import tqdm
-
+from anoonly_core.cli.progress import progress_bar
 from anoonly_core.data.adbench.files import ManifestEntry, fetch, find_entry, manifest, verified_path
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables.readers import printable
@@ -42,13 +41,7 @@ def _fetch(options: argparse.Namespace) -> None:
     files: list[dict[str, str | int | None]] = []
     for entry in wanted:
         if (path := verified_path(entry)) is None:
-            name, size = entry.catalogue_name, entry.bytes
-            with tqdm(total=size, unit="B", unit_scale=True, desc=name, disable=None) as bar:
-
-                def show(done: int, total: int | None, bar: Any = bar) -> None:
-                    bar.total = total
-                    bar.update(done - bar.n)
-
+            with progress_bar("B", total=entry.bytes, unit_scale=True, desc=entry.catalogue_name) as show:
                 path = fetch(entry, show)
         files.append({"name": entry.catalogue_name, "path": str(path), "bytes": entry.bytes})
         if not options.json:

@@ -7,9 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from anoonly_core.cli.options import RUN_SETTINGS, add_settings, check_path, parse_configs, parse_share
+from anoonly_core.cli.progress import progress_bar
 from anoonly_core.data.split import SPLIT_FIELDS, labeled_anomalies
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.detector.result import FLAGGED_SHARE
@@ -52,12 +51,7 @@ def _fit(options: argparse.Namespace) -> None:
     from anoonly_core.detector.scoring import detector_for_all_rows
 
     torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
-    with tqdm(unit="epoch", disable=None, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress_bar("epoch", leave=False) as show:
         detector, split = detector_for_all_rows(config, share, show)
     try:
         detector.save(out)

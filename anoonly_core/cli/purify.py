@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from anoonly_core.cli.options import add_run_options, check_table_path, parse_configs, write_table
+from anoonly_core.cli.progress import progress_bar
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.purify.config import PURIFY_RULES, PurifyConfig, make_purify_config
 from anoonly_core.purify.result import PurifyResult, pool_table
@@ -58,14 +58,7 @@ def _purify_all(configs: list[PurifyConfig]) -> list[PurifyResult]:
 
     torch.set_num_threads(1)  # as in the workers of the page, which share the stored results
     warm_up()
-    with tqdm(unit="epoch", disable=None, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            if done < bar.n:  # the second stage has started
-                bar.reset()
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress_bar("epoch", leave=False) as show:
         return purify_many(configs, default_store(), show)
 
 

@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from anoonly_core.cli.options import add_run_options, parse_configs
+from anoonly_core.cli.progress import progress_bar
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.results.store import default_store
@@ -46,22 +46,14 @@ def _run(options: argparse.Namespace) -> None:
     # Imported after the options are checked, since torch takes seconds to load.
     import torch
 
-    from anoonly_core.runs.run import RunProgress, run_many, warm_up
+    from anoonly_core.runs.run import run_many, warm_up
 
     torch.set_num_threads(1)  # as in the workers of the page, which share the stored runs
     warm_up()
-    bar = tqdm(unit="epoch", disable=None, leave=False)
-
-    def show(progress: RunProgress) -> None:
-        if progress.epoch < bar.n:  # the next stack has started
-            bar.reset()
-        bar.total = progress.epochs
-        bar.update(progress.epoch - bar.n)
-
-    try:
-        results = run_many(configs, options.device, default_store(), show)
-    finally:
-        bar.close()
+    with progress_bar("epoch", leave=False) as show:
+        results = run_many(
+            configs, options.device, default_store(), lambda progress: show(progress.epoch, progress.epochs)
+        )
     runs = [result.summary() for result in results]
     write_runs(result_file, map(RunSummary.of, results))
     if not seeded:

@@ -8,14 +8,13 @@ import sys
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
 from anoonly_core.cli.options import check_table_path, write_table
+from anoonly_core.cli.progress import download
 from anoonly_core.cli.weak_supervision import QUESTION, compare_mechanisms
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.config import RULES
-from anoonly_core.data.catalogue import resolve
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution.executor import stored_runs
 from anoonly_core.metrics.ranking import METRICS
@@ -67,15 +66,7 @@ def _sweep(options: argparse.Namespace) -> None:
     sweep = parse_sweep(options)
     check_device(options.device)
     out, result_file = check_table_path(options.out), check_option(options)
-    entry = resolve(str(sweep.settings.get("dataset", "digits_3")))
-    if not entry.is_local():
-        with tqdm(unit="B", unit_scale=True, desc=entry.name, disable=None) as bar:
-
-            def show(done: int, total: int | None) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            entry.load(show)
+    download(str(sweep.settings.get("dataset", "digits_3")))
     for sentence in sweep.left_out:
         print(f"Left out: {sentence}", file=sys.stderr)
     store = default_store()

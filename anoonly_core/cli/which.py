@@ -6,13 +6,11 @@ import argparse
 import json
 from typing import Any
 
-from tqdm import tqdm
-
 from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
 from anoonly_core.cli.options import check_table_path, write_table
+from anoonly_core.cli.progress import download
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.config import RULES, make_config
-from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.execution.executor import stored_runs
 from anoonly_core.results.store import default_store
@@ -58,15 +56,7 @@ def _which(options: argparse.Namespace) -> None:
     check_device(options.device)
     out, result_file = check_table_path(options.out), check_option(options)
     make_config(dataset=options.dataset)
-    entry = resolve(options.dataset)
-    if not entry.is_local():
-        with tqdm(unit="B", unit_scale=True, desc=entry.name, disable=None) as bar:
-
-            def show(done: int, total: int | None) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            entry.load(show)
+    download(options.dataset)
     plan = _plan(options)
     store, failures = default_store(), dict[str, str]()
     with open_engine(options) as engine:

@@ -8,9 +8,9 @@ import sys
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from anoonly_core.cli.options import parse_seeds
+from anoonly_core.cli.progress import progress_bar
 from anoonly_core.metrics.confidence import margin_of_error
 from anoonly_core.results.store import default_store
 from anoonly_core.zero_shot.class_table import CLASS_TABLES, load_class_table
@@ -55,12 +55,7 @@ def _zero_shot(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     warm_up()
-    with tqdm(unit="step", disable=None, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with progress_bar("step", leave=False) as show:
         results = dict(zip(configs, run_zero_shot(configs, default_store(), show), strict=True))
     report = _report([results[config] for config in seeded])
     batches = describe_test_batches(seeded[0], load_class_table(options.table, options.column))
