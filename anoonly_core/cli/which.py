@@ -61,11 +61,8 @@ def _which(options: argparse.Namespace) -> None:
     store, failures = default_store(), dict[str, str]()
     with open_engine(options) as engine:
         runs = stored_runs(store, plan.configs, engine.device)
-        for count in (plan.labels, None):  # the ranking first
-            configs = plan.configs if count is None else plan.configs_at(count)
-            train(
-                {key: config for key, config in configs.items() if key not in failures}, engine, store, runs, failures
-            )
+        for configs in filter(None, plan.stages):
+            train(configs, engine, store, runs, failures)
     result = which_result(plan, runs, failures)
     if out is not None:
         write_table(points_table(result), out)

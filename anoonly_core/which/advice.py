@@ -73,7 +73,7 @@ def _figure(rank: Rank) -> str:
 
 
 def _names(ranks: list[Rank]) -> str:
-    """Join the first names, with the figure of the best and of the last named system."""
+    """Join the first MAX_NAMED systems, each with its figure, and the number of the others."""
     shown = [_named(rank) for rank in ranks[:MAX_NAMED]]
     left = len(ranks) - len(shown)
     if left:

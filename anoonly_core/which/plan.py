@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from anoonly_core.baselines import BASELINES
-from anoonly_core.config import RunConfig, make_config
+from anoonly_core.config import LABEL_SETTINGS, RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig
@@ -21,10 +21,10 @@ __all__ = ["COUNTS", "MAX_SEEDS", "SHARED_SETTINGS", "WhichPlan", "plan_which", 
 
 COUNTS = (1, 2, 5, 10, 20, 50)
 MAX_SEEDS = 100
-# Settings that all systems share.
+# Settings that all systems share; the number of labels is that of a point of the curves.
 SHARED_SETTINGS = (
-    *("contamination", "normal_ratio", "protocol", "labeled_normals", "labeled_normal_ratio", "unlabeled_ratio"),
-    *("flipped_anomalies", "flipped_normals", "unseen_types"),
+    *("contamination", "normal_ratio", "protocol"),
+    *(name for name in LABEL_SETTINGS if name != "labeled_anomalies"),
 )
 
 

@@ -105,7 +105,7 @@ class Crossover:
 
 @dataclass(frozen=True)
 class WhichResult:
-    """Ranking, curves, crossover and advice of a plan whose runs are finished, all or some.
+    """Ranking, curves and crossover of a plan whose runs are finished, all or some.
 
     Attributes
     ----------
