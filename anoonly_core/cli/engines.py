@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from anoonly_core.cli.options import parse_int
 from anoonly_core.config import RunConfig
 from anoonly_core.errors import DeviceUnavailable, InvalidConfig
 from anoonly_core.execution import tasks
@@ -21,7 +22,7 @@ from anoonly_core.machine import cores
 from anoonly_core.results.store import RunSummary, Store
 from anoonly_core.runs.device import NO_GPU
 
-__all__ = ["add_engine_options", "open_engine", "open_workers", "parse_int", "train"]
+__all__ = ["add_engine_options", "open_engine", "open_workers", "train"]
 
 WORKERS_PER_CORE = 4  # more workers take memory and save no time
 
@@ -91,14 +92,6 @@ def _workers(count: int) -> Iterator[WorkerPool]:
         yield workers
     finally:
         workers.close()
-
-
-def parse_int(name: str, text: str) -> int:
-    """Return the text of an option as an int; raise InvalidConfig, which names the option, if it is none."""
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidConfig(f"{name} must be a whole number, not {text[:60]!r}.") from None
 
 
 def train(

@@ -25,6 +25,7 @@ __all__ = [
     "check_path",
     "check_table_path",
     "parse_configs",
+    "parse_int",
     "parse_seeds",
     "parse_share",
     "write_table",
@@ -73,6 +74,14 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
     if (seeds := getattr(options, "seeds", None)) is None:
         return [first]
     return [first.with_(seed=first.seed + number) for number in range(parse_seeds(seeds))]
+
+
+def parse_int(name: str, text: str) -> int:
+    """Return the text of an option as an int; raise InvalidConfig, which names the option, if it is none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidConfig(f"{name} must be a whole number, not {text[:60]!r}.") from None
 
 
 def parse_share(option: str, text: str, most: float = 1.0) -> float:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
-from anoonly_core.cli.options import check_table_path, write_table
+from anoonly_core.cli.engines import add_engine_options, open_engine, train
+from anoonly_core.cli.options import check_table_path, parse_int, write_table
 from anoonly_core.cli.progress import download
 from anoonly_core.cli.weak_supervision import QUESTION, compare_mechanisms
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs

@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from anoonly_core.cli.engines import add_engine_options, open_engine, parse_int, train
-from anoonly_core.cli.options import check_table_path, write_table
+from anoonly_core.cli.engines import add_engine_options, open_engine, train
+from anoonly_core.cli.options import check_table_path, parse_int, write_table
 from anoonly_core.cli.progress import download
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.config import RULES, make_config
