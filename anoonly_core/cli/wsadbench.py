@@ -16,13 +16,15 @@ from anoonly_core.results.wsadbench import CONDITIONS, mean_table, read_lines, t
 
 __all__ = ["add_option", "add_parser", "check_option", "write_runs"]
 
-# Short names of the conditions in the heading of a table.
-SHORT = {
+# Names of the conditions in the heading of a table.
+HEADINGS = {
     "rla": "rla",
     "eln": "eln",
     "ru": "ru",
     "flip_normal_ratio": "flip normal",
     "flip_abnormal_ratio": "flip abnormal",
+    "target_for_unlabeled": "unlabeled",
+    "is_cleanlab": "cleanlab",
 }
 
 
@@ -66,23 +68,19 @@ def _wsadbench(options: argparse.Namespace) -> None:
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of the table with None for a missing number."""
     records = table.to_dict("records")
-    return [{str(name): None if _is_missing(value) else value for name, value in row.items()} for row in records]
-
-
-def _is_missing(value: Any) -> bool:
-    return isinstance(value, float) and value != value
+    return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in records]
 
 
 def _as_text(table: pd.DataFrame, lines: int, failed: int) -> str:
-    """Format one table per conditions."""
+    """Format one table for each set of conditions, with these in the heading."""
     text = [f"{lines} results" + (f", {failed} of them failed" if failed else "")]
-    for conditions, group in table.groupby([*CONDITIONS], sort=False, dropna=False):
-        values = dict(zip(CONDITIONS, conditions, strict=True))
-        text += ["", ", ".join(f"{SHORT[name]} {values[name]}" for name in SHORT)]
+    heading = [", ".join(f"{HEADINGS[name]} {row[name]}" for name in CONDITIONS) for row in table.to_dict("records")]
+    for conditions, group in table.groupby(heading, sort=False):  # by text, in which 1 and 1.0 differ
+        text += ["", str(conditions)]
         text.append(f"{'model':32}  {'sets':>4}  {'runs':>5}  {'AUCROC':>7}  {'AUCPR':>7}  {'rank':>5}  {'fit, s':>7}")
         for row in group.itertuples():
-            rank = "" if _is_missing(row.rank) else f"{row.rank:.2f}"
-            fit = "" if _is_missing(row.fit_time) else f"{row.fit_time:.2f}"
+            rank = "" if pd.isna(row.rank) else f"{row.rank:.2f}"
+            fit = "" if pd.isna(row.fit_time) else f"{row.fit_time:.2f}"
             figures = f"{row.aucroc:7.4f}  {row.aucpr:7.4f}  {rank:>5}  {fit:>7}"
             text.append(f"{row.model:32}  {row.datasets:4}  {row.runs:5}  {figures}")
     return "\n".join(text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,7 +20,7 @@ from anoonly_core.errors import BadDataFile, InvalidConfig
 from anoonly_core.files import write_atomic
 from anoonly_core.results.summary import RunSummary
 
-__all__ = ["IDENTITY", "WsadbenchLine", "mean_table", "read_lines", "to_line", "write_lines"]
+__all__ = ["CONDITIONS", "WsadbenchLine", "mean_table", "read_lines", "to_line", "write_lines"]
 
 MAX_BYTES = 200 * 2**20
 # Fields that tell two results apart; WSADBench takes a line with equal ones for the same result.
@@ -81,9 +81,9 @@ class WsadbenchLine(BaseModel):
     exp_note: str | None = NO_NOTE
 
     @property
-    def identity(self) -> tuple[Any, ...]:
-        """The values of IDENTITY."""
-        return tuple(getattr(self, name) for name in IDENTITY)
+    def identity(self) -> str:
+        """JSON of the values of IDENTITY, in which 1 and 1.0 differ: a number and a share."""
+        return json.dumps([getattr(self, name) for name in IDENTITY])
 
 
 def to_line(run: RunSummary) -> WsadbenchLine:
@@ -94,14 +94,12 @@ def to_line(run: RunSummary) -> WsadbenchLine:
     """
     config = make_config(**run.config)
     counts = run.counts
-    labeled_normals = counts.get("known_normal", 0)
-    both = bool(config.labeled_normals and config.labeled_normal_ratio)
     flips = config.flipped_anomalies or config.flipped_normals
     return WsadbenchLine(
         model=_model(config),
         dataset=_dataset(config),
         rla=config.labeled_ratio if config.labeled_anomalies is None else config.labeled_anomalies,
-        eln=labeled_normals if both or config.labeled_normals else config.labeled_normal_ratio,
+        eln=counts["known_normal"] if config.labeled_normals else config.labeled_normal_ratio,
         ru=config.unlabeled_ratio,
         flip_normal_ratio=config.flipped_normals,
         flip_abnormal_ratio=config.flipped_anomalies,
@@ -181,12 +179,13 @@ def mean_table(lines: Sequence[WsadbenchLine]) -> pd.DataFrame:
         "runs", "aucroc", "aucpr" (means over the data sets of means over the seeds), "fit_time" and "rank" (mean rank
         by AUCPR over the data sets that all models of these conditions have; NaN without such a set).
     """
-    # As JSON, in which 1 and 1.0 differ: a number and a share.
+    # As JSON, as in `identity`.
     records = [line.model_dump() | {name: json.dumps(getattr(line, name)) for name in CONDITIONS} for line in lines]
     rows = pd.DataFrame(records, columns=[*WsadbenchLine.model_fields])
     rows = rows[rows["aucpr"].notna()]
+    columns = [*CONDITIONS, "model", "datasets", "runs", "aucroc", "aucpr", "fit_time", "rank"]
     if rows.empty:
-        return pd.DataFrame(columns=[*CONDITIONS, "model", "datasets", "runs", "aucroc", "aucpr", "fit_time", "rank"])
+        return pd.DataFrame(columns=columns)
     tables = []
     for conditions, group in rows.groupby([*CONDITIONS], sort=True):
         of_sets = group.groupby(["model", "dataset"])[["aucroc", "aucpr", "fit_time"]].mean()
@@ -198,10 +197,8 @@ def mean_table(lines: Sequence[WsadbenchLine]) -> pd.DataFrame:
         table = table.sort_values("aucpr", ascending=False).reset_index()
         values = [json.loads(str(value)) for value in conditions]
         tables.append(table.assign(**dict(zip(CONDITIONS, values, strict=True))))
-    columns = [*CONDITIONS, "model", "datasets", "runs", "aucroc", "aucpr", "fit_time", "rank"]
-    return pd.concat([table.astype(dict.fromkeys(CONDITIONS, object)) for table in tables])[columns].reset_index(
-        drop=True
-    )
+    typed = [table.astype(dict.fromkeys(CONDITIONS, object)) for table in tables]
+    return pd.concat(typed, ignore_index=True)[columns]
 
 
 def _model(config: RunConfig) -> str:

@@ -11,12 +11,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from anoonly_core.cli.main import main
 from anoonly_core.cli.schema import load_schema
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.errors import BadDataFile
 from anoonly_core.results.summary import RunSummary
-from anoonly_core.results.wsadbench import IDENTITY, WsadbenchLine, mean_table, read_lines, to_line, write_lines
+from anoonly_core.results.wsadbench import WsadbenchLine, mean_table, read_lines, to_line, write_lines
 
 # In the form of the files that WSADBench writes.
 THEIRS = (
@@ -118,7 +117,14 @@ def test_a_written_line_replaces_the_same_result_and_keeps_the_others(tmp_path: 
     lines = read_lines(path)
     assert [line.aucpr for line in lines] == [0.9362706439, 0.75, 0.25]
     assert json.loads(path.read_text().splitlines()[0])["kept"] == 3
-    assert len({line.identity for line in lines}) == 3 and len(lines[0].identity) == len(IDENTITY)
+    assert len({line.identity for line in lines}) == 3
+
+
+def test_one_label_and_all_labels_are_two_results(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    for settings in ({"labeled_anomalies": 1}, {"labeled_ratio": 1.0}):
+        write_lines(path, [to_line(summary(make_config(dataset="6_cardio", **settings)))])
+    assert [repr(line.rla) for line in read_lines(path)] == ["1", "1.0"]
 
 
 @pytest.mark.parametrize(
@@ -175,33 +181,3 @@ def test_means_are_over_sets_of_means_over_seeds_under_equal_conditions() -> Non
     assert table["rank"].tolist() == [1.5, 1.5, 1.0]
     assert mean_table([line_of("A", "one", 0, 0.1), line_of("B", "two", 0, 0.1)])["rank"].map(math.isnan).all()
     assert mean_table([]).empty
-
-
-def test_a_run_writes_its_line_and_the_command_compares_it_with_theirs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("ANOONLY_CACHE", str(tmp_path / "cache"))
-    ours, theirs = tmp_path / "ours.jsonl", tmp_path / "theirs.jsonl"
-    theirs.write_text(THEIRS)
-    run = [
-        "run",
-        "--dataset",
-        "digits_3",
-        "--baseline",
-        "LogisticRegression",
-        "--labeled-anomalies",
-        "5",
-        "--seeds",
-        "2",
-    ]
-    for _ in range(2):
-        assert main([*run, "--wsadbench", str(ours)]) == 0
-    lines = read_lines(ours)
-    assert [(check(line)["model"], line.rla, line.seed) for line in lines] == [
-        *(("LogisticRegression", 5, 0), ("LogisticRegression", 5, 1)),
-    ]
-    capsys.readouterr()
-    assert main(["wsadbench", str(ours), str(theirs)]) == 0
-    text = capsys.readouterr().out
-    assert text.startswith("3 results\n") and "LogisticRegression" in text and "DevNet" in text
-    assert main(["wsadbench", str(tmp_path / "absent.jsonl")]) == 2
