@@ -28,15 +28,25 @@ from anoonly_core.baselines import (
 )
 from anoonly_core.errors import InvalidConfig
 
-__all__ = ["LABEL_SETTINGS", "MAX_CONTAMINATION", "RULES", "RunConfig", "check_field", "make_config"]
+__all__ = [
+    "LABEL_SETTINGS",
+    "LATER_SETTINGS",
+    "MAX_CONTAMINATION",
+    "RULES",
+    "RunConfig",
+    "check_field",
+    "make_config",
+]
 
 MAX_CONTAMINATION = 0.8
 
-# Settings of labels and unlabeled rows that came later: at their default they are no part of a run's key.
+# Settings of labels and unlabeled rows beside labeled_ratio.
 LABEL_SETTINGS = (
     *("labeled_anomalies", "labeled_normals", "labeled_normal_ratio", "unlabeled_ratio"),
     *("flipped_anomalies", "flipped_normals", "unseen_types"),
 )
+# Settings that came later: at their default they are no part of a run's key.
+LATER_SETTINGS = (*NORM_SETTINGS, *LABEL_SETTINGS)
 
 # Allowed values of each setting, for error messages, help texts and the command line.
 RULES = {
@@ -266,8 +276,8 @@ class RunConfig(BaseModel):
         Settings that came later are left out at their default, so that the keys of such runs are those of the versions
         before the settings existed.
         """
-        later = (*NORM_SETTINGS, *LABEL_SETTINGS)
-        return json.dumps(self.model_dump(mode="json", exclude=set(self.defaults_among(later))), sort_keys=True)
+        left_out = set(self.defaults_among(LATER_SETTINGS))
+        return json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True)
 
     def defaults_among(self, names: Iterable[str]) -> list[str]:
         """Return those of the settings with these names that are at their default."""

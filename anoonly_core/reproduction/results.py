@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from anoonly_core.baselines import NORM_SETTINGS
-from anoonly_core.config import LABEL_SETTINGS, RunConfig
+from anoonly_core.config import LATER_SETTINGS, RunConfig
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.files import write_atomic
 from anoonly_core.metrics.ranking import METRICS
@@ -40,8 +39,8 @@ SHIPPED = ASSETS / "results" / "runs.csv"
 KEY_LETTERS = 16  # leading hexadecimal digits of a run key in the file
 DIGITS, SHARE_DIGITS = 6, 4  # decimals of a metric and of a share in the file
 COUNTS = ("test", "test_copies_of_training_part")
-# Settings in the file; no experiment changes batch norm's gradient, a norm's strength or the later settings of labels.
-SETTINGS = tuple(name for name in RunConfig.model_fields if name not in (*NORM_SETTINGS, *LABEL_SETTINGS))
+# Settings in the file; no experiment changes one that came later.
+SETTINGS = tuple(name for name in RunConfig.model_fields if name not in LATER_SETTINGS)
 COLUMNS = ("key", "device", *SETTINGS, *METRICS, *COUNTS, *BATCH_SHARES, "train_seconds")
 
 

@@ -10,8 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from anoonly_core.baselines import NORM_SETTINGS
-from anoonly_core.config import LABEL_SETTINGS, RunConfig
+from anoonly_core.config import LATER_SETTINGS, RunConfig
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.results.result import RunResult
 
@@ -20,7 +19,7 @@ __all__ = ["LEFT_OUT", "UNREADABLE", "RunSummary", "decode_summary", "encode_sum
 # Entries of version 0.1 hold neither "batches" nor a check.
 FIELDS = ("metrics", "seconds", "counts", "batches")
 # Values of the settings that `RunConfig.canonical` leaves out at their default.
-LEFT_OUT: dict[str, Any] = {name: RunConfig.model_fields[name].default for name in (*NORM_SETTINGS, *LABEL_SETTINGS)}
+LEFT_OUT: dict[str, Any] = {name: RunConfig.model_fields[name].default for name in LATER_SETTINGS}
 CHECK = "check"  # hash of the config and all other fields
 LATEST = 2.0**33  # seconds since 1970; a larger time counts as damage
 UNREADABLE = (
