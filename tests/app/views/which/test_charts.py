@@ -9,7 +9,7 @@ from anoonly_core.which.result import WhichResult, which_result
 from anoonly_core.which.systems import DEFAULT_SYSTEMS, SYSTEMS
 from app.charts.stack import stack
 from app.views.which.charts import system_styles, which_figure
-from tests.core.which.test_which import noisy, plan_of, runs_of
+from tests.core.which.made import noisy, plan_of, runs_of
 
 MEANS = {"DeepSAD": 0.3, "DeepSAD + AnoOnly": 0.8, "LogisticRegression": 0.79, "KNN": 0.1}
 

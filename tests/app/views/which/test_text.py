@@ -9,7 +9,7 @@ from anoonly_core.which.plan import plan_which
 from anoonly_core.which.result import which_result
 from app.views.which.text import NOTHING_YET, conditions, curves_sentence, headline, ranking_table, seconds
 from app.views.which.url import DEFAULT_CHOICE, WhichChoice
-from tests.core.which.test_which import THREE, noisy, plan_of, runs_of
+from tests.core.which.made import THREE, noisy, plan_of, runs_of
 
 MEANS = dict(zip(THREE, (0.9, 0.5, 0.1), strict=True))
 
