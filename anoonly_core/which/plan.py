@@ -65,20 +65,25 @@ class WhichPlan:
         )
 
     @cached_property
-    def keys(self) -> dict[tuple[str, int, int], str]:
-        """CPU `run_key` by name of the system, number of labels and seed."""
+    def _runs(self) -> dict[tuple[str, int, int], RunConfig]:
+        """Run by name of the system, number of labels and seed; those of the ranking come first, seed by seed."""
+        counts = (self.labels, *(count for count in self.counts if count != self.labels))
         return {
-            (system.name, count, seed): run_key(self.config(system, count, seed))
-            for count in self._counts_in_turn
+            (system.name, count, seed): self.config(system, count, seed)
+            for count in counts
             for seed in self.seeds
             for system in self.systems
         }
 
     @cached_property
+    def keys(self) -> dict[tuple[str, int, int], str]:
+        """CPU `run_key` by name of the system, number of labels and seed."""
+        return {run: run_key(config) for run, config in self._runs.items()}
+
+    @cached_property
     def configs(self) -> dict[str, RunConfig]:
         """All runs by CPU `run_key`: those of the ranking first, seed by seed, then those of the other numbers."""
-        by_name = {system.name: system for system in self.systems}
-        return {key: self.config(by_name[name], count, seed) for (name, count, seed), key in self.keys.items()}
+        return {self.keys[run]: config for run, config in self._runs.items()}
 
     def configs_at(self, count: int) -> dict[str, RunConfig]:
         """Return the runs with `count` labeled anomalies by CPU `run_key`, to train and rank them before the others."""
@@ -100,10 +105,6 @@ class WhichPlan:
         """Serialize to one line of JSON; equal plans give equal text."""
         parts = (self.dataset, [system.name for system in self.systems], self.counts, self.labels, self.seeds)
         return json.dumps(["which", *parts, dict(self.settings)], sort_keys=True)
-
-    @property
-    def _counts_in_turn(self) -> tuple[int, ...]:
-        return (self.labels, *(count for count in self.counts if count != self.labels))
 
 
 def plan_which(
