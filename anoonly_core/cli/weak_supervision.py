@@ -17,8 +17,8 @@ from tqdm import tqdm
 from anoonly_core.baselines import MECHANISMS, NORM_LABELS, NORM_SETTINGS
 from anoonly_core.cli.engines import open_workers
 from anoonly_core.cli.options import check_table_path, parse_seeds, write_table
+from anoonly_core.cli.progress import download
 from anoonly_core.config import RunConfig, check_field, make_config
-from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables.readers import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution import tasks
@@ -52,7 +52,7 @@ def compare_mechanisms(options: argparse.Namespace) -> None:
     names = _mechanisms(options)
     first, seeds = _first_config(options), parse_seeds(options.seeds)
     out = check_table_path(options.out)
-    resolve(first.dataset).load()
+    download(first.dataset)
     configs = mechanism_configs(first, seeds, dict.fromkeys([*names, reference_norm(first)]))
     table = _measured(options, list(configs.values()))
     if out is not None:

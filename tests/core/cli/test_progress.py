@@ -1,4 +1,4 @@
-"""Progress bars of commands, drawn on a terminal."""
+"""Progress bars of commands, and downloads with one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import io
 
 import pytest
 
+from anoonly_core.cli import progress
 from anoonly_core.cli.progress import progress_bar
+from anoonly_core.data.adbench.download import ByteProgress
 
 
 class Terminal(io.StringIO):
@@ -30,3 +32,23 @@ def test_nothing_is_drawn_if_stderr_is_no_terminal(capsys: pytest.CaptureFixture
         for done in (1, 4, 2):
             show(done, 4)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_data_set_is_downloaded_if_it_is_missing(monkeypatch: pytest.MonkeyPatch, is_local: bool) -> None:
+    class Entry:
+        name = "6_cardio"
+        loads = 0
+
+        def is_local(self) -> bool:
+            return is_local
+
+        def load(self, progress: ByteProgress) -> None:
+            self.loads += 1
+            progress(3, None)
+            progress(7, 7)
+
+    entry = Entry()
+    monkeypatch.setattr(progress, "resolve", {"6_cardio": entry}.__getitem__)
+    progress.download("6_cardio")
+    assert entry.loads == (not is_local)
