@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +12,8 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.metrics.confidence import margin_of_error, p_of_mean
 from anoonly_core.results.result import RunResult
-from anoonly_core.snippets import source_file
 
+from .conditions import dataset_text, seeds_text
 from .differences import cause_sentence, is_only_lambda_n, published_value
 from .labels import option_words
 
@@ -243,8 +242,7 @@ def conditions_line(a: RunConfig, b: RunConfig, counts: Mapping[str, int], seeds
     seeds : sequence of int
         The finished seeds; at least one.
     """
-    source = source_file(b.dataset)
-    parts = [b.dataset if source is None else Path(source).name]
+    parts = [dataset_text(b.dataset)]
     if (a.contamination, a.normal_ratio) == (b.contamination, b.normal_ratio):
         pool = counts["pool_normal"] + counts["pool_anomalies"] + counts.get("pool_unlabelled", 0)
         share = counts["pool_anomalies"] / max(pool, 1)
@@ -254,8 +252,7 @@ def conditions_line(a: RunConfig, b: RunConfig, counts: Mapping[str, int], seeds
     if (a.labeled_ratio, a.labeled_anomalies) == (b.labeled_ratio, b.labeled_anomalies):
         of_all = f" ({b.labeled_ratio:.0%} of those in training)" if b.labeled_anomalies is None else ""
         parts.append(f"{labeled_anomalies(counts)}{of_all}")
-    first, last = min(seeds), max(seeds)
-    parts.append(f"seed {first}" if first == last else f"seeds {first} to {last}")
+    parts.append(seeds_text(seeds))
     if b.protocol != "leak_free":
         parts.append("published split")
     return " · ".join(parts)

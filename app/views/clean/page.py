@@ -27,6 +27,7 @@ from ...controls.parameters import Parameter
 from ...controls.registry import Control, controls_with
 from ...controls.sidebar import draw_control, draw_sidebar
 from ...server.jobs import Jobs
+from ...text.conditions import seeds_text
 from ...text.labels import option_words
 from ...text.verdict import describe_run
 from ...widgets import notices
@@ -178,12 +179,11 @@ def _note(configs: Sequence[PurifyConfig]) -> FigureNote:
     """Return file name and footer of the exported figures; `configs` holds one configuration a seed."""
     config, seeds = configs[0], [each.run.seed for each in configs]
     scorer = option_words("scorer", config.scorer)
-    over = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
     count = config.run.labeled_anomalies
     labels = f"{config.run.labeled_ratio:.0%} labeled" if count is None else f"{count} labeled anomalies"
     settings = (
         f"{config.run.dataset}, {describe_run(config.run)}, contamination {config.run.contamination}, "
-        f"{labels}; {config.parts} parts, scorer: {scorer}; {over}"
+        f"{labels}; {config.parts} parts, scorer: {scorer}; {seeds_text(seeds)}"
     )
     return FigureNote(file_name(config.run, "cleaned"), settings)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ from anoonly_core.config import RunConfig
 from anoonly_core.metrics.confidence import clear_together, margin_of_error
 from anoonly_core.reproduction.grid import join_words
 from anoonly_core.results.store import RunSummary
-from anoonly_core.snippets import source_file
 from anoonly_core.sweeps.sweep import GridPoint, Sweep
 
 from ...controls.registry import CONTROLS
+from ...text.conditions import dataset_text, pool_text, seeds_text
 from ...text.differences import cause_sentence, differences
 from ...text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
 from ...text.verdict import PairedDifference, correction_note, format_difference, paired_difference
@@ -194,18 +193,13 @@ def sweep_conditions(sweep: Sweep) -> str:
     """Return one line with what all points of a sweep share: data set, contamination, labels and seeds."""
     config = next(iter(sweep.configs.values()))
     varied = {axis.name for axis in sweep.axes}
-    source = source_file(config.dataset)
-    parts = [config.dataset if source is None else Path(source).name]
+    parts = [dataset_text(config.dataset)]
     if "contamination" not in varied:
-        parts.append(
-            {"natural": "anomalies in the pool as found", 0.0: "clean pool"}.get(config.contamination)
-            or f"{format_axis_value('contamination', config.contamination)} of the pool anomalous"
-        )
+        parts.append(pool_text(config.contamination))
     if not varied & {"labeled_ratio", "labeled_anomalies"}:
         share = f"{format_axis_value('labeled_ratio', config.labeled_ratio)} of the anomalies in training labeled"
         parts.append(share if config.labeled_anomalies is None else f"{config.labeled_anomalies} labeled anomalies")
-    last = config.seed + sweep.seeds - 1
-    parts.append(f"seed {config.seed}" if sweep.seeds == 1 else f"seeds {config.seed} to {last}")
+    parts.append(seeds_text(range(config.seed, config.seed + sweep.seeds)))
     return " · ".join(parts)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from anoonly_core.snippets import source_file
 from anoonly_core.which.advice import advice, crossover_sentence
 from anoonly_core.which.plan import WhichPlan
 from anoonly_core.which.result import Rank, WhichResult
 
+from ...text.conditions import dataset_text, pool_text, seeds_text
 from ...text.labels import SETTING_LABELS, format_axis_value
 
 __all__ = ["NOTHING_YET", "conditions", "curves_sentence", "headline", "is_ranked", "place", "ranking_table", "seconds"]
@@ -57,16 +56,13 @@ def curves_sentence(result: WhichResult) -> str:
 
 def conditions(plan: WhichPlan) -> str:
     """Return one line with what a ranking is of: data set, systems, labels, seeds and shared settings."""
-    source = source_file(plan.dataset)
-    first, last = plan.seeds[0], plan.seeds[-1]
     config = next(iter(plan.configs.values()))
     parts = [
-        plan.dataset if source is None else Path(source).name,
+        dataset_text(plan.dataset),
         f"{len(plan.systems)} system{'s' * (len(plan.systems) > 1)}",
         f"{plan.labels} of {plan.possible} anomalies in training labeled",
-        {"natural": "anomalies in the pool as found", 0.0: "clean pool"}.get(config.contamination)
-        or f"{format_axis_value('contamination', config.contamination)} of the pool anomalous",
-        f"seed {first}" if first == last else f"seeds {first} to {last}",
+        pool_text(config.contamination),
+        seeds_text(plan.seeds),
     ]
     for name, value in plan.settings.items():
         if name != "contamination" and value != type(config).model_fields[name].default:
