@@ -13,7 +13,8 @@ from streamlit.starlette import App
 from anoonly_core import machine
 from anoonly_core.paths import ASSETS
 
-from .controls.page_address import enter_page, names_by_label, pages_written_by_server
+from .controls.address_names import names_by_label
+from .controls.page_address import bound_parameters, enter_page, pages_written_by_server
 from .navigation import PAGES, declare_pages, draw_page_header, draw_page_scripts
 from .server.jobs import server_jobs
 from .server.message_limit import MessageLimit
@@ -87,7 +88,7 @@ def _draw_page() -> None:
 
     st.set_page_config(page_title="AnoOnly", page_icon=ASSETS / "icon.svg", layout="wide")
     st.html(ASSETS / "page.css")
-    draw_page_scripts(pages_written_by_server(), names_by_label())
+    draw_page_scripts(pages_written_by_server(), names_by_label(bound_parameters()))
     draw_window_watch()
     name, chosen = declare_pages(
         {

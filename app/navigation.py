@@ -211,7 +211,7 @@ def draw_page_scripts(written_by_server: Collection[str], names_by_label: Mappin
     written_by_server : collection of str
         Names of the pages whose URL parameters the server writes, since their widgets are not bound to them.
     names_by_label : mapping
-        By URL parameter, how the labels that bound widgets write become names (see `page_address.names_by_label`).
+        By URL parameter, how the labels that bound widgets write become names (see `address_names.names_by_label`).
     """
     with st.container(key="page_scripts"):
         scripts = _page_scripts(frozenset(written_by_server), json.dumps(names_by_label))

@@ -25,16 +25,17 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ..navigation import mark_writer
 from ..widgets import notices
+from .address_names import give_labels
 from .parameters import Parameter
 
 __all__ = [
     "Arrival",
     "Link",
     "PageAddress",
+    "bound_parameters",
     "current_link",
     "enter_page",
     "link_to_here",
-    "names_by_label",
     "names_of_all_pages",
     "page_address",
     "pages_written_by_server",
@@ -260,7 +261,7 @@ class PageAddress:
             The label in the widget of each option. A value of the link that is none of them is noted.
         """
         self.draw_refused(name, tuple(labels))
-        _give_labels([replace(self[name], labels=labels)])
+        give_labels([replace(self[name], labels=labels)])
 
     def named(self, texts: Texts) -> dict[str, list[str]]:
         """Return the texts of an address with the names of options in place of their labels."""
@@ -452,7 +453,7 @@ def enter_page(name: str) -> None:
     """
     _note_arrival(name)
     if _registered[name].bound:
-        _give_labels(_registered[name].parameters)
+        give_labels(_registered[name].parameters)
 
 
 def _note_arrival(name: str) -> None:
@@ -481,22 +482,6 @@ def _note_arrival(name: str) -> None:
     st.session_state[PAGE] = name
     st.session_state[ARRIVAL] = arrival
     st.session_state.pop(LINK, None)
-
-
-def _give_labels(parameters: Iterable[Parameter]) -> None:
-    """Give Streamlit the labels of options in place of the names in the query string, from which it fills widgets.
-
-    It compares the query string with what the widgets show, and would drop a name. The browser's address stays.
-    """
-    context = get_script_run_ctx()
-    given = parse_qs(context.query_string, keep_blank_values=True) if context else {}
-    labeled = {p.name: [p.label_of(text) for text in given[p.name]] for p in parameters if p.name in given}
-    if context is None or labeled.items() <= given.items():
-        return
-    context.query_string = urlencode(given | labeled, doseq=True)
-    with context.session_state.query_params() as params:
-        params.set_initial_query_params(context.query_string)
-        params.populate_from_query_string(context.query_string)
 
 
 def _as_entry(texts: Texts) -> frozenset[tuple[str, tuple[str, ...]]]:
@@ -556,20 +541,9 @@ def pages_written_by_server() -> frozenset[str]:
     return frozenset(name for name, address in _registered.items() if address.parameters and not address.bound)
 
 
-def names_by_label() -> dict[str, dict[str, Any]]:
-    """Return how the labels that bound widgets write become the names in the address, by parameter.
-
-    For assets/history.js: "names" holds the name of each label, and "form" a pattern of labels whose group is the name.
-    """
-    bound = [parameter for address in _registered.values() if address.bound for parameter in address.parameters]
-    return {
-        parameter.name: {
-            "names": {label: parameter.name_of(label) for label in parameter.widget_labels.values()},
-            "form": parameter.form,
-        }
-        for parameter in bound
-        if parameter.widget_labels or parameter.form
-    }
+def bound_parameters() -> list[Parameter]:
+    """Return the parameters of all registered pages whose widgets are bound to them."""
+    return [parameter for address in _registered.values() if address.bound for parameter in address.parameters]
 
 
 def names_of_all_pages() -> frozenset[str]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.controls.page_address import PageAddress, names_by_label
+from app.controls.address_names import names_by_label
+from app.controls.page_address import PageAddress, bound_parameters
 from app.controls.parameters import Parameter
 from app.text.labels import format_value
 from app.views.clean.page import ADDRESS as CLEAN
@@ -31,7 +32,7 @@ def test_each_option_has_a_name_in_the_address_for_its_label(parameter: Paramete
     assert parameter.name_of(label) == parameter.name_of(name) == name and parameter.label_of(name) == label
     assert parameter.read([name]) == parameter.read([label]) == (option, [])
     if label != name:
-        assert names_by_label()[parameter.name]["names"][label] == name
+        assert names_by_label(bound_parameters())[parameter.name]["names"][label] == name
 
 
 # Links as versions with labels in the address wrote them: they open whatever an option is called today.
@@ -85,7 +86,7 @@ def test_a_link_with_a_label_still_opens(address: PageAddress, name: str, text: 
 )
 def test_labels_that_depend_on_the_run_have_a_form(name: str, label: str, given: str) -> None:
     assert MICROSCOPE[name].name_of(label) == given
-    assert names_by_label()[name]["form"] == MICROSCOPE[name].form
+    assert names_by_label(bound_parameters())[name]["form"] == MICROSCOPE[name].form
 
 
 @pytest.mark.parametrize(
