@@ -448,8 +448,8 @@ class SweepQueue:
         if cluster:
             from anoonly_core.execution.dask_cluster import DaskCluster
 
-            with DaskCluster(cluster) as there:
-                yield there
+            with DaskCluster(cluster) as engine:
+                yield engine
             return
         yield self.devices.engine()
 

@@ -134,7 +134,7 @@ class Step(Comparison):
 
 
 class Suggestion(_Frozen):
-    """What to try after a lesson: a sentence, and a page with the URL parameters to open it with."""
+    """A suggestion after a lesson: a sentence, and a page with the URL parameters to open it with."""
 
     text: Sentence
     page: Page

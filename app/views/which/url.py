@@ -35,7 +35,7 @@ ADDRESS = register(
 
 @dataclass(frozen=True)
 class WhichChoice:
-    """What the controls choose.
+    """The choice of the controls.
 
     Parameters
     ----------

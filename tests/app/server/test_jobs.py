@@ -1,4 +1,4 @@
-"""Real worker processes: runs arrive once, stop when nobody waits, and no fault of one is the end of all."""
+"""Jobs in real worker processes: a run is trained once, stops without sessions, and a failure stays its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's sweeps: started, stopped, resumed, shared, and giving way to what somebody waits for."""
+"""The queue of sweeps: start, stop, resume and share a sweep, and pause it while a page waits for a run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sweeps(shared: SweepQueue) -> Iterator[SweepQueue]:
 
 
 def a_sweep(number: int = 2, **settings: Any) -> Sweep:
-    """A sweep that nobody has trained yet."""
+    """Return a sweep without finished runs."""
     seed = 10 * next(seeds)
     return make_sweep({"epochs": 2, "seed": seed, **settings}, [("lambda_n", [1, 0])], number)
 

@@ -151,7 +151,7 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
         read_lesson(tmp_path / "1_gone.toml")
 
 
-# Where a reader is
+# Position of the reader
 
 
 def test_a_place_survives_its_link() -> None:

@@ -50,7 +50,7 @@ def made(norm: str, aucpr: float, delta: float | None, is_clear: bool, reach: fl
     return RankedPoint(norm, strength, 0.0, 5, 0, means, 0.02, delta, margin, is_clear)
 
 
-# What ships
+# Shipped runs
 
 
 def test_the_shipped_runs_are_those_of_the_page() -> None:
