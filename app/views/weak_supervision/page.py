@@ -18,8 +18,9 @@ from anoonly_core.weak_supervision.ranking import RankedPoint, ranked_points
 from ...controls.choice import compare_parameters
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
-from ...controls.registry import CONTROL_OF, CONTROLS
-from ...controls.sidebar import draw_sidebar, value_of
+from ...controls.registry import CONTROLS
+from ...controls.sidebar import draw_sidebar
+from ...controls.weight_switch import WEIGHT, draw_weight_switch
 from ...navigation import open_page
 from ...server.jobs import RESULT_KINDS, Jobs
 from ...text.verdict import describe_run
@@ -40,7 +41,6 @@ CHOSEN, STARTED = "weak_point", "weak_started"  # session state: the chosen poin
 FOLLOW_S = 1.0
 # The comparison chooses the norm, its settings and the seeds; the page has a switch for λ_n.
 LEFT_OUT = ("lambda_n", "norm", *NORM_SETTINGS, "seeds", "seed")
-WEIGHT = CONTROL_OF["lambda_n"]
 ADDRESS = register(
     PageAddress(
         "weak_supervision", (*(control for control in CONTROLS if control.name not in LEFT_OUT), WEIGHT, *LOCKS)
@@ -66,21 +66,8 @@ def page() -> None:
 
 
 def _draw_weight() -> float:
-    """Draw the switch of λ_n beside the title of the page; another value in a link counts as 0."""
-    linked = value_of(WEIGHT)
-    with st.container(key="page_tools", horizontal=True, vertical_alignment="center"):
-        st.markdown("λₙ:", width="content")
-        weight: float | None = st.segmented_control(
-            "Weight of the loss on the pool",
-            LAMBDAS if linked in LAMBDAS else sorted([*LAMBDAS, linked]),
-            default=WEIGHT.default,
-            required=True,
-            format_func=WEIGHT.option_label,
-            key=WEIGHT.name,
-            bind="query-params",
-            label_visibility="collapsed",
-            help="λₙ, the weight of the loss on the pool: 0 is AnoOnly.",
-        )
+    """Draw the switch of λ_n, and return its value; one that is not measured counts as 0."""
+    weight = draw_weight_switch(LAMBDAS, "λₙ, the weight of the loss on the pool: 0 is AnoOnly.")
     return weight if weight in LAMBDAS else LAMBDAS[0]
 
 

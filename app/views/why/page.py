@@ -16,8 +16,9 @@ from anoonly_core.supervision.result import SupervisionRecord
 from ...controls.choice import compare_parameters
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
-from ...controls.registry import CONTROL_OF, CONTROLS
-from ...controls.sidebar import draw_sidebar, value_of
+from ...controls.registry import CONTROLS
+from ...controls.sidebar import draw_sidebar
+from ...controls.weight_switch import WEIGHT, draw_weight_switch
 from ...navigation import open_page
 from ...server.jobs import Jobs
 from ...text.verdict import describe_run
@@ -39,8 +40,8 @@ CHART = "why"
 SEEDS = 5  # of the runs in Compare
 # The six columns choose the norm and the shares; the page has a switch for λ_n.
 LEFT_OUT = ("lambda_n", "norm", *NORM_SETTINGS, "seeds")
-WEIGHT = CONTROL_OF["lambda_n"]
 WEIGHTS = (0.0, 1.0)  # AnoOnly, and the published baseline
+WEIGHT_HELP = "λₙ, the weight of the loss on the pool: 0 is AnoOnly, 1 is the published baseline."
 ADDRESS = register(
     PageAddress("why", (*(control for control in CONTROLS if control.name not in LEFT_OUT), WEIGHT, *LOCKS))
 )
@@ -57,36 +58,13 @@ def page() -> None:
     ADDRESS.remember()
     try:
         chosen = draw_sidebar(without=LEFT_OUT).b
-        lambda_n = _draw_weight()
+        lambda_n = draw_weight_switch(WEIGHTS, WEIGHT_HELP)
         config = column_configs(chosen)[0].with_(lambda_n=lambda_n)
         ADDRESS.draw_notices(config)
         if ensure_downloaded(config.dataset, jobs, session):
             _draw(config, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
-
-
-def _draw_weight() -> float:
-    """Draw the switch between λ_n = 0 and 1 beside the title of the page, and return the chosen λ_n.
-
-    A value that a link brings is a third option.
-    """
-    linked = value_of(WEIGHT)
-    options = list(WEIGHTS) if linked in WEIGHTS else sorted([*WEIGHTS, linked])
-    with st.container(key="page_tools", horizontal=True, vertical_alignment="center"):
-        st.markdown("λₙ:", width="content")
-        weight: float | None = st.segmented_control(
-            "Weight of the loss on the pool",
-            options,
-            default=WEIGHT.default,
-            required=True,
-            format_func=WEIGHT.option_label,
-            key=WEIGHT.name,
-            bind="query-params",
-            label_visibility="collapsed",
-            help="λₙ, the weight of the loss on the pool: 0 is AnoOnly, 1 is the published baseline.",
-        )
-    return linked if weight is None else weight
 
 
 def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
