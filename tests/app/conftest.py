@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from anoonly_core.config import make_config
+from anoonly_core.data.tables import uploads
 from anoonly_core.execution import tasks
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.result import NO_HISTORY, RunResult, from_bytes
@@ -94,6 +95,16 @@ def server(cache: Path) -> Iterator[None]:
         jobs_module.server_jobs().close()
         jobs_module._jobs.cache_clear()
         sweep_queue.server_sweeps.cache_clear()
+
+
+@pytest.fixture
+def one_browser(monkeypatch: pytest.MonkeyPatch, server: None) -> Iterator[None]:
+    """Draw pages for the browser "me" during a test, and remove all uploaded tables after it."""
+    monkeypatch.setattr(table_owners, "owner", lambda: "me")
+    table_owners.server_table_owners().note_presence("me", "a session")  # so that its tables are not removed earlier
+    yield
+    for table in uploads.list_uploads():
+        uploads.remove(table)
 
 
 def opened(path: str = "compare", **parameters: str) -> AppTest:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
 import pandas as pd
 import pytest
 
 from anoonly_core.data.tables import uploads
-from app.server import table_owners
 from app.server.examples import LABEL, add_example, example_csv
 from tests.app.conftest import opened
 
-
-@pytest.fixture(autouse=True)
-def me(monkeypatch: pytest.MonkeyPatch, server: None) -> Iterator[None]:
-    monkeypatch.setattr(table_owners, "owner", lambda: "me")
-    yield
-    for table in uploads.list_uploads():
-        uploads.remove(table)
+pytestmark = pytest.mark.usefixtures("one_browser")
 
 
 @pytest.mark.parametrize("labeled", [True, False])

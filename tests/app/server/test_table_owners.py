@@ -12,12 +12,16 @@ from typing import Any
 
 import pytest
 
+from anoonly_core.config import make_config
 from anoonly_core.data.tables import uploads
+from anoonly_core.results.keys import run_key
+from anoonly_core.runs.run import run
 from app.server import table_owners
 from app.server.jobs import server_jobs
 from app.server.table_owners import TableOwners, server_table_owners
+from tests.app.uploading import add_labeled_table
 
-pytestmark = pytest.mark.usefixtures("server")
+pytestmark = pytest.mark.usefixtures("one_browser")
 
 
 def test_a_server_that_begins_while_another_tidies_is_not_taken_for_a_dead_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +56,64 @@ def test_sessions_that_come_at_once_share_one_object(monkeypatch: pytest.MonkeyP
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: server_table_owners(), range(8)))
     assert all(owners is found[0] for owners in found)
+
+
+@pytest.mark.parametrize("cookie", ["", "2|zz|aa|1", "2||aabb|1", "garbage", "2|00|11|22|33"])
+def test_a_broken_cookie_is_no_browser(cookie: str) -> None:
+    assert table_owners._token(cookie) == b""
+
+
+def test_a_browser_is_known_however_its_cookie_is_masked() -> None:
+    assert table_owners._token("2|01020304|10203040|1") == table_owners._token("2|ffffffff|eeddccbb|9") != b""
+
+
+def test_a_table_goes_a_while_after_its_owner_with_all_that_was_made_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = server_jobs()
+    owners = TableOwners(jobs)
+    here = {"session"}
+    monkeypatch.setattr(jobs, "is_session_active", here.__contains__)
+    owners.note_presence("me", "session")
+    table, kept = (
+        add_labeled_table(server=owners.server),
+        uploads.set_permanent(add_labeled_table(server=owners.server)),
+    )
+    config = make_config(dataset=table.name, epochs=1)
+    key = run_key(config)
+    run(config, store=jobs.store)
+    owners.remove_orphans()
+    assert uploads.find(table.name) is not None
+    here.clear()
+    owners.remove_orphans()
+    assert uploads.find(table.name) is not None  # it may be a page that is loaded anew
+    monkeypatch.setattr(table_owners, "GRACE_S", 0.0)
+    owners.remove_orphans()
+    assert uploads.find(table.name) is None and jobs.store.get(key) is None
+    assert uploads.find(kept.name) is not None
+    owners.close()
+
+
+def test_the_tables_of_a_server_that_died_are_removed_and_of_a_living_one_are_not() -> None:
+    living, other = TableOwners(server_jobs()), TableOwners(server_jobs())
+    living.note_presence("me", "session")
+    theirs, orphan, foreign = (add_labeled_table(server=name) for name in (living.server, "0123456789abcdef", "../x"))
+    other.remove_orphans()
+    assert uploads.find(theirs.name) is not None
+    assert uploads.find(orphan.name) is None and uploads.find(foreign.name) is None
+    living.close()
+    other.remove_orphans()
+    assert uploads.find(theirs.name) is None
+    assert not list(uploads.folder().glob(f"server-{living.server}*"))
+    other.close()
+
+
+def test_what_is_removed_while_it_trains_is_forgotten_once_more() -> None:
+    owners = TableOwners(server_jobs())
+    table = add_labeled_table()
+    owners.remove(table)
+    owners.jobs.store.put_arrays("late", "points", {}, '{"dataset": "' + table.name + '"}')
+    owners.remove_orphans()
+    assert owners.jobs.store.get_arrays("late", "points") is None
+    owners.close()
 
 
 def test_no_table_is_deleted_after_the_owners_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
