@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.linalg import orthogonal_procrustes
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from anoonly_core.errors import CacheUnavailable
 from anoonly_core.extras import extra_missing
@@ -76,6 +73,8 @@ def project_jointly(recordings: Sequence[np.ndarray]) -> list[np.ndarray]:
     list of ndarray
         Points of each recording, float32 [moments, rows, 2].
     """
+    from sklearn.decomposition import PCA  # only now, since scikit-learn takes long to load
+
     stacked = np.concatenate([features.reshape(-1, features.shape[2]) for features in recordings]).astype(np.float64)
     mean = stacked.mean(axis=0)
     axes = PCA(n_components=min(2, stacked.shape[1]), svd_solver="covariance_eigh").fit(stacked).components_
@@ -101,6 +100,8 @@ def project_sequence(recording: np.ndarray, projector: str) -> Iterator[np.ndarr
     ndarray
         Points of one moment, float32 [rows, 2].
     """
+    from scipy.linalg import orthogonal_procrustes  # see project_jointly
+
     points = project(recording[0], projector).astype(np.float64)
     points -= points.mean(axis=0)
     yield points.astype(np.float32)
@@ -114,18 +115,24 @@ def project_sequence(recording: np.ndarray, projector: str) -> Iterator[np.ndarr
 
 
 def _pca(features: np.ndarray) -> np.ndarray:
+    from sklearn.decomposition import PCA  # see project_jointly
+
     points = PCA(n_components=2, svd_solver="full").fit_transform(features)
     # The sign of an axis is arbitrary. The longer tail is made positive, so that equal data gives equal signs.
     return np.asarray(points * np.where((points**3).sum(axis=0) < 0, -1.0, 1.0))
 
 
 def _tsne(features: np.ndarray) -> np.ndarray:
+    from sklearn.manifold import TSNE  # see project_jointly
+
     perplexity = min(30.0, max(1.0, (len(features) - 1) / 3))
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=SEED)
     return np.asarray(tsne.fit_transform(_normalized(features)))
 
 
 def _tsne_from(features: np.ndarray, points: np.ndarray) -> np.ndarray:
+    from sklearn.manifold import TSNE  # see project_jointly
+
     # Without early exaggeration, which would separate the clusters again.
     perplexity = min(30.0, max(1.0, (len(features) - 1) / 3))
     tsne = TSNE(perplexity=perplexity, init=points.astype(np.float32), early_exaggeration=1.0, max_iter=250)

@@ -63,6 +63,7 @@ LIGHT = [
     "anoonly_core.execution.plan",
     "anoonly_core.execution.pool",
     "anoonly_core.metrics.ranking",
+    "anoonly_core.projection",
     "anoonly_core.purify.config",
     "anoonly_core.purify.keys",
     "anoonly_core.purify.result",
@@ -83,7 +84,8 @@ LIGHT = [
     "anoonly_core.zero_shot.result",
 ]
 HEAVY = ("torch", "umap", "numba")
-NOT_IN_THE_CORE = ("sklearn", "scipy.stats", "streamlit", "app")  # scikit-learn and SciPy's statistics load slowly
+SLOW = ("sklearn", "scipy.stats")  # the server loads them in the background, the command line where it needs them
+NOT_IN_THE_CORE = (*SLOW, "streamlit", "app")
 
 
 def module_name(path: Path) -> str:
@@ -250,6 +252,10 @@ def test_what_the_server_imports_of_the_core_is_light() -> None:
 
 def test_the_server_loads_neither_torch_nor_umap() -> None:
     assert not {name: heavy for name, libraries in loaded_by_the_server().items() if (heavy := {*libraries} & {*HEAVY})}
+
+
+def test_the_server_starts_without_a_slow_library() -> None:
+    assert not {name: slow for name, libraries in loaded_by_the_server().items() if (slow := {*libraries} & {*SLOW})}
 
 
 def test_the_whole_core_imports_without_the_app() -> None:

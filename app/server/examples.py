@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from sklearn.datasets import load_breast_cancer
-
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema
 from anoonly_core.data.tables.uploads import Upload
@@ -23,6 +21,8 @@ def example_csv(labeled: bool) -> bytes:
 
     With `labeled`, a column `diagnosis` follows the features, malignant or benign.
     """
+    from sklearn.datasets import load_breast_cancer  # only now, since scikit-learn takes long to load
+
     bunch = load_breast_cancer(as_frame=True)
     table = bunch.data.copy()
     if labeled:

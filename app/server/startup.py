@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 def prepare() -> None:
     """Prepare the server process once: patch Streamlit and uvicorn, and start a background thread; does not block.
 
-    The thread starts the worker processes and computes the evidence that Reproduce shows. Later calls do nothing.
+    The thread loads scikit-learn, starts the worker processes and computes the evidence that Reproduce shows. Later
+    calls do nothing.
     """
     # With many pages drawn at once, the thread that answers browsers waits its turn for each message it sends.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -37,7 +38,7 @@ def prepare() -> None:
     limit_message_size()
     allowed_hosts.disable_external_ip_lookup()
     _freeze()
-    threading.Thread(target=_read_evidence, daemon=True, name="evidence").start()
+    threading.Thread(target=_warm_up, daemon=True, name="warm-up").start()
 
 
 def _freeze() -> None:
@@ -46,7 +47,11 @@ def _freeze() -> None:
     gc.freeze()
 
 
-def _read_evidence() -> None:
+def _warm_up() -> None:
+    """Load and compute what pages need later; the body of a background thread."""
+    import sklearn.datasets
+    import sklearn.manifold  # noqa: F401 - here, so that the server answers sooner
+
     while True:
         try:
             preload_evidence(server_jobs().store)
