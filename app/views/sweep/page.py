@@ -18,7 +18,6 @@ from anoonly_core.sweeps.sweep import Sweep, SweepOutline, make_sweep, sweep_tab
 
 from ...controls.choice import compare_parameters
 from ...navigation import open_page
-from ...server.shipped_runs import SHIPPED_CREATED
 from ...server.sweep_queue import SweepQueue, SweepView, server_sweeps
 from ...server.table_owners import can_see
 from ...text.labels import METRIC_LABELS, SETTING_LABELS, format_axis_value
@@ -26,6 +25,7 @@ from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
 from ...widgets.figure import FigureNote, draw_figure
+from ...widgets.queue_progress import finished_text, progress_text
 from ...widgets.session import begin_page
 from .charts import MARK_FIELDS, sweep_figure
 from .controls import SweepChoice, draw_metric_control, draw_sidebar
@@ -200,18 +200,11 @@ def _draw_buttons(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> N
                 st.button(
                     label, on_click=act, args=(sweep,), disabled=stopping, key=f"sweep_{label.lower()}", help=help
                 )
-    share = ended / total
-    counted = f"{len(view.runs)} of {total} runs"
-    if view.failures:
-        counted += f", {len(view.failures)} failed"
-    words = {
-        "idle": _expected(choice, sweeps, view),
-        "waiting": f"{counted}. Waiting: another sweep comes first",
-        "planning": f"{counted}. Timing a few steps of each shape",
-        "running": f"{counted}, about {duration(view.seconds_left or 0)} left{_on_gpu(choice, sweeps)}",
-        "stopping": f"{counted}. Stopping at the next epoch",
-    }[view.state]
-    right.progress(share, words)
+    if view.state == "idle":  # only then: an estimate trains a few steps of each shape
+        words = _expected(choice, sweeps, view)
+    else:
+        words = progress_text(view, total, where=_on_gpu(choice, sweeps))
+    right.progress(ended / total, words)
 
 
 def _expected(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> str:
@@ -222,8 +215,7 @@ def _expected(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> str:
     sweep = choice.sweep
     missing = {key: config for key, config in sweep.configs.items() if key not in view.runs}
     if not missing:
-        shipped = all(run.created == SHIPPED_CREATED for run in view.runs.values())
-        return f"All {len(sweep.configs)} runs are finished{': they ship with this app' if shipped else ''}"
+        return finished_text(view)
     kept = f"{len(missing)} of {len(sweep.configs)} runs to train" if view.runs else f"{len(missing)} runs"
     if choice.cluster:
         return f"{kept}, on {escape_markdown(choice.cluster)}"

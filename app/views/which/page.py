@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 
 from anoonly_core.errors import AnoOnlyError, StoreBusy
-from anoonly_core.execution.plan import duration
 from anoonly_core.snippets import file_name, which_command
 from anoonly_core.which.plan import WhichPlan
 from anoonly_core.which.result import WhichResult, which_result
@@ -15,12 +14,12 @@ from anoonly_core.which.summary import points_table
 
 from ...controls.choice import compare_parameters
 from ...navigation import open_page
-from ...server.shipped_runs import SHIPPED_CREATED
 from ...server.sweep_queue import SweepQueue, SweepView, server_sweeps
 from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
 from ...widgets.figure import FigureNote, draw_figure
+from ...widgets.queue_progress import finished_text, progress_text
 from ...widgets.session import begin_page
 from ...widgets.window import is_narrow
 from .charts import which_figure
@@ -139,27 +138,15 @@ def _draw_buttons(plan: WhichPlan, sweeps: SweepQueue, view: SweepView, is_first
                 key="which_cancel",
                 help="Stops unfinished runs; Resume starts them again. Finished runs are kept.",
             )
-    part = "Curves" if is_first_part_done else "Ranking"
-    counted = f"{part}: {len(view.runs)} of {total} runs"
-    if view.failures:
-        counted += f", {len(view.failures)} failed"
-    time_left = f", about {duration(view.seconds_left)} left" if view.seconds_left else ""
-    words = {
-        "idle": _expected(plan, view),
-        "waiting": f"{counted}. Waiting: another sweep comes first",
-        "planning": f"{counted}. Timing a few steps of each shape",
-        "running": f"{counted}{time_left}",
-        "stopping": f"{counted}. Stopping at the next epoch",
-    }[view.state]
-    right.progress(ended / total, words)
+    part = "Curves: " if is_first_part_done else "Ranking: "
+    right.progress(ended / total, _expected(plan, view) if view.state == "idle" else progress_text(view, total, part))
 
 
 def _expected(plan: WhichPlan, view: SweepView) -> str:
     """Return the text beside the button Start: how many runs are missing, or that all are finished."""
     missing = [key for key in plan.configs if key not in view.runs]
     if not missing:
-        shipped = all(run.created == SHIPPED_CREATED for run in view.runs.values())
-        return f"All {len(plan.configs)} runs are finished{': they ship with this app' if shipped else ''}"
+        return finished_text(view)
     first = sum(key in plan.configs_at(plan.labels) for key in missing)
     parts = [f"{count} {words}" for count, words in ((first, "to rank"), (len(missing) - first, "for the curves"))]
     return f"{len(missing)} of {len(plan.configs)} runs to train: {' and then '.join(parts)}"

@@ -18,7 +18,7 @@ from app.server import jobs as jobs_module
 from app.server import sweep_queue
 from app.server.devices import Devices
 from app.server.shipped_runs import shipped_runs
-from app.server.sweep_queue import SweepQueue, _Entry
+from app.server.sweep_queue import SweepQueue, SweepView, _Entry
 from app.views.sweep import controls as sweep_controls
 from app.views.sweep import page as sweep_page
 from tests.app.conftest import MakeJobs
@@ -90,6 +90,13 @@ def test_it_opens_with_the_finished_figure_that_ships(open_page: Open, monkeypat
     assert page.button(key="sweep_start").label == "Finished" and page.button(key="sweep_start").disabled
     (progress,) = page.get("progress")
     assert progress.proto.text == "All 80 runs are finished: they ship with this app"
+
+
+def test_a_running_sweep_is_not_timed_again(open_page: Open, sweeps: Silent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "view", lambda sweep: SweepView("running", {}, {}, 120.0, ""))
+    monkeypatch.setattr(sweeps, "estimate", lambda sweep, missing: pytest.fail("the runs are timed"))
+    (progress,) = open_page().get("progress")
+    assert progress.proto.text == "0 of 80 runs, about 2 min left"
 
 
 def test_it_begins_with_the_papers_first_question(open_page: Open, sweeps: Silent) -> None:
