@@ -23,6 +23,7 @@ __all__ = [
     "NEUTRAL",
     "NORMAL",
     "PALETTE",
+    "PART_COLORS",
     "ROLE_MARKS",
     "SIDE_LINES",
     "SYMBOLS",
@@ -35,6 +36,7 @@ __all__ = [
 NORMAL = "#0072B2"
 ANOMALY = "#D55E00"
 NEUTRAL = "#808080"
+PART_COLORS = ("#E69F00", "#009E73", "#CC79A7")  # of the gradient: direct, through the variance, through the mean
 SIDE_LINES = {"A": ("dash", NEUTRAL), "B": ("solid", "#009E73")}
 ROLE_MARKS = {
     Role.TEST_NORMAL: ("normal", NORMAL, "circle", 5, 0.55),

@@ -10,20 +10,14 @@ from anoonly_core.baselines import NORM_LABELS
 from anoonly_core.weak_supervision.ranking import RankedPoint, best_of_each
 
 from ...charts.panels import Panels
-from ...charts.style import NEUTRAL, NORMAL, apply_layout
-from .text import describe_point, point_id
+from ...charts.style import NEUTRAL, NORMAL, PART_COLORS, apply_layout
+from .text import PART_LABELS, describe_point, point_id
 
 __all__ = ["ranking_figure"]
 
 ROW, EDGES = 21, 96  # pixels of a mechanism, and above and below all of them
 MARK = 10  # pixels of every mark: where two overlap, Plotly's click finds the smaller one, else the one on top
 REFERENCE = "#D55E00"
-# Color and name of the parts of the gradient, as on Why it works.
-PARTS = (
-    ("direct", "#E69F00", "direct"),
-    ("through_variance", "#009E73", "through the variance"),
-    ("through_mean", "#CC79A7", "through the mean"),
-)
 
 
 def ranking_figure(
@@ -51,7 +45,7 @@ def ranking_figure(
     rows = {point.norm: -number for number, point in enumerate(best)}
     figure = Panels(1, 3, spacing=(0.03, 0.0), widths=(2.4, 1.0, 0.8))
     _draw_aucpr(figure, [point for point in points if point.norm in rows], best, rows, reference)
-    for name, color, label in PARTS:
+    for color, (name, label) in zip(PART_COLORS, PART_LABELS.items(), strict=True):
         figure.add_bar(
             1,
             2,

@@ -10,8 +10,10 @@ from anoonly_core.weak_supervision.ranking import RankedPoint, best_of_each
 
 from ...text.labels import format_value
 
-__all__ = ["describe_point", "detail_line", "headline", "point_id", "point_note"]
+__all__ = ["PART_LABELS", "describe_point", "detail_line", "headline", "point_id", "point_note"]
 
+# Each part of the gradient by its measure, in the order of `PART_COLORS`.
+PART_LABELS = {"direct": "direct", "through_variance": "through the variance", "through_mean": "through the mean"}
 REACHED = 0.005  # a smaller share of the gradient counts as none
 
 
@@ -98,14 +100,7 @@ def detail_line(point: RankedPoint, reference: str) -> str:
     if reach < REACHED or math.isnan(values["direct"]):
         parts.append("No gradient reaches the pool.")
     else:
-        shares = ", ".join(
-            f"{values[name]:.0%} {words}".replace("%", " %")
-            for name, words in (
-                ("direct", "direct"),
-                ("through_variance", "through the variance"),
-                ("through_mean", "through the mean"),
-            )
-        )
+        shares = ", ".join(f"{values[name]:.0%} {words}".replace("%", " %") for name, words in PART_LABELS.items())
         parts.append(f"{reach:.0%} of the gradient reaches the pool: {shares}.".replace("% of", " % of"))
     parts.append(
         f"Pool: effective rank {values['effective_rank']:.1f}, spread of scores {values['score_spread']:.2f}, "

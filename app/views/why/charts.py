@@ -15,7 +15,7 @@ from anoonly_core.supervision.result import ColumnRecord, SupervisionRecord
 
 from ...charts.animation import Animation, TraceChange, describe_epoch, histogram_outline
 from ...charts.panels import Panels
-from ...charts.style import ANOMALY, NORMAL
+from ...charts.style import ANOMALY, NORMAL, PART_COLORS
 from .outcomes import Outcome
 from .text import format_outcome
 
@@ -41,12 +41,8 @@ KIND_ROLES = {
     RowKind.HIDDEN_ANOMALY: Role.TEST_ANOMALY,
     RowKind.LABELED_ANOMALY: Role.LABELED_ANOMALY,
 }
-# Color and name of the arrows of each part of the gradient, in the order of PART_NAMES.
-PARTS = (
-    ("#E69F00", "push of a row's loss"),
-    ("#009E73", "push through the variance"),
-    ("#CC79A7", "push through the mean"),
-)
+# Names of the arrows of each part of the gradient, in the order of PART_NAMES.
+ARROW_NAMES = ("push of a row's loss", "push through the variance", "push through the mean")
 
 
 @dataclass(frozen=True)
@@ -336,7 +332,7 @@ def _arrows(figure: Panels, record: SupervisionRecord, column: ColumnRecord, col
     changes = _marks(figure, _within_edges(column.batch), roles, record.batch_rows, ARROWS, col)
     moments = range(len(record.epochs))
     lines = [arrow_lines(column, record.batch_kind, record.pushed, moment) for moment in moments]
-    for part, (color, name) in enumerate(PARTS):
+    for part, (color, name) in enumerate(zip(PART_COLORS, ARROW_NAMES, strict=True)):
         figure.add_scatter(
             x=lines[-1][part][:, 0],
             y=lines[-1][part][:, 1],

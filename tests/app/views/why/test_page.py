@@ -25,10 +25,10 @@ from app.server.jobs import Jobs
 from app.server.result_cache import SHIPPED_RECORDS
 from app.views.why.charts import (
     ARROW,
+    ARROW_NAMES,
     EDGE_X,
     EDGE_Y,
     KEPT,
-    PARTS,
     AbsoluteScale,
     arrow_lines,
     column_panels,
@@ -274,7 +274,7 @@ def test_a_column_without_a_push_has_no_arrow() -> None:
         record.pushed,
         0,
     )
-    assert [len(line) for line in nothing] == [0] * len(PARTS)
+    assert [len(line) for line in nothing] == [0] * len(ARROW_NAMES)
 
 
 @pytest.mark.parametrize(
