@@ -102,12 +102,6 @@ class ComparePage:
         )
         return self.sentence
 
-    def wait_for_all_seeds(self) -> str:
-        self.wait_for(
-            "() => { const s = document.querySelector('h5'); return s && !s.innerText.includes('seeds are training') }"
-        )
-        return self.sentence
-
     def wait_for_figures(self) -> str:
         """Wait until the sentence and both charts are drawn; return the sentence."""
         self.page.wait_for_selector("h5")

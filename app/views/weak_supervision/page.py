@@ -34,7 +34,7 @@ from .charts import ranking_figure
 from .measurement import Measurement, measurement_of, shipped_runs
 from .text import describe_point, detail_line, headline, point_id, point_note
 
-__all__ = ["LEFT_OUT", "page"]
+__all__ = ["page"]
 
 CHART = "mechanisms"
 CHOSEN, STARTED = "weak_point", "weak_started"  # session state: the chosen point, and the measurement that runs

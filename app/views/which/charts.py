@@ -116,9 +116,10 @@ def _draw_ranking(figure: Panels, result: WhichResult, styles: Mapping[str, Styl
 
 
 def _draw_curves(figure: Panels, result: WhichResult, styles: Mapping[str, Style], with_shares: bool) -> None:
-    """Add the curve of each system; those of the crossover are thick and have intervals, and a band marks where.
+    """Add the curve of each system, and a band where the lead changes between AnoOnly and the best classifier.
 
-    with_shares: True to write the share of all anomalies in training below each number of labels.
+    These two curves are thick and have intervals. `with_shares` is True to write the share of all anomalies in training
+    below each number of labels.
     """
     plan, crossover = result.plan, result.crossover
     thick = () if crossover is None else (crossover.anoonly, crossover.classifier)

@@ -71,7 +71,7 @@ def conditions(plan: WhichPlan) -> str:
 
 
 def place(rank: Rank, best: Rank) -> str:
-    """Return how a system stands to the best one: "best", "tied" or "behind"; "one seed" if it has no test."""
+    """Return how a system stands to the best one: "best", "tied" or "behind"; "no test yet" without a test."""
     if rank is best:
         return "best"
     if rank.p_corrected is None:

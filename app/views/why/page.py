@@ -34,7 +34,7 @@ from .outcomes import Outcome, outcomes, shipped_values
 from .story import draw_story
 from .text import outcome_note, story
 
-__all__ = ["LEFT_OUT", "page"]
+__all__ = ["page"]
 
 CHART = "why"
 SEEDS = 5  # of the runs in Compare
