@@ -78,9 +78,9 @@ def _as_text(table: pd.DataFrame, lines: int, failed: int) -> str:
     for conditions, group in table.groupby(heading, sort=False):  # by text, in which 1 and 1.0 differ
         text += ["", str(conditions)]
         text.append(f"{'model':32}  {'sets':>4}  {'runs':>5}  {'AUCROC':>7}  {'AUCPR':>7}  {'rank':>5}  {'fit, s':>7}")
-        for row in group.itertuples():
-            rank = "" if pd.isna(row.rank) else f"{row.rank:.2f}"
-            fit = "" if pd.isna(row.fit_time) else f"{row.fit_time:.2f}"
-            figures = f"{row.aucroc:7.4f}  {row.aucpr:7.4f}  {rank:>5}  {fit:>7}"
-            text.append(f"{row.model:32}  {row.datasets:4}  {row.runs:5}  {figures}")
+        for row in _records(group):
+            rank = "" if row["rank"] is None else f"{row['rank']:.2f}"
+            fit = "" if row["fit_time"] is None else f"{row['fit_time']:.2f}"
+            figures = f"{row['aucroc']:7.4f}  {row['aucpr']:7.4f}  {rank:>5}  {fit:>7}"
+            text.append(f"{row['model']:32}  {row['datasets']:4}  {row['runs']:5}  {figures}")
     return "\n".join(text)
