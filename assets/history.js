@@ -96,6 +96,23 @@ if (!window.keepsHistory) {
     if (typeof address === "string" && address.startsWith("/")) take(named(address)); // from the server
     else if (address && writer === pageOf(location.pathname)) write(named(address)); // from a control
   };
+
+  // Choose the tab of the address that Back or Forward brought, once its page is drawn. Streamlit's tabs move only when the
+  // server sends another tab than last time: a click that Back overtook stays on display, and the next run would take it.
+  const followTabs = (of) => {
+    if (acted || of !== entry) return;
+    const app = document.querySelector("[data-testid=stApp]");
+    if (awaited !== null || app?.dataset.testScriptState !== "notRunning") return void setTimeout(followTabs, 100, of);
+    for (const bar of document.querySelectorAll("[class*=st-key-] [role=tablist]")) {
+      const parameter = bar.closest("[class*=st-key-]").className.match(/st-key-(\S+)/)[1];
+      const tabs = [...bar.querySelectorAll("[role=tab]")];
+      const wanted = new URLSearchParams(location.search).get(parameter);
+      const tab = tabs.find((each) => nameOf(parameter, each.textContent) === wanted) ?? tabs[0];
+      if (addressNames[parameter] && tab.ariaSelected !== "true") tab.click();
+    }
+    acted = false; // the clicks are no action of the user
+  };
+
   addEventListener("popstate", (event) => {
     owed = acted ? entry : null;
     begin(event.state?.entry ?? newName());
@@ -106,6 +123,7 @@ if (!window.keepsHistory) {
     changedMs = -Infinity;
     if (location.pathname !== path) returnedFrom = path;
     path = location.pathname;
+    followTabs(entry);
   }, true);
 
   const linkOf = (event) => event.target instanceof Element ? event.target.closest(LINKS) : null;

@@ -12,6 +12,13 @@ HAS = """(wanted) => {
   const given = new URLSearchParams(location.search);
   return Object.entries(wanted).every(([name, text]) => given.get(name) === text);
 }"""
+# Back before the server has drawn the tab: in the browser, since a message to it would take as long as that.
+CLICK_AND_BACK = """async (label) => {
+  const before = location.href;
+  [...document.querySelectorAll("[role=tab]")].find((tab) => tab.textContent === label).click();
+  while (location.href === before) await new Promise((resolve) => setTimeout(resolve, 1));
+  history.back();
+}"""
 OLD = {"norm": "layer norm (layer)", "tab": "Training", "projection": "PCA", "threshold": "5 %"}
 NAMED = {"norm": "layer", "tab": "training", "projection": None, "threshold": "5"}
 QUICK = {"seeds": "1", "epochs": "2"}
@@ -44,6 +51,21 @@ def test_an_old_link_becomes_names_and_controls_write_names(open_page: Open) -> 
     page.page.wait_for_selector("[role=tab][aria-selected=true]:has-text('Training')")
     wait_until_still(page.page)
     page.wait_for(HAS, {**NAMED, "norm": "none", **QUICK})
+
+
+def test_back_chooses_the_tab_that_a_click_has_just_left(open_page: Open) -> None:
+    page = open_page(tab="training", **QUICK)
+    page.wait_for_figures()
+    for _ in range(2):
+        page.wait_until_idle()
+        page.page.evaluate(CLICK_AND_BACK, "Confusion and rows")
+        page.wait_for(HAS, {"tab": "training"})
+        page.wait_until_idle()
+        page.page.wait_for_selector("[role=tab][aria-selected=true]:has-text('Training')")
+    page.wait_until_idle()
+    wait_until_still(page.page)
+    page.wait_for(HAS, {"tab": "training", **QUICK})
+    page.page.wait_for_selector("[role=tab][aria-selected=true]:has-text('Training')")
 
 
 def test_the_microscope_writes_numbers_of_its_norms_and_features(open_page: Open) -> None:
