@@ -1,19 +1,19 @@
 """Measure every mechanism at every level of its dial: AUCPR, the gradient that reaches the pool, collapse.
 
-    python -m tests.bench.mechanisms                           measure all tasks and print the rankings
+    python -m tests.bench.mechanisms                           measure what the file lacks and print the rankings
     python -m tests.bench.mechanisms --only DeepSAD:digits_3   measure one task, or several separated by commas
     python -m tests.bench.mechanisms --tables                  print the rankings of the existing file
 
-The runs of a task replace those of the file; other tasks stay. Each mechanism trains in a process of its own, five
-seeds each. The page Weak supervision opens with the task DeepSAD:digits_3. Files that are not on this machine are left
-out.
+Each mechanism trains in a process of its own, five seeds each. The file is written after each, so a measurement that
+was stopped continues; delete the lines of a task to measure it again. The page Weak supervision opens with the task
+DeepSAD:digits_3. Files that are not on this machine are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -51,15 +51,18 @@ def measure(baseline: str, dataset: str, name: str) -> pd.DataFrame:
     return measures_table(configs, measure_runs(configs))
 
 
-def measured(tasks: list[tuple[str, str]]) -> pd.DataFrame:
-    """Measure all mechanisms of these tasks in parallel; print each task when it is done."""
-    calls = [(*task, name) for task in tasks for name in MECHANISMS]
+def measure_missing(tasks: list[tuple[str, str]], out: Path) -> None:
+    """Measure the mechanisms that the file lacks in parallel; rewrite the file after each."""
+    found = pd.read_csv(out) if out.exists() else pd.DataFrame(columns=[*TASK, "norm"])
+    done = set(found[[*TASK, "norm"]].itertuples(index=False, name=None))
+    calls = [(*task, name) for task in tasks for name in MECHANISMS if (*task, name) not in done]
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
-        parts = []
-        for (baseline, dataset, name), part in zip(calls, pool.map(measure, *zip(*calls, strict=True)), strict=True):
-            parts.append(part)
-            print(baseline, dataset, name, flush=True)
-    return pd.concat(parts, ignore_index=True)
+        futures = {pool.submit(measure, *call): call for call in calls}
+        for number, future in enumerate(as_completed(futures), start=1):
+            found = pd.concat([frame for frame in (found, future.result()) if len(frame)], ignore_index=True)
+            found = found.sort_values([*TASK, *SETTINGS[2:]]).reset_index(drop=True)
+            found.to_csv(out, index=False, float_format="%.6g")
+            print(f"{number} of {len(calls)}:", *futures[future], flush=True)
 
 
 def ranking(runs: pd.DataFrame, lambda_n: float) -> str:
@@ -106,13 +109,7 @@ def main() -> None:
     if not options.tables:
         tasks = [tuple(task.split(":")) for task in options.only.split(",")] if options.only else TASKS
         local = [(baseline, dataset) for baseline, dataset in tasks if resolve(dataset).is_local()]
-        found = measured(local)
-        if options.out.exists():
-            earlier = pd.read_csv(options.out)
-            others = [tuple(task) not in local for task in earlier[TASK].itertuples(index=False)]
-            found = pd.concat([earlier[others], found], ignore_index=True)
-        found = found.sort_values([*TASK, *SETTINGS[2:]]).reset_index(drop=True)
-        found.to_csv(options.out, index=False, float_format="%.6g")
+        measure_missing(local, options.out)
     runs = pd.read_csv(options.out)
     for (baseline, dataset), of_task in runs.groupby(TASK):
         for lambda_n in LAMBDAS:

@@ -3,6 +3,7 @@
     python -m tests.bench.which                     add what is missing to assets/results/which.csv; print the tables
     python -m tests.bench.which --tables            print the tables of the existing file
     python -m tests.bench.which --systems 'KNN;DeepSAD + AnoOnly' --datasets 6_cardio,SVHN_0 --seeds 2 --out part.csv
+    python -m tests.bench.which --device cuda --systems 'DeepSAD;DeepSAD + AnoOnly'       networks, on a GPU
 
 ANOONLY_DATA names the folder with the ADBench files. Each data set and system trains in a process of its own. The file
 is written after each, so a run that was stopped continues. Data sets above --rows rows are left out.
@@ -60,7 +61,7 @@ def configs_of(dataset: str, system: str, seeds: int) -> list[RunConfig]:
     ]
 
 
-def measure(task: tuple[str, str, int]) -> pd.DataFrame:
+def measure(task: tuple[str, str, int], device: str) -> pd.DataFrame:
     """Train the runs of a data set and system; return a row per run, without those that cannot be split or trained."""
     import torch
 
@@ -71,7 +72,7 @@ def measure(task: tuple[str, str, int]) -> pd.DataFrame:
     dataset, system, seeds = task
     configs = {str(number): config for number, config in enumerate(configs_of(dataset, system, seeds))}
     rows = []
-    for key, result in run_each(configs):
+    for key, result in run_each(configs, device):
         if isinstance(result, RunResult):
             rows.append(
                 {
@@ -110,13 +111,13 @@ def data_sets(rows: int) -> list[str]:
     return [name for name in names if resolve(name).is_local() and resolve(name).load().rows <= rows]
 
 
-def train(tasks: Sequence[tuple[str, str, int]], out: Path, workers: int) -> None:
+def train(tasks: Sequence[tuple[str, str, int]], out: Path, workers: int, device: str) -> None:
     """Train the tasks that the file lacks; rewrite the file after each."""
     found = read(out)
     done = set(zip(found["dataset"], found["system"], strict=True))
     missing = [task for task in tasks if task[:2] not in done]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=8) as pool:
-        futures = {pool.submit(measure, task): task for task in missing}
+        futures = {pool.submit(measure, task, device): task for task in missing}
         for number, future in enumerate(as_completed(futures), start=1):
             try:
                 part = future.result()
@@ -214,12 +215,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000, help="leave out larger data sets; default: 20000")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=cores())
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="with cuda, take 1 or 2 workers")
     parser.add_argument("--out", type=Path, default=FILE)
     options = parser.parse_args()
     if not options.tables:
         names = options.datasets.split(",") if options.datasets else data_sets(options.rows)
         systems = [system.name for system in systems_of(options.systems.split(";"))]
-        train([(name, system, options.seeds) for system in systems for name in names], options.out, options.workers)
+        tasks = [(name, system, options.seeds) for system in systems for name in names]
+        train(tasks, options.out, options.workers, options.device)
     print_tables(read(options.out))
 
 
