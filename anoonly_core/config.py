@@ -63,7 +63,8 @@ RULES = {
     "contamination": f"'natural' or a number from 0 to {MAX_CONTAMINATION}, the anomalous share of the pool",
     "preset": "'paper' or 'published_code'; for FEAWAD also 'paper_printed' (|F| as printed, where 'paper' takes F); "
     "for systems of other packages 'default' or, if they use labels, 'tuned'",
-    "protocol": "'leak_free' or 'published'",
+    "protocol": "'leak_free', 'published', 'by_time', 'by_group' or 'test_file'; the last three need a table with "
+    "time=, group= or test=",
     "seed": "a whole number from 0 to 2147483647",
     "grad_direct": "a number from 0 to 1, the share of batch norm's direct gradient that is let through",
     "grad_variance": "a number from 0 to 1, the share of batch norm's gradient through the variance",
@@ -115,7 +116,9 @@ class RunConfig(BaseModel):
         "default" and, if they use labels, "tuned", which chooses settings by cross-validation on the training labels.
         Filled in with the first preset of the system. Source: docs/methods.md § 8.
     protocol : str
-        "leak_free" or "published": how the data set is split; the published split leaks copies into the test.
+        How the data set is split: "leak_free" at random; "published", which leaks copies into the test; "by_time",
+        which tests on the latest rows; "by_group", which tests on entities that training lacks; "test_file", which
+        tests on the rows of a file of its own. The last three need a table with a column or a file for it.
     seed : int
         Seed of split, initialization and batches, 0 to 2**31 - 1.
     grad_direct, grad_variance, grad_mean : float
@@ -153,7 +156,7 @@ class RunConfig(BaseModel):
     normal_ratio: Share = 1.0
     contamination: Literal["natural"] | Annotated[float, Field(ge=0, le=MAX_CONTAMINATION)] = "natural"
     preset: Literal["paper", "published_code", "paper_printed", "default", "tuned"] = "paper"
-    protocol: Literal["leak_free", "published"] = "leak_free"
+    protocol: Literal["leak_free", "published", "by_time", "by_group", "test_file"] = "leak_free"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     grad_direct: AnyShare = 1.0
     grad_variance: AnyShare = 1.0

@@ -13,6 +13,8 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import FileEntry, UploadEntry, find
 from anoonly_core.data.split import SPLIT_FIELDS
 from anoonly_core.data.tables.readers import file_suffix
+from anoonly_core.data.tables.schema import TableSchema
+from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.data.tables.uri import format_uri
 from anoonly_core.sweeps.sweep import PUBLISHED, Sweep
 from anoonly_core.which.plan import WhichPlan
@@ -22,6 +24,7 @@ __all__ = [
     "detector_script",
     "file_name",
     "labeled_script",
+    "portable_schema",
     "python_script",
     "run_command",
     "score_command",
@@ -113,8 +116,15 @@ def _portable_name(name: str) -> str:
     """Return a data set name that works on another machine: for an upload the URI of its file, else the same name."""
     match find(name):
         case UploadEntry(upload=upload):
-            return format_uri(upload.file_name, upload.get_schema())
+            return format_uri(upload.file_name, portable_schema(upload))
     return name
+
+
+def portable_schema(upload: Upload) -> TableSchema:
+    """Return the schema of an upload with the name of the test file, if it has one, in place of that of its upload."""
+    schema = upload.get_schema()
+    test = None if schema.test is None else source_file(schema.test)
+    return schema if test is None else schema.model_copy(update={"test": test})
 
 
 def _format_command(command: str, settings: dict[str, Any], *arguments: str) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "add_settings",
     "check_path",
     "check_table_path",
+    "implied_protocol",
     "parse_configs",
     "parse_int",
     "parse_seeds",
@@ -54,7 +55,8 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
 
     Notes on how a table file is read are printed to stderr.
 
-    Return a single config if there is no --seeds. A command need not have all the options.
+    Return a single config if there is no --seeds. A command need not have all the options. Without --protocol, a table
+    with a test file, a time or a group column is split by that, in this order.
 
     Raises
     ------
@@ -69,11 +71,22 @@ def parse_configs(options: argparse.Namespace) -> list[RunConfig]:
             raise InvalidConfig(f"{given['baseline']} has no λ_n: leave --anomaly-only out.")
         given["lambda_n"] = 0.0
     first = make_config(**given)
+    if given["protocol"] is None and hasattr(options, "protocol"):
+        first = first.with_(protocol=implied_protocol(first.dataset))
     for note in resolve(first.dataset).notes:
         print(note, file=sys.stderr)
     if (seeds := getattr(options, "seeds", None)) is None:
         return [first]
     return [first.with_(seed=first.seed + number) for number in range(parse_seeds(seeds))]
+
+
+def implied_protocol(dataset: str) -> str | None:
+    """Return the protocol for a table whose schema names a test file, a time or a group column; None for any other.
+
+    Of several the first in this order counts. `dataset` is a name or a file URI. Raise UnknownDataset or InvalidConfig
+    if it names nothing.
+    """
+    return next(iter(resolve(dataset).protocols), None)
 
 
 def parse_int(name: str, text: str) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from anoonly_core.cli.options import add_run_options, parse_configs
 from anoonly_core.cli.progress import progress_bar
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
+from anoonly_core.data.protocols import DIVISIONS
 from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.results.store import default_store
 from anoonly_core.results.summary import RunSummary
@@ -84,8 +85,11 @@ def _as_text(report: dict[str, Any], runs: list[dict[str, Any]], where: str) -> 
         lines.append(
             f"Resampled: the {counts['train']} rows trained on are copies of {counts['train_distinct']} distinct rows."
         )
-    if counts["test_copies_of_training_part"]:
-        lines.append(f"Leak: {counts['test_copies_of_training_part']} test rows are copies of training rows.")
+    if copies := counts["test_copies_of_training_part"]:
+        leak, as_in = ("", ", as in the table") if config["protocol"] in DIVISIONS else ("Leak: ", "")
+        lines.append(f"{leak}{copies} test rows are copies of training rows{as_in}.")
+    if groups := counts.get("groups_on_both_sides"):
+        lines.append(f"Groups with rows in training and in the test: {groups}. --protocol by_group avoids this.")
     if "mean" in report:
         lines += [f"{name:24} {mean:.4f} ± {report['std'][name]:.4f}" for name, mean in report["mean"].items()]
     else:

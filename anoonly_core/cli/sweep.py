@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from anoonly_core.cli.engines import add_engine_options, open_engine, train
-from anoonly_core.cli.options import check_table_path, parse_int, write_table
+from anoonly_core.cli.options import check_table_path, implied_protocol, parse_int, write_table
 from anoonly_core.cli.progress import download
 from anoonly_core.cli.weak_supervision import QUESTION, compare_mechanisms
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
@@ -98,6 +98,8 @@ def parse_sweep(options: argparse.Namespace) -> Sweep:
     if "lambda_n" not in given and "lambda_n" not in preset:
         axes.append(LAMBDA_N_AXIS)
     settings |= {"dataset": options.dataset, "seed": options.seed}
+    if "protocol" not in given and options.dataset and (protocol := implied_protocol(options.dataset)):
+        settings["protocol"] = protocol
     return make_sweep(
         settings, [(name, list(several or ())) for name, several in axes], parse_int("seeds", options.seeds)
     )

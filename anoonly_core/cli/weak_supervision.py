@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from anoonly_core.baselines import MECHANISMS, NORM_LABELS, NORM_SETTINGS
 from anoonly_core.cli.engines import open_workers
-from anoonly_core.cli.options import check_table_path, parse_seeds, write_table
+from anoonly_core.cli.options import check_table_path, implied_protocol, parse_seeds, write_table
 from anoonly_core.cli.progress import download
 from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.data.tables.readers import printable
@@ -94,6 +94,8 @@ def _first_config(options: argparse.Namespace) -> RunConfig:
         raise InvalidConfig(
             f"--question {QUESTION} trains on the cores of this machine: leave --cluster and --device out."
         )
+    if "protocol" not in given and options.dataset and (protocol := implied_protocol(options.dataset)):
+        given["protocol"] = protocol
     return make_config(**given, dataset=options.dataset, seed=options.seed, lambda_n=0.0)
 
 

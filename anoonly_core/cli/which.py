@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from anoonly_core.cli.engines import add_engine_options, open_engine, train
-from anoonly_core.cli.options import check_table_path, parse_int, write_table
+from anoonly_core.cli.options import check_table_path, implied_protocol, parse_int, write_table
 from anoonly_core.cli.progress import download
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.config import RULES, make_config
@@ -73,6 +73,7 @@ def _which(options: argparse.Namespace) -> None:
 def _plan(options: argparse.Namespace) -> WhichPlan:
     """Return the plan that the options describe; raises as `plan_which`."""
     names = DEFAULT_SYSTEMS if options.systems is None else options.systems.split(";")
+    settings = {name: getattr(options, name) for name in SHARED_SETTINGS}
     return plan_which(
         options.dataset,
         tuple(SYSTEMS) if names == ["all"] else names,
@@ -80,7 +81,7 @@ def _plan(options: argparse.Namespace) -> WhichPlan:
         None if options.labels is None else parse_int("labels", options.labels),
         parse_int("seeds", options.seeds),
         parse_int("seed", options.seed),
-        {name: getattr(options, name) for name in SHARED_SETTINGS},
+        {**settings, "protocol": settings["protocol"] or implied_protocol(options.dataset)},
     )
 
 

@@ -101,6 +101,11 @@ class Entry(ABC):
         """
         return ()
 
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Protocols that need a time, a group or a test file and for which the table has it; () for most data sets."""
+        return ()
+
     def is_local(self) -> bool:
         """Return True if loading needs no download; the file is not verified."""
         return True
@@ -170,6 +175,10 @@ class UploadEntry(Entry):
         """Steps from table columns to features."""
         return self.upload.get_preprocessing()
 
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        return self.upload.get_schema().protocols
+
     def load(self, progress: ByteProgress | None = None) -> Dataset:
         """Load the parsed rows; `progress` is ignored.
 
@@ -201,6 +210,10 @@ class FileEntry(Entry):
     @property
     def notes(self) -> tuple[str, ...]:
         return parse_file(self.path, self.schema).notes
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        return self.schema.protocols
 
     def load(self, progress: ByteProgress | None = None) -> Dataset:
         """Read the rows; `progress` is ignored.

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["Dataset", "Facts", "Provenance", "as_features", "make_dataset", "needs_float64"]
+__all__ = [
+    "NO_KEY",
+    "NO_SPLIT_KEYS",
+    "SPLIT_KEYS",
+    "Dataset",
+    "Facts",
+    "Provenance",
+    "SplitKeys",
+    "as_features",
+    "make_dataset",
+    "needs_float64",
+]
 
 BLOCK_ROWS = 4096
 MAX_ABS = 1e38  # the difference of two such values still fits in a float32
+NO_KEY = -1  # time or group of a row that has none
 MAX_ROUNDING = 2.0**-16  # of a column's range: float32 rounds by that where values are 256 ranges away from 0
 
 
@@ -42,6 +54,39 @@ class Facts:
 
 
 @dataclass(frozen=True, eq=False)
+class SplitKeys:
+    """Properties of the rows that a split may follow; None for one that the table lacks.
+
+    Attributes
+    ----------
+    times
+        Order of the rows in time, int64 [rows]: equal times share a number, later ones have a larger one.
+        `NO_KEY` without a time.
+    groups
+        Entity of each row, int64 [rows], counted from 0; `NO_KEY` without one.
+    tests
+        Rows of the test file, bool [rows].
+    """
+
+    times: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    tests: np.ndarray | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the properties that the table has, by name."""
+        return {name: values for name in SPLIT_KEYS if (values := getattr(self, name)) is not None}
+
+    def at(self, rows: np.ndarray) -> SplitKeys:
+        """Return the properties of some rows, given as indices or as a mask."""
+        return SplitKeys(**{name: values[rows] for name, values in self.arrays().items()})
+
+
+# Names of the properties, also in the stored rows of an upload.
+SPLIT_KEYS = tuple(field.name for field in fields(SplitKeys))
+NO_SPLIT_KEYS = SplitKeys()
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Features, labels and row ids of one table; `make_dataset` checks them.
 
@@ -64,6 +109,8 @@ class Dataset:
         Rows without a known label, bool [rows]; their y is 0. None if every row is labeled.
     types
         Type of each anomaly, int64 [rows], counted from 0; -1 for other rows. None if there are not two types.
+    split_keys
+        Times, groups and test rows, which a protocol may split by.
     """
 
     name: str
@@ -74,6 +121,7 @@ class Dataset:
     image_shape: tuple[int, int] | None = None
     unlabeled: np.ndarray | None = None
     types: np.ndarray | None = None
+    split_keys: SplitKeys = NO_SPLIT_KEYS
 
     @property
     def rows(self) -> int:
@@ -186,6 +234,7 @@ def make_dataset(
     unlabeled: np.ndarray | None = None,
     may_be_missing: bool = False,
     types: np.ndarray | None = None,
+    split_keys: SplitKeys = NO_SPLIT_KEYS,
 ) -> Dataset:
     """Check a table and convert it to a `Dataset`.
 
@@ -209,6 +258,8 @@ def make_dataset(
         True if NaN stands for a missing value.
     types
         Class of each row, of any dtype that sorts, [rows]; that of an anomaly is its type.
+    split_keys
+        Times, groups and test rows, each [rows] or None.
 
     Raises
     ------
@@ -233,7 +284,8 @@ def make_dataset(
         raise BadDataFile(f"{name}: the features hold values that are missing, infinite or over {MAX_ABS:g}.")
     source_rows = None if row_ids is None else row_ids.astype(np.int64)
     found = None if types is None else _anomaly_types(y, types)
-    return Dataset(name, features, y.astype(np.int8), source_rows, provenance, image_shape, unlabeled, found)
+    about = (source_rows, provenance, image_shape, unlabeled, found, split_keys)
+    return Dataset(name, features, y.astype(np.int8), *about)
 
 
 def _anomaly_types(y: np.ndarray, classes: np.ndarray) -> np.ndarray | None:

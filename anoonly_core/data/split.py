@@ -1,8 +1,8 @@
 """Split of a data set into training rows, labeled anomalies and test rows.
 
-The split is 70/30, stratified by label. A share of the training anomalies is labeled. All other
-training rows are the pool; the share of anomalies in the pool is the contamination. (PyOD calls a
-score threshold contamination, ADBench flipped labels.)
+The split is 70/30, stratified by label; or it follows time, groups or a test file, see `protocols`. A share of the
+training anomalies is labeled. All other training rows are the pool; the share of anomalies in the pool is the
+contamination. (PyOD calls a score threshold contamination, ADBench flipped labels.)
 
 Source: paper § 4.1 and § 4.6; docs/methods.md § 3 and 11.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from anoonly_core.config import LABEL_SETTINGS, RunConfig
 from anoonly_core.data.dataset import BLOCK_ROWS, Dataset
 from anoonly_core.data.labels import draw_labels
+from anoonly_core.data.protocols import DIVISIONS, shared_groups
 from anoonly_core.errors import SplitImpossible
 from anoonly_core.rng import derived_seed, numpy_generator
 
@@ -231,8 +232,15 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         train_part, test = _published_parts(dataset, config.seed)
         copies = np.ones(len(train_part), dtype=np.int16)
     else:
-        train_part, test = _leak_free_parts(dataset, groups, config.seed)
+        is_random = config.protocol == "leak_free"
+        train_part, test = (
+            _leak_free_parts(dataset, groups, config.seed)
+            if is_random
+            else DIVISIONS[config.protocol](dataset, config.seed, TEST_SHARE)
+        )
         test = test[known[test]]
+        if not is_random:
+            _check_classes(dataset, train_part, test)
         copies = _copies(dataset.rows, len(train_part), config.seed)
 
     labeled, pool, label_counts = draw_labels(dataset, train_part, config)
@@ -264,7 +272,18 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         "test_copies_of_training_part": int(_mask(groups[train_part], dataset.rows)[groups[test]].sum()),
         **label_counts,
     }
+    if (shared := shared_groups(dataset, train_part, test)) is not None:
+        counts["groups_on_both_sides"] = shared
     return Split(train, train_labelled, test, minimum, scale, counts, fill)
+
+
+def _check_classes(dataset: Dataset, train_part: np.ndarray, test: np.ndarray) -> None:
+    """Raise SplitImpossible unless both parts, given as row indices, have labeled anomalies and normal rows."""
+    for part, rows in (("training part", train_part), ("test", test)):
+        y = dataset.y[rows][dataset.known[rows]]
+        for kind, count in (("labeled anomaly", (y == 1).sum()), ("labeled normal row", (y == 0).sum())):
+            if not count:
+                raise SplitImpossible(f"The {part} of {dataset.name} has no {kind}: choose another split.")
 
 
 def _leak_free_parts(dataset: Dataset, groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from anoonly_core.baselines import BASELINES, MECHANISMS, NORM_LABELS, PRESETS, Baseline
 from anoonly_core.config import check_field
-from anoonly_core.data.catalogue import DATASETS
+from anoonly_core.data.catalogue import DATASETS, find
 from anoonly_core.data.tables.uploads import is_upload_name
 from anoonly_core.errors import InvalidConfig
 
@@ -23,6 +23,7 @@ from .parameters import Parameter, one_of
 __all__ = ["CONTROLS", "CONTROL_OF", "PUBLISHED", "Control", "controls_with"]
 
 PUBLISHED = "published"
+STANDARD_PROTOCOLS = ("leak_free", "published")  # those of every data set
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,19 @@ class Control(Parameter):
         """Return the name of the option that ends a label, whatever its other words; any other text unchanged."""
         return option_of(self.name, text)
 
-    def offered_for(self, baseline: Baseline, norm: str | None = None) -> tuple[Any, ...]:
-        """Return the options of the control beside a system and a norm.
+    def offered_for(self, baseline: Baseline, norm: str | None = None, dataset: str = "") -> tuple[Any, ...]:
+        """Return the options of the control beside a system, a norm and a data set.
 
-        They are the presets of the system for the control "preset", the strengths of the norm for "norm_strength", and
-        all options for any other control. A system with one preset, or a norm without a dial, disables the control. It
-        then offers all options, so that it can keep its value.
+        They are the presets of the system for the control "preset", the strengths of the norm for "norm_strength", the
+        protocols of the data set for "protocol", and all options for any other control. A system with one preset, or a
+        norm without a dial, disables the control. It then offers all options, so that it can keep its value.
         """
         if self.name == "norm_strength" and norm is not None and (dial := MECHANISMS[norm].dial) is not None:
             return (PUBLISHED, *(level for level in dial.levels if level != dial.standard))
+        if self.name == "protocol":
+            entry = find(dataset)
+            fitting = (*STANDARD_PROTOCOLS, *(entry.protocols if entry is not None else ()))
+            return tuple(option for option in self.offered() if option in fitting)
         if self.name != "preset" or not baseline.has("preset"):
             return self.offered()
         return tuple(option for option in self.offered() if option in baseline.settings)
@@ -228,12 +233,13 @@ CONTROLS: tuple[Control, ...] = (
     ),
     Setting(
         "protocol",
-        ("leak_free", "published"),
+        (*STANDARD_PROTOCOLS, "by_time", "by_group", "test_file"),
         "leak_free",
         label="Protocol",
         help=(
-            "published: sets under 1000 rows are resampled before the split, as in the paper, "
-            "so that test rows are copies of training rows."
+            "leak_free: a random split of the distinct rows. published: sets under 1000 rows are resampled before the "
+            "split, as in the paper, so that test rows are copies of training rows. The page Your table adds splits by "
+            "a time column, a group column or a test file."
         ),
         more=True,
     ),

@@ -15,7 +15,7 @@ from ..text.labels import format_value
 from . import locked_links
 from .choice import Choice, choose
 from .page_address import current_link
-from .registry import CONTROLS, PUBLISHED, Control
+from .registry import CONTROL_OF, CONTROLS, PUBLISHED, Control
 
 __all__ = ["draw_control", "draw_sidebar", "help_text", "value_of", "with_words"]
 
@@ -155,10 +155,10 @@ def draw_control(
     """
     # A link may hold a value between the stops of the control: it becomes a stop in this session.
     linked = current_link().values.get(control.name, control.default)
-    options = list(control.offered_for(baseline, norm))
+    options = list(control.offered_for(baseline, norm, value_of(CONTROL_OF["dataset"])))
     default = control.default if control.name != "preset" or control.default in options else options[0]
     if isinstance(linked, str) and linked not in options:
-        linked = default  # an uploaded table that was deleted meanwhile, or the preset of another baseline
+        linked = default  # an uploaded table that was deleted meanwhile, or an option of another system or table
     if linked not in options:
         options = _with_stop(options, linked)
     if isinstance(st.session_state.get(control.name), str) and st.session_state[control.name] not in options:

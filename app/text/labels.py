@@ -76,7 +76,13 @@ OPTION_WORDS: Mapping[str, Mapping[str, str]] = {
         "default": "the package",
         "tuned": "a search on the training labels",
     },
-    "protocol": {"leak_free": "no leak", "published": "as published, with a leak"},
+    "protocol": {
+        "leak_free": "at random, no leak",
+        "published": "as published, with a leak",
+        "by_time": "by time: train on the past",
+        "by_group": "by group: no entity on both sides",
+        "test_file": "tested on the test file",
+    },
     "scorer": {
         "same": "the same head at λₙ = 1",
         "svdd": "DeepSAD without labels",

@@ -13,7 +13,7 @@ from anoonly_core.data.split import labeled_anomalies
 from anoonly_core.metrics.confidence import margin_of_error, p_of_mean
 from anoonly_core.results.result import RunResult
 
-from .conditions import dataset_text, seeds_text
+from .conditions import dataset_text, seeds_text, split_text, split_words
 from .differences import cause_sentence, is_only_lambda_n, published_value
 from .labels import option_words
 
@@ -215,10 +215,10 @@ def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int
     if seeds == 1:
         direction = "more" if difference.delta > 0 else "no more" if difference.delta == 0 else "less"
         return (
-            f"On one seed **{name_b}** finds {direction} of the anomalies than **{name_a}**: {figures}. {cause} "
-            "One seed shows no spread: use more seeds before you trust it."
+            f"On one seed{split_words(b.protocol)} **{name_b}** finds {direction} of the anomalies than **{name_a}**: "
+            f"{figures}. {cause} One seed shows no spread: use more seeds before you trust it."
         )
-    over = f"Over {seeds} seeds"
+    over = f"Over {seeds} seeds{split_words(b.protocol)}"
     if not difference.is_clear:
         return f"No clear difference. {over} **{name_b}** beside **{name_a}**: {figures}. {cause}"
     if difference.delta > 0:
@@ -229,9 +229,9 @@ def verdict(a: RunConfig, b: RunConfig, difference: PairedDifference, seeds: int
 
 
 def conditions_line(a: RunConfig, b: RunConfig, counts: Mapping[str, int], seeds: Sequence[int]) -> str:
-    """Return one line with the conditions that A and B share: data set, pool, labels, seeds and a published split.
+    """Return one line with the conditions that A and B share: data set, pool, labels, seeds and split.
 
-    The pool or the labels are left out if A and B differ in them.
+    The pool or the labels are left out if A and B differ in them; a random split is named beside other ways to split.
 
     Parameters
     ----------
@@ -253,6 +253,4 @@ def conditions_line(a: RunConfig, b: RunConfig, counts: Mapping[str, int], seeds
         of_all = f" ({b.labeled_ratio:.0%} of those in training)" if b.labeled_anomalies is None else ""
         parts.append(f"{labeled_anomalies(counts)}{of_all}")
     parts.append(seeds_text(seeds))
-    if b.protocol != "leak_free":
-        parts.append("published split")
-    return " · ".join(parts)
+    return " · ".join(filter(None, [*parts, split_text(b)]))

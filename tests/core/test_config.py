@@ -40,7 +40,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
         (Decimal("0.1"), 0.1),
     ],
     "preset": [(name, name) for name in BASELINES["DeepSAD"].settings],
-    "protocol": [("leak_free", "leak_free"), ("published", "published")],
+    "protocol": [(name, name) for name in ("leak_free", "published", "by_time", "by_group", "test_file")],
     "seed": [(0, 0), (2**31 - 1, 2**31 - 1), ("7", 7), (np.int64(3), 3)],
     **{name: [(0, 0.0), (1, 1.0), ("0.5", 0.5), (5e-324, 5e-324)] for name in GRADIENT_SHARES},
     "norm_strength": [(0, 0.0), (1, 1.0), ("4", 4.0), (1e6, 1e6)],

@@ -132,6 +132,11 @@ class ColumnProfile:
         return self.kind in (NUMBER, MIXED, EMPTY, INFINITE)
 
     @property
+    def can_be_time(self) -> bool:
+        """True if the column holds dates or numbers, which may order the rows in time."""
+        return self.kind in (NUMBER, DATE)
+
+    @property
     def fault(self) -> str:
         """Reason why the column cannot be used, such as "holds dates", to follow its name in a sentence.
 

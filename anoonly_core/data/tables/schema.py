@@ -6,14 +6,14 @@ A schema is part of a file URI, such as `file.csv?label=class&anomaly=4,5&missin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from anoonly_core.data.dataset import Dataset, Provenance, as_features, make_dataset
+from anoonly_core.data.dataset import NO_SPLIT_KEYS, Dataset, Provenance, SplitKeys, as_features, make_dataset
 from anoonly_core.data.split import medians
 from anoonly_core.data.tables.columns import (
     MAX_WORDS,
@@ -28,11 +28,13 @@ from anoonly_core.data.tables.exclusions import find_giveaways, find_label_copie
 from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
 from anoonly_core.data.tables.readers import MAX_COLUMN_NAME, printable
+from anoonly_core.data.tables.split_columns import to_groups, to_times
 from anoonly_core.errors import BadDataFile, InvalidConfig
 from anoonly_core.rng import numpy_generator
 
 __all__ = [
     "LABEL_COLUMNS",
+    "LATER_FIELDS",
     "SCHEMA_RULES",
     "UNLABELED",
     "FeatureTable",
@@ -63,7 +65,13 @@ SCHEMA_RULES = {
     "keep": "the columns that are features although they look like row numbers or the label, with commas between",
     "categories": "one_hot or leave_out",
     "missing": "impute or drop",
+    "time": "the name of a column with the time of each row, for a split by time",
+    "group": "the name of a column with the entity of each row, such as a customer, for a split by group",
+    "test": "the path of a further file with the same columns, whose rows are the test",
 }
+# Fields that came later: at their default they are no part of an identity.
+LATER_FIELDS = ("keep", "time", "group", "test")
+MAX_PATH = 4096  # characters
 
 Name = Annotated[str, StringConstraints(max_length=MAX_COLUMN_NAME)]  # of a column, or a label value
 
@@ -92,6 +100,11 @@ class TableSchema(BaseModel):
         Use of columns of words: one-hot encode them or leave them out.
     missing
         Use of missing values: replace numbers by the median of the training rows, or drop the rows.
+    time, group
+        Columns with the time and the entity of each row, which a split may follow. They are no features unless
+        they are in `keep`.
+    test
+        Path of the test file; for an upload the name of another upload.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -104,6 +117,22 @@ class TableSchema(BaseModel):
     keep: tuple[Name, ...] = ()
     categories: Literal["one_hot", "leave_out"] | None = None
     missing: Literal["impute", "drop"] | None = None
+    time: Annotated[Name, StringConstraints(min_length=1)] | None = None
+    group: Annotated[Name, StringConstraints(min_length=1)] | None = None
+    test: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH)] | None = None
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Protocols that split a table as this schema says, the most specific first; () if it names no way."""
+        ways = {"test_file": self.test, "by_time": self.time, "by_group": self.group}
+        return tuple(protocol for protocol, given in ways.items() if given is not None)
+
+    def split_keys(self, table: pd.DataFrame, title: str) -> SplitKeys:
+        """Return the times and groups of the rows of a table; raise BadDataFile if a cell is no time."""
+        return SplitKeys(
+            times=None if self.time is None else to_times(table[self.time], self.time, title),
+            groups=None if self.group is None else to_groups(table[self.group]),
+        )
 
     @model_validator(mode="after")
     def _check_encode_labels(self) -> TableSchema:
@@ -162,6 +191,8 @@ class ParsedTable:
         Sentences on choices that were made without being asked for, and on columns to check.
     is_read_as_before
         True if versions before `READING` 2 read the same features and labels.
+    split_keys
+        Times, groups and test rows, as far as the schema names them.
     """
 
     X: np.ndarray
@@ -175,6 +206,7 @@ class ParsedTable:
     profiles: tuple[ColumnProfile, ...]
     notes: tuple[str, ...] = ()
     is_read_as_before: bool = False
+    split_keys: SplitKeys = NO_SPLIT_KEYS
 
     @property
     def can_be_tested(self) -> bool:
@@ -222,6 +254,7 @@ class ParsedTable:
             unlabeled=blank if blank.any() else None,
             may_be_missing=True,
             types=self.labels[self.drawn].astype(str),
+            split_keys=self.split_keys.at(self.drawn),
         )
 
 
@@ -300,8 +333,8 @@ def _label_values(values: pd.Series) -> set[str]:
         return set()
 
 
-def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedTable:
-    """Compute the features and labels of a table under a schema.
+def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.DataFrame | None = None) -> ParsedTable:
+    """Compute the features and labels of a table under a schema, with those of its test file behind.
 
     Parameters
     ----------
@@ -311,11 +344,15 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedT
         Use of its columns.
     title
         Name of the table in messages.
+    test
+        Table of the test file that the schema names, or None. Types of columns, words and label values are those of
+        `table`; no anomaly of the test file is dropped for the share. Its rows are numbered after those of `table`.
 
     Raises
     ------
     BadDataFile
-        If the schema does not fit the table, or leaves a choice open that the table needs.
+        If the schema does not fit the table, or leaves a choice open that the table needs, or if the test file lacks
+        columns or has a label value that the table does not have.
     """
     label = find_label_column(table, schema)
     _check_names(table, schema, label, title)
@@ -328,7 +365,51 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str) -> ParsedT
     file_rows = np.flatnonzero(features.kept).astype(np.int64)
     notes = (*features.notes, *label_notes(title, label, y, not schema.anomaly and not schema.normal))
     parts = (features.X, y, file_rows, drawn, labels, label, len(table), features.preprocessing, features.profiles)
-    return ParsedTable(*parts, notes, as_before)
+    parsed = ParsedTable(*parts, notes, as_before, schema.split_keys(table, title).at(features.kept))
+    return parsed if test is None else _with_test_rows(parsed, test, table, schema, title)
+
+
+def _with_test_rows(
+    parsed: ParsedTable, test: pd.DataFrame, table: pd.DataFrame, schema: TableSchema, title: str
+) -> ParsedTable:
+    """Return a parsed table with the rows of its test file behind its own; see `parse_table`."""
+    shown, label = f"the test file of {title}", parsed.label_column
+    columns = [name for name in (label, schema.time, schema.group) if name]
+    if absent := [name for name in columns if name not in test.columns]:
+        raise BadDataFile(f"{title}: the test file has no column {list_names(absent)}.")
+    values, kept = parsed.preprocessing.apply(test, shown, fills=False)
+    labels = to_labels(test[label])[kept] if label else np.full(int(kept.sum()), "", dtype=object)
+    y = _encode_test_labels(labels, parsed, schema, title)
+    both = pd.concat([table, test], ignore_index=True)  # one order of times, one number for each group
+    used = np.r_[parsed.file_rows, len(table) + np.flatnonzero(kept)]
+    tests = np.arange(len(used)) >= len(parsed.X)
+    return replace(
+        parsed,
+        X=np.concatenate([parsed.X, values.astype(parsed.X.dtype)]),
+        y=np.concatenate([parsed.y, y]),
+        file_rows=used.astype(np.int64),
+        drawn=np.concatenate([parsed.drawn, np.ones(len(y), dtype=bool)]),
+        labels=np.concatenate([parsed.labels, labels]),
+        rows_in_file=len(both),
+        split_keys=replace(schema.split_keys(both, title).at(used), tests=tests),
+    )
+
+
+def _encode_test_labels(labels: np.ndarray, parsed: ParsedTable, schema: TableSchema, title: str) -> np.ndarray:
+    """Encode the label cells of a test file as those of its table are, int8 [rows]; "" cells are `UNLABELED`.
+
+    A value that the table does not have is anomalous if the schema says which values mean normal, and normal if it says
+    which mean anomaly. Raise BadDataFile if it says neither.
+    """
+    codes = {"": UNLABELED, **dict(zip(parsed.labels.tolist(), parsed.y.tolist(), strict=True))}
+    unknown = sorted({*labels.tolist()} - {*codes})
+    if unknown and not (schema.anomaly or schema.normal):
+        raise BadDataFile(
+            f"{title}: the label column of the test file holds {list_names(unknown)}, which the table does not: say "
+            "which values mean anomaly with anomaly=… or normal with normal=…."
+        )
+    other = 1 if schema.normal else 0
+    return np.array([codes.get(label, other) for label in labels.tolist()], dtype=np.int8)
 
 
 def build_features(
@@ -359,7 +440,9 @@ def build_features(
         If the schema does not fit the table, or leaves a choice open that the table needs.
     """
     _check_names(table, schema, label, title)
-    used = [str(name) for name in table.columns if name != label and name not in schema.without]
+    split_by = [name for name in (schema.time, schema.group) if name not in schema.keep]
+    no_features = {label, *schema.without, *split_by}
+    used = [str(name) for name in table.columns if name not in no_features]
     numbering = [name for name in find_row_numbers(table) if name in used and name not in schema.keep]
     others = [name for name in used if name not in schema.keep]
     copies = [*find_label_copies(table, others, to_labels(table[label]), y)] if label else []
@@ -408,8 +491,8 @@ def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, i
 
 
 def _check_names(table: pd.DataFrame, schema: TableSchema, label: str, title: str) -> None:
-    """Raise BadDataFile if the label, or a column that the schema leaves out or keeps, is not in the table."""
-    named = (*filter(None, [label]), *schema.without, *schema.keep)
+    """Raise BadDataFile if the label, or another column that the schema names, is not in the table."""
+    named = (*filter(None, [label, schema.time, schema.group]), *schema.without, *schema.keep)
     if absent := [name for name in named if name not in table.columns]:
         raise BadDataFile(
             f"{title} has no column {list_names(absent)}: it has {list_names([str(name) for name in table.columns])}."

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from anoonly_core.data.dataset import Dataset, Provenance
+from anoonly_core.data.dataset import SPLIT_KEYS, Dataset, Provenance, SplitKeys
 from anoonly_core.data.tables.limits import check_parquet, check_table
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import FILE_SUFFIXES, check_size, file_suffix, printable, read_table
@@ -302,7 +302,8 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
     CacheUnavailable
         If the result cannot be written.
     """
-    parsed = parse_table(read_source(table), schema, table.file_name)
+    test = None if schema.test is None else read_source(_test_upload(table, schema.test))
+    parsed = parse_table(read_source(table), schema, table.file_name, test)
     codes, names = _factorize(parsed.labels, table.file_name)
     arrays = {
         "X": parsed.X,
@@ -311,6 +312,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
         "drawn": parsed.drawn,
         "codes": codes,
         "names": names,
+        **parsed.split_keys.arrays(),
     }
     identity = _identity(arrays)
     classes = tuple(str(name) for name in names if name)
@@ -351,6 +353,14 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
                 with suppress(OSError):  # open in another process, on Windows
                     other.unlink()
     return updated, parsed
+
+
+def _test_upload(table: Upload, name: str) -> Upload:
+    """Return the upload whose rows are the test of a table; raise BadDataFile if its owner may not see it."""
+    test = get(name)
+    if (not test.permanent and test.owner != table.owner) or test.name == table.name:
+        raise BadDataFile(f"{table.file_name} cannot be tested on {test.file_name}: choose another table of yours.")
+    return test
 
 
 def _identity(arrays: Mapping[str, np.ndarray]) -> str:
@@ -433,7 +443,7 @@ def load(table: Upload) -> ParsedTable:
         path = table.folder / TABLE  # of an older version of this product
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ARRAYS}
+            arrays = {name: archive[name] for name in (*ARRAYS, *SPLIT_KEYS) if name in ARRAYS or name in archive}
     except Exception as error:
         current = find(table.name)
         if current is not None and current.identity != table.identity:
@@ -446,6 +456,7 @@ def load(table: Upload) -> ParsedTable:
     parsed = ParsedTable(
         *(arrays["X"], arrays["y"], arrays["places"], arrays["drawn"], labels, table.label_column),
         *(table.counts["rows_in_file"], table.get_preprocessing(), ()),
+        split_keys=SplitKeys(**{name: arrays[name] for name in SPLIT_KEYS if name in arrays}),
     )
     _parsed.put(table.identity, parsed)
     return parsed

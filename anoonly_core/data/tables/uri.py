@@ -11,7 +11,7 @@ import numpy as np
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.preprocessing import READING
 from anoonly_core.data.tables.readers import file_fingerprint, file_suffix, printable, read_table
-from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
+from anoonly_core.data.tables.schema import LATER_FIELDS, ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.lru import LRU
 
@@ -87,7 +87,11 @@ def file_identity(path: Path, schema: TableSchema) -> str:
     """
     identity = f"file:{file_suffix(path)}:{file_fingerprint(path)}"
     if schema != TableSchema():
-        identity = f"{identity}:{schema.model_dump_json(exclude=None if schema.keep else {'keep'})}"
+        later = {name for name in LATER_FIELDS if not getattr(schema, name)}
+        later.add("test")  # its content counts, not its path
+        identity = f"{identity}:{schema.model_dump_json(exclude=later)}"
+    if schema.test is not None:
+        identity = f"{identity}:{file_fingerprint(Path(schema.test))}"
     try:
         parsed = parse_file(path, schema)
     except AnoOnlyError:
@@ -124,10 +128,12 @@ def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
     UnknownDataset, BadDataFile
         If the file is missing or unreadable, or the schema does not fit.
     """
-    key = f"{path}\0{file_fingerprint(path)}\0{schema.model_dump_json()}"
+    test = None if schema.test is None else Path(schema.test)
+    fingerprints = [file_fingerprint(file) for file in (path, test) if file is not None]
+    key = "\0".join([str(path), *fingerprints, schema.model_dump_json()])
     if (cached := _parsed.get(key)) is not None:
         return cached
-    parsed = parse_table(read_table(path), schema, printable(path))
+    parsed = parse_table(read_table(path), schema, printable(path), None if test is None else read_table(test))
     if parsed.X.size <= CACHED_CELLS:
         _parsed.put(key, parsed)
     return parsed

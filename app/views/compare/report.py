@@ -20,7 +20,7 @@ from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import chance_levels
 from anoonly_core.results.result import RunResult
-from anoonly_core.snippets import run_command, source_file
+from anoonly_core.snippets import portable_schema, run_command, source_file
 
 from ...charts import runs as charts
 from ...charts.pair import (
@@ -227,7 +227,7 @@ def _data(name: str, dataset: Dataset) -> Iterable[list[str]]:
     entry, schema = find(name), TableSchema()
     if isinstance(entry, UploadEntry):
         yield ["file", entry.upload.file_name]
-        schema = entry.upload.get_schema()
+        schema = portable_schema(entry.upload)
     elif isinstance(entry, FileEntry):
         yield ["file", entry.path.name]
         schema = entry.schema

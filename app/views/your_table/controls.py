@@ -1,4 +1,4 @@
-"""Controls for the schema of an uploaded table: label column, anomaly values, features and missing values."""
+"""Controls for the schema of an uploaded table: label column, anomaly values, split, features and missing values."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, su
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
 from anoonly_core.data.tables.uploads import Upload
 
+from ...server.table_owners import visible_uploads
 from ...text.markdown import escape_markdown
 
 __all__ = ["draw_reading"]
@@ -39,6 +40,8 @@ def draw_reading(table: Upload, profile: TableProfile) -> TableSchema:
     values: dict[str, object] = {"label": chosen}
     if chosen:
         values |= _draw_anomaly_values(table, profile, chosen, begun)
+    split = _draw_split(table, profile, chosen, begun)
+    values |= split
     used = [column for column in profile.columns if column.name != chosen]
     left_out = _multiselect(
         *(table, "without", "Columns to leave out", [column.name for column in used]),
@@ -49,8 +52,9 @@ def draw_reading(table: Upload, profile: TableProfile) -> TableSchema:
         ],
     )
     values["without"] = tuple(left_out)
-    values["keep"] = tuple(name for name in profile.identifiers if name != chosen and name not in left_out)
-    features = [column for column in used if column.name not in left_out and (column.usable or column.can_be_words)]
+    no_features = {chosen, *left_out, split["time"], split["group"]}
+    values["keep"] = tuple(name for name in profile.identifiers if name not in no_features)
+    features = [column for column in used if column.name not in no_features and (column.usable or column.can_be_words)]
     if words := [column for column in features if column.words]:
         values["categories"] = _segmented(
             table,
@@ -122,6 +126,54 @@ def _draw_anomaly_values(table: Upload, profile: TableProfile, column: str, begu
         help="Share of the labeled rows. The paper samples anomalies to 5 %; the sample is always the same.",
     )
     return {"anomaly": tuple(anomalies), "share": share}
+
+
+def _draw_split(table: Upload, profile: TableProfile, label: str, begun: TableSchema) -> dict[str, str | None]:
+    """Draw the choices of a time column, a group column and a test file; return them as fields of the schema.
+
+    The parameters are those of `_draw_anomaly_values`; `label` is the label column.
+    """
+    others = {other.name: other.file_name for other in visible_uploads() if other.name != table.name}
+    columns = [column for column in profile.columns if column.name != label]
+    chosen = bool(begun.protocols)
+    with st.expander("Split by time, group or test file", expanded=chosen, key=_key(table, "split")):
+        return {
+            "time": _optional(
+                *(table, "time", "Time column", [column.name for column in columns if column.can_be_time], begun.time),
+                help="Dates or numbers. The protocol by_time trains on the past and tests on the latest rows.",
+            ),
+            "group": _optional(
+                *(table, "group", "Group column", [column.name for column in columns], begun.group),
+                help="Names an entity, such as a customer. The protocol by_group tests on entities that training "
+                "lacks. A blank cell is an entity of its own.",
+            ),
+            "test": _optional(
+                *(table, "test", "Test file", list(others), begun.test),
+                help="Another table of yours with the same columns: upload it first. The protocol test_file tests on "
+                "its rows.",
+                format_func=others.__getitem__,
+            ),
+        }
+
+
+def _optional(
+    table: Upload,
+    what: str,
+    title: str,
+    options: list[str],
+    first: str | None,
+    help: str,
+    format_func: Callable[[str], str] = str,
+) -> str | None:
+    chosen: str | None = st.selectbox(
+        title,
+        [None, *options],
+        index=options.index(first) + 1 if first in options else 0,
+        format_func=lambda name: "none" if name is None else format_func(name),
+        key=_key(table, what),
+        help=help,
+    )
+    return chosen
 
 
 def _multiselect(

@@ -179,10 +179,12 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
 def _draw_next_steps(table: Upload) -> None:
     """Draw the buttons that open a table on other pages, keep it for all visitors, or remove it."""
     with st.container(horizontal=True):
+        protocols = table.get_schema().protocols
+        split = {"protocol": protocols[0]} if protocols else {}
         if st.button("Compare", type="primary", disabled=not table.can_be_tested):
-            open_page("compare", {"dataset": table.name})
+            open_page("compare", {"dataset": table.name, **split})
         if st.button("Which method?", disabled=not table.can_be_tested):
-            open_page("which", {"dataset": table.name})
+            open_page("which", {"dataset": table.name, **split})
         if st.button("Clean", disabled=not table.can_be_tested):
             open_page("clean", {"dataset": table.name})
         if st.button("Label by hand", type="secondary" if table.can_be_tested else "primary"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from anoonly_core.data.split import TEST_SHARE
+from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.uploads import Upload
 
 from ...text.markdown import escape_markdown
@@ -61,7 +62,20 @@ def reading_sentences(table: Upload) -> list[str]:
         )
     if table.can_be_tested:
         parts.append(_about_the_test(counts["anomalies"]))
+        parts += _about_splits(read)
     return parts
+
+
+def _about_splits(schema: TableSchema) -> list[str]:
+    """Return a Markdown sentence for each protocol beside the random split that the schema of a table allows."""
+    ways = {
+        "test_file": "**Test file**: the protocol test_file trains on this table and tests on the other.",
+        "by_time": f"**Time column {escape_markdown(schema.time or '')}**: the protocol by_time trains on the past and "
+        f"tests on the latest {TEST_SHARE:.0%} of the labeled rows.",
+        "by_group": f"**Group column {escape_markdown(schema.group or '')}**: the protocol by_group has no entity in "
+        "training and test alike.",
+    }
+    return [ways[protocol] for protocol in schema.protocols]
 
 
 def _label(table: Upload) -> str:

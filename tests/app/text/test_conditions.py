@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.text.conditions import dataset_text, pool_text, seeds_text
+from anoonly_core.config import make_config
+from app.text.conditions import dataset_text, pool_text, seeds_text, split_text, split_warnings, split_words
 from tests.tables import cancer
 
 
@@ -36,3 +37,36 @@ def test_a_data_set_is_named_by_its_file_if_it_has_one(tmp_path: Path) -> None:
     cancer().to_csv(file, index=False)
     assert dataset_text(f"{file}?label=target&anomaly=malignant") == "cells.csv"
     assert dataset_text("digits_3") == "digits_3"
+
+
+@pytest.mark.parametrize(
+    ("query", "protocol", "words"),
+    [
+        ("", "leak_free", ""),
+        ("", "published", "published split"),
+        ("?time=mean radius", "leak_free", "random split"),
+        ("?time=mean radius", "by_time", "split by time (mean radius): the latest 30% of the labeled rows"),
+        ("?group=mean radius", "by_group", "split by group (mean radius): about 30% of the labeled rows"),
+        ("?test=cells.csv", "test_file", "tested on the test file, in every seed"),
+    ],
+)
+def test_a_split_is_named_with_its_column(tmp_path: Path, query: str, protocol: str, words: str) -> None:
+    cancer().to_csv(tmp_path / "cells.csv", index=False)
+    assert split_text(make_config(dataset=f"{tmp_path / 'cells.csv'}{query}", protocol=protocol)).startswith(words)
+    assert (split_words(protocol) == "") == (protocol in ("leak_free", "published"))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "counts", "sentences"),
+    [
+        ("leak_free", {"test_copies_of_training_part": 0, "groups_on_both_sides": 0}, []),
+        ("published", {"test_copies_of_training_part": 5}, ["Leak: 50% of the test rows are copies of training rows"]),
+        ("by_time", {"test_copies_of_training_part": 1}, ["10% of the test rows are copies of training rows, as in"]),
+        ("leak_free", {"test_copies_of_training_part": 0, "groups_on_both_sides": 1}, ["1 group has rows in"]),
+        ("by_time", {"test_copies_of_training_part": 0, "groups_on_both_sides": 1200}, ["1,200 groups have rows in"]),
+    ],
+)
+def test_what_is_on_both_sides_is_counted(protocol: str, counts: dict[str, int], sentences: list[str]) -> None:
+    written = split_warnings(protocol, {"test": 10, **counts})
+    assert len(written) == len(sentences)
+    assert all(text.startswith(begin) for text, begin in zip(written, sentences, strict=True))

@@ -68,6 +68,22 @@ def test_an_uploaded_file_does_not_stay_in_the_memory_of_the_server(
     assert held and all(manager.get_stats() == {} for manager in held)
 
 
+def test_a_table_is_split_by_time_and_compare_says_so() -> None:
+    when = pd.date_range("2024-01-01", periods=len(TABLE)).strftime("%Y-%m-%d")
+    page = upload(TABLE.assign(when=when, ward=np.arange(len(TABLE)) % 50).to_csv(index=False).encode())
+    (table,) = uploads.list_uploads("me")
+    for what, column in (("time", "when"), ("group", "ward")):
+        page.selectbox(key=f"{table.name} {what}").set_value(column).run()
+    text = "".join(markdown.value for markdown in page.markdown)
+    assert "of 5 features" in text and "Time column when" in text and "Group column ward" in text
+    compare = opened(dataset=table.name, protocol="by_time", epochs="1", seeds="1")
+    assert errors(compare) == []
+    text = "".join(markdown.value for markdown in compare.markdown)
+    assert "tested on the latest rows," in text and "split by time (when)" in text.replace("\\", "")
+    assert len(compare.selectbox(key="protocol").options) == 4
+    assert any("groups have rows in training and in the test" in warning.value for warning in compare.warning)
+
+
 def test_each_choice_changes_what_is_read() -> None:
     page = upload(penguins().read_bytes(), "penguins.csv")
     (table,) = uploads.list_uploads("me")
