@@ -52,6 +52,10 @@ class Animation:
         The value of that x at each moment, such as the epoch.
     start : int
         Index of the moment that `figure` shows.
+    played : tuple of int
+        Indices of the moments that Play shows, ascending; empty for all.
+    targets : tuple of int
+        Indices of the moments that a further button of the player goes to, ascending; empty for no such button.
     """
 
     figure: go.Figure
@@ -60,6 +64,8 @@ class Animation:
     clock: int
     times: tuple[float, ...]
     start: int
+    played: tuple[int, ...] = ()
+    targets: tuple[int, ...] = ()
 
     @classmethod
     def over_epochs(

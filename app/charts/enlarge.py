@@ -46,7 +46,8 @@ def _set_type(layout: dict[str, Any], size: int) -> None:
             axis["exponentformat"] = "e"  # superscripts would be small
         if isinstance(axis.get("title"), dict):
             axis["title"].setdefault("font", {}).setdefault("size", size)
-    for part in [layout, *(layout.setdefault(name, {}) for name in ("legend", "hoverlabel"))]:
+    legends = [part for name, part in layout.items() if re.fullmatch(r"legend\d+", name)]
+    for part in [layout, *legends, *(layout.setdefault(name, {}) for name in ("legend", "hoverlabel"))]:
         part.setdefault("font", {}).setdefault("size", size)
     for annotation in layout.get("annotations", ()):
         annotation.setdefault("font", {}).setdefault("size", size)

@@ -44,6 +44,7 @@ class Panels:
         self.data: list[dict[str, Any]] = []
         self.layout: dict[str, Any] = {}
         self._axes: dict[PanelPosition, str] = {}
+        self._legends = 1  # Plotly's first one, "legend", belongs to the figure
         across = _intervals(widths or [1.0] * columns, spacing[0])
         down = _intervals((heights or [1.0] * rows)[::-1], spacing[1])[::-1]  # Plotly counts rows from the bottom
         for row in range(1, rows + 1):
@@ -133,10 +134,57 @@ class Panels:
         corner = {"x": x, "xref": f"x{number}", "y": 1, "xanchor": "left", "yanchor": "top"}
         self.add_text(text, row, col, **corner)
 
-    def add_title(self, text: str, row: int = 1, col: int = 1, size: int = 13) -> None:
-        """Write a title above the panel at (`row`, `col`), at its left edge; `size` is that of the font in pixels."""
+    def add_title(self, text: str, row: int = 1, col: int = 1, size: int = 13, yshift: int = 0) -> None:
+        """Write a title above the panel at (`row`, `col`), at its left edge.
+
+        `size` is that of the font, and `yshift` a further distance from the panel, both in pixels.
+        """
         corner = {"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "align": "left"}
-        self.add_text(text, row, col, **corner, font={"size": size})
+        self.add_text(text, row, col, **corner, font={"size": size}, **({"yshift": yshift} if yshift else {}))
+
+    def add_legend(
+        self, row: int = 1, col: int = 1, orientation: str = "h", above: float = 0.0, title: str = "", size: int = 11
+    ) -> str:
+        """Add a legend above the panel at (`row`, `col`), at its left edge.
+
+        Parameters
+        ----------
+        row, col : int
+            The panel, counted from 1 at the upper left.
+        orientation : str
+            "h" for one line, "v" for one line a trace.
+        above : float
+            Distance from the panel, in shares of the plot.
+        title : str
+            Text in front of the entries.
+        size : int
+            Size of the font in pixels.
+
+        Returns
+        -------
+        str
+            The value of the attribute `legend` of the traces that it lists.
+        """
+        self._legends += 1
+        name = f"legend{self._legends}"
+        number = self._axes[row, col]
+        self.layout[name] = {
+            "orientation": orientation,
+            "x": self.layout[f"xaxis{number}"]["domain"][0],
+            "xanchor": "left",
+            "y": self.layout[f"yaxis{number}"]["domain"][1] + above,
+            "yanchor": "bottom",
+            "font": {"size": size},
+            "title": {"text": title, "side": "left", "font": {"size": size}},
+            "bgcolor": "rgba(0,0,0,0)",
+            "tracegroupgap": 0,
+        }
+        return name
+
+    def yaxis(self, row: int = 1, col: int = 1) -> Mapping[str, Any]:
+        """Return the Plotly attributes of the y axis of the panel at (`row`, `col`)."""
+        axis: Mapping[str, Any] = self.layout[f"yaxis{self._axes[row, col]}"]
+        return axis
 
     def update_xaxes(self, row: int | None = None, col: int | None = None, **settings: Any) -> None:
         """Set Plotly attributes of the x axes in a row and column of panels; None stands for all rows or columns.

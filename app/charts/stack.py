@@ -18,8 +18,8 @@ def stack(figure: go.Figure) -> go.Figure:
     """Return a copy of a chart for a narrow window: its panels stand one below another at full width.
 
     Panels come row by row, each row from the left, and keep their height in pixels, so that the figure grows.
-    Annotations and lines move with their panel. Titles and long names on an axis are wrapped. The legend moves above or
-    below the plot.
+    Annotations, lines and legends of a panel move with it. Titles and long names on an axis are wrapped. The legend of
+    the figure moves above or below the plot.
     A chart with one panel is only copied.
 
     Parameters
@@ -47,7 +47,8 @@ def stack(figure: go.Figure) -> go.Figure:
     for title in titles:
         title.text = wrap(title.text)
     lines = max((title.text.count("<br>") + 1 for title in titles), default=2)
-    gap = GAP + LINE * max(lines, 2)
+    gap = GAP + LINE * max(lines, 2) + max((title.yshift or 0 for title in titles), default=0)
+    legends = _panel_legends(stacked, plot)
     layout.margin.t += LINE * max(lines - 2, 0)
     heights = [plot * (down.domain[1] - down.domain[0]) for down, _ in panels]
     total = sum(heights) + gap * (len(panels) - 1)
@@ -60,12 +61,16 @@ def stack(figure: go.Figure) -> go.Figure:
         ]:
             right.update(ticktext=wrapped, tickangle=0)  # Plotly would turn them and drop some
         top -= height + gap
+    for legend, (axis, above) in legends.items():
+        layout[legend].update(x=0.0, y=layout[axis].domain[1] + above / total)
     y = layout.legend.y
     if layout.legend.yref == "container":  # at an edge of the figure, where it takes several lines on a phone
         layout.margin["t" if y else "b"] += 4 * LINE
     elif y is not None and y > 1 and layout.legend.yanchor == "top":  # whose entries take several lines on a phone
-        layout.legend.update(y=1 + 4 / total, yanchor="bottom")
-        layout.margin.t += 2 * LINE
+        top_axis = panels[0][0].plotly_name.replace("axis", "")
+        title_height = LINE * lines if any(title.yref == f"{top_axis} domain" for title in titles) else 0
+        layout.legend.update(y=1 + (4 + title_height) / total, yanchor="bottom")
+        layout.margin.t += 2 * LINE + title_height
     elif y is not None and not 0 <= y <= 1:  # above or below the plot, at the same distance in pixels
         layout.legend.y = y * plot / total if y < 0 else 1 + (y - 1) * plot / total
     elif layout.showlegend is not False:  # beside the plot
@@ -74,6 +79,20 @@ def stack(figure: go.Figure) -> go.Figure:
         layout.margin.r = min(layout.margin.r or 0, EDGE)
     layout.height = round(total + layout.margin.t + layout.margin.b)
     return stacked
+
+
+def _panel_legends(figure: go.Figure, plot: float) -> dict[str, tuple[str, float]]:
+    """Return the y axis of the panel of each further legend, and its distance above that panel in pixels.
+
+    `plot` is the height of the plot in pixels. The first legend belongs to the figure and is left out.
+    """
+    legends = {}
+    for trace in figure.data:
+        name = getattr(trace, "legend", None)
+        if name is not None and name != "legend":
+            axis = trace.yaxis.replace("y", "yaxis")
+            legends[name] = (axis, plot * (figure.layout[name].y - figure.layout[axis].domain[1]))
+    return legends
 
 
 def wrap(text: str, characters: int = TITLE_CHARACTERS) -> str:

@@ -8,7 +8,16 @@ from .component import component
 __all__ = ["draw_player"]
 
 
-def draw_player(animation: Animation, key: str, chart: str, label: str, jump: int = 1, jump_label: str = "") -> None:
+def draw_player(
+    animation: Animation,
+    key: str,
+    chart: str,
+    label: str,
+    jump: int = 1,
+    jump_label: str = "",
+    target_label: str = "",
+    address: str = "",
+) -> None:
     """Draw buttons and a slider that play an animation in a chart, which is drawn separately.
 
     The browser changes the chart by itself, without the server.
@@ -27,6 +36,10 @@ def draw_player(animation: Animation, key: str, chart: str, label: str, jump: in
         Number of moments by which a further button jumps; 1 leaves the button out.
     jump_label : str
         Label of that button.
+    target_label : str
+        Label of the button that goes to the next one of `animation.targets`.
+    address : str
+        URL parameter that holds the time of the moment on show; "" for none. The browser reads and writes it.
     """
     component("player")(
         key=f"player_{chart}",
@@ -40,6 +53,10 @@ def draw_player(animation: Animation, key: str, chart: str, label: str, jump: in
             "start": animation.start,
             "jump": jump,
             "jump_label": jump_label,
+            "played": list(animation.played),
+            "targets": list(animation.targets),
+            "target_label": target_label,
+            "address": address,
             "label": label,
         },
     )

@@ -3,10 +3,12 @@
 // data: key identifies the animation; chart is the key of the st.plotly_chart to move; captions has one line a moment;
 // changes are the packed changes of app/charts/animation.py; clock is the index of the trace whose x[0] identifies
 // the moment on show, times are its values; start is the first moment on show; jump is the number of moments that the
-// fifth button skips, jump_label its text.
+// fifth button skips, jump_label its text; targets are the moments that the sixth button goes to, target_label its text;
+// played are the moments that Play shows, none for all; address is the URL parameter of the time on show, "" for none.
 
 const FRAME_MS = 90;
 const FOLLOW_MS = 200;
+const ADDRESS_MS = 250; // the address follows a moment that stays on show this long
 const LOST_MS = 1000; // Plotly never resolves the animation of a chart that the page has replaced
 const AT_ONCE = { mode: "immediate", frame: { duration: 0, redraw: false }, transition: { duration: 0 } };
 const NO_POINTS = [null]; // Plotly ignores an empty list and would leave the old points in place
@@ -47,6 +49,7 @@ class Player {
       back: () => this.show(this.at - 1),
       next: () => this.show(this.at + 1),
       jump: () => this.show(this.at + this.data.jump),
+      target: () => this.show(this.next(this.data.targets) ?? this.at),
     };
     for (const [name, act] of Object.entries(acts)) {
       root.querySelector(`[data-act=${name}]`).onclick = () => {
@@ -72,7 +75,34 @@ class Player {
     const jump = this.root.querySelector("[data-act=jump]");
     jump.hidden = data.jump <= 1;
     jump.textContent = data.jump_label;
-    this.show(moved ? this.at : data.start);
+    const target = this.root.querySelector("[data-act=target]");
+    target.hidden = !data.targets.length;
+    target.textContent = data.target_label;
+    this.path = location.pathname;
+    this.show(this.addressed() ?? (moved ? this.at : data.start));
+  }
+
+  // The moment that the address names, or null.
+  addressed() {
+    const text = this.data.address && new URLSearchParams(location.search).get(this.data.address);
+    const moment = this.data.times.indexOf(Number(text || NaN));
+    return moment < 0 ? null : moment;
+  }
+
+  // Name the moment on show in the address, in the present entry of the browser's history.
+  writeAddress() {
+    const { address, start, times } = this.data;
+    if (!address || !this.root.isConnected || location.pathname !== this.path) return;
+    const url = new URL(location.href);
+    if (this.at === start) url.searchParams.delete(address);
+    else url.searchParams.set(address, String(times[this.at]));
+    // Not history.replaceState: that of assets/history.js would begin an entry with each step.
+    if (url.href !== location.href) History.prototype.replaceState.call(history, history.state, "", url);
+  }
+
+  // The first of the moments after the one on show, or undefined.
+  next(moments) {
+    return moments.find((moment) => moment > this.at);
   }
 
   // The chart, or null before the page has drawn it; a redraw may replace the element.
@@ -93,6 +123,8 @@ class Player {
     this.slider.value = String(this.at);
     this.caption.textContent = this.data.captions[this.at];
     this.slider.setAttribute("aria-valuetext", this.data.captions[this.at]);
+    clearTimeout(this.writing);
+    this.writing = setTimeout(() => this.writeAddress(), ADDRESS_MS);
     this.draw();
   }
 
@@ -114,17 +146,20 @@ class Player {
   }
 
   play() {
-    if (this.at === this.data.captions.length - 1) this.show(0);
+    const moments = this.data.played.length ? this.data.played : [...this.data.captions.keys()];
+    if (this.next(moments) === undefined) this.show(moments[0]);
     this.playButton.textContent = "Pause";
     this.timer = setInterval(() => {
-      if (this.at === this.data.captions.length - 1) this.pause();
-      else if (!this.drawing) this.show(this.at + 1);
+      const moment = this.next(moments);
+      if (moment === undefined) this.pause();
+      else if (!this.drawing) this.show(moment);
     }, FRAME_MS);
   }
 
   leave() {
     this.pause();
     clearInterval(this.following);
+    clearTimeout(this.writing);
     this.following = null;
   }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from anoonly_core.config import make_config
+from anoonly_core.microscope.result import RowKind
 from anoonly_core.microscope.run import observe
 from anoonly_core.replay.run import record
 from app.charts.animation import export_html
@@ -23,6 +25,15 @@ PATIENCE_MS = 60_000
 NEVER_DONE = """() => {
   const animate = window.Plotly.animate;
   window.Plotly.animate = () => { window.Plotly.animate = animate; return new Promise(() => {}); };
+}"""
+# Collects the steps that the chart of the microscope shows.
+WATCH_CLOCK = """() => {
+  const chart = document.querySelector(".st-key-microscope .js-plotly-plot");
+  window.moments = [];
+  setInterval(() => {
+    const shown = chart.data.at(-4).x[0];
+    if (window.moments.at(-1) !== shown) window.moments.push(shown);
+  }, 5);
 }"""
 Open = Callable[..., ComparePage]
 
@@ -59,7 +70,7 @@ def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None
     expect(page.locator("h5")).to_contain_text("no loss, but they get a gradient", timeout=PATIENCE_MS)
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
     seen = observe(default_choice().b)[-1]
-    for step in range(1, 11):  # past the first batch of an epoch
+    for step in (1, 2, 3):
         button(page, "+1").click()
         wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", step + 1)
         assert caption(page).startswith(f"Step {step + 1} of 400 · epoch {step // 9 + 1}, batch {step % 9 + 1} of 9")
@@ -76,6 +87,20 @@ def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None
         assert drawn == 3 * 128, "a mark for each row and part"
         share = 100 * np.mean(seen.kind[step] == 0)
         assert abs(chart(page, "microscope", "g.data[4].y[0]") - share) < 1e-3
+    labeled = np.flatnonzero((seen.kind == RowKind.LABELED_ANOMALY).any(axis=1))
+    button(page, "Next labeled anomaly").click()
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", int(labeled[labeled > 3][0]) + 1)
+    page.evaluate(WATCH_CLOCK)
+    button(page, "Play").click()
+    page.wait_for_function("() => window.moments.length > 8")
+    button(page, "Pause").click()
+    played = page.evaluate("window.moments")
+    assert played == (labeled[labeled >= played[0] - 1][: len(played)] + 1).tolist(), "no batch without a gradient"
+    page.wait_for_url(re.compile(rf"[?&]step={played[-1]}\b"))
+    page.reload()
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", played[-1])
+    page.goto(re.sub("step=[0-9]+", "step=11", page.url))
+    wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 11)
     page.evaluate(NEVER_DONE)
     button(page, "+1").click()
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 12)
@@ -90,8 +115,10 @@ def test_the_microscope_moves_all_charts_batch_by_batch(open_page: Open) -> None
     # The same batch under the other norm, where every length is as small as any; the chart has two traces fewer.
     drawn_anew = "g.data.length === 18 && Array.isArray(g.data[0].y) && new Set(g.data[0].y).size === 1"
     wait_for_moment(page, "microscope", f"{drawn_anew} && g.data.at(-4).x[0]", 22)
+    page.wait_for_url(re.compile(r"norm=none.*step=22|step=22.*norm=none"))
     button(page, "Start").click()
     wait_for_moment(page, "microscope", "g.data.at(-4).x[0]", 1)
+    page.wait_for_url(re.compile("^((?!step=).)*$"))
     marks = "g.querySelectorAll('.xy .scatterlayer .points path').length"
     before = chart(page, "microscope", marks)
     page.emulate_media(color_scheme="dark")

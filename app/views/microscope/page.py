@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
 
-from anoonly_core.baselines import BASELINES, NORM_SETTINGS
+from anoonly_core.baselines import BASELINES, NORM_LABELS, NORM_SETTINGS
 from anoonly_core.config import RunConfig
 from anoonly_core.data.tables.uploads import find
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
@@ -16,6 +17,7 @@ from anoonly_core.microscope.result import Observation
 from anoonly_core.results.keys import observation_key
 from anoonly_core.snippets import file_name
 
+from ...charts.animation import Animation
 from ...controls.choice import compare_parameters
 from ...controls.locked_links import LOCKS
 from ...controls.page_address import PageAddress, register
@@ -24,15 +26,17 @@ from ...controls.registry import CONTROLS
 from ...controls.sidebar import draw_sidebar
 from ...navigation import open_page
 from ...server.jobs import Jobs
+from ...text.labels import option_label
 from ...text.verdict import describe_run
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
 from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.player import draw_player
 from ...widgets.session import begin_page
+from ...widgets.window import is_narrow
 from ...widgets.worker_result import await_worker_result
-from .charts import observation_animation
-from .text import gradient_sentence, observation_note
+from .charts import observation_animation, two_norms_animation
+from .text import gradient_sentence, observation_note, path_sentence
 
 __all__ = ["page"]
 
@@ -63,11 +67,13 @@ FEATURE = Parameter(
     parser=_number,
     form=rf"feature (\d+)|({ALL}) \(root mean square\)",
 )
+SECOND = Parameter("second_norm", tuple(NORM_LABELS), labels={name: option_label("norm", name) for name in NORM_LABELS})
+STEP = Parameter("step", parser=_number)  # the player in the browser reads and writes it
 # The controls are those of Compare, and both pages share what a session comes back to.
 ADDRESS = register(
     PageAddress(
         "microscope",
-        (*CONTROLS, PLACE, FEATURE, *LOCKS),
+        (*CONTROLS, PLACE, FEATURE, SECOND, STEP, *LOCKS),
         memory="compare",
     )
 )
@@ -96,41 +102,86 @@ def page() -> None:
 def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
     """Train the run in a worker, blocking, then draw headline, player and animation of the chosen norm layer.
 
-    Below are the choices of layer and feature, notes, and a button that opens Why it works.
+    Below are the choices of layer, feature and second norm, notes, and a button that opens Why it works. A second norm
+    is trained in the same way and stands beside the first.
     """
-    key = observation_key(config)
-    observations: list[Observation] | None = await_worker_result(
-        jobs, session, key, "Training, epoch", tasks.observe_gradients, config
-    )
+    observations = _observations(config, jobs, session, "result")
     if observations is None:
         return
     sentence, player_slot, chart_slot = st.container(), st.container(), st.container()
-    index, feature = _draw_choices(observations)
-    sentence.markdown(f"##### {gradient_sentence(config, observations[index])}")
-    animation = observation_animation(observations[index], feature)
+    index, feature, second = _draw_choices(config, observations)
+    ADDRESS.draw_refused("step", range(1, len(observations[index].epoch) + 1))
+    configs = [config] if second is None else [config, config.with_(**dict.fromkeys(NORM_SETTINGS), norm=second)]
+    records = [observations[index]]
+    if second is not None:
+        others = _observations(configs[1], jobs, session, "second")
+        if others is None:
+            return
+        records.append(others[index])
+    with sentence:
+        st.markdown(f"##### {gradient_sentence(config, records[0])}")
+        for one, record in zip(configs[1:], records[1:], strict=True):
+            st.markdown(f"##### {_norm_name(one)}: {path_sentence(one, record)}")
+    if second is None:
+        animation = observation_animation(records[0], feature)
+    else:
+        animation = two_norms_animation(records, [_norm_name(one) for one in configs], feature, is_narrow())
     with player_slot:
         draw_player(
             animation,
-            key=f"{key} {index} {feature}",
+            key=f"{observation_key(config)} {index} {feature} {second}",
             chart=CHART,
             label="step",
-            jump=observations[index].steps_an_epoch,
+            jump=records[0].steps_an_epoch,
             jump_label="+1 epoch",
+            target_label="Next labeled anomaly",
+            address=STEP.name,
         )
-    settings = f"{config.dataset}, {describe_run(config)}, seed {config.seed}"
     with chart_slot:
-        draw_figure(
-            animation.figure,
-            CHART,
-            "The gradient of each row of a batch in three parts; the composition of the batch; statistics, distances, "
-            "L_BN and error against autograd over the steps.",
-            FigureNote(file_name(config, f"seed_{config.seed}"), settings),
-        )
+        _draw_chart(configs, animation)
     if note := observation_note(config, observations, index):
         st.caption(note)
     table = find(config.dataset)
     if table is not None and table.counts is not None and table.counts["unlabelled"]:
         st.caption("Rows without a label are drawn as normal rows of the pool, although they may be anomalies.")
+    _draw_cut_button(config)
+    _explain(records[0])
+
+
+def _observations(config: RunConfig, jobs: Jobs, session: str, name: str) -> list[Observation] | None:
+    """Train the run of `config` in a worker, blocking; return its record at each norm layer, or None if it failed.
+
+    `name` is part of the widget keys, as in `await_worker_result`.
+    """
+    found: list[Observation] | None = await_worker_result(
+        jobs, session, observation_key(config), "Training, epoch", tasks.observe_gradients, config, name=name
+    )
+    return found
+
+
+def _norm_name(config: RunConfig) -> str:
+    assert config.norm is not None
+    return NORM_LABELS[config.norm]
+
+
+def _draw_chart(configs: Sequence[RunConfig], animation: Animation) -> None:
+    """Draw the animation of one or two runs, `configs`."""
+    settings = f"{configs[0].dataset}, {describe_run(configs[0])}, seed {configs[0].seed}"
+    if len(configs) == 1:
+        alt = (
+            "The gradient of each row of a batch in three parts; the composition of the batch; statistics, distances, "
+            "L_BN and error against autograd over the steps."
+        )
+    else:
+        settings += f", beside {_norm_name(configs[1])}"
+        alt = (
+            f"{_norm_name(configs[0])} and {_norm_name(configs[1])} side by side: the gradient of each row of a batch "
+            "in three parts; statistics of the batch and distances over the steps."
+        )
+    draw_figure(animation.figure, CHART, alt, FigureNote(file_name(configs[0], f"seed_{configs[0].seed}"), settings))
+
+
+def _draw_cut_button(config: RunConfig) -> None:
     if st.button(
         "Cut these parts",
         key="cut_parts",
@@ -139,14 +190,15 @@ def _draw(config: RunConfig, jobs: Jobs, session: str) -> None:
         left_out = ("norm", *NORM_SETTINGS, "a", "seeds")
         parameters = compare_parameters(config, None, 1)
         open_page("why", {name: text for name, text in parameters.items() if name not in left_out})
-    _explain(observations[index])
 
 
-def _draw_choices(observations: list[Observation]) -> tuple[int, int | None]:
-    """Draw the choices of a norm layer and a feature.
+def _draw_choices(config: RunConfig, observations: list[Observation]) -> tuple[int, int | None, str | None]:
+    """Draw the choices of a norm layer, a feature and a second norm.
 
     Parameters
     ----------
+    config : RunConfig
+        The run.
     observations : list of Observation
         One for each norm layer.
 
@@ -156,10 +208,12 @@ def _draw_choices(observations: list[Observation]) -> tuple[int, int | None]:
         Index of the chosen norm layer.
     feature : int or None
         Index of the chosen feature; None for all features.
+    second : str or None
+        Norm of the run to draw beside this one; None for none.
     """
     names = [observation.location for observation in observations]
     ADDRESS.offer("place", dict(enumerate(names, start=1)))
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     place = left.selectbox(
         "Norm layer",
         names,
@@ -172,8 +226,20 @@ def _draw_choices(observations: list[Observation]) -> tuple[int, int | None]:
     numbers = range(1, observation.mean.shape[1] + 1)
     features: dict[int | str, str] = {ALL: ALL_FEATURES, **{number: f"feature {number}" for number in numbers}}
     ADDRESS.offer("feature", features)
-    feature = right.selectbox("Feature", list(features.values()), key="feature", bind="query-params")
-    return names.index(place), None if feature == ALL_FEATURES else list(features.values()).index(feature) - 1
+    feature = middle.selectbox("Feature", list(features.values()), key="feature", bind="query-params")
+    norms = {name: label for name, label in SECOND.labels.items() if name != config.norm}
+    ADDRESS.offer("second_norm", norms)
+    second = right.selectbox(
+        "Second norm",
+        list(norms.values()),
+        index=None,
+        placeholder="none",
+        key="second_norm",
+        bind="query-params",
+        help="Trains the same run with another norm, and draws it beside this one: the same batches, step by step.",
+    )
+    chosen = None if feature == ALL_FEATURES else list(features.values()).index(feature) - 1
+    return names.index(place), chosen, next((name for name, label in norms.items() if label == second), None)
 
 
 def _explain(observation: Observation) -> None:
@@ -205,7 +271,7 @@ def _explain(observation: Observation) -> None:
                 f"{observation.error.max():.0e} of the largest number among them. Eq. 13 holds for batch norm only."
             )
         st.markdown(
-            "**Pink**: the batch's statistics. **Green**: the running statistics, which score rows at test time. "
+            "**Running** statistics score rows at test time. "
             "**Distance**: of a row after the norm from the mean of the pool rows of the batch, root mean square over "
             "the features; medians. "
             "**L_BN** (eq. 5) = ‖batch mean‖ + ‖batch variance − 1‖, which the paper says batch norm keeps small."

@@ -10,7 +10,7 @@ from anoonly_core.microscope.result import Observation, RowKind
 
 from ...text.labels import format_value
 
-__all__ = ["gradient_sentence", "observation_note"]
+__all__ = ["gradient_sentence", "observation_note", "path_sentence"]
 
 # Owner of the statistics that carry the gradient from row to row, by norm.
 CARRIERS = {
@@ -26,7 +26,21 @@ CARRIERS = {
 
 
 def gradient_sentence(config: RunConfig, observation: Observation) -> str:
-    """Return the headline: the shares of the gradient of the normal rows by its path through one norm layer.
+    """Return the headline: λ_n, the norm, and the sentence of `path_sentence`.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run.
+    observation : Observation
+        The record at the norm layer.
+    """
+    assert config.norm is not None and config.lambda_n is not None
+    return f"λₙ = {format_value(config.lambda_n)}, {NORM_LABELS[config.norm]}: {path_sentence(config, observation)}"
+
+
+def path_sentence(config: RunConfig, observation: Observation) -> str:
+    """Return a sentence with the shares of the gradient of the normal rows by its path through one norm layer.
 
     The paths are direct, through the variance and through the mean; shares are over all recorded steps.
 
@@ -37,29 +51,25 @@ def gradient_sentence(config: RunConfig, observation: Observation) -> str:
     observation : Observation
         The record at the norm layer.
     """
-    assert config.norm is not None and config.lambda_n is not None
+    assert config.norm is not None
     shares = observation.shares(RowKind.NORMAL)
-    setting = f"λₙ = {format_value(config.lambda_n)}, {NORM_LABELS[config.norm]}"
     steps = f"Over {len(observation.epoch)} steps"
     if observation.kind.shape[1] == 1 and config.norm.startswith("batch"):
-        return f"{setting}: **nothing moves.** A single row equals its batch mean, so batch norm maps it to 0."
+        return "**nothing moves.** A single row equals its batch mean, so batch norm maps it to 0."
     if not (observation.kind == RowKind.LABELED_ANOMALY).any() and shares is None:
-        return f"{setting}: **nothing moves**: none of these batches holds a labeled anomaly."
+        return "**nothing moves**: none of these batches holds a labeled anomaly."
     if shares is None:
-        return f"{setting}: **no gradient reaches the normal rows.** Only the labeled anomalies move the network."
+        return "**no gradient reaches the normal rows.** Only the labeled anomalies move the network."
     direct, variance, mean = (_percent(share) for share in shares)
     if config.norm == "cluster":
-        return f"{setting}: all gradient of the normal rows is direct: a loss pulls each of them to the moving center."
+        return "all gradient of the normal rows is direct: a loss pulls each of them to the moving center."
     if config.norm == "none":
-        return f"{setting}: the normal rows get gradient only from their own loss, {direct} of it directly."
+        return f"the normal rows get gradient only from their own loss, {direct} of it directly."
     carrier = CARRIERS[config.norm]
     through = f"{variance} through {carrier} variance, {mean} through {carrier} mean"
     if shares[0] == 0:
-        return (
-            f"{setting}: the normal rows have no loss, but they get a gradient. {steps}: **{through}**, "
-            "nothing directly."
-        )
-    return f"{setting}: {steps.lower()} the normal rows get **{direct} of their gradient directly**, {through}."
+        return f"the normal rows have no loss, but they get a gradient. {steps}: **{through}**, nothing directly."
+    return f"{steps.lower()} the normal rows get **{direct} of their gradient directly**, {through}."
 
 
 def _percent(share: float) -> str:
@@ -91,6 +101,8 @@ def observation_note(config: RunConfig, observations: Sequence[Observation], ind
     if without:
         digits = 1 if 0.99 < without < 1 else 0
         notes.append(f"{without:.{digits}%} of these batches hold no labeled anomaly.")
+    if observation.lengths.any() and not observation.lengths.any(axis=(1, 2)).all():
+        notes.append("Play skips the batches without a gradient.")
     if labeled > 0.2:
         notes.append(
             f"{labeled:.0%} of a batch are labeled anomalies: § 3.3 of the paper assumes a mostly normal batch."

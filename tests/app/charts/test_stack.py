@@ -40,6 +40,16 @@ def test_panels_stand_one_below_another(rows: int, columns: int, more: dict[str,
     assert figure.layout.height == 360, "the chart of a wide window is left as it is"
 
 
+def test_the_legend_of_a_panel_moves_with_it() -> None:
+    panels = made(2, 2)
+    name = panels.add_legend(2, 2, above=0.1)
+    panels.add_scatter(2, 2, x=[0], y=[0], legend=name)
+    stacked = stack(panels.figure())
+    plot = stacked.layout.height - stacked.layout.margin.t - stacked.layout.margin.b
+    above = (stacked.layout[name].y - stacked.layout.yaxis4.domain[1]) * plot
+    assert stacked.layout[name].x == 0 and above == pytest.approx(0.1 * 250, abs=1)
+
+
 def test_a_legend_beside_the_panels_moves_below_them() -> None:
     panels = made(1, 2)
     panels.update_layout(legend={}, margin={"t": 60, "b": 50, "r": 180})

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -16,7 +17,7 @@ from anoonly_core.config import RunConfig, make_config
 from anoonly_core.microscope.result import Observation, RowKind
 from anoonly_core.microscope.run import observe
 from app.charts.animation import Animation
-from app.views.microscope.charts import KIND_MARKS, observation_animation
+from app.views.microscope.charts import KIND_MARKS, observation_animation, two_norms_animation
 from app.views.microscope.text import CARRIERS, gradient_sentence, observation_note
 from tests.app.conftest import opened
 
@@ -73,22 +74,66 @@ def test_heights_are_lengths_and_rows_without_gradient_lie_on_a_separate_line() 
 def test_one_feature_can_be_drawn_alone() -> None:
     observation, animation = animated()
     one = observation_animation(observation, 5).figure
-    drawn = next(trace for trace in one.data if trace.name == "batch μ")
+    drawn = curves(one)["batch mean"]
     assert np.array_equal(drawn.y, observation.mean[:, 5])
     assert any("feature 6" in note.text for note in one.layout.annotations)
     assert any("root mean square" in note.text for note in animation.figure.layout.annotations)
 
 
+def curves(figure: go.Figure) -> dict[str, go.Scatter]:
+    """Return the curves over the steps by the name that shows on hover."""
+    hovers = [(trace, re.fullmatch("step .*<extra>(.+)</extra>", trace.hovertemplate or "")) for trace in figure.data]
+    return {found[1]: trace for trace, found in hovers if found}
+
+
 def test_distances_differ_without_color() -> None:
-    names = {name for name, *_ in KIND_MARKS.values()}
-    lines = [own for own in animated()[1].figure.data if own.name in names and own.mode != "markers"]
+    drawn = curves(animated()[1].figure)
+    lines = [drawn[name] for name, *_ in KIND_MARKS.values()]
     assert len(lines) == 3 == len({own.line.dash for own in lines})
 
 
 def test_without_running_statistics_none_are_drawn() -> None:
-    names = {trace.name for trace in animated(norm="layer")[1].figure.data}
-    assert "batch μ" in names and "running μ" not in names
-    assert "running σ" in {trace.name for trace in animated()[1].figure.data}
+    names = curves(animated(norm="layer")[1].figure)
+    assert "batch mean" in names and "running mean" not in names
+    assert "running deviation" in curves(animated()[1].figure)
+
+
+def test_each_curve_has_an_entry_in_the_legend_above_its_panel() -> None:
+    figure = animated()[1].figure
+    for name, trace in curves(figure).items():
+        legend, axis = figure.layout[trace.legend], figure.layout[trace.yaxis.replace("y", "yaxis")]
+        assert trace.showlegend is not False and trace.name.split()[-1] in name, name
+        assert legend.x == figure.layout[trace.xaxis.replace("x", "xaxis")].domain[0]
+        assert axis.domain[1] <= legend.y < axis.domain[1] + 0.05
+    titles = [note.text for note in figure.layout.annotations]
+    assert "Distance to the center" in titles and not any(mark in text for text in titles for mark in ("—", "--", "··"))
+
+
+def test_play_skips_batches_without_a_gradient_and_a_button_finds_the_labeled() -> None:
+    observation, animation = animated()
+    labeled = np.flatnonzero((observation.kind == RowKind.LABELED_ANOMALY).any(axis=1)).tolist()
+    assert 0 < len(labeled) < 27 and list(animation.played) == list(animation.targets) == labeled
+    observation, animation = animated(lambda_n=1.0)
+    assert list(animation.played) == list(range(27)) and list(animation.targets) == labeled
+    assert animated(baseline="DevNet")[1].targets == (), "every batch has some"
+
+
+def test_two_norms_share_batches_and_axes() -> None:
+    records = [observed(norm=norm)[1][-1] for norm in ("batch", "none")]
+    assert np.array_equal(records[0].row_ids, records[1].row_ids)
+    animation = two_norms_animation(records, ["batch norm", "no norm"])
+    layout = animation.figure.layout
+    assert layout.yaxis.range == layout.yaxis2.range and layout.yaxis3.range == layout.yaxis5.range
+    assert layout.yaxis4.range == layout.yaxis6.range
+    for first, record in zip((0, 4 + 7), records, strict=True):
+        lengths = 10.0 ** at(animation, first, "y", 0).astype(float)
+        mine = record.lengths[0][:, record.kind[0] == RowKind.NORMAL].ravel()
+        np.testing.assert_allclose(lengths[mine > 0], mine[mine > 0], rtol=1e-3)
+    assert [note.text for note in layout.annotations if "norm</b>" in note.text] == [
+        "<b>batch norm</b>",
+        "<b>no norm</b>",
+    ]
+    assert at(animation, animation.clock, "x", 5).tolist() == [6, 6]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +219,15 @@ def test_the_headline_is_the_point_of_the_paper(open_page: Open) -> None:
     page.selectbox(key="norm").select("batch").run()
     page.selectbox(key="place").select("norm 1 of 2, 128 features").run()
     assert "directly" in sentence(page) and not page.exception
+
+
+def test_a_second_norm_stands_beside_the_first(open_page: Open) -> None:
+    page = open_page(epochs="2", second_norm="none", step="999")
+    first, second = (text.value for text in page.markdown if text.value.startswith("##### "))
+    assert "they get a gradient" in first and second.startswith("##### no norm: **no gradient reaches")
+    assert ["'999'" in warning.value for warning in page.warning] == [True]
+    page.selectbox(key="norm").select("none").run()
+    assert "no gradient" in sentence(page) and page.selectbox(key="second_norm").value is None
 
 
 def test_a_feature_that_another_norm_lacks_resets_to_all(open_page: Open) -> None:
