@@ -15,6 +15,7 @@ __all__ = [
     "margin_over_splits",
     "p_of_mean",
     "t_quantile",
+    "wilcoxon_p",
 ]
 
 CONFIDENCE = 0.95
@@ -84,6 +85,18 @@ def p_of_mean(values: Sequence[float]) -> float | None:
     from scipy import stats  # see t_quantile
 
     return float(2 * stats.t.sf(abs(mean) / (deviation / len(values) ** 0.5), len(values) - 1))
+
+
+def wilcoxon_p(differences: Sequence[float]) -> float | None:
+    """Return the two-sided p value of Wilcoxon's signed-rank test that differences are symmetric about zero.
+
+    None for fewer than two differences, or if all are zero.
+    """
+    if len(differences) < 2 or not any(differences):
+        return None
+    from scipy import stats  # see t_quantile
+
+    return float(stats.wilcoxon(differences).pvalue)
 
 
 def adjust_holm(p_values: Sequence[float | None]) -> list[float | None]:

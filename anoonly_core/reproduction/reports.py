@@ -18,14 +18,16 @@ from anoonly_core.reproduction.experiments import EXPERIMENTS, SOURCES
 from anoonly_core.reproduction.grid import Grid
 from anoonly_core.reproduction.significance import gains, gains_grid
 from anoonly_core.reproduction.tables import ALL, LAYOUTS, make_table, scopes_of
+from anoonly_core.reproduction.which.runs import shipped_runs
+from anoonly_core.reproduction.which.tables import which_reports
 
-__all__ = ["DIFFERENCES", "GAIN_TABLES", "PAPER_TABLES", "REPORTS", "RIGHT_SIGN", "experiments_for", "reports"]
+__all__ = ["DIFFERENCES", "GAIN_TABLES", "PAPER_TABLES", "REPORTS", "RIGHT_SIGN", "WHICH", "experiments_for", "reports"]
 
-DIFFERENCES = "differences"
+DIFFERENCES, WHICH = "differences", "which"
 GAIN_TABLES = ("table1", "table3", "table4")  # the tables that compare AnoOnly with its baselines
 RIGHT_SIGN = "aucpr_normal"
 PAPER_TABLES = MappingProxyType({"aucroc": "Table 1", "aucpr_anomaly": "Table 3", "aucpr_normal_published": "Table 4"})
-REPORTS = (*EXPERIMENTS, *(name for name in DISCREPANCIES if name not in EXPERIMENTS), DIFFERENCES)
+REPORTS = (*EXPERIMENTS, *(name for name in DISCREPANCIES if name not in EXPERIMENTS), DIFFERENCES, WHICH)
 
 
 def experiments_for(name: str) -> list[str]:
@@ -34,6 +36,8 @@ def experiments_for(name: str) -> list[str]:
         return [name]
     if name == DIFFERENCES:
         return ["table1", "fig8"]
+    if name == WHICH:
+        return []  # its runs ship
     return [experiment for experiment in DISCREPANCIES[name].experiments if experiment in EXPERIMENTS]
 
 
@@ -54,6 +58,8 @@ def reports(name: str, evidence: Evidence) -> Iterator[tuple[str, Grid]]:
     """
     if name == DIFFERENCES:
         yield from _differences(evidence)
+    if name == WHICH:
+        yield from which_reports(shipped_runs())
     if name in EXPERIMENTS:
         yield from _tables(name, evidence)
     if name in DISCREPANCIES and (finding := DISCREPANCIES[name].measure(evidence)) is not None:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from anoonly_core.metrics.confidence import adjust_holm, clear_together, margin_of_error, margin_over_splits, p_of_mean
+from anoonly_core.metrics.confidence import (
+    adjust_holm,
+    clear_together,
+    margin_of_error,
+    margin_over_splits,
+    p_of_mean,
+    wilcoxon_p,
+)
 from anoonly_core.reproduction.cells import means_by_seed, paired_differences, signed, values_by_file
 from anoonly_core.reproduction.experiments import ANOONLY, HEADS, tied_norms_sentence
 from anoonly_core.reproduction.families import FAMILIES, PAPER_FAMILIES, files_of
@@ -127,8 +134,8 @@ def gain(runs: pd.DataFrame, head: str, metric: str, families: Sequence[str], sc
         files=len(files),
         total_files=sum(len(files_of(family)) for family in families),
         better=int((pairs > 0).sum()),
-        p_pairs=_wilcoxon(pairs),
-        p_files=_wilcoxon(files),
+        p_pairs=wilcoxon_p(pairs.tolist()),
+        p_files=wilcoxon_p(files.tolist()),
         p_seeds=p_of_mean(over_seeds),
         margin_splits=margin_over_splits(over_seeds, TEST_SHARE),
     )
@@ -178,14 +185,6 @@ def count_gains(gains: Sequence[Gain]) -> GainCounts:
     ]
     better, worse, better_alone, worse_alone, better_splits, worse_splits = counts
     return GainCounts(better, worse, better_alone, worse_alone, better_splits, worse_splits, len(gains))
-
-
-def _wilcoxon(differences: np.ndarray) -> float | None:
-    if len(differences) < 2 or not differences.any():
-        return None
-    from scipy import stats  # only now: it takes as long to load as a command that needs none
-
-    return float(stats.wilcoxon(differences).pvalue)
 
 
 def gains(frame: pd.DataFrame, source: str, metric: str) -> list[Gain]:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from anoonly_core.reproduction.cells import REFERENCES
 from anoonly_core.reproduction.experiments import EXPERIMENTS, SOURCES
+from anoonly_core.reproduction.which.runs import POOLS
 
 from ...controls.page_address import PageAddress, current_link, register
 from ...controls.parameters import Parameter, any_text
@@ -19,18 +20,20 @@ __all__ = [
     "POINTS_VIEW",
     "SHOWN",
     "SIGNS",
+    "WHICH_VIEW",
     "draw_choice",
     "draw_segments",
     "write_address",
 ]
 
-POINTS_VIEW, DIFFERENCES_VIEW = "points", "differences"
+POINTS_VIEW, DIFFERENCES_VIEW, WHICH_VIEW = "points", "differences", "which"
 # The experiments that the paper prints; the others are behind the points.
 PRINTED = ("table1", "table2", "table3", "table4", "fig5", "fig6", "fig7", "fig8", "fig9")
 SHOWN = {
     **{name: EXPERIMENTS[name].title for name in PRINTED},
     POINTS_VIEW: "What does not add up",
     DIFFERENCES_VIEW: "Differences",
+    WHICH_VIEW: "Which method when",
 }
 SIGNS = {"published": "as published", "right": "the right one"}
 # Without a default: it is the first option that the view has.
@@ -41,6 +44,8 @@ ADDRESS = register(
             Parameter("show", tuple(SHOWN), next(iter(SHOWN))),
             Parameter("ours", tuple(SOURCES)),
             Parameter("where", parser=any_text),
+            Parameter("pool", tuple(POOLS)),
+            Parameter("labels", parser=any_text),
             Parameter("sign", tuple(SIGNS)),
             Parameter("beside", tuple(REFERENCES)),
             Parameter("cell", parser=any_text),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from anoonly_core.reproduction.grid import FORMATS, Grid, to_markdown
@@ -13,7 +14,7 @@ from anoonly_core.reproduction.tables import ALL, LAYOUTS, Table
 from ...text.labels import SETTING_LABELS
 from .charts import table_figure
 
-__all__ = ["draw_exports", "draw_grid", "page_markdown"]
+__all__ = ["draw_exports", "draw_figure_export", "draw_grid", "page_markdown"]
 
 
 def draw_grid(grid: Grid, stem: str) -> None:
@@ -52,13 +53,18 @@ def draw_exports(name: str, table: Table, reference: str) -> None:
         _downloads(table.grid(reference), stem, table.cells_grid())
         if name.startswith("fig"):
             figure = table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]).update_layout(title=table.caption)
-            st.download_button(
-                "Figure as HTML",
-                lambda: figure.to_html(include_plotlyjs=True).encode(),
-                f"{stem}.html",
-                on_click="ignore",
-            )
-            st.caption("The camera above the figure saves it as PNG.")
+            draw_figure_export(figure, stem)
+
+
+def draw_figure_export(figure: go.Figure, stem: str) -> None:
+    """Draw the download button of a figure as HTML; `stem` is the file name without suffix."""
+    st.download_button(
+        "Figure as HTML",
+        lambda: figure.to_html(include_plotlyjs=True).encode(),
+        f"{stem}.html",
+        on_click="ignore",
+    )
+    st.caption("The camera above the figure saves it as PNG.")
 
 
 def _downloads(grid: Grid, stem: str, cells: Grid | None = None) -> None:

@@ -40,6 +40,7 @@ from .controls import (
     POINTS_VIEW,
     SHOWN,
     SIGNS,
+    WHICH_VIEW,
     draw_choice,
     draw_segments,
     write_address,
@@ -54,6 +55,7 @@ from .text import (
     norms_sentence,
     second_cause_sentence,
 )
+from .which import draw_which
 
 __all__ = ["page"]
 
@@ -74,9 +76,9 @@ HOW_TO_READ = (
 def page() -> None:
     """Draw the page Reproduce; Streamlit calls this on every change of a control.
 
-    The page shows one table or figure of the paper with the measured values beside the published ones. Two further
-    views list the discrepancies of the paper, and the differences between its tables, the authors' code and the
-    measured values.
+    The page shows one table or figure of the paper with the measured values beside the published ones. Further views
+    list the discrepancies of the paper, the differences between its tables, the authors' code and the measured values,
+    and the ranks of all systems over data sets and numbers of labels.
     """
     jobs, _ = begin_page()
     sweeps = server_sweeps()
@@ -90,6 +92,8 @@ def page() -> None:
             _draw_points(evidence)
         elif name == DIFFERENCES_VIEW:
             _draw_differences(evidence)
+        elif name == WHICH_VIEW:
+            draw_which()
         else:
             _draw_experiment(name, evidence, sweeps)
     except AnoOnlyError as error:
