@@ -50,7 +50,7 @@ LATER_SETTINGS = (*NORM_SETTINGS, *LABEL_SETTINGS)
 
 # Allowed values of each setting, for error messages, help texts and the command line.
 RULES = {
-    "dataset": "the name of a data set, or the path of a .csv, .parquet or .npz file and how it is read, such as "
+    "dataset": "the name of a data set, or the path of a table file and how it is read, such as "
     "file.csv?label=class&anomaly=4,5",
     "baseline": f"one of {', '.join(BASELINES)}",
     "lambda_n": "a number from 0 (AnoOnly) to 1 (the baseline)",

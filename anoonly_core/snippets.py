@@ -12,7 +12,7 @@ from anoonly_core.baselines import BASELINES, NORM_SETTINGS
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import FileEntry, UploadEntry, find
 from anoonly_core.data.split import SPLIT_FIELDS
-from anoonly_core.data.tables.readers import file_suffix
+from anoonly_core.data.tables.files import file_suffix
 from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.data.tables.uri import format_uri

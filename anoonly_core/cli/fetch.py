@@ -9,7 +9,7 @@ from typing import Any
 from anoonly_core.cli.progress import progress_bar
 from anoonly_core.data.adbench.files import ManifestEntry, fetch, find_entry, manifest, verified_path
 from anoonly_core.data.catalogue import resolve
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import UnknownDataset
 
 __all__ = ["add_parser"]

@@ -10,7 +10,7 @@ from typing import Any
 from anoonly_core.cli.options import RUN_SETTINGS, add_settings, check_path, parse_configs, parse_share
 from anoonly_core.cli.progress import progress_bar
 from anoonly_core.data.split import SPLIT_FIELDS, labeled_anomalies
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.detector.result import FLAGGED_SHARE
 from anoonly_core.errors import InvalidConfig
 

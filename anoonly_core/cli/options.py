@@ -13,7 +13,7 @@ import pandas as pd
 from anoonly_core.baselines import BASELINES
 from anoonly_core.config import RULES, RunConfig, make_config
 from anoonly_core.data.catalogue import resolve
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.files import write_atomic
 from anoonly_core.results.parquet import to_parquet

@@ -14,7 +14,7 @@ from typing import Any
 from anoonly_core.cli.engines import add_engine_options, open_engine, train
 from anoonly_core.cli.options import check_path, parse_seeds
 from anoonly_core.config import RunConfig
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution.plan import duration
 from anoonly_core.reproduction.evidence import Evidence, shipped_evidence, stored_evidence

@@ -18,7 +18,8 @@ import pandas as pd
 
 from anoonly_core.cli.options import check_table_path, parse_share, write_table
 from anoonly_core.data.tables.columns import list_names
-from anoonly_core.data.tables.readers import MAX_BYTES, check_file, printable, read_table
+from anoonly_core.data.tables.files import MAX_BYTES, check_file, printable
+from anoonly_core.data.tables.readers import read_table
 from anoonly_core.detector.result import highest
 from anoonly_core.errors import BadDataFile, BadModelFile, InvalidConfig
 

@@ -19,7 +19,7 @@ from anoonly_core.cli.engines import open_workers
 from anoonly_core.cli.options import check_table_path, implied_protocol, parse_seeds, write_table
 from anoonly_core.cli.progress import download
 from anoonly_core.config import RunConfig, check_field, make_config
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution import tasks
 from anoonly_core.execution.pool import Task

@@ -11,7 +11,7 @@ from anoonly_core.cli.options import check_table_path, implied_protocol, parse_i
 from anoonly_core.cli.progress import download
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.config import RULES, make_config
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.execution.executor import stored_runs
 from anoonly_core.results.store import default_store
 from anoonly_core.runs.device import check_device

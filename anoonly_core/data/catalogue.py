@@ -15,8 +15,8 @@ from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.adbench.download import ByteProgress
 from anoonly_core.data.dataset import Dataset, Facts, Provenance, make_dataset
 from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.files import check_file
 from anoonly_core.data.tables.preprocessing import Preprocessing
-from anoonly_core.data.tables.readers import check_file
 from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, load_file, parse_file, parse_uri
 from anoonly_core.errors import UnknownDataset

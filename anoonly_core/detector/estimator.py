@@ -19,8 +19,8 @@ from anoonly_core.baselines import BASELINES, NORM_SETTINGS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.data.dataset import Dataset, Provenance, make_dataset, needs_float64
 from anoonly_core.data.split import Split, min_max
+from anoonly_core.data.tables.files import printable
 from anoonly_core.data.tables.preprocessing import Preprocessing
-from anoonly_core.data.tables.readers import printable
 from anoonly_core.detector.network import DetectorNetwork, network_from_tensors, train_network
 from anoonly_core.detector.serialization import model_bytes, read_model, write_model
 from anoonly_core.detector.threshold import held_back_threshold, make_folds

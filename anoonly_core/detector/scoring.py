@@ -14,8 +14,8 @@ from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split, make_split, train_on_all
 from anoonly_core.data.tables.columns import list_names, profile_column, to_labels
 from anoonly_core.data.tables.exclusions import find_row_numbers
+from anoonly_core.data.tables.files import printable
 from anoonly_core.data.tables.preprocessing import READING, Column, Preprocessing
-from anoonly_core.data.tables.readers import printable
 from anoonly_core.data.tables.schema import TableSchema, find_label_column, has_plain_labels
 from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
 from anoonly_core.detector.result import FLAGGED_SHARE, DetectorResult, row_parts

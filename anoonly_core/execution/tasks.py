@@ -15,6 +15,7 @@ from anoonly_core.execution.job import StoredOutcome, check, report_progress, se
 if TYPE_CHECKING:
     import numpy as np
 
+    from anoonly_core.data.tables.files import ReadOptions
     from anoonly_core.data.tables.profile import TableProfile
     from anoonly_core.data.tables.schema import TableSchema
     from anoonly_core.data.tables.uploads import Upload
@@ -214,8 +215,10 @@ def download_datasets(names: Sequence[str]) -> None:
     fetch_all(files, report)
 
 
-def profile_upload(name: str) -> TableProfile:
+def profile_upload(name: str, options: ReadOptions | None = None) -> TableProfile:
     """Read an uploaded table, given by name, and return its profile, cut to a size for pages.
+
+    `options` are choices on how the file is read, by default those of the schema that was applied.
 
     Raise UnknownDataset if the upload was removed, BadDataFile if it cannot be read.
     """
@@ -226,7 +229,7 @@ def profile_upload(name: str) -> TableProfile:
 
     table = uploads.get(name)
     with within_memory(table.file_name):
-        return bound_profile(profile_table(uploads.read_source(table)))
+        return bound_profile(profile_table(uploads.read_source(table, options)))
 
 
 def apply_schema(name: str, schema: TableSchema) -> Upload:

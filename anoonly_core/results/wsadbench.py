@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anoonly_core.config import LABEL_SETTINGS, RunConfig, make_config
 from anoonly_core.data.catalogue import FileEntry, UploadEntry, resolve
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import BadDataFile, InvalidConfig
 from anoonly_core.files import write_atomic
 from anoonly_core.results.summary import RunSummary

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.models.feature_losses import FeatureLoss
 from anoonly_core.models.norms import register_norm

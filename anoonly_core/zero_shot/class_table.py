@@ -12,7 +12,8 @@ from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.dataset import MAX_ABS, Provenance, as_features
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.columns import list_names, to_labels
-from anoonly_core.data.tables.readers import check_file, printable, read_table
+from anoonly_core.data.tables.files import check_file, printable
+from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import build_features, find_label_column
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, parse_uri
 from anoonly_core.errors import AnoOnlyError, BadDataFile, DatasetUnavailable, UnknownDataset
@@ -180,7 +181,7 @@ def load_class_table(name: str, column: str | None = None) -> ClassTable:
         return _of_words(table.name, read.X, read.labels, uploads.provenance(table))
     _check_path(name)
     path, reading = parse_uri(name)
-    frame = read_table(path)
+    frame = read_table(path, None, reading.read_options)
     label = column or find_label_column(frame, reading)
     if not label:
         raise BadDataFile(

@@ -27,7 +27,7 @@ REVISION = 1
 SMALL_BATCH = 16  # rows; the statistics of a smaller batch are unreliable
 
 RULES = {
-    "table": "the name of a table of several classes or the path of a .csv, .parquet or .npz file",
+    "table": "the name of a table of several classes or the path of a table file",
     "column": "the name of the file's column that says each row's class",
     "held_out": "the classes to test on, which training never sees",
     "meta": "the classes to train on, two or more; all others unless given",

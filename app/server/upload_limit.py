@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from anoonly_core.data.tables.readers import MAX_BYTES
+from anoonly_core.data.tables.files import MAX_BYTES
 from anoonly_core.machine import memory
 
 __all__ = ["HOLDING_S", "UploadLimit", "discard_upload", "memory_for_uploads"]

@@ -12,7 +12,7 @@ from streamlit.testing.v1.element_tree import Selectbox
 from streamlit.web.server import server_util
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from anoonly_core.data.tables.readers import MAX_BYTES
+from anoonly_core.data.tables.files import MAX_BYTES
 from app.server import allowed_hosts
 from app.server.allowed_hosts import LOCAL, host_names, server_arguments
 from app.server.message_limit import MAX_MESSAGE

@@ -18,7 +18,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from anoonly_core.data.dataset import MAX_ABS
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 
 __all__ = [
     "CATEGORY",

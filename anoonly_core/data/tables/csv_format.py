@@ -1,34 +1,29 @@
-"""Layout of a text table: encoding, separator, lines above the table, and names of the columns."""
+"""Layout of a table: separator, lines above the table, and names of the columns."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["SEPARATORS", "CsvLayout", "find_encoding", "find_layout"]
+__all__ = ["SEPARATORS", "SPACES", "CsvLayout", "find_layout", "find_table", "read_records"]
 
 SEPARATORS = ",;\t|"
+SPACES = " "  # one or more of them between two cells
+MIN_EVEN, MIN_NUMBERS = 0.9, 0.5  # shares of rows of equal width, and of numbers in them, where spaces are between
 SAMPLE_RECORDS = 100  # records that determine the layout
 MAX_PREAMBLE = 20  # lines above the table
-MIN_SAMPLE = 16  # bytes that show an encoding
 MIN_NUMBERED = 3  # columns named 0, 1, 2, … or 1, 2, 3, …
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
+_UNSPLIT = (0.0, 0.0, 0)  # score of a separator that splits nothing
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # begins with the mark of UTF-16
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 @dataclass(frozen=True)
@@ -56,34 +51,7 @@ class CsvLayout:
     notes: tuple[str, ...]
 
 
-def find_encoding(begin: bytes, title: str) -> str:
-    """Return the encoding of a text file: UTF-16 or UTF-32 by its byte order mark, else UTF-8.
-
-    Parameters
-    ----------
-    begin
-        First bytes of the file.
-    title
-        Name of the file in messages.
-
-    Raises
-    ------
-    BadDataFile
-        If the bytes look like UTF-16 without a mark.
-    """
-    for mark, encoding in _MARKS.items():
-        if begin.startswith(mark):
-            return encoding
-    sample = begin[:1000]
-    shares = [sample[parity::2].count(0) / max(len(sample) // 2, 1) for parity in (0, 1)]
-    if len(sample) >= MIN_SAMPLE and max(shares) > 0.6 and min(shares) < 0.1:
-        raise BadDataFile(
-            f"{title} seems to have the encoding UTF-16 without a byte order mark: save it with the encoding UTF-8."
-        )
-    return "utf-8"
-
-
-def find_layout(head: str, is_whole: bool, title: str) -> CsvLayout:
+def find_layout(head: str, is_whole: bool, title: str, header: Literal["yes", "no"] | None = None) -> CsvLayout:
     """Determine the layout of a text table from its first lines.
 
     The separator is the one that splits most of the first records into equally many cells, with
@@ -98,6 +66,8 @@ def find_layout(head: str, is_whole: bool, title: str) -> CsvLayout:
         True if `head` is the whole file; else its last record may be cut and is ignored.
     title
         Name of the file in messages.
+    header
+        "yes" if the first line of the table holds names, "no" if it is a row; None to find out.
 
     Raises
     ------
@@ -107,34 +77,74 @@ def find_layout(head: str, is_whole: bool, title: str) -> CsvLayout:
     named = _SEPARATOR_LINE.fullmatch(re.split(r"\r\n|\r|\n", head, maxsplit=1)[0])
     separator = named[1].replace("\\t", "\t") if named else _find_separator(head, is_whole)
     records = _records(head, separator, is_whole)
+    notes = (f"Line 1 of {title} names the separator and is skipped.",) if named else ()
+    table = find_table(records[1:] if named else records, title, header)
+    skipped = table.skipped or int(named is not None)
+    return replace(table, separator=separator, skipped=skipped, notes=(*notes, *table.notes))
+
+
+def find_table(records: Sequence[tuple[int, list[str]]], title: str, header: Literal["yes", "no"] | None) -> CsvLayout:
+    """Find the table among the first records of a file: where it begins, and whether its first record holds names.
+
+    Parameters
+    ----------
+    records
+        Number of the last line of each record, from 1, and its cells.
+    title
+        Name of the file in messages.
+    header
+        "yes" if the first record of the table holds names, "no" if it is a row; None to find out.
+
+    Returns
+    -------
+    CsvLayout
+        Layout with the separator "", whose `skipped` is 0 if the table begins with the first record.
+
+    Raises
+    ------
+    BadDataFile
+        If no record has a cell.
+    """
     if not records:
-        raise BadDataFile(f"{title} cannot be read as a .csv table: no line has a cell.")
-    notes, first = [], 0
-    if named:
-        notes.append(f"Line 1 of {title} names the separator and is skipped.")
-        first = 1
-    width = _common_width([cells for _, cells in records[first:]]) if records[first:] else 0
-    begin = _find_table(records, first, width)
-    if begin > first:
-        above = records[first][1]
-        shown = separator.join(above).strip()[:60]
+        raise BadDataFile(f"{title} is empty: no line has a cell.")
+    notes, begin = [], _find_begin(records, _common_width([cells for _, cells in records]))
+    if begin:
+        shown = " ".join(cell.strip() for cell in records[0][1] if cell.strip())[:60]
         notes.append(
             f"The table in {title} begins in line {records[begin - 1][0] + 1}: the lines above it are skipped, such as "
             f"{shown!r}."
         )
     rows = [cells for _, cells in records[begin:]]
-    if not rows:
-        raise BadDataFile(f"{title} cannot be read as a .csv table: no line has a cell.")
-    has_header = not _lacks_names(rows)
+    has_header = header == "yes" if header else not _lacks_names(rows)
     columns = len(rows[0])
-    if not has_header:
+    if not has_header and header is None:
         notes.append(
             f"The first line of {title} holds numbers instead of names, so it is a row and the columns are called "
-            f"1 to {columns}."
+            f"1 to {columns}; header=yes takes it as names."
         )
-    elif twins := [name for name, count in Counter(map(str.strip, rows[0])).items() if count > 1 and name]:
+    counts = Counter(map(str.strip, rows[0])) if has_header else {}
+    if twins := [name for name, count in counts.items() if count > 1 and name]:
         notes.append(f"{title} has several columns called {twins[0][:60]!r}: the later ones get a number.")
-    return CsvLayout(separator, records[begin - 1][0] if begin else 0, columns, has_header, tuple(notes))
+    return CsvLayout("", records[begin - 1][0] if begin else 0, columns, has_header, tuple(notes))
+
+
+def read_records(lines: Iterable[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Split the lines of a text table into records of cells, with quotes respected; a blank line has no cells.
+
+    Yields
+    ------
+    tuple
+        Number of the last line of the record, from 1, and its cells.
+
+    Raises
+    ------
+    csv.Error
+        If a cell is longer than the limit of the module csv.
+    """
+    stripped = (f"{line.strip()}\n" for line in lines) if separator == SPACES else lines
+    reader = csv.reader(stripped, delimiter=separator, skipinitialspace=True)
+    for cells in reader:
+        yield reader.line_num, cells
 
 
 def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[str]]]:
@@ -143,13 +153,12 @@ def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[
     Each record comes with the number of its last line, from 1. Blank lines are skipped. The last record is
     dropped if it may be cut, which needs `is_whole` False.
     """
-    reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
     records: list[tuple[int, list[str]]] = []
     complete = False
     with suppress(csv.Error):  # such as a cell over the limit of the module: the records before it are enough
-        for cells in reader:
+        for line, cells in read_records(io.StringIO(head, newline=""), separator):
             if any(cell.strip() for cell in cells) or len(cells) > 1:
-                records.append((reader.line_num, cells))
+                records.append((line, cells))
             if complete := len(records) > SAMPLE_RECORDS:
                 break
     return records if complete or is_whole or len(records) < 2 else records[:-1]
@@ -158,21 +167,28 @@ def _records(head: str, separator: str, is_whole: bool) -> list[tuple[int, list[
 def _find_separator(head: str, is_whole: bool) -> str:
     """Return the separator of `SEPARATORS` that splits the most first records into equally many cells.
 
-    Ties are decided by the share of numbers, then the number of cells; the first separator if none splits any.
+    Ties are decided by the share of numbers, then the number of cells. If none splits any, `SPACES` are the separator
+    of a table that consists mostly of numbers; otherwise the first of `SEPARATORS`.
     """
+    scores = {separator: _score(_records(head, separator, is_whole)) for separator in SEPARATORS}
+    best = max(scores, key=scores.__getitem__)
+    if scores[best] == _UNSPLIT:
+        rows = [record for record in _records(head, SPACES, is_whole) if not record[1][0].startswith("#")]
+        even, numbers, _ = _score(rows)
+        return SPACES if even >= MIN_EVEN and numbers >= MIN_NUMBERS else best
+    return best
 
-    def score(separator: str) -> tuple[float, float, int]:
-        """Return the share of rows of equal width, the share of numbers among their cells, and the width."""
-        rows = [cells for _, cells in _records(head, separator, is_whole)]
-        width = _common_width(rows)
-        if width < 2:
-            return 0.0, 0.0, 0
-        even = [cells for cells in rows if len(cells) == width]
-        cells = [cell.strip() for row in even[1:] for cell in row]
-        numbers = sum(_NUMBER.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
-        return len(even) / len(rows), numbers, width
 
-    return max(SEPARATORS, key=score)
+def _score(records: Sequence[tuple[int, list[str]]]) -> tuple[float, float, int]:
+    """Return the share of records of equal width, the share of numbers among their cells, and the width."""
+    rows = [cells for _, cells in records]
+    width = _common_width(rows)
+    if width < 2:
+        return _UNSPLIT
+    even = [cells for cells in rows if len(cells) == width]
+    cells = [cell.strip() for row in even[1:] for cell in row]
+    numbers = sum(_NUMBER.fullmatch(cell) is not None for cell in cells) / max(len(cells), 1)
+    return len(even) / len(rows), numbers, width
 
 
 def _common_width(rows: Sequence[Sequence[str]]) -> int:
@@ -180,18 +196,17 @@ def _common_width(rows: Sequence[Sequence[str]]) -> int:
     return Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
 
 
-def _find_table(records: Sequence[tuple[int, list[str]]], first: int, width: int) -> int:
+def _find_begin(records: Sequence[tuple[int, list[str]]], width: int) -> int:
     """Return the index in `records` of the first record of the table, after comments and a title.
 
-    `first` is the record to start from, and `width` the usual number of cells. At most `MAX_PREAMBLE` records
-    are skipped.
+    `width` is the usual number of cells. At most `MAX_PREAMBLE` records are skipped.
     """
-    begin = first
-    while begin < min(len(records) - 1, first + MAX_PREAMBLE) and _is_above(records[begin][1], width):
+    begin = 0
+    while begin < min(len(records) - 1, MAX_PREAMBLE) and _is_above(records[begin][1], width):
         begin += 1
-    is_comment = all(cells[0].lstrip().startswith("#") for _, cells in records[first:begin])
+    is_comment = all(cells[0].lstrip().startswith("#") for _, cells in records[:begin])
     # A title stands above names: a single cell above numbers may be the name of the first column.
-    return begin if is_comment or not any(map(_NUMBER.fullmatch, records[begin][1])) else first
+    return begin if is_comment or not any(map(_NUMBER.fullmatch, records[begin][1])) else 0
 
 
 def _is_above(cells: Sequence[str], width: int) -> bool:

@@ -14,13 +14,14 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from anoonly_core.data.tables.readers import MAX_CELLS, MAX_COLUMNS, MAX_UNPACKED, file_suffix, printable
+from anoonly_core.data.tables.files import MAX_CELLS, MAX_COLUMNS, check_unpacked, file_suffix, printable
 from anoonly_core.errors import BadDataFile
 from anoonly_core.machine import memory
 
 __all__ = [
     "MAX_CELL",
     "MAX_NAMES",
+    "check_arrow",
     "check_parquet",
     "check_table",
     "limit_memory",
@@ -125,6 +126,30 @@ def check_parquet(path: Path, title: str) -> None:
         return  # the reader says it
     if len(schema) > MAX_COLUMNS:
         return  # likewise
+    unpacked, words = _check_schema(schema, rows, title)
+    if words:
+        _check_words(path, title, words, unpacked)
+
+
+def check_arrow(table: pa.Table, title: str) -> None:
+    """Check the size of the decoded content of an Arrow table, whose words may be dictionaries that cells refer to.
+
+    Raises
+    ------
+    BadDataFile
+        If a column is nested, a cell exceeds `MAX_CELL` bytes, or all cells together exceed `MAX_UNPACKED` bytes.
+    """
+    unpacked, words = _check_schema(table.schema, table.num_rows, title)
+    for batch in table.select(words).to_batches() if words else ():
+        unpacked += _word_bytes(batch, title)
+        check_unpacked(title, unpacked)
+
+
+def _check_schema(schema: pa.Schema, rows: int, title: str) -> tuple[int, list[str]]:
+    """Return the bytes of the columns of fixed width and the names of the columns of words.
+
+    Raise BadDataFile if a column is nested, a cell exceeds `MAX_CELL` bytes or those bytes exceed `MAX_UNPACKED`.
+    """
     unpacked, words = 0, []
     for field in schema:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
@@ -139,29 +164,35 @@ def check_parquet(path: Path, title: str) -> None:
             width = max(kind.bit_width // 8, 1) if kind.id != pa.null().id else 0
             _check_cell(title, field.name, width)
             unpacked += width * rows
-    _check_sum(title, unpacked)
-    if words:
-        _check_words(path, title, words, unpacked)
+    check_unpacked(title, unpacked)
+    return unpacked, words
 
 
 def _check_words(path: Path, title: str, names: list[str], unpacked: int) -> None:
     try:
         with pq.ParquetFile(path, read_dictionary=names) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
-                for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    if pa.types.is_dictionary(column.type):
-                        lengths = pc.binary_length(column.dictionary)
-                        _check_cell(title, name, pc.max(lengths).as_py() or 0)
-                        lengths = pc.take(lengths, column.indices)
-                    else:
-                        lengths = pc.binary_length(column)
-                        _check_cell(title, name, pc.max(lengths).as_py() or 0)
-                    unpacked += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
-                _check_sum(title, unpacked)
+                unpacked += _word_bytes(batch, title)
+                check_unpacked(title, unpacked)
     except MemoryError:
         raise
     except (pa.ArrowException, OSError, ValueError):
         return  # the reader says it
+
+
+def _word_bytes(batch: pa.RecordBatch, title: str) -> int:
+    """Return the bytes of all cells of a batch of columns of words; raise BadDataFile if one exceeds `MAX_CELL`."""
+    size = 0
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_dictionary(column.type):
+            lengths = pc.binary_length(column.dictionary)
+            _check_cell(title, name, pc.max(lengths).as_py() or 0)
+            lengths = pc.take(lengths, column.indices)
+        else:
+            lengths = pc.binary_length(column)
+            _check_cell(title, name, pc.max(lengths).as_py() or 0)
+        size += pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0
+    return size
 
 
 def _is_words(kind: pa.DataType) -> bool:
@@ -175,11 +206,6 @@ def _check_cell(title: str, name: str, size: int) -> None:
             f"{title}: column {printable(name[:60])} holds a cell of {size:,} bytes, and at most {MAX_CELL:,} are "
             "read: shorten it, or save the table without this column."
         )
-
-
-def _check_sum(title: str, size: int) -> None:
-    if size > MAX_UNPACKED:
-        raise BadDataFile(f"{title} is too large: unpacked it has more than the {MAX_UNPACKED >> 20} MB that are read.")
 
 
 def check_table(table: pd.DataFrame, title: str) -> None:

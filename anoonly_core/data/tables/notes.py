@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from anoonly_core.data.tables.columns import CATEGORY, NUMBER, ColumnProfile, list_names
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 
 __all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes"]
 

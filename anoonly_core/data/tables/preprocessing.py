@@ -22,7 +22,7 @@ from anoonly_core.data.tables.columns import (
     to_numbers,
     to_words,
 )
-from anoonly_core.data.tables.readers import MAX_COLUMNS, printable
+from anoonly_core.data.tables.files import MAX_COLUMNS, printable
 from anoonly_core.errors import BadDataFile
 
 __all__ = ["READING", "Column", "Preprocessing", "fit_preprocessing"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from anoonly_core.data.tables.columns import ColumnProfile, profile_columns, to_labels
 from anoonly_core.data.tables.exclusions import find_row_numbers
-from anoonly_core.data.tables.readers import MAX_COLUMN_NAME
+from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions
 from anoonly_core.data.tables.schema import MAX_CLASSES, NO_LABEL, TableSchema, choose_label, make_schema
 
 __all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
@@ -49,6 +49,10 @@ class TableProfile:
         First `HEAD_ROWS` rows.
     identifiers
         Names of the columns that number the rows, see `find_row_numbers`.
+    read
+        Encoding, sheet and header with which the file was read, as far as its format has them.
+    sheets
+        Names of the sheets of a spreadsheet.
     """
 
     rows: int
@@ -56,6 +60,8 @@ class TableProfile:
     values: Mapping[str, Mapping[str, int]]
     head: pd.DataFrame
     identifiers: tuple[str, ...]
+    read: ReadOptions = field(default_factory=ReadOptions)
+    sheets: tuple[str, ...] = ()
 
 
 def profile_table(table: pd.DataFrame) -> TableProfile:
@@ -63,7 +69,13 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
     names = [str(name) for name in table.columns]
     values = {name: counts for name in names if (counts := _value_counts(table[name])) is not None}
     columns = tuple(profile_columns(table, names))
-    return TableProfile(len(table), columns, values, table.head(HEAD_ROWS), find_row_numbers(table))
+    head = table.head(HEAD_ROWS)
+    head.attrs = {}
+    return TableProfile(
+        *(len(table), columns, values, head, find_row_numbers(table)),
+        read=table.attrs.get("read", ReadOptions()),
+        sheets=table.attrs.get("sheets", ()),
+    )
 
 
 def suggest_schema(profile: TableProfile) -> TableSchema:

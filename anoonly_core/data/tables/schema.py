@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from anoonly_core.data.dataset import NO_SPLIT_KEYS, Dataset, Provenance, SplitKeys, as_features, make_dataset
 from anoonly_core.data.split import medians
@@ -24,10 +24,11 @@ from anoonly_core.data.tables.columns import (
     to_labels,
     to_words_as_before,
 )
+from anoonly_core.data.tables.encoding import ENCODINGS
 from anoonly_core.data.tables.exclusions import find_giveaways, find_label_copies, find_row_numbers
+from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions, printable
 from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
-from anoonly_core.data.tables.readers import MAX_COLUMN_NAME, printable
 from anoonly_core.data.tables.split_columns import to_groups, to_times
 from anoonly_core.errors import BadDataFile, InvalidConfig
 from anoonly_core.rng import numpy_generator
@@ -68,9 +69,12 @@ SCHEMA_RULES = {
     "time": "the name of a column with the time of each row, for a split by time",
     "group": "the name of a column with the entity of each row, such as a customer, for a split by group",
     "test": "the path of a further file with the same columns, whose rows are the test",
+    "encoding": f"the encoding of a text file, one of {', '.join(ENCODINGS)}",
+    "sheet": "the name of a sheet of a spreadsheet",
+    "header": "yes if the first line of the table holds the names of the columns, no if it is a row",
 }
 # Fields that came later: at their default they are no part of an identity.
-LATER_FIELDS = ("keep", "time", "group", "test")
+LATER_FIELDS = ("keep", "time", "group", "test", "encoding", "sheet", "header")
 MAX_PATH = 4096  # characters
 
 Name = Annotated[str, StringConstraints(max_length=MAX_COLUMN_NAME)]  # of a column, or a label value
@@ -105,6 +109,8 @@ class TableSchema(BaseModel):
         they are in `keep`.
     test
         Path of the test file; for an upload the name of another upload.
+    encoding, sheet, header
+        Choices on how the file is read, see `ReadOptions`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -120,6 +126,9 @@ class TableSchema(BaseModel):
     time: Annotated[Name, StringConstraints(min_length=1)] | None = None
     group: Annotated[Name, StringConstraints(min_length=1)] | None = None
     test: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH)] | None = None
+    encoding: str | None = None
+    sheet: Name | None = None
+    header: Literal["yes", "no"] | None = None
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -133,6 +142,18 @@ class TableSchema(BaseModel):
             times=None if self.time is None else to_times(table[self.time], self.time, title),
             groups=None if self.group is None else to_groups(table[self.group]),
         )
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """Choices on how the file is read, before its columns are used."""
+        return ReadOptions(self.encoding, self.sheet, self.header)
+
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, encoding: str | None) -> str | None:
+        if encoding is not None and encoding not in ENCODINGS:
+            raise ValueError("unknown encoding")
+        return encoding
 
     @model_validator(mode="after")
     def _check_encode_labels(self) -> TableSchema:

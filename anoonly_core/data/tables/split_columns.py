@@ -10,7 +10,7 @@ import pandas as pd
 
 from anoonly_core.data.dataset import NO_KEY
 from anoonly_core.data.tables.columns import is_missing_word, to_labels, to_numbers, to_words
-from anoonly_core.data.tables.readers import printable
+from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import BadDataFile
 
 __all__ = ["to_groups", "to_times"]

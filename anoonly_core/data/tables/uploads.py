@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import SPLIT_KEYS, Dataset, Provenance, SplitKeys
+from anoonly_core.data.tables.files import FORMATS, ReadOptions, check_size, file_suffix, printable
 from anoonly_core.data.tables.limits import check_parquet, check_table
 from anoonly_core.data.tables.preprocessing import Preprocessing
-from anoonly_core.data.tables.readers import FILE_SUFFIXES, check_size, file_suffix, printable, read_table
+from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.files import locked, write_atomic
@@ -180,7 +181,7 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
     """
     suffix, title = file_suffix(file_name), printable(file_name[-MAX_NAME:])
     if not suffix:
-        raise BadDataFile(f"{title} is no {', '.join(FILE_SUFFIXES)} file.")
+        raise BadDataFile(f"{title} is no table file: {FORMATS}.")
     _check_room(title, owner)
     stem = re.sub(r"[^a-z0-9]+", "-", Path(file_name).name[: -len(suffix)].lower()).strip("-")[:24].strip("-")
     table = Upload(f"own_{stem or 'table'}_{secrets.token_hex(4)}", title, suffix, owner, server)
@@ -247,10 +248,17 @@ def list_uploads(owner: str | None = None) -> list[Upload]:
     return sorted(visible, key=lambda table: table.name)
 
 
-def read_source(table: Upload) -> pd.DataFrame:
+def read_source(table: Upload, options: ReadOptions | None = None) -> pd.DataFrame:
     """Read all columns of the uploaded file, as `read_table` does.
 
     The table read last stays in memory unless it takes more than `CACHED_BYTES`.
+
+    Parameters
+    ----------
+    table
+        Metadata of the upload.
+    options
+        Choices on how the file is read; by default those of the schema that was applied.
 
     Raises
     ------
@@ -259,17 +267,19 @@ def read_source(table: Upload) -> pd.DataFrame:
     BadDataFile
         If the file cannot be read or exceeds a limit of the module `limits`.
     """
-    source = _sources.get(table.name)
+    options = options or table.get_schema().read_options
+    key = f"{table.name} {options}"
+    source = _sources.get(key)
     if source is None:
         _sources.clear()  # before the next table takes memory
         path = table.folder / f"{SOURCE}{table.suffix}"
         if not path.is_file():
             raise _removed(table.file_name)
         check_parquet(path, table.file_name)
-        source = read_table(path, table.file_name)
+        source = read_table(path, table.file_name, options)
         check_table(source, table.file_name)
         if source.memory_usage(deep=True).sum() <= CACHED_BYTES:
-            _sources.put(table.name, source)
+            _sources.put(key, source)
     return source
 
 
@@ -303,7 +313,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
         If the result cannot be written.
     """
     test = None if schema.test is None else read_source(_test_upload(table, schema.test))
-    parsed = parse_table(read_source(table), schema, table.file_name, test)
+    parsed = parse_table(read_source(table, schema.read_options), schema, table.file_name, test)
     codes, names = _factorize(parsed.labels, table.file_name)
     arrays = {
         "X": parsed.X,

@@ -9,8 +9,9 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from anoonly_core.data.dataset import Dataset, Provenance
+from anoonly_core.data.tables.files import file_fingerprint, file_suffix, printable
 from anoonly_core.data.tables.preprocessing import READING
-from anoonly_core.data.tables.readers import file_fingerprint, file_suffix, printable, read_table
+from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import LATER_FIELDS, ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.lru import LRU
@@ -133,7 +134,8 @@ def parse_file(path: Path, schema: TableSchema) -> ParsedTable:
     key = "\0".join([str(path), *fingerprints, schema.model_dump_json()])
     if (cached := _parsed.get(key)) is not None:
         return cached
-    parsed = parse_table(read_table(path), schema, printable(path), None if test is None else read_table(test))
+    tables = [read_table(file, None, schema.read_options) for file in (path, test) if file is not None]
+    parsed = parse_table(tables[0], schema, printable(path), *tables[1:])
     if parsed.X.size <= CACHED_CELLS:
         _parsed.put(key, parsed)
     return parsed

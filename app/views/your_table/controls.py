@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
 
 import streamlit as st
 
 from anoonly_core.data.tables.columns import ColumnProfile
+from anoonly_core.data.tables.encoding import ENCODINGS
+from anoonly_core.data.tables.files import ReadOptions
 from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
 from anoonly_core.data.tables.uploads import Upload
@@ -14,16 +18,54 @@ from anoonly_core.data.tables.uploads import Upload
 from ...server.table_owners import visible_uploads
 from ...text.markdown import escape_markdown
 
-__all__ = ["draw_reading"]
+__all__ = ["draw_file_options", "draw_reading"]
 
 NO_LABEL_TEXT = "no label column"
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
 ALL = "all"
+HEADERS = {"yes": "names of the columns", "no": "a row"}
 CATEGORIES = {"one_hot": "a feature for each word", "leave_out": "left out"}
 MISSING = {"impute": "the column's median", "drop": "drop the row"}
 
 
-def draw_reading(table: Upload, profile: TableProfile) -> TableSchema:
+def draw_file_options(table: Upload, read: ReadOptions, sheets: tuple[str, ...]) -> ReadOptions:
+    """Draw the choices on how the file of an upload is read, and return them; None where the file decides.
+
+    Parameters
+    ----------
+    table : Upload
+        The uploaded table.
+    read : ReadOptions
+        The options with which the file was first read; None where its format has no such option.
+    sheets : tuple of str
+        Names of the sheets of a spreadsheet.
+    """
+    begun, chosen = table.get_schema().read_options, dict[str, str]()
+    choices: dict[str, tuple[str, Mapping[str, str]]] = {
+        "sheet": ("Sheet", dict(zip(sheets, sheets, strict=True))),
+        "encoding": ("Encoding", ENCODINGS),
+        "header": ("First line", HEADERS),
+    }
+    choices = {name: choice for name, choice in choices.items() if getattr(read, name) and len(choice[1]) > 1}
+    if not choices:
+        return begun
+    shown = [texts.get(getattr(read, name), getattr(read, name)) for name, (_, texts) in choices.items()]
+    is_asked = len(sheets) > 1 or read.header == "no" or not (read.encoding or "utf").startswith("utf")
+    with st.expander(f"File: {escape_markdown(', '.join(shown))}", expanded=is_asked):
+        for name, (title, texts) in choices.items():
+            current = getattr(begun, name) or getattr(read, name)
+            values = [current, *(value for value in texts if value != current)]
+            text = partial(_text, texts)
+            chosen[name] = st.selectbox(title, values, format_func=text, key=_key(table, name))
+    settled = {name: value for name, value in chosen.items() if value != getattr(read, name) or getattr(begun, name)}
+    return ReadOptions(**{**asdict(begun), **settled})
+
+
+def _text(texts: Mapping[str, str], value: str) -> str:
+    return texts.get(value, value)
+
+
+def draw_reading(table: Upload, profile: TableProfile, options: ReadOptions) -> TableSchema:
     """Draw the controls for the schema of an uploaded table, and return the schema that they choose.
 
     They begin with the table's schema, or with a suggestion if none has been applied yet.
@@ -34,10 +76,12 @@ def draw_reading(table: Upload, profile: TableProfile) -> TableSchema:
         The uploaded table.
     profile : TableProfile
         What was found in its columns.
+    options : ReadOptions
+        The choices on how the file is read.
     """
     begun = table.get_schema() if table.counts is not None else suggest_schema(profile)
     chosen = _label(table, profile, begun)
-    values: dict[str, object] = {"label": chosen}
+    values: dict[str, object] = {"label": chosen, **asdict(options)}
     if chosen:
         values |= _draw_anomaly_values(table, profile, chosen, begun)
     split = _draw_split(table, profile, chosen, begun)

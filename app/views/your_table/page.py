@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.files import FILE_SUFFIXES, FORMATS, MAX_BYTES, ReadOptions
 from anoonly_core.data.tables.profile import TableProfile
-from anoonly_core.data.tables.readers import MAX_BYTES
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.execution import tasks
@@ -23,7 +23,7 @@ from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.session import begin_page
 from ...widgets.worker_result import TimeLimit, await_worker_result
-from .controls import draw_reading
+from .controls import draw_file_options, draw_reading
 from .text import EMPTY, reading_sentences, table_sentence
 
 __all__ = ["page"]
@@ -77,8 +77,8 @@ def _choose() -> Upload | None:
     title = "Upload another table" if tables else "Upload a table"
     with st.expander(title, expanded=not tables, key=f"own_bring_{number}"):
         file = st.file_uploader(
-            "CSV (also .gz), Parquet or NPZ with an array X; rows with or without labels",
-            type=["csv", "gz", "parquet", "npz"],
+            f"{FORMATS} with an array X; rows with or without labels",
+            type=[suffix.rpartition(".")[2] for suffix in FILE_SUFFIXES],
             key=f"own_upload_{number}",
             max_upload_size=MAX_BYTES >> 20,
         )
@@ -132,8 +132,9 @@ def _add_example() -> None:
 
 
 def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
+    options = _draw_file_options(table)
     profile: TableProfile | None = await_worker_result(
-        *(jobs, session, f"look {table.name}", "Reading", tasks.profile_upload, table.name),
+        *(jobs, session, f"look {table.name} {options}", "Reading", tasks.profile_upload, table.name, options),
         name="look",
         limit=TOO_LONG,
     )
@@ -147,9 +148,12 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         _draw_next_steps(table)
         _draw_head(profile)
         return
+    if (known := _first_reading(table)) not in st.session_state:
+        st.session_state[known] = (profile.read, profile.sheets)
+        st.rerun()
     left, right = st.columns([1, 1.35], gap="medium")
     with left:
-        reading = draw_reading(table, profile)
+        reading = draw_reading(table, profile, options)
     with right:
         settled = table
         if table.counts is None or table.get_schema() != reading:
@@ -174,6 +178,17 @@ def _draw(table: Upload, sentence: Any, jobs: Jobs, session: str) -> None:
         st.markdown("\n".join(f"- {line}" for line in reading_sentences(settled)))
         _draw_next_steps(settled)
     _draw_head(profile)
+
+
+def _draw_file_options(table: Upload) -> ReadOptions:
+    """Draw the choices on how the file is read once it was read, and return them."""
+    known = st.session_state.get(_first_reading(table))
+    return table.get_schema().read_options if known is None else draw_file_options(table, *known)
+
+
+def _first_reading(table: Upload) -> str:
+    """Return the session-state key of the options with which the file of an upload was first read, and its sheets."""
+    return f"{table.name} first_reading"
 
 
 def _draw_next_steps(table: Upload) -> None:

@@ -11,7 +11,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
-from anoonly_core.data.tables.readers import MAX_BYTES
+from anoonly_core.data.tables.files import MAX_BYTES
 from app.server import upload_limit
 from app.server.upload_limit import HOLDING_S, UploadLimit, memory_for_uploads
 

@@ -142,7 +142,7 @@ HOSTILE = {
     "cut.csv.gz": (gzip.compress(TABLE.to_csv().encode())[:-40], "cannot be read"),
     "cut.parquet": (parquet()[:-100], "cannot be read"),
     "wide.csv": (WIDE, "100000 columns"),
-    "empty.csv": (b"", "cannot be read"),
+    "empty.csv": (b"", "is empty"),
     "one_row.csv": (b"a,b\n", "no rows"),
     "../../x.csv": (b"\x00\x01", "../../x.csv has no rows"),
     "<script>alert(1)</script>.csv": (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from anoonly_core.data.tables.columns import to_numbers
+from anoonly_core.data.tables.files import ReadOptions
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.errors import BadDataFile
 
@@ -94,21 +96,96 @@ def test_encodings_with_a_mark_and_all_line_ends_are_read(tmp_path: Path, encodi
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("größe,b\n1,2\n".encode("cp1252"), "encoding UTF-8: save it as UTF-8; the first other character is in line 1"),
-        (b"a,b\n1,2\n3,\xe4\n", "in line 3"),
-        (b"a,b\r1,2\r3,\xe4\r", "in line 3"),
+        (b"a,b\n1,2\n3,\xe4\x07\n", "is no text: it holds control characters"),
         (b"\xff\xfea\x00,\x00b\x00\n\x00\x00", "encoding UTF-16"),
-        ("a,b\n1,2\n3,4\n".encode("utf-16-le"), "encoding UTF-16 without a byte order mark"),
-        ("a,b\n1,2\n3,4\n".encode("utf-16-be"), "encoding UTF-16 without a byte order mark"),
-        (b"a,b\n" + b"1,2\n" * 60 + b"1,2,3\n", "line 62 has 3 cells, and the lines before it have 2"),
+        (
+            b"a,b\n" + b"1,2\n" * 60 + b"7,8,9\n",
+            "line 62 has 3 cells, and the lines before it have 2: it begins with '7,8,9'",
+        ),
+        (b'a,b\n1,2\n"3\n3",4\n7,8,9\n', "line 5 has 3 cells, and the lines before it have 2: it begins with '7,8,9'"),
         (b"sep=,\na,b\n" + b"1,2\n" * 60 + b"1,2,3\n", "line 63 has 3 cells"),
-        (b'a,b\n1,2\n"3,4\n', "never closed"),
+        (b'a,b\n1,2\n"3,4\n', "a quotation mark that opens near line 3, before '3,4', is never closed"),
+        (b"", "is empty: no line has a cell"),
+        (b"# title\na,b,label\n", "has no rows: line 2 holds the names of columns, a, b, label, and nothing follows"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_cause(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises(BadDataFile) as caught:
         read(tmp_path, content)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            "größe,b\n1,2\n".encode("cp1252"),
+            "encoding UTF-8: choose another one; the first other character is in line 1",
+        ),
+        (b"a,b\n1,2\n3,\xe4\n", "in line 3"),
+        (b"a,b\r1,2\r3,\xe4\r", "in line 3"),
+    ],
+)
+def test_a_chosen_encoding_that_does_not_fit_is_refused_with_the_line(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(BadDataFile, match=words):
+        read_table(path, options=ReadOptions(encoding="utf-8"))
+
+
+LETTERS = {
+    "de": ("Größe;Ort;n\n1;Köln;0\n2;Zürich;1\n3;Wien;0\n", ["cp1252", "latin-1", "mac_roman", "cp850"]),
+    "fr": ("nom;ville\nÉlodie;Orléans\nfrançois;Besançon\n", ["cp1252", "latin-1"]),
+    "one letter": ("name;n\nMüller;1\nMeier;2\n", ["cp1252"]),
+    "euro": ("a;b\n5 €;x\n7 €;y\n", ["cp1252"]),
+    "pl": ("miasto;n\nŁódź;1\nGdańsk;2\nŚwidnica;1\nżółty;3\n", ["cp1250", "iso8859_2"]),
+    "cs": ("město;n\nPlzeň;1\nČeské Budějovice;2\nPříbram;3\n", ["cp1250", "iso8859_2"]),
+    "tr": ("şehir;n\nİstanbul;1\nIğdır;2\nMuğla;3\n", ["cp1254"]),
+    "ru": ("город;сумма\nМосква;1\nКазань;2\nСамара;4\n" * 5, ["cp1251", "koi8_r"]),
+    "ja": ("都市;金額\n東京;1\n大阪;2\n" * 5, ["shift_jis", "euc_jp"]),
+    "zh": ("城市;金额\n北京;1\n上海市;2\n" * 5, ["gb18030"]),
+}
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(text, name) for text, names in LETTERS.values() for name in names])
+def test_legacy_encodings_are_found_by_their_letters_and_said(tmp_path: Path, text: str, encoding: str) -> None:
+    names, rows, notes = read(tmp_path, text, encoding)
+    assert names == text.split("\n")[0].split(";") and rows == text.strip().count("\n")
+    assert "is not UTF-8, so it is read as" in notes
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    assert read(tmp_path, f"größe;b;label\n{BODY}", encoding)[:2] == (["größe", "b", "label"], 60)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        ("0 1 2 label\n-2.9 -0.9 1.0 1\n-0.8 1.2 -1.0 0\n", ["0", "1", "2", "label"], 2),
+        ("a   b label\n 1  2 0\n3   4  1  \n", ["a", "b", "label"], 2),
+        ("1.5 2 0\n2.5 3 1\n", ["1", "2", "3"], 2),
+        ("# made by hand\na b label\n1 2 0\n3 4 1\n", ["a", "b", "label"], 2),
+        ("comment\nall is well\nnot at all well\n", ["comment"], 2),
+    ],
+)
+def test_spaces_separate_numbers_but_not_sentences(tmp_path: Path, text: str, names: list[str], rows: int) -> None:
+    assert read(tmp_path, text)[:2] == (names, rows)
+
+
+@pytest.mark.parametrize(
+    ("header", "names", "rows"), [("yes", ["5", "6"], 2), ("no", ["1", "2"], 3), (None, ["1", "2"], 3)]
+)
+def test_the_first_line_is_what_the_user_says(
+    tmp_path: Path, header: Literal["yes", "no"] | None, names: list[str], rows: int
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("5,6\n7,8\n9,10\n")
+    table = read_table(path, options=ReadOptions(header=header))
+    assert (list(table.columns), len(table)) == (names, rows)
+    assert bool(table.attrs["notes"]) == (header is None)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import FileEntry, find, load_cached, resolve
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.split import make_split
-from anoonly_core.data.tables import readers
+from anoonly_core.data.tables import files
 from anoonly_core.data.tables.columns import profile_column, to_numbers, to_words
+from anoonly_core.data.tables.files import MAX_COLUMNS
 from anoonly_core.data.tables.preprocessing import Preprocessing
-from anoonly_core.data.tables.readers import MAX_COLUMNS, read_table
+from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import UNLABELED, ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.data.tables.uri import format_uri, parse_uri, read_uri
 from anoonly_core.errors import BadDataFile, InvalidConfig, SplitImpossible
@@ -284,7 +285,7 @@ def test_files_beyond_the_limits_are_refused_before_loading(tmp_path: Path, monk
         file.truncate(2 << 30)  # sparse
     with pytest.raises(BadDataFile, match="2048 MB, and at most 200 MB"):
         read_table(huge)
-    monkeypatch.setattr(readers, "MAX_UNPACKED", 2**24)
+    monkeypatch.setattr(files, "MAX_UNPACKED", 2**24)
     bomb = tmp_path / "bomb.csv.gz"
     with gzip.open(bomb, "wb", compresslevel=1) as packed:
         packed.write(b"a,y\n")
@@ -296,7 +297,7 @@ def test_files_beyond_the_limits_are_refused_before_loading(tmp_path: Path, monk
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "MAX_UNPACKED", 2**24)
+    monkeypatch.setattr(files, "MAX_UNPACKED", 2**24)
 
     path = tmp_path / "bomb.npz"
     head = io.BytesIO()

@@ -16,8 +16,8 @@ import pytest
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached, resolve
 from anoonly_core.data.tables import uploads
+from anoonly_core.data.tables.files import MAX_BYTES
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
-from anoonly_core.data.tables.readers import MAX_BYTES
 from anoonly_core.data.tables.schema import TableSchema, make_schema
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.results.keys import run_key

@@ -8,12 +8,14 @@ import json
 import zipfile
 from collections.abc import Iterator
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.feather as feather  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-__all__ = ["unfolding_files"]
+__all__ = ["ods", "spreadsheet_bombs", "unfolding_files"]
 
 MB = 1 << 20
 
@@ -26,6 +28,12 @@ def unfolding_files() -> Iterator[tuple[str, bytes]]:
     yield "zeros.csv.gz", gzip.compress(b"a,b\n") + gzip.compress(b"\0" * (8 * MB), 1) * 20
     for name, table in _tables():
         yield f"{name}.parquet", _parquet(table)
+    for name, content in _jsons():
+        yield f"{name}.gz", gzip.compress(content, 1)
+    yield from ((name, content) for name, content, _ in spreadsheet_bombs())
+    for name, table in _tables():
+        if name.startswith(("dictionary", "nulls", "numbers")):
+            yield f"{name}.feather", _feather(table)
     yield "plain.parquet", _parquet({"a": ["x" * 20_000] * 1_000}, use_dictionary=False, compression="zstd")
     for name, members in _archives():
         yield f"{name}.npz", _zip(members)
@@ -100,6 +108,14 @@ def _archives() -> Iterator[tuple[str, dict[str, bytes]]]:
     yield "allowed_zeros", {"X.npy": _array(np.zeros((100_000, 20)))}
 
 
+def _jsons() -> Iterator[tuple[str, bytes]]:
+    yield "deep.json", b"[" * MB
+    yield "keys.jsonl", b"".join(b'{"k%d": 1}\n' % row for row in range(100_000))
+    yield "keys.json", b"[" + b",".join(b'{"k%d": 1}' % row for row in range(100_000)) + b"]"
+    yield "word.json", b'[{"a": "' + b"x" * (8 * MB) + b'"}]'
+    yield "numbers.json", b"[" + b"[1]," * (MB // 4) + b"[1]]"
+
+
 def _repeated(word: str | bytes, rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), pa.array([word]))
 
@@ -109,6 +125,12 @@ def _parquet(columns: dict[str, Any], **options: Any) -> bytes:
     table = pa.table(columns)
     metadata = {"pandas": json.dumps({"index_columns": [], "columns": []})}
     pq.write_table(table.replace_schema_metadata(metadata), body, **{"compression": "zstd", **options})
+    return body.getvalue()
+
+
+def _feather(columns: dict[str, Any]) -> bytes:
+    body = io.BytesIO()
+    feather.write_feather(pa.table(columns), body, compression="zstd")
     return body.getvalue()
 
 
@@ -126,9 +148,95 @@ def _array(array: np.ndarray) -> bytes:
     return body.getvalue()
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
+def _zip(members: dict[str, bytes], zeros: dict[str, int] | None = None) -> bytes:
+    """Return an archive of members by name, and of members that hold a number of zero bytes."""
     body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
+        for name, size in (zeros or {}).items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                for _ in range(size // MB):
+                    member.write(bytes(MB))
+                member.write(bytes(size % MB))
     return body.getvalue()
+
+
+CONTENT = (
+    '<?xml version="1.0"?><office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+    'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+    'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:spreadsheet>'
+    '<table:table table:name="Sheet1">{rows}</table:table></office:spreadsheet></office:body>'
+    "</office:document-content>"
+)
+
+
+def ods(rows: list[list[Any]]) -> bytes:
+    """Return a spreadsheet of OpenDocument that holds the rows, with the empty rows behind them as LibreOffice does."""
+    lines = "".join(f"<table:table-row>{''.join(map(_ods_cell, row))}</table:table-row>" for row in rows)
+    end = (
+        '<table:table-row table:number-rows-repeated="1048000"><table:table-cell '
+        'table:number-columns-repeated="16384"/></table:table-row>'
+    )
+    return _ods(lines + end)
+
+
+def spreadsheet_bombs() -> Iterator[tuple[str, bytes, str]]:
+    """Yield names and contents of small spreadsheets that unfold, and what their refusal says."""
+    cell = '<c r="{}" t="n"><v>1</v></c>'
+    far = f'<row r="1">{cell.format("A1")}</row><row r="1048576">{cell.format("XFD1048576")}</row>'
+    yield "far.xlsx", _xlsx(far), "1048576 rows × 16384 columns"
+    yield (
+        "gaps.xlsx",
+        _xlsx(f'<row r="1">{cell.format("A1")}</row><row r="1000000"><c><v>1</v></c><c r="J1"/></row>'),
+        "rows",
+    )
+    word = f"<si><t>{'x' * 100_000}</t></si>"
+    many = "".join(f'<row r="{row}"><c r="A{row}" t="s"><v>0</v></c></row>' for row in range(1, 20_000))
+    yield "words.xlsx", _xlsx(many, word), "unpacked it has more than"
+    yield "zeros.xlsx", _zip({"xl/worksheets/sheet1.xml": b"<a/>"}, {"xl/media/a.png": 2**22}), "unpacked it has"
+    full = _ods_cell("x").replace("<table:table-cell", '<table:table-cell table:number-columns-repeated="10000"')
+    yield (
+        "repeated.ods",
+        _ods(f'<table:table-row table:number-rows-repeated="100000">{full}</table:table-row>'),
+        "100000 rows × 10000",
+    )
+    long = _ods_cell("x" * 100_000)
+    yield (
+        "long.ods",
+        _ods(f'<table:table-row table:number-rows-repeated="20000">{long}</table:table-row>'),
+        "unpacked it has",
+    )
+    late = f'<table:table-row>{_ods_cell(1)}</table:table-row><table:table-row table:number-rows-repeated="900000"/>'
+    wide = '<table:table-cell table:number-columns-repeated="9000"/>'
+    yield "late.ods", _ods(f"{late}<table:table-row>{wide}{_ods_cell(1)}</table:table-row>"), "rows × 9001 columns"
+
+
+def _ods_cell(value: Any) -> str:
+    if value is None:
+        return "<table:table-cell/>"
+    if isinstance(value, str):
+        return f'<table:table-cell office:value-type="string"><text:p>{escape(value)}</text:p></table:table-cell>'
+    number = f'office:value-type="float" office:value="{value!r}"'
+    return f"<table:table-cell {number}><text:p>{value}</text:p></table:table-cell>"
+
+
+def _ods(rows: str) -> bytes:
+    manifest = (
+        '<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+        '<manifest:file-entry manifest:full-path="/" manifest:media-type="application/vnd.oasis.opendocument.'
+        'spreadsheet"/></manifest:manifest>'
+    )
+    kind = b"application/vnd.oasis.opendocument.spreadsheet"
+    content = CONTENT.format(rows=rows).encode()
+    return _zip({"mimetype": kind, "META-INF/manifest.xml": manifest.encode(), "content.xml": content})
+
+
+def _xlsx(rows: str, texts: str = "") -> bytes:
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return _zip(
+        {
+            "xl/sharedStrings.xml": f'<sst xmlns="{main}">{texts}</sst>'.encode(),
+            "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>'.encode(),
+        }
+    )

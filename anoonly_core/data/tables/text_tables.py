@@ -1,0 +1,256 @@
+"""Reader of text tables: CSV and its kin, in any encoding and compression, within size limits."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+
+from anoonly_core.data.tables.csv_format import SEPARATORS, SPACES, CsvLayout, find_layout, read_records
+from anoonly_core.data.tables.encoding import ENCODINGS, SAMPLE, find_encoding, guess_legacy_encoding
+from anoonly_core.data.tables.files import (
+    CHUNK,
+    ReadOptions,
+    check_shape,
+    check_unpacked,
+    content_suffix,
+    open_content,
+    printable,
+)
+from anoonly_core.errors import BadDataFile
+
+__all__ = ["open_text", "read_text", "settle_encoding"]
+
+SHOWN = 40  # characters of a line in a message
+# A number with a decimal comma; points before it separate thousands.
+DECIMAL_COMMA = r"^\s*([+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)),(\d+(?:[eE][+-]?\d+)?)\s*$"
+
+
+def read_text(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
+    """Read all cells of a text table as strings; its `attrs` are those of `read_table`."""
+    encoding, notes = settle_encoding(path, title, options)
+    head, is_whole = _read_head(path, encoding, title)
+    layout = find_layout(head, is_whole, title, options.header)
+    check_shape(title, 1, layout.columns)
+    check_shape(title, _count_lines(path, encoding, title), layout.columns)
+    with open_text(path, encoding, title, layout.skipped) as text:
+        _check_first_row(text, layout, title)
+    try:
+        with open_text(path, encoding, title, layout.skipped) as text:
+            table = _parse_text(text, layout)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        with open_text(path, encoding, title, layout.skipped) as text:
+            reason = _reason(str(error), text, layout)
+        kind = content_suffix(path, title)
+        raise BadDataFile(f"{title} cannot be read as a {kind} table{reason}.") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes cells beyond the named columns as an index
+        raise BadDataFile(f"{title} has rows with more cells than its first line has names of columns.")
+    if not len(table):
+        raise BadDataFile(_no_rows(title, layout, [str(name) for name in table.columns]))
+    notes = [*notes, *layout.notes]
+    if layout.separator == ";" and (converted := _convert_decimal_commas(table)):
+        notes.append(f"{title} has a decimal comma in {converted}: 1,5 is read as 1.5.")
+    first = head.partition("\n")[0]
+    separator = max(SEPARATORS, key=first.count)  # the choice of earlier versions
+    is_new_layout = bool(notes) or separator != layout.separator or not encoding.startswith("utf-8")
+    table.attrs = {
+        "is_text": True,
+        "notes": tuple(notes),
+        "is_new_layout": is_new_layout or options != ReadOptions(),
+        "read": ReadOptions(encoding.removesuffix("-sig"), None, "yes" if layout.has_header else "no"),
+    }
+    return table
+
+
+def settle_encoding(path: Path, title: str, options: ReadOptions) -> tuple[str, list[str]]:
+    """Determine the encoding of a text file; return it with sentences on a choice that the user did not make.
+
+    Raises
+    ------
+    BadDataFile
+        If the file is no text, or unpacks to more than `MAX_UNPACKED` bytes.
+    """
+    if options.encoding:
+        return options.encoding, []
+    with open_content(path, title) as file:
+        encoding = find_encoding(file.read(CHUNK))
+    if encoding != "utf-8" or (sample := _beyond_utf8(path, title)) is None:
+        return encoding, []
+    encoding = guess_legacy_encoding(sample, title)
+    return encoding, [
+        f"{title} is not UTF-8, so it is read as {ENCODINGS[encoding]}; if letters look wrong, choose another encoding."
+    ]
+
+
+def _beyond_utf8(path: Path, title: str) -> bytes | None:
+    """Return bytes of a text file around its first ones that are not UTF-8; None if all are.
+
+    Raise BadDataFile if the file unpacks to more than `MAX_UNPACKED` bytes.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    size = 0
+    with open_content(path, title) as file:
+        while chunk := file.read(CHUNK):
+            size += len(chunk)
+            check_unpacked(title, size)
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                begin = max(chunk.rfind(b"\n", 0, error.start) + 1, 0)
+                return chunk[begin:] + (file.read(SAMPLE) if len(chunk) - begin < SAMPLE else b"")
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        return bytes(error.object)
+    return None
+
+
+@contextmanager
+def open_text(path: Path, encoding: str, title: str, skipped: int = 0) -> Iterator[TextIO]:
+    """Context that opens a text file, possibly compressed, after its first `skipped` lines; line ends are unchanged."""
+    with open_content(path, title) as file, io.TextIOWrapper(file, encoding, newline="") as text:
+        for _ in range(skipped):
+            text.readline()
+        yield text
+
+
+def _read_head(path: Path, encoding: str, title: str) -> tuple[str, bool]:
+    """Return the first `CHUNK` bytes of a text file, decoded, and True if that is the whole file.
+
+    Raise BadDataFile if they hold no line end and more follows.
+    """
+    with open_content(path, title) as file:
+        begin = file.read(CHUNK)
+        is_whole = not file.read(1)
+    head = codecs.getincrementaldecoder(encoding)(errors="replace").decode(begin, is_whole)
+    if not is_whole and not {"\n", "\r"} & {*head}:
+        raise BadDataFile(f"{title} has a first line of more than {CHUNK >> 20} MB, where columns have their names.")
+    return head, is_whole
+
+
+def _count_lines(path: Path, encoding: str, title: str) -> int:
+    """Count the line ends of a text file, decoding all of it.
+
+    Raise BadDataFile if it unpacks to more than `MAX_UNPACKED` bytes or is not in this encoding.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    size, lines, chunk = 0, 0, b""
+    try:
+        with open_content(path, title) as file:
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+                check_unpacked(title, size)
+                lines += _line_ends(decoder.decode(chunk))
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        line = lines + _line_ends(error.object[: error.start].decode(encoding, "replace")) + 1
+        raise BadDataFile(
+            f"{title} does not have the encoding {encoding.removesuffix('-sig').upper()}: choose another one; the "
+            f"first other character is in line {line}."
+        ) from error
+    return lines
+
+
+def _line_ends(text: str) -> int:
+    return max(text.count("\n"), text.count("\r"))
+
+
+def _check_first_row(text: TextIO, layout: CsvLayout, title: str) -> None:
+    """Raise BadDataFile if the row after the header has more cells than the header; do nothing without a header.
+
+    The parser of pandas would take all further cells for an index, whose building takes minutes if they are millions.
+    It refuses other rows of that kind at once.
+    """
+    if not layout.has_header:
+        return
+    last, rows = 0, 0
+    try:
+        for line, cells in read_records(text, layout.separator):
+            last = line
+            rows += len(cells) > 1 or bool("".join(cells).strip())
+            if rows == 2:
+                break
+    except csv.Error as error:
+        raise BadDataFile(
+            f"{title} cannot be read as a .csv table: line {last + 1 + layout.skipped} has a cell of more than "
+            f"{csv.field_size_limit():,} characters."
+        ) from error
+    if rows == 2 and len(cells) > layout.columns:
+        raise BadDataFile(
+            f"{title} cannot be read as a .csv table: line {line + layout.skipped} has {len(cells)} cells, and its "
+            f"first line has {layout.columns} names of columns."
+        )
+
+
+def _parse_text(text: TextIO, layout: CsvLayout) -> pd.DataFrame:
+    """Read all cells of a text table as strings; without a header, the columns are called 1, 2, …."""
+    table = pd.read_csv(
+        text,
+        sep=r"\s+" if layout.separator == SPACES else layout.separator,
+        header=0 if layout.has_header else None,
+        dtype=str,
+        na_filter=False,
+        skipinitialspace=True,
+        low_memory=False,
+    )
+    if not layout.has_header:
+        table.columns = pd.Index([str(number) for number in range(1, table.shape[1] + 1)])
+    return table
+
+
+def _no_rows(title: str, layout: CsvLayout, names: list[str]) -> str:
+    line, listed = layout.skipped + 1, printable(", ".join(names)[:60])
+    return f"{title} has no rows: line {line} holds the names of columns, {listed}, and nothing follows."
+
+
+def _reason(message: str, text: TextIO, layout: CsvLayout) -> str:
+    """Turn an error message of the pandas parser into a cause with its line, to end a sentence; "" if unknown.
+
+    `text` is the table from the first line that was parsed.
+    """
+    is_wide, is_open = "Expected " in message, "EOF inside string" in message
+    line, last, first_cell = layout.skipped + 1, layout.skipped, ""
+    with suppress(csv.Error):
+        for number, cells in read_records(text, layout.separator):
+            line, last = last + 1, number + layout.skipped
+            if is_wide and len(cells) > layout.columns:
+                begins = layout.separator.join(cells[:SHOWN])[:SHOWN]
+                return (
+                    f": line {line} has {len(cells)} cells, and the lines before it have {layout.columns}: it begins "
+                    f"with {begins!r}"
+                )
+            first_cell = next((cell for cell in cells if "\n" in cell or "\r" in cell), cells[-1] if cells else "")
+    if is_open:
+        begins = re.split(r"[\r\n]", first_cell)[0][:SHOWN]
+        return f": a quotation mark that opens near line {line}, before {begins!r}, is never closed"
+    return ""
+
+
+def _convert_decimal_commas(table: pd.DataFrame) -> str:
+    """Replace decimal commas by points in all numbers of a text table, in place; drop grouping points.
+
+    Return the name of the first column that changed, "" if none did.
+    """
+    first = ""
+    for place, name in enumerate(table.columns):
+        cells = pa.array(table.iloc[:, place], from_pandas=True)
+        if pc.any(pc.match_substring_regex(cells, DECIMAL_COMMA)).as_py():
+            grouped = pc.match_substring_regex(cells, r"\.\d{3}[.,]")
+            plain = pc.if_else(
+                pc.and_(grouped, pc.match_substring_regex(cells, DECIMAL_COMMA)),
+                pc.replace_substring(cells, ".", ""),
+                cells,
+            )
+            points = pc.replace_substring_regex(plain, DECIMAL_COMMA, r"\1.\2")
+            table.isetitem(place, pd.array(points.to_pylist(), dtype="str"))
+            first = first or printable(str(name)[:60])
+    return first
