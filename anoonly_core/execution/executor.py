@@ -16,7 +16,7 @@ from anoonly_core.execution.death import WorkerDied
 from anoonly_core.execution.job import Cancelled, JobProgress
 from anoonly_core.execution.plan import Plan, PlannedStack
 from anoonly_core.execution.pool import Task, WorkerPool
-from anoonly_core.results.keys import run_key
+from anoonly_core.results.keys import run_keys
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import RunSummary, Store
 
@@ -171,7 +171,7 @@ def stored_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> 
     """
     runs = store.runs(configs)
     if device != "cpu":
-        cpu_keys = {run_key(config, device): key for key, config in configs.items()}
+        cpu_keys = dict(zip(run_keys([*configs.values()], device), configs, strict=True))
         runs |= {cpu_keys[key]: run for key, run in store.runs(cpu_keys).items()}
     return runs
 

@@ -18,6 +18,7 @@ __all__ = ["Cost", "StackCost", "pack_for_cores", "pack_for_gpu", "split_order"]
 
 TARGET_S = 12.0  # the time that a stack should take, so that results arrive while a sweep runs
 MAX_SPLIT_S = 60.0  # the longest time of a stack that keeps all runs of one split together
+SHORT_S = 1.0  # stacks that take at most this keep the order of their seeds: none of them delays the end
 MIN_EFFICIENCY = 6  # a stack's runs should take this many times its fixed time, else cutting would waste much
 
 
@@ -41,11 +42,14 @@ class StackCost:
         Seconds per epoch of training.
     evaluation_s
         Seconds to evaluate one run once.
+    fit_s
+        Seconds to fit and score one run of a system without epochs; 0 for the others.
     """
 
     pretraining_epoch: Cost
     training_epoch: Cost
     evaluation_s: float
+    fit_s: float = 0.0
 
     def fixed_s(self, config: RunConfig) -> float:
         """Return the seconds that a stack of runs like `config` takes whatever its number of runs."""
@@ -55,9 +59,8 @@ class StackCost:
 
     def per_run_s(self, config: RunConfig) -> float:
         """Return the seconds that one more run like `config` adds to a stack that pretrains its split already."""
-        return self.training_epoch.per_run_s * _epochs(config) + self.evaluation_s * len(
-            evaluated_epochs(_epochs(config))
-        )
+        evaluations = len(evaluated_epochs(_epochs(config)))
+        return self.training_epoch.per_run_s * _epochs(config) + self.evaluation_s * evaluations + self.fit_s
 
     def seconds(self, runs: Sequence[PlannedRun]) -> float:
         """Estimate the seconds that these runs, of one shape, take when trained as one stack."""
@@ -172,11 +175,11 @@ def _cut(group: RunGroup, cost: StackCost, share_s: float, workers: int) -> Iter
 def _longest_first(stacks: Sequence[PlannedStack]) -> tuple[PlannedStack, ...]:
     """Sort stacks so that much longer ones come first, and stacks of about equal time by their lowest seed.
 
-    Times are about equal if their binary logarithms round to the same integer.
+    Times are about equal if their binary logarithms round to the same integer, or if they are at most SHORT_S.
     """
 
     def rank(stack: PlannedStack) -> tuple[float, int]:
-        return (-round(math.log2(max(stack.seconds, 1e-3))), min(config.seed for config in stack.configs.values()))
+        return (-round(math.log2(max(stack.seconds, SHORT_S))), min(config.seed for config in stack.configs.values()))
 
     return tuple(sorted(stacks, key=rank))
 

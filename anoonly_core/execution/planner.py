@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
+from anoonly_core.execution.fit_timing import seconds_per_run
 from anoonly_core.execution.packing import Cost, StackCost, pack_for_cores, pack_for_gpu, split_order
 from anoonly_core.execution.plan import Plan
 from anoonly_core.models import METHODS
@@ -90,11 +91,11 @@ def _measure_cost_on_gpu(group: RunGroup) -> StackCost:
 def _measure_cost(group: RunGroup, device: str) -> StackCost:
     """Measure the cost of a group's stacks on a device, by timing a stack of one run and a larger one.
 
-    The difference splits the seconds into a fixed and a per-run part. A system without epochs is not timed: its cost
-    is zero.
+    The difference splits the seconds into a fixed and a per-run part. Of a system without epochs, fits of small samples
+    are timed.
     """
     if group.runs[0].config.baseline not in METHODS:
-        return StackCost(Cost(0.0, 0.0), Cost(0.0, 0.0), 0.0)
+        return StackCost(Cost(0.0, 0.0), Cost(0.0, 0.0), 0.0, seconds_per_run(group))
     runs = min(PROBE_RUNS[device], len(group.runs), group.max_stack_runs)
     one_run, evaluation_s = _time_stack(group, 1, device)
     more_runs, evaluation_s = _time_stack(group, runs, device) if runs > 1 else (one_run, evaluation_s)

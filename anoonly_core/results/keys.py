@@ -22,6 +22,7 @@ __all__ = [
     "replay_key",
     "revision_of",
     "run_key",
+    "run_keys",
     "supervision_key",
 ]
 
@@ -54,11 +55,27 @@ def run_key(config: RunConfig, device: str = "cpu") -> str:
     UnknownDataset
         If the data set does not exist.
     """
+    return _run_key(config, device, resolve(config.dataset).identity)
+
+
+def run_keys(configs: Sequence[RunConfig], device: str = "cpu") -> list[str]:
+    """Return the `run_key` of each config; each data set is identified once, which reads a table file.
+
+    Raises
+    ------
+    UnknownDataset
+        If a data set does not exist.
+    """
+    identities = {name: resolve(name).identity for name in dict.fromkeys(config.dataset for config in configs)}
+    return [_run_key(config, device, identities[config.dataset]) for config in configs]
+
+
+def _run_key(config: RunConfig, device: str, identity: str) -> str:
     return digest(
         {
             "config": config.canonical(),
             "revision": revision_of(config.baseline),
-            "data": resolve(config.dataset).identity,
+            "data": identity,
             "device": device if BASELINES[config.baseline].network is not None else "cpu",
         }
     )

@@ -12,7 +12,7 @@ from anoonly_core.config import RunConfig
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.errors import AnoOnlyError, DeviceUnavailable
 from anoonly_core.progress import Report
-from anoonly_core.results.keys import run_key
+from anoonly_core.results.keys import run_keys
 from anoonly_core.results.result import RunList, RunResult
 from anoonly_core.results.store import Store
 from anoonly_core.runs.device import NO_GPU, check_device
@@ -124,7 +124,7 @@ def run_many(
         split, or scores that are not finite.
     """
     device = resolve_device(device)
-    keys = [run_key(config, device) for config in configs]
+    keys = run_keys(configs, device)
     results: dict[str, RunResult] = {}
     errors: list[AnoOnlyError] = []
     for key, outcome in run_stored(dict(zip(keys, configs, strict=True)), device, store, on_progress):

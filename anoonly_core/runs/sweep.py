@@ -10,7 +10,7 @@ import pandas as pd
 
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.errors import AnoOnlyError
-from anoonly_core.results.keys import run_key
+from anoonly_core.results.keys import run_keys
 from anoonly_core.results.store import RunSummary, Store, default_store
 from anoonly_core.runs.run import RunProgress, resolve_device, run_stored
 from anoonly_core.sweeps.sweep import make_sweep, sweep_table
@@ -70,7 +70,7 @@ def sweep(
     grid = make_sweep(fixed, varied.items(), seeds)
     device = resolve_device(device)
     load_cached(next(iter(grid.configs.values())).dataset)  # data that cannot be loaded fails once, not run by run
-    keys = {run_key(config, device): key for key, config in grid.configs.items()}
+    keys = dict(zip(run_keys([*grid.configs.values()], device), grid.configs, strict=True))
     configs = {own: grid.configs[key] for own, key in keys.items()}
     runs: dict[str, RunSummary] = {}
     failures: dict[str, str] = {}

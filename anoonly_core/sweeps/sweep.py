@@ -18,7 +18,7 @@ from anoonly_core.config import RunConfig, check_field, make_config
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.metrics.ranking import METRICS
 from anoonly_core.results.html import sweep_html
-from anoonly_core.results.keys import run_key
+from anoonly_core.results.keys import run_keys
 from anoonly_core.results.store import RunSummary
 
 __all__ = [
@@ -115,7 +115,7 @@ class Sweep(BaseModel):
                 continue
             configs = [first.with_(seed=first.seed + number) for number in range(self.seeds)]
             values = {setting: _or_published(value) if setting in given else None for setting, value in varied.items()}
-            by_key = {run_key(config): config for config in configs}
+            by_key = dict(zip(run_keys(configs), configs, strict=True))
             points.setdefault(f"{values} {first.canonical()}", GridPoint(values, by_key))
         return list(points.values()), list(left_out)
 

@@ -14,7 +14,7 @@ from anoonly_core.config import LABEL_SETTINGS, RunConfig, make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.data.split import make_split
 from anoonly_core.errors import InvalidConfig
-from anoonly_core.results.keys import run_key
+from anoonly_core.results.keys import run_keys
 from anoonly_core.which.systems import DEFAULT_SYSTEMS, System, systems_of
 
 __all__ = ["COUNTS", "MAX_SEEDS", "SHARED_SETTINGS", "WhichPlan", "plan_which", "possible_labels"]
@@ -78,7 +78,7 @@ class WhichPlan:
     @cached_property
     def keys(self) -> dict[tuple[str, int, int], str]:
         """CPU `run_key` by name of the system, number of labels and seed."""
-        return {run: run_key(config) for run, config in self._runs.items()}
+        return dict(zip(self._runs, run_keys([*self._runs.values()]), strict=True))
 
     @cached_property
     def configs(self) -> dict[str, RunConfig]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ import streamlit as st
 
 from anoonly_core.baselines import NORM_LABELS, NORM_SETTINGS
 from anoonly_core.errors import AnoOnlyError, StoreBusy, StoreUnavailable
-from anoonly_core.execution.plan import duration
 from anoonly_core.results.parquet import to_parquet
 from anoonly_core.snippets import file_name, sweep_command
 from anoonly_core.sweeps.sweep import Sweep, SweepOutline, make_sweep, sweep_table
@@ -25,7 +23,7 @@ from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
 from ...widgets.figure import FigureNote, draw_figure
-from ...widgets.queue_progress import finished_text, progress_text
+from ...widgets.queue_progress import draw_estimate, finished_text, progress_text
 from ...widgets.session import begin_page
 from .charts import MARK_FIELDS, sweep_figure
 from .controls import SweepChoice, draw_metric_control, draw_sidebar
@@ -219,30 +217,12 @@ def _expected(choice: SweepChoice, sweeps: SweepQueue, view: SweepView) -> str:
     kept = f"{len(missing)} of {len(sweep.configs)} runs to train" if view.runs else f"{len(missing)} runs"
     if choice.cluster:
         return f"{kept}, on {escape_markdown(choice.cluster)}"
-    seconds = sweeps.estimate(sweep, missing)
-    st.session_state.estimated = seconds is not None
-    _await_estimate(sweep, sweeps, missing)
-    if seconds is None:
-        return f"{kept}; measuring how long that takes"
-    if math.isnan(seconds):
-        return kept
-    where = sweeps.devices.gpu_phrase(sweep.configs.values()) or "this machine"
-    return f"{kept}, about {duration(seconds)} on {where}"
+    return f"{kept}{draw_estimate(sweep, sweeps, missing)}"
 
 
 def _on_gpu(choice: SweepChoice, sweeps: SweepQueue) -> str:
     gpu = "" if choice.cluster else sweeps.devices.gpu_phrase(choice.sweep.configs.values())
     return f" on {gpu}" if gpu else ""
-
-
-@st.fragment(run_every=FOLLOW_S)
-def _await_estimate(sweep: Sweep, sweeps: SweepQueue, missing: dict[str, Any]) -> None:
-    """Rerun the page once the training time of the missing runs, given by run key, is estimated.
-
-    A fragment that runs every 0.5 s.
-    """
-    if not st.session_state.estimated and sweeps.estimate(sweep, missing) is not None:
-        st.rerun()
 
 
 def _open_clicked(sweep: Sweep, event: Any) -> None:

@@ -19,7 +19,7 @@ from ...text.markdown import escape_markdown
 from ...widgets import notices
 from ...widgets.download import ensure_downloaded
 from ...widgets.figure import FigureNote, draw_figure
-from ...widgets.queue_progress import finished_text, progress_text
+from ...widgets.queue_progress import draw_estimate, finished_text, progress_text
 from ...widgets.session import begin_page
 from ...widgets.window import is_narrow
 from .charts import which_figure
@@ -139,17 +139,20 @@ def _draw_buttons(plan: WhichPlan, sweeps: SweepQueue, view: SweepView, is_first
                 help="Stops unfinished runs; Resume starts them again. Finished runs are kept.",
             )
     part = "Curves: " if is_first_part_done else "Ranking: "
-    right.progress(ended / total, _expected(plan, view) if view.state == "idle" else progress_text(view, total, part))
+    right.progress(
+        ended / total, _expected(plan, sweeps, view) if view.state == "idle" else progress_text(view, total, part)
+    )
 
 
-def _expected(plan: WhichPlan, view: SweepView) -> str:
-    """Return the text beside the button Start: how many runs are missing, or that all are finished."""
-    missing = [key for key in plan.configs if key not in view.runs]
+def _expected(plan: WhichPlan, sweeps: SweepQueue, view: SweepView) -> str:
+    """Return the text beside the button Start: how many runs are missing and their time, or that all are finished."""
+    missing = {key: config for key, config in plan.configs.items() if key not in view.runs}
     if not missing:
         return finished_text(view)
     first = sum(key in plan.configs_at(plan.labels) for key in missing)
     parts = [f"{count} {words}" for count, words in ((first, "to rank"), (len(missing) - first, "for the curves"))]
-    return f"{len(missing)} of {len(plan.configs)} runs to train: {' and then '.join(parts)}"
+    counted = f"{len(missing)} of {len(plan.configs)} runs to train: {' and then '.join(parts)}"
+    return f"{counted}{draw_estimate(plan, sweeps, missing)}"
 
 
 def _open_clicked(result: WhichResult, event: Any) -> None:

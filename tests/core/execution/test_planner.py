@@ -60,9 +60,10 @@ def test_planning_does_not_change_a_later_run(monkeypatch: pytest.MonkeyPatch, b
     assert np.array_equal(run(config, "cpu").scores, before.scores)
 
 
-def test_a_system_without_epochs_is_not_timed() -> None:
+def test_a_system_without_epochs_has_the_seconds_of_its_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "seconds_per_run", lambda group: 7.0)
     (stack,) = make_plan({"key": make_config(baseline="XGBOD")}, 2, table).stacks
-    assert stack.seconds == 0.0
+    assert stack.seconds == 7.0
 
 
 def test_planning_can_be_stopped() -> None:

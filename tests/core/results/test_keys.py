@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from anoonly_core.baselines import GRADIENT_SHARES, NORM_SETTINGS
 from anoonly_core.config import RunConfig, make_config
+from anoonly_core.data import catalogue
+from anoonly_core.data.tables import uri
 from anoonly_core.results import keys
-from anoonly_core.results.keys import hidden_points_key, input_points_key
+from anoonly_core.results.keys import hidden_points_key, input_points_key, run_key, run_keys
 from anoonly_core.runs.run import run_many
 
 OTHER = {
@@ -62,3 +66,27 @@ def test_projections_of_another_kind_or_revision_have_other_keys(monkeypatch: py
     found |= {hidden_points_key(run, projector) for run in "ab" for projector in ("pca", "umap")}
     monkeypatch.setattr(keys, "ENGINE_REVISION", 99)
     assert len(found | {input_points_key(config, "pca")}) == 7
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_keys_of_many_runs_are_those_of_each(device: str) -> None:
+    configs = [
+        make_config(dataset=dataset, baseline=baseline, seed=seed)
+        for dataset in ("digits_3", "digits_4")
+        for baseline in ("DevNet", "KNN")
+        for seed in (0, 1)
+    ]
+    found = run_keys(configs, device)
+    assert found == [run_key(config, device) for config in configs] and len(set(found)) == len(configs)
+    assert run_keys([], device) == []
+
+
+def test_a_table_file_is_identified_once_for_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,label\n1,0\n2,0\n3,1\n4,1\n", encoding="utf-8")
+    configs = [make_config(dataset=str(path), seed=seed) for seed in range(5)]
+    expected = [run_key(config) for config in configs]
+    read: list[Path] = []
+    fingerprint = uri.file_identity
+    monkeypatch.setattr(catalogue, "file_identity", lambda path, schema: read.append(path) or fingerprint(path, schema))
+    assert run_keys(configs) == expected and read == [path]
