@@ -11,17 +11,32 @@ from anoonly_core.version import __version__
 
 if TYPE_CHECKING:
     from anoonly_core.config import make_config
+    from anoonly_core.detector.classifier import AnoOnlyClassifier
     from anoonly_core.detector.estimator import AnoOnlyDetector
+    from anoonly_core.detector.folds import LabeledKFold
     from anoonly_core.runs.run import run, run_many
     from anoonly_core.runs.sweep import sweep
 
-__all__ = ["AnoOnlyDetector", "__version__", "make_config", "run", "run_many", "sweep"]
+__all__ = [
+    "AnoOnlyClassifier",
+    "AnoOnlyDetector",
+    "LabeledKFold",
+    "__version__",
+    "make_config",
+    "run",
+    "run_many",
+    "sweep",
+]
 
 if not TYPE_CHECKING:  # a type checker would take every name for one of this package
 
     def __getattr__(name: str) -> Any:
         """Import a public name from its module."""
         match name:
+            case "AnoOnlyClassifier":
+                from anoonly_core.detector.classifier import AnoOnlyClassifier as value
+            case "LabeledKFold":
+                from anoonly_core.detector.folds import LabeledKFold as value
             case "AnoOnlyDetector":
                 from anoonly_core.detector.estimator import AnoOnlyDetector as value
             case "make_config":

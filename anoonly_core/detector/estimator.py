@@ -9,10 +9,13 @@ from numbers import Real
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
+from pandas import isna
 from sklearn.base import BaseEstimator
+from sklearn.metrics import average_precision_score
 from sklearn.utils import ClassifierTags, Tags, check_array, check_consistent_length, check_random_state, column_or_1d
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from torch import Tensor
 
 from anoonly_core.baselines import BASELINES, NORM_SETTINGS
@@ -21,9 +24,11 @@ from anoonly_core.data.dataset import Dataset, Provenance, make_dataset, needs_f
 from anoonly_core.data.split import Split, min_max
 from anoonly_core.data.tables.files import printable
 from anoonly_core.data.tables.preprocessing import Preprocessing
+from anoonly_core.detector.calibration import Calibration, Cut
+from anoonly_core.detector.labels import repeat_rows, to_roles
 from anoonly_core.detector.network import DetectorNetwork, network_from_tensors, train_network
 from anoonly_core.detector.serialization import model_bytes, read_model, write_model
-from anoonly_core.detector.threshold import held_back_threshold, make_folds
+from anoonly_core.detector.threshold import make_folds, score_folds
 from anoonly_core.errors import AnoOnlyError, BadModelFile, InfiniteScore, InvalidInput
 from anoonly_core.progress import Report
 from anoonly_core.results.keys import revision_of
@@ -38,14 +43,18 @@ SETTINGS = (
     *NORM_SETTINGS,
 )
 LARGEST_SEED = 2**31 - 1
+AUTO = "auto"
+DEFAULT_SHARE = 0.1
+CALIBRATION = "calibration."  # begins the names of its tensors in a file
+FITTED = ("_calibration", "_prevalence", "_fixed_cut", "_cuts")
 
 
 class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Semi-supervised anomaly detector: learns from a few labeled anomalies and many unlabeled rows.
 
-    In `fit(X, y)`, y is 1 for labeled anomalies and 0 for all other rows. Rows with 0 are unlabeled, not normal:
-    anomalies may be among them. The features are scaled to the range of the training rows, and the same engine trains
-    as for a run of the page or the command line.
+    In `fit(X, y)`, y is 1 for labeled anomalies and 0 or NaN for unlabeled rows, among which anomalies may be. Rows
+    known to be normal may have -1: they train like unlabeled rows, and help to choose the threshold. The features are
+    scaled to the range of the training rows, and the same engine trains as for a run of the page or the command line.
 
     Parameters
     ----------
@@ -68,22 +77,28 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         is the true gradient.
     norm_strength : float or None
         Strength of a norm with a dial, see `RunConfig`; None is the standard value.
-    contamination : float
+    contamination : float or "auto"
         Share of new rows like the unlabeled training rows that `predict` flags, above 0 and up to 0.5. It moves the
-        threshold only, as in PyOD. Elsewhere in this project the word means anomalies among the unlabeled rows.
+        threshold only, as in PyOD, and may be set after `fit`. "auto" takes the threshold that separates held-back
+        labeled anomalies best from the other held-back rows, if six distinct ones are labeled, and else 0.1.
+        Elsewhere in this project the word means anomalies among the unlabeled rows.
     random_state : int, RandomState or None
         An int is the seed of the run; None draws a new seed. The global state of NumPy is not used.
     device : {"cpu", "cuda", "auto"}
         Device for training.
+    verbose : bool
+        True to print the losses of ten epochs, and the threshold with its reason.
 
     Attributes
     ----------
     decision_scores_ : float64 [rows]
         Scores of the training rows.
     threshold_ : float
-        Score that a share `contamination` of new rows exceeds, if they are like the unlabeled training rows. Three
-        networks, each trained without a third of these rows, estimate it from the rows held back, see
-        `held_back_threshold`. At least the (1 - contamination) quantile of decision_scores_ of the unlabeled rows.
+        Score above which a row is flagged. Three networks, each trained without a third of the unlabeled rows, and with
+        contamination "auto" without a third of the labeled anomalies, too, score the rows held back. From these scores
+        it is computed for the present `contamination`, see `Calibration`. Assign a number to fix it.
+    threshold_reason_ : str
+        Reason for the threshold, in a sentence.
     labels_ : int64 [rows]
         1 for training rows with a score above threshold_, else 0; fewer than the share `contamination` if the network
         fits its training rows closely.
@@ -97,6 +112,10 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         Steps that turn the columns of a file into the features; None after `fit`, which is given features.
     network_ : DetectorNetwork
         The trained network.
+    loss_history_ : float32 [epochs, 2] or None
+        Mean L_N, before the factor λ_n, and mean L_A of each epoch; None for a detector of a file.
+    classes_ : int64 [2]
+        0 and 1, for tools that ask for the values of `predict`.
 
     Notes
     -----
@@ -104,6 +123,12 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     stores no training rows except for those that a system scores with: 60 for PReNet, up to 400 for REPEN. Pickles and
     saved files hold the same. A detector that is loaded scores on the CPU.
     """
+
+    network_: DetectorNetwork
+    _calibration: Calibration | None
+    _prevalence: float | None
+    _fixed_cut: Cut | None  # threshold that was assigned, or saved without held-back scores
+    _cuts: dict[float | str, Cut]  # thresholds by contamination
 
     def __init__(
         self,
@@ -119,9 +144,10 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         grad_variance: float = 1.0,
         grad_mean: float = 1.0,
         norm_strength: float | None = None,
-        contamination: float = 0.1,
+        contamination: float | str = DEFAULT_SHARE,
         random_state: Any = None,
         device: str = "cpu",
+        verbose: bool = False,
     ) -> None:
         self.baseline = baseline
         self.lambda_n = lambda_n
@@ -137,6 +163,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.contamination = contamination
         self.random_state = random_state
         self.device = device
+        self.verbose = verbose
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -155,7 +182,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             state["network_"] = self.network_.on_cpu()
         return state
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Train on labeled anomalies and unlabeled rows, and set the threshold; discards an earlier training.
 
         Parameters
@@ -163,7 +190,11 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         X : array-like [rows, features]
             Training rows, at least two, with finite numbers.
         y : array-like [rows]
-            1 for labeled anomalies, 0 for all other rows, which are unlabeled; both must occur.
+            1 for labeled anomalies, 0 or NaN for unlabeled rows, -1 for rows known to be normal. Labeled anomalies and
+            other rows must both occur. If all rows are 1 or -1, the share of 1 counts as that of new rows.
+        sample_weight : array-like [rows], optional
+            Number of times that each row counts. Weights that are not whole numbers are scaled to a mean of 1, and
+            their fractions are drawn by the seed. A labeled anomaly with a weight above 0 counts at least once.
 
         Returns
         -------
@@ -180,7 +211,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self._reset()
         if y is None:
             raise InvalidInput(
-                "AnoOnlyDetector requires y to be passed, but the target y is None: "
+                f"{type(self).__name__} requires y to be passed, but the target y is None: "
                 "give 1 for labeled anomalies and 0 for all other rows."
             )
         with _as_value_errors():
@@ -188,16 +219,39 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         if not needs_float64(rows):
             rows = check_array(rows, dtype=np.float32, input_name="X", estimator=self)
-        labels = _labels(y, rows)
+        roles = to_roles(y, rows)
         with _as_value_errors():
-            dataset = make_dataset("X", rows, labels, Provenance("given to fit", ""))
-        all_rows = np.arange(dataset.rows)
-        split = Split(all_rows, labels == 1, np.arange(0), *min_max(dataset.X, all_rows), {})
+            dataset = make_dataset("X", rows, (roles == 1).astype(np.int64), Provenance("given to fit", ""))
+        train = np.arange(dataset.rows)
+        if sample_weight is not None:
+            train = repeat_rows(_check_sample_weight(sample_weight, rows), roles == 1, config.seed)
+            if len(np.unique(roles[train] == 1)) < 2:
+                raise InvalidInput("sample_weight leaves no labeled anomaly or no other row: give more rows a weight.")
+        split = Split(train, roles[train] == 1, np.arange(0), *min_max(dataset.X, train), {})
+        prevalence = float((roles == 1).mean()) if (roles != 0).all() else None
         # No pretraining stays in the cache of the process.
-        self._train(dataset, split, config, device, use_cache=False)
+        self._train(dataset, split, config, device, use_cache=False, normal=roles[train] == -1, prevalence=prevalence)
+        if sample_weight is not None:
+            self.decision_scores_ = self._get_network().scores(rows)
         return self
 
-    def fit_split(self, dataset: Dataset, split: Split, report: Report = lambda done, total: None) -> Self:
+    def fit_predict(
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> np.ndarray:
+        """Fit and return `labels_`, int64 [rows]: 1 for a training row above the threshold, else 0, as `predict`.
+
+        Parameters and errors are those of `fit`.
+        """
+        return self.fit(X, y, sample_weight).labels_
+
+    def fit_split(
+        self,
+        dataset: Dataset,
+        split: Split,
+        report: Report = lambda done, total: None,
+        normal: np.ndarray | None = None,
+        prevalence: float | None = None,
+    ) -> Self:
         """Train on the training rows of a split, and set the threshold; discards an earlier training.
 
         With the settings and the seed of a run on this split, the scores have the same bits as those of the run. The
@@ -211,6 +265,10 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             Training rows (`split.train`) and the labeled anomalies among them (`split.labeled`).
         report : callable
             Called after each epoch with (epochs done, all epochs), pretraining included; an exception stops training.
+        normal : bool [len(split.train)], optional
+            Training rows that are known to be normal.
+        prevalence : float, optional
+            Share of anomalies among new rows, if known.
 
         Returns
         -------
@@ -227,7 +285,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self._reset()
         with _as_value_errors():
             config, device = self._config(), resolve_device(self.device)
-        self._train(dataset, split, config, device, report)
+        self._train(dataset, split, config, device, report, normal=normal, prevalence=prevalence)
         self.n_features_in_ = dataset.columns
         return self
 
@@ -267,7 +325,119 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
         Raise ValueError, InfiniteScore or NotFittedError as `decision_function` does.
         """
-        return self._above(self.decision_function(X))
+        return self._above(AnoOnlyDetector.decision_function(self, X))
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Return the negative of `decision_function`, float64 [rows]: as in scikit-learn, lower is more anomalous.
+
+        Raise ValueError, InfiniteScore or NotFittedError as `decision_function` does.
+        """
+        return -AnoOnlyDetector.decision_function(self, X)
+
+    def predict_confidence(self, X: ArrayLike) -> np.ndarray:
+        """Return the probability that `predict` gives the same answer for each row after training on another sample.
+
+        It counts the held-back unlabeled rows, or without any the unlabeled training rows, with a lower score.
+        Source: Perini, Vercruyssen and Davis (2020), Quantifying the confidence of anomaly detectors in their
+        example-wise predictions, eq. 2 to 4.
+
+        Parameters
+        ----------
+        X : array-like [rows, features]
+            Rows with the features of `fit`.
+
+        Returns
+        -------
+        float64 [rows]
+            Probabilities, 0 to 1.
+
+        Raises
+        ------
+        ValueError, InfiniteScore, NotFittedError
+            As `decision_function` does.
+        InvalidInput
+            If the detector is from a file of a version without held-back scores.
+        """
+        scores = AnoOnlyDetector.decision_function(self, X)
+        return self._get_calibration().confidence(scores, self.threshold_)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the average precision (AUCPR) of the scores; scikit-learn's tools take it by default.
+
+        Parameters
+        ----------
+        X : array-like [rows, features]
+            Rows with the features of `fit`.
+        y : array-like [rows]
+            1 for anomalies; all other rows but those with NaN, which are left out, count as normal.
+        sample_weight : array-like [rows], optional
+            Weights of the rows.
+
+        Raises
+        ------
+        InvalidInput
+            If y holds no anomaly.
+        ValueError, InfiniteScore, NotFittedError
+            As `decision_function` does.
+        """
+        scores = AnoOnlyDetector.decision_function(self, X)
+        labels = column_or_1d(y)
+        known = ~isna(labels)
+        check_consistent_length(scores, labels)
+        if not (labels[known] == 1).any():
+            raise InvalidInput("score needs an anomaly (1) in y: in cross-validation, take LabeledKFold for the folds.")
+        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        return float(average_precision_score(labels[known] == 1, scores[known], sample_weight=weights))
+
+    @property
+    def threshold_(self) -> float:
+        """Score above which a row is flagged; see the class."""
+        return self._cut().score
+
+    @threshold_.setter
+    def threshold_(self, score: float) -> None:
+        self._get_network()
+        if not np.isfinite(score):
+            raise InvalidInput(f"threshold_ must be a finite number, not {score!r}.")
+        self._fixed_cut = Cut(float(score), "given", 0.0)
+
+    @property
+    def threshold_reason_(self) -> str:
+        """Reason for the threshold, in a sentence."""
+        return self._cut().sentence
+
+    @property
+    def labels_(self) -> np.ndarray:
+        """1 for training rows with a score above threshold_, else 0, int64 [rows]."""
+        self._get_network()
+        return self._above(self.decision_scores_)
+
+    def _cut(self) -> Cut:
+        """Return the threshold for the present `contamination`, or the one that was assigned or saved."""
+        self._get_network()
+        if self._fixed_cut is not None:
+            return self._fixed_cut
+        share = self._share()
+        if share not in self._cuts:
+            calibration = self._get_calibration()
+            self._cuts[share] = (
+                calibration.best(DEFAULT_SHARE, self._prevalence)
+                if share == AUTO
+                else Cut(calibration.at_share(float(share)), "share", float(share))
+            )
+        return self._cuts[share]
+
+    def _get_network(self) -> DetectorNetwork:
+        """Return the network; raise AttributeError before `fit`, as for an attribute that is not there."""
+        if "network_" not in vars(self):
+            raise AttributeError("The detector is not fitted: call fit first.")
+        return self.network_
+
+    def _get_calibration(self) -> Calibration:
+        check_is_fitted(self)
+        if self._calibration is None:
+            raise InvalidInput("A detector file of an earlier version has no held-back scores: fit the detector again.")
+        return self._calibration
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted detector to a .safetensors file, replacing an existing one, for `load`.
@@ -306,10 +476,14 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             "params": params,
             "config_": self.config_,
             "threshold_": self.threshold_,
+            "is_fixed": self._fixed_cut is not None,
+            "prevalence": self._prevalence,
             "feature_names_in_": list(getattr(self, "feature_names_in_", ())) or None,
             "preparation_": None if self.preparation_ is None else self.preparation_.model_dump(mode="json"),
         }
-        return document, self.network_.tensors()
+        tensors = self.network_.tensors() | {"decision_scores_": torch.from_numpy(self.decision_scores_)}
+        calibration = {} if self._calibration is None else self._calibration.arrays()
+        return document, tensors | {f"{CALIBRATION}{name}": torch.from_numpy(a) for name, a in calibration.items()}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -346,7 +520,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
                 f"from that of anoonly {__version__}: fit it again."
             )
         detector, config = cls(**document["params"]), make_config(dataset="X", **document["config_"])
-        network = network_from_tensors(config, tensors)
+        held_back = {name.removeprefix(CALIBRATION): t for name, t in tensors.items() if name.startswith(CALIBRATION)}
+        network = network_from_tensors(config, {n: t for n, t in tensors.items() if not n.startswith(CALIBRATION)})
         threshold, names, prepared = (document[name] for name in ("threshold_", "feature_names_in_", "preparation_"))
         if not np.isfinite(float(threshold)):
             raise ValueError("threshold is not finite")
@@ -358,13 +533,16 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         if preparation is not None and len(preparation.features) != network.columns:
             raise ValueError("preparation makes other features")
         detector.n_features_in_ = network.columns
-        detector._set_fitted(network, float(threshold), preparation)
+        calibration = Calibration.from_arrays({n: t.numpy() for n, t in held_back.items()}) if held_back else None
+        detector._set_fitted(network, calibration, document.get("prevalence"), preparation)
+        if calibration is None or document["is_fixed"]:
+            detector._fixed_cut = Cut(float(threshold), "given", 0.0)
         return detector
 
     def _reset(self) -> None:
         """Delete all fitted attributes, so that a fit that fails leaves no part of an earlier training."""
         for name in [*vars(self)]:
-            if name.endswith("_"):
+            if name.endswith("_") or name in FITTED:
                 delattr(self, name)
 
     def _train(
@@ -375,6 +553,8 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         device: str,
         report: Report = lambda done, total: None,
         use_cache: bool = True,
+        normal: np.ndarray | None = None,
+        prevalence: float | None = None,
     ) -> None:
         """Train the network of a run and those of the folds for its threshold, and set the fitted attributes.
 
@@ -390,27 +570,42 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             Called after each epoch with (epochs done, all epochs); the folds are the second half.
         use_cache : bool
             True if a pretraining may be read from and written to the cache of this process.
+        normal, prevalence
+            As in `fit_split`.
         """
-        folds = make_folds(dataset, split, config.seed)
+        folds = make_folds(dataset, split, config.seed, self._share() == AUTO, normal)
         halves = 2 if folds else 1
         network = train_network(
             dataset, split, config, device, lambda done, total: report(done, halves * total), use_cache
         )
-        share = float(self.contamination)
-        pool_scores = network.training_scores[~split.labeled]
-        threshold = held_back_threshold(
-            *(pool_scores, dataset, folds, config, share, device),
-            report=lambda done, total: report(total + done, 2 * total),
-        )
-        self._set_fitted(network, threshold)
+        scored = score_folds(*(dataset, folds, config, device), lambda done, total: report(total + done, 2 * total))
+        calibration = Calibration(network.training_scores[~split.labeled], tuple(scored))
+        self._set_fitted(network, calibration, prevalence)
+        if self.verbose:
+            self._print_losses()
 
-    def _set_fitted(self, network: DetectorNetwork, threshold: float, preparation: Preprocessing | None = None) -> None:
-        scores = network.training_scores
+    def _print_losses(self) -> None:
+        assert self.loss_history_ is not None
+        epochs = len(self.loss_history_)
+        for epoch in np.unique(np.linspace(1, epochs, 10).round().astype(int)):
+            normal, anomaly = self.loss_history_[epoch - 1]
+            print(f"Epoch {epoch} of {epochs}: L_N {normal:.4g}, L_A {anomaly:.4g}")
+        print(f"Threshold {self.threshold_:.4g}. {self.threshold_reason_}")
+
+    def _set_fitted(
+        self,
+        network: DetectorNetwork,
+        calibration: Calibration | None,
+        prevalence: float | None,
+        preparation: Preprocessing | None = None,
+    ) -> None:
         self.config_ = {name: getattr(network.config, name) for name in SETTINGS}
-        self.threshold_ = threshold
-        self.decision_scores_ = scores
-        self.labels_ = self._above(scores)
+        self.decision_scores_ = network.training_scores
+        self.loss_history_ = network.losses
+        self.classes_ = np.array([0, 1])
         self.preparation_ = preparation
+        self._calibration, self._prevalence = calibration, prevalence
+        self._fixed_cut, self._cuts = None, {}
         self.network_ = network
 
     def _above(self, scores: np.ndarray) -> np.ndarray:
@@ -422,9 +617,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
         Raise InvalidInput or InvalidConfig if a parameter is invalid.
         """
-        share: object = self.contamination
-        if not (isinstance(share, Real) and 0 < float(share) <= 0.5):
-            raise InvalidInput(f"contamination must be a number above 0 and up to 0.5, not {share!r}.")
+        self._share()
         baseline = BASELINES.get(self.baseline) if isinstance(self.baseline, str) else None
         if baseline is not None and baseline.implementation:
             raise InvalidInput(f"{self.baseline} does not train in this engine: use {baseline.implementation} instead.")
@@ -432,6 +625,15 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             raise InvalidInput(f"{self.baseline} has no lambda_n: set lambda_n=None.")
         settings = {name: getattr(self, name) for name in SETTINGS if name != "seed"}
         return make_config(dataset="X", seed=self._seed(), **settings)
+
+    def _share(self) -> float | str:
+        """Return `contamination` as a float or AUTO; raise InvalidInput if it is neither."""
+        share: object = self.contamination
+        if isinstance(share, str) and share == AUTO:
+            return AUTO
+        if not (isinstance(share, Real) and 0 < float(share) <= 0.5):
+            raise InvalidInput(f"contamination must be a number above 0 and up to 0.5, or 'auto', not {share!r}.")
+        return float(share)
 
     def _seed(self) -> int:
         if self.random_state is None:
@@ -441,23 +643,6 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         if not 0 <= self.random_state <= LARGEST_SEED:
             raise InvalidInput(f"random_state must be from 0 to {LARGEST_SEED}, not {self.random_state}.")
         return int(self.random_state)
-
-
-def _labels(y: ArrayLike, rows: np.ndarray) -> np.ndarray:
-    """Validate the labels y for `rows` [rows, features] and return them as int64 [rows].
-
-    Raise InvalidInput unless y holds only zeros and ones, and both; ValueError if it has another length.
-    """
-    labels = column_or_1d(y, warn=True)
-    check_consistent_length(rows, labels)
-    if not np.isin(labels, (0, 1)).all():
-        raise InvalidInput("y must hold 1 for labeled anomalies and 0 for all other rows, and nothing else.")
-    if not (labels == 1).any():
-        raise InvalidInput("y holds no labeled anomaly: at least one row must be 1.")
-    if not (labels == 0).any():
-        raise InvalidInput("y holds labeled anomalies only: at least one row must be 0, unlabeled.")
-    checked: np.ndarray = labels.astype(np.int64)
-    return checked
 
 
 @contextmanager

@@ -44,6 +44,8 @@ class DetectorNetwork:
         Input scaling, in the dtype of the training features: (x - minimum) / scale.
     training_scores : float64 [rows]
         Scores of the training rows.
+    losses : float32 [epochs, 2] or None
+        Mean L_N, before the factor λ_n, and mean L_A of each epoch; None for a network of a file.
     """
 
     config: RunConfig
@@ -51,6 +53,7 @@ class DetectorNetwork:
     minimum: np.ndarray
     scale: np.ndarray
     training_scores: np.ndarray
+    losses: np.ndarray | None = None
 
     @property
     def columns(self) -> int:
@@ -134,12 +137,16 @@ def train_network(
     before = stack.pretraining_epochs if use_cache else stack.pretraining.epochs if stack.pretraining else 0
     for epoch in pretrain(stack, use_cache):
         report(epoch, before + config.epochs)
+    losses: list[Tensor] = []
     for snapshot in train(stack):
+        losses.append(snapshot.losses)
         report(before + snapshot.epoch, before + config.epochs)
     scores = stack.scores([split.train])[0].astype(np.float64)
     if not np.isfinite(scores).all():
         raise TrainingDiverged
-    return DetectorNetwork(config, stack.head.eval().requires_grad_(False), split.minimum, split.scale, scores)
+    head = stack.head.eval().requires_grad_(False)
+    history = torch.stack(losses)[..., 0].cpu().numpy()
+    return DetectorNetwork(config, head, split.minimum, split.scale, scores, history)
 
 
 @default_torch_settings()

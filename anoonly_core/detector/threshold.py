@@ -1,4 +1,4 @@
-"""Threshold of a detector from held-back rows, so that new rows exceed it as often as promised.
+"""Threshold of a detector from held-back rows, so that it does on new rows what it promises.
 
 A network scores the rows that it was trained on as more normal than new rows. A quantile of its training scores
 therefore flags too many new rows.
@@ -14,59 +14,99 @@ import numpy as np
 from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
+from anoonly_core.detector.calibration import Calibration, FoldScores, median_and_spread
 from anoonly_core.rng import numpy_generator
 from anoonly_core.training.loop import train
 from anoonly_core.training.pretraining import pretrain
 from anoonly_core.training.stack import Stack, shape_key
 from anoonly_core.training.torch_settings import default_torch_settings
 
-__all__ = ["Fold", "held_back_threshold", "make_folds"]
+__all__ = ["Fold", "held_back_threshold", "make_folds", "score_folds"]
 
 FOLDS = 3
 MAX_HELD_BACK = 10_000  # pool rows in a fold; larger pools hold back one fold of this size
+MIN_LABELED = 6  # distinct labeled anomalies, of which a third can be held back
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Pool rows that are held back from a training, and the split without them.
+    """Rows that are held back from a training, and the split without them.
 
     Attributes
     ----------
     split : Split
-        All labeled anomalies and the rest of the pool; scaling as for the whole split.
+        The other rows; scaling as for the whole split.
     held_back : int64 [n]
-        Row indices in the data set of the held-back rows.
+        Row indices in the data set of the held-back pool rows.
+    anomalies : int64 [k]
+        Row indices in the data set of the held-back labeled anomalies.
+    normal : bool [n]
+        True for rows of `held_back` that are known to be normal.
     """
 
     split: Split
     held_back: np.ndarray
+    anomalies: np.ndarray
+    normal: np.ndarray
 
 
-def make_folds(dataset: Dataset, split: Split, seed: int) -> list[Fold]:
+def make_folds(
+    dataset: Dataset,
+    split: Split,
+    seed: int,
+    holds_labels: bool = False,
+    normal: np.ndarray | None = None,
+) -> list[Fold]:
     """Cut the pool of a split into three folds; return a Fold per fold, with that part of the pool held back.
 
     Of a pool of more than 30,000 distinct rows, hold back one fold of about 10,000. Equal rows stay in one fold.
-    Return [] if the pool has fewer than three distinct rows. The cut depends on `seed`, that of the run.
+    The cut depends on `seed`, that of the run.
+
+    Parameters
+    ----------
+    dataset, split : Dataset, Split
+        Rows of the training.
+    seed : int
+        Seed of the run.
+    holds_labels : bool
+        True to hold back a third of the labeled anomalies in each fold, too, if `MIN_LABELED` of them are distinct.
+    normal : bool [len(split.train)], optional
+        Training rows that are known to be normal.
+
+    Returns
+    -------
+    list of Fold
+        Empty if the pool has fewer than three distinct rows.
     """
-    pool = np.flatnonzero(~split.labeled)
+    pool, labeled = np.flatnonzero(~split.labeled), np.flatnonzero(split.labeled)
     distinct, group = np.unique(dataset.identical[split.train[pool]], return_inverse=True)
     if len(distinct) < FOLDS:
         return []
     is_large = len(distinct) > FOLDS * MAX_HELD_BACK
-    parts = -(-len(distinct) // MAX_HELD_BACK) if is_large else FOLDS
-    part = np.empty(len(distinct), dtype=np.int64)
-    part[numpy_generator(seed, "threshold folds").permutation(len(distinct))] = np.arange(len(distinct)) % parts
+    part = _parts(len(distinct), -(-len(distinct) // MAX_HELD_BACK) if is_large else FOLDS, seed, "threshold folds")
+    label_part = np.full(len(labeled), FOLDS)
+    if holds_labels:
+        distinct, label_group = np.unique(dataset.identical[split.train[labeled]], return_inverse=True)
+        if len(distinct) >= MIN_LABELED:
+            label_part = _parts(len(distinct), FOLDS, seed, "threshold labels")[label_group]
+    is_normal = np.zeros(len(split.train), dtype=bool) if normal is None else normal
     folds = []
     for number in range(1 if is_large else FOLDS):
-        held_back = pool[part[group] == number]
+        held_back, anomalies = pool[part[group] == number], labeled[label_part == number]
         keep = np.ones(len(split.train), dtype=bool)
-        keep[held_back] = False
+        keep[held_back] = keep[anomalies] = False
         without = replace(split, train=split.train[keep], labeled=split.labeled[keep], counts={})
-        folds.append(Fold(without, split.train[held_back]))
+        folds.append(Fold(without, split.train[held_back], split.train[anomalies], is_normal[held_back]))
     return folds
 
 
-@default_torch_settings()
+def _parts(count: int, parts: int, seed: int, stream: str) -> np.ndarray:
+    """Divide `count` things into parts of about equal size at random; return the part of each, int64 [count]."""
+    part = np.empty(count, dtype=np.int64)
+    part[numpy_generator(seed, stream).permutation(count)] = np.arange(count) % parts
+    return part
+
+
 def held_back_threshold(
     pool_scores: np.ndarray,
     dataset: Dataset,
@@ -78,23 +118,36 @@ def held_back_threshold(
 ) -> float:
     """Estimate the score that a share of new rows exceeds, by training further networks without held-back rows.
 
-    For each fold, a network is trained without its held-back rows. The (1 - share) quantile of the scores of the
-    held-back rows is expressed as a height: interquartile ranges above the median, both of the scores of the pool rows
-    that were trained on. The median height over the folds is turned into a score on the scale of `pool_scores`.
-    Heights are needed because the scale of scores differs between networks.
+    See `Calibration.at_share`; the other parameters are those of `score_folds`.
 
     Parameters
     ----------
     pool_scores : float64 [n]
         Scores of the pool rows by the network that was trained on all of them.
+    share : float
+        Share of new rows above the threshold, 0 to 1.
+    """
+    return Calibration(pool_scores, tuple(score_folds(dataset, folds, config, device, report))).at_share(share)
+
+
+@default_torch_settings()
+def score_folds(
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    config: RunConfig,
+    device: str = "cpu",
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> list[FoldScores]:
+    """Train a network per fold without its held-back rows, and score these; folds of equal shapes train as one stack.
+
+    Parameters
+    ----------
     dataset : Dataset
         Rows of the folds.
     folds : sequence of Fold
         As `make_folds` returns them.
     config : RunConfig
         Settings of the run.
-    share : float
-        Share of new rows above the threshold, 0 to 1.
     device : {"cpu", "cuda"}
         Device for training.
     report : callable
@@ -102,26 +155,16 @@ def held_back_threshold(
 
     Returns
     -------
-    float
-        The threshold; at least the (1 - share) quantile of `pool_scores`, and equal to it if no fold can be used.
+    list of FoldScores
+        Without folds that have a score that is not finite, or an interquartile range of 0.
     """
     stacks: dict[object, list[Fold]] = {}
     for fold in folds:
         stacks.setdefault(shape_key(config, fold.split), []).append(fold)
-    heights: list[float] = []
+    scored: list[FoldScores] = []
     for number, together in enumerate(stacks.values()):
-        heights += _heights(dataset, together, config, share, device, _part(report, number, len(stacks)))
-    least = float(np.quantile(pool_scores, 1 - share))
-    if not heights:
-        return least
-    median, spread = _median_and_spread(pool_scores)
-    return max(least, median + float(np.median(heights)) * spread)
-
-
-def _median_and_spread(scores: np.ndarray) -> tuple[float, float]:
-    """Return the median and the interquartile range of scores [n]."""
-    first, median, third = np.quantile(scores.astype(np.float64), [0.25, 0.5, 0.75])
-    return float(median), float(third - first)
+        scored += _score_stack(dataset, together, config, device, _part(report, number, len(stacks)))
+    return scored
 
 
 def _part(report: Callable[[int, int], None], number: int, parts: int) -> Callable[[int, int], None]:
@@ -132,18 +175,10 @@ def _part(report: Callable[[int, int], None], number: int, parts: int) -> Callab
     return lambda done, total: report(number * total + done, parts * total)
 
 
-def _heights(
-    dataset: Dataset,
-    folds: Sequence[Fold],
-    config: RunConfig,
-    share: float,
-    device: str,
-    report: Callable[[int, int], None],
-) -> list[float]:
-    """Train one network per fold, all in one stack, and return the height of the quantile for each usable fold.
-
-    See `held_back_threshold`. A fold is left out if a score is not finite or the interquartile range is 0.
-    """
+def _score_stack(
+    dataset: Dataset, folds: Sequence[Fold], config: RunConfig, device: str, report: Callable[[int, int], None]
+) -> list[FoldScores]:
+    """Train one network per fold, all in one stack, and return the scores of each usable fold; see `score_folds`."""
     stack = Stack(dataset, [config] * len(folds), [fold.split for fold in folds], device)
     before = stack.pretraining.epochs if stack.pretraining else 0
     assert config.epochs is not None
@@ -152,11 +187,12 @@ def _heights(
     for snapshot in train(stack):
         report(before + snapshot.epoch, before + config.epochs)
     trained = stack.scores([fold.split.train[~fold.split.labeled] for fold in folds])
-    new = stack.scores([fold.held_back for fold in folds])
-    heights = []
-    for of_trained, of_new in zip(trained, new, strict=True):
+    new = stack.scores([np.concatenate([fold.held_back, fold.anomalies]) for fold in folds])
+    scored = []
+    for fold, of_trained, of_new in zip(folds, trained, new, strict=True):
         if np.isfinite(of_trained).all() and np.isfinite(of_new).all():
-            median, spread = _median_and_spread(of_trained)
+            median, spread = median_and_spread(of_trained)
             if spread > 0:
-                heights.append((float(np.quantile(of_new, 1 - share)) - median) / spread)
-    return heights
+                count = len(fold.held_back)
+                scored.append(FoldScores(of_new[:count], of_new[count:], fold.normal, median, spread))
+    return scored
