@@ -19,6 +19,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from anoonly_core.data.dataset import MAX_ABS
 from anoonly_core.data.tables.files import printable
+from anoonly_core.data.tables.number_styles import MISSING_WORDS
 
 __all__ = [
     "CATEGORY",
@@ -51,13 +52,6 @@ LISTED = 5  # names in a message
 NUMBER_PATTERN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 INFINITE_PATTERN = r"^[+-]?(inf|infinity)$"
 BLANK_WORDS = ("", "?")  # missing in every column; "?" is the habit of the UCI repository
-# Words that mean a missing value in a column of numbers, in lower case. In other columns they are words.
-MISSING_WORDS = frozenset(
-    (
-        *("na", "n/a", "#na", "#n/a", "#n/a n/a", "<na>", "nan", "-nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
-        *("null", "none", "nil", "missing", "unknown", "-", "--", "."),
-    )
-)
 TRUTH_WORDS = ("false", "true")
 # Words that pandas takes for missing; used for detectors whose columns pandas typed.
 _PANDAS_MISSING = (
@@ -79,8 +73,8 @@ _FAULTS = MappingProxyType(
         EMPTY: "holds no value at all",
         INFINITE: "holds an infinite value or one over {largest:g} in row {row}",
         OTHER: "holds neither numbers nor words, such as {example} in row {row}",
-        WRITTEN: "holds cells that look like numbers, such as {example} in row {row}, but are not written with "
-        "digits and a decimal point alone",
+        WRITTEN: "holds cells that look like numbers, such as {example} in row {row}, but are not all written in the "
+        "same way",
     }
 )
 
@@ -196,7 +190,8 @@ def _words(name: str, words: np.ndarray, present: np.ndarray, wrong: np.ndarray)
     missing = int((~present).sum())
     if not wrong.any():  # nothing but words that mean missing
         return ColumnProfile(name, EMPTY, len(words))
-    first = int(np.flatnonzero(wrong)[0])
+    rows = np.flatnonzero(wrong)
+    first = int(next((row for row in rows if not _WRITTEN_NUMBER.fullmatch(words[row])), rows[0]))
     distinct = sorted({*words[present]})
     if all(map(DATES.fullmatch, distinct)):
         return ColumnProfile(name, DATE, missing)

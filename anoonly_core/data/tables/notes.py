@@ -78,7 +78,7 @@ def cell_notes(title: str, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
     for kind, holds in ((NUMBER, "the columns of numbers"), (CATEGORY, "the columns of words")):
         if columns := [column for column in profiles if column.missing_words and column.kind == kind]:
             words = sorted({word for column in columns for word in column.missing_words})
-            names = list_names([column.name for column in columns])
+            names = list_names([f"{column.name[:60]} ({column.missing:,} missing)" for column in columns])
             yield f"{title}: {list_names(words)} {_verb('count', words)} as missing in {holds} {names}."
     if mixed := [column for column in profiles if column.can_be_words]:
         first = mixed[0]

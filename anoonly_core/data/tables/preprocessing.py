@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from anoonly_core.data.tables.columns import (
     MAX_WORDS,
@@ -23,6 +23,7 @@ from anoonly_core.data.tables.columns import (
     to_words,
 )
 from anoonly_core.data.tables.files import MAX_COLUMNS, printable
+from anoonly_core.data.tables.number_styles import Decimal, parse_written
 from anoonly_core.errors import BadDataFile
 
 __all__ = ["READING", "Column", "Preprocessing", "fit_preprocessing"]
@@ -43,6 +44,8 @@ class Column(BaseModel):
         A missing or unknown word gives 0 in all of them.
     fill
         Value that replaces missing numbers, a median of training rows; None if they are not replaced.
+    decimal
+        Decimal sign of a column of written numbers, such as 1.234,50 €; None if its numbers are plain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -50,6 +53,13 @@ class Column(BaseModel):
     name: str
     words: tuple[str, ...] | None = None
     fill: float | None = None
+    decimal: Decimal | None = None
+
+    @model_serializer(mode="wrap")
+    def _omit_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `decimal` out where it is None, as in files of earlier versions."""
+        fields: dict[str, Any] = serialize(self)
+        return {name: value for name, value in fields.items() if name != "decimal" or value is not None}
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -197,6 +207,8 @@ class Preprocessing(BaseModel):
             words = self._words(values, column.words)
             one_hot = (words[:, None] == np.array(column.words, dtype=object)).astype(np.float64)
             return one_hot, (words == "") & self.drops
+        if column.decimal is not None:
+            values = parse_written(values, column.decimal)
         numbers = to_numbers(values)
         absent = np.isnan(numbers)
         if (wrong := find_wrong_cell(column.name, values, numbers)) is not None:
@@ -263,9 +275,14 @@ def fit_preprocessing(
             "those rows out."
         )
     assert all(column.count <= MAX_WORDS for column in profiles)
+    decimals = table.attrs.get("decimals", {})
     return Preprocessing(
         columns=tuple(
-            Column(name=column.name, fill=float(np.nanmedian(to_numbers(table[column.name]))) if impute else None)
+            Column(
+                name=column.name,
+                fill=float(np.nanmedian(to_numbers(table[column.name]))) if impute else None,
+                decimal=decimals.get(column.name),
+            )
             if column.kind == NUMBER
             else Column(name=column.name, words=column.words)
             for column in profiles

@@ -11,6 +11,7 @@ import pandas as pd
 from anoonly_core.data.tables.columns import ColumnProfile, profile_columns, to_labels
 from anoonly_core.data.tables.exclusions import find_row_numbers
 from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions
+from anoonly_core.data.tables.number_styles import OpenDecimal, settle_open_numbers
 from anoonly_core.data.tables.schema import MAX_CLASSES, NO_LABEL, TableSchema, choose_label, make_schema
 
 __all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
@@ -53,6 +54,8 @@ class TableProfile:
         Encoding, sheet and header with which the file was read, as far as its format has them.
     sheets
         Names of the sheets of a spreadsheet.
+    open_decimals
+        Columns that can be read with either decimal sign, by name, where the user has to choose.
     """
 
     rows: int
@@ -62,10 +65,13 @@ class TableProfile:
     identifiers: tuple[str, ...]
     read: ReadOptions = field(default_factory=ReadOptions)
     sheets: tuple[str, ...] = ()
+    open_decimals: Mapping[str, OpenDecimal] = field(default_factory=dict)
 
 
 def profile_table(table: pd.DataFrame) -> TableProfile:
     """Summarize a table that `read_table` returned: types and values of its columns, and its first rows."""
+    open_decimals = {name: column for name, column in table.attrs.get("open_decimals", {}).items() if column.is_asked}
+    table = settle_open_numbers(table, "", None)
     names = [str(name) for name in table.columns]
     values = {name: counts for name in names if (counts := _value_counts(table[name])) is not None}
     columns = tuple(profile_columns(table, names))
@@ -75,6 +81,7 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
         *(len(table), columns, values, head, find_row_numbers(table)),
         read=table.attrs.get("read", ReadOptions()),
         sheets=table.attrs.get("sheets", ()),
+        open_decimals=open_decimals,
     )
 
 

@@ -22,6 +22,7 @@ from anoonly_core.data.tables.files import (
     printable,
 )
 from anoonly_core.data.tables.json_tables import read_json
+from anoonly_core.data.tables.number_styles import settle_sure_numbers
 from anoonly_core.data.tables.spreadsheets import read_spreadsheet
 from anoonly_core.data.tables.text_tables import read_text
 from anoonly_core.errors import BadDataFile
@@ -43,7 +44,8 @@ _READERS: MappingProxyType[str, Callable[[Path, str, ReadOptions], pd.DataFrame]
 def read_table(path: Path, title: str | None = None, options: ReadOptions | None = None) -> pd.DataFrame:
     """Read all columns of a table file.
 
-    The cells of a text file stay text, see `find_layout`. An .npz file holds X [rows, columns], which gives the columns
+    The cells of a text file stay text, see `find_layout`, but columns of numbers that are not written plainly become
+    float64, see `settle_sure_numbers`. An .npz file holds X [rows, columns], which gives the columns
     x0, x1, …, and optionally y [rows] with labels.
 
     Parameters
@@ -60,7 +62,8 @@ def read_table(path: Path, title: str | None = None, options: ReadOptions | None
     pandas.DataFrame
         Columns with unique string names, rows indexed from 0, at least one row. Its `attrs` may hold ``notes``,
         sentences on how the file was read; ``read``, the `ReadOptions` that were settled; ``sheets``, names of the
-        sheets of a spreadsheet; ``is_text``, True for a text table; ``index``, names of columns that were an index.
+        sheets of a spreadsheet; those of `settle_sure_numbers`; ``is_text``, True for a text table; ``index``, names
+        of columns that were an index.
 
     Raises
     ------
@@ -90,4 +93,6 @@ def read_table(path: Path, title: str | None = None, options: ReadOptions | None
         )
     if not len(table):
         raise BadDataFile(f"{title} has no rows.")
+    if not table.attrs.get("is_text"):
+        settle_sure_numbers(table, title)
     return table

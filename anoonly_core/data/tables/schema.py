@@ -28,6 +28,7 @@ from anoonly_core.data.tables.encoding import ENCODINGS
 from anoonly_core.data.tables.exclusions import find_giveaways, find_label_copies, find_row_numbers
 from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions, printable
 from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes
+from anoonly_core.data.tables.number_styles import Decimal, settle_open_numbers
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
 from anoonly_core.data.tables.split_columns import to_groups, to_times
 from anoonly_core.errors import BadDataFile, InvalidConfig
@@ -36,6 +37,7 @@ from anoonly_core.rng import numpy_generator
 __all__ = [
     "LABEL_COLUMNS",
     "LATER_FIELDS",
+    "REVISION",
     "SCHEMA_RULES",
     "UNLABELED",
     "FeatureTable",
@@ -54,6 +56,8 @@ COORDINATE = "y"  # a name that coordinates have, too
 MAX_CLASSES = 1000  # different values of a label column
 NO_LABEL = ""
 UNLABELED = -1
+# Revision of the reader. Raise it when a table gives other features or labels; identities of such tables contain it.
+REVISION = 3
 # Label values that need no schema: the second means anomaly.
 PLAIN = ({"0", "1"}, {"False", "True"})
 
@@ -69,12 +73,13 @@ SCHEMA_RULES = {
     "time": "the name of a column with the time of each row, for a split by time",
     "group": "the name of a column with the entity of each row, such as a customer, for a split by group",
     "test": "the path of a further file with the same columns, whose rows are the test",
+    "decimal": "point or comma, the decimal sign of numbers that may be read either way, such as 1.234",
     "encoding": f"the encoding of a text file, one of {', '.join(ENCODINGS)}",
     "sheet": "the name of a sheet of a spreadsheet",
     "header": "yes if the first line of the table holds the names of the columns, no if it is a row",
 }
 # Fields that came later: at their default they are no part of an identity.
-LATER_FIELDS = ("keep", "time", "group", "test", "encoding", "sheet", "header")
+LATER_FIELDS = ("keep", "time", "group", "test", "decimal", "encoding", "sheet", "header")
 MAX_PATH = 4096  # characters
 
 Name = Annotated[str, StringConstraints(max_length=MAX_COLUMN_NAME)]  # of a column, or a label value
@@ -109,6 +114,8 @@ class TableSchema(BaseModel):
         they are in `keep`.
     test
         Path of the test file; for an upload the name of another upload.
+    decimal
+        Decimal sign of columns that can be read with either one; None for the likely one.
     encoding, sheet, header
         Choices on how the file is read, see `ReadOptions`.
     """
@@ -126,6 +133,7 @@ class TableSchema(BaseModel):
     time: Annotated[Name, StringConstraints(min_length=1)] | None = None
     group: Annotated[Name, StringConstraints(min_length=1)] | None = None
     test: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH)] | None = None
+    decimal: Decimal | None = None
     encoding: str | None = None
     sheet: Name | None = None
     header: Literal["yes", "no"] | None = None
@@ -210,8 +218,8 @@ class ParsedTable:
         Profiles of the feature columns; empty for a stored upload.
     notes
         Sentences on choices that were made without being asked for, and on columns to check.
-    is_read_as_before
-        True if versions before `READING` 2 read the same features and labels.
+    revision
+        First revision of the reader that gives these features and labels, 1 to `REVISION`.
     split_keys
         Times, groups and test rows, as far as the schema names them.
     """
@@ -226,7 +234,7 @@ class ParsedTable:
     preprocessing: Preprocessing
     profiles: tuple[ColumnProfile, ...]
     notes: tuple[str, ...] = ()
-    is_read_as_before: bool = False
+    revision: int = REVISION
     split_keys: SplitKeys = NO_SPLIT_KEYS
 
     @property
@@ -295,8 +303,8 @@ class FeatureTable:
         Profiles of the feature columns.
     notes
         Sentences on choices that were made without being asked for, and on columns to check.
-    is_read_as_before
-        True if versions before `READING` 2 read the same features and labels.
+    revision
+        First revision of the reader that gives these features and labels, 1 to `REVISION`.
     """
 
     X: np.ndarray
@@ -304,7 +312,7 @@ class FeatureTable:
     preprocessing: Preprocessing
     profiles: tuple[ColumnProfile, ...]
     notes: tuple[str, ...]
-    is_read_as_before: bool
+    revision: int
 
 
 def find_label_column(table: pd.DataFrame, schema: TableSchema) -> str:
@@ -375,18 +383,21 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
         If the schema does not fit the table, or leaves a choice open that the table needs, or if the test file lacks
         columns or has a label value that the table does not have.
     """
+    table = settle_open_numbers(table, title, schema.decimal)
     label = find_label_column(table, schema)
     _check_names(table, schema, label, title)
     labels = to_labels(table[label]) if label else np.full(len(table), "", dtype=object)
     y = _encode_labels(labels, schema, label, title) if label else np.full(len(table), UNLABELED, dtype=np.int8)
     features = build_features(table, schema, label, title, y)
-    as_before = features.is_read_as_before and _is_labeled_as_before(table, label, labels, schema.label is None)
+    revision = features.revision
+    if revision == 1 and not _is_labeled_as_before(table, label, labels, schema.label is None):
+        revision = 2
     labels, y = labels[features.kept], y[features.kept]
     drawn = _draw_anomalies(y, schema.share, title)
     file_rows = np.flatnonzero(features.kept).astype(np.int64)
     notes = (*features.notes, *label_notes(title, label, y, not schema.anomaly and not schema.normal))
     parts = (features.X, y, file_rows, drawn, labels, label, len(table), features.preprocessing, features.profiles)
-    parsed = ParsedTable(*parts, notes, as_before, schema.split_keys(table, title).at(features.kept))
+    parsed = ParsedTable(*parts, notes, revision, schema.split_keys(table, title).at(features.kept))
     return parsed if test is None else _with_test_rows(parsed, test, table, schema, title)
 
 
@@ -460,6 +471,7 @@ def build_features(
     BadDataFile
         If the schema does not fit the table, or leaves a choice open that the table needs.
     """
+    table = settle_open_numbers(table, title, schema.decimal)
     _check_names(table, schema, label, title)
     split_by = [name for name in (schema.time, schema.group) if name not in schema.keep]
     no_features = {label, *schema.without, *split_by}
@@ -488,7 +500,8 @@ def build_features(
     )
     as_before = not left_out and not schema.keep and not table.attrs.get("is_new_layout")
     as_before = as_before and all(is_typed_as_before(column, table) for column in profiles if column.name in names)
-    return FeatureTable(X, kept, preprocessing, tuple(profiles), notes, as_before)
+    revision = REVISION if table.attrs.get("is_regrouped") else 1 if as_before else 2
+    return FeatureTable(X, kept, preprocessing, tuple(profiles), notes, revision)
 
 
 def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, is_found: bool) -> bool:

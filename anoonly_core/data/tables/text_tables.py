@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
+from anoonly_core.data.tables.columns import to_numbers
 from anoonly_core.data.tables.csv_format import SEPARATORS, SPACES, CsvLayout, find_layout, read_records
 from anoonly_core.data.tables.encoding import ENCODINGS, SAMPLE, find_encoding, guess_legacy_encoding
 from anoonly_core.data.tables.files import (
@@ -26,6 +28,7 @@ from anoonly_core.data.tables.files import (
     open_content,
     printable,
 )
+from anoonly_core.data.tables.number_styles import settle_sure_numbers
 from anoonly_core.errors import BadDataFile
 
 __all__ = ["open_text", "read_text", "settle_encoding"]
@@ -57,8 +60,6 @@ def read_text(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
     if not len(table):
         raise BadDataFile(_no_rows(title, layout, [str(name) for name in table.columns]))
     notes = [*notes, *layout.notes]
-    if layout.separator == ";" and (converted := _convert_decimal_commas(table)):
-        notes.append(f"{title} has a decimal comma in {converted}: 1,5 is read as 1.5.")
     first = head.partition("\n")[0]
     separator = max(SEPARATORS, key=first.count)  # the choice of earlier versions
     is_new_layout = bool(notes) or separator != layout.separator or not encoding.startswith("utf-8")
@@ -68,7 +69,33 @@ def read_text(path: Path, title: str, options: ReadOptions) -> pd.DataFrame:
         "is_new_layout": is_new_layout or options != ReadOptions(),
         "read": ReadOptions(encoding.removesuffix("-sig"), None, "yes" if layout.has_header else "no"),
     }
+    _settle_numbers(table, title, layout.separator)
     return table
+
+
+def _settle_numbers(table: pd.DataFrame, title: str, separator: str) -> None:
+    """Convert written numbers of a text table, in place, and the decimal commas of other columns beside semicolons.
+
+    `attrs` get ``is_new_layout``, True if the table has decimal commas, and ``is_regrouped``, True if earlier versions
+    read other numbers: they took 1.234 for a fraction even where other cells of its column have a decimal comma.
+    """
+    if not table.columns.is_unique:
+        return  # the caller says it
+    raw, before = table.copy(deep=False), _convert_decimal_commas(table) if separator == ";" else {}
+    settle_sure_numbers(table, title, separator)
+    settled, is_open = table.attrs["decimals"], table.attrs["open_decimals"]
+    for name, cells in before.items():
+        if name not in settled and name not in is_open:
+            table[name] = cells
+    is_regrouped = separator == ";" and any(_differ(before.get(name, raw[name]), table[name]) for name in settled)
+    is_new_layout = table.attrs["is_new_layout"] or bool(before)
+    table.attrs = {**table.attrs, "is_new_layout": is_new_layout, "is_regrouped": is_regrouped}
+
+
+def _differ(before: pd.Series[Any], numbers: pd.Series[Any]) -> bool:
+    """Return True if a cell that is a plain number in `before` is another one in `numbers`."""
+    plain = to_numbers(before)
+    return bool((~np.isnan(plain) & (plain != numbers.to_numpy())).any())
 
 
 def settle_encoding(path: Path, title: str, options: ReadOptions) -> tuple[str, list[str]]:
@@ -235,14 +262,11 @@ def _reason(message: str, text: TextIO, layout: CsvLayout) -> str:
     return ""
 
 
-def _convert_decimal_commas(table: pd.DataFrame) -> str:
-    """Replace decimal commas by points in all numbers of a text table, in place; drop grouping points.
-
-    Return the name of the first column that changed, "" if none did.
-    """
-    first = ""
-    for place, name in enumerate(table.columns):
-        cells = pa.array(table.iloc[:, place], from_pandas=True)
+def _convert_decimal_commas(table: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """Return the columns with decimal commas by name, with points in their place and without grouping points."""
+    converted = {}
+    for name in table.columns:
+        cells = pa.array(table[name], from_pandas=True)
         if pc.any(pc.match_substring_regex(cells, DECIMAL_COMMA)).as_py():
             grouped = pc.match_substring_regex(cells, r"\.\d{3}[.,]")
             plain = pc.if_else(
@@ -251,6 +275,5 @@ def _convert_decimal_commas(table: pd.DataFrame) -> str:
                 cells,
             )
             points = pc.replace_substring_regex(plain, DECIMAL_COMMA, r"\1.\2")
-            table.isetitem(place, pd.array(points.to_pylist(), dtype="str"))
-            first = first or printable(str(name)[:60])
-    return first
+            converted[str(name)] = pd.Series(points.to_pylist(), table.index, dtype="str")
+    return converted

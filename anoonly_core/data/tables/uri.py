@@ -10,7 +10,6 @@ import numpy as np
 
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.files import file_fingerprint, file_suffix, printable
-from anoonly_core.data.tables.preprocessing import READING
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import LATER_FIELDS, ParsedTable, TableSchema, make_schema, parse_table
 from anoonly_core.errors import AnoOnlyError
@@ -97,10 +96,10 @@ def file_identity(path: Path, schema: TableSchema) -> str:
         parsed = parse_file(path, schema)
     except AnoOnlyError:
         return identity
-    return f"{identity}{feature_revision(parsed.X, parsed.is_read_as_before)}"
+    return f"{identity}{feature_revision(parsed.X, parsed.revision)}"
 
 
-def feature_revision(X: np.ndarray, is_read_as_before: bool) -> str:
+def feature_revision(X: np.ndarray, revision: int) -> str:
     """Return the suffix of an identity for features that earlier versions computed differently; "" if the same.
 
     Parameters
@@ -108,12 +107,12 @@ def feature_revision(X: np.ndarray, is_read_as_before: bool) -> str:
     X
         Features [rows, columns]. Earlier versions used float32 and replaced a missing number by the median
         of all rows, so float64 and NaN each add a part.
-    is_read_as_before
-        True if earlier versions converted the cells in the same way.
+    revision
+        First revision of the reader that gives these features.
     """
     exact = ":float64" if X.dtype == np.float64 else ""
     fill = ":train-medians" if np.isnan(X).any() else ""
-    return f"{exact}{fill}{'' if is_read_as_before else f':{READING}'}"
+    return f"{exact}{fill}{'' if revision == 1 else f':{revision}'}"
 
 
 def file_provenance(path: Path) -> Provenance:

@@ -11,6 +11,7 @@ import streamlit as st
 from anoonly_core.data.tables.columns import ColumnProfile
 from anoonly_core.data.tables.encoding import ENCODINGS
 from anoonly_core.data.tables.files import ReadOptions
+from anoonly_core.data.tables.number_styles import Decimal, read_number
 from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
 from anoonly_core.data.tables.uploads import Upload
@@ -86,6 +87,8 @@ def draw_reading(table: Upload, profile: TableProfile, options: ReadOptions) -> 
         values |= _draw_anomaly_values(table, profile, chosen, begun)
     split = _draw_split(table, profile, chosen, begun)
     values |= split
+    if profile.open_decimals:
+        values["decimal"] = _draw_decimal(table, profile, begun)
     used = [column for column in profile.columns if column.name != chosen]
     left_out = _multiselect(
         *(table, "without", "Columns to leave out", [column.name for column in used]),
@@ -119,6 +122,25 @@ def draw_reading(table: Upload, profile: TableProfile, options: ReadOptions) -> 
             "Most are missing in " + ", ".join(_counted(sorted(lacking, key=lambda own: -own.missing))) + ".",
         )
     return make_schema(values)
+
+
+def _draw_decimal(table: Upload, profile: TableProfile, begun: TableSchema) -> str | None:
+    """Draw the question for the decimal sign of columns that can be read with either one, and return the answer."""
+    name, first = next(iter(profile.open_decimals.items()))
+    signs: tuple[Decimal, ...] = ("point", "comma")
+    return _segmented(
+        table,
+        "decimal",
+        escape_markdown(f"{first.example} in {name} means"),
+        {sign: read_number(first.example, sign) for sign in signs},
+        begun.decimal or first.likely,
+        f"All cells of {_names([*profile.open_decimals])} can be read in both ways: with a decimal sign, or with a "
+        "sign that separates thousands.",
+    )
+
+
+def _names(names: list[str]) -> str:
+    return escape_markdown(", ".join(names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _label(table: Upload, profile: TableProfile, begun: TableSchema) -> str:

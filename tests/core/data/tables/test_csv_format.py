@@ -203,7 +203,8 @@ def test_a_decimal_comma_is_read_beside_semicolons(tmp_path: Path, cells: list[s
     path.write_text("a;label\n" + "".join(f"{cell};0\n" for cell in cells))
     table = read_table(path)
     assert to_numbers(table["a"]).tolist() == numbers
-    assert ("decimal comma in a" in " ".join(table.attrs["notes"])) == any("," in cell for cell in cells)
+    changed = sum("," in cell for cell in cells)
+    assert (f"rewritten in a ({changed} cells" in " ".join(table.attrs["notes"])) == (changed > 0)
 
 
 def test_columns_of_the_same_name_are_said(tmp_path: Path) -> None:
