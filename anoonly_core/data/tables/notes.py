@@ -9,7 +9,7 @@ import numpy as np
 from anoonly_core.data.tables.columns import CATEGORY, NUMBER, ColumnProfile, list_names
 from anoonly_core.data.tables.files import printable
 
-__all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes"]
+__all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes", "other_label_notes"]
 
 
 def exclusion_notes(
@@ -42,6 +42,13 @@ def exclusion_notes(
             )
         else:
             yield f"{start}, but no other column is left to be a feature."
+
+
+def other_label_notes(title: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield one sentence on columns that may be labels, too, and are left out; `title` names the table."""
+    if names:
+        are = "may be a label, too, and is" if len(names) == 1 else "may be labels, too, and are"
+        yield f"{title}: {list_names([*names])} {are} left out; on the command line keep=NAME makes it a feature."
 
 
 def giveaway_notes(title: str, giveaways: Mapping[str, float]) -> Iterator[str]:

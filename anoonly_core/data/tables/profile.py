@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from anoonly_core.data.tables.columns import ColumnProfile, profile_columns, to_labels
+from anoonly_core.data.tables.columns import ColumnProfile, profile_columns
 from anoonly_core.data.tables.exclusions import find_row_numbers
-from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions
+from anoonly_core.data.tables.files import ReadOptions
+from anoonly_core.data.tables.label_candidates import LabelCandidate, count_values, rank_labels
 from anoonly_core.data.tables.number_styles import OpenDecimal, settle_open_numbers
-from anoonly_core.data.tables.schema import MAX_CLASSES, NO_LABEL, TableSchema, choose_label, make_schema
+from anoonly_core.data.tables.schema import TableSchema, choose_label, has_plain_labels, make_schema
 
 __all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
 
 HEAD_ROWS = 50
-# Names of columns that often hold labels, in order of preference, without spaces, "_" and "-". They are only
-# suggested, unlike LABEL_COLUMNS.
-LIKELY_LABELS = (
-    *("class", "outlier", "isanomaly", "isoutlier", "isfraud", "fraud", "anomalous", "isattack", "attack"),
-    *("diagnosis", "species", "type"),
-)
 # Values that mean anomaly or normal however many rows have them.
 ANOMALY_WORDS = frozenset(
     (
         *("anomaly", "anomalous", "anomalies", "abnormal", "outlier", "fraud", "fraudulent", "attack", "malicious"),
-        *("malignant", "faulty", "fault", "failure", "defect", "defective", "intrusion"),
+        *(
+            "malignant",
+            "faulty",
+            "fault",
+            "failure",
+            "defect",
+            "defective",
+            "intrusion",
+            "betrug",
+            "fraude",
+            "anomalie",
+        ),
+        *("ausfall", "fehler", "fehlerhaft", "defekt", "angriff", "ataque", "attaque", "fallo", "krank"),
     )
 )
-NORMAL_WORDS = frozenset(("normal", "benign", "inlier", "ok", "healthy", "sound", "genuine", "legitimate", "good"))
-YES_WORDS = frozenset(("1", "true", "yes"))  # they answer a question that may ask for either
+NORMAL_WORDS = frozenset(
+    (
+        *("normal", "benign", "inlier", "ok", "healthy", "sound", "genuine", "legitimate", "good"),
+        *("gesund", "gut", "normale", "in ordnung", "i.o."),
+    )
+)
+YES_WORDS = frozenset(
+    ("1", "true", "yes", "ja", "oui", "sí", "si", "sim", "tak", "да", "はい", "是")
+)  # they answer a question that may ask for either
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +80,26 @@ class TableProfile:
     sheets: tuple[str, ...] = ()
     open_decimals: Mapping[str, OpenDecimal] = field(default_factory=dict)
 
+    @property
+    def label_candidates(self) -> tuple[LabelCandidate, ...]:
+        """Columns that may hold the label, the likeliest first."""
+        return rank_labels(self.values)
+
+    def other_labels(self, label: str) -> tuple[str, ...]:
+        """Return the names of columns of two values beside `label` that may be labels, too; () for no label."""
+        return tuple(
+            column.name
+            for column in self.label_candidates
+            if label and column.name != label and column.is_plausible and len({*column.counts} - {""}) == 2
+        )
+
 
 def profile_table(table: pd.DataFrame) -> TableProfile:
     """Summarize a table that `read_table` returned: types and values of its columns, and its first rows."""
     open_decimals = {name: column for name, column in table.attrs.get("open_decimals", {}).items() if column.is_asked}
     table = settle_open_numbers(table, "", None)
     names = [str(name) for name in table.columns]
-    values = {name: counts for name in names if (counts := _value_counts(table[name])) is not None}
+    values = {name: counts for name in names if (counts := count_values(table[name])) is not None}
     columns = tuple(profile_columns(table, names))
     head = table.head(HEAD_ROWS)
     head.attrs = {}
@@ -88,13 +114,14 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
 def suggest_schema(profile: TableProfile) -> TableSchema:
     """Suggest a schema for a table from its profile; the user should check it.
 
-    The label is a column with a likely name. Columns that cannot be features and row numbers are
-    left out, words one-hot encoded, and missing numbers imputed.
+    The label is the likeliest column, see `rank_labels`. Columns that cannot be features, row numbers and other
+    columns that may be labels are left out, words one-hot encoded, and missing numbers imputed.
     """
-    label = _suggest_label(profile.values)
-    candidates = [column for column in profile.columns if column.name != label]
-    without = [column.name for column in candidates if not column.usable or column.name in profile.identifiers]
-    features = [column for column in candidates if column.name not in without]
+    label = _suggest_label(profile.values, profile.label_candidates)
+    others = [column for column in profile.columns if column.name != label]
+    no_features = {*profile.identifiers, *profile.other_labels(label)}
+    without = [column.name for column in others if not column.usable or column.name in no_features]
+    features = [column for column in others if column.name not in without]
     return make_schema(
         {
             "label": label,
@@ -106,16 +133,23 @@ def suggest_schema(profile: TableProfile) -> TableSchema:
     )
 
 
-def _suggest_label(values: Mapping[str, Mapping[str, int]]) -> str:
+def _suggest_label(values: Mapping[str, Mapping[str, int]], candidates: Sequence[LabelCandidate]) -> str:
     """Return the name of the likely label column, or `NO_LABEL` if none has a likely name.
 
-    `values` holds the count of each value by column name, of the columns with few values.
+    A column with a name and values that need no schema comes first, then the first of the plausible candidates.
+
+    Parameters
+    ----------
+    values
+        Count of each value by column name, of the columns with few values.
+    candidates
+        Columns that may hold the label, as `rank_labels` returns them.
     """
-    counts = {name: {word: count for word, count in words.items() if word} for name, words in values.items()}
-    if label := choose_label({name: set(words) for name, words in counts.items()}):
+    words = {name: {word for word in counts if word} for name, counts in values.items()}
+    label = choose_label(words)
+    if label and has_plain_labels(words[label]):
         return label
-    by_name = {re.sub(r"[\s_-]", "", name.lower()): name for name in reversed(list(counts)) if len(counts[name]) > 1}
-    return next((by_name[name] for name in LIKELY_LABELS if name in by_name), NO_LABEL)
+    return next((column.name for column in candidates if column.is_plausible), label)
 
 
 def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
@@ -146,18 +180,3 @@ def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:
     if len(rare) == 1:
         return rare
     return tuple(value for value in rare if value.lower() in YES_WORDS) if len(counts) == 2 else rare[:1]
-
-
-def _value_counts(column: pd.Series) -> dict[str, int] | None:
-    """Count each value of a column, as `to_labels` converts it, in sorted order; "" for blank.
-
-    Return None for over `MAX_CLASSES` values, or a value of over `MAX_COLUMN_NAME` characters.
-    """
-    try:
-        if column.nunique() > MAX_CLASSES:
-            return None
-    except TypeError:  # cells such as lists cannot be counted
-        return None
-    words = pd.Series(to_labels(column), dtype=object)
-    counts = {str(word): int(count) for word, count in words.value_counts(sort=False).sort_index().items()}
-    return counts if max(map(len, counts)) <= MAX_COLUMN_NAME else None

@@ -27,7 +27,14 @@ from anoonly_core.data.tables.columns import (
 from anoonly_core.data.tables.encoding import ENCODINGS
 from anoonly_core.data.tables.exclusions import find_giveaways, find_label_copies, find_row_numbers
 from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions, printable
-from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes
+from anoonly_core.data.tables.label_candidates import (
+    MAX_CLASSES,
+    LabelCandidate,
+    find_labels,
+    find_other_labels,
+    shown_counts,
+)
+from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes, other_label_notes
 from anoonly_core.data.tables.number_styles import Decimal, settle_open_numbers
 from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
 from anoonly_core.data.tables.split_columns import to_groups, to_times
@@ -53,7 +60,6 @@ __all__ = [
 
 LABEL_COLUMNS = ("y", "label", "anomaly", "target")
 COORDINATE = "y"  # a name that coordinates have, too
-MAX_CLASSES = 1000  # different values of a label column
 NO_LABEL = ""
 UNLABELED = -1
 # Revision of the reader. Raise it when a table gives other features or labels; identities of such tables contain it.
@@ -67,7 +73,7 @@ SCHEMA_RULES = {
     "normal": "the values of the label column that mean normal (all others mean anomaly)",
     "share": "a number above 0 and below 1, the share to which anomalies are drawn",
     "without": "the columns that are not features, with commas between",
-    "keep": "the columns that are features although they look like row numbers or the label, with commas between",
+    "keep": "the columns that are features although they look like row numbers or a label, with commas between",
     "categories": "one_hot or leave_out",
     "missing": "impute or drop",
     "time": "the name of a column with the time of each row, for a split by time",
@@ -220,6 +226,8 @@ class ParsedTable:
         Sentences on choices that were made without being asked for, and on columns to check.
     revision
         First revision of the reader that gives these features and labels, 1 to `REVISION`.
+    label_candidates
+        Columns that may hold the label, the likeliest first; () if there is a label column.
     split_keys
         Times, groups and test rows, as far as the schema names them.
     """
@@ -235,6 +243,7 @@ class ParsedTable:
     profiles: tuple[ColumnProfile, ...]
     notes: tuple[str, ...] = ()
     revision: int = REVISION
+    label_candidates: tuple[LabelCandidate, ...] = ()
     split_keys: SplitKeys = NO_SPLIT_KEYS
 
     @property
@@ -268,9 +277,11 @@ class ParsedTable:
             If the table has no label column, no labeled anomaly or no labeled normal row.
         """
         if not self.label_column:
+            hints = [f"{printable(item.name[:60])} ({shown_counts(item)})" for item in self.label_candidates[:3]]
+            may_be = f"; it may be {' or '.join(hints)}" if hints else ""
             raise BadDataFile(
                 f"{name} needs a label column with one of the names {', '.join(LABEL_COLUMNS)}, or say which it is "
-                "with label=…."
+                f"with label=…{may_be}."
             )
         y = self.y[self.drawn]
         blank = y == UNLABELED
@@ -397,7 +408,9 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
     file_rows = np.flatnonzero(features.kept).astype(np.int64)
     notes = (*features.notes, *label_notes(title, label, y, not schema.anomaly and not schema.normal))
     parts = (features.X, y, file_rows, drawn, labels, label, len(table), features.preprocessing, features.profiles)
-    parsed = ParsedTable(*parts, notes, revision, schema.split_keys(table, title).at(features.kept))
+    candidates = () if label else find_labels(table)
+    keys = schema.split_keys(table, title).at(features.kept)
+    parsed = ParsedTable(*parts, notes, revision, candidates, keys)
     return parsed if test is None else _with_test_rows(parsed, test, table, schema, title)
 
 
@@ -449,8 +462,8 @@ def build_features(
 ) -> FeatureTable:
     """Compute the features of a table from all columns but the label and those that the schema leaves out.
 
-    Row numbers and copies of the label are left out, too, unless the schema keeps them or no other
-    column is left.
+    Row numbers, copies of the label and other columns that may be labels are left out, too, unless the schema keeps
+    them or no other column is left.
 
     Parameters
     ----------
@@ -479,7 +492,10 @@ def build_features(
     numbering = [name for name in find_row_numbers(table) if name in used and name not in schema.keep]
     others = [name for name in used if name not in schema.keep]
     copies = [*find_label_copies(table, others, to_labels(table[label]), y)] if label else []
-    left_out = {*numbering, *copies}
+    twins = [name for name in find_other_labels(table, label) if name in others] if label else []
+    left_out = {*numbering, *copies, *twins}
+    if left_out >= {*used}:
+        left_out = {*numbering, *copies}
     if left_out >= {*used}:
         left_out = set()
     profiles = profile_columns(table, [name for name in used if name not in left_out])
@@ -495,12 +511,14 @@ def build_features(
     notes = (
         *table.attrs.get("notes", ()),
         *exclusion_notes(title, label, [name for name in numbering if name not in copies], copies, bool(left_out)),
+        *other_label_notes(title, [name for name in twins if name in left_out and name not in copies]),
         *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in copies}),
         *cell_notes(title, [column for column in profiles if column.name in names]),
     )
     as_before = not left_out and not schema.keep and not table.attrs.get("is_new_layout")
     as_before = as_before and all(is_typed_as_before(column, table) for column in profiles if column.name in names)
-    revision = REVISION if table.attrs.get("is_regrouped") else 1 if as_before else 2
+    is_changed = table.attrs.get("is_regrouped") or left_out > {*numbering, *copies}
+    revision = REVISION if is_changed else 1 if as_before else 2
     return FeatureTable(X, kept, preprocessing, tuple(profiles), notes, revision)
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from anoonly_core.data.tables.columns import ColumnProfile
 from anoonly_core.data.tables.encoding import ENCODINGS
 from anoonly_core.data.tables.files import ReadOptions
+from anoonly_core.data.tables.label_candidates import shown_counts
 from anoonly_core.data.tables.number_styles import Decimal, read_number
 from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
@@ -100,7 +101,8 @@ def draw_reading(table: Upload, profile: TableProfile, options: ReadOptions) -> 
     )
     values["without"] = tuple(left_out)
     no_features = {chosen, *left_out, split["time"], split["group"]}
-    values["keep"] = tuple(name for name in profile.identifiers if name not in no_features)
+    unlike_features = dict.fromkeys((*profile.identifiers, *profile.other_labels(chosen)))
+    values["keep"] = tuple(name for name in unlike_features if name not in no_features)
     features = [column for column in used if column.name not in no_features and (column.usable or column.can_be_words)]
     if words := [column for column in features if column.words]:
         values["categories"] = _segmented(
@@ -144,17 +146,24 @@ def _names(names: list[str]) -> str:
 
 
 def _label(table: Upload, profile: TableProfile, begun: TableSchema) -> str:
-    options = [NO_LABEL, *profile.values]
-    return str(
+    ranked = {candidate.name: candidate for candidate in profile.label_candidates}
+    options = [*ranked, NO_LABEL, *(name for name in profile.values if name not in ranked)]
+    texts = {NO_LABEL: NO_LABEL_TEXT} | {name: f"{name} ({shown_counts(column)})" for name, column in ranked.items()}
+    plausible = [column for column in ranked.values() if column.is_plausible]
+    chosen = str(
         st.selectbox(
             "Label column",
             options,
-            index=options.index(begun.label) if begun.label in options else 0,
-            format_func=lambda name: name or NO_LABEL_TEXT,
+            index=options.index(begun.label) if begun.label in options else options.index(NO_LABEL),
+            format_func=lambda name: texts.get(name, name),
             key=_key(table, "label"),
             help="Its values tell which rows are anomalies. A row with a blank value is unlabeled, not normal.",
         )
     )
+    if len(plausible) > 1:
+        listed = ", ".join(f"**{escape_markdown(column.name)}**" for column in plausible[:4])
+        st.caption(f"Several columns may be labels: {listed}. Choose one; the others with two values are left out.")
+    return chosen
 
 
 def _draw_anomaly_values(table: Upload, profile: TableProfile, column: str, begun: TableSchema) -> dict[str, object]:

@@ -118,11 +118,13 @@ def test_the_label_column_is_found_by_name_at_any_position(tmp_path: Path, label
     assert_is_the_table(load_file(write(tmp_path, "t.parquet", parquet(frame))))
 
 
-def test_the_first_label_name_wins_and_the_others_are_features_unless_they_equal_it(tmp_path: Path) -> None:
+def test_the_first_label_name_wins_and_others_of_two_values_are_features_only_if_kept(tmp_path: Path) -> None:
     frame = TABLE.assign(target=1 - Y, label=0.5, anomaly=np.arange(ROWS) % 2)
-    dataset = load_file(write(tmp_path, "t.csv", csv(frame)))
-    assert dataset.columns == 6
-    np.testing.assert_array_equal(dataset.y, Y)
+    path = write(tmp_path, "t.csv", csv(frame))
+    for keep, columns in (((), 5), (("anomaly",), 6), (("anomaly", "target"), 7)):
+        dataset = uri.load_file(path, TableSchema(keep=keep))
+        assert dataset.columns == columns
+        np.testing.assert_array_equal(dataset.y, Y)
 
 
 @pytest.mark.parametrize(
