@@ -91,7 +91,7 @@ def train(tasks: Sequence[tuple[str, str, int]], out: Path, workers: int, device
     found = read_runs(out)
     done = set(zip(found["dataset"], found["system"], strict=True))
     missing = [task for task in tasks if task[:2] not in done]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=8) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(measure, task, device): task for task in missing}
         for number, future in enumerate(as_completed(futures), start=1):
             try:
