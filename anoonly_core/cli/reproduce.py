@@ -26,7 +26,12 @@ from anoonly_core.results.store import Store, default_store
 
 __all__ = ["add_parser"]
 
-PRINTED = ("-beside-paper", "-gains", "-means")  # endings of the experiment tables that are printed, not only written
+PRINTED = (
+    "-beside-paper",
+    "-gains",
+    "-means",
+    "-boxes",
+)  # endings of the experiment tables that are printed, not only written
 
 
 def add_parser(commands: Any) -> None:

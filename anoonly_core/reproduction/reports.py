@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import MappingProxyType
 
+from anoonly_core.reproduction.boxes import BOXES, boxes_grid, make_boxes
 from anoonly_core.reproduction.cells import REFERENCES
 from anoonly_core.reproduction.differences import (
     authors_grid,
@@ -85,6 +86,8 @@ def _tables(name: str, evidence: Evidence) -> Iterator[tuple[str, Grid]]:
                     ):
                         yield f"{stem}{suffix}-beside-{reference}", table.grid(reference)
                 yield f"{stem}{suffix}-cells", table.cells_grid()
+            if name == BOXES and (boxes := make_boxes(frame, source, metric)):
+                yield f"{stem}-boxes", boxes_grid(boxes, source, metric)
             if name in GAIN_TABLES and (results := gains(frame, source, metric)):
                 yield f"{stem}-gains", gains_grid(results, metric)
 

@@ -24,6 +24,7 @@ __all__ = [
     "TableLayout",
     "make_table",
     "scopes_of",
+    "systems_first",
     "value_label",
 ]
 
@@ -49,6 +50,7 @@ LAYOUTS = MappingProxyType(
         "table2": TableLayout("norm", "system"),
         "table3": TableLayout("system", "family", "aucpr_anomaly"),
         "table4": TableLayout("system", "family", "aucpr_normal_published"),
+        "fig4": TableLayout("system", "family", "aucpr_anomaly"),
         "fig5": TableLayout("system", "labeled_ratio"),
         "fig6": TableLayout("system", "normal_ratio"),
         "fig7": TableLayout("baseline", "lambda_n"),
@@ -223,7 +225,7 @@ def make_table(name: str, frame: pd.DataFrame, source: str, scope: str = "", met
     rows = list(dict.fromkeys(runs[layout.rows])) if len(runs) else []
     cells: dict[tuple[str, str], Cell] = {}
     if layout.columns == "family":
-        rows = _systems_first(rows)
+        rows = systems_first(rows)
         families = [family for family in FAMILIES if (runs["family"] == family).any()] if len(runs) else []
         in_paper = [family for family in families if family in PAPER_FAMILIES]
         others = [family for family in families if family not in in_paper]
@@ -261,7 +263,7 @@ def value_label(field: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _systems_first(names: Sequence[str]) -> list[str]:
+def systems_first(names: Sequence[str]) -> list[str]:
     """Sort names of systems as in the paper's tables: comparators, then each head followed by its AnoOnly."""
     order = [system for head in HEADS for system in (head, f"{head} + AnoOnly")]
     return sorted(names, key=lambda name: order.index(name) if name in order else -1)

@@ -1,18 +1,22 @@
-"""A figure of the paper, measured again: the mean and interval of each system over the varied quantity."""
+"""Figures of the paper, measured again: lines over the varied quantity, and boxes over the data sets."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
 from anoonly_core.metrics.confidence import margin_of_error
+from anoonly_core.reproduction.boxes import Box
 from anoonly_core.reproduction.experiments import ANOONLY
 from anoonly_core.reproduction.tables import METRIC_LABELS, Table
 
 from ...charts.style import PALETTE, SYMBOLS
 
-__all__ = ["table_figure"]
+__all__ = ["boxes_figure", "table_figure"]
 
 HEIGHT = 330
+FILL, CLEAR = "66", "00"  # opacity of a box, in hexadecimal after its color
 SIDE_STEP = 0.012  # share of the chart's width, so that intervals do not overlap
 
 
@@ -71,3 +75,39 @@ def table_figure(table: Table, x_title: str) -> go.Figure:
         uirevision="keep",
     )
     return figure
+
+
+def boxes_figure(boxes: Sequence[Box], y_title: str) -> go.Figure:
+    """Draw the spread of each system over the data sets as a box with a mark for each data set.
+
+    A head and its AnoOnly share a color; the box of AnoOnly is filled.
+
+    Parameters
+    ----------
+    boxes : sequence of Box
+        Systems in the order of the boxes.
+    y_title : str
+        The title of the y axis.
+    """
+    figure = go.Figure()
+    heads = list(dict.fromkeys(box.system.removesuffix(ANOONLY) for box in boxes))
+    for box in boxes:
+        color = PALETTE[heads.index(box.system.removesuffix(ANOONLY))]
+        figure.add_box(
+            y=[*box.values.values()],
+            x=[box.system.replace(ANOONLY, f"<br>{ANOONLY.strip()}")] * len(box.values),
+            text=[*box.values],
+            name=box.system,
+            boxpoints="all",
+            jitter=0.4,
+            pointpos=0,
+            fillcolor=f"{color}{FILL if box.system.endswith(ANOONLY) else CLEAR}",
+            line={"color": color, "width": 2},
+            marker={"color": "#404040", "size": 4},
+            hovertemplate=f"{box.system}, %{{text}}<br>%{{y:.1f}}<extra></extra>",
+        )
+    figure.update_yaxes(title_text=y_title, automargin=True, zeroline=False)
+    figure.update_xaxes(automargin=True)
+    return figure.update_layout(
+        height=HEIGHT, margin={"l": 10, "r": 10, "t": 30, "b": 8}, showlegend=False, dragmode=False, uirevision="keep"
+    )

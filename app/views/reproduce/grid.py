@@ -9,10 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from anoonly_core.reproduction.grid import FORMATS, Grid, to_markdown
-from anoonly_core.reproduction.tables import ALL, LAYOUTS, Table
-
-from ...text.labels import SETTING_LABELS
-from .charts import table_figure
+from anoonly_core.reproduction.tables import ALL, Table
 
 __all__ = ["draw_exports", "draw_figure_export", "draw_grid", "page_markdown"]
 
@@ -32,7 +29,7 @@ def draw_grid(grid: Grid, stem: str) -> None:
         _downloads(grid, stem)
 
 
-def draw_exports(name: str, table: Table, reference: str) -> None:
+def draw_exports(name: str, table: Table, reference: str, figure: go.Figure | None) -> None:
     """Draw an expander with the exports of a table or figure, and the command that computes it.
 
     The exports are CSV, Markdown and LaTeX, and for a figure also HTML.
@@ -45,15 +42,16 @@ def draw_exports(name: str, table: Table, reference: str) -> None:
         The table on show.
     reference : str
         The published values beside it, a key of `REFERENCES`.
+    figure : go.Figure or None
+        The chart on show; None for a table.
     """
     with st.expander("Take away"):
         st.markdown(f"`python -m anoonly_core reproduce {name}`")
         scope = "" if table.scope in ("", ALL) else f"-{table.scope}"
         stem = f"{name}-{table.source}{scope}"
         _downloads(table.grid(reference), stem, table.cells_grid())
-        if name.startswith("fig"):
-            figure = table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]).update_layout(title=table.caption)
-            draw_figure_export(figure, stem)
+        if figure is not None:
+            draw_figure_export(figure.update_layout(title=table.caption), stem)
 
 
 def draw_figure_export(figure: go.Figure, stem: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.errors import AnoOnlyError, StoreBusy
+from anoonly_core.reproduction.boxes import BOXES, Box, boxes_grid, boxes_sentence, make_boxes
 from anoonly_core.reproduction.cells import REFERENCES, Cell
 from anoonly_core.reproduction.differences import (
     authors_grid,
@@ -33,7 +35,7 @@ from ...widgets import notices
 from ...widgets.figure import FigureNote, draw_figure
 from ...widgets.scroll import scroll_into_view
 from ...widgets.session import begin_page
-from .charts import table_figure
+from .charts import boxes_figure, table_figure
 from .controls import (
     ADDRESS,
     DIFFERENCES_VIEW,
@@ -136,35 +138,56 @@ def _draw_experiment(name: str, evidence: Evidence, sweeps: SweepQueue) -> None:
             name for name in REFERENCES if any(cell.published(name) is not None for cell in table.cells.values())
         ]
         reference = draw_segments("Beside", references or ["paper"], REFERENCES, "beside")
-    is_figure = name.startswith("fig")
     gains_found = evidence.cached(
         ("gains", name, source, metric), lambda: gains(frame, source, metric) if name in GAIN_TABLES else []
     )
     if not table.cells:
         sentence.markdown(f"##### {NO_RESULT}")
         return
-    if gains_found:
-        words_above = gains_sentence(gains_found, METRIC_LABELS[metric], source)
-    else:
-        words_above = norms_sentence(table) if name == "table2" else figure_sentence(name, table)
+    boxes = evidence.cached(
+        ("boxes", name, source, metric), lambda: make_boxes(frame, source, metric) if name == BOXES else []
+    )
     with sentence:
-        st.markdown(f"##### {words_above}")
+        st.markdown(f"##### {_headline(name, table, gains_found, boxes)}")
         if second_cause := second_cause_sentence(name, table, gains_found):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.button("Separate norm and λₙ", on_click=_show_tied_norm, help="Opens “What does not add up”.")
                 st.caption(second_cause)
-    if is_figure:
-        draw_figure(
-            table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]),
-            f"figure {name}",
-            f"{table.caption}: means with 95 % intervals over seeds; the table below has the same figures.",
-            FigureNote(f"reproduced {table.source} {table.scope}", f"{table.caption}. {ANOONLY.short}."),
-        )
+    figure = _draw_chart(name, table, boxes)
     _draw_table(name, table, reference, gains_found, evidence, sweeps)
     if gains_found:
         with st.expander("Is it significant? AnoOnly against its baseline, paired"):
             st.markdown(page_markdown(gains_grid(gains_found, metric)))
-    draw_exports(name, table, reference)
+    if boxes:
+        with st.expander("The quartiles"):
+            draw_grid(boxes_grid(boxes, source, metric), f"{name}-boxes-{source}")
+    draw_exports(name, table, reference, figure)
+
+
+def _headline(name: str, table: Table, gains: Sequence[Gain], boxes: Sequence[Box]) -> str:
+    """Return the headline of a table or figure, made from its gains, boxes or cells."""
+    if gains:
+        return gains_sentence(gains, METRIC_LABELS[table.metric], table.source)
+    if boxes:
+        return boxes_sentence(boxes, table.metric)
+    return norms_sentence(table) if name == "table2" else figure_sentence(name, table)
+
+
+def _draw_chart(name: str, table: Table, boxes: Sequence[Box]) -> go.Figure | None:
+    """Draw the chart of a figure of the paper and return it; None for a table."""
+    if not name.startswith("fig"):
+        return None
+    if boxes:
+        figure, content = boxes_figure(boxes, f"{METRIC_LABELS[table.metric]} in %"), "boxes over the data sets"
+    else:
+        figure, content = table_figure(table, SETTING_LABELS[LAYOUTS[name].columns]), "means with 95 % intervals"
+    draw_figure(
+        figure,
+        f"figure {name}",
+        f"{table.caption}: {content}; the table below has the figures.",
+        FigureNote(f"reproduced {table.source} {table.scope}", f"{table.caption}. {ANOONLY.short}."),
+    )
+    return figure
 
 
 def _show_tied_norm() -> None:

@@ -86,7 +86,7 @@ def test_other_data_sets_are_trained_only_as_the_text_says() -> None:
 
 
 def test_every_report_names_its_experiments() -> None:
-    assert set(DISCREPANCIES) | set(EXPERIMENTS) | {"differences"} == set(REPORTS)
+    assert set(DISCREPANCIES) | set(EXPERIMENTS) | {"differences", "which"} == set(REPORTS)
     for name in REPORTS:
         assert set(experiments_for(name)) <= set(EXPERIMENTS)
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from anoonly_core.reproduction.boxes import boxes_sentence, make_boxes
 from anoonly_core.reproduction.cells import signed
 from anoonly_core.reproduction.discrepancies import DISCREPANCIES
 from anoonly_core.reproduction.evidence import shipped_evidence
@@ -23,7 +24,7 @@ from app.server import evidence_cache
 from app.server.devices import Devices
 from app.server.evidence_cache import cell_runs, server_evidence
 from app.views.reproduce import page as views_reproduce
-from app.views.reproduce.charts import table_figure
+from app.views.reproduce.charts import boxes_figure, table_figure
 from app.views.reproduce.page import SHOWN
 from app.views.reproduce.table import cell_sentence, cells_data, file_table
 from app.views.reproduce.text import figure_sentence, gains_sentence, norms_sentence
@@ -260,3 +261,15 @@ def test_heads_whose_norm_changes_too_are_named_with_the_settings(server: None, 
 def test_of_deepsad_alone_only_lambda_n_changes(server: None) -> None:
     page = shown("table2")
     assert not any("along with" in caption.value for caption in [page.markdown[0], *page.caption])
+
+
+def test_the_box_plot_has_a_box_a_system_and_a_mark_a_data_set(server: None) -> None:
+    boxes = make_boxes(shipped_evidence().frame("fig4"), "code", "aucpr_anomaly")
+    figure = boxes_figure(boxes, "AUCPR")
+    assert [trace.name for trace in figure.data] == [box.system for box in boxes]
+    assert all(tuple(trace.y) == tuple(box.values.values()) for trace, box in zip(figure.data, boxes, strict=True))
+    colors = {trace.name: trace.line.color for trace in figure.data}
+    assert colors["DeepSAD"] == colors["DeepSAD + AnoOnly"] != colors["DevNet"]
+    page = shown("fig4", ours="code")
+    assert boxes_sentence(boxes, "aucpr_anomaly") in page.markdown[0].value and not page.exception
+    assert any(each.value.startswith("**Spread over the data sets") for each in page.markdown)
