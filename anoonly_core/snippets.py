@@ -23,6 +23,7 @@ from anoonly_core.which.systems import DEFAULT_SYSTEMS
 __all__ = [
     "detector_script",
     "file_name",
+    "fit_command",
     "labeled_script",
     "portable_schema",
     "python_script",
@@ -74,6 +75,18 @@ def which_command(plan: WhichPlan) -> str:
         del settings["seed"]
     shared = {name: value for name, value in plan.settings.items() if value != RunConfig.model_fields[name].default}
     return _format_command("which", settings | shared, f"./{dataset}" if dataset.startswith("-") else dataset)
+
+
+def fit_command(config: RunConfig, share: float) -> str:
+    """Return the shell command that trains the detector of a run on all rows and labels.
+
+    `share` is the share of new rows like the pool that the detector flags, above 0 and up to 0.5.
+    """
+    dataset = _portable_name(config.dataset)
+    split = {*SPLIT_FIELDS} - {"seed"}
+    settings = {name: value for name, value in _written_settings(config).items() if name not in split}
+    settings |= {"flagged_share": f"{share:g}", "out": file_name(config, "detector.safetensors")}
+    return _format_command("fit", settings, f"./{dataset}" if dataset.startswith("-") else dataset)
 
 
 def score_command(config: RunConfig) -> str:

@@ -18,6 +18,7 @@ __all__ = ["add_parser"]
 
 SUFFIX = ".safetensors"
 MAX_SHARE = 0.5
+AUTO = "auto"  # that of the estimator, whose module loads torch
 # All but those of a split: a detector is trained on all rows.
 SETTINGS = tuple(name for name in RUN_SETTINGS if name not in SPLIT_FIELDS or name == "seed")
 
@@ -32,9 +33,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--flagged-share",
         metavar="SHARE",
-        default=f"{FLAGGED_SHARE:g}",
-        help="share of new rows like the normal and unlabeled ones that the detector flags, up to 0.5; "
-        "default: %(default)s",
+        default=AUTO,
+        help="share of new rows like the normal and unlabeled ones that the detector flags, up to 0.5; default: chosen "
+        f"from held-back labels, or {FLAGGED_SHARE:g} if fewer than six anomalies are labeled",
     )
     add_settings(parser, SETTINGS)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -42,7 +43,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    share, out = parse_share("--flagged-share", options.flagged_share, MAX_SHARE), _detector_path(options.out)
+    is_auto, out = options.flagged_share == AUTO, _detector_path(options.out)
+    share = None if is_auto else parse_share("--flagged-share", options.flagged_share, MAX_SHARE)
     (config,) = parse_configs(options)
 
     # Imported after the options are checked, since torch takes seconds to load.
@@ -52,7 +54,7 @@ def _fit(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)  # as in the workers of the page, so that the scores are bitwise equal
     with progress_bar("epoch", leave=False) as show:
-        detector, split = detector_for_all_rows(config, share, show)
+        detector, split = detector_for_all_rows(config, AUTO if share is None else share, show)
     try:
         detector.save(out)
     except OSError as error:
@@ -63,6 +65,7 @@ def _fit(options: argparse.Namespace) -> None:
         "counts": split.counts,
         "flagged_share": share,
         "threshold": detector.threshold_,
+        "threshold_reason": detector.threshold_reason_,
         "features": detector.n_features_in_,
     }
     print(json.dumps(report, indent=1) if options.json else _as_text(report))
@@ -83,8 +86,8 @@ def _as_text(report: dict[str, Any]) -> str:
         (
             f"{head}, trained on all {counts['rows']} rows: {labeled_anomalies(counts)}, pool of "
             f"{counts['pool_normal']} normal{unlabeled} rows, {report['features']} features",
-            f"Flags scores above {report['threshold']:g}: of new rows like the pool, about "
-            f"{100 * report['flagged_share']:g} %. `score --top`, --share or --threshold chooses otherwise.",
+            f"Flags scores above {report['threshold']:g}. {report['threshold_reason']} `score --top`, --share or "
+            "--threshold chooses otherwise.",
             f"Written to {printable(report['detector'])}.",
         )
     )

@@ -83,13 +83,16 @@ def _score(options: argparse.Namespace) -> None:
     detector = AnoOnlyDetector.load(options.model)
     scored = score_table(detector, table, shown, options.ids)
     threshold, scored = _flag(scored, *rule) if rule else (detector.threshold_, scored)
+    reason = None if rule else detector.threshold_reason_
+    if reason is not None:
+        print(f"Flagged: scores above {threshold:.6g}. {reason}", file=sys.stderr)
     _warn(scored, len(table))
     listed = _listed(scored, table, options.ids, options.sort)
     if out is not None:
         write_table(listed, out)
     if options.json:
         about = {**detector.config_, "saved_by": read_model(options.model)[0]["saved_by"]}
-        print(json.dumps(_report(about, threshold, scored, listed), indent=1))
+        print(json.dumps(_report(about, threshold, reason, scored, listed), indent=1))
     elif out is None:
         sys.stdout.write(listed.to_csv(index=False))
 
@@ -174,7 +177,7 @@ def _warn(scored: ScoredTable, rows: int) -> None:
 
 
 def _report(
-    about: dict[str, Any], threshold: float | None, scored: ScoredTable, listed: pd.DataFrame
+    about: dict[str, Any], threshold: float | None, reason: str | None, scored: ScoredTable, listed: pd.DataFrame
 ) -> dict[str, Any]:
     listed = listed.copy()
     for name in listed.columns.difference(["row", "score", "flagged"]):
@@ -183,6 +186,7 @@ def _report(
     return {
         "model": about,
         "threshold": threshold,
+        "threshold_reason": reason,
         "rows": len(scored.rows),
         "flagged": int(scored.flagged.sum()),
         "left_out": scored.left_out,

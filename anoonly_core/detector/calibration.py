@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binom
 
 __all__ = ["Calibration", "Cut", "FoldScores", "median_and_spread"]
 
@@ -155,6 +154,8 @@ class Calibration:
         threshold : float
             Rows with a higher score are flagged.
         """
+        from scipy.stats import binom  # takes a second to load, and pages need thresholds only
+
         median, spread = median_and_spread(self.pool)
         drawn = np.sort(median + self._heights("pool") * spread) if self.folds else np.sort(self.pool)
         flagged = int((drawn > threshold).sum())

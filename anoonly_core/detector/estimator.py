@@ -35,7 +35,7 @@ from anoonly_core.results.keys import revision_of
 from anoonly_core.runs.run import resolve_device
 from anoonly_core.version import __version__
 
-__all__ = ["AnoOnlyDetector"]
+__all__ = ["AUTO", "SETTINGS", "AnoOnlyDetector"]
 
 # Settings of a run that its network depends on; the others select the rows.
 SETTINGS = (
@@ -359,7 +359,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             If the detector is from a file of a version without held-back scores.
         """
         scores = AnoOnlyDetector.decision_function(self, X)
-        return self._get_calibration().confidence(scores, self.threshold_)
+        return self.calibration.confidence(scores, self.threshold_)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the average precision (AUCPR) of the scores; scikit-learn's tools take it by default.
@@ -419,7 +419,7 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             return self._fixed_cut
         share = self._share()
         if share not in self._cuts:
-            calibration = self._get_calibration()
+            calibration = self.calibration
             self._cuts[share] = (
                 calibration.best(DEFAULT_SHARE, self._prevalence)
                 if share == AUTO
@@ -433,7 +433,9 @@ class AnoOnlyDetector(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             raise AttributeError("The detector is not fitted: call fit first.")
         return self.network_
 
-    def _get_calibration(self) -> Calibration:
+    @property
+    def calibration(self) -> Calibration:
+        """Scores of held-back rows, from which thresholds are computed; raise as `predict_confidence`."""
         check_is_fitted(self)
         if self._calibration is None:
             raise InvalidInput("A detector file of an earlier version has no held-back scores: fit the detector again.")

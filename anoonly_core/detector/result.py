@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import Split
+from anoonly_core.detector.calibration import Calibration
 
-__all__ = ["FLAGGED_SHARE", "DetectorResult", "highest", "row_parts"]
+__all__ = ["FLAGGED_SHARE", "DetectorResult", "highest", "row_parts", "with_threshold"]
 
 FLAGGED_SHARE = 0.1  # of new rows that are like the pool, as in PyOD
 
 # Parts of the split, one bit each: under the published protocol a row can be both trained on and tested.
 ROW_PARTS = ("labeled anomaly", "pool", "tested")
 NO_PART = "left out"
+# Names in PyTorch of the types of tensors in a file.
+DTYPES = {"F32": "torch.float32", "F64": "torch.float64", "I64": "torch.int64", "BOOL": "torch.bool"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +38,19 @@ class DetectorResult:
         Parts of the split that each row belongs to, as bits of ROW_PARTS, see `row_parts`.
     threshold : float
         Rows with a higher score are flagged.
+    calibration : Calibration
+        Scores of held-back rows, for other thresholds.
     """
 
     file: bytes
     scores: np.ndarray
     parts: np.ndarray
     threshold: float
+    calibration: Calibration
+
+    def at(self, threshold: float) -> DetectorResult:
+        """Return the same detector with another threshold, also in its file."""
+        return replace(self, file=with_threshold(self.file, threshold), threshold=threshold)
 
     def table(self, dataset: Dataset) -> pd.DataFrame:
         """Return a table with one line per row of the data set, in its order.
@@ -59,6 +71,30 @@ class DetectorResult:
                 "part": np.array(words, dtype=object)[self.parts],
             }
         )
+
+
+def with_threshold(file: bytes, threshold: float) -> bytes:
+    """Return the content of a detector file with another threshold, as if it had been assigned before saving.
+
+    Parameters
+    ----------
+    file : bytes
+        Content of a file that `AnoOnlyDetector.to_bytes` wrote.
+    threshold : float
+        Rows with a higher score are flagged.
+    """
+    begin = 8 + int.from_bytes(file[:8], "little")
+    header, tensors = json.loads(file[8:begin]), file[begin:]
+    metadata = header.pop("__metadata__")
+    text = json.dumps({**json.loads(metadata["detector"]), "threshold_": threshold, "is_fixed": True})
+    digest = hashlib.sha256(text.encode())
+    for name, entry in sorted(header.items()):
+        digest.update(repr((name, DTYPES[entry["dtype"]], tuple(entry["shape"]))).encode())
+        digest.update(tensors[slice(*entry["data_offsets"])])
+    changed = {**metadata, "detector": text, "sha256": digest.hexdigest()}
+    content = json.dumps({"__metadata__": changed, **header}).encode()
+    content += b" " * (-len(content) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(content).to_bytes(8, "little") + content + tensors
 
 
 def highest(scores: np.ndarray, count: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from anoonly_core.data.tables.exclusions import find_row_numbers
 from anoonly_core.data.tables.files import printable
 from anoonly_core.data.tables.preprocessing import READING, Column, Preprocessing
 from anoonly_core.data.tables.schema import TableSchema, find_label_column, has_plain_labels
-from anoonly_core.detector.estimator import SETTINGS, AnoOnlyDetector
+from anoonly_core.detector.estimator import AUTO, SETTINGS, AnoOnlyDetector
 from anoonly_core.detector.result import FLAGGED_SHARE, DetectorResult, row_parts
 from anoonly_core.errors import BadDataFile, InfiniteScore
 from anoonly_core.progress import Report
@@ -60,7 +60,7 @@ def detector_for_run(config: RunConfig, report: Report = lambda done, total: Non
 
 
 def detector_for_all_rows(
-    config: RunConfig, flagged_share: float = FLAGGED_SHARE, report: Report = lambda done, total: None
+    config: RunConfig, flagged_share: float | str = AUTO, report: Report = lambda done, total: None
 ) -> tuple[AnoOnlyDetector, Split]:
     """Train a detector on all rows of a data set, with every known anomaly labeled and no row kept for a test.
 
@@ -68,8 +68,9 @@ def detector_for_all_rows(
     ----------
     config : RunConfig
         Settings of the training; those of the split are not used.
-    flagged_share : float
-        Share of new rows like the pool that the threshold flags, above 0 and up to 0.5.
+    flagged_share : float or "auto"
+        Share of new rows like the pool that the threshold flags, above 0 and up to 0.5. "auto" chooses the threshold
+        from held-back labels; the share of anomalies counts as that of new rows if all rows have a label.
     report : callable
         Called after each epoch with (epochs done, all epochs); an exception stops training.
 
@@ -91,7 +92,9 @@ def detector_for_all_rows(
     """
     dataset = load_cached(config.dataset)
     split = train_on_all(dataset)
-    return detector_for_split(config, dataset, split, report, flagged_share), split
+    normal = dataset.known & (dataset.y == 0)
+    prevalence = dataset.anomaly_share if dataset.unlabeled is None else None
+    return detector_for_split(config, dataset, split, report, flagged_share, normal, prevalence), split
 
 
 def detector_for_split(
@@ -99,7 +102,9 @@ def detector_for_split(
     dataset: Dataset,
     split: Split,
     report: Report = lambda done, total: None,
-    flagged_share: float = FLAGGED_SHARE,
+    flagged_share: float | str = FLAGGED_SHARE,
+    normal: np.ndarray | None = None,
+    prevalence: float | None = None,
 ) -> AnoOnlyDetector:
     """Train a detector with the settings of a run on a given split of its data set.
 
@@ -111,8 +116,10 @@ def detector_for_split(
         Data set that `config` names, and a split of it; test rows are not used.
     report : callable
         Called after each epoch with (epochs done, all epochs); an exception stops training.
-    flagged_share : float
-        Share of new rows like the pool that the threshold flags, above 0 and up to 0.5.
+    flagged_share : float or "auto"
+        Share of new rows like the pool that the threshold flags, above 0 and up to 0.5, or "auto".
+    normal, prevalence
+        As in `AnoOnlyDetector.fit_split`.
 
     Returns
     -------
@@ -128,7 +135,7 @@ def detector_for_split(
     """
     settings = {name: getattr(config, name) for name in SETTINGS if name != "seed"}
     detector = AnoOnlyDetector(**settings, contamination=flagged_share, random_state=config.seed)
-    detector.fit_split(dataset, split, report)
+    detector.fit_split(dataset, split, report, normal, prevalence)
     preprocessing = resolve(config.dataset).preprocessing
     if preprocessing is not None and split.fill is not None:
         preprocessing = preprocessing.with_fill(split.fill)
@@ -136,13 +143,17 @@ def detector_for_split(
     return detector
 
 
-def detector_result(config: RunConfig, report: Report = lambda done, total: None) -> DetectorResult:
-    """Train the network of a run as a detector, score all rows of its data set, and return both.
+def detector_result(
+    config: RunConfig, report: Report = lambda done, total: None, all_rows: bool = False
+) -> DetectorResult:
+    """Train a detector, score all rows of its data set, and return both.
 
     Parameters
     ----------
     config : RunConfig
         Settings of the run.
+    all_rows : bool
+        False for the network of the run, True to train on all rows and labels, see `detector_for_all_rows`.
     report : callable
         Called after each epoch with (epochs done, all epochs); an exception stops training.
 
@@ -154,11 +165,11 @@ def detector_result(config: RunConfig, report: Report = lambda done, total: None
         If loading, splitting, training or scoring fails.
     """
     dataset = load_cached(config.dataset)
-    split = make_split(dataset, config)
+    split = train_on_all(dataset) if all_rows else make_split(dataset, config)
     detector = detector_for_split(config, dataset, split, report)
     scores = detector.decision_function(split.filled(dataset, np.arange(dataset.rows)))
     parts = row_parts(dataset, split)
-    return DetectorResult(detector.to_bytes(), scores, parts, detector.threshold_)
+    return DetectorResult(detector.to_bytes(), scores, parts, detector.threshold_, detector.calibration)
 
 
 @dataclass(frozen=True, eq=False)

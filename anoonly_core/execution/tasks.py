@@ -146,11 +146,11 @@ def measure_mechanism(configs: Sequence[RunConfig], plugin: str | None = None) -
     return measure_runs(configs, report_progress)
 
 
-def fit_detector(config: RunConfig) -> DetectorResult:
-    """Train the network of a run as a detector; return its file and its scores of all rows of the data set."""
+def fit_detector(config: RunConfig, all_rows: bool = False) -> DetectorResult:
+    """Train a detector, of a run or on all rows and labels; return its file and its scores of all rows."""
     from anoonly_core.detector.scoring import detector_result
 
-    return detector_result(config, report_progress)
+    return detector_result(config, report_progress, all_rows)
 
 
 def meta_train(configs: Sequence[ZeroShotConfig]) -> StoredOutcome:

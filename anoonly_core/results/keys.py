@@ -94,9 +94,9 @@ def hidden_points_key(run: str, projector: str) -> str:
     return digest({"run": run, "projector": projector})
 
 
-def detector_key(config: RunConfig) -> str:
-    """Return the store key of the detector that a run trains, with its scores of all rows."""
-    return digest({"fitted": run_key(config)})
+def detector_key(config: RunConfig, all_rows: bool = False) -> str:
+    """Return the store key of the detector that a run trains, or with its settings on all rows, with all scores."""
+    return digest({"fitted on all rows" if all_rows else "fitted": run_key(config)})
 
 
 def observation_key(config: RunConfig) -> str:

@@ -10,12 +10,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from anoonly_core.baselines import BASELINES
+from anoonly_core.config import RunConfig
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.detector.result import DetectorResult
 from anoonly_core.execution import tasks
 from anoonly_core.results.keys import detector_key
 from anoonly_core.results.result import RunResult
-from anoonly_core.snippets import detector_script, file_name, score_command
+from anoonly_core.snippets import detector_script, file_name, fit_command, score_command
 
 from ...charts.pair import Pair
 from ...server.jobs import JobKind, Jobs
@@ -23,10 +24,15 @@ from ...text.verdict import describe_run
 from ...widgets.worker_result import await_worker_result
 from .report import ReportInput, report_html
 
-__all__ = ["draw_export", "scores_table"]
+__all__ = ["draw_export", "page_threshold", "scores_table"]
 
 SCRIPT_HEIGHT = 330
-FIT_NOTE = "Trains the run of the first seed again and saves its network."
+ROWS = {"run": "This run's network", "all": "Refit on all rows and labels"}
+FIT_NOTES = {
+    "run": "Trains the run of the first seed again: its scores of the test rows are those of this page.",
+    "all": "Trains on all {rows:,} rows with all {labels:,} labels: more labels than the run, no row for a test.",
+}
+MAX_SHARE = 50.0  # percent of the rows like the pool that a command can flag
 NO_DETECTOR = "{} is of another package and has no detector file here. Use {}."
 
 
@@ -59,21 +65,68 @@ def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
             jobs.release(session, [JobKind.WORKER_RESULT])
             st.info(NO_DETECTOR.format(config.baseline, implementation))
             return
+        rows = st.segmented_control(
+            "Rows of the detector",
+            list(ROWS),
+            format_func=ROWS.__getitem__,
+            default="run",
+            required=True,
+            key="taken_rows",
+            label_visibility="collapsed",
+        )
+        all_rows = rows == "all"
+        st.caption(_fit_note(rows, report.dataset))
         button_slot = st.empty()
         st.caption("Score the rows of any file on the command line")
         st.code(score_command(config), language="bash", wrap_lines=True)
     with right:
-        script = detector_script(config)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("**The same in Python**")
-            st.space("stretch")
-            name = file_name(config, "detector.py")
-            st.download_button("Download script", script, name, "text/x-python", on_click="ignore")
-        st.code(script, language="python", height=SCRIPT_HEIGHT, wrap_lines=True)
-    detector = _fit_detector(run, jobs, session, button_slot, progress_slot)
+        _draw_repetition(config, min(pair.flagged, MAX_SHARE) / 100 if all_rows else None)
+    detector = _fit_detector(run, all_rows, jobs, session, button_slot, progress_slot)
     if detector is not None:
         with button_slot.container():
-            _draw_detector(run, detector, report.dataset)
+            cut = pair.cuts[0 if letter == "A" else 1]
+            threshold = page_threshold(detector, None if all_rows else run.scores, cut, pair.flagged)
+            _draw_detector(run, detector.at(threshold), report.dataset, pair.flagged)
+
+
+def _fit_note(rows: str, dataset: Dataset) -> str:
+    """Return the difference between both kinds of detector in one sentence, of the kind `rows` of ROWS."""
+    return FIT_NOTES[rows].format(rows=dataset.rows, labels=int((dataset.known & (dataset.y == 1)).sum()))
+
+
+def _draw_repetition(config: RunConfig, share: float | None) -> None:
+    """Draw the script that trains the detector of a run or, with a share of rows to flag, a command that refits it."""
+    if share is not None:
+        st.markdown("**The same on the command line**")
+        st.code(fit_command(config, share), language="bash", wrap_lines=True)
+        return
+    script = detector_script(config)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**The same in Python**")
+        st.space("stretch")
+        name = file_name(config, "detector.py")
+        st.download_button("Download script", script, name, "text/x-python", on_click="ignore")
+    st.code(script, language="python", height=SCRIPT_HEIGHT, wrap_lines=True)
+
+
+def page_threshold(detector: DetectorResult, test_scores: np.ndarray | None, cut: float, flagged: float) -> float:
+    """Return the threshold with which a detector flags as the page does.
+
+    Parameters
+    ----------
+    detector : DetectorResult
+        The detector.
+    test_scores : ndarray of float or None
+        Scores of the test rows by the run that the detector repeats. None for a detector of all rows: it flags the
+        same share of new rows like its pool, at most half of them.
+    cut : float
+        Score from which on the page flags test rows of the run; infinite if it flags none.
+    flagged : float
+        Share of the test rows that the page flags at most, in percent.
+    """
+    if test_scores is None:
+        return detector.calibration.at_share(min(flagged, MAX_SHARE) / 100)
+    return float(np.nextafter(cut, -np.inf)) if np.isfinite(cut) else float(test_scores.max())
 
 
 def scores_table(pair: Pair, dataset: Dataset) -> pd.DataFrame:
@@ -116,7 +169,12 @@ def _draw_downloads(report: ReportInput) -> None:
 
 
 def _fit_detector(
-    run: RunResult, jobs: Jobs, session: str, button_slot: DeltaGenerator, progress_slot: DeltaGenerator
+    run: RunResult,
+    all_rows: bool,
+    jobs: Jobs,
+    session: str,
+    button_slot: DeltaGenerator,
+    progress_slot: DeltaGenerator,
 ) -> DetectorResult | None:
     """Draw a button that fits the detector of a run; once it is pressed, fit it in a worker and block meanwhile.
 
@@ -124,6 +182,8 @@ def _fit_detector(
     ----------
     run : RunResult
         The run to train again.
+    all_rows : bool
+        True to train on all rows and labels instead.
     jobs : Jobs
         The job queue of the server.
     session : str
@@ -136,26 +196,24 @@ def _fit_detector(
     DetectorResult or None
         The fitted detector; None until the button is pressed, and if the job fails or is canceled.
     """
-    key = detector_key(run.config)
+    key = detector_key(run.config, all_rows)
     if st.session_state.get("detector_asked") != key and jobs.results.worker_result(key) is None:
         jobs.release(session, [JobKind.WORKER_RESULT])
         with button_slot.container(horizontal=True, vertical_alignment="center"):
             request = {"detector_asked": key}
             st.button("Fit detector", on_click=st.session_state.update, kwargs=request, type="primary")
-            st.caption(FIT_NOTE)
         return None
-    button_slot.caption(FIT_NOTE)
     with progress_slot:
         detector: DetectorResult | None = await_worker_result(
-            jobs, session, key, "Fitting, epoch", tasks.fit_detector, run.config, name="detector"
+            jobs, session, key, "Fitting, epoch", tasks.fit_detector, run.config, all_rows, name="detector"
         )
     return detector
 
 
-def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset) -> None:
+def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset, flagged: float) -> None:
     """Draw the downloads of a fitted detector and of its scores of all rows, and the number of rows that it flags.
 
-    `run` is the run that the detector repeats, and names the files.
+    `run` names the files, and `flagged` is the share of the page's threshold in percent.
     """
     with st.container(horizontal=True):
         st.download_button(
@@ -174,8 +232,8 @@ def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset) -
             on_click="ignore",
             help="CSV of all rows: score, flag, known label and role in the run.",
         )
-    flagged = int((detector.scores > detector.threshold).sum())
+    count = int((detector.scores > detector.threshold).sum())
     st.caption(
-        f"It flags {flagged} of {dataset.rows} rows: those above its threshold of {detector.threshold:.4g}. "
-        "About a tenth of new rows like its pool exceed this threshold."
+        f"It flags {count} of {dataset.rows} rows: those above {detector.threshold:.4g}, the page's threshold of "
+        f"{flagged:g} %. It moves with the page, also in the file."
     )

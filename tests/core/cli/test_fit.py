@@ -42,7 +42,8 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, obj
 
 
 def test_all_rows_and_labels_are_trained_on(capsys: pytest.CaptureFixture[str], table: pd.DataFrame) -> None:
-    made = report(capsys, "rows.csv?label=label&anomaly=fraud", "--out", "d.safetensors", "--anomaly-only", *QUICK)
+    source = ("rows.csv?label=label&anomaly=fraud", "--out", "d.safetensors", "--anomaly-only", *QUICK)
+    made = report(capsys, *source, "--flagged-share", "0.1")
     assert made["counts"] == {
         "rows": 100,
         "labelled_anomalies": 8,
@@ -60,12 +61,30 @@ def test_all_rows_and_labels_are_trained_on(capsys: pytest.CaptureFixture[str], 
 @pytest.mark.parametrize("share", ["0.01", "0.1", "0.5"])
 def test_the_share_moves_the_threshold_only(capsys: pytest.CaptureFixture[str], share: str) -> None:
     source = ("rows.csv?label=label&anomaly=fraud", *QUICK)
-    report(capsys, *source, "--out", "usual.safetensors")
+    report(capsys, *source, "--out", "usual.safetensors", "--flagged-share", "0.2")
     made = report(capsys, *source, "--out", "other.safetensors", "--flagged-share", share)
     usual, other = (AnoOnlyDetector.load(f"{name}.safetensors") for name in ("usual", "other"))
+    usual.contamination = 0.1
     assert np.array_equal(usual.decision_scores_, other.decision_scores_)
     assert made["flagged_share"] == float(share)
     assert np.sign(usual.threshold_ - other.threshold_) == np.sign(float(share) - 0.1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [(slice(0, None), "best balanced accuracy"), (slice(0, 88), "best F1"), (slice(4, None), "About 10 %")],
+)
+def test_the_threshold_is_chosen_from_what_is_known(
+    capsys: pytest.CaptureFixture[str], table: pd.DataFrame, rows: slice, reason: str
+) -> None:
+    """Twelve rows without a label hide the prevalence; four labeled anomalies are too few to hold back."""
+    table.iloc[rows].to_csv("some.csv", index=False)
+    made = report(capsys, "some.csv?label=label&anomaly=fraud", "--out", "d.safetensors", *QUICK)
+    assert made["flagged_share"] is None and reason in str(made["threshold_reason"])
+    assert cli.main(["score", "d.safetensors", "some.csv", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["threshold_reason"] == made["threshold_reason"] and reason in err
+    assert json.loads(out)["threshold"] == made["threshold"]
 
 
 def test_a_bundled_set_and_its_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +92,7 @@ def test_a_bundled_set_and_its_text(capsys: pytest.CaptureFixture[str]) -> None:
     dataset = load_cached("digits_3")
     assert code == 0
     assert f"trained on all {dataset.rows} rows: {dataset.y.sum()} labeled anomalies" in out
-    assert "about 10 %" in out
+    assert "It has the best F1 on held-back rows: " in out
     assert out.endswith("Written to d.safetensors.\n")
     assert AnoOnlyDetector.load("d.safetensors").config_["seed"] == 7
 

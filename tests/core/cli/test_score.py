@@ -49,6 +49,11 @@ def score(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
     return (code, *capsys.readouterr())
 
 
+def flagging(detector: AnoOnlyDetector) -> str:
+    """Return the note on the threshold."""
+    return f"Flagged: scores above {detector.threshold_:.6g}. About 10 % of new rows like the pool exceed it.\n"
+
+
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     code, out, err = score(capsys, *arguments)
     assert (code, out) == (2, "")
@@ -65,7 +70,7 @@ def test_each_row_has_its_score(
 ) -> None:
     detector, X = fitted
     code, out, err = score(capsys, "model.safetensors", name)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, flagging(detector))
     lines = out.splitlines()
     assert lines[0] == "row,score,flagged" and len(lines) == 81
     found = [line.split(",") for line in lines[1:]]
@@ -78,7 +83,7 @@ def test_each_row_has_its_score(
 def test_the_scores_go_to_a_file(name: str, capsys: pytest.CaptureFixture[str], files: Path) -> None:
     _, printed, _ = score(capsys, "model.safetensors", "rows.csv")
     before = {path.name for path in files.iterdir()}
-    assert score(capsys, "model.safetensors", "rows.csv", "--out", name) == (0, "", "")
+    assert score(capsys, "model.safetensors", "rows.csv", "--out", name, "--quiet") == (0, "", "")
     assert {path.name for path in files.iterdir()} - before == {name}
     table = pd.read_csv(name) if name.endswith(".csv") else pd.read_parquet(name)
     assert table.to_csv(index=False) == printed
@@ -87,9 +92,9 @@ def test_the_scores_go_to_a_file(name: str, capsys: pytest.CaptureFixture[str], 
 def test_json_is_one_object(capsys: pytest.CaptureFixture[str], fitted: tuple[AnoOnlyDetector, np.ndarray]) -> None:
     detector, X = fitted
     code, out, err = score(capsys, "model.safetensors", "rows.csv", "--json", "--out", "scores.csv")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, flagging(detector))
     found = json.loads(out)
-    assert list(found) == ["model", "threshold", "rows", "flagged", "left_out", "scores"]
+    assert list(found) == ["model", "threshold", "threshold_reason", "rows", "flagged", "left_out", "scores"]
     assert found["model"] == {**detector.config_, "saved_by": f"anoonly {__version__}"}
     assert (found["threshold"], found["rows"], found["left_out"]) == (detector.threshold_, 80, 0)
     assert found["flagged"] == detector.predict(X).sum() == sum(one["flagged"] for one in found["scores"])
@@ -107,14 +112,13 @@ def test_omitted_rows_and_unknown_words_are_reported(capsys: pytest.CaptureFixtu
     code, out, err = score(capsys, "model.safetensors", "few.csv")
     assert code == 0
     assert [line.split(",")[0] for line in out.splitlines()] == ["row", "0", "2", "4", "5"]
-    assert err.splitlines() == [
+    assert err.splitlines()[1:] == [
         "2 of 6 rows lack a value and are not scored.",
         "2 cells hold words that the detector does not know, in kind: treated as no word.",
     ]
     Path("few.csv").write_text("b,kind\n1,z\n")
-    assert score(capsys, "model.safetensors", "few.csv")[2].startswith(
-        "1 cell holds a word that the detector does not know"
-    )
+    (_, note) = score(capsys, "model.safetensors", "few.csv")[2].splitlines()
+    assert note.startswith("1 cell holds a word that the detector does not know")
 
 
 # Invalid input
@@ -144,7 +148,7 @@ BAD: dict[str, tuple[Callable[[], object], list[str], str]] = {
     "no file": (lambda: None, ["model.safetensors", "absent.csv"], "There is no file absent.csv."),
     "a file of another kind": (lambda: None, ["model.safetensors", "model.safetensors"], "neither a data set nor"),
     "model is a table": (lambda: None, ["rows.csv", "rows.csv"], "is no .safetensors file"),
-    "an empty file": (lambda: Path("rows.csv").write_text(""), [], "cannot be read as a .csv table"),
+    "an empty file": (lambda: Path("rows.csv").write_text(""), [], "rows.csv is empty"),
     "no archive": (lambda: Path("rows.npz").write_text("x"), ["model.safetensors", "rows.npz"], "as an .npz file"),
     "newer": (model_of("anoonly-detector/2"), [], "has the format anoonly-detector/2, not anoonly-detector/1"),
     "somebody else's": (model_of("pt"), [], "holds no AnoOnlyDetector"),

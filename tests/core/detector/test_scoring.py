@@ -164,6 +164,21 @@ def test_all_rows_are_scored_with_their_roles(cars: str, tmp_path: Path) -> None
     assert table["flagged"].tolist() == (table["score"] > AnoOnlyDetector.load(path).threshold_).tolist()
 
 
+@pytest.mark.parametrize("all_rows", [False, True])
+@pytest.mark.parametrize("threshold", [-3.25, 0.0, 1e-7])
+def test_a_file_with_another_threshold_is_as_if_saved_with_it(all_rows: bool, threshold: float, tmp_path: Path) -> None:
+    found = detector_result(make_config(dataset="digits_only_3", epochs=1), all_rows=all_rows)
+    (tmp_path / "d.safetensors").write_bytes(found.at(threshold).file)
+    moved = AnoOnlyDetector.load(tmp_path / "d.safetensors")
+    (tmp_path / "d.safetensors").write_bytes(found.file)
+    assigned = AnoOnlyDetector.load(tmp_path / "d.safetensors")
+    assigned.threshold_ = threshold
+    assert moved.threshold_ == threshold and np.array_equal(moved.labels_, assigned.labels_)
+    assert np.array_equal(moved.decision_scores_, assigned.decision_scores_)
+    assert found.at(threshold).table(load_cached("digits_only_3"))["flagged"].sum() == (found.scores > threshold).sum()
+    assert found.calibration.at_share(0.1) == found.threshold
+
+
 def test_a_row_in_training_and_test_has_both_roles(tmp_path: Path) -> None:
     config = make_config(dataset="breast_cancer", protocol="published", epochs=1)
     parts = set(detector_result(config).table(load_cached(config.dataset))["part"])
@@ -179,7 +194,7 @@ def test_page_and_command_line_give_equal_scores_to_the_bit(cars: str, tmp_path:
     uploads.apply_schema(table, make_schema({**said, "categories": "one_hot", "missing": "impute"}))
     found, path = taken(make_config(dataset=table.name, epochs=2), tmp_path)
     assert np.array_equal(found.scores, address_scores)
-    command = [sys.executable, "-m", "anoonly_core", "score", str(path), str(tmp_path / "cars.csv")]
+    command = [sys.executable, "-m", "anoonly_core", "score", "--quiet", str(path), str(tmp_path / "cars.csv")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == found.table(load_cached(table.name))[["row", "score", "flagged"]].to_csv(index=False)

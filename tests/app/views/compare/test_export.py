@@ -14,12 +14,13 @@ from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached
 from anoonly_core.detector.estimator import AnoOnlyDetector
 from anoonly_core.detector.result import DetectorResult
+from anoonly_core.metrics.ranking import threshold_of_share
 from anoonly_core.results.keys import detector_key, run_key
-from anoonly_core.snippets import detector_script, score_command
+from anoonly_core.snippets import detector_script, fit_command, score_command
 from app.charts.pair import Pair
 from app.server import jobs as jobs_module
 from app.server.jobs import JobKind, Jobs
-from app.views.compare.export import NO_DETECTOR, scores_table
+from app.views.compare.export import NO_DETECTOR, page_threshold, scores_table
 from tests.app.conftest import MakeJobs, opened, wait_for
 from tests.app.views.compare.compare_read import button, settled
 from tests.app.views.compare.test_report import Shipped
@@ -69,8 +70,10 @@ def test_the_fitted_detector_reproduces_the_run_on_show(open_page: Callable[...,
     assert isinstance(detector, DetectorResult) and result is not None
     dataset = load_cached("digits_3")
     assert np.array_equal(detector.scores[result.test_rows].astype(np.float32), result.scores)
-    flagged = int((detector.scores > detector.threshold).sum())
+    kept = detector.at(page_threshold(detector, result.scores, threshold_of_share(result.scores, 0.1), 10.0))
+    flagged = int((kept.scores > kept.threshold).sum())
     assert any(f"It flags {flagged} of {dataset.rows} rows" in caption.value for caption in page.caption)
+    assert (kept.scores > kept.threshold)[result.test_rows].sum() == int(0.1 * len(result.test_rows))
     (tmp_path / "model").write_bytes(detector.file)
     assert np.array_equal(AnoOnlyDetector.load(tmp_path / "model").decision_function(dataset.X), detector.scores)
 
@@ -82,6 +85,11 @@ def test_the_fitted_detector_reproduces_the_run_on_show(open_page: Callable[...,
     assert "Download detector" in download_labels(page), "a detector is fitted once"
     page.select_slider(key="threshold").set_value(20.0).run()
     assert "Download detector" in download_labels(page)
+    rows = next(group for group in page.get("button_group") if group.key == "taken_rows")
+    rows.set_value("all").run()
+    assert "Download detector" not in download_labels(page), "all rows need another detector"
+    assert any(f"all {dataset.rows:,} rows with all {dataset.y.sum()} labels" in each.value for each in page.caption)
+    assert fit_command(B, 0.2) in code(page)
 
 
 def test_a_system_without_a_detector_says_so(open_page: Callable[..., AppTest], xgbod: object) -> None:
