@@ -6,12 +6,10 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
-from typing import NoReturn
 
 from anoonly_core.cli import (
     app,
@@ -29,24 +27,13 @@ from anoonly_core.cli import (
     wsadbench,
     zero_shot,
 )
+from anoonly_core.cli.parser import EXAMPLES, Parser
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.version import __version__
 
 __all__ = ["main"]
 
 QUIET = "print the result and errors only: neither progress nor notes"
-LONGEST_WORD = 80  # characters of an unknown argument that an error quotes
-
-
-class _Parser(argparse.ArgumentParser):
-    """Argument parser that reports an error as one sentence on stderr, without usage, and exits with code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        line = " ".join(message.splitlines())
-        text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-        text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][: LONGEST_WORD - 3]}...", text)
-        print(f"{text[0].upper()}{text[1:]}; see `{self.prog} --help`.", file=sys.stderr)
-        raise SystemExit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 if done, 2 for an AnoOnlyError, 130 if interrupted.
+        The exit code: 0 if done, also for the help that is printed without words, 2 for an AnoOnlyError, 130 if
+        interrupted.
 
     Raises
     ------
@@ -71,9 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # not every console has λ and ±
     parser = _parser()
     completion.complete(parser)
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help()
+        return 0
     options, further = parser.parse_known_args(arguments)
     if further and not options.takes_further_words:
-        parser.error(f"unrecognized arguments: {' '.join(further)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(further)}")
     options.further_words = further
     try:
         command: Callable[[argparse.Namespace], None] = options.command
@@ -93,14 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="anoonly" if Path(sys.argv[0]).stem == "anoonly" else "python -m anoonly_core",
         description="Run and check AnoOnly, semi-supervised anomaly detection (arXiv 2305.18798).",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--quiet", action="store_true", help=QUIET)
+    parser.add_argument("-q", "--quiet", action="store_true", help=QUIET)
     parser.set_defaults(takes_further_words=False)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
 
     datasets.add_parser(commands)
     fetch.add_parser(commands)
@@ -116,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     app.add_parser(commands)
     schema.add_parser(commands)
     completion.add_parser(commands)
-    for command in commands.choices.values():
-        command.add_argument("--quiet", action="store_true", default=argparse.SUPPRESS, help=QUIET)
+    for name, command in commands.choices.items():
+        command.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help=QUIET)
+        command.set_defaults(parser=command)
+        command.add_example(EXAMPLES[name])
+    parser.add_example(f"run {EXAMPLES['run']}")
     return parser

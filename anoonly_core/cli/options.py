@@ -29,12 +29,21 @@ __all__ = [
     "parse_int",
     "parse_seeds",
     "parse_share",
+    "setting_help",
     "write_table",
 ]
 
 MAX_SEEDS = 1000
 MAX_NAME = 200  # bytes of a file name; the temporary file beside it has a longer one
 RUN_SETTINGS = tuple(RunConfig.model_fields)
+# Defaults that are no single value.
+DEFAULTS = {
+    **dict.fromkeys(("norm", "batch_size", "epochs", "learning_rate"), "as published"),
+    "preset": "the first of the system",
+    "protocol": "leak_free, or what the table is given for",
+    "norm_strength": "the standard strength of the norm",
+    "labeled_anomalies": "as labeled_ratio says",
+}
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +55,19 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def add_settings(parser: argparse.ArgumentParser, settings: Iterable[str]) -> None:
     """Add to a parser an option for each of these settings of a run, and the option --anomaly-only."""
     for setting in settings:
-        parser.add_argument(f"--{setting.replace('_', '-')}", dest=setting, metavar="VALUE", help=RULES[setting])
+        option = f"--{setting.replace('_', '-')}"
+        parser.add_argument(option, dest=setting, metavar="VALUE", help=setting_help(setting))
     parser.add_argument("--anomaly-only", action="store_true", help="λ_n = 0, which is AnoOnly")
+
+
+def setting_help(setting: str, addition: str = "", default: str | None = None) -> str:
+    """Return the help of the option for a setting of a run: its rule, an addition, and its default.
+
+    `default` replaces that of `RunConfig`.
+    """
+    value = getattr(make_config(), setting)
+    default = default or DEFAULTS.get(setting) or (f"{value:g}" if isinstance(value, float) else str(value))
+    return f"{RULES[setting]}{addition}; default: {default}"
 
 
 def parse_configs(options: argparse.Namespace) -> list[RunConfig]:

@@ -31,7 +31,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("purify", help="remove suspicious rows from the pool, then train on the rest")
     add_run_options(parser)
     for name, rule in PURIFY_RULES.items():
-        parser.add_argument(f"--{name}", metavar="VALUE", help=rule)
+        default = PurifyConfig.model_fields[name].default
+        words = "the contamination, or 0.05 if it is unknown" if default is None else default
+        parser.add_argument(f"--{name}", metavar="VALUE", help=f"{rule}; default: {words}")
     parser.add_argument(
         "--out", metavar="FILE", help="write the pool rows, most suspicious first, to a .csv or .parquet file"
     )

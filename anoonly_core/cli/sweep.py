@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 
 from anoonly_core.cli.engines import add_engine_options, open_engine, train
-from anoonly_core.cli.options import check_table_path, implied_protocol, parse_int, write_table
+from anoonly_core.cli.options import check_table_path, implied_protocol, parse_int, setting_help, write_table
 from anoonly_core.cli.progress import download
 from anoonly_core.cli.weak_supervision import QUESTION, compare_mechanisms
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
-from anoonly_core.config import RULES
 from anoonly_core.errors import InvalidConfig
 from anoonly_core.execution.executor import stored_runs
 from anoonly_core.metrics.ranking import METRICS
@@ -29,9 +28,10 @@ __all__ = ["add_parser", "parse_sweep"]
 def add_parser(commands: Any) -> None:
     """Add the command `sweep` and its options to the subparsers."""
     parser = commands.add_parser("sweep", help="train a grid of settings with several seeds")
-    parser.add_argument("--dataset", metavar="VALUE", help=RULES["dataset"])
+    parser.add_argument("--dataset", metavar="VALUE", help=setting_help("dataset"))
     for name in AXES:
-        rule = f"{RULES[name]}; separate several values by commas to vary them"
+        default = "both 1 and 0" if name == "lambda_n" else None
+        rule = setting_help(name, "; separate several values by commas to vary them", default)
         parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUES", help=rule)
     parser.add_argument(
         "--question",

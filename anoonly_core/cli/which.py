@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from anoonly_core.cli.engines import add_engine_options, open_engine, train
-from anoonly_core.cli.options import check_table_path, implied_protocol, parse_int, write_table
+from anoonly_core.cli.options import check_table_path, implied_protocol, parse_int, setting_help, write_table
 from anoonly_core.cli.progress import download
 from anoonly_core.cli.wsadbench import add_option, check_option, write_runs
 from anoonly_core.config import RULES, make_config
@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--seed", metavar="VALUE", default="0", help="first seed; default: 0")
     parser.add_argument("--seeds", metavar="N", default="5", help="seeds per system and number; default: 5")
     for name in SHARED_SETTINGS:
-        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=RULES[name])
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=setting_help(name))
     parser.add_argument("--device", default="auto", help="auto, cpu (all cores) or cuda")
     add_engine_options(parser)
     parser.add_argument("--out", metavar="FILE", help="write the table of all points to a .csv or .parquet file")

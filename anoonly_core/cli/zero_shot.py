@@ -33,7 +33,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--held-out", metavar="A,B", help=f"{RULES['held_out']}; default: the last half")
     parser.add_argument("--meta", metavar="A,B", help=RULES["meta"])
     for name in SETTINGS:
-        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=RULES[name])
+        rule = f"{RULES[name]}; default: {ZeroShotConfig.model_fields[name].default}"
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="VALUE", help=rule)
     parser.add_argument("--seed", default="0", metavar="N", help=RULES["seed"])
     parser.add_argument(
         "--seeds", default="5", metavar="N", help="number of seeds, counting up from --seed; default: 5"

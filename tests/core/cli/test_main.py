@@ -77,7 +77,7 @@ def assert_refused(code: object, out: str, err: str, *words: str) -> None:
 # Bad input
 
 BAD_INPUT: dict[str, tuple[list[str], str]] = {
-    "no command": ([], "COMMAND"),
+    "no command": (["--quiet"], "COMMAND"),
     "unknown command": (["frobnicate"], "frobnicate"),
     "unknown option": (["run", "--lr", "1"], "--lr"),
     "unknown option with a line break": (["run", "--two\nlines"], "--two lines"),
