@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 
 
+@cache
 def t_quantile(values: int, comparisons: int = 1) -> float:
     """Return the half-width of the 95 % interval of a mean, in standard errors.
 

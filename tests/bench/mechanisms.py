@@ -23,13 +23,12 @@ from anoonly_core.baselines import MECHANISMS
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.machine import cores
-from anoonly_core.metrics.confidence import clear_together, margin_of_error, p_of_mean
-from anoonly_core.paths import ASSETS
+from anoonly_core.reproduction.grid import to_markdown
+from anoonly_core.weak_supervision.across import SHIPPED_FILE, points_grid, ranked_across
 from anoonly_core.weak_supervision.points import LAMBDAS, mechanism_configs, reference_norm
 from anoonly_core.weak_supervision.ranking import best_of_each, ranked_points
 from anoonly_core.weak_supervision.result import SETTINGS, measures_table
 
-FILE = ASSETS / "results" / "mechanisms.csv"
 DIGITS = tuple(f"digits_{digit}" for digit in range(10))
 EMBEDDINGS = ("CIFAR10_0", "SVHN_0", "MVTec-AD_bottle", "MVTec-AD_carpet", "20news_3")
 CLASSICAL = ("6_cardio", "breast_cancer")
@@ -81,30 +80,12 @@ def ranking(runs: pd.DataFrame, lambda_n: float) -> str:
     return "\n".join(lines)
 
 
-def across(runs: pd.DataFrame, baseline: str, lambda_n: float) -> str:
-    """Return a Markdown table over data sets: differences in mean AUCPR to batch norm, Holm over all points."""
-    kept = runs[(runs["baseline"] == baseline) & (runs["lambda_n"] == lambda_n)]
-    reference = reference_norm(make_config(baseline=baseline, lambda_n=0))
-    means = kept.groupby(["norm", "strength", "dataset"], dropna=False)["aucpr_anomaly"].mean().unstack("dataset")
-    deltas = means - means.loc[reference].iloc[0]
-    rows = [(norm, strength, values.dropna().to_list()) for (norm, strength), values in deltas.iterrows()]
-    rows = sorted((row for row in rows if row[0] != reference), key=lambda row: -sum(row[2]) / max(len(row[2]), 1))
-    clear = clear_together([p_of_mean(values) for *_, values in rows])
-    lines = ["| mechanism | strength | to batch norm | better on | clear |", "|---|---|---|---|---|"]
-    for (norm, strength, values), is_clear in zip(rows, clear, strict=True):
-        mean, margin = 100 * sum(values) / len(values), 100 * (margin_of_error(values) or 0)
-        won = f"{sum(value > 0 for value in values)} of {len(values)}"
-        level = "" if strength != strength else f"{strength:g}"
-        lines.append(f"| {norm} | {level} | {mean:+.1f} ± {margin:.1f} | {won} | {'yes' if is_clear else ''} |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Measure, write the file and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", action="store_true", help="do not train; print the tables of the file")
     parser.add_argument("--only", metavar="TASKS", help="tasks as SYSTEM:DATASET, separated by commas")
-    parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--out", type=Path, default=SHIPPED_FILE)
     options = parser.parse_args()
     if not options.tables:
         tasks = [tuple(task.split(":")) for task in options.only.split(",")] if options.only else TASKS
@@ -117,7 +98,8 @@ def main() -> None:
     for baseline, of_system in runs.groupby("baseline"):
         if of_system["dataset"].nunique() > 1:
             for lambda_n in LAMBDAS:
-                print(f"\n{baseline}, all data sets, λ_n = {lambda_n:g}\n\n{across(runs, str(baseline), lambda_n)}")
+                ranking_of_all = ranked_across(runs, str(baseline), lambda_n)
+                print(f"\n{to_markdown(points_grid(ranking_of_all, ranking_of_all.points))}")
 
 
 if __name__ == "__main__":

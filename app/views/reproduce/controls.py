@@ -17,6 +17,7 @@ from ...controls.parameters import Parameter, any_text
 __all__ = [
     "ADDRESS",
     "DIFFERENCES_VIEW",
+    "MECHANISMS_VIEW",
     "POINTS_VIEW",
     "SHOWN",
     "SIGNS",
@@ -26,7 +27,8 @@ __all__ = [
     "write_address",
 ]
 
-POINTS_VIEW, DIFFERENCES_VIEW, WHICH_VIEW = "points", "differences", "which"
+POINTS_VIEW, DIFFERENCES_VIEW = "points", "differences"
+WHICH_VIEW, MECHANISMS_VIEW = "which", "mechanisms"
 # The experiments that the paper prints; the others are behind the points.
 PRINTED = ("table1", "table2", "table3", "table4", "fig4", "fig5", "fig6", "fig7", "fig8", "fig9")
 SHOWN = {
@@ -34,6 +36,7 @@ SHOWN = {
     POINTS_VIEW: "What does not add up",
     DIFFERENCES_VIEW: "Differences",
     WHICH_VIEW: "Which method when",
+    MECHANISMS_VIEW: "Weak supervision",
 }
 SIGNS = {"published": "as published", "right": "the right one"}
 # Without a default: it is the first option that the view has.
@@ -49,6 +52,8 @@ ADDRESS = register(
             Parameter("sign", tuple(SIGNS)),
             Parameter("beside", tuple(REFERENCES)),
             Parameter("cell", parser=any_text),
+            Parameter("system", parser=any_text),
+            Parameter("weight", parser=any_text),
         ),
         bound=False,
     )

@@ -14,7 +14,7 @@ from anoonly_core.reproduction.tables import ALL, Table
 __all__ = ["draw_exports", "draw_figure_export", "draw_grid", "page_markdown"]
 
 
-def draw_grid(grid: Grid, stem: str) -> None:
+def draw_grid(grid: Grid, stem: str, cells: Grid | None = None) -> None:
     """Draw a grid of results, with a download button for CSV, Markdown and LaTeX each.
 
     Parameters
@@ -23,10 +23,12 @@ def draw_grid(grid: Grid, stem: str) -> None:
         The grid.
     stem : str
         The file name without suffix; unique on the page.
+    cells : Grid, optional
+        A longer grid that the CSV holds instead.
     """
     with st.container(key=f"grid-{stem}"):
         st.markdown(page_markdown(grid))
-        _downloads(grid, stem)
+        _downloads(grid, stem, cells)
 
 
 def draw_exports(name: str, table: Table, reference: str, figure: go.Figure | None) -> None:
@@ -75,7 +77,7 @@ def _downloads(grid: Grid, stem: str, cells: Grid | None = None) -> None:
     stem : str
         The file name without suffix.
     cells : Grid, optional
-        A longer grid, with a line for each cell of the table, that the CSV holds instead.
+        A longer grid that the CSV holds instead, such as one with a line for each cell of the table.
     """
     names = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}
     with st.container(horizontal=True):

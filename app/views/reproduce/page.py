@@ -1,4 +1,4 @@
-"""Reproduce: the tables and figures of the paper, measured again, beside the published values; and discrepancies."""
+"""Reproduce: the tables and figures of the paper, measured again, with discrepancies; and mechanisms of our own."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from .charts import boxes_figure, table_figure
 from .controls import (
     ADDRESS,
     DIFFERENCES_VIEW,
+    MECHANISMS_VIEW,
     POINTS_VIEW,
     SHOWN,
     SIGNS,
@@ -48,6 +49,7 @@ from .controls import (
     write_address,
 )
 from .grid import draw_exports, draw_grid, page_markdown
+from .mechanisms import draw_mechanisms
 from .table import LEGEND, cell_sentence, draw_cells, file_table
 from .text import (
     NO_RESULT,
@@ -80,7 +82,8 @@ def page() -> None:
 
     The page shows one table or figure of the paper with the measured values beside the published ones. Further views
     list the discrepancies of the paper, the differences between its tables, the authors' code and the measured values,
-    and the ranks of all systems over data sets and numbers of labels.
+    the ranks of all systems over data sets and numbers of labels, and the ranking of mechanisms that may replace batch
+    norm.
     """
     jobs, _ = begin_page()
     sweeps = server_sweeps()
@@ -96,6 +99,8 @@ def page() -> None:
             _draw_differences(evidence)
         elif name == WHICH_VIEW:
             draw_which()
+        elif name == MECHANISMS_VIEW:
+            draw_mechanisms()
         else:
             _draw_experiment(name, evidence, sweeps)
     except AnoOnlyError as error:

@@ -11,16 +11,14 @@ import pandas as pd
 from anoonly_core.baselines import MECHANISMS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.execution import tasks
-from anoonly_core.paths import ASSETS
 from anoonly_core.results.keys import measures_key
+from anoonly_core.weak_supervision.across import shipped_measures
 from anoonly_core.weak_supervision.points import mechanism_configs, reference_norm
 from anoonly_core.weak_supervision.result import measures_table
 
 from ...server.jobs import Jobs
 
-__all__ = ["FILE", "Measurement", "measurement_of", "shipped_runs"]
-
-FILE = ASSETS / "results" / "mechanisms.csv"
+__all__ = ["Measurement", "measurement_of", "shipped_runs", "shipped_tasks"]
 
 
 @dataclass(frozen=True)
@@ -71,11 +69,17 @@ def shipped_runs(config: RunConfig) -> pd.DataFrame | None:
     as_shipped = make_config(dataset=config.dataset, baseline=config.baseline, lambda_n=0.0)
     if config != as_shipped:
         return None
-    runs = _shipped()
-    runs = runs[(runs["dataset"] == config.dataset) & (runs["baseline"] == config.baseline)]
-    return runs if set(MECHANISMS) <= set(runs["norm"]) else None
+    if config.dataset not in shipped_tasks().get(config.baseline, ()):
+        return None
+    runs = shipped_measures()
+    return runs[(runs["dataset"] == config.dataset) & (runs["baseline"] == config.baseline)]
 
 
 @cache
-def _shipped() -> pd.DataFrame:
-    return pd.read_csv(FILE, dtype={"strength": float, "lambda_n": float})
+def shipped_tasks() -> Mapping[str, list[str]]:
+    """Return the data sets for which all mechanisms ship, by system."""
+    tasks: dict[str, list[str]] = {}
+    for (baseline, dataset), runs in shipped_measures().groupby(["baseline", "dataset"])["norm"]:
+        if set(MECHANISMS) <= set(runs):
+            tasks.setdefault(str(baseline), []).append(str(dataset))
+    return tasks

@@ -31,8 +31,8 @@ from ...widgets.progress import draw_failures
 from ...widgets.session import begin_page
 from ...widgets.window import is_narrow
 from .charts import ranking_figure
-from .measurement import Measurement, measurement_of, shipped_runs
-from .text import describe_point, detail_line, headline, point_id, point_note
+from .measurement import Measurement, measurement_of, shipped_runs, shipped_tasks
+from .text import describe_point, detail_line, headline, point_id, point_note, shipped_sentence
 
 __all__ = ["page"]
 
@@ -59,7 +59,7 @@ def page() -> None:
         reference_norm(chosen)
         config = chosen.as_published("norm").with_(lambda_n=0.0, norm=None)
         ADDRESS.draw_notices(config)
-        if ensure_downloaded(config.dataset, jobs, session):
+        if shipped_runs(config) is not None or ensure_downloaded(config.dataset, jobs, session):
             _draw(config, lambda_n, jobs, session)
     except AnoOnlyError as error:
         notices.error(str(error))
@@ -84,6 +84,7 @@ def _draw(config: RunConfig, lambda_n: float, jobs: Jobs, session: str) -> None:
     finished = measurement.finished(jobs)
     if not _is_complete(measurement, jobs):
         _draw_start(measurement, finished, jobs)
+        st.caption(shipped_sentence(shipped_tasks()))
     if len(finished):
         _draw_ranking(config, finished, lambda_n)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from anoonly_core.baselines import MECHANISMS, NORM_LABELS
 from anoonly_core.weak_supervision.ranking import RankedPoint, best_of_each
 
 from ...text.labels import format_value
 
-__all__ = ["PART_LABELS", "describe_point", "detail_line", "headline", "point_id", "point_note"]
+__all__ = ["PART_LABELS", "describe_point", "detail_line", "headline", "point_id", "point_note", "shipped_sentence"]
 
 # Each part of the gradient by its measure, in the order of `PART_COLORS`.
 PART_LABELS = {"direct": "direct", "through_variance": "through the variance", "through_mean": "through the mean"}
@@ -134,3 +134,9 @@ def point_note(points: Sequence[RankedPoint], reference: str) -> str:
         "**Effective rank** of the pool's hidden features after training: the smaller, the further collapsed."
         f"{diverged}"
     )
+
+
+def shipped_sentence(tasks: Mapping[str, Sequence[str]]) -> str:
+    """Return a sentence that lists the data sets with shipped results, which need no training; `tasks` by system."""
+    parts = [f"{baseline} on {', '.join(datasets)}" for baseline, datasets in tasks.items()]
+    return f"Results with published settings ship for {'; '.join(parts)}."

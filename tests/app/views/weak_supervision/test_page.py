@@ -13,13 +13,15 @@ from streamlit.testing.v1 import AppTest
 from anoonly_core.baselines import MECHANISMS
 from anoonly_core.config import RunConfig, make_config
 from anoonly_core.runs.run import run
+from anoonly_core.weak_supervision.across import SHIPPED_FILE, shipped_measures
 from anoonly_core.weak_supervision.points import LAMBDAS, mechanism_configs, reference_norm
 from anoonly_core.weak_supervision.ranking import RankedPoint, best_of_each, ranked_points
 from anoonly_core.weak_supervision.result import COLUMNS, MEASURES
 from app.controls.choice import compare_parameters, default_choice
 from app.server.jobs import Jobs
+from app.views.weak_supervision import measurement
 from app.views.weak_supervision.charts import ranking_figure
-from app.views.weak_supervision.measurement import FILE, measurement_of, shipped_runs
+from app.views.weak_supervision.measurement import measurement_of, shipped_runs, shipped_tasks
 from app.views.weak_supervision.text import describe_point, detail_line, headline, point_id, point_note
 from tests.app.conftest import opened
 
@@ -54,7 +56,7 @@ def made(norm: str, aucpr: float, delta: float | None, is_clear: bool, reach: fl
 
 
 def test_the_shipped_runs_are_those_of_the_page() -> None:
-    assert FILE.stat().st_size < MAX_SHIPPED
+    assert SHIPPED_FILE.stat().st_size < MAX_SHIPPED
     runs = shipped()
     assert list(runs) == list(COLUMNS)
     expected = {
@@ -67,6 +69,21 @@ def test_the_shipped_runs_are_those_of_the_page() -> None:
         for row in runs.itertuples()
     }
     assert found == expected, STALE
+
+
+def test_a_shipped_task_opens_without_its_file(monkeypatch: pytest.MonkeyPatch, server: None) -> None:
+    """The runs of a data set that is not on this machine are enough to rank them."""
+    elsewhere = shipped_measures().assign(dataset="SVHN_0")
+    monkeypatch.setattr(measurement, "shipped_measures", lambda: elsewhere)
+    shipped_tasks.cache_clear()
+    try:
+        assert shipped_tasks() == {"DeepSAD": ["SVHN_0"]}
+        page = opened("weak-supervision", dataset="SVHN_0")
+        assert any(text.value.startswith("**At λₙ = 0: ") for text in page.markdown) and not page.exception
+        page = opened("weak-supervision", dataset="digits_3")
+        assert any("ship for DeepSAD on SVHN_0" in text.value for text in page.caption)
+    finally:
+        shipped_tasks.cache_clear()
 
 
 @pytest.mark.parametrize("norm", ["batch_no_affine", "group"])
