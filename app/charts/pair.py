@@ -14,7 +14,7 @@ from anoonly_core.results.result import RunResult
 
 from ..text.verdict import describe_run
 from . import runs as charts
-from .style import ScoreScale, Side
+from .style import AbsoluteScale, ScoreScale, Side
 
 __all__ = [
     "FIGURE_DESCRIPTIONS",
@@ -106,9 +106,13 @@ class Pair:
         """True if A or B has trained for at least one epoch."""
         return any(len(run.history.loss_normal) for run in (self.a, self.b))
 
-    def scores(self) -> go.Figure:
-        """Draw the test scores of A and B as histograms with their thresholds."""
-        return charts.scores_figure(self.sides, self.cuts, self.confusions)
+    def scores(self, is_absolute: bool = False) -> go.Figure:
+        """Draw the test scores of A and B as histograms with their thresholds.
+
+        With `is_absolute`, on one scale for the scores of both as they are.
+        """
+        scale = AbsoluteScale.of([side.scores for side in self.sides]) if is_absolute else None
+        return charts.scores_figure(self.sides, self.cuts, self.confusions, scale)
 
     def curves(self) -> go.Figure:
         """Draw the ROC curve and both precision-recall curves of A and B, with a marker at the threshold of each."""

@@ -20,6 +20,7 @@ from .style import (
     NORMAL,
     ROLE_MARKS,
     SIDE_LINES,
+    AbsoluteScale,
     Side,
     apply_layout,
     horizontal_legend,
@@ -37,10 +38,16 @@ __all__ = [
 ]
 
 
-def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequence[Confusion]) -> go.Figure:
+def scores_figure(
+    sides: Sequence[Side],
+    cuts: Sequence[float],
+    confusions: Sequence[Confusion],
+    scale: AbsoluteScale | None = None,
+) -> go.Figure:
     """Draw the test scores of A and B as histograms with their thresholds, one panel a run.
 
-    Both panels have the same x axis.
+    Both panels have the same x axis. By default its unit is that of the run, `Side.scale`, so that distributions of
+    different size can be compared; `scale` keeps the sizes.
 
     Parameters
     ----------
@@ -50,13 +57,19 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
         Score from which A and B flag a row; infinite for a run that flags no row.
     confusions : sequence of Confusion
         Confusion matrices of A and B at these thresholds, for the titles.
+    scale : AbsoluteScale, optional
+        One axis for the scores of both runs as they are.
 
     Returns
     -------
     go.Figure
         Two panels with a histogram of normal rows and one of anomalies; bars are percentages of their class.
     """
-    axis_units = [np.arcsinh(side.scale.units(side.scores)) for side in sides]
+
+    def positions(side: Side, scores: np.ndarray) -> np.ndarray:
+        return np.arcsinh(side.scale.units(scores)) if scale is None else scale.positions(scores)
+
+    axis_units = [positions(side, side.scores) for side in sides]
     low, high = min(a.min() for a in axis_units), max(a.max() for a in axis_units) + 0.1
     edges = np.linspace(low - 0.1, high, HISTOGRAM_BINS + 1)
     figure = Panels(1, 2, spacing=(0.05, 0))
@@ -65,7 +78,7 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
         _class_histograms(figure, side, units, edges, column)
         tallest = max(tallest, *(float(max(trace["y"])) for trace in figure.data))
         if np.isfinite(cut):
-            position = float(np.arcsinh(side.scale.units(np.array(cut))))
+            position = float(positions(side, np.array(cut)))
             figure.add_vline(position, {"color": NEUTRAL, "width": 2, "dash": "dash"}, col=column)
             figure.add_mark_text(f" from {cut:.4g}", position, col=column)
         flagged = (
@@ -74,17 +87,24 @@ def scores_figure(sides: Sequence[Side], cuts: Sequence[float], confusions: Sequ
             f"{'' if np.isfinite(cut) else ': ' + cut_text(cut)}"
         )
         figure.add_title(flagged, 1, column)
-    ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
-    figure.update_xaxes(tickvals=np.arcsinh(ticks), ticktext=[f"{t:g}" for t in ticks], range=[low - 0.1, high])
-    figure.update_xaxes(
-        title={"text": "score, interquartile ranges above the median", "standoff": 2, "font": {"size": 12}}
-    )
+    places, texts, unit = _score_ticks(scale, low, high)
+    figure.update_xaxes(tickvals=places, ticktext=texts, range=[low - 0.1, high])
+    figure.update_xaxes(title={"text": unit, "standoff": 2, "font": {"size": 12}})
     figure.update_yaxes(range=[0, tallest * 1.05])
     figure.update_yaxes(title={"text": "% of its class"}, col=1)
     figure.update_layout(barmode="overlay", bargap=0)
     # At the side: above the panels it would meet long names.
     legend = {"orientation": "v", "x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"}
     return apply_layout(figure, 180, legend, top=44)
+
+
+def _score_ticks(scale: AbsoluteScale | None, low: float, high: float) -> tuple[list[float], list[str], str]:
+    """Return the positions and texts of the ticks of a score axis from `low` to `high`, and its title."""
+    if scale is not None:
+        return *scale.ticks(), "score as the network gives it, one scale for A and B"
+    ticks = [t for t in (-100, -10, -3, -1, 0, 1, 3, 10, 30, 100, 300, 1000, 10000) if low <= np.arcsinh(t) <= high]
+    places = [float(np.arcsinh(tick)) for tick in ticks]
+    return places, [f"{tick:g}" for tick in ticks], "score, interquartile ranges above the median"
 
 
 def _class_histograms(figure: Panels, side: Side, units: np.ndarray, edges: np.ndarray, column: int) -> None:

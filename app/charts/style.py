@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "ROLE_MARKS",
     "SIDE_LINES",
     "SYMBOLS",
+    "AbsoluteScale",
     "ScoreScale",
     "Side",
     "apply_layout",
@@ -69,6 +70,59 @@ class ScoreScale:
     def units(self, scores: np.ndarray) -> np.ndarray:
         """Convert scores to distances from the median, in interquartile ranges; same shape."""
         return (scores - self.median) / self.spread
+
+
+@dataclass(frozen=True)
+class AbsoluteScale:
+    """Axis of scores that several runs share, so that the sizes of their scores can be compared.
+
+    Positions are decadic logarithms if all scores are positive, else inverse hyperbolic sines, which are linear around
+    0.
+
+    Attributes
+    ----------
+    is_logarithm : bool
+        True if all scores are positive.
+    low, high : float
+        Positions of the ends of the axis; scores beyond them are drawn at the ends.
+    """
+
+    is_logarithm: bool
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, scores: Sequence[np.ndarray]) -> AbsoluteScale:
+        """Fit the axis so that 99.6 % of the scores of all runs lie within its ends.
+
+        `scores` holds one array of any shape for each run.
+        """
+        every = np.concatenate([array.ravel() for array in scores])
+        is_logarithm = bool((every > 0).all())
+        positions = np.log10(every) if is_logarithm else np.arcsinh(every)
+        low, high = np.percentile(positions, [0.2, 99.8])
+        return cls(is_logarithm, float(low) - 0.1, float(high) + 0.1)
+
+    def positions(self, scores: np.ndarray) -> np.ndarray:
+        """Convert scores to positions on the axis, same shape; those beyond its ends are moved to the ends."""
+        if self.is_logarithm:
+            return np.clip(np.log10(np.maximum(scores.astype(np.float64), 1e-300)), self.low, self.high)
+        return np.clip(np.arcsinh(scores.astype(np.float64)), self.low, self.high)
+
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Return the positions of a few round scores on the axis, and their texts."""
+        if self.is_logarithm:
+            powers = list(range(int(np.ceil(self.low)), int(np.floor(self.high)) + 1))
+            powers = powers[:: max(1, -(-len(powers) // 4))]
+            return [float(power) for power in powers], [_round_score(10.0**power) for power in powers]
+        values = [value for value in (-1000, -100, -10, 0, 10, 100, 1000) if self.low <= np.arcsinh(value) <= self.high]
+        if len(values) < 2:
+            values = [value for value in (-3, -1, 0, 1, 3) if self.low <= np.arcsinh(value) <= self.high]
+        return [float(np.arcsinh(value)) for value in values], [f"{value:g}".replace("-", "−") for value in values]
+
+
+def _round_score(value: float) -> str:
+    return f"{value:g}" if 1e-3 <= value < 1e5 else f"10<sup>{round(np.log10(value))}</sup>".replace("-", "−")
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,9 +56,12 @@ def differences(a: RunConfig, b: RunConfig) -> tuple[Difference, ...]:
     """Return the settings in which two runs differ, in the order of the fields of `RunConfig`.
 
     Two systems are one difference: settings that only one of them has, or that both have as published, are not listed
-    beside it. Within one system the norm is a difference by itself, also where it is published together with λₙ.
+    beside it. Within one system the norm is a difference by itself, also where it is published together with λₙ. Two
+    norms are one difference with the strength of each, which has another meaning for another norm.
     """
     names = [name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)]
+    if "norm" in names and "norm_strength" in names:
+        names.remove("norm_strength")
     belonging = [name for name in names if _belongs_to_system(name, a, b)]
     # A setting that both systems publish is as published for the preset of B, which may not be that of A.
     of_system = {name: None if getattr(b, name) is not None else getattr(a, name) for name in belonging}
@@ -66,6 +69,8 @@ def differences(a: RunConfig, b: RunConfig) -> tuple[Difference, ...]:
     for name in names:
         if name not in belonging:
             values = {name: getattr(a, name), **(of_system if name == "baseline" else {})}
+            if name == "norm":
+                values["norm_strength"] = a.norm_strength
             found.append(Difference(name, getattr(a, name), getattr(b, name), _changed(b, values)))
     return tuple(found)
 

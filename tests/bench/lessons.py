@@ -1,6 +1,7 @@
 """Measure every claim of the lessons over seeds that no reader trains, and write the table that ships.
 
-    python -m tests.bench.lessons            write assets/lessons/effects.csv (about 800 runs, 10 to 20 minutes)
+    python -m tests.bench.lessons            measure the claims that assets/lessons/effects.csv lacks, and write it
+    python -m tests.bench.lessons --all      measure all claims (about 900 runs, 10 to 20 minutes)
 
 The page and the tests read the table; the claims and texts of the lessons must agree with it.
 """
@@ -38,6 +39,16 @@ def measured_rows(named: Iterable[tuple[str, Comparison]]) -> Iterator[tuple[str
             yield name, claim.metric, claim_key(claim), seed, values[0], values[1]
 
 
+def measured_before(path: Path) -> dict[str, list[list[str]]]:
+    """Return the rows of an existing table by the key of their claim; empty if there is no table."""
+    rows: dict[str, list[list[str]]] = {}
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in list(csv.reader(file))[1:]:
+                rows.setdefault(row[COLUMNS.index("key")], []).append(row)
+    return {key: found for key, found in rows.items() if len(found) >= len(MEASURED_SEEDS)}
+
+
 def _train(configs: list[RunConfig], trained: dict[str, RunResult]) -> None:
     missing = {key: config for config in configs if (key := run_key(config)) not in trained}
     trained.update({result.key: result for result in run_many(list(missing.values()), "cpu")})
@@ -57,15 +68,21 @@ def main() -> None:
     """Measure all claims and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=EFFECTS_FILE, help="the file to write; default: the one that ships")
+    parser.add_argument("--all", action="store_true", help="measure again what the table holds already")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    before = {} if options.all else measured_before(options.out)
+    missing = [(name, claim) for name, claim in claims() if claim_key(claim) not in before]
+    rows: dict[str, list[list[str]]] = {}
+    for row in measured_rows(missing):
+        rows.setdefault(row[0], []).append([*map(str, row[:4]), *(f"{value:.6f}" for value in row[4:])])
+        print(*row, file=sys.stderr, flush=True)
     with options.out.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        for row in measured_rows(claims()):
-            table.writerow([*row[:4], *(f"{value:.6f}" for value in row[4:])])
-            print(*row, file=sys.stderr, flush=True)
-            file.flush()
+        for name, claim in claims():
+            found = rows.get(name) or before[claim_key(claim)][: len(MEASURED_SEEDS)]
+            table.writerows([[name, *row[1:]] for row in found])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from functools import cache
 from types import MappingProxyType
 
 from ...text.verdict import PairedDifference, format_difference, paired_difference
-from .lessons import FOLDER, LESSONS, Comparison
+from .lessons import FOLDER, LESSONS, Comparison, Step
 from .measures import MEASURES
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "claims",
     "effect_of",
     "effect_sentence",
+    "further_claims",
 ]
 
 EFFECTS_FILE = FOLDER / "effects.csv"
@@ -73,3 +74,8 @@ def effect_sentence(claim: Comparison) -> str:
         f"Over {len(MEASURED_SEEDS)} other seeds, {MEASURES[claim.metric].label}: {effect.a:.3f} → {effect.b:.3f} "
         f"({format_difference(effect, 3)}), {verdict}. Five seeds can come out otherwise."
     )
+
+
+def further_claims(step: Step) -> list[Comparison]:
+    """Return the further claims of a step on other runs than its A and B, which its tiles and figure do not show."""
+    return [claim for claim in step.also if (claim.a, claim.b) != (step.a, step.b)]

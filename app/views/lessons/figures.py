@@ -33,14 +33,23 @@ from ...text.verdict import (
 from ...widgets.comparison_note import comparison_note
 from ...widgets.figure import draw_figure
 from ...widgets.tile import TILE_HELP, tile
-from .effects import MEASURED_SEEDS, effect_sentence
-from .lessons import Outcome, Step, classify_outcome, measure_difference
+from .effects import MEASURED_SEEDS, effect_of, effect_sentence, further_claims
+from .lessons import Comparison, Outcome, Step, classify_outcome, measure_difference
 from .measures import MEASURES
 
-__all__ = ["answer_sentence", "differing_settings", "draw_answer", "draw_settings", "setting_text"]
+__all__ = [
+    "answer_sentence",
+    "differing_settings",
+    "draw_answer",
+    "draw_settings",
+    "further_sentence",
+    "setting_text",
+]
 
 MAP_HEIGHT = 220
 TILES = 3
+CUT_SENTENCE = f"Flagged: the highest {DEFAULT_FLAGGED:g} % of the scores."
+GRADIENT_PARTS = {"grad_direct": "direct part", "grad_variance": "variance's part", "grad_mean": "mean's part"}
 # Text of each setting of a step, in this order.
 SETTING_TEMPLATES = {
     "dataset": "{}",
@@ -50,7 +59,10 @@ SETTING_TEMPLATES = {
     "labeled_ratio": "{} of the anomalies labeled",
     "batch_size": "batches of {}",
     "epochs": "{} epochs",
+    "norm_strength": "strength {}",
+    **{name: f"{part} × {{}}" for name, part in GRADIENT_PARTS.items()},
 }
+WHOLE = {(name, 1.0) for name in GRADIENT_PARTS}
 
 
 def setting_text(name: str, value: Any) -> str:
@@ -61,7 +73,15 @@ def setting_text(name: str, value: Any) -> str:
         return "dirty pool (natural)"
     if name == "contamination" and value == 0:
         return "clean pool"
+    if name in GRADIENT_PARTS and value in (0, 1):
+        return f"{GRADIENT_PARTS[name]} {'whole' if value else 'cut'}"
     return SETTING_TEMPLATES[name].format(format_axis_value(name, value))
+
+
+def _text_of(name: str, config: RunConfig) -> str:
+    """Return the setting `name` of a run in words; a norm with its strength, if that is not the standard one."""
+    words = setting_text(name, getattr(config, name))
+    return f"{words}, {config.norm_strength:g}" if name == "norm" and config.norm_strength is not None else words
 
 
 def differing_settings(a: RunConfig, b: RunConfig) -> list[str]:
@@ -79,15 +99,48 @@ def draw_settings(step: Step) -> None:
     with st.container(border=True, key="lesson_settings"):
         left, right = st.columns(2)
         for column, letter, color, config in ((left, "A", "gray", a), (right, "B", "green", b)):
-            badges = " ".join(f":{color}-badge[{setting_text(name, getattr(config, name))}]" for name in apart)
+            badges = " ".join(f":{color}-badge[{_text_of(name, config)}]" for name in apart)
             column.markdown(f"**{letter}** {_name(config)} {badges}")
         shared = [setting_text(name, getattr(a, name)) for name in SETTING_TEMPLATES if _is_shared(name, a, b)]
         st.markdown(f":small[Both: {' · '.join(shared)} · {len(runs[0])} seeds]")
 
 
 def _is_shared(name: str, a: RunConfig, b: RunConfig) -> bool:
-    """Return True if both runs have the setting `name`, with one value."""
-    return getattr(a, name) is not None and getattr(a, name) == getattr(b, name)
+    """Return True if both runs have the setting `name`, with one value; a whole part of the gradient is not named."""
+    value = getattr(a, name)
+    return value is not None and value == getattr(b, name) and (name, value) not in WHOLE
+
+
+def further_sentence(claim: Comparison, step: Step) -> str:
+    """Return a sentence with the runs of a further claim and their difference over the measured seeds.
+
+    A system and settings that the runs of the step share are not named. It is "" if the claim was not measured.
+
+    Parameters
+    ----------
+    claim : Comparison
+        A further claim of the step, on other runs than its A and B.
+    step : Step
+        The step.
+    """
+    effect = effect_of(claim)
+    if effect is None:
+        return ""
+    (a,), (b,) = claim.runs(range(1))
+    (known, *_), (other, *_) = step.runs()
+    names = dict.fromkeys([_name(a), _name(b)])
+    systems = [] if {*names} == {_name(known), _name(other)} and len(names) == 1 else [" → ".join(names)]
+    shared = [
+        _text_of(name, a)
+        for name in SETTING_TEMPLATES
+        if name != "lambda_n"
+        and _is_shared(name, a, b)
+        and {getattr(run, name) for run in (known, other)} - {None} != {getattr(a, name)}
+    ]
+    changed = [f"{_text_of(name, a)} → {_text_of(name, b)}" for name in differing_settings(a, b) if name != "lambda_n"]
+    words = ", ".join([*systems, *shared, *changed])
+    verdict = "clear" if effect.is_clear else "not clear"
+    return f"Also, {words}: {effect.a:.3f} → {effect.b:.3f} ({format_difference(effect, 3)}), {verdict}."
 
 
 def _name(config: RunConfig) -> str:
@@ -163,14 +216,16 @@ def draw_answer(
     if step.shows == "map" and points is not None:
         _draw_map(a[0], b[0], points)
     else:
-        _draw_scores(a[0], b[0])
+        _draw_scores(a[0], b[0], is_absolute=step.shows == "sizes")
     if outcome != step.claim:
         st.warning(
             f"Your seeds gave another outcome than {len(MEASURED_SEEDS)} other seeds: {_quoted(step, step.claim)}. "
             "The explanation below is about that outcome."
         )
     st.markdown(step.why)
-    if measured := effect_sentence(step):
+    cut = "" if step.shows == "map" else CUT_SENTENCE
+    further = [further_sentence(claim, step) for claim in further_claims(step)]
+    if measured := " ".join(filter(None, [cut, effect_sentence(step), *further])):
         st.caption(measured)
     return outcome
 
@@ -193,15 +248,14 @@ def _draw_tiles(
             st.markdown(words, help=f"{TILE_HELP.format(seeds=len(a))} {measure.unit}".strip())
 
 
-def _draw_scores(a: RunResult, b: RunResult) -> None:
+def _draw_scores(a: RunResult, b: RunResult, is_absolute: bool) -> None:
     pair = Pair(a, b, DEFAULT_FLAGGED)
     draw_figure(
-        pair.scores(),
+        pair.scores(is_absolute),
         "scores",
         "Score distributions of normal rows and anomalies for A and B on one axis, of the first seed.",
         comparison_note(a, b),
     )
-    st.caption(pair.threshold_sentence)
 
 
 def _draw_map(a: RunResult, b: RunResult, points: Mapping[str, np.ndarray]) -> None:

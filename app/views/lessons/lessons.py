@@ -50,7 +50,7 @@ FOLDER = ASSETS / "lessons"
 SEEDS = 5
 
 Outcome = Literal["better", "equal", "worse"]
-Page = Literal["compare", "sweep", "microscope", "why", "runs"]
+Page = Literal["compare", "sweep", "microscope", "why", "weak_supervision", "runs"]
 Settings = Mapping[str, Any]
 Sentence = Annotated[str, Field(min_length=1), AfterValidator(str.strip)]
 
@@ -116,14 +116,14 @@ class Step(Comparison):
     also : tuple of Comparison
         Further claims that the explanation makes.
     shows : str
-        Figure below the answer, "scores" or "map".
+        Figure below the answer: "scores" in units of each run, "sizes" for scores on one scale, or "map".
     """
 
     question: Sentence
     predictions: Mapping[Outcome, Sentence]
     why: Sentence
     also: tuple[Comparison, ...] = ()
-    shows: Literal["scores", "map"] = "scores"
+    shows: Literal["scores", "sizes", "map"] = "scores"
 
     @field_validator("predictions")
     @classmethod
@@ -228,7 +228,7 @@ def _spread_settings(step: dict[str, Any], shared: dict[str, Any]) -> None:
 
 def read_lessons(folder: Path = FOLDER) -> Mapping[str, Lesson]:
     """Read all lessons of a folder, by name, in the order of their files `N_name.toml`; raise BadLesson."""
-    paths = sorted(folder.glob("*.toml"))
+    paths = sorted(folder.glob("*.toml"), key=lambda path: (path.stem.partition("_")[0].zfill(3), path.stem))
     return MappingProxyType({path.stem.partition("_")[2] or path.stem: read_lesson(path) for path in paths})
 
 

@@ -102,6 +102,11 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "aucpr_anomaly": _metric("aucpr_anomaly", "AUCPR anomaly"),
         "aucpr_normal": _metric("aucpr_normal", "AUCPR normal"),
         "aucpr_normal_published": _metric("aucpr_normal_published", "AUCPR normal, as published"),
+        "normal_score": Measure(
+            "score of the normal rows, median",
+            lambda run, points: float(np.median(run.scores[run.y_test == 0].astype(np.float64))),
+            unit="As the network gives it: the distance of a row from the center, squared.",
+        ),
         "tsne_gap": Measure(
             "gap to the normal rows, t‑SNE",
             lambda run, points: relative_gap(points, run.sample.role),

@@ -90,14 +90,18 @@ def _steps(name: str) -> list[Position]:
 
 
 def _draw_list(position: Position) -> None:
-    """Draw the list of lessons in the sidebar, with the current one selected and a tick at those fully answered."""
+    """Draw the list of lessons in the sidebar, with the question of the current one.
+
+    Lessons that are fully answered have a tick.
+    """
 
     def label(name: str) -> str:
         return f"{list(LESSONS).index(name) + 1}. {LESSONS[name].title} :gray[· {LESSONS[name].minutes} min]"
 
     def caption(name: str) -> str:
         done = all(step in session_answers().seen for step in _steps(name))
-        return f"{'✓ ' if done else ''}{LESSONS[name].question}"
+        question = LESSONS[name].question if name == position.lesson else ""
+        return f"{'✓ ' if done else ''}{question}"
 
     st.session_state.lesson_choice = position.lesson
     with st.sidebar:

@@ -35,7 +35,7 @@ SOURCE = (
 DOORS = (
     (
         "Learn",
-        "Predict an outcome, train the runs, read why: nine short lessons.",
+        "Predict an outcome, train the runs, read why: eleven short lessons.",
         ("lessons", "microscope"),
     ),
     ("Explore", "Move one control, and watch scores and curves change.", ("compare", "sweep")),

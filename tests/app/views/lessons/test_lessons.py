@@ -13,11 +13,21 @@ import pytest
 from anoonly_core.config import RunConfig
 from anoonly_core.results.result import RunResult
 from anoonly_core.runs.run import run_many
+from anoonly_core.weak_supervision.across import shipped_measures
 from app.controls.choice import from_pin
 from app.controls.registry import CONTROLS
 from app.text.verdict import PairedDifference
 from app.views.compare.url import ADDRESS as COMPARE
-from app.views.lessons.effects import COLUMNS, EFFECTS_FILE, MEASURED_SEEDS, claims, effect_of, effect_sentence
+from app.views.lessons.effects import (
+    COLUMNS,
+    EFFECTS_FILE,
+    MEASURED_SEEDS,
+    claims,
+    effect_of,
+    effect_sentence,
+    further_claims,
+)
+from app.views.lessons.figures import further_sentence
 from app.views.lessons.lessons import (
     FOLDER,
     LESSONS,
@@ -34,13 +44,18 @@ from app.views.lessons.measures import MEASURES, relative_gap, relative_spread
 from app.views.microscope.page import ADDRESS as MICROSCOPE_ADDRESS
 from app.views.runs.page import ADDRESS as RUNS
 from app.views.sweep.url import ADDRESS as SWEEP
+from app.views.weak_supervision.page import ADDRESS as WEAK
 from app.views.why.page import ADDRESS as WHY
 
 BUNDLED = {*(f"digits_{digit}" for digit in range(10)), "digits_low", "breast_cancer"}
-MICROSCOPE = ("dataset", "baseline", "lambda_n", "norm", "batch_size", "labeled_ratio", "contamination")
+MICROSCOPE = (
+    *("dataset", "baseline", "lambda_n", "norm", "batch_size", "labeled_ratio", "contamination"),
+    *("second_norm", "step"),
+)
 TOPICS = (
     *("imbalance", "norms", "dirty_pool", "when_it_hurts"),
     *("small_batches", "a_fair_rival", "the_other_aucpr", "reading_tsne", "logistic_regression"),
+    *("inside_batch_norm", "a_dial"),
 )
 STEPS = {f"{name} {number}": step for name, own in LESSONS.items() for number, step in enumerate(own.steps, start=1)}
 OFFERS = {f"{name} {number}": offer for name, own in LESSONS.items() for number, offer in enumerate(own.next, start=1)}
@@ -53,7 +68,7 @@ QUICKEST = FOLDER / "3_dirty_pool.toml"
 def test_the_lessons_are_all_there_in_their_order() -> None:
     assert tuple(LESSONS) == TOPICS
     assert (
-        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 9
+        len({lesson.title for lesson in LESSONS.values()}) == len({step.question for step in STEPS.values()}) / 3 == 11
     )
 
 
@@ -90,7 +105,7 @@ def test_what_to_try_next_opens_as_it_says(name: str) -> None:
 
 def complaints(offer: Suggestion) -> list[str]:
     """Return what is wrong with an offer's link, as the page that it leads to would say."""
-    address = {own.page: own for own in (COMPARE, MICROSCOPE_ADDRESS, RUNS, SWEEP, WHY)}[offer.page]
+    address = {own.page: own for own in (COMPARE, MICROSCOPE_ADDRESS, RUNS, SWEEP, WHY, WEAK)}[offer.page]
     values, notices = address.read(
         {name: [own] if isinstance(own, str) else own for name, own in offer.parameters.items()}
     )
@@ -113,6 +128,37 @@ def test_a_wrong_offer_would_be_found() -> None:
 def test_offers_stay_offline() -> None:
     default = next(control.default for control in CONTROLS if control.name == "dataset")
     assert {offer.parameters.get("dataset", default) for offer in OFFERS.values()} <= BUNDLED
+
+
+def settings_of(step: Step) -> list[dict[str, Any]]:
+    """Return all settings of A and of B, without the seed."""
+    return [configs[0].model_dump(exclude={"seed"}) for configs in step.runs(range(1))]
+
+
+def changes(step: Step, earlier: Step) -> int:
+    """Return the number of things that a step changes against an earlier one; 0 if they share a run.
+
+    A setting that A and B change alike is one thing.
+    """
+    now, before = settings_of(step), settings_of(earlier)
+    if any(side in before for side in now):
+        return 0
+    return len({name for side, old in zip(now, before, strict=True) for name in side if side[name] != old[name]})
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_question_changes_one_thing(name: str) -> None:
+    """Against one of the questions before it; two runs that share none of them would leave the cause open."""
+    steps = LESSONS[name].steps
+    for number in range(1, len(steps)):
+        fewest = min(changes(steps[number], earlier) for earlier in steps[:number])
+        assert fewest <= 1, f"question {number + 1} changes {fewest} things"
+
+
+def test_several_changes_at_once_would_be_found() -> None:
+    first, second, third = LESSONS["imbalance"].steps
+    assert changes(second, first) == 0 and changes(third, second) == 1
+    assert changes(LESSONS["when_it_hurts"].steps[0], first) == 3, "data set, labels, and the λ_n of B"
 
 
 # A file that is none
@@ -240,6 +286,31 @@ def test_a_reader_is_told_of_the_other_seeds(name: str) -> None:
     assert ("no clear difference" in sentence) == (STEPS[name].claim == "equal")
 
 
+def test_claims_of_size_are_shown_on_one_scale() -> None:
+    """A histogram in units of each run hides that all rows are far out."""
+    sized = [name for name, step in STEPS.items() if any(each.metric == "normal_score" for each in step.also)]
+    assert sized == ["norms 1", "norms 2"] and all(STEPS[name].shows == "sizes" for name in sized)
+    for name in sized:
+        effect = effect_of(CLAIMS[f"{name} also 1"])
+        assert effect is not None and effect.b > 10 * effect.a, "far out, not only farther"
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_claims_on_other_runs_are_shown_with_their_figures(name: str) -> None:
+    for claim in further_claims(STEPS[name]):
+        effect, sentence = effect_of(claim), further_sentence(claim, STEPS[name])
+        assert effect is not None and sentence.startswith("Also, ")
+        assert f"{effect.a:.3f} → {effect.b:.3f}" in sentence and sentence.count("→") >= 2, "the runs are told apart"
+    assert "not on show" not in STEPS[name].why
+
+
+def test_the_reach_and_lengths_that_two_lessons_state_are_measured() -> None:
+    runs = shipped_measures().query("dataset == 'digits_3' and baseline == 'DeepSAD' and lambda_n == 0")
+    batch = runs[runs["norm"] == "batch_no_affine"].mean(numeric_only=True)
+    whitened = runs[(runs["norm"] == "whiten") & (runs["strength"] == 64)].mean(numeric_only=True)
+    assert batch["through_variance"] > batch["through_mean"] and whitened["reach"] > batch["reach"]
+
+
 def results(configs: list[RunConfig]) -> list[RunResult]:
     return run_many(configs, "cpu")
 
@@ -266,8 +337,9 @@ def test_a_single_anomaly_is_labeled_where_a_lesson_says_so() -> None:
 
 
 def test_a_batch_of_one_scores_all_rows_alike() -> None:
-    runs: list[Any] = results(LESSONS["small_batches"].steps[1].runs()[1])
-    assert [float(np.ptp(run.scores)) for run in runs] == [0.0] * 5
+    (config,) = LESSONS["small_batches"].steps[1].runs(range(1))[1]
+    (run,) = results([config.with_(epochs=3)])  # as after ten epochs, sooner
+    assert float(np.ptp(run.scores)) == 0
 
 
 def test_smaller_batches_are_more_steps_as_a_lesson_counts_them() -> None:
@@ -275,4 +347,4 @@ def test_smaller_batches_are_more_steps_as_a_lesson_counts_them() -> None:
     (a, _), (b, _) = step.runs(range(2))
     (longer, *_) = step.also[0].runs()[1]
     assert a.batch_size and b.batch_size and a.epochs and longer.epochs and a.epochs == b.epochs
-    assert a.batch_size / b.batch_size == longer.epochs / a.epochs == 8
+    assert a.batch_size / b.batch_size == longer.epochs / a.epochs == 16
