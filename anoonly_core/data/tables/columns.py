@@ -18,14 +18,17 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from anoonly_core.data.dataset import MAX_ABS
+from anoonly_core.data.tables.dates import is_date
 from anoonly_core.data.tables.files import printable
-from anoonly_core.data.tables.number_styles import MISSING_WORDS
+from anoonly_core.data.tables.number_styles import MISSING_WORDS, is_missing
 
 __all__ = [
     "CATEGORY",
+    "DATE",
     "MAX_WORDS",
     "MIXED",
     "NUMBER",
+    "TEXT",
     "ColumnProfile",
     "find_missing_words",
     "find_wrong_cell",
@@ -46,7 +49,6 @@ NUMBER, CATEGORY, TEXT, MIXED, DATE, EMPTY, INFINITE, OTHER, WRITTEN = (
 )
 MAX_WORDS = 50  # different words in a column of categories
 MAX_WRONG = 0.5  # share of cells that are no numbers, below which a column counts as one of numbers
-DATES = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([T ].*)?")
 LISTED = 5  # names in a message
 
 NUMBER_PATTERN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -193,8 +195,9 @@ def _words(name: str, words: np.ndarray, present: np.ndarray, wrong: np.ndarray)
     rows = np.flatnonzero(wrong)
     first = int(next((row for row in rows if not _WRITTEN_NUMBER.fullmatch(words[row])), rows[0]))
     distinct = sorted({*words[present]})
-    if all(map(DATES.fullmatch, distinct)):
-        return ColumnProfile(name, DATE, missing)
+    is_many = len(distinct) > MAX_WORDS  # fewer dates in words, or beside words such as NA, can be categories
+    if all(is_date(word, is_many) or (is_many and is_missing(word)) for word in distinct):
+        return ColumnProfile(name, DATE, missing + int(is_missing_word(words[present]).sum()))
     if all(map(_WRITTEN_NUMBER.fullmatch, {*words[wrong]})):
         return ColumnProfile(name, WRITTEN, missing, example=_cell(words[first]), row=first)
     listed = tuple(distinct) if len(distinct) <= MAX_WORDS else ()

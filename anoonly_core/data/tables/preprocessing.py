@@ -5,15 +5,21 @@ The type of each column is fixed when the steps are fitted. A row has the same f
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from anoonly_core.data.tables.columns import (
+    CATEGORY,
+    DATE,
     MAX_WORDS,
+    MIXED,
     NUMBER,
+    TEXT,
     ColumnProfile,
     find_missing_words,
     find_wrong_cell,
@@ -22,14 +28,17 @@ from anoonly_core.data.tables.columns import (
     to_numbers,
     to_words,
 )
+from anoonly_core.data.tables.dates import DateSteps, fit_dates
 from anoonly_core.data.tables.files import MAX_COLUMNS, printable
 from anoonly_core.data.tables.number_styles import Decimal, parse_written
 from anoonly_core.errors import BadDataFile
 
-__all__ = ["READING", "Column", "Preprocessing", "fit_preprocessing"]
+__all__ = ["BUCKETS", "READING", "Column", "FeatureChoices", "Preprocessing", "fit_preprocessing"]
 
 # Revision of the conversion of cells. Raise it when cells become other numbers or words: identities contain it.
 READING: Literal[2] = 2
+BUCKETS, MAX_BUCKETS = 16, 256  # features to which many words are hashed
+LATER = ("decimal", "date", "buckets")  # fields of a column that came later
 
 
 class Column(BaseModel):
@@ -46,6 +55,11 @@ class Column(BaseModel):
         Value that replaces missing numbers, a median of training rows; None if they are not replaced.
     decimal
         Decimal sign of a column of written numbers, such as 1.234,50 €; None if its numbers are plain.
+    date
+        Steps of a column of dates; None for other columns.
+    buckets
+        Number of features of 0 and 1 to which words are hashed, where they are too many for a feature each; None for
+        other columns.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -54,16 +68,22 @@ class Column(BaseModel):
     words: tuple[str, ...] | None = None
     fill: float | None = None
     decimal: Decimal | None = None
+    date: DateSteps | None = None
+    buckets: int | None = Field(default=None, ge=2, le=MAX_BUCKETS)
 
     @model_serializer(mode="wrap")
-    def _omit_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `decimal` out where it is None, as in files of earlier versions."""
+    def _omit_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the fields out that came later and are None, as in files of earlier versions."""
         fields: dict[str, Any] = serialize(self)
-        return {name: value for name, value in fields.items() if name != "decimal" or value is not None}
+        return {name: value for name, value in fields.items() if name not in LATER or value is not None}
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the features that the column becomes: one for numbers, one per known word otherwise."""
+        """Names of the features that the column becomes: one for numbers, one per part of a date, word or bucket."""
+        if self.date is not None:
+            return tuple(f"{self.name} ({part})" for part in self.date.parts)
+        if self.buckets is not None:
+            return tuple(f"{self.name} #{bucket}" for bucket in range(self.buckets))
         return (self.name,) if self.words is None else tuple(f"{self.name} = {word}" for word in self.words)
 
 
@@ -106,9 +126,13 @@ class Preprocessing(BaseModel):
         """
         columns, position = [], 0
         for column in self.columns:
-            value = None if column.fill is None else float(fill[position])
-            columns.append(column.model_copy(update={"fill": value}))
-            position += len(column.features)
+            values = tuple(map(float, fill[position : position + len(column.features)]))
+            position += len(values)
+            if column.date is not None:
+                date = column.date.model_copy(update={"fill": None if column.date.fill is None else values})
+                columns.append(column.model_copy(update={"date": date}))
+            else:
+                columns.append(column.model_copy(update={"fill": None if column.fill is None else values[0]}))
         return self.model_copy(update={"columns": tuple(columns)})
 
     def apply(self, table: pd.DataFrame, title: str, fills: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -203,6 +227,11 @@ class Preprocessing(BaseModel):
         unusable
             Mask of the rows that must be dropped for a missing value, bool [rows].
         """
+        if column.date is not None:
+            return self._encode_dates(column.name, column.date, values, title, fills)
+        if column.buckets is not None:
+            words = self._words(values, ())
+            return _hash_words(words, column.buckets), (words == "") & self.drops
         if column.words is not None:
             words = self._words(values, column.words)
             one_hot = (words[:, None] == np.array(column.words, dtype=object)).astype(np.float64)
@@ -218,11 +247,62 @@ class Preprocessing(BaseModel):
             numbers, absent = np.where(absent, fill, numbers), np.zeros_like(absent)
         return numbers, absent
 
+    def _encode_dates(
+        self, name: str, steps: DateSteps, values: pd.Series[Any], title: str, fills: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the features of a column of dates, float64 [rows, parts], and its mask as `_encode` does."""
+        numbers = steps.apply(values, name, title)
+        absent = np.isnan(numbers).any(axis=1)
+        if steps.fill is not None and not self.drops:
+            fill = np.array(steps.fill) if fills else np.full(len(steps.parts), np.nan)
+            numbers, absent = np.where(absent[:, None], fill, numbers), np.zeros_like(absent)
+        return numbers, absent
+
+
+def _hash_words(words: np.ndarray, buckets: int) -> np.ndarray:
+    """Return features of 0 and 1 [rows, buckets]: a word, object [rows], has the bucket of its CRC-32; "" has none."""
+    codes, distinct = pd.factorize(pd.Series(words, dtype=object))
+    places = np.array([zlib.crc32(word.encode()) % buckets if word else buckets for word in distinct], dtype=np.int64)
+    return np.eye(buckets + 1, buckets)[places[codes]]
+
+
+@dataclass(frozen=True)
+class FeatureChoices:
+    """Use of the columns that are no plain numbers; None where it is undecided.
+
+    Attributes
+    ----------
+    one_hot
+        True to one-hot encode columns of words, and mixed ones that `can_be_words`; False to leave columns of words
+        out.
+    impute
+        True to replace a missing number or date by the median of its column and to encode a missing word as zeros,
+        False to drop rows with either.
+    dates
+        True to compute numbers from columns of dates.
+    hashes
+        True to hash the words of columns with more than `MAX_WORDS` of them.
+    """
+
+    one_hot: bool | None = None
+    impute: bool | None = None
+    dates: bool = False
+    hashes: bool = False
+
+    def takes(self, column: ColumnProfile) -> bool:
+        """Return True if a column can become features under these choices."""
+        return (
+            column.usable
+            or bool(self.one_hot and column.can_be_words)
+            or (self.dates and column.kind == DATE)
+            or (self.hashes and column.kind == TEXT)
+        )
+
 
 def fit_preprocessing(
-    table: pd.DataFrame, profiles: list[ColumnProfile], one_hot: bool | None, impute: bool | None, title: str
+    table: pd.DataFrame, profiles: list[ColumnProfile], choices: FeatureChoices, title: str
 ) -> Preprocessing:
-    """Fit the steps from columns to features on a table: known words of each column, and medians of numbers.
+    """Fit the steps from columns to features on a table: known words, parts of dates, and medians.
 
     Parameters
     ----------
@@ -230,64 +310,72 @@ def fit_preprocessing(
         Table as `read_table` returns it.
     profiles
         Profiles of the columns to use, in the order of the features.
-    one_hot
-        True to one-hot encode columns of words, and mixed ones that `can_be_words`; False to leave columns of words
-        out; None if undecided.
-    impute
-        True to replace a missing number by the median of its column and to encode a missing word as zeros, False to
-        drop rows with either; None if undecided.
+    choices
+        Use of columns that are no plain numbers.
     title
         Name of the table in messages.
 
     Raises
     ------
     BadDataFile
-        If a column cannot be used (a mixed one, too, unless `one_hot` is True), no column is left, or there are more
-        than `MAX_COLUMNS` features. Also if `one_hot` is undecided and there are words, or if `impute` is undecided
-        and a value is missing in a column that is used.
+        If the choices do not take a column, no column is left, or there are more than `MAX_COLUMNS` features. Also if
+        `one_hot` is undecided and there are words, or if `impute` is undecided and a value is missing in a column that
+        is used.
     """
-    if faults := [column for column in profiles if not column.usable and not (one_hot and column.can_be_words)]:
-        first = faults[0]
-        more = f" ({len(faults) - 1} more columns cannot be used either)" if len(faults) > 1 else ""
-        advice = "leave it out" + (
-            f", or say categories=one_hot to make each of its {first.count} values a feature"
-            if first.can_be_words
-            else ""
-        )
-        raise BadDataFile(f"{title}: column {printable(first.name[:60])} {first.fault}: {advice}{more}.")
-    words = [column for column in profiles if column.kind != NUMBER]
-    if words and one_hot is None:
+    _check_usable(profiles, choices, title)
+    words = [column for column in profiles if column.kind in (CATEGORY, MIXED)]
+    if words and choices.one_hot is None:
         raise BadDataFile(
             f"{title}: these columns hold words, not numbers: {list_names([column.name for column in words])}; say "
             "categories=one_hot to make each word a feature, or categories=leave_out."
         )
-    profiles = [column for column in profiles if column.kind == NUMBER or one_hot]
-    features = sum(1 if column.kind == NUMBER else column.count for column in profiles)
-    if not features:
-        raise BadDataFile(f"{title} has no column left to be a feature: it needs rows and columns of numbers.")
-    if features > MAX_COLUMNS:
-        raise BadDataFile(f"{title} would have {features} features, and at most {MAX_COLUMNS} are taken.")
+    profiles = [column for column in profiles if column not in words or choices.one_hot]
     lacking = [column for column in profiles if column.missing]
-    if lacking and impute is None:
+    if lacking and choices.impute is None:
         raise BadDataFile(
             f"{title}: values are missing in {list_names([column.name for column in lacking])}; say "
             "missing=impute to put the median of the column, or no word, in their place, or missing=drop to leave "
             "those rows out."
         )
-    assert all(column.count <= MAX_WORDS for column in profiles)
-    decimals = table.attrs.get("decimals", {})
+    columns = tuple(_fit_column(table, column, bool(choices.impute), title) for column in profiles)
+    features = sum(len(column.features) for column in columns)
+    if not features:
+        raise BadDataFile(f"{title} has no column left to be a feature: it needs rows and columns of numbers.")
+    if features > MAX_COLUMNS:
+        raise BadDataFile(f"{title} would have {features} features, and at most {MAX_COLUMNS} are taken.")
     return Preprocessing(
-        columns=tuple(
-            Column(
-                name=column.name,
-                fill=float(np.nanmedian(to_numbers(table[column.name]))) if impute else None,
-                decimal=decimals.get(column.name),
-            )
-            if column.kind == NUMBER
-            else Column(name=column.name, words=column.words)
-            for column in profiles
-        ),
-        drops=impute is False,
+        columns=columns,
+        drops=choices.impute is False,
         reading=READING,
         missing_words=find_missing_words(profiles),
     )
+
+
+def _check_usable(profiles: list[ColumnProfile], choices: FeatureChoices, title: str) -> None:
+    """Raise BadDataFile with advice if the choices do not take one of the columns."""
+    if not (faults := [column for column in profiles if not choices.takes(column)]):
+        return
+    first = faults[0]
+    more = f" ({len(faults) - 1} more columns cannot be used either)" if len(faults) > 1 else ""
+    advice = "leave it out"
+    if first.can_be_words:
+        advice += f", or say categories=one_hot to make each of its {first.count} values a feature"
+    elif first.kind == DATE:
+        advice += ", or say dates=parts to compute days, hour, weekday and month"
+    elif first.kind == TEXT:
+        advice += f", or say many=hash to hash its words to {BUCKETS} features"
+    raise BadDataFile(f"{title}: column {printable(first.name[:60])} {first.fault}: {advice}{more}.")
+
+
+def _fit_column(table: pd.DataFrame, column: ColumnProfile, impute: bool, title: str) -> Column:
+    """Fit the steps of one column on the cells of a table."""
+    values = table[column.name]
+    if column.kind == DATE:
+        return Column(name=column.name, date=fit_dates(values, column.name, title, impute))
+    if column.kind == TEXT:
+        return Column(name=column.name, buckets=BUCKETS)
+    if column.kind != NUMBER:
+        assert column.count <= MAX_WORDS
+        return Column(name=column.name, words=column.words)
+    fill = float(np.nanmedian(to_numbers(values))) if impute else None
+    return Column(name=column.name, fill=fill, decimal=table.attrs.get("decimals", {}).get(column.name))

@@ -36,7 +36,7 @@ from anoonly_core.data.tables.label_candidates import (
 )
 from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes, other_label_notes
 from anoonly_core.data.tables.number_styles import Decimal, settle_open_numbers
-from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
+from anoonly_core.data.tables.preprocessing import FeatureChoices, Preprocessing, fit_preprocessing
 from anoonly_core.data.tables.split_columns import to_groups, to_times
 from anoonly_core.errors import BadDataFile, InvalidConfig
 from anoonly_core.rng import numpy_generator
@@ -79,13 +79,15 @@ SCHEMA_RULES = {
     "time": "the name of a column with the time of each row, for a split by time",
     "group": "the name of a column with the entity of each row, such as a customer, for a split by group",
     "test": "the path of a further file with the same columns, whose rows are the test",
+    "dates": "parts, which computes days, hour, weekday and month",
+    "many": "hash, for columns with more words than can be a feature each",
     "decimal": "point or comma, the decimal sign of numbers that may be read either way, such as 1.234",
     "encoding": f"the encoding of a text file, one of {', '.join(ENCODINGS)}",
     "sheet": "the name of a sheet of a spreadsheet",
     "header": "yes if the first line of the table holds the names of the columns, no if it is a row",
 }
 # Fields that came later: at their default they are no part of an identity.
-LATER_FIELDS = ("keep", "time", "group", "test", "decimal", "encoding", "sheet", "header")
+LATER_FIELDS = ("keep", "time", "group", "test", "dates", "many", "decimal", "encoding", "sheet", "header")
 MAX_PATH = 4096  # characters
 
 Name = Annotated[str, StringConstraints(max_length=MAX_COLUMN_NAME)]  # of a column, or a label value
@@ -120,6 +122,10 @@ class TableSchema(BaseModel):
         they are in `keep`.
     test
         Path of the test file; for an upload the name of another upload.
+    dates
+        "parts" to compute days, hour, weekday and month from columns of dates; None if they are to be left out.
+    many
+        "hash" to hash the words of columns with too many for a feature each; None if they are to be left out.
     decimal
         Decimal sign of columns that can be read with either one; None for the likely one.
     encoding, sheet, header
@@ -139,6 +145,8 @@ class TableSchema(BaseModel):
     time: Annotated[Name, StringConstraints(min_length=1)] | None = None
     group: Annotated[Name, StringConstraints(min_length=1)] | None = None
     test: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATH)] | None = None
+    dates: Literal["parts"] | None = None
+    many: Literal["hash"] | None = None
     decimal: Decimal | None = None
     encoding: str | None = None
     sheet: Name | None = None
@@ -155,6 +163,16 @@ class TableSchema(BaseModel):
         return SplitKeys(
             times=None if self.time is None else to_times(table[self.time], self.time, title),
             groups=None if self.group is None else to_groups(table[self.group]),
+        )
+
+    @property
+    def feature_choices(self) -> FeatureChoices:
+        """Use of the columns that are no plain numbers."""
+        return FeatureChoices(
+            one_hot=None if self.categories is None else self.categories == "one_hot",
+            impute=None if self.missing is None else self.missing == "impute",
+            dates=self.dates == "parts",
+            hashes=self.many == "hash",
         )
 
     @property
@@ -499,9 +517,7 @@ def build_features(
     if left_out >= {*used}:
         left_out = set()
     profiles = profile_columns(table, [name for name in used if name not in left_out])
-    one_hot = None if schema.categories is None else schema.categories == "one_hot"
-    impute = None if schema.missing is None else schema.missing == "impute"
-    preprocessing = fit_preprocessing(table, profiles, one_hot, impute, title)
+    preprocessing = fit_preprocessing(table, profiles, schema.feature_choices, title)
     values, kept = preprocessing.apply(table, title, fills=False)
     X = as_features(values)
     if np.isnan(X).any():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,11 @@ import pandas as pd
 
 from anoonly_core.data.dataset import NO_KEY
 from anoonly_core.data.tables.columns import is_missing_word, to_labels, to_numbers, to_words
+from anoonly_core.data.tables.dates import parse_dates
 from anoonly_core.data.tables.files import printable
 from anoonly_core.errors import BadDataFile
 
 __all__ = ["to_groups", "to_times"]
-
-# A date with the day or the month in front: 3/4/2021, 03.04.21, 3-4-2021.
-_SHORT_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})(?:\D.*)?")
-MAX_WORD = 40  # characters of a cell that an error quotes
 
 
 def to_times(values: pd.Series[Any], name: str, title: str) -> np.ndarray:
@@ -65,34 +61,10 @@ def _instants(values: pd.Series[Any], column: str) -> tuple[np.ndarray, np.ndarr
     present = (words != "") & ~is_missing_word(words)
     if np.isfinite(numbers[present]).all():
         return numbers, present
-    texts = pd.Series(words[present], dtype=object)
-    dates = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
-    if dates.isna().any():
-        dates = pd.to_datetime(texts, format="mixed", dayfirst=_is_day_first(texts, column), utc=True, errors="coerce")
-    if dates.isna().any():
-        wrong = int(np.flatnonzero(dates.isna())[0])
-        row, cell = int(np.flatnonzero(present)[wrong]), printable(texts[wrong][:MAX_WORD])
-        raise BadDataFile(f"{column} holds neither a date nor a number in row {row}: {cell}.")
+    dates = parse_dates(values, column)[present]
     instants = np.zeros(len(values), dtype=np.int64)
-    instants[present] = dates.dt.tz_localize(None).dt.as_unit("us").to_numpy().astype(np.int64)
+    instants[present] = dates.dt.as_unit("us").to_numpy().astype(np.int64)
     return instants, present
-
-
-def _is_day_first(texts: pd.Series[Any], column: str) -> bool:
-    """Return True if the day stands in front of the month in dates such as 13/4/2021; raise BadDataFile if it is open.
-
-    `texts` are the cells that are not blank.
-    """
-    parts = [found.groups() for text in texts if (found := _SHORT_DATE.fullmatch(text))]
-    is_day, is_month = any(int(first) > 12 for first, _, _ in parts), any(int(second) > 12 for _, _, second in parts)
-    if parts and is_day == is_month and {sign for _, sign, _ in parts} != {"."}:
-        example = next(text for text in texts if _SHORT_DATE.fullmatch(text))
-        why = "in some rows and the month in others" if is_day else "or the month"
-        raise BadDataFile(
-            f"{column} holds dates such as {printable(example[:MAX_WORD])}, with the day in front {why}: write dates "
-            "as YYYY-MM-DD."
-        )
-    return is_day or (bool(parts) and not is_month)
 
 
 def to_groups(values: pd.Series[Any]) -> np.ndarray:

@@ -8,11 +8,12 @@ from functools import partial
 
 import streamlit as st
 
-from anoonly_core.data.tables.columns import ColumnProfile
+from anoonly_core.data.tables.columns import DATE, TEXT, ColumnProfile
 from anoonly_core.data.tables.encoding import ENCODINGS
 from anoonly_core.data.tables.files import ReadOptions
 from anoonly_core.data.tables.label_candidates import shown_counts
 from anoonly_core.data.tables.number_styles import Decimal, read_number
+from anoonly_core.data.tables.preprocessing import BUCKETS
 from anoonly_core.data.tables.profile import TableProfile, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, make_schema
 from anoonly_core.data.tables.uploads import Upload
@@ -27,6 +28,9 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)
 ALL = "all"
 HEADERS = {"yes": "names of the columns", "no": "a row"}
 CATEGORIES = {"one_hot": "a feature for each word", "leave_out": "left out"}
+LEAVE_OUT = "leave_out"
+DATES = {LEAVE_OUT: "left out", "parts": "days, hour, weekday, month"}
+MANY = {LEAVE_OUT: "left out", "hash": f"hashed to {BUCKETS} features"}
 MISSING = {"impute": "the column's median", "drop": "drop the row"}
 
 
@@ -91,19 +95,25 @@ def draw_reading(table: Upload, profile: TableProfile, options: ReadOptions) -> 
     if profile.open_decimals:
         values["decimal"] = _draw_decimal(table, profile, begun)
     used = [column for column in profile.columns if column.name != chosen]
+    dates = [column for column in used if column.kind == DATE]
+    texts = [column for column in used if column.kind == TEXT and column.count <= profile.rows / 2]
+    values |= _draw_many(table, dates, texts, begun)
+    others = [column.name for column in used if column not in (*dates, *texts)]
     left_out = _multiselect(
-        *(table, "without", "Columns to leave out", [column.name for column in used]),
+        *(table, "without", "Columns to leave out", others),
         [name for name in begun.without if name != chosen],
-        help="Numbers that name a row, dates, free text and the like. "
+        help="Numbers that name a row, free text and the like. "
         + " ".join(f"{escape_markdown(own.name)} {escape_markdown(own.fault)}." for own in used if not own.usable)[
             :600
         ],
     )
-    values["without"] = tuple(left_out)
+    left_out += [column.name for column in dates if values.get("dates") is None]
+    left_out += [column.name for column in texts if values.get("many") is None]
+    values["without"] = tuple(column.name for column in used if column.name in left_out)
     no_features = {chosen, *left_out, split["time"], split["group"]}
     unlike_features = dict.fromkeys((*profile.identifiers, *profile.other_labels(chosen)))
     values["keep"] = tuple(name for name in unlike_features if name not in no_features)
-    features = [column for column in used if column.name not in no_features and (column.usable or column.can_be_words)]
+    features = [column for column in used if column.name not in no_features and _is_taken(column)]
     if words := [column for column in features if column.words]:
         values["categories"] = _segmented(
             table,
@@ -124,6 +134,37 @@ def draw_reading(table: Upload, profile: TableProfile, options: ReadOptions) -> 
             "Most are missing in " + ", ".join(_counted(sorted(lacking, key=lambda own: -own.missing))) + ".",
         )
     return make_schema(values)
+
+
+def _is_taken(column: ColumnProfile) -> bool:
+    return column.usable or column.can_be_words or column.kind in (DATE, TEXT)
+
+
+def _draw_many(
+    table: Upload, dates: list[ColumnProfile], texts: list[ColumnProfile], begun: TableSchema
+) -> dict[str, str | None]:
+    """Draw the use of columns of dates and of columns with many words, and return both as fields of the schema.
+
+    Parameters
+    ----------
+    table : Upload
+        The uploaded table.
+    dates, texts : list of ColumnProfile
+        Columns of dates, and of more words than can be a feature each.
+    begun : TableSchema
+        The schema that the controls begin with.
+    """
+    chosen: dict[str, str | None] = {}
+    for name, columns, title, options, help in (
+        ("dates", dates, "Dates", DATES, "Days since the first date, hour, weekday and month, as far as they vary."),
+        ("many", texts, "Many words", MANY, f"Each word is hashed to one of {BUCKETS} features of 0 and 1."),
+    ):
+        if columns:
+            shown = f"{_names([column.name for column in columns])}: {help}"
+            first = getattr(begun, name) or LEAVE_OUT
+            choice = _segmented(table, name, f"{title} ({len(columns)})", options, first, shown)
+            chosen[name] = None if choice == LEAVE_OUT else choice
+    return chosen
 
 
 def _draw_decimal(table: Upload, profile: TableProfile, begun: TableSchema) -> str | None:

@@ -97,12 +97,18 @@ def _label(table: Upload) -> str:
 def _features(table: Upload) -> str:
     columns = table.get_preprocessing().columns
     words = [column for column in columns if column.words is not None]
-    sentence = f"**{len(columns) - len(words):,} columns of numbers** as they are"
-    if words:
-        made = sum(len(column.features) for column in words)
-        sentence += (
-            f", {len(words):,} of words as {made:,} features of 0 and 1: {_names([item.name for item in words])}"
-        )
+    dates = [column for column in columns if column.date is not None]
+    hashed = [column for column in columns if column.buckets is not None]
+    numbers = len(columns) - len(words) - len(dates) - len(hashed)
+    sentence = f"**{numbers:,} columns of numbers** as they are"
+    for kind, part in (
+        ("of words as {} features of 0 and 1", words),
+        ("of dates as {} numbers", dates),
+        ("of many words hashed to {} features of 0 and 1", hashed),
+    ):
+        if part:
+            made = sum(len(column.features) for column in part)
+            sentence += f", {len(part):,} {kind.format(f'{made:,}')}: {_names([item.name for item in part])}"
     return f"{sentence}."
 
 
