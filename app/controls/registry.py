@@ -20,9 +20,10 @@ from ..server.table_owners import visible_uploads
 from ..text.labels import OPTION_WORDS, option_label, option_of
 from .parameters import Parameter, one_of
 
-__all__ = ["CONTROLS", "CONTROL_OF", "PUBLISHED", "Control", "controls_with"]
+__all__ = ["CONTROLS", "CONTROL_OF", "EXPANDERS", "MORE", "PUBLISHED", "Control", "controls_with"]
 
 PUBLISHED = "published"
+MORE, NORM, LABELS = EXPANDERS = ("More", "The norm", "Labels and their errors")
 STANDARD_PROTOCOLS = ("leak_free", "published")  # those of every data set
 
 
@@ -36,8 +37,8 @@ class Control(Parameter):
         Label and help text of the widget.
     slider : bool
         True for a slider over the options, False for a list.
-    more : bool
-        True to draw the widget inside the expander "More".
+    expander : str
+        Title of the expander in which the widget is drawn, one of EXPANDERS; "" draws it outside of all.
     noun : str
         Completes "NAME has no …" beside a baseline without this setting.
     """
@@ -45,7 +46,7 @@ class Control(Parameter):
     label: str = ""
     help: str = ""
     slider: bool = False
-    more: bool = False
+    expander: str = ""
     noun: str = ""
 
     def option_label(self, value: Any) -> str:
@@ -198,7 +199,7 @@ CONTROLS: tuple[Control, ...] = (
         label="Normal rows kept (share of the pool's)",
         help="What if there were fewer normal rows?",
         slider=True,
-        more=True,
+        expander=MORE,
     ),
     Setting(
         "epochs",
@@ -206,7 +207,7 @@ CONTROLS: tuple[Control, ...] = (
         PUBLISHED,
         label="Epochs",
         help="How long to train.",
-        more=True,
+        expander=MORE,
         noun="epochs",
     ),
     Setting(
@@ -215,7 +216,7 @@ CONTROLS: tuple[Control, ...] = (
         PUBLISHED,
         label="Learning rate",
         help="How far each training step moves the weights; the first step's, where the published code lets it fall.",
-        more=True,
+        expander=MORE,
         noun="learning rate",
     ),
     Setting(
@@ -228,7 +229,7 @@ CONTROLS: tuple[Control, ...] = (
             "paper_printed, too: it trains and scores |F|, as the paper prints it, where paper takes F. Classifiers of "
             "other packages have default, and tuned: six candidates, three folds of the training labels."
         ),
-        more=True,
+        expander=MORE,
         noun="second preset",
     ),
     Setting(
@@ -241,7 +242,7 @@ CONTROLS: tuple[Control, ...] = (
             "split, as in the paper, so that test rows are copies of training rows. The page Your table adds splits by "
             "a time column, a group column or a test file."
         ),
-        more=True,
+        expander=MORE,
     ),
     Setting(
         "norm_strength",
@@ -249,7 +250,7 @@ CONTROLS: tuple[Control, ...] = (
         PUBLISHED,
         label="Strength of the norm",
         help="For a norm with a dial; its meaning and its range depend on the norm.",
-        more=True,
+        expander=NORM,
         noun="norm to choose",
     ),
     *(
@@ -261,7 +262,7 @@ CONTROLS: tuple[Control, ...] = (
             help=f"Share of {words} that the backward pass lets through; 1 is the true gradient. The forward pass "
             "stays as it is. Needs batch norm.",
             slider=True,
-            more=True,
+            expander=NORM,
             noun="batch norm to choose",
         )
         for name, part, words in (
@@ -276,7 +277,7 @@ CONTROLS: tuple[Control, ...] = (
         PUBLISHED,
         label="Labeled anomalies (number)",
         help="A number in place of the share above, if the training part has as many.",
-        more=True,
+        expander=LABELS,
     ),
     Setting(
         "labeled_normals",
@@ -284,7 +285,7 @@ CONTROLS: tuple[Control, ...] = (
         0,
         label="Known normal rows (number)",
         help="Pool rows known to be normal: they stay whatever the shares of normal and of unlabeled rows are.",
-        more=True,
+        expander=LABELS,
     ),
     Setting(
         "labeled_normal_ratio",
@@ -292,7 +293,7 @@ CONTROLS: tuple[Control, ...] = (
         0.0,
         label="Known normal rows (per labeled anomaly)",
         help="Further rows known to be normal, relative to the number of labeled anomalies.",
-        more=True,
+        expander=LABELS,
     ),
     Setting(
         "unlabeled_ratio",
@@ -301,7 +302,7 @@ CONTROLS: tuple[Control, ...] = (
         label="Unlabeled rows used (share)",
         help="The share of the rows without a label that is used, of both kinds alike.",
         slider=True,
-        more=True,
+        expander=LABELS,
     ),
     Setting(
         "flipped_anomalies",
@@ -309,7 +310,7 @@ CONTROLS: tuple[Control, ...] = (
         0.0,
         label="Anomalies labeled normal (share)",
         help="Label errors: the share of the labeled anomalies whose label says normal. They join the pool.",
-        more=True,
+        expander=LABELS,
     ),
     Setting(
         "flipped_normals",
@@ -317,7 +318,7 @@ CONTROLS: tuple[Control, ...] = (
         0.0,
         label="Normal rows labeled anomalous (share)",
         help="Label errors: the share of the normal training rows whose label says anomaly. They join the labels.",
-        more=True,
+        expander=LABELS,
     ),
     Setting(
         "unseen_types",
@@ -328,10 +329,10 @@ CONTROLS: tuple[Control, ...] = (
             "Types of anomaly that no training row has, while the test rows have all. Needs a data set with several "
             "classes as anomalies, such as digits_low and digits_only_3."
         ),
-        more=True,
+        expander=LABELS,
     ),
     Setting(
-        "seed", tuple(range(10)), 0, label="First seed", help="The seed of the rows in the charts below.", more=True
+        "seed", tuple(range(10)), 0, label="First seed", help="The seed of the rows in the charts below.", expander=MORE
     ),
 )
 

@@ -15,7 +15,7 @@ from ..text.labels import format_value
 from . import locked_links
 from .choice import Choice, choose
 from .page_address import current_link
-from .registry import CONTROL_OF, CONTROLS, PUBLISHED, Control
+from .registry import CONTROL_OF, CONTROLS, EXPANDERS, PUBLISHED, Control
 
 __all__ = ["draw_control", "draw_sidebar", "help_text", "value_of", "with_words"]
 
@@ -52,14 +52,16 @@ def draw_sidebar(
         values = {name: value_of(control) for name, control in named.items() if name in left_out}
         drawn = [control for control in controls if control.name not in left_out]
         mark = marks.get
-        values |= {c.name: draw_control(c, baseline, preset, mark=mark(c.name, "")) for c in drawn if not c.more}
-        if more := [control for control in drawn if control.more]:
-            norm = values["norm"]
-            if norm == PUBLISHED:
-                norm = baseline.paired_norm(values["lambda_n"], preset)
-            with st.expander("More"):
-                for c in more:
-                    values[c.name] = draw_control(c, baseline, preset, norm=norm, mark=mark(c.name, ""))
+        open_ones = [control for control in drawn if not control.expander]
+        values |= {c.name: draw_control(c, baseline, preset, mark=mark(c.name, "")) for c in open_ones}
+        norm = values["norm"]
+        if norm == PUBLISHED:
+            norm = baseline.paired_norm(values["lambda_n"], preset)
+        for title in EXPANDERS:
+            if inside := [control for control in drawn if control.expander == title]:
+                with st.expander(title):
+                    for c in inside:
+                        values[c.name] = draw_control(c, baseline, preset, norm=norm, mark=mark(c.name, ""))
         locked_links.draw_link_maker(drawn, st.context.url)
     return choose(values)
 

@@ -23,7 +23,7 @@ LABELS = replace(
     default=10,
     label="Labeled anomalies",
     help="How many labels you have: the systems are ranked at this number. The curves show other numbers too.",
-    more=False,
+    expander="",
 )
 DRAWN = (CONTROL_OF["dataset"], LABELS, CONTROL_OF["seeds"])
 FIXED = tuple(CONTROL_OF[name] for name in (*SHARED_SETTINGS, "seed"))

@@ -15,7 +15,7 @@ from anoonly_core.zero_shot.config import RULES, SMALL_BATCH, ZeroShotConfig, ma
 
 from ...controls.page_address import PageAddress, register
 from ...controls.parameters import Parameter, any_text
-from ...controls.registry import Control
+from ...controls.registry import MORE, Control
 from ...server.table_owners import visible_uploads
 
 __all__ = ["ADDRESS", "CONTROLS", "ZeroShotChoice", "draw_sidebar", "write_address"]
@@ -45,9 +45,9 @@ CONTROLS = (
         help=f"All rows of a batch share its statistics; under {SMALL_BATCH} rows these say little.",
     ),
     Control("seeds", (1, 2, 3, 4, 5), 3, label="Seeds", help="Meta-trainings behind each value."),
-    Control("steps", (25, 50, 100, 200, 400, 800), 200, label="Steps", help="How long to meta-train.", more=True),
+    Control("steps", (25, 50, 100, 200, 400, 800), 200, label="Steps", help="How long to meta-train.", expander=MORE),
     Control(
-        "tasks", (4, 8, 16, 32), 16, label="Tasks in a step", help="Each is normalized by its own rows.", more=True
+        "tasks", (4, 8, 16, 32), 16, label="Tasks in a step", help="Each is normalized by its own rows.", expander=MORE
     ),
     Control(
         "rows",
@@ -55,7 +55,7 @@ CONTROLS = (
         60,
         label="Rows in a task",
         help="A task's statistics are those of its rows.",
-        more=True,
+        expander=MORE,
     ),
     Control(
         "normal_share",
@@ -63,7 +63,7 @@ CONTROLS = (
         0.8,
         label="π, normal share of a task",
         help="The others are of other classes.",
-        more=True,
+        expander=MORE,
     ),
     Control(
         "learning_rate",
@@ -71,7 +71,7 @@ CONTROLS = (
         1e-3,
         label="Learning rate",
         help="The learning rate of Adam.",
-        more=True,
+        expander=MORE,
     ),
 )
 TABLE = Parameter(
@@ -139,9 +139,9 @@ def draw_sidebar() -> ZeroShotChoice:
         table = _table(name)
         held_out = _draw_classes("held_out", "Held out: tested, never trained on", table, _last_half(table))
         meta = _draw_classes("meta", "Meta-trained on", table, _others(table, held_out))
-        values = {control.name: _draw_control(control) for control in CONTROLS if not control.more}
-        with st.expander("More"):
-            values |= {control.name: _draw_control(control) for control in CONTROLS if control.more}
+        values = {control.name: _draw_control(control) for control in CONTROLS if not control.expander}
+        with st.expander(MORE):
+            values |= {control.name: _draw_control(control) for control in CONTROLS if control.expander}
     seeds = values.pop("seeds")
     meta = [name for name in meta if name not in held_out]
     if not held_out or len(meta) < 2:
