@@ -17,6 +17,8 @@ from ...controls.parameters import Parameter, any_text
 __all__ = [
     "ADDRESS",
     "DIFFERENCES_VIEW",
+    "FIG10_TITLE",
+    "FIG10_VIEW",
     "MECHANISMS_VIEW",
     "POINTS_VIEW",
     "SHOWN",
@@ -29,10 +31,12 @@ __all__ = [
 
 POINTS_VIEW, DIFFERENCES_VIEW = "points", "differences"
 WHICH_VIEW, MECHANISMS_VIEW = "which", "mechanisms"
+FIG10_VIEW, FIG10_TITLE = "fig10", "Fig. 10: scores and features"
 # The experiments that the paper prints; the others are behind the points.
 PRINTED = ("table1", "table2", "table3", "table4", "fig4", "fig5", "fig6", "fig7", "fig8", "fig9")
 SHOWN = {
     **{name: EXPERIMENTS[name].title for name in PRINTED},
+    FIG10_VIEW: FIG10_TITLE,
     POINTS_VIEW: "What does not add up",
     DIFFERENCES_VIEW: "Differences",
     WHICH_VIEW: "Which method when",

@@ -39,6 +39,7 @@ from .charts import boxes_figure, table_figure
 from .controls import (
     ADDRESS,
     DIFFERENCES_VIEW,
+    FIG10_VIEW,
     MECHANISMS_VIEW,
     POINTS_VIEW,
     SHOWN,
@@ -50,6 +51,7 @@ from .controls import (
 )
 from .grid import draw_exports, draw_grid, page_markdown
 from .mechanisms import draw_mechanisms
+from .scored_rows import draw_fig10
 from .table import LEGEND, cell_sentence, draw_cells, file_table
 from .text import (
     NO_RESULT,
@@ -101,6 +103,8 @@ def page() -> None:
             draw_which()
         elif name == MECHANISMS_VIEW:
             draw_mechanisms()
+        elif name == FIG10_VIEW:
+            draw_fig10()
         else:
             _draw_experiment(name, evidence, sweeps)
     except AnoOnlyError as error:
