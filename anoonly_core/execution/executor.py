@@ -23,6 +23,7 @@ from anoonly_core.results.store import RunSummary, Store
 __all__ = ["Engine", "ExecutionState", "LocalEngine", "Work", "execute", "stored_runs"]
 
 POLL_S = 0.1
+CHECKS = 10  # of the works in each poll: a free worker gets its next stack within a hundredth of a second
 MAX_ATTEMPTS = 2
 ON_EVERY_ATTEMPT = "on every attempt"
 
@@ -177,7 +178,7 @@ def stored_runs(store: Store, configs: Mapping[str, RunConfig], device: str) -> 
 
 
 def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> Iterator[ExecutionState]:
-    """Plan, train and store runs, and yield a state about ten times a second.
+    """Plan, train and store runs, and yield a state whenever a stack is done, and at least about ten times a second.
 
     A stack whose worker dies is cut in half and tried again, since it may have been too large. A single run fails
     after two deaths. Closing the iterator stops the training.
@@ -213,7 +214,7 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
                 work = engine.train(stack.configs)
                 active[work] = stack
                 clock.start(work)
-            time.sleep(POLL_S)
+            _wait_for_one(active)
             state = ExecutionState(seconds_left=clock.seconds_left(active, queue, engine.slots))
             for work in [work for work in active if work.done]:
                 stack = active.pop(work)
@@ -228,6 +229,14 @@ def execute(configs: Mapping[str, RunConfig], engine: Engine, store: Store) -> I
     finally:
         for work in active:
             engine.stop(work)
+
+
+def _wait_for_one(works: Iterable[Work]) -> None:
+    """Block until one of some works is done, at most POLL_S."""
+    for _ in range(CHECKS):
+        if any(work.done for work in works):
+            return
+        time.sleep(POLL_S / CHECKS)
 
 
 def _plan(configs: Mapping[str, RunConfig], engine: Engine) -> Generator[ExecutionState, None, Plan]:
