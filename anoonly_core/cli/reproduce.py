@@ -23,21 +23,22 @@ from anoonly_core.reproduction.grid import FORMATS, Grid, to_markdown
 from anoonly_core.reproduction.reports import REPORTS, experiments_for, reports
 from anoonly_core.reproduction.results import read_rows, write_results
 from anoonly_core.results.store import Store, default_store
+from anoonly_core.weak_supervision.across import EVERY, across_reports
 
-__all__ = ["add_parser"]
+__all__ = ["NAMES", "add_parser"]
 
-PRINTED = (
-    "-beside-paper",
-    "-gains",
-    "-means",
-    "-boxes",
-)  # endings of the experiment tables that are printed, not only written
+MECHANISMS = "mechanisms"  # its runs ship
+NAMES = (*REPORTS, MECHANISMS)
+
+# Endings of the experiment tables that are printed, not only written, and beginnings of the other printed tables.
+PRINTED = ("-beside-paper", "-gains", "-means", "-boxes")
+PRINTED_WHOLE = ("point-", "differences-", f"{MECHANISMS}-")
 
 
 def add_parser(commands: Any) -> None:
     """Add the command `reproduce` and its options to the subparsers."""
     parser = commands.add_parser("reproduce", help="measure the tables and figures of the paper again")
-    parser.add_argument("names", nargs="+", metavar="NAME", help=f"all, or one or more of {', '.join(REPORTS)}")
+    parser.add_argument("names", nargs="+", metavar="NAME", help=f"all, or one or more of {', '.join(NAMES)}")
     parser.add_argument("--datasets", metavar="NAMES", help="only these data sets, separated by commas")
     parser.add_argument("--baselines", metavar="NAMES", help=f"only these, separated by commas: {', '.join(SYSTEMS)}")
     parser.add_argument("--seeds", metavar="N", default="5", help="seeds per cell; default: 5")
@@ -55,8 +56,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    names = _choose("NAME", options.names, [*REPORTS, "all"])
-    names = list(REPORTS) if "all" in names else names
+    names = _choose("NAME", options.names, [*NAMES, "all"])
+    names = list(NAMES) if "all" in names else names
     seeds = parse_seeds(options.seeds)
     if options.device not in ("cpu", "cuda"):
         raise InvalidConfig(f"device must be cpu or cuda, not {options.device[:60]!r}.")
@@ -70,7 +71,8 @@ def _reproduce(options: argparse.Namespace) -> None:
     if options.shipped:
         evidence = shipped_evidence()
     else:
-        experiments = list(dict.fromkeys(experiment for name in names for experiment in experiments_for(name)))
+        trained = [name for name in names if name != MECHANISMS]
+        experiments = list(dict.fromkeys(experiment for name in trained for experiment in experiments_for(name)))
         if not files and any(EXPERIMENTS[name].families for name in experiments):
             raise InvalidConfig(
                 "No data set of the paper is on this machine: fetch some first, such as `fetch CV_by_ResNet18`, or use "
@@ -132,7 +134,7 @@ def _report(names: Sequence[str], evidence: Evidence, folder: Path | None, as_js
     Parameters
     ----------
     names : sequence of str
-        Reports, of REPORTS.
+        Reports, of NAMES.
     evidence : Evidence
         The results.
     folder : Path or None
@@ -142,13 +144,13 @@ def _report(names: Sequence[str], evidence: Evidence, folder: Path | None, as_js
     """
     printed: list[dict[str, Any]] = []
     for name in names:
-        tables = dict(reports(name, evidence))
+        tables = dict(across_reports() if name == MECHANISMS else reports(name, evidence))
         if not tables:
             print(f"{name}: no results on these data sets.", file=sys.stderr)
         for stem, grid in tables.items():
             if as_json:
                 printed.append({"report": name, "name": stem, **asdict(grid)})
-            elif stem.endswith(PRINTED) or stem.startswith(("point-", "differences-")):
+            elif stem.endswith(PRINTED) or (stem.startswith(PRINTED_WHOLE) and not stem.endswith(EVERY)):
                 print(to_markdown(grid))
             if folder is not None:
                 _write(folder, stem, grid)

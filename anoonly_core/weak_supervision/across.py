@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -14,19 +14,22 @@ from anoonly_core.config import make_config
 from anoonly_core.metrics.confidence import clear_together, margin_of_error, p_of_mean
 from anoonly_core.paths import ASSETS
 from anoonly_core.reproduction.grid import Grid, GridValue
-from anoonly_core.weak_supervision.points import reference_norm
+from anoonly_core.weak_supervision.points import LAMBDAS, reference_norm
 from anoonly_core.weak_supervision.ranking import RankedPoint, best_of_each, ranked_points
 
 __all__ = [
+    "EVERY",
     "SHIPPED_FILE",
     "AcrossPoint",
     "AcrossRanking",
+    "across_reports",
     "points_grid",
     "ranked_across",
     "shipped_measures",
     "systems_grid",
 ]
 
+EVERY = "-all-strengths"  # end of the file name of a table of all strengths
 SHIPPED_FILE = ASSETS / "results" / "mechanisms.csv"
 
 
@@ -215,6 +218,25 @@ def _signed(delta: float) -> str:
 def _names(datasets: Sequence[str]) -> str | None:
     """Return up to three names of data sets, or their number if there are more; None for none."""
     return (", ".join(datasets) if len(datasets) <= 3 else f"{len(datasets)} data sets") or None
+
+
+def across_reports() -> Iterator[tuple[str, Grid]]:
+    """Yield the tables of the shipped runs, each with a file name without suffix.
+
+    First comes one over all systems; then, for each system and λ_n, the mechanisms at their best strength, and at all.
+    """
+    runs = shipped_measures()
+    rankings = [
+        ranking
+        for baseline in sorted(runs["baseline"].unique())
+        for lambda_n in LAMBDAS
+        if (ranking := ranked_across(runs, str(baseline), lambda_n)).points
+    ]
+    yield "mechanisms-systems", systems_grid(rankings)
+    for ranking in rankings:
+        stem = f"mechanisms-{ranking.baseline}-{ranking.lambda_n:g}"
+        yield stem, points_grid(ranking, ranking.best)
+        yield f"{stem}{EVERY}", points_grid(ranking, ranking.points)
 
 
 def systems_grid(rankings: Sequence[AcrossRanking]) -> Grid:

@@ -59,10 +59,10 @@ def draw_mechanisms() -> None:
     draw_grid(points_grid(ranking, ranking.best), f"mechanisms-{baseline}-{weight}", every)
     with st.expander("All systems"):
         st.markdown(page_markdown(systems_grid([_ranking(name, value) for name in systems for value in LAMBDAS])))
-    st.markdown(f"`{COMMAND}`")
+    st.markdown(f"`{COMMAND}`, and `python -m anoonly_core reproduce mechanisms --shipped` for all tables")
     st.caption(
         "Each mechanism stands at its best strength, which these data chose; the tests count all strengths, which the "
-        "CSV holds. Five seeds, natural pool, published settings, without the leak. The command trains all runs again."
+        "CSV holds. Five seeds, natural pool, published settings, no leak. The first command trains all runs again."
     )
 
 

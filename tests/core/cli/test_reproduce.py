@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from anoonly_core.cli import main as cli
+from anoonly_core.cli.reproduce import NAMES
 from anoonly_core.data.catalogue import DATASETS
 from anoonly_core.reproduction.experiments import EXPERIMENTS, planned_runs
-from anoonly_core.reproduction.reports import REPORTS, WHICH
+from anoonly_core.reproduction.reports import WHICH
 from anoonly_core.reproduction.results import COLUMNS, KEY_LETTERS, find_results, shipped_results, write_results
 from anoonly_core.reproduction.which.runs import FILE
 from anoonly_core.results.store import default_store
@@ -64,7 +65,7 @@ def test_shipped_results_are_printed_and_written_without_training(
     assert "Table 1: AUCROC" in output and "Fig. 9: batch size" in output
     assert "Our results and the authors' code" in output
     written = sorted(file.name for file in (tmp_path / "tables").iterdir())
-    for name in REPORTS if FILE.exists() else set(REPORTS) - {WHICH}:
+    for name in NAMES if FILE.exists() else set(NAMES) - {WHICH}:
         assert any(file.startswith((name, f"point-{name}")) for file in written), name
     assert {Path(file).suffix for file in written} == {".csv", ".md", ".tex"}
     with (tmp_path / "tables" / "table1-code-cells.csv").open(newline="", encoding="utf-8") as file:

@@ -9,7 +9,9 @@ from scipy import stats
 
 from anoonly_core.reproduction.grid import FORMATS, to_csv
 from anoonly_core.weak_supervision.across import (
+    EVERY,
     AcrossRanking,
+    across_reports,
     points_grid,
     ranked_across,
     shipped_measures,
@@ -99,6 +101,15 @@ def test_the_grid_states_the_figures_of_the_ranking() -> None:
     assert all("10.7" in export(grid) for export in FORMATS.values()) and to_csv(grid).count("\n") == 4
     (row,) = systems_grid([found, ranked_across(table(), "DeepSAD", 0.0)]).rows
     assert row[:3] == ("DevNet", "0", 4) and row[4:] == ("ghost batch norm, 32", "+10.7 ± 2.1", 1, 1, 3)
+
+
+def test_the_reports_hold_every_system_and_weight() -> None:
+    tables = dict(across_reports())
+    systems = tables["mechanisms-systems"]
+    for baseline, lambda_n, *_, points in systems.rows:
+        best, every = tables[f"mechanisms-{baseline}-{lambda_n}"], tables[f"mechanisms-{baseline}-{lambda_n}{EVERY}"]
+        assert len(every.rows) == points > len(best.rows) and every.rows[0] == best.rows[0]
+    assert len(tables) == 1 + 2 * len(systems.rows)
 
 
 def test_what_ships_can_be_ranked() -> None:
