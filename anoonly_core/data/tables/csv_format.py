@@ -120,7 +120,7 @@ def find_table(records: Sequence[tuple[int, list[str]]], title: str, header: Lit
     if not has_header and header is None:
         notes.append(
             f"The first line of {title} holds numbers instead of names, so it is a row and the columns are called "
-            f"1 to {columns}; header=yes takes it as names."
+            f"1 to {columns}; on the command line header=yes takes it as names."
         )
     counts = Counter(map(str.strip, rows[0])) if has_header else {}
     if twins := [name for name, count in counts.items() if count > 1 and name]:

@@ -10,13 +10,21 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.tables.columns import MAX_WORDS, to_numbers, to_words
+from anoonly_core.data.tables.label_candidates import name_parts
+from anoonly_core.data.tables.number_styles import is_missing
 
-__all__ = ["find_giveaways", "find_label_copies", "find_row_numbers"]
+__all__ = ["find_entities", "find_giveaways", "find_label_copies", "find_missing_giveaways", "find_row_numbers"]
 
 MIN_SEQUENCE = 10  # rows that show a sequence 1, 2, 3, … or a copy of the label
 # Names of columns that number the rows if all of their values differ.
 ROW_NUMBER_NAMES = re.compile(
     r"|id|index|row|row[ _]?id|row[ _]?(?:nr|no|num|number)|nr|no|unnamed(?:: \d+)?|level_\d+|__index_level_\d+__"
+)
+# Last words of names of columns that name entities, and whole names without their spaces.
+ENTITY_ENDS = frozenset(("id", "ids", "uuid", "guid", "iban", "ssn", "imei", "imsi", "msisdn"))
+ENTITY_NAMES = re.compile(
+    r"(customer|client|user|account|card|device|merchant|patient|order|transaction|session|member|policy|invoice|machine|"
+    r"kunden?|konto|karten?|auftrags?|rechnungs?|geräte?)(id|nr|no|num|number|nummer)"
 )
 MAX_SAMPLED = 10_000_000  # cells that are sorted to compare columns with the label
 MIN_SAMPLED = 2_000  # rows
@@ -38,6 +46,76 @@ def find_row_numbers(table: pd.DataFrame) -> tuple[str, ...]:
         or (ROW_NUMBER_NAMES.fullmatch(str(name).strip().lower()) and _all_differ(table[name]))
         or _is_sequence(table[name])
     )
+
+
+def find_entities(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the names of the columns of integers that name entities, such as customers, which may repeat.
+
+    Such a column has a name such as ``customer_id`` or ``CardNumber`` and more than `MAX_WORDS` different values.
+    Columns that number the rows are not among them.
+    """
+    numbering = find_row_numbers(table)
+    return tuple(
+        str(name)
+        for name in table.columns
+        if name not in numbering and _names_entities(str(name)) and _holds_many_integers(table[name])
+    )
+
+
+def _names_entities(name: str) -> bool:
+    parts = name_parts(name)
+    return bool(parts) and (
+        parts[-1] in ENTITY_ENDS
+        or (len(parts) > 1 and parts[0] == "id")
+        or ENTITY_NAMES.fullmatch("".join(parts)) is not None
+    )
+
+
+def _holds_many_integers(values: pd.Series[Any]) -> bool:
+    if values.dtype == object or pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return False
+    if values.iloc[:MIN_SAMPLED].nunique() <= MAX_WORDS and values.nunique() <= MAX_WORDS:
+        return False
+    numbers = to_numbers(values)
+    known = numbers[np.isfinite(numbers)]
+    return len(known) > MAX_WORDS and bool((known == np.trunc(known)).all())
+
+
+def find_missing_giveaways(table: pd.DataFrame, names: Sequence[str], y: np.ndarray) -> dict[str, bool]:
+    """Find the columns that are blank exactly in the rows of one class; True for anomalies, False for normal rows.
+
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    names
+        Columns to examine.
+    y
+        Labels, int8 [rows]; see `find_giveaways`. Its rarer class must have `MIN_RARE` rows.
+    """
+    rows, is_anomaly = _compared(y)
+    if min(is_anomaly.sum(), (~is_anomaly).sum()) < MIN_RARE:
+        return {}
+    found = {}
+    for name in names:
+        sides = {True, False}
+        for part in (slice(MIN_SAMPLED), slice(None)):  # the first rows rule out nearly all columns
+            is_blank = _blank(table[name].iloc[rows[part]])
+            sides = {side for side in sides if np.array_equal(is_blank, is_anomaly[part] == side)}
+            if not sides:
+                break
+        if sides:
+            (found[name],) = sides
+    return found
+
+
+def _blank(values: pd.Series[Any]) -> np.ndarray:
+    """Return a mask of the cells that are missing or hold a word that means so, bool [rows]."""
+    is_blank = values.isna().to_numpy(dtype=bool)
+    if values.dtype == object or pd.api.types.is_string_dtype(values):
+        words = np.array([isinstance(cell, str) and is_missing(cell.strip()) for cell in values], dtype=bool)
+        return np.asarray(is_blank | words)
+    return is_blank
 
 
 def find_label_copies(

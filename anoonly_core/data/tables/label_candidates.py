@@ -18,6 +18,7 @@ __all__ = [
     "count_values",
     "find_labels",
     "find_other_labels",
+    "name_parts",
     "rank_labels",
     "shown_counts",
 ]
@@ -146,7 +147,7 @@ def _is_binary(values: pd.Series[Any]) -> bool:
 
 def _name_score(name: str) -> float:
     """Return how much a name of a column speaks for a label; 0 if not at all."""
-    parts = _parts(name)
+    parts = name_parts(name)
     best = max((_part_score(part) for part in parts), default=0.0)
     if best == 0:
         return 0.25 if len(parts) > 1 and parts[0] in _QUESTIONS else 0.0
@@ -161,7 +162,7 @@ def shown_counts(candidate: LabelCandidate) -> str:
     return ", ".join(f"{printable(value[:30]) or 'blank'}: {count:,}" for value, count in listed[:LISTED]) + more
 
 
-def _parts(name: str) -> list[str]:
+def name_parts(name: str) -> list[str]:
     """Split a name into its words in lower case, also where a capital letter begins one, as in isFraud."""
     spaced = re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])", " ", name.strip())
     return [part for part in re.split(r"[\W_]+", spaced.lower()) if part]

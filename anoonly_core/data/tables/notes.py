@@ -9,13 +9,13 @@ import numpy as np
 from anoonly_core.data.tables.columns import CATEGORY, NUMBER, ColumnProfile, list_names
 from anoonly_core.data.tables.files import printable
 
-__all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes", "other_label_notes"]
+__all__ = ["cell_notes", "exclusion_notes", "giveaway_notes", "label_notes", "missing_notes", "other_label_notes"]
 
 
 def exclusion_notes(
-    title: str, label: str, numbering: list[str], copies: list[str], are_left_out: bool
+    title: str, label: str, exclusions: Mapping[str, Sequence[str]], are_left_out: bool
 ) -> Iterator[str]:
-    """Yield sentences for the user on columns that are row numbers or copies of the label.
+    """Yield sentences for the user on columns that are row numbers, names of entities or copies of the label.
 
     Parameters
     ----------
@@ -23,22 +23,25 @@ def exclusion_notes(
         Name of the table.
     label
         Name of the label column.
-    numbering, copies
-        Names of the columns that number the rows, and of those that equal the label.
+    exclusions
+        Names of the columns that number the rows ("rows"), name entities ("entities") and equal the label ("label").
     are_left_out
         True if these columns are left out; False if they are features because no other column is left.
     """
-    for names, verb, rest in (
-        (numbering, "number", "the rows"),
-        (copies, "equal", f"the label column {printable(label[:60])}"),
+    for key, verb, rest in (
+        ("rows", "number", "the rows"),
+        ("entities", "name", "entities"),
+        ("label", "equal", f"the label column {printable(label[:60])}"),
     ):
+        names = [*exclusions[key]]
         if not names:
             continue
         start = f"{title}: {list_names(names)} {_verb(verb, names)} {rest}"
         if are_left_out:
+            by_group = f", and group={printable(names[0][:60])} keeps each on one side" if key == "entities" else ""
             yield (
                 f"{start} and {'is' if len(names) == 1 else 'are'} left out; on the command line keep=NAME makes "
-                "such a column a feature."
+                f"such a column a feature{by_group}."
             )
         else:
             yield f"{start}, but no other column is left to be a feature."
@@ -67,8 +70,8 @@ def giveaway_notes(title: str, giveaways: Mapping[str, float]) -> Iterator[str]:
     ):
         if names:
             yield (
-                f"{title}: {list_names(names)} alone {_verb('tell', names)} anomalies from normal rows {fact}; leave "
-                "such a column out if it is not known when you must decide."
+                f"{title}: {list_names(names)} alone {_verb('tell', names)} anomalies from normal rows {fact}: is that "
+                "known when you must decide, or should such a column be left out?"
             )
 
 
@@ -93,6 +96,24 @@ def cell_notes(title: str, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
             f"{title}: column {printable(first.name[:60])} holds numbers, but in row {first.row} {first.example}; each "
             f"of its {first.count} values is a word."
         )
+
+
+def missing_notes(title: str, missing: Mapping[str, bool]) -> Iterator[str]:
+    """Yield warnings on columns that are blank exactly in the rows of one class, at most two.
+
+    Parameters
+    ----------
+    title
+        Name of the table.
+    missing
+        True if the column is blank in anomalies, False if in normal rows, by name.
+    """
+    for is_anomaly, rows in ((True, "anomalies"), (False, "normal rows")):
+        if names := [name for name, blank in missing.items() if blank == is_anomaly]:
+            yield (
+                f"{title}: {list_names(names)} {'is' if len(names) == 1 else 'are'} missing exactly in {rows}: is that "
+                "known when you must decide, or should such a column be left out?"
+            )
 
 
 def label_notes(title: str, label: str, y: np.ndarray, is_default: bool) -> Iterator[str]:

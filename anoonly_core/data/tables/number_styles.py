@@ -240,7 +240,7 @@ def settle_open_numbers(table: pd.DataFrame, title: str, decimal: Decimal | None
         notes = (
             *notes,
             f"{title}: {example} in {names} may mean {one} or {other}, and it is read as {one}; "
-            f"decimal={'point' if likely == 'comma' else 'comma'} reads {other}.",
+            f"on the command line decimal={'point' if likely == 'comma' else 'comma'} reads {other}.",
         )
     table.attrs = {**table.attrs, "notes": notes, "open_decimals": {}}
     _convert(table, styles, title)

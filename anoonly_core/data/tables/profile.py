@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from anoonly_core.data.tables.columns import ColumnProfile, profile_columns
-from anoonly_core.data.tables.exclusions import find_row_numbers
+from anoonly_core.data.tables.exclusions import find_entities, find_row_numbers
 from anoonly_core.data.tables.files import ReadOptions
 from anoonly_core.data.tables.label_candidates import LabelCandidate, count_values, rank_labels
 from anoonly_core.data.tables.number_styles import OpenDecimal, settle_open_numbers
@@ -62,7 +62,7 @@ class TableProfile:
     head
         First `HEAD_ROWS` rows.
     identifiers
-        Names of the columns that number the rows, see `find_row_numbers`.
+        Names of the columns that number the rows or name entities, see `find_row_numbers` and `find_entities`.
     read
         Encoding, sheet and header with which the file was read, as far as its format has them.
     sheets
@@ -104,7 +104,7 @@ def profile_table(table: pd.DataFrame) -> TableProfile:
     head = table.head(HEAD_ROWS)
     head.attrs = {}
     return TableProfile(
-        *(len(table), columns, values, head, find_row_numbers(table)),
+        *(len(table), columns, values, head, (*find_row_numbers(table), *find_entities(table))),
         read=table.attrs.get("read", ReadOptions()),
         sheets=table.attrs.get("sheets", ()),
         open_decimals=open_decimals,

@@ -25,7 +25,13 @@ from anoonly_core.data.tables.columns import (
     to_words_as_before,
 )
 from anoonly_core.data.tables.encoding import ENCODINGS
-from anoonly_core.data.tables.exclusions import find_giveaways, find_label_copies, find_row_numbers
+from anoonly_core.data.tables.exclusions import (
+    find_entities,
+    find_giveaways,
+    find_label_copies,
+    find_missing_giveaways,
+    find_row_numbers,
+)
 from anoonly_core.data.tables.files import MAX_COLUMN_NAME, ReadOptions, printable
 from anoonly_core.data.tables.label_candidates import (
     MAX_CLASSES,
@@ -34,7 +40,14 @@ from anoonly_core.data.tables.label_candidates import (
     find_other_labels,
     shown_counts,
 )
-from anoonly_core.data.tables.notes import cell_notes, exclusion_notes, giveaway_notes, label_notes, other_label_notes
+from anoonly_core.data.tables.notes import (
+    cell_notes,
+    exclusion_notes,
+    giveaway_notes,
+    label_notes,
+    missing_notes,
+    other_label_notes,
+)
 from anoonly_core.data.tables.number_styles import Decimal, settle_open_numbers
 from anoonly_core.data.tables.preprocessing import FeatureChoices, Preprocessing, fit_preprocessing
 from anoonly_core.data.tables.split_columns import to_groups, to_times
@@ -480,8 +493,8 @@ def build_features(
 ) -> FeatureTable:
     """Compute the features of a table from all columns but the label and those that the schema leaves out.
 
-    Row numbers, copies of the label and other columns that may be labels are left out, too, unless the schema keeps
-    them or no other column is left.
+    Row numbers, names of entities, copies of the label and other columns that may be labels are left out, too, unless
+    the schema keeps them or no other column is left.
 
     Parameters
     ----------
@@ -508,10 +521,11 @@ def build_features(
     no_features = {label, *schema.without, *split_by}
     used = [str(name) for name in table.columns if name not in no_features]
     numbering = [name for name in find_row_numbers(table) if name in used and name not in schema.keep]
+    entities = [name for name in find_entities(table) if name in used and name not in schema.keep]
     others = [name for name in used if name not in schema.keep]
     copies = [*find_label_copies(table, others, to_labels(table[label]), y)] if label else []
     twins = [name for name in find_other_labels(table, label) if name in others] if label else []
-    left_out = {*numbering, *copies, *twins}
+    left_out = {*numbering, *copies, *twins, *entities}
     if left_out >= {*used}:
         left_out = {*numbering, *copies}
     if left_out >= {*used}:
@@ -524,11 +538,18 @@ def build_features(
         preprocessing = preprocessing.with_fill(medians(X, np.arange(len(X))))
     names = [column.name for column in preprocessing.columns]
     giveaways = find_giveaways(table, names, y) if y is not None else {}
+    missing = find_missing_giveaways(table, names, y) if y is not None else {}
+    exclusions = {
+        "rows": [name for name in numbering if name not in copies],
+        "entities": [name for name in entities if name in left_out and name not in copies],
+        "label": copies,
+    }
     notes = (
         *table.attrs.get("notes", ()),
-        *exclusion_notes(title, label, [name for name in numbering if name not in copies], copies, bool(left_out)),
+        *exclusion_notes(title, label, exclusions, bool(left_out)),
         *other_label_notes(title, [name for name in twins if name in left_out and name not in copies]),
-        *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in copies}),
+        *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in {*copies, *missing}}),
+        *missing_notes(title, missing),
         *cell_notes(title, [column for column in profiles if column.name in names]),
     )
     as_before = not left_out and not schema.keep and not table.attrs.get("is_new_layout")

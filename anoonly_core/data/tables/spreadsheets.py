@@ -74,7 +74,8 @@ def _choose_sheet(book: python_calamine.CalamineWorkbook, title: str, options: R
     if len(names) == 1:
         return filled[0], []
     return filled[0], [
-        f"{title} has {len(names)} sheets: {listed}; {printable(filled[0][:60])} is read, and sheet=NAME reads another."
+        f"{title} has {len(names)} sheets: {listed}; {printable(filled[0][:60])} is read, and on the command line "
+        "sheet=NAME reads another."
     ]
 
 

@@ -114,7 +114,8 @@ def settle_encoding(path: Path, title: str, options: ReadOptions) -> tuple[str, 
         return encoding, []
     encoding = guess_legacy_encoding(sample, title)
     return encoding, [
-        f"{title} is not UTF-8, so it is read as {ENCODINGS[encoding]}; if letters look wrong, choose another encoding."
+        f"{title} is not UTF-8, so it is read as {ENCODINGS[encoding]}; if letters look wrong, choose another encoding "
+        "(on the command line encoding=NAME)."
     ]
 
 

@@ -58,11 +58,12 @@ def draw_file_options(table: Upload, read: ReadOptions, sheets: tuple[str, ...])
     shown = [texts.get(getattr(read, name), getattr(read, name)) for name, (_, texts) in choices.items()]
     is_asked = len(sheets) > 1 or read.header == "no" or not (read.encoding or "utf").startswith("utf")
     with st.expander(f"File: {escape_markdown(', '.join(shown))}", expanded=is_asked):
-        for name, (title, texts) in choices.items():
+        columns = st.columns(len(choices))
+        for place, (name, (title, texts)) in zip(columns, choices.items(), strict=True):
             current = getattr(begun, name) or getattr(read, name)
             values = [current, *(value for value in texts if value != current)]
             text = partial(_text, texts)
-            chosen[name] = st.selectbox(title, values, format_func=text, key=_key(table, name))
+            chosen[name] = place.selectbox(title, values, format_func=text, key=_key(table, name))
     settled = {name: value for name, value in chosen.items() if value != getattr(read, name) or getattr(begun, name)}
     return ReadOptions(**{**asdict(begun), **settled})
 

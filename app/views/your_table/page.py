@@ -247,5 +247,5 @@ def _draw_removal(table: Upload) -> None:
 def _draw_head(profile: TableProfile) -> None:
     shown, columns = profile.head.shape[1], len(profile.columns)
     beside = f" and {shown} of {columns:,} columns" if shown < columns else ""
-    st.caption(f"The first {len(profile.head)} of {profile.rows:,} rows{beside}, as in the file")
+    st.caption(f"The first {len(profile.head)} of {profile.rows:,} rows{beside}, as read")
     st.dataframe(profile.head.astype(str).where(profile.head.notna(), ""), height=213)
