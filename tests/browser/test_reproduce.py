@@ -62,6 +62,8 @@ def test_the_page_is_complete_offline_and_a_cell_can_be_selected_and_downloaded(
 
     page.get_by_text("Fig. 9: batch size").click()
     page.locator(".st-key-figure-fig9 .main-svg").first.wait_for()
+    page.get_by_text("Fig. 10: scores and features").click()
+    page.get_by_role("button", name="SVHN_0 in Compare").wait_for()
     page.get_by_text("What does not add up").click()
     page.get_by_text("Small sets leak from training into the test").wait_for()
     page.wait_for_url(re.compile(r"show=points"))

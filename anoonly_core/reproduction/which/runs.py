@@ -40,6 +40,7 @@ SCOPES = {
     "BERT": ("NLP_by_BERT",),
     "classical": ("Classical",),
 }
+CONTAMINATIONS = {"clean": ("0", "0.0"), "natural": ("natural",)}
 POOLS = {"clean": "clean pool", "natural": "anomalies left in the pool"}
 
 
@@ -151,10 +152,9 @@ def series_of(points: list[Point], point: Point) -> list[Point]:
 
 
 def _in_scope(runs: pd.DataFrame, scope: str) -> pd.DataFrame:
-    folders = {name: entry.folder for name, entry in manifest().items()}
-    return runs[runs["dataset"].map(folders).isin(SCOPES[scope])]
+    names = {name for name, entry in manifest().items() if entry.folder in SCOPES[scope]}
+    return runs[runs["dataset"].isin(names)]
 
 
 def _in_pool(runs: pd.DataFrame, pool: str) -> pd.DataFrame:
-    anomalies = pd.to_numeric(runs["contamination"], errors="coerce")  # NaN for "natural"
-    return runs[anomalies.isna() if pool == "natural" else anomalies == 0]
+    return runs[runs["contamination"].astype(str).isin(CONTAMINATIONS[pool])]
