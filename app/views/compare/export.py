@@ -86,7 +86,7 @@ def draw_export(report: ReportInput, jobs: Jobs, session: str) -> None:
         with button_slot.container():
             cut = pair.cuts[0 if letter == "A" else 1]
             threshold = page_threshold(detector, None if all_rows else run.scores, cut, pair.flagged)
-            _draw_detector(run, detector.at(threshold), report.dataset, pair.flagged)
+            _draw_detector(run, detector.at(threshold), report.dataset, _threshold_note(all_rows, pair.flagged))
 
 
 def _fit_note(rows: str, dataset: Dataset) -> str:
@@ -210,10 +210,10 @@ def _fit_detector(
     return detector
 
 
-def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset, flagged: float) -> None:
+def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset, note: str) -> None:
     """Draw the downloads of a fitted detector and of its scores of all rows, and the number of rows that it flags.
 
-    `run` names the files, and `flagged` is the share of the page's threshold in percent.
+    `run` names the files, and `note` tells what the threshold is.
     """
     with st.container(horizontal=True):
         st.download_button(
@@ -234,6 +234,13 @@ def _draw_detector(run: RunResult, detector: DetectorResult, dataset: Dataset, f
         )
     count = int((detector.scores > detector.threshold).sum())
     st.caption(
-        f"It flags {count} of {dataset.rows} rows: those above {detector.threshold:.4g}, the page's threshold of "
-        f"{flagged:g} %. It moves with the page, also in the file."
+        f"It flags {count} of {dataset.rows} rows: those above {detector.threshold:.4g}. {note} A move of the page's "
+        "threshold moves it, also in the file."
     )
+
+
+def _threshold_note(all_rows: bool, flagged: float) -> str:
+    """Return what the threshold of a detector is, where the page flags `flagged` percent of the test rows."""
+    if all_rows:
+        return f"About {min(flagged, MAX_SHARE):g} % of new rows like its pool exceed this threshold, the page's share."
+    return f"This is the page's threshold: {flagged:g} % of the test rows exceed it."

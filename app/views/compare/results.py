@@ -28,7 +28,7 @@ from ...controls.choice import pin_text
 from ...controls.isolation import draw_isolation
 from ...controls.page_address import page_address
 from ...server.jobs import Jobs
-from ...text.conditions import split_warnings
+from ...text.conditions import split_warnings, split_words
 from ...text.labels import METRIC_LABELS, PROJECTION_LABELS
 from ...text.markdown import escape_markdown
 from ...text.verdict import COMPARED_METRICS, conditions_line, paired_differences, verdict
@@ -95,8 +95,8 @@ def draw_figures(runs_a: Sequence[RunResult], runs_b: Sequence[RunResult], jobs:
     ADDRESS.remember()  # a fragment: threshold and projection change here without a rerun of the page
     a, b = runs_a[0], runs_b[0]
     dataset = load_cached(b.config.dataset)
-    for warning in split_warnings(b.config.protocol, b.counts):
-        st.warning(warning)
+    for sentence in split_warnings(b.config.protocol, b.counts):
+        (st.caption if split_words(b.config.protocol) else st.warning)(sentence)
     scores_slot = st.container()
     view_slot, projection_slot, threshold_slot = st.columns([1.25, 1.1, 2.2], vertical_alignment="bottom")
     without_epochs = [r.config.baseline for r in (a, b) if not BASELINES[r.config.baseline].has("epochs")]

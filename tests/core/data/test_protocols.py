@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from anoonly_core.config import make_config
@@ -60,6 +60,7 @@ def test_rows_without_a_time_and_unlabeled_rows_of_the_future_are_left_out() -> 
     assert result.counts["pool_unlabelled"] == unlabeled[result.train].sum()
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 5), st.integers(2, 60), st.floats(0, 0.3))
 def test_no_group_is_on_both_sides(seed: int, groups: int, blank: float) -> None:
     random = np.random.default_rng(groups)
