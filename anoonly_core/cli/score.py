@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("score", help="score the rows of a file with a saved detector")
     parser.add_argument("model", metavar="MODEL", help="the .safetensors file of the detector")
     parser.add_argument(
-        "file", metavar="FILE", help="the rows to score: .csv, .csv.gz, .parquet or .npz; - reads CSV from stdin"
+        "file", metavar="FILE", help="the rows to score, in any format of table files; - reads CSV from stdin"
     )
     parser.add_argument(
         "--out", metavar="FILE", help="write the scores to a .csv or .parquet file instead of printing them"

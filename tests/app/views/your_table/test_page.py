@@ -112,6 +112,21 @@ def test_each_choice_changes_what_is_read() -> None:
     assert resolve(table.name).load().fingerprint == resolve(path).load().fingerprint
 
 
+def test_the_file_and_its_numbers_are_read_as_the_visitor_says() -> None:
+    rows = "".join(f"{number};{row % 9 == 0:d};ö\n" for row, number in enumerate([984, "6.833", "8.815"] * 20))
+    page = upload(f"größe;label;wort\n{rows}".encode("cp1252"), "t.csv")
+    (table,) = uploads.list_uploads("me")
+    assert page.expander[1].label == "File: Windows\\-1252 \\(Western Europe\\), names of the columns"
+    assert "60 rows of 2 features" in page.markdown[0].value and "833 in größe means" in page.segmented_control[0].label
+    page.segmented_control(key=f"{table.name} decimal").set_value("comma").run()
+    assert uploads.load(uploads.get(table.name)).X[:, 0].max() == 8815
+    page.selectbox(key=f"{table.name} encoding").set_value("cp850").run()
+    read = uploads.get(table.name)
+    assert read.get_schema().encoding == "cp850" and read.get_preprocessing().features[0] == "gr÷▀e"
+    page.selectbox(key=f"{table.name} header").set_value("no").run()
+    assert uploads.load(uploads.get(table.name)).rows_in_file == 61
+
+
 def test_clean_and_zero_shot_take_it_like_any_other() -> None:
     reading = make_schema({"label": "digit", "anomaly": ("3",), "share": 0.05})
     table, _ = uploads.apply_schema(add_table(digits().to_csv(index=False).encode(), "digits.csv"), reading)
