@@ -14,7 +14,7 @@ import pandas as pd
 from anoonly_core.metrics.confidence import ALPHA, CONFIDENCE, adjust_holm, clear_together, p_of_mean, wilcoxon_p
 from anoonly_core.which.systems import SYSTEMS
 
-__all__ = ["REFERENCE", "Ranking", "SystemRank", "critical_difference", "rank_systems", "tied_ranges"]
+__all__ = ["REFERENCE", "Ranking", "SystemRank", "complete_means", "critical_difference", "rank_systems", "tied_ranges"]
 
 REFERENCE = "DeepSAD + AnoOnly"
 LEAST = 3  # systems and data sets: Friedman's test compares no fewer
@@ -105,7 +105,7 @@ def rank_systems(runs: pd.DataFrame, reference: str = REFERENCE) -> Ranking | No
     reference
         Name of the system that the others are compared with.
     """
-    means, left_out = _complete_means(runs)
+    means, left_out = complete_means(runs)
     if min(means.shape) < LEAST:
         return None
     from scipy import stats  # only now: it takes as long to load as a command that needs none
@@ -149,7 +149,7 @@ def tied_ranges(ranks: Sequence[float], difference: float) -> tuple[tuple[int, i
     return tuple(ranges)
 
 
-def _complete_means(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def complete_means(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the mean AUCPR over seeds, a row per data set and a column per system, without gaps, and who is left out.
 
     Systems that lack more than a fifth of the data sets are left out, then data sets that one of the others lacks.

@@ -12,7 +12,7 @@ import pandas as pd
 from anoonly_core.metrics.confidence import clear_together, wilcoxon_p
 from anoonly_core.reproduction.cells import signed
 from anoonly_core.reproduction.grid import Grid, join_words
-from anoonly_core.reproduction.which.ranking import Ranking, SystemRank, rank_systems
+from anoonly_core.reproduction.which.ranking import Ranking, SystemRank, complete_means, rank_systems
 from anoonly_core.reproduction.which.runs import (
     POOLS,
     Point,
@@ -74,26 +74,30 @@ def shipped_rankings(scope: str, pool: str) -> dict[Point, Ranking]:
     return rank_series(runs, scope, points_of(runs, scope, pool))
 
 
-def means_grid(rankings: Rankings, scope: str) -> Grid:
+def means_grid(runs: pd.DataFrame, scope: str, points: Sequence[Point]) -> Grid:
     """Tabulate the mean AUCPR in percent: a row per system, a column per point.
 
     Parameters
     ----------
-    rankings
-        Rankings by point, of one pool; all shares or all numbers of labels.
+    runs
+        Runs, see `read_runs`.
     scope
-        A key of SCOPES, for the title.
+        A key of SCOPES.
+    points
+        Points of one pool; all shares or all numbers of labels.
     """
-    points = list(rankings)
-    names = _in_order({system.name for ranking in rankings.values() for system in ranking.systems})
-    found = {(point, system.name): system for point, ranking in rankings.items() for system in ranking.systems}
-    rows = [(name, *(_mean(found.get((point, name))) for point in points)) for name in names]
+    found = [complete_means(runs_at(runs, scope, point)) for point in points]
+    columns = [100 * means.mean() for means, _ in found]
+    names = _in_order({name for column in columns for name in map(str, column.index)})
+    rows = [(name, *(float(column[name]) if name in column else None for column in columns)) for name in names]
+    sizes = sorted({len(means) for means, _ in found})
     of = "numbers of labeled anomalies" if points[0].count else "shares of labeled anomalies"
+    datasets = f"{' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))} data set{'s' * (sizes[-1] != 1)}"
     return Grid(
         f"AUCPR of the anomalies in %, {scope}, {POOLS[points[0].pool]}, by {of}",
         ("system", *(point.name for point in points)),
         tuple(rows),
-        (f"Mean over the seeds of {_datasets(rankings)}. {_left_out(rankings.values())}{_remade()}",),
+        (f"Mean over the seeds of {datasets}. {_left_out(name for _, out in found for name in out)}{_remade()}",),
     )
 
 
@@ -120,7 +124,7 @@ def ranks_grid(ranking: Ranking, scope: str, point: Point) -> Grid:
             f"mean ranks {ranking.critical_difference:.2f}.",
             "p: Wilcoxon's signed-rank test over the data sets, corrected by Holm for all systems. Wins and losses: "
             f"data sets with a clear difference{against}; paired t tests over the seeds, corrected by Holm.",
-            f"{_left_out([ranking])}{_remade()}",
+            f"{_left_out(ranking.left_out)}{_remade()}",
         ),
     )
 
@@ -193,17 +197,20 @@ def which_reports(runs: pd.DataFrame) -> Iterator[tuple[str, Grid]]:
     """Yield all tables of some runs, each with a file name: means by number of labels, then the ranks at each."""
     for scope in scopes_of_runs(runs):
         for pool in pools_of(runs, scope):
-            rankings = rank_series(runs, scope, points_of(runs, scope, pool))
             for kind in ("shares", "counts"):
-                series = {point: each for point, each in rankings.items() if (point.count > 0) == (kind == "counts")}
-                if not series:
-                    continue
-                stem = f"which-{scope}-{pool}-{kind}"
-                grid, crossover = means_grid(series, scope), crossover_of(runs, scope, series)
-                words = () if crossover is None else (crossover_sentence(crossover),)
-                yield f"{stem}-means", Grid(grid.title, grid.columns, grid.rows, (*words, *grid.notes))
-                for point, ranking in series.items():
-                    yield f"{stem}-{point.name.replace(' %', '')}-ranks", ranks_grid(ranking, scope, point)
+                points = [point for point in points_of(runs, scope, pool) if (point.count > 0) == (kind == "counts")]
+                if points:
+                    yield from _series_reports(runs, scope, points, f"which-{scope}-{pool}-{kind}")
+
+
+def _series_reports(runs: pd.DataFrame, scope: str, points: Sequence[Point], stem: str) -> Iterator[tuple[str, Grid]]:
+    """Yield the means at some points with the crossover as a note, and the ranks at each, with names after `stem`."""
+    rankings = rank_series(runs, scope, points)
+    grid, crossover = means_grid(runs, scope, points), crossover_of(runs, scope, rankings)
+    words = () if crossover is None else (crossover_sentence(crossover),)
+    yield f"{stem}-means", Grid(grid.title, grid.columns, grid.rows, (*words, *grid.notes))
+    for point, ranking in rankings.items():
+        yield f"{stem}-{point.name.replace(' %', '')}-ranks", ranks_grid(ranking, scope, point)
 
 
 def _mean(system: SystemRank | None) -> float | None:
@@ -220,14 +227,10 @@ def _in_order(names: set[str]) -> list[str]:
     return [*(name for name in SYSTEMS if name in names), *sorted(names - set(SYSTEMS))]
 
 
-def _datasets(rankings: Rankings) -> str:
-    numbers = sorted({len(ranking.datasets) for ranking in rankings.values()})
-    return f"{' to '.join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))} data sets"
-
-
-def _left_out(rankings: Iterable[Ranking]) -> str:
-    names = _in_order({name for ranking in rankings for name in ranking.left_out})
-    return f"Left out, with less than four fifths of the data sets: {join_words(names)}. " if names else ""
+def _left_out(names: Iterable[str]) -> str:
+    """Return a sentence that names the systems that are left out; "" for none."""
+    found = _in_order({*names})
+    return f"Left out, with less than four fifths of the data sets: {join_words(found)}. " if found else ""
 
 
 def _remade() -> str:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pandas as pd
 import streamlit as st
 
 from anoonly_core.reproduction.which.ranking import Ranking
-from anoonly_core.reproduction.which.runs import FILE, POOLS, Point, pools_of, scopes_of_runs, series_of, shipped_runs
+from anoonly_core.reproduction.which.runs import (
+    FILE,
+    POOLS,
+    Point,
+    points_of,
+    pools_of,
+    scopes_of_runs,
+    series_of,
+    shipped_runs,
+)
 from anoonly_core.reproduction.which.tables import (
     COMMAND,
     crossover_of,
@@ -25,7 +37,7 @@ from .grid import draw_figure_export, draw_grid
 __all__ = ["draw_which"]
 
 ABSENT = f"The file {FILE.name} of these runs is not in this installation."
-FEW = "Too few systems or data sets were measured here to rank them."
+FEW = "Fewer than three systems or data sets were measured here: too few to rank."
 CAPTION = (
     "Filled marks cannot be told from {reference} by Wilcoxon's tests over the data sets (Holm); open ones can. Gray "
     "bars join systems that Nemenyi's test of all pairs cannot tell apart; the more systems, the more cautious it is."
@@ -48,9 +60,12 @@ def draw_which() -> None:
         points = {_address(point): point for point in rankings}
         if not points:
             headline.markdown(f"##### {FEW}")
-            return
-        words = {name: point.words for name, point in points.items()}
-        point = points[draw_choice(st.selectbox, "Labels", list(points), words, "labels", width=260)]
+        else:
+            words = {name: each.words for name, each in points.items()}
+            point = points[draw_choice(st.selectbox, "Labels", list(points), words, "labels", width=260)]
+    if not points:
+        _draw_means(runs, scope, points_of(runs, scope, pool))
+        return
     ranking = rankings[point]
     series = {each: rankings[each] for each in series_of(list(rankings), point)}
     first, dot, rest = ranking_sentence(ranking, scope, point).partition("%. ")
@@ -60,8 +75,16 @@ def draw_which() -> None:
     headline.markdown("  \n".join(f":small[{text}]" for text in below if text))
     _draw_diagram(ranking, scope, point)
     draw_grid(ranks_grid(ranking, scope, point), f"which-ranks-{scope}-{pool}-{_address(point)}")
-    draw_grid(means_grid(series, scope), f"which-means-{scope}-{pool}-{'counts' if point.count else 'shares'}")
+    _draw_means(runs, scope, list(series))
     st.markdown(f"`{COMMAND}`, and `python -m anoonly_core reproduce which --shipped` for all tables")
+
+
+def _draw_means(runs: pd.DataFrame, scope: str, points: Sequence[Point]) -> None:
+    """Draw the table of means at some points of a pool: one over the shares and one over the numbers of labels."""
+    for kind in ("shares", "counts"):
+        if of_kind := [point for point in points if (point.count > 0) == (kind == "counts")]:
+            grid = means_grid(runs, scope, of_kind)
+            draw_grid(grid, f"which-means-{scope}-{of_kind[0].pool}-{kind}")
 
 
 def _draw_diagram(ranking: Ranking, scope: str, point: Point) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,11 @@ def test_without_the_file_it_says_so_and_names_the_command(file: Path, server: N
     assert COMMAND in page.markdown[1].value and not page.exception and not page.error
 
 
-def test_too_few_data_sets_are_not_ranked(file: Path, server: None) -> None:
+def test_too_few_data_sets_are_not_ranked_and_have_means(file: Path, server: None) -> None:
     write_runs(RUNS[RUNS["dataset"].isin(["CIFAR10_0", "6_cardio"])], file)
     page = opened("reproduce", show="which")
-    assert "Too few systems or data sets" in page.markdown[0].value and not page.exception
+    assert "too few to rank" in page.markdown[0].value and not page.exception
+    means = RUNS[(RUNS["dataset"] == "CIFAR10_0") & (RUNS["contamination"] == "0.0") & (RUNS["labeled_ratio"] == 1.0)]
+    value = 100 * means[means["system"] == "KNN"]["aucpr"].mean()
+    (table,) = [each.value for each in page.markdown if "by shares of labeled" in each.value]
+    assert "1 data set" in table and re.search(rf"\| KNN .* {value:.1f} \|", table)

@@ -43,7 +43,7 @@ def series(pool: str = "clean", of: Point = TENTH) -> Rankings:
 
 
 def test_means_are_those_of_the_runs() -> None:
-    grid = means_grid(series(), "embeddings")
+    grid = means_grid(RUNS, "embeddings", list(series()))
     assert grid.columns == ("system", "1 %", "10 %", "100 %")
     assert [row[0] for row in grid.rows] == ["DeepSAD", REFERENCE, "LogisticRegression", "RandomForest", "KNN"]
     at = RUNS[(RUNS["contamination"] == "0.0") & RUNS["dataset"].isin(EMBEDDINGS) & (RUNS["labeled_ratio"] == 1.0)]
@@ -99,9 +99,11 @@ def test_the_report_has_means_and_ranks_of_each_scope_and_pool() -> None:
     stems = [stem for stem in found if stem.endswith("-means")]
     assert stems == [
         f"which-{scope}-{part}-means"
-        for scope in ("embeddings", "ResNet-18", "classical")  # of BERT there is one file
+        for scope in ("embeddings", "ResNet-18", "BERT", "classical")
         for part in ("clean-shares", "natural-shares", "natural-counts")
     ]
+    assert not [stem for stem in found if stem.startswith("which-BERT") and stem.endswith("-ranks")]  # of one file
+    assert "1 data set." in found["which-BERT-clean-shares-means"].notes[0]
     assert "which-classical-natural-counts-5-ranks" in found and "which-embeddings-clean-shares-10-ranks" in found
     assert "minus LogisticRegression" in found["which-embeddings-clean-shares-means"].notes[0]
     assert dict(which_reports(RUNS.iloc[:0])) == {} and experiments_for(WHICH) == []
