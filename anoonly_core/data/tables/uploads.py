@@ -6,10 +6,8 @@ is permanent. The original file name is only displayed; it never becomes a path.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
 import re
 import secrets
 import shutil
@@ -22,14 +20,16 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from anoonly_core.data.dataset import SPLIT_KEYS, Dataset, Provenance, SplitKeys
+from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.files import FORMATS, ReadOptions, check_size, file_suffix, printable
 from anoonly_core.data.tables.limits import check_parquet, check_table
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import read_table
 from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
+from anoonly_core.data.tables.upload_disk import folder_bytes, removed, write_file
+from anoonly_core.data.tables.upload_rows import identity_of, load_arrays, to_arrays, to_parsed
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
-from anoonly_core.files import locked, write_atomic
+from anoonly_core.files import locked
 from anoonly_core.lru import LRU
 from anoonly_core.paths import cache_folder
 
@@ -54,7 +54,6 @@ __all__ = [
 
 NAME = re.compile(r"own_([a-z0-9-]{1,24})_([0-9a-f]{8})")
 METADATA, TABLE, SOURCE = "about.json", "table.npz", "source"
-ARRAYS = ("X", "y", "places", "drawn", "codes", "names")
 MARKS = "marks.json"
 # Keys of about.json that differ from the names of the fields.
 _STORED_KEYS = {
@@ -68,7 +67,6 @@ _STORED_KEYS = {
 }
 _FIELD_NAMES = {key: name for name, key in _STORED_KEYS.items()}
 MAX_NAME = 80  # characters of a displayed file name
-MAX_LABEL = 200  # characters of a value of the label column
 MAX_TABLES = 10  # per owner
 MAX_OWNER_BYTES = 2**30  # on the disk, for each owner
 MAX_ALL_BYTES = 8 * 2**30  # on the disk, for all owners
@@ -192,7 +190,7 @@ def add(file_name: str, content: BinaryIO, owner: str, server: str) -> Upload:
                 check_size(title, file.tell() + len(chunk))
                 file.write(chunk)
         with _locked(title):  # two uploads at a time may not both be the tenth
-            _check_room(title, owner, _folder_bytes(table.folder))
+            _check_room(title, owner, folder_bytes(table.folder))
             _write_metadata(table)
     except BaseException as error:
         shutil.rmtree(table.folder, ignore_errors=True)
@@ -229,7 +227,7 @@ def find(name: str) -> Upload | None:
 def get(name: str) -> Upload:
     """Return the metadata of the upload with this name; raise UnknownDataset if there is none."""
     if (table := find(name)) is None:
-        raise _removed(name)
+        raise removed(name)
     return table
 
 
@@ -274,7 +272,7 @@ def read_source(table: Upload, options: ReadOptions | None = None) -> pd.DataFra
         _sources.clear()  # before the next table takes memory
         path = table.folder / f"{SOURCE}{table.suffix}"
         if not path.is_file():
-            raise _removed(table.file_name)
+            raise removed(table.file_name)
         check_parquet(path, table.file_name)
         source = read_table(path, table.file_name, options)
         check_table(source, table.file_name)
@@ -314,32 +312,9 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
     """
     test = None if schema.test is None else read_source(_test_upload(table, schema.test))
     parsed = parse_table(read_source(table, schema.read_options), schema, table.file_name, test)
-    codes, names = _factorize(parsed.labels, table.file_name)
-    arrays = {
-        "X": parsed.X,
-        "y": parsed.y,
-        "places": parsed.file_rows,
-        "drawn": parsed.drawn,
-        "codes": codes,
-        "names": names,
-        **parsed.split_keys.arrays(),
-    }
-    identity = _identity(arrays)
-    classes = tuple(str(name) for name in names if name)
-    y = parsed.y[parsed.drawn]
-    counts = {"anomalies": int((y == 1).sum()), "normals": int((y == 0).sum()), "unlabelled": int((y < 0).sum())}
-    counts["anomalies_in_file"] = int((parsed.y == 1).sum())
-    counts["copies"] = len(parsed.X) - 1 - int(parsed.unlabeled_dataset(table.name).identical.max())
-    changes: dict[str, Any] = {
-        "identity": identity,
-        "schema": schema.model_dump(mode="json", exclude_defaults=True),
-        "preprocessing": parsed.preprocessing.model_dump(mode="json"),
-        "label_column": parsed.label_column,
-        "counts": {"rows": len(y), "features": parsed.X.shape[1], "rows_in_file": parsed.rows_in_file, **counts},
-        "missing_counts": {column.name: column.missing for column in parsed.profiles if column.missing},
-        "label_values": classes if len(classes) > 2 else (),
-        "notes": parsed.notes,
-    }
+    arrays = to_arrays(parsed, table.file_name)
+    identity = identity_of(arrays)
+    changes = _describe(table, parsed, schema, arrays)
     if len(_encode_metadata(replace(table, **changes))) > MAX_METADATA:
         raise BadDataFile(
             f"{table.file_name} has names and words of more than {MAX_METADATA >> 20} MB in all: shorten them, or "
@@ -355,7 +330,7 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
             raise BadDataFile(f"The tables of this server take all room that they may: remove one, then {RETRY}.")
         # Each version of the rows has a file of its own, and the description names it: both change in one step.
         rows = _rows_file(current, identity)
-        _write(rows, body.getvalue())
+        write_file(rows, body.getvalue())
         updated = replace(current, **changes)
         _write_metadata(updated)
         for other in table.folder.glob("table*.npz"):
@@ -365,21 +340,45 @@ def apply_schema(table: Upload, schema: TableSchema) -> tuple[Upload, ParsedTabl
     return updated, parsed
 
 
+def _describe(
+    table: Upload, parsed: ParsedTable, schema: TableSchema, arrays: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """Return the fields of an upload that change when a schema is applied, by name.
+
+    Parameters
+    ----------
+    table
+        Metadata before.
+    parsed
+        Its rows under the schema.
+    schema
+        Use of the columns.
+    arrays
+        The rows as `to_arrays` returns them.
+    """
+    classes = tuple(str(name) for name in arrays["names"] if name)
+    y = parsed.y[parsed.drawn]
+    counts = {"anomalies": int((y == 1).sum()), "normals": int((y == 0).sum()), "unlabelled": int((y < 0).sum())}
+    counts["anomalies_in_file"] = int((parsed.y == 1).sum())
+    counts["copies"] = len(parsed.X) - 1 - int(parsed.unlabeled_dataset(table.name).identical.max())
+    return {
+        "identity": identity_of(arrays),
+        "schema": schema.model_dump(mode="json", exclude_defaults=True),
+        "preprocessing": parsed.preprocessing.model_dump(mode="json"),
+        "label_column": parsed.label_column,
+        "counts": {"rows": len(y), "features": parsed.X.shape[1], "rows_in_file": parsed.rows_in_file, **counts},
+        "missing_counts": {column.name: column.missing for column in parsed.profiles if column.missing},
+        "label_values": classes if len(classes) > 2 else (),
+        "notes": parsed.notes,
+    }
+
+
 def _test_upload(table: Upload, name: str) -> Upload:
     """Return the upload whose rows are the test of a table; raise BadDataFile if its owner may not see it."""
     test = get(name)
     if (not test.permanent and test.owner != table.owner) or test.name == table.name:
         raise BadDataFile(f"{table.file_name} cannot be tested on {test.file_name}: choose another table of yours.")
     return test
-
-
-def _identity(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the identity of stored rows: "own:" and the SHA-256 of all arrays in order."""
-    digest = hashlib.sha256()
-    for array in arrays.values():
-        digest.update(repr((array.shape, array.dtype.str)).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return f"own:{digest.hexdigest()}"
 
 
 def _rows_file(table: Upload, identity: str) -> Path:
@@ -397,7 +396,7 @@ def _locked(title: str) -> ExitStack:
     try:
         stack.enter_context(locked(folder()))
     except FileNotFoundError as error:
-        raise _removed(title) from error
+        raise removed(title) from error
     except OSError as error:
         raise CacheUnavailable(f"{folder()} cannot be read ({error.strerror}): give access there.") from error
     return stack
@@ -409,33 +408,6 @@ def _version(table: Upload) -> tuple[str, Any]:
 
 def _stale(table: Upload) -> UnknownDataset:
     return UnknownDataset(f"{table.file_name} was read differently meanwhile: reload the page, then {RETRY}.")
-
-
-def _factorize(labels: np.ndarray, title: str) -> tuple[np.ndarray, np.ndarray]:
-    """Encode labels, strings as object [rows], as indices into their sorted different values.
-
-    So they take little room: NumPy would store each row as wide as the longest label. `title` names the file in
-    messages.
-
-    Returns
-    -------
-    codes
-        Index of each label in `names`, int64 [rows].
-    names
-        Different labels, sorted, str.
-
-    Raises
-    ------
-    BadDataFile
-        If a label has more than `MAX_LABEL` characters.
-    """
-    codes, names = pd.factorize(labels.astype(object), sort=True)
-    if (longest := max((len(name) for name in names), default=0)) > MAX_LABEL:
-        raise BadDataFile(
-            f"{title}: the label column holds a value of {longest} characters, and at most {MAX_LABEL} are read: "
-            "choose another column, or shorten its values."
-        )
-    return codes.astype(np.int64), names.astype(str)
 
 
 def load(table: Upload) -> ParsedTable:
@@ -452,22 +424,16 @@ def load(table: Upload) -> ParsedTable:
     if not path.is_file():
         path = table.folder / TABLE  # of an older version of this product
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in (*ARRAYS, *SPLIT_KEYS) if name in ARRAYS or name in archive}
+        arrays = load_arrays(path)
     except Exception as error:
         current = find(table.name)
         if current is not None and current.identity != table.identity:
             raise _stale(table) from error
-        raise _removed(table.file_name) from error
-    if _identity(arrays) != table.identity:
+        raise removed(table.file_name) from error
+    if identity_of(arrays) != table.identity:
         raise _stale(table)
-    labels = arrays["names"].astype(object)[arrays["codes"]]
     assert table.counts is not None
-    parsed = ParsedTable(
-        *(arrays["X"], arrays["y"], arrays["places"], arrays["drawn"], labels, table.label_column),
-        *(table.counts["rows_in_file"], table.get_preprocessing(), ()),
-        split_keys=SplitKeys(**{name: arrays[name] for name in SPLIT_KEYS if name in arrays}),
-    )
+    parsed = to_parsed(arrays, table.label_column, table.counts["rows_in_file"], table.get_preprocessing())
     _parsed.put(table.identity, parsed)
     return parsed
 
@@ -521,7 +487,9 @@ def save_marks(table: Upload, marks: Mapping[int, bool]) -> None:
     CacheUnavailable
         If the file cannot be written.
     """
-    _write(table.folder / MARKS, json.dumps({str(row): bool(anomalous) for row, anomalous in marks.items()}).encode())
+    write_file(
+        table.folder / MARKS, json.dumps({str(row): bool(anomalous) for row, anomalous in marks.items()}).encode()
+    )
 
 
 def set_permanent(table: Upload, permanent: bool = True) -> Upload:
@@ -540,7 +508,7 @@ def set_permanent(table: Upload, permanent: bool = True) -> Upload:
         current = get(table.name)
         if _version(current) != _version(table):
             raise _stale(table)
-        kept = sum(_folder_bytes(other.folder) for other in list_uploads() if other.permanent or other == current)
+        kept = sum(folder_bytes(other.folder) for other in list_uploads() if other.permanent or other == current)
         if permanent and kept > MAX_PERMANENT_BYTES:
             raise BadDataFile(f"The tables kept on this server take all room that they may: remove one, then {RETRY}.")
         updated = replace(current, permanent=permanent)
@@ -553,12 +521,8 @@ def remove(table: Upload) -> None:
     shutil.rmtree(table.folder, ignore_errors=True)
 
 
-def _removed(title: str) -> UnknownDataset:
-    return UnknownDataset(f"The table {title} was removed: upload its file again.")
-
-
 def _write_metadata(table: Upload) -> None:
-    _write(table.folder / METADATA, _encode_metadata(table))
+    write_file(table.folder / METADATA, _encode_metadata(table))
 
 
 def _encode_metadata(table: Upload) -> bytes:
@@ -571,32 +535,8 @@ def _encode_metadata(table: Upload) -> bytes:
 def _disk_bytes(owner: str | None = None) -> int:
     """Return the bytes on disk of the uploads of an owner, or of all uploads for None."""
     if owner is not None:
-        return sum(_folder_bytes(table.folder) for table in list_uploads() if table.owner == owner)
-    return _folder_bytes(folder())
-
-
-def _folder_bytes(path: Path) -> int:
-    size = 0
-    for parent, _, names in os.walk(path):  # which leaves out folders that are removed meanwhile
-        for name in names:
-            with suppress(OSError):  # removed meanwhile
-                size += os.stat(os.path.join(parent, name)).st_size
-    return size
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file in the folder of an upload atomically.
-
-    Raise UnknownDataset if the upload was removed, CacheUnavailable if the file cannot be written.
-    """
-    try:
-        write_atomic(path, content)
-    except FileNotFoundError as error:
-        raise _removed(path.parent.name) from error
-    except OSError as error:
-        raise CacheUnavailable(
-            f"The upload could not be saved in {path.parent} ({error.strerror}): make room or give access there."
-        ) from error
+        return sum(folder_bytes(table.folder) for table in list_uploads() if table.owner == owner)
+    return folder_bytes(folder())
 
 
 def _read_metadata(path: Path) -> Upload | None:

@@ -19,6 +19,7 @@ from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.files import MAX_BYTES
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.schema import TableSchema, make_schema
+from anoonly_core.data.tables.upload_disk import folder_bytes
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset
 from anoonly_core.results.keys import run_key
 from anoonly_core.results.store import Store
@@ -351,7 +352,7 @@ def test_the_number_of_tables_per_owner_is_limited_at_once() -> None:
 
 def test_the_bytes_of_all_tables_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     first = add_upload()
-    size = uploads._folder_bytes(first.folder)
+    size = folder_bytes(first.folder)
     monkeypatch.setattr(uploads, "MAX_OWNER_BYTES", 2 * size)
     add_upload()
     with pytest.raises(BadDataFile, match="remove one before you upload"):
@@ -367,7 +368,7 @@ def test_the_bytes_of_all_tables_are_limited(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_bytes_of_permanent_tables_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = add_upload(), add_upload()
-    monkeypatch.setattr(uploads, "MAX_PERMANENT_BYTES", int(1.5 * uploads._folder_bytes(first.folder)))
+    monkeypatch.setattr(uploads, "MAX_PERMANENT_BYTES", int(1.5 * folder_bytes(first.folder)))
     first = uploads.set_permanent(first)
     with pytest.raises(BadDataFile, match="kept on this server"):
         uploads.set_permanent(second)
