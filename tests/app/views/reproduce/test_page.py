@@ -18,6 +18,7 @@ from anoonly_core.reproduction.evidence import shipped_evidence
 from anoonly_core.reproduction.families import PAPER_FAMILIES
 from anoonly_core.reproduction.significance import Gain, claimed_gain, count_gains, gains
 from anoonly_core.reproduction.tables import ALL, Table, make_table
+from anoonly_core.reproduction.which.runs import FILE as WHICH_FILE
 from anoonly_core.results.result import RunResult
 from anoonly_core.results.store import Store
 from app.server import evidence_cache
@@ -36,7 +37,7 @@ def shown(name: str, **more: str) -> AppTest:
     return opened("reproduce", show=name, **more)
 
 
-@pytest.mark.parametrize("name", [name for name in SHOWN if name != "which"])  # see test_which.py
+@pytest.mark.parametrize("name", [name for name in SHOWN if name != "which" or WHICH_FILE.exists()])
 def test_everything_is_there_on_first_opening(name: str, server: None) -> None:
     page = shown(name)
     assert not page.exception and not page.error and not page.warning
