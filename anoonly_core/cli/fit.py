@@ -80,12 +80,13 @@ def _detector_path(name: str) -> Path:
 
 def _as_text(report: dict[str, Any]) -> str:
     counts, config = report["counts"], report["config"]
-    unlabeled = f" and {counts['pool_unlabelled']} unlabeled" if counts["pool_unlabelled"] else ""
+    kinds = {"normal": counts["pool_normal"], "unlabeled": counts["pool_unlabelled"]}
+    pool = " and ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
     head = config["baseline"] if config["lambda_n"] is None else f"{config['baseline']}, λ_n = {config['lambda_n']:g}"
     return "\n".join(
         (
             f"{head}, trained on all {counts['rows']} rows: {labeled_anomalies(counts)}, pool of "
-            f"{counts['pool_normal']} normal{unlabeled} rows, {report['features']} features",
+            f"{pool} rows, {report['features']} features",
             f"Flags scores above {report['threshold']:g}. {report['threshold_reason']} `score --top`, --share or "
             "--threshold chooses otherwise.",
             f"Written to {printable(report['detector'])}.",

@@ -235,6 +235,7 @@ def make_dataset(
     may_be_missing: bool = False,
     types: np.ndarray | None = None,
     split_keys: SplitKeys = NO_SPLIT_KEYS,
+    needs_normal: bool = True,
 ) -> Dataset:
     """Check a table and convert it to a `Dataset`.
 
@@ -260,6 +261,8 @@ def make_dataset(
         Class of each row, of any dtype that sorts, [rows]; that of an anomaly is its type.
     split_keys
         Times, groups and test rows, each [rows] or None.
+    needs_normal
+        False if a detector may train on the rows although none is known to be normal; they cannot be split then.
 
     Raises
     ------
@@ -276,7 +279,7 @@ def make_dataset(
     if y.dtype.kind not in "biuf" or not np.isin(y, (0, 1)).all():
         raise BadDataFile(f"{name}: labels must be 0 (normal) or 1 (anomaly).")
     known = y if unlabeled is None else y[~unlabeled]
-    if not (known == 0).any() or not (known == 1).any():
+    if (needs_normal and not (known == 0).any()) or not (known == 1).any():
         raise BadDataFile(f"{name}: it needs both normal rows (0) and anomalies (1).")
     features = as_features(X)
     lowest, highest = (np.fmin, np.fmax) if may_be_missing else (np.minimum, np.maximum)  # these return any NaN

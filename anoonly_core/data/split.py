@@ -224,6 +224,11 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         than labels asked for, or the published protocol meets unlabeled rows.
     """
     groups, known = dataset.identical, dataset.known
+    if not (dataset.y[known] == 0).any():
+        raise SplitImpossible(
+            f"{dataset.name} has no row that is known to be normal, so no run can be tested: label some normal rows, "
+            "or train a detector on all rows with `fit`."
+        )
     if config.protocol == "published":
         if dataset.unlabeled is not None:
             raise SplitImpossible(

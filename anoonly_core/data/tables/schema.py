@@ -305,7 +305,7 @@ class ParsedTable:
         Raises
         ------
         BadDataFile
-            If the table has no label column, no labeled anomaly or no labeled normal row.
+            If the table has no label column, no labeled anomaly, or neither a normal row nor one without a label.
         """
         if not self.label_column:
             hints = [f"{printable(item.name[:60])} ({shown_counts(item)})" for item in self.label_candidates[:3]]
@@ -326,6 +326,7 @@ class ParsedTable:
             may_be_missing=True,
             types=self.labels[self.drawn].astype(str),
             split_keys=self.split_keys.at(self.drawn),
+            needs_normal=not blank.any(),
         )
 
 

@@ -87,6 +87,20 @@ def test_the_threshold_is_chosen_from_what_is_known(
     assert json.loads(out)["threshold"] == made["threshold"]
 
 
+def test_a_few_marked_rows_and_blanks_are_enough_to_fit_and_not_to_test(
+    capsys: pytest.CaptureFixture[str], table: pd.DataFrame
+) -> None:
+    table.assign(label=table["label"].where(table["label"] == "fraud")).to_csv("home.csv", index=False)
+    source = "home.csv?label=label&anomaly=fraud"
+    code, out, _ = fit(capsys, source, "--out", "d.safetensors", *QUICK)
+    assert code == 0 and "8 labeled anomalies, pool of 92 unlabeled rows, 3 features" in out
+    assert "best balanced accuracy" in out
+    assert cli.main(["score", "d.safetensors", "home.csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 101
+    assert cli.main(["run", "--dataset", source, *QUICK]) == 2
+    assert "no row that is known to be normal, so no run can be tested" in capsys.readouterr().err
+
+
 def test_a_bundled_set_and_its_text(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = fit(capsys, "digits_3", "--out", "d.safetensors", "--epochs", "1", "--seed", "7")
     dataset = load_cached("digits_3")

@@ -15,6 +15,7 @@ import pytest
 
 from anoonly_core.config import make_config
 from anoonly_core.data.catalogue import load_cached, resolve
+from anoonly_core.data.split import make_split
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.files import MAX_BYTES
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
@@ -390,3 +391,32 @@ def test_a_long_label_is_refused(length: int) -> None:
     table = add_upload(pd.DataFrame({"a": range(20), "label": ["x" * length, "y"] * 10}))
     with pytest.raises(BadDataFile, match=f"a value of {length} characters"):
         uploads.apply_schema(table, make_schema({"label": "label", "anomaly": ("y",)}))
+
+
+def test_another_upload_is_the_test_of_a_table() -> None:
+    rows = pd.DataFrame({"a": np.random.default_rng(0).normal(size=60), "y": np.arange(60) % 6 == 0})
+    train, test = add_upload(rows.iloc[:40]), add_upload(rows.iloc[40:])
+    other = add_upload(rows, owner="you")
+    schema = make_schema({"label": "y", "test": test.name})
+    settled = uploads.apply_schema(train, schema)[0]
+    assert settled.counts is not None and settled.counts["rows"] == settled.counts["rows_in_file"] == 60
+    uploads._parsed.clear()
+    dataset = resolve(train.name).load()
+    assert dataset.split_keys.tests is not None and dataset.split_keys.tests.tolist() == [False] * 40 + [True] * 20
+    split = make_split(dataset, make_config(dataset=train.name, protocol="test_file"))
+    assert split.test.tolist() == [*range(40, 60)] and dataset.row_ids.tolist() == [*range(60)]
+    uploads.remove(test)
+    assert resolve(train.name).load().rows == 60  # its rows are stored with the table
+    for name in (other.name, train.name):
+        with pytest.raises(BadDataFile, match="cannot be tested on"):
+            uploads.apply_schema(settled, make_schema({"label": "y", "test": name}))
+    with pytest.raises(UnknownDataset, match="removed"):
+        uploads.apply_schema(settled, make_schema({"label": "y", "test": test.name}))
+
+
+def test_without_a_split_the_identity_is_that_of_earlier_versions() -> None:
+    table = add_upload(pd.DataFrame({"a": [0.5, 1.5, 2.5], "when": [3, 1, 2], "y": [0, 1, 0]}))
+    plain = uploads.apply_schema(table, make_schema({"label": "y", "without": ("when",)}))[0]
+    timed = uploads.apply_schema(plain, make_schema({"label": "y", "time": "when"}))[0]
+    assert plain.identity == "own:5bc873c1b10a2ea76df79a0468cdaadde496c759cb8c2927b284ad7ad91f2d50" != timed.identity
+    assert uploads.load(timed).split_keys.times is not None
