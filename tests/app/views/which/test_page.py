@@ -9,7 +9,7 @@ import pytest
 
 from anoonly_core.cli import main as cli
 from anoonly_core.cli import which as which_cli
-from anoonly_core.which.plan import WhichPlan
+from anoonly_core.which.plan import COUNTS, WhichPlan
 from app.bundled_results import default_ranking
 from app.server.devices import Devices
 from app.server.shipped_runs import shipped_runs
@@ -20,9 +20,10 @@ from tests.app.conftest import opened
 
 @pytest.fixture
 def started(server: None, monkeypatch: pytest.MonkeyPatch) -> list[WhichPlan]:
-    """Return the rankings that the page starts; none of them trains."""
+    """Return the rankings that the page starts; none of them trains or is timed."""
     plans: list[WhichPlan] = []
     monkeypatch.setattr(Devices, "gpu", lambda machine, wait=False: "")
+    monkeypatch.setattr(SweepQueue, "estimate", lambda queue, plan, missing: 0.5 * len(missing))
     monkeypatch.setattr(SweepQueue, "start", lambda queue, plan, cluster="": plans.append(plan))
     return plans
 
@@ -49,6 +50,10 @@ def test_a_link_starts_the_same_ranking_and_its_command_too(started: list[WhichP
     }
     page = opened("which", **link)
     assert "No system is trained yet" in page.markdown[0].value
+    (progress,) = page.get("progress")
+    runs = 2 * 2 * len({*COUNTS, 7})  # of two systems and two seeds
+    first = f"{runs} of {runs} runs to train: 4 to rank and then {runs - 4} for the curves"
+    assert progress.proto.text == f"{first}, about {runs / 2:.0f} s on this machine"
     page.button(key="which_start").click().run()
     (plan,) = started
     assert {system.name for system in plan.systems} == set(link["systems"])
