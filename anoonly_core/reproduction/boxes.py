@@ -101,5 +101,5 @@ def boxes_sentence(boxes: Sequence[Box], metric: str) -> str:
     ]
     return (
         f"Median {METRIC_LABELS[metric]} in % over {len(boxes[0].values)} data sets, without and with AnoOnly: "
-        f"{'; '.join(clauses)}. Clear for {sum(clear) or 'none'} of {len(pairs)} heads (Wilcoxon over data sets, Holm)."
+        f"{'; '.join(clauses)}. Clear for {sum(clear) or 'none'} of {len(pairs)} heads (Wilcoxon over the pairs, Holm)."
     )
