@@ -90,9 +90,11 @@ def means_grid(runs: pd.DataFrame, scope: str, points: Sequence[Point]) -> Grid:
     columns = [100 * means.mean() for means, _ in found]
     names = _in_order({name for column in columns for name in map(str, column.index)})
     rows = [(name, *(float(column[name]) if name in column else None for column in columns)) for name in names]
-    sizes = sorted({len(means) for means, _ in found})
+    sizes = [len(means) for means, _ in found]
     of = "numbers of labeled anomalies" if points[0].count else "shares of labeled anomalies"
-    datasets = f"{' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))} data set{'s' * (sizes[-1] != 1)}"
+    datasets = f"{sizes[0]} data set{'s' * (sizes[0] != 1)}"
+    if len(set(sizes)) > 1:  # a small data set has no large number of anomalies to label
+        datasets = f"{join_words([str(size) for size in sizes])} data sets, so compare within a column"
     return Grid(
         f"AUCPR of the anomalies in %, {scope}, {POOLS[points[0].pool]}, by {of}",
         ("system", *(point.name for point in points)),

@@ -53,6 +53,12 @@ def test_means_are_those_of_the_runs() -> None:
     assert "5 data sets" in grid.notes[0] and COMMAND in grid.notes[0]
 
 
+def test_columns_of_different_data_sets_say_so() -> None:
+    runs = RUNS[(RUNS["dataset"] != "CIFAR10_0") | (RUNS["labeled_ratio"] != 1.0)]
+    grid = means_grid(runs, "embeddings", points_of(runs, "embeddings", "clean"))
+    assert "5, 5 and 4 data sets, so compare within a column" in grid.notes[0]
+
+
 def test_the_crossover_compares_with_the_best_classifier() -> None:
     crossover = crossover_of(RUNS, "embeddings", series())
     assert crossover is not None and crossover.classifier == "LogisticRegression"
