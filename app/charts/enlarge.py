@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from .stack import panel_legends
+
 __all__ = ["enlarge"]
 
 TYPE = 12  # pixels, where a figure states no size
@@ -35,7 +37,10 @@ def enlarge(figure: go.Figure, scale: float) -> go.Figure:
     for trace in spec["data"]:
         if colorbar := trace.get("marker", {}).get("colorbar"):
             colorbar.setdefault("tickfont", {}).setdefault("size", round(TYPE * scale))
-    return go.Figure(spec)
+    enlarged = go.Figure(spec)
+    for legend, (axis, above) in panel_legends(figure, 1.0).items():  # lines of text, that stand one above another
+        enlarged.layout[legend].y = figure.layout[axis].domain[1] + above * scale
+    return enlarged
 
 
 def _set_type(layout: dict[str, Any], size: int) -> None:

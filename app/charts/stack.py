@@ -6,7 +6,7 @@ import re
 
 import plotly.graph_objects as go
 
-__all__ = ["stack", "wrap"]
+__all__ = ["panel_legends", "stack", "wrap"]
 
 GAP, LINE = 60, 18  # pixels between two panels: the labels of one, and each line of the title of the next
 LEGEND = 60  # pixels below the plot for the labels of its axis, and again for a legend that stood beside the plot
@@ -48,7 +48,7 @@ def stack(figure: go.Figure) -> go.Figure:
         title.text = wrap(title.text)
     lines = max((title.text.count("<br>") + 1 for title in titles), default=2)
     gap = GAP + LINE * max(lines, 2) + max((title.yshift or 0 for title in titles), default=0)
-    legends = _panel_legends(stacked, plot)
+    legends = panel_legends(stacked, plot)
     layout.margin.t += LINE * max(lines - 2, 0)
     heights = [plot * (down.domain[1] - down.domain[0]) for down, _ in panels]
     total = sum(heights) + gap * (len(panels) - 1)
@@ -67,10 +67,8 @@ def stack(figure: go.Figure) -> go.Figure:
     if layout.legend.yref == "container":  # at an edge of the figure, where it takes several lines on a phone
         layout.margin["t" if y else "b"] += 4 * LINE
     elif y is not None and y > 1 and layout.legend.yanchor == "top":  # whose entries take several lines on a phone
-        top_axis = panels[0][0].plotly_name.replace("axis", "")
-        title_height = LINE * lines if any(title.yref == f"{top_axis} domain" for title in titles) else 0
-        layout.legend.update(y=1 + (4 + title_height) / total, yanchor="bottom")
-        layout.margin.t += 2 * LINE + title_height
+        layout.legend.update(y=1 + 4 / total, yanchor="bottom")
+        layout.margin.t += 2 * LINE
     elif y is not None and not 0 <= y <= 1:  # above or below the plot, at the same distance in pixels
         layout.legend.y = y * plot / total if y < 0 else 1 + (y - 1) * plot / total
     elif layout.showlegend is not False:  # beside the plot
@@ -81,10 +79,10 @@ def stack(figure: go.Figure) -> go.Figure:
     return stacked
 
 
-def _panel_legends(figure: go.Figure, plot: float) -> dict[str, tuple[str, float]]:
-    """Return the y axis of the panel of each further legend, and its distance above that panel in pixels.
+def panel_legends(figure: go.Figure, plot: float) -> dict[str, tuple[str, float]]:
+    """Return the y axis of the panel of each further legend, and its distance above that panel.
 
-    `plot` is the height of the plot in pixels. The first legend belongs to the figure and is left out.
+    `plot` is the height of the plot in the unit of that distance. The first legend, that of the figure, is left out.
     """
     legends = {}
     for trace in figure.data:

@@ -28,7 +28,8 @@ COLUMN_OFFSET = 0.27  # between two kinds of rows
 SMALL = 12
 HEIGHT, HEIGHT_OF_TWO = 470, 440
 LEGEND_LINE = 0.038  # height of a line of a panel's legend, in shares of the plot
-TITLE_SHIFT = 34  # pixels of two such lines
+GAP = 0.34  # between the upper and the lower row, as a share of the plot: labels, a title and two lines of a legend
+TITLE_SHIFT = 36  # pixels of two such lines
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ def observation_animation(observation: Observation, feature: int | None = None) 
     feature : int, optional
         Index of the feature whose mean and deviation are drawn; by default their root mean square over the features.
     """
-    figure = Panels(2, 4, spacing=(0.055, 0.27), heights=[0.56, 0.44], spans={(1, 1): 3})
+    figure = Panels(2, 4, spacing=(0.055, GAP), heights=[0.56, 0.44], spans={(1, 1): 3})
     changes = _gradients(figure, observation, _LengthAxis.of([observation]), 1)
     changes += _batch(figure, observation)
     _statistics(figure, observation, feature, 1)
     _distances(figure, observation, 2)
     _losses(figure, observation, 3)
     _agreement(figure, observation, 4)
-    return _animation(figure, changes, observation)
+    return _animation(figure, changes, observation, is_double=False)
 
 
 def two_norms_animation(
@@ -109,7 +110,7 @@ def two_norms_animation(
     is_stacked : bool
         True if the panels will stand one below another, so that each needs the name of its norm.
     """
-    figure = Panels(2, 4, spacing=(0.055, 0.27), heights=[0.56, 0.44], spans={(1, 1): 2, (1, 3): 2})
+    figure = Panels(2, 4, spacing=(0.055, GAP), heights=[0.56, 0.44], spans={(1, 1): 2, (1, 3): 2})
     axis = _LengthAxis.of(observations)
     changes: list[TraceChange] = []
     for number, (observation, name) in enumerate(zip(observations, names, strict=True)):
@@ -124,11 +125,11 @@ def two_norms_animation(
         high = float(np.nanmax(np.concatenate(values)))
         for each in (col, col + 2):
             figure.update_yaxes(range=[0, 1.05 * high], row=2, col=each)
-    return _animation(figure, changes, observations[0], HEIGHT_OF_TWO)
+    return _animation(figure, changes, observations[0], is_double=True)
 
 
-def _animation(figure: Panels, changes: list[TraceChange], observation: Observation, height: int = HEIGHT) -> Animation:
-    """Complete the figure with its clock and layout, `height` pixels high, and make the animation.
+def _animation(figure: Panels, changes: list[TraceChange], observation: Observation, is_double: bool) -> Animation:
+    """Complete the figure, of one norm or with `is_double` of two, with its clock and layout, and make the animation.
 
     Play shows only steps with a gradient, if there are any: the others would make all marks flash.
     """
@@ -136,9 +137,10 @@ def _animation(figure: Panels, changes: list[TraceChange], observation: Observat
     clock = len(figure.data)
     changes += _clock(figure, steps)
     figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 40, "b": 4},
-        legend={"orientation": "h", "x": 0, "y": 1.14, "yanchor": "top"},
+        height=HEIGHT_OF_TWO if is_double else HEIGHT,
+        margin={"l": 8, "r": 8, "t": 52 if is_double else 40, "b": 4},
+        # At the upper edge: the names of two norms stand below it.
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "top", "yref": "container"},
         hovermode="closest",
         bargap=0.25,
         uirevision="keep",
@@ -231,12 +233,12 @@ def _gradients(
 def _length_axes(figure: Panels, axis: _LengthAxis, col: int) -> None:
     """Set the axes of a panel of gradient lengths in the column `col`: three parts across, powers of ten upwards."""
     ticks = list(range(int(np.ceil(axis.low)), int(np.floor(axis.top)) + 1))
-    ticks = ticks[:: max(1, len(ticks) // 4)]
+    ticks = ticks[:: max(1, -(-len(ticks) // 4))]
     extent = axis.top - axis.none
     figure.update_yaxes(
         tickvals=[axis.none, *ticks],
         ticktext=["none", *(f"10<sup>{power}</sup>".replace("-", "−") for power in ticks)],
-        range=[axis.none - 0.07 * extent, axis.top + 0.5 * extent],
+        range=[axis.none - 0.12 * extent, axis.top + 0.5 * extent],
         title={"text": "length of the gradient" if col == 1 else "", "font": {"size": 12}},
         zeroline=False,
         row=1,
@@ -347,7 +349,7 @@ def _distances(figure: Panels, observation: Observation, col: int, owner: str = 
 
     `col` and `owner` are as in `_statistics`.
     """
-    upper, lower = (figure.add_legend(2, col, above=above) for above in (LEGEND_LINE, 0.0))
+    upper, lower = _two_lines(figure, col)
     for kind, (name, color, _, _) in reversed(KIND_MARKS.items()):  # the normal rows on top
         chosen = np.where(observation.kind == kind, observation.distance, np.nan)
         some = (observation.kind == kind).any(axis=1)
@@ -360,9 +362,9 @@ def _distances(figure: Panels, observation: Observation, col: int, owner: str = 
 
 def _losses(figure: Panels, observation: Observation, col: int) -> None:
     """Add curves of L_BN (paper eq. 5) in front of and behind the norm; `col` as in `_statistics`."""
-    legend = figure.add_legend(2, col, orientation="v")
-    _line(figure, col, "before the norm", observation.loss_before, NEUTRAL, "dash", 1.8, legend)
-    _line(figure, col, "after the norm", observation.loss_after, STEADY, "solid", 1.8, legend)
+    upper, lower = _two_lines(figure, col)
+    _line(figure, col, "before the norm", observation.loss_before, NEUTRAL, "dash", 1.8, upper)
+    _line(figure, col, "after the norm", observation.loss_after, STEADY, "solid", 1.8, lower)
     figure.update_yaxes(rangemode="tozero", row=2, col=col)
     _title(figure, "L_BN of eq. 5", col)
 
@@ -373,16 +375,21 @@ def _agreement(figure: Panels, observation: Observation, col: int) -> None:
     The second curve has eq. 13 as printed in the sum. Errors of exactly 0 are left out; if none is left, the panel says
     "exactly 0". `col` is the column of the panel, from 1.
     """
-    legend = figure.add_legend(2, col, orientation="v")
-    for name, values, color, dash in (
+    curves = (
         ("eq. 13 as printed", observation.error_printed, NEUTRAL, "dash"),
         ("sum of the parts", observation.error, STEADY, "solid"),
-    ):
+    )
+    for legend, (name, values, color, dash) in zip(_two_lines(figure, col), curves, strict=True):
         _line(figure, col, name, np.where(values > 0, values, np.nan), color, dash, 1.8, legend)
     if not observation.error.any() and not (observation.error_printed > 0).any():
         figure.add_text("exactly 0", 2, col, x=0.5, y=0.5)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=col)
     _title(figure, "Difference from autograd", col)
+
+
+def _two_lines(figure: Panels, col: int) -> tuple[str, str]:
+    """Add two legends of a line each to a panel in the lower row, and return their names, the upper one first."""
+    return figure.add_legend(2, col, above=LEGEND_LINE), figure.add_legend(2, col)
 
 
 def _title(figure: Panels, text: str, col: int) -> None:

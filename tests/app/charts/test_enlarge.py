@@ -11,6 +11,7 @@ import pytest
 from anoonly_core.results.result import RunResult
 from app.charts.enlarge import enlarge
 from app.charts.pair import Pair
+from app.charts.panels import Panels
 from app.charts.runs import split_figure
 
 LEAST = 18  # pixels
@@ -69,3 +70,13 @@ def test_array_sizes_of_marks_may_be_numpy() -> None:
 
     figure = go.Figure(go.Scatter(x=[1, 2], y=[1, 2], marker={"size": np.array([4.0, 6.0])}))
     assert list(enlarge(figure, 2).data[0].marker.size) == [8, 12]
+
+
+def test_the_lines_of_a_legend_of_a_panel_move_apart_with_their_type() -> None:
+    panels = Panels(2, 1, spacing=(0.0, 0.3))
+    name = panels.add_legend(2, 1, above=0.04)
+    panels.add_scatter(2, 1, x=[0], y=[0], legend=name)
+    panels.update_layout(height=400)
+    enlarged = enlarge(panels.figure(), 1.5)
+    assert enlarged.layout[name].y - enlarged.layout.yaxis2.domain[1] == pytest.approx(0.06)
+    assert enlarged.layout[name].font.size == pytest.approx(16.5)
