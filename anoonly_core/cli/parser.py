@@ -54,6 +54,7 @@ class Parser(argparse.ArgumentParser):
         self.epilog = f"Example: {self.prog} {arguments}".replace("%", "%%")
 
     def error(self, message: str) -> NoReturn:
+        """Print a wrong argument in one line, with a suggestion, and exit."""
         line = " ".join(self._suggested(message).splitlines())
         text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
         text = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][: LONGEST_WORD - 3]}...", text)

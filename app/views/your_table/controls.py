@@ -55,9 +55,9 @@ def draw_file_options(table: Upload, read: ReadOptions, sheets: tuple[str, ...])
     choices = {name: choice for name, choice in choices.items() if getattr(read, name) and len(choice[1]) > 1}
     if not choices:
         return begun
-    shown = [texts.get(getattr(read, name), getattr(read, name)) for name, (_, texts) in choices.items()]
+    shown = [f"{title.lower()}: {_text(texts, getattr(read, name))}" for name, (title, texts) in choices.items()]
     is_asked = len(sheets) > 1 or read.header == "no" or not (read.encoding or "utf").startswith("utf")
-    with st.expander(f"File: {escape_markdown(', '.join(shown))}", expanded=is_asked):
+    with st.expander(f"File – {escape_markdown(', '.join(shown))}", expanded=is_asked):
         columns = st.columns(len(choices))
         for place, (name, (title, texts)) in zip(columns, choices.items(), strict=True):
             current = getattr(begun, name) or getattr(read, name)
