@@ -10,6 +10,7 @@ import numpy as np
 
 __all__ = ["Calibration", "Cut", "FoldScores", "median_and_spread"]
 
+MAX_OTHERS = 0.5  # share of the held-back rows that are no labeled anomalies
 MIN_NORMAL = 30  # held-back rows known to be normal, from which on they stand for the pool
 
 
@@ -116,7 +117,8 @@ class Calibration:
 
         With a known prevalence it has the best F1 on rows with that share of anomalies. Else it has the best balanced
         accuracy, whose threshold hidden anomalies in the pool do not move if they are like the labeled ones. With
-        `MIN_NORMAL` rows known to be normal, only these stand for the other rows.
+        `MIN_NORMAL` rows known to be normal, only these stand for the other rows. At most `MAX_OTHERS` of the other
+        rows exceed it.
 
         Parameters
         ----------
@@ -136,6 +138,7 @@ class Calibration:
             value = found - share
         else:
             value = 2 * prevalence * found / (prevalence * (1 + found) + (1 - prevalence) * share)
+        value = np.where(share > MAX_OTHERS, -1, value)  # the best F1 of useless scores flags everything
         best = len(heights) - 1 - int(np.argmax(value[::-1]))
         height = (heights[best] + heights[min(best + 1, len(heights) - 1)]) / 2
         median, spread = median_and_spread(self.pool)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from importlib.metadata import files
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import sklearn.datasets
 from sklearn.metrics import roc_auc_score
@@ -26,7 +25,7 @@ from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
 from tests.tables import cancer, penguins
 
-__all__ = ["TABLES", "RealTable", "fit_and_score"]
+__all__ = ["TABLES", "RealTable", "fit_and_score", "write_halves"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,8 +93,8 @@ TABLES = (
 )
 
 
-def fit_and_score(table: RealTable, folder: Path) -> dict[str, object]:
-    """Guess the label of a table, fit every second row and score the others; return a line of the report."""
+def write_halves(table: RealTable, folder: Path) -> tuple[str, pd.DataFrame]:
+    """Write every second row of a table to train.csv, the others to new.csv; return the URI to fit, and the table."""
     source = table.load()
     path = folder / "all.csv"
     match source:
@@ -106,14 +105,20 @@ def fit_and_score(table: RealTable, folder: Path) -> dict[str, object]:
         case _:
             source.to_csv(path, index=False)
     read = read_table(path)
-    profile = profile_table(read)
-    guess = suggest_schema(profile)
     for name, rows in (("train", slice(0, None, 2)), ("new", slice(1, None, 2))):
         read.iloc[rows].to_csv(folder / f"{name}.csv", index=False)
+    profile = profile_table(read)
     columns = [column for column in profile.columns if column.name != table.label]
     without = ",".join(own.name for own in columns if not own.usable or own.name in profile.identifiers)
-    uri = f"train.csv?label={table.label}&anomaly={table.anomaly}&categories=one_hot&missing=impute"
-    _run(folder, "fit", f"{uri}&without={without}", "--anomaly-only", "--out", "d.safetensors")
+    choices = f"label={table.label}&anomaly={table.anomaly}&without={without}&categories=one_hot&missing=impute"
+    return f"train.csv?{choices}", read
+
+
+def fit_and_score(table: RealTable, folder: Path) -> dict[str, object]:
+    """Guess the label of a table, fit every second row and score the others; return a line of the report."""
+    uri, read = write_halves(table, folder)
+    guess = suggest_schema(profile_table(read))
+    _run(folder, "fit", uri, "--anomaly-only", "--out", "d.safetensors")
     _run(folder, "score", "d.safetensors", "new.csv", "--id", table.label, "--out", "scores.csv")
     scores = pd.read_csv(folder / "scores.csv", dtype={table.label: str})
     truth = scores[table.label] == table.anomaly
@@ -150,10 +155,11 @@ def _lines() -> Iterator[dict[str, object]]:
 
 
 if __name__ == "__main__":
-    lines = list(_lines())
-    print("|", " | ".join(lines[0]), "|")
-    print("|", "---|" * len(lines[0]))
-    for line in lines:
-        print("|", " | ".join(map(str, line.values())), "|")
-    right = np.mean([line["label guessed"] == "yes" for line in lines])
-    print(f"\nLabel guessed rightly: {right:.0%}")
+    guesses = []
+    for line in _lines():
+        if not guesses:
+            print("|", " | ".join(line), "|")
+            print(f"|{'---|' * len(line)}")
+        guesses.append(line["label guessed"] == "yes")
+        print("|", " | ".join(map(str, line.values())), "|", flush=True)
+    print(f"\nLabel guessed rightly: {sum(guesses)} of {len(guesses)}")

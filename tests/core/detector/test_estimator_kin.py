@@ -223,6 +223,13 @@ def test_with_a_known_prevalence_no_other_threshold_has_a_better_f1(prevalence: 
     assert f1((cut.score - median) / spread) >= max(f1(height) for height in np.linspace(-1, 6, 400)) - 1e-12
 
 
+@pytest.mark.parametrize("prevalence", [None, 0.01, 0.4])
+def test_useless_scores_flag_at_most_half_of_the_other_rows(prevalence: float | None) -> None:
+    random = np.random.default_rng(0)
+    fold = FoldScores(random.normal(size=200), random.normal(size=40), np.ones(200, dtype=bool), 0.0, 1.0)
+    assert Calibration(random.normal(size=200), (fold,)).best(0.1, prevalence).share <= 0.5
+
+
 def test_rows_known_to_be_normal_stand_for_the_pool() -> None:
     blind, seeing = drawn_calibration(0.4)[0].best(0.1), drawn_calibration(0.4, normal=True)[0].best(0.1)
     assert seeing.share < 0.12 < 0.3 < blind.share
