@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from anoonly_core.data.tables.columns import ColumnProfile, profile_columns
+from anoonly_core.data.tables.columns import MAX_WORDS, ColumnProfile, profile_columns
 from anoonly_core.data.tables.exclusions import find_entities, find_row_numbers
 from anoonly_core.data.tables.files import ReadOptions
 from anoonly_core.data.tables.label_candidates import LabelCandidate, count_values, rank_labels
 from anoonly_core.data.tables.number_styles import OpenDecimal, settle_open_numbers
-from anoonly_core.data.tables.schema import TableSchema, choose_label, has_plain_labels, make_schema
+from anoonly_core.data.tables.schema import NO_LABEL, TableSchema, choose_label, has_plain_labels, make_schema
 
 __all__ = ["TableProfile", "profile_table", "suggest_anomalies", "suggest_schema"]
 
@@ -149,7 +149,8 @@ def _suggest_label(values: Mapping[str, Mapping[str, int]], candidates: Sequence
     label = choose_label(words)
     if label and has_plain_labels(words[label]):
         return label
-    return next((column.name for column in candidates if column.is_plausible), label)
+    few = label if label and len(words[label]) <= MAX_WORDS else NO_LABEL  # many values are a quantity to predict
+    return next((column.name for column in candidates if column.is_plausible), few)
 
 
 def suggest_anomalies(values: Mapping[str, int]) -> tuple[str, ...]:

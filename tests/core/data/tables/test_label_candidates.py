@@ -98,6 +98,11 @@ def test_a_label_alone_beside_a_possible_one_keeps_a_feature() -> None:
     assert parse_table(table, make_schema({"label": "fraud"}), "t").preprocessing.features == ("failure",)
 
 
+@pytest.mark.parametrize("name", ["target", "label", "y"])
+def test_a_quantity_to_predict_is_no_label(name: str) -> None:
+    assert suggested(NUMBERS.assign(**{name: RANDOM.permutation(ROWS) // 2})).label == ""
+
+
 def test_candidates_come_with_their_counts() -> None:
     (candidate,) = rank_labels({"isFraud": {"0": 578, "1": 22, "": 3}})
     assert shown_counts(candidate) == "0: 578, 1: 22, blank: 3" and candidate.is_plausible
