@@ -81,7 +81,7 @@ def test_a_table_is_split_by_time_and_compare_says_so() -> None:
     text = "".join(markdown.value for markdown in compare.markdown)
     assert "tested on the latest rows," in text and "split by time (when)" in text.replace("\\", "")
     assert len(compare.selectbox(key="protocol").options) == 4
-    assert any("groups have rows in training and in the test" in warning.value for warning in compare.warning)
+    assert any("groups have rows in training and in the test" in caption.value for caption in compare.caption)
 
 
 def test_each_choice_changes_what_is_read() -> None:
