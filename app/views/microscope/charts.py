@@ -383,7 +383,7 @@ def _agreement(figure: Panels, observation: Observation, col: int) -> None:
         _line(figure, col, name, np.where(values > 0, values, np.nan), color, dash, 1.8, legend)
     if not observation.error.any() and not (observation.error_printed > 0).any():
         figure.add_text("exactly 0", 2, col, x=0.5, y=0.5)
-    figure.update_yaxes(type="log", exponentformat="power", dtick=2, range=[-9, 3], row=2, col=col)
+    figure.update_yaxes(type="log", exponentformat="power", dtick=4, range=[-9, 3], row=2, col=col)
     _title(figure, "Difference from autograd", col)
 
 
