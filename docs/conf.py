@@ -20,7 +20,9 @@ default_role = "code"  # docstrings mark code with single backticks
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
-autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": "model_config"}
+# The two requests are methods that scikit-learn makes, with text of its own site.
+INHERITED = "model_config, set_fit_request, set_score_request"
+autodoc_default_options = {"members": True, "member-order": "bysource", "exclude-members": INHERITED}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 add_module_names = False
