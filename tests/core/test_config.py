@@ -328,12 +328,13 @@ ANYTHING = st.one_of(
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(RunConfig.model_fields, ANYTHING)))
 @example({"preset": []})
 @example({"lambda_n": 10**400})
+@example({"unlabeled_ratio": False})
 def test_whatever_is_given_a_config_or_one_sentence_comes_back(values: dict[str, Any]) -> None:
     try:
         config = make_config(**values)
     except InvalidConfig as error:
         assert_one_sentence(error)
-        assert str(error).split(" must be ")[0] in values
+        assert str(error).split()[0] in values
     else:
         assert make_config(**config.model_dump()) == config
         assert make_config(**json.loads(config.canonical())) == config

@@ -91,7 +91,7 @@ def test_the_commands_run_from_any_folder(installed: Environment) -> None:
     shown = subprocess.run([command, "--version"], cwd="/", env=installed.variables(), capture_output=True, text=True)
     assert shown.stdout == f"{__version__}\n"
     refused = subprocess.run([command, "run", "--lr"], env=installed.variables(), capture_output=True, text=True)
-    assert refused.stderr.endswith("see `anoonly --help`.\n")
+    assert refused.stderr.endswith("see `anoonly run --help`.\n")
 
 
 def test_the_packages_come_from_the_wheel_with_their_assets(installed: Environment) -> None:

@@ -172,7 +172,7 @@ def _numbers(dates: pd.Series[Any], origin: pd.Timestamp, parts: Iterable[Part])
     columns = {
         "days": (dates - origin).dt.total_seconds() / 86_400,
         "hour": hours,
-        "weekday": dates.dt.dayofweek,
+        "weekday": dates.dt.day_of_week,
         "month": dates.dt.month,
     }
     return np.stack([columns[part].to_numpy(dtype=np.float64, na_value=np.nan) for part in parts], axis=1)

@@ -36,7 +36,7 @@ def saved(table: pd.DataFrame, **schema: object) -> Preprocessing:
 
 
 def expected(rows: slice = slice(None)) -> np.ndarray:
-    return np.stack([DAYS, HOURS, WHEN.dt.dayofweek, WHEN.dt.month], axis=1)[rows]
+    return np.stack([DAYS, HOURS, WHEN.dt.day_of_week, WHEN.dt.month], axis=1)[rows]
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
