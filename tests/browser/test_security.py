@@ -116,6 +116,10 @@ def test_text_of_a_table_is_shown_literally_on_every_page(open_page: Open, dialo
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.set_input_files("input[type=file]", {"name": NAME, "mimeType": "text/csv", "buffer": hostile()})
     assert_harmless(opened, dialogs, "120 rows of", "$x$:red[x].csv", "means anomaly")
+    for closed in page.locator("[data-testid=stMain] [data-testid=stExpander] details:not([open]) > summary").all()[
+        ::-1
+    ]:
+        closed.click()
     for icon in page.locator("[data-testid=stTooltipIcon]").all():
         icon.hover()
         expect(page.locator("[data-testid=stTooltipContent]").first).to_be_visible()
