@@ -13,8 +13,9 @@ from anoonly_core.data.dataset import MAX_ABS, Provenance, as_features
 from anoonly_core.data.tables import uploads
 from anoonly_core.data.tables.columns import list_names, to_labels
 from anoonly_core.data.tables.files import check_file, printable
+from anoonly_core.data.tables.parsing import build_features
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import build_features, find_label_column
+from anoonly_core.data.tables.schema import find_label_column
 from anoonly_core.data.tables.uri import file_identity, file_provenance, is_file_uri, parse_uri
 from anoonly_core.errors import AnoOnlyError, BadDataFile, DatasetUnavailable, UnknownDataset
 from anoonly_core.lru import LRU

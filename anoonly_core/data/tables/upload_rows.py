@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from anoonly_core.data.dataset import SPLIT_KEYS, SplitKeys
+from anoonly_core.data.tables.parsing import ParsedTable
 from anoonly_core.data.tables.preprocessing import Preprocessing
-from anoonly_core.data.tables.schema import ParsedTable
 from anoonly_core.errors import BadDataFile
 
 __all__ = ["identity_of", "load_arrays", "to_arrays", "to_parsed"]

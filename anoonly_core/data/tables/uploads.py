@@ -23,9 +23,10 @@ import pandas as pd
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.files import FORMATS, ReadOptions, check_size, file_suffix, printable
 from anoonly_core.data.tables.limits import check_parquet, check_table
+from anoonly_core.data.tables.parsing import ParsedTable, parse_table
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import ParsedTable, TableSchema, make_schema, parse_table
+from anoonly_core.data.tables.schema import TableSchema, make_schema
 from anoonly_core.data.tables.upload_disk import folder_bytes, removed, write_file
 from anoonly_core.data.tables.upload_rows import identity_of, load_arrays, to_arrays, to_parsed
 from anoonly_core.errors import BadDataFile, CacheUnavailable, UnknownDataset

@@ -10,8 +10,9 @@ import numpy as np
 
 from anoonly_core.data.dataset import Dataset, Provenance
 from anoonly_core.data.tables.files import file_fingerprint, file_suffix, printable
+from anoonly_core.data.tables.parsing import ParsedTable, parse_table
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import LATER_FIELDS, ParsedTable, TableSchema, make_schema, parse_table
+from anoonly_core.data.tables.schema import LATER_FIELDS, TableSchema, make_schema
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.lru import LRU
 

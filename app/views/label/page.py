@@ -13,7 +13,7 @@ import streamlit as st
 from anoonly_core.baselines import BASELINES, BATCH_NORMS, GRADIENT_SHARES
 from anoonly_core.config import LABEL_SETTINGS, RunConfig
 from anoonly_core.data.tables import uploads
-from anoonly_core.data.tables.schema import ParsedTable
+from anoonly_core.data.tables.parsing import ParsedTable
 from anoonly_core.data.tables.uploads import Upload
 from anoonly_core.errors import AnoOnlyError, InvalidConfig
 from anoonly_core.execution import tasks

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from anoonly_core.data.tables.parsing import parse_table
 from anoonly_core.data.tables.preprocessing import BUCKETS, Preprocessing
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import make_schema, parse_table
+from anoonly_core.data.tables.schema import make_schema
 from anoonly_core.errors import BadDataFile
 
 ROWS = 120

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from anoonly_core.data.tables.exclusions import find_entities
+from anoonly_core.data.tables.parsing import parse_table
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import make_schema, parse_table
+from anoonly_core.data.tables.schema import make_schema
 from anoonly_core.data.tables.uri import feature_revision
 
 ROWS = 300

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.tables.exclusions import find_row_numbers
+from anoonly_core.data.tables.parsing import ParsedTable, parse_table
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import ParsedTable, TableSchema, find_label_column, make_schema, parse_table
+from anoonly_core.data.tables.schema import TableSchema, find_label_column, make_schema
 from anoonly_core.data.tables.uri import read_uri
 
 ROWS = 60

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from anoonly_core.data.tables.label_candidates import rank_labels, shown_counts
+from anoonly_core.data.tables.parsing import parse_table
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
-from anoonly_core.data.tables.schema import TableSchema, make_schema, parse_table
+from anoonly_core.data.tables.schema import TableSchema, make_schema
 from anoonly_core.data.tables.uri import feature_revision, load_file
 from anoonly_core.errors import BadDataFile
 

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anoonly_core.data.tables.columns import to_numbers
+from anoonly_core.data.tables.parsing import parse_table
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import TableSchema, make_schema, parse_table
+from anoonly_core.data.tables.schema import TableSchema, make_schema
 from anoonly_core.data.tables.uri import feature_revision, parse_file
 from anoonly_core.errors import BadDataFile
 

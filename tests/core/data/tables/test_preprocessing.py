@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anoonly_core.data.tables.parsing import ParsedTable
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import ParsedTable
 from anoonly_core.data.tables.uri import read_uri
 
 ROWS = 72

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from anoonly_core.data.tables.columns import is_missing_word, to_numbers
 from anoonly_core.data.tables.files import MAX_COLUMN_NAME
+from anoonly_core.data.tables.parsing import parse_table
 from anoonly_core.data.tables.profile import profile_table, suggest_anomalies, suggest_schema
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import make_schema, parse_table
+from anoonly_core.data.tables.schema import make_schema
 from anoonly_core.errors import BadDataFile
 
 

@@ -16,9 +16,10 @@ from anoonly_core.data.adbench import files as adbench
 from anoonly_core.data.catalogue import resolve
 from anoonly_core.data.dataset import Dataset
 from anoonly_core.data.split import make_split
+from anoonly_core.data.tables.parsing import parse_table
 from anoonly_core.data.tables.profile import profile_table, suggest_schema
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import TableSchema, parse_table
+from anoonly_core.data.tables.schema import TableSchema
 from anoonly_core.data.tables.uri import read_uri
 from anoonly_core.errors import AnoOnlyError
 from anoonly_core.runs.run import run_each

@@ -20,9 +20,10 @@ from anoonly_core.data.split import make_split
 from anoonly_core.data.tables import files
 from anoonly_core.data.tables.columns import profile_column, to_numbers, to_words
 from anoonly_core.data.tables.files import MAX_COLUMNS
+from anoonly_core.data.tables.parsing import ParsedTable, parse_table
 from anoonly_core.data.tables.preprocessing import Preprocessing
 from anoonly_core.data.tables.readers import read_table
-from anoonly_core.data.tables.schema import UNLABELED, ParsedTable, TableSchema, make_schema, parse_table
+from anoonly_core.data.tables.schema import UNLABELED, TableSchema, make_schema
 from anoonly_core.data.tables.uri import format_uri, parse_uri, read_uri
 from anoonly_core.errors import BadDataFile, InvalidConfig, SplitImpossible
 

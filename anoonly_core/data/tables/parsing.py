@@ -1,0 +1,418 @@
+"""Features and labels of a table, computed under its schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from anoonly_core.data.dataset import NO_SPLIT_KEYS, Dataset, Provenance, SplitKeys, as_features, make_dataset
+from anoonly_core.data.split import medians
+from anoonly_core.data.tables.columns import (
+    ColumnProfile,
+    is_typed_as_before,
+    list_names,
+    profile_columns,
+    to_labels,
+    to_words_as_before,
+)
+from anoonly_core.data.tables.exclusions import (
+    find_entities,
+    find_giveaways,
+    find_label_copies,
+    find_missing_giveaways,
+    find_row_numbers,
+)
+from anoonly_core.data.tables.files import printable
+from anoonly_core.data.tables.label_candidates import (
+    MAX_CLASSES,
+    LabelCandidate,
+    find_labels,
+    find_other_labels,
+    shown_counts,
+)
+from anoonly_core.data.tables.notes import (
+    cell_notes,
+    exclusion_notes,
+    giveaway_notes,
+    label_notes,
+    missing_notes,
+    other_label_notes,
+)
+from anoonly_core.data.tables.number_styles import settle_open_numbers
+from anoonly_core.data.tables.preprocessing import Preprocessing, fit_preprocessing
+from anoonly_core.data.tables.schema import (
+    LABEL_COLUMNS,
+    NO_LABEL,
+    PLAIN,
+    REVISION,
+    UNLABELED,
+    TableSchema,
+    find_label_column,
+)
+from anoonly_core.errors import BadDataFile
+from anoonly_core.rng import numpy_generator
+
+__all__ = ["FeatureTable", "ParsedTable", "build_features", "parse_table"]
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedTable:
+    """Features and labels of a table under a schema; its rows are those of the file that were not dropped.
+
+    Attributes
+    ----------
+    X
+        Features [rows, features]; float32, or float64 if `needs_float64`. NaN for a missing number, which each
+        run replaces by the median of its training rows.
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label.
+    file_rows
+        Index of each row in the file, from 0, int64 [rows].
+    drawn
+        Mask of the rows that are kept when anomalies are drawn to the share of the schema, bool [rows].
+    labels
+        Cells of the label column as strings, object [rows]; "" if blank.
+    label_column
+        Name of the label column, or `NO_LABEL`.
+    rows_in_file
+        Number of rows before rows with missing values were dropped.
+    preprocessing
+        Steps from the columns to the features; the medians that replace missing numbers are those of all rows.
+    profiles
+        Profiles of the feature columns; empty for a stored upload.
+    notes
+        Sentences on choices that were made without being asked for, and on columns to check.
+    revision
+        First revision of the reader that gives these features and labels, 1 to `REVISION`.
+    label_candidates
+        Columns that may hold the label, the likeliest first; () if there is a label column.
+    split_keys
+        Times, groups and test rows, as far as the schema names them.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    file_rows: np.ndarray
+    drawn: np.ndarray
+    labels: np.ndarray
+    label_column: str
+    rows_in_file: int
+    preprocessing: Preprocessing
+    profiles: tuple[ColumnProfile, ...]
+    notes: tuple[str, ...] = ()
+    revision: int = REVISION
+    label_candidates: tuple[LabelCandidate, ...] = ()
+    split_keys: SplitKeys = NO_SPLIT_KEYS
+
+    @property
+    def can_be_tested(self) -> bool:
+        """True if the table has both labeled anomalies and labeled normal rows."""
+        return bool((self.y == 1).any() and (self.y == 0).any())
+
+    def filled(self) -> np.ndarray:
+        """Return X with missing numbers replaced by the medians of all rows, for training on all rows."""
+        return np.where(np.isnan(self.X), medians(self.X, np.arange(len(self.X))), self.X)
+
+    def unlabeled_dataset(self, name: str) -> Dataset:
+        """Return all rows, also those not drawn, as a data set without labels, for training on labels set by hand."""
+        unlabeled = np.ones(len(self.X), dtype=bool)
+        y = np.zeros(len(self.X), dtype=np.int8)
+        return Dataset(name, self.X, y, self.file_rows, Provenance(f"the file {name}", "yours"), unlabeled=unlabeled)
+
+    def dataset(self, name: str, provenance: Provenance) -> Dataset:
+        """Return the rows of `drawn` as a data set with their labels.
+
+        Parameters
+        ----------
+        name
+            Name of the data set.
+        provenance
+            Source and license.
+
+        Raises
+        ------
+        BadDataFile
+            If the table has no label column, no labeled anomaly, or neither a normal row nor one without a label.
+        """
+        if not self.label_column:
+            hints = [f"{printable(item.name[:60])} ({shown_counts(item)})" for item in self.label_candidates[:3]]
+            may_be = f"; it may be {' or '.join(hints)}" if hints else ""
+            raise BadDataFile(
+                f"{name} needs a label column with one of the names {', '.join(LABEL_COLUMNS)}, or say which it is "
+                f"with label=…{may_be}."
+            )
+        y = self.y[self.drawn]
+        blank = y == UNLABELED
+        return make_dataset(
+            name,
+            self.X[self.drawn],
+            np.where(blank, 0, y),
+            provenance,
+            self.file_rows[self.drawn],
+            unlabeled=blank if blank.any() else None,
+            may_be_missing=True,
+            types=self.labels[self.drawn].astype(str),
+            split_keys=self.split_keys.at(self.drawn),
+            needs_normal=not blank.any(),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """Features of a table under a schema, without its labels.
+
+    Attributes
+    ----------
+    X
+        Features [kept rows, features]; float32, or float64 if `needs_float64`. NaN for a missing number.
+    kept
+        Mask of the rows that were not dropped, bool [rows].
+    preprocessing
+        Steps from the columns to the features; the medians that replace missing numbers are those of all rows.
+    profiles
+        Profiles of the feature columns.
+    notes
+        Sentences on choices that were made without being asked for, and on columns to check.
+    revision
+        First revision of the reader that gives these features and labels, 1 to `REVISION`.
+    """
+
+    X: np.ndarray
+    kept: np.ndarray
+    preprocessing: Preprocessing
+    profiles: tuple[ColumnProfile, ...]
+    notes: tuple[str, ...]
+    revision: int
+
+
+def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.DataFrame | None = None) -> ParsedTable:
+    """Compute the features and labels of a table under a schema, with those of its test file behind.
+
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    schema
+        Use of its columns.
+    title
+        Name of the table in messages.
+    test
+        Table of the test file that the schema names, or None. Types of columns, words and label values are those of
+        `table`; no anomaly of the test file is dropped for the share. Its rows are numbered after those of `table`.
+
+    Raises
+    ------
+    BadDataFile
+        If the schema does not fit the table, or leaves a choice open that the table needs, or if the test file lacks
+        columns or has a label value that the table does not have.
+    """
+    table = settle_open_numbers(table, title, schema.decimal)
+    label = find_label_column(table, schema)
+    _check_names(table, schema, label, title)
+    labels = to_labels(table[label]) if label else np.full(len(table), "", dtype=object)
+    y = _encode_labels(labels, schema, label, title) if label else np.full(len(table), UNLABELED, dtype=np.int8)
+    features = build_features(table, schema, label, title, y)
+    revision = features.revision
+    if revision == 1 and not _is_labeled_as_before(table, label, labels, schema.label is None):
+        revision = 2
+    labels, y = labels[features.kept], y[features.kept]
+    drawn = _draw_anomalies(y, schema.share, title)
+    file_rows = np.flatnonzero(features.kept).astype(np.int64)
+    notes = (*features.notes, *label_notes(title, label, y, not schema.anomaly and not schema.normal))
+    parts = (features.X, y, file_rows, drawn, labels, label, len(table), features.preprocessing, features.profiles)
+    candidates = () if label else find_labels(table)
+    keys = schema.split_keys(table, title).at(features.kept)
+    parsed = ParsedTable(*parts, notes, revision, candidates, keys)
+    return parsed if test is None else _with_test_rows(parsed, test, table, schema, title)
+
+
+def _with_test_rows(
+    parsed: ParsedTable, test: pd.DataFrame, table: pd.DataFrame, schema: TableSchema, title: str
+) -> ParsedTable:
+    """Return a parsed table with the rows of its test file behind its own; see `parse_table`."""
+    shown, label = f"the test file of {title}", parsed.label_column
+    columns = [name for name in (label, schema.time, schema.group) if name]
+    if absent := [name for name in columns if name not in test.columns]:
+        raise BadDataFile(f"{title}: the test file has no column {list_names(absent)}.")
+    values, kept = parsed.preprocessing.apply(test, shown, fills=False)
+    labels = to_labels(test[label])[kept] if label else np.full(int(kept.sum()), "", dtype=object)
+    y = _encode_test_labels(labels, parsed, schema, title)
+    both = pd.concat([table, test], ignore_index=True)  # one order of times, one number for each group
+    used = np.r_[parsed.file_rows, len(table) + np.flatnonzero(kept)]
+    tests = np.arange(len(used)) >= len(parsed.X)
+    return replace(
+        parsed,
+        X=np.concatenate([parsed.X, values.astype(parsed.X.dtype)]),
+        y=np.concatenate([parsed.y, y]),
+        file_rows=used.astype(np.int64),
+        drawn=np.concatenate([parsed.drawn, np.ones(len(y), dtype=bool)]),
+        labels=np.concatenate([parsed.labels, labels]),
+        rows_in_file=len(both),
+        split_keys=replace(schema.split_keys(both, title).at(used), tests=tests),
+    )
+
+
+def _encode_test_labels(labels: np.ndarray, parsed: ParsedTable, schema: TableSchema, title: str) -> np.ndarray:
+    """Encode the label cells of a test file as those of its table are, int8 [rows]; "" cells are `UNLABELED`.
+
+    A value that the table does not have is anomalous if the schema says which values mean normal, and normal if it says
+    which mean anomaly. Raise BadDataFile if it says neither.
+    """
+    codes = {"": UNLABELED, **dict(zip(parsed.labels.tolist(), parsed.y.tolist(), strict=True))}
+    unknown = sorted({*labels.tolist()} - {*codes})
+    if unknown and not (schema.anomaly or schema.normal):
+        raise BadDataFile(
+            f"{title}: the label column of the test file holds {list_names(unknown)}, which the table does not: say "
+            "which values mean anomaly with anomaly=… or normal with normal=…."
+        )
+    other = 1 if schema.normal else 0
+    return np.array([codes.get(label, other) for label in labels.tolist()], dtype=np.int8)
+
+
+def build_features(
+    table: pd.DataFrame, schema: TableSchema, label: str, title: str, y: np.ndarray | None = None
+) -> FeatureTable:
+    """Compute the features of a table from all columns but the label and those that the schema leaves out.
+
+    Row numbers, names of entities, copies of the label and other columns that may be labels are left out, too, unless
+    the schema keeps them or no other column is left.
+
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    schema
+        Use of its columns; its label fields are ignored.
+    label
+        Name of the label column, or `NO_LABEL`.
+    title
+        Name of the table in messages.
+    y
+        Labels, int8 [rows]: 1 for an anomaly, 0 for a normal row, `UNLABELED` without a label;
+        None if the label is one of several classes.
+
+    Raises
+    ------
+    BadDataFile
+        If the schema does not fit the table, or leaves a choice open that the table needs.
+    """
+    table = settle_open_numbers(table, title, schema.decimal)
+    _check_names(table, schema, label, title)
+    split_by = [name for name in (schema.time, schema.group) if name not in schema.keep]
+    no_features = {label, *schema.without, *split_by}
+    used = [str(name) for name in table.columns if name not in no_features]
+    numbering = [name for name in find_row_numbers(table) if name in used and name not in schema.keep]
+    entities = [name for name in find_entities(table) if name in used and name not in schema.keep]
+    others = [name for name in used if name not in schema.keep]
+    copies = [*find_label_copies(table, others, to_labels(table[label]), y)] if label else []
+    twins = [name for name in find_other_labels(table, label) if name in others] if label else []
+    left_out = {*numbering, *copies, *twins, *entities}
+    if left_out >= {*used}:
+        left_out = {*numbering, *copies}
+    if left_out >= {*used}:
+        left_out = set()
+    profiles = profile_columns(table, [name for name in used if name not in left_out])
+    preprocessing = fit_preprocessing(table, profiles, schema.feature_choices, title)
+    values, kept = preprocessing.apply(table, title, fills=False)
+    X = as_features(values)
+    if np.isnan(X).any():
+        preprocessing = preprocessing.with_fill(medians(X, np.arange(len(X))))
+    names = [column.name for column in preprocessing.columns]
+    giveaways = find_giveaways(table, names, y) if y is not None else {}
+    missing = find_missing_giveaways(table, names, y) if y is not None else {}
+    exclusions = {
+        "rows": [name for name in numbering if name not in copies],
+        "entities": [name for name in entities if name in left_out and name not in copies],
+        "label": copies,
+    }
+    notes = (
+        *table.attrs.get("notes", ()),
+        *exclusion_notes(title, label, exclusions, bool(left_out)),
+        *other_label_notes(title, [name for name in twins if name in left_out and name not in copies]),
+        *giveaway_notes(title, {name: share for name, share in giveaways.items() if name not in {*copies, *missing}}),
+        *missing_notes(title, missing),
+        *cell_notes(title, [column for column in profiles if column.name in names]),
+    )
+    as_before = not left_out and not schema.keep and not table.attrs.get("is_new_layout")
+    as_before = as_before and all(is_typed_as_before(column, table) for column in profiles if column.name in names)
+    is_changed = table.attrs.get("is_regrouped") or left_out > {*numbering, *copies}
+    revision = REVISION if is_changed else 1 if as_before else 2
+    return FeatureTable(X, kept, preprocessing, tuple(profiles), notes, revision)
+
+
+def _is_labeled_as_before(table: pd.DataFrame, label: str, labels: np.ndarray, is_found: bool) -> bool:
+    """Return True if earlier versions read the same labels from the same column.
+
+    Parameters
+    ----------
+    table
+        Table as `read_table` returns it.
+    label
+        Name of the label column, or `NO_LABEL`.
+    labels
+        Cells of that column as `to_labels` converts them, object [rows].
+    is_found
+        True if the column was found by its name rather than set by the schema.
+    """
+    by_name = {str(column).strip().lower(): str(column) for column in reversed(table.columns)}
+    if is_found and label != next((by_name[name] for name in LABEL_COLUMNS if name in by_name), NO_LABEL):
+        return False
+    return not label or to_words_as_before(table, label).tolist() == labels.tolist()
+
+
+def _check_names(table: pd.DataFrame, schema: TableSchema, label: str, title: str) -> None:
+    """Raise BadDataFile if the label, or another column that the schema names, is not in the table."""
+    named = (*filter(None, [label, schema.time, schema.group]), *schema.without, *schema.keep)
+    if absent := [name for name in named if name not in table.columns]:
+        raise BadDataFile(
+            f"{title} has no column {list_names(absent)}: it has {list_names([str(name) for name in table.columns])}."
+        )
+
+
+def _encode_labels(labels: np.ndarray, schema: TableSchema, label: str, title: str) -> np.ndarray:
+    """Encode the cells of the label column as 1 (anomaly), 0 (normal) or `UNLABELED` ("" cells), int8 [rows].
+
+    Raise BadDataFile if the schema names a value that does not occur, or if it names none and the values do
+    not tell which means anomaly.
+    """
+    values = sorted(set(labels) - {""})
+    column = f"{title}: the label column {printable(label[:60])}"
+    if len(values) > MAX_CLASSES:
+        raise BadDataFile(f"{column} has {len(values)} different values, and a label has at most {MAX_CLASSES}.")
+    chosen = set(schema.anomaly or schema.normal)
+    if not chosen:
+        if len(values) < 2 and not any(set(values) <= plain for plain in PLAIN):
+            raise BadDataFile(
+                f"{column} holds only {list_names(values)}, so it cannot tell anomalies from normal rows."
+            )
+        if not any(set(values) <= plain for plain in PLAIN):
+            raise BadDataFile(
+                f"{column} holds {list_names(values)}, and its labels must be 0 and 1, or say which mean anomaly with "
+                "anomaly=… or normal=…."
+            )
+        chosen = {"1", "True"}
+    elif unknown := sorted(chosen - set(values)):
+        raise BadDataFile(f"{column} does not contain {list_names(unknown)}: it contains {list_names(values)}.")
+    is_chosen = np.isin(labels, sorted(chosen))
+    anomalous = ~is_chosen if schema.normal else is_chosen
+    return np.where(labels == "", UNLABELED, anomalous).astype(np.int8)
+
+
+def _draw_anomalies(y: np.ndarray, share: float | None, title: str) -> np.ndarray:
+    """Draw anomalies until they are `share` of the labeled rows; return a mask of the rows to keep, bool [rows].
+
+    Normal and unlabeled rows are all kept; None for `share` keeps all anomalies, too. Draws are fixed and nested:
+    a smaller share keeps a subset of the anomalies. Raise BadDataFile if there are too few anomalies.
+    """
+    drawn = np.ones(len(y), dtype=bool)
+    if share is None:
+        return drawn
+    anomalies, normals = np.flatnonzero(y == 1), int((y == 0).sum())
+    wanted = max(1, round(normals * share / (1 - share)))
+    if wanted > len(anomalies):
+        most = len(anomalies) / max(normals + len(anomalies), 1)
+        raise BadDataFile(f"{title} has anomalies for a share of {most:.3g} at most, not of {share:g}.")
+    drawn[numpy_generator(0, "own table").permutation(anomalies)[wanted:]] = False
+    return drawn
