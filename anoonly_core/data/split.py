@@ -223,63 +223,77 @@ def make_split(dataset: Dataset, config: RunConfig) -> Split:
         If a class has no distinct row for one of the parts, no anomaly is left for the pool, there are fewer rows
         than labels asked for, or the published protocol meets unlabeled rows.
     """
-    groups, known = dataset.identical, dataset.known
-    if not (dataset.y[known] == 0).any():
+    if not (dataset.y[dataset.known] == 0).any():
         raise SplitImpossible(
             f"{dataset.name} has no row that is known to be normal, so no run can be tested: label some normal rows, "
             "or train a detector on all rows with `fit`."
         )
+    train_part, test, copies = _divide(dataset, config)
+    labeled, pool, label_counts = draw_labels(dataset, train_part, config)
+    is_labeled = _mask(labeled, len(train_part))
+    chosen = is_labeled | _mask(pool, len(train_part))
+    train = np.repeat(train_part[chosen], copies[chosen])
+    train_labelled = np.repeat(is_labeled[chosen], copies[chosen])
+    scaled_by = train_part if config.protocol == "published" else train
+    minimum, scale = min_max(dataset.X, scaled_by)
+    fill = medians(dataset.X, scaled_by) if dataset.has_missing else None
+    counts = {
+        **_counts(dataset, train_part, train, train_labelled, test),
+        "dropped": len(train_part) - int(chosen.sum()),
+        **label_counts,
+    }
+    return Split(train, train_labelled, test, minimum, scale, counts, fill)
+
+
+def _divide(dataset: Dataset, config: RunConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Divide the rows under the protocol of a run: training part, test, and copies of each row of the training part."""
     if config.protocol == "published":
         if dataset.unlabeled is not None:
             raise SplitImpossible(
                 f"{dataset.name} has rows without a label, and the published protocol allows none: take leak_free."
             )
         train_part, test = _published_parts(dataset, config.seed)
-        copies = np.ones(len(train_part), dtype=np.int16)
-    else:
-        is_random = config.protocol == "leak_free"
-        train_part, test = (
-            _leak_free_parts(dataset, groups, config.seed)
-            if is_random
-            else DIVISIONS[config.protocol](dataset, config.seed, TEST_SHARE)
-        )
-        test = test[known[test]]
-        if not is_random:
-            _check_classes(dataset, train_part, test)
-        copies = _copies(dataset.rows, len(train_part), config.seed)
+        return train_part, test, np.ones(len(train_part), dtype=np.int16)
+    is_random = config.protocol == "leak_free"
+    train_part, test = (
+        _leak_free_parts(dataset, dataset.identical, config.seed)
+        if is_random
+        else DIVISIONS[config.protocol](dataset, config.seed, TEST_SHARE)
+    )
+    test = test[dataset.known[test]]
+    if not is_random:
+        _check_classes(dataset, train_part, test)
+    return train_part, test, _copies(dataset.rows, len(train_part), config.seed)
 
-    labeled, pool, label_counts = draw_labels(dataset, train_part, config)
-    is_labeled = _mask(labeled, len(train_part))
-    chosen = is_labeled | _mask(pool, len(train_part))
-    train = np.repeat(train_part[chosen], copies[chosen])
-    train_labelled = np.repeat(is_labeled[chosen], copies[chosen])
 
-    scaled_by = train_part if config.protocol == "published" else train
-    minimum, scale = min_max(dataset.X, scaled_by)
-    fill = medians(dataset.X, scaled_by) if dataset.has_missing else None
+def _counts(
+    dataset: Dataset, train_part: np.ndarray, train: np.ndarray, labeled: np.ndarray, test: np.ndarray
+) -> dict[str, int]:
+    """Count the rows of a split by part and kind, for `Split.counts`.
 
-    in_pool = train[~train_labelled]
-    y_pool = dataset.y[in_pool][known[in_pool]]
+    `train_part`, `train` and `test` are row indices; `labeled` masks the labeled anomalies of `train`.
+    """
+    in_pool = train[~labeled]
+    y_pool = dataset.y[in_pool][dataset.known[in_pool]]
+    in_training_part = _mask(dataset.identical[train_part], dataset.rows)
     counts = {
         "rows": dataset.rows,
         "training_part": len(train_part),
         "train": len(train),
         "train_distinct": int(_mask(train, dataset.rows).sum()),
-        "labelled_anomalies": int(train_labelled.sum()),
-        "labelled_anomalies_distinct": len(np.unique(train[train_labelled])),
+        "labelled_anomalies": int(labeled.sum()),
+        "labelled_anomalies_distinct": len(np.unique(train[labeled])),
         "pool_normal": int((y_pool == 0).sum()),
         "pool_anomalies": int((y_pool == 1).sum()),
-        "pool_unlabelled": int((~known[in_pool]).sum()),
-        "dropped": len(train_part) - int(chosen.sum()),
+        "pool_unlabelled": int((~dataset.known[in_pool]).sum()),
         "test": len(test),
         "test_normal": int((dataset.y[test] == 0).sum()),
         "test_anomalies": int((dataset.y[test] == 1).sum()),
-        "test_copies_of_training_part": int(_mask(groups[train_part], dataset.rows)[groups[test]].sum()),
-        **label_counts,
+        "test_copies_of_training_part": int(in_training_part[dataset.identical[test]].sum()),
     }
     if (shared := shared_groups(dataset, train_part, test)) is not None:
         counts["groups_on_both_sides"] = shared
-    return Split(train, train_labelled, test, minimum, scale, counts, fill)
+    return counts
 
 
 def _check_classes(dataset: Dataset, train_part: np.ndarray, test: np.ndarray) -> None:
