@@ -30,7 +30,7 @@ def metrics(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     "variables",
-    [  # what does not depend on each other in one process: each takes seconds to start
+    [  # several independent variables in one process, since each process takes seconds to start
         {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "", "ANOONLY_CACHE": ""}
         | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         {"LC_ALL": "tr_TR.UTF-8", "LANGUAGE": "tr", "TMPDIR": "/dev/null/tmp"},

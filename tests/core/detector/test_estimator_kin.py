@@ -1,4 +1,4 @@
-"""What detectors of scikit-learn and PyOD have: methods, weights, labels of three kinds, and tools that take them."""
+"""The interface of detectors in scikit-learn and PyOD: methods, weights, three kinds of labels, and their tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of schemas and preprocessing: labels, categories, missing values, shares, other rows."""
+"""Tests of parsed tables: features, labels, categories, missing values, shares, other rows."""
 
 from __future__ import annotations
 
