@@ -97,6 +97,6 @@ def shared_groups(dataset: Dataset, train_part: np.ndarray, test: np.ndarray) ->
 
 def _lacking(dataset: Dataset, what: str, option: str) -> SplitImpossible:
     return SplitImpossible(
-        f"{dataset.name} has no {what}: name it with {option} behind the file or on the page Your table, or choose "
+        f"{dataset.name} has no {what}: name it with {option} after the file name or on the page Your table, or choose "
         "another protocol."
     )

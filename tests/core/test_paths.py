@@ -93,7 +93,7 @@ print(config.CACHE_DIR)
 """
 
 
-@pytest.mark.parametrize(("early", "cache_at"), [(False, "cache"), (True, "cache"), (False, ABSENT)])
+@pytest.mark.parametrize(("early", "cache_at"), [(False, "cache"), (True, ABSENT)])
 def test_umap_is_imported_where_numba_finds_no_other_folder(tmp_path: Path, early: bool, cache_at: str) -> None:
     """The environment and the home folder cannot be written, and Numba may have been imported before."""
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}

@@ -16,9 +16,9 @@ from anoonly_core.errors import BadDataFile
 
 __all__ = ["DateSteps", "fit_dates", "is_date", "parse_dates"]
 
-# 2024-05-01, 1.5.2024, 1/5/24, each possibly with a time behind.
+# 2024-05-01, 1.5.2024, 1/5/24, each possibly followed by a time.
 _DATE = re.compile(r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([T ].*)?")
-# May 1, 2024 or 1 May 2024 or 2024/05/01, each possibly with a time behind.
+# May 1, 2024 or 1 May 2024 or 2024/05/01, each possibly followed by a time.
 _WRITTEN_DATE = re.compile(
     r"([A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}[. -]+[A-Za-z]{3,9}\.?[ -]\d{4}|\d{4}/\d{1,2}/\d{1,2})([T ,].*)?"
 )

@@ -51,7 +51,7 @@ _FEW_DIGITS = re.compile(r"[+-]?\d{1,3}")
 
 
 def _grammar(decimal: str, thousands: str) -> re.Pattern[str]:
-    """Return the grammar of a number with this decimal sign, whose other signs are in front or behind."""
+    """Return the grammar of a number with this decimal sign, with the other signs before or after it."""
     sign = r"[-+\u2212]?"
     whole = rf"\d{{1,3}}(?P<group>[{thousands}{_SPACES}])\d{{3}}(?:(?P=group)\d{{3}})*|\d+"
     number = rf"(?:(?P<whole>{whole})(?:{decimal}(?P<part>\d*))?|{decimal}(?P<tail>\d+))(?P<power>[eE][-+]?\d+)?"

@@ -188,7 +188,7 @@ class FeatureTable:
 
 
 def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.DataFrame | None = None) -> ParsedTable:
-    """Compute the features and labels of a table under a schema, with those of its test file behind.
+    """Compute the features and labels of a table under a schema, followed by those of its test file.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def parse_table(table: pd.DataFrame, schema: TableSchema, title: str, test: pd.D
 def _with_test_rows(
     parsed: ParsedTable, test: pd.DataFrame, table: pd.DataFrame, schema: TableSchema, title: str
 ) -> ParsedTable:
-    """Return a parsed table with the rows of its test file behind its own; see `parse_table`."""
+    """Return a parsed table with the rows of its test file after its own; see `parse_table`."""
     shown, label = f"the test file of {title}", parsed.label_column
     columns = [name for name in (label, schema.time, schema.group) if name]
     if absent := [name for name in columns if name not in test.columns]:

@@ -361,7 +361,7 @@ def _distances(figure: Panels, observation: Observation, col: int, owner: str = 
 
 
 def _losses(figure: Panels, observation: Observation, col: int) -> None:
-    """Add curves of L_BN (paper eq. 5) in front of and behind the norm; `col` as in `_statistics`."""
+    """Add curves of L_BN (paper eq. 5) before and after the norm; `col` as in `_statistics`."""
     upper, lower = _two_lines(figure, col)
     _line(figure, col, "before the norm", observation.loss_before, NEUTRAL, "dash", 1.8, upper)
     _line(figure, col, "after the norm", observation.loss_after, STEADY, "solid", 1.8, lower)
