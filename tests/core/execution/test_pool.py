@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import logging
@@ -63,9 +64,10 @@ def make_pool() -> Iterator[Callable[..., WorkerPool]]:
 
 
 def kill_one(pool: WorkerPool, choose: random.Random) -> None:
-    """Kill a random process of the pool."""
+    """Kill a random process of the pool, if it has not just been collected."""
     if processes := sorted(pool.processes()):
-        os.kill(choose.choice(processes), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(choose.choice(processes), signal.SIGKILL)
 
 
 # The values grow to megabytes, while a pipe holds 64 KiB: many processes die while they send.
